@@ -1,0 +1,75 @@
+"""A crawling framework on trio: polite, lossless, fast."""
+
+from __future__ import annotations
+
+from crawler.engine import ItemStream, Report, crawl, run, stream
+from crawler.errors import (
+    BadStatus,
+    BodyTooLarge,
+    BrokenExchange,
+    ConfigError,
+    ConnectFailed,
+    CrawlerError,
+    CrawlFailed,
+    FetchError,
+    FetchTimeout,
+    HookError,
+    JobError,
+    PluginError,
+    Refused,
+    RequestError,
+    WouldExceedDeadline,
+)
+from crawler.headers import Headers
+from crawler.hooks.plugin import Crawl, Plugin
+from crawler.hooks.state import State
+from crawler.html import Link, Selector, SelectorList
+from crawler.limits.pace import Pace
+from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
+from crawler.settings import Settings
+from crawler.spiders import SiteSpider, Spider
+
+__all__ = [
+    "BadStatus",
+    "BodyTooLarge",
+    "BrokenExchange",
+    "ConfigError",
+    "ConnectFailed",
+    "Crawl",
+    "CrawlFailed",
+    "CrawlerError",
+    "Drop",
+    "Failure",
+    "FetchError",
+    "FetchTimeout",
+    "Headers",
+    "HookError",
+    "Item",
+    "ItemStream",
+    "JobError",
+    "Link",
+    "Pace",
+    "Pause",
+    "Plugin",
+    "PluginError",
+    "Produced",
+    "Refused",
+    "Report",
+    "Request",
+    "RequestError",
+    "Response",
+    "Retry",
+    "Row",
+    "Selector",
+    "SelectorList",
+    "Settings",
+    "SiteSpider",
+    "Spider",
+    "State",
+    "Stop",
+    "Usage",
+    "WouldExceedDeadline",
+    "crawl",
+    "run",
+    "stream",
+]

@@ -1,0 +1,67 @@
+"""Where log lines go: standard error, as plain lines or as JSON."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+__all__ = ["Level", "log_to_stderr", "log_traceback"]
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+NOISY: Final = ("asyncio", "httpcore", "httpx")
+"""Loggers of libraries that have nothing to say to who debugs a spider."""
+log = logging.getLogger("crawler.cli")
+
+
+class StderrHandler(logging.Handler):
+    """Writes to `sys.stderr` as it is at that moment: a live progress line takes its place for a while."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one record."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001  # as in all handlers: a log line never ends a crawl
+            self.handleError(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time` (ISO 8601, UTC), `level`, `logger`, `message`, and `traceback` if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
+        return msgspec.json.encode(fields).decode()
+
+
+def log_to_stderr(level: Level = "warning", *, as_json: bool = False) -> None:
+    """Sends the log lines of the framework, of the spider and of its plugins to standard error.
+
+    Parameters:
+        level: the least that is written.
+        as_json: one JSON object a line.
+    """
+    timed = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    plain = timed if level == "debug" else "%(levelname)s %(name)s: %(message)s"
+    handler = StderrHandler()
+    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(plain))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+def log_traceback(error: BaseException) -> None:
+    """The whole story behind an error that is told in one line; only at ``--log-level debug``."""
+    log.debug("%s", type(error).__name__, exc_info=error)

@@ -1,0 +1,48 @@
+"""``crawler plugins``: what is installed."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+from crawler.errors import CrawlerError
+from crawler.hooks.load import installed, load_plugin, options_of
+from crawler.hooks.plugin import Plugin
+
+__all__ = ["plugins"]
+
+
+def plugins() -> int:
+    """List the installed plugins with their options. One runs when it is named: crawler run TARGET -p PLUGIN."""
+    names = list(installed())
+    if not names:
+        sys.stderr.write("crawler: no plugins are installed; your own are named as module:Class (crawler run -p)\n")
+    width = max(map(len, names), default=0)
+    for name in names:
+        try:
+            told = _told(load_plugin(name))
+        except CrawlerError as error:
+            told = str(error)
+        sys.stdout.write(f"{name:{width}}  {told}\n")
+    return 0
+
+
+def _told(kind: type[Plugin]) -> str:
+    """One line: what it is, and its options with their types and defaults."""
+    first = (inspect.getdoc(kind) or kind.__name__).partition("\n")[0].rstrip(".")
+    options = ", ".join(_option(parameter) for parameter in options_of(kind).values())
+    return f"{first} ({options})" if options else first
+
+
+def _option(parameter: inspect.Parameter) -> str:
+    kind = "" if parameter.annotation is parameter.empty else f": {_type(parameter.annotation)}"
+    return (
+        f"{parameter.name}{kind}"
+        if parameter.default is parameter.empty
+        else (f"{parameter.name}{kind} = {parameter.default!r}")
+    )
+
+
+def _type(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")

@@ -1,0 +1,90 @@
+"""`Progress`: the command line's own plugin: the live line on a terminal, and what the summary wants to know."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import trio
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from crawler.engine.report import Report, Timer
+from crawler.engine.running import RunningCrawl
+from crawler.errors import BadStatus
+from crawler.hooks.plugin import Crawl, Plugin
+from crawler.messages import Failure
+
+__all__ = ["Progress"]
+
+EVERY: Final = 0.25
+"""Seconds between two looks."""
+
+
+class Progress(Plugin):
+    """Shows a line on standard error while the crawl runs, if that is a terminal, and takes it away at the end.
+
+    Parameters:
+        live: whether there may be a line at all.
+    """
+
+    name = "command line"
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live and sys.stderr.isatty()
+        self._timer = Timer(time.monotonic())
+        self._started: float | None = None
+        self.causes: dict[str, str] = {}
+        """The words of the first failure of each kind."""
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """The line is there meanwhile; log lines go above it."""
+        self._started = time.monotonic()
+        if not self._live:
+            yield
+            return
+        with Live(console=Console(stderr=True), auto_refresh=False, transient=True, redirect_stdout=False) as live:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._refresh, live)
+                yield
+                nursery.cancel_scope.cancel(reason="the crawl has ended")
+
+    async def failed(self, failure: Failure) -> None:
+        """Keeps the words of the first failure of each kind."""
+        error = failure.error
+        kind = f"status_{error.status}" if isinstance(error, BadStatus) else failure.reason
+        self.causes.setdefault(kind, str(error))
+
+    def report(self, finished: str) -> Report | None:
+        """What there is to say of a crawl that broke off; `None`: it had not begun."""
+        if self._started is None:
+            return None
+        crawl = self.crawl
+        return self._timer.report(crawl.stats, now=time.monotonic(), finished=finished, spider=crawl.spider.name)
+
+    async def _refresh(self, live: Live) -> None:
+        while True:
+            live.update(Text(self._line(live.console.width), no_wrap=True, overflow="ellipsis"), refresh=True)
+            await trio.sleep(EVERY)
+
+    def _line(self, width: int) -> str:
+        crawl, stats = self.crawl, self.crawl.stats
+        seconds = time.monotonic() - (self._started or 0.0)
+        parts = [
+            f"{stats.pages} pages",
+            f"{stats.pages / max(seconds, EVERY):.1f}/s",
+            f"{stats.items} items",
+        ]
+        if isinstance(crawl, RunningCrawl):
+            in_flight = crawl.frontier.handed_out
+            parts += [f"{in_flight} in flight", f"{max(0, crawl.store.live - in_flight)} waiting"]
+        if stats.failed:
+            parts.append(f"{stats.failed} failed")
+        parts.append(f"{seconds // 60:.0f}:{seconds % 60:02.0f}")
+        ending = f"ending ({crawl.reason}), Ctrl-C ends it at once: " if crawl.reason is not None else ""
+        return (ending + " · ".join(parts))[:width]

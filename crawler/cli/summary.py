@@ -1,0 +1,82 @@
+"""What is said of a crawl at its end, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from crawler.engine import Report
+
+__all__ = ["summary"]
+
+WORDS: Final = {
+    "finished": "finished",
+    "interrupted": "interrupted",
+    "failed": "broke off",
+    "max_pages": "finished by max_pages",
+    "max_items": "finished by max_items",
+    "max_seconds": "finished by max_seconds",
+}
+SHOWN: Final = 2
+"""URLs that are shown of each kind of failure."""
+
+
+def summary(report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str, str] | None = None) -> str:
+    """The lines.
+
+    Parameters:
+        report: of the crawl.
+        outputs: where its items went.
+        causes: by kind of failure, the words of one.
+    """
+    return "".join(f"{line}\n" for line in _lines(report, outputs, causes or {}))
+
+
+def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) -> Iterator[str]:
+    how = WORDS.get(report.finished, f"stopped: {report.finished}")
+    speed = report.pages / report.seconds if report.seconds > 0 else 0.0
+    yield (
+        f"{how}: {_many(report.pages, 'page')} and {_many(report.items, 'item')} in {report.seconds:.1f} s"
+        f" ({speed:.1f} pages/s, {_size(report.bytes)})"
+    )
+    if set(report.statuses) - {200}:
+        yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
+    if report.filtered:
+        yield f"  not made  {_counts(_most(report.filtered))}{_example(report)}"
+    if report.dropped:
+        yield f"  dropped   {_counts(_most(report.dropped))}"
+    if report.counters:
+        yield f"  counted   {_counts(_most(report.counters))}"
+    for kind, n in _most(report.failures):
+        cause = f" ({' '.join(causes[kind].split())})" if kind in causes else ""
+        yield f"  failed    {kind} {n}{cause}: {' '.join(report.samples.get(kind, ())[:SHOWN])}"
+    if outputs:
+        yield f"  items in  {', '.join(outputs)}"
+
+
+def _example(report: Report) -> str:
+    """When nothing came of a crawl, what it was that was not asked for."""
+    if report.pages:
+        return ""
+    return "".join(f"; {kind}: {' '.join(report.samples.get(kind, ())[:SHOWN])}" for kind in report.filtered)
+
+
+def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The largest counts first."""
+    return sorted(counts.items(), key=lambda entry: -entry[1])
+
+
+def _counts(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name}: {n}" for name, n in counts)
+
+
+def _many(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _size(n: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000 or unit == "GB":
+            break
+        n /= 1000
+    return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"

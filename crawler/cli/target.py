@@ -1,0 +1,145 @@
+"""``TARGET``: a file, a file and a class, a module and a class, or a URL; each means one spider."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeGuard
+
+from crawler import urls
+from crawler.errors import ConfigError, CrawlerError
+from crawler.hooks.load import construct, import_class
+from crawler.settings import did_you_mean
+from crawler.spiders import SiteSpider, Spider
+
+__all__ = ["make_spider"]
+
+
+def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
+    """The spider that `target` means.
+
+    Parameters:
+        target: ``path/to/file.py``, ``file.py:Class``, ``package.module:Class``, or the URL of a site.
+        arguments: of its constructor, as text.
+
+    Raises:
+        ConfigError: there is no such spider, or it cannot be made; one line that says why.
+        PluginError: its module raised.
+    """
+    if "://" in target:
+        return construct(SiteSpider, {"url": web_url(target)} | dict(arguments), what="the spider of a URL")
+    kind = _class_of(target)
+    what = f"spider {kind.__name__}"
+    try:
+        return construct(kind, arguments, what=what)
+    except CrawlerError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{what} cannot be made: {_told(error)}") from error
+
+
+def web_url(text: str) -> str:
+    """A URL as it was given, if it is one.
+
+    Raises:
+        ConfigError: it is no absolute web URL.
+    """
+    try:
+        urls.normal(text)
+    except ValueError as error:
+        hint = f" (did you mean https://{text}?)" if "://" not in text and "." in text else ""
+        raise ConfigError(f"{error}{hint}") from None
+    return text
+
+
+def _class_of(target: str) -> type[Spider]:
+    path, colon, name = target.rpartition(":") if ":" in target else (target, "", "")
+    if path.endswith(".py"):
+        module = _load(Path(path))
+        return _only(module, path) if not colon else _checked(_named(module, name, path), target)
+    if colon:
+        return _checked(import_class(target), target)
+    if Path(target).is_dir():
+        raise ConfigError(f"{target} is a folder, not a spider")
+    if Path(target).exists():
+        raise ConfigError(f"{target} is no Python file")
+    if Path(f"{target}.py").is_file():
+        hint = f" (did you mean {target}.py?)"
+    else:
+        hint = f" (did you mean https://{target}?)" if "." in target and "/" not in target.partition(".")[0] else ""
+    raise ConfigError(f"no such file: {target}{hint}: a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL")
+
+
+def _load(path: Path) -> ModuleType:
+    """The module of a file, which may import its neighbours as if it had been started."""
+    if not path.is_file():
+        raise ConfigError(f"no such file: {path}" if not path.exists() else f"{path} is no file")
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = path.stem if path.stem not in sys.modules and path.stem not in sys.stdlib_module_names else f"_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ConfigError(f"{error.filename}:{error.lineno}: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{_place(error, path)}: {_told(error)}") from error
+    return module
+
+
+def _only(module: ModuleType, path: str) -> type[Spider]:
+    """The one spider that a module defines."""
+    found = [
+        value
+        for name, value in vars(module).items()
+        if _is_spider(value) and value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+    if not found:
+        raise ConfigError(f"no spider in {path}: it needs a class that derives from Spider")
+    if len(found) > 1:
+        names = ", ".join(kind.__name__ for kind in found)
+        raise ConfigError(f"several spiders in {path} ({names}): name one, as in {path}:{found[0].__name__}")
+    return found[0]
+
+
+def _named(module: ModuleType, name: str, path: str) -> Any:
+    if not hasattr(module, name):
+        spiders = [key for key, value in vars(module).items() if _is_spider(value)]
+        raise ConfigError(f"{path} has no {name!r}{did_you_mean(name, spiders)}")
+    return getattr(module, name)
+
+
+def _checked(found: Any, target: str) -> type[Spider]:
+    if not _is_spider(found):
+        raise ConfigError(f"{target} is no spider: it does not derive from Spider")
+    return found
+
+
+def _is_spider(value: Any) -> TypeGuard[type[Spider]]:
+    return inspect.isclass(value) and issubclass(value, Spider) and value is not Spider
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """File and line in the user's own code that an error came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).resolve() == path.resolve()]
+    last = (own or frames)[-1]
+    return f"{path if own else last.filename}:{last.lineno}"
+
+
+def _told(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, SystemExit):
+        return "the file ended the program while it was loaded"
+    text = str(error).partition("\n")[0]
+    return text if isinstance(error, CrawlerError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,61 @@
+"""Which requests enter the frontier: the scope, then the `admit` hooks, in their order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from crawler.hooks.table import HookTable
+from crawler.messages import Drop, Request
+from crawler.scope import Scope
+
+__all__ = ["ADMIT_FAILED", "Admission"]
+
+ADMIT_FAILED = "hook_error"
+"""Stands for a reason where an `admit` hook raised: that request has failed."""
+log = logging.getLogger("crawler.engine")
+
+
+class Admission:
+    """Decides, and keeps a list of what it refused.
+
+    Parameters:
+        scope: domains and depth.
+        table: the hooks.
+    """
+
+    def __init__(self, scope: Scope, table: HookTable) -> None:
+        self._scope = scope
+        self._hooks = table.admit
+        self._anything = scope.domains is None and scope.max_depth is None and not table.admit
+
+    def admit(self, requests: Iterable[Request], filtered: list[tuple[str, str]]) -> list[Request]:
+        """The requests that may enter, changed as plugins want; the others are noted as reason and URL."""
+        if self._anything:
+            return list(requests)
+        admitted: list[Request] = []
+        for request in requests:
+            reason = self._scope.refuses(request)
+            entering: Request | None = request
+            if reason is None:
+                entering, reason = self._ask(request)
+            if entering is None or reason is not None:
+                filtered.append((reason or "dropped", request.url))
+            else:
+                admitted.append(entering)
+        return admitted
+
+    def _ask(self, request: Request) -> tuple[Request | None, str | None]:
+        for hook in self._hooks:
+            if request.plugins.get(hook.plugin.name) is False:
+                continue
+            try:
+                answer = hook.call(request)
+            except Exception:
+                log.exception("%s.admit failed for %s", hook.plugin.name, request.url)
+                return None, ADMIT_FAILED
+            if isinstance(answer, Drop):
+                return None, answer.reason
+            if isinstance(answer, Request):
+                request = answer.moved(request.depth, request.redirects)
+        return request, None

@@ -1,0 +1,50 @@
+"""The dispatcher: hands a ticket to a worker that waits for one, and finds out when there is nothing left to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from crawler.engine.seeds import Seeds
+from crawler.frontier import Ticket
+
+if TYPE_CHECKING:
+    from crawler.engine.running import RunningCrawl
+
+__all__ = ["dispatch"]
+
+
+async def dispatch(crawl: RunningCrawl, ready: trio.MemorySendChannel[Ticket], seeds: Seeds) -> None:
+    """Pops only when a worker waits, so that pace is stamped at the true start; ends with the crawl.
+
+    Parameters:
+        crawl: the parts of the running crawl.
+        ready: to the workers; capacity 0.
+        seeds: whether more may come.
+    """
+    frontier, store = crawl.frontier, crawl.store
+    with ready:
+        while not crawl.shutdown.stopping.is_set():
+            for lane in frontier.hungry():
+                rows = await store.more(lane.name, lane.epoch, lane.after, frontier.window)
+                frontier.refill(lane, rows, more=len(rows) == frontier.window)
+            # From here to wait() nothing may wait, or a wake-up is lost.
+            look_again = crawl.clock() + 3600.0
+            while _may_start(crawl) and ready.statistics().tasks_waiting_receive:
+                ticket, look_again = frontier.pop(crawl.clock())
+                if ticket is None:
+                    break
+                ready.send_nowait(ticket)
+            if store.live == 0 and not seeds.pending():
+                return
+            if frontier.hungry():
+                continue
+            with trio.move_on_at(crawl.clock.to_trio(look_again)):
+                await frontier.changed.wait()
+
+
+def _may_start(crawl: RunningCrawl) -> bool:
+    """Whether one page more cannot pass `max_pages`."""
+    most = crawl.settings.max_pages
+    return most is None or crawl.stats.pages + crawl.frontier.handed_out < most

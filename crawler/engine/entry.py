@@ -1,0 +1,148 @@
+"""The doors: `run` for a script, `stream` for a program that wants the items as they come."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+
+from crawler.engine.report import Report
+from crawler.engine.scheduler import Prepared
+from crawler.errors import CrawlFailed
+from crawler.hooks.plugin import Plugin
+from crawler.messages import Item, Row
+from crawler.settings import Settings
+from crawler.spiders import Spider
+
+__all__ = ["ItemStream", "run", "stream"]
+
+
+def run(
+    spider: Spider,
+    *,
+    settings: Settings | None = None,
+    plugins: Sequence[Plugin] = (),
+    outputs: Sequence[str | Path | Plugin] = (),
+    job: str | Path | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Report:
+    """Crawls in an event loop of its own; may be called any number of times.
+
+    In the main thread SIGINT and SIGTERM are handled: the first takes no new work and lets what is in flight end
+    within `grace`, the second ends it at once. Parameters and errors are those of `crawl`.
+    """
+    prepared = Prepared(spider, settings, plugins, outputs, job)
+    report: Report = trio.run(_run_with_signals, prepared, transport)
+    return report
+
+
+async def _run_with_signals(prepared: Prepared, transport: httpx.AsyncBaseTransport | None) -> Report:
+    if threading.current_thread() is not threading.main_thread():
+        return await prepared.run(transport)
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_heed, signals, prepared)
+            try:
+                report = await prepared.run(transport)
+            except Exception as error:
+                failure: Exception | None = error
+            else:
+                failure = None
+            nursery.cancel_scope.cancel(reason="the crawl has ended")
+    if failure is not None:
+        raise failure
+    return report
+
+
+async def _heed(signals: AsyncIterator[int], prepared: Prepared) -> None:
+    """First signal: no new work. Second: now."""
+    count = 0
+    async for _ in signals:
+        count += 1
+        if prepared.running is None:
+            raise KeyboardInterrupt
+        if count == 1:
+            prepared.running.shutdown.stop("interrupted", interrupted=True)
+        else:
+            prepared.running.shutdown.stop_now("interrupted", interrupted=True)
+
+
+class ItemStream:
+    """The items of a running crawl, as they come: `async for item in items`."""
+
+    def __init__(self, items: trio.MemoryReceiveChannel[Item]) -> None:
+        self._items = items
+        self.report: Report | None = None
+        """What the crawl did, once it has ended."""
+        self._failure: CrawlFailed | None = None
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        return self
+
+    async def __anext__(self) -> Item:
+        try:
+            return await self._items.receive()
+        except trio.EndOfChannel:
+            if self._failure is not None:
+                raise self._failure from None
+            raise StopAsyncIteration from None
+
+
+class _StreamSink(Plugin):
+    """Hands items over one at a time: the next is sent when it is asked for, so the one before is acknowledged."""
+
+    name = "stream"
+
+    def __init__(self, items: trio.MemorySendChannel[Item]) -> None:
+        self._items = items
+
+    async def persist(self, batch: Sequence[Row]) -> Any:
+        try:
+            for row in batch:
+                await self._items.send(row.value)
+        except trio.BrokenResourceError:
+            pass  # nobody listens any more
+
+
+@asynccontextmanager
+async def stream(
+    spider: Spider,
+    *,
+    settings: Settings | None = None,
+    plugins: Sequence[Plugin] = (),
+    outputs: Sequence[str | Path | Plugin] = (),
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncIterator[ItemStream]:
+    """Crawls beside the block and gives it the items; a slow reader slows the crawl; leaving the block ends it.
+
+    Parameters and errors are those of `crawl`; a `CrawlFailed` comes out of the loop over the items. What is raised
+    in the block comes out as it is.
+    """
+    send, receive = trio.open_memory_channel[Item](0)
+    prepared = Prepared(spider, settings, [*plugins, _StreamSink(send)], outputs, None)
+    items = ItemStream(receive)
+    raised: Exception | None = None
+
+    async def crawl() -> None:
+        with send:
+            try:
+                items.report = await prepared.run(transport)
+            except CrawlFailed as error:
+                items._failure = error
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(crawl)
+        try:
+            yield items
+        except Exception as error:
+            raised = error
+        receive.close()
+        nursery.cancel_scope.cancel(reason="the block of stream() was left")
+    if raised is not None:
+        raise raised

@@ -1,0 +1,252 @@
+"""Running what users write: callbacks and hooks in all their forms, their products sorted into items and requests."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import AsyncIterable, Iterable, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import attrs
+import msgspec
+
+from crawler.errors import HookError
+from crawler.hooks.page import PageEffects, current_page
+from crawler.hooks.plugin import Plugin
+from crawler.hooks.state import State
+from crawler.hooks.table import Hook, HookTable
+from crawler.messages import Drop, Item, Produced, Request, Response, Retry
+from crawler.messages.checks import annotations
+from crawler.settings import did_you_mean
+from crawler.spiders import Spider
+from crawler.store import ItemRow
+
+__all__ = ["Handlers", "Products"]
+
+SCALARS = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset)
+
+
+@attrs.define(eq=False)
+class Products:
+    """What the handlers of one page made."""
+
+    effects: PageEffects = attrs.field(factory=PageEffects)
+    """Counters, states and added requests."""
+    items: list[ItemRow] = attrs.field(factory=list)
+    """Items, refined and encoded."""
+    requests: list[Request] = attrs.field(factory=list)
+    """Requests, not yet admitted."""
+    dropped: list[str] = attrs.field(factory=list)
+    """Why items were dropped."""
+    retry: Retry | None = None
+    """The page is to come again instead."""
+    state: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """Changes of states, by owner."""
+
+
+class Handlers:
+    """The callbacks of a spider and the hooks around them.
+
+    Parameters:
+        spider: whose callbacks are called by name.
+        table: the hooks.
+        states: the state of each plugin that has one.
+    """
+
+    def __init__(self, spider: Spider, table: HookTable, states: Sequence[State]) -> None:
+        self.spider = spider
+        self.table = table
+        self.states = states
+        self._callbacks: dict[str, tuple[Any, dict[str, Any]]] = {}
+
+    def callback(self, name: str | None) -> tuple[Any, dict[str, Any]]:
+        """A method of the spider by name, and the annotations of its parameters.
+
+        Raises:
+            LookupError: there is none of that name.
+        """
+        name = name or "parse"
+        found = self._callbacks.get(name)
+        if found is None:
+            method = getattr(self.spider, name, None)
+            if not callable(method):
+                methods = [n for n, _ in inspect.getmembers(self.spider, inspect.ismethod) if not n.startswith("_")]
+                raise LookupError(f"{type(self.spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
+            found = self._callbacks[name] = (method, annotations(getattr(method, "__func__", method)))
+        return found
+
+    async def page(self, response: Response) -> Products:
+        """Runs the callback of a page and the `parse` hooks of the plugins.
+
+        Raises:
+            HookError: one of them raised; its cause is what it raised.
+        """
+        products = Products()
+        request = response.request
+        token = current_page.set(products.effects)
+        try:
+            name = request.callback or "parse"
+            try:
+                method, hints = self.callback(name)
+                await self._collect(self._call(method, hints, response), products)
+            except Exception as error:
+                raise _hook_error(error, self.spider, name, request) from error
+            for hook in self.table.parse:
+                if request.plugins.get(hook.plugin.name) is not False:
+                    await self._ask(hook, response, products, request)
+            await self._finish(products, response)
+        finally:
+            current_page.reset(token)
+        return products
+
+    async def failure(self, failure: Any, errback: str | None) -> tuple[Products, list[HookError]]:
+        """Runs the errback and the `failed` hooks; what raises there is given back, to be logged."""
+        products = Products()
+        request: Request = failure.request
+        raised: list[HookError] = []
+        token = current_page.set(products.effects)
+        try:
+            if errback is not None:
+                try:
+                    method, _ = self.callback(errback)
+                    await self._collect(method(failure), products)
+                except Exception as error:
+                    raised.append(_hook_error(error, self.spider, errback, request))
+                    raised[-1].__cause__ = error
+            for hook in self.table.failed:
+                try:
+                    await self._ask(hook, failure, products, request)
+                except HookError as error:
+                    raised.append(error)
+            try:
+                await self._finish(products, failure.response)
+            except HookError as error:
+                raised.append(error)
+        finally:
+            current_page.reset(token)
+        return products, raised
+
+    async def _ask(self, hook: Hook, argument: Any, products: Products, request: Request) -> None:
+        try:
+            await self._collect(hook.call(argument), products)
+        except Exception as error:
+            raise _hook_error(error, hook.plugin, hook.call.__name__, request) from error
+
+    @staticmethod
+    def _call(method: Any, hints: dict[str, Any], response: Response) -> Produced:
+        kwargs = response.request.cb_kwargs
+        if not kwargs:
+            produced: Produced = method(response)
+        else:
+            produced = method(
+                response,
+                **{name: msgspec.convert(v, hints[name]) if name in hints else v for name, v in kwargs.items()},
+            )
+        return produced
+
+    async def _collect(self, produced: Produced, products: Products) -> None:
+        """Drains what a handler gave back.
+
+        An async generator is drained here, whole, before anything is done with it: the engine awaits nothing while it
+        is suspended, so a cancel scope that is open inside it cannot reach the engine.
+        """
+        if inspect.isawaitable(produced):
+            produced = await produced
+        if produced is None:
+            return
+        if isinstance(produced, types.AsyncGeneratorType):
+            async with aclosing(produced):
+                values = [value async for value in produced]
+        elif isinstance(produced, AsyncIterable):
+            values = [value async for value in produced]
+        elif isinstance(produced, (Request, Retry, dict)) or not isinstance(produced, Iterable):
+            values = [produced]
+        elif isinstance(produced, (str, bytes)):
+            raise TypeError(f"a callback gives back requests and items, not {type(produced).__name__}")
+        else:
+            values = produced  # type: ignore[assignment]
+        for value in values:
+            if isinstance(value, Request):
+                products.requests.append(value)
+            elif isinstance(value, dict):
+                products.items.append(ItemRow(b"", value))
+            elif isinstance(value, Retry):
+                products.retry = value
+            elif isinstance(value, SCALARS) or isinstance(value, type):
+                raise TypeError(f"a callback yields requests and items, not {type(value).__name__}: {value!r:.80}")
+            elif value is not None and not isinstance(value, Drop):
+                products.items.append(ItemRow(b"", value))
+
+    async def _finish(self, products: Products, response: Response | None) -> None:
+        """Refines and encodes the items, and settles what the page did to states."""
+        items, products.items = products.items, []
+        request = response.request if response is not None else None
+        for item in items:
+            value: Item = item.value
+            if response is not None:
+                for hook in self.table.refine:
+                    try:
+                        answer = await hook.call(value, response)
+                    except Exception as error:
+                        raise _hook_error(error, hook.plugin, "refine", response.request) from error
+                    if isinstance(answer, Drop):
+                        products.dropped.append(answer.reason)
+                        break
+                    value = value if answer is None else answer
+                else:
+                    products.items.append(ItemRow(self._encode(value, request), value))
+            else:
+                products.items.append(ItemRow(self._encode(value, request), value))
+        products.requests += products.effects.added
+        for state in self.states:
+            try:
+                changed = state.changes(products.effects)
+            except TypeError as error:
+                raise HookError(str(error), plugin=state.owner, hook="state", request=request) from error
+            if changed:
+                products.state[state.owner] = changed
+
+    def _encode(self, item: Item, request: Request | None) -> bytes:
+        """An item as a JSON object."""
+        try:
+            data = encode_item(item)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            wrong = HookError(
+                f"an item cannot be written as JSON: {error}", plugin=self.spider.name, hook="item", request=request
+            )
+            raise wrong from error
+        return data
+
+
+def encode_item(item: Item) -> bytes:
+    """A dict, attrs, dataclass, Struct or pydantic item as a JSON object; lone surrogates become U+FFFD.
+
+    Raises:
+        TypeError: it is no such thing, or holds what JSON cannot.
+    """
+    dump = getattr(item, "model_dump", None)
+    plain = dump(mode="json") if dump is not None else item
+    try:
+        data = msgspec.json.encode(plain)
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(plain)))
+    if not data.startswith(b"{"):
+        raise TypeError(f"an item must be an object, not {type(item).__name__}")
+    return data
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(part) for part in value]
+    return value
+
+
+def _hook_error(error: Exception, plugin: Plugin, hook: str, request: Request) -> HookError:
+    if isinstance(error, HookError):
+        return error
+    return HookError(f"{type(error).__name__}: {error}", plugin=plugin.name, hook=hook, request=request)

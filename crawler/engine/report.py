@@ -1,0 +1,142 @@
+"""`Report`: what a crawl did, for people and for machines."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+
+from crawler.errors import ConfigError
+
+if TYPE_CHECKING:
+    from crawler.stats import Stats
+
+__all__ = ["Report", "Timer"]
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What a crawl did."""
+
+    finished: str
+    """Why it ended: ``finished``, ``max_pages``, ``interrupted``, …, or the word of who stopped it."""
+    spider: str
+    """The name of the spider."""
+    pages: int
+    """Answers whose callback succeeded."""
+    items: int
+    """Items that were kept."""
+    requests: int
+    """Attempts that were sent."""
+    retries: int
+    """Attempts that were followed by another one."""
+    failed: int
+    """Requests that could not be had after all attempts, and pages whose handler raised."""
+    filtered: dict[str, int]
+    """Requests that were not made, by reason."""
+    dropped: dict[str, int]
+    """Items that a plugin did not want, by its word."""
+    failures: dict[str, int]
+    """What `failed` counts, by kind of error."""
+    samples: dict[str, list[str]]
+    """A few URLs of each kind of failure and of each reason in `filtered`."""
+    counters: dict[str, int]
+    """What spiders and plugins counted."""
+    bytes: int
+    """Decoded bytes of all bodies."""
+    seconds: float
+    """Seconds from start to end."""
+    cpu_seconds: float
+    """Seconds of CPU that the process used meanwhile."""
+    peak_rss: int
+    """Bytes: the most memory that the process has had resident."""
+    statuses: dict[int, int]
+    """Answers by HTTP status."""
+    lanes: dict[str, dict[str, Any]]
+    """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
+    stopped_by_limit: bool = False
+    """Whether a quota, a budget or `max_errors` ended it (exit code 3)."""
+    interrupted: bool = False
+    """Whether a signal ended it (exit code 130)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        fields: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
+        return {name: value for name, value in fields.items() if name not in ("stopped_by_limit", "interrupted")}
+
+    def to_json(self) -> bytes:
+        """The report as JSON."""
+        return msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n"
+
+    def exit_code(self, tolerate: str = "0") -> int:
+        """0 finished · 3 stopped by a limit · 4 more failures than tolerated · 130 interrupted.
+
+        Parameters:
+            tolerate: failures that are fine: a number, or a share of pages and failures such as ``5%``.
+
+        Raises:
+            ConfigError: `tolerate` is neither.
+        """
+        most = tolerated(tolerate, self.pages + self.failed)
+        if self.interrupted:
+            return 130
+        if self.stopped_by_limit:
+            return 3
+        return 4 if self.failed > most else 0
+
+
+def tolerated(text: str, requests: int) -> float:
+    """How many failures ``N`` or ``P%`` allows among `requests`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf") or (text.strip().endswith("%") and value > 100):
+        raise ConfigError(f"not a number of failures, nor a share of them: {text!r} (write 10 or 5%)")
+    return requests * value / 100 if text.strip().endswith("%") else value
+
+
+class Timer:
+    """Measures a crawl from now on."""
+
+    def __init__(self, clock_now: float) -> None:
+        self._started = clock_now
+        self._cpu = time.process_time()
+
+    def report(self, stats: Stats, *, now: float, **fields: Any) -> Report:
+        """The report of a crawl that ends now.
+
+        Parameters:
+            stats: its counts.
+            now: seconds, by the clock that it started with.
+            fields: the other fields of the report.
+        """
+        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return Report(
+            pages=stats.pages,
+            items=stats.items,
+            requests=stats.requests,
+            retries=stats.retries,
+            failed=stats.failed,
+            filtered=dict(stats.filtered),
+            dropped=dict(stats.dropped),
+            failures=dict(stats.failures),
+            samples=stats.samples,
+            counters=dict(stats.counters),
+            bytes=stats.bytes,
+            seconds=now - self._started,
+            cpu_seconds=time.process_time() - self._cpu,
+            peak_rss=rss if sys.platform == "darwin" else rss * 1024,
+            statuses=dict(sorted(stats.statuses.items())),
+            lanes={name: attrs.asdict(lane) for name, lane in stats.lanes.items()},
+            **fields,
+        )

@@ -1,0 +1,282 @@
+"""`RunningCrawl`: the parts of a crawl, wired once, and the face that spiders and plugins see of it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+import httpx
+import trio
+import trio_util
+
+from crawler import urls
+from crawler.engine.admission import Admission
+from crawler.engine.attempt import Attempts, RetryPolicy
+from crawler.engine.clock import Clock
+from crawler.engine.handlers import Handlers
+from crawler.engine.shutdown import Shutdown
+from crawler.errors import CrawlFailed, Refused, RequestError, WouldExceedDeadline
+from crawler.fetch.downloader import Downloader
+from crawler.fetch.redirects import redirected
+from crawler.fetch.robots import DISALLOW_ALL, Robots
+from crawler.frontier import Frontier, Lane, Pending, Ticket, lane_name
+from crawler.hooks.page import current_page
+from crawler.hooks.plugin import Plugin
+from crawler.hooks.state import State
+from crawler.hooks.table import HookTable
+from crawler.messages import Pause, Request, Response, Stop, Usage
+from crawler.scope import Scope
+from crawler.settings import Settings
+from crawler.spiders import Spider
+from crawler.stats import Stats
+from crawler.store import Outcome, Store
+
+__all__ = ["RunningCrawl"]
+
+log = logging.getLogger("crawler.engine")
+
+
+class RunningCrawl:
+    """A crawl while it runs; what plugins know as `self.crawl` (see `crawler.hooks.plugin.Crawl`).
+
+    Parameters:
+        spider: what it is about.
+        plugins: the spider first, then the others.
+        table: their hooks.
+        settings: all layers merged.
+        store: the truth.
+        transport: any httpx transport.
+        clock: the clock to go by, where several crawls share one.
+    """
+
+    def __init__(
+        self,
+        spider: Spider,
+        plugins: Sequence[Plugin],
+        table: HookTable,
+        settings: Settings,
+        store: Store,
+        transport: httpx.AsyncBaseTransport,
+        clock: Clock | None = None,
+    ) -> None:
+        self.spider = spider
+        self.plugins = tuple(plugins)
+        self.table = table
+        self.settings = settings
+        self.store = store
+        self.stats = Stats()
+        self.clock = clock or Clock()
+        self.shutdown = Shutdown(settings.grace)
+        self.frontier = Frontier(settings)
+        self.admission = Admission(Scope(spider.allowed_domains, settings.max_depth), table)
+        chance = random.Random()
+        self.retries = RetryPolicy(settings, chance)
+        self.downloader = Downloader(transport, settings, self.clock, store.known)
+        self.attempts = Attempts(self.downloader, table, self.clock)
+        states = [State(plugin.name) for plugin in self.plugins]
+        self.handlers = Handlers(spider, table, states)
+        self.inbox: list[Request] = []
+        """Requests that were added outside of any page."""
+        self.added = trio_util.RepeatedEvent()
+        """Set when the inbox has something."""
+        self.tasks: trio.Nursery | None = None
+        """Where `start_soon` starts tasks."""
+        self._accepted = frozenset(spider.accept_status)
+        for plugin, state in zip(self.plugins, states, strict=True):
+            plugin.crawl, plugin.state = self, state
+
+    @property
+    def reason(self) -> str | None:
+        """Why the crawl ends; `None` while it goes on."""
+        return self.shutdown.reason
+
+    # What spiders and plugins call
+
+    def stop(self, reason: str) -> None:
+        """Ends the crawl: nothing new is started, what is in flight may end."""
+        self.shutdown.stop(reason)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Adds to a counter of the report; inside a handler it is an effect of that page."""
+        page = current_page.get()
+        counters = self.stats.counters if page is None else page.counters
+        counters[name] = counters.get(name, 0) + n
+
+    def add(self, request: Request) -> None:
+        """Adds a request; inside a handler it is an effect of that page."""
+        page = current_page.get()
+        if page is not None:
+            page.added.append(request)
+        else:
+            self.inbox.append(request)
+            self.added.set()
+
+    def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
+        """Starts a task beside the crawl."""
+        if self.tasks is None:
+            raise RuntimeError("the crawl does not run")
+        self.tasks.start_soon(function, *args)
+
+    async def fetch(self, request: Request) -> Response:
+        """Fetches now, in this task, ahead of what is queued; redirects are followed in place.
+
+        Raises:
+            RequestError: there was no answer. `WouldExceedDeadline` among them: the lane would have to be waited for
+                longer than `inline_wait`, or than the deadline of the caller allows.
+        """
+        while True:
+            response = await self._fetch_inline(request)
+            target = redirected(response, most=self.settings.max_redirects)
+            if target is None:
+                return response
+            request = target
+
+    # Inline fetches
+
+    async def _fetch_inline(self, request: Request) -> Response:
+        lane = self._lane(request)
+        if self.settings.obey_robots:
+            await self._ask_robots(lane, request)
+        answer = await self.attempts.answer(request) if self.table.answer else None
+        if answer is not None:
+            return answer
+        for attempt in range(1, (request.attempts or self.settings.attempts) + 1):
+            try:
+                response = await self._turn(lane, request, attempt)
+                error: RequestError = self.attempts.bad_status(response)
+                if not error.retryable:
+                    return response
+            except WouldExceedDeadline:
+                raise
+            except RequestError as raised:
+                response, error = None, raised
+            wait = self.retries.wait(request, attempt, error)
+            if wait is None:
+                break
+            self._must_fit(wait, lane, request)
+            await trio.sleep(wait)
+        if response is None:
+            raise error
+        return response
+
+    async def _turn(self, lane: Lane, request: Request, attempt: int) -> Response:
+        """One attempt in the caller's task: its place in the pace is taken at once, then waited for."""
+        now = self.clock()
+        wait = max(0.0, lane.next_start - now, lane.blocked_until - now, *(r.ready_at() - now for r in lane.rates))
+        self._must_fit(wait, lane, request)
+        ticket = Ticket(Pending((0, 0), request, lane.name), lane, lane.epoch, now + wait, page=False)
+        lane.handed_out += 1
+        lane.take_pace(ticket)
+        try:
+            if wait:
+                await trio.sleep(wait)
+            await lane.limiter.acquire_on_behalf_of(ticket)
+            ticket.holds = True
+
+            def sent() -> None:
+                ticket.sent = True
+
+            answer = await self.attempts.send(request, attempt, sent)
+            if not isinstance(answer, Response):
+                raise Refused(f"a plugin gave no answer: {answer.reason}", by="plugin", request=request)
+            self.stats.requests += 1
+            self.stats.statuses[answer.status] += 1
+            self.stats.lane(lane.name).requests += 1
+            return answer
+        finally:
+            if not ticket.sent:
+                lane.give_back_pace(ticket)
+            self.frontier.settle(ticket)
+
+    def _must_fit(self, wait: float, lane: Lane, request: Request) -> None:
+        """Fails at once if waiting in place would take too long."""
+        deadline = trio.current_effective_deadline()
+        if wait > self.settings.inline_wait or trio.current_time() + wait >= deadline != math.inf:
+            raise WouldExceedDeadline(
+                f"{lane.name} has to be waited for {wait:.1f} s",
+                retry_at=self.clock() + wait,
+                scope=lane.name,
+                request=request,
+            )
+
+    def _lane(self, request: Request) -> Lane:
+        name = lane_name(request)
+        lane = self.frontier.lanes.get(name)
+        return lane if lane is not None else self.frontier.open(name, epoch=0, head=(), more=False)
+
+    async def _ask_robots(self, lane: Lane, request: Request) -> None:
+        """Refuses what a robots.txt forbids; one that is not known yet is fetched in place."""
+        origin = urls.origin(request.url)
+        rules = lane.robots.get(origin)
+        if rules is None:
+            response = await self._turn(lane, Request(origin + "/robots.txt", lane=lane.name), 1)
+            found = Robots.of(response.status, response.body, self.settings.user_agent)
+            rules = lane.robots[origin] = found or DISALLOW_ALL
+        if not rules.allows(request.url):
+            raise Refused(f"robots.txt of {origin} forbids it", by="robots", request=request)
+
+    # What the engine asks
+
+    def accepts(self, response: Response) -> bool:
+        """Whether a response reaches its callback."""
+        status = response.status
+        own = response.request.accept_status
+        return 200 <= status < 300 or status in own or (not own and status in self._accepted)
+
+    async def robots_answer(self, ticket: Ticket) -> Response:
+        """The answer to a request for a robots.txt, redirects followed; the token goes back when it has come."""
+        request = ticket.request
+
+        def sent() -> None:
+            ticket.sent = True
+
+        try:
+            for _ in range(6):  # RFC 9309 section 2.3.1.2: at least five hops
+                answer = await self.attempts.answer(request) if self.table.answer else None
+                response = answer or await self.attempts.send(request, ticket.pending.attempts + 1, sent)
+                if not isinstance(response, Response):
+                    raise Refused(f"a plugin gave no answer: {response.reason}", by="plugin", request=request)
+                self.stats.requests += 1
+                self.stats.lane(ticket.lane.name).requests += 1
+                target = redirected(response, most=10)
+                if target is None:
+                    return response
+                request = target
+            return response
+        finally:
+            self.frontier.release(ticket)
+
+    def refused(self, lane: Lane, seconds: float) -> None:
+        """A server named a time: nothing starts on its lane before."""
+        until = self.clock() + min(seconds, 3600.0)
+        wait = until - max(self.clock(), lane.blocked_until)
+        if wait > 0:
+            self.stats.lane(lane.name).waited["refusal"] += wait
+            self.frontier.block(lane, until)
+
+    def requests_sent(self, ticket: Ticket, outcome: Outcome) -> None:
+        """Counts an attempt. At once, not at the commit: it was made whatever becomes of it."""
+        if ticket.sent:
+            lane = self.stats.lane(ticket.lane.name)
+            self.stats.requests += 1
+            lane.requests += 1
+            lane.refusals += outcome.status in (429, 503)
+
+    def measure(self, usage: Usage) -> None:
+        """Asks the `measure` hooks; the strictest answer wins."""
+        pause: Pause | None = None
+        for hook in self.table.measure:
+            try:
+                answer = hook.call(usage)
+            except Exception as error:
+                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {error}") from error
+            if isinstance(answer, Stop):
+                self.shutdown.stop(answer.reason, by_limit=True)
+            elif isinstance(answer, Pause) and (pause is None or answer.seconds > pause.seconds):
+                pause = answer
+        if pause is not None:
+            lane = self.frontier.lanes.get(pause.scope or usage.lane)
+            if lane is not None:
+                self.frontier.block(lane, self.clock() + pause.seconds)

@@ -1,0 +1,288 @@
+"""The worker: takes a ticket, asks, hands the answer to the handlers, sends an outcome to the writer.
+
+It never changes the frontier or the store, but for giving a token back when a body has ended and putting back what it
+could not finish.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from crawler.errors import BadStatus, FetchError, HookError, RequestError, WouldExceedDeadline
+from crawler.fetch.redirects import redirected
+from crawler.fetch.robots import DISALLOW_ALL, Robots
+from crawler.frontier import Ticket
+from crawler.messages import Drop, Failure, Request, Response, Retry, Usage
+from crawler.store import FailureRow, Kind, Outcome
+
+if TYPE_CHECKING:
+    from crawler.engine.handlers import Products
+    from crawler.engine.running import RunningCrawl
+    from crawler.engine.writer import Message
+
+__all__ = ["Worker"]
+
+log = logging.getLogger("crawler.engine")
+
+
+class Worker:
+    """One of the tasks that fetch and parse.
+
+    Parameters:
+        crawl: the parts of the running crawl.
+        ready: tickets from the dispatcher, one at a time.
+        outcomes: to the writer.
+    """
+
+    def __init__(
+        self,
+        crawl: RunningCrawl,
+        ready: trio.MemoryReceiveChannel[Ticket],
+        outcomes: trio.MemorySendChannel[Message],
+    ) -> None:
+        self._crawl = crawl
+        self._ready = ready
+        self._outcomes = outcomes
+
+    async def run(self) -> None:
+        """Works until the dispatcher closes its end."""
+        frontier = self._crawl.frontier
+        with self._ready, self._outcomes:
+            while True:
+                frontier.changed.set()  # the dispatcher pops only while a worker waits
+                try:
+                    ticket = await self._ready.receive()
+                except trio.EndOfChannel:
+                    return
+                await self._work(ticket)
+
+    async def _work(self, ticket: Ticket) -> None:
+        """One ticket, from hand to hand: it is put back unless its outcome was sent."""
+        outcome: Outcome | None = None
+        settled = False
+        try:
+            if ticket.robots:
+                settled = await self._robots(ticket)
+            else:
+                outcome = await self._outcome(ticket)
+        finally:
+            if outcome is None and not settled:
+                self._crawl.frontier.put_back(ticket)
+        if outcome is not None:
+            # What a handler has finished is not lost to a cancel: the writer outlives the workers.
+            try:
+                with trio.CancelScope(shield=True):
+                    await self._outcomes.send(outcome)
+            except trio.BrokenResourceError:  # the writer had to give up
+                self._crawl.frontier.put_back(ticket)
+
+    async def _robots(self, ticket: Ticket) -> bool:
+        """Fetches a robots.txt; whether the ticket is settled by it."""
+        crawl, frontier = self._crawl, self._crawl.frontier
+        request = ticket.request
+        wait: float | None
+        try:
+            response = await crawl.robots_answer(ticket)
+            rules = Robots.of(response.status, response.body, crawl.settings.user_agent)
+            error: RequestError = crawl.attempts.bad_status(response)
+        except RequestError as raised:
+            rules, error = None, raised
+        if rules is None:
+            wait = crawl.retries.wait(request, ticket.pending.attempts + 1, error) if error.retryable else None
+            if wait is not None:
+                frontier.put_back(ticket, crawl.clock() + wait)
+                return True
+            log.warning("%s cannot be had (%s): nothing of that origin is fetched", request.url, error)
+            rules = DISALLOW_ALL
+        frontier.know_robots(ticket, rules)
+        return True
+
+    async def _outcome(self, ticket: Ticket) -> Outcome:
+        """What becomes of the request of a ticket."""
+        crawl = self._crawl
+        outcome = Outcome(kind=Kind.REFUSED, ticket=ticket, attempts=ticket.pending.attempts)
+        if ticket.refused:
+            log.debug("refused by %s: %s", ticket.refused, ticket.request.url)
+            outcome.filtered.append((ticket.refused, ticket.request.url))
+            return outcome
+        outcome.attempts += 1
+        try:
+            answer = await self._attempt(ticket, outcome)
+            if isinstance(answer, Response):
+                await self._answered(answer, ticket, outcome)
+            elif isinstance(answer, Drop):
+                outcome.filtered.append((answer.reason, ticket.request.url))
+            else:
+                await self._again(answer, ticket, outcome, None)
+        except RequestError as error:
+            await self._again(error, ticket, outcome, None)
+        outcome.lane_state = ticket.lane.state()
+        crawl.requests_sent(ticket, outcome)
+        return outcome
+
+    async def _attempt(self, ticket: Ticket, outcome: Outcome) -> Response | Retry | Drop:
+        """Asks; the token goes back as soon as the body has ended."""
+        crawl = self._crawl
+        request = ticket.request
+        response = None
+        failed: RequestError | None = None
+        try:
+            answer = await crawl.attempts.answer(request) if crawl.table.answer else None
+            if answer is None:
+
+                def sent() -> None:
+                    ticket.sent = True
+
+                answer = await crawl.attempts.send(request, outcome.attempts, sent)
+            if isinstance(answer, Response):
+                response = answer
+                outcome.status, outcome.size = answer.status, len(answer.body)
+                log.debug("%s %s %s", answer.status, request.method, request.url)
+            return answer
+        except RequestError as error:
+            failed = error
+            error.request = request
+            log.debug("%s %s: %s: %s", request.method, request.url, error.reason, error)
+            raise
+        finally:
+            if response is not None and not ticket.sent:
+                ticket.lane.give_back_pace(ticket)  # a plugin answered
+            crawl.frontier.release(ticket)
+            if crawl.table.measure and (response is not None or failed is not None):
+                self._measure(ticket, response, failed)
+
+    def _measure(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> None:
+        lane = self._crawl.stats.lane(ticket.lane.name)
+        refused = response is not None and response.status in (429, 503)
+        self._crawl.measure(
+            Usage(
+                event="error" if response is None else "refused" if refused else "answer",
+                lane=ticket.lane.name,
+                request=ticket.request,
+                response=response,
+                error=error,
+                requests=lane.requests + 1,
+                refusals=lane.refusals + refused,
+            )
+        )
+
+    async def _answered(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
+        """A status came back: a page, a redirect, an error for good, or one that may heal."""
+        crawl = self._crawl
+        request = ticket.request
+        if crawl.accepts(response):
+            await self._page(response, ticket, outcome)
+            return
+        target = redirected(response, most=crawl.settings.max_redirects)
+        if target is not None:
+            outcome.kind = Kind.DONE
+            outcome.redirect = target.url
+            outcome.discovered = crawl.admission.admit([target], outcome.filtered)
+            return
+        error = crawl.attempts.bad_status(response)
+        if error.retryable:
+            if error.retry_after is not None and response.status in (429, 503):
+                crawl.refused(ticket.lane, error.retry_after)
+            await self._again(error, ticket, outcome, response)
+        else:
+            outcome.kind = Kind.DONE
+            await self._failed(Failure(request=request, error=error, attempts=outcome.attempts, response=response), outcome)
+
+    async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
+        """Runs the handlers of a page; their effects become the outcome's, or none does."""
+        crawl = self._crawl
+        try:
+            products = await crawl.handlers.page(response)
+            requests = self._checked(products, response)
+        except HookError as error:
+            cause = error.__cause__
+            if isinstance(cause, WouldExceedDeadline):  # an inline fetch would have waited too long
+                outcome.kind, outcome.not_before = Kind.RETRY, cause.retry_at
+                outcome.attempts -= 1
+                return
+            log.error(
+                "%s.%s failed for %s: %s", error.plugin, error.hook, response.url, error,
+                exc_info=cause if cause is not None else error,
+            )  # fmt: skip
+            outcome.kind = Kind.FAILED
+            failure = Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response)
+            await self._failed(failure, outcome, errback=False)
+            return
+        if products.retry is not None:
+            await self._again(products.retry, ticket, outcome, response)
+            return
+        outcome.kind = Kind.DONE
+        outcome.page = True
+        outcome.repeats = response.repeats
+        self._keep(products, requests, outcome)
+
+    def _checked(self, products: Products, response: Response) -> list[Request]:
+        """The requests of a page, if each names callbacks that exist."""
+        crawl = self._crawl
+        for request in products.requests:
+            try:
+                crawl.handlers.callback(request.callback)
+                if request.errback is not None:
+                    crawl.handlers.callback(request.errback)
+            except LookupError as error:
+                raise HookError(
+                    str(error), plugin=crawl.spider.name, hook=response.request.callback or "parse", request=request
+                ) from None
+        return products.requests
+
+    def _keep(self, products: Products, requests: list[Request], outcome: Outcome) -> None:
+        crawl = self._crawl
+        outcome.items = products.items
+        outcome.dropped = products.dropped
+        outcome.counters = products.effects.counters
+        outcome.discovered = crawl.admission.admit(requests, outcome.filtered) if requests else requests
+        outcome.state = products.state
+        for state in crawl.handlers.states:
+            if state.owner in products.state:
+                state.apply(products.state[state.owner])
+
+    async def _again(
+        self, error: RequestError | Retry, ticket: Ticket, outcome: Outcome, response: Response | None
+    ) -> None:
+        """Another attempt, if there is one; else it has failed for good."""
+        crawl = self._crawl
+        wait = crawl.retries.wait(ticket.request, outcome.attempts, error)
+        if wait is not None:
+            log.debug("again in %.1f s: %s", wait, ticket.request.url)
+            outcome.kind, outcome.not_before = Kind.RETRY, crawl.clock() + wait
+            return
+        if isinstance(error, Retry):
+            error = FetchError(f"still to be retried: {error.reason}", request=ticket.request)
+        if isinstance(error, HookError):
+            log.error("%s.%s failed for %s: %s", error.plugin, error.hook, ticket.request.url, error, exc_info=error.__cause__)
+        outcome.kind = Kind.FAILED
+        await self._failed(
+            Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response), outcome
+        )
+
+    async def _failed(self, failure: Failure, outcome: Outcome, *, errback: bool = True) -> None:
+        """Tells the errback and the plugins; what they make is kept."""
+        crawl = self._crawl
+        error = failure.error
+        if outcome.kind is Kind.FAILED:
+            reason = f"status_{error.status}" if isinstance(error, BadStatus) else failure.reason
+            outcome.failure = FailureRow(reason=reason, message=str(error), traceback=failure.traceback)
+            if not isinstance(error, HookError):
+                log.info("failed: %s: %s", failure.request.url, error)
+        name = failure.request.errback if errback else None
+        if name is None and not crawl.table.failed:
+            return
+        products, raised = await crawl.handlers.failure(failure, name)
+        for hook_error in raised:
+            log.error(
+                "%s.%s failed for %s: %s", hook_error.plugin, hook_error.hook, failure.request.url, hook_error,
+                exc_info=hook_error.__cause__,
+            )  # fmt: skip
+        if raised and name is not None and outcome.kind is Kind.DONE:
+            outcome.kind = Kind.FAILED
+            outcome.failure = FailureRow(reason="hook_error", message=str(raised[0]))
+        elif not raised or products.items or products.requests:
+            self._keep(products, products.requests, outcome)

@@ -1,0 +1,198 @@
+"""The writer: makes outcomes true, many at once, and gives the frontier what they uncovered.
+
+No timer: it commits what gathered while the previous commit ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import attrs
+import trio
+
+from crawler.engine.admission import ADMIT_FAILED
+from crawler.messages import Request
+from crawler.store import Kind, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from crawler.engine.followers import Followers
+    from crawler.engine.running import RunningCrawl
+
+__all__ = ["Arrivals", "Message", "Writer"]
+
+MOST: Final = 64
+"""Outcomes in one commit."""
+HEAD: Final = 256
+"""Requests of a lane that come with its claim."""
+LEASE: Final = 60.0
+"""Seconds."""
+
+
+@attrs.frozen(eq=False)
+class Arrivals:
+    """Requests from elsewhere than a page: start requests, and what `crawl.add` brought."""
+
+    requests: list[Request]
+    """What is to be fetched, if it is not known."""
+    start: bool = False
+    """Whether they are start requests."""
+
+
+Message: TypeAlias = Outcome | Arrivals
+
+
+class Writer:
+    """The only one that changes the store, and through it the frontier.
+
+    Parameters:
+        crawl: the parts of the running crawl.
+        followers: the sinks, which it must not run away from.
+    """
+
+    def __init__(self, crawl: RunningCrawl, followers: Followers) -> None:
+        self._crawl = crawl
+        self._followers = followers
+        self.arriving = 0
+        """Arrivals on their way here."""
+        self.starts = 0
+        """Start requests that are not settled."""
+
+    async def run(
+        self,
+        messages: trio.MemoryReceiveChannel[Message],
+        *,
+        task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Works until all who send have closed their ends; shielded, it gives back the scope that can end it."""
+        try:
+            with messages, self._crawl.shutdown.finishing() as scope:
+                task_status.started(scope)
+                async for message in messages:
+                    batch = [message]
+                    while len(batch) < MOST:
+                        try:
+                            batch.append(messages.receive_nowait())
+                        except (trio.WouldBlock, trio.EndOfChannel):
+                            break
+                    await self._write(batch)
+        finally:
+            self._followers.complete()
+
+    async def _write(self, batch: Sequence[Message]) -> None:
+        crawl = self._crawl
+        for message in batch:
+            if isinstance(message, Arrivals):
+                await self._arrive(message)
+        outcomes = self._within_limits([message for message in batch if isinstance(message, Outcome)])
+        if outcomes:
+            committed = await crawl.store.commit(outcomes)
+            crawl.frontier.push(committed.fresh)
+            if committed.duplicates:
+                crawl.stats.filtered["duplicate"] += committed.duplicates
+            for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
+                self._settle(outcome, verdict)
+            self._stop_at_limits()
+        await self.claim()
+        crawl.frontier.changed.set()
+        if self._followers:
+            await self._followers.keep_up()
+
+    async def _arrive(self, arrivals: Arrivals) -> None:
+        crawl = self._crawl
+        filtered: list[tuple[str, str]] = []
+        admitted = crawl.admission.admit(arrivals.requests, filtered)
+        self._filtered(filtered)
+        live = crawl.store.live
+        crawl.frontier.push(await crawl.store.ingest(admitted))
+        added = crawl.store.live - live
+        if added < len(admitted):
+            crawl.stats.filtered["duplicate"] += len(admitted) - added
+        if arrivals.start:
+            self.starts += added
+        self.arriving -= 1
+
+    async def claim(self) -> None:
+        """Takes groups that nobody holds into the frontier, as far as there is room."""
+        crawl = self._crawl
+        if not crawl.store.unclaimed:
+            return
+        if not crawl.frontier.room():
+            for lane in list(crawl.frontier.idle(crawl.clock())):
+                crawl.frontier.close(lane)
+                await crawl.store.release(lane.name, lane.epoch, lane.state())
+        room = crawl.frontier.room()
+        if room:
+            claimed = await crawl.store.claim("", room, HEAD, LEASE)
+            for group in claimed.groups:
+                crawl.frontier.open(
+                    group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state
+                )
+
+    def _within_limits(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Without what came after `max_items` was reached: that goes back."""
+        most = self._crawl.settings.max_items
+        if most is None:
+            return outcomes
+        items = self._crawl.stats.items
+        for index, outcome in enumerate(outcomes):
+            if items >= most:
+                for late in outcomes[index:]:
+                    self._crawl.frontier.put_back(late.ticket)
+                return outcomes[:index]
+            items += len(outcome.items)
+        return outcomes
+
+    def _settle(self, outcome: Outcome, verdict: Verdict) -> None:
+        crawl, ticket = self._crawl, outcome.ticket
+        if outcome.kind is Kind.RETRY and verdict is Verdict.OK:
+            crawl.stats.retries += 1
+            crawl.frontier.put_back(ticket, outcome.not_before)
+        else:
+            crawl.frontier.settle(ticket)
+            if ticket.request.depth == 0:
+                self.starts -= 1
+        if verdict is Verdict.OK:
+            self._count(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
+        """What a committed outcome adds to the counts."""
+        stats = self._crawl.stats
+        stats.bytes += outcome.size
+        if outcome.status:
+            stats.statuses[outcome.status] += 1
+        self._filtered(outcome.filtered)
+        if outcome.repeats:
+            stats.filtered["duplicate"] += outcome.repeats
+        for reason in outcome.dropped:
+            stats.dropped[reason] += 1
+        if outcome.kind is Kind.RETRY:
+            return
+        stats.pages += outcome.page
+        stats.items += len(outcome.items)
+        for name, n in outcome.counters.items():
+            stats.counters[name] += n
+        if outcome.failure is not None:
+            self._fail(outcome.failure.reason, outcome.ticket.request.url)
+
+    def _filtered(self, filtered: Sequence[tuple[str, str]]) -> None:
+        for reason, url in filtered:
+            if reason == ADMIT_FAILED:
+                self._fail(reason, url)
+            else:
+                self._crawl.stats.filter(reason, url)
+
+    def _fail(self, reason: str, url: str) -> None:
+        stats = self._crawl.stats
+        stats.failed += 1
+        stats.failures[reason] += 1
+        stats.sample(reason, url)
+
+    def _stop_at_limits(self) -> None:
+        stats, settings, shutdown = self._crawl.stats, self._crawl.settings, self._crawl.shutdown
+        if settings.max_pages is not None and stats.pages >= settings.max_pages:
+            shutdown.stop("max_pages")
+        if settings.max_items is not None and stats.items >= settings.max_items:
+            shutdown.stop("max_items")
+        if settings.max_errors is not None and stats.failed >= settings.max_errors:
+            shutdown.stop("max_errors", by_limit=True)

@@ -1,0 +1,1 @@
+"""Requests on the wire: the only room that imports httpx or libcurl."""

@@ -1,0 +1,316 @@
+"""`CurlTransport`: libcurl as an httpx transport on trio.
+
+::
+
+    handle_async_request ─► resolver ─► easy handle ─► CurlMulti ◄── sockets, timers ── _drive, the one task
+            ▲                                              │                            that waits for them
+            └──────────── Exchange ◄── on_header, on_body ─┘
+
+libcurl does the protocols (HTTP/1.1, 2 and 3, TLS, proxies, content codings) and keeps the connections. It never waits:
+it tells which sockets it is interested in and when it wants to be called next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from typing import Any, Final, Protocol
+
+import attrs
+import httpx
+import pycurl
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from crawler.fetch.exchange import Exchange
+from crawler.fetch.failures import failure
+from crawler.fetch.options import PROXY_PORTS, Options, proxy_of
+from crawler.fetch.poller import Poller, Ready, open_poller
+from crawler.fetch.resolve import Resolver
+
+__all__ = ["CurlTransport", "Resolves", "TransportStatistics"]
+
+KEPT_CONNECTIONS: Final = 256
+TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
+
+
+class Resolves(Protocol):
+    """What gives addresses: a `Resolver`, or something of your own."""
+
+    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
+        """The addresses of a host; an address is its own answer. Raises `OSError`."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class TransportStatistics:
+    """What a transport is doing."""
+
+    transfers: int
+    """Requests that libcurl has in hand, bodies that are not read to their end included."""
+    idle_handles: int
+    """Handles of libcurl that wait to be used again."""
+    driving: bool
+    """Whether the task that drives libcurl lives."""
+
+
+class CurlTransport(httpx.AsyncBaseTransport):
+    """Sends requests by libcurl; connections are kept and used again.
+
+    Redirects, cookies, retries and authentication are for whoever is above. A transport belongs to one `trio.run` at
+    a time. The total deadline of a request is its caller's cancel scope; cancelling is safe at any moment.
+
+    Of `httpx.Request.extensions` it reads ``timeout`` (httpx's own; ``pool`` has no meaning here), ``proxy`` (URL:
+    ``http``, ``https``, ``socks5``, ``socks5h``) and ``on_sent`` (a function, called when sending begins). The
+    response's extensions are ``http_version``, ``reason_phrase``, ``wire_headers`` (list of name and value as they were
+    received, while ``headers`` describes the decoded body) and ``primary_ip``. Its exceptions carry ``request`` and
+    ``sent``: whether any of it may have reached the server.
+
+    A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
+    as no byte of an answer has come; whatever the method, as browsers do. A request's body is read into memory first.
+
+    Parameters:
+        connect_timeout: seconds for finding the address, and again for connecting, TLS and proxies included.
+        max_headers: bytes of response header lines.
+        tls_verify: whether certificates are verified, or the file of the authorities that are trusted; ``True``: those
+            of certifi.
+        http3: whether HTTP/3 is tried too, beside HTTP/2 and 1.1.
+        max_connections: connections kept at most; 0: 256.
+        resolver: who finds addresses; `None`: a `Resolver`.
+        buffer: bytes of a body that wait here for its reader before libcurl stops reading.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 10.0,
+        max_headers: int = 262_144,
+        tls_verify: bool | str | os.PathLike[str] = True,
+        http3: bool = False,
+        max_connections: int = 0,
+        resolver: Resolves | None = None,
+        buffer: int = 262_144,
+    ) -> None:
+        self._options = Options(connect_timeout=connect_timeout, tls_verify=tls_verify, http3=http3)
+        self._max_headers = max_headers
+        self._max_connections = max_connections or KEPT_CONNECTIONS
+        self._resolver = resolver or Resolver(timeout=connect_timeout)
+        self._buffer = buffer
+        self._closed = False
+        self._multi: Any = None  # opened by the first request
+        self._poller: Poller
+        self._idle: list[Any] = []
+        self._transfers: dict[Any, Exchange] = {}  # by handle
+        self._due = math.inf  # when libcurl wants to be called, on trio's clock
+        self._acting = False  # inside libcurl
+        self._callback_error: Exception | None = None
+        self._run: trio.lowlevel.TrioToken | None = None  # where the driver lives
+        self._nap = trio.CancelScope()  # what the driver waits in
+
+    def statistics(self) -> TransportStatistics:
+        """What it is doing."""
+        return TransportStatistics(
+            transfers=len(self._transfers), idle_handles=len(self._idle), driving=self._run is not None
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response, as soon as its headers are complete. Close it, if its body is not read to its end.
+
+        Raises:
+            httpx.RequestError: there is none.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        exchange = Exchange(
+            request,
+            body=await request.aread(),
+            proxy=proxy_of(request),
+            buffer=self._buffer,
+            max_headers=self._max_headers,
+            drop=self._drop,
+        )
+        try:
+            self._start(exchange, await self._addresses(exchange))
+            return await exchange.response()
+        except BaseException:
+            exchange.close()
+            raise
+
+    async def aclose(self) -> None:
+        """End what is under way and close all connections. Never waits; may be called again."""
+        self._closed = True
+        self._end_all(httpx.CloseError, "the transport was closed")
+
+    # ---- the beginning and the end of a transfer ----------------------------------------------------------------------
+
+    async def _addresses(self, exchange: Exchange) -> list[str]:
+        """Names and addresses for libcurl's own cache (CURLOPT_RESOLVE); names that proxies resolve are not ours."""
+        proxy = exchange.proxy
+        hosts = []
+        if proxy is None or proxy.scheme == "socks5":
+            url = exchange.request.url
+            hosts.append((url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)))
+        if proxy is not None:
+            hosts.append((proxy.raw_host.decode("ascii"), proxy.port or PROXY_PORTS[proxy.scheme]))
+        entries = []
+        for host, port in hosts:
+            try:
+                addresses = await self._resolver.resolve(host, port)
+            except OSError as error:
+                kind: type[httpx.RequestError] = httpx.ConnectError if proxy is None else httpx.ProxyError
+                if isinstance(error, TimeoutError):
+                    kind = httpx.ConnectTimeout
+                words = f"no address of {host}: {error.strerror or error}"
+                raise failure(kind, words, request=exchange.request, sent=False) from error
+            if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
+                listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+                entries.append(f"+{host}:{port}:{listed}")
+        return entries
+
+    @enable_ki_protection
+    def _start(self, exchange: Exchange, addresses: list[str]) -> None:
+        """Give a request to libcurl, and let it begin."""
+        request = exchange.request
+        if self._closed:
+            raise failure(httpx.CloseError, "the transport is closed", request=request, sent=False)
+        run = trio.lowlevel.current_trio_token()
+        if self._run is None:
+            self._multi = self._multi or self._new_multi()
+            self._run = run
+            self._due = -math.inf
+            trio.lowlevel.spawn_system_task(self._drive, name="libcurl")
+        elif self._run is not run:
+            raise RuntimeError("this transport is in use by another trio.run()")
+        curl = self._idle.pop() if self._idle else self._new_handle()
+        try:
+            self._options.describe(curl, exchange, addresses)
+            self._acting = True
+            self._multi.add_handle(curl)
+        except httpx.RequestError:
+            curl.close()
+            raise
+        except (pycurl.error, TypeError, ValueError) as error:
+            curl.close()
+            words = f"libcurl cannot send this request: {error}"
+            raise failure(httpx.LocalProtocolError, words, request=request, sent=False) from error
+        exchange.curl = curl
+        self._transfers[curl] = exchange
+        self._act(TIMER_EXPIRED)
+
+    @enable_ki_protection
+    def _drop(self, exchange: Exchange) -> None:
+        """Take a transfer from libcurl, if it has it."""
+        if exchange.curl is not None:
+            self._release(exchange.curl)
+            if not self._transfers:
+                self._nap.cancel(reason="no transfer is under way any more")
+
+    def _release(self, curl: Any) -> None:
+        """Take a handle from libcurl and keep it for another request, with nothing of this one left in it."""
+        self._transfers.pop(curl).curl = None
+        self._multi.remove_handle(curl)
+        curl.reset()
+        self._options.equip(curl)
+        self._idle.append(curl)
+
+    # ---- libcurl's event loop -----------------------------------------------------------------------------------------
+
+    async def _drive(self) -> None:
+        """Wait for what libcurl wants, while it has transfers. A system task: nothing may be raised out of it."""
+        try:
+            while self._transfers or await self._one_more_turn():
+                with trio.CancelScope(deadline=self._due) as self._nap:
+                    while self._transfers:
+                        self._act(await self._poller.wait())
+                if self._transfers:
+                    self._act(TIMER_EXPIRED)
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends the transfers, not the program
+            self._end_all(httpx.TransportError, f"the HTTP engine failed: {error!r}")
+        finally:
+            self._run = None
+            if self._transfers:
+                self._end_all(httpx.CloseError, "trio.run() ended")
+
+    async def _one_more_turn(self) -> bool:
+        """Whether somebody who got an answer just now has sent another request: that spares a new task for it."""
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return bool(self._transfers)
+
+    @enable_ki_protection
+    def _act(self, ready: Ready) -> None:
+        """Let libcurl work on what is ready, hand on what it has finished, and note when it wants to be called."""
+        self._acting = True
+        try:
+            for fd, flags in ready:
+                self._multi.socket_action(fd, flags)
+            more = True
+            while more:
+                more, finished, failed = self._multi.info_read()
+                for curl in finished:
+                    self._finish(curl)
+                for curl, code, words in failed:
+                    self._finish(curl, code, words, curl.getinfo(pycurl.OS_ERRNO))
+            if self._callback_error is not None:
+                raise self._callback_error
+        except Exception as error:  # noqa: BLE001 - as in `_drive`
+            self._end_all(httpx.TransportError, f"the HTTP engine failed: {error!r}")
+        finally:
+            self._acting = False
+        self._arm()
+
+    def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
+        exchange = self._transfers[curl]
+        self._release(curl)
+        exchange.end(code, words, os_errno)
+
+    @enable_ki_protection
+    def _on_socket(self, interest: int, fd: int, _multi: object, _data: object) -> None:
+        """SOCKETFUNCTION: what libcurl wants to know about a socket."""
+        try:
+            self._poller.watch(fd, interest)
+        except Exception as error:  # noqa: BLE001 - nothing may pass through C
+            self._callback_error = error
+
+    @enable_ki_protection
+    def _on_timer(self, milliseconds: int) -> None:
+        """TIMERFUNCTION: when libcurl wants to be called, whatever happens; it has one timer."""
+        self._due = math.inf if milliseconds < 0 else trio.current_time() + milliseconds / 1000
+        if not self._acting:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Let the driver's nap end in time. Waking too early is harmless, so a later time is not worth the trouble."""
+        if self._due < self._nap.deadline:
+            self._nap.deadline = self._due
+
+    def _end_all(self, kind: type[httpx.RequestError], words: str) -> None:
+        """End every transfer for this reason and close what is open; the next request opens it anew."""
+        transfers, self._transfers = self._transfers, {}
+        self._nap.cancel(reason=words)  # nobody may be waiting when the poller is closed
+        for curl, exchange in transfers.items():
+            exchange.curl = None
+            with contextlib.suppress(pycurl.error):
+                self._multi.remove_handle(curl)
+            curl.close()
+            exchange.fail(failure(kind, words, request=exchange.request, sent=exchange.sent))
+        while self._idle:
+            self._idle.pop().close()
+        if self._multi is not None:
+            self._multi.close()
+            self._poller.close()
+            self._multi = self._callback_error = None
+
+    # ---- libcurl's options ----------------------------------------------------------------------------------------------
+
+    def _new_multi(self) -> Any:
+        self._poller = open_poller()
+        multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        multi.setopt(pycurl.M_MAXCONNECTS, self._max_connections)
+        return multi
+
+    def _new_handle(self) -> Any:
+        curl = pycurl.Curl()
+        self._options.equip(curl)
+        return curl

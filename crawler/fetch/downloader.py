@@ -1,0 +1,132 @@
+"""`Downloader`: one attempt: a request becomes an exchange over an httpx transport, the exchange a response."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Container
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+import httpx
+import trio
+
+from crawler.errors import BodyTooLarge, FetchTimeout, RequestError
+from crawler.fetch.cookies import CookieJar
+from crawler.fetch.failures import translate
+from crawler.headers import Headers
+from crawler.messages import Request, Response
+
+if TYPE_CHECKING:
+    from crawler.settings import Settings
+
+__all__ = ["Downloader"]
+
+ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+class Downloader:
+    """Sends requests over a transport, whose connections are its own business.
+
+    Parameters:
+        transport: any httpx transport.
+        settings: user agent, deadlines and caps.
+        clock: gives seconds since the epoch.
+        known: keys that responses need not make requests for.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        settings: Settings,
+        clock: Callable[[], float],
+        known: Container[str] = frozenset(),
+    ) -> None:
+        self.transport = transport
+        self.settings = settings
+        self.cookies = CookieJar()
+        self._clock = clock
+        self._known = known
+        self._default_fields = [("User-Agent", settings.user_agent), ("Accept", ACCEPT)]
+
+    async def fetch(self, request: Request, *, attempt: int = 1, on_sent: Callable[[], None] | None = None) -> Response:
+        """One exchange, whatever the status.
+
+        Parameters:
+            request: what to ask.
+            attempt: its number, from 1.
+            on_sent: called once when bytes may have gone out.
+
+        Raises:
+            RequestError: there was no answer, or it was too large.
+        """
+        deadline = self.settings.request_deadline if request.timeout is None else request.timeout
+        started = trio.current_time()
+        try:
+            with trio.fail_after(deadline):
+                answer = await self._exchange(request, on_sent)
+        except trio.TooSlowError:
+            raise FetchTimeout(f"no complete answer within {deadline:g} s", request=request) from None
+        answer.attempt = attempt
+        answer.elapsed = trio.current_time() - started
+        return answer
+
+    async def _exchange(self, request: Request, on_sent: Callable[[], None] | None) -> Response:
+        try:
+            wire = httpx.Request(request.method, request.url, headers=self._fields(request), content=request.body or None)
+            wire.extensions = {"proxy": request.proxy} if request.proxy else {}
+        except Exception as error:
+            raise translate(error, request) from error
+        try:
+            answer = await self.transport.handle_async_request(wire)
+        except RequestError:
+            raise
+        except Exception as error:
+            if on_sent is not None and getattr(error, "sent", True):
+                on_sent()
+            raise translate(error, request) from error
+        if on_sent is not None:
+            on_sent()
+        try:
+            body = await self._read(answer, request)
+        except RequestError:
+            raise
+        except Exception as error:
+            raise translate(error, request) from error
+        lines = answer.extensions.get("wire_headers", answer.headers.raw)
+        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines])
+        if "set-cookie" in headers:
+            self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
+        return Response(request.url, answer.status_code, headers, body, request=request, known=self._known)
+
+    async def _read(self, answer: httpx.Response, request: Request) -> bytes:
+        """The decoded body, as far as it is allowed."""
+        most = self.settings.max_body if request.max_body is None else request.max_body
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with aclosing(answer.aiter_bytes()) as body:
+                async for chunk in body:
+                    size += len(chunk)
+                    if size > most:
+                        raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
+                    chunks.append(chunk)
+        finally:
+            with trio.CancelScope(shield=True):
+                await answer.aclose()
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _fields(self, request: Request) -> list[tuple[str, str]]:
+        """The header fields in order: the user's own take the place of ours."""
+        fields = self._default_fields
+        if request.headers.pairs:
+            own = request.headers
+            fields = [pair for pair in fields if pair[0] not in own]
+            fields = [*fields, *own.pairs]
+        if request.auth is not None and "authorization" not in request.headers:
+            token = base64.b64encode(":".join(request.auth).encode()).decode()
+            fields = [*fields, ("Authorization", f"Basic {token}")]
+        cookies = self.cookies.header(request.session, request.url, self._clock())
+        given = "; ".join(f"{name}={value}" for name, value in request.cookies.items())
+        if cookies or given:
+            fields = [*fields, ("Cookie", f"{cookies}; {given}" if cookies and given else cookies or given)]
+        return fields

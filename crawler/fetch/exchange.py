@@ -1,0 +1,307 @@
+"""`Exchange`: one request on its way through libcurl, and the body of its answer as httpx reads it.
+
+libcurl calls the ``on_…`` methods from inside its own code, where nothing may be raised and none of its functions may
+be called: they note what came and wake the one task that waits. That task calls the other methods.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+import httpx
+import pycurl
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from crawler.fetch.failures import curl_failure, failure
+
+__all__ = ["Exchange"]
+
+PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
+PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
+SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
+WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
+WRITEFUNC_ERROR: Final = -1
+
+
+class Exchange(httpx.AsyncByteStream):
+    """One transfer.
+
+    Parameters:
+        request: what is asked. Its extensions may hold ``timeout`` (httpx's, ``read`` and ``write`` count here) and
+            ``on_sent``, a function that is called once when the request begins to go out.
+        body: the body to send.
+        proxy: who is asked to pass it on.
+        buffer: bytes of body that may lie here unread before libcurl is told to pause.
+        max_headers: bytes of header lines that may come.
+        drop: takes this transfer from libcurl if it has it, at any moment.
+    """
+
+    def __init__(
+        self,
+        request: httpx.Request,
+        *,
+        body: bytes,
+        proxy: httpx.URL | None,
+        buffer: int,
+        max_headers: int,
+        drop: Callable[[Exchange], None],
+    ) -> None:
+        self.request = request
+        self.body = body
+        self.proxy = proxy
+        self.decode = True  # whether libcurl decodes the body
+        self.curl: Any = None  # libcurl's handle, while it has one
+        self.sent = False  # there is a connection, and the request goes out
+        extensions = request.extensions
+        timeout = extensions.get("timeout")
+        self._read_timeout: float | None = timeout.get("read") if timeout else None
+        self._write_timeout: float | None = timeout.get("write") if timeout else None
+        self._on_sent: Callable[[], object] | None = extensions.get("on_sent")
+        self._buffer = buffer
+        self._max_headers = max_headers
+        self._drop = drop
+        self._primary_ip = ""
+        self._sent_size = 0  # bytes of the request's body that libcurl took
+        self._lines: list[bytes] = []  # the header block that is coming
+        self._lines_size = 0  # bytes of all header lines
+        self._headed = False  # the headers are complete
+        self._chunks: deque[bytes] = deque()  # what has arrived of the body
+        self._held = 0  # bytes in them
+        self._paused = False
+        self._ended = False  # nothing more will come
+        self._error: Exception | None = None
+        self._task: trio.lowlevel.Task | None = None  # the one that waits
+        self._patience: trio.CancelScope | None = None  # its time limit
+
+    # ---- called by libcurl ------------------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def on_start(self, primary_ip: str, _local_ip: str, _primary_port: int, _local_port: int) -> int:
+        """PREREQFUNCTION: there is a connection, through the proxy too, and the request is about to go out.
+
+        Once more if a kept connection turned out to be closed and libcurl took a new one.
+        """
+        try:
+            self._primary_ip = primary_ip
+            if not self.sent and self._on_sent is not None:
+                self._on_sent()
+            self.sent = True
+            self._progress()
+        except Exception as error:  # noqa: BLE001 - nothing may pass through C
+            self._error = error
+            return PREREQFUNC_ABORT
+        return PREREQFUNC_OK
+
+    @enable_ki_protection
+    def on_send(self, size: int) -> bytes:
+        """READFUNCTION: the next bytes of the request's body."""
+        chunk = self.body[self._sent_size : self._sent_size + size]
+        self._sent_size += len(chunk)
+        self._progress()
+        return chunk
+
+    @enable_ki_protection
+    def on_rewind(self, offset: int, _origin: int) -> int:
+        """SEEKFUNCTION: the body has to be sent again, from here."""
+        self._sent_size = offset
+        return SEEKFUNC_OK
+
+    @enable_ki_protection
+    def on_header(self, line: bytes) -> int | None:
+        """HEADERFUNCTION: one line with its end, of any header block; the lines of trailers too."""
+        self._lines_size += len(line)
+        if self._lines_size > self._max_headers:
+            words = f"more than {self._max_headers} bytes of response headers"
+            self._error = failure(
+                httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, retryable=False
+            )
+            return WRITEFUNC_ERROR
+        if self._headed:
+            return None  # trailers: nobody asks for them
+        if line not in (b"\r\n", b"\n"):
+            self._lines.append(line)
+        elif not self.sent or _is_interim(self._lines):
+            self._lines.clear()  # a proxy's answer to CONNECT, or 1xx (RFC 9110 section 15.2)
+        else:
+            self._headed = True
+            self._wake()
+        return None
+
+    @enable_ki_protection
+    def on_body(self, chunk: bytes) -> int | None:
+        """WRITEFUNCTION: decoded bytes. If too many lie here unread, libcurl keeps them and stops reading."""
+        if self._held >= self._buffer:
+            self._paused = True
+            return WRITEFUNC_PAUSE
+        self._chunks.append(chunk)
+        self._held += len(chunk)
+        self._wake()
+        return None
+
+    # ---- called by the transport ------------------------------------------------------------------------------------
+
+    def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
+        """The transfer is over, with libcurl's result."""
+        if code == pycurl.E_WRITE_ERROR and self._headed:
+            code = pycurl.E_OK  # bytes after the end of a compressed stream: ignored, as browsers do
+        if code != pycurl.E_OK:
+            self.fail(
+                curl_failure(
+                    code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno
+                )
+            )
+        elif not self._headed:
+            words = "the connection was closed in the middle of the headers"
+            self.fail(failure(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent))
+        else:
+            self._finish()
+
+    def fail(self, error: Exception) -> None:
+        """The transfer is over, for this reason if none is known yet: libcurl's may only follow from an earlier one."""
+        if self._error is None:
+            self._error = error
+        self._finish()
+
+    def _finish(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        task = self._task
+        if task is not None:
+            self._task = None
+            trio.lowlevel.reschedule(task)
+
+    # ---- called by the task that waits ------------------------------------------------------------------------------
+
+    async def response(self) -> httpx.Response:
+        """The answer, as soon as its headers are complete.
+
+        Raises:
+            httpx.RequestError: there is none.
+        """
+        while not self._headed:
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        version, status, reason = _status_line(self._lines[0])
+        fields = _fields(self._lines[1:])
+        extensions = {
+            "http_version": version,
+            "reason_phrase": reason,
+            "wire_headers": fields,
+            "primary_ip": self._primary_ip,
+        }
+        return httpx.Response(
+            status, headers=_true_of(fields, self.decode), stream=self, extensions=extensions, request=self.request
+        )
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next bytes of the body; no checkpoint if they have arrived already.
+
+        Raises:
+            httpx.RequestError: no more will come, although there should be more.
+        """
+        while not self._chunks:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                raise StopAsyncIteration
+            await self._wait()
+        chunk = self._chunks.popleft()
+        self._held -= len(chunk)
+        if self._paused and self._held * 2 <= self._buffer and self.curl is not None:
+            self._paused = False
+            self.curl.pause(pycurl.PAUSE_CONT)  # calls `on_body` at once with what libcurl kept
+        return chunk
+
+    async def aclose(self) -> None:
+        """Be done with it. Never waits: it does its work in a cancelled scope too."""
+        self.close()
+
+    def close(self) -> None:
+        """Take the transfer from libcurl, in whatever state it is, and forget what was not read."""
+        self._drop(self)
+        self._chunks.clear()
+        self._held = 0
+        if not self._ended:
+            self.fail(failure(httpx.ReadError, "the response was closed", request=self.request, sent=self.sent))
+
+    async def _wait(self) -> None:
+        """Until something has come."""
+        if self._task is not None:
+            raise trio.BusyResourceError("another task reads this response")
+        if self._read_timeout is None and self._write_timeout is None:
+            await self._sleep()
+            return
+        with trio.CancelScope() as self._patience:
+            if self.sent:  # connecting has a time limit of its own
+                self._progress()
+            await self._sleep()
+        if self._patience.cancelled_caught:
+            kind, words = (httpx.WriteTimeout, "took") if self._is_sending() else (httpx.ReadTimeout, "sent")
+            raise failure(
+                kind, f"the server {words} nothing for {self._limit():g} s", request=self.request, sent=self.sent
+            )
+
+    async def _sleep(self) -> None:
+        self._task = trio.lowlevel.current_task()
+
+        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+            self._task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _progress(self) -> None:
+        """The peer is alive: the time limit of whoever waits starts again."""
+        if self._patience is not None:
+            self._patience.deadline = trio.current_time() + self._limit()
+
+    def _limit(self) -> float:
+        """Seconds that the next sign of life may take."""
+        limit = self._write_timeout if self._is_sending() else self._read_timeout
+        return math.inf if limit is None else limit
+
+    def _is_sending(self) -> bool:
+        return self._sent_size < len(self.body)
+
+
+def _status_line(line: bytes) -> tuple[bytes, int, bytes]:
+    """Version, status and reason phrase; libcurl has seen to it that the status has three digits."""
+    version, _, rest = line.partition(b" ")
+    return version.upper(), int(rest[:3]), rest[4:].strip(b"\r\n")
+
+
+def _is_interim(lines: list[bytes]) -> bool:
+    """Whether this is the header block of an interim answer; 101 changes the protocol, so it is none."""
+    return not lines or 100 <= _status_line(lines[0])[1] < 200 and _status_line(lines[0])[1] != 101
+
+
+def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
+    """Names and values as they were received. What is no header field is skipped, as browsers do."""
+    fields: list[tuple[bytes, bytes]] = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if line[:1] in b" \t":  # a folded line (RFC 9112 section 5.2)
+            if fields:
+                name, value = fields.pop()
+                fields.append((name, value + b" " + line.strip(b" \t\r\n")))
+        elif colon and (name := name.rstrip(b" \t")):
+            fields.append((name, value.strip(b" \t\r\n")))
+    return fields
+
+
+def _true_of(fields: list[tuple[bytes, bytes]], decoded: bool) -> list[tuple[bytes, bytes]]:
+    """The fields that still describe the body, so that httpx does not decode once more what libcurl has decoded."""
+    untrue = {b"transfer-encoding"}
+    if decoded and any(name.lower() == b"content-encoding" for name, _ in fields):
+        untrue |= {b"content-encoding", b"content-length"}
+    return [field for field in fields if field[0].lower() not in untrue]

@@ -1,0 +1,59 @@
+"""Redirects become new requests, by the method rules of RFC 9110 section 15.4."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crawler import urls
+from crawler.errors import BadStatus
+from crawler.headers import Headers
+from crawler.messages import Request, Response
+
+__all__ = ["redirected"]
+
+STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+BODY_FIELDS: Final = frozenset({"content-type", "content-length", "content-encoding", "content-language", "content-location"})
+SECRET_FIELDS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+def redirected(response: Response, *, most: int) -> Request | None:
+    """The request that a redirect asks for; `None` if `response` is no redirect.
+
+    It keeps everything of the request but what the rules take: 303 becomes GET (HEAD stays), 301 and 302 turn POST
+    into GET as browsers do, 307 and 308 change nothing. Credentials and cookies given by hand stay on their origin.
+    A target in its own chain of redirects is fetched again, since the hop may have set a cookie.
+
+    Parameters:
+        response: any response.
+        most: redirects in one chain.
+
+    Raises:
+        BadStatus: the chain is too long, or the target is no web URL.
+    """
+    location = response.headers.get("location")
+    if response.status not in STATUSES or not location:
+        return None
+    request = response.request
+    target = urls.join(response.url, location)
+    if target is None:
+        raise BadStatus(f"redirected to what is no web URL: {location!r}", status=response.status, request=request)
+    chain = (*request.redirects, request.url)
+    if len(chain) > most:
+        raise BadStatus(f"more than {most} redirects", status=response.status, request=request)
+    method, body, fields = request.method, request.body, request.headers.pairs
+    if (response.status == 303 and method != "HEAD") or (response.status in (301, 302) and method == "POST"):
+        method, body = "GET", b""
+        fields = tuple(pair for pair in fields if pair[0].lower() not in BODY_FIELDS)
+    same_origin = urls.origin(target) == urls.origin(request.url)
+    if not same_origin:
+        fields = tuple(pair for pair in fields if pair[0].lower() not in SECRET_FIELDS)
+    return request.altered(
+        url=urls.split_userinfo(target)[0],
+        method=method,
+        body=body,
+        headers=Headers(fields),
+        auth=request.auth if same_origin else None,
+        cookies=request.cookies if same_origin else {},
+        dont_filter=request.dont_filter or target in chain,
+        redirects=chain,
+    )

@@ -1,0 +1,66 @@
+"""`Pending`: a request that waits. `Ticket`: the right to fetch one, handed out once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+from crawler.messages import Request
+
+if TYPE_CHECKING:
+    from crawler.frontier.lane import Lane
+
+__all__ = ["Order", "Pending", "Ticket"]
+
+Order: TypeAlias = tuple[int, int]
+"""Place of a request on its lane, given by the store and kept for good: (tier, sequence), lower first."""
+
+
+@attrs.define(eq=False)
+class Pending:
+    """A request that the store keeps until it is settled."""
+
+    order: Order
+    """Its place."""
+    request: Request
+    """What is to be asked."""
+    group: str
+    """The name of its lane."""
+    attempts: int = 0
+    """Attempts made so far."""
+    not_before: float = -math.inf
+    """Seconds: the earliest time of the next attempt."""
+
+    def __lt__(self, other: Pending) -> bool:
+        return self.order < other.order
+
+
+@attrs.define(eq=False)
+class Ticket:
+    """A request that was handed out: the borrower of its lane's limiter."""
+
+    pending: Pending
+    """What was handed out."""
+    lane: Lane
+    """The lane whose token it may hold."""
+    epoch: int
+    """The lease under which it was handed out; a commit under an older one changes nothing."""
+    now: float
+    """Seconds: when it was handed out."""
+    page: bool = True
+    """Whether the store knows the request; a robots.txt or an inline fetch it does not."""
+    robots: str = ""
+    """Not empty: this is the fetch of the robots.txt of that origin."""
+    refused: str = ""
+    """Not empty: the request may not be made; who says so. Such a ticket holds no token and took no pace."""
+    holds: bool = False
+    """Whether it holds a token of its lane."""
+    sent: bool = False
+    """Whether bytes went out: if so, pace and quota are spent."""
+
+    @property
+    def request(self) -> Request:
+        """What is to be asked."""
+        return self.pending.request

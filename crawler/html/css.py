@@ -1,0 +1,223 @@
+"""CSS selectors with ``::text`` and ``::attr(name)`` as parsel has them, over turbohtml's.
+
+============================== ============================================================================
+``p::text``                    the texts that are children of a ``p``
+``p ::text``, ``p *::text``    all texts inside a ``p``
+``::text``, ``*::text``        all texts
+``a::attr(href)``              that attribute of each ``a`` that has it; quote a name that CSS cannot spell
+``h1::text, a::attr(href)``    both, in document order
+============================== ============================================================================
+
+A query is translated once: into selectors that find elements, and one short XPath expression that goes from those to
+their texts and attributes. Rule 1: in an element, nothing outside of it takes part in a match, and it can be a result
+itself. (`Element.select` of turbohtml, like ``querySelectorAll``, has it the other way round.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import cast
+
+import attrs
+import turbohtml
+from turbohtml import Document, Element, Node, XPath
+
+__all__ = ["select"]
+
+_TOKEN = re.compile(
+    r"""
+      (?P<comment> /\*.*?\*/ )
+    | (?P<string> "(?:[^"\\]|\\.)*+"? | '(?:[^'\\]|\\.)*+'? )
+    | (?P<escape> \\[0-9a-fA-F]{1,6}\s? | \\. )
+    | (?P<pseudo> ::(?P<name>[\w-]+) (?:\( \s*+ (?P<argument> "[^"]*+" | '[^']*+' | [^()"']*+ ) \s*+ \) )? )
+    | (?P<combinator> \s*[>+~]\s* | \s+ )
+    | (?P<comma> , )
+    | (?P<open> [(\[] )
+    | (?P<close> [)\]] )
+    | .
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_IDENTIFIER = re.compile(r"(?:[\w-]|\\.)+")
+_XPATH_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_BLANK = turbohtml.parse("", positions=False)
+
+
+@attrs.frozen
+class _Complex:
+    """One selector of a comma group: ``ul > li`` is the head ``ul`` and the rest `` > li``."""
+
+    head: str
+    """Up to the first combinator. Empty: any element."""
+    rest: str
+    path: str
+    """The XPath step from a found element to what is wanted of it; empty: the element itself."""
+    deep: bool
+    """Whether `path` goes through all that is inside an element; of nested ones the outermost will do then."""
+
+
+@attrs.frozen
+class _Part:
+    """The selectors of a query that share one path."""
+
+    page: str
+    """What to select in a whole document."""
+    inside: str
+    """What to select in an element."""
+    itself: str
+    """What that element has to match to be a result; empty: it cannot be one."""
+
+
+@attrs.frozen
+class _Plan:
+    """A translated query."""
+
+    parts: tuple[_Part, ...]
+    pick: XPath | None
+    """Evaluated with the elements of each part as ``$e0``, ``$e1`` ...; ``None``: the elements are the result."""
+
+
+def select(node: Node, query: str) -> list[Node | str]:
+    """What a query finds in `node`, in document order: elements, texts and attribute values.
+
+    Raises:
+        ValueError: the query is no selector; the message says why in one line.
+    """
+    plan = _plan(query)
+    if plan.pick is None:
+        return cast("list[Node | str]", _elements(node, plan.parts[0]))
+    elements = {f"e{index}": _elements(node, part) for index, part in enumerate(plan.parts)}
+    return cast("list[Node | str]", plan.pick(node, **elements))
+
+
+def _elements(node: Node, part: _Part) -> list[Element]:
+    document = node if isinstance(node, Document) else node.parent
+    if isinstance(document, Document):  # nothing is outside, and the root element is a descendant of its document
+        return document.select(part.page)
+    found = node.select(part.inside)
+    if part.itself and isinstance(node, Element) and node.matches(part.itself):
+        found.insert(0, node)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _plan(query: str) -> _Plan:
+    groups: dict[str, list[_Complex]] = {}
+    for selector in _complexes(query):
+        groups.setdefault(selector.path if selector.head else f"/{selector.path}", []).append(selector)
+    parts: list[_Part] = []
+    terms: list[str] = []
+    for selectors in groups.values():
+        if not selectors[0].head:
+            terms.append(selectors[0].path)  # starts at the node that is searched
+            continue
+        terms.append(f"$e{len(parts)}/{selectors[0].path}".rstrip("/"))
+        parts.append(_part(selectors, query))
+    return _Plan(tuple(parts), None if terms == ["$e0"] else XPath(" | ".join(terms)))
+
+
+def _part(selectors: list[_Complex], query: str) -> _Part:
+    page: list[str] = []
+    inside: list[str] = []
+    itself: list[str] = []
+    for selector in selectors:
+        head, rest = selector.head, selector.rest
+        whole = [head + rest]
+        scoped = [f":scope {head}{rest}"]
+        if rest:
+            scoped.append(f"{head}:scope{rest}")
+        else:
+            itself.append(head)
+            if not selector.deep:
+                scoped = [head]
+        if selector.deep:
+            whole = [f"{one}:not({one} *)" for one in whole]
+            scoped = [f"{one}:not({one} *)" for one in scoped]
+        page += whole
+        inside += scoped
+    part = _Part(", ".join(page), ", ".join(inside), ", ".join(itself))
+    try:
+        _BLANK.select(part.page)
+        _BLANK.select(part.inside)
+    except ValueError as error:
+        raise _refused(query, re.sub(r'.*": | at position \d+$', "", str(error), flags=re.DOTALL)) from None
+    return part
+
+
+def _complexes(query: str) -> Iterator[_Complex]:
+    """The selectors between the commas of a query; strings, brackets and escapes are kept as they are."""
+    depth = 0
+    pieces = [""]  # compound, combinator, compound ...
+    pseudo: re.Match[str] | None = None
+    for token in _TOKEN.finditer(query):
+        kind = token.lastgroup
+        if kind == "comment":
+            continue
+        if depth == 0 and kind == "comma":
+            yield _complex(query, pieces, pseudo)
+            pieces, pseudo = [""], None
+        elif pseudo is not None:
+            if not token[0].isspace():
+                raise _refused(query, f"{pseudo[0]} must be the end of its selector")
+        elif depth == 0 and kind == "pseudo":
+            pseudo = token
+        elif depth == 0 and kind == "combinator":
+            pieces += token[0], ""
+        else:
+            depth += (kind == "open") - (kind == "close")
+            pieces[-1] += token[0]
+    yield _complex(query, pieces, pseudo)
+
+
+def _complex(query: str, pieces: list[str], pseudo: re.Match[str] | None) -> _Complex:
+    if len(pieces) > 1 and not pieces[0] and pieces[1].isspace():
+        del pieces[:2]
+    if len(pieces) > 1 and not pieces[-1] and pieces[-2].isspace() and pseudo is None:
+        del pieces[-2:]
+    if not pieces[0] and (len(pieces) > 1 or pseudo is None):
+        hint = "" if len(pieces) == 1 else f"; it may start with :scope {pieces[1].strip()}"
+        raise _refused(query, f"expected a selector{hint}")
+    if pseudo is None:
+        return _Complex(pieces[0], "".join(pieces[1:]), "", deep=False)
+    step, deep_step = _steps(query, pseudo)
+    if pieces in ([""], ["*"]):
+        return _Complex("", "", deep_step, deep=True)
+    if pieces[-1] in ("", "*") and pieces[-2].isspace():
+        return _Complex(pieces[0], "".join(pieces[1:-2]), deep_step, deep=True)
+    return _Complex(pieces[0], "".join(pieces[1:]) + ("" if pieces[-1] else "*"), step, deep=False)
+
+
+def _steps(query: str, pseudo: re.Match[str]) -> tuple[str, str]:
+    """The XPath steps to a text or an attribute: of an element, and of all that is in it."""
+    name, argument = pseudo["name"].lower(), pseudo["argument"]
+    if name == "text" and argument is None:
+        return "text()", "descendant-or-self::text()"
+    if name == "text":
+        raise _refused(query, "::text takes no argument")
+    if name != "attr":
+        raise _refused(query, f"unknown pseudo-element ::{pseudo['name']}, there are ::text and ::attr(name)")
+    attribute = _attribute(argument or "")
+    if not attribute:
+        raise _refused(query, "::attr(name) takes the name of one attribute")
+    if _XPATH_NAME.fullmatch(attribute):
+        step = f"@{attribute}"
+    else:
+        quote = "'" if '"' in attribute else '"'
+        step = f"@*[name()={quote}{attribute}{quote}]"
+    return step, f"descendant-or-self::*/{step}"
+
+
+def _attribute(argument: str) -> str:
+    """The name in the brackets of ``::attr()``, a string or an identifier; empty when it is neither."""
+    if argument[:1] in ("'", '"'):
+        return argument[1:-1]
+    argument = argument.strip()
+    return re.sub(r"\\(.)", r"\1", argument) if _IDENTIFIER.fullmatch(argument) else ""
+
+
+def _refused(query: str, reason: str) -> ValueError:
+    if ":contains(" in query:
+        reason += """; for a text write xpath("//a[contains(., 'text')]")"""
+    return ValueError(f"CSS selector {query!r}: {reason}")

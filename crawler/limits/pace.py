@@ -1,0 +1,77 @@
+"""`Pace`: what a user asks of one lane."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import attrs
+
+__all__ = ["Pace", "parse_rate"]
+
+UNITS = {
+    "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0,
+    "m": 60.0, "min": 60.0, "mins": 60.0, "minute": 60.0, "minutes": 60.0,
+    "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
+    "d": 86400.0, "day": 86400.0, "days": 86400.0,
+}  # fmt: skip
+RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.IGNORECASE | re.ASCII)
+
+
+def parse_rate(text: str) -> tuple[float, float]:
+    """Requests and seconds of a rate: ``"100/min"`` is (100, 60), ``"20/5s"`` is (20, 5).
+
+    Raises:
+        ValueError: it is no rate; the message says what one looks like.
+    """
+    match = RATE.fullmatch(text)
+    unit = match[3].lower() if match else ""
+    if match is None or unit not in UNITS or not float(match[1]) > 0 or not float(match[2] or 1) > 0:
+        raise ValueError(f"not a rate: {text!r} (write requests/unit, such as '100/min' or '20/5s')")
+    return float(match[1]), float(match[2] or 1) * UNITS[unit]
+
+
+def _rates(value: str | Sequence[str]) -> tuple[str, ...]:
+    rates = (value,) if isinstance(value, str) else value
+    if not isinstance(rates, Sequence) or not all(isinstance(rate, str) for rate in rates):
+        raise ValueError(f"rate must be text such as '100/min', or several of them, not {value!r}")
+    return tuple(rates)
+
+
+@attrs.frozen(kw_only=True)
+class Pace:
+    """How fast one lane may be asked. What is not given here comes from the settings.
+
+    Raises:
+        ValueError: a number is out of range or a rate cannot be read.
+    """
+
+    concurrency: int | None = None
+    """Requests in flight at once, at least 1. `None`: `Settings.per_domain`."""
+    delay: float | None = None
+    """Seconds between two starts. `None`: `Settings.delay`."""
+    jitter: float | None = None
+    """Share of the delay that is added at random, 0 to 1. `None`: `Settings.jitter`."""
+    rate: tuple[str, ...] = attrs.field(default=(), converter=_rates)
+    """Requests per time, such as ``"100/min"``; several at once are all kept."""
+    burst: int = 1
+    """Requests of a rate that may start together after a pause, at least 1."""
+
+    def __attrs_post_init__(self) -> None:
+        numbers = {"concurrency": int, "delay": (int, float), "jitter": (int, float), "burst": int}
+        for name, kinds in numbers.items():
+            value = getattr(self, name)
+            if (value is None and name != "burst") or (isinstance(value, kinds) and not isinstance(value, bool)):
+                continue
+            raise ValueError(f"{name} must be a number, not {value!r}")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
+        if self.delay is not None and not 0 <= self.delay < math.inf:
+            raise ValueError(f"delay must be 0 seconds or more, not {self.delay}")
+        if self.jitter is not None and not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter must be between 0 and 1, not {self.jitter}")
+        if self.burst < 1:
+            raise ValueError(f"burst must be at least 1, not {self.burst}")
+        for rate in self.rate:
+            parse_rate(rate)

@@ -1,0 +1,9 @@
+"""What moves through the system: requests, responses, failures, rows of items, and what hooks may answer."""
+
+from __future__ import annotations
+
+from crawler.messages.request import Request
+from crawler.messages.response import Response
+from crawler.messages.values import Drop, Failure, Item, Pause, Produced, Retry, Row, Stop, Usage
+
+__all__ = ["Drop", "Failure", "Item", "Pause", "Produced", "Request", "Response", "Retry", "Row", "Stop", "Usage"]

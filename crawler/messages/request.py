@@ -1,0 +1,244 @@
+"""`Request`: one request, frozen, that survives JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import attrs
+import msgspec
+
+from crawler import urls
+from crawler.headers import Headers
+from crawler.messages import checks
+from crawler.messages.checks import Handler
+
+__all__ = ["Request"]
+
+
+@attrs.frozen(init=False, eq=False, repr=False)
+class Request:
+    """One request: where, how, and which callback gets the answer.
+
+    Frozen, and everything in it survives a round trip through JSON; what would not is refused here, naming the field.
+
+    Parameters:
+        url: an absolute web URL; kept in canonical form, its fragment dropped, a user and password in it become `auth`.
+        callback: method of the spider that gets the `Response`, or its name; default `Spider.parse`.
+        errback: method that gets the `Failure` when the callback is not reached.
+        method: HTTP method.
+        params: query parameters that are added to the URL.
+        headers: header fields beside those of the settings.
+        body: bytes, or text that is sent as UTF-8.
+        json: a value that becomes the body as JSON.
+        data: form fields that become the body, urlencoded; a value may be a list.
+        cookies: name to value, sent beside those of the session.
+        session: name of the cookie session.
+        auth: user and password (RFC 7617); never sent to another origin.
+        proxy: URL of a proxy (``http``, ``https``, ``socks5``, ``socks5h``).
+        meta: anything JSON that goes along to the response.
+        cb_kwargs: keyword arguments of the callback; encoded by msgspec, rebuilt by the callback's annotations.
+        priority: higher goes first on its lane.
+        dont_filter: fetch it even if the same request is known.
+        lane: name of the lane; default scheme, host and port.
+        quotas: what it costs in budgets that lanes share, by name.
+        accept_status: statuses that reach the callback beside 200 to 299.
+        timeout: seconds for the whole exchange; default `Settings.request_deadline`.
+        attempts: attempts; default `Settings.attempts`.
+        max_body: bytes of the decoded body; default `Settings.max_body`.
+        plugins: options and opt-outs by the name of a plugin.
+
+    Raises:
+        ValueError: the URL, the method or a header is not one.
+        TypeError: a field has the wrong type, does not survive JSON, or does not fit the callback.
+    """
+
+    url: str
+    callback: str | None
+    errback: str | None
+    method: str
+    headers: Headers
+    body: bytes
+    cookies: dict[str, str]
+    session: str
+    auth: tuple[str, str] | None
+    proxy: str | None
+    meta: dict[str, Any]
+    cb_kwargs: dict[str, Any]
+    priority: int
+    dont_filter: bool
+    lane: str | None
+    quotas: dict[str, float]
+    accept_status: tuple[int, ...]
+    timeout: float | None
+    attempts: int | None
+    max_body: int | None
+    plugins: dict[str, Any]
+    depth: int
+    """Links between a start page and this one."""
+    redirects: tuple[str, ...]
+    """The URLs that redirected here, first to last."""
+
+    def __init__(
+        self,
+        url: str,
+        callback: Handler = None,
+        *,
+        errback: Handler = None,
+        method: str = "GET",
+        params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        body: bytes | str | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        session: str = "",
+        auth: tuple[str, str] | None = None,
+        proxy: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        cb_kwargs: Mapping[str, Any] | None = None,
+        priority: int = 0,
+        dont_filter: bool = False,
+        lane: str | None = None,
+        quotas: Mapping[str, float] | None = None,
+        accept_status: Iterable[int] | None = None,
+        timeout: float | None = None,
+        attempts: int | None = None,
+        max_body: int | None = None,
+        plugins: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(url, str):
+            raise TypeError(f"url must be a str, not {checks.kind(url)}")
+        url = urls.normal(url)
+        if "@" in url:
+            url, userinfo = urls.split_userinfo(url)
+            auth = auth or userinfo
+        if params is not None:
+            query = urlencode(list(params.items() if isinstance(params, Mapping) else params), doseq=True)
+            url = urls.normal(f"{url}{'&' if '?' in url else '?'}{query}") if query else url
+        if not isinstance(method, str) or not checks.TOKEN.fullmatch(method):
+            raise ValueError(f"method is not an HTTP method: {method!r}")
+        fields = Headers() if headers is None else checks.fields_of(headers)
+        content, content_type = checks.content_of(body, json, data)
+        if content_type and "content-type" not in fields:
+            fields = Headers((*fields.pairs, ("Content-Type", content_type)))
+        self.__attrs_init__(  # type: ignore[attr-defined]
+            url,
+            checks.handler_name("callback", callback, cb_kwargs),
+            checks.handler_name("errback", errback, None),
+            method.upper(),
+            fields,
+            content,
+            checks.plain("cookies", cookies),
+            checks.of(str, "session", session),
+            None if auth is None else checks.auth_pair(auth),
+            None if proxy is None else checks.of(str, "proxy", proxy),
+            checks.plain("meta", meta),
+            checks.encoded(cb_kwargs, callback) if cb_kwargs else {},
+            checks.of(int, "priority", priority),
+            bool(dont_filter),
+            None if lane is None else checks.of(str, "lane", lane),
+            checks.plain("quotas", quotas),
+            () if accept_status is None else tuple(accept_status),
+            None if timeout is None else checks.above_zero("timeout", timeout),
+            None if attempts is None else int(checks.above_zero("attempts", attempts)),
+            None if max_body is None else int(checks.above_zero("max_body", max_body)),
+            checks.plain("plugins", plugins),
+            0,
+            (),
+        )
+
+    @property
+    def key(self) -> str:
+        """What makes two requests the same: the URL; with another method or a body, those too."""
+        if self.method == "GET" and not self.body:
+            return self.url
+        digest = hashlib.blake2b(self.body, digest_size=16).hexdigest() if self.body else ""
+        return f"{self.method} {self.url} {digest}"
+
+    def replace(self, **changes: Any) -> Request:
+        """A copy with some constructor arguments changed; its depth and redirects stay."""
+        kept: dict[str, Any] = {
+            name: getattr(self, name) for name in _FIELDS if name not in ("depth", "redirects", "callback")
+        }
+        if {"json", "data"} & changes.keys():
+            del kept["body"]
+            kept["headers"] = [pair for pair in self.headers.pairs if pair[0].lower() != "content-type"]
+        depth, redirects = changes.pop("depth", self.depth), changes.pop("redirects", self.redirects)
+        return Request(**({"callback": self.callback} | kept | changes)).moved(depth, redirects)
+
+    def altered(self, **fields: Any) -> Self:
+        """A copy with some fields set as they are, unchecked. For whoever knows that they fit."""
+        copy = object.__new__(type(self))
+        for name in _FIELDS:
+            object.__setattr__(copy, name, fields[name] if name in fields else getattr(self, name))
+        return copy
+
+    def moved(self, depth: int, redirects: tuple[str, ...] = ()) -> Self:
+        """This request, told how deep it is and who redirected to it. For whoever has just made it."""
+        object.__setattr__(self, "depth", depth)
+        object.__setattr__(self, "redirects", redirects)
+        return self
+
+    def to_json(self) -> bytes:
+        """The request as JSON, fields at their default left out."""
+        fields: dict[str, Any] = {"url": self.url}
+        for name in _FIELDS:
+            value = getattr(self, name)
+            if name != "url" and value and (name, value) != ("method", "GET"):
+                fields[name] = value.pairs if name == "headers" else value
+        return msgspec.json.encode(fields)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """The request that `to_json` wrote."""
+        stored = msgspec.json.decode(data, type=_Stored)
+        self = object.__new__(cls)
+        for name in _FIELDS:
+            value = getattr(stored, name)
+            object.__setattr__(self, name, Headers(value) if name == "headers" else value)
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Request):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _FIELDS)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.url}>"
+
+
+_FIELDS = tuple(field.name for field in attrs.fields(Request))
+
+
+class _Stored(msgspec.Struct):
+    """A request as it lies in JSON."""
+
+    url: str
+    callback: str | None = None
+    errback: str | None = None
+    method: str = "GET"
+    headers: list[tuple[str, str]] = []
+    body: bytes = b""
+    cookies: dict[str, str] = {}
+    session: str = ""
+    auth: tuple[str, str] | None = None
+    proxy: str | None = None
+    meta: dict[str, Any] = {}
+    cb_kwargs: dict[str, Any] = {}
+    priority: int = 0
+    dont_filter: bool = False
+    lane: str | None = None
+    quotas: dict[str, float] = {}
+    accept_status: tuple[int, ...] = ()
+    timeout: float | None = None
+    attempts: int | None = None
+    max_body: int | None = None
+    plugins: dict[str, Any] = {}
+    depth: int = 0
+    redirects: tuple[str, ...] = ()

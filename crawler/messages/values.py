@@ -1,0 +1,123 @@
+"""Small values: failures, rows of items, and what hooks may answer."""
+
+from __future__ import annotations
+
+import traceback as tracebacks
+from collections.abc import AsyncIterable, Awaitable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+import msgspec
+
+if TYPE_CHECKING:
+    from crawler.errors import RequestError
+    from crawler.messages.request import Request
+    from crawler.messages.response import Response
+
+__all__ = ["Drop", "Failure", "Item", "Pause", "Produced", "Retry", "Row", "Stop", "Usage"]
+
+Item: TypeAlias = Any
+"""A dict, or an instance of an attrs class, a dataclass, a msgspec Struct or a pydantic model."""
+Produced: TypeAlias = "Iterable[Any] | AsyncIterable[Any] | Awaitable[Iterable[Any] | None] | None"
+"""What a callback gives back: requests and items by a generator, a list, an async function or an async generator."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Failure:
+    """A request whose callback was not reached, or whose callback raised."""
+
+    request: Request
+    """What was asked."""
+    error: RequestError
+    """Why it failed."""
+    attempts: int
+    """Attempts that were made."""
+    response: Response | None = None
+    """The answer, where there was one."""
+
+    @property
+    def reason(self) -> str:
+        """The kind of failure, as the report counts it."""
+        return self.error.reason
+
+    @property
+    def traceback(self) -> str:
+        """The traceback of what a callback or hook raised; empty for other failures."""
+        cause = self.error.__cause__
+        return "".join(tracebacks.format_exception(cause)) if cause is not None else ""
+
+
+@attrs.frozen
+class Drop:
+    """A hook's word that this request or item is not wanted."""
+
+    reason: str = "dropped"
+    """A word for the report."""
+
+
+@attrs.frozen
+class Retry:
+    """A hook's word that this attempt does not count as an answer: try again."""
+
+    reason: str = "retry"
+    """A word for the log."""
+    after: float | None = attrs.field(default=None, kw_only=True)
+    """Seconds to wait; `None`: the usual backoff."""
+
+
+@attrs.frozen
+class Pause:
+    """Answer of `measure`: start nothing for a while."""
+
+    seconds: float
+    """How long."""
+    scope: str | None = None
+    """Which lane; `None`: the one that was measured."""
+
+
+@attrs.frozen
+class Stop:
+    """Answer of `measure`: end the crawl (exit code 3)."""
+
+    reason: str
+    """A word for the report."""
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What `measure` is told after every attempt."""
+
+    event: str = "answer"
+    """What happened: ``answer``, ``refused`` or ``error``."""
+    lane: str
+    """The lane that was asked."""
+    request: Request
+    """What was asked."""
+    response: Response | None = None
+    """The answer, if any."""
+    error: RequestError | None = None
+    """Why there was none."""
+    requests: int
+    """Requests sent on this lane so far."""
+    refusals: int
+    """Answers 429 and 503 on this lane so far."""
+
+
+@attrs.frozen(eq=False)
+class Row:
+    """One committed item, as `persist` gets it."""
+
+    data: bytes
+    """The item as JSON, UTF-8."""
+    key: str
+    """A name of this item that never names another: safe to insert or replace by."""
+    page: str
+    """The URL of the page that it came from."""
+    value: Item = None
+    """The object that the spider made, where it is at hand."""
+
+    @property
+    def item(self) -> dict[str, Any]:
+        """The item as a dict of JSON values."""
+        decoded: dict[str, Any] = msgspec.json.decode(self.data)
+        return decoded

@@ -1,0 +1,183 @@
+"""Everything a user can set, in one frozen object that remembers which fields were given."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import functools
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import attrs
+import msgspec
+from msgspec import Meta
+
+from crawler.errors import ConfigError
+from crawler.limits.pace import Pace
+
+__all__ = ["Settings", "did_you_mean"]
+
+Seconds = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+def did_you_mean(name: str, known: typing.Iterable[str], *, form: str = "{}", cutoff: float = 0.6) -> str:
+    """The closest of `known` as a question to put behind an error message, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" (did you mean {form.format(close[0])}?)" if close else ""
+
+
+def _pacing(value: Mapping[str, Any]) -> dict[str, Pace]:
+    try:
+        return {glob: pace if isinstance(pace, Pace) else Pace(**pace) for glob, pace in value.items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"setting pacing: {error}") from None
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The settings of a crawl. `base | over` takes from `over` only what was given to it.
+
+    Layers: defaults < spider < settings file < environment < caller or command line.
+
+    Raises:
+        ConfigError: an unknown name or a value of the wrong kind or range.
+    """
+
+    user_agent: Annotated[str, Meta(min_length=1)] = "trio-crawler/0.1 (+https://example.com/bot)"
+    """The ``User-Agent`` field; its part before the first space or slash is the token that robots.txt addresses."""
+    workers: Count = 32
+    """Requests in flight over all lanes."""
+    per_domain: Count = 8
+    """Requests in flight on one lane (scheme, host and port), at most."""
+    delay: Seconds = 0.0
+    """Seconds between two starts on one lane."""
+    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Share of the delay that is added to it at random, 0 to 1."""
+    pacing: dict[str, Pace] = attrs.field(factory=dict, converter=_pacing)
+    """Glob of hosts (``"*.example.com"``, ``"example.com:8080"``) to `Pace`; the first glob that matches counts."""
+    obey_robots: bool = True
+    """Whether robots.txt (RFC 9309) is fetched and obeyed."""
+    connect_timeout: Seconds = 10.0
+    """Seconds until a connection, with its TLS handshake, must stand."""
+    request_deadline: Seconds = 60.0
+    """Seconds for one whole exchange, name look-up to last byte."""
+    max_body: Count = 32 * 1024 * 1024
+    """Bytes of one decoded body; a larger one fails as `BodyTooLarge`, and is not read further."""
+    max_headers: Count = 256 * 1024
+    """Bytes of all header lines of one answer."""
+    max_redirects: Annotated[int, Meta(ge=0)] = 10
+    """Redirects in one chain."""
+    max_depth: Annotated[int, Meta(ge=0)] | None = None
+    """Links from a start page; `None`: no limit."""
+    max_pages: Count | None = None
+    """Stop after this many pages."""
+    max_items: Count | None = None
+    """Stop after this many items; those of the page that reached it are all kept."""
+    max_seconds: Seconds | None = None
+    """Stop after this many seconds."""
+    max_errors: Count | None = None
+    """Stop after this many failed requests (exit code 3)."""
+    attempts: Count = 3
+    """Attempts for one request, the first included."""
+    backoff_base: Seconds = 0.5
+    """Seconds: the longest wait before the second attempt; doubled for each further one, drawn at random up to it."""
+    backoff_max: Seconds = 30.0
+    """Seconds: the longest wait between two attempts."""
+    inline_wait: Seconds = 5.0
+    """Seconds that a handler's own `crawl.fetch` may wait for its lane; longer, and the page is put back until then."""
+    grace: Seconds = 10.0
+    """Seconds that what is in flight is given to end after a stop."""
+    durability: Literal["process", "power"] = "process"
+    """What a job survives: ``process`` the end of the process, ``power`` that of the machine too."""
+    tls_verify: bool = True
+    """Whether certificates are verified."""
+    http3: bool = False
+    """Whether HTTP/3 is tried first."""
+    sink_lag: Count = 10_000
+    """Items that a sink may be behind before the crawl waits for it."""
+
+    _given: frozenset[str] = attrs.field(init=False, eq=False, repr=False)
+
+    if not typing.TYPE_CHECKING:  # hides the signature of __init__ from type checkers
+
+        def __new__(cls, **given: Any) -> Self:
+            for name in given:
+                if name not in NAMES:
+                    raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
+            self = object.__new__(cls)
+            object.__setattr__(self, "_given", frozenset(given))
+            return self
+
+    def __attrs_post_init__(self) -> None:
+        for name in self._given - {"pacing"}:
+            try:
+                value = msgspec.convert(getattr(self, name), _types()[name])
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"setting {name}: {_plain(error)}, got {getattr(self, name)!r}") from None
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_strings(cls, pairs: Mapping[str, str]) -> Self:
+        """Settings from text, as a command line or an environment has them; `pacing` is written as JSON.
+
+        Raises:
+            ConfigError: an unknown name, or text that cannot be read as the setting's type.
+        """
+        values: dict[str, Any] = {}
+        for name, text in pairs.items():
+            if name not in NAMES:
+                raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
+            try:
+                if name == "pacing":
+                    values[name] = msgspec.json.decode(text)
+                else:
+                    text = "null" if text.lower() == "none" else text
+                    values[name] = msgspec.convert(text, _types()[name], strict=False)
+            except (msgspec.ValidationError, msgspec.DecodeError) as error:
+                raise ConfigError(f"setting {name}: {_plain(error)}, got {text!r}") from None
+        return cls(**values)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that were given, by name."""
+        return {name: getattr(self, name) for name in sorted(self._given)}
+
+    def __or__(self, over: Settings) -> Settings:
+        values = self.given | over.given
+        if "pacing" in self._given and "pacing" in over._given:
+            values["pacing"] = over.pacing | {g: p for g, p in self.pacing.items() if g not in over.pacing}
+        return Settings(**values)
+
+    def pace(self, authority: str) -> Pace:
+        """The pace of one lane, every field filled in.
+
+        Parameters:
+            authority: host, or host and port, of the lane.
+        """
+        for glob, pace in self.pacing.items():
+            if fnmatch.fnmatchcase(authority, glob) or fnmatch.fnmatchcase(authority.rpartition(":")[0], glob):
+                break
+        else:
+            pace = Pace()
+        return attrs.evolve(
+            pace,
+            concurrency=self.per_domain if pace.concurrency is None else pace.concurrency,
+            delay=self.delay if pace.delay is None else pace.delay,
+            jitter=self.jitter if pace.jitter is None else pace.jitter,
+        )
+
+
+NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.startswith("_"))
+
+
+@functools.cache
+def _types() -> dict[str, Any]:
+    return typing.get_type_hints(Settings, include_extras=True)
+
+
+def _plain(error: Exception) -> str:
+    """msgspec's words as they stand, the first letter small."""
+    text = str(error)
+    return text[:1].lower() + text[1:].replace("`", "")

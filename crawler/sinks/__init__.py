@@ -1,0 +1,11 @@
+"""Sinks: where items go. A file each for JSON Lines, JSON and CSV, and standard output; `open_output` chooses."""
+
+from __future__ import annotations
+
+from crawler.sinks.csv import Csv
+from crawler.sinks.json import Json
+from crawler.sinks.jsonl import JsonLines
+from crawler.sinks.output import open_output
+from crawler.sinks.stdout import Stdout
+
+__all__ = ["Csv", "Json", "JsonLines", "Stdout", "open_output"]

@@ -1,0 +1,130 @@
+"""`Csv`: a table, whose columns grow when an item brings a new field."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from io import FileIO
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+import trio
+
+from crawler.messages import Row
+from crawler.sinks.file import FileSink, last_line
+
+__all__ = ["Csv"]
+
+EOL: Final = b"\r\n"
+CHUNK: Final = 1024 * 1024
+FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",\r\n]*)'
+RECORD: Final = re.compile(rf"{FIELD}(?:,{FIELD})*[\r\n]*")
+
+
+class Csv(FileSink):
+    """Items as CSV (RFC 4180), UTF-8, with a header line.
+
+    The columns are the fields of the first batch, in their order. A field that comes later adds a column: the file is
+    written anew beside the old one, which it then replaces. Text stands as it is, `None` and a field that an item
+    lacks are empty, everything else is written as JSON.
+    """
+
+    name = "csv"
+    _columns: dict[str, None] | None = None
+
+    def inspect(self, file: BinaryIO) -> None:
+        """Its first record must be a header, and its last one must be whole."""
+        quotes = sum(chunk.count(b'"') for chunk in iter(lambda: file.read(CHUNK), b""))
+        if quotes % 2:
+            raise self.refuse("it ends inside of a quoted field")
+        file.seek(0)
+        try:
+            header = next(_records(file)).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise self.refuse("it is not UTF-8") from None
+        if not RECORD.fullmatch(header):
+            raise self.refuse("its first line is not CSV")
+        names = next(csv.reader(io.StringIO(header, newline="")), [])
+        if len(set(names)) < len(names) or "" in names:
+            raise self.refuse("its first line is no header: a name is empty or stands there twice")
+        if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+            raise self.refuse("its fields are not separated by commas")
+        self._columns = dict.fromkeys(names)
+
+    def begin(self) -> int:
+        """Behind the last record; the columns are those of the header, if it has one."""
+        end = self.file.seek(0, os.SEEK_END)
+        if end and not last_line(self.file).endswith(b"\n"):
+            end = self.put(EOL, end)
+        return end
+
+    async def persist(self, batch: Sequence[Row]) -> int:
+        """A record for each item; gives the length of the file in bytes."""
+        items = [row.item for row in batch]
+        columns = dict.fromkeys([*(self._columns or ()), *(name for item in items for name in item)])
+        if self._columns is None:
+            self.end = self.put(_record(columns), self.end)
+            self._columns = columns
+        elif len(columns) > len(self._columns):
+            await trio.to_thread.run_sync(self._widen, self._columns, columns)  # it takes as long as the file is large
+        text = io.StringIO(newline="")
+        write = csv.writer(text).writerow
+        for item in items:
+            write([_cell(item.get(name)) for name in columns])
+        self.end = self.put(text.getvalue().encode(), self.end)
+        return self.end
+
+    def _widen(self, narrow: dict[str, None], wide: dict[str, None]) -> None:
+        """Writes the file anew with more columns; the old one stays until the new one is whole."""
+        padding = b"," * (len(wide) - max(len(narrow), 1)) + EOL
+        target = self.path.resolve()  # a symbolic link stays one
+        new = tempfile.NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent, delete=False)  # noqa: SIM115  # see below
+        try:
+            with new, target.open("rb", buffering=CHUNK) as old:
+                records = _records(old)
+                next(records)
+                new.write(_record(wide))
+                new.writelines((record.rstrip(b"\r\n") or b'""') + padding for record in records)
+            shutil.copymode(target, new.name)
+            file = FileIO(new.name, "r+")
+            Path(new.name).replace(target)
+        except BaseException:
+            Path(new.name).unlink(missing_ok=True)
+            raise
+        self.file.close()
+        self.file, self.end, self._columns = file, file.seek(0, os.SEEK_END), wide
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _record(names: dict[str, None]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(names)
+    return text.getvalue().encode()
+
+
+def _records(file: BinaryIO) -> Iterator[bytes]:
+    """The records of a file, as they stand in it: a line break between quotes does not end one (RFC 4180 section 2.6).
+
+    Splitting is all that widening needs, and it has no limit for the length of a field, as the reader of `csv` has.
+    """
+    lines: list[bytes] = []
+    quotes = 0
+    for line in file:
+        lines.append(line)
+        quotes += line.count(b'"')
+        if quotes % 2 == 0:
+            yield b"".join(lines)
+            lines.clear()
+    if lines:
+        yield b"".join(lines)

@@ -1,0 +1,134 @@
+"""`FileSink`: what the sinks that write a file have in common.
+
+The file is looked at when the sink is made, so that what cannot work is refused before anything is fetched; it is
+opened before the crawl and closed after it. A batch is written as a whole or not at all: one that failed half-way is
+cut off again, since the same batch comes once more.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias
+
+from crawler.errors import ConfigError
+from crawler.hooks.plugin import Crawl, Plugin
+
+__all__ = ["FileSink", "IfExists", "last_line"]
+
+IfExists: TypeAlias = Literal["refuse", "overwrite", "append"]
+"""What becomes of a file that exists already."""
+CHUNK = 64 * 1024
+
+
+class FileSink(Plugin, ABC):
+    """Base of the sinks that write one file.
+
+    Parameters:
+        path: the file; its folder exists.
+        if_exists: ``refuse``, ``overwrite`` or ``append``.
+
+    Raises:
+        ConfigError: the file cannot be written, exists and is to be refused, or cannot be continued in this format.
+    """
+
+    name = "file"
+    file: FileIO
+    """The open file, unbuffered: what was written is seen by others at once."""
+    end: int
+    """Bytes: where the next batch goes."""
+
+    def __init__(self, path: Path, if_exists: IfExists = "refuse") -> None:
+        self.path = Path(path)
+        self.name = f"{type(self).name}:{path}"
+        _check(self.path, if_exists)
+        self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
+        """Whether it goes on with what another crawl wrote."""
+        self._create = if_exists == "refuse"
+        if self.continues:
+            with self.path.open("rb") as file:
+                self.inspect(file)
+
+    @abstractmethod
+    def inspect(self, file: BinaryIO) -> None:
+        """Looks at a file that is to be continued, before the crawl.
+
+        Raises:
+            ConfigError: it is not of this format.
+        """
+
+    @abstractmethod
+    def begin(self) -> int:
+        """Makes the open file ready; gives the place of the first batch, in bytes from its start."""
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """The file is open meanwhile."""
+        try:
+            self.file = FileIO(self.path, "r+" if self.continues else "x+" if self._create else "w+")
+        except OSError as error:
+            raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
+        try:
+            self.end = self.begin()
+            yield
+        finally:
+            self.file.close()
+
+    def put(self, data: bytes, at: int) -> int:
+        """Writes `data` at byte `at`, all of it or nothing; gives the byte behind it.
+
+        Raises:
+            OSError: it could not be written; the file ends at `at` now.
+        """
+        rest = memoryview(data)
+        self.file.seek(at)
+        try:
+            while rest:
+                rest = rest[self.file.write(rest) :]
+        except OSError:
+            with suppress(OSError):
+                self.file.truncate(at)
+            raise
+        return at + len(data)
+
+    def refuse(self, why: str) -> ConfigError:
+        """The error of a file that cannot be continued."""
+        return ConfigError(f"cannot append to {self.path}: {why} (--overwrite replaces it)")
+
+
+def last_line(file: BinaryIO) -> bytes:
+    """What stands behind the last line break but one: the last line, with its line break if it has one."""
+    start = file.seek(0, os.SEEK_END)
+    tail = b""
+    while start > 0 and b"\n" not in tail[:-1]:
+        size = min(CHUNK, start)
+        start = file.seek(start - size)
+        tail = file.read(size) + tail
+    return tail[tail.rfind(b"\n", 0, -1) + 1 :]
+
+
+def _check(path: Path, if_exists: IfExists) -> None:
+    """Raises `ConfigError` if `path` cannot be written, or must not."""
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder, not a file")
+        if not path.parent.is_dir():
+            raise ConfigError(f"no such folder: {path.parent} (for {path})")
+        if path.exists():
+            if if_exists == "refuse":
+                raise ConfigError(f"{path} exists already: --overwrite replaces it, --append adds to it")
+            if not path.is_file():
+                raise ConfigError(f"{path} is no regular file")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ConfigError(f"no permission to write {path}")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {_words(error)}") from error
+
+
+def _words(error: OSError) -> str:
+    """The system's words for an error, without number and path."""
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,72 @@
+"""`Json`: one JSON array, complete after every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import BinaryIO, Final
+
+from crawler.messages import Row
+from crawler.sinks.file import FileSink
+
+__all__ = ["Json"]
+
+CLOSING: Final = b"\n]\n"
+SPACE: Final = b" \t\r\n"
+
+
+class Json(FileSink):
+    """Items as one JSON array, UTF-8, an item a line.
+
+    Each batch takes the place of the closing bracket and brings a new one, in one write.
+    """
+
+    name = "json"
+
+    def inspect(self, file: BinaryIO) -> None:
+        """It must be an array of objects; only its two ends are read, however long it is."""
+        head, _, tail = _ends(file)
+        if head[:1] != b"[" or tail[-1:] != b"]" or len(head) < 2:
+            raise self.refuse("it is not a JSON array")
+        first, last = head[1:2], tail[:-1].rstrip(SPACE)[-1:]
+        if (first, last) not in ((b"{", b"}"), (b"]", b"[")):
+            raise self.refuse("it is not a JSON array of objects")
+
+    def begin(self) -> int:
+        """Behind the last item, or behind the opening bracket."""
+        self._empty = True
+        if not self.continues:
+            return self._close(self.put(b"[", 0))
+        head, behind, _ = _ends(self.file)
+        self._empty = head[1:2] == b"]"
+        return behind
+
+    async def persist(self, batch: Sequence[Row]) -> int:
+        """Adds the items to the array; gives the length of the file without its closing bracket, in bytes."""
+        items = b",\n".join([row.data for row in batch])
+        data = (b"\n" if self._empty else b",\n") + items
+        try:
+            self.put(data + CLOSING, self.end)
+        except OSError:
+            with suppress(OSError):
+                self._close(self.end)
+            raise
+        self.end += len(data)
+        self._empty = False
+        return self.end
+
+    def _close(self, at: int) -> int:
+        """Ends the array at byte `at`, which it gives back."""
+        self.file.truncate(self.put(CLOSING, at))
+        return at
+
+
+def _ends(file: BinaryIO, size: int = 4096) -> tuple[bytes, int, bytes]:
+    """The first two marks of a file, the place behind its last item, and its last bytes up to the closing bracket."""
+    file.seek(0)
+    head = file.read(size).lstrip(SPACE)
+    head = head[:1] + head[1:].lstrip(SPACE)[:1]
+    length = file.seek(0, 2)
+    start = file.seek(max(0, length - size))
+    tail = file.read(size).rstrip(SPACE)
+    return head, start + len(tail[:-1].rstrip(SPACE)), tail

@@ -1,0 +1,97 @@
+"""`Spider`: where a crawl starts, and what it makes of each page."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from crawler.errors import ConfigError
+from crawler.hooks.plugin import Plugin
+from crawler.messages import Produced, Request, Response
+from crawler.settings import Settings, did_you_mean
+
+__all__ = ["Spider"]
+
+
+class Spider(Plugin):
+    """The first plugin of a crawl. Subclass it, name start pages, write `parse`.
+
+    Keyword arguments set the annotated attributes of the class; others are refused::
+
+        class Shop(Spider):
+            category: str = "books"
+
+        Shop(category="toys")
+
+    Raises:
+        ConfigError: an argument that the class does not declare.
+    """
+
+    start_urls: Sequence[str] = ()
+    """Pages to begin with."""
+    allowed_domains: Sequence[str] | None = None
+    """Hosts to stay on, each with its subdomains; `None`: anywhere."""
+    accept_status: Iterable[int] = ()
+    """Statuses that reach callbacks beside 200 to 299."""
+    settings: Settings = Settings()
+    """What this spider needs; merged along its base classes."""
+    plugins: Sequence[Plugin] = ()
+    """Plugins that it brings along."""
+
+    def __init__(self, **arguments: Any) -> None:
+        declared = self.declared_arguments() if arguments else {}
+        for name, value in arguments.items():
+            if name not in declared:
+                raise ConfigError(f"spider {type(self).__name__} has no argument {name!r}{did_you_mean(name, declared)}")
+            setattr(self, name, value)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if isinstance(own := cls.__dict__.get("settings"), dict):
+            cls.settings = Settings(**own)
+
+    @classmethod
+    def declared_arguments(cls) -> dict[str, inspect.Parameter]:
+        """The annotated attributes of the class that `__init__` sets, and `start_urls`."""
+        own: dict[str, Any] = {"start_urls": Sequence[str]}
+        for base in reversed(cls.__mro__):
+            if base not in Spider.__mro__:
+                own |= _annotations(base)
+        return {
+            name: inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=getattr(cls, name, None), annotation=annotation
+            )
+            for name, annotation in own.items()
+            if not name.startswith("_")
+        }
+
+    @classmethod
+    def merged_settings(cls) -> Settings:
+        """`settings` of this class over those of its bases."""
+        merged = Settings()
+        for base in reversed(cls.__mro__):
+            own = base.__dict__.get("settings")
+            if isinstance(own, Settings):
+                merged = merged | own
+        return merged
+
+    def start(self) -> Produced:
+        """The first requests, in any form of `parse`; pulled as they are needed, so it may never end."""
+        return self._start_requests()
+
+    def _start_requests(self) -> Iterator[Request]:
+        for url in self.start_urls:
+            yield Request(url)
+
+    def parse(self, response: Response) -> Produced:
+        """Callback of every request that names none."""
+        raise NotImplementedError(f"{type(self).__name__} has no parse(response): write one, or name a callback")
+
+
+def _annotations(base: type) -> dict[str, Any]:
+    """The annotations of a class itself, resolved where that can be done."""
+    try:
+        return inspect.get_annotations(base, eval_str=True)
+    except (NameError, TypeError, AttributeError):
+        return inspect.get_annotations(base)

@@ -1,0 +1,74 @@
+"""What a crawl has counted so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import attrs
+
+__all__ = ["LaneStats", "Stats"]
+
+
+@attrs.define
+class LaneStats:
+    """Counts of one lane."""
+
+    requests: int = 0
+    """Requests that were sent."""
+    refusals: int = 0
+    """Answers 429 and 503."""
+    waited: Counter[str] = attrs.field(factory=Counter)
+    """Seconds that requests were ready and had to wait, by reason."""
+    quotas: dict[str, Any] = attrs.field(factory=dict)
+    """What the server declared, by policy."""
+
+
+@attrs.define
+class Stats:
+    """Counts of a whole crawl."""
+
+    pages: int = 0
+    """Answers whose callback succeeded."""
+    items: int = 0
+    """Items that were committed."""
+    requests: int = 0
+    """Attempts that were sent."""
+    retries: int = 0
+    """Attempts that were followed by another one."""
+    failed: int = 0
+    """Requests that could not be had after all attempts, and pages whose handler raised."""
+    bytes: int = 0
+    """Decoded bytes of all bodies."""
+    filtered: Counter[str] = attrs.field(factory=Counter)
+    """Requests that were not made, by reason: ``duplicate``, ``scope``, ``depth``, ``robots``, a plugin's word."""
+    dropped: Counter[str] = attrs.field(factory=Counter)
+    """Items that a plugin did not want, by its word."""
+    statuses: Counter[int] = attrs.field(factory=Counter)
+    """Answers, by HTTP status."""
+    failures: Counter[str] = attrs.field(factory=Counter)
+    """What `failed` counts, by kind of error."""
+    samples: dict[str, list[str]] = attrs.field(factory=dict)
+    """A few URLs of each kind of failure and of each reason in `filtered`."""
+    counters: Counter[str] = attrs.field(factory=Counter)
+    """What spiders and plugins counted by `crawl.count`."""
+    lanes: dict[str, LaneStats] = attrs.field(factory=dict)
+    """Counts by lane."""
+
+    def lane(self, name: str) -> LaneStats:
+        """The counts of one lane, made when they are first asked for."""
+        found = self.lanes.get(name)
+        if found is None:
+            found = self.lanes[name] = LaneStats()
+        return found
+
+    def filter(self, reason: str, url: str) -> None:
+        """Counts a request that was not made."""
+        self.filtered[reason] += 1
+        self.sample(reason, url)
+
+    def sample(self, kind: str, url: str, most: int = 5) -> None:
+        """Keeps the first few URLs of a kind."""
+        urls = self.samples.setdefault(kind, [])
+        if len(urls) < most:
+            urls.append(url)

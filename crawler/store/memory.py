@@ -1,0 +1,190 @@
+"""`MemoryStore`: a store that lives and ends with its process."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from crawler.frontier import Pending, lane_name
+from crawler.frontier.ticket import Order
+from crawler.messages import Request, Row
+from crawler.store.outcome import Kind, Outcome
+from crawler.store.protocol import Claimed, Committed, Group, Verdict
+
+__all__ = ["MemoryStore"]
+
+
+@attrs.define(eq=False)
+class _Lane:
+    """The pending requests of one group: by tier, then in the order in which they came."""
+
+    name: str
+    tiers: dict[int, dict[int, Pending]] = attrs.field(factory=dict)
+    epoch: int = 0
+    held: bool = False
+    state: dict[str, Any] = attrs.field(factory=dict)
+
+    def add(self, pending: Pending) -> None:
+        tier, number = pending.order
+        self.tiers.setdefault(tier, {})[number] = pending
+
+    def find(self, order: Order) -> Pending | None:
+        return self.tiers.get(order[0], {}).get(order[1])
+
+    def remove(self, order: Order) -> None:
+        tier = self.tiers[order[0]]
+        del tier[order[1]]
+        if not tier:
+            del self.tiers[order[0]]
+
+    def behind(self, after: Order, n: int) -> list[Pending]:
+        """The first `n` requests whose order is above `after`."""
+        found: list[Pending] = []
+        for tier in sorted(tier for tier in self.tiers if tier >= after[0]):
+            rows = (row for row in self.tiers[tier].values() if row.order > after)
+            found += itertools.islice(rows, n - len(found))
+            if len(found) == n:
+                break
+        return found
+
+
+class MemoryStore:
+    """Keeps everything in dictionaries. One owner; what nobody reads is not kept."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        self.live = 0
+        self.logged = 0
+        self._lanes: dict[str, _Lane] = {}
+        self._free: dict[str, _Lane] = {}
+        self._numbers = itertools.count()
+        self._log: deque[Row] = deque()
+        self._cursors: dict[str, int] = {}
+
+    @property
+    def unclaimed(self) -> bool:
+        """Whether there are groups with requests that nobody holds."""
+        return bool(self._free)
+
+    async def ingest(self, requests: Sequence[Request]) -> list[Pending]:
+        """Adds requests that are not known; gives those of groups that are held."""
+        return self._add(requests)
+
+    async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
+        """Leases groups; there is one owner, and its leases do not end."""
+        leased: list[Group] = []
+        for lane in list(itertools.islice(self._free.values(), groups)):
+            del self._free[lane.name]
+            lane.held = True
+            lane.epoch += 1
+            head = lane.behind((-(2**62), -1), n + 1)
+            leased.append(
+                Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n)
+            )
+        return Claimed(groups=leased, next_at=math.inf, live=self.live)
+
+    async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
+        """The next requests of a group."""
+        return self._lanes[group].behind(after, n)
+
+    async def commit(self, outcomes: Sequence[Outcome]) -> Committed:
+        """Makes outcomes true."""
+        verdicts: list[Verdict] = []
+        fresh: list[Pending] = []
+        duplicates = 0
+        for outcome in outcomes:
+            verdict = self._judge(outcome)
+            verdicts.append(verdict)
+            if verdict is Verdict.OK:
+                live = self.live
+                fresh += self._apply(outcome)
+                if outcome.kind is not Kind.RETRY:
+                    duplicates += len(outcome.discovered) - (self.live - live + 1)
+        return Committed(verdicts=verdicts, fresh=fresh, duplicates=duplicates)
+
+    def _judge(self, outcome: Outcome) -> Verdict:
+        ticket = outcome.ticket
+        lane = self._lanes[ticket.pending.group]
+        if not lane.held or lane.epoch != ticket.epoch:
+            return Verdict.FENCED
+        return Verdict.OK if lane.find(ticket.pending.order) is not None else Verdict.DUP
+
+    def _apply(self, outcome: Outcome) -> list[Pending]:
+        pending = outcome.ticket.pending
+        lane = self._lanes[pending.group]
+        lane.state = outcome.lane_state
+        pending.attempts = outcome.attempts
+        if outcome.kind is Kind.RETRY:
+            pending.not_before = outcome.not_before
+            return []
+        fresh = self._add(outcome.discovered)
+        tier, number = pending.order
+        for index, item in enumerate(outcome.items):
+            if self._cursors:
+                key = f"{tier}.{number}.{index}"
+                self._log.append(Row(item.data, key, pending.request.url, item.value))
+            self.logged += 1
+        lane.remove(pending.order)
+        self.live -= 1
+        return fresh
+
+    def _add(self, requests: Sequence[Request]) -> list[Pending]:
+        fresh: list[Pending] = []
+        for request in requests:
+            key = request.key
+            if not request.dont_filter:
+                if key in self.known:
+                    continue
+                self.known.add(key)
+            name = lane_name(request)
+            lane = self._lanes.get(name)
+            if lane is None:
+                lane = self._lanes[name] = _Lane(name)
+            pending = Pending((-request.priority, next(self._numbers)), request, name)
+            lane.add(pending)
+            self.live += 1
+            if lane.held:
+                fresh.append(pending)
+            else:
+                self._free[name] = lane
+        return fresh
+
+    async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Nobody else can take a group or add to it."""
+        return [], []
+
+    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
+        """Gives a group back; it is forgotten but for its state."""
+        lane = self._lanes.get(group)
+        if lane is None or lane.epoch != epoch:
+            return
+        lane.held = False
+        lane.state = state
+        if lane.tiers:
+            self._free[group] = lane
+
+    async def reserve(self, scope: str, cost: float) -> float:
+        """Nobody else spends."""
+        return 0.0
+
+    async def follow(self, sink: str) -> tuple[int, Any]:
+        """A sink starts at the beginning."""
+        self._cursors[sink] = self.logged
+        return self.logged, None
+
+    async def read(self, after: int, n: int) -> list[Row]:
+        """Items from number `after` on."""
+        first = self.logged - len(self._log)
+        return list(itertools.islice(self._log, after - first, after - first + n))
+
+    async def advance(self, sink: str, cursor: int, position: Any) -> None:
+        """Forgets the items that every sink has."""
+        self._cursors[sink] = cursor
+        first = self.logged - len(self._log)
+        for _ in range(min(self._cursors.values()) - first):
+            self._log.popleft()

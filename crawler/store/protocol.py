@@ -1,0 +1,121 @@
+"""The `Store` protocol: shaped for leases from the first day, so that one process and many speak the same.
+
+What is leased is a *group*: the lanes that share limits, by default one lane. A lease has an *epoch*; a commit with an
+old one changes nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Container, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from crawler.frontier import Pending
+from crawler.frontier.ticket import Order
+from crawler.messages import Request, Row
+from crawler.store.outcome import Outcome
+
+__all__ = ["Claimed", "Committed", "Group", "Store", "Verdict"]
+
+
+class Verdict(enum.Enum):
+    """What a commit made of one outcome."""
+
+    OK = "ok"
+    """It is true now."""
+    DUP = "dup"
+    """The request had been settled before; nothing was changed."""
+    FENCED = "fenced"
+    """The lease had ended; nothing was changed."""
+
+
+@attrs.frozen(kw_only=True)
+class Group:
+    """A leased group."""
+
+    name: str
+    """The name of its lane."""
+    epoch: int
+    """The epoch of the lease."""
+    state: dict[str, Any]
+    """What `release` or a commit last said of its lane."""
+    head: list[Pending]
+    """Its first requests, by order."""
+    more: bool
+    """Whether there are others behind them."""
+
+
+@attrs.frozen(kw_only=True)
+class Claimed:
+    """The answer to `claim`."""
+
+    groups: list[Group]
+    """What was leased."""
+    next_at: float
+    """Seconds: when a group that is held by somebody else may come free; infinite: none is."""
+    live: int
+    """Requests that are not settled, everywhere."""
+
+
+@attrs.frozen(kw_only=True)
+class Committed:
+    """The answer to `commit`."""
+
+    verdicts: list[Verdict]
+    """One for each outcome."""
+    fresh: list[Pending]
+    """Discovered requests that were not known, of the groups that the owner holds."""
+    duplicates: int
+    """How many discovered requests were known."""
+
+
+class Store(Protocol):
+    """Keeps what is pending, what is known, and the log of items."""
+
+    @property
+    def known(self) -> Container[str]:
+        """Keys that are known for certain; one that is missing here may still be known."""
+
+    @property
+    def live(self) -> int:
+        """Requests that are not settled, everywhere."""
+
+    @property
+    def unclaimed(self) -> bool:
+        """Whether there are groups with requests that nobody holds."""
+
+    async def ingest(self, requests: Sequence[Request]) -> list[Pending]:
+        """Adds requests from elsewhere than a page. Idempotent by key. Gives the fresh ones of groups that are held."""
+
+    async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
+        """Leases up to `groups` groups for `lease` seconds, with their first `n` requests."""
+
+    async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
+        """The next `n` requests of a group behind `after`: by key, so it can be asked at any time."""
+
+    async def commit(self, outcomes: Sequence[Outcome]) -> Committed:
+        """Makes outcomes true, each one whole or not at all."""
+
+    async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The heartbeat: which groups are lost, and which have grown by what others found."""
+
+    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
+        """Gives a group back."""
+
+    async def reserve(self, scope: str, cost: float) -> float:
+        """Seconds to wait before `cost` of a budget that owners share may be spent."""
+
+    async def follow(self, sink: str) -> tuple[int, Any]:
+        """Where a sink stands in the log of items: the number of the next one, and its position."""
+
+    async def read(self, after: int, n: int) -> list[Row]:
+        """Up to `n` items of the log, from number `after` on."""
+
+    @property
+    def logged(self) -> int:
+        """How many items have been committed."""
+
+    async def advance(self, sink: str, cursor: int, position: Any) -> None:
+        """A sink has made everything before `cursor` its own, and stands at `position`."""

@@ -1,0 +1,249 @@
+"""`DemoSite`: a small bookshop on loopback with everything that a crawl meets, for ``crawler demo`` and for trying out.
+
+Four pages of a catalogue lead to twenty books. On the way there are a redirect, a dead link, a slow page, a page that
+is too busy at first, two pages that link to each other, and a folder that robots.txt closes. The site keeps a log, so
+what a crawl says of itself can be compared with what was really asked.
+"""
+
+from __future__ import annotations
+
+import html
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+import attrs
+import h11
+import trio
+
+__all__ = ["Book", "DemoSite", "Hit", "demo_site"]
+
+NAME: Final = "The Quiet Shelf"
+PER_PAGE: Final = 5
+SLOW: Final = 1.0
+"""Seconds that the slow page takes."""
+RETRY_AFTER: Final = 1
+"""Seconds that the busy page asks for."""
+ROBOTS: Final = "User-agent: *\nDisallow: /private/\n"
+
+
+class Book(NamedTuple):
+    """A book of the shop."""
+
+    title: str
+    author: str
+    year: int
+    price: str
+    line: str
+    """How it begins."""
+
+    @property
+    def path(self) -> str:
+        """Where its page is."""
+        return "/book/" + quote(self.title.lower().replace(" ", "-"))
+
+
+BOOKS: Final = (
+    Book("Pride and Prejudice", "Jane Austen", 1813, "9.50", "It is a truth universally acknowledged…"),
+    Book("Moby-Dick", "Herman Melville", 1851, "12.00", "Call me Ishmael."),
+    Book("A Tale of Two Cities", "Charles Dickens", 1859, "8.75", "It was the best of times…"),
+    Book("Jane Eyre", "Charlotte Brontë", 1847, "9.90", "There was no possibility of taking a walk that day."),
+    Book("The Time Machine", "H. G. Wells", 1895, "6.20", "The Time Traveller was expounding a matter to us."),
+    Book("Frankenstein", "Mary Shelley", 1818, "7.40", "You will rejoice to hear that no disaster has accompanied…"),
+    Book("Walden", "Henry David Thoreau", 1854, "8.10", "When I wrote the following pages, I lived alone…"),
+    Book("Peter Pan", "J. M. Barrie", 1911, "7.00", "All children, except one, grow up."),
+    Book("The Metamorphosis", "Franz Kafka", 1915, "5.60", "One morning Gregor Samsa woke from uneasy dreams…"),
+    Book("Emma", "Jane Austen", 1815, "9.20", "Emma Woodhouse, handsome, clever, and rich…"),
+    Book("Dracula", "Bram Stoker", 1897, "8.40", "Left Munich at 8.35 p.m. on 1st May…"),
+    Book("Anna Karenina", "Leo Tolstoy", 1878, "13.50", "All happy families resemble one another."),
+    Book("Alice in Wonderland", "Lewis Carroll", 1865, "7.80", "Alice was beginning to get very tired of sitting…"),
+    Book("Treasure Island", "R. L. Stevenson", 1883, "7.30", "I take up my pen in the year of grace 17—…"),
+    Book("Middlemarch", "George Eliot", 1871, "14.20", "Miss Brooke had that kind of beauty…"),
+    Book("Persuasion", "Jane Austen", 1818, "8.60", "Sir Walter Elliot, of Kellynch Hall, was a man who…"),
+    Book("Black Beauty", "Anna Sewell", 1877, "6.90", "The first place that I can well remember was a large meadow."),
+    Book("Little Women", "Louisa May Alcott", 1868, "9.10", "Christmas won't be Christmas without any presents."),
+    Book("The Secret Garden", "Frances H. Burnett", 1911, "8.00", "Nobody seemed to care to come to see her."),
+    Book("War and Peace", "Leo Tolstoy", 1869, "16.00", "Well, Prince, Genoa and Lucca are now no more…"),
+)
+FIELDS: Final = ("author", "year", "price", "line")
+LINKS: Final = (
+    ("/books/1", "All books"),
+    ("/catalogue.html", "The old catalogue"),
+    ("/offers", "Offers of the day"),
+    ("/opening-hours", "Opening hours"),
+    ("/recommended/a", "What we recommend"),
+    ("/lost", "A page that got lost"),
+    ("/private/orders", "Orders of our customers"),
+)
+
+
+@attrs.frozen
+class Hit:
+    """One request that the site answered."""
+
+    time: float
+    """Seconds since the site was opened."""
+    path: str
+    """What was asked for."""
+    status: int
+    """What it was answered with."""
+
+
+@attrs.frozen
+class Answer:
+    """What the site says to a path."""
+
+    body: str = ""
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    delay: float = 0.0
+    """Seconds before it comes."""
+    kind: str = "text/html; charset=utf-8"
+
+
+class DemoSite:
+    """The site: what it answers, and its log."""
+
+    url: str = ""
+    """Where it is: ``http://127.0.0.1:PORT/``; set when it is opened."""
+
+    def __init__(self) -> None:
+        self.hits: list[Hit] = []
+        """Every request, in the order of the answers."""
+        self._opened = 0.0
+        self._busy = True
+
+    def statuses(self, path: str) -> list[int]:
+        """What each request for `path` was answered with."""
+        return [hit.status for hit in self.hits if hit.path == path]
+
+    def answer(self, path: str) -> Answer:
+        """What the site says to a path."""
+        if path == "/offers" and self._busy:
+            self._busy = False
+            return Answer(_page("Too busy", ""), 503, (("Retry-After", str(RETRY_AFTER)),))
+        return PAGES.get(path) or Answer(_page("Not found", "<p>There is no such page.</p>"), 404)
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Answers on a free port of 127.0.0.1 until it is cancelled; `url` is set when it has started."""
+        [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        self.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
+        self._opened = trio.current_time()
+        task_status.started()
+        await trio.serve_listeners(self._connection, [listener])
+
+    async def _connection(self, stream: trio.SocketStream) -> None:
+        """One connection, kept alive as long as the client wants."""
+        wire = h11.Connection(h11.SERVER)
+        try:
+            while True:
+                event = wire.next_event()
+                if event is h11.NEED_DATA:
+                    wire.receive_data(await stream.receive_some())
+                elif isinstance(event, h11.Request):
+                    method, target = event.method, event.target.decode("ascii")
+                elif isinstance(event, h11.EndOfMessage):
+                    await self._reply(wire, stream, method, target)
+                    if wire.our_state is h11.MUST_CLOSE:
+                        return
+                    wire.start_next_cycle()
+                elif isinstance(event, h11.ConnectionClosed):
+                    return
+        except (h11.RemoteProtocolError, trio.BrokenResourceError):
+            return  # the client has gone, or it spoke no HTTP
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _reply(self, wire: h11.Connection, stream: trio.SocketStream, method: bytes, target: str) -> None:
+        answer = self.answer(target.partition("?")[0])
+        if answer.delay:
+            await trio.sleep(answer.delay)
+        body = answer.body.encode()
+        headers = [("Content-Type", answer.kind), ("Content-Length", str(len(body))), *answer.headers]
+        reason = HTTPStatus(answer.status).phrase.encode()
+        head = h11.Response(status_code=answer.status, reason=reason, headers=headers)
+        content = [] if method == b"HEAD" else [h11.Data(data=body)]
+        sent = [wire.send(event) or b"" for event in (head, *content, h11.EndOfMessage())]
+        self.hits.append(Hit(trio.current_time() - self._opened, target, answer.status))
+        await stream.send_all(b"".join(sent))
+
+
+@contextmanager
+def demo_site() -> Iterator[DemoSite]:
+    """The site, served by a thread of its own until the block is left."""
+    site = DemoSite()
+    started: queue.Queue[trio.lowlevel.TrioToken | BaseException] = queue.Queue()
+    scope = trio.CancelScope()
+
+    async def serve() -> None:
+        with scope:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(site.serve)
+                started.put(trio.lowlevel.current_trio_token())
+
+    def thread() -> None:
+        try:
+            trio.run(serve)
+        except BaseException as error:  # noqa: BLE001  # it is raised where the site was asked for
+            started.put(error)
+
+    server = threading.Thread(target=thread, name="demo site", daemon=True)
+    server.start()
+    token = started.get()
+    if isinstance(token, BaseException):
+        raise token
+    try:
+        yield site
+    finally:
+        token.run_sync_soon(scope.cancel)
+        server.join()
+
+
+def _page(title: str, content: str) -> str:
+    heading = html.escape(title)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><title>{heading}</title></head>\n'
+        f'<body><h1>{heading}</h1>{content}<p><a href="/">{NAME}</a></p></body></html>\n'
+    )
+
+
+def _links(*links: tuple[str, str], kind: str = "more") -> str:
+    items = (f'<li class="{kind}"><a href="{href}">{html.escape(text)}</a></li>' for href, text in links)
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _to(book: Book) -> tuple[str, str]:
+    return book.path, book.title
+
+
+def _special() -> Iterator[tuple[str, Answer]]:
+    """The front page, and what a crawl may stumble over."""
+    yield "/", Answer(_page(NAME, _links(*LINKS)))
+    yield "/robots.txt", Answer(ROBOTS, kind="text/plain")
+    yield "/private/orders", Answer(_page("Orders", "<p>Nobody should read this.</p>"))
+    yield "/catalogue.html", Answer(status=301, headers=(("Location", "/books/1"),))
+    yield "/offers", Answer(_page("Offers of the day", _links(_to(BOOKS[0]))))
+    yield "/opening-hours", Answer(_page("Opening hours", "<p>Whenever you like.</p>"), delay=SLOW)
+    for one, other in (("a", "b"), ("b", "a")):
+        links = _links((f"/recommended/{other}", "More"), _to(BOOKS[8]))
+        yield f"/recommended/{one}", Answer(_page("What we recommend", links))
+
+
+def _catalogue() -> Iterator[tuple[str, Answer]]:
+    """Lists of books, each with a link to the next, and the page of each book."""
+    last = -(-len(BOOKS) // PER_PAGE)
+    for number in range(1, last + 1):
+        books = _links(*map(_to, BOOKS[(number - 1) * PER_PAGE : number * PER_PAGE]), kind="book")
+        after = f'<a class="next" href="/books/{number + 1}">Next page</a>' if number < last else ""
+        yield f"/books/{number}", Answer(_page(f"Books, page {number} of {last}", books + after))
+    for book in BOOKS:
+        fields = (f'<p class="{name}">{html.escape(str(getattr(book, name)))}</p>' for name in FIELDS)
+        yield book.path, Answer(_page(book.title, "".join(fields) + _links(("/books/1", "All books"))))
+
+
+PAGES: Final = dict([*_special(), *_catalogue()])
+"""What the site says to each path that it knows."""

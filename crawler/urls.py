@@ -1,0 +1,95 @@
+"""URLs by the WHATWG standard, and what makes two of them the same.
+
+Identity (`normal`): parsed and serialised as a browser does, fragment dropped, nothing else guessed. Paths keep their
+case, query parameters their order, ``/a`` is not ``/a/`` and ``%2F`` is not ``/``.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote
+
+import ada_url
+
+__all__ = ["authority", "host", "is_web", "join", "normal", "origin", "split_userinfo"]
+
+STRIPPED: Final = "".join(map(chr, range(0x21)))
+"""What the parser takes off both ends: C0 controls and spaces."""
+NO_SLASHES: Final = re.compile(r"https?:(?!//)", re.IGNORECASE)
+"""After the scheme of the base itself such a reference is a relative one: ``https:?a`` is ``?a``."""
+
+
+def normal(url: str) -> str:
+    """The canonical form of an absolute ``http`` or ``https`` URL, without its fragment.
+
+    Raises:
+        ValueError: it is no absolute web URL; the message says so in one line.
+    """
+    try:
+        parsed = ada_url.URL(url)
+    except ValueError:
+        raise ValueError(f"not a URL: {url!r}") from None
+    if parsed.protocol not in ("http:", "https:"):
+        raise ValueError(f"not an http or https URL: {url!r}")
+    parsed.hash = ""
+    return parsed.href
+
+
+def is_web(url: str) -> bool:
+    """Whether a serialised URL is one that can be crawled (``http`` or ``https``)."""
+    return url.startswith(("http://", "https://"))
+
+
+def join(base: str, href: str) -> str | None:
+    """The absolute web URL that `href` means on the page at `base`, without its fragment.
+
+    `base` is a canonical URL. ``None``: it is no web URL (``mailto:``, ``javascript:``, a broken one). A repeated
+    `href` on pages of the same folder costs a look-up, since only an empty one, a bare query or a bare fragment
+    depend on more of the base than its folder; so may oddities, which are not looked up that way.
+    """
+    href = href.strip(STRIPPED)
+    if not href or href[0] in "?#" or not href.isprintable() or (href[0] in "hH" and NO_SLASHES.match(href)):
+        return _join(base, href)
+    end = base.find("?")
+    folder = base[: base.rfind("/", 0, end if end >= 0 else len(base)) + 1]
+    return _join(folder, href)
+
+
+@lru_cache(maxsize=32_768)
+def _join(base: str, href: str) -> str | None:
+    try:
+        url = ada_url.join_url(base, href)
+    except ValueError:
+        return None
+    return url.partition("#")[0] if is_web(url) else None
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a canonical URL: ``https://example.com:8443`` (RFC 6454 section 4)."""
+    end = url.find("/", 8)
+    start = url.rfind("@", 8, end)
+    return url[:end] if start < 0 else url[: url.index("/") + 2] + url[start + 1 : end]
+
+
+def authority(url: str) -> str:
+    """Host and port of a canonical URL, as they stand in it: ``example.com:8443``."""
+    return origin(url).partition("//")[2]
+
+
+def host(url: str) -> str:
+    """The host of a canonical URL, without port; an IPv6 address keeps its brackets."""
+    name = authority(url)
+    return name[: name.index("]") + 1] if name.startswith("[") else name.partition(":")[0]
+
+
+def split_userinfo(url: str) -> tuple[str, tuple[str, str] | None]:
+    """A canonical URL without the user and password that stand in it, and those, decoded."""
+    end = url.find("/", 8)
+    at = url.rfind("@", 0, end)
+    if at < 0:
+        return url, None
+    parsed = ada_url.URL(url)
+    pair = (unquote(parsed.username), unquote(parsed.password))
+    return url[: url.index("/") + 2] + url[at + 1 :], pair

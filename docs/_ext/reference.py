@@ -1,0 +1,226 @@
+"""``.. reference:: PAGE``: the reference pages, written from the code so that they cannot drift from it.
+
+Every public name of `crawler` stands on exactly one page: settings, hooks, errors, or api for all others. The page of
+commands needs nothing from here: it comes from the command line's own help, by ``.. cyclopts::``.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import itertools
+import textwrap
+import typing
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import attrs
+import msgspec
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.ext.napoleon import GoogleDocstring
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import stringify_annotation
+
+import crawler
+from crawler import errors
+from crawler.hooks.plugin import Plugin
+
+SETTINGS = ("Settings", "Pace")
+HOOKS = ("Plugin",)
+LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "min_length": "length at least"}
+
+
+# ---- pages -----------------------------------------------------------------------------------------------------------
+
+
+def settings_page() -> Iterator[str]:
+    """Every field of the settings: type, default, range, unit."""
+    for name in SETTINGS:
+        yield from class_block(crawler, name, signature="(**fields)")
+
+
+def hooks_page() -> Iterator[str]:
+    """Every hook: signature, when it runs, what its answer means."""
+    for name in HOOKS:
+        yield from class_block(crawler, name)
+
+
+def errors_page() -> Iterator[str]:
+    """The tree as its module draws it, then each error."""
+    yield from [".. automodule:: crawler.errors", "   :no-members:", "   :no-index:", ""]
+    for name in error_names():
+        yield from class_block(crawler, name)
+
+
+def api_page() -> Iterator[str]:
+    """Every other public name of `crawler`."""
+    elsewhere = {*SETTINGS, *HOOKS, *error_names()}
+    yield from names_block(crawler, [name for name in crawler.__all__ if name not in elsewhere])
+
+
+def testing_page() -> Iterator[str]:
+    """Every public name of `crawler.testing`."""
+    testing = importlib.import_module("crawler.testing")
+    yield from names_block(testing, testing.__all__)
+
+
+PAGES = {
+    "api": api_page,
+    "errors": errors_page,
+    "hooks": hooks_page,
+    "settings": settings_page,
+    "testing": testing_page,
+}
+
+
+# ---- facts -----------------------------------------------------------------------------------------------------------
+
+
+def hook_names() -> list[str]:
+    """The hooks of a plugin, in the order of the source."""
+    return [name for name, value in vars(Plugin).items() if inspect.isroutine(value) and not name.startswith("_")]
+
+
+def error_names() -> list[str]:
+    """The errors, in the order of the source: a parent stands before its children."""
+    return [name for name, value in vars(errors).items() if name in errors.__all__ and isinstance(value, type)]
+
+
+def field_docs(cls: type) -> dict[str, str]:
+    """The docstring under each field of a class, its bases' included."""
+    docs: dict[str, str] = {}
+    for base in filter(attrs.has, reversed(cls.__mro__)):
+        [definition] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        docs |= docs_of_assignments(typing.cast("ast.ClassDef", definition).body)
+    return docs
+
+
+def docs_of_assignments(body: list[ast.stmt]) -> dict[str, str]:
+    """The docstring under each assignment of a class or module."""
+    docs = {}
+    for statement, after in itertools.pairwise(body):
+        match statement, after:
+            case (
+                (ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)])),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                docs[name] = inspect.cleandoc(text)
+    return docs
+
+
+def home_of(module: ModuleType, name: str) -> ast.Module:
+    """The syntax tree of the module that assigns `name`, found by following imports from `module`."""
+    tree = ast.parse(inspect.getsource(module))
+    for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom) and name in {alias.asname or alias.name for alias in statement.names}:
+            return home_of(importlib.import_module(statement.module or ""), name)
+    return tree
+
+
+def limits_of(hint: Any) -> list[str]:
+    """The ranges that an annotation carries, in words."""
+    words = [
+        f"{word} {getattr(meta, key)}"
+        for meta in getattr(hint, "__metadata__", ())
+        if isinstance(meta, msgspec.Meta)
+        for key, word in LIMITS.items()
+        if getattr(meta, key) is not None
+    ]
+    return words + [word for part in typing.get_args(hint) for word in limits_of(part)]
+
+
+def default_of(field: attrs.Attribute[Any]) -> str | None:
+    """A field's default as one would write it; ``None``: it must be given."""
+    if field.default is attrs.NOTHING:
+        return None
+    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]  # a function to mypy, a class at run time
+        return repr(field.default.factory()) if not field.default.takes_self else "…"
+    return repr(field.default)
+
+
+# ---- markup ----------------------------------------------------------------------------------------------------------
+
+
+def names_block(module: ModuleType, names: list[str]) -> Iterator[str]:
+    """Functions, then classes, then types and values, each in alphabetical order."""
+    groups: dict[str, list[str]] = {"Functions": [], "Classes": [], "Types and values": []}
+    for name in sorted(names):
+        value = getattr(module, name)
+        if isinstance(value, type) and value.__name__ == name:
+            groups["Classes"] += class_block(module, name)
+        elif inspect.isroutine(value):
+            groups["Functions"] += [f".. autofunction:: {module.__name__}.{name}", ""]
+        else:
+            groups["Types and values"] += value_block(module, name)
+    for title, block in groups.items():
+        if block:
+            yield from [title, "-" * len(title), "", *block]
+
+
+def class_block(module: ModuleType, name: str, *, signature: str = "") -> Iterator[str]:
+    """A class with its docstring, fields, methods and properties."""
+    cls = getattr(module, name)
+    fields = [field for field in attrs.fields(cls) if not field.name.startswith("_")] if attrs.has(cls) else []
+    yield f".. autoclass:: {module.__name__}.{name}{signature}"
+    if fields:
+        yield f"   :exclude-members: {', '.join(field.name for field in fields)}"
+    yield from ["   :show-inheritance:"] if issubclass(cls, BaseException) else []
+    yield ""
+    docs = field_docs(cls)
+    for field in fields:
+        if field.name in docs:
+            yield from field_block(cls, field, docs[field.name])
+
+
+def field_block(cls: type, field: attrs.Attribute[Any], doc: str) -> Iterator[str]:
+    """One field: its type, its default, what stands under it, and its range."""
+    hint = typing.get_type_hints(cls, hint_names(cls))[field.name]
+    ranges = limits_of(typing.get_type_hints(cls, hint_names(cls), include_extras=True)[field.name])
+    default = default_of(field)
+    yield f"   .. py:attribute:: {field.name}"
+    yield f"      :type: {stringify_annotation(hint, 'smart')}"
+    yield from [f"      :value: {default}"] if default is not None else []
+    yield from ["", textwrap.indent(doc, " " * 6), ""]
+    yield from [f"      {', '.join(ranges).capitalize()}.", ""] if ranges else []
+
+
+def hint_names(cls: type) -> dict[str, Any]:
+    """What the annotations of a class may name: its module's names, and the public ones that only checkers import."""
+    return {name: getattr(crawler, name) for name in crawler.__all__} | vars(importlib.import_module(cls.__module__))
+
+
+def value_block(module: ModuleType, name: str) -> Iterator[str]:
+    """A type alias or a constant, with the docstring under its assignment."""
+    doc = docs_of_assignments(home_of(module, name).body)[name]
+    yield from [f".. py:data:: {module.__name__}.{name}", "", textwrap.indent(doc, " " * 3), ""]
+
+
+# ---- Sphinx ----------------------------------------------------------------------------------------------------------
+
+
+class Reference(SphinxDirective):
+    """``.. reference:: PAGE``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Write the page as reStructuredText and let Sphinx read it."""
+        lines = PAGES[self.arguments[0]]()
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+def read_sections(_app: Sphinx, what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
+    """Understand "Parameters:" and "Raises:"; not in a property, where napoleon takes "A: b" for a type and a text."""
+    if what != "property":
+        lines[:] = GoogleDocstring(lines, what=what).lines()
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register what this file adds."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.add_directive("reference", Reference)
+    app.connect("autodoc-process-docstring", read_sections)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,183 @@
+"""What the benchmarks share: run crawling programs in turn, count pages and CPU seconds, compare.
+
+A program is a command that crawls the site at a URL and writes JSON Lines: ``url``, ``title``, and ``links``, the
+number of distinct web URLs (without fragments) of its ``<a href>``. It runs as a child process that is waited for with
+`os.wait4`, so its CPU seconds, user and system, are those of the crawling process alone: not of nginx, not of this one.
+
+**The headline is the whole process**: start of the interpreter, imports, crawl, exit. Beside it stands *crawl only*:
+less what the same program needs for a site of one page (median of three).
+"""
+# ruff: noqa: T201  # printing is what it is for
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from sites.documents import folder  # noqa: E402
+from sites.nginx import serve  # noqa: E402
+
+__all__ = ["Figures", "Program", "Run", "Sites", "framework", "measure", "served"]
+
+PACKAGE = "python3.13-doc"
+ONE_PAGE = "<!doctype html><title>One page</title><p>No links.</p>"
+COLUMNS = "{:<16} {:>7} {:>6} {:>8} {:>8} {:>13} {:>13}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A crawler that can be run as a command."""
+
+    name: str
+    command: Callable[[str, Path], Sequence[str | Path]]
+    """The command that crawls a URL into a file."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One crawl by one program."""
+
+    pages: Mapping[str, tuple[str, int]]
+    """Title (white space collapsed) and number of links, by URL without fragment."""
+    wall: float
+    """Seconds from start to exit."""
+    cpu: float
+    """CPU seconds of the process, user and system."""
+
+
+@dataclass
+class Figures:
+    """Everything measured of one program."""
+
+    start: float
+    """CPU seconds for a site of one page, median of three."""
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Pages per CPU-second of the whole process, median: the headline."""
+        return median(len(run.pages) / run.cpu for run in self.runs)
+
+    @property
+    def crawl_rate(self) -> float:
+        """Pages per CPU-second without start-up, median."""
+        return median(len(run.pages) / (run.cpu - self.start) for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The base URLs of what is served."""
+
+    manual: str
+    """The manual of Python: some 540 pages, 48 MB of HTML, 90,000 links."""
+    one_page: str
+
+
+@contextmanager
+def served() -> Iterator[Sites]:
+    """The manual of Python, and a site of one page, by nginx on loopback."""
+    with tempfile.TemporaryDirectory(prefix="one-page-") as name:
+        one_page = Path(name)
+        (one_page / "index.html").write_text(ONE_PAGE)
+        with serve({"manual": folder(PACKAGE), "one_page": one_page}) as urls:
+            yield Sites(**urls)
+
+
+def framework(concurrency: int, *, durable: bool = False) -> Program:
+    """This framework, with the spider of ``spider_crawler.py``.
+
+    Parameters:
+        concurrency: requests in flight.
+        durable: with a job directory, so that the crawl survives ``kill -9``.
+    """
+
+    def command(url: str, output: Path) -> list[str | Path]:
+        words: list[str | Path] = [sys.executable, "-m", "crawler", "run", ROOT / "tests/bench/spider_crawler.py"]
+        words += ["--quiet", "-a", f"front={url}", "-o", output]
+        words += ["-s", f"workers={concurrency}", "-s", f"per_domain={concurrency}"]
+        if durable:
+            words += ["--job", tempfile.mkdtemp(prefix="job-", dir=output.parent)]
+        return words
+
+    return Program("crawler --job" if durable else "crawler", command)
+
+
+def measure(programs: Sequence[Program], sites: Sites, rounds: int) -> dict[str, Figures]:
+    """Run the programs in turn, `rounds` times each; print every figure, then the medians.
+
+    Raises:
+        SystemExit: a program failed, or two of them found different pages, titles or links.
+    """
+    figures: dict[str, Figures] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        output = Path(name) / "pages.jsonl"
+        for program in programs:
+            starts = [_run(program, sites.one_page, output).cpu for _ in range(3)]
+            figures[program.name] = Figures(start=median(starts))
+        print(COLUMNS.format("program", "round", "pages", "wall s", "CPU s", "pages/CPU-s", "crawl only"))
+        for turn in range(1, rounds + 1):
+            for program in programs:
+                measured = figures[program.name]
+                measured.runs.append(_run(program, sites.manual, output))
+                first = programs[0].name
+                _check_same(first, figures[first].runs[0], program.name, measured.runs[-1])
+                _print(program.name, str(turn), Figures(measured.start, measured.runs[-1:]))
+    for name, measured in figures.items():
+        _print(name, "median", measured)
+    for name, measured in figures.items():
+        print(f"{name}: one page takes {measured.start:.2f} CPU-s, which `crawl only` leaves out")
+    return figures
+
+
+def _run(program: Program, url: str, output: Path) -> Run:
+    """One crawl of `url`; the output file is read and removed."""
+    output.unlink(missing_ok=True)
+    command = [str(word) for word in program.command(url, output)]
+    begun = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"{program.name} ended with {process.returncode}: {' '.join(command)}")
+    pages: dict[str, tuple[str, int]] = {}
+    with output.open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            pages[row["url"].partition("#")[0]] = (" ".join((row["title"] or "").split()), row["links"])
+    output.unlink()
+    return Run(pages=pages, wall=wall, cpu=usage.ru_utime + usage.ru_stime)
+
+
+def _check_same(one: str, theirs: Run, other: str, ours: Run) -> None:
+    """Two programs that did not do the same work must not be compared.
+
+    Pages and titles are the same exactly. Links may differ by one in a thousand: to Scrapy, which normalises nothing,
+    ``https://example.com`` and ``https://example.com/`` are two.
+    """
+    if missing := theirs.pages.keys() ^ ours.pages.keys():
+        raise SystemExit(f"{one} and {other} found different pages, {len(missing)} of them: {sorted(missing)[:5]}")
+    if wrong := [url for url, (title, _) in theirs.pages.items() if ours.pages[url][0] != title]:
+        raise SystemExit(f"{one} and {other} read {len(wrong)} titles differently: {wrong[:5]}")
+    links = [sum(count for _, count in run.pages.values()) for run in (theirs, ours)]
+    if abs(links[0] - links[1]) > links[0] / 1000:
+        raise SystemExit(f"{one} and {other} counted different links: {links[0]} and {links[1]}")
+
+
+def _print(name: str, turn: str, figures: Figures) -> None:
+    runs = figures.runs
+    wall, cpu = median(run.wall for run in runs), median(run.cpu for run in runs)
+    numbers = (f"{wall:.2f}", f"{cpu:.2f}", f"{figures.rate:.1f}", f"{figures.crawl_rate:.1f}")
+    print(COLUMNS.format(name, turn, len(runs[0].pages), *numbers), flush=True)

@@ -1,0 +1,91 @@
+"""How many times more pages per CPU-second than Scrapy, on the same real site: one command.
+
+::
+
+    apt-get install nginx-light python3.13-doc
+    python tests/bench/scrapy_ratio.py [--rounds 3] [--concurrency 16] [--idiom extractor] [--venv PATH] [--job]
+
+It installs Scrapy in a virtual environment of its own (kept in the user's cache), serves the manual of Python with
+nginx and lets Scrapy and this framework crawl it in turn, with the same number of requests in flight and the same job:
+URL, title and number of links of each page into JSON Lines, every ``<a href>`` on the host followed, robots.txt
+obeyed. It fails when the two do not find the same pages.
+
+Scrapy runs with its default reactor (asyncio) and without what costs time here: no delay, no AutoThrottle, no cookies,
+no telnet console, errors logged only. The headline is the whole process; `crawl only` leaves the start-up out.
+"""
+# ruff: noqa: T201  # printing is what it is for
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import venv
+from pathlib import Path
+
+from measure import ROOT, Program, framework, measure, served
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio-crawler-bench" / "scrapy"
+SPIDER = ROOT / "tests/bench/spider_scrapy.py"
+
+IDIOMS = ("extractor", "follow", "distinct")
+
+SETTINGS = {
+    "AUTOTHROTTLE_ENABLED": False,
+    "COOKIES_ENABLED": False,
+    "DOWNLOAD_DELAY": 0,
+    "LOG_LEVEL": "ERROR",
+    "REMOTE_CONTROL_ENABLED": False,
+    "RETRY_ENABLED": True,
+    "ROBOTSTXT_OBEY": True,
+    "TELNETCONSOLE_ENABLED": False,
+}
+
+
+def scrapy_python(folder: Path) -> Path:
+    """The interpreter of an environment that has Scrapy; made at the first call."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.EnvBuilder(with_pip=True).create(folder)
+    if subprocess.run([python, "-c", "import scrapy"], check=False, capture_output=True).returncode != 0:
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "scrapy"], check=True)
+    return python
+
+
+def scrapy(python: Path, concurrency: int, idiom: str) -> Program:
+    """Scrapy, with the spider of ``spider_scrapy.py``."""
+    settings = SETTINGS | {"CONCURRENT_REQUESTS": concurrency, "CONCURRENT_REQUESTS_PER_DOMAIN": concurrency}
+
+    def command(url: str, output: Path) -> list[str | Path]:
+        words: list[str | Path] = [python, "-m", "scrapy", "runspider", SPIDER, "-o", f"{output}:jsonlines"]
+        words += ["-a", f"front={url}", "-a", f"idiom={idiom}"]
+        for name, value in settings.items():
+            words += ["-s", f"{name}={value}"]
+        return words
+
+    return Program("Scrapy", command)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3, help="crawls by each program (3)")
+    parser.add_argument("--concurrency", type=int, default=16, help="requests in flight (16)")
+    parser.add_argument("--idiom", choices=IDIOMS, default=IDIOMS[0], help=f"of the Scrapy spider ({IDIOMS[0]})")
+    parser.add_argument("--venv", type=Path, default=CACHE, help=f"where Scrapy is, or will be, installed ({CACHE})")
+    parser.add_argument("--job", action="store_true", help="measure a durable crawl as well")
+    options = parser.parse_args()
+    programs = [scrapy(scrapy_python(options.venv), options.concurrency, options.idiom), framework(options.concurrency)]
+    if options.job:
+        programs.append(framework(options.concurrency, durable=True))
+    with served() as sites:
+        figures = measure(programs, sites, options.rounds)
+    base = figures["Scrapy"]
+    for program in programs[1:]:
+        ours = figures[program.name]
+        print(f"{program.name}: {ours.rate / base.rate:.1f} x Scrapy (whole process, ratio of medians)")
+        print(f"{program.name}: {ours.crawl_rate / base.crawl_rate:.1f} x Scrapy (crawl only)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The benchmark's job for Scrapy: title and number of links of every page of a site.
+
+Three idioms, chosen with ``-a idiom=NAME``:
+
+* ``extractor``: `LinkExtractor` with its documented defaults;
+* ``follow``: ``response.css("a::attr(href)")`` and `response.follow`;
+* ``distinct``: as ``follow``, but the spider's author drops fragments and repeats of a page by hand first.
+"""
+# Scrapy has an environment of its own, where type checkers do not look.
+# mypy: disable-error-code="import-not-found,misc,no-any-unimported"
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import scrapy
+from scrapy.http import HtmlResponse, Response
+from scrapy.linkextractors import LinkExtractor
+
+NOT_WEB = ("mailto:", "javascript:", "ftp:")
+
+
+class Manual(scrapy.Spider):
+    """Every page of the site at `front`."""
+
+    name = "manual"
+    allowed_domains = ("127.0.0.1",)
+
+    def __init__(self, front: str, idiom: str) -> None:
+        super().__init__()
+        self.front = front
+        self.idiom = idiom
+        # Every kind of file, as the other programs do.
+        self.extractor = LinkExtractor(tags=("a",), deny_extensions=[])
+
+    async def start(self) -> AsyncIterator[scrapy.Request]:  # noqa: ASYNC900  # it is Scrapy, on asyncio, that iterates
+        """The front page, known to the filter of repeats, so that it is fetched once."""
+        yield scrapy.Request(self.front)
+
+    def parse(self, response: Response) -> Iterator[Any]:
+        """One item a page, and the links it has."""
+        if not isinstance(response, HtmlResponse):
+            yield {"url": response.url, "title": None, "links": 0}
+        elif self.idiom == "extractor":
+            links = self.extractor.extract_links(response)
+            yield self.item(response, len({link.url.partition("#")[0] for link in links}))
+            for link in links:
+                yield scrapy.Request(link.url)
+        else:
+            hrefs = [href for href in response.css("a::attr(href)").getall() if not href.startswith(NOT_WEB)]
+            if self.idiom == "distinct":
+                hrefs = list({href.partition("#")[0] for href in hrefs})
+            requests = [response.follow(href) for href in hrefs]
+            yield self.item(response, len({request.url.partition("#")[0] for request in requests}))
+            yield from requests
+
+    def item(self, response: HtmlResponse, links: int) -> dict[str, Any]:
+        """What is kept of an HTML page."""
+        return {"url": response.url, "title": response.css("title::text").get(), "links": links}

@@ -1,0 +1,85 @@
+"""The bucket: never more starts than the rate and the burst allow, never a start later than it must be."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.limits.gcra import Gcra
+
+INTERVALS = st.sampled_from([0.25, 0.5, 1.0, 4.0])  # powers of two: sums of them are exact
+GAPS = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 3.0, 50.0]), min_size=1, max_size=60)
+
+
+def starts(bucket: Gcra, gaps: list[float]) -> list[float]:
+    """The starts of one who wants to start after each gap and waits as told."""
+    now, made = 100.0, []
+    for gap in gaps:
+        now = max(now + gap, bucket.ready_at())
+        bucket.take(now)
+        made.append(now)
+    return made
+
+
+def test_the_first_start_is_always_allowed():
+    assert Gcra(5.0).ready_at() < 0
+    assert Gcra(5.0, burst=10).ready_at() < 0
+
+
+def test_starts_come_one_an_interval():
+    bucket = Gcra(2.0)
+    for wanted in (100.0, 102.0, 104.0):
+        now = max(100.0, bucket.ready_at())
+        assert now == wanted
+        bucket.take(now)
+
+
+def test_a_burst_may_start_together_and_then_it_is_one_an_interval():
+    bucket = Gcra(2.0, burst=3)
+    assert starts(bucket, [0.0] * 6) == [100.0, 100.0, 100.0, 102.0, 104.0, 106.0]
+
+
+def test_after_a_pause_there_is_one_burst_and_not_more():
+    bucket = Gcra(1.0, burst=2)
+    starts(bucket, [0.0, 0.0])
+    bucket_now = 1000.0
+    made = []
+    for _ in range(4):
+        bucket_now = max(bucket_now, bucket.ready_at())
+        bucket.take(bucket_now)
+        made.append(bucket_now)
+    assert made == [1000.0, 1000.0, 1001.0, 1002.0]
+
+
+@given(INTERVALS, st.integers(1, 5), GAPS)
+def test_no_window_holds_more_than_the_burst_and_its_share(interval, burst, gaps):
+    made = starts(Gcra(interval, burst), gaps)
+    for first, last in itertools.combinations(range(len(made)), 2):
+        assert last - first + 1 <= burst + (made[last] - made[first]) / interval
+
+
+@given(INTERVALS, st.integers(1, 5), st.integers(1, 60))
+def test_who_always_wants_loses_no_turn(interval, burst, count):
+    made = starts(Gcra(interval, burst), [0.0] * count)
+    assert made[-1] - made[0] == max(0, count - burst) * interval
+
+
+@given(INTERVALS, st.integers(1, 4), GAPS)
+def test_what_is_given_back_leaves_the_bucket_as_if_it_had_waited_in_its_place(interval, burst, gaps):
+    bucket, other = Gcra(interval, burst), Gcra(interval, burst)
+    made = starts(bucket, gaps)
+    starts(other, gaps)
+    now = max(made[-1], bucket.ready_at())
+    bucket.take(now)
+    bucket.give_back()
+    assert max(now, bucket.ready_at()) == max(now, other.ready_at())
+
+
+def test_all_that_was_taken_can_be_given_back():
+    bucket = Gcra(1.0)
+    starts(bucket, [0.0] * 3)
+    for _ in range(3):
+        bucket.give_back()
+    assert bucket.ready_at() == 100.0

@@ -1,0 +1,68 @@
+"""The manual is complete: it builds without a warning, and every name that a user can meet stands in its reference."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import attrs
+import pytest
+
+import crawler
+from crawler import testing
+from crawler.cli import app
+from crawler.hooks.table import HOOKS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The folder of the built manual. What Sphinx had to say is in ``warnings.txt``."""
+    folder = tmp_path_factory.mktemp("manual")
+    options = ["-n", "--keep-going", "-q", "-b", "html", "-w", folder / "warnings.txt"]
+    subprocess.run([sys.executable, "-P", "-m", "sphinx", *options, ROOT / "docs", folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def targets(pages):
+    """All that can be linked to in the manual: ``py:class crawler.Request``, ``std:label cyclopts-crawler-run``."""
+    inventory = (pages / "objects.inv").read_bytes().split(b"\n", 4)[4]
+    return {" ".join(line.split()[1::-1]) for line in zlib.decompress(inventory).decode().splitlines()}
+
+
+@pytest.fixture(scope="module")
+def names(targets):
+    """The dotted Python names that are documented."""
+    return {target.split()[1] for target in targets if target.startswith("py:")}
+
+
+def test_the_manual_builds_without_a_warning(pages):
+    """A link that leads nowhere and a type of ours that no page explains are warnings too."""
+    assert (pages / "warnings.txt").read_text() == ""
+
+
+def test_every_public_name_is_in_the_reference(names):
+    assert [name for name in crawler.__all__ if not name.startswith("_") and f"crawler.{name}" not in names] == []
+
+
+def test_every_setting_is_in_the_reference(names):
+    settings = [field.name for field in attrs.fields(crawler.Settings) if not field.name.startswith("_")]
+    assert [name for name in settings if f"crawler.Settings.{name}" not in names] == []
+
+
+def test_every_hook_is_in_the_reference(names):
+    assert [name for name in HOOKS if f"crawler.Plugin.{name}" not in names] == []
+
+
+def test_every_command_is_in_the_reference(targets):
+    commands = [name for name in app if not name.startswith("-")]
+    assert commands
+    assert [name for name in commands if f"std:label cyclopts-{app.name[0]}-{name}" not in targets] == []
+
+
+def test_every_name_of_the_test_kit_is_in_the_reference(names):
+    assert [name for name in testing.__all__ if f"crawler.testing.{name}" not in names] == []

@@ -1,0 +1,115 @@
+"""What is built and installed: exactly two packages, typed, and dependencies that are all declared and all needed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+BY_HTTPX = {"certifi", "h11", "httpcore"}  # what httpx is made of comes with it
+PACKAGES = {"crawler": ROOT / "crawler", "crawler_plugins": ROOT / "plugins" / "crawler_plugins"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The paths inside the wheel, built without network and without isolation."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [path] = folder.iterdir()
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+def distribution(requirement: str) -> str:
+    """The name in a requirement, normalised: ``hypercorn[h3]>=0.18`` is hypercorn."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
+
+
+def test_the_wheel_holds_exactly_the_two_packages(wheel):
+    project = PROJECT["project"]
+    info = f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    assert {path.split("/")[0] for path in wheel} == {*PACKAGES, info}
+
+
+def test_the_wheel_holds_every_module_and_nothing_else(wheel):
+    sources = {
+        f"{package}/{path.relative_to(folder)}"
+        for package, folder in PACKAGES.items()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {path for path in wheel if ".dist-info/" not in path} == sources
+
+
+def test_both_packages_are_typed(wheel):
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(wheel)
+
+
+def test_no_folder_beside_the_packages_is_one():
+    """A folder with an ``__init__.py`` would be importable as `plugins`, `tests` or `docs` from the checkout."""
+    inits = [*(ROOT / "plugins").glob("__init__.py")]
+    inits += [path for folder in ("tests", "examples", "docs") for path in (ROOT / folder).rglob("__init__.py")]
+    assert inits == []
+
+
+def imported(folder: str) -> set[str]:
+    """The top-level names that the Python files of a folder import; the benchmarks compare with what is not ours."""
+    names = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        if path.is_relative_to(ROOT / "tests" / "bench"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def distributions_of(modules: set[str]) -> set[str]:
+    """The distributions that bring third-party modules."""
+    owners = packages_distributions()
+    return {distribution(owner) for module in modules & owners.keys() for owner in owners[module]}
+
+
+def required(*groups: str) -> set[str]:
+    """The distributions that the project itself, and the extras named, ask for."""
+    project = PROJECT["project"]
+    lists = [project["dependencies"], *(project["optional-dependencies"][group] for group in groups)]
+    return {distribution(requirement) for requirements in lists for requirement in requirements}
+
+
+def test_the_packages_import_what_is_required_only():
+    extras = PROJECT["project"]["optional-dependencies"].keys() - {"test"}
+    used = distributions_of(imported("crawler") | imported("plugins"))
+    assert used - required(*extras) - BY_HTTPX - {"trio-crawler"} == set()
+
+
+def test_every_requirement_is_imported():
+    used = distributions_of(imported("crawler") | imported("plugins"))
+    assert required() - used == set()
+
+
+def test_tests_examples_and_manual_import_what_is_required_only():
+    used = distributions_of(imported("tests") | imported("examples") | imported("docs"))
+    assert used - required(*PROJECT["project"]["optional-dependencies"]) - BY_HTTPX - {"trio-crawler"} == set()
+
+
+def test_every_requirement_of_the_tests_is_needed():
+    """It is imported by a test, or it is a tool that CI runs, the manual loads or the configuration is for."""
+    used = distributions_of(imported("tests") | imported("docs"))
+    words = (ROOT / ".ci/run").read_text() + (ROOT / "docs/conf.py").read_text() + repr(PROJECT["tool"])
+    modules = {distribution(owner): module for module, owners in packages_distributions().items() for owner in owners}
+    asked = {distribution(requirement) for requirement in PROJECT["project"]["optional-dependencies"]["test"]}
+    idle = {name for name in asked - used if name not in words and modules.get(name, name) not in words}
+    assert idle - {"trio-crawler", "hatchling"} == set()  # hatchling builds the wheel above

@@ -1,0 +1,90 @@
+"""What `import crawler` offers is written down, and every module says what is public in it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import crawler
+from crawler import errors
+from crawler.hooks.plugin import Plugin
+from crawler.hooks.table import HOOKS
+
+PACKAGE = Path(crawler.__file__).parent
+
+
+def declared(path: Path) -> list[str] | None:
+    """The names of `__all__` as they stand in a source file; ``None``: it has none."""
+    for statement in ast.parse(path.read_text()).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+                return ast.literal_eval(value)
+    return None
+
+
+def module_of(path: Path) -> ModuleType:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return importlib.import_module(".".join(part for part in parts if part != "__init__"))
+
+
+def test_all_is_one_sorted_literal_without_repeats():
+    names = declared(PACKAGE / "__init__.py")
+    assert names == sorted(set(names or []))
+    assert names == crawler.__all__
+    assert len(names) > 20
+
+
+def test_every_public_name_can_be_imported():
+    assert [name for name in crawler.__all__ if not hasattr(crawler, name)] == []
+
+
+def test_nothing_public_is_missing_from_all():
+    public = {name for name, value in vars(crawler).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert public - {"annotations"} == set(crawler.__all__) - {"__version__"}
+
+
+def test_every_error_is_public():
+    assert set(errors.__all__) <= set(crawler.__all__)
+
+
+def test_the_tree_that_the_errors_module_draws_is_the_tree_of_its_classes():
+    drawn: list[tuple[str, str]] = []
+    ancestors: list[tuple[int, str]] = []
+    for line in inspect.getdoc(errors).split("::", 1)[1].splitlines():
+        rest = line.lstrip(" │├└─")
+        if not line.startswith(" ") or not rest:
+            continue
+        depth, name = len(line) - len(rest), rest.split()[0]
+        ancestors = [(column, parent) for column, parent in ancestors if column < depth]
+        drawn.append((name, ancestors[-1][1] if ancestors else "Exception"))
+        ancestors.append((depth, name))
+    classes = [getattr(errors, name) for name in errors.__all__]
+    assert sorted(drawn) == sorted((error.__name__, error.__base__.__name__) for error in classes)
+
+
+def test_the_table_of_hooks_names_what_a_plugin_can_override():
+    methods = [name for name, value in vars(Plugin).items() if inspect.isroutine(value) and not name.startswith("_")]
+    assert list(HOOKS) == methods
+
+
+def test_every_name_in_the_all_of_a_module_is_there():
+    wrong = [
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for name in declared(path) or []
+        if not hasattr(module_of(path), name)
+    ]
+    assert wrong == []
+
+
+def test_importing_the_framework_imports_neither_its_plugins_nor_its_command_line_nor_its_test_kit():
+    code = "import sys, crawler; print(*sorted(name for name in sys.modules if name.startswith('crawler')))"
+    loaded = subprocess.run(
+        [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not [name for name in loaded if name.startswith(("crawler_plugins", "crawler.testing", "crawler.cli"))]

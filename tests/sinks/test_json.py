@@ -1,0 +1,77 @@
+"""One JSON array."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.errors import ConfigError
+from crawler.sinks import Json
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+items = st.dictionaries(st.text(), values, max_size=4)
+
+
+async def test_a_crawl_without_items_leaves_an_empty_array(tmp_path, keep):
+    await keep(Json(tmp_path / "items.json"))
+    assert json.loads((tmp_path / "items.json").read_text()) == []
+
+
+async def test_the_file_is_complete_while_it_is_empty(tmp_path):
+    async with Json(tmp_path / "items.json").lifespan(None):
+        assert json.loads((tmp_path / "items.json").read_text()) == []
+
+
+@given(st.lists(st.lists(items, min_size=1, max_size=3), max_size=4), st.lists(items, min_size=1, max_size=3))
+def test_after_every_batch_it_is_one_array_of_all_items_and_another_crawl_goes_on_with_it(keep, batches, later):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "items.json")
+        seen = []
+        trio.run(lambda: keep(Json(path), *batches, after=lambda: seen.append(json.loads(path.read_bytes()))))
+        assert seen == [sum(batches[: count + 1], []) for count in range(len(batches))]
+        trio.run(lambda: keep(Json(path, "append"), later))
+        assert json.loads(path.read_bytes()) == sum(batches, []) + later
+
+
+async def test_the_position_is_where_the_next_item_goes(tmp_path, keep):
+    path = tmp_path / "items.json"
+    positions = await keep(Json(path), [{"n": 1}], [{"n": 2}])
+    content = path.read_bytes()
+    assert [content[:position] + b"]" for position in positions] == [b'[\n{"n":1}]', b'[\n{"n":1},\n{"n":2}]']
+
+
+@pytest.mark.parametrize(
+    ("old", "count"),
+    [
+        ("[]", 0),
+        (" [ \n ] \n\n", 0),
+        ('[{"n": 1}]', 1),
+        ('\n[\n  {\n    "n": 1\n  },\n  {"n": [2]}\n]', 2),
+        ("[" + ",".join(['{"text": "' + "x" * 100 + '"}'] * 200) + "  ]\n", 200),
+    ],
+)
+async def test_appending_goes_on_with_an_array_however_it_was_written(tmp_path, keep, old, count):
+    path = tmp_path / "items.json"
+    path.write_text(old)
+    await keep(Json(path, "append"), [{"n": "new"}])
+    found = json.loads(path.read_text())
+    assert (len(found), found[-1]) == (count + 1, {"n": "new"})
+
+
+@pytest.mark.parametrize("old", ["{}", '{"n": 1}\n{"n": 2}\n', "[", "[1, 2]", "[{]", "title,year\n", " ", '[{"n": 1}'])
+def test_a_file_that_is_no_array_of_objects_is_not_appended_to(tmp_path, old):
+    path = tmp_path / "items.json"
+    path.write_text(old)
+    with pytest.raises(ConfigError, match="is not a JSON array"):
+        Json(path, "append")
+    assert path.read_text() == old

@@ -1,0 +1,56 @@
+"""JSON Lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from crawler.errors import ConfigError
+from crawler.sinks import JsonLines
+
+
+async def test_an_item_is_a_line_and_can_be_read_at_once(tmp_path, keep):
+    path = tmp_path / "items.jsonl"
+    lengths = []
+    positions = await keep(
+        JsonLines(path),
+        [{"a": 1}, {"b": "ü\n"}],
+        [],
+        [{"c": None}],
+        after=lambda: lengths.append(path.stat().st_size),
+    )
+    assert path.read_text(encoding="utf-8") == '{"a":1}\n{"b":"ü\\n"}\n{"c":null}\n'
+    assert positions == lengths
+
+
+@pytest.mark.parametrize("old", ['{"n": 0}\n', '{"n": 0}', '{"n": 0}\r\n'])
+async def test_appending_adds_lines(tmp_path, keep, old):
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(old.encode())
+    [position] = await keep(JsonLines(path, "append"), [{"n": 1}, {"n": 2}])
+    assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == [0, 1, 2]
+    assert position == path.stat().st_size
+
+
+async def test_the_last_line_is_found_however_long_it_is(tmp_path, keep):
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"n": 0}\n{"n": "' + "x" * 200_000 + '"}')
+    await keep(JsonLines(path, "append"), [{"n": 2}])
+    assert [len(str(json.loads(line)["n"])) for line in path.read_text().splitlines()] == [1, 200_000, 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "words"),
+    [
+        ("title,year\nEmma,1815\n", "first line is not JSON"),
+        ('{"n": 0}\n{"n": ', "last line is not JSON"),
+        ("\n", "first line is not JSON"),
+    ],
+)
+def test_a_file_that_is_no_json_lines_is_not_appended_to(tmp_path, old, words):
+    path = tmp_path / "items.jsonl"
+    path.write_text(old)
+    with pytest.raises(ConfigError, match=words):
+        JsonLines(path, "append")
+    assert path.read_text() == old

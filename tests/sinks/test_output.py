@@ -1,0 +1,126 @@
+"""The sink for a file name, and what is refused before anything is fetched."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from crawler.errors import ConfigError
+from crawler.sinks import Csv, Json, JsonLines, Stdout, open_output
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.jsonl", JsonLines), ("a.json", Json), ("a.b.csv", Csv), ("UPPER.JSONL", JsonLines)]
+)
+def test_the_ending_chooses_the_sink(tmp_path, name, kind):
+    assert type(open_output(tmp_path / name)) is kind
+    assert not (tmp_path / name).exists()
+
+
+def test_a_dash_is_standard_output():
+    assert isinstance(open_output("-"), Stdout)
+
+
+def test_two_outputs_have_two_names(tmp_path):
+    one, other = open_output(tmp_path / "a.jsonl"), open_output(tmp_path / "b.jsonl")
+    assert one.name == f"jsonl:{tmp_path}/a.jsonl" != other.name
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("items.xml", "'items.xml' has unknown ending '.xml': write .jsonl, .json, .csv, or -"),
+        ("items.jsnl", "did you mean .jsonl?"),
+        ("items", "'items' has no ending"),
+        ("--quiet", "'--quiet' has no ending"),
+        ("nowhere/items.csv", "no such folder: nowhere"),
+    ],
+)
+def test_what_cannot_be_an_output_is_refused_in_one_line(tmp_path, monkeypatch, name, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as refused:
+        open_output(name)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_is_no_output(tmp_path):
+    (tmp_path / "items.json").mkdir()
+    with pytest.raises(ConfigError, match="is a folder"):
+        open_output(tmp_path / "items.json", if_exists="overwrite")
+
+
+def test_a_pipe_is_no_output(tmp_path):
+    os.mkfifo(tmp_path / "items.json")
+    with pytest.raises(ConfigError, match="no regular file"):
+        open_output(tmp_path / "items.json", if_exists="overwrite")
+
+
+def test_a_file_that_exists_is_refused_and_the_message_says_what_to_do(tmp_path):
+    path = tmp_path / "items.jsonl"
+    path.write_text("")
+    with pytest.raises(ConfigError, match="exists already: --overwrite replaces it, --append adds to it"):
+        open_output(path)
+
+
+def test_a_place_without_permission_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: not (mode & os.W_OK))
+    with pytest.raises(ConfigError, match="no permission to write"):
+        open_output(tmp_path / "items.jsonl")
+
+
+async def test_a_file_that_came_up_meanwhile_is_not_overwritten(tmp_path, keep):
+    path = tmp_path / "items.jsonl"
+    sink = open_output(path)
+    path.write_text("somebody else's\n")
+    with pytest.raises(ConfigError, match="file exists"):
+        await keep(sink, [{"n": 1}])
+    assert path.read_text() == "somebody else's\n"
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
+async def test_overwriting_leaves_nothing_of_the_old_file_and_touches_it_only_when_the_crawl_starts(
+    tmp_path, keep, ending
+):
+    path = tmp_path / f"items.{ending}"
+    path.write_text("old " * 1000)
+    sink = open_output(path, if_exists="overwrite")
+    assert path.read_text().startswith("old")
+    await keep(sink, [{"n": 1}])
+    assert "old" not in path.read_text()
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
+async def test_appending_to_nothing_is_writing(tmp_path, keep, ending):
+    missing, empty, fresh = (tmp_path / f"{name}.{ending}" for name in ("missing", "empty", "fresh"))
+    empty.write_text("")
+    await keep(open_output(fresh), [{"n": 1}])
+    await keep(open_output(missing, if_exists="append"), [{"n": 1}])
+    await keep(open_output(empty, if_exists="append"), [{"n": 1}])
+    assert missing.read_bytes() == empty.read_bytes() == fresh.read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
+async def test_a_batch_that_did_not_fit_on_the_disk_leaves_no_trace_and_can_come_again(
+    tmp_path, rows, full_disk, ending
+):
+    path, whole = tmp_path / f"items.{ending}", tmp_path / f"whole.{ending}"
+    first, second = rows([{"n": 1}]), rows([{"n": 2}, {"n": 3}])
+    sink = open_output(whole)
+    async with sink.lifespan(None):
+        await sink.persist(first)
+        before = whole.read_bytes()
+        await sink.persist(second)
+    sink = open_output(path)
+    async with sink.lifespan(None):
+        await sink.persist(first)
+        disk = sink.file = full_disk(sink.file, 3)
+        with pytest.raises(OSError, match="No space left"):
+            await sink.persist(second)
+        if ending == "json":  # its closing bracket needs room too
+            before = before.removesuffix(b"\n]\n")
+        assert path.read_bytes() == before
+        disk.room = 10_000
+        await sink.persist(second)
+    assert path.read_bytes() == whole.read_bytes()

@@ -1,0 +1,36 @@
+"""Two real sites that a Debian package puts on disk: the manuals of Python and of SQLite.
+
+Both were written by hand and by generators over decades, which no made-up fixture imitates: pages of 3 MB, links with
+every kind of fragment, plain text and images behind links, dead links, symbolic links that leave the folder.
+
+::
+
+    apt-get install python3.13-doc sqlite3-doc nginx-light
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["FOLDERS", "folder"]
+
+FOLDERS = {
+    "python3.13-doc": Path("/usr/share/doc/python3.13/html"),
+    "sqlite3-doc": Path("/usr/share/doc/sqlite3"),
+}
+"""The folder of each documentation package; its front page is ``index.html``."""
+
+
+def folder(package: str) -> Path:
+    """The folder that the Debian package `package` fills.
+
+    Debian replaces files that it has already, such as jquery, by symbolic links out of the folder: whoever serves or
+    reads it has to follow them.
+
+    Raises:
+        FileNotFoundError: the package is not installed; the message says how to install it.
+    """
+    path = FOLDERS[package]
+    if not (path / "index.html").is_file():
+        raise FileNotFoundError(f"{path}/index.html is missing; install it with: apt-get install {package}")
+    return path

@@ -1,0 +1,169 @@
+"""A real web server for tests: nginx as a child process, on loopback, with a configuration of its own.
+
+::
+
+    with serve({"manual": Path("/usr/share/doc/sqlite3")}, log=Path("access.log")) as urls:
+        fetch(urls["manual"])  # http://127.0.0.1:PORT/
+    hits = read_log(Path("access.log"))
+
+Every folder gets a port and so an origin of its own, with its own ``robots.txt``. Nothing of the system's nginx is
+read or written: not its configuration, not its logs, not its service.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["MIME_TYPES", "Hit", "read_log", "serve"]
+
+MIME_TYPES = {
+    "application/gzip": "gz",
+    "application/javascript": "js",
+    "application/json": "json",
+    "application/pdf": "pdf",
+    "application/xml": "xml",
+    "image/gif": "gif",
+    "image/jpeg": "jpeg jpg",
+    "image/png": "png",
+    "image/svg+xml": "svg",
+    "image/x-icon": "ico",
+    "text/css": "css",
+    "text/html": "html htm",
+    "text/plain": "txt",
+}
+"""The media types that are served, each with its file name endings; anything else is ``application/octet-stream``."""
+
+# `daemon off` and `master_process off`: one process, whose pid is our child's. It keeps the rights of its caller, so it
+# reads whatever the test can read.
+CONFIG = """\
+daemon off;
+master_process off;
+pid {scratch}/nginx.pid;
+error_log {scratch}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    types {{ {types} }}
+    default_type application/octet-stream;
+    log_format hits escape=json '{{"time":$msec,"port":$server_port,"method":"$request_method","uri":"$request_uri",'
+        '"status":$status,"bytes":$body_bytes_sent,"connection":$connection,"agent":"$http_user_agent"}}';
+    access_log {log};
+    sendfile on;
+    tcp_nopush on;
+    keepalive_timeout 75s;
+    keepalive_requests 1000000;
+    absolute_redirect off;
+    client_body_temp_path {scratch}/body;
+    proxy_temp_path {scratch}/proxy;
+    fastcgi_temp_path {scratch}/fastcgi;
+    uwsgi_temp_path {scratch}/uwsgi;
+    scgi_temp_path {scratch}/scgi;
+{servers}}}
+"""
+SERVER = '    server {{ listen 127.0.0.1:{port} backlog=1024; root "{root}"; index index.html; }}\n'
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answered request, as nginx logged it when the answer had been sent."""
+
+    time: float
+    """Seconds since the epoch, to a millisecond."""
+    port: int
+    """The port it came in at: it says which of the folders."""
+    method: str
+    uri: str
+    """Path and query exactly as they were sent; empty when nginx could not read them (400)."""
+    status: int
+    bytes: int
+    """Bytes of body sent."""
+    connection: int
+    """The serial number of its connection: requests with the same one shared it."""
+    agent: str
+    """The ``User-Agent`` header; empty when there was none."""
+
+
+def read_log(path: Path) -> list[Hit]:
+    """Every request of an access log that `serve` wrote, in the order in which they were answered."""
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+        return [Hit(**json.loads(line)) for line in lines]
+
+
+@contextmanager
+def serve(folders: Mapping[str, Path], *, log: Path | None = None, seconds: float = 10.0) -> Iterator[dict[str, str]]:
+    """Serve folders with nginx until the block is left; gives the base URL of each.
+
+    A folder asked for without its trailing slash is redirected to it (301), a folder without ``index.html`` is
+    refused (403), symbolic links are followed, connections are kept alive.
+
+    Parameters:
+        folders: the folder to serve under each name.
+        log: the file for the access log, one JSON object a line, read by `read_log`; ``None``: no log.
+        seconds: time until every port must answer.
+
+    Raises:
+        FileNotFoundError: nginx is not installed.
+        RuntimeError: nginx did not start; the message holds what it said.
+    """
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise FileNotFoundError("nginx is missing; install it with: apt-get install nginx-light")
+    with tempfile.TemporaryDirectory(prefix="nginx-") as name:
+        scratch = Path(name)
+        ports = _free_ports(len(folders))
+        servers = "".join(
+            SERVER.format(port=port, root=root.resolve()) for port, root in zip(ports, folders.values(), strict=True)
+        )
+        config = scratch / "nginx.conf"
+        types = " ".join(f"{kind} {endings};" for kind, endings in MIME_TYPES.items())
+        access = "off" if log is None else f'"{log.resolve()}" hits'
+        config.write_text(CONFIG.format(scratch=scratch, types=types, log=access, servers=servers))
+        command = [program, "-p", str(scratch), "-c", str(config), "-e", str(scratch / "error.log")]
+        with (scratch / "output").open("wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            _wait_until_answering(process, ports, scratch, seconds)
+            yield {name: f"http://127.0.0.1:{port}/" for name, port in zip(folders, ports, strict=True)}
+        finally:
+            _stop(process)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on; all are held until the last is known, so they differ."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [held.getsockname()[1] for held in sockets]
+    for held in sockets:
+        held.close()
+    return ports
+
+
+def _wait_until_answering(process: subprocess.Popen[bytes], ports: list[int], scratch: Path, seconds: float) -> None:
+    """Return when every port accepts a connection; fail with nginx's own words when it ended or took too long."""
+    give_up_at = time.monotonic() + seconds
+    for port in ports:
+        while True:
+            if process.poll() is not None or time.monotonic() > give_up_at:
+                files = [scratch / "output", scratch / "error.log"]
+                said = "".join(file.read_text() for file in files if file.exists())
+                raise RuntimeError(f"nginx does not answer on port {port}, exit code {process.returncode}:\n{said}")
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.01)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the child by its pid: ask, and after two seconds insist."""
+    process.terminate()
+    try:
+        process.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

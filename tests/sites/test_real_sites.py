@@ -1,0 +1,49 @@
+"""The command line against two real sites: what a crawl finds is what the files say, whatever the number of workers."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sites.documents import FOLDERS, folder
+from sites.nginx import read_log, serve
+from sites.reachable import Found, reachable
+
+ANYWHERE = "http://127.0.0.1/"
+
+
+@functools.cache
+def expected(package: str) -> dict[str, Found]:
+    """The pages of a site by their path; worked out once, since it takes as long as several crawls."""
+    return {url.removeprefix(ANYWHERE): found for url, found in reachable(folder(package), ANYWHERE).items()}
+
+
+@pytest.mark.parametrize("workers", [1, 8, 64])
+@pytest.mark.parametrize("package", FOLDERS)
+def test_a_crawl_finds_exactly_the_reachable_pages_each_once(package: str, workers: int, tmp_path: Path) -> None:
+    output, log = tmp_path / "out.jsonl", tmp_path / "access.log"
+    with serve({"site": folder(package)}, log=log) as urls:
+        front = urls["site"]
+        command = [sys.executable, "-m", "crawler", "run", front, "-o", str(output)]
+        command += ["-s", f"workers={workers}", "-s", f"per_domain={workers}"]
+        done = subprocess.run(command, check=False, cwd=tmp_path, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    items = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    pages = expected(package)
+    assert {tuple(item) for item in items} == {("url", "status", "title", "depth", "links")}
+    assert all(item["url"].startswith(front) for item in items)
+    paths = [item["url"].removeprefix(front) for item in items]
+    assert sorted(paths) == sorted(pages)
+    assert {item["status"] for item in items} == {200}
+    assert {path for path, item in zip(paths, items, strict=True) if item["depth"] == 0} == {""}
+    found = {path: Found(title=item["title"], links=item["links"]) for path, item in zip(paths, items, strict=True)}
+    assert found == pages
+
+    asked = Counter(hit.uri for hit in read_log(log))
+    assert [uri for uri, times in asked.items() if times > 1] == []

@@ -1,0 +1,102 @@
+"""Header fields: their order and spelling are kept, their names compared without regard to case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.headers import Headers
+
+FIELDS = st.lists(
+    st.tuples(st.sampled_from(["A", "a", "X-Y", "x-y", "Set-Cookie", "b"]), st.text("abc,; ", max_size=5)), max_size=8
+)
+
+
+def test_a_name_is_found_whatever_its_case():
+    headers = Headers({"Content-Type": "text/html"})
+    assert headers["content-type"] == headers["CONTENT-TYPE"] == headers.get("Content-type") == "text/html"
+    assert "CONTENT-type" in headers
+    assert "content" not in headers
+    assert 5 not in headers
+    assert headers.get("etag") is None
+    with pytest.raises(KeyError):
+        headers["etag"]
+
+
+def test_lines_keep_their_order_and_spelling():
+    pairs = (("B", "1"), ("a", "2"), ("b", "3"))
+    assert Headers(pairs).pairs == pairs
+    assert list(Headers(pairs)) == ["b", "a"]
+
+
+def test_repeated_lines_are_one_list_by_rfc_9110():
+    headers = Headers([("Accept", "a"), ("X", "y"), ("accept", "b, c")])
+    assert headers["accept"] == "a, b, c"
+    assert headers.get_list("ACCEPT") == ["a", "b, c"]
+    assert headers.get_list("nothing") == []
+    assert len(headers) == 2
+
+
+def test_cookies_are_told_apart_by_their_lines():
+    headers = Headers([("Set-Cookie", "a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT"), ("Set-Cookie", "b=2")])
+    assert headers.get_list("set-cookie") == ["a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT", "b=2"]
+
+
+def test_it_is_a_mapping_of_small_names():
+    headers = Headers({"A": "1", "B": "2"})
+    assert isinstance(headers, Mapping)
+    assert dict(headers) == {"a": "1", "b": "2"}
+
+
+def test_headers_are_equal_if_they_say_the_same():
+    assert Headers({"A": "1"}) == Headers({"a": "1"}) == {"A": "1"}
+    assert Headers({"A": "1"}) != Headers({"A": "2"})
+    assert Headers() == {}
+    assert Headers() != 5
+
+
+def test_nothing_of_them_can_be_changed():
+    headers = Headers({"A": "1"})
+    with pytest.raises(TypeError):
+        headers["A"] = "2"  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        headers.pairs = ()  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        headers.other = ()
+
+
+def test_headers_of_headers_are_the_same():
+    headers = Headers([("a", "1"), ("A", "2")])
+    assert Headers(headers).pairs == headers.pairs
+
+
+def test_a_later_change_of_what_was_given_changes_nothing():
+    given_ = [("a", "1")]
+    headers = Headers(given_)
+    given_.append(("b", "2"))
+    assert dict(headers) == {"a": "1"}
+
+
+@given(FIELDS)
+def test_every_value_is_in_the_folded_field(pairs):
+    headers = Headers(pairs)
+    for name, value in pairs:
+        assert value in headers[name]
+        assert headers[name] == ", ".join(headers.get_list(name))
+    assert sum(len(headers.get_list(name)) for name in headers) == len(pairs)
+
+
+@given(FIELDS, FIELDS)
+def test_equal_headers_have_equal_hashes(one, other):
+    if Headers(one) == Headers(other):
+        assert hash(Headers(one)) == hash(Headers(other))
+    swapped = Headers([(name.swapcase(), value) for name, value in one])
+    assert Headers(one) == swapped
+    assert hash(Headers(one)) == hash(swapped)
+
+
+def test_they_show_what_they_say():
+    assert repr(Headers({"A": "1"})) == "Headers({'a': '1'})"

@@ -1,0 +1,202 @@
+"""URLs: identity as browsers see it, joining, and the parts that the framework names lanes and scopes by."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import ada_url
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from crawler import urls
+
+WHATWG = [
+    ("https://EXAMPLE.com", "https://example.com/"),
+    ("HTTPS://example.com:443/a", "https://example.com/a"),
+    ("http://example.com:80/", "http://example.com/"),
+    ("http://example.com:8080/", "http://example.com:8080/"),
+    ("https://example.com/a/./b/../c", "https://example.com/a/c"),
+    ("https://example.com/../../a", "https://example.com/a"),
+    ("https://example.com/a//b/", "https://example.com/a//b/"),
+    ("https://example.com/A%2fb%20c", "https://example.com/A%2fb%20c"),
+    ("https://example.com/a b?c d", "https://example.com/a%20b?c%20d"),
+    ("https://example.com/ü?ü=ß", "https://example.com/%C3%BC?%C3%BC=%C3%9F"),
+    ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+    ("https://example.com/a#b", "https://example.com/a"),
+    ("https://example.com/a?#", "https://example.com/a?"),
+    ("https://example.com?b=2&a=1", "https://example.com/?b=2&a=1"),
+    ("https:\\\\example.com\\a", "https://example.com/a"),
+    ("  https://exa\tmple.com/a\n", "https://example.com/a"),
+    ("http://0x7f.1/", "http://127.0.0.1/"),
+    ("http://[2001:DB8:0::1]:8080/", "http://[2001:db8::1]:8080/"),
+    ("https://user:pass@example.com/", "https://user:pass@example.com/"),
+    ("https:example.com", "https://example.com/"),
+]
+
+NO_WEB_URLS = [
+    "", " ", "a", "/a", "//example.com/", "example.com", "http://", "http://exa mple.com/", "http://[::1/",
+    "http://example.com:99999/", "http://1.2.3.256/", "ftp://example.com/", "mailto:a@example.com", "javascript:void(0)",
+    "data:text/html,a", "file:///etc/passwd", "https://\ud800/",
+]  # fmt: skip
+
+WORDS = st.text("abCD019-._~ü日%2F/?=&;:@!$'()*+,[]|^`{}<>\"\\ \t\n\x00\x0b#.", max_size=12)
+HOSTS = st.sampled_from(["example.com", "a.b.example.com:8443", "127.0.0.1", "[::1]:81", "xn--bcher-kva.example", "u:p@h.test"])
+WEB_URLS = st.builds("{}://{}/{}?{}#{}".format, st.sampled_from(["http", "https", "HTTP"]), HOSTS, WORDS, WORDS, WORDS)
+HREFS = st.one_of(
+    WORDS,
+    st.text(max_size=10),
+    WEB_URLS,
+    st.builds("{}{}{}".format, st.sampled_from(["https:", "http:", "HTTPS:", "\x0b", "\t", "h\nttps:"]), WORDS, WORDS),
+    st.sampled_from(["", "?", "#", "?a", "#a", ".", "..", "../x", "./", "//h/x", "https:", "https:?x", "https:#x", ":"]),
+)
+
+
+@pytest.mark.parametrize(("url", "canonical"), WHATWG)
+def test_a_url_is_written_as_browsers_write_it_and_loses_its_fragment(url, canonical):
+    assert urls.normal(url) == canonical
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://example.com/a", "https://example.com/a/"),
+        ("https://example.com/a", "https://example.com/A"),
+        ("https://example.com/a%2Fb", "https://example.com/a/b"),
+        ("https://example.com/?a=1&b=2", "https://example.com/?b=2&a=1"),
+        ("https://example.com/", "https://example.com/?"),
+        ("https://example.com/", "https://www.example.com/"),
+        ("http://example.com/", "https://example.com/"),
+    ],
+)
+def test_nothing_is_guessed_about_what_a_server_means(one, other):
+    assert urls.normal(one) != urls.normal(other)
+
+
+@pytest.mark.parametrize("url", NO_WEB_URLS)
+def test_what_is_no_web_url_is_refused_in_one_line_that_names_it(url):
+    with pytest.raises(ValueError) as caught:
+        urls.normal(url)
+    assert str(caught.value) in (f"not a URL: {url!r}", f"not an http or https URL: {url!r}")
+
+
+@given(WEB_URLS)
+def test_the_canonical_form_of_a_canonical_form_is_itself(url):
+    try:
+        once = urls.normal(url)
+    except ValueError:
+        return
+    assert urls.normal(once) == once
+    assert "#" not in once
+    assert urls.is_web(once)
+    assert once.isascii()
+
+
+@given(WEB_URLS, HREFS)
+@example("https://a.test/b/c?q", "https:")
+@example("https://a.test/b/c?q", "https:?x")
+@example("https://a.test/b/c?q", "\x0b?x")
+@example("https://a.test/b/c?q=/d", "e")
+@example("https://a.test/b/c?q", "\x1f")
+def test_a_joined_url_is_the_one_that_the_standard_says(base, href):
+    """The shortcut by folders gives what joining with the whole base gives."""
+    try:
+        base = urls.normal(base)
+    except ValueError:
+        return
+    try:
+        wanted = ada_url.join_url(base, href).partition("#")[0]
+    except ValueError:
+        wanted = None
+    if wanted is not None and not wanted.startswith(("http:", "https:")):
+        wanted = None
+    assert urls.join(base, href) == wanted
+
+
+@given(WEB_URLS, HREFS)
+def test_a_joined_url_is_canonical(base, href):
+    try:
+        joined = urls.join(urls.normal(base), href)
+    except ValueError:
+        return
+    assert joined is None or urls.normal(joined) == joined
+
+
+@pytest.mark.parametrize(
+    ("href", "joined"),
+    [
+        ("e", "https://a.test/b/e"),
+        (" e\n", "https://a.test/b/e"),
+        ("./e/../f", "https://a.test/b/f"),
+        ("../../../e", "https://a.test/e"),
+        ("/e", "https://a.test/e"),
+        ("//other.test", "https://other.test/"),
+        ("\\\\other.test\\e", "https://other.test/e"),
+        ("?x=1", "https://a.test/b/c?x=1"),
+        ("", "https://a.test/b/c?q=/d"),
+        ("#top", "https://a.test/b/c?q=/d"),
+        ("e#top", "https://a.test/b/e"),
+        ("http://other.test", "http://other.test/"),
+        ("mailto:a@b.test", None),
+        ("javascript:void(0)", None),
+        ("tel:123", None),
+        ("data:text/plain,a", None),
+        ("https://", None),
+        ("//[", None),
+        ("http://a b/", None),
+        ("a:b", None),
+    ],
+)
+def test_links_of_a_page(href, joined):
+    assert urls.join("https://a.test/b/c?q=/d", href) == joined
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "authority", "host"),
+    [
+        ("https://example.com/a", "https://example.com", "example.com", "example.com"),
+        ("http://example.com:8080/?a=//b", "http://example.com:8080", "example.com:8080", "example.com"),
+        ("http://a/", "http://a", "a", "a"),
+        ("http://[::1]/", "http://[::1]", "[::1]", "[::1]"),
+        ("http://[::1]:81/", "http://[::1]:81", "[::1]:81", "[::1]"),
+        ("https://u:p@example.com:8443/@x", "https://example.com:8443", "example.com:8443", "example.com"),
+        ("http://u@h/", "http://h", "h", "h"),
+        ("https://example.com/a@b:c", "https://example.com", "example.com", "example.com"),
+    ],
+)
+def test_the_parts_that_lanes_and_scopes_are_named_by(url, origin, authority, host):
+    url = urls.normal(url)
+    assert (urls.origin(url), urls.authority(url), urls.host(url)) == (origin, authority, host)
+
+
+@given(WEB_URLS)
+def test_the_parts_are_those_of_the_standard(url):
+    try:
+        url = urls.normal(url)
+    except ValueError:
+        return
+    parsed = ada_url.URL(url)
+    assert urls.origin(url) == parsed.origin
+    assert urls.authority(url) == parsed.host
+    assert urls.host(url) == parsed.hostname
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "pair"),
+    [
+        ("https://example.com/a@b", "https://example.com/a@b", None),
+        ("https://user:pass@example.com/a", "https://example.com/a", ("user", "pass")),
+        ("https://user@example.com/", "https://example.com/", ("user", "")),
+        ("https://:pass@example.com/", "https://example.com/", ("", "pass")),
+        ("https://a%40b:c%3Ad%2F@example.com:81/", "https://example.com:81/", ("a@b", "c:d/")),
+        ("https://ü:日@example.com/", "https://example.com/", ("ü", "日")),
+    ],
+)
+def test_a_user_and_password_in_a_url_are_taken_out_decoded(url, bare, pair):
+    assert urls.split_userinfo(urls.normal(url)) == (bare, pair)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_user_and_password_come_out_as_they_were(user, password):
+    url = urls.normal(f"https://{quote(user, safe='')}:{quote(password, safe='')}@example.com/a?b")
+    assert urls.split_userinfo(url) == ("https://example.com/a?b", (user, password))
