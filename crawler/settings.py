@@ -19,7 +19,9 @@ from crawler.limits.pace import Pace
 __all__ = ["Settings", "did_you_mean"]
 
 Seconds = Annotated[float, Meta(ge=0)]
+Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
+PRINTABLE = r"^[!-~][ -~]*\Z"
 
 
 def did_you_mean(name: str, known: typing.Iterable[str], *, form: str = "{}", cutoff: float = 0.6) -> str:
@@ -29,10 +31,26 @@ def did_you_mean(name: str, known: typing.Iterable[str], *, form: str = "{}", cu
 
 
 def _pacing(value: Mapping[str, Any]) -> dict[str, Pace]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"setting pacing: a mapping of globs to Pace, not {value!r}")
+    return {glob: _pace(glob, pace) for glob, pace in value.items()}
+
+
+def _pace(glob: Any, value: Any) -> Pace:
+    if not isinstance(glob, str):
+        raise ConfigError(f"setting pacing: a glob must be text, not {glob!r}")
+    if isinstance(value, Pace):
+        return value
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"setting pacing: {glob}: not a pace: {value!r}")
+    known = [field.name for field in attrs.fields(Pace)]
+    for name in value:
+        if name not in known:
+            raise ConfigError(f"setting pacing: {glob}: no such field: {name}{did_you_mean(name, known)}")
     try:
-        return {glob: pace if isinstance(pace, Pace) else Pace(**pace) for glob, pace in value.items()}
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"setting pacing: {error}") from None
+        return Pace(**value)
+    except ValueError as error:
+        raise ConfigError(f"setting pacing: {glob}: {error}") from None
 
 
 @attrs.frozen(kw_only=True)
@@ -45,13 +63,13 @@ class Settings:
         ConfigError: an unknown name or a value of the wrong kind or range.
     """
 
-    user_agent: Annotated[str, Meta(min_length=1)] = "trio-crawler/0.1 (+https://example.com/bot)"
+    user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1 (+https://example.com/bot)"
     """The ``User-Agent`` field; its part before the first space or slash is the token that robots.txt addresses."""
     workers: Count = 32
     """Requests in flight over all lanes."""
     per_domain: Count = 8
     """Requests in flight on one lane (scheme, host and port), at most."""
-    delay: Seconds = 0.0
+    delay: Wait = 0.0
     """Seconds between two starts on one lane."""
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Share of the delay that is added to it at random, 0 to 1."""
@@ -81,9 +99,9 @@ class Settings:
     """Stop after this many failed requests (exit code 3)."""
     attempts: Count = 3
     """Attempts for one request, the first included."""
-    backoff_base: Seconds = 0.5
+    backoff_base: Wait = 0.5
     """Seconds: the longest wait before the second attempt; doubled for each further one, drawn at random up to it."""
-    backoff_max: Seconds = 30.0
+    backoff_max: Wait = 30.0
     """Seconds: the longest wait between two attempts."""
     inline_wait: Seconds = 5.0
     """Seconds that a handler's own `crawl.fetch` may wait for its lane; longer, and the page is put back until then."""
@@ -133,8 +151,9 @@ class Settings:
                 if name == "pacing":
                     values[name] = msgspec.json.decode(text)
                 else:
-                    text = "null" if text.lower() == "none" else text
-                    values[name] = msgspec.convert(text, _types()[name], strict=False)
+                    hint = _types()[name]
+                    nothing = text.lower() == "none" and type(None) in typing.get_args(hint)
+                    values[name] = None if nothing else msgspec.convert(text, hint, strict=False)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
                 raise ConfigError(f"setting {name}: {_plain(error)}, got {text!r}") from None
         return cls(**values)
@@ -145,6 +164,8 @@ class Settings:
         return {name: getattr(self, name) for name in sorted(self._given)}
 
     def __or__(self, over: Settings) -> Settings:
+        if not isinstance(over, Settings):
+            return NotImplemented
         values = self.given | over.given
         if "pacing" in self._given and "pacing" in over._given:
             values["pacing"] = over.pacing | {g: p for g, p in self.pacing.items() if g not in over.pacing}
@@ -156,8 +177,12 @@ class Settings:
         Parameters:
             authority: host, or host and port, of the lane.
         """
+        authority = authority.lower()
+        host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
         for glob, pace in self.pacing.items():
-            if fnmatch.fnmatchcase(authority, glob) or fnmatch.fnmatchcase(authority.rpartition(":")[0], glob):
+            low = glob.lower()
+            # In a glob the brackets of an IPv6 address would stand for one of its characters.
+            if low in (authority, host) or fnmatch.fnmatchcase(authority, low) or fnmatch.fnmatchcase(host, low):
                 break
         else:
             pace = Pace()
@@ -178,6 +203,6 @@ def _types() -> dict[str, Any]:
 
 
 def _plain(error: Exception) -> str:
-    """msgspec's words as they stand, the first letter small."""
-    text = str(error)
-    return text[:1].lower() + text[1:].replace("`", "")
+    """msgspec's words as they stand, the first letter small where it begins a sentence."""
+    text = str(error).replace("`", "")
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]

@@ -80,7 +80,9 @@ class Followers:
                 else:
                     await self._changed.wait()
         behind = store.logged - self._cursors[name]
-        if behind:
+        if behind and self._crawl.reason == "cancelled":
+            log.error("%s did not take the last %d items in time", name, behind)
+        elif behind:
             raise CrawlFailed(f"{name} did not take the last {behind} items in time")
 
     async def _persist(self, hook: Hook, rows: list[Row]) -> Any:

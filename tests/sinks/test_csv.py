@@ -7,6 +7,7 @@ import io
 import json
 import stat
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_whatever_fields_come_when_every_text_can_be_read_back_also_after_append
                 )
             )
             assert positions == sizes[-len(these) :]
-        kept = sum(first + second, [])
+        kept = list(chain(*first, *second))
         columns = dict.fromkeys(name for item in kept for name in item)
         assert table(path) == [dict.fromkeys(columns, "") | item for item in kept]
         assert [path.name for path in Path(folder).iterdir()] == ["items.csv"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,9 @@ def test_after_every_batch_it_is_one_array_of_all_items_and_another_crawl_goes_o
         path = Path(folder, "items.json")
         seen = []
         trio.run(lambda: keep(Json(path), *batches, after=lambda: seen.append(json.loads(path.read_bytes()))))
-        assert seen == [sum(batches[: count + 1], []) for count in range(len(batches))]
+        assert seen == [list(chain(*batches[: count + 1])) for count in range(len(batches))]
         trio.run(lambda: keep(Json(path, "append"), later))
-        assert json.loads(path.read_bytes()) == sum(batches, []) + later
+        assert json.loads(path.read_bytes()) == list(chain(*batches, later))
 
 
 async def test_the_position_is_where_the_next_item_goes(tmp_path, keep):

@@ -1,0 +1,391 @@
+"""The hooks from outside: when each is asked, what its answer does, and what happens if it raises."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from support.trees import FREE, Follow
+from trio.testing import MockClock
+
+from crawler import (
+    ConfigError,
+    CrawlFailed,
+    Drop,
+    Failure,
+    Pause,
+    Plugin,
+    PluginError,
+    Produced,
+    Request,
+    Response,
+    Retry,
+    Row,
+    Settings,
+    Spider,
+    Stop,
+    Usage,
+    crawl,
+)
+from crawler.testing import FakeSite, Page, collect
+
+LINKS = {"/": "<a href='/a'>x</a><a href='/b'>x</a>", "/a": "x", "/b": "x"}
+
+
+async def test_lifespans_nest_in_the_order_of_the_plugins(autojump_clock: MockClock) -> None:
+    events: list[str] = []
+
+    class Outer(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            events.append(f"{self.name} in {crawl is self.crawl}")
+            yield
+            events.append(f"{self.name} out {crawl.stats.pages}")
+
+    class Inner(Outer):
+        pass
+
+    await collect(Follow(), FakeSite(LINKS), plugins=[Outer(), Inner()])
+    assert events == ["outer in True", "inner in True", "inner out 3", "outer out 3"]
+
+
+async def test_a_lifespan_that_raises_stops_the_start(autojump_clock: MockClock) -> None:
+    class Broken(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            raise OSError("no database")
+            yield
+
+    site = FakeSite(LINKS)
+    with pytest.raises(CrawlFailed, match=r"broken.lifespan failed: OSError: no database"):
+        await collect(Follow(), site, plugins=[Broken()])
+    assert site.log == []
+
+
+async def test_admit_changes_and_drops_requests(autojump_clock: MockClock) -> None:
+    class Admit(Plugin):
+        def admit(self, request: Request) -> Request | Drop | None:
+            if request.url.endswith("/b"):
+                return Drop("no b")
+            return request.replace(headers={"X-Depth": str(request.depth)})
+
+    site = FakeSite(LINKS)
+    report = (await collect(Follow(), site, plugins=[Admit()])).report
+    assert [(visit.url, visit.headers["x-depth"]) for visit in site.log] == [
+        ("https://site.test/", "0"),
+        ("https://site.test/a", "1"),
+    ]
+    assert report.filtered["no b"] == 1
+
+
+async def test_an_admit_that_raises_fails_that_request(autojump_clock: MockClock) -> None:
+    class Admit(Plugin):
+        def admit(self, request: Request) -> None:
+            if request.url.endswith("/b"):
+                raise ValueError("b")
+
+    report = (await collect(Follow(), FakeSite(LINKS), plugins=[Admit()])).report
+    assert (report.pages, report.failed) == (2, 1)
+
+
+async def test_answer_stands_for_the_network_and_costs_no_pace(autojump_clock: MockClock) -> None:
+    class Cache(Plugin):
+        async def answer(self, request: Request) -> Response | None:
+            return Response(request.url, body="cached", headers={"Content-Type": "text/html"})
+
+    sources: list[str] = []
+
+    class Keep(Follow):
+        def parse(self, response: Response) -> Produced:
+            sources.append(f"{response.source} {response.text}")
+
+    site = FakeSite({})
+    started = trio.current_time()
+    await collect(
+        Keep(start_urls=[f"https://site.test/{n}" for n in range(9)]), site, plugins=[Cache()], settings=Settings(delay=60)
+    )
+    assert sources == ["cache cached"] * 9
+    assert site.log == []
+    assert trio.current_time() - started < 1
+
+
+async def test_fetch_wraps_the_attempt_first_listed_outermost(autojump_clock: MockClock) -> None:
+    events: list[str] = []
+
+    class Outer(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Response:
+            events.append(f"{self.name} before")
+            response: Response = await send(request.replace(headers={**request.headers, f"x-{self.name}": "1"}))
+            events.append(f"{self.name} after")
+            return response
+
+    class Inner(Outer):
+        pass
+
+    site = FakeSite({"/": "x"})
+    await collect(Follow(), site, plugins=[Outer(), Inner()])
+    assert events == ["outer before", "inner before", "inner after", "outer after"]
+    assert {"x-outer", "x-inner"} <= set(site.log[0].headers)
+
+
+async def test_a_fetch_without_an_opinion_leaves_the_answer_as_it_is_and_sends_once(autojump_clock: MockClock) -> None:
+    class Look(Plugin):
+        async def fetch(self, request: Request, send: Any) -> None:
+            await send(request)
+
+    class Pass(Plugin):
+        name = "pass"
+
+        async def fetch(self, request: Request, send: Any) -> None:
+            return None
+
+    site = FakeSite({"/": "x"})
+    report = (await collect(Follow(), site, plugins=[Pass(), Look()])).report
+    assert (len(site.log), report.pages) == (1, 1)
+
+
+async def test_a_fetch_may_ask_for_another_attempt_or_drop_the_request(autojump_clock: MockClock) -> None:
+    class Ban(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            response = await send(request)
+            if response.text == "banned":
+                return Retry("banned", after=100)
+            return Drop("useless") if response.text == "useless" else response
+
+    site = FakeSite({"/": ["banned", "<a href='/u'>x</a>"], "/u": "useless"})
+    started = trio.current_time()
+    report = (await collect(Follow(), site, plugins=[Ban()])).report
+    assert trio.current_time() - started >= 100
+    assert (report.pages, report.retries, report.failed) == (1, 1, 0)
+    assert report.filtered["useless"] == 1
+
+
+async def test_a_fetch_that_raises_fails_the_attempt(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Plugin):
+        async def fetch(self, request: Request, send: Any) -> None:
+            raise KeyError("x")
+
+    report = (await collect(Follow(), FakeSite({"/": "x"}), plugins=[Broken()])).report
+    assert (report.pages, report.failed, report.failures) == (0, 1, {"hook_error": 1})
+    assert "broken.fetch failed for https://site.test/" in caplog.text
+
+
+async def test_plugins_parse_every_page_beside_the_callback(autojump_clock: MockClock) -> None:
+    class Titles(Plugin):
+        def parse(self, response: Response) -> Produced:
+            yield {"by": self.name}
+
+    found = await collect(Follow(), FakeSite(LINKS), plugins=[Titles()])
+    assert len(found.items) == 6
+
+
+async def test_a_request_may_opt_out_of_a_plugin(autojump_clock: MockClock) -> None:
+    class Titles(Plugin):
+        def parse(self, response: Response) -> Produced:
+            yield {"by": self.name}
+
+    class Out(Follow):
+        def start(self) -> Produced:
+            yield Request("https://site.test/a", plugins={"titles": False})
+
+    assert (await collect(Out(), FakeSite(LINKS), plugins=[Titles()])).items == [{"url": "https://site.test/a"}]
+
+
+async def test_a_parse_hook_that_raises_fails_the_whole_page(autojump_clock: MockClock) -> None:
+    class Broken(Plugin):
+        def parse(self, response: Response) -> Produced:
+            raise ValueError("x")
+
+    found = await collect(Follow(), FakeSite({"/": "x"}), plugins=[Broken()])
+    assert (found.items, found.report.failed) == ([], 1)
+
+
+async def test_refine_changes_and_drops_items_in_order(autojump_clock: MockClock) -> None:
+    class Mark(Plugin):
+        async def refine(self, item: Any, response: Response) -> Any:
+            await trio.sleep(1)
+            return item | {"marked": True}
+
+    class Only(Plugin):
+        async def refine(self, item: Any, response: Response) -> Any:
+            return None if item["marked"] and item["url"].endswith("/a") else Drop("not a")
+
+    found = await collect(Follow(), FakeSite(LINKS), plugins=[Mark(), Only()])
+    assert found.items == [{"url": "https://site.test/a", "marked": True}]
+    assert found.report.dropped == {"not a": 2}
+
+
+async def test_persist_sees_only_what_was_kept(autojump_clock: MockClock) -> None:
+    class Half(Follow):
+        def parse(self, response: Response) -> Produced:
+            yield {"url": response.url}
+            if response.url.endswith("/a"):
+                raise ValueError("too late")
+            yield from response.follow_all()
+
+    rows: list[Row] = []
+
+    class Keep(Plugin):
+        async def persist(self, batch: Sequence[Row]) -> None:
+            rows.extend(batch)
+
+    await crawl(Half(), plugins=[Keep()], transport=FakeSite(LINKS).transport)
+    assert sorted(row.item["url"] for row in rows) == ["https://site.test/", "https://site.test/b"]
+    assert {row.page for row in rows} == {"https://site.test/", "https://site.test/b"}
+
+
+async def test_measure_sees_every_attempt_and_may_pause_a_lane(autojump_clock: MockClock) -> None:
+    seen: list[tuple[str, int]] = []
+
+    class Meter(Plugin):
+        def measure(self, usage: Usage) -> Pause | None:
+            seen.append((usage.event, usage.requests))
+            return Pause(50) if len(seen) == 1 else None
+
+    site = FakeSite({"/": [Page(status=503), "<a href='/a'>x</a>"], "/a": "x"})
+    await collect(Follow(), site, plugins=[Meter()])
+    assert seen == [("refused", 1), ("answer", 2), ("answer", 3)]
+    assert site.log[1].at - site.log[0].at >= 50
+
+
+async def test_measure_may_stop_the_crawl_with_its_own_exit_code(autojump_clock: MockClock) -> None:
+    class Budget(Plugin):
+        def measure(self, usage: Usage) -> Stop | None:
+            return Stop("budget spent") if usage.requests >= 2 else None
+
+    report = (await collect(Follow(), FakeSite(LINKS), plugins=[Budget()], settings=Settings(workers=1))).report
+    assert report.finished == "budget spent"
+    assert report.exit_code() == 3
+
+
+async def test_a_measure_that_raises_ends_the_crawl(autojump_clock: MockClock) -> None:
+    class Broken(Plugin):
+        def measure(self, usage: Usage) -> None:
+            raise ValueError("x")
+
+    with pytest.raises(CrawlFailed, match=r"broken.measure failed: x"):
+        await collect(Follow(), FakeSite(LINKS), plugins=[Broken()])
+
+
+async def test_failed_may_produce_and_what_it_raises_is_logged(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Lost(Plugin):
+        async def failed(self, failure: Failure) -> Any:
+            return [{"lost": failure.request.url, "reason": failure.reason}]
+
+    class Broken(Plugin):
+        async def failed(self, failure: Failure) -> None:
+            raise ValueError("x")
+
+    found = await collect(Follow(), FakeSite({"/": Page(status=500)}), plugins=[Lost(), Broken()])
+    assert found.items == [{"lost": "https://site.test/", "reason": "bad_status"}]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "broken.failed failed" in caplog.text
+
+
+async def test_bad_plugins_are_refused_before_the_first_request(autojump_clock: MockClock) -> None:
+    class Typo(Plugin):
+        async def presist(self, batch: Sequence[Row]) -> None: ...
+
+    class NotAsync(Plugin):
+        def refine(self, item: Any, response: Response) -> Any: ...  # type: ignore[override]
+
+    site = FakeSite(LINKS)
+    for plugins, message in (
+        ([Typo()], r"Typo.presist\(\) is no hook \(did you mean persist\(\)\?\)"),
+        ([NotAsync()], r"NotAsync.refine\(\) must be `async def`"),
+        ([Plugin(), Plugin()], "two plugins are called"),
+        ([Plugin], "a class, not an instance"),
+    ):
+        with pytest.raises(PluginError, match=message):
+            await collect(Follow(), site, plugins=plugins)  # type: ignore[arg-type]
+    assert site.log == []
+
+
+async def test_a_spider_brings_its_plugins_and_settings(autojump_clock: MockClock) -> None:
+    class Mark(Plugin):
+        async def refine(self, item: Any, response: Response) -> Any:
+            return item | {"marked": True}
+
+    class Brings(Follow):
+        plugins = [Mark()]
+        settings = Settings(max_depth=0)
+
+    found = await collect(Brings(), FakeSite(LINKS))
+    assert found.items == [{"url": "https://site.test/", "marked": True}]
+
+
+@pytest.mark.parametrize("spider", [Follow, "spider", None])
+async def test_what_is_no_spider_is_refused(autojump_clock: MockClock, spider: Any) -> None:
+    with pytest.raises(ConfigError, match="not a spider"):
+        await crawl(spider)
+
+
+async def test_tasks_beside_the_crawl_end_with_it_and_their_errors_end_it(autojump_clock: MockClock) -> None:
+    class Ticker(Plugin):
+        ticks = 0
+
+        def __init__(self, *, fail: bool) -> None:
+            self.fail = fail
+
+        async def answer(self, request: Request) -> None:
+            if not self.ticks:
+                self.ticks = 1
+                self.crawl.start_soon(self.tick)
+
+        async def tick(self) -> None:
+            while True:
+                await trio.sleep(1)
+                self.ticks += 1
+                if self.fail:
+                    raise OSError("ticker broke")
+
+    site = FakeSite({"/": Page("x", delay=10.5)})
+    quiet = Ticker(fail=False)
+    await collect(Follow(), site, plugins=[quiet])
+    assert quiet.ticks == 11
+    with pytest.raises(CrawlFailed, match="OSError: ticker broke"):
+        await collect(Follow(), site, plugins=[Ticker(fail=True)])
+
+
+async def test_requests_may_be_added_from_outside_of_pages(autojump_clock: MockClock) -> None:
+    class Feed(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            crawl.add(Request("https://site.test/a"))
+            yield
+
+    found = await collect(Follow(), FakeSite(LINKS), plugins=[Feed()], settings=Settings(max_depth=0))
+    assert sorted(item["url"] for item in found.items) == ["https://site.test/", "https://site.test/a"]
+
+
+async def test_the_state_of_a_plugin_is_its_own(autojump_clock: MockClock) -> None:
+    class One(Plugin):
+        def parse(self, response: Response) -> Produced:
+            self.state["n"] = self.state.get("n", 0) + 1
+
+    class Two(One):
+        def parse(self, response: Response) -> Produced:
+            self.state["n"] = 10
+
+    one, two = One(), Two()
+    await collect(Follow(), FakeSite(LINKS), plugins=[one, two])
+    assert (one.state["n"], two.state["n"]) == (3, 10)
+
+
+async def test_a_spider_with_a_misspelt_hook_is_warned(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    class Typo(Follow):
+        async def presist(self, batch: Sequence[Row]) -> None: ...
+
+    await collect(Typo(), FakeSite({"/": "x"}))
+    assert "did you mean persist()?" in caplog.text
+
+
+def test_a_spider_is_a_plugin() -> None:
+    assert issubclass(Spider, Plugin)
+    assert FREE.obey_robots is False

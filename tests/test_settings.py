@@ -1,0 +1,286 @@
+"""Settings: every wrong name and value is refused with words that help, and layers remember what was given."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.errors import ConfigError
+from crawler.limits.pace import Pace
+from crawler.settings import Settings, did_you_mean
+
+FIELDS = [field.name for field in attrs.fields(Settings) if not field.name.startswith("_")]
+GIVEN = st.fixed_dictionaries(
+    {},
+    optional={
+        "workers": st.integers(1, 99),
+        "delay": st.floats(0, 99),
+        "max_pages": st.none() | st.integers(1, 99),
+        "user_agent": st.sampled_from(["a/1", "b"]),
+        "obey_robots": st.booleans(),
+        "pacing": st.dictionaries(st.sampled_from(["a", "b", "*"]), st.builds(Pace, burst=st.integers(1, 9)), max_size=3),
+    },
+)
+
+
+def test_every_setting_has_a_default():
+    assert Settings().given == {}
+    assert Settings().workers == 32
+    assert Settings().per_domain == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("user_agent", "", "expected str"),
+        ("user_agent", "a\r\nX-Evil: 1", "expected str"),
+        ("user_agent", "ümlaut/1", "expected str"),
+        ("user_agent", " a", "expected str"),
+        ("user_agent", "a\n", "expected str"),
+        ("user_agent", None, "expected str, got null"),
+        ("workers", 0, "expected int >= 1, got 0"),
+        ("workers", -1, "expected int >= 1, got -1"),
+        ("workers", 1.5, "expected int, got float"),
+        ("workers", True, "expected int, got bool"),
+        ("workers", "8", "expected int, got str"),
+        ("workers", None, "expected int, got null"),
+        ("per_domain", 0, "expected int >= 1"),
+        ("delay", -0.5, "expected float >= 0.0, got -0.5"),
+        ("delay", math.nan, "expected float >= 0.0, got nan"),
+        ("delay", math.inf, "expected float <= 86400.0, got inf"),
+        ("delay", "1", "expected float, got str"),
+        ("delay", False, "expected float, got bool"),
+        ("jitter", 1.01, "expected float <= 1.0"),
+        ("jitter", -0.01, "expected float >= 0.0"),
+        ("obey_robots", 1, "expected bool, got int"),
+        ("obey_robots", "no", "expected bool, got str"),
+        ("connect_timeout", -1, "expected float >= 0.0"),
+        ("request_deadline", math.nan, "expected float >= 0.0"),
+        ("max_body", 0, "expected int >= 1"),
+        ("max_headers", 0, "expected int >= 1"),
+        ("max_redirects", -1, "expected int >= 0"),
+        ("max_depth", -1, "expected int >= 0"),
+        ("max_pages", 0, "expected int >= 1"),
+        ("max_items", 0, "expected int >= 1"),
+        ("max_seconds", -1, "expected float >= 0.0"),
+        ("max_errors", 0, "expected int >= 1"),
+        ("attempts", 0, "expected int >= 1"),
+        ("backoff_base", math.inf, "expected float <= 86400.0"),
+        ("backoff_max", -1, "expected float >= 0.0"),
+        ("inline_wait", -1, "expected float >= 0.0"),
+        ("grace", -1, "expected float >= 0.0"),
+        ("durability", "forever", "invalid enum value 'forever'"),
+        ("tls_verify", "yes", "expected bool, got str"),
+        ("http3", None, "expected bool, got null"),
+        ("sink_lag", 0, "expected int >= 1"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(name, value, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings(**{name: value})
+    assert str(caught.value).startswith(f"setting {name}: {words}")
+    assert str(caught.value).endswith(f"got {value!r}")
+
+
+def test_every_setting_but_pacing_has_a_value_that_is_refused():
+    """The list above is complete: a setting without a rule would be one that no test has looked at."""
+    [marker] = test_a_value_out_of_range_is_refused_by_name.pytestmark
+    assert {name for name, *_ in marker.args[1]} == {*FIELDS} - {"pacing"}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (5, "a mapping of globs to Pace, not 5"),
+        ([1], "a mapping of globs to Pace, not [1]"),
+        ({5: Pace()}, "a glob must be text, not 5"),
+        ({"a": None}, "a: not a pace: None"),
+        ({"a": 5}, "a: not a pace: 5"),
+        ({"a": {"rat": "1/s"}}, "a: no such field: rat (did you mean rate?)"),
+        ({"a": {"delay": -1}}, "a: delay must be 0 seconds or more, not -1"),
+        ({"a": {"rate": "fast"}}, "a: not a rate: 'fast'"),
+    ],
+)
+def test_a_wrong_pace_is_refused_by_its_glob(value, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings(pacing=value)
+    assert str(caught.value).startswith(f"setting pacing: {words}")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("worker", "workers"), ("per_domian", "per_domain"), ("userAgent", "user_agent"), ("max_page", "max_pages")],
+)
+def test_an_unknown_setting_is_refused_with_the_nearest_one(name, hint):
+    for make in (lambda: Settings(**{name: 1}), lambda: Settings.from_strings({name: "1"})):
+        with pytest.raises(ConfigError) as caught:
+            make()
+        assert str(caught.value) == f"no such setting: {name} (did you mean {hint}?)"
+
+
+@pytest.mark.parametrize("name", ["zzz", "_given", "given"])
+def test_what_is_near_to_nothing_gets_no_hint(name):
+    with pytest.raises(ConfigError, match=f"^no such setting: {name}$"):
+        Settings(**{name: 1})
+
+
+def test_a_hint_can_be_given_a_form_and_a_distance():
+    assert did_you_mean("presist", ["persist"], form="{}()") == " (did you mean persist()?)"
+    assert did_you_mean("parse_item", ["parse"], cutoff=0.8) == ""
+    assert did_you_mean("a", []) == ""
+
+
+def test_numbers_of_the_other_kind_are_taken_where_they_mean_the_same():
+    assert Settings(delay=1).delay == 1.0
+    assert type(Settings(delay=1).delay) is float
+
+
+@pytest.mark.parametrize("name", ["connect_timeout", "request_deadline", "max_seconds", "inline_wait", "grace"])
+def test_a_deadline_may_be_infinite(name):
+    assert getattr(Settings(**{name: math.inf}), name) == math.inf
+
+
+def test_settings_do_not_change():
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Settings().delay = 1.0  # type: ignore[misc]
+
+
+def test_settings_take_only_names():
+    with pytest.raises(TypeError):
+        Settings(5)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_remembers_what_was_given(copied):
+    settings = Settings(delay=0.0, pacing={"a": Pace(burst=2)})
+    assert copied(settings) == settings
+    assert copied(settings).given == settings.given
+
+
+# ---- layers -----------------------------------------------------------------------------------------------------------
+
+
+def test_only_what_was_given_goes_over():
+    merged = Settings(delay=1.0, workers=5) | Settings(workers=6)
+    assert (merged.delay, merged.workers) == (1.0, 6)
+    assert merged.given == {"delay": 1.0, "workers": 6}
+
+
+def test_a_default_that_was_given_goes_over_too():
+    assert (Settings(delay=3.0, obey_robots=False) | Settings(delay=0.0, obey_robots=True)).delay == 0.0
+    assert (Settings(max_pages=5) | Settings(max_pages=None)).max_pages is None
+
+
+def test_pacing_goes_over_glob_by_glob_and_is_asked_first():
+    base = Settings(pacing={"a": Pace(burst=2), "b": Pace(burst=3)})
+    over = Settings(pacing={"b": Pace(burst=4), "*": Pace(burst=5)})
+    assert list((base | over).pacing.items()) == [("b", Pace(burst=4)), ("*", Pace(burst=5)), ("a", Pace(burst=2))]
+    assert (base | Settings()).pacing == base.pacing
+    assert (Settings() | base).pacing == base.pacing
+
+
+def test_settings_go_over_settings_only():
+    with pytest.raises(TypeError):
+        Settings() | {"delay": 1.0}  # type: ignore[operator]
+
+
+@given(GIVEN, GIVEN, GIVEN)
+def test_layers_can_be_merged_in_any_grouping(one, two, three):
+    a, b, c = Settings(**one), Settings(**two), Settings(**three)
+    assert (a | b) | c == a | (b | c)
+    assert list(((a | b) | c).pacing) == list((a | (b | c)).pacing)
+    assert a | Settings() == Settings() | a == a
+
+
+# ---- text -------------------------------------------------------------------------------------------------------------
+
+
+def test_text_becomes_values_by_the_type_of_the_setting():
+    texts = {
+        "workers": "8", "delay": "0.5", "obey_robots": "false", "max_depth": "none", "max_pages": "10",
+        "user_agent": "mine/1", "durability": "power", "max_seconds": "None",
+        "pacing": '{"*.example.com": {"rate": ["10/s", "100/min"], "burst": 2}}',
+    }  # fmt: skip
+    assert Settings.from_strings(texts).given == {
+        "workers": 8, "delay": 0.5, "obey_robots": False, "max_depth": None, "max_pages": 10, "user_agent": "mine/1",
+        "durability": "power", "max_seconds": None,
+        "pacing": {"*.example.com": Pace(rate=("10/s", "100/min"), burst=2)},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["none", "null", "7", "true"])
+def test_text_stays_text_where_text_is_wanted(text):
+    assert Settings.from_strings({"user_agent": text}).user_agent == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("workers", "many", "expected int, got str, got 'many'"),
+        ("workers", "", "expected int, got str, got ''"),
+        ("workers", "0", "expected int >= 1, got '0'"),
+        ("workers", "none", "expected int, got str, got 'none'"),
+        ("workers", "1.5", "expected int, got str, got '1.5'"),
+        ("delay", "nan", "expected float >= 0.0, got 'nan'"),
+        ("obey_robots", "maybe", "expected bool, got str, got 'maybe'"),
+        ("durability", "forever", "invalid enum value 'forever', got 'forever'"),
+        ("pacing", "fast", "JSON is malformed"),
+        ("pacing", '{"a":', "input data was truncated"),
+        ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
+    ],
+)
+def test_text_that_is_no_value_is_refused_by_name(name, text, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_strings({name: text})
+    assert str(caught.value).startswith(f"setting {name}: {words}")
+
+
+# ---- pace -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_without_a_glob_has_the_pace_of_the_settings():
+    assert Settings(per_domain=3, delay=2.0, jitter=0.5).pace("example.com") == Pace(concurrency=3, delay=2.0, jitter=0.5)
+
+
+def test_what_a_pace_leaves_open_comes_from_the_settings():
+    settings = Settings(per_domain=3, delay=2.0, pacing={"example.com": Pace(delay=0.0, rate="1/s")})
+    assert settings.pace("example.com") == Pace(concurrency=3, delay=0.0, jitter=0.0, rate="1/s")
+
+
+@pytest.mark.parametrize(
+    ("glob", "authority", "matches"),
+    [
+        ("example.com", "example.com", True),
+        ("example.com", "example.com:8080", True),
+        ("example.com:8080", "example.com:8080", True),
+        ("example.com:8080", "example.com:8081", False),
+        ("example.com:8080", "example.com", False),
+        ("example.com", "www.example.com", False),
+        ("*.example.com", "www.example.com:81", True),
+        ("*.example.com", "example.com", False),
+        ("*", "example.com", True),
+        ("*:8080", "example.com:8080", True),
+        ("127.0.0.?", "127.0.0.1:80", True),
+        ("Example.COM", "example.com", True),
+        ("[::1]", "[::1]", True),
+        ("[::1]", "[::1]:8080", True),
+        ("[::1]:8080", "[::1]:8080", True),
+        ("[::1]:8080", "[::1]:8081", False),
+        ("key:A", "key:A", True),
+        ("key:A", "key:B", False),
+    ],
+)
+def test_globs_match_hosts_with_or_without_port(glob, authority, matches):
+    pace = Settings(pacing={glob: Pace(burst=7)}).pace(authority)
+    assert (pace.burst == 7) is matches
+
+
+def test_the_first_glob_that_matches_counts():
+    settings = Settings(pacing={"*.test": Pace(burst=2), "a.test": Pace(burst=3), "*": Pace(burst=4)})
+    assert [settings.pace(host).burst for host in ("a.test", "b.test", "c.other")] == [2, 2, 4]
