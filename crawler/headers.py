@@ -26,7 +26,7 @@ class Headers(Mapping[str, str]):
             pairs = fields.pairs
         else:
             pairs = tuple(fields.items() if isinstance(fields, Mapping) else fields)
-        self.__attrs_init__(pairs)  # type: ignore[attr-defined]
+        self.__attrs_init__(pairs)
 
     def _fold(self) -> dict[str, str]:
         """Lower-case name to value; repeated lines joined by a comma (RFC 9110 section 5.3)."""

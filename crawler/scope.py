@@ -7,9 +7,11 @@ from collections.abc import Iterable
 import attrs
 
 from crawler import urls
-from crawler.messages import Request
 
 __all__ = ["Scope"]
+
+REMEMBERED = 10_000
+"""Hosts whose verdict is kept."""
 
 
 def _domains(domains: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -24,16 +26,27 @@ class Scope:
     """Hosts, each with its subdomains; ``host:port`` and IP addresses stand for themselves. `None`: anywhere."""
     max_depth: int | None = None
     """Links from a start page. `None`: any."""
+    _verdicts: dict[str, bool] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
-    def refuses(self, request: Request) -> str | None:
-        """Why `request` does not belong here (``scope`` or ``depth``), or `None`."""
-        if self.max_depth is not None and request.depth > self.max_depth:
+    def refuses(self, url: str, depth: int) -> str | None:
+        """Why a request does not belong here (``scope`` or ``depth``), or `None`.
+
+        Parameters:
+            url: canonical URL.
+            depth: links from a start page.
+        """
+        if self.max_depth is not None and depth > self.max_depth:
             return "depth"
         if self.domains is None:
             return None
-        authority = urls.authority(request.url)
-        host = urls.host(request.url)
-        for domain in self.domains:
-            if domain in (host, authority) or host.endswith("." + domain):
-                return None
-        return "scope"
+        authority = urls.authority(url)
+        inside = self._verdicts.get(authority)
+        if inside is None:
+            if len(self._verdicts) >= REMEMBERED:
+                self._verdicts.clear()
+            inside = self._verdicts[authority] = self._inside(authority, urls.host(url), self.domains)
+        return None if inside else "scope"
+
+    @staticmethod
+    def _inside(authority: str, host: str, domains: tuple[str, ...]) -> bool:
+        return any(domain in (host, authority) or host.endswith("." + domain) for domain in domains)

@@ -22,6 +22,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext", "changes"]
 nitpicky = True
+smartquotes_action = "qe"  # quotes and ellipses; `--job` keeps its hyphens
 
 # A name in single backticks is a link where the manual has it, and plain code where it does not.
 default_role = "py:obj"

@@ -230,7 +230,7 @@ def test_text_stays_text_where_text_is_wanted(text):
         ("delay", "nan", "expected float >= 0.0, got 'nan'"),
         ("obey_robots", "maybe", "expected bool, got str, got 'maybe'"),
         ("durability", "forever", "invalid enum value 'forever', got 'forever'"),
-        ("pacing", "fast", "JSON is malformed"),
+        ("pacing", "quick", "JSON is malformed"),
         ("pacing", '{"a":', "input data was truncated"),
         ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
     ],

@@ -25,7 +25,8 @@ class Admission:
     """
 
     def __init__(self, scope: Scope, table: HookTable) -> None:
-        self._scope = scope
+        self.scope = scope
+        """Domains and depth."""
         self._hooks = table.admit
         self._anything = scope.domains is None and scope.max_depth is None and not table.admit
 
@@ -35,7 +36,7 @@ class Admission:
             return list(requests)
         admitted: list[Request] = []
         for request in requests:
-            reason = self._scope.refuses(request)
+            reason = self.scope.refuses(request.url, request.depth)
             entering: Request | None = request
             if reason is None:
                 entering, reason = self._ask(request)

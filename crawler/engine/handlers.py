@@ -17,7 +17,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import Hook, HookTable
 from crawler.messages import Drop, Item, Produced, Request, Response, Retry
-from crawler.messages.checks import annotations
+from crawler.messages.checks import hints_of
 from crawler.settings import did_you_mean
 from crawler.spiders import Spider
 from crawler.store import ItemRow
@@ -73,7 +73,7 @@ class Handlers:
             if not callable(method):
                 methods = [n for n, _ in inspect.getmembers(self.spider, inspect.ismethod) if not n.startswith("_")]
                 raise LookupError(f"{type(self.spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
-            found = self._callbacks[name] = (method, annotations(getattr(method, "__func__", method)))
+            found = self._callbacks[name] = (method, hints_of(getattr(method, "__func__", method)))
         return found
 
     async def page(self, response: Response) -> Products:

@@ -73,7 +73,7 @@ class RunningCrawl:
         self.admission = Admission(Scope(spider.allowed_domains, settings.max_depth), table)
         chance = random.Random()
         self.retries = RetryPolicy(settings, chance)
-        self.downloader = Downloader(transport, settings, self.clock, store.known)
+        self.downloader = Downloader(transport, settings, self.clock)
         self.attempts = Attempts(self.downloader, table, self.clock)
         states = [State(plugin.name) for plugin in self.plugins]
         self.handlers = Handlers(spider, table, states)

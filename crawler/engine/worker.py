@@ -194,6 +194,7 @@ class Worker:
     async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""
         crawl = self._crawl
+        response.within(crawl.store.known, crawl.admission.scope.refuses)
         try:
             products = await crawl.handlers.page(response)
             requests = self._checked(products, response)
@@ -217,6 +218,7 @@ class Worker:
         outcome.kind = Kind.DONE
         outcome.page = True
         outcome.repeats = response.repeats
+        outcome.filtered += response.refused
         self._keep(products, requests, outcome)
 
     def _checked(self, products: Products, response: Response) -> list[Request]:
@@ -238,11 +240,12 @@ class Worker:
         outcome.items = products.items
         outcome.dropped = products.dropped
         outcome.counters = products.effects.counters
-        outcome.discovered = crawl.admission.admit(requests, outcome.filtered) if requests else requests
         outcome.state = products.state
-        for state in crawl.handlers.states:
-            if state.owner in products.state:
-                state.apply(products.state[state.owner])
+        if products.state:
+            for state in crawl.handlers.states:
+                state.apply(products.state.get(state.owner, {}))
+        if requests:
+            outcome.discovered = crawl.admission.admit(requests, outcome.filtered)
 
     async def _again(
         self, error: RequestError | Retry, ticket: Ticket, outcome: Outcome, response: Response | None

@@ -121,6 +121,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
             httpx.RequestError: there is none.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
+        if request.url.scheme not in ("http", "https") or not request.url.host:
+            words = f"not an http or https URL: {request.url}"
+            raise failure(httpx.UnsupportedProtocol, words, request=request, sent=False)
         exchange = Exchange(
             request,
             body=await request.aread(),
@@ -182,17 +185,14 @@ class CurlTransport(httpx.AsyncBaseTransport):
         elif self._run is not run:
             raise RuntimeError("this transport is in use by another trio.run()")
         curl = self._idle.pop() if self._idle else self._new_handle()
+        self._acting = True  # the timer that adding it sets is up at once
         try:
-            self._options.describe(curl, exchange, addresses)
-            self._acting = True
+            exchange.plain = self._options.describe(curl, exchange, addresses)
             self._multi.add_handle(curl)
-        except httpx.RequestError:
-            curl.close()
-            raise
         except (pycurl.error, TypeError, ValueError) as error:
             curl.close()
-            words = f"libcurl cannot send this request: {error}"
-            raise failure(httpx.LocalProtocolError, words, request=request, sent=False) from error
+            self._acting = False
+            raise failure(httpx.LocalProtocolError, f"cannot be sent: {error}", request=request, sent=False) from error
         exchange.curl = curl
         self._transfers[curl] = exchange
         self._act(TIMER_EXPIRED)
@@ -205,13 +205,16 @@ class CurlTransport(httpx.AsyncBaseTransport):
             if not self._transfers:
                 self._nap.cancel(reason="no transfer is under way any more")
 
-    def _release(self, curl: Any) -> None:
+    def _release(self, curl: Any) -> Exchange:
         """Take a handle from libcurl and keep it for another request, with nothing of this one left in it."""
-        self._transfers.pop(curl).curl = None
+        exchange = self._transfers.pop(curl)
+        exchange.curl = None
         self._multi.remove_handle(curl)
-        curl.reset()
-        self._options.equip(curl)
+        if not exchange.plain:
+            curl.reset()
+            self._options.equip(curl)
         self._idle.append(curl)
+        return exchange
 
     # ---- libcurl's event loop -----------------------------------------------------------------------------------------
 
@@ -259,9 +262,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._arm()
 
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
-        exchange = self._transfers[curl]
-        self._release(curl)
-        exchange.end(code, words, os_errno)
+        self._release(curl).end(code, words, os_errno)
 
     @enable_ki_protection
     def _on_socket(self, interest: int, fd: int, _multi: object, _data: object) -> None:

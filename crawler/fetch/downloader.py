@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +31,6 @@ class Downloader:
         transport: any httpx transport.
         settings: user agent, deadlines and caps.
         clock: gives seconds since the epoch.
-        known: keys that responses need not make requests for.
     """
 
     def __init__(
@@ -39,13 +38,11 @@ class Downloader:
         transport: httpx.AsyncBaseTransport,
         settings: Settings,
         clock: Callable[[], float],
-        known: Container[str] = frozenset(),
     ) -> None:
         self.transport = transport
         self.settings = settings
         self.cookies = CookieJar()
         self._clock = clock
-        self._known = known
         self._default_fields = [("User-Agent", settings.user_agent), ("Accept", ACCEPT)]
 
     async def fetch(self, request: Request, *, attempt: int = 1, on_sent: Callable[[], None] | None = None) -> Response:
@@ -96,7 +93,7 @@ class Downloader:
         headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines])
         if "set-cookie" in headers:
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
-        return Response(request.url, answer.status_code, headers, body, request=request, known=self._known)
+        return Response(request.url, answer.status_code, headers, body, request=request)
 
     async def _read(self, answer: httpx.Response, request: Request) -> bytes:
         """The decoded body, as far as it is allowed."""

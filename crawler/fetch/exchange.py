@@ -7,6 +7,7 @@ be called: they note what came and wake the one task that waits. That task calls
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Self
@@ -25,6 +26,7 @@ PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
 SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
 WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
 WRITEFUNC_ERROR: Final = -1
+INTERIM: Final = re.compile(rb"\S+ 1(?!01)")  # 101 is the last answer in this protocol
 
 
 class Exchange(httpx.AsyncByteStream):
@@ -55,6 +57,7 @@ class Exchange(httpx.AsyncByteStream):
         self.proxy = proxy
         self.decode = True  # whether libcurl decodes the body
         self.curl: Any = None  # libcurl's handle, while it has one
+        self.plain = True  # nothing was set in it that the next request would not set anew
         self.sent = False  # there is a connection, and the request goes out
         extensions = request.extensions
         timeout = extensions.get("timeout")
@@ -120,15 +123,11 @@ class Exchange(httpx.AsyncByteStream):
                 httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, retryable=False
             )
             return WRITEFUNC_ERROR
-        if self._headed:
-            return None  # trailers: nobody asks for them
-        if line not in (b"\r\n", b"\n"):
-            self._lines.append(line)
-        elif not self.sent or _is_interim(self._lines):
-            self._lines.clear()  # a proxy's answer to CONNECT, or 1xx (RFC 9110 section 15.2)
-        else:
-            self._headed = True
-            self._wake()
+        if not self._headed:  # else it is a trailer, and nobody asks for those
+            if len(line) > 2:
+                self._lines.append(line)
+            else:
+                self._end_of_block()
         return None
 
     @enable_ki_protection
@@ -141,6 +140,14 @@ class Exchange(httpx.AsyncByteStream):
         self._held += len(chunk)
         self._wake()
         return None
+
+    def _end_of_block(self) -> None:
+        """A blank line: of the answer, of an interim one (RFC 9110 section 15.2), or of a proxy's answer to CONNECT."""
+        if self.sent and self._lines and INTERIM.match(self._lines[0]) is None:
+            self._headed = True
+            self._wake()
+        else:
+            self._lines.clear()
 
     # ---- called by the transport ------------------------------------------------------------------------------------
 
@@ -278,11 +285,6 @@ def _status_line(line: bytes) -> tuple[bytes, int, bytes]:
     """Version, status and reason phrase; libcurl has seen to it that the status has three digits."""
     version, _, rest = line.partition(b" ")
     return version.upper(), int(rest[:3]), rest[4:].strip(b"\r\n")
-
-
-def _is_interim(lines: list[bytes]) -> bool:
-    """Whether this is the header block of an interim answer; 101 changes the protocol, so it is none."""
-    return not lines or 100 <= _status_line(lines[0])[1] < 200 and _status_line(lines[0])[1] != 101
 
 
 def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:

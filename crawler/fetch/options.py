@@ -51,14 +51,16 @@ class Options:
         setopt(pycurl.PROXY, "")  # none from the environment
         setopt(pycurl.NOPROXY, "")
         if self.tls_verify is False:
-            for option in (pycurl.SSL_VERIFYPEER, pycurl.SSL_VERIFYHOST, pycurl.PROXY_SSL_VERIFYPEER, pycurl.PROXY_SSL_VERIFYHOST):
-                setopt(option, 0)
+            setopt(pycurl.SSL_VERIFYPEER, 0)
+            setopt(pycurl.SSL_VERIFYHOST, 0)
+            setopt(pycurl.PROXY_SSL_VERIFYPEER, 0)
+            setopt(pycurl.PROXY_SSL_VERIFYHOST, 0)
         else:
             authorities = certifi.where() if self.tls_verify is True else os.fspath(self.tls_verify)
             setopt(pycurl.CAINFO, authorities)
             setopt(pycurl.PROXY_CAINFO, authorities)
 
-    def describe(self, curl: Any, exchange: Exchange, addresses: list[str]) -> None:
+    def describe(self, curl: Any, exchange: Exchange, addresses: list[str]) -> bool:
         """Give an equipped handle one request.
 
         Parameters:
@@ -66,29 +68,38 @@ class Options:
             exchange: the request, and where its answer goes.
             addresses: entries for libcurl's cache of names (CURLOPT_RESOLVE).
 
+        Returns:
+            Whether it is a plain one: whatever this set will be set again by the next, so the handle needs no reset.
+
         Raises:
-            httpx.LocalProtocolError, httpx.UnsupportedProtocol: it is no request that can be sent.
+            ValueError: it is no request that can be sent; the message says why.
         """
-        request = exchange.request
-        url = request.url
-        if url.scheme not in ("http", "https") or not url.host:
-            raise failure(httpx.UnsupportedProtocol, f"not an http or https URL: {url}", request=request, sent=False)
+        request, url = exchange.request, exchange.request.url
+        lines, decode = _header_lines(tuple(request.headers.raw), len(exchange.body))
         setopt = curl.setopt
         setopt(pycurl.URL, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path))
+        setopt(pycurl.HTTPHEADER, lines)
         setopt(pycurl.PREREQFUNCTION, exchange.on_start)
         setopt(pycurl.HEADERFUNCTION, exchange.on_header)
         setopt(pycurl.WRITEFUNCTION, exchange.on_body)
-        if addresses:
+        if addresses:  # a list that was given before is not read again
             setopt(pycurl.RESOLVE, addresses)
-        setopt(pycurl.HTTPHEADER, _header_lines(curl, exchange))
+        plain = True
         if request.method != "GET" or exchange.body:
             _set_method(curl, exchange)
+            plain = False
+        if not decode:
+            setopt(pycurl.HTTP_CONTENT_DECODING, 0)
+            exchange.decode = plain = False
         if exchange.proxy is not None:
             setopt(pycurl.PROXY, str(exchange.proxy))
             setopt(pycurl.PROXYPORT, exchange.proxy.port or PROXY_PORTS[exchange.proxy.scheme])
+            plain = False
         timeout = request.extensions.get("timeout")
-        if timeout and timeout.get("connect") is not None:
+        if timeout and timeout.get("connect") not in (None, self.connect_timeout):
             setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(timeout["connect"]))
+            plain = False
+        return plain
 
 
 def proxy_of(request: httpx.Request) -> httpx.URL | None:
@@ -110,52 +121,47 @@ def proxy_of(request: httpx.Request) -> httpx.URL | None:
     return proxy
 
 
-def _header_lines(curl: Any, exchange: Exchange) -> list[bytes]:
-    """The header fields in their own order and spelling, and what keeps libcurl from adding to them."""
-    request = exchange.request
-    names = set()
+@lru_cache(maxsize=1024)  # the pages of a site are asked for with the same fields
+def _header_lines(fields: tuple[tuple[bytes, bytes], ...], body_size: int) -> tuple[list[bytes], bool]:
+    """The header lines in their own order and spelling, and whether libcurl decodes all that they say is accepted."""
     lines = []
-    for name, value in request.headers.raw:
+    decode = True
+    missing = dict(UNASKED)
+    for name, padded in fields:
+        value = padded.strip(b" \t")
         if not name or name.translate(None, TOKEN):
-            raise failure(httpx.LocalProtocolError, f"not the name of a header: {name!r}", request=request, sent=False)
-        value = value.strip(b" \t")
+            raise ValueError(f"not the name of a header: {name!r}")
+        if LINE_BREAK.search(value):
+            raise ValueError(f"a line break in the header {name!r}")
         lines.append(b"%b: %b" % (name, value) if value else b"%b;" % name)
         lowered = name.lower()
-        names.add(lowered)
+        missing.pop(lowered, None)
         if lowered == b"accept-encoding":
-            exchange.decode = _can_decode(value)
-            if not exchange.decode:
-                curl.setopt(pycurl.HTTP_CONTENT_DECODING, 0)
-        elif lowered == b"content-length" and value != b"%d" % len(exchange.body):
-            words = f"a Content-Length of {value!r} and a body of {len(exchange.body)} bytes"
-            raise failure(httpx.LocalProtocolError, words, request=request, sent=False)
-    if LINE_BREAK.search(b"".join(lines)):
-        raise failure(httpx.LocalProtocolError, "a line break in a header", request=request, sent=False)
-    lines.extend(silence for name, silence in UNASKED if name not in names)
-    return lines
+            decode = _can_decode(value)
+        elif lowered == b"content-length" and value != b"%d" % body_size:
+            raise ValueError(f"a Content-Length of {value!r} for a body of {body_size} bytes")
+    return [*lines, *missing.values()], decode
 
 
 def _set_method(curl: Any, exchange: Exchange) -> None:
     """Any method but GET, and any body."""
-    request, body = exchange.request, exchange.body
-    method = request.method
-    if method.encode("latin-1", "replace").translate(None, TOKEN):
-        raise failure(httpx.LocalProtocolError, f"not a method: {method!r}", request=request, sent=False)
+    method, size = exchange.request.method, len(exchange.body)
+    if not method or method.encode("latin-1", "replace").translate(None, TOKEN):
+        raise ValueError(f"not a method: {method!r}")
     if method == "HEAD":
-        if body:
-            raise failure(httpx.LocalProtocolError, "a HEAD request with a body", request=request, sent=False)
+        if size:
+            raise ValueError("a HEAD request with a body")
         curl.setopt(pycurl.NOBODY, 1)
         return
-    if body or method == "POST":
+    if size or method == "POST":
         curl.setopt(pycurl.POST, 1)
-        curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
+        curl.setopt(pycurl.POSTFIELDSIZE_LARGE, size)
         curl.setopt(pycurl.READFUNCTION, exchange.on_send)
         curl.setopt(pycurl.SEEKFUNCTION, exchange.on_rewind)
     if method != "POST":
         curl.setopt(pycurl.CUSTOMREQUEST, method)
 
 
-@lru_cache(maxsize=256)
 def _can_decode(accepted: bytes) -> bool:
     """Whether libcurl decodes all that a request says it accepts; else the body is handed on as it comes."""
     codings = {coding.partition(b";")[0].strip().lower() for coding in accepted.split(b",")}

@@ -1,7 +1,7 @@
 """Which encoding a body is in, and its text. Labels and decoders are those of the WHATWG Encoding Standard.
 
-The order is the one of browsers (HTML Standard, "determining the character encoding"): a byte order mark, the charset of
-the HTTP header, a ``<meta>`` in the first 1024 bytes; then UTF-8 when the bytes are valid UTF-8, then a guess.
+The order is the one of browsers (HTML Standard, "determining the character encoding"): a byte order mark, the charset
+of the HTTP header, a ``<meta>`` in the first 1024 bytes; then UTF-8 when the bytes are valid UTF-8, then a guess.
 The decoders are turbohtml's: Python's own ``big5``, ``shift_jis`` or ``cp1252`` differ from what browsers do.
 """
 
@@ -82,7 +82,7 @@ _LABELS = {
     for label in labels.split()
 }
 
-# Every repetition below is possessive, or lazy and inside the 1024 bytes of the prescan: no input costs more than linear.
+# Every repetition is possessive, or lazy and inside the 1024 bytes of the prescan: no input costs more than linear.
 _ATTRIBUTE = rb"""
     [\t\n\f\r /]*+ ([^\t\n\f\r />] [^\t\n\f\r />=]*+)
     (?: [\t\n\f\r ]*+ = [\t\n\f\r ]*+ (?: "([^"]*+)" | '([^']*+)' | ([^\t\n\f\r >"'] [^\t\n\f\r >]*+) | ) )?+
@@ -184,7 +184,7 @@ def _written_in_ascii(label: bytes) -> str | None:
 
 
 def _of_content(body: bytes) -> str:
-    """UTF-8 when it is that, perhaps cut in its last character; else the best guess over 8 kB from the first odd byte."""
+    """UTF-8 when it is that, perhaps cut in its last character; else a guess over 8 kB from the first odd byte on."""
     if body.isascii() or not (first := _NOT_ASCII.search(body)):
         return "utf-8"
     try:

@@ -1,20 +1,129 @@
 """The links of a page: `hrefs` for a crawl that follows them, `links` for one that looks at them.
 
-A link is what a browser would follow or load: ``<template>`` is inert and skipped (but for declarative shadow roots),
-``<a>`` inside ``<svg>`` counts, also with its old ``xlink:href``.
+A link is what a browser would follow or load. ``<template>`` is inert and left out, unless it is a declarative shadow
+root; ``<a>`` inside ``<svg>`` counts, also with its old ``xlink:href``; URLs are joined against ``<base href>``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import repeat
-from operator import itemgetter
+from collections.abc import Iterable, Sequence
 
 import attrs
 from turbohtml import Document, Element, Namespace
 
-from crawler import urls
+from crawler.html.selector import Selector, encodable
+from crawler.urls import join
 
 __all__ = ["Link", "base_url", "href_of", "hrefs", "links"]
 
-_ATTRIBUTES = {"iframe": "src", "frame": "src", "img": "src", "script": "src", "source": "src", "video": "src", ...}
+_WITH_HREF = ("a", "area", "link")
+_LINKS = (*_WITH_HREF, "iframe", "frame")
+
+
+@attrs.frozen
+class Link:
+    """A link of a page. It keeps the parsed page alive."""
+
+    url: str
+    """Absolute, canonical, without fragment."""
+    tag: str
+    """``a area link iframe frame``."""
+    fragment: str
+    """What follows ``#``, as it is written; empty when there is none."""
+    _element: Element = attrs.field(repr=False, eq=False)
+
+    @property
+    def text(self) -> str:
+        """The text of the element, white space collapsed."""
+        return " ".join(encodable(self._element.text).split())
+
+    @property
+    def rel(self) -> tuple[str, ...]:
+        """The tokens of ``rel``, in lower case (HTML Standard, "link types")."""
+        return tuple(encodable(self._element.attr("rel") or "").lower().split())
+
+    @property
+    def nofollow(self) -> bool:
+        """Whether the page does not vouch for this link (``rel=nofollow``)."""
+        return "nofollow" in self.rel
+
+
+def base_url(document: Document, url: str) -> str:
+    """The URL that links of the page at `url` are joined against (HTML Standard, "document base URL").
+
+    The first ``<base>`` that has a ``href`` decides; where that is no web URL, it is `url`, which is canonical.
+    """
+    if document.select_one("base") is not None:
+        for base in document.select("base[href]:not(template *)"):
+            if base.namespace is Namespace.HTML:
+                return join(url, base.attr("href") or "") or url
+    return url
+
+
+def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area")) -> list[str]:
+    """The absolute URLs that a page links to: canonical, without fragment, web URLs only, each once, in document order.
+
+    Parameters:
+        document: the parsed page.
+        url: its canonical URL.
+        tags: the elements that count: of ``a area link`` the ``href``, of any other the ``src``.
+    """
+    # Most of the many links of a page lead to a few places: drop fragments and repeats before anything is joined.
+    raw = {href.partition("#")[0]: None for href in _addresses(document, tags)}
+    base = base_url(document, url)
+    return list(dict.fromkeys([target for href in raw if (target := join(base, href)) is not None]))
+
+
+def links(document: Document, url: str) -> list[Link]:
+    """Every ``a area link iframe frame`` of a page that leads to a web URL, in document order, repeats included.
+
+    Parameters:
+        document: the parsed page.
+        url: its canonical URL.
+    """
+    base = base_url(document, url)
+    found = []
+    for element in _elements(document, _LINKS):
+        href = _address(element)
+        target = None if href is None else join(base, href)
+        if href is not None and target is not None:
+            fragment = encodable(href.partition("#")[2].rstrip("\t\n\f\r "))
+            found.append(Link(target, element.tag, fragment, element))
+    return found
+
+
+def href_of(target: object) -> str | None:
+    """What a selector, a node, a `Link` or a string links to, as it is written there; ``None``: to nothing.
+
+    Of ``a area link`` that is the ``href``, of any other element (``iframe frame img ...``) the ``src``.
+    """
+    if isinstance(target, Link):
+        return target.url
+    if isinstance(target, Selector):
+        target = target.root
+    if isinstance(target, str):
+        return target
+    return _address(target) if isinstance(target, Element) else None
+
+
+def _addresses(document: Document, tags: Sequence[str]) -> Iterable[str]:
+    if set(tags) <= set(_WITH_HREF) and document.select_one("svg a:not([href])") is None:
+        return [element.attr("href") or "" for element in _elements(document, tags, "[href]")]
+    return [href for element in _elements(document, tags) if (href := _address(element)) is not None]
+
+
+def _elements(document: Document, tags: Sequence[str], having: str = "") -> list[Element]:
+    # A selector of one tag is answered from an index, one of several walks through the page.
+    present = [tag for tag in tags if document.select_one(tag) is not None]
+    if document.select_one("template") is not None:
+        having += ":not(template:not([shadowrootmode]) *)"
+    return document.select(",".join(tag + having for tag in present)) if present else []
+
+
+def _address(element: Element) -> str | None:
+    if element.tag not in _WITH_HREF:
+        return element.attr("src")
+    href = element.attr("href")
+    if href is None and element.namespace is Namespace.SVG:
+        return element.attr("xlink:href")
+    return href

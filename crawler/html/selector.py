@@ -19,10 +19,10 @@ from typing import Any, SupportsIndex, TypeAlias, overload
 import turbohtml
 from turbohtml import Document, Element, Node, XPath
 
-from crawler.html import css
+from crawler.html.css import select
 from crawler.html.encoding import decode
 
-__all__ = ["Selector", "SelectorList", "parse"]
+__all__ = ["Selector", "SelectorList", "encodable", "parse"]
 
 _Variable: TypeAlias = "str | float | bool | Element | Iterable[Element]"
 
@@ -75,7 +75,7 @@ class Selector:
             ValueError: it is no CSS selector.
         """
         node = self._node()
-        return SelectorList() if node is None else _list(css.select(node, query))
+        return SelectorList() if node is None else _list(select(node, query))
 
     def xpath(self, query: str, **variables: _Variable) -> SelectorList:
         """What an XPath 1.0 expression finds; ``//`` starts at the document, ``.//`` at this node.
@@ -117,8 +117,8 @@ class Selector:
         `default` is for `SelectorList.get`, whose signature this shares.
         """
         if isinstance(self.root, str):
-            return _encodable(self.root)
-        return _encodable(self.root.html) if isinstance(self.root, Node) else self.root
+            return encodable(self.root)
+        return encodable(self.root.html) if isinstance(self.root, Node) else self.root
 
     def getall(self) -> list[Any]:
         """`get`, in a list of one."""
@@ -130,7 +130,7 @@ class Selector:
         if not isinstance(self.root, Element):
             return {}
         element = self.root
-        return {name: _encodable(element.attr(name) or "") for name in element.attrs}
+        return {name: encodable(element.attr(name) or "") for name in element.attrs}
 
     def re(self, pattern: str | Pattern[str], *, replace_entities: bool = True) -> list[str]:
         """All matches of a regular expression in what `get` gives.
@@ -180,7 +180,7 @@ class Selector:
             return self.root
         text = self.root.text if isinstance(self.root, Node) else self.root
         try:
-            return json.loads(_ESCAPE.sub(_paired, _encodable(text)))
+            return json.loads(_ESCAPE.sub(_paired, encodable(text)))
         except (ValueError, RecursionError):
             return None
 
@@ -270,7 +270,7 @@ def _search(expression: str, data: Any) -> Any:
         raise ValueError(f"JMESPath expression {expression!r}: {reason}") from None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """The text with lone surrogates replaced by U+FFFD: nothing can encode those."""
     if text.isascii():
         return text

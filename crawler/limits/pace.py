@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -16,6 +17,7 @@ UNITS = {
     "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
     "d": 86400.0, "day": 86400.0, "days": 86400.0,
 }  # fmt: skip
+NUMBERS: dict[str, tuple[type, ...]] = {"concurrency": (int,), "delay": (int, float), "jitter": (int, float), "burst": (int,)}
 RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.IGNORECASE | re.ASCII)
 
 
@@ -32,7 +34,7 @@ def parse_rate(text: str) -> tuple[float, float]:
     return float(match[1]), float(match[2] or 1) * UNITS[unit]
 
 
-def _rates(value: str | Sequence[str]) -> tuple[str, ...]:
+def _rates(value: Any) -> tuple[str, ...]:
     rates = (value,) if isinstance(value, str) else value
     if not isinstance(rates, Sequence) or not all(isinstance(rate, str) for rate in rates):
         raise ValueError(f"rate must be text such as '100/min', or several of them, not {value!r}")
@@ -59,8 +61,7 @@ class Pace:
     """Requests of a rate that may start together after a pause, at least 1."""
 
     def __attrs_post_init__(self) -> None:
-        numbers = {"concurrency": int, "delay": (int, float), "jitter": (int, float), "burst": int}
-        for name, kinds in numbers.items():
+        for name, kinds in NUMBERS.items():
             value = getattr(self, name)
             if (value is None and name != "burst") or (isinstance(value, kinds) and not isinstance(value, bool)):
                 continue

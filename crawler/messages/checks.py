@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from json import dumps
 from typing import Any, TypeAlias
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
 
@@ -17,7 +19,11 @@ Handler: TypeAlias = "str | Callable[..., Any] | None"
 """A method of the spider, or its name."""
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-FORBIDDEN = re.compile(r"[\0\r\n]")
+FIELD_VALUE = re.compile(r"[\t -~]*")
+COOKIE_NAME = re.compile(r"[!-:<>-~]+")
+COOKIE_VALUE = re.compile(r"[ -:<-~]*")
+CONTROLS = re.compile(r"[\0-\x1f\x7f]")
+PROXIES = ("http://", "https://", "socks5://", "socks5h://")
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -32,25 +38,98 @@ def of(expected: type, name: str, value: Any) -> Any:
     return value
 
 
-def above_zero(name: str, value: float) -> float:
-    if not isinstance(value, (int, float)) or not value > 0:
-        raise TypeError(f"{name} must be a number above 0, not {value!r}")
+def text(name: str, value: Any) -> str:
+    """`value`, if it is text that UTF-8 can write."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str, not {kind(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise TypeError(f"{name} does not survive JSON: {value!r}") from None
     return value
 
 
-def auth_pair(auth: tuple[str, str]) -> tuple[str, str]:
-    user, password = auth
-    return of(str, "auth", user), of(str, "auth", password)
+def integer(name: str, value: Any, least: int = -(2**63)) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be int, not {kind(value)}")
+    if not least <= value < 2**63:
+        raise ValueError(f"{name} must be {f'at least {least}' if value < least else 'smaller'}, not {value}")
+    return value
 
 
-def fields_of(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
-    fields = Headers(headers)
-    for name, value in fields.pairs:
+def above_zero(name: str, value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, not {kind(value)}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number above 0, not {value!r}")
+    return value
+
+
+def auth_pair(auth: Any) -> tuple[str, str]:
+    if isinstance(auth, str) or not isinstance(auth, Sequence) or len(auth) != 2:
+        raise TypeError(f"auth must be a user and a password, not {kind(auth)}")
+    user, password = text("auth", auth[0]), text("auth", auth[1])
+    if ":" in user or CONTROLS.search(user + password):
+        raise ValueError("auth: a user has no colon, and neither part has control characters (RFC 7617)")
+    return user, password
+
+
+def proxy_url(proxy: Any) -> str:
+    if not text("proxy", proxy).lower().startswith(PROXIES) or CONTROLS.search(proxy):
+        raise ValueError(f"proxy is not the URL of an http, https, socks5 or socks5h proxy: {proxy!r}")
+    return str(proxy)
+
+
+def fields_of(headers: Any) -> Headers:
+    given = headers.pairs if isinstance(headers, Headers) else pairs("headers", headers)
+    for name, value in given:
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise ValueError(f"headers: not a field name: {name!r}")
-        if not isinstance(value, str) or FORBIDDEN.search(value):
+        if not isinstance(value, str) or not FIELD_VALUE.fullmatch(value):
             raise ValueError(f"headers: not a value for {name}: {value!r}")
-    return fields
+    return headers if isinstance(headers, Headers) else Headers(given)
+
+
+def cookies_of(cookies: Any) -> dict[str, str]:
+    for name, value in of(Mapping, "cookies", cookies).items():
+        if not isinstance(name, str) or not COOKIE_NAME.fullmatch(name):
+            raise ValueError(f"cookies: not the name of a cookie: {name!r}")
+        if not isinstance(value, str) or not COOKIE_VALUE.fullmatch(value):
+            raise ValueError(f"cookies: not a value for {name}: {value!r}")
+    return dict(cookies)
+
+
+def quotas_of(quotas: Any) -> dict[str, float]:
+    return {
+        text("a name in quotas", name): above_zero(f"quotas[{name!r}]", cost)
+        for name, cost in of(Mapping, "quotas", quotas).items()
+    }
+
+
+def statuses_of(statuses: Any) -> tuple[int, ...]:
+    if not isinstance(statuses, Iterable):
+        raise TypeError(f"accept_status must be several statuses, not {kind(statuses)}")
+    found = tuple(statuses)
+    for status in found:
+        if not 100 <= integer("a status in accept_status", status) <= 999:
+            raise ValueError(f"accept_status: not an HTTP status: {status}")
+    return found
+
+
+def pairs(name: str, fields: Any) -> list[tuple[Any, Any]]:
+    """The names and values of a mapping, or of pairs."""
+    given = fields.items() if isinstance(fields, Mapping) else fields
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} must be a mapping or pairs, not {kind(fields)}")
+    found = list(given)
+    for pair in found:
+        if isinstance(pair, (str, bytes)) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise TypeError(f"{name} must be a mapping or pairs: {pair!r} is no pair")
+    return [(key, value) for key, value in found]
+
+
+def query_of(params: Any) -> str:
+    return _urlencoded("params", params, quote_plus)
 
 
 def content_of(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, str | None]:
@@ -60,35 +139,53 @@ def content_of(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, s
     if json is not None:
         try:
             return msgspec.json.encode(json), JSON_TYPE
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TypeError(f"json cannot be encoded: {error}") from None
     if data is not None:
-        fields = list(data.items() if isinstance(data, Mapping) else data)
-        return urlencode(fields, doseq=True, quote_via=quote_form).encode(), FORM_TYPE
+        return _urlencoded("data", data, quote_form).encode(), FORM_TYPE
     if body is None:
         return b"", None
-    return (body.encode() if isinstance(body, str) else of(bytes, "body", body)), None
+    return (text("body", body).encode() if isinstance(body, str) else of(bytes, "body", body)), None
 
 
-def quote_form(text: str | bytes, safe: str | bytes, encoding: str | None, errors: str | None) -> str:
+def _urlencoded(name: str, fields: Any, quote_via: Callable[..., str]) -> str:
+    """Names and values of a query or a form; a list is one name several times, `None` an empty value."""
+    flat: list[tuple[str, str | bytes]] = []
+    for key, value in pairs(name, fields):
+        for part in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(part, bool):
+                part = "true" if part else "false"
+            elif isinstance(part, (int, float)) or part is None:
+                part = "" if part is None else str(part)
+            elif not isinstance(part, (str, bytes)):
+                raise TypeError(f"{name}[{key!r}] must be text or a number, not {kind(part)}")
+            flat.append((text(f"a name in {name}", key), part if isinstance(part, bytes) else text(name, part)))
+    return urlencode(flat, quote_via=quote_via)
+
+
+def quote_form(text: Any, safe: Any, encoding: Any, errors: Any) -> str:
     """Percent-encoding of forms: a space is a plus sign (WHATWG URL, urlencoded serialising)."""
     return quote(text, "*-._ ", encoding, errors).replace("~", "%7E").replace(" ", "+")
 
 
 def plain(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
     """`value` as a dict, if it survives a round trip through JSON unchanged."""
-    if not value:
+    if value is None:
         return {}
     for key, part in of(Mapping, name, value).items():
         if not isinstance(key, str):
             raise TypeError(f"{name} must have str keys, not {key!r}")
-        try:
-            survives = _same(msgspec.json.decode(msgspec.json.encode(part)), part)
-        except (TypeError, ValueError, OverflowError):
-            survives = False
-        if not survives:
+        if not survives(part):
             raise TypeError(f"{name}[{key!r}] does not survive JSON: {part!r} ({kind(part)})")
     return dict(value)
+
+
+def survives(value: Any) -> bool:
+    """Whether `value` comes out of JSON as it went in."""
+    try:
+        return _same(msgspec.json.decode(msgspec.json.encode(value)), value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return False
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -130,25 +227,32 @@ def _misfit(function: Callable[..., Any], keywords: tuple[str, ...]) -> str:
 
 def encoded(cb_kwargs: Mapping[str, Any], callback: Handler) -> dict[str, Any]:
     """`cb_kwargs` as JSON values; those that change on the way need an annotation that brings them back."""
-    of(Mapping, "cb_kwargs", cb_kwargs)
-    hints = annotations(callback.__func__) if inspect.ismethod(callback) else None
+    hints = hints_of(callback.__func__) if inspect.ismethod(callback) else None
     values: dict[str, Any] = {}
-    for name, value in cb_kwargs.items():
+    for name, value in of(Mapping, "cb_kwargs", cb_kwargs).items():
+        if not isinstance(name, str):
+            raise TypeError(f"cb_kwargs must have str keys, not {name!r}")
         try:
-            plain_value = msgspec.to_builtins(value, str_keys=True)
-            back = plain_value if hints is None or name not in hints else msgspec.convert(plain_value, hints[name])
-        except (TypeError, ValueError) as error:
+            values[name] = _encoded(value, None if hints is None else hints.get(name, Any))
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TypeError(f"cb_kwargs[{name!r}] does not survive JSON: {error}") from None
-        if hints is not None and not (type(back) is type(value) and back == value):
-            raise TypeError(
-                f"cb_kwargs[{name!r}] does not survive JSON: {value!r} comes back as {back!r}; annotate the parameter"
-            )
-        values[name] = plain_value
     return values
 
 
+def _encoded(value: Any, hint: Any) -> Any:
+    """`value` as JSON has it. What `hint` makes of that must be `value` again; `None`: nobody knows the annotation."""
+    stored = msgspec.json.decode(msgspec.json.encode(value))
+    if hint is None:
+        dumps(msgspec.to_builtins(value, str_keys=True), allow_nan=False)
+        return stored
+    back = stored if hint is Any else msgspec.convert(stored, hint)
+    if not _same(stored, value) and (hint is Any or back != value):
+        raise TypeError(f"{value!r} comes back as {back!r}; annotate the parameter")
+    return stored
+
+
 @functools.lru_cache(maxsize=1024)
-def annotations(function: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The resolved annotations of a callback's parameters; none where they cannot be resolved."""
     try:
         hints = inspect.get_annotations(function, eval_str=True)

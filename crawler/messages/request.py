@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
-from urllib.parse import urlencode
 
 import attrs
 import msgspec
@@ -109,42 +108,40 @@ class Request:
         max_body: int | None = None,
         plugins: Mapping[str, Any] | None = None,
     ) -> None:
-        if not isinstance(url, str):
-            raise TypeError(f"url must be a str, not {checks.kind(url)}")
-        url = urls.normal(url)
+        url = urls.normal(checks.of(str, "url", url))
         if "@" in url:
             url, userinfo = urls.split_userinfo(url)
-            auth = auth or userinfo
+            auth = userinfo if auth is None else auth
         if params is not None:
-            query = urlencode(list(params.items() if isinstance(params, Mapping) else params), doseq=True)
-            url = urls.normal(f"{url}{'&' if '?' in url else '?'}{query}") if query else url
-        if not isinstance(method, str) or not checks.TOKEN.fullmatch(method):
+            query = checks.query_of(params)
+            url = urls.normal(url + ("" if url.endswith(("?", "&")) else "&" if "?" in url else "?") + query) if query else url
+        if not checks.TOKEN.fullmatch(checks.of(str, "method", method)):
             raise ValueError(f"method is not an HTTP method: {method!r}")
         fields = Headers() if headers is None else checks.fields_of(headers)
         content, content_type = checks.content_of(body, json, data)
         if content_type and "content-type" not in fields:
             fields = Headers((*fields.pairs, ("Content-Type", content_type)))
-        self.__attrs_init__(  # type: ignore[attr-defined]
+        self.__attrs_init__(
             url,
             checks.handler_name("callback", callback, cb_kwargs),
             checks.handler_name("errback", errback, None),
             method.upper(),
             fields,
             content,
-            checks.plain("cookies", cookies),
-            checks.of(str, "session", session),
+            {} if cookies is None else checks.cookies_of(cookies),
+            checks.text("session", session),
             None if auth is None else checks.auth_pair(auth),
-            None if proxy is None else checks.of(str, "proxy", proxy),
+            None if not proxy else checks.proxy_url(proxy),
             checks.plain("meta", meta),
-            checks.encoded(cb_kwargs, callback) if cb_kwargs else {},
-            checks.of(int, "priority", priority),
+            {} if cb_kwargs is None else checks.encoded(cb_kwargs, callback),
+            checks.integer("priority", priority),
             bool(dont_filter),
-            None if lane is None else checks.of(str, "lane", lane),
-            checks.plain("quotas", quotas),
-            () if accept_status is None else tuple(accept_status),
+            None if not lane else checks.text("lane", lane),
+            {} if quotas is None else checks.quotas_of(quotas),
+            () if accept_status is None else checks.statuses_of(accept_status),
             None if timeout is None else checks.above_zero("timeout", timeout),
-            None if attempts is None else int(checks.above_zero("attempts", attempts)),
-            None if max_body is None else int(checks.above_zero("max_body", max_body)),
+            None if attempts is None else checks.integer("attempts", attempts, least=1),
+            None if max_body is None else checks.integer("max_body", max_body, least=1),
             checks.plain("plugins", plugins),
             0,
             (),
@@ -159,15 +156,18 @@ class Request:
         return f"{self.method} {self.url} {digest}"
 
     def replace(self, **changes: Any) -> Request:
-        """A copy with some constructor arguments changed; its depth and redirects stay."""
-        kept: dict[str, Any] = {
-            name: getattr(self, name) for name in _FIELDS if name not in ("depth", "redirects", "callback")
-        }
+        """A copy with some constructor arguments changed; its depth and redirects stay.
+
+        On another origin it has no `auth` but a new one. `json` and `data` bring their ``Content-Type``.
+        """
+        kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS if name not in ("depth", "redirects")}
         if {"json", "data"} & changes.keys():
             del kept["body"]
             kept["headers"] = [pair for pair in self.headers.pairs if pair[0].lower() != "content-type"]
         depth, redirects = changes.pop("depth", self.depth), changes.pop("redirects", self.redirects)
-        return Request(**({"callback": self.callback} | kept | changes)).moved(depth, redirects)
+        if "auth" not in changes and urls.origin(urls.normal(changes.get("url", self.url))) != urls.origin(self.url):
+            del kept["auth"]
+        return Request(**(kept | changes)).moved(depth, redirects)
 
     def altered(self, **fields: Any) -> Self:
         """A copy with some fields set as they are, unchecked. For whoever knows that they fit."""

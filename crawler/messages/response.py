@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,12 +31,11 @@ class Response:
         elapsed: seconds from the start of the exchange to its last byte.
         attempt: how many attempts it took, from 1.
         source: ``network``, or the name of the plugin that answered.
-        known: keys of requests that need not be made again.
     """
 
     __slots__ = (
-        "_document", "_encoding", "_known", "_root", "_text",
-        "attempt", "body", "elapsed", "headers", "repeats", "request", "source", "status", "url",
+        "_document", "_encoding", "_hrefs", "_known", "_refuses", "_root", "_text",
+        "attempt", "body", "elapsed", "headers", "refused", "repeats", "request", "source", "status", "url",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +49,6 @@ class Response:
         elapsed: float = 0.0,
         attempt: int = 1,
         source: str = "network",
-        known: Container[str] = frozenset(),
     ) -> None:
         self.url = url
         self.status = status
@@ -61,11 +59,16 @@ class Response:
         self.attempt = attempt
         self.source = source
         self.repeats = 0
-        self._known = known
+        """Links that were left out since they are known."""
+        self.refused: list[tuple[str, str]] = []
+        """Links that were left out since they are out of scope: reason and URL."""
+        self._known: Container[str] = frozenset()
+        self._refuses: Callable[[str, int], str | None] = _nothing
         self._encoding: str | None = None
         self._text: str | None = None
         self._document: Any = None
         self._root: Selector | None = None
+        self._hrefs: dict[str, None] | None = None
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -174,7 +177,12 @@ class Response:
 
     def hrefs(self) -> list[str]:
         """The absolute URL of every ``<a href>``, without fragment, each once, in the order of the page."""
-        return html.hrefs(self.document, self.url, ("a",)) if self.is_html else []
+        return list(self._found())
+
+    def _found(self) -> dict[str, None]:
+        if self._hrefs is None:
+            self._hrefs = dict.fromkeys(html.hrefs(self.document, self.url, ("a",)) if self.is_html else ())
+        return self._hrefs
 
     def links(self) -> list[Link]:
         """Every ``a area link iframe frame`` that leads to a web URL, in the order of the page."""
@@ -217,20 +225,27 @@ class Response:
             targets = self.xpath(xpath)
         elif targets is None and css not in (None, "a", "a[href]"):
             targets = self.css(css)  # type: ignore[arg-type]
-        found = self.hrefs() if targets is None else self._joined(targets)
+        found = self._found() if targets is None else self._joined(targets)
         depth, known = self.request.depth + 1, self._known
         simple = options.keys().isdisjoint(("method", "body", "json", "data", "params", "dont_filter"))
         for url in found:
             if simple and url in known:
                 self.repeats += 1
+            elif simple and (reason := self._refuses(url, depth)) is not None:
+                self.refused.append((reason, url))
             else:
                 yield Request(url, callback, **options).moved(depth)
 
-    def _joined(self, targets: Iterable[Any]) -> list[str]:
+    def _joined(self, targets: Iterable[Any]) -> dict[str, None]:
         base = self._base()
-        hrefs = (html.href_of(target) for target in targets)
-        joined = (urls.join(base, href) for href in hrefs if href is not None)
-        return list(dict.fromkeys(url for url in joined if url is not None))
+        absolute = self._hrefs or {}
+        urls_found: dict[str, None] = {}
+        for target in targets:
+            href = target if isinstance(target, str) else html.href_of(target)
+            url = href if href is None or href in absolute else urls.join(base, href)
+            if url is not None:
+                urls_found[url] = None
+        return urls_found
 
     def defer(self, seconds: float, reason: str = "deferred") -> Retry:
         """What a callback yields to have this page again later: its own results are dropped, an attempt is used up.
@@ -244,7 +259,22 @@ class Response:
     def replace(self, **changes: Any) -> Response:
         """A copy with some constructor arguments changed."""
         names = ("url", "status", "headers", "body", "request", "elapsed", "attempt", "source")
-        return Response(**({name: getattr(self, name) for name in names} | {"known": self._known} | changes))
+        copy = Response(**({name: getattr(self, name) for name in names} | changes))
+        copy.within(self._known, self._refuses)
+        return copy
+
+    def within(self, known: Container[str], refuses: Callable[[str, int], str | None]) -> None:
+        """Tells the response what its crawl knows, so that `follow_all` need not make requests in vain.
+
+        Parameters:
+            known: keys of requests that are known.
+            refuses: why a URL, so many links deep, is out of scope; `None`: it is not.
+        """
+        self._known, self._refuses = known, refuses
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.url}>"
+
+
+def _nothing(url: str, depth: int) -> None:
+    """Nothing is out of scope."""

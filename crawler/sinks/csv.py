@@ -7,10 +7,9 @@ import io
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from io import FileIO
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -53,7 +52,7 @@ class Csv(FileSink):
         names = next(csv.reader(io.StringIO(header, newline="")), [])
         if len(set(names)) < len(names) or "" in names:
             raise self.refuse("its first line is no header: a name is empty or stands there twice")
-        if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+        if len(names) == 1 and any(all(names[0].partition(mark)) for mark in ";\t"):
             raise self.refuse("its fields are not separated by commas")
         self._columns = dict.fromkeys(names)
 
@@ -84,19 +83,18 @@ class Csv(FileSink):
         """Writes the file anew with more columns; the old one stays until the new one is whole."""
         padding = b"," * (len(wide) - max(len(narrow), 1)) + EOL
         target = self.path.resolve()  # a symbolic link stays one
-        new = tempfile.NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent, delete=False)  # noqa: SIM115  # see below
-        try:
-            with new, target.open("rb", buffering=CHUNK) as old:
+        wider = target.with_name(f".{target.name}.{os.getpid()}")
+        with ExitStack() as undo:
+            undo.callback(wider.unlink, missing_ok=True)
+            with target.open("rb", buffering=CHUNK) as old, wider.open("wb", buffering=CHUNK) as new:
                 records = _records(old)
                 next(records)
                 new.write(_record(wide))
                 new.writelines((record.rstrip(b"\r\n") or b'""') + padding for record in records)
-            shutil.copymode(target, new.name)
-            file = FileIO(new.name, "r+")
-            Path(new.name).replace(target)
-        except BaseException:
-            Path(new.name).unlink(missing_ok=True)
-            raise
+            shutil.copymode(target, wider)
+            file = undo.enter_context(FileIO(wider, "r+"))
+            wider.replace(target)
+            undo.pop_all()
         self.file.close()
         self.file, self.end, self._columns = file, file.seek(0, os.SEEK_END), wide
 

@@ -1,7 +1,7 @@
 """``.. reference:: PAGE``: the reference pages, written from the code so that they cannot drift from it.
 
 Every public name of `crawler` stands on exactly one page: settings, hooks, errors, or api for all others. The page of
-commands needs nothing from here: it comes from the command line's own help, by ``.. cyclopts::``.
+commands comes from the command line's own help, by ``.. cyclopts::``; here is only what that leaves out.
 """
 
 from __future__ import annotations
@@ -20,20 +20,26 @@ import attrs
 import msgspec
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.ext.napoleon import GoogleDocstring
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
 
 import crawler
 from crawler import errors
+from crawler.cli import app
 from crawler.hooks.plugin import Plugin
 
 SETTINGS = ("Settings", "Pace")
-HOOKS = ("Plugin",)
+HOOKS = ("Plugin", "Crawl")
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "min_length": "length at least"}
 
 
 # ---- pages -----------------------------------------------------------------------------------------------------------
+
+
+def commands_page() -> Iterator[str]:
+    """What stands under the help of the command line: the exit codes."""
+    yield str(app.help_epilogue)
 
 
 def settings_page() -> Iterator[str]:
@@ -43,7 +49,7 @@ def settings_page() -> Iterator[str]:
 
 
 def hooks_page() -> Iterator[str]:
-    """Every hook: signature, when it runs, what its answer means."""
+    """Every hook: signature, when it runs, what its answer means; and the crawl that a plugin is given."""
     for name in HOOKS:
         yield from class_block(crawler, name)
 
@@ -69,6 +75,7 @@ def testing_page() -> Iterator[str]:
 
 PAGES = {
     "api": api_page,
+    "commands": commands_page,
     "errors": errors_page,
     "hooks": hooks_page,
     "settings": settings_page,
@@ -136,7 +143,7 @@ def default_of(field: attrs.Attribute[Any]) -> str | None:
     """A field's default as one would write it; ``None``: it must be given."""
     if field.default is attrs.NOTHING:
         return None
-    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]  # a function to mypy, a class at run time
+    if isinstance(field.default, attrs.Factory):
         return repr(field.default.factory()) if not field.default.takes_self else "…"
     return repr(field.default)
 
@@ -212,15 +219,23 @@ class Reference(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
-def read_sections(_app: Sphinx, what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
+def read_sections(_sphinx: Sphinx, what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
     """Understand "Parameters:" and "Raises:"; not in a property, where napoleon takes "A: b" for a type and a text."""
     if what != "property":
         lines[:] = GoogleDocstring(lines, what=what).lines()
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def hide_protocol(
+    _sphinx: Sphinx, _what: str, _name: str, obj: object, _options: object, signature: str, returns: str
+) -> tuple[str, str]:
+    """A protocol is never made by hand: it has no signature."""
+    return ("", "") if getattr(obj, "_is_protocol", False) else (signature, returns)
+
+
+def setup(sphinx: Sphinx) -> dict[str, Any]:
     """Register what this file adds."""
-    app.setup_extension("sphinx.ext.autodoc")
-    app.add_directive("reference", Reference)
-    app.connect("autodoc-process-docstring", read_sections)
+    sphinx.setup_extension("sphinx.ext.autodoc")
+    sphinx.add_directive("reference", Reference)
+    sphinx.connect("autodoc-process-docstring", read_sections)
+    sphinx.connect("autodoc-process-signature", hide_protocol)
     return {"parallel_read_safe": True}

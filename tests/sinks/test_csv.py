@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from crawler.errors import ConfigError
 from crawler.sinks import Csv
 
-names = st.text(min_size=1, max_size=5)
-texts = st.text(st.sampled_from('ab",;\r\n\t\0 é\N{BOM}'), max_size=6) | st.text()
+names = st.text(st.characters(exclude_characters=";\t\N{BOM}", codec="utf-8"), min_size=1, max_size=5)
+texts = st.text(st.sampled_from('ab",;\r\n\t\0 é\N{BOM}'), max_size=6) | st.text(st.characters(codec="utf-8"))
 items = st.dictionaries(names, texts, min_size=1, max_size=4)
 batches = st.lists(st.lists(items, min_size=1, max_size=3), min_size=1, max_size=4)
 

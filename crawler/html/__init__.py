@@ -1,0 +1,25 @@
+"""HTML: which encoding a body is in, the tree it is parsed into, and what is found there.
+
+Pure functions and values over turbohtml: no I/O, and no input of any kind raises; only a query that is none does.
+A body is parsed once (`parse`), and selectors and links share its tree.
+"""
+
+from __future__ import annotations
+
+from crawler.html.encoding import canonical_label, decode, decode_label
+from crawler.html.links import Link, base_url, href_of, hrefs, links
+from crawler.html.selector import Selector, SelectorList, parse
+
+__all__ = [
+    "Link",
+    "Selector",
+    "SelectorList",
+    "base_url",
+    "canonical_label",
+    "decode",
+    "decode_label",
+    "href_of",
+    "hrefs",
+    "links",
+    "parse",
+]

@@ -1,0 +1,173 @@
+"""What every store does; each one runs the same suite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from crawler.frontier import Frontier, Lane, Pending, Ticket
+from crawler.messages import Request
+from crawler.settings import Settings
+from crawler.store import FailureRow, ItemRow, Kind, MemoryStore, Outcome, Store, Verdict
+
+A, B = "http://a.test", "http://b.test"
+
+
+@pytest.fixture(params=[MemoryStore])
+def store(request: pytest.FixtureRequest) -> Store:
+    made: Store = request.param()
+    return made
+
+
+def requests(*paths: str, host: str = A, **options: Any) -> list[Request]:
+    return [Request(f"{host}/{path}", **options) for path in paths]
+
+
+def ticket(pending: Pending, epoch: int = 1) -> Ticket:
+    lane: Lane = Frontier(Settings()).open(pending.group, epoch=epoch, head=(), more=False)
+    return Ticket(pending, lane, epoch, 0.0)
+
+
+def done(pending: Pending, *, epoch: int = 1, **effects: Any) -> Outcome:
+    return Outcome(kind=Kind.DONE, ticket=ticket(pending, epoch), attempts=1, page=True, **effects)
+
+
+async def claimed(store: Store, n: int = 100) -> list[Pending]:
+    found = await store.claim("me", 100, n, 60.0)
+    return [pending for group in found.groups for pending in group.head]
+
+
+def paths(rows: Sequence[Pending]) -> list[str]:
+    return [row.request.url.rpartition("/")[2] for row in rows]
+
+
+async def test_ingest_is_idempotent_by_key(store: Store) -> None:
+    await store.ingest(requests("1", "2", "1"))
+    await store.ingest(requests("2"))
+    assert store.live == 2
+    assert f"{A}/1" in store.known
+    assert paths(await claimed(store)) == ["1", "2"]
+
+
+async def test_a_request_that_is_not_to_be_filtered_comes_every_time(store: Store) -> None:
+    await store.ingest(requests("1", "1", dont_filter=True))
+    assert store.live == 2
+
+
+async def test_method_and_body_make_another_request(store: Store) -> None:
+    await store.ingest([*requests("1"), *requests("1", method="POST"), *requests("1", method="POST", body=b"x")])
+    assert store.live == 3
+
+
+async def test_a_claim_gives_the_head_by_priority_then_age(store: Store) -> None:
+    await store.ingest([*requests("1", "2"), *requests("first", priority=5), *requests("last", priority=-1)])
+    assert paths(await claimed(store)) == ["first", "1", "2", "last"]
+
+
+async def test_a_group_is_claimed_once_and_again_after_its_release(store: Store) -> None:
+    await store.ingest(requests("1"))
+    assert store.unclaimed
+    first = (await store.claim("me", 10, 10, 60.0)).groups[0]
+    assert not store.unclaimed
+    assert (await store.claim("me", 10, 10, 60.0)).groups == []
+    await store.release(first.name, first.epoch, {"next_start": 5.0})
+    assert store.unclaimed
+    again = (await store.claim("me", 10, 10, 60.0)).groups[0]
+    assert again.epoch > first.epoch
+    assert again.state == {"next_start": 5.0}
+    assert paths(again.head) == ["1"]
+
+
+async def test_a_claim_takes_no_more_groups_than_asked(store: Store) -> None:
+    await store.ingest([request for n in range(9) for request in requests("1", host=f"http://h{n}.test")])
+    assert len((await store.claim("me", 4, 10, 60.0)).groups) == 4
+    assert store.unclaimed
+
+
+async def test_more_gives_the_rest_by_key_whatever_was_settled(store: Store) -> None:
+    await store.ingest(requests(*map(str, range(10))))
+    group = (await store.claim("me", 1, 3, 60.0)).groups[0]
+    assert paths(group.head) == ["0", "1", "2"]
+    assert group.more
+    await store.commit([done(group.head[1])])
+    after = group.head[-1].order
+    assert paths(await store.more(group.name, group.epoch, after, 4)) == ["3", "4", "5", "6"]
+    assert paths(await store.more(group.name, group.epoch, after, 100)) == [str(n) for n in range(3, 10)]
+
+
+async def test_a_commit_ends_a_request_and_gives_what_is_fresh_of_my_groups(store: Store) -> None:
+    await store.ingest(requests("1"))
+    [first] = await claimed(store)
+    committed = await store.commit([done(first, discovered=[*requests("1", "2", "2"), *requests("x", host=B)])])
+    assert committed.verdicts == [Verdict.OK]
+    assert paths(committed.fresh) == ["2"]
+    assert committed.duplicates == 2
+    assert store.live == 2
+    assert store.unclaimed  # the other host
+
+
+async def test_a_second_commit_of_the_same_request_changes_nothing(store: Store) -> None:
+    await store.ingest(requests("1"))
+    [first] = await claimed(store)
+    again = await store.commit([done(first), done(first, discovered=requests("2"), items=[ItemRow(b"{}")])])
+    assert again.verdicts == [Verdict.OK, Verdict.DUP]
+    assert (store.live, store.logged) == (0, 0)
+
+
+async def test_a_commit_under_an_old_lease_changes_nothing(store: Store) -> None:
+    await store.ingest(requests("1"))
+    [first] = await claimed(store)
+    await store.release(A, 1, {})
+    await claimed(store)
+    fenced = await store.commit([done(first, epoch=1, discovered=requests("2"))])
+    assert fenced.verdicts == [Verdict.FENCED]
+    assert store.live == 1
+    assert f"{A}/2" not in store.known
+
+
+async def test_a_retry_stays_pending_with_its_attempts_and_time(store: Store) -> None:
+    await store.ingest(requests("1"))
+    [first] = await claimed(store)
+    retry = Outcome(kind=Kind.RETRY, ticket=ticket(first), attempts=2, not_before=99.0, discovered=requests("no"))
+    assert (await store.commit([retry])).verdicts == [Verdict.OK]
+    assert store.live == 1
+    await store.release(A, 1, {})
+    [again] = await claimed(store)
+    assert (again.attempts, again.not_before, again.order) == (2, 99.0, first.order)
+
+
+async def test_failed_and_refused_requests_are_settled(store: Store) -> None:
+    await store.ingest(requests("1", "2"))
+    one, two = await claimed(store)
+    failure = FailureRow(reason="connect_failed", message="refused")
+    failed = Outcome(kind=Kind.FAILED, ticket=ticket(one), failure=failure, items=[ItemRow(b"{}")])
+    await store.commit([failed, Outcome(kind=Kind.REFUSED, ticket=ticket(two))])
+    assert (store.live, store.logged) == (0, 1)
+
+
+async def test_sinks_follow_the_log_each_at_its_own_pace(store: Store) -> None:
+    await store.follow("quick")
+    await store.follow("slow")
+    await store.ingest(requests(*map(str, range(3))))
+    for row in await claimed(store):
+        number = row.request.url[-1]
+        await store.commit([done(row, items=[ItemRow(f'{{"n":{number}}}'.encode()), ItemRow(b"{}")])])
+    assert store.logged == 6
+    rows = await store.read(0, 4)
+    assert [bytes(row.data) for row in rows] == [b'{"n":0}', b"{}", b'{"n":1}', b"{}"]
+    assert len({row.key for row in await store.read(0, 100)}) == 6
+    await store.advance("quick", 4, None)
+    assert len(await store.read(0, 100)) == 6  # the slow one still needs them
+    await store.advance("slow", 2, None)
+    assert [bytes(row.data) for row in await store.read(2, 1)] == [b'{"n":1}']
+    await store.advance("slow", 6, None)
+    await store.advance("quick", 6, None)
+    assert await store.read(6, 100) == []
+
+
+async def test_nothing_is_reserved_in_one_process(store: Store) -> None:
+    assert await store.reserve("key:A", 5.0) == 0.0
+    assert await store.extend([A]) == ([], [])
+    assert (await store.claim("me", 1, 1, 60.0)).next_at == math.inf
