@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Final
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.exceptions import UnusedCliTokensError
+from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from crawler.cli import demo, fetch, new, plugins, run
 from crawler.cli.logs import log_traceback
@@ -17,18 +17,17 @@ from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, Plu
 
 __all__ = ["app", "main"]
 
-EPILOGUE: Final = """\
-Start here: crawler demo, then crawler new NAME, then crawler run NAME.py. More of a command: crawler COMMAND --help.
-
-Exit codes: 0 finished, 1 the crawl could not go on, 2 wrong usage or configuration, 3 stopped by a quota or
-max_errors, 4 finished with more failures than --tolerate, 130 interrupted.
-"""
+EPILOGUE: Final = (
+    "Start here: crawler demo, then crawler new NAME, then crawler run NAME.py. For more: crawler COMMAND --help.\n\n"
+    "Exit codes: 0 finished, 1 the crawl could not go on, 2 wrong usage or configuration, 3 stopped by a quota or "
+    "max_errors, 4 finished with more failures than --tolerate, 130 interrupted."
+)
 
 app = App(
     name="crawler",
     help="Crawl sites and APIs: polite, lossless, fast.",
     help_epilogue=EPILOGUE,
-    help_format="plaintext",
+    help_format="markdown",
     version=lambda: f"crawler {version('trio-crawler')}",
     default_parameter=Parameter(negative=(), show_default=False),
     result_action="return_value",
@@ -37,12 +36,12 @@ app = App(
     verbose=False,
     suppress_keyboard_interrupt=False,
 )
-app.command(run.command, name="run")
-app.command(fetch.fetch)
-app.command(fetch.links)
-app.command(new.new)
-app.command(plugins.plugins)
-app.command(demo.demo)
+app.command(demo.demo, sort_key=1, help_epilogue="")
+app.command(new.new, sort_key=2, help_epilogue="")
+app.command(run.command, name="run", sort_key=3, help_epilogue="")
+app.command(fetch.fetch, sort_key=4, help_epilogue="")
+app.command(fetch.links, sort_key=5, help_epilogue="")
+app.command(plugins.plugins, sort_key=6, help_epilogue="")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,6 +85,8 @@ def _usage(error: CycloptsError) -> str:
     """The parser's own words, as one line of ours."""
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"unexpected argument {error.unused_tokens[0]!r}"
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        return f"{error.keyword} needs a value" if error.keyword else f"{error.argument.name} is missing"
     text = str(error).rstrip(".")
     return text[:1].lower() + text[1:]
 

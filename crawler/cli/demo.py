@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,7 +20,7 @@ from crawler.engine import Report, run
 from crawler.messages import Response
 from crawler.settings import Settings
 from crawler.spiders import Spider
-from crawler.testing.demo import DemoSite, Hit, demo_site
+from crawler.testing.demo import SLOW, DemoSite, Hit, demo_site
 
 __all__ = ["demo"]
 
@@ -63,6 +64,7 @@ def demo(
         str,
         Parameter(
             name=["-o", "--output"],
+            metavar="OUT",
             allow_leading_hyphen=True,
             help="Where the items go: .jsonl, .json, .csv or - (default demo.jsonl); replaced if it exists.",
         ),
@@ -70,7 +72,7 @@ def demo(
     pages: Annotated[bool, Parameter(help="Show every request, as the site saw it.")] = False,
     log_level: Annotated[Level, Parameter(help="What is logged to standard error.")] = "warning",
 ) -> int:
-    """Crawl a small site that this command serves on 127.0.0.1; needs no network."""
+    """Crawl a small site that is served here and now; needs no network."""
     log_to_stderr(log_level)
     story = sys.stderr if output == "-" else sys.stdout
     sinks = open_outputs([output], "overwrite")
@@ -98,23 +100,26 @@ def _seen(hits: list[Hit]) -> Iterator[str]:
 
 
 def _traps(site: DemoSite, report: Report) -> Iterator[str]:
-    """What became of everything that is special about the site; figures of its log, and of the report."""
-    asked = [hit.path for hit in site.hits]
-    twice = sum(asked.count(path) > 1 for path in set(asked) if path != "/offers")
-    busy = [hit.time for hit in site.hits if hit.path == "/offers"]
-    waited = f", asked again after {busy[1] - busy[0]:.1f} s as it wished" if len(busy) > 1 else ""
-    yield f"redirect    /catalogue.html {_list(site, '/catalogue.html')}: followed to /books/1"
-    yield f"dead link   /lost {_list(site, '/lost')}: an answer like others, counted under statuses"
-    yield f"slow page   /opening-hours {_list(site, '/opening-hours')}: nobody waited for it but itself"
-    yield f"busy page   /offers {_list(site, '/offers')}{waited} (Retry-After)"
-    refused = report.filtered.get("robots", 0)
-    private = asked.count("/private/orders")
-    yield f"robots.txt  /private/orders was asked for {private} times, and left out {refused} times"
-    loops = report.filtered.get("duplicate", 0)
-    yield f"link loops  {loops} links led to known pages; {twice} pages were fetched twice"
+    """What became of everything that is special about the site: its own log beside the report."""
+    times = {path: [hit.time for hit in site.hits if hit.path == path] for path in ("/offers", "/opening-hours")}
+    paths = Counter(hit.path for hit in site.hits)
+    yield f"redirect    /catalogue.html {_answers(site, '/catalogue.html')}; it was followed to /books/1"
+    yield f"dead link   /lost {_answers(site, '/lost')}; that is an answer, not a failure of the crawl"
+    for end in times["/opening-hours"]:
+        others = sum(end - SLOW < hit.time < end for hit in site.hits)
+        yield f"slow page   /opening-hours took {SLOW:g} s; meanwhile {others} other requests were answered"
+    for first, second in pairwise(times["/offers"]):
+        yield f"busy page   /offers {_answers(site, '/offers')}; asked again after {second - first:.1f} s (Retry-After)"
+    refused, asked = report.filtered.get("robots", 0), paths["/private/orders"]
+    yield f"robots.txt  /private/orders is closed to robots: links left out {refused}, requests seen {asked}"
+    known, twice = (
+        report.filtered.get("duplicate", 0),
+        sum(count > 1 for path, count in paths.items() if path != "/offers"),
+    )
+    yield f"link loops  {known} links led to pages known already; pages fetched twice: {twice}"
 
 
-def _list(site: DemoSite, path: str) -> str:
+def _answers(site: DemoSite, path: str) -> str:
     return "answered " + ", then ".join(map(str, site.statuses(path)))
 
 

@@ -22,7 +22,7 @@ __all__ = ["fetch", "links"]
 
 Url = Annotated[str, Parameter(help="An absolute http or https URL.")]
 SettingTexts = Annotated[
-    tuple[str, ...], Parameter(name=["-s", "--setting"], help="NAME=VALUE of a setting. Repeatable.")
+    tuple[str, ...], Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting. Repeatable.")
 ]
 LogLevel = Annotated[Level, Parameter(help="What is logged to standard error; debug shows every request.")]
 
@@ -35,7 +35,11 @@ def fetch(
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Print the body of a page, as it is after redirects and retries, whatever its status."""
+    """Print the body of a page.
+
+    It is asked for as in a crawl: redirects are followed, robots.txt is obeyed, and a server that is busy is asked
+    again. Whatever status comes in the end is an answer.
+    """
     response = get(url, setting, log_level)
     if headers:
         fields = "".join(f"{name}: {value}\n" for name, value in response.headers.pairs)
@@ -49,11 +53,11 @@ def links(
     url: Url,
     /,
     *,
-    json: Annotated[bool, Parameter(help="One JSON object a link: url, tag, text, rel; repeats included.")] = False,
+    json: Annotated[bool, Parameter(help="One JSON object a line: url, tag, text, rel; repeats included.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Print the links of a page, one absolute URL a line, each once."""
+    """Print the links of a page, one absolute URL a line."""
     response = get(url, setting, log_level)
     found = response.links()
     if not found:

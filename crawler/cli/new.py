@@ -58,7 +58,7 @@ def new(
     url: Annotated[str, Parameter(help="The page to start with.")] = "https://example.com/",
     /,
 ) -> int:
-    """Write a spider to begin with: NAME.py, commented, ready to run."""
+    """Write a spider to begin with: NAME.py, ready to run."""
     name = name.removesuffix(".py")
     path = Path(f"{name}.py")
     _check(name, path)

@@ -14,7 +14,10 @@ __all__ = ["plugins"]
 
 
 def plugins() -> int:
-    """List the installed plugins with their options. One runs when it is named: crawler run TARGET -p PLUGIN."""
+    """List the installed plugins and their options.
+
+    Installed is not enabled: a plugin runs when it is named, as in crawler run TARGET -p PLUGIN.
+    """
     names = list(installed())
     if not names:
         sys.stderr.write("crawler: no plugins are installed; your own are named as module:Class (crawler run -p)\n")

@@ -37,33 +37,48 @@ def command(
         Texts,
         Parameter(
             name=["-o", "--output"],
+            metavar="OUT",
             allow_leading_hyphen=True,
             help="Where items go, by ending: .jsonl, .json, .csv; - is JSON Lines on standard output. Repeatable.",
         ),
     ] = (),
     setting: Annotated[
         Texts,
-        Parameter(name=["-s", "--setting"], help="NAME=VALUE of a setting, as in -s delay=1. Repeatable."),
+        Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, as in -s delay=1. Repeatable."),
     ] = (),
     argument: Annotated[
         Texts,
-        Parameter(name=["-a", "--argument"], help="NAME=VALUE of an argument of the spider. Repeatable."),
+        Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
     ] = (),
     plugin: Annotated[
         Texts,
-        Parameter(name=["-p", "--plugin"], help="A plugin: the name of an installed one, or module:Class. Repeatable."),
+        Parameter(
+            name=["-p", "--plugin"],
+            metavar="PLUGIN",
+            help="A plugin: the name of an installed one, or module:Class. Repeatable.",
+        ),
     ] = (),
     option: Annotated[
         Texts,
-        Parameter(name=["-P", "--plugin-option"], help="PLUGIN.OPTION=VALUE of a plugin that is enabled. Repeatable."),
+        Parameter(
+            name=["-P", "--plugin-option"],
+            metavar="PLUGIN.OPTION=VALUE",
+            help="An option of a plugin that is enabled. Repeatable.",
+        ),
     ] = (),
     no_plugin: Annotated[
         Texts,
-        Parameter(help="A plugin that is left out, though the spider or crawler.toml names it. Repeatable."),
+        Parameter(
+            metavar="PLUGIN", help="A plugin that is left out, though the spider or crawler.toml names it. Repeatable."
+        ),
     ] = (),
-    report: Annotated[Path | None, Parameter(help="A file for a report of the crawl, as JSON.")] = None,
+    report: Annotated[Path | None, Parameter(metavar="FILE", help="A file for a report of the crawl, as JSON.")] = None,
     tolerate: Annotated[
-        str, Parameter(help="Failures that are fine: a number, or a share such as 5%; more: exit code 4. Default 0.")
+        str,
+        Parameter(
+            metavar="N|P%",
+            help="Failures that are fine: a number, or a share such as 5%; more: exit code 4. Default 0.",
+        ),
     ] = "0",
     overwrite: Annotated[bool, Parameter(help="Replace outputs that exist.")] = False,
     append: Annotated[bool, Parameter(help="Add to outputs that exist.")] = False,
@@ -73,7 +88,7 @@ def command(
     ] = "warning",
     log_json: Annotated[bool, Parameter(help="Log lines as JSON.")] = False,
 ) -> int:
-    """Crawl: run a spider, or go through a site by its URL.
+    """Run a spider, or go through the site of a URL.
 
     Settings come from, each over the one before: defaults, the spider, crawler.toml in the working directory, the
     environment (CRAWLER_WORKERS=8), -s. The first Ctrl-C lets what is in flight end, the second ends it at once.

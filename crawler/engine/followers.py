@@ -90,6 +90,8 @@ class Followers:
         for pause in (*PAUSES, None):
             try:
                 return await hook.call(rows)
+            except CrawlFailed:
+                raise  # it says itself that there is no use in asking again
             except Exception as error:
                 if pause is None:
                     raise CrawlFailed(f"{hook.plugin.name} cannot keep items: {error}") from error

@@ -107,7 +107,8 @@ def href_of(target: object) -> str | None:
 
 
 def _addresses(document: Document, tags: Sequence[str]) -> Iterable[str]:
-    if set(tags) <= set(_WITH_HREF) and document.select_one("svg a:not([href])") is None:
+    plain = document.select_one("svg") is None or document.select_one("svg a:not([href])") is None
+    if plain and set(tags) <= set(_WITH_HREF):
         return [element.attr("href") or "" for element in _elements(document, tags, "[href]")]
     return [href for element in _elements(document, tags) if (href := _address(element)) is not None]
 

@@ -40,12 +40,14 @@ def parse(body: bytes, label: str) -> Document:
 
     What is in ``<noscript>`` is parsed as HTML, as without scripts, and so is what is in a declarative shadow root.
     """
+    if label == "utf-8":  # what nearly all pages are in: decoded on the way, as `decode` does it
+        return _parse(body, label)
     return _parse(decode(body, label))
 
 
-def _parse(text: str) -> Document:
+def _parse(markup: str | bytes, label: str | None = None) -> Document:
     # Positions of nodes in the source would cost more than the parse, and nobody asks for them.
-    return turbohtml.parse(text, positions=False, allow_declarative_shadow_roots=False)
+    return turbohtml.parse(markup, encoding=label, positions=False, allow_declarative_shadow_roots=False)
 
 
 class Selector:

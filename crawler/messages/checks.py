@@ -173,8 +173,7 @@ def plain(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
     if value is None:
         return {}
     for key, part in of(Mapping, name, value).items():
-        if not isinstance(key, str):
-            raise TypeError(f"{name} must have str keys, not {key!r}")
+        text(f"a name in {name}", key)
         if not survives(part):
             raise TypeError(f"{name}[{key!r}] does not survive JSON: {part!r} ({kind(part)})")
     return dict(value)
@@ -230,8 +229,7 @@ def encoded(cb_kwargs: Mapping[str, Any], callback: Handler) -> dict[str, Any]:
     hints = hints_of(callback.__func__) if inspect.ismethod(callback) else None
     values: dict[str, Any] = {}
     for name, value in of(Mapping, "cb_kwargs", cb_kwargs).items():
-        if not isinstance(name, str):
-            raise TypeError(f"cb_kwargs must have str keys, not {name!r}")
+        text("a name in cb_kwargs", name)
         try:
             values[name] = _encoded(value, None if hints is None else hints.get(name, Any))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 import msgspec
@@ -15,6 +15,8 @@ from crawler.messages import checks
 from crawler.messages.checks import Handler
 
 __all__ = ["Request"]
+
+NO_FIELDS: Final = Headers()
 
 
 @attrs.frozen(init=False, eq=False, repr=False)
@@ -117,7 +119,7 @@ class Request:
             url = urls.normal(url + ("" if url.endswith(("?", "&")) else "&" if "?" in url else "?") + query) if query else url
         if not checks.TOKEN.fullmatch(checks.of(str, "method", method)):
             raise ValueError(f"method is not an HTTP method: {method!r}")
-        fields = Headers() if headers is None else checks.fields_of(headers)
+        fields = NO_FIELDS if headers is None else checks.fields_of(headers)
         content, content_type = checks.content_of(body, json, data)
         if content_type and "content-type" not in fields:
             fields = Headers((*fields.pairs, ("Content-Type", content_type)))

@@ -226,10 +226,10 @@ def _special() -> Iterator[tuple[str, Answer]]:
     yield "/robots.txt", Answer(ROBOTS, kind="text/plain")
     yield "/private/orders", Answer(_page("Orders", "<p>Nobody should read this.</p>"))
     yield "/catalogue.html", Answer(status=301, headers=(("Location", "/books/1"),))
-    yield "/offers", Answer(_page("Offers of the day", _links(_to(BOOKS[0]))))
+    yield "/offers", Answer(_page("Offers of the day", _links(_to(BOOKS[0]), kind="book")))
     yield "/opening-hours", Answer(_page("Opening hours", "<p>Whenever you like.</p>"), delay=SLOW)
     for one, other in (("a", "b"), ("b", "a")):
-        links = _links((f"/recommended/{other}", "More"), _to(BOOKS[8]))
+        links = _links((f"/recommended/{other}", "More")) + _links(_to(BOOKS[8]), kind="book")
         yield f"/recommended/{one}", Answer(_page("What we recommend", links))
 
 

@@ -1,0 +1,39 @@
+"""Log in by a form, then crawl what only members see.
+
+::
+
+    CLUB_PASSWORD=secret python -m crawler run examples/login.py -a user=ada -o orders.jsonl
+
+Cookies are kept as a browser keeps them, so whoever has logged in once stays so. The password comes from the
+environment: what stands on a command line can be read by every user of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crawler import Produced, Response, Spider
+
+
+class Orders(Spider):
+    """The orders of one member."""
+
+    user: str = "ada"
+    start_urls = ["https://club.example/login"]
+
+    def parse(self, response: Response) -> Produced:
+        """The form goes back with its hidden fields, a user and a password."""
+        hidden = response.css("form input[type=hidden]")
+        fields = {field.attrib["name"]: field.attrib["value"] for field in hidden}
+        fields |= {"user": self.user, "password": os.environ["CLUB_PASSWORD"]}
+        yield response.follow(response.css("form").attrib["action"], self.parse_home, method="POST", data=fields)
+
+    def parse_home(self, response: Response) -> Produced:
+        """The page behind the login. Without a link to log out, we are not inside."""
+        if not response.css("a.logout"):
+            raise PermissionError(f"the login of {self.user} was refused")
+        yield from response.follow_all("a.order", self.parse_order)
+
+    def parse_order(self, response: Response) -> Produced:
+        """One order."""
+        yield {"order": response.css("h1::text").get(), "total": response.css(".total::text").get()}

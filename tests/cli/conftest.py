@@ -1,0 +1,110 @@
+"""The command line from outside, and a site to use it on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+from crawler.cli import main
+from crawler.testing.demo import demo_site
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The demo's site, on loopback."""
+    with demo_site() as site:
+        yield site
+
+
+def environment(**extra):
+    """The environment of this process, without anything that sets up a crawl."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
+    return kept | {"PYTHONWARNINGS": "error", "COLUMNS": "100"} | extra
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts ``python -m crawler ...`` in an empty folder."""
+    running = []
+
+    def start(*arguments, env=None, **options):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "crawler", *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment(**(env or {})),
+            stdout=options.pop("stdout", subprocess.PIPE),
+            stderr=options.pop("stderr", subprocess.PIPE),
+            text=True,
+            **options,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def command(start):
+    """Runs ``python -m crawler ...`` to its end: exit code, standard output, standard error."""
+
+    def command(*arguments, env=None):
+        process = start(*arguments, env=env)
+        out, err = process.communicate(timeout=60)
+        assert "Traceback" not in err
+        return process.returncode, out, err
+
+    return command
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capfd):
+    """Runs a command that cannot be right, in this process: its one line on standard error."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    for name in list(os.environ):
+        if name.startswith("CRAWLER_"):
+            monkeypatch.delenv(name)
+
+    def refused(*arguments):
+        code = main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        assert (code, out) == (2, "")
+        assert err.startswith("crawler: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        return err.removeprefix("crawler: ").rstrip("\n")
+
+    yield refused
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+SPIDER = """\
+from crawler import Plugin, Settings, Spider
+
+
+class Books(Spider):
+    start_urls = ["{url}"]
+    shelf: int = 1
+
+    def parse(self, response):
+        yield {{"url": response.url, "title": response.css("h1::text").get()}}
+        yield from response.follow_all("a")
+"""
+
+
+@pytest.fixture
+def books(tmp_path, site):
+    """A spider of the demo's site."""
+    path = tmp_path / "books.py"
+    path.write_text(SPIDER.format(url=site.url))
+    return path

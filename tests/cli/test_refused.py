@@ -1,0 +1,143 @@
+"""Whatever is wrong with a command line is told in one line, with exit code 2, before anything is fetched."""
+
+from __future__ import annotations
+
+import pytest
+
+SPIDER = "class {}(Spider):\n    n: int = 1\n    def parse(self, response): ...\n"
+HEAD = "from crawler import Plugin, Spider\n"
+
+FILES = {
+    "one.py": HEAD + SPIDER.format("One"),
+    "two.py": HEAD + SPIDER.format("One") + SPIDER.format("Two") + SPIDER.format("_Base"),
+    "none.py": HEAD + "class Helper: ...\n",
+    "syntax.py": HEAD + "class Broken(Spider:\n",
+    "raises.py": HEAD + "\n\n1 / 0\n",
+    "exits.py": "raise SystemExit(0)\n",
+    "setting.py": HEAD + "class S(Spider):\n    settings = {'wrokers': 1}\n",
+    "needs.py": HEAD + "class Needs(Spider):\n    def __init__(self, key: str):\n        self.secret = {}[key]\n",
+    "plain.txt": "hello",
+    "plug.py": HEAD + "class Slow(Plugin):\n    def __init__(self, seconds: float = 1.0): ...\n"
+    "class Wrong(Plugin):\n    def presist(self, batch): ...\n",
+    "items.jsonl": '{"n": 1}\n',
+    "items.json": "not an array",
+}
+
+REFUSED = [
+    (["rnu"], 'unknown command "rnu". Did you mean "run"?'),
+    (["run"], "TARGET is missing (see crawler run --help)"),
+    (["run", "one.py", "two.py"], "unexpected argument 'two.py'"),
+    (["run", "one.py", "--overwrit"], "unknown option: --overwrit. Did you mean --overwrite? (see crawler run --help)"),
+    (["run", "one.py", "-o"], "-o needs a value"),
+    (["run", "one.py", "--log-level", "loud"], 'invalid value "loud" for --log-level'),
+    # targets
+    (["run", "nothing.py"], "no such file: nothing.py"),
+    (["run", "one"], "did you mean one.py?"),
+    (["run", "shop.example"], "did you mean https://shop.example?"),
+    (["run", "plain.txt"], "plain.txt is no Python file"),
+    (["run", "."], ". is a folder"),
+    (["run", "none.py"], "no spider in none.py"),
+    (["run", "two.py"], "several spiders in two.py (One, Two): name one, as in two.py:One"),
+    (["run", "two.py:Tow"], "two.py has no 'Tow' (did you mean Two?)"),
+    (["run", "plug.py:Slow"], "plug.py:Slow is no spider"),
+    (["run", "syntax.py"], "syntax.py:2: "),
+    (["run", "raises.py"], "raises.py:4: ZeroDivisionError: division by zero"),
+    (["run", "exits.py"], "exits.py:1: the file ended the program"),
+    (["run", "setting.py"], "setting.py:2: no such setting: wrokers (did you mean workers?)"),
+    (["run", "no.such.module:Spider"], "no module called 'no'"),
+    (["run", "http://"], "not a URL: 'http://'"),
+    (["run", "ftp://site.example/"], "not an http or https URL: 'ftp://site.example/'"),
+    # settings, arguments, plugins
+    (["run", "one.py", "-s", "wrokers=1"], "no such setting: wrokers (did you mean workers?)"),
+    (["run", "one.py", "-s", "workers"], "-s wants NAME=VALUE, got 'workers'"),
+    (["run", "one.py", "-s", "workers=many"], "setting workers: "),
+    (["run", "one.py", "-s", "workers=0"], "setting workers: "),
+    (["run", "one.py", "-a", "m=1"], "spider One has no argument 'm'"),
+    (["run", "one.py", "-a", "n=x"], "spider One: argument n: "),
+    (["run", "one.py", "-a", "n"], "-a wants NAME=VALUE, got 'n'"),
+    (["run", "needs.py"], "spider Needs needs the argument 'key'"),
+    (["run", "needs.py", "-a", "key=x"], "spider Needs cannot be made: KeyError: 'x'"),
+    (["run", "https://site.example/", "-a", "n=1"], "the spider of a URL has no argument 'n'"),
+    (["run", "one.py", "-p", "nothing"], "no plugin called 'nothing' is installed"),
+    (["run", "one.py", "-p", "plug:Slwo"], "plug has no 'Slwo' (did you mean Slow?)"),
+    (["run", "one.py", "-p", "plug:Wrong"], "did you mean persist()?"),
+    (["run", "one.py", "-p", "one:One"], ""),
+    (["run", "one.py", "-P", "slow.seconds=2"], "no plugin called 'slow' is enabled"),
+    (["run", "one.py", "-p", "plug:Slow", "-P", "slwo.seconds=2"], "(did you mean slow?)"),
+    (["run", "one.py", "-p", "plug:Slow", "-P", "slow.second=2"], "did you mean seconds?"),
+    (["run", "one.py", "-p", "plug:Slow", "-P", "slow.seconds=long"], "argument seconds: "),
+    (["run", "one.py", "-p", "plug:Slow", "-P", "slow=2"], "-P wants PLUGIN.OPTION=VALUE, got 'slow=2'"),
+    (["run", "one.py", "-p", "plug:Slow", "--no-plugin", "fast"], "--no-plugin: no plugin called 'fast' is enabled"),
+    # outputs and reports
+    (["run", "one.py", "-o", "items.xml"], "unknown ending '.xml'"),
+    (["run", "one.py", "-o", "nowhere/items.csv"], "no such folder: nowhere"),
+    (
+        ["run", "one.py", "-o", "items.jsonl"],
+        "items.jsonl exists already: --overwrite replaces it, --append adds to it",
+    ),
+    (["run", "one.py", "-o", "items.json", "--append"], "cannot append to items.json: it is not a JSON array"),
+    (["run", "one.py", "-o", "new.csv", "-o", "./new.csv"], "output ./new.csv is given twice"),
+    (["run", "one.py", "-o", "-", "-o", "-"], "output - is given twice"),
+    (["run", "one.py", "--overwrite", "--append"], "only one of them"),
+    (["run", "one.py", "--tolerate", "few"], "not a number of failures"),
+    (["run", "one.py", "--tolerate", "101%"], "not a number of failures"),
+    (["run", "one.py", "--report", "nowhere/report.json"], "no such folder: nowhere"),
+    (["run", "one.py", "--report", "."], "is a folder"),
+    # the other commands
+    (["fetch", "site.example"], "did you mean https://site.example?"),
+    (["fetch", "https://site.example/", "-s", "delya=1"], "did you mean delay?"),
+    (["links"], "URL is missing (see crawler links --help)"),
+    (["demo", "-o", "demo.xml"], "unknown ending '.xml'"),
+    (["new"], "NAME is missing"),
+    (["new", "one"], "one.py exists already"),
+    (["new", "crawler"], "crawler.py would take the place of the module 'crawler'"),
+    (["new", "json"], "json.py would take the place of the module 'json'"),
+    (["new", "httpx"], "httpx.py would take the place of the module 'httpx'"),
+    (["new", "my-shop"], "did you mean my_shop?"),
+    (["new", "../shop"], "'../shop' cannot name a spider"),
+    (["new", "class"], "'class' cannot name a spider"),
+    (["new", "shop", "shop.example"], "did you mean https://shop.example?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=[" ".join(arguments) for arguments, _ in REFUSED])
+def test_what_is_wrong_is_told_in_one_line_with_exit_code_2(refused, tmp_path, arguments, words):
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content)
+    assert words in refused(*arguments)
+    left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
+    assert left == set(FILES)
+    assert (tmp_path / "items.jsonl").read_text() == FILES["items.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("workers = 1\n", "crawler.toml: no such key: workers"),
+        ("[setings]\nworkers = 1\n", "crawler.toml: no such key: setings (did you mean settings?)"),
+        ("[settings]\nwrokers = 1\n", "crawler.toml: no such setting: wrokers (did you mean workers?)"),
+        ("[settings]\nworkers = 'x'\n", "crawler.toml: setting workers: "),
+        ("settings = 1\n", "crawler.toml: settings and plugins.NAME are tables"),
+        ("plugins = 1\n", "crawler.toml: settings and plugins.NAME are tables"),
+        ("plugins = [1]\n", "crawler.toml: settings and plugins.NAME are tables"),
+        ("[settings\n", "crawler.toml: "),
+        ("[plugins.nothing]\n", "no plugin called 'nothing' is installed"),
+        ("[plugins.'plug:Slow']\nsecond = 1\n", "plugin slow has no argument 'second'"),
+    ],
+)
+def test_what_is_wrong_in_the_settings_file_is_told_too(refused, tmp_path, content, words):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "crawler.toml").write_text(content)
+    assert words in refused("run", "one.py")
+
+
+def test_what_is_wrong_in_the_environment_is_told_too(refused, tmp_path, monkeypatch):
+    (tmp_path / "one.py").write_text(FILES["one.py"])
+    monkeypatch.setenv("CRAWLER_WORKERS", "many")
+    assert "environment: setting workers: " in refused("run", "one.py")
+
+
+def test_the_console_script_and_the_module_refuse_alike(command, tmp_path):
+    code, out, err = command("run", "nothing.py")
+    assert (code, out, err) == (2, "", "crawler: no such file: nothing.py\n")

@@ -1,0 +1,639 @@
+"""`Request`: what each argument becomes, and that whatever does not survive JSON is refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import math
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler import Headers, Request, Spider
+
+URL = "https://site.test/"
+
+
+@attrs.frozen
+class Point:
+    x: int
+    y: float = 0.0
+
+
+@dataclasses.dataclass
+class Range:
+    first: datetime.date
+    last: datetime.date | None = None
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+class Shop(Spider):
+    def parse(self, response):
+        return None
+
+    def plain(self, response, page: int = 1, **others):
+        return None
+
+    def none(self):
+        return None
+
+    def needs(self, response, category):
+        return None
+
+    def typed(
+        self,
+        response,
+        *,
+        point: Point = Point(0),
+        span: Range | None = None,
+        when: datetime.datetime | None = None,
+        color: Color = Color.RED,
+        price: Decimal = Decimal(0),
+        weight: float = 0.0,
+        data: bytes = b"",
+        many: list[Point] = [],  # noqa: B006
+        pair: tuple[int, int] = (0, 0),
+        anything: Any = None,
+        loose=None,
+    ):
+        return None
+
+    def failed(self, failure):
+        return None
+
+    @staticmethod
+    def static(response):
+        return None
+
+
+SHOP = Shop()
+
+
+def kept(request: Request) -> Request:
+    """What is left of a request after JSON."""
+    back = Request.from_json(request.to_json())
+    assert back == request
+    assert back.key == request.key
+    assert {name: type(getattr(back, name)) for name in ("headers", "body", "auth", "accept_status", "redirects")} == {
+        "headers": Headers, "body": bytes, "auth": type(request.auth), "accept_status": tuple, "redirects": tuple
+    }  # fmt: skip
+    return back
+
+
+# ---- arguments --------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_a_url_and_defaults():
+    request = Request("HTTPS://Site.test:443/a/../b#top")
+    assert request.url == "https://site.test/b"
+    assert (request.method, request.body, request.headers, request.callback) == ("GET", b"", {}, None)
+    assert (request.priority, request.dont_filter, request.lane, request.session) == (0, False, None, "")
+    assert (request.depth, request.redirects) == (0, ())
+    assert repr(request) == "<Request GET https://site.test/b>"
+
+
+@pytest.mark.parametrize(
+    ("params", "url"),
+    [
+        ({"a": 1, "b": "x y"}, "https://site.test/?a=1&b=x+y"),
+        ([("a", "1"), ("a", "2")], "https://site.test/?a=1&a=2"),
+        ({"a": ["1", 2], "b": ()}, "https://site.test/?a=1&a=2"),
+        ({"ü": "ß&="}, "https://site.test/?%C3%BC=%C3%9F%26%3D"),
+        ({"raw": b"\xff"}, "https://site.test/?raw=%FF"),
+        ({"yes": True, "no": False, "empty": None, "half": 0.5}, "https://site.test/?yes=true&no=false&empty=&half=0.5"),
+        ({}, "https://site.test/"),
+    ],
+)
+def test_params_become_the_query(params, url):
+    assert Request(URL, params=params).url == url
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("https://site.test/?q=1", "https://site.test/?q=1&a=1"),
+        ("https://site.test/?", "https://site.test/?a=1"),
+        ("https://site.test/?q=1&", "https://site.test/?q=1&a=1"),
+        ("https://site.test/p#f", "https://site.test/p?a=1"),
+    ],
+)
+def test_params_go_behind_the_query_that_is_there(before, after):
+    assert Request(before, params={"a": 1}).url == after
+
+
+def test_a_method_is_written_in_capitals():
+    assert Request(URL, method="post").method == "POST"
+    assert Request(URL, method="M-SEARCH").method == "M-SEARCH"
+
+
+@pytest.mark.parametrize(
+    ("given_", "body", "kind"),
+    [
+        ({"body": b"\x00\xff"}, b"\x00\xff", None),
+        ({"body": "ü"}, b"\xc3\xbc", None),
+        ({"json": {"a": [1, None, "ü"]}}, b'{"a":[1,null,"\xc3\xbc"]}', "application/json"),
+        ({"json": []}, b"[]", "application/json"),
+        ({"json": Point(1)}, b'{"x":1,"y":0.0}', "application/json"),
+        ({"data": {"a": 1, "b": ["x y", "~*"]}}, b"a=1&b=x+y&b=%7E*", "application/x-www-form-urlencoded"),
+        ({"data": [("a", "ü"), ("a", None)]}, b"a=%C3%BC&a=", "application/x-www-form-urlencoded"),
+        ({"data": {}}, b"", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_body_is_given_in_one_of_three_forms(given_, body, kind):
+    request = kept(Request(URL, method="POST", **given_))
+    assert request.body == body
+    assert request.headers.get("content-type") == kind
+
+
+def test_a_content_type_that_was_given_stays():
+    request = Request(URL, json={}, headers={"content-TYPE": "application/vnd.api+json"})
+    assert request.headers.pairs == (("content-TYPE", "application/vnd.api+json"),)
+
+
+def test_headers_keep_their_order_and_spelling():
+    pairs = [("X-B", "1"), ("x-a", ""), ("X-B", "\t!~ ")]
+    assert Request(URL, headers=pairs).headers.pairs == tuple(pairs)
+    assert Request(URL, headers=Headers(pairs)).headers.pairs == tuple(pairs)
+    assert Request(URL, headers={"X-B": "1"}).headers["x-b"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("url", "auth", "pair"),
+    [
+        ("https://site.test/", None, None),
+        ("https://site.test/", ("user", "pass"), ("user", "pass")),
+        ("https://site.test/", ["user", ""], ("user", "")),
+        ("https://u%40:p%3A@site.test/", None, ("u@", "p:")),
+        ("https://u:p@site.test/", ("user", "pass"), ("user", "pass")),
+    ],
+)
+def test_auth_comes_from_the_argument_or_the_url_and_never_stays_in_it(url, auth, pair):
+    request = kept(Request(url, auth=auth))
+    assert (request.url, request.auth) == ("https://site.test/", pair)
+
+
+def test_every_other_argument_is_kept_as_it_is():
+    request = kept(
+        Request(
+            URL, "parse_item", errback="failed", cookies={"a": "b c", "c": ""}, session="ü", proxy="socks5h://p.test:1080",
+            meta={"a": [1, 2.5, None, {"b": "c"}]}, priority=-5, dont_filter=True, lane="key:A", quotas={"key:A": 2, "b": 0.5},
+            accept_status=[404, 410], timeout=2.5, attempts=1, max_body=10, plugins={"browser": {"wait": "#app"}, "warc": False},
+        ).moved(3, ("https://site.test/old",))
+    )  # fmt: skip
+    assert (request.callback, request.errback, request.cookies) == ("parse_item", "failed", {"a": "b c", "c": ""})
+    assert (request.session, request.proxy) == ("ü", "socks5h://p.test:1080")
+    assert request.meta == {"a": [1, 2.5, None, {"b": "c"}]}
+    assert (request.priority, request.dont_filter, request.lane) == (-5, True, "key:A")
+    assert (request.quotas, request.accept_status) == ({"key:A": 2, "b": 0.5}, (404, 410))
+    assert (request.timeout, request.attempts, request.max_body) == (2.5, 1, 10)
+    assert request.plugins == {"browser": {"wait": "#app"}, "warc": False}
+    assert (request.depth, request.redirects) == (3, ("https://site.test/old",))
+
+
+@pytest.mark.parametrize("name", ["lane", "proxy"])
+def test_an_empty_name_is_none(name):
+    assert getattr(kept(Request(URL, **{name: ""})), name) is None
+
+
+def test_accepted_statuses_may_come_from_anywhere():
+    assert Request(URL, accept_status=range(500, 503)).accept_status == (500, 501, 502)
+    assert Request(URL, accept_status=iter({404})).accept_status == (404,)
+
+
+# ---- refusals ---------------------------------------------------------------------------------------------------------
+
+REFUSED = [
+    ("url", 5, "url must be str, not int"),
+    ("url", None, "url must be str, not NoneType"),
+    ("url", b"https://site.test/", "url must be str, not bytes"),
+    ("url", "/a", "not a URL: '/a'"),
+    ("url", "ftp://site.test/", "not an http or https URL: 'ftp://site.test/'"),
+    ("method", "", "method is not an HTTP method: ''"),
+    ("method", "GET /", "method is not an HTTP method: 'GET /'"),
+    ("method", "GÉT", "method is not an HTTP method: 'GÉT'"),
+    ("method", None, "method must be str, not NoneType"),
+    ("params", "a=b", "params must be a mapping or pairs, not str"),
+    ("params", 5, "params must be a mapping or pairs, not int"),
+    ("params", ["ab"], "params must be a mapping or pairs: 'ab' is no pair"),
+    ("params", [("a",)], "params must be a mapping or pairs: ('a',) is no pair"),
+    ("params", {"a": {"b": 1}}, "params['a'] must be text or a number, not dict"),
+    ("params", {"a": [[1]]}, "params['a'] must be text or a number, not list"),
+    ("params", {5: "a"}, "a name in params must be str, not int"),
+    ("params", {"a": "\ud800"}, "params does not survive JSON"),
+    ("headers", 5, "headers must be a mapping or pairs, not int"),
+    ("headers", "A: b", "headers must be a mapping or pairs, not str"),
+    ("headers", [("A",)], "headers must be a mapping or pairs: ('A',) is no pair"),
+    ("headers", {"A B": "c"}, "headers: not a field name: 'A B'"),
+    ("headers", {"": "c"}, "headers: not a field name: ''"),
+    ("headers", {"A:": "c"}, "headers: not a field name: 'A:'"),
+    ("headers", {"Ä": "c"}, "headers: not a field name: 'Ä'"),
+    ("headers", {5: "c"}, "headers: not a field name: 5"),
+    ("headers", {"A": "b\r\nC: d"}, "headers: not a value for A: 'b\\r\\nC: d'"),
+    ("headers", {"A": "b\n"}, "headers: not a value for A: 'b\\n'"),
+    ("headers", {"A": "b\0"}, "headers: not a value for A: 'b\\x00'"),
+    ("headers", {"A": "日"}, "headers: not a value for A: '日'"),
+    ("headers", {"A": 5}, "headers: not a value for A: 5"),
+    ("headers", {"A": None}, "headers: not a value for A: None"),
+    ("headers", Headers({"A": "\n"}), "headers: not a value for A: '\\n'"),
+    ("body", 5, "body must be bytes, not int"),
+    ("body", {"a": 1}, "body must be bytes, not dict"),
+    ("body", "\ud800", "body does not survive JSON"),
+    ("json", object(), "json cannot be encoded"),
+    ("json", {"a": "\ud800"}, "json cannot be encoded"),
+    ("data", "a=b", "data must be a mapping or pairs, not str"),
+    ("data", 5, "data must be a mapping or pairs, not int"),
+    ("data", {"a": object()}, "data['a'] must be text or a number, not object"),
+    ("data", {"a": "\ud800"}, "data does not survive JSON"),
+    ("cookies", "a=b", "cookies must be Mapping, not str"),
+    ("cookies", {"a": 1}, "cookies: not a value for a: 1"),
+    ("cookies", {"a": "b; c"}, "cookies: not a value for a: 'b; c'"),
+    ("cookies", {"a": "b\r\nX: y"}, "cookies: not a value for a"),
+    ("cookies", {"a": "ü"}, "cookies: not a value for a"),
+    ("cookies", {"a=b": "c"}, "cookies: not the name of a cookie: 'a=b'"),
+    ("cookies", {"": "c"}, "cookies: not the name of a cookie: ''"),
+    ("cookies", {1: "c"}, "cookies: not the name of a cookie: 1"),
+    ("session", None, "session must be str, not NoneType"),
+    ("session", "\ud800", "session does not survive JSON"),
+    ("auth", "ab", "auth must be a user and a password, not str"),
+    ("auth", ("a",), "auth must be a user and a password, not tuple"),
+    ("auth", 5, "auth must be a user and a password, not int"),
+    ("auth", ("a", None), "auth must be str, not NoneType"),
+    ("auth", ("a:b", "c"), "auth: a user has no colon"),
+    ("auth", ("a", "\n"), "auth: a user has no colon, and neither part has control characters"),
+    ("proxy", 5, "proxy must be str, not int"),
+    ("proxy", "p.test:8080", "proxy is not the URL of an http, https, socks5 or socks5h proxy"),
+    ("proxy", "ftp://p.test", "proxy is not the URL of an http, https, socks5 or socks5h proxy"),
+    ("meta", [1], "meta must be Mapping, not list"),
+    ("meta", {1: 2}, "a name in meta must be str, not int"),
+    ("meta", {"a": {1: 2}}, "meta['a'] does not survive JSON: {1: 2} (dict)"),
+    ("meta", {"a": (1,)}, "meta['a'] does not survive JSON: (1,) (tuple)"),
+    ("meta", {"a": [(1,)]}, "meta['a'] does not survive JSON"),
+    ("meta", {"a": {"b"}}, "meta['a'] does not survive JSON"),
+    ("meta", {"a": math.nan}, "meta['a'] does not survive JSON: nan"),
+    ("meta", {"a": [math.inf]}, "meta['a'] does not survive JSON"),
+    ("meta", {"a": b"b"}, "meta['a'] does not survive JSON"),
+    ("meta", {"a": datetime.date(2026, 1, 1)}, "meta['a'] does not survive JSON"),
+    ("meta", {"a": Point(1)}, "meta['a'] does not survive JSON"),
+    ("meta", {"a": object()}, "meta['a'] does not survive JSON"),
+    ("meta", {"a": "\ud800"}, "meta['a'] does not survive JSON"),
+    ("meta", {"\ud800": 1}, "a name in meta does not survive JSON"),
+    ("cb_kwargs", [1], "cb_kwargs must be Mapping, not list"),
+    ("cb_kwargs", {1: 2}, "a name in cb_kwargs must be str, not int"),
+    ("cb_kwargs", {"a": object()}, "cb_kwargs['a'] does not survive JSON"),
+    ("cb_kwargs", {"a": math.nan}, "cb_kwargs['a'] does not survive JSON"),
+    ("priority", "1", "priority must be int, not str"),
+    ("priority", 1.0, "priority must be int, not float"),
+    ("priority", True, "priority must be int, not bool"),
+    ("priority", 2**64, "priority must be smaller, not 18446744073709551616"),
+    ("lane", 5, "lane must be str, not int"),
+    ("lane", "\ud800", "lane does not survive JSON"),
+    ("quotas", ["a"], "quotas must be Mapping, not list"),
+    ("quotas", {"a": "2"}, "quotas['a'] must be a number, not str"),
+    ("quotas", {"a": True}, "quotas['a'] must be a number, not bool"),
+    ("quotas", {"a": 0}, "quotas['a'] must be a number above 0, not 0"),
+    ("quotas", {"a": math.inf}, "quotas['a'] must be a number above 0, not inf"),
+    ("quotas", {5: 1}, "a name in quotas must be str, not int"),
+    ("accept_status", 404, "accept_status must be several statuses, not int"),
+    ("accept_status", ["404"], "a status in accept_status must be int, not str"),
+    ("accept_status", "404", "a status in accept_status must be int, not str"),
+    ("accept_status", [99], "accept_status: not an HTTP status: 99"),
+    ("timeout", 0, "timeout must be a number above 0, not 0"),
+    ("timeout", -1.0, "timeout must be a number above 0, not -1.0"),
+    ("timeout", math.nan, "timeout must be a number above 0, not nan"),
+    ("timeout", math.inf, "timeout must be a number above 0, not inf"),
+    ("timeout", "5", "timeout must be a number, not str"),
+    ("timeout", True, "timeout must be a number, not bool"),
+    ("attempts", 0, "attempts must be at least 1, not 0"),
+    ("attempts", 1.5, "attempts must be int, not float"),
+    ("max_body", 0, "max_body must be at least 1, not 0"),
+    ("max_body", "1", "max_body must be int, not str"),
+    ("plugins", ["a"], "plugins must be Mapping, not list"),
+    ("plugins", {"a": {"b": object()}}, "plugins['a'] does not survive JSON"),
+    ("callback", 5, "callback must be a method of the spider or its name, not 5"),
+    ("callback", "not a name", "callback is not the name of a method: 'not a name'"),
+    ("callback", "", "callback is not the name of a method: ''"),
+    ("callback", lambda response: None, "callback must be a method of the spider or its name"),
+    ("callback", SHOP.static, "callback must be a method of the spider or its name"),
+    ("callback", SHOP.none, "callback Shop.none cannot be called: too many positional arguments"),
+    ("callback", SHOP.needs, "callback Shop.needs cannot be called: missing a required argument: 'category'"),
+    ("errback", 5, "errback must be a method of the spider or its name, not 5"),
+    ("errback", "a.b", "errback is not the name of a method: 'a.b'"),
+    ("errback", SHOP.none, "errback Shop.none cannot be called: too many positional arguments"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "words"), REFUSED)
+def test_what_does_not_fit_is_refused_by_the_name_of_its_argument(name, value, words):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        Request(**({"url": URL} | {name: value}))
+    assert str(caught.value).startswith(words)
+
+
+def test_every_argument_that_can_be_wrong_is_among_those():
+    assert {name for name, *_ in REFUSED} == set(Request.__init__.__annotations__) - {"return", "dont_filter"}
+
+
+@pytest.mark.parametrize("two", [{"body": b"a", "json": {}}, {"body": "", "data": {}}, {"json": 1, "data": {}}])
+def test_two_bodies_are_refused(two):
+    with pytest.raises(TypeError, match="give one of body, json and data, not several"):
+        Request(URL, **two)
+
+
+def test_a_value_that_holds_itself_is_refused():
+    loop: list[Any] = []
+    loop.append(loop)
+    for name in ("meta", "cb_kwargs", "plugins"):
+        with pytest.raises(TypeError, match=r"\['a'\] does not survive JSON"):
+            Request(URL, **{name: {"a": loop}})
+    with pytest.raises(TypeError, match="json cannot be encoded"):
+        Request(URL, json=loop)
+
+
+def test_an_unknown_argument_is_refused():
+    with pytest.raises(TypeError, match="colour"):
+        Request(URL, colour="red")
+
+
+# ---- callbacks and what they are given -------------------------------------------------------------------------------
+
+
+def test_a_callback_is_kept_by_its_name():
+    request = kept(Request(URL, SHOP.plain, errback=SHOP.failed))
+    assert (request.callback, request.errback) == ("plain", "failed")
+    assert kept(Request(URL, "anything")).callback == "anything"
+
+
+def test_what_the_callback_is_given_is_checked_against_its_signature():
+    assert Request(URL, SHOP.needs, cb_kwargs={"category": "books"}).cb_kwargs == {"category": "books"}
+    assert Request(URL, SHOP.plain, cb_kwargs={"page": 2, "x": 1}).cb_kwargs == {"page": 2, "x": 1}
+    with pytest.raises(TypeError, match="got an unexpected keyword argument 'categroy'"):
+        Request(URL, SHOP.typed, cb_kwargs={"categroy": "books"})
+    with pytest.raises(TypeError, match="multiple values for argument 'response'"):
+        Request(URL, SHOP.plain, cb_kwargs={"response": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "stored"),
+    [
+        ("point", Point(1, 2.5), {"x": 1, "y": 2.5}),
+        ("span", Range(datetime.date(2026, 1, 2)), {"first": "2026-01-02", "last": None}),
+        ("span", None, None),
+        ("when", datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.UTC), "2026-01-02T03:04:05.000006Z"),
+        ("color", Color.RED, "red"),
+        ("price", Decimal("1.10"), "1.10"),
+        ("weight", 5, 5),
+        ("weight", 0.1, 0.1),
+        ("data", b"\x00\xff", "AP8="),
+        ("many", [Point(1), Point(2)], [{"x": 1, "y": 0.0}, {"x": 2, "y": 0.0}]),
+        ("pair", (1, 2), [1, 2]),
+        ("anything", {"a": [1, None]}, {"a": [1, None]}),
+        ("loose", "text", "text"),
+    ],
+)
+def test_an_annotation_brings_a_value_back(name, value, stored):
+    request = kept(Request(URL, SHOP.typed, cb_kwargs={name: value}))
+    assert request.cb_kwargs == {name: stored}
+    hint = Shop.typed.__annotations__[name] if name != "loose" else "Any"
+    assert msgspec.convert(request.cb_kwargs[name], eval(hint)) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("loose", datetime.date(2026, 1, 2)),
+        ("loose", (1, 2)),
+        ("loose", [(1, 2)]),
+        ("loose", {1: 2}),
+        ("loose", [Point(1)]),
+        ("loose", b"bytes"),
+        ("anything", Point(1)),
+        ("anything", {"a": {1}}),
+        ("point", "1"),
+        ("point", {"x": "one"}),
+        ("weight", math.nan),
+        ("weight", math.inf),
+        ("weight", "heavy"),
+        ("pair", (1, 2, 3)),
+        ("many", [1]),
+        ("when", "yesterday"),
+    ],
+)
+def test_what_the_callback_would_get_back_changed_is_refused(name, value):
+    with pytest.raises(TypeError, match=rf"^cb_kwargs\['{name}'\] does not survive JSON: "):
+        Request(URL, SHOP.typed, cb_kwargs={name: value})
+
+
+def test_a_callback_named_by_a_word_gets_what_msgspec_can_write():
+    request = kept(Request(URL, "typed", cb_kwargs={"point": Point(1), "when": datetime.datetime(2026, 1, 2)}))
+    assert request.cb_kwargs == {"point": {"x": 1, "y": 0.0}, "when": "2026-01-02T00:00:00"}
+
+
+def test_annotations_that_cannot_be_resolved_count_as_none():
+    class Odd(Spider):
+        def parse_odd(self, response: Missing, page: AlsoMissing):  # noqa: F821
+            return None
+
+    assert Request(URL, Odd().parse_odd, cb_kwargs={"page": 3}).cb_kwargs == {"page": 3}
+    with pytest.raises(TypeError, match="annotate the parameter"):
+        Request(URL, Odd().parse_odd, cb_kwargs={"page": Point(1)})
+
+
+# ---- identity ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_key_of_a_plain_request_is_its_url():
+    assert Request("https://SITE.test/a#b", headers={"A": "b"}, session="x", priority=3).key == "https://site.test/a"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Request(URL, method="HEAD"),
+        Request(URL, method="POST"),
+        Request(URL, body=b"a"),
+        Request(URL, method="POST", body=b"a"),
+        Request(URL, method="POST", body=b"b"),
+        Request(URL, method="PUT", body=b"a"),
+        Request("https://site.test/?a=1"),
+    ],
+    ids=lambda request: request.key,
+)
+def test_another_method_body_or_url_is_another_request(other):
+    others = [Request(URL), Request(URL, method="POST", body=b"c"), Request("https://other.test/")]
+    assert other.key not in {request.key for request in others}
+
+
+def test_a_key_of_one_request_is_never_that_of_another_url():
+    """A URL has no space, so what stands before and behind one cannot be taken for part of it."""
+    assert Request(URL, method="POST").key == "POST https://site.test/ "
+    assert Request("https://site.test/POST%20x").key == "https://site.test/POST%20x"
+
+
+def test_requests_are_equal_if_every_field_is():
+    assert Request(URL) == Request("https://site.test")
+    assert hash(Request(URL)) == hash(Request(URL, priority=1))
+    assert Request(URL) != Request(URL, priority=1)
+    assert Request(URL) != Request(URL).moved(1)
+    assert Request(URL) != URL
+
+
+def test_a_request_does_not_change():
+    meta = {"a": 1}
+    request = Request(URL, meta=meta)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        request.url = "https://other.test/"  # type: ignore[misc]
+    meta["b"] = 2
+    assert request.meta == {"a": 1}
+
+
+# ---- copies -----------------------------------------------------------------------------------------------------------
+
+FULL = Request(
+    "https://site.test/a?b", SHOP.typed, errback=SHOP.failed, method="PATCH", headers=[("X-A", "1"), ("x-a", "2")],
+    json={"a": 1}, cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test", meta={"m": [1]},
+    cb_kwargs={"when": datetime.datetime(2026, 1, 2), "pair": (1, 2)}, priority=3, dont_filter=True, lane="l",
+    quotas={"q": 2}, accept_status=(404,), timeout=1.5, attempts=2, max_body=7, plugins={"x": False},
+).moved(4, ("https://site.test/0",))  # fmt: skip
+
+
+def test_replacing_nothing_changes_nothing():
+    assert FULL.replace() == FULL
+    assert FULL.replace() is not FULL
+    assert FULL.replace().headers.pairs == FULL.headers.pairs
+
+
+def test_no_field_has_its_default_in_the_full_request():
+    plain = Request(URL)
+    assert [name for name in attrs.fields_dict(Request) if getattr(FULL, name) == getattr(plain, name)] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value"),
+    [
+        ({"url": "https://site.test/z"}, "url", "https://site.test/z"),
+        ({"params": {"c": 1}}, "url", "https://site.test/a?b&c=1"),
+        ({"method": "put"}, "method", "PUT"),
+        ({"body": b"x"}, "body", b"x"),
+        ({"meta": {}}, "meta", {}),
+        ({"meta": None}, "meta", {}),
+        ({"callback": None}, "callback", None),
+        ({"callback": SHOP.typed}, "cb_kwargs", {"when": "2026-01-02T00:00:00", "pair": [1, 2]}),
+        ({"cb_kwargs": {"pair": (3, 4)}}, "cb_kwargs", {"pair": [3, 4]}),
+        ({"lane": None}, "lane", None),
+        ({"priority": 9}, "priority", 9),
+        ({"depth": 0}, "depth", 0),
+        ({"redirects": ()}, "redirects", ()),
+    ],
+)
+def test_one_field_is_replaced_and_the_others_stay(changes, field, value):
+    changed = FULL.replace(**changes)
+    assert getattr(changed, field) == value
+    others = set(attrs.fields_dict(Request)) - {field, *changes}
+    assert [name for name in others if getattr(changed, name) != getattr(FULL, name)] == []
+
+
+def test_a_new_form_or_json_brings_its_own_content_type():
+    changed = FULL.replace(data={"a": 1})
+    assert (changed.body, changed.headers["content-type"]) == (b"a=1", "application/x-www-form-urlencoded")
+    assert changed.headers["x-a"] == "1, 2"
+    assert FULL.replace(json=[1]).headers.get_list("content-type") == ["application/json"]
+
+
+def test_a_password_does_not_follow_to_another_origin():
+    assert FULL.replace(url="https://other.test/").auth is None
+    assert FULL.replace(url="http://site.test/").auth is None
+    assert FULL.replace(url="https://other.test/", auth=("u", "p")).auth == ("u", "p")
+    assert FULL.replace(url="https://x:y@other.test/").auth == ("x", "y")
+    assert FULL.replace(url="https://site.test/other").auth == ("u", "p")
+
+
+def test_a_wrong_replacement_is_refused_like_a_wrong_argument():
+    with pytest.raises(TypeError, match="priority must be int"):
+        FULL.replace(priority="high")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        FULL.replace(colour="red")
+    with pytest.raises(ValueError, match="not a URL"):
+        FULL.replace(url="/a")
+    with pytest.raises(TypeError, match="missing a required argument: 'category'"):
+        Request(URL).replace(callback=SHOP.needs)
+
+
+# ---- JSON -------------------------------------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+VISIBLE = st.text("".join(map(chr, range(0x21, 0x7F))), min_size=1, max_size=6)
+ARGUMENTS = st.fixed_dictionaries(
+    {"url": st.builds("https://u:p@site.test/{}?{}#{}".format, TEXT, TEXT, TEXT)},
+    optional={
+        "callback": st.sampled_from([None, "parse_item", SHOP.plain]),
+        "errback": st.sampled_from([None, "failed", SHOP.failed]),
+        "method": st.sampled_from(["get", "POST", "DELETE"]),
+        "params": st.dictionaries(TEXT, TEXT | st.integers() | st.none(), max_size=3),
+        "headers": st.lists(st.tuples(st.from_regex(r"[A-Za-z0-9-]{1,5}", fullmatch=True), VISIBLE), max_size=3),
+        "body": st.binary(max_size=20) | TEXT,
+        "cookies": st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.from_regex(r"[ -:<-~]{0,5}", fullmatch=True)),
+        "session": TEXT,
+        "auth": st.none() | st.tuples(st.just("user"), st.from_regex(r"[ -~]{0,5}", fullmatch=True)),
+        "meta": st.dictionaries(TEXT, VALUES, max_size=3),
+        "cb_kwargs": st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),
+        "priority": st.integers(-(2**63), 2**63 - 1),
+        "dont_filter": st.booleans(),
+        "lane": st.none() | TEXT,
+        "quotas": st.dictionaries(TEXT, st.integers(1, 9) | st.floats(0.1, 9), max_size=2),
+        "accept_status": st.lists(st.integers(100, 999), max_size=3),
+        "timeout": st.none() | st.floats(0.001, 1e6) | st.integers(1, 9),
+        "attempts": st.none() | st.integers(1, 9),
+        "max_body": st.none() | st.integers(1, 2**40),
+        "plugins": st.dictionaries(TEXT, VALUES, max_size=2),
+    },
+)
+
+
+@given(ARGUMENTS)
+def test_a_request_survives_json_or_is_refused_naming_what_does_not(arguments):
+    try:
+        request = Request(**arguments)
+    except (TypeError, ValueError) as error:
+        assert str(error).partition("[")[0] in ("meta", "plugins", "cb_kwargs")  # noqa: PT017
+        return
+    kept(request)
+
+
+@given(VALUES)
+def test_values_that_go_through_come_out_equal_and_of_the_same_types(value):
+    try:
+        request = Request(URL, meta={"a": value})
+    except TypeError:
+        return
+    assert repr(Request.from_json(request.to_json()).meta) == repr({"a": value})
+
+
+@given(VALUES)
+def test_what_a_callback_is_given_comes_out_as_it_went_in(value):
+    try:
+        request = Request(URL, SHOP.plain, cb_kwargs={"other": value})
+    except TypeError:
+        return
+    assert repr(Request.from_json(request.to_json()).cb_kwargs) == repr({"other": value})
+
+
+def test_defaults_take_no_room_in_json():
+    assert Request(URL).to_json() == b'{"url":"https://site.test/"}'
+
+
+def test_a_full_request_survives_json():
+    assert kept(FULL).headers.pairs == FULL.headers.pairs
