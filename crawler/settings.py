@@ -121,6 +121,7 @@ class Settings:
     if not typing.TYPE_CHECKING:  # hides the signature of __init__ from type checkers
 
         def __new__(cls, **given: Any) -> Self:
+            """Remembers which fields are given."""
             for name in given:
                 if name not in NAMES:
                     raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
@@ -179,19 +180,19 @@ class Settings:
         """
         authority = authority.lower()
         host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
-        for glob, pace in self.pacing.items():
-            low = glob.lower()
-            # In a glob the brackets of an IPv6 address would stand for one of its characters.
-            if low in (authority, host) or fnmatch.fnmatchcase(authority, low) or fnmatch.fnmatchcase(host, low):
-                break
-        else:
-            pace = Pace()
+        found = (pace for glob, pace in self.pacing.items() if _matches(glob.lower(), authority, host))
+        pace = next(found, Pace())
         return attrs.evolve(
             pace,
             concurrency=self.per_domain if pace.concurrency is None else pace.concurrency,
             delay=self.delay if pace.delay is None else pace.delay,
             jitter=self.jitter if pace.jitter is None else pace.jitter,
         )
+
+
+def _matches(glob: str, authority: str, host: str) -> bool:
+    # Taken for a pattern, the brackets of an IPv6 address would stand for one of its characters.
+    return glob in (authority, host) or fnmatch.fnmatchcase(authority, glob) or fnmatch.fnmatchcase(host, glob)
 
 
 NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.startswith("_"))

@@ -18,7 +18,7 @@ class LaneStats:
     """Requests that were sent."""
     refusals: int = 0
     """Answers 429 and 503."""
-    waited: Counter[str] = attrs.field(factory=Counter)
+    waited: dict[str, float] = attrs.field(factory=dict)
     """Seconds that requests were ready and had to wait, by reason."""
     quotas: dict[str, Any] = attrs.field(factory=dict)
     """What the server declared, by policy."""

@@ -7,18 +7,18 @@ case, query parameters their order, ``/a`` is not ``/a/`` and ``%2F`` is not ``/
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 import ada_url
 
-__all__ = ["authority", "host", "is_web", "join", "normal", "origin", "split_userinfo"]
+__all__ = ["authority", "host", "is_web", "join", "join_all", "normal", "origin", "split_userinfo"]
 
-STRIPPED: Final = "".join(map(chr, range(0x21)))
-"""What the parser takes off both ends: C0 controls and spaces."""
-NO_SLASHES: Final = re.compile(r"https?:(?!//)", re.IGNORECASE)
-"""After the scheme of the base itself such a reference is a relative one: ``https:?a`` is ``?a``."""
+WHOLE_BASE: Final = re.compile(r"[\0- ?#]|https?:(?!//)|\Z", re.IGNORECASE)
+"""How a `href` begins that more of the base than its folder may count for: empty, a query, a fragment, what white space
+may hide, and a scheme without slashes, behind which stands a relative reference (``https:?a`` is ``?a``)."""
 
 
 def normal(url: str) -> str:
@@ -45,16 +45,21 @@ def is_web(url: str) -> bool:
 def join(base: str, href: str) -> str | None:
     """The absolute web URL that `href` means on the page at `base`, without its fragment.
 
-    `base` is a canonical URL. ``None``: it is no web URL (``mailto:``, ``javascript:``, a broken one). A repeated
-    `href` on pages of the same folder costs a look-up, since only an empty one, a bare query or a bare fragment
-    depend on more of the base than its folder; so may oddities, which are not looked up that way.
+    `base` is a canonical URL. ``None``: it is no web URL (``mailto:``, ``javascript:``, a broken one).
     """
-    href = href.strip(STRIPPED)
-    if not href or href[0] in "?#" or not href.isprintable() or (href[0] in "hH" and NO_SLASHES.match(href)):
-        return _join(base, href)
+    return join_all(base, (href,))[0]
+
+
+def join_all(base: str, hrefs: Iterable[str]) -> list[str | None]:
+    """What each of `hrefs` means on the page at `base`; see `join`.
+
+    A `href` that was met before on a page of the same folder costs a look-up, since only an empty one, a bare query
+    or a bare fragment depend on more of the base than its folder.
+    """
     end = base.find("?")
     folder = base[: base.rfind("/", 0, end if end >= 0 else len(base)) + 1]
-    return _join(folder, href)
+    whole = WHOLE_BASE.match
+    return [_join(base if whole(href) else folder, href) for href in hrefs]
 
 
 @lru_cache(maxsize=32_768)

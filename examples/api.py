@@ -12,7 +12,6 @@ request does, goes ahead of those that are queued, and returns whatever status c
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 from crawler import Pace, Request, Response, Settings, Spider
 
@@ -23,7 +22,7 @@ class Users(Spider):
     start_urls = ["https://api.example/users"]
     settings = Settings(pacing={"api.example": Pace(rate="100/min", burst=10)})
 
-    async def parse(self, response: Response) -> AsyncIterator[Any]:
+    async def parse(self, response: Response) -> AsyncIterator[object]:
         """One page of the list."""
         page = response.json()
         for user in page["users"]:

@@ -10,7 +10,9 @@ distance or when ``Retry-After`` says. The exit code is 4 if more requests than 
 
 from __future__ import annotations
 
-from crawler import Failure, Produced, Response, Settings, Spider
+from collections.abc import Iterator
+
+from crawler import Failure, Response, Settings, Spider
 
 
 class Offers(Spider):
@@ -20,11 +22,11 @@ class Offers(Spider):
     start_urls = ["https://shop.example/offers"]
     settings = Settings(attempts=3, backoff_base=1.0, backoff_max=60.0)
 
-    def parse(self, response: Response) -> Produced:
+    def parse(self, response: Response) -> Iterator[object]:
         """410 is an answer here, not an error; what cannot be had at all is told to `missed`."""
         yield from response.follow_all("a.offer", self.parse_offer, errback=self.missed, accept_status=[410])
 
-    def parse_offer(self, response: Response) -> Produced:
+    def parse_offer(self, response: Response) -> Iterator[object]:
         """Sold, on sale, or not ready: then this page is asked for again, and this visit has left no trace."""
         if response.status == 410:
             yield {"url": response.url, "state": "sold"}
@@ -33,6 +35,6 @@ class Offers(Spider):
         else:
             yield {"url": response.url, "state": "on sale", "price": response.css(".price::text").get()}
 
-    def missed(self, failure: Failure) -> Produced:
+    def missed(self, failure: Failure) -> Iterator[object]:
         """No answer, or none that `parse_offer` takes, after all attempts."""
         yield {"url": failure.request.url, "state": str(failure.error), "attempts": failure.attempts}

@@ -10,9 +10,10 @@ The section that a book was found in goes along as an argument of the callback.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from crawler import Produced, Response, Settings, Spider
+from crawler import Response, Settings, Spider
 
 
 class Shop(Spider):
@@ -29,18 +30,18 @@ class Shop(Spider):
         self.start_urls = [start]
         self.allowed_domains = [urlsplit(start).netloc]  # and its subdomains; links to other hosts are left out
 
-    def parse(self, response: Response) -> Produced:
+    def parse(self, response: Response) -> Iterator[object]:
         """The front page: a link of the menu is a section, whatever else stands there is not followed."""
         for link in response.css("nav a"):
             section = link.css("::text").get()
             yield response.follow(link, self.parse_section, cb_kwargs={"section": section})
 
-    def parse_section(self, response: Response, section: str) -> Produced:
+    def parse_section(self, response: Response, section: str) -> Iterator[object]:
         """A list of books, and perhaps a next one."""
         yield from response.follow_all("a.book", self.parse_book, cb_kwargs={"section": section})
         yield from response.follow_all("a.next", self.parse_section, cb_kwargs={"section": section})
 
-    def parse_book(self, response: Response, section: str) -> Produced:
+    def parse_book(self, response: Response, section: str) -> Iterator[object]:
         """The page of a book."""
         yield {
             "section": section,

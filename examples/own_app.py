@@ -10,17 +10,18 @@ network, nothing to start.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
 import trio
 
-from crawler import Plugin, Produced, Response, Row, Spider, crawl
+from crawler import Plugin, Response, Row, Spider, crawl
 
 PAGES = {"/": "<a href='/about'>About</a> <a href='/news'>News</a>", "/about": "<a href='/'>Home</a> <a href='/team'>"}
 
 
-async def app(scope: Any, receive: Any, send: Any) -> None:
+async def app(scope: Any, _receive: Any, send: Any) -> None:
     """The application under test."""
     body = PAGES.get(scope["path"])
     headers = [(b"content-type", b"text/html; charset=utf-8")]
@@ -35,7 +36,7 @@ class DeadLinks(Spider):
     allowed_domains = ["app.test"]
     accept_status = range(400, 500)
 
-    def parse(self, response: Response) -> Produced:
+    def parse(self, response: Response) -> Iterator[object]:
         """Every page gets to know which page linked to it first."""
         if response.status >= 400:
             yield {"url": response.url, "status": response.status, "on": response.meta.get("on")}
@@ -45,7 +46,7 @@ class DeadLinks(Spider):
 class Print(Plugin):
     """A sink that prints."""
 
-    async def persist(self, batch: list[Row]) -> None:
+    async def persist(self, batch: Sequence[Row]) -> None:
         """A line for each item."""
         for row in batch:
             print("{status} {url} on {on}".format_map(row.item))

@@ -4,10 +4,10 @@
 
     python -m crawler run examples/plugin.py -o quotes.jsonl
 
-Any other spider can have it from the command line, with or without its option::
+Any other spider can have it from the command line, where it is named by module and class::
 
     cd examples
-    python -m crawler run quotes.py -p plugin:Tidy -P tidy.least=20 -o quotes.jsonl
+    python -m crawler run quotes.py -p plugin:Tidy -o quotes.jsonl
 """
 
 from quotes import Quotes
@@ -16,15 +16,12 @@ from crawler import Drop, Item, Plugin, Response
 
 
 class Tidy(Plugin):
-    """Folds white space in texts; those with fewer letters than `least` are dropped."""
-
-    def __init__(self, least: int = 1) -> None:
-        self.least = least
+    """Folds white space in texts; those of less than ten letters are dropped."""
 
     async def refine(self, item: Item, response: Response) -> Item | Drop:
         """Sees every item before it is kept."""
         text = " ".join(item["text"].split())
-        return item | {"text": text} if len(text) >= self.least else Drop("too short")
+        return item | {"text": text} if len(text) >= 10 else Drop("too short")
 
 
 class TidyQuotes(Quotes):

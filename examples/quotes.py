@@ -6,7 +6,9 @@
     python -m crawler run examples/quotes.py -a start_urls=http://127.0.0.1:8000/ -o -
 """
 
-from crawler import Produced, Response, Spider
+from collections.abc import Iterator
+
+from crawler import Response, Spider
 
 
 class Quotes(Spider):
@@ -14,7 +16,7 @@ class Quotes(Spider):
 
     start_urls = ["https://quotes.example/"]
 
-    def parse(self, response: Response) -> Produced:
+    def parse(self, response: Response) -> Iterator[object]:
         """An item for each quote; then the next page."""
         for quote in response.css("div.quote"):
             yield {"text": quote.css(".text::text").get(), "by": quote.css(".author::text").get()}

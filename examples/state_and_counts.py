@@ -10,10 +10,10 @@ What is counted stands in the report under ``counters``, and in the summary at t
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from crawler import Crawl, Produced, Response, Spider
+from crawler import Crawl, Response, Spider
 
 
 class Census(Spider):
@@ -21,7 +21,7 @@ class Census(Spider):
 
     start_urls = ["https://library.example/"]
 
-    def parse(self, response: Response) -> Produced:
+    def parse(self, response: Response) -> Iterator[object]:
         """A page without a title raises: it is counted as failed, and under no language."""
         self.crawl.count(f"pages in {response.css('html').attrib.get('lang', 'no language')}")
         [title] = response.css("title::text").getall()

@@ -39,4 +39,5 @@ async def test_a_busy_server_is_asked_again_when_it_wants_to_be(autojump_clock: 
     assert len(found.items) == 2
     first, second = site.visits("/page/2")
     assert second.at - first.at >= 3600
+    assert autojump_clock.current_time() < 3700
     assert (found.report.pages, found.report.retries, found.report.failed) == (2, 1, 0)

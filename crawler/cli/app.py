@@ -55,25 +55,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failures than tolerated · 130 interrupted.
     """
     try:
-        code = app(sys.argv[1:] if arguments is None else arguments)
+        code: int = app(sys.argv[1:] if arguments is None else arguments) or 0
         sys.stdout.flush()
     except CycloptsError as error:
-        return _say(f"{_usage(error)} (see {' '.join(('crawler', *(error.command_chain or ())))} --help)", 2)
+        code = _say(f"{_usage(error)} (see {' '.join(('crawler', *(error.command_chain or ())))} --help)", 2)
     except (ConfigError, PluginError, JobError) as error:
         log_traceback(error)
-        return _say(str(error), 2)
+        code = _say(str(error), 2)
     except CrawlerError as error:
         log_traceback(error)
-        return _say(f"the crawl failed: {error}" if isinstance(error, CrawlFailed) else str(error), 1)
+        code = _say(f"the crawl failed: {error}" if isinstance(error, CrawlFailed) else str(error), 1)
     except BrokenPipeError:
         # Whoever read our output has gone. Python would try to empty its buffer once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except BaseException as error:
-        if not _interrupted(error):
+        code = 1
+    except KeyboardInterrupt:
+        code = _say("interrupted", 130)
+    except BaseExceptionGroup as group:  # what an event loop makes of Ctrl-C
+        if group.subgroup(KeyboardInterrupt) is None:
             raise
-        return _say("interrupted", 130)
-    return code if isinstance(code, int) else 0
+        code = _say("interrupted", 130)
+    return code
 
 
 def _say(line: str, code: int) -> int:
@@ -89,10 +91,3 @@ def _usage(error: CycloptsError) -> str:
         return f"{error.keyword} needs a value" if error.keyword else f"{error.argument.name} is missing"
     text = str(error).rstrip(".")
     return text[:1].lower() + text[1:]
-
-
-def _interrupted(error: BaseException) -> bool:
-    """Whether it is Ctrl-C, perhaps in the group that an event loop makes of it."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.subgroup(KeyboardInterrupt) is not None
-    return isinstance(error, KeyboardInterrupt)

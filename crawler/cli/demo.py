@@ -26,6 +26,8 @@ __all__ = ["demo"]
 
 SHOWN: Final = 3
 """Items that are shown."""
+WIDTH: Final = 98
+"""Characters of each that are shown."""
 NEXT: Final = """\
 Try next:
   crawler new shop https://example.com/     writes shop.py, a spider to begin with
@@ -126,9 +128,9 @@ def _answers(site: DemoSite, path: str) -> str:
 def _first(path: Path) -> Iterator[str]:
     """The first items of an output, in its own form."""
     if path.suffix == ".json":
-        for item in msgspec.json.decode(path.read_bytes())[:SHOWN]:
-            yield f"  {msgspec.json.encode(item).decode()}\n"
-        return
-    with path.open(encoding="utf-8") as file:
-        for line in islice(file, SHOWN + (path.suffix == ".csv")):
-            yield f"  {line.rstrip()}\n"
+        lines = [msgspec.json.encode(item).decode() for item in msgspec.json.decode(path.read_bytes())[:SHOWN]]
+    else:
+        with path.open(encoding="utf-8") as file:
+            lines = [line.rstrip() for line in islice(file, SHOWN + (path.suffix == ".csv"))]
+    for line in lines:
+        yield f"  {line if len(line) <= WIDTH else line[: WIDTH - 1] + '…'}\n"

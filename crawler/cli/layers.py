@@ -108,8 +108,9 @@ def _file(path: Path) -> tuple[Settings, dict[str, dict[str, str]]]:
         settings, plugins = content.get("settings", {}), content.get("plugins", {})
         if isinstance(plugins, list):
             plugins = {spec: {} for spec in plugins}
-        if not isinstance(settings, dict) or not all(isinstance(table, dict) for table in plugins.values()):
-            raise ConfigError("settings and plugins.NAME are tables: [settings], [plugins.NAME]")
+        tables = [settings, plugins, *(plugins.values() if isinstance(plugins, dict) else ())]
+        if not all(isinstance(table, dict) for table in tables) or not all(isinstance(spec, str) for spec in plugins):
+            raise ConfigError("settings are a table, plugins a list of names or tables: [settings], [plugins.NAME]")
         options = {spec: {name: _text(value) for name, value in table.items()} for spec, table in plugins.items()}
         return Settings(**settings), options
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ConfigError) as error:
@@ -131,7 +132,7 @@ def _environment(environment: Mapping[str, str]) -> Settings:
         if name in NAMES:
             values[name] = text
         else:
-            hint = did_you_mean(variable, [PREFIX + known.upper() for known in NAMES])
+            hint = did_you_mean(name.upper(), [known.upper() for known in NAMES], form=PREFIX + "{}")
             log.warning("%s in the environment is no setting%s", variable, hint)
     try:
         return Settings.from_strings(values)

@@ -26,7 +26,7 @@ class StderrHandler(logging.Handler):
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
-        except Exception:  # noqa: BLE001  # as in all handlers: a log line never ends a crawl
+        except Exception:  # as in all handlers: a log line never ends a crawl
             self.handleError(record)
 
 

@@ -152,8 +152,10 @@ def tell(report: Report, progress: Progress, *, outputs: Sequence[str], file: Pa
     if file is not None:
         write_report(file, report)
     if not quiet:
-        outputs = ["standard output" if output == "-" else output for output in outputs]
-        sys.stderr.write(summary(report, outputs=outputs, causes=progress.causes))
+        places = ["standard output" if output == "-" else output for output in outputs]
+        if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
+            places.append("no output: name one with -o")
+        sys.stderr.write(summary(report, outputs=places, causes=progress.causes))
 
 
 def check_report(path: Path) -> None:

@@ -18,7 +18,7 @@ WORDS: Final = {
     "max_seconds": "finished by max_seconds",
 }
 SHOWN: Final = 2
-"""URLs that are shown of each kind of failure."""
+"""URLs that are shown of each kind."""
 
 
 def summary(report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str, str] | None = None) -> str:
@@ -42,23 +42,23 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
     if set(report.statuses) - {200}:
         yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
     if report.filtered:
-        yield f"  not made  {_counts(_most(report.filtered))}{_example(report)}"
+        yield f"  not made  {_counts(_most(report.filtered))}"
+    if not report.pages:  # what was it then that was not asked for?
+        for reason in report.filtered:
+            yield f"  {reason:8}  {_samples(report, reason)}"
     if report.dropped:
         yield f"  dropped   {_counts(_most(report.dropped))}"
     if report.counters:
         yield f"  counted   {_counts(_most(report.counters))}"
     for kind, n in _most(report.failures):
         cause = f" ({' '.join(causes[kind].split())})" if kind in causes else ""
-        yield f"  failed    {kind} {n}{cause}: {' '.join(report.samples.get(kind, ())[:SHOWN])}"
+        yield f"  failed    {kind} {n}{cause}: {_samples(report, kind)}"
     if outputs:
         yield f"  items in  {', '.join(outputs)}"
 
 
-def _example(report: Report) -> str:
-    """When nothing came of a crawl, what it was that was not asked for."""
-    if report.pages:
-        return ""
-    return "".join(f"; {kind}: {' '.join(report.samples.get(kind, ())[:SHOWN])}" for kind in report.filtered)
+def _samples(report: Report, kind: str) -> str:
+    return " ".join(report.samples.get(kind, ())[:SHOWN])
 
 
 def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -78,7 +78,10 @@ def _class_of(target: str) -> type[Spider]:
 def _load(path: Path) -> ModuleType:
     """The module of a file, which may import its neighbours as if it had been started."""
     if not path.is_file():
-        raise ConfigError(f"no such file: {path}" if not path.exists() else f"{path} is no file")
+        if path.exists():
+            raise ConfigError(f"{path} is no file")
+        neighbours = [str(found) for found in path.parent.glob("*.py")]
+        raise ConfigError(f"no such file: {path}{did_you_mean(str(path), neighbours)}")
     folder = str(path.parent.resolve())
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from crawler.errors import BadStatus, HookError, RequestError
 from crawler.fetch.downloader import Downloader
@@ -84,7 +84,7 @@ class Attempts:
         for hook in self._table.answer:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
-            found = await _guard(hook, request, hook.call(request))
+            found = await _guard(hook, request, hook.call(request), Response)
             if found is not None:
                 response: Response = found if found.request is request else found.replace(request=request)
                 if response.source == "network":
@@ -106,9 +106,7 @@ class Attempts:
             return await network(request)
         return await self._through(0, request, network)
 
-    async def _through(
-        self, index: int, request: Request, network: Callable[[Request], Awaitable[Response]]
-    ) -> Answer:
+    async def _through(self, index: int, request: Request, network: Callable[[Request], Awaitable[Response]]) -> Answer:
         if index == len(self._table.fetch):
             return await network(request)
         hook = self._table.fetch[index]
@@ -123,7 +121,7 @@ class Attempts:
             sent.append(answer)
             return answer
 
-        answer: Answer | None = await _guard(hook, request, hook.call(request, send))
+        answer: Answer | None = await _guard(hook, request, hook.call(request, send), Answer)
         if answer is not None:
             return answer
         return sent[0] if sent else await self._through(index + 1, request, network)
@@ -141,14 +139,16 @@ class Attempts:
         return error
 
 
-async def _guard(hook: Hook, request: Request, call: Awaitable[Answer | None]) -> Answer | None:
-    """Awaits a hook; what it raises, but for a `RequestError`, becomes a `HookError`."""
+async def _guard(hook: Hook, request: Request, call: Awaitable[Any], kind: Any) -> Any:
+    """Awaits a hook; what it raises, but for a `RequestError`, becomes a `HookError`, and so does an odd answer."""
+    name = hook.call.__name__
     try:
-        return await call
+        answer = await call
     except RequestError:
         raise
     except Exception as error:
-        name = hook.call.__name__
-        raise HookError(
-            f"{type(error).__name__}: {error}", plugin=hook.plugin.name, hook=name, request=request
-        ) from error
+        words = f"{type(error).__name__}: {error}"
+        raise HookError(words, plugin=hook.plugin.name, hook=name, request=request) from error
+    if answer is not None and not isinstance(answer, kind):
+        raise HookError(f"answered with {type(answer).__name__}", plugin=hook.plugin.name, hook=name, request=request)
+    return answer

@@ -7,9 +7,8 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import trio
 
 from crawler.engine.report import Report
@@ -19,6 +18,9 @@ from crawler.hooks.plugin import Plugin
 from crawler.messages import Item, Row
 from crawler.settings import Settings
 from crawler.spiders import Spider
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["ItemStream", "run", "stream"]
 
@@ -80,7 +82,8 @@ class ItemStream:
         self._items = items
         self.report: Report | None = None
         """What the crawl did, once it has ended."""
-        self._failure: CrawlFailed | None = None
+        self.failure: CrawlFailed | None = None
+        """Why the crawl could not go on, if so."""
 
     def __aiter__(self) -> AsyncIterator[Item]:
         return self
@@ -89,8 +92,8 @@ class ItemStream:
         try:
             return await self._items.receive()
         except trio.EndOfChannel:
-            if self._failure is not None:
-                raise self._failure from None
+            if self.failure is not None:
+                raise self.failure from None
             raise StopAsyncIteration from None
 
 
@@ -134,7 +137,7 @@ async def stream(
             try:
                 items.report = await prepared.run(transport)
             except CrawlFailed as error:
-                items._failure = error
+                items.failure = error
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(crawl)

@@ -95,6 +95,8 @@ class Followers:
             except Exception as error:
                 if pause is None:
                     raise CrawlFailed(f"{hook.plugin.name} cannot keep items: {error}") from error
-                log.warning("%s.persist failed (%s: %s), again in %g s", hook.plugin.name, type(error).__name__, error, pause)
+                log.warning(
+                    "%s.persist failed (%s: %s), again in %g s", hook.plugin.name, type(error).__name__, error, pause
+                )
             await trio.sleep(pause)
         raise AssertionError  # the last turn of the loop returns or raises

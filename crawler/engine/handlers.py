@@ -24,7 +24,8 @@ from crawler.store import ItemRow
 
 __all__ = ["Handlers", "Products"]
 
-SCALARS = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset)
+NO_ITEMS = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
+"""What a handler may not yield, though it could be written as JSON, or nearly."""
 
 
 @attrs.define(eq=False)
@@ -146,34 +147,13 @@ class Handlers:
         return produced
 
     async def _collect(self, produced: Produced, products: Products) -> None:
-        """Drains what a handler gave back.
-
-        An async generator is drained here, whole, before anything is done with it: the engine awaits nothing while it
-        is suspended, so a cancel scope that is open inside it cannot reach the engine.
-        """
-        if inspect.isawaitable(produced):
-            produced = await produced
-        if produced is None:
-            return
-        if isinstance(produced, types.AsyncGeneratorType):
-            async with aclosing(produced):
-                values = [value async for value in produced]
-        elif isinstance(produced, AsyncIterable):
-            values = [value async for value in produced]
-        elif isinstance(produced, (Request, Retry, dict)) or not isinstance(produced, Iterable):
-            values = [produced]
-        elif isinstance(produced, (str, bytes)):
-            raise TypeError(f"a callback gives back requests and items, not {type(produced).__name__}")
-        else:
-            values = produced  # type: ignore[assignment]
-        for value in values:
+        """Sorts what a handler gave back into items and requests."""
+        for value in await _drained(produced):
             if isinstance(value, Request):
                 products.requests.append(value)
-            elif isinstance(value, dict):
-                products.items.append(ItemRow(b"", value))
             elif isinstance(value, Retry):
                 products.retry = value
-            elif isinstance(value, SCALARS) or isinstance(value, type):
+            elif isinstance(value, NO_ITEMS):
                 raise TypeError(f"a callback yields requests and items, not {type(value).__name__}: {value!r:.80}")
             elif value is not None and not isinstance(value, Drop):
                 products.items.append(ItemRow(b"", value))
@@ -217,6 +197,29 @@ class Handlers:
             )
             raise wrong from error
         return data
+
+
+async def _drained(produced: Produced) -> Iterable[Any]:
+    """What a handler gave back, in whatever form, as one iterable.
+
+    An async generator is drained here, whole, before anything is done with it: the engine awaits nothing while it is
+    suspended, so a cancel scope that is open inside it cannot reach the engine.
+    """
+    if inspect.isawaitable(produced):
+        produced = await produced
+    if produced is None:
+        return ()
+    if isinstance(produced, types.AsyncGeneratorType):
+        async with aclosing(produced):
+            return [value async for value in produced]
+    if isinstance(produced, AsyncIterable):
+        return [value async for value in produced]
+    if isinstance(produced, (str, bytes)):
+        raise TypeError(f"a callback gives back requests and items, not {type(produced).__name__}")
+    one = isinstance(produced, (Request, Retry, dict)) or hasattr(produced, "model_dump")
+    if one or not isinstance(produced, Iterable):
+        return (produced,)
+    return produced
 
 
 def encode_item(item: Item) -> bytes:

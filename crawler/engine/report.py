@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import resource
 import sys
 import time
@@ -68,7 +69,7 @@ class Report:
         fields: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
         return {name: value for name, value in fields.items() if name not in ("stopped_by_limit", "interrupted")}
 
-    def to_json(self) -> bytes:
+    def to_json(self) -> builtins.bytes:
         """The report as JSON."""
         return msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n"
 

@@ -6,8 +6,8 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
-import httpx
 import trio
 import trio_util
 
@@ -33,8 +33,13 @@ from crawler.spiders import Spider
 from crawler.stats import Stats
 from crawler.store import Outcome, Store
 
+if TYPE_CHECKING:
+    import httpx
+
 __all__ = ["RunningCrawl"]
 
+ROBOTS_HOPS: Final = 5
+"""Redirects of a robots.txt that are followed (RFC 9309 section 2.3.1.2)."""
 log = logging.getLogger("crawler.engine")
 
 
@@ -212,8 +217,8 @@ class RunningCrawl:
         rules = lane.robots.get(origin)
         if rules is None:
             response = await self._turn(lane, Request(origin + "/robots.txt", lane=lane.name), 1)
-            found = Robots.of(response.status, response.body, self.settings.user_agent)
-            rules = lane.robots[origin] = found or DISALLOW_ALL
+            rules = Robots.of(response.status, response.body, self.settings.user_agent) or DISALLOW_ALL
+            lane.robots[origin] = rules
         if not rules.allows(request.url):
             raise Refused(f"robots.txt of {origin} forbids it", by="robots", request=request)
 
@@ -227,23 +232,28 @@ class RunningCrawl:
 
     async def robots_answer(self, ticket: Ticket) -> Response:
         """The answer to a request for a robots.txt, redirects followed; the token goes back when it has come."""
-        request = ticket.request
 
         def sent() -> None:
             ticket.sent = True
 
+        async def ask(request: Request) -> Response:
+            answer = await self.attempts.answer(request) if self.table.answer else None
+            if answer is not None:
+                return answer
+            sent_answer = await self.attempts.send(request, ticket.pending.attempts + 1, sent)
+            if not isinstance(sent_answer, Response):
+                raise Refused(f"a plugin gave no answer: {sent_answer.reason}", by="plugin", request=request)
+            self.stats.requests += 1
+            self.stats.lane(ticket.lane.name).requests += 1
+            return sent_answer
+
         try:
-            for _ in range(6):  # RFC 9309 section 2.3.1.2: at least five hops
-                answer = await self.attempts.answer(request) if self.table.answer else None
-                response = answer or await self.attempts.send(request, ticket.pending.attempts + 1, sent)
-                if not isinstance(response, Response):
-                    raise Refused(f"a plugin gave no answer: {response.reason}", by="plugin", request=request)
-                self.stats.requests += 1
-                self.stats.lane(ticket.lane.name).requests += 1
-                target = redirected(response, most=10)
+            response = await ask(ticket.request)
+            for _ in range(ROBOTS_HOPS):
+                target = redirected(response, most=ROBOTS_HOPS)
                 if target is None:
-                    return response
-                request = target
+                    break
+                response = await ask(target)
             return response
         finally:
             self.frontier.release(ticket)
@@ -253,7 +263,8 @@ class RunningCrawl:
         until = self.clock() + min(seconds, 3600.0)
         wait = until - max(self.clock(), lane.blocked_until)
         if wait > 0:
-            self.stats.lane(lane.name).waited["refusal"] += wait
+            waited = self.stats.lane(lane.name).waited
+            waited["refusal"] = waited.get("refusal", 0.0) + wait
             self.frontier.block(lane, until)
 
     def requests_sent(self, ticket: Ticket, outcome: Outcome) -> None:

@@ -15,9 +15,8 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import httpx
 import trio
 
 from crawler.engine.dispatcher import dispatch
@@ -37,6 +36,9 @@ from crawler.settings import Settings
 from crawler.sinks import open_output
 from crawler.spiders import Spider
 from crawler.store import MemoryStore
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Prepared", "crawl"]
 
@@ -113,9 +115,7 @@ class Prepared:
                             http3=self.settings.http3,
                         )
                     )
-                running = RunningCrawl(
-                    self.spider, self.plugins, self.table, self.settings, MemoryStore(), transport
-                )
+                running = RunningCrawl(self.spider, self.plugins, self.table, self.settings, MemoryStore(), transport)
                 self.running = running
                 timer = Timer(running.clock())
                 for hook in self.table.lifespan:
@@ -138,7 +138,9 @@ async def _lifespan(plugin: Plugin, running: RunningCrawl) -> AsyncIterator[None
     """The plugin's own lifespan; what it raises is a failure of the crawl, in one clear line."""
     manager = plugin.lifespan(running)
     if not hasattr(manager, "__aenter__"):
-        raise PluginError(f"{plugin.name}.lifespan() must be an async context manager: decorate it with @asynccontextmanager")
+        raise PluginError(
+            f"{plugin.name}.lifespan() must be an async context manager: decorate it with @asynccontextmanager"
+        )
     try:
         await manager.__aenter__()
     except (CrawlerError, ExceptionGroup):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -83,13 +83,14 @@ class Seeds:
             raise
 
 
-async def _requests(produced: Any) -> AsyncIterator[Request]:
+async def _requests(produced: Any) -> AsyncGenerator[Request, None]:  # noqa: ASYNC900 - closed by whoever iterates
     """The requests of `start()`, whatever form it has."""
     if inspect.isawaitable(produced):
         produced = await produced
     if isinstance(produced, AsyncIterable):
-        async with aclosing(produced) as values:  # type: ignore[type-var]
-            async for value in values:
+        closing = aclosing(produced) if isinstance(produced, AsyncGenerator) else nullcontext()
+        async with closing:
+            async for value in produced:
                 yield _request(value)
     elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
         for value in produced:

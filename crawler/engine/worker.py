@@ -127,8 +127,9 @@ class Worker:
         """Asks; the token goes back as soon as the body has ended."""
         crawl = self._crawl
         request = ticket.request
-        response = None
+        response: Response | None = None
         failed: RequestError | None = None
+        answer: Response | Retry | Drop | None
         try:
             answer = await crawl.attempts.answer(request) if crawl.table.answer else None
             if answer is None:
@@ -189,7 +190,9 @@ class Worker:
             await self._again(error, ticket, outcome, response)
         else:
             outcome.kind = Kind.DONE
-            await self._failed(Failure(request=request, error=error, attempts=outcome.attempts, response=response), outcome)
+            await self._failed(
+                Failure(request=request, error=error, attempts=outcome.attempts, response=response), outcome
+            )
 
     async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""
@@ -260,7 +263,9 @@ class Worker:
         if isinstance(error, Retry):
             error = FetchError(f"still to be retried: {error.reason}", request=ticket.request)
         if isinstance(error, HookError):
-            log.error("%s.%s failed for %s: %s", error.plugin, error.hook, ticket.request.url, error, exc_info=error.__cause__)
+            log.error(
+                "%s.%s failed for %s: %s", error.plugin, error.hook, ticket.request.url, error, exc_info=error.__cause__
+            )
         outcome.kind = Kind.FAILED
         await self._failed(
             Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response), outcome

@@ -125,9 +125,7 @@ class Writer:
         if room:
             claimed = await crawl.store.claim("", room, HEAD, LEASE)
             for group in claimed.groups:
-                crawl.frontier.open(
-                    group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state
-                )
+                crawl.frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
 
     def _within_limits(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Without what came after `max_items` was reached: that goes back."""

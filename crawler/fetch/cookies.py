@@ -142,7 +142,13 @@ def parse(field: str, url: str, now: float | None = None) -> Cookie | None:
     elif domain == host and (_is_address(host) or _suffixes().is_public(host)):
         host_only = True
     return Cookie(
-        name=name.strip(), value=value.strip(), domain=domain, host_only=host_only, path=path, secure=secure, expires=expires
+        name=name.strip(),
+        value=value.strip(),
+        domain=domain,
+        host_only=host_only,
+        path=path,
+        secure=secure,
+        expires=expires,
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import attrs
 import httpx
@@ -27,20 +27,12 @@ from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
 from crawler.fetch.options import PROXY_PORTS, Options, proxy_of
 from crawler.fetch.poller import Poller, Ready, open_poller
-from crawler.fetch.resolve import Resolver
+from crawler.fetch.resolve import Resolver, Resolves
 
-__all__ = ["CurlTransport", "Resolves", "TransportStatistics"]
+__all__ = ["CurlTransport", "TransportStatistics"]
 
 KEPT_CONNECTIONS: Final = 256
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
-
-
-class Resolves(Protocol):
-    """What gives addresses: a `Resolver`, or something of your own."""
-
-    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
-        """The addresses of a host; an address is its own answer. Raises `OSError`."""
-        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -104,7 +96,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._transfers: dict[Any, Exchange] = {}  # by handle
         self._due = math.inf  # when libcurl wants to be called, on trio's clock
         self._acting = False  # inside libcurl
-        self._callback_error: Exception | None = None
+        self._fault: Exception | None = None
         self._run: trio.lowlevel.TrioToken | None = None  # where the driver lives
         self._nap = trio.CancelScope()  # what the driver waits in
 
@@ -144,7 +136,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._closed = True
         self._end_all(httpx.CloseError, "the transport was closed")
 
-    # ---- the beginning and the end of a transfer ----------------------------------------------------------------------
+    # ---- the beginning and the end of a transfer --------------------------------------------------------------------
 
     async def _addresses(self, exchange: Exchange) -> list[str]:
         """Names and addresses for libcurl's own cache (CURLOPT_RESOLVE); names that proxies resolve are not ours."""
@@ -180,18 +172,18 @@ class CurlTransport(httpx.AsyncBaseTransport):
         if self._run is None:
             self._multi = self._multi or self._new_multi()
             self._run = run
-            self._due = -math.inf
+            self._due = -math.inf  # what the timer said is of another time, perhaps of another clock
             trio.lowlevel.spawn_system_task(self._drive, name="libcurl")
         elif self._run is not run:
             raise RuntimeError("this transport is in use by another trio.run()")
         curl = self._idle.pop() if self._idle else self._new_handle()
-        self._acting = True  # the timer that adding it sets is up at once
         try:
             exchange.plain = self._options.describe(curl, exchange, addresses)
+            self._acting = True  # adding it sets a timer that is up at once: no need to wake the driver for it
             self._multi.add_handle(curl)
-        except (pycurl.error, TypeError, ValueError) as error:
-            curl.close()
+        except Exception as error:
             self._acting = False
+            curl.close()
             raise failure(httpx.LocalProtocolError, f"cannot be sent: {error}", request=request, sent=False) from error
         exchange.curl = curl
         self._transfers[curl] = exchange
@@ -216,7 +208,20 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._idle.append(curl)
         return exchange
 
-    # ---- libcurl's event loop -----------------------------------------------------------------------------------------
+    def _new_multi(self) -> Any:
+        self._poller = open_poller()
+        multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        multi.setopt(pycurl.M_MAXCONNECTS, self._max_connections)
+        return multi
+
+    def _new_handle(self) -> Any:
+        curl = pycurl.Curl()
+        self._options.equip(curl)
+        return curl
+
+    # ---- libcurl's event loop ---------------------------------------------------------------------------------------
 
     async def _drive(self) -> None:
         """Wait for what libcurl wants, while it has transfers. A system task: nothing may be raised out of it."""
@@ -253,13 +258,13 @@ class CurlTransport(httpx.AsyncBaseTransport):
                     self._finish(curl)
                 for curl, code, words in failed:
                     self._finish(curl, code, words, curl.getinfo(pycurl.OS_ERRNO))
-            if self._callback_error is not None:
-                raise self._callback_error
         except Exception as error:  # noqa: BLE001 - as in `_drive`
-            self._end_all(httpx.TransportError, f"the HTTP engine failed: {error!r}")
-        finally:
-            self._acting = False
-        self._arm()
+            self._fault = error
+        self._acting = False
+        if self._fault is None:
+            self._arm()
+        else:
+            self._end_all(httpx.TransportError, f"the HTTP engine failed: {self._fault!r}")
 
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         self._release(curl).end(code, words, os_errno)
@@ -270,7 +275,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         try:
             self._poller.watch(fd, interest)
         except Exception as error:  # noqa: BLE001 - nothing may pass through C
-            self._callback_error = error
+            self._fault = error
 
     @enable_ki_protection
     def _on_timer(self, milliseconds: int) -> None:
@@ -281,7 +286,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     def _arm(self) -> None:
         """Let the driver's nap end in time. Waking too early is harmless, so a later time is not worth the trouble."""
-        if self._due < self._nap.deadline:
+        if self._due < self._nap.deadline:  # noqa: PLR1730 - setting it costs, even to the same time
             self._nap.deadline = self._due
 
     def _end_all(self, kind: type[httpx.RequestError], words: str) -> None:
@@ -299,19 +304,4 @@ class CurlTransport(httpx.AsyncBaseTransport):
         if self._multi is not None:
             self._multi.close()
             self._poller.close()
-            self._multi = self._callback_error = None
-
-    # ---- libcurl's options ----------------------------------------------------------------------------------------------
-
-    def _new_multi(self) -> Any:
-        self._poller = open_poller()
-        multi = pycurl.CurlMulti()
-        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        multi.setopt(pycurl.M_MAXCONNECTS, self._max_connections)
-        return multi
-
-    def _new_handle(self) -> Any:
-        curl = pycurl.Curl()
-        self._options.equip(curl)
-        return curl
+        self._multi = self._fault = None

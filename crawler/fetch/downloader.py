@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 import trio
@@ -69,7 +69,9 @@ class Downloader:
 
     async def _exchange(self, request: Request, on_sent: Callable[[], None] | None) -> Response:
         try:
-            wire = httpx.Request(request.method, request.url, headers=self._fields(request), content=request.body or None)
+            wire = httpx.Request(
+                request.method, request.url, headers=self._fields(request), content=request.body or None
+            )
             wire.extensions = {"proxy": request.proxy} if request.proxy else {}
         except Exception as error:
             raise translate(error, request) from error
@@ -101,7 +103,8 @@ class Downloader:
         chunks: list[bytes] = []
         size = 0
         try:
-            async with aclosing(answer.aiter_bytes()) as body:
+            # httpx says iterator, and makes a generator, which has to be closed if it is left early
+            async with aclosing(cast("AsyncGenerator[bytes, None]", answer.aiter_bytes())) as body:
                 async for chunk in body:
                     size += len(chunk)
                     if size > most:

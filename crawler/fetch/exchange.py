@@ -157,9 +157,7 @@ class Exchange(httpx.AsyncByteStream):
             code = pycurl.E_OK  # bytes after the end of a compressed stream: ignored, as browsers do
         if code != pycurl.E_OK:
             self.fail(
-                curl_failure(
-                    code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno
-                )
+                curl_failure(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
             )
         elif not self._headed:
             words = "the connection was closed in the middle of the headers"

@@ -1,4 +1,4 @@
-"""What went wrong, in the framework's words: libcurl's codes become httpx exceptions, those become `RequestError`\\ s.
+"""What went wrong: libcurl's codes become httpx exceptions, and those the framework's own errors.
 
 ::
 
@@ -91,7 +91,12 @@ _GROUPS: dict[type[httpx.RequestError], tuple[int, ...]] = {
         pycurl.E_SEND_FAIL_REWIND,
         _RECURSIVE_API_CALL,
     ),
-    httpx.DecodingError: (pycurl.E_BAD_CONTENT_ENCODING, pycurl.E_WRITE_ERROR, pycurl.E_CONV_FAILED, pycurl.E_CONV_REQD),
+    httpx.DecodingError: (
+        pycurl.E_BAD_CONTENT_ENCODING,
+        pycurl.E_WRITE_ERROR,
+        pycurl.E_CONV_FAILED,
+        pycurl.E_CONV_REQD,
+    ),
     httpx.TooManyRedirects: (pycurl.E_TOO_MANY_REDIRECTS,),
     httpx.TransportError: (  # libcurl itself, and what only other protocols than HTTP answer
         pycurl.E_OUT_OF_MEMORY,

@@ -44,7 +44,6 @@ class Options:
         setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_3 if self.http3 else pycurl.CURL_HTTP_VERSION_2TLS)
         setopt(pycurl.HTTP09_ALLOWED, 0)
-        setopt(pycurl.PIPEWAIT, 1)  # rather a stream of a connection that is being made than one more connection
         setopt(pycurl.PATH_AS_IS, 1)
         setopt(pycurl.ACCEPT_ENCODING, "")  # all that it can decode
         setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self.connect_timeout))
@@ -78,6 +77,8 @@ class Options:
         lines, decode = _header_lines(tuple(request.headers.raw), len(exchange.body))
         setopt = curl.setopt
         setopt(pycurl.URL, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path))
+        # Over TLS, rather a stream of the connection that is being made than one more; without it no such stream comes.
+        setopt(pycurl.PIPEWAIT, url.scheme == "https")
         setopt(pycurl.HTTPHEADER, lines)
         setopt(pycurl.PREREQFUNCTION, exchange.on_start)
         setopt(pycurl.HEADERFUNCTION, exchange.on_header)
@@ -122,7 +123,7 @@ def proxy_of(request: httpx.Request) -> httpx.URL | None:
 
 
 @lru_cache(maxsize=1024)  # the pages of a site are asked for with the same fields
-def _header_lines(fields: tuple[tuple[bytes, bytes], ...], body_size: int) -> tuple[list[bytes], bool]:
+def _header_lines(fields: tuple[tuple[bytes, bytes], ...], body_size: int) -> tuple[tuple[bytes, ...], bool]:
     """The header lines in their own order and spelling, and whether libcurl decodes all that they say is accepted."""
     lines = []
     decode = True
@@ -140,7 +141,7 @@ def _header_lines(fields: tuple[tuple[bytes, bytes], ...], body_size: int) -> tu
             decode = _can_decode(value)
         elif lowered == b"content-length" and value != b"%d" % body_size:
             raise ValueError(f"a Content-Length of {value!r} for a body of {body_size} bytes")
-    return [*lines, *missing.values()], decode
+    return (*lines, *missing.values()), decode
 
 
 def _set_method(curl: Any, exchange: Exchange) -> None:

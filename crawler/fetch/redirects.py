@@ -12,7 +12,9 @@ from crawler.messages import Request, Response
 __all__ = ["redirected"]
 
 STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-BODY_FIELDS: Final = frozenset({"content-type", "content-length", "content-encoding", "content-language", "content-location"})
+BODY_FIELDS: Final = frozenset(
+    {"content-type", "content-length", "content-encoding", "content-language", "content-location"}
+)
 SECRET_FIELDS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 

@@ -9,12 +9,20 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import trio
 
-__all__ = ["Resolver", "ResolverStatistics"]
+__all__ = ["Resolver", "ResolverStatistics", "Resolves"]
+
+
+class Resolves(Protocol):
+    """What gives addresses: a `Resolver`, or something of your own."""
+
+    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
+        """The addresses of a host; an address is its own answer. Raises `OSError`."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +91,7 @@ class Resolver:
             cached=len(self._cached), pending=len(self._pending), threads=self._threads.borrowed_tokens
         )
 
-    async def resolve(self, host: str, port: int) -> tuple[str, ...]:  # noqa: ARG002 - a resolver may tell ports apart
+    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
         """The addresses of a host, in the order in which they should be tried.
 
         An address is its own answer. What is remembered is given back without a checkpoint.

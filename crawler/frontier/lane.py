@@ -24,8 +24,9 @@ START: Order = (-(2**62), -1)
 class RobotsRules(Protocol):
     """What a lane needs to know of a robots.txt."""
 
-    delay: float | None
-    """Seconds between two starts, where it asks for a delay."""
+    @property
+    def delay(self) -> float | None:
+        """Seconds between two starts, where it asks for a delay."""
 
     def allows(self, url: str) -> bool:
         """Whether the URL may be fetched."""
@@ -37,9 +38,7 @@ def lane_name(request: Request) -> str:
 
 
 def _buckets(pace: Pace) -> list[Gcra]:
-    return [
-        Gcra(seconds / requests, pace.burst) for requests, seconds in (parse_rate(rate) for rate in pace.rate)
-    ]
+    return [Gcra(seconds / requests, pace.burst) for requests, seconds in (parse_rate(rate) for rate in pace.rate)]
 
 
 @attrs.define(eq=False)
@@ -129,7 +128,7 @@ class Lane:
         return heapq.heappop(self._ready) if self._ready else None
 
     def interval(self) -> float:
-        """Seconds to the start after this one: the delay, jitter added, or what a robots.txt asks for if that is more."""
+        """Seconds to the next start: the delay, or what a robots.txt asks for if that is more; jitter added."""
         asked = [rules.delay for rules in self.robots.values() if rules.delay is not None]
         delay = max(self.pace.delay or 0.0, *asked, 0.0)
         return delay * (1.0 + self.chance.random() * (self.pace.jitter or 0.0)) if delay else 0.0

@@ -91,7 +91,7 @@ class Plugin:
         return None
 
     async def answer(self, request: Request) -> Response | None:
-        """Before any lane or pace: an answer without the network, such as a cache's. If it raises, the request fails."""
+        """Before any lane or pace: an answer without the network, as of a cache. If it raises, the request fails."""
         return None
 
     async def fetch(self, request: Request, send: Any) -> Response | Retry | Drop | None:
@@ -110,7 +110,7 @@ class Plugin:
         return None
 
     async def persist(self, batch: Sequence[Row]) -> Any:
-        """Committed items, in a task of its own. Its result is the position to resume from; may come again after a crash.
+        """Committed items, in a task of its own. Its result is the position to resume from.
 
         If it raises it is asked again after a while, then the crawl ends, resumable.
         """

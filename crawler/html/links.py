@@ -12,7 +12,7 @@ import attrs
 from turbohtml import Document, Element, Namespace
 
 from crawler.html.selector import Selector, encodable
-from crawler.urls import join
+from crawler.urls import join, join_all
 
 __all__ = ["Link", "base_url", "href_of", "hrefs", "links"]
 
@@ -71,7 +71,7 @@ def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area")) -> 
     # Most of the many links of a page lead to a few places: drop fragments and repeats before anything is joined.
     raw = {href.partition("#")[0]: None for href in _addresses(document, tags)}
     base = base_url(document, url)
-    return list(dict.fromkeys([target for href in raw if (target := join(base, href)) is not None]))
+    return list(dict.fromkeys([target for target in join_all(base, raw) if target is not None]))
 
 
 def links(document: Document, url: str) -> list[Link]:
@@ -81,15 +81,13 @@ def links(document: Document, url: str) -> list[Link]:
         document: the parsed page.
         url: its canonical URL.
     """
-    base = base_url(document, url)
-    found = []
-    for element in _elements(document, _LINKS):
-        href = _address(element)
-        target = None if href is None else join(base, href)
-        if href is not None and target is not None:
-            fragment = encodable(href.partition("#")[2].rstrip("\t\n\f\r "))
-            found.append(Link(target, element.tag, fragment, element))
-    return found
+    found = [(href, element) for element in _elements(document, _LINKS) if (href := _address(element)) is not None]
+    targets = join_all(base_url(document, url), [href for href, _ in found])
+    return [
+        Link(target, element.tag, encodable(href.partition("#")[2].rstrip("\t\n\f\r ")), element)
+        for target, (href, element) in zip(targets, found, strict=True)
+        if target is not None
+    ]
 
 
 def href_of(target: object) -> str | None:

@@ -17,7 +17,12 @@ UNITS = {
     "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
     "d": 86400.0, "day": 86400.0, "days": 86400.0,
 }  # fmt: skip
-NUMBERS: dict[str, tuple[type, ...]] = {"concurrency": (int,), "delay": (int, float), "jitter": (int, float), "burst": (int,)}
+NUMBERS: dict[str, tuple[type, ...]] = {
+    "concurrency": (int,),
+    "delay": (int, float),
+    "jitter": (int, float),
+    "burst": (int,),
+}
 RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.IGNORECASE | re.ASCII)
 
 

@@ -29,10 +29,12 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 def kind(value: object) -> str:
+    """The name of the type of `value`."""
     return type(value).__name__
 
 
 def of(expected: type, name: str, value: Any) -> Any:
+    """`value`, if it is of the type `expected`."""
     if not isinstance(value, expected):
         raise TypeError(f"{name} must be {expected.__name__}, not {kind(value)}")
     return value
@@ -50,6 +52,7 @@ def text(name: str, value: Any) -> str:
 
 
 def integer(name: str, value: Any, least: int = -(2**63)) -> int:
+    """`value`, if it is an int of 64 bits, `least` or more."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be int, not {kind(value)}")
     if not least <= value < 2**63:
@@ -58,6 +61,7 @@ def integer(name: str, value: Any, least: int = -(2**63)) -> int:
 
 
 def above_zero(name: str, value: Any) -> float:
+    """`value`, if it is a finite number above 0."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, not {kind(value)}")
     if not 0 < value < math.inf:
@@ -66,6 +70,7 @@ def above_zero(name: str, value: Any) -> float:
 
 
 def auth_pair(auth: Any) -> tuple[str, str]:
+    """A user and a password that HTTP's basic authentication can carry."""
     if isinstance(auth, str) or not isinstance(auth, Sequence) or len(auth) != 2:
         raise TypeError(f"auth must be a user and a password, not {kind(auth)}")
     user, password = text("auth", auth[0]), text("auth", auth[1])
@@ -75,12 +80,14 @@ def auth_pair(auth: Any) -> tuple[str, str]:
 
 
 def proxy_url(proxy: Any) -> str:
+    """The URL of a proxy."""
     if not text("proxy", proxy).lower().startswith(PROXIES) or CONTROLS.search(proxy):
         raise ValueError(f"proxy is not the URL of an http, https, socks5 or socks5h proxy: {proxy!r}")
     return str(proxy)
 
 
 def fields_of(headers: Any) -> Headers:
+    """Header fields that can be sent: their values are visible ASCII, spaces and tabs."""
     given = headers.pairs if isinstance(headers, Headers) else pairs("headers", headers)
     for name, value in given:
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
@@ -91,6 +98,7 @@ def fields_of(headers: Any) -> Headers:
 
 
 def cookies_of(cookies: Any) -> dict[str, str]:
+    """Cookies that fit in a ``Cookie`` field."""
     for name, value in of(Mapping, "cookies", cookies).items():
         if not isinstance(name, str) or not COOKIE_NAME.fullmatch(name):
             raise ValueError(f"cookies: not the name of a cookie: {name!r}")
@@ -100,6 +108,7 @@ def cookies_of(cookies: Any) -> dict[str, str]:
 
 
 def quotas_of(quotas: Any) -> dict[str, float]:
+    """The cost by budget."""
     return {
         text("a name in quotas", name): above_zero(f"quotas[{name!r}]", cost)
         for name, cost in of(Mapping, "quotas", quotas).items()
@@ -107,6 +116,7 @@ def quotas_of(quotas: Any) -> dict[str, float]:
 
 
 def statuses_of(statuses: Any) -> tuple[int, ...]:
+    """HTTP status codes."""
     if not isinstance(statuses, Iterable):
         raise TypeError(f"accept_status must be several statuses, not {kind(statuses)}")
     found = tuple(statuses)
@@ -129,6 +139,7 @@ def pairs(name: str, fields: Any) -> list[tuple[Any, Any]]:
 
 
 def query_of(params: Any) -> str:
+    """Parameters as they stand in a URL."""
     return _urlencoded("params", params, quote_plus)
 
 
@@ -163,7 +174,7 @@ def _urlencoded(name: str, fields: Any, quote_via: Callable[..., str]) -> str:
     return urlencode(flat, quote_via=quote_via)
 
 
-def quote_form(text: Any, safe: Any, encoding: Any, errors: Any) -> str:
+def quote_form(text: Any, _safe: Any, encoding: Any, errors: Any) -> str:
     """Percent-encoding of forms: a space is a plus sign (WHATWG URL, urlencoded serialising)."""
     return quote(text, "*-._ ", encoding, errors).replace("~", "%7E").replace(" ", "+")
 

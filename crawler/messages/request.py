@@ -116,7 +116,11 @@ class Request:
             auth = userinfo if auth is None else auth
         if params is not None:
             query = checks.query_of(params)
-            url = urls.normal(url + ("" if url.endswith(("?", "&")) else "&" if "?" in url else "?") + query) if query else url
+            url = (
+                urls.normal(url + ("" if url.endswith(("?", "&")) else "&" if "?" in url else "?") + query)
+                if query
+                else url
+            )
         if not checks.TOKEN.fullmatch(checks.of(str, "method", method)):
             raise ValueError(f"method is not an HTTP method: {method!r}")
         fields = NO_FIELDS if headers is None else checks.fields_of(headers)

@@ -150,11 +150,11 @@ class Response:
         """
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         try:
             return msgspec.json.decode(self.text)
-        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             raise ValueError(f"the body of {self.url} is not JSON: {error}") from None
 
     def jmespath(self, expression: str) -> SelectorList:
@@ -224,7 +224,7 @@ class Response:
         if targets is None and xpath is not None:
             targets = self.xpath(xpath)
         elif targets is None and css not in (None, "a", "a[href]"):
-            targets = self.css(css)  # type: ignore[arg-type]
+            targets = self.css(css)
         found = self._found() if targets is None else self._joined(targets)
         depth, known = self.request.depth + 1, self._known
         simple = options.keys().isdisjoint(("method", "body", "json", "data", "params", "dont_filter"))

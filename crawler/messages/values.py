@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback as tracebacks
-from collections.abc import AsyncIterable, Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -18,8 +17,11 @@ __all__ = ["Drop", "Failure", "Item", "Pause", "Produced", "Retry", "Row", "Stop
 
 Item: TypeAlias = Any
 """A dict, or an instance of an attrs class, a dataclass, a msgspec Struct or a pydantic model."""
-Produced: TypeAlias = "Iterable[Any] | AsyncIterable[Any] | Awaitable[Iterable[Any] | None] | None"
-"""What a callback gives back: requests and items by a generator, a list, an async function or an async generator."""
+Produced: TypeAlias = Any
+"""What a callback gives back: requests and items by a generator, a list, an async function or an async generator.
+
+To a type checker it is `Any`: there is no union that it would accept as the annotation of a generator.
+"""
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -43,7 +43,9 @@ class Spider(Plugin):
         declared = self.declared_arguments() if arguments else {}
         for name, value in arguments.items():
             if name not in declared:
-                raise ConfigError(f"spider {type(self).__name__} has no argument {name!r}{did_you_mean(name, declared)}")
+                raise ConfigError(
+                    f"spider {type(self).__name__} has no argument {name!r}{did_you_mean(name, declared)}"
+                )
             setattr(self, name, value)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -83,9 +83,7 @@ class MemoryStore:
             lane.held = True
             lane.epoch += 1
             head = lane.behind((-(2**62), -1), n + 1)
-            leased.append(
-                Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n)
-            )
+            leased.append(Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n))
         return Claimed(groups=leased, next_at=math.inf, live=self.live)
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import aclosing, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import httpx
@@ -106,17 +106,43 @@ async def callback_results(spider: Spider, response: Response, *, site: FakeSite
         assert item == {"text": "one"}
         assert request.url == "https://site.test/b"
 
-    The callback is the one that the request of the response names, by default `parse`; it may have any form. What it
-    counts is in ``spider.crawl.stats``, what it remembers in ``spider.state``; both last from call to call.
+    The callback is the one that the request of the response names, by default `parse`, in any form of `Produced`.
+    What it adds by ``crawl.add`` stands at the end. What it counts is in ``spider.crawl.stats.counters``, what it
+    remembers in ``spider.state``: both last from call to call, until a `site` is given.
 
     Parameters:
         spider: whose callback it is.
         response: what it is given; see `response_for`.
-        site: what answers when the callback itself fetches.
+        site: what answers ``crawl.fetch``.
+
+    Raises:
+        LookupError: the spider has no such callback; besides, whatever the callback raises.
     """
-    if not hasattr(spider, "crawl"):
+    if site is not None or not isinstance(getattr(spider, "crawl", None), RunningCrawl):
         transport = (site or FakeSite({})).transport
         table = HookTable.build([spider])
-        settings = Settings(obey_robots=False) | spider.merged_settings()
-        spider.crawl = RunningCrawl(spider, [spider], table, settings, MemoryStore(), transport)
-    ...
+        spider.crawl = RunningCrawl(spider, [spider], table, spider.merged_settings(), MemoryStore(), transport)
+    crawl = cast("RunningCrawl", spider.crawl)
+    method, hints = crawl.handlers.callback(response.request.callback)
+    arguments = {
+        name: msgspec.convert(value, hints[name]) if name in hints else value
+        for name, value in response.cb_kwargs.items()
+    }
+    results = await _drained(method(response, **arguments))
+    results += crawl.inbox
+    crawl.inbox.clear()
+    return results
+
+
+async def _drained(produced: Produced) -> list[Any]:
+    """What a callback gave back, whatever its form."""
+    if inspect.isawaitable(produced):
+        produced = await produced
+    if isinstance(produced, AsyncIterable):
+        async with aclosing(produced) if isinstance(produced, AsyncGenerator) else nullcontext():
+            values = [value async for value in produced]
+    elif isinstance(produced, (Request, dict)) or not isinstance(produced, Iterable):
+        values = [produced]
+    else:
+        values = list(produced)
+    return [value for value in values if value is not None]

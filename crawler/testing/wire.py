@@ -76,7 +76,7 @@ class Connection:
 
 
 class Wire:
-    """The real httpx and httpcore, whose connections end at a function::
+    r"""The real httpx and httpcore, whose connections end at a function::
 
         async def handler(asked: Asked) -> Reply:
             return Reply(f"you asked for {asked.target}".encode())
@@ -88,7 +88,7 @@ class Wire:
         assert len(wire.connections) == 1
 
     The handler may wait, hang (`trio.sleep_forever`), drip (``Reply([b"<p>", 4.0, b"text"])``), break off in the middle
-    (``Reply([b"half", None])``) or at once (``return None``), and write anything (``return [b"HTTP/1.1 200 OK\\r\\n"]``).
+    (``Reply([b"half", None])``) or at once (``return None``), and write anything: ``return [b"HTTP/1.1 200 OK\r\n"]``.
     Any host answers, ``https`` without TLS. What the handler raises ends the nursery.
 
     Parameters:
@@ -107,7 +107,7 @@ class Wire:
         """What to give to `crawl` or to `httpx.AsyncClient`."""
 
 
-# ---- the client's side ------------------------------------------------------------------------------------------------
+# ---- the client's side ----------------------------------------------------------------------------------------------
 
 
 class _Network(httpcore.AsyncNetworkBackend):
@@ -182,7 +182,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         return not self._connection.is_open if info == "is_readable" else None
 
 
-# ---- the server's side ------------------------------------------------------------------------------------------------
+# ---- the server's side ----------------------------------------------------------------------------------------------
 
 
 class _Break(Exception):
@@ -229,7 +229,7 @@ class _Server:
             except h11.RemoteProtocolError:
                 return None
             if event is h11.NEED_DATA:
-                self._http.receive_data(await self._receiving.receive_some(CHUNK))
+                self._http.receive_data(bytes(await self._receiving.receive_some(CHUNK)))
             elif isinstance(event, h11.Request):
                 head = event
             elif isinstance(event, h11.Data):

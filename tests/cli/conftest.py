@@ -52,12 +52,15 @@ def start(tmp_path):
 
 @pytest.fixture
 def command(start):
-    """Runs ``python -m crawler ...`` to its end: exit code, standard output, standard error."""
+    """Runs ``python -m crawler ...`` to its end: exit code, standard output, standard error.
 
-    def command(*arguments, env=None):
+    A traceback is expected where the user's own code raised, and nowhere else.
+    """
+
+    def command(*arguments, env=None, traceback=False):
         process = start(*arguments, env=env)
         out, err = process.communicate(timeout=60)
-        assert "Traceback" not in err
+        assert ("Traceback" in err) is traceback
         return process.returncode, out, err
 
     return command
@@ -67,7 +70,7 @@ def command(start):
 def refused(tmp_path, monkeypatch, capfd):
     """Runs a command that cannot be right, in this process: its one line on standard error."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, modules = root.handlers[:], root.level, set(sys.modules)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
     for name in list(os.environ):
@@ -86,6 +89,9 @@ def refused(tmp_path, monkeypatch, capfd):
     yield refused
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 SPIDER = """\

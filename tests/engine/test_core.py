@@ -108,7 +108,13 @@ async def test_a_cancel_at_any_moment_loses_nothing_that_was_handed_out(autojump
         spider = Follow() if runs == 1 else Follow(start_urls=[])
         plugins = [spider, sink]
         running = RunningCrawl(
-            spider, plugins, HookTable.build(plugins), Settings(workers=4, per_domain=2, delay=0.05) | FREE, store, site.transport, clock
+            spider,
+            plugins,
+            HookTable.build(plugins),
+            Settings(workers=4, per_domain=2, delay=0.05) | FREE,
+            store,
+            site.transport,
+            clock,
         )
         with trio.move_on_after(chance.random() * 6):
             await _run(running)
@@ -183,7 +189,9 @@ async def _one_by_one(self: Spider) -> AsyncIterator[Request]:
 
 
 @pytest.mark.parametrize(
-    "start", [lambda self: [START], lambda self: iter([START]), _later, _one_by_one], ids=["list", "iterator", "coroutine", "async generator"]
+    "start",
+    [lambda self: [START], lambda self: iter([START]), _later, _one_by_one],
+    ids=["list", "iterator", "coroutine", "async generator"],
 )
 async def test_start_may_have_any_form(autojump_clock: MockClock, start: Any) -> None:
     kind = type("Start", (Follow,), {"start": start})

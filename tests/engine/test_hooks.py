@@ -106,7 +106,10 @@ async def test_answer_stands_for_the_network_and_costs_no_pace(autojump_clock: M
     site = FakeSite({})
     started = trio.current_time()
     await collect(
-        Keep(start_urls=[f"https://site.test/{n}" for n in range(9)]), site, plugins=[Cache()], settings=Settings(delay=60)
+        Keep(start_urls=[f"https://site.test/{n}" for n in range(9)]),
+        site,
+        plugins=[Cache()],
+        settings=Settings(delay=60),
     )
     assert sources == ["cache cached"] * 9
     assert site.log == []
@@ -164,7 +167,9 @@ async def test_a_fetch_may_ask_for_another_attempt_or_drop_the_request(autojump_
     assert report.filtered["useless"] == 1
 
 
-async def test_a_fetch_that_raises_fails_the_attempt(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fetch_that_raises_fails_the_attempt(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     class Broken(Plugin):
         async def fetch(self, request: Request, send: Any) -> None:
             raise KeyError("x")
@@ -378,7 +383,9 @@ async def test_the_state_of_a_plugin_is_its_own(autojump_clock: MockClock) -> No
     assert (one.state["n"], two.state["n"]) == (3, 10)
 
 
-async def test_a_spider_with_a_misspelt_hook_is_warned(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_spider_with_a_misspelt_hook_is_warned(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     class Typo(Follow):
         async def presist(self, batch: Sequence[Row]) -> None: ...
 

@@ -86,7 +86,9 @@ async def test_too_long_a_wait_puts_the_page_back_without_using_up_an_attempt(au
     spider = Slow()
 
     async def run() -> Any:
-        return await collect(spider, site, settings=Settings(attempts=1, inline_wait=5, pacing={"slow.test": {"delay": 60}}))
+        return await collect(
+            spider, site, settings=Settings(attempts=1, inline_wait=5, pacing={"slow.test": {"delay": 60}})
+        )
 
     class First(Slow):
         async def parse(self, response: Response) -> Any:

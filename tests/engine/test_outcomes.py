@@ -344,7 +344,12 @@ async def test_a_redirect_becomes_a_request_that_keeps_what_belongs_to_it(autoju
             yield Request("https://site.test/old", self.moved_page, meta={"a": 1}, priority=5)
 
         def moved_page(self, response: Response) -> Produced:
-            yield {"url": response.url, "from": list(response.redirects), "meta": response.meta, "depth": response.depth}
+            yield {
+                "url": response.url,
+                "from": list(response.redirects),
+                "meta": response.meta,
+                "depth": response.depth,
+            }
 
     site = FakeSite({"/old": Page(status=301, headers={"Location": "/new"}), "/new": "x"})
     found = await collect(Meta(), site)
@@ -365,7 +370,9 @@ async def test_a_redirect_to_itself_that_sets_a_cookie_is_followed(autojump_cloc
 
 
 async def test_a_redirect_loop_ends(autojump_clock: MockClock) -> None:
-    site = FakeSite({"/": Page(status=302, headers={"Location": "/b"}), "/b": Page(status=302, headers={"Location": "/"})})
+    site = FakeSite(
+        {"/": Page(status=302, headers={"Location": "/b"}), "/b": Page(status=302, headers={"Location": "/"})}
+    )
     report = (await collect(Follow(), site, settings=Settings(max_redirects=4))).report
     assert len(site.log) == 5
     assert report.pages == 0

@@ -126,7 +126,10 @@ async def test_a_hanging_sink_does_not_hold_up_a_stop(autojump_clock: MockClock)
     started = trio.current_time()
     with pytest.raises(CrawlFailed, match="hang did not take the last"):
         await crawl(
-            Follow(), settings=Settings(sink_lag=5, max_seconds=10, grace=3), outputs=[Hang()], transport=tree(5, 4).transport
+            Follow(),
+            settings=Settings(sink_lag=5, max_seconds=10, grace=3),
+            outputs=[Hang()],
+            transport=tree(5, 4).transport,
         )
     assert trio.current_time() - started <= 10 + 3 + 1.1
 

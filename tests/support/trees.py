@@ -40,9 +40,7 @@ def tree(fan: int, depth: int, *, hosts: int = 1, chance: random.Random | None =
     for path in _paths(fan, depth):
         level = path.count("/") if path != "/" else 0
         here = "" if path == "/" else path
-        links = "".join(
-            f"<a href='{_host(here + f'/{child}', hosts)}{here}/{child}'>x</a>" for child in range(fan)
-        )
+        links = "".join(f"<a href='{_host(here + f'/{child}', hosts)}{here}/{child}'>x</a>" for child in range(fan))
         back = "<a href='/'>home</a>"
         pages[_host(here, hosts) + path] = Page(back + (links if level < depth else ""), delay=chance.random() * most)
     for number in range(hosts):

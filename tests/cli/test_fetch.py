@@ -1,0 +1,70 @@
+"""``crawler fetch`` and ``crawler links``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+
+def test_fetch_prints_the_body_and_nothing_else(command, site):
+    code, out, err = command("fetch", f"{site.url}catalogue.html")
+    assert (code, err) == (0, "")
+    assert out == site.answer("/books/1").body
+
+
+def test_fetch_can_show_the_status_line_and_the_fields_instead(command, site):
+    code, out, err = command("fetch", f"{site.url}books/2", "--headers")
+    assert (code, err) == (0, "")
+    status, *fields = out.splitlines()
+    assert status == "HTTP 200 OK"
+    assert "Content-Type: text/html; charset=utf-8" in fields
+
+
+def test_any_status_is_an_answer_and_is_told(command, site):
+    code, out, err = command("fetch", f"{site.url}lost")
+    assert (code, out) == (0, site.answer("/lost").body)
+    assert err == f"crawler: {site.url}lost answered 404 Not Found\n"
+
+
+def test_no_answer_is_told_in_one_line_with_exit_code_1(command, site):
+    code, out, err = command("fetch", "http://127.0.0.1:9/", "-s", "attempts=1", "-s", "obey_robots=false")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "refused" in err
+    seen = len(site.statuses("/private/orders"))
+    code, out, err = command("fetch", f"{site.url}private/orders")
+    assert (code, out) == (1, "")
+    assert (
+        err == f"crawler: robots.txt does not allow {site.url}private/orders (-s obey_robots=false asks all the same)\n"
+    )
+    assert len(site.statuses("/private/orders")) == seen
+    assert command("fetch", f"{site.url}private/orders", "-s", "obey_robots=false")[0] == 0
+
+
+def test_links_are_absolute_one_a_line_or_json(command, site):
+    code, out, err = command("links", f"{site.url}books/1")
+    assert (code, err) == (0, "")
+    links = out.splitlines()
+    assert links[0] == f"{site.url}book/pride-and-prejudice"
+    assert links[-2:] == [f"{site.url}books/2", site.url]
+    assert len(links) == len(set(links)) == 7
+    code, out, _ = command("links", f"{site.url}books/1", "--json")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [link["url"] for link in found] == links
+    assert found[-2] == {"url": links[-2], "tag": "a", "text": "Next page", "rel": []}
+
+
+def test_a_page_without_links_says_so(command, site):
+    code, out, err = command("links", f"{site.url}robots.txt")
+    assert (code, out) == (0, "")
+    assert err == f"crawler: {site.url}robots.txt is no HTML (text/plain)\n"
+
+
+def test_a_reader_that_has_gone_is_no_traceback(site):
+    pipe = subprocess.Popen(
+        [sys.executable, "-m", "crawler", "fetch", site.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    pipe.stdout.close()
+    assert pipe.stderr.read() == b""
+    pipe.stderr.close()
+    assert pipe.wait(20) == 1

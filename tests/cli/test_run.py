@@ -1,0 +1,234 @@
+"""``crawler run`` from outside: exit codes, outputs, the report, and who may write where."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pty
+import signal
+import time
+
+import pytest
+
+REPORT_KEYS = {
+    "finished", "pages", "items", "requests", "retries", "failed", "filtered", "counters", "bytes", "seconds",
+    "cpu_seconds", "peak_rss", "statuses", "lanes",
+}  # fmt: skip
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def wait_for(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_spider_of_a_file_runs_to_every_output_and_reports(command, books, tmp_path, site):
+    outputs = ["-o", "items.jsonl", "-o", "items.json", "-o", "items.csv", "-o", "-"]
+    code, out, err = command("run", "books.py", *outputs, "--report", "report.json")
+    assert code == 0
+    items = lines(tmp_path / "items.jsonl")
+    assert len(items) == 29
+    assert [json.loads(line) for line in out.splitlines()] == items
+    assert json.loads((tmp_path / "items.json").read_text()) == items
+    with (tmp_path / "items.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == items
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report.keys() >= REPORT_KEYS
+    assert (report["finished"], report["pages"], report["items"], report["failed"]) == ("finished", 29, 29, 0)
+    assert report["statuses"]["404"] == 1
+    assert report["filtered"]["robots"] == 1
+    [(lane, counts)] = report["lanes"].items()
+    assert lane in site.url
+    assert counts["requests"] == report["requests"]
+    assert report["cpu_seconds"] > 0
+    assert 10e6 < report["peak_rss"] < 1e9
+    assert oct((tmp_path / "report.json").stat().st_mode & 0o777) == oct(0o666 & ~_umask())
+    # one summary and nothing else: no progress in a pipe, no logs of a crawl that went well
+    assert err.startswith("finished: 29 pages and 29 items in ")
+    assert "\x1b" not in err + out
+    assert "items in  items.jsonl, items.json, items.csv, standard output" in err
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_a_site_is_crawled_by_its_url_alone_quietly(command, tmp_path, site):
+    code, out, err = command("run", site.url, "-o", "-", "-s", "max_pages=3", "--quiet")
+    assert (code, err) == (0, "")
+    first = json.loads(out.splitlines()[0])
+    assert first == {"url": site.url, "status": 200, "title": "The Quiet Shelf", "depth": 0, "links": 7}
+
+
+def test_an_output_that_exists_is_refused_appended_to_or_overwritten(command, books, tmp_path):
+    page = ["run", "books.py", "-o", "items.jsonl", "-s", "max_depth=0", "--quiet"]
+    assert command(*page) == (0, "", "")
+    code, _, err = command(*page)
+    assert (code, err.count("\n")) == (2, 1)
+    assert command(*page, "--append") == (0, "", "")
+    assert len(lines(tmp_path / "items.jsonl")) == 2
+    assert command(*page, "--overwrite") == (0, "", "")
+    assert len(lines(tmp_path / "items.jsonl")) == 1
+
+
+def test_arguments_plugins_and_their_options_reach_the_crawl(command, tmp_path, site):
+    (tmp_path / "shop.py").write_text(
+        "from crawler import Drop, Plugin, Spider\n"
+        "class Only(Plugin):\n"
+        "    def __init__(self, words: list[str], least: int = 0):\n"
+        "        self.words, self.least = words, least\n"
+        "    async def refine(self, item, response):\n"
+        "        if len(item['title']) < self.least or not any(word in item['title'] for word in self.words):\n"
+        "            return Drop('other')\n"
+        "class Mark(Plugin):\n"
+        "    async def refine(self, item, response):\n"
+        "        return item | {'mark': True}\n"
+        "class Shop(Spider):\n"
+        "    plugins = [Mark()]\n"
+        "    shelf: int = 1\n"
+        "    def parse(self, response):\n"
+        "        yield from response.follow_all('li.book a', self.parse_book)\n"
+        "    def parse_book(self, response):\n"
+        "        yield {'title': response.css('h1::text').get(), 'shelf': self.shelf + 1}\n"
+    )
+    common = ["run", "shop.py:Shop", "-o", "-", "-a", f"start_urls={site.url}books/1", "-a", "shelf=4"]
+    only = ["-p", "shop:Only", "-P", 'only.words=["Eyre", "Moby"]', "-P", "only.least=9"]
+    code, out, err = command(*common, *only, "--no-plugin", "mark")
+    assert (code, out) in [(0, f"{a}\n{b}\n") for a, b in _either_order()]
+    assert "dropped   other: 3" in err
+    (tmp_path / "crawler.toml").write_text('[plugins."shop:Only"]\nwords = ["Eyre"]\n')
+    code, out, _ = command(*common)
+    assert (code, json.loads(out)) == (0, {"title": "Jane Eyre", "shelf": 5, "mark": True})
+
+
+def _either_order():
+    one, other = '{"title":"Moby-Dick","shelf":5}', '{"title":"Jane Eyre","shelf":5}'
+    return (one, other), (other, one)
+
+
+def test_failures_are_told_with_their_cause_and_tolerated_on_demand(command, tmp_path, site):
+    (tmp_path / "bad.py").write_text(
+        "from crawler import Spider\n"
+        "class Bad(Spider):\n"
+        f"    start_urls = ['{site.url}books/1', '{site.url}books/2']\n"
+        "    def parse(self, response):\n"
+        "        if response.url.endswith('2'):\n"
+        "            return {'ok': 1}\n"
+        "        raise ValueError('no such shelf')\n"
+    )
+    code, out, err = command("run", "bad.py", "-o", "-", traceback=True)
+    assert (code, out) == (4, '{"ok":1}\n')
+    assert err.count("ValueError: no such shelf") == 3  # the log line, its traceback, the summary
+    assert 'bad.py", line 7, in parse' in err
+    assert f"failed    hook_error 1 (ValueError: no such shelf): {site.url}books/1" in err
+    quiet = ["run", "bad.py", "--quiet", "--log-level", "critical"]
+    assert command(*quiet, "--tolerate", "1") == (0, "", "")
+    assert command(*quiet, "--tolerate", "50%") == (0, "", "")
+    assert command(*quiet, "--tolerate", "49%") == (4, "", "")
+    assert command(*quiet, "-s", "max_errors=1") == (3, "", "")
+
+
+def test_a_crawl_that_cannot_go_on_says_why_in_one_line_and_still_reports(command, books, tmp_path):
+    (tmp_path / "sick.py").write_text(
+        "from contextlib import asynccontextmanager\n"
+        "from crawler import Plugin\n"
+        "class Sick(Plugin):\n"
+        "    def measure(self, usage):\n"
+        "        raise ValueError('out of order')\n"
+        "class Late(Plugin):\n"
+        "    @asynccontextmanager\n"
+        "    async def lifespan(self, crawl):\n"
+        "        raise OSError('no database')\n"
+        "        yield\n"
+    )
+    code, out, err = command("run", "books.py", "-p", "sick:Sick", "--quiet", "--report", "report.json")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == ["crawler: the crawl failed: sick.measure failed: out of order"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report.keys() >= REPORT_KEYS
+    assert report["finished"] == "failed"
+    code, out, err = command("run", "books.py", "-p", "sick:Late")
+    assert (code, err) == (1, "crawler: the crawl failed: late.lifespan failed: OSError: no database\n")
+
+
+def test_settings_are_layered(command, books, tmp_path):
+    def pages(*arguments, env=None):
+        code, _, err = command("run", "books.py", "--report", "report.json", *arguments, env=env)
+        assert code == 0
+        return json.loads((tmp_path / "report.json").read_text())["pages"], err
+
+    books.write_text(books.read_text().replace("    shelf:", "    settings = Settings(max_pages=6)\n    shelf:"))
+    assert pages()[0] == 6
+    (tmp_path / "crawler.toml").write_text("[settings]\nmax_pages = 5\nworkers = 1\n")
+    assert pages()[0] == 5
+    environment = {"CRAWLER_MAX_PAGES": "4", "CRAWLER_WROKERS": "9"}
+    found, err = pages(env=environment)
+    assert found == 4
+    assert "CRAWLER_WROKERS in the environment is no setting (did you mean CRAWLER_WORKERS?)" in err.splitlines()[0]
+    assert pages("-s", "max_pages=3", env=environment)[0] == 3
+
+
+def test_debug_logs_show_each_request_and_json_logs_are_json(command, books, site):
+    run = ["run", "books.py", "-s", "max_depth=0", "--log-level", "debug"]
+    code, _, err = command(*run)
+    assert code == 0
+    assert err.endswith("items in  no output: name one with -o\n")
+    assert f"DEBUG crawler.engine: 200 GET {site.url}\n" in err
+    code, _, err = command(*run, "--log-json", "--quiet")
+    logged = [json.loads(line) for line in err.splitlines()]
+    assert {"level": "debug", "logger": "crawler.engine", "message": f"200 GET {site.url}"}.items() <= max(
+        logged, key=lambda line: f"200 GET {site.url}" == line["message"]
+    ).items()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_soon_with_exit_code_130_and_all_that_was_found(start, books, tmp_path, number):
+    process = start("run", "books.py", "-o", "items.jsonl", "-s", "delay=0.2", "--report", "report.json")
+    items = tmp_path / "items.jsonl"
+    wait_for(lambda: items.exists() and items.read_text().count("\n") >= 2)
+    process.send_signal(number)
+    asked = time.monotonic()
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "")
+    assert time.monotonic() - asked < 5
+    assert err.startswith("interrupted: ")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["finished"] == "interrupted"
+    assert 2 <= report["items"] == len(lines(items)) < 29
+
+
+def test_a_reader_that_goes_away_ends_the_crawl_with_one_line(start, books):
+    process = start("run", "books.py", "-o", "-", "-s", "delay=0.05", "--quiet")
+    assert process.stdout.readline().startswith('{"url":')
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(20) == 1
+    assert err == "crawler: the crawl failed: standard output was closed by its reader\n"
+
+
+def test_on_a_terminal_a_line_shows_how_far_it_is_and_goes_away(start, books):
+    ours, theirs = pty.openpty()
+    process = start("run", "books.py", "-s", "delay=0.03", stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # the other end was closed
+            break
+        seen += chunk
+    os.close(ours)
+    assert process.wait(20) == 0
+    live, _, last = seen.decode().partition("finished: 29 pages")
+    assert " pages · " in live
+    assert " in flight · " in live
+    assert live.endswith("\x1b[2K")  # the line was cleared
+    assert "\x1b" not in last

@@ -1,0 +1,66 @@
+"""The lines at the end of a crawl."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler.cli.summary import summary
+from crawler.engine import Report
+
+
+def report(**given):
+    fields = {
+        "finished": "finished", "spider": "s", "pages": 0, "items": 0, "requests": 0, "retries": 0, "failed": 0,
+        "filtered": {}, "dropped": {}, "failures": {}, "samples": {}, "counters": {}, "bytes": 0, "seconds": 0.0,
+        "cpu_seconds": 0.0, "peak_rss": 0, "statuses": {}, "lanes": {},
+    }  # fmt: skip
+    return Report(**fields | given)
+
+
+def test_a_crawl_that_went_well_is_one_line():
+    told = summary(report(pages=1, items=2, seconds=4.0, bytes=12_345_678, statuses={200: 1}))
+    assert told == "finished: 1 page and 2 items in 4.0 s (0.2 pages/s, 12.3 MB)\n"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("max_pages", "finished by max_pages: 0 pages"),
+        ("interrupted", "interrupted: "),
+        ("max_errors", "stopped: max_errors: "),
+        ("out of luck", "stopped: out of luck: "),
+    ],
+)
+def test_the_first_word_is_why_it_ended(reason, words):
+    assert summary(report(finished=reason)).startswith(words)
+
+
+def test_what_went_wrong_is_counted_with_an_example_and_a_cause():
+    told = summary(
+        report(
+            pages=1,
+            failed=3,
+            failures={"connect_failed": 1, "status_500": 2},
+            samples={"connect_failed": ["http://a/"], "status_500": ["http://b/1", "http://b/2", "http://b/3"]},
+            filtered={"robots": 1, "duplicate": 5},
+            dropped={"old": 2},
+            counters={"seen": 1},
+            statuses={200: 1, 500: 6},
+        ),
+        outputs=["a.csv", "b.json"],
+        causes={"connect_failed": "connection\nrefused"},
+    )
+    assert told.splitlines()[1:] == [
+        "  statuses  200: 1, 500: 6",
+        "  not made  duplicate: 5, robots: 1",
+        "  dropped   old: 2",
+        "  counted   seen: 1",
+        "  failed    status_500 2: http://b/1 http://b/2",
+        "  failed    connect_failed 1 (connection refused): http://a/",
+        "  items in  a.csv, b.json",
+    ]
+
+
+def test_a_crawl_without_pages_says_what_it_did_not_ask_for():
+    told = summary(report(filtered={"robots": 1}, samples={"robots": ["http://a/"]}))
+    assert told.splitlines()[1:] == ["  not made  robots: 1", "  robots    http://a/"]

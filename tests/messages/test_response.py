@@ -1,0 +1,366 @@
+"""`Response`: its text, its links, the requests it makes, and that its body is parsed once at most."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler import Headers, Link, Request, Response, Retry, html
+
+URL = "https://site.test/shop/list?page=1"
+PAGE = """<!doctype html><html><head><title> The
+ shop </title><link rel="next" href="?page=2"></head><body>
+<a href="a.html">A</a> <a href="/b#top">B</a> <a href="a.html#more">A again</a> <a href="mailto:x@site.test">mail</a>
+<a>no link</a> <a href="javascript:void(0)">script</a> <a href=" https://other.test ">other</a> <a href="https://[">broken</a>
+<ul><li class="next"><a href="?page=2">next</a></li></ul> <img src="a.png"> <iframe src="frame.html"></iframe>
+</body></html>"""
+LINKS = ["https://site.test/shop/a.html", "https://site.test/b", "https://other.test/", "https://site.test/shop/list?page=2"]
+
+
+def page(body: str | bytes = PAGE, url: str = URL, **options) -> Response:
+    return Response(url, 200, {"Content-Type": "text/html; charset=utf-8"}, body, **options)
+
+
+@pytest.fixture
+def parses(monkeypatch):
+    """The bodies that were parsed."""
+    parsed: list[bytes] = []
+    parse = html.parse
+    monkeypatch.setattr(html, "parse", lambda body, label: parsed.append(body) or parse(body, label))
+    return parsed
+
+
+# ---- what it carries --------------------------------------------------------------------------------------------------
+
+
+def test_a_response_carries_what_was_asked():
+    request = Request(URL, meta={"a": 1}, cb_kwargs={"b": 2}).moved(3, ("https://site.test/old",))
+    response = Response(URL, 404, {"ETag": "x"}, b"no", request=request, elapsed=0.5, attempt=2, source="cache")
+    assert (response.url, response.status, response.headers["etag"], response.body) == (URL, 404, "x", b"no")
+    assert (response.request, response.meta, response.cb_kwargs) == (request, {"a": 1}, {"b": 2})
+    assert (response.redirects, response.depth) == (("https://site.test/old",), 3)
+    assert (response.elapsed, response.attempt, response.source) == (0.5, 2, "cache")
+    assert repr(response) == f"<Response 404 {URL}>"
+
+
+def test_a_response_is_to_a_request_of_its_url_unless_told():
+    response = Response(URL)
+    assert response.request == Request(URL)
+    assert (response.status, response.headers, response.body, response.attempt, response.source) == (200, {}, b"", 1, "network")
+
+
+def test_a_response_has_no_room_for_anything_else():
+    with pytest.raises(AttributeError):
+        Response(URL).other = 1  # type: ignore[attr-defined]
+
+
+def test_a_copy_keeps_what_was_not_changed():
+    response = page(request=Request(URL, meta={"a": 1}), elapsed=1.0, attempt=3, source="cache")
+    response.within({LINKS[0]}, lambda url, depth: "scope" if "other" in url else None)
+    copy = response.replace(status=203, body=b"<a href='a.html'>", headers=[("Content-Type", "text/html"), ("A", "b")])
+    assert (copy.url, copy.status, copy.body, copy.headers["a"]) == (URL, 203, b"<a href='a.html'>", "b")
+    assert (copy.request, copy.elapsed, copy.attempt, copy.source) == (response.request, 1.0, 3, "cache")
+    assert list(copy.follow_all()) == []
+    assert copy.repeats == 1
+    assert list(response.replace().headers.pairs) == list(response.headers.pairs)
+
+
+# ---- text -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "encoding", "text"),
+    [
+        ("ü".encode(), "text/html; charset=utf-8", "utf-8", "ü"),
+        ("ü".encode("latin-1"), "text/html; charset=iso-8859-1", "windows-1252", "ü"),
+        ("\u20ac".encode("cp1252"), "text/html; charset=ISO-8859-1", "windows-1252", "\u20ac"),
+        ("日本".encode("shift_jis"), "text/plain; charset=Shift_JIS", "shift_jis", "日本"),
+        (b'<meta charset="windows-1251">\xcf', None, "windows-1251", '<meta charset="windows-1251">П'),
+        (b"\xef\xbb\xbf\xc3\xbc", "text/html; charset=iso-8859-1", "utf-8", "ü"),
+        ("\ufeffü".encode("utf-16-le"), "text/html; charset=utf-8", "utf-16le", "ü"),
+        (b"a\xffb", "text/html; charset=utf-8", "utf-8", "a\ufffdb"),
+        (b"", None, "utf-8", ""),
+    ],
+)
+def test_text_is_decoded_as_browsers_do(body, content_type, encoding, text):
+    response = Response(URL, 200, {} if content_type is None else {"Content-Type": content_type}, body)
+    assert (response.encoding.lower(), response.text) == (encoding, text)
+
+
+@pytest.mark.parametrize("charset", ["none-such", "", "utf-8\x00", "base64", '"', "utf-8; utf-16"])
+def test_no_charset_breaks_the_text(charset):
+    assert "a" in Response(URL, 200, {"Content-Type": f"text/html; charset={charset}"}, b"a\xff").text
+
+
+def test_a_body_may_be_given_as_text():
+    assert Response(URL, body="ü").body == "ü".encode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "is_html"),
+    [
+        ({"Content-Type": "text/html"}, b"", True),
+        ({"content-type": " TEXT/HTML ; charset=x"}, b"{}", True),
+        ({"Content-Type": "application/xhtml+xml"}, b"", True),
+        ({"Content-Type": "application/json"}, b"<html>", False),
+        ({"Content-Type": "text/plain"}, b"<html>", False),
+        ({"Content-Type": "image/svg+xml"}, b"<svg>", False),
+        ({}, b"\n <!DOCTYPE html>", True),
+        ({}, b"<HTML>", True),
+        ({"Content-Type": ""}, b"<html>", True),
+        ({}, b'{"a": "<html>"}', False),
+        ({}, b"", False),
+    ],
+)
+def test_what_is_html(headers, body, is_html):
+    assert Response(URL, 200, headers, body).is_html is is_html
+
+
+# ---- queries ----------------------------------------------------------------------------------------------------------
+
+
+def test_elements_texts_and_attributes():
+    response = page()
+    assert response.css("li.next a::attr(href)").get() == "?page=2"
+    assert response.css("a::text").getall()[:2] == ["A", "B"]
+    assert response.xpath("//li[@class=$kind]/a/text()", kind="next").get() == "next"
+    assert response.xpath("count(//li)").get() == "1.0"
+    assert response.selector.css("title::text").get() == " The\n shop "
+
+
+@pytest.mark.parametrize("query", ["a[", "::attr()", "a::nothing()"])
+def test_a_query_that_is_none_is_refused(query):
+    with pytest.raises(ValueError):
+        page().css(query)
+    with pytest.raises(ValueError):
+        page().xpath("//a[")
+
+
+def test_a_body_is_parsed_once_whatever_is_asked(parses):
+    response = page()
+    assert parses == []
+    response.css("a")
+    response.xpath("//a")
+    response.links()
+    response.hrefs()
+    list(response.follow_all("a"))
+    response.urljoin("x")
+    assert response.document is response.document
+    assert len(parses) == 1
+
+
+def test_what_is_no_html_is_not_parsed_for_links(parses):
+    response = Response(URL, 200, {"Content-Type": "application/json"}, b'"<a href=x>"')
+    assert response.links() == response.hrefs() == list(response.follow_all()) == []
+    assert response.urljoin("x") == "https://site.test/shop/x"
+    assert response.follow("x").url == "https://site.test/shop/x"
+    assert parses == []
+
+
+def test_but_who_asks_for_elements_gets_them(parses):
+    assert Response(URL, 200, {"Content-Type": "application/xml"}, b"<a>x</a>").css("a::text").get() == "x"
+    assert len(parses) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "value"),
+    [
+        (b'{"a": [1, 2.5, null, "\xc3\xbc"]}', "application/json", {"a": [1, 2.5, None, "ü"]}),
+        (b"\xef\xbb\xbf[1]", "application/json", [1]),
+        ('{"a": "ü"}'.encode("utf-16"), "application/json", {"a": "ü"}),
+        ('{"a": "ü"}'.encode("latin-1"), "application/json; charset=iso-8859-1", {"a": "ü"}),
+        (b" 5 ", "text/plain", 5),
+        (b"null", "application/json", None),
+    ],
+)
+def test_json(body, content_type, value):
+    assert Response(URL, 200, {"Content-Type": content_type}, body).json() == value
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"[1,]", b"NaN", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000 + b"x"])
+def test_what_is_no_json_is_refused_with_its_url(body):
+    with pytest.raises(ValueError, match="^the body of https://site.test/shop/list.* is not JSON: "):
+        Response(URL, body=body).json()
+
+
+def test_jmespath():
+    response = Response(URL, body=b'{"items": [{"name": "a"}, {"name": "b"}]}')
+    assert response.jmespath("items[*].name").getall() == ["a", "b"]
+    assert response.jmespath("items[0].name").get() == "a"
+    assert response.jmespath("nothing").get() is None
+
+
+# ---- links ------------------------------------------------------------------------------------------------------------
+
+
+def test_hrefs_are_web_urls_without_fragment_each_once_in_order():
+    assert page().hrefs() == LINKS
+
+
+def test_the_list_of_hrefs_is_the_callers_own():
+    response = page()
+    response.hrefs().clear()
+    assert response.hrefs() == LINKS
+
+
+def test_links_know_their_element():
+    links = page().links()
+    assert all(isinstance(link, Link) for link in links)
+    assert {link.tag for link in links} == {"a", "link", "iframe"}
+    assert [link.text for link in links if link.tag == "a"] == ["A", "B", "A again", "other", "next"]
+
+
+@pytest.mark.parametrize(
+    ("href", "url"),
+    [
+        ("x", "https://site.test/shop/x"),
+        ("", URL),
+        ("?page=2", "https://site.test/shop/list?page=2"),
+        ("#top", URL),
+        ("//other.test/x#y", "https://other.test/x"),
+        ("../../..", "https://site.test/"),
+    ],
+)
+def test_urljoin(href, url):
+    assert page().urljoin(href) == url
+
+
+@pytest.mark.parametrize("href", ["mailto:a@b.test", "javascript:x", "https://[", "ftp://site.test/"])
+def test_what_is_no_web_link_cannot_be_followed(href):
+    for method in (page().urljoin, page().follow):
+        with pytest.raises(ValueError, match="^not a web link: .* on https://site.test/shop/list"):
+            method(href)
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ('<base href="/other/">', "https://site.test/other/x"),
+        ('<base href="https://cdn.test/a/b?c">', "https://cdn.test/a/x"),
+        ('<base href="sub/">', "https://site.test/shop/sub/x"),
+        ('<base target="_top">', "https://site.test/shop/x"),
+        ('<base href="data:,a">', "https://site.test/shop/x"),
+        ('<base href="/first/"><base href="/second/">', "https://site.test/first/x"),
+        ('<base href="/a#/b/c">', "https://site.test/x"),
+    ],
+)
+def test_base_is_heeded_everywhere(base, url):
+    response = page(f"{base}<a href=x>x</a>")
+    assert response.urljoin("x") == url
+    assert response.hrefs() == [url]
+    assert [link.url for link in response.links()] == [url]
+    assert response.follow("x").url == response.follow(response.css("a")[0]).url == url
+    assert [request.url for request in response.follow_all()] == [url]
+    assert [request.url for request in response.follow_all(["x"])] == [url]
+
+
+# ---- requests ---------------------------------------------------------------------------------------------------------
+
+
+def test_follow_makes_a_request_one_link_deeper():
+    response = page(request=Request(URL).moved(4, ("https://site.test/old",)))
+    request = response.follow("x", "parse_item", meta={"a": 1}, priority=2)
+    assert (request.url, request.callback, request.meta, request.priority) == (
+        "https://site.test/shop/x", "parse_item", {"a": 1}, 2
+    )  # fmt: skip
+    assert (request.depth, request.redirects) == (5, ())
+
+
+def test_what_can_be_followed():
+    response = page()
+    [link] = [link for link in response.links() if link.tag == "iframe"]
+    for target in (link, response.css("iframe")[0], response.xpath("//iframe")[0], response.css("iframe::attr(src)")[0]):
+        assert response.follow(target).url == "https://site.test/shop/frame.html"
+
+
+@pytest.mark.parametrize("query", ["title", "li", "title::text"])
+def test_an_element_that_does_not_link_cannot_be_followed(query):
+    target = page("<title>mailto:a@b.test</title><ul><li>").css(query)[0]
+    with pytest.raises(ValueError, match="not a web link"):
+        page().follow(target)
+
+
+def test_a_link_without_href_cannot_be_followed():
+    with pytest.raises(ValueError, match="not a web link"):
+        page("<a>x</a>").follow(page("<a>x</a>").css("a")[0])
+    with pytest.raises(ValueError, match="not a web link"):
+        page().follow(None)
+
+
+def test_follow_all_is_every_link_of_the_page():
+    requests = list(page(request=Request(URL).moved(1)).follow_all(callback="parse_item"))
+    assert [request.url for request in requests] == LINKS
+    assert {request.callback for request in requests} == {"parse_item"}
+    assert {request.depth for request in requests} == {2}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"targets": "li.next a"},
+        {"css": "li.next a"},
+        {"css": "li.next a::attr(href)"},
+        {"xpath": "//li[@class='next']/a"},
+        {"xpath": "//li[@class='next']/a/@href"},
+        {"targets": ["?page=2"]},
+        {"targets": ["https://site.test/shop/list?page=2#x", "?page=2"]},
+    ],
+)
+def test_some_links_can_be_chosen(choice):
+    assert [request.url for request in page().follow_all(**choice)] == ["https://site.test/shop/list?page=2"]
+
+
+def test_targets_of_all_kinds_may_be_mixed_and_repeats_and_no_links_are_left_out():
+    response = page()
+    targets = [*response.css("a"), "x", response.links()[0], "mailto:a@b.test", "x#y", None]
+    assert [request.url for request in response.follow_all(targets)] == [*LINKS, "https://site.test/shop/x"]
+
+
+def test_no_targets_are_not_all_links():
+    assert list(page().follow_all([])) == []
+    assert list(page().follow_all(css="li.previous a")) == []
+
+
+def test_known_links_are_left_out_and_counted():
+    response = page()
+    response.within({LINKS[0], LINKS[2]}, lambda url, depth: None)
+    assert [request.url for request in response.follow_all()] == [LINKS[1], LINKS[3]]
+    assert response.repeats == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"dont_filter": True}, {"method": "POST"}, {"params": {"a": 1}}, {"json": {}}, {"data": {}}, {"body": b"x"}]
+)
+def test_a_known_url_is_not_left_out_if_the_request_is_another(options):
+    response = page()
+    response.within(set(LINKS), lambda url, depth: None)
+    assert len(list(response.follow_all(**options))) == 4
+    assert response.repeats == 0
+
+
+def test_links_out_of_scope_are_left_out_with_their_reason():
+    asked = []
+
+    def refuses(url: str, depth: int) -> str | None:
+        asked.append((url, depth))
+        return "scope" if "other.test" in url else None
+
+    response = page(request=Request(URL).moved(1))
+    response.within({LINKS[0]}, refuses)
+    assert [request.url for request in response.follow_all()] == [LINKS[1], LINKS[3]]
+    assert response.refused == [("scope", LINKS[2])]
+    assert asked == [(url, 2) for url in LINKS[1:]]
+
+
+def test_a_wrong_option_is_refused():
+    with pytest.raises(TypeError, match="priority must be int"):
+        list(page().follow_all(priority="high"))
+
+
+def test_defer_asks_for_the_page_again():
+    assert page().defer(60, "empty") == Retry("empty", after=60)
+    assert page().defer(1).after == 1
+
+
+def test_headers_may_be_given_in_any_form():
+    for fields in ({"A": "b"}, [("A", "b")], Headers({"A": "b"})):
+        assert Response(URL, 200, fields).headers["a"] == "b"
