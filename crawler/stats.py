@@ -9,6 +9,9 @@ import attrs
 
 __all__ = ["LaneStats", "Stats"]
 
+MOST_LANES = 10_000
+OTHERS = "(others)"
+
 
 @attrs.define
 class LaneStats:
@@ -53,13 +56,14 @@ class Stats:
     counters: Counter[str] = attrs.field(factory=Counter)
     """What spiders and plugins counted by `crawl.count`."""
     lanes: dict[str, LaneStats] = attrs.field(factory=dict)
-    """Counts by lane."""
+    """Counts by lane; those after the first ten thousand together under ``(others)``."""
 
     def lane(self, name: str) -> LaneStats:
         """The counts of one lane, made when they are first asked for."""
         found = self.lanes.get(name)
         if found is None:
-            found = self.lanes[name] = LaneStats()
+            name = name if len(self.lanes) < MOST_LANES else OTHERS
+            found = self.lanes.setdefault(name, LaneStats())
         return found
 
     def filter(self, reason: str, url: str) -> None:

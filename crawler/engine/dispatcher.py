@@ -6,34 +6,36 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from crawler.engine.seeds import Seeds
 from crawler.frontier import Ticket
 
 if TYPE_CHECKING:
+    from crawler.engine.leases import Leases
     from crawler.engine.running import RunningCrawl
+    from crawler.engine.seeds import Seeds
 
 __all__ = ["dispatch"]
 
 
-async def dispatch(crawl: RunningCrawl, ready: trio.MemorySendChannel[Ticket], seeds: Seeds) -> None:
+async def dispatch(crawl: RunningCrawl, ready: trio.MemorySendChannel[Ticket], seeds: Seeds, leases: Leases) -> None:
     """Pops only when a worker waits, so that pace is stamped at the true start; ends with the crawl.
 
     Parameters:
         crawl: the parts of the running crawl.
         ready: to the workers; capacity 0.
         seeds: whether more may come.
+        leases: bring lanes into memory.
     """
     frontier, store = crawl.frontier, crawl.store
     with ready:
         while not crawl.shutdown.stopping.is_set():
-            for lane in frontier.hungry():
-                rows = await store.more(lane.name, lane.epoch, lane.after, frontier.window)
-                frontier.refill(lane, rows, more=len(rows) == frontier.window)
+            look_for_room = await leases.make_room()
+            await leases.keep_up()
             # From here to wait() nothing may wait, or a wake-up is lost.
-            look_again = crawl.clock() + 3600.0
+            look_again = look_for_room
             while _may_start(crawl) and ready.statistics().tasks_waiting_receive:
-                ticket, look_again = frontier.pop(crawl.clock())
+                ticket, at = frontier.pop(crawl.clock())
                 if ticket is None:
+                    look_again = min(at, look_for_room)
                     break
                 ready.send_nowait(ticket)
             if store.live == 0 and not seeds.pending():

@@ -21,6 +21,7 @@ import trio
 
 from crawler.engine.dispatcher import dispatch
 from crawler.engine.followers import Followers
+from crawler.engine.leases import Leases
 from crawler.engine.report import Report, Timer
 from crawler.engine.running import RunningCrawl
 from crawler.engine.seeds import Seeds
@@ -165,6 +166,7 @@ async def _run(running: RunningCrawl) -> None:
     messages, to_write = trio.open_memory_channel[Message](OUTCOMES)
     followers = Followers(running, running.table.persist)
     writer = Writer(running, followers)
+    leases = Leases(running.frontier, running.store, running.clock)
     try:
         async with trio.open_nursery() as helpers:
             running.tasks = helpers
@@ -173,10 +175,9 @@ async def _run(running: RunningCrawl) -> None:
             async with trio.open_nursery() as keepers:
                 await followers.start(keepers)
                 await keepers.start(writer.run, to_write)
-                await writer.claim()
                 try:
                     with messages, shutdown.working():
-                        await _work(running, ready_send, ready_receive, messages, writer)
+                        await _work(running, ready_send, ready_receive, messages, writer, leases)
                 except BaseException:
                     shutdown.stop_now("cancelled")
                     raise
@@ -184,8 +185,7 @@ async def _run(running: RunningCrawl) -> None:
             helpers.cancel_scope.cancel(reason="the crawl has ended")
     finally:
         with trio.move_on_after(LAST, shield=True):
-            for lane in list(running.frontier.lanes.values()):
-                await running.store.release(lane.name, lane.epoch, lane.state())
+            await leases.end()
 
 
 async def _work(
@@ -194,6 +194,7 @@ async def _work(
     ready_receive: trio.MemoryReceiveChannel[Ticket],
     messages: trio.MemorySendChannel[Message],
     writer: Writer,
+    leases: Leases,
 ) -> None:
     """Dispatcher and workers, until there is nothing left to do or a stop has come."""
     with ready_receive:
@@ -204,7 +205,7 @@ async def _work(
                 seeds = Seeds(running, writer, messages)
                 feeders.start_soon(seeds.start)
                 feeders.start_soon(seeds.added)
-                await dispatch(running, ready_send, seeds)
+                await dispatch(running, ready_send, seeds, leases)
                 feeders.cancel_scope.cancel(reason="nothing more is started")
 
 

@@ -23,10 +23,6 @@ __all__ = ["Arrivals", "Message", "Writer"]
 
 MOST: Final = 64
 """Outcomes in one commit."""
-HEAD: Final = 256
-"""Requests of a lane that come with its claim."""
-LEASE: Final = 60.0
-"""Seconds."""
 
 
 @attrs.frozen(eq=False)
@@ -93,7 +89,6 @@ class Writer:
             for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
                 self._settle(outcome, verdict)
             self._stop_at_limits()
-        await self.claim()
         crawl.frontier.changed.set()
         if self._followers:
             await self._followers.keep_up()
@@ -111,21 +106,6 @@ class Writer:
         if arrivals.start:
             self.starts += added
         self.arriving -= 1
-
-    async def claim(self) -> None:
-        """Takes groups that nobody holds into the frontier, as far as there is room."""
-        crawl = self._crawl
-        if not crawl.store.unclaimed:
-            return
-        if not crawl.frontier.room():
-            for lane in list(crawl.frontier.idle(crawl.clock())):
-                crawl.frontier.close(lane)
-                await crawl.store.release(lane.name, lane.epoch, lane.state())
-        room = crawl.frontier.room()
-        if room:
-            claimed = await crawl.store.claim("", room, HEAD, LEASE)
-            for group in claimed.groups:
-                crawl.frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
 
     def _within_limits(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Without what came after `max_items` was reached: that goes back."""

@@ -12,6 +12,7 @@ import trio
 
 from crawler.errors import BodyTooLarge, FetchTimeout, RequestError
 from crawler.fetch.cookies import CookieJar
+from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
 from crawler.headers import Headers
 from crawler.messages import Request, Response
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Downloader"]
 
+NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""What a transport raises before bytes have gone out."""
 ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -43,6 +46,7 @@ class Downloader:
         self.settings = settings
         self.cookies = CookieJar()
         self._clock = clock
+        self._tells_sent = isinstance(transport, CurlTransport)
         self._default_fields = [("User-Agent", settings.user_agent), ("Accept", ACCEPT)]
 
     async def fetch(self, request: Request, *, attempt: int = 1, on_sent: Callable[[], None] | None = None) -> Response:
@@ -73,18 +77,23 @@ class Downloader:
                 request.method, request.url, headers=self._fields(request), content=request.body or None
             )
             wire.extensions = {"proxy": request.proxy} if request.proxy else {}
+            if on_sent is not None and self._tells_sent:
+                wire.extensions["on_sent"] = on_sent
         except Exception as error:
             raise translate(error, request) from error
+        sent = on_sent is None or self._tells_sent
         try:
             answer = await self.transport.handle_async_request(wire)
+        except NOT_SENT as error:
+            sent = True  # nothing to tell
+            raise translate(error, request) from error
         except RequestError:
             raise
         except Exception as error:
-            if on_sent is not None and getattr(error, "sent", True):
-                on_sent()
             raise translate(error, request) from error
-        if on_sent is not None:
-            on_sent()
+        finally:
+            if not sent and on_sent is not None:
+                on_sent()
         try:
             body = await self._read(answer, request)
         except RequestError:

@@ -283,3 +283,18 @@ async def test_a_crawl_may_be_run_beside_another(autojump_clock: MockClock) -> N
         nursery.start_soon(one)
         nursery.start_soon(one)
     assert [report.pages for report in reports] == [13, 13]
+
+
+async def test_lanes_that_have_to_wait_long_make_room_for_others(autojump_clock: MockClock) -> None:
+    pages: dict[str, Any] = {
+        f"https://shut{n}.test/": [Page(status=429, headers={"Retry-After": "3000"}), "x"] for n in range(5)
+    }
+    pages |= {f"https://open{n}.test/": "x" for n in range(5)}
+    site = FakeSite(pages)
+    spider = Follow(start_urls=list(pages))
+    running = RunningCrawl(spider, [spider], HookTable.build([spider]), FREE, MemoryStore(), site.transport)
+    running.frontier.most_lanes = 5
+    started = trio.current_time()
+    await _run(running)
+    assert running.stats.pages == 10
+    assert max(visit.at for visit in site.log if "open" in visit.url) - started < 10

@@ -1,0 +1,69 @@
+"""Leases: which lanes are in memory. It takes those that nobody holds, refills their windows, lets idle ones go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from crawler.engine.clock import Clock
+    from crawler.frontier import Frontier
+    from crawler.store import Store
+
+__all__ = ["Leases"]
+
+HEAD: Final = 256
+"""Requests of a lane that come with its claim."""
+LEASE: Final = 60.0
+"""Seconds."""
+LOOK: Final = 1.0
+"""Seconds between two looks for lanes that may go, while none of them could."""
+
+
+class Leases:
+    """Keeps the frontier fed from the store.
+
+    Parameters:
+        frontier: the lanes in memory.
+        store: all lanes.
+        clock: gives seconds since the epoch.
+    """
+
+    def __init__(self, frontier: Frontier, store: Store, clock: Clock) -> None:
+        self._frontier = frontier
+        self._store = store
+        self._clock = clock
+        self._look_at = 0.0
+
+    async def keep_up(self) -> None:
+        """Refills windows that run low, and claims as many groups as there is room for."""
+        frontier, store = self._frontier, self._store
+        while hungry := frontier.hungry():
+            for lane in hungry:
+                rows = await store.more(lane.name, lane.epoch, lane.after, frontier.window)
+                frontier.refill(lane, rows, more=len(rows) == frontier.window)
+        if store.unclaimed and (room := frontier.room()):
+            claimed = await store.claim("", room, min(HEAD, frontier.window), LEASE)
+            for group in claimed.groups:
+                frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
+
+    async def make_room(self) -> float:
+        """If lanes wait outside since there is no room, gives back those in memory that are idle.
+
+        Returns:
+            Seconds since the epoch: when to look again.
+        """
+        frontier, now = self._frontier, self._clock()
+        if not self._store.unclaimed or frontier.room():
+            return float("inf")
+        if now >= self._look_at:
+            idle = list(frontier.idle(now))
+            for lane in idle:
+                frontier.close(lane)
+                await self._store.release(lane.name, lane.epoch, lane.state())
+            self._look_at = now if idle else now + LOOK
+        return self._look_at
+
+    async def end(self) -> None:
+        """Gives everything back."""
+        for lane in list(self._frontier.lanes.values()):
+            await self._store.release(lane.name, lane.epoch, lane.state())
