@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from crawler.cli import demo, fetch, new, plugins, run
-from crawler.cli.logs import log_traceback
+from crawler.cli.logs import log_traceback, say
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
 __all__ = ["app", "main"]
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(line: str, code: int) -> int:
-    sys.stderr.write(f"crawler: {' '.join(line.split())}\n")
+    say(f"crawler: {' '.join(line.split())}\n", level=logging.ERROR)
     return code
 
 

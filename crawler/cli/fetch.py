@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from crawler.cli.layers import Layers
-from crawler.cli.logs import Level, log_to_stderr
+from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.target import web_url
 from crawler.engine import run
 from crawler.errors import Refused, RequestError
@@ -62,7 +62,7 @@ def links(
     found = response.links()
     if not found:
         what = "has no links" if response.is_html else f"is no HTML ({response.headers.get('content-type', 'no type')})"
-        sys.stderr.write(f"crawler: {response.url} {what}\n")
+        say(f"crawler: {response.url} {what}\n")
     if json:
         lines = [
             msgspec.json.encode({"url": link.url, "tag": link.tag, "text": link.text, "rel": link.rel}).decode()
@@ -122,14 +122,15 @@ def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:
         raise spider.error or _refused(url, report.filtered)
     status = spider.response.status
     if not 200 <= status < 300:
-        sys.stderr.write(f"crawler: {spider.response.url} answered {status} {_phrase(status)}".rstrip() + "\n")
+        say(f"crawler: {spider.response.url} answered {status} {_phrase(status)}".rstrip() + "\n")
     return spider.response
 
 
 def _refused(url: str, filtered: dict[str, int]) -> RequestError:
     """Why a request was not made."""
     if "robots" in filtered:
-        return Refused(f"robots.txt does not allow {url} (-s obey_robots=false asks all the same)", by="robots")
+        why = "its robots.txt forbids it, or cannot be had (-s obey_robots=false asks all the same)"
+        return Refused(f"{url} was not asked for: {why}", by="robots")
     by = ", ".join(filtered) or "the crawl"
     return Refused(f"{url} was not asked for: {by}", by=by)
 

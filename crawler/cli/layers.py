@@ -18,20 +18,21 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import msgspec
 
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.plugin import Plugin
 from crawler.settings import NAMES, Settings, did_you_mean
 
-__all__ = ["SETTINGS_FILE", "Layers", "pairs"]
+__all__ = ["SETTINGS_FILE", "Layers", "made", "pairs"]
 
 SETTINGS_FILE: Final = "crawler.toml"
 PREFIX: Final = "CRAWLER_"
+T = TypeVar("T")
 log = logging.getLogger("crawler.cli")
 
 
@@ -153,4 +154,18 @@ def _make(
         if name not in known:
             raise ConfigError(f"-P {place}: no plugin called {name!r} is enabled{did_you_mean(name, known)}")
         texts[known[name]][option] = text
-    return [construct(kind, texts[spec], what=f"plugin {kind.name}") for spec, kind in kinds.items()]
+    return [made(kind, texts[spec], what=f"plugin {kind.name}") for spec, kind in kinds.items()]
+
+
+def made(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
+    """An instance of a user's class, its arguments read from text; whatever its constructor raises is one clear line.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        return construct(kind, texts, what=what)
+    except CrawlerError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{what} cannot be made: {type(error).__name__}: {error}") from error

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["Level", "log_to_stderr", "log_traceback"]
+__all__ = ["Level", "log_to_stderr", "log_traceback", "say"]
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 NOISY: Final = ("asyncio", "httpcore", "httpx")
@@ -60,6 +60,19 @@ def log_to_stderr(level: Level = "warning", *, as_json: bool = False) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in NOISY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+def say(text: str, *, level: int = logging.INFO) -> None:
+    """Writes words that are no log line, whatever the log level; where logs are JSON they are a record too.
+
+    Parameters:
+        text: one or more lines.
+        level: what the record says of itself.
+    """
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
+        record = logging.LogRecord(log.name, level, __file__, 0, "%s", (text.removesuffix("\n"),), None)
+        text = JsonFormatter().format(record) + "\n"
+    sys.stderr.write(text)
 
 
 def log_traceback(error: BaseException) -> None:

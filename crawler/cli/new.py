@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from crawler import urls
+from crawler.cli.logs import say
 from crawler.cli.target import web_url
 from crawler.errors import ConfigError
 
@@ -72,7 +73,7 @@ def new(
             file.write(text)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-    sys.stderr.write(f"wrote {path}; run it: crawler run {path} -o {name}.jsonl\n")
+    say(f"wrote {path}; run it: crawler run {path} -o {name}.jsonl\n")
     return 0
 
 

@@ -6,6 +6,7 @@ import inspect
 import sys
 from typing import Any
 
+from crawler.cli.logs import say
 from crawler.errors import CrawlerError
 from crawler.hooks.load import installed, load_plugin, options_of
 from crawler.hooks.plugin import Plugin
@@ -20,7 +21,7 @@ def plugins() -> int:
     """
     names = list(installed())
     if not names:
-        sys.stderr.write("crawler: no plugins are installed; your own are named as module:Class (crawler run -p)\n")
+        say("crawler: no plugins are installed; your own are named as module:Class (crawler run -p)\n")
     width = max(map(len, names), default=0)
     for name in names:
         try:

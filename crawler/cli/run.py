@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crawler.cli.layers import Layers, pairs
-from crawler.cli.logs import Level, log_to_stderr
+from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.progress import Progress
 from crawler.cli.summary import summary
 from crawler.cli.target import make_spider
@@ -86,7 +86,7 @@ def command(
     log_level: Annotated[
         Level, Parameter(help="What is logged to standard error; debug shows every request.")
     ] = "warning",
-    log_json: Annotated[bool, Parameter(help="Log lines as JSON.")] = False,
+    log_json: Annotated[bool, Parameter(help="Log lines, and all other words, as JSON, one object a line.")] = False,
 ) -> int:
     """Run a spider, or go through the site of a URL.
 
@@ -103,7 +103,7 @@ def command(
     spider = make_spider(target, pairs(argument, "-a"))
     leave_out(spider, [name for name in no_plugin if name not in layers.left_out], layers.plugins)
     sinks = open_outputs(output, "overwrite" if overwrite else "append" if append else "refuse")
-    progress = Progress(live=not quiet and not ("-" in output and sys.stdout.isatty()))
+    progress = Progress(live=not quiet and not log_json and not ("-" in output and sys.stdout.isatty()))
     try:
         done = run(spider, settings=layers.settings, plugins=[*layers.plugins, progress], outputs=sinks)
     except CrawlFailed:
@@ -155,7 +155,7 @@ def tell(report: Report, progress: Progress, *, outputs: Sequence[str], file: Pa
         places = ["standard output" if output == "-" else output for output in outputs]
         if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
             places.append("no output: name one with -o")
-        sys.stderr.write(summary(report, outputs=places, causes=progress.causes))
+        say(summary(report, outputs=places, causes=progress.causes))
 
 
 def check_report(path: Path) -> None:

@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Any, TypeGuard
 
 from crawler import urls
+from crawler.cli.layers import made
 from crawler.errors import ConfigError, CrawlerError
-from crawler.hooks.load import construct, import_class
+from crawler.hooks.load import import_class
 from crawler.settings import did_you_mean
 from crawler.spiders import SiteSpider, Spider
 
@@ -32,15 +33,9 @@ def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
         PluginError: its module raised.
     """
     if "://" in target:
-        return construct(SiteSpider, {"url": web_url(target)} | dict(arguments), what="the spider of a URL")
+        return made(SiteSpider, {"url": web_url(target)} | dict(arguments), what="the spider of a URL")
     kind = _class_of(target)
-    what = f"spider {kind.__name__}"
-    try:
-        return construct(kind, arguments, what=what)
-    except CrawlerError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"{what} cannot be made: {_told(error)}") from error
+    return made(kind, arguments, what=f"spider {kind.__name__}")
 
 
 def web_url(text: str) -> str:

@@ -169,8 +169,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
         if self._closed:
             raise failure(httpx.CloseError, "the transport is closed", request=request, sent=False)
         run = trio.lowlevel.current_trio_token()
+        if self._multi is None:
+            self._multi = self._new_multi()
         if self._run is None:
-            self._multi = self._multi or self._new_multi()
             self._run = run
             self._due = -math.inf  # what the timer said is of another time, perhaps of another clock
             trio.lowlevel.spawn_system_task(self._drive, name="libcurl")
@@ -226,7 +227,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
     async def _drive(self) -> None:
         """Wait for what libcurl wants, while it has transfers. A system task: nothing may be raised out of it."""
         try:
-            while self._transfers or await self._one_more_turn():
+            while self._transfers or await self._linger():
                 with trio.CancelScope(deadline=self._due) as self._nap:
                     while self._transfers:
                         self._act(await self._poller.wait())
@@ -239,9 +240,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
             if self._transfers:
                 self._end_all(httpx.CloseError, "trio.run() ended")
 
-    async def _one_more_turn(self) -> bool:
+    async def _linger(self) -> bool:
         """Whether somebody who got an answer just now has sent another request: that spares a new task for it."""
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        for _ in range(2):  # he runs in the first turn, perhaps after us
+            await trio.lowlevel.cancel_shielded_checkpoint()
         return bool(self._transfers)
 
     @enable_ki_protection

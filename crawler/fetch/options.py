@@ -44,6 +44,7 @@ class Options:
         setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_3 if self.http3 else pycurl.CURL_HTTP_VERSION_2TLS)
         setopt(pycurl.HTTP09_ALLOWED, 0)
+        setopt(pycurl.PIPEWAIT, 0)  # else, where HTTP/2 is not spoken, each request waits for the one before it
         setopt(pycurl.PATH_AS_IS, 1)
         setopt(pycurl.ACCEPT_ENCODING, "")  # all that it can decode
         setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self.connect_timeout))
@@ -77,8 +78,6 @@ class Options:
         lines, decode = _header_lines(tuple(request.headers.raw), len(exchange.body))
         setopt = curl.setopt
         setopt(pycurl.URL, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path))
-        # Over TLS, rather a stream of the connection that is being made than one more; without it no such stream comes.
-        setopt(pycurl.PIPEWAIT, url.scheme == "https")
         setopt(pycurl.HTTPHEADER, lines)
         setopt(pycurl.PREREQFUNCTION, exchange.on_start)
         setopt(pycurl.HEADERFUNCTION, exchange.on_header)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import msgspec
 
 from crawler.hooks.page import MISSING, PageEffects, current_page
+from crawler.messages.checks import survives
 
 __all__ = ["State"]
 
@@ -27,8 +27,9 @@ class State(MutableMapping[str, Any]):
 
     def __init__(self, owner: str, values: dict[str, Any] | None = None) -> None:
         self.owner = owner
-        self._values: dict[str, Any] = values or {}
+        self._values: dict[str, Any] = dict(values or {})
         self._unsaved: dict[str, Any] = {}
+        self._lent: dict[str, bytes] = {}
 
     def _overlay(self) -> dict[str, tuple[Any, Any]] | None:
         page = current_page.get()
@@ -36,13 +37,15 @@ class State(MutableMapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         overlay = self._overlay()
-        if overlay is None:
-            return self._values[key]
-        if key not in overlay:
+        if overlay is None or key not in overlay:
             value = self._values[key]
             if not isinstance(value, (dict, list)):
                 return value
-            overlay[key] = (copy.deepcopy(value), value)  # it may be changed in place
+            data = msgspec.json.encode(value)  # it may be changed in place: what it was is kept
+            if overlay is None:
+                self._lent.setdefault(key, data)
+                return value
+            overlay[key] = (msgspec.json.decode(data), data)
         value = overlay[key][0]
         if value is MISSING:
             raise KeyError(key)
@@ -66,6 +69,12 @@ class State(MutableMapping[str, Any]):
         else:
             overlay[key] = (MISSING, MISSING)
 
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value of a key, which becomes `default` if there is none; a list or dict may be changed in place."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
     def __iter__(self) -> Iterator[str]:
         overlay = self._overlay() or {}
         yield from [key for key in self._values if overlay.get(key, (None,))[0] is not MISSING]
@@ -85,32 +94,41 @@ class State(MutableMapping[str, Any]):
         """
         changed: dict[str, Any] = {}
         for key, (value, source) in page.state.get(self.owner, {}).items():
-            if value is MISSING and key in self._values:
+            if value is not MISSING:
+                data = self._encoded(key, value)
+                if data != source:
+                    changed[key] = data
+            elif key in self._values:
                 changed[key] = MISSING
-            elif value is not MISSING and value != source:
-                changed[key] = _encode(self.owner, key, value)
         return changed
 
     def apply(self, changed: dict[str, Any]) -> None:
         """Makes the changes of a page true."""
         for key, data in changed.items():
+            self._lent.pop(key, None)
             if data is MISSING:
                 self._values.pop(key, None)
             else:
                 self._values[key] = msgspec.json.decode(data)
 
     def take_unsaved(self) -> dict[str, Any]:
-        """What was changed outside of any page since the last call, as `changes` gives it."""
+        """What was changed outside of any page since the last call, as `changes` gives it.
+
+        Raises:
+            TypeError: a value does not survive JSON.
+        """
+        for key, before in self._lent.items():
+            data = self._encoded(key, self._values[key])
+            if data != before:
+                self._unsaved[key] = self._lent[key] = data
         unsaved, self._unsaved = self._unsaved, {}
         return unsaved
 
     def _store(self, key: str, value: Any) -> None:
-        self._unsaved[key] = MISSING if value is MISSING else _encode(self.owner, key, value)
+        self._unsaved[key] = MISSING if value is MISSING else self._encoded(key, value)
         self.apply({key: self._unsaved[key]})
 
-
-def _encode(owner: str, key: str, value: Any) -> bytes:
-    try:
+    def _encoded(self, key: str, value: Any) -> bytes:
+        if not survives(value):
+            raise TypeError(f"state[{key!r}] of {self.owner} does not survive JSON: {value!r} ({type(value).__name__})")
         return msgspec.json.encode(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"state[{key!r}] of {owner} does not survive JSON: {error}") from None

@@ -64,11 +64,14 @@ class HookTable:
             if not isinstance(plugin, Plugin):
                 what = "a class, not an instance of it" if isinstance(plugin, type) else "no Plugin"
                 raise PluginError(f"{plugin!r} is {what}")
-            other = names.setdefault(plugin.name, plugin)
-            if other is not plugin:
+            other = names.get(plugin.name)
+            if other is plugin:
+                raise PluginError(f"the plugin {plugin.name!r} is listed twice")
+            if other is not None:
                 raise PluginError(
                     f"two plugins are called {plugin.name!r}: {type(other).__name__} and {type(plugin).__name__}"
                 )
+            names[plugin.name] = plugin
             check(plugin, lenient=plugin is plugins[0])
         table = {
             hook: tuple(
@@ -93,16 +96,19 @@ def check(plugin: Plugin, *, lenient: bool = False) -> None:
         PluginError: one is not; the message names it.
     """
     kind = type(plugin)
-    for name, method in inspect.getmembers(kind, inspect.isfunction):
-        if name in HOOKS:
-            if method is not getattr(Plugin, name):
-                _check_hook(kind, name, method)
-        elif not name.startswith("_") and not hasattr(Plugin, name) and _defined_by_user(kind, name):
-            hint = did_you_mean(name, HOOKS, form="{}()", cutoff=0.8)
-            if hint and lenient:
-                log.warning("%s.%s() is no hook%s", kind.__name__, name, hint)
-            elif hint:
-                raise PluginError(f"{kind.__name__}.{name}() is no hook{hint}")
+    for name in HOOKS:
+        if name in vars(plugin):
+            raise PluginError(f"{kind.__name__}.{name}() must be a method of the class, not of one instance")
+        if getattr(kind, name) is not getattr(Plugin, name):
+            _check_hook(f"{kind.__name__}.{name}()", name, getattr(plugin, name))
+    for name, _ in inspect.getmembers(kind, inspect.isfunction):
+        if name.startswith("_") or hasattr(Plugin, name) or not _defined_by_user(kind, name):
+            continue
+        hint = did_you_mean(name, HOOKS, form="{}()", cutoff=0.8)
+        if hint and lenient:
+            log.warning("%s.%s() is no hook%s", kind.__name__, name, hint)
+        elif hint:
+            raise PluginError(f"{kind.__name__}.{name}() is no hook{hint}")
 
 
 def _defined_by_user(kind: type, name: str) -> bool:
@@ -111,23 +117,31 @@ def _defined_by_user(kind: type, name: str) -> bool:
     return owner.__module__.partition(".")[0] != "crawler"
 
 
-def _check_hook(kind: type, name: str, method: Callable[..., Any]) -> None:
-    """Raises `PluginError` if `method` cannot be called as the hook `name` is."""
-    where = f"{kind.__name__}.{name}()"
-    wanted = KINDS[name]
-    is_generator = inspect.isasyncgenfunction(method)
-    is_async = inspect.iscoroutinefunction(method)
-    if wanted == "sync" and (is_async or is_generator):
-        raise PluginError(f"{where} must not be async: it is called where nothing may wait")
-    if wanted == "async" and not is_async:
-        raise PluginError(f"{where} must be `async def`" + (" without yield" if is_generator else ""))
-    if wanted == "produces" and not (is_async or is_generator):
-        raise PluginError(f"{where} must be `async def`")
-    if wanted == "context" and (is_generator or is_async):
-        raise PluginError(f"{where} must be an async context manager: decorate it with @asynccontextmanager")
-    if wanted == "sync" and inspect.isgeneratorfunction(method):
-        raise PluginError(f"{where} must return its answer, not yield it")
+def _check_hook(where: str, name: str, method: Any) -> None:
+    """Raises `PluginError` if the bound `method` cannot be called as the hook `name` is."""
+    if not callable(method):
+        raise PluginError(f"{where} must be a method, not {method!r}")
+    wrong = _wrong_kind(KINDS[name], method)
+    if wrong:
+        raise PluginError(f"{where} {wrong}")
     try:
-        inspect.signature(method).bind(*[None] * (1 + ARGUMENTS.get(name, 1)))
-    except TypeError as error:
+        inspect.signature(method).bind(*[None] * ARGUMENTS.get(name, 1))
+    except (TypeError, ValueError) as error:
         raise PluginError(f"{where} cannot be called: {error}") from None
+
+
+def _wrong_kind(wanted: str, method: Callable[..., Any]) -> str:
+    """What is wrong with the kind of function that `method` is, or nothing."""
+    is_async, yields_async = inspect.iscoroutinefunction(method), inspect.isasyncgenfunction(method)
+    yields = inspect.isgeneratorfunction(method)
+    if wanted == "context":
+        wrapped_sync = inspect.isgeneratorfunction(inspect.unwrap(method))  # by @contextmanager
+        managed = not (is_async or yields_async or yields or wrapped_sync)
+        return "" if managed else "must be an async context manager: decorate it with @asynccontextmanager"
+    if wanted == "sync":
+        if is_async or yields_async:
+            return "must not be async: it is called where nothing may wait"
+        return "must return its answer, not yield it" if yields else ""
+    if wanted == "async" and not is_async:
+        return "must be `async def`" + (" without yield" if yields_async else "")
+    return "must be `async def`" if wanted == "produces" and not (is_async or yields_async) else ""

@@ -83,19 +83,19 @@ _LABELS = {
 }
 
 # Every repetition is possessive, or lazy and inside the 1024 bytes of the prescan: no input costs more than linear.
-_ATTRIBUTE = rb"""
-    [\t\n\f\r /]*+ ([^\t\n\f\r />] [^\t\n\f\r />=]*+)
-    (?: [\t\n\f\r ]*+ = [\t\n\f\r ]*+ (?: "([^"]*+)" | '([^']*+)' | ([^\t\n\f\r >"'] [^\t\n\f\r >]*+) | ) )?+
-"""
-_ATTRIBUTES = re.compile(_ATTRIBUTE, re.VERBOSE)
+# (No capturing group may stand inside of a possessive one: re of Python 3.11 then fails on some inputs.)
+_SPACE = rb"[\t\n\f\r ]*+"
+_NAME = rb"[^\t\n\f\r />][^\t\n\f\r />=]*+"
+_VALUE = rb"""(?:"[^"]*+"|'[^']*+'|[^\t\n\f\r >"'][^\t\n\f\r >]*+|)"""
+_ATTRIBUTE = re.compile(rb"[\t\n\f\r /]*+(%b)(?:%b=%b(%b))?" % (_NAME, _SPACE, _SPACE, _VALUE))
 _MARKUP = re.compile(
     rb"""
       <!-- (?: -?> | .*?--> | .*+ )
-    | <meta (?=[\t\n\f\r /]) (?P<meta> (?:%(attribute)b)*+ ) [\t\n\f\r /]*+ >
-    | </?[a-z] [^\t\n\f\r >]*+ (?:%(attribute)b)*+
+    | <meta (?=[\t\n\f\r /]) (?P<meta> %(attributes)b ) [\t\n\f\r /]*+ >
+    | </?[a-z] [^\t\n\f\r >]*+ %(attributes)b
     | <[!/?] [^>]*+
     """
-    % {b"attribute": _ATTRIBUTE},
+    % {b"attributes": rb"(?:[\t\n\f\r /]*+%b(?:%b=%b%b)?+)*+" % (_NAME, _SPACE, _SPACE, _VALUE)},
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _CONTENT = re.compile(
@@ -165,8 +165,9 @@ def _of_markup(body: bytes) -> str | None:
 @lru_cache(maxsize=1024)
 def _of_meta(attributes: bytes) -> str | None:
     values: dict[bytes, bytes] = {}
-    for name, *value in _ATTRIBUTES.findall(attributes):
-        values.setdefault(name.lower(), b"".join(value))  # the first one of a name counts
+    for name, value in _ATTRIBUTE.findall(attributes):
+        bare = value[1:-1] if value[:1] in (b"'", b'"') else value
+        values.setdefault(name.lower(), bare)  # the first one of a name counts
     if b"charset" in values:
         return _written_in_ascii(values[b"charset"])
     if values.get(b"http-equiv", b"").lower() != b"content-type":

@@ -99,9 +99,8 @@ def href_of(target: object) -> str | None:
         return target.url
     if isinstance(target, Selector):
         target = target.root
-    if isinstance(target, str):
-        return target
-    return _address(target) if isinstance(target, Element) else None
+    href = _address(target) if isinstance(target, Element) else target
+    return encodable(href) if isinstance(href, str) else None
 
 
 def _addresses(document: Document, tags: Sequence[str]) -> Iterable[str]:

@@ -84,6 +84,7 @@ class Selector:
 
         ``re:test(text, pattern)`` and ``has-class(name, ...)`` are there too; `variables` are its ``$name``.
         A number, a boolean or a string is a result of one string; a boolean is ``1`` or ``0``.
+        Among a thousand siblings ``[preceding-sibling::p]`` takes seconds, ``[preceding-sibling::p[1]]`` does not.
 
         Raises:
             ValueError: it is no XPath expression, or a function or variable is unknown.
@@ -93,8 +94,9 @@ class Selector:
             return SelectorList()
         try:
             found = _xpath(query)(node, **variables)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"XPath expression {query!r}: {str(error).removeprefix('xpath: ')}") from None
+        except (TypeError, ValueError, re.error) as error:  # the last one from a pattern of re:test
+            reason = " ".join(str(error).removeprefix("xpath: ").split())
+            raise ValueError(f"XPath expression {query!r}: {reason}") from None
         if isinstance(found, bool):
             found = int(found)
         return _list(found if isinstance(found, list) else [str(found)])

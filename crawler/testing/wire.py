@@ -7,7 +7,7 @@ or break off, answers that are no HTTP. In virtual time a timeout of 30 seconds 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, closing, nullcontext
 from typing import Any, TypeAlias
 
@@ -99,15 +99,39 @@ class Wire:
     def __init__(self, nursery: trio.Nursery, handler: WireHandler) -> None:
         self.connections: list[Connection] = []
         """Every connection that was opened, in order."""
-        transport = httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001 - httpx offers no way to choose the network
-            network_backend=_Network(nursery, handler, self.connections), max_connections=None
-        )
-        self.transport: httpx.AsyncBaseTransport = transport
+        self.transport: httpx.AsyncBaseTransport = _Transport(_Network(nursery, handler, self.connections))
         """What to give to `crawl` or to `httpx.AsyncClient`."""
 
 
 # ---- the client's side ----------------------------------------------------------------------------------------------
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's own transport over a network of ours."""
+
+    def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
+        super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        self._pool = httpcore.AsyncConnectionPool(network_backend=network, max_connections=None)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.stream = _Once(await request.aread())
+        return await super().handle_async_request(request)
+
+
+class _Once(httpx.AsyncByteStream):
+    """The content of a request. httpx has an async generator for it, which nobody closes when sending is cancelled."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content: bytes | None = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._content is None:
+            raise StopAsyncIteration
+        content, self._content = self._content, None
+        return content
 
 
 class _Network(httpcore.AsyncNetworkBackend):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 
@@ -34,11 +36,20 @@ def test_no_answer_is_told_in_one_line_with_exit_code_1(command, site):
     seen = len(site.statuses("/private/orders"))
     code, out, err = command("fetch", f"{site.url}private/orders")
     assert (code, out) == (1, "")
-    assert (
-        err == f"crawler: robots.txt does not allow {site.url}private/orders (-s obey_robots=false asks all the same)\n"
-    )
+    assert err.startswith(f"crawler: {site.url}private/orders was not asked for: its robots.txt forbids it")
+    assert err.count("\n") == 1
     assert len(site.statuses("/private/orders")) == seen
     assert command("fetch", f"{site.url}private/orders", "-s", "obey_robots=false")[0] == 0
+
+
+def test_ctrl_c_ends_it_at_once(start):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = start("fetch", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        connection, _ = silent.accept()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+        connection.close()
+    assert (process.returncode, out, err) == (130, "", "crawler: interrupted\n")
 
 
 def test_links_are_absolute_one_a_line_or_json(command, site):

@@ -18,6 +18,7 @@ FILES = {
     "needs.py": HEAD + "class Needs(Spider):\n    def __init__(self, key: str):\n        self.secret = {}[key]\n",
     "plain.txt": "hello",
     "plug.py": HEAD + "class Slow(Plugin):\n    def __init__(self, seconds: float = 1.0): ...\n"
+    "class Shut(Plugin):\n    def __init__(self): open('/no/such/file')\n"
     "class Wrong(Plugin):\n    def presist(self, batch): ...\n",
     "items.jsonl": '{"n": 1}\n',
     "items.json": "not an array",
@@ -63,6 +64,7 @@ REFUSED = [
     (["run", "one.py", "-p", "plug:Slwo"], "plug has no 'Slwo' (did you mean Slow?)"),
     (["run", "one.py", "-p", "plug:Wrong"], "did you mean persist()?"),
     (["run", "one.py", "-p", "one:One"], ""),
+    (["run", "one.py", "-p", "plug:Shut"], "plugin shut cannot be made: FileNotFoundError: "),
     (["run", "one.py", "-P", "slow.seconds=2"], "no plugin called 'slow' is enabled"),
     (["run", "one.py", "-p", "plug:Slow", "-P", "slwo.seconds=2"], "(did you mean slow?)"),
     (["run", "one.py", "-p", "plug:Slow", "-P", "slow.second=2"], "did you mean seconds?"),

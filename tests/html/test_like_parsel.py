@@ -10,8 +10,8 @@ import pytest
 
 from crawler.html import Selector
 
-SHOP = """<!DOCTYPE html><html lang="en"><head><title>Shop &amp; Co</title><meta name="robots" content="index"></head><body
-class="front page">
+SHOP = """<!DOCTYPE html><html lang="en"><head><title>Shop &amp; Co</title><meta name="robots" content="index"></head>
+<body class="front page">
 <h1 id="top">Books <em>new</em></h1>
 <!-- list -->
 <ul class="nav"><li><a href="/" title="home">Home</a></li><li

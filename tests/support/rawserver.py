@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -118,3 +119,8 @@ async def get(transport: httpx.AsyncBaseTransport, url: str, **kwargs: object) -
     response = await transport.handle_async_request(httpx.Request(kwargs.pop("method", "GET"), url, **kwargs))
     await response.aread()
     return response
+
+
+def descriptors() -> int:
+    """How many files, sockets and the like this process has open."""
+    return len(os.listdir("/proc/self/fd"))

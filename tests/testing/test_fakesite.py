@@ -219,5 +219,6 @@ async def test_every_answer_lets_other_tasks_run(client):
     asking = client(FakeSite({"/": "x"}))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(beside)
-        await asking.get("https://site.test/")
+        for _ in range(2):  # it becomes ready together with the first answer, in whichever order
+            await asking.get("https://site.test/")
         assert ran

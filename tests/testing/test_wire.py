@@ -208,7 +208,7 @@ async def test_a_body_may_end_too_early_without_a_reset(nursery):
         return [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", b"half"]
 
     async with talking_to(nursery, handler) as (client, wire):
-        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+        with pytest.raises(httpx.RemoteProtocolError, match="received 4 bytes, expected 10"):
             await client.get(URL)
         assert not wire.connections[0].broken
 

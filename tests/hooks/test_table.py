@@ -1,0 +1,323 @@
+"""The hook table: the order of plugins, and every breach of the contract refused before anything starts."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+
+from crawler import Drop, Plugin, PluginError, SiteSpider, Spider
+from crawler.hooks.table import HOOKS, HookTable
+
+
+class Shop(Spider):
+    def parse(self, response):
+        return None
+
+
+def plugin(name: str = "mine", **members) -> Plugin:
+    """An instance of a plugin class with these members."""
+    return type("Mine", (Plugin,), {"name": name, **members})()
+
+
+def names(hooks) -> list[str]:
+    return [hook.plugin.name for hook in hooks]
+
+
+class Everything(Plugin):
+    """Overrides every hook, in a form that it may have."""
+
+    @asynccontextmanager
+    async def lifespan(self, crawl):
+        yield
+
+    def admit(self, request):
+        return Drop()
+
+    async def answer(self, request):
+        return None
+
+    async def fetch(self, request, send):
+        return await send(request)
+
+    def parse(self, response):
+        yield {}
+
+    async def refine(self, item, response):
+        return item
+
+    async def persist(self, batch):
+        return None
+
+    def measure(self, usage):
+        return None
+
+    async def failed(self, failure):
+        yield {}
+
+
+# ---- what is in it ----------------------------------------------------------------------------------------------------
+
+
+def test_a_plugin_that_overrides_nothing_costs_nothing():
+    table = HookTable.build([Shop(), plugin()])
+    assert {hook: getattr(table, hook) for hook in HOOKS} == dict.fromkeys(HOOKS, ())
+
+
+def test_every_hook_can_be_overridden():
+    everything = Everything()
+    table = HookTable.build([Shop(), everything])
+    for hook in HOOKS:
+        [entry] = getattr(table, hook)
+        assert entry.plugin is everything
+        assert entry.call == getattr(everything, hook)
+
+
+def test_the_order_is_that_of_the_list_at_every_hook():
+    class Spidery(Shop):
+        name = "spider"
+
+        def admit(self, request):
+            return None
+
+    members = {"admit": lambda self, request: None, "measure": lambda self, usage: None}
+    table = HookTable.build([Spidery(), plugin("b", **members), plugin("a", **members), plugin("c")])
+    assert names(table.admit) == ["spider", "b", "a"]
+    assert names(table.measure) == ["b", "a"]
+
+
+def test_the_parse_of_the_spider_is_its_default_callback_and_no_hook():
+    table = HookTable.build([Shop(), plugin(parse=lambda self, response: None)])
+    assert names(table.parse) == ["mine"]
+
+
+def test_the_spider_is_a_plugin_for_all_other_hooks():
+    assert names(HookTable.build([SiteSpider("https://site.test/")]).admit) == ["site"]
+
+
+def test_a_hook_may_come_from_a_base_class_or_be_overridden_again():
+    class Base(Everything):
+        pass
+
+    class Again(Base):
+        def admit(self, request):
+            return None
+
+    for kind in (Base, Again):
+        one = kind()
+        assert HookTable.build([Shop(), one]).admit[0].call == one.admit
+
+
+@pytest.mark.parametrize("wrapper", [staticmethod, lambda function: classmethod(lambda cls, request: function(request))])
+def test_a_hook_may_be_a_static_or_class_method(wrapper):
+    one = plugin(admit=wrapper(lambda request: Drop("static")))
+    assert HookTable.build([Shop(), one]).admit[0].call(None) == Drop("static")
+
+
+def test_a_decorated_hook_is_judged_by_what_it_wraps():
+    def logged(method):
+        @functools.wraps(method)
+        def inner(self, *arguments):
+            return method(self, *arguments)
+
+        return inner
+
+    assert HookTable.build([Shop(), plugin(admit=logged(lambda self, request: None))]).admit
+    with pytest.raises(PluginError, match=r"Mine.admit\(\) cannot be called"):
+        HookTable.build([Shop(), plugin(admit=logged(lambda self: None))])
+
+
+@pytest.mark.parametrize("form", ["generator", "async", "async generator", "plain"])
+def test_parse_may_have_any_form(form):
+    def generator(self, response):
+        yield {}
+
+    async def coroutine(self, response):
+        return None
+
+    async def async_generator(self, response):
+        yield {}
+
+    methods = {"generator": generator, "async": coroutine, "async generator": async_generator}
+    assert HookTable.build([Shop(), plugin(parse=methods.get(form, lambda self, response: None))]).parse
+
+
+def test_more_parameters_are_fine_if_they_have_defaults():
+    assert HookTable.build([Shop(), plugin(admit=lambda self, request, strict=False, *more, **others: None)]).admit
+
+
+# ---- breaches ---------------------------------------------------------------------------------------------------------
+
+
+async def async_one(self, argument):
+    return None
+
+
+async def async_two(self, one, two):
+    return None
+
+
+async def async_generator(self, argument):
+    yield {}
+
+
+def generator(self, argument):
+    yield {}
+
+
+def sync_one(self, argument):
+    return None
+
+
+def sync_two(self, one, two):
+    return None
+
+
+@contextmanager
+def sync_context(self, crawl):
+    yield
+
+
+BREACHES = [
+    ("lifespan", async_generator, "must be an async context manager: decorate it with @asynccontextmanager"),
+    ("lifespan", async_one, "must be an async context manager: decorate it with @asynccontextmanager"),
+    ("lifespan", generator, "must be an async context manager: decorate it with @asynccontextmanager"),
+    ("lifespan", sync_context, "must be an async context manager: decorate it with @asynccontextmanager"),
+    ("lifespan", asynccontextmanager(async_two), "cannot be called: missing a required argument: 'two'"),
+    ("admit", async_one, "must not be async: it is called where nothing may wait"),
+    ("admit", async_generator, "must not be async: it is called where nothing may wait"),
+    ("admit", generator, "must return its answer, not yield it"),
+    ("admit", sync_two, "cannot be called: missing a required argument: 'two'"),
+    ("admit", lambda self: None, "cannot be called: too many positional arguments"),
+    ("admit", lambda: None, "cannot be called: invalid method signature"),
+    ("admit", lambda self, request, *, strict: None, "cannot be called: missing a required argument: 'strict'"),
+    ("admit", staticmethod(sync_one), "cannot be called: missing a required argument: 'argument'"),
+    ("admit", None, "must be a method, not None"),
+    ("admit", 5, "must be a method, not 5"),
+    ("admit", property(lambda self: 5), "must be a method, not 5"),
+    ("answer", sync_one, "must be `async def`"),
+    ("answer", async_generator, "must be `async def` without yield"),
+    ("answer", async_two, "cannot be called: missing a required argument: 'two'"),
+    ("fetch", sync_two, "must be `async def`"),
+    ("fetch", async_one, "cannot be called: too many positional arguments"),
+    ("parse", sync_two, "cannot be called: missing a required argument: 'two'"),
+    ("refine", sync_two, "must be `async def`"),
+    ("refine", async_one, "cannot be called: too many positional arguments"),
+    ("refine", async_generator, "must be `async def` without yield"),
+    ("persist", sync_one, "must be `async def`"),
+    ("persist", generator, "must be `async def`"),
+    ("persist", async_two, "cannot be called: missing a required argument: 'two'"),
+    ("measure", async_one, "must not be async: it is called where nothing may wait"),
+    ("measure", generator, "must return its answer, not yield it"),
+    ("failed", sync_one, "must be `async def`"),
+    ("failed", generator, "must be `async def`"),
+    ("failed", async_two, "cannot be called: missing a required argument: 'two'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("hook", "method", "words"), BREACHES, ids=[f"{hook}-{number}" for number, (hook, *_) in enumerate(BREACHES)]
+)
+def test_a_breach_of_the_contract_is_named(hook, method, words):
+    with pytest.raises(PluginError) as caught:
+        HookTable.build([Shop(), plugin(**{hook: method})])
+    assert str(caught.value) == f"Mine.{hook}() {words}"
+
+
+def test_every_hook_has_a_breach_above():
+    assert {hook for hook, *_ in BREACHES} == set(HOOKS)
+
+
+def test_the_hooks_of_a_spider_are_held_to_the_same_contract():
+    class Wrong(Shop):
+        async def admit(self, request):
+            return None
+
+    with pytest.raises(PluginError, match=r"^Wrong.admit\(\) must not be async"):
+        HookTable.build([Wrong()])
+
+
+def test_a_hook_on_an_instance_would_never_be_called_and_is_refused():
+    one = plugin()
+    one.admit = lambda request: None
+    with pytest.raises(PluginError, match=r"^Mine.admit\(\) must be a method of the class"):
+        HookTable.build([Shop(), one])
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [("presist", "persist"), ("amdit", "admit"), ("refines", "refine"), ("life_span", "lifespan"), ("on_failed", "failed")],
+)
+def test_a_misspelt_hook_is_refused_with_the_one_that_was_meant(misspelt, meant):
+    for method in (sync_one, async_one):
+        with pytest.raises(PluginError) as caught:
+            HookTable.build([Shop(), plugin(**{misspelt: method})])
+        assert str(caught.value) == f"Mine.{misspelt}() is no hook (did you mean {meant}()?)"
+
+
+@pytest.mark.parametrize("name", ["_presist", "helper", "write", "get", "connect"])
+def test_other_methods_are_the_plugins_own(name):
+    assert HookTable.build([Shop(), plugin(**{name: sync_one})]) == HookTable.build([Shop(), plugin()])
+
+
+def test_a_spider_is_only_warned_of_a_misspelt_hook(caplog):
+    class Odd(Shop):
+        def presist(self, batch):
+            return None
+
+        def parse_item(self, response):
+            return None
+
+    with caplog.at_level(logging.WARNING, "crawler.hooks"):
+        HookTable.build([Odd()])
+    assert [record.getMessage() for record in caplog.records] == ["Odd.presist() is no hook (did you mean persist()?)"]
+
+
+def test_a_spider_of_the_package_is_not_warned_of(caplog):
+    with caplog.at_level(logging.WARNING):
+        HookTable.build([SiteSpider("https://site.test/")])
+    assert caplog.records == []
+
+
+# ---- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plugin_is_called_like_its_class_unless_it_has_a_name():
+    class MyCache(Plugin):
+        pass
+
+    class Named(MyCache):
+        name = "other"
+
+    class Derived(Named):
+        pass
+
+    assert (MyCache.name, Named.name, Derived.name) == ("mycache", "other", "derived")
+
+
+def test_two_plugins_of_one_name_are_refused():
+    class Other(Plugin):
+        name = "mine"
+
+    with pytest.raises(PluginError, match=r"^two plugins are called 'mine': Mine and Other$"):
+        HookTable.build([Shop(), plugin(), Other()])
+    with pytest.raises(PluginError, match=r"^two plugins are called 'shop': Shop and Mine$"):
+        HookTable.build([Shop(), plugin("shop")])
+
+
+def test_one_plugin_cannot_be_there_twice():
+    one = plugin()
+    with pytest.raises(PluginError, match=r"^the plugin 'mine' is listed twice$"):
+        HookTable.build([Shop(), one, one])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [(Everything, "is a class, not an instance of it"), (5, "5 is no Plugin"), ("jsonl", "'jsonl' is no Plugin")],
+)
+def test_what_is_no_plugin_is_refused(wrong, words):
+    with pytest.raises(PluginError) as caught:
+        HookTable.build([Shop(), wrong])
+    assert str(caught.value).endswith(words)

@@ -1,0 +1,152 @@
+"""The links of a page: which elements link, what they are joined against, and what is told about each."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler.html import Link, Selector, base_url, href_of, hrefs, links, parse
+
+URL = "https://example.com/docs/page.html?q=1"
+
+
+def page(markup: str):
+    return parse(markup.encode(), "utf-8")
+
+
+def test_hrefs_are_absolute_canonical_without_fragment_each_once_and_in_document_order():
+    found = hrefs(
+        page("""<a href=b.html>b</a><a href="/a?x=1&amp;y=2#top">a</a><a href="b.html#two">b</a><a href="#here">c</a>
+        <a href="HTTPS://EXAMPLE.com:443/docs/b.html">b</a><a href="//other.example/%7Ex/../é">o</a><a>no</a>"""),
+        URL,
+    )
+    assert found == [
+        "https://example.com/docs/b.html",
+        "https://example.com/a?x=1&y=2",
+        URL,
+        "https://other.example/%C3%A9",
+    ]
+
+
+@pytest.mark.parametrize(
+    "href",
+    ["mailto:a@example.com", "javascript:void(0)", "data:text/html,x", "ftp://example.com/", "http://[bad", "//"],
+)
+def test_what_is_no_web_url_is_no_link(href):
+    assert hrefs(page(f"<a href='{href}'>x</a>"), URL) == []
+    assert links(page(f"<a href='{href}'>x</a>"), URL) == []
+
+
+@pytest.mark.parametrize("href", ["\n /x ", "/\tx", "/x\n", "\\x", "/./x", "/y/../x", "/%2e/x"])
+def test_a_href_is_read_as_browsers_do(href):
+    assert hrefs(page(f"<a href='{href}'>x</a>"), URL) == ["https://example.com/x"]
+
+
+@pytest.mark.parametrize("attribute", ["href", "href=''", "href=#", "href='#top'"])
+def test_a_link_to_the_page_itself_is_its_url(attribute):
+    assert hrefs(page(f"<a {attribute}>x</a>"), URL) == [URL]
+
+
+def test_areas_count_among_the_anchors_and_other_elements_when_asked_for():
+    document = page("""<a href=/1>1</a><map><area href=/2></map><a href=/3>3</a><iframe src=/4></iframe>
+        <link rel=next href=/5><img src=/6 href=/no><a src=/no>x</a>""")
+    assert hrefs(document, URL) == [f"https://example.com/{n}" for n in (1, 2, 3)]
+    assert hrefs(document, URL, ("a",)) == [f"https://example.com/{n}" for n in (1, 3)]
+    assert hrefs(document, URL, ("iframe", "img", "link")) == [f"https://example.com/{n}" for n in (4, 5, 6)]
+    assert hrefs(document, URL, ()) == []
+
+
+def test_templates_are_inert_but_shadow_roots_and_noscript_are_not():
+    document = page("""<template><a href=/1>1</a><template><a href=/2>2</a></template></template>
+        <x-a><template shadowrootmode=open><a href=/3>3</a></template></x-a><noscript><a href=/4>4</a></noscript>""")
+    assert hrefs(document, URL) == [link.url for link in links(document, URL)]
+    assert hrefs(document, URL) == ["https://example.com/3", "https://example.com/4"]
+
+
+def test_anchors_in_svg_link_with_either_href():
+    document = page("""<a href=/1>1</a><svg><a href=/2 xlink:href=/no><text>2</text></a><a xlink:href=/3></a>
+        <a></a></svg><a xlink:href=/no>x</a>""")
+    assert hrefs(document, URL) == [link.url for link in links(document, URL)]
+    assert hrefs(document, URL) == [f"https://example.com/{n}" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("head", "base"),
+    [
+        ("", URL),
+        ("<base href=/other/>", "https://example.com/other/"),
+        ("<base href='//cdn.example/x/y#z'>", "https://cdn.example/x/y"),
+        ("<base target=_top><base href=/one/><base href=/two/>", "https://example.com/one/"),
+        ("<base href=''>", URL),
+        ("<base href='data:text/plain,x'><base href=/two/>", URL),
+        ("<base href='javascript:x'>", URL),
+        ("<base href='http://[bad'>", URL),
+        ("<template><base href=/no/></template>", URL),
+        ("<svg><base href=/no/></svg><base href=/yes/>", "https://example.com/yes/"),
+    ],
+)
+def test_the_first_base_with_a_href_decides(head, base):
+    document = page(f"{head}<a href=x>x</a>")
+    assert base_url(document, URL) == base
+    joined = base.rpartition("/")[0] + "/x"
+    assert hrefs(document, URL) == [link.url for link in links(document, URL)] == [joined]
+
+
+def test_links_tell_what_a_page_says_about_them():
+    found = links(
+        page("""<link rel="Stylesheet  preload" href=s.css><a href=/a#top rel="NoFollow noopener">one
+            <b>two</b> </a><a href=/a>again</a><map><area href=/b#></map><iframe src=/c></iframe>
+            <frameset><frame src=/d></frameset><img src=/e><a>x</a>"""),
+        URL,
+    )
+    assert [(link.tag, link.url.removeprefix("https://example.com"), link.fragment) for link in found] == [
+        ("link", "/docs/s.css", ""),
+        ("a", "/a", "top"),
+        ("a", "/a", ""),
+        ("area", "/b", ""),
+        ("iframe", "/c", ""),
+    ]
+    assert [link.text for link in found] == ["", "one two", "again", "", ""]
+    assert [link.rel for link in found] == [("stylesheet", "preload"), ("nofollow", "noopener"), (), (), ()]
+    assert [link.nofollow for link in found] == [False, True, False, False, False]
+
+
+def test_frames_of_a_frameset_are_links():
+    assert [link.url for link in links(page("<frameset><frame src=d></frameset>"), URL)] == [
+        "https://example.com/docs/d"
+    ]
+
+
+def test_links_with_the_same_url_tag_and_fragment_are_equal():
+    one, two = links(page("<a href=/x>1</a><a href=/x>2</a>"), URL)
+    assert one == two
+    assert len({one, two}) == 1
+    assert repr(one) == "Link(url='https://example.com/x', tag='a', fragment='')"
+
+
+@pytest.mark.parametrize(
+    ("query", "href"),
+    [
+        ("a", " x#y "),
+        ("a::attr(href)", " x#y "),
+        ("area", "b"),
+        ("link", "c"),
+        ("iframe", "d"),
+        ("img", "e"),
+        ("b", None),
+        ("body", None),
+    ],
+)
+def test_the_href_of_a_selector_is_as_written(query, href):
+    selector = Selector(
+        "<body><a href=' x#y '>x</a><area href=b><link href=c><iframe src=d></iframe><img src=e><b>f</b>"
+    )
+    found = selector.css(query)[0]
+    assert href_of(found) == href_of(found.root) == href
+
+
+def test_the_href_of_a_string_is_itself_and_of_a_link_its_url():
+    (link,) = links(page("<a href=x#y>x</a>"), URL)
+    assert isinstance(link, Link)
+    assert href_of(link) == "https://example.com/docs/x"
+    assert href_of("?page=2") == "?page=2"
+    assert [href_of(other) for other in (None, 1, Selector(root={"a": 1}), Selector(root=None))] == [None] * 4

@@ -1,0 +1,261 @@
+"""`Selector` beyond what it has in common with parsel: JSON, strings, refused queries, what cannot be encoded."""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+import pytest
+
+from crawler.html import Selector, SelectorList, parse
+
+PAGE = """<title>T</title><body><ul id=u><li class="x y">one <b>1</b><li>two<li hidden>three</ul>
+<script type="application/ld+json">{"offers": [{"price": "9"}, {"price": "12",
+"html": "<p>in <i>JSON</i></p>"}]}</script>
+<template><p>inert</p></template><noscript><p class=no>no script</p></noscript>"""
+
+
+@pytest.fixture
+def page() -> Selector:
+    return Selector(PAGE)
+
+
+def test_a_selector_takes_a_text_or_a_root_and_not_both():
+    document = parse(PAGE.encode(), "utf-8")
+    assert Selector(root=document).css("title::text").get() == Selector(PAGE).css("title::text").get() == "T"
+    for arguments in [{}, {"text": "x", "root": document}]:
+        with pytest.raises(TypeError, match="either a text or a root"):
+            Selector(**arguments)
+
+
+def test_the_root_of_a_document_is_its_html_element():
+    selector = Selector("<!doctype html><html lang=en><body>x")
+    assert selector.get() == '<html lang="en"><head></head><body>x</body></html>'
+    assert selector.attrib == {"lang": "en"}
+    assert selector.css("html::attr(lang)").get() == selector.xpath("@lang").get() == "en"
+
+
+def test_a_slice_of_a_list_of_selectors_is_one_too(page):
+    items = page.css("li")
+    assert type(items[1:]) is type(items[:0]) is SelectorList
+    assert items[1:].css("::text").getall() == ["two", "three"]
+    assert items[-1].get() == '<li hidden="">three</li>'
+    assert [item.css("::text").get() for item in items] == ["one ", "two", "three"]
+
+
+def test_an_empty_list_has_defaults(page):
+    nothing = page.css("h6")
+    assert nothing.get() is None
+    assert nothing.get("none") == "none"
+    assert (nothing.getall(), nothing.attrib, nothing.re("x")) == ([], {}, [])
+    assert nothing.re_first("x") is None
+    assert not nothing.css("a")
+    assert not nothing.xpath("//a")
+    assert not nothing.jmespath("a")
+
+
+def test_attributes_are_strings_as_written(page):
+    assert page.css("li").attrib == {"class": "x y"}
+    assert page.css("li")[2].attrib == {"hidden": ""}
+    assert page.css("li::text").attrib == {}
+
+
+def test_a_single_selector_and_a_list_of_one_give_the_same(page):
+    one, several = page.css("b")[0], page.css("b")
+    assert one.getall() == several.getall() == [one.get()] == ["<b>1</b>"]
+    assert one.re(r"\d") == several.re(r"\d") == ["1"]
+    assert one.re_first("z", "none") == several.re_first("z", "none") == "none"
+
+
+def test_the_truth_of_a_selector_is_whether_it_has_content():
+    assert Selector("<p>")
+    assert Selector("<p title=x>").css("p::attr(title)")[0]
+    assert not Selector("<p title>").css("p::attr(title)")[0]
+
+
+def test_what_is_shown_of_a_selector_is_short(page):
+    assert repr(page.css("b")[0]) == "<Selector '<b>1</b>'>"
+    assert repr(page).endswith("…'>")
+    assert len(repr(page)) < 60
+
+
+def test_noscript_and_template_can_be_searched(page):
+    assert page.css("p.no::text").get() == "no script"
+    assert page.css("template p::text").get() == "inert"
+
+
+def test_a_declarative_shadow_root_can_be_searched():
+    page = Selector("<x-card><template shadowrootmode=open><a href=/in>in</a></template></x-card>")
+    assert page.css("x-card a::attr(href)").get() == page.xpath("//x-card//a/@href").get() == "/in"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(":href", "/v"), ("@click", "go()"), ("data-x.y", "1"), ("a'b", "2"), ("xlink:href", "/x")],
+)
+def test_an_attribute_with_any_name_can_be_selected(name, value):
+    page = Selector(f'<svg><a {name}="{value}">')
+    assert page.css(f'a::attr("{name}")').getall() == page.css(f'::attr("{name}")').getall() == [value]
+
+
+def test_a_css_identifier_may_be_escaped_and_a_string_may_hold_what_separates_selectors():
+    page = Selector("<i class='a:b'>1</i><i title='x, y::text > z'>2</i>")
+    assert page.css(r".a\:b::text").getall() == ["1"]
+    assert page.css("[title='x, y::text > z']::text").getall() == ["2"]
+    assert page.css("i:not([title='x, y::text > z'], b)::text").getall() == ["1"]
+    assert page.css(r"i::attr(t\itle)").getall() == ["x, y::text > z"]
+
+
+def test_css_comments_are_skipped():
+    assert Selector("<p><b>x</b>").css("/* a, b */ p /* > */ b/* ::attr(c) */::text").getall() == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("", "expected a selector"),
+        (" ", "expected a selector"),
+        ("a,", "expected a selector"),
+        (", a", "expected a selector"),
+        ("a[", "expected an identifier"),
+        ("a:nope", "unknown pseudo-class"),
+        ("a)", "expected a combinator or the end of the selector"),
+        ("> a", "expected a selector; it may start with :scope >"),
+        ("a >", "expected a selector"),
+        ("a::before", "unknown pseudo-element ::before"),
+        ("a::text b", "::text must be the end of its selector"),
+        ("a::text::text", "::text must be the end of its selector"),
+        ("a::text(x)", "::text takes no argument"),
+        ("a::attr", "::attr(name) takes the name of one attribute"),
+        ("a::attr()", "::attr(name) takes the name of one attribute"),
+        ("a::attr(a b)", "::attr(name) takes the name of one attribute"),
+        ("a:not(::text)", "expected an identifier"),
+        ("a:contains('x')", """unknown pseudo-class; for a text write xpath("//a[contains(., 'text')]")"""),
+    ],
+)
+def test_a_css_query_that_is_none_is_refused_in_one_line(page, query, reason):
+    for selector in (page, page.css("ul")):
+        with pytest.raises(ValueError) as refused:
+            selector.css(query)
+        assert str(refused.value).startswith(f"CSS selector {query!r}: {reason}")
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("", "expected a node test"),
+        ("//[", "expected a node test"),
+        ("//a[", "expected"),
+        ("//li[nope()]", "unknown function 'nope'"),
+        ("//ns:a", "undefined namespace prefix"),
+        ("$v", "a reference to an unbound variable"),
+        ("re:test('x', '(')", "missing )"),
+        ("'\n", "invalid character in expression at offset 0"),
+        ("count(1)", ""),
+    ],
+)
+def test_an_xpath_query_that_is_none_is_refused_in_one_line(page, query, reason):
+    for selector in (page, page.css("ul")):
+        with pytest.raises(ValueError) as refused:
+            selector.xpath(query)
+        assert str(refused.value).startswith(f"XPath expression {query!r}: {reason}")
+        assert "\n" not in str(refused.value)
+
+
+def test_xpath_variables(page):
+    assert page.xpath("//li[@class=$name]/b/text()", name="x y").getall() == ["1"]
+    assert page.css("ul").xpath("li[$n]/text()", n=2).getall() == ["two"]
+    assert page.xpath("$what", what="as it is").getall() == ["as it is"]
+    with pytest.raises(ValueError, match="variable must be"):
+        page.xpath("$v", v=None)
+
+
+def test_xpath_reaches_comments_and_what_is_outside_of_the_html_element():
+    page = Selector("<!-- first --><p>x<!-- second --></p>")
+    assert page.xpath("//comment()").getall() == ["<!-- first -->", "<!-- second -->"]
+    assert page.xpath("//p/comment()").xpath("..").get() == "<p>x<!-- second --></p>"
+
+
+def test_json_in_a_page_is_searched_with_jmespath(page):
+    script = page.css("script")
+    assert script.jmespath("offers[].price").getall() == ["9", "12"]
+    assert script.css("::text").jmespath("offers[1].price").get() == "12"
+    assert script.jmespath("offers[0]").get() == {"price": "9"}
+    assert script.jmespath("offers").jmespath("price").getall() == ["9", "12"]
+    assert script.jmespath("nothing").getall() == []
+    assert script.jmespath("offers[].price").re(r"\d$") == ["9", "2"]
+
+
+def test_html_in_json_is_searched_with_css(page):
+    assert page.css("script").jmespath("offers[].html").css("i::text").get() == "JSON"
+    assert page.css("script").jmespath("offers[].html").xpath("//p/text()").get() == "in "
+
+
+def test_a_value_of_json_is_searched_with_jmespath_and_has_no_nodes():
+    data = Selector(root={"a": [1, None, True, {"b": "x"}], "n": None})
+    assert data.jmespath("a").getall() == [1, None, True, {"b": "x"}]
+    assert data.jmespath("n").getall() == []
+    assert data.get() == {"a": [1, None, True, {"b": "x"}], "n": None}
+    assert (data.css("*"), data.xpath("//*"), data.attrib) == ([], [], {})
+    assert data.re(r'"b": "(\w)"') == ["x"]
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "{", "[" * 100_000, '{"a": 1'])
+def test_what_is_no_json_has_no_values(text):
+    assert Selector(root=text).jmespath("a").getall() == []
+
+
+@pytest.mark.parametrize("expression", ["", "a[", "length(@)", "nope(@)"])
+def test_a_jmespath_expression_that_is_none_is_refused_in_one_line(expression):
+    with pytest.raises(ValueError) as refused:
+        Selector(root=1).jmespath(expression)
+    assert str(refused.value).startswith(f"JMESPath expression {expression!r}: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_without_jmespath_an_error_says_what_to_install(monkeypatch, page):
+    monkeypatch.setitem(sys.modules, "jmespath", None)
+    with pytest.raises(ImportError, match=r"pip install 'trio-crawler\[jmespath\]'"):
+        page.jmespath("a")
+
+
+def test_regular_expressions_see_characters_for_entities_but_not_for_markup():
+    page = Selector(root="&eacute;&#233;&#xe9; &lt;b&gt; &amp;eacute; &nope;")
+    assert page.re("(.+)") == ["ééé &lt;b> &amp;eacute; &nope;"]
+    assert page.re("(.+)", replace_entities=False) == ["&eacute;&#233;&#xe9; &lt;b&gt; &amp;eacute; &nope;"]
+
+
+def test_nothing_that_comes_out_has_a_lone_surrogate():
+    page = Selector("<p title='\ud800'>a\udfff\U0001f600é</p>")
+    found = [
+        page.get(),
+        page.css("p::text").get(),
+        page.css("p").attrib,
+        page.css("p").re(".+"),
+        page.xpath("//@*").get(),
+    ]
+    assert found[1:] == [
+        "a\ufffd\U0001f600é",
+        {"title": "\ufffd"},
+        ['<p title="\ufffd">a\ufffd\U0001f600é</p>'],
+        "\ufffd",
+    ]
+    msgspec.json.encode(found)
+
+
+def test_json_with_a_lone_surrogate_can_be_encoded_again():
+    data = Selector(root=r'{"a": ["\ud800x", "\ud83d\ude00", "\\ud800", "\udc00\ud800"]}').jmespath("@").get()
+    assert data == {"a": ["\ufffdx", "\U0001f600", r"\ud800", "\ufffd\ufffd"]}
+    msgspec.json.encode(data)
+
+
+def test_character_references_that_are_no_characters_are_replaced():
+    assert Selector("<p>&#xD800;&#0;&#x110000;").css("p::text").get() == "\ufffd\ufffd\ufffd"
+
+
+def test_a_body_is_parsed_in_its_encoding():
+    body = "<p>é €</p>".encode("cp1252")
+    assert Selector(root=parse(body, "windows-1252")).css("p::text").get() == "é €"
+    assert Selector(root=parse(body, "utf-8")).css("p::text").get() == "\ufffd \ufffd"
+    assert Selector(root=parse(b"\xef\xbb\xbf<p>x", "utf-8")).get() == "<html><head></head><body><p>x</p></body></html>"

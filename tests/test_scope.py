@@ -1,0 +1,112 @@
+"""The scope: which hosts and depths belong to a crawl."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler import ConfigError, urls
+from crawler import scope as module
+from crawler.scope import Scope
+
+
+@pytest.mark.parametrize(
+    ("domain", "url", "inside"),
+    [
+        ("example.com", "https://example.com/", True),
+        ("example.com", "http://example.com:8080/a", True),
+        ("example.com", "https://www.example.com/", True),
+        ("example.com", "https://a.b.example.com/", True),
+        ("example.com", "https://notexample.com/", False),
+        ("example.com", "https://example.com.evil.test/", False),
+        ("example.com", "https://evil.test/example.com", False),
+        ("example.com", "https://evil.test/?example.com", False),
+        ("example.com", "https://example.com@evil.test/", False),
+        ("example.com", "https://evil.test@example.com/", True),
+        ("example.com", "https://example.com./", True),
+        ("example.com.", "https://example.com/", True),
+        (".example.com", "https://www.example.com/", True),
+        (".example.com", "https://example.com/", True),
+        ("EXAMPLE.com", "https://example.com/", True),
+        ("www.example.com", "https://example.com/", False),
+        ("com", "https://example.com/", True),
+        ("bücher.example", "https://xn--bcher-kva.example/", True),
+        ("xn--bcher-kva.example", "https://bücher.example/", True),
+        ("example.com:8080", "https://example.com:8080/", True),
+        ("example.com:8080", "https://example.com/", False),
+        ("example.com:8080", "https://www.example.com:8080/", False),
+        ("example.com:443", "https://example.com/", True),
+        ("example.com:443", "http://example.com/", False),
+        ("example.com:80", "http://example.com/", True),
+        ("example.com:80", "https://example.com:80/", True),
+        ("127.0.0.1", "http://127.0.0.1:8000/", True),
+        ("127.0.0.1", "http://127.0.0.2/", False),
+        ("0.0.1", "http://127.0.0.1/", False),
+        ("[::1]", "http://[::1]:81/", True),
+        ("[::1]:81", "http://[::1]:81/", True),
+        ("[::1]:81", "http://[::1]/", False),
+        ("localhost", "http://localhost:1234/", True),
+    ],
+)
+def test_a_domain_holds_its_host_and_subdomains(domain, url, inside):
+    assert (Scope([domain]).refuses(urls.normal(url), 0) is None) is inside
+
+
+def test_without_domains_every_host_is_inside():
+    assert Scope().refuses("https://example.com/", 10**9) is None
+
+
+def test_an_empty_list_of_domains_holds_nothing():
+    assert Scope([]).refuses("https://example.com/", 0) == "scope"
+
+
+def test_one_of_several_domains_is_enough():
+    scope = Scope(["a.test", "b.test:81", "c.test"])
+    assert [scope.refuses(f"https://{host}/", 0) for host in ("a.test", "b.test", "b.test:81", "x.c.test")] == [
+        None, "scope", None, None
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["", ".", "https://example.com", "example.com/", "example.com/a", "user@example.com", "*.example.com", "a b", "a:b",
+     "a:99999", "::1", None, 5, b"example.com"],
+)  # fmt: skip
+def test_what_is_no_domain_is_refused(domain):
+    with pytest.raises(ConfigError) as caught:
+        Scope([domain])
+    assert str(caught.value).startswith(f"allowed_domains: not a domain: {domain!r}")
+
+
+@pytest.mark.parametrize("domains", ["example.com", 5])
+def test_a_domain_is_no_list_of_domains(domains):
+    with pytest.raises(ConfigError, match=f"^allowed_domains must be a list of domains, not {domains!r}$"):
+        Scope(domains)
+
+
+@pytest.mark.parametrize(("most", "depth", "reason"), [(0, 0, None), (0, 1, "depth"), (2, 2, None), (2, 3, "depth")])
+def test_a_page_may_be_so_many_links_deep(most, depth, reason):
+    assert Scope(None, most).refuses("https://example.com/", depth) == reason
+
+
+def test_depth_is_the_first_reason():
+    assert Scope(["a.test"], 1).refuses("https://b.test/", 2) == "depth"
+    assert Scope(["a.test"], 1).refuses("https://b.test/", 1) == "scope"
+
+
+@given(st.lists(st.sampled_from(["a.test", "b.test:81", "www.a.test", "c.test"]), min_size=1, max_size=30))
+def test_what_is_remembered_is_what_would_be_found_out(hosts):
+    scope = Scope(["a.test", "b.test:81"])
+    for host in hosts:
+        url = f"https://{host}/"
+        assert scope.refuses(url, 0) == Scope(["a.test", "b.test:81"]).refuses(url, 0)
+
+
+def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
+    monkeypatch.setattr(module, "REMEMBERED", 10)
+    scope = Scope(["a.test"])
+    for number in range(100):
+        assert scope.refuses(f"https://h{number}.a.test/", 0) is None
+        assert scope.refuses(f"https://h{number}.b.test/", 0) == "scope"
+    assert len(scope._verdicts) <= 10
