@@ -16,8 +16,10 @@ from msgspec import Meta
 from crawler.errors import ConfigError
 from crawler.limits.pace import Pace
 
-__all__ = ["Settings", "did_you_mean"]
+__all__ = ["Settings", "did_you_mean", "plain"]
 
+WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""What people write for a truth value, beside what msgspec reads."""
 Seconds = Annotated[float, Meta(ge=0)]
 Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
@@ -134,7 +136,7 @@ class Settings:
             try:
                 value = msgspec.convert(getattr(self, name), _types()[name])
             except msgspec.ValidationError as error:
-                raise ConfigError(f"setting {name}: {_plain(error)}, got {getattr(self, name)!r}") from None
+                raise ConfigError(f"setting {name}: {plain(error)}, got {getattr(self, name)!r}") from None
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -154,9 +156,10 @@ class Settings:
                 else:
                     hint = _types()[name]
                     nothing = text.lower() == "none" and type(None) in typing.get_args(hint)
-                    values[name] = None if nothing else msgspec.convert(text, hint, strict=False)
+                    word = WORDS.get(text.lower(), text) if hint is bool else text
+                    values[name] = None if nothing else msgspec.convert(word, hint, strict=False)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
-                raise ConfigError(f"setting {name}: {_plain(error)}, got {text!r}") from None
+                raise ConfigError(f"setting {name}: {plain(error)}, got {text!r}") from None
         return cls(**values)
 
     @property
@@ -203,7 +206,7 @@ def _types() -> dict[str, Any]:
     return typing.get_type_hints(Settings, include_extras=True)
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
     """msgspec's words as they stand, the first letter small where it begins a sentence."""
-    text = str(error).replace("`", "")
+    text = str(error).replace("`", "").removesuffix(", got str")
     return text if text[:2].isupper() else text[:1].lower() + text[1:]

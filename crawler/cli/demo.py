@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from cyclopts import Parameter
@@ -20,7 +20,9 @@ from crawler.engine import Report, run
 from crawler.messages import Response
 from crawler.settings import Settings
 from crawler.spiders import Spider
-from crawler.testing.demo import SLOW, DemoSite, Hit, demo_site
+
+if TYPE_CHECKING:
+    from crawler.testing.demo import DemoSite, Hit
 
 __all__ = ["demo"]
 
@@ -78,6 +80,8 @@ def demo(
     log_to_stderr(log_level)
     story = sys.stderr if output == "-" else sys.stdout
     sinks = open_outputs([output], "overwrite")
+    from crawler.testing.demo import demo_site  # noqa: PLC0415 - a server, which no other command needs
+
     with demo_site() as site:
         story.write(f"A bookshop is open at {site.url} for a moment. Crawling it:\n")
         story.flush()
@@ -108,8 +112,8 @@ def _traps(site: DemoSite, report: Report) -> Iterator[str]:
     yield f"redirect    /catalogue.html {_answers(site, '/catalogue.html')}; it was followed to /books/1"
     yield f"dead link   /lost {_answers(site, '/lost')}; that is an answer, not a failure of the crawl"
     for end in times["/opening-hours"]:
-        others = sum(end - SLOW < hit.time < end for hit in site.hits)
-        yield f"slow page   /opening-hours took {SLOW:g} s; meanwhile {others} other requests were answered"
+        others = sum(end - site.slow < hit.time < end for hit in site.hits)
+        yield f"slow page   /opening-hours took {site.slow:g} s; meanwhile {others} other requests were answered"
     for first, second in pairwise(times["/offers"]):
         yield f"busy page   /offers {_answers(site, '/offers')}; asked again after {second - first:.1f} s (Retry-After)"
     refused, asked = report.filtered.get("robots", 0), paths["/private/orders"]

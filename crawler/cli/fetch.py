@@ -119,7 +119,8 @@ def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:
     if report.interrupted:
         raise KeyboardInterrupt
     if spider.response is None:
-        raise spider.error or _refused(url, report.filtered)
+        refused = spider.error is None or isinstance(spider.error, Refused)
+        raise _refused(url, report.filtered) if refused else spider.error  # type: ignore[misc]
     status = spider.response.status
     if not 200 <= status < 300:
         say(f"crawler: {spider.response.url} answered {status} {_phrase(status)}".rstrip() + "\n")

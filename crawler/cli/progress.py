@@ -6,18 +6,18 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from crawler.engine.report import Report, Timer
 from crawler.engine.running import RunningCrawl
 from crawler.errors import BadStatus
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Failure
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 __all__ = ["Progress"]
 
@@ -48,6 +48,9 @@ class Progress(Plugin):
         if not self._live:
             yield
             return
+        from rich.console import Console  # noqa: PLC0415 - most of what starting costs, and only a terminal needs it
+        from rich.live import Live  # noqa: PLC0415
+
         with Live(console=Console(stderr=True), auto_refresh=False, transient=True, redirect_stdout=False) as live:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._refresh, live)
@@ -68,6 +71,8 @@ class Progress(Plugin):
         return self._timer.report(crawl.stats, now=time.monotonic(), finished=finished, spider=crawl.spider.name)
 
     async def _refresh(self, live: Live) -> None:
+        from rich.text import Text  # noqa: PLC0415
+
         while True:
             live.update(Text(self._line(live.console.width), no_wrap=True, overflow="ellipsis"), refresh=True)
             await trio.sleep(EVERY)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
-from crawler.errors import BadStatus, FetchError, HookError, RequestError, WouldExceedDeadline
+from crawler import urls
+from crawler.errors import BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import DISALLOW_ALL, Robots
 from crawler.frontier import Ticket
@@ -96,7 +98,7 @@ class Worker:
                 frontier.put_back(ticket, crawl.clock() + wait)
                 return True
             log.warning("%s cannot be had (%s): nothing of that origin is fetched", request.url, error)
-            rules = DISALLOW_ALL
+            rules = DISALLOW_ALL if isinstance(error, BadStatus) else attrs.evolve(DISALLOW_ALL, failure=error)
         frontier.know_robots(ticket, rules)
         return True
 
@@ -105,8 +107,7 @@ class Worker:
         crawl = self._crawl
         outcome = Outcome(kind=Kind.REFUSED, ticket=ticket, attempts=ticket.pending.attempts)
         if ticket.refused:
-            log.debug("refused by %s: %s", ticket.refused, ticket.request.url)
-            outcome.filtered.append((ticket.refused, ticket.request.url))
+            await self._refused(ticket, outcome)
             return outcome
         outcome.attempts += 1
         try:
@@ -122,6 +123,24 @@ class Worker:
         outcome.lane_state = ticket.lane.state()
         crawl.requests_sent(ticket, outcome)
         return outcome
+
+    async def _refused(self, ticket: Ticket, outcome: Outcome) -> None:
+        """A robots.txt forbids it; or there was none to be had, since its origin cannot be reached."""
+        request = ticket.request
+        rules = ticket.lane.robots[urls.origin(request.url)]
+        error = rules.failure if isinstance(rules, Robots) else None
+        if error is not None:
+            outcome.kind = Kind.FAILED
+            failure = Failure(request=request, error=error, attempts=outcome.attempts)
+            await self._failed(failure, outcome)
+            return
+        log.debug("refused by %s: %s", ticket.refused, request.url)
+        outcome.filtered.append((ticket.refused, request.url))
+        if request.errback is not None:
+            refused = Refused(
+                f"{request.url} was not asked for: its robots.txt forbids it", by="robots", request=request
+            )
+            await self._failed(Failure(request=request, error=refused, attempts=outcome.attempts), outcome)
 
     async def _attempt(self, ticket: Ticket, outcome: Outcome) -> Response | Retry | Drop:
         """Asks; the token goes back as soon as the body has ended."""

@@ -233,7 +233,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
                         self._act(await self._poller.wait())
                 if self._transfers:
                     self._act(TIMER_EXPIRED)
-        except Exception as error:  # noqa: BLE001 - a fault of ours ends the transfers, not the program
+        except Exception as error:
             self._end_all(httpx.TransportError, f"the HTTP engine failed: {error!r}")
         finally:
             self._run = None
@@ -260,7 +260,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
                     self._finish(curl)
                 for curl, code, words in failed:
                     self._finish(curl, code, words, curl.getinfo(pycurl.OS_ERRNO))
-        except Exception as error:  # noqa: BLE001 - as in `_drive`
+        except Exception as error:
             self._fault = error
         self._acting = False
         if self._fault is None:
@@ -276,7 +276,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         """SOCKETFUNCTION: what libcurl wants to know about a socket."""
         try:
             self._poller.watch(fd, interest)
-        except Exception as error:  # noqa: BLE001 - nothing may pass through C
+        except Exception as error:
             self._fault = error
 
     @enable_ki_protection

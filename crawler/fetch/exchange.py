@@ -94,7 +94,7 @@ class Exchange(httpx.AsyncByteStream):
                 self._on_sent()
             self.sent = True
             self._progress()
-        except Exception as error:  # noqa: BLE001 - nothing may pass through C
+        except Exception as error:
             self._error = error
             return PREREQFUNC_ABORT
         return PREREQFUNC_OK

@@ -265,8 +265,8 @@ def curl_failure(
     retryable = False if code in _FINAL_CODES else None
     if code == pycurl.E_UNSUPPORTED_PROTOCOL and sent:  # the server answered in HTTP/0.9, HTTP/1.2, SSH ...
         kind, retryable = httpx.RemoteProtocolError, None
-    elif code == pycurl.E_RECV_ERROR and proxy is not None and not sent:  # the proxy declined the tunnel
-        kind = httpx.ProxyError
+    elif proxy is not None and not (sent or os_errno) and code in (pycurl.E_COULDNT_CONNECT, pycurl.E_RECV_ERROR):
+        kind = httpx.ProxyError  # it was reached, and declined
     peer = _authority(request.url) if proxy is None else f"the proxy {_authority(proxy)}"
     return failure(kind, _describe(code, words, peer, os_errno), request=request, sent=sent, retryable=retryable)
 

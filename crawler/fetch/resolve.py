@@ -140,7 +140,7 @@ class Resolver:
                 lookup.addresses = await self._ask(host)
                 lookup.error = None
                 self._remember(host, lookup.addresses)
-        except Exception as error:  # noqa: BLE001 - a system task must not raise; the callers will
+        except Exception as error:
             lookup.error = error
         finally:
             if self._pending.get(host) is lookup:

@@ -8,6 +8,8 @@ from typing import Final
 import attrs
 from protego import Protego
 
+from crawler.errors import RequestError
+
 __all__ = ["ALLOW_ALL", "DISALLOW_ALL", "Robots", "token_of"]
 
 LIMIT: Final = 512 * 1024
@@ -33,6 +35,8 @@ class Robots:
     """Seconds between two starts."""
     default: bool = True
     """The answer where there are no rules."""
+    failure: RequestError | None = None
+    """Why nothing of the origin can be had: then that is what its requests fail with."""
 
     @classmethod
     def parse(cls, body: bytes, user_agent: str) -> Robots:

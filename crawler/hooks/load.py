@@ -15,7 +15,7 @@ import msgspec
 
 from crawler.errors import ConfigError, PluginError
 from crawler.hooks.plugin import Plugin
-from crawler.settings import did_you_mean
+from crawler.settings import did_you_mean, plain
 
 __all__ = ["GROUP", "construct", "import_class", "installed", "load_plugin", "options_of"]
 
@@ -144,4 +144,4 @@ def _read(text: str, annotation: Any, where: str) -> Any:
             return msgspec.convert(attempt(), annotation, strict=False)
         except (msgspec.ValidationError, msgspec.DecodeError):
             continue
-    raise ConfigError(f"{where}: {str(first)[:1].lower()}{str(first)[1:].replace('`', '')}, got {text!r}")
+    raise ConfigError(f"{where}: {plain(first)}, got {text!r}")

@@ -110,6 +110,9 @@ class DemoSite:
     url: str = ""
     """Where it is: ``http://127.0.0.1:PORT/``; set when it is opened."""
 
+    slow: float = SLOW
+    """Seconds that the slow page takes."""
+
     def __init__(self) -> None:
         self.hits: list[Hit] = []
         """Every request, in the order of the answers."""

@@ -7,7 +7,16 @@ or break off, answers that are no HTTP. In virtual time a timeout of 30 seconds 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing, closing, nullcontext
 from typing import Any, TypeAlias
 
@@ -22,7 +31,7 @@ from crawler.headers import Headers
 
 __all__ = ["Asked", "Connection", "Reply", "Steps", "Wire", "WireHandler"]
 
-Steps: TypeAlias = "Iterable[bytes | float | None] | AsyncIterable[bytes | float | None]"
+Steps: TypeAlias = Iterable[bytes | float | None] | AsyncIterable[bytes | float | None]
 """What is sent, in pieces: bytes; seconds to wait (infinite: forever); `None` breaks the connection off."""
 CHUNK = 65536
 

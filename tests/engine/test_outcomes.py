@@ -480,3 +480,33 @@ async def test_cookies_belong_to_their_session(autojump_clock: MockClock) -> Non
     await collect(Sessions(), site)
     assert site.visits("/a")[0].headers["cookie"] == "id=7"
     assert "cookie" not in site.visits("/b")[0].headers
+
+
+async def test_an_origin_that_cannot_be_reached_fails_its_requests(autojump_clock: MockClock) -> None:
+    site = FakeSite({"/": "x", "/robots.txt": httpx.ConnectError("refused")})
+    report = (await collect(Follow(), site, settings=ROBOTS)).report
+    assert not site.visits("/")
+    assert (report.failed, report.failures, dict(report.filtered)) == (1, {"connect_failed": 1}, {})
+    assert report.exit_code() == 4
+
+
+async def test_an_errback_is_told_what_robots_txt_forbids(autojump_clock: MockClock) -> None:
+    class Told(Base):
+        settings = Settings(obey_robots=True)
+
+        def start(self) -> Produced:
+            yield Request("https://site.test/private", errback=self.refused)
+
+        def refused(self, failure: Failure) -> Produced:
+            yield {"reason": failure.reason, "text": str(failure.error), "attempts": failure.attempts}
+
+    site = FakeSite({"/private": "x", "/robots.txt": "User-agent: *\nDisallow: /"})
+    found = await collect(Told(), site)
+    assert found.items == [
+        {
+            "reason": "refused",
+            "text": "https://site.test/private was not asked for: its robots.txt forbids it",
+            "attempts": 0,
+        }
+    ]
+    assert (found.report.failed, found.report.filtered) == (0, {"robots": 1})

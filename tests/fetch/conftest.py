@@ -14,7 +14,7 @@ from crawler.fetch.curl import CurlTransport
 
 @pytest.fixture
 def serve(nursery: trio.Nursery) -> Serve:
-    """Starts a server: ``server = await serve(handler)``."""
+    """What starts a server, for the length of the test."""
     return partial(start, nursery)
 
 

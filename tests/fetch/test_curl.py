@@ -119,7 +119,7 @@ async def test_a_streamed_body_is_sent_in_chunks_as_its_header_says(serve, trans
 )
 async def test_what_is_no_request_is_not_sent(request_, words):
     class Anywhere:
-        async def resolve(self, host, port):
+        async def resolve(self, host, port):  # noqa: ASYNC124
             return ("127.0.0.1",)
 
     async with CurlTransport(resolver=Anywhere()) as transport:

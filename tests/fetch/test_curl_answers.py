@@ -86,7 +86,11 @@ BROKEN = {
     "an end in the headers": (b"HTTP/1.1 200 OK\r\nContent-Le", httpx.RemoteProtocolError, None),
     "a line without a colon": (b"HTTP/1.1 200 OK\r\nrubbish\r\n\r\n", httpx.RemoteProtocolError, None),
     "NUL in a header": (b"HTTP/1.1 200 OK\r\nA: \0\r\n\r\n", httpx.RemoteProtocolError, None),
-    "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\no", httpx.RemoteProtocolError, None),
+    "two lengths": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\no",
+        httpx.RemoteProtocolError,
+        None,
+    ),
     "a length that is none": (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", httpx.RemoteProtocolError, None),
     "an end in the body": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", httpx.RemoteProtocolError, b"ok"),
     "an end between chunks": (
@@ -105,11 +109,15 @@ async def test_what_is_broken_is_an_error_that_says_so_after_what_has_arrived(se
     answer, kind, arrived = BROKEN[case]
     server = await serve(answers(answer, then_close=True))
     request = httpx.Request("GET", server.url)
-    body = b""
-    with trio.fail_after(3), pytest.raises(kind) as caught:
+    body = bytearray()
+
+    async def read():
         response = await transport.handle_async_request(request)
         async for chunk in response.stream:
-            body += chunk
+            body.extend(chunk)
+
+    with trio.fail_after(3), pytest.raises(kind) as caught:
+        await read()
     assert body == (arrived or b"")
     assert caught.value.request is request
     assert caught.value.sent is True

@@ -12,20 +12,13 @@ import httpx
 import pytest
 import trio
 import trio.testing
-from support.rawserver import answers, descriptors, get, ok, start
+from support.rawserver import answers, descriptors, get, ok, start, until
 
 from crawler.fetch.curl import CurlTransport
 
 
 def tasks() -> int:
     return trio.lowlevel.current_statistics().tasks_living
-
-
-async def until(condition) -> None:
-    """Waits for what another task, or the server, needs a moment for."""
-    with trio.fail_after(3):
-        while not condition():
-            await trio.sleep(0.001)
 
 
 async def hangs(peer):
@@ -192,12 +185,16 @@ async def test_a_bomb_of_zeros_is_unpacked_no_faster_than_it_is_read(serve, tran
 async def test_the_read_timeout_of_httpx(serve, transport, handler):
     server = await serve(handler)
     request = httpx.Request("GET", server.url, extensions={"timeout": {"read": 0.1}})
-    with trio.fail_after(1), pytest.raises(httpx.ReadTimeout, match="sent nothing for 0.1 s") as caught:
+
+    async def read():
         response = await transport.handle_async_request(request)
         try:
             await response.aread()
         finally:
             await response.aclose()
+
+    with trio.fail_after(1), pytest.raises(httpx.ReadTimeout, match=r"sent nothing for 0\.1 s") as caught:
+        await read()
     assert caught.value.sent is True
     assert caught.value.request is request
 
@@ -221,7 +218,7 @@ async def test_the_write_timeout_of_httpx(serve, transport):
 
     server = await serve(reads_nothing)
     request = httpx.Request("POST", server.url, content=bytes(20_000_000), extensions={"timeout": {"write": 0.2}})
-    with trio.fail_after(3), pytest.raises(httpx.WriteTimeout, match="took nothing for 0.2 s"):
+    with trio.fail_after(3), pytest.raises(httpx.WriteTimeout, match=r"took nothing for 0\.2 s"):
         await transport.handle_async_request(request)
     assert transport.statistics().transfers == 0
 
@@ -244,7 +241,7 @@ async def test_an_upload_that_goes_on_is_not_timed_out(serve, transport):
 
 
 @pytest.fixture
-async def black_hole():
+def black_hole():
     """A port that never answers: its queue of connections is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -390,11 +387,20 @@ def test_a_transport_works_in_one_run_of_trio_after_another(tmp_path):
     trio.run(main, True)
 
 
+async def test_a_transport_serves_one_run_of_trio_at_a_time(serve, transport):
+    server = await serve(hangs_after_the_headers)
+    response = await transport.handle_async_request(httpx.Request("GET", server.url))
+    with pytest.raises(RuntimeError, match="another trio.run"):
+        await trio.to_thread.run_sync(trio.run, get, transport, server.url)
+    assert await anext(response.stream) == b"begun"
+    await response.aclose()
+
+
 async def test_a_fault_of_ours_ends_the_transfers_and_not_the_program(serve, transport, monkeypatch):
     server = await serve(hangs)
     good = await serve(answers(ok()))
 
-    async def faulty():
+    async def faulty():  # noqa: ASYNC124
         raise LookupError("a bug")
 
     await get(transport, good.url)

@@ -19,7 +19,9 @@ async def client():
 
 
 async def test_get_with_the_clients_own_headers(serve, client):
-    server = await serve(answers(ok(gzip.compress("größer".encode()), "Content-Encoding: gzip", "Content-Type: text/plain")))
+    server = await serve(
+        answers(ok(gzip.compress("größer".encode()), "Content-Encoding: gzip", "Content-Type: text/plain"))
+    )
     response = await client.get(server.url, params={"a": "ö"})
     assert response.text == "größer"
     assert server.head.startswith(b"GET /?a=%C3%B6 HTTP/1.1\r\n")
@@ -65,7 +67,9 @@ async def test_basic_and_digest_authentication(serve, client):
     server = await serve(answers(ok()))
     await client.get(server.url, auth=("me", "secret"))
     assert b"Authorization: Basic bWU6c2VjcmV0" in server.head
-    challenge = 'HTTP/1.1 401 X\r\nWWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\nContent-Length: 0\r\n\r\n'
+    challenge = (
+        'HTTP/1.1 401 X\r\nWWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\nContent-Length: 0\r\n\r\n'
+    )
     server = await serve(answers(challenge.encode(), ok(b"in")))
     response = await client.get(server.url, auth=httpx.DigestAuth("me", "secret"))
     assert response.text == "in"

@@ -9,7 +9,7 @@ import pycurl
 import pytest
 import trio
 import trio.testing
-from support.rawserver import answers, get, ok
+from support.rawserver import answers, get, ok, until
 
 import crawler.fetch.curl
 from crawler.fetch.curl import CurlTransport
@@ -63,9 +63,7 @@ async def test_what_is_watched_anew_wakes_who_waits(poller, pair, nursery):
     nursery.start_soon(wait)
     await trio.testing.wait_all_tasks_blocked()
     poller.watch(right.fileno(), pycurl.POLL_OUT)
-    with trio.fail_after(1):
-        while not waited:
-            await trio.sleep(0.001)
+    await until(lambda: waited)
     assert waited == [(right.fileno(), pycurl.CSELECT_OUT)]
 
 

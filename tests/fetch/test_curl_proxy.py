@@ -9,7 +9,7 @@ import httpx
 import pytest
 import trio
 import trustme
-from support.rawserver import answers, get, ok, start
+from support.rawserver import answers, get, ok
 
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate

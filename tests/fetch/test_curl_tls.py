@@ -14,9 +14,9 @@ from hypercorn.config import Config
 from hypercorn.trio import serve as serve_hypercorn
 from support.rawserver import answers, descriptors, get, ok, start
 
+from crawler.errors import ConnectFailed
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
-from crawler.errors import ConnectFailed
 
 
 async def app(scope, receive, send):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import attrs
 import httpx
 import trio
-
 
 
 @attrs.define(eq=False)
@@ -123,4 +122,11 @@ async def get(transport: httpx.AsyncBaseTransport, url: str, **kwargs: object) -
 
 def descriptors() -> int:
     """How many files, sockets and the like this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Waits for what another task, a thread or the server needs a moment for."""
+    with trio.fail_after(3):
+        while not condition():
+            await trio.sleep(0.001)  # noqa: ASYNC110 - there is no event to wait for
