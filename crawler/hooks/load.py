@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from crawler.errors import ConfigError, PluginError
+from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
 from crawler.settings import did_you_mean, plain
 
@@ -62,6 +63,8 @@ def import_class(spec: str) -> Any:
         PluginError: the module raised while it was imported.
     """
     module_name, _, name = spec.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), name)):
+        raise ConfigError(f"not the name of a class: {spec!r} (write package.module:Class)")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -123,25 +126,40 @@ def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
         raise ConfigError(f"{what} needs the argument {missing[0]!r}")
     try:
         return kind(**values)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{what}: {error}") from error
+    except CrawlerError:
+        raise
+    except Exception as error:
+        words = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{what}: {words}") from error
 
 
 def _read(text: str, annotation: Any, where: str) -> Any:
     """`text` as a value of the annotated type; lists and dicts are written as JSON, or with commas."""
-    if annotation in (inspect.Parameter.empty, Any, str):
+    union = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
+    if type(None) in union and text.lower() == "none":
+        return None
+    if annotation in (inspect.Parameter.empty, Any) or str in (annotation, *union):
         return text
-    if annotation is Path:
-        return Path(text)
     try:
-        return msgspec.convert(text, annotation, strict=False)
+        return _convert(text, annotation)
     except msgspec.ValidationError as error:
         first = error
-    except TypeError:
+    except (TypeError, NotImplementedError):
         raise ConfigError(f"{where} of type {annotation!r} cannot be given as text") from None
-    for attempt in (lambda: msgspec.json.decode(text), lambda: text.split(",")):
+    for attempt in (lambda: msgspec.json.decode(text), lambda: [part.strip() for part in text.split(",") if part.strip()]):
         try:
-            return msgspec.convert(attempt(), annotation, strict=False)
+            return _convert(attempt(), annotation)
         except (msgspec.ValidationError, msgspec.DecodeError):
             continue
     raise ConfigError(f"{where}: {plain(first)}, got {text!r}")
+
+
+def _convert(value: Any, annotation: Any) -> Any:
+    return msgspec.convert(value, annotation, strict=False, dec_hook=_custom)
+
+
+def _custom(kind: type, value: Any) -> Any:
+    """What msgspec does not know: paths."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 import trio
+from support.trees import FREE, Follow, tree, tree_urls
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Pace, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
-from crawler.engine.scheduler import _run
 from crawler.engine.clock import Clock
 from crawler.engine.running import RunningCrawl
+from crawler.engine.scheduler import _run
 from crawler.hooks.table import HookTable
 from crawler.store import MemoryStore
 from crawler.testing import FakeSite, Page, collect
-from support.trees import FREE, Follow, tree, tree_urls
 
 
 class SlowSink(Plugin):

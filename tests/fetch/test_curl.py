@@ -87,7 +87,7 @@ async def test_a_large_body_goes_out_without_asking_first(serve, transport):
 
 
 async def test_a_streamed_body_is_sent_in_chunks_as_its_header_says(serve, transport):
-    async def body():
+    async def body():  # noqa: ASYNC124
         yield b"one"
         yield b"two"
 

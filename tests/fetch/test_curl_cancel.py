@@ -390,7 +390,7 @@ def test_a_transport_works_in_one_run_of_trio_after_another(tmp_path):
 async def test_a_transport_serves_one_run_of_trio_at_a_time(serve, transport):
     server = await serve(hangs_after_the_headers)
     response = await transport.handle_async_request(httpx.Request("GET", server.url))
-    with pytest.raises(RuntimeError, match="another trio.run"):
+    with pytest.raises(RuntimeError, match=r"another trio\.run"):
         await trio.to_thread.run_sync(trio.run, get, transport, server.url)
     assert await anext(response.stream) == b"begun"
     await response.aclose()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
 from crawler.frontier import Frontier, Lane, Pending, Ticket
 from crawler.messages import Request
 from crawler.settings import Settings

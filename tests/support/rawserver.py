@@ -128,5 +128,5 @@ def descriptors() -> int:
 async def until(condition: Callable[[], object]) -> None:
     """Waits for what another task, a thread or the server needs a moment for."""
     with trio.fail_after(3):
-        while not condition():
-            await trio.sleep(0.001)  # noqa: ASYNC110 - there is no event to wait for
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await trio.sleep(0.001)

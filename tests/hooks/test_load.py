@@ -1,0 +1,341 @@
+"""Finding plugins by name, and making them, and spiders, from the text of a command line."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import importlib.metadata
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import pytest
+
+from crawler import ConfigError, Plugin, PluginError, SiteSpider, Spider
+from crawler.hooks import load
+from crawler.hooks.load import GROUP, construct, import_class, installed, load_plugin, options_of
+
+MODULE = """
+from __future__ import annotations
+from crawler import Plugin
+
+class Mine(Plugin):
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
+
+class NoPlugin:
+    pass
+
+thing = Mine()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory whose modules are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def points(monkeypatch):
+    """A function that registers entry points."""
+    known: list[importlib.metadata.EntryPoint] = []
+    monkeypatch.setattr(load, "entry_points", lambda group: [point for point in known if point.group == group])
+
+    def register(name: str, value: str, group: str = GROUP) -> None:
+        known.append(importlib.metadata.EntryPoint(name, value, group))
+
+    return register
+
+
+# ---- finding ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_class_is_found_in_a_module_of_the_working_directory(folder):
+    (folder / "my_plugins.py").write_text(MODULE)
+    found = load_plugin("my_plugins:Mine")
+    assert issubclass(found, Plugin)
+    assert found().size == 1
+
+
+def test_a_class_is_found_in_a_package(folder):
+    (folder / "my_package").mkdir()
+    (folder / "my_package" / "inner.py").write_text(MODULE)
+    assert import_class("my_package.inner:NoPlugin").__name__ == "NoPlugin"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("my_plugins:Mien", "my_plugins has no 'Mien' (did you mean Mine?)"),
+        ("my_plugins:zzz", "my_plugins has no 'zzz'"),
+        ("no_such_module:Mine", "no module called 'no_such_module' (for 'no_such_module:Mine')"),
+        ("my_plugins.inner:Mine", "no module called 'my_plugins.inner' (for 'my_plugins.inner:Mine')"),
+        (":Mine", "not the name of a class: ':Mine'"),
+        ("my_plugins:", "not the name of a class: 'my_plugins:'"),
+        (".my_plugins:Mine", "not the name of a class: '.my_plugins:Mine'"),
+        ("my-plugins:Mine", "not the name of a class: 'my-plugins:Mine'"),
+        ("a:b:c", "not the name of a class: 'a:b:c'"),
+    ],
+)
+def test_what_cannot_be_found_is_a_configuration_error(folder, spec, words):
+    (folder / "my_plugins.py").write_text(MODULE)
+    with pytest.raises(ConfigError) as caught:
+        load_plugin(spec)
+    assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("1 / 0", "broken cannot be imported: ZeroDivisionError: division by zero"),
+        ("class", "broken cannot be imported: SyntaxError: "),
+        ("import no_such_module", "broken cannot be imported: No module named 'no_such_module'"),
+    ],
+)
+def test_what_cannot_be_imported_is_the_plugins_fault(folder, source, words):
+    (folder / "broken.py").write_text(source)
+    with pytest.raises(PluginError) as caught:
+        load_plugin("broken:Mine")
+    assert str(caught.value).startswith(words)
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("name", ["NoPlugin", "thing"])
+def test_what_is_no_plugin_class_is_refused(folder, name):
+    (folder / "my_plugins.py").write_text(MODULE)
+    with pytest.raises(PluginError, match=f"^my_plugins:{name} is no Plugin: "):
+        load_plugin(f"my_plugins:{name}")
+
+
+def test_an_installed_plugin_is_found_by_its_name(points):
+    points("store", "crawler.hooks.plugin:Plugin")
+    points("archive", "crawler.hooks.plugin:Plugin")
+    points("other", "nowhere:Nothing", "somebody.else")
+    assert list(installed()) == ["archive", "store"]
+    assert load_plugin("store") is Plugin
+
+
+def test_a_plugin_that_is_not_installed_is_named_with_the_nearest_one(points):
+    points("jsonlines", "crawler.hooks.plugin:Plugin")
+    with pytest.raises(ConfigError, match=r"^no plugin called 'jsonline' is installed \(did you mean jsonlines\?\)$"):
+        load_plugin("jsonline")
+    with pytest.raises(ConfigError, match=r"^no plugin called 'zzz' is installed$"):
+        load_plugin("zzz")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("no_such_module:Mine", "plugin broken cannot be imported: ModuleNotFoundError: "),
+        ("crawler.errors:NoSuch", "plugin broken cannot be imported: AttributeError: "),
+        ("crawler.errors:ConfigError", "broken is no Plugin: "),
+    ],
+)
+def test_an_installed_plugin_that_does_not_load_is_its_own_fault(points, value, words):
+    points("broken", value)
+    with pytest.raises(PluginError) as caught:
+        load_plugin("broken")
+    assert str(caught.value).startswith(words)
+
+
+def test_the_real_entry_points_are_of_our_group():
+    assert set(installed()) == {point.name for point in importlib.metadata.entry_points(group="crawler.plugins")}
+
+
+# ---- making -----------------------------------------------------------------------------------------------------------
+
+
+class Mode(enum.Enum):
+    FAST = "fast"
+
+
+@attrs.frozen
+class Pair:
+    a: int
+    b: str = ""
+
+
+class Options(Plugin):
+    def __init__(
+        self,
+        text: str = "",
+        count: int = 0,
+        share: float = 0.0,
+        flag: bool = False,
+        path: Path = Path(),
+        maybe_path: Path | None = None,
+        either: str | Path = "",
+        maybe_text: str | None = "",
+        maybe_count: int | None = 0,
+        words: list[str] = [],  # noqa: B006
+        numbers: tuple[int, ...] = (),
+        unique: frozenset[int] = frozenset(),
+        paths: list[Path] = [],  # noqa: B006
+        table: dict[str, int] = {},  # noqa: B006
+        mode: Mode = Mode.FAST,
+        level: Literal["low", "high"] = "low",
+        day: datetime.date | None = None,
+        price: Decimal = Decimal(0),
+        pair: Pair = Pair(0),
+        anything: Any = None,
+        bare=None,
+    ) -> None:
+        self.got = {name: value for name, value in locals().items() if name != "self"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("text", "none", "none"),
+        ("text", "5", "5"),
+        ("count", "5", 5),
+        ("count", "-5", -5),
+        ("share", "0.5", 0.5),
+        ("share", "5", 5.0),
+        ("flag", "true", True),
+        ("flag", "False", False),
+        ("flag", "1", True),
+        ("path", "a/b", Path("a/b")),
+        ("maybe_path", "a/b", Path("a/b")),
+        ("maybe_path", "none", None),
+        ("either", "a/b", "a/b"),
+        ("maybe_text", "abc", "abc"),
+        ("maybe_text", "none", None),
+        ("maybe_count", "7", 7),
+        ("maybe_count", "None", None),
+        ("words", "a", ["a"]),
+        ("words", "a, b,c", ["a", "b", "c"]),
+        ("words", '["a,b", "c"]', ["a,b", "c"]),
+        ("words", "", []),
+        ("numbers", "1,2", (1, 2)),
+        ("numbers", "[1, 2]", (1, 2)),
+        ("numbers", "1", (1,)),
+        ("unique", "1,1,2", frozenset({1, 2})),
+        ("paths", "a,b/c", [Path("a"), Path("b/c")]),
+        ("table", '{"a": 1}', {"a": 1}),
+        ("mode", "fast", Mode.FAST),
+        ("level", "high", "high"),
+        ("day", "2026-01-02", datetime.date(2026, 1, 2)),
+        ("price", "1.10", Decimal("1.10")),
+        ("pair", '{"a": 1, "b": "x"}', Pair(1, "x")),
+        ("anything", "5", "5"),
+        ("bare", "5", "5"),
+    ],
+)
+def test_text_becomes_a_value_by_the_annotation(name, text, value):
+    got = construct(Options, {name: text}, what="plugin options").got[name]
+    assert got == value
+    assert type(got) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("count", "many", "expected int, got str, got 'many'"),
+        ("count", "1.5", "expected int, got str, got '1.5'"),
+        ("count", "none", "expected int, got str, got 'none'"),
+        ("flag", "perhaps", "expected bool, got str, got 'perhaps'"),
+        ("numbers", "1,x", "expected array, got str, got '1,x'"),
+        ("table", "a=1", "expected object, got str, got 'a=1'"),
+        ("mode", "slow", "invalid enum value 'slow', got 'slow'"),
+        ("level", "middle", "invalid enum value 'middle', got 'middle'"),
+        ("day", "tomorrow", "invalid RFC3339 encoded date, got 'tomorrow'"),
+        ("pair", "{", "expected object, got str, got '{'"),
+    ],
+)
+def test_text_that_is_no_such_value_is_refused_by_the_name_of_the_argument(name, text, words):
+    with pytest.raises(ConfigError) as caught:
+        construct(Options, {name: text}, what="plugin options")
+    assert str(caught.value) == f"plugin options: argument {name}: {words}"
+
+
+def test_an_unknown_argument_is_named_with_the_nearest_one():
+    with pytest.raises(ConfigError, match=r"^plugin options has no argument 'cuont' \(did you mean count\?\)$"):
+        construct(Options, {"cuont": "1"}, what="plugin options")
+
+
+def test_an_argument_that_is_needed_is_named():
+    class Needs(Plugin):
+        def __init__(self, path: Path, *, size: int) -> None:
+            self.got = (path, size)
+
+    assert construct(Needs, {"path": "a", "size": "1"}, what="plugin needs").got == (Path("a"), 1)
+    with pytest.raises(ConfigError, match="^plugin needs needs the argument 'size'$"):
+        construct(Needs, {"path": "a"}, what="plugin needs")
+
+
+def test_a_type_that_no_text_can_be_is_refused():
+    class Odd(Plugin):
+        def __init__(self, callback: type[int] | None = None, other: Missing = None) -> None:  # noqa: F821
+            pass
+
+    for name in ("callback", "other"):
+        with pytest.raises(ConfigError, match=f"^plugin odd: argument {name} of type .* cannot be given as text$"):
+            construct(Odd, {name: "x"}, what="plugin odd")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("too small"), "plugin raising: too small"),
+        (TypeError("wrong"), "plugin raising: wrong"),
+        (KeyError("x"), "plugin raising: KeyError: 'x'"),
+        (OSError("no disk"), "plugin raising: OSError: no disk"),
+        (ConfigError("as it is"), "as it is"),
+    ],
+)
+def test_what_a_constructor_raises_is_a_configuration_error(error, words):
+    class Raising(Plugin):
+        def __init__(self) -> None:
+            raise error
+
+    with pytest.raises(ConfigError) as caught:
+        construct(Raising, {}, what="plugin raising")
+    assert str(caught.value) == words
+
+
+def test_options_of_a_class_without_constructor():
+    class Bare(Plugin):
+        pass
+
+    assert options_of(Bare) == {}
+    with pytest.raises(ConfigError, match="^plugin bare has no argument 'x'$"):
+        construct(Bare, {"x": "1"}, what="plugin bare")
+
+
+def test_the_annotations_of_a_spider_are_its_arguments():
+    class Shop(Spider):
+        category: str = "books"
+        pages: int = 1
+
+    assert {name: option.annotation for name, option in options_of(Shop).items() if name in ("category", "pages")} == {
+        "category": str, "pages": int
+    }  # fmt: skip
+    spider = construct(Shop, {"pages": "3", "start_urls": "https://a.test/,https://b.test/"}, what="spider Shop")
+    assert (spider.pages, spider.category) == (3, "books")
+    assert list(spider.start_urls) == ["https://a.test/", "https://b.test/"]
+
+
+def test_a_spider_with_a_constructor_of_its_own():
+    class Shop(Spider):
+        def __init__(self, start: str, pages: int = 1) -> None:
+            super().__init__()
+            self.start_urls = [start]
+            self.pages = pages
+
+    spider = construct(Shop, {"start": "https://a.test/", "pages": "2"}, what="spider Shop")
+    assert (spider.start_urls, spider.pages) == (["https://a.test/"], 2)
+
+
+def test_a_url_that_is_none_is_a_configuration_error():
+    assert construct(SiteSpider, {"url": "https://a.test"}, what="spider").start_urls == ["https://a.test/"]
+    with pytest.raises(ConfigError, match="not a URL: 'a'"):
+        construct(SiteSpider, {"url": "a"}, what="spider")
