@@ -105,6 +105,7 @@ class Prepared:
 
     async def run(self, transport: httpx.AsyncBaseTransport | None = None) -> Report:
         """Runs it to its end. Once."""
+        report: Report | None = None
         try:
             async with AsyncExitStack() as stack:
                 if transport is None:
@@ -122,7 +123,7 @@ class Prepared:
                 for hook in self.table.lifespan:
                     await stack.enter_async_context(_lifespan(hook.plugin, running))
                 await _run(running)
-                return timer.report(
+                report = timer.report(
                     running.stats,
                     now=running.clock(),
                     finished=running.reason or "finished",
@@ -132,6 +133,9 @@ class Prepared:
                 )
         except ExceptionGroup as group:
             raise CrawlFailed(_first_line(group)) from group
+        if report is None:
+            raise CrawlFailed("the lifespan of a plugin cancelled the crawl")
+        return report
 
 
 @asynccontextmanager
@@ -147,16 +151,25 @@ async def _lifespan(plugin: Plugin, running: RunningCrawl) -> AsyncIterator[None
     except (CrawlerError, ExceptionGroup):
         raise
     except Exception as error:
-        raise CrawlFailed(f"{plugin.name}.lifespan failed: {type(error).__name__}: {error}") from error
+        raise _lifespan_failed(plugin, error) from error
     try:
         yield
-    finally:
+    except BaseException as error:  # noqa: ASYNC103 - what it does not raise was cancelled by the plugin itself
+        # Only its own cancel scopes are the plugin's to catch: a crawl that failed has failed.
+        caught = await manager.__aexit__(type(error), error, error.__traceback__)  # noqa: ASYNC102 - it is its cleanup
+        if isinstance(error, Exception) or not caught:
+            raise
+    else:
         try:
             await manager.__aexit__(None, None, None)
         except (CrawlerError, ExceptionGroup):
             raise
         except Exception as error:
-            raise CrawlFailed(f"{plugin.name}.lifespan failed: {type(error).__name__}: {error}") from error
+            raise _lifespan_failed(plugin, error) from error
+
+
+def _lifespan_failed(plugin: Plugin, error: Exception) -> CrawlFailed:
+    return CrawlFailed(f"{plugin.name}.lifespan failed: {type(error).__name__}: {error}")
 
 
 async def _run(running: RunningCrawl) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, Final
@@ -44,20 +45,32 @@ class Seeds:
         return not self.exhausted or bool(self._crawl.inbox) or self._writer.arriving > 0
 
     async def start(self) -> None:
-        """Pulls `start()` to its end."""
-        crawl = self._crawl
-        batch: list[Request] = []
-        async with aclosing(_requests(crawl.spider.start())) as requests:
-            async for request in requests:
-                batch.append(request)
-                if len(batch) == BATCH:
-                    await self._send(batch, start=True)
-                    batch = []
-                    while self._writer.starts > MOST:
-                        await crawl.frontier.changed.wait()
-        await self._send(batch, start=True)
+        """Pulls `start()` to its end, whatever form it has."""
+        produced = self._crawl.spider.start()
+        if inspect.isawaitable(produced):
+            produced = await produced
+        if isinstance(produced, AsyncIterable):
+            await self._pull(produced)
+        elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
+            values = iter(produced)
+            while batch := [_request(value) for value in itertools.islice(values, BATCH)]:
+                await self._bring(batch)
+        elif produced is not None:
+            raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
         self.exhausted = True
-        crawl.frontier.changed.set()
+        self._crawl.frontier.changed.set()
+
+    async def _pull(self, produced: AsyncIterable[Any]) -> None:
+        """One by one, since the next may be a long time in coming."""
+        closing = aclosing(produced) if isinstance(produced, AsyncGenerator) else nullcontext()
+        async with closing:
+            async for value in produced:
+                await self._bring([_request(value)])
+
+    async def _bring(self, batch: list[Request]) -> None:
+        await self._send(batch, start=True)
+        while self._writer.starts > MOST:
+            await self._crawl.frontier.changed.wait()
 
     async def added(self) -> None:
         """Brings what `crawl.add` leaves in the inbox; runs until it is cancelled."""
@@ -69,8 +82,6 @@ class Seeds:
                 await crawl.added.wait()
 
     async def _send(self, requests: list[Request], *, start: bool) -> None:
-        if not requests:
-            return
         self._writer.arriving += 1
         if not start:
             del self._crawl.inbox[: len(requests)]
@@ -81,22 +92,6 @@ class Seeds:
             if not start:
                 self._crawl.inbox[:0] = requests
             raise
-
-
-async def _requests(produced: Any) -> AsyncGenerator[Request, None]:  # noqa: ASYNC900 - closed by whoever iterates
-    """The requests of `start()`, whatever form it has."""
-    if inspect.isawaitable(produced):
-        produced = await produced
-    if isinstance(produced, AsyncIterable):
-        closing = aclosing(produced) if isinstance(produced, AsyncGenerator) else nullcontext()
-        async with closing:
-            async for value in produced:
-                yield _request(value)
-    elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
-        for value in produced:
-            yield _request(value)
-    elif produced is not None:
-        raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
 
 
 def _request(value: Any) -> Request:

@@ -48,6 +48,7 @@ class Options:
         setopt(pycurl.PATH_AS_IS, 1)
         setopt(pycurl.ACCEPT_ENCODING, "")  # all that it can decode
         setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self.connect_timeout))
+        setopt(pycurl.DNS_CACHE_TIMEOUT, 5)  # every request brings its addresses; all entries are looked through often
         setopt(pycurl.PROXY, "")  # none from the environment
         setopt(pycurl.NOPROXY, "")
         if self.tls_verify is False:

@@ -146,12 +146,16 @@ def _read(text: str, annotation: Any, where: str) -> Any:
         first = error
     except (TypeError, NotImplementedError):
         raise ConfigError(f"{where} of type {annotation!r} cannot be given as text") from None
-    for attempt in (lambda: msgspec.json.decode(text), lambda: [part.strip() for part in text.split(",") if part.strip()]):
+    for attempt in (lambda: msgspec.json.decode(text), lambda: _parts(text)):
         try:
             return _convert(attempt(), annotation)
         except (msgspec.ValidationError, msgspec.DecodeError):
             continue
     raise ConfigError(f"{where}: {plain(first)}, got {text!r}")
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _convert(value: Any, annotation: Any) -> Any:

@@ -298,3 +298,16 @@ async def test_lanes_that_have_to_wait_long_make_room_for_others(autojump_clock:
     await _run(running)
     assert running.stats.pages == 10
     assert max(visit.at for visit in site.log if "open" in visit.url) - started < 10
+
+
+async def test_a_start_that_waits_between_its_requests_holds_none_back(autojump_clock: MockClock) -> None:
+    class Slowly(Follow):
+        async def start(self) -> AsyncIterator[Request]:
+            for number in range(3):
+                yield Request(f"https://site.test/{number}")
+                await trio.sleep(100)
+
+    site = FakeSite({f"/{n}": "x" for n in range(3)})
+    started = trio.current_time()
+    await collect(Slowly(), site)
+    assert [round(visit.at - started) for visit in site.log] == [0, 100, 200]

@@ -396,3 +396,34 @@ async def test_a_spider_with_a_misspelt_hook_is_warned(
 def test_a_spider_is_a_plugin() -> None:
     assert issubclass(Spider, Plugin)
     assert FREE.obey_robots is False
+
+
+async def test_a_lifespan_that_cancels_itself_ends_the_crawl_with_one_line(autojump_clock: MockClock) -> None:
+    class Impatient(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            with trio.move_on_after(5):
+                yield
+
+    with pytest.raises(CrawlFailed, match="the lifespan of a plugin cancelled the crawl"):
+        await collect(Follow(), FakeSite({"/": Page("x", delay=100)}), plugins=[Impatient()])
+
+
+async def test_a_lifespan_sees_why_a_crawl_failed_and_cannot_hide_it(autojump_clock: MockClock) -> None:
+    seen: list[str] = []
+
+    class Hide(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            try:
+                yield
+            except Exception as error:
+                seen.append(type(error).__name__)
+
+    class Broken(Follow):
+        def start(self) -> Produced:
+            raise OSError("no seeds")
+
+    with pytest.raises(CrawlFailed, match="OSError: no seeds"):
+        await collect(Broken(), FakeSite({}), plugins=[Hide()])
+    assert seen == ["ExceptionGroup"]

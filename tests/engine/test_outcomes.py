@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -462,7 +463,7 @@ async def test_a_crawl_delay_is_kept(autojump_clock: MockClock) -> None:
     site = FakeSite(pages | {"/robots.txt": "User-agent: *\nCrawl-delay: 5"})
     await collect(Follow(), site, settings=ROBOTS)
     times = [visit.at for visit in site.log]
-    assert all(later - earlier >= 5 - 1e-6 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 5 - 1e-6 for earlier, later in itertools.pairwise(times))
 
 
 async def test_cookies_belong_to_their_session(autojump_clock: MockClock) -> None:

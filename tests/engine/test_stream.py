@@ -11,7 +11,7 @@ from support.trees import FREE, Follow, tree
 from trio.testing import MockClock
 
 from crawler import ConfigError, CrawlFailed, Produced, Response, Settings, crawl, run, stream
-from crawler.testing import FakeSite
+from crawler.testing import FakeSite, Page
 
 
 async def test_items_come_one_by_one_and_the_report_at_the_end(autojump_clock: MockClock) -> None:
@@ -122,8 +122,6 @@ async def test_a_response_knows_how_it_came(autojump_clock: MockClock) -> None:
     class Look(Follow):
         def parse(self, response: Response) -> Produced:
             seen.append((round(response.elapsed, 3), response.attempt, response.source))
-
-    from crawler.testing import Page
 
     await crawl(Look(), transport=FakeSite({"/": [Page(status=503), Page("x", delay=2)]}).transport)
     assert seen == [(2.0, 2, "network")]
