@@ -232,7 +232,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
                     while self._transfers:
                         self._act(await self._poller.wait())
                 if self._transfers:
-                    self._act(TIMER_EXPIRED)
+                    self._fire()
         except Exception as error:
             self._end_all(httpx.TransportError, f"the HTTP engine failed: {error!r}")
         finally:
@@ -245,6 +245,13 @@ class CurlTransport(httpx.AsyncBaseTransport):
         for _ in range(2):  # he runs in the first turn, perhaps after us
             await trio.lowlevel.cancel_shielded_checkpoint()
         return bool(self._transfers)
+
+    def _fire(self) -> None:
+        """The timer is up, or nearly: libcurl only tells of a next time that differs from the one it told before."""
+        self._due = math.inf
+        self._act(TIMER_EXPIRED)
+        if self._due == math.inf and self._multi is not None:
+            self._on_timer(self._multi.timeout())
 
     @enable_ki_protection
     def _act(self, ready: Ready) -> None:

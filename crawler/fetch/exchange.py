@@ -26,7 +26,7 @@ PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
 SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
 WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
 WRITEFUNC_ERROR: Final = -1
-INTERIM: Final = re.compile(rb"\S+ 1(?!01)")  # 101 is the last answer in this protocol
+INTERIM: Final = re.compile(rb"\S+ +1(?!01)")  # 101 is the last answer in this protocol
 
 
 class Exchange(httpx.AsyncByteStream):
@@ -222,10 +222,19 @@ class Exchange(httpx.AsyncByteStream):
             await self._wait()
         chunk = self._chunks.popleft()
         self._held -= len(chunk)
-        if self._paused and self._held * 2 <= self._buffer and self.curl is not None:
-            self._paused = False
-            self.curl.pause(pycurl.PAUSE_CONT)  # calls `on_body` at once with what libcurl kept
+        if self._paused and self._held * 2 <= self._buffer:
+            self._go_on()
         return chunk
+
+    def _go_on(self) -> None:
+        """Let libcurl read on; it calls `on_body` at once with what it kept, and may find that it cannot decode it."""
+        self._paused = False
+        try:
+            if self.curl is not None:
+                self.curl.pause(pycurl.PAUSE_CONT)
+        except pycurl.error as error:
+            self._drop(self)
+            self.end(*error.args)
 
     async def aclose(self) -> None:
         """Be done with it. Never waits: it does its work in a cancelled scope too."""
@@ -282,6 +291,7 @@ class Exchange(httpx.AsyncByteStream):
 def _status_line(line: bytes) -> tuple[bytes, int, bytes]:
     """Version, status and reason phrase; libcurl has seen to it that the status has three digits."""
     version, _, rest = line.partition(b" ")
+    rest = rest.lstrip(b" ")
     return version.upper(), int(rest[:3]), rest[4:].strip(b"\r\n")
 
 
@@ -301,7 +311,10 @@ def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
 
 def _true_of(fields: list[tuple[bytes, bytes]], decoded: bool) -> list[tuple[bytes, bytes]]:
     """The fields that still describe the body, so that httpx does not decode once more what libcurl has decoded."""
+    names = [name.lower() for name, _ in fields]
     untrue = {b"transfer-encoding"}
-    if decoded and any(name.lower() == b"content-encoding" for name, _ in fields):
+    if decoded and b"content-encoding" in names:
         untrue |= {b"content-encoding", b"content-length"}
-    return [field for field in fields if field[0].lower() not in untrue]
+    if untrue.isdisjoint(names):
+        return fields
+    return [field for name, field in zip(names, fields, strict=True) if name not in untrue]

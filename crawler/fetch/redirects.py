@@ -15,7 +15,8 @@ STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 BODY_FIELDS: Final = frozenset(
     {"content-type", "content-length", "content-encoding", "content-language", "content-location"}
 )
-SECRET_FIELDS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+OWN_FIELDS: Final = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
+"""What is meant for one origin alone."""
 
 
 def redirected(response: Response, *, most: int) -> Request | None:
@@ -32,13 +33,14 @@ def redirected(response: Response, *, most: int) -> Request | None:
     Raises:
         BadStatus: the chain is too long, or the target is no web URL.
     """
-    location = response.headers.get("location")
+    location = _as_utf8(response.headers.get("location", ""))
     if response.status not in STATUSES or not location:
         return None
     request = response.request
     target = urls.join(response.url, location)
     if target is None:
         raise BadStatus(f"redirected to what is no web URL: {location!r}", status=response.status, request=request)
+    target, _ = urls.split_userinfo(target)
     chain = (*request.redirects, request.url)
     if len(chain) > most:
         raise BadStatus(f"more than {most} redirects", status=response.status, request=request)
@@ -48,9 +50,9 @@ def redirected(response: Response, *, most: int) -> Request | None:
         fields = tuple(pair for pair in fields if pair[0].lower() not in BODY_FIELDS)
     same_origin = urls.origin(target) == urls.origin(request.url)
     if not same_origin:
-        fields = tuple(pair for pair in fields if pair[0].lower() not in SECRET_FIELDS)
+        fields = tuple(pair for pair in fields if pair[0].lower() not in OWN_FIELDS)
     return request.altered(
-        url=urls.split_userinfo(target)[0],
+        url=target,
         method=method,
         body=body,
         headers=Headers(fields),
@@ -59,3 +61,11 @@ def redirected(response: Response, *, most: int) -> Request | None:
         dont_filter=request.dont_filter or target in chain,
         redirects=chain,
     )
+
+
+def _as_utf8(location: str) -> str:
+    """Bytes above ASCII in a ``Location`` are UTF-8 if they can be, as browsers take them."""
+    try:
+        return location.encode("latin-1").decode()
+    except UnicodeError:
+        return location

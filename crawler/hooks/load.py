@@ -128,9 +128,10 @@ def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
         return kind(**values)
     except CrawlerError:
         raise
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{what}: {error}") from error
     except Exception as error:
-        words = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
-        raise ConfigError(f"{what}: {words}") from error
+        raise ConfigError(f"{what} cannot be made: {type(error).__name__}: {error}") from error
 
 
 def _read(text: str, annotation: Any, where: str) -> Any:

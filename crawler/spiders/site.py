@@ -61,5 +61,5 @@ class SiteSpider(Spider):
 def _title(response: Response) -> str | None:
     if not response.is_html:
         return None
-    title = response.document.select_one("title")
+    title = response.document.select_one("title:not(svg title)")
     return (" ".join(title.text.split()) or None) if title is not None else None

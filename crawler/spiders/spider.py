@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar, get_origin
 
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
@@ -47,11 +47,15 @@ class Spider(Plugin):
                     f"spider {type(self).__name__} has no argument {name!r}{did_you_mean(name, declared)}"
                 )
             setattr(self, name, value)
+        _check_start_urls(self.start_urls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if isinstance(own := cls.__dict__.get("settings"), dict):
+        own = cls.__dict__.get("settings", Spider.settings)
+        if isinstance(own, dict):
             cls.settings = Settings(**own)
+        elif not isinstance(own, Settings):
+            raise ConfigError(f"spider {cls.__name__}: settings must be Settings, not {own!r}")
 
     @classmethod
     def declared_arguments(cls) -> dict[str, inspect.Parameter]:
@@ -65,7 +69,7 @@ class Spider(Plugin):
                 name, inspect.Parameter.KEYWORD_ONLY, default=getattr(cls, name, None), annotation=annotation
             )
             for name, annotation in own.items()
-            if not name.startswith("_")
+            if not name.startswith("_") and not _is_class_variable(annotation)
         }
 
     @classmethod
@@ -97,3 +101,14 @@ def _annotations(base: type) -> dict[str, Any]:
         return inspect.get_annotations(base, eval_str=True)
     except (NameError, TypeError, AttributeError):
         return inspect.get_annotations(base)
+
+
+def _is_class_variable(annotation: Any) -> bool:
+    if isinstance(annotation, str):  # one that cannot be resolved
+        return annotation.startswith(("ClassVar", "typing.ClassVar"))
+    return annotation is ClassVar or get_origin(annotation) is ClassVar
+
+
+def _check_start_urls(urls: Any) -> None:
+    if isinstance(urls, (str, bytes)):
+        raise ConfigError(f"start_urls must be a list of URLs, not {urls!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from crawler.fetch.curl import CurlTransport
 
 TOLERATED = {
     "no reason phrase": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", []),
+    "blanks before the status": (b"HTTP/1.1   200 OK\r\nContent-Length: 2\r\n\r\nok", []),
     "a reason phrase in Latin-1": (b"HTTP/1.1 200 \xe9t\xe9\r\nContent-Length: 2\r\n\r\nok", []),
     "line ends without CR": (b"HTTP/1.1 200 OK\nA: b\nContent-Length: 2\n\nok", [(b"A", b"b")]),
     "HTTP/1.0 until the end": (b"HTTP/1.0 200 OK\r\nA: b\r\n\r\nok", [(b"A", b"b")]),
@@ -75,6 +77,35 @@ async def test_bytes_after_a_compressed_body_are_ignored_as_browsers_do(serve, t
     server = await serve(answers(ok(gzip.compress(b"hello") + after, "Content-Encoding: gzip")))
     assert (await get(transport, server.url)).content == b"hello"
     assert (await get(transport, server.url)).content == b"hello"
+
+
+async def test_bytes_after_a_compressed_body_are_ignored_also_by_a_reader_that_is_slow(serve):
+    content = random.Random(1).randbytes(500_000)
+    server = await serve(answers(ok(gzip.compress(content) + b"junk", "Content-Encoding: gzip")))
+    async with CurlTransport(buffer=16_384) as transport:
+        response = await transport.handle_async_request(httpx.Request("GET", server.url))
+        body = b""
+        async for chunk in response.stream:
+            body += chunk
+            await trio.sleep(0)
+        assert body == content
+        assert transport.statistics().transfers == 0
+
+
+async def test_a_compressed_body_that_breaks_in_its_middle_is_an_error_also_for_a_reader_that_is_slow(serve):
+    content = random.Random(1).randbytes(500_000)
+    coded = gzip.compress(content)
+    server = await serve(answers(ok(coded[:250_000] + bytes(100) + coded[250_100:], "Content-Encoding: gzip")))
+    async with CurlTransport(buffer=16_384) as transport:
+        response = await transport.handle_async_request(httpx.Request("GET", server.url))
+
+        async def read():
+            async for _ in response.stream:
+                await trio.sleep(0.001)
+
+        with pytest.raises(httpx.DecodingError):
+            await read()
+        assert transport.statistics().transfers == 0
 
 
 BROKEN = {

@@ -287,8 +287,8 @@ def test_a_type_that_no_text_can_be_is_refused():
     [
         (ValueError("too small"), "plugin raising: too small"),
         (TypeError("wrong"), "plugin raising: wrong"),
-        (KeyError("x"), "plugin raising: KeyError: 'x'"),
-        (OSError("no disk"), "plugin raising: OSError: no disk"),
+        (KeyError("x"), "plugin raising cannot be made: KeyError: 'x'"),
+        (OSError("no disk"), "plugin raising cannot be made: OSError: no disk"),
         (ConfigError("as it is"), "as it is"),
     ],
 )

@@ -1,0 +1,192 @@
+"""Redirects: which request follows, by RFC 9110 section 15.4, and what it must not carry along."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler import BadStatus, Request, Response
+from crawler.fetch.redirects import redirected
+
+URL = "https://site.test/a/b?c"
+
+
+def follow(request: Request | str = URL, status: int = 302, location: str | None = "/new", most: int = 10) -> Request | None:
+    request = Request(request) if isinstance(request, str) else request
+    headers = {} if location is None else {"Location": location}
+    return redirected(Response(request.url, status, headers, b"moved", request=request), most=most)
+
+
+# ---- the method -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "becomes"),
+    [
+        (301, "GET", "GET"), (301, "HEAD", "HEAD"), (301, "POST", "GET"), (301, "PUT", "PUT"), (301, "DELETE", "DELETE"),
+        (302, "GET", "GET"), (302, "HEAD", "HEAD"), (302, "POST", "GET"), (302, "PUT", "PUT"), (302, "PATCH", "PATCH"),
+        (303, "GET", "GET"), (303, "HEAD", "HEAD"), (303, "POST", "GET"), (303, "PUT", "GET"), (303, "DELETE", "GET"),
+        (307, "GET", "GET"), (307, "HEAD", "HEAD"), (307, "POST", "POST"), (307, "PUT", "PUT"),
+        (308, "GET", "GET"), (308, "HEAD", "HEAD"), (308, "POST", "POST"), (308, "DELETE", "DELETE"),
+    ],
+)  # fmt: skip
+def test_the_method_after_a_redirect(status, method, becomes):
+    request = Request(URL, method=method, body=b"x", headers={"X": "y"})
+    target = follow(request, status)
+    assert target.method == becomes
+    same = becomes == method and not (status == 303 and method != "HEAD")
+    assert target.body == (b"x" if same else b"")
+
+
+@pytest.mark.parametrize("status", [200, 201, 300, 304, 305, 306, 309, 400, 404, 500])
+def test_other_statuses_do_not_redirect(status):
+    assert follow(status=status) is None
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("location", [None, ""])
+def test_without_a_location_there_is_nothing_to_follow(status, location):
+    assert follow(status=status, location=location) is None
+
+
+def test_what_described_the_body_goes_with_it():
+    request = Request(
+        URL, method="POST", json={}, headers=[("X", "1"), ("CONTENT-Language", "de"), ("Content-Encoding", "gzip"), ("x", "2")]
+    )
+    assert follow(request, 303).headers.pairs == (("X", "1"), ("x", "2"))
+    assert follow(request, 307).headers.pairs == request.headers.pairs
+    assert follow(request, 307).body == b"{}"
+
+
+# ---- the target -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("https://other.test", "https://other.test/"),
+        ("//other.test/x", "https://other.test/x"),
+        ("/x", "https://site.test/x"),
+        ("x", "https://site.test/a/x"),
+        ("?y", "https://site.test/a/b?y"),
+        ("#top", URL),
+        ("/x#top", "https://site.test/x"),
+        (" /x ", "https://site.test/x"),
+        ("http://site.test/", "http://site.test/"),
+        ("/ü", "https://site.test/%C3%BC"),
+        ("/\u00c3\u00bc", "https://site.test/%C3%BC"),  # "/ü" in UTF-8, read as Latin-1 like every header field
+        ("/\u00fc", "https://site.test/%C3%BC"),  # "/ü" in Latin-1
+        ("/a b", "https://site.test/a%20b"),
+    ],
+)
+def test_the_target_is_joined_as_browsers_do(location, url):
+    assert follow(location=location).url == url
+
+
+@pytest.mark.parametrize("location", ["mailto:a@b.test", "javascript:x", "https://", "ftp://site.test/", "http://[", "data:,x"])
+def test_a_target_that_is_no_web_url_is_a_bad_status(location):
+    with pytest.raises(BadStatus, match="^redirected to what is no web URL: ") as caught:
+        follow(status=301, location=location)
+    assert caught.value.status == 301
+    assert caught.value.request.url == URL
+    assert not caught.value.retryable
+
+
+# ---- the chain --------------------------------------------------------------------------------------------------------
+
+
+def test_the_chain_is_kept_from_first_to_last():
+    request = Request("https://site.test/0")
+    for number in range(1, 4):
+        request = follow(request, location=f"/{number}")
+    assert request.url == "https://site.test/3"
+    assert request.redirects == tuple(f"https://site.test/{number}" for number in range(3))
+
+
+@pytest.mark.parametrize("most", [0, 1, 10])
+def test_a_chain_has_an_end(most):
+    request = Request(URL)
+    for number in range(most):
+        request = follow(request, location=f"/{number}", most=most)
+    with pytest.raises(BadStatus, match=f"^more than {most} redirects$") as caught:
+        follow(request, 307, location="/more", most=most)
+    assert (caught.value.status, caught.value.retryable) == (307, False)
+    assert caught.value.request is request
+
+
+def test_a_target_in_its_own_chain_is_fetched_again():
+    """A page that sets a cookie and redirects to itself would be filtered as known."""
+    assert follow(location=URL).dont_filter
+    assert follow(location=URL + "#x").dont_filter
+    assert follow(location="https://user@site.test/a/b?c").dont_filter
+    there = follow(location="/login")
+    assert not there.dont_filter
+    assert follow(there, location=URL).dont_filter
+
+
+def test_what_was_not_to_be_filtered_is_not_to_be_filtered_after_a_redirect():
+    assert follow(Request(URL, dont_filter=True)).dont_filter
+
+
+# ---- what goes along --------------------------------------------------------------------------------------------------
+
+FULL = Request(
+    URL, "parse_item", errback="failed", headers={"X": "y", "Authorization": "Bearer t", "Cookie": "a=b", "Host": "virtual.test"},
+    cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test", meta={"m": 1}, cb_kwargs={"k": 2}, priority=3,
+    lane="l", quotas={"q": 1}, accept_status=[404], timeout=5, attempts=2, max_body=10, plugins={"x": False},
+).moved(4)  # fmt: skip
+KEPT = [
+    "callback", "errback", "session", "proxy", "meta", "cb_kwargs", "priority", "lane", "quotas", "accept_status", "timeout",
+    "attempts", "max_body", "plugins", "depth",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("location", ["/new", "https://other.test/"])
+@pytest.mark.parametrize("status", [301, 307])
+def test_all_else_of_the_request_stays(location, status):
+    target = follow(FULL, status, location)
+    assert {name: getattr(target, name) for name in KEPT} == {name: getattr(FULL, name) for name in KEPT}
+
+
+def test_secrets_stay_on_their_origin():
+    target = follow(FULL)
+    assert (target.auth, target.cookies) == (("u", "p"), {"c": "d"})
+    assert target.headers.pairs == FULL.headers.pairs
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["https://other.test/", "http://site.test/", "https://site.test:8443/", "https://www.site.test/", "https://site.test.evil.test/"],
+)
+@pytest.mark.parametrize("status", [301, 303, 308])
+def test_secrets_are_not_told_to_another_origin(location, status):
+    target = follow(FULL, status, location)
+    assert (target.auth, target.cookies) == (None, {})
+    assert target.headers.pairs == (("X", "y"),)
+
+
+def test_secrets_that_were_left_out_do_not_come_back():
+    assert follow(follow(FULL, location="https://other.test/"), location=URL).auth is None
+
+
+def test_a_password_in_a_location_is_not_used():
+    target = follow(location="https://u:p@site.test/x")
+    assert (target.url, target.auth) == ("https://site.test/x", None)
+
+
+def test_the_request_itself_does_not_change():
+    before = FULL.to_json()
+    follow(FULL, 303, "https://other.test/")
+    assert FULL.to_json() == before
+
+
+@given(st.text(st.characters(max_codepoint=255)), st.sampled_from([301, 302, 303, 307, 308]))
+def test_no_location_breaks_it(location, status):
+    try:
+        target = follow(FULL, status, location)
+    except BadStatus:
+        return
+    if target is not None:
+        assert Request.from_json(target.to_json()) == target
+        assert Request(target.url).url == target.url
