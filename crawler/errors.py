@@ -126,6 +126,11 @@ class BadStatus(RequestError):
         super().__init__(message, request=request, retry_after=retry_after)
         self.status = status
 
+    @property
+    def reason(self) -> str:
+        """The status, as it is counted in the report: ``status_503``."""
+        return f"status_{self.status}"
+
 
 class Refused(RequestError):
     """The framework did not send the request.

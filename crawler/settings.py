@@ -110,7 +110,8 @@ class Settings:
     grace: Seconds = 10.0
     """Seconds that what is in flight is given to end after a stop."""
     durability: Literal["process", "power"] = "process"
-    """What a job survives: ``process`` the end of the process, ``power`` that of the machine too."""
+    """What a durable job survives: ``process`` the end of the process, ``power`` that of the machine too. A crawl that
+    is kept in memory survives neither."""
     tls_verify: bool = True
     """Whether certificates are verified."""
     http3: bool = False

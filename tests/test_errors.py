@@ -56,7 +56,7 @@ def test_nothing_that_ends_a_crawl_can_be_taken_for_the_failure_of_a_request():
     list(zip(
         SAMPLES,
         ["request_error", "fetch_error", "connect_failed", "fetch_timeout", "broken_exchange", "body_too_large",
-         "bad_status", "refused", "would_exceed_deadline", "hook_error"],
+         "status_404", "refused", "would_exceed_deadline", "hook_error"],
         strict=True,
     )),
 )  # fmt: skip

@@ -12,7 +12,6 @@ import trio
 
 from crawler.engine.report import Report, Timer
 from crawler.engine.running import RunningCrawl
-from crawler.errors import BadStatus
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Failure
 
@@ -59,9 +58,7 @@ class Progress(Plugin):
 
     async def failed(self, failure: Failure) -> None:
         """Keeps the words of the first failure of each kind."""
-        error = failure.error
-        kind = f"status_{error.status}" if isinstance(error, BadStatus) else failure.reason
-        self.causes.setdefault(kind, str(error))
+        self.causes.setdefault(failure.reason, str(failure.error))
 
     def report(self, finished: str) -> Report | None:
         """What there is to say of a crawl that broke off; `None`: it had not begun."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from crawler import urls
 from crawler.cli.layers import made
@@ -19,6 +20,9 @@ from crawler.settings import did_you_mean
 from crawler.spiders import SiteSpider, Spider
 
 __all__ = ["make_spider"]
+
+HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
+"""What is a URL but for its scheme."""
 
 
 def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
@@ -34,6 +38,8 @@ def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
     """
     if "://" in target:
         return made(SiteSpider, {"url": web_url(target)} | dict(arguments), what="the spider of a URL")
+    if HOST_AND_PORT.fullmatch(target):
+        raise ConfigError(f"no spider is called {target} (did you mean http://{target}?)")
     kind = _class_of(target)
     return made(kind, arguments, what=f"spider {kind.__name__}")
 

@@ -166,6 +166,8 @@ class Handlers:
             value: Item = item.value
             if response is not None:
                 for hook in self.table.refine:
+                    if response.request.plugins.get(hook.plugin.name) is False:
+                        continue
                     try:
                         answer = await hook.call(value, response)
                     except Exception as error:

@@ -17,7 +17,7 @@ from crawler.engine.attempt import Attempts, RetryPolicy
 from crawler.engine.clock import Clock
 from crawler.engine.handlers import Handlers
 from crawler.engine.shutdown import Shutdown
-from crawler.errors import CrawlFailed, Refused, RequestError, WouldExceedDeadline
+from crawler.errors import CrawlFailed, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.downloader import Downloader
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import DISALLOW_ALL, Robots
@@ -40,6 +40,8 @@ __all__ = ["RunningCrawl"]
 
 ROBOTS_HOPS: Final = 5
 """Redirects of a robots.txt that are followed (RFC 9309 section 2.3.1.2)."""
+MOST_PLACES: Final = 1000
+"""Places that raise whose traceback is remembered as told."""
 log = logging.getLogger("crawler.engine")
 
 
@@ -73,8 +75,8 @@ class RunningCrawl:
         self.store = store
         self.stats = Stats()
         self.clock = clock or Clock()
-        self.shutdown = Shutdown(settings.grace)
         self.frontier = Frontier(settings)
+        self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
         self.admission = Admission(Scope(spider.allowed_domains, settings.max_depth), table)
         chance = random.Random()
         self.retries = RetryPolicy(settings, chance)
@@ -88,6 +90,7 @@ class RunningCrawl:
         """Set when the inbox has something."""
         self.tasks: trio.Nursery | None = None
         """Where `start_soon` starts tasks."""
+        self._told: set[object] = set()
         self._accepted = frozenset(spider.accept_status)
         for plugin, state in zip(self.plugins, states, strict=True):
             plugin.crawl, plugin.state = self, state
@@ -275,6 +278,15 @@ class RunningCrawl:
             lane.requests += 1
             lane.refusals += outcome.status in (429, 503)
 
+    def log_failure(self, error: HookError, url: str) -> None:
+        """What a handler raised: one line at ERROR for each page, its traceback once for each place that raises."""
+        cause = error.__cause__
+        place = (error.plugin, error.hook, type(cause), _line_of(cause))
+        exc_info = None if place in self._told else cause
+        if len(self._told) < MOST_PLACES:
+            self._told.add(place)
+        log.error("%s.%s failed for %s: %s", error.plugin, error.hook, url, error, exc_info=exc_info)
+
     def measure(self, usage: Usage) -> None:
         """Asks the `measure` hooks; the strictest answer wins."""
         pause: Pause | None = None
@@ -291,3 +303,11 @@ class RunningCrawl:
             lane = self.frontier.lanes.get(pause.scope or usage.lane)
             if lane is not None:
                 self.frontier.block(lane, self.clock() + pause.seconds)
+
+
+def _line_of(error: BaseException | None) -> tuple[str, int] | None:
+    """Where an exception was raised."""
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return None if trace is None else (trace.tb_frame.f_code.co_filename, trace.tb_lineno)

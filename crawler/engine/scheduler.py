@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from crawler import urls
 from crawler.engine.dispatcher import dispatch
 from crawler.engine.followers import Followers
 from crawler.engine.leases import Leases
@@ -75,6 +76,24 @@ async def crawl(
     return await prepared.run(transport)
 
 
+def _check_start(spider: Spider) -> None:
+    """Refuses start URLs that are none, before anything is started; warns of a spider that begins nowhere."""
+    if type(spider).start is not Spider.start:
+        return
+    name = type(spider).__name__
+    if isinstance(spider.start_urls, str):
+        raise ConfigError(f"start_urls of {name} must be a list of URLs, not text")
+    if not spider.start_urls:
+        log.warning("%s has no start_urls and no start(): it begins nowhere", name)
+    for url in spider.start_urls:
+        if not isinstance(url, str):
+            raise ConfigError(f"start_urls of {name}: a URL is text, not {url!r}")
+        try:
+            urls.normal(url)
+        except ValueError as error:
+            raise ConfigError(f"start_urls of {name}: {error}") from None
+
+
 class Prepared:
     """A crawl that has been checked and can be started.
 
@@ -95,6 +114,7 @@ class Prepared:
             raise ConfigError(f"not a spider: {spider!r}{hint}")
         if job is not None:
             raise ConfigError("this version keeps crawls in memory only: leave out job")
+        _check_start(spider)
         own = type(spider).merged_settings() | (spider.settings if "settings" in vars(spider) else Settings())
         self.settings = own | (settings or Settings())
         sinks = [output if isinstance(output, Plugin) else open_output(output) for output in outputs]

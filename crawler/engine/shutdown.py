@@ -7,6 +7,7 @@ back. The writer and the sinks, shielded from that, have one second more.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import trio
 
@@ -21,10 +22,12 @@ class Shutdown:
 
     Parameters:
         grace: seconds that what is in flight is given.
+        wake: called at the first stop, to wake whoever waits for new work.
     """
 
-    def __init__(self, grace: float) -> None:
+    def __init__(self, grace: float, wake: Callable[[], None]) -> None:
         self.grace = grace
+        self._wake = wake
         self.reason: str | None = None
         """Why the crawl ends; `None` while it goes on."""
         self.by_limit = False
@@ -57,6 +60,7 @@ class Shutdown:
         if self.reason is None:
             self.reason, self.by_limit, self.interrupted = reason, by_limit, interrupted
             self.stopping.set()
+            self._wake()
             self._at(trio.current_time() + self.grace)
 
     def stop_now(self, reason: str, *, interrupted: bool = False) -> None:

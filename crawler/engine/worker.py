@@ -226,10 +226,7 @@ class Worker:
                 outcome.kind, outcome.not_before = Kind.RETRY, cause.retry_at
                 outcome.attempts -= 1
                 return
-            log.error(
-                "%s.%s failed for %s: %s", error.plugin, error.hook, response.url, error,
-                exc_info=cause if cause is not None else error,
-            )  # fmt: skip
+            crawl.log_failure(error, response.url)
             outcome.kind = Kind.FAILED
             failure = Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response)
             await self._failed(failure, outcome, errback=False)
@@ -282,9 +279,7 @@ class Worker:
         if isinstance(error, Retry):
             error = FetchError(f"still to be retried: {error.reason}", request=ticket.request)
         if isinstance(error, HookError):
-            log.error(
-                "%s.%s failed for %s: %s", error.plugin, error.hook, ticket.request.url, error, exc_info=error.__cause__
-            )
+            crawl.log_failure(error, ticket.request.url)
         outcome.kind = Kind.FAILED
         await self._failed(
             Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response), outcome
@@ -295,8 +290,7 @@ class Worker:
         crawl = self._crawl
         error = failure.error
         if outcome.kind is Kind.FAILED:
-            reason = f"status_{error.status}" if isinstance(error, BadStatus) else failure.reason
-            outcome.failure = FailureRow(reason=reason, message=str(error), traceback=failure.traceback)
+            outcome.failure = FailureRow(reason=failure.reason, message=str(error), traceback=failure.traceback)
             if not isinstance(error, HookError):
                 log.info("failed: %s: %s", failure.request.url, error)
         name = failure.request.errback if errback else None
@@ -304,10 +298,7 @@ class Worker:
             return
         products, raised = await crawl.handlers.failure(failure, name)
         for hook_error in raised:
-            log.error(
-                "%s.%s failed for %s: %s", hook_error.plugin, hook_error.hook, failure.request.url, hook_error,
-                exc_info=hook_error.__cause__,
-            )  # fmt: skip
+            crawl.log_failure(hook_error, failure.request.url)
         if raised and name is not None and outcome.kind is Kind.DONE:
             outcome.kind = Kind.FAILED
             outcome.failure = FailureRow(reason="hook_error", message=str(raised[0]))

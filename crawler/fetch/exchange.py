@@ -26,7 +26,7 @@ PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
 SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
 WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
 WRITEFUNC_ERROR: Final = -1
-INTERIM: Final = re.compile(rb"\S+ +1(?!01)")  # 101 is the last answer in this protocol
+INTERIM: Final = re.compile(rb"\S+ 1(?!01)")  # 101 is the last answer in this protocol
 
 
 class Exchange(httpx.AsyncByteStream):
@@ -291,7 +291,6 @@ class Exchange(httpx.AsyncByteStream):
 def _status_line(line: bytes) -> tuple[bytes, int, bytes]:
     """Version, status and reason phrase; libcurl has seen to it that the status has three digits."""
     version, _, rest = line.partition(b" ")
-    rest = rest.lstrip(b" ")
     return version.upper(), int(rest[:3]), rest[4:].strip(b"\r\n")
 
 

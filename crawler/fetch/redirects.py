@@ -24,7 +24,8 @@ def redirected(response: Response, *, most: int) -> Request | None:
 
     It keeps everything of the request but what the rules take: 303 becomes GET (HEAD stays), 301 and 302 turn POST
     into GET as browsers do, 307 and 308 change nothing. Credentials and cookies given by hand stay on their origin.
-    A target in its own chain of redirects is fetched again, since the hop may have set a cookie.
+    A target in its own chain of redirects is fetched again, since the hop may have set a cookie; so is what anything
+    but a GET is redirected to, since its answer is its own.
 
     Parameters:
         response: any response.
@@ -58,7 +59,7 @@ def redirected(response: Response, *, most: int) -> Request | None:
         headers=Headers(fields),
         auth=request.auth if same_origin else None,
         cookies=request.cookies if same_origin else {},
-        dont_filter=request.dont_filter or target in chain,
+        dont_filter=request.dont_filter or target in chain or request.method not in ("GET", "HEAD"),
         redirects=chain,
     )
 

@@ -74,7 +74,7 @@ class Plugin:
     crawl: Crawl
     """The running crawl; set before `lifespan`."""
     state: State
-    """JSON values that are the plugin's own and survive a resume."""
+    """JSON values that are the plugin's own: what a handler changes counts only if its page succeeds."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

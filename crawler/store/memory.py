@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import secrets
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -63,6 +64,7 @@ class MemoryStore:
         self._lanes: dict[str, _Lane] = {}
         self._free: dict[str, _Lane] = {}
         self._numbers = itertools.count()
+        self._name = secrets.token_hex(6)
         self._log: deque[Row] = deque()
         self._cursors: dict[str, int] = {}
 
@@ -124,7 +126,7 @@ class MemoryStore:
         tier, number = pending.order
         for index, item in enumerate(outcome.items):
             if self._cursors:
-                key = f"{tier}.{number}.{index}"
+                key = f"{self._name}.{tier}.{number}.{index}"
                 self._log.append(Row(item.data, key, pending.request.url, item.value))
             self.logged += 1
         lane.remove(pending.order)

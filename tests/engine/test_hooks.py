@@ -288,7 +288,7 @@ async def test_failed_may_produce_and_what_it_raises_is_logged(
             raise ValueError("x")
 
     found = await collect(Follow(), FakeSite({"/": Page(status=500)}), plugins=[Lost(), Broken()])
-    assert found.items == [{"lost": "https://site.test/", "reason": "bad_status"}]
+    assert found.items == [{"lost": "https://site.test/", "reason": "status_500"}]
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert "broken.failed failed" in caplog.text
 

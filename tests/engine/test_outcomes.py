@@ -18,6 +18,7 @@ from trio.testing import MockClock
 
 from crawler import (
     BodyTooLarge,
+    ConfigError,
     Failure,
     FetchTimeout,
     Produced,
@@ -263,7 +264,7 @@ async def test_an_errback_gets_what_its_callback_does_not_and_may_produce(autoju
     site = FakeSite(pages | {"/unreachable": httpx.ConnectError("refused")})
     found = await collect(Errback(), site)
     missed = sorted((item["missed"], item["reason"], item["n"]) for item in found.items if "missed" in item)
-    assert missed == [("broken", "bad_status", 3), ("gone", "bad_status", 1), ("unreachable", "connect_failed", 3)]
+    assert missed == [("broken", "status_500", 3), ("gone", "status_410", 1), ("unreachable", "connect_failed", 3)]
     # A definitive answer is no failure of the crawl.
     assert (found.report.failed, found.report.pages) == (2, 1)
 
@@ -511,3 +512,49 @@ async def test_an_errback_is_told_what_robots_txt_forbids(autojump_clock: MockCl
         }
     ]
     assert (found.report.failed, found.report.filtered) == (0, {"robots": 1})
+
+
+async def test_what_a_post_is_redirected_to_reaches_its_callback_though_it_is_known(autojump_clock: MockClock) -> None:
+    class Login(Base):
+        def parse(self, response: Response) -> Produced:
+            yield {"page": response.url}
+            if response.url.endswith("/"):
+                yield Request("https://site.test/login", self.inside, method="POST", data={"user": "a"})
+
+        def inside(self, response: Response) -> Produced:
+            yield {"inside": response.url}
+
+    site = FakeSite({"/": "x", "/login": Page(status=303, headers={"Location": "/"})})
+    found = await collect(Login(), site)
+    assert found.items == [{"page": "https://site.test/"}, {"inside": "https://site.test/"}]
+    assert [visit.method for visit in site.log] == ["GET", "POST", "GET"]
+
+
+async def test_the_traceback_of_one_place_is_logged_once(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Base):
+        start_urls = [f"https://site.test/{n}" for n in range(5)]
+
+        def parse(self, response: Response) -> Produced:
+            raise KeyError("price")
+
+    await collect(Broken(), FakeSite({f"/{n}": "x" for n in range(5)}))
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 5
+    assert [record.exc_info is not None for record in errors] == [True] + [False] * 4
+
+
+@pytest.mark.parametrize("url", ["site.test/", "ftp://site.test/", 7])
+async def test_a_start_url_that_is_none_is_refused_before_anything_starts(autojump_clock: MockClock, url: Any) -> None:
+    with pytest.raises(ConfigError, match="start_urls of Follow"):
+        await collect(Follow(start_urls=[url]), FakeSite({}))
+    with pytest.raises(ConfigError, match="must be a list of URLs, not text"):
+        await collect(Follow(start_urls="https://site.test/"), FakeSite({}))
+
+
+async def test_a_spider_that_begins_nowhere_is_warned(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await collect(Follow(start_urls=[]), FakeSite({}))
+    assert "it begins nowhere" in caplog.text

@@ -156,3 +156,14 @@ async def test_a_handler_that_hangs_is_cut_off_and_its_page_goes_back(autojump_c
     assert (report.pages, report.failed, report.counters) == (0, 0, {})
     assert prepared.running is not None
     assert prepared.running.store.live == 1
+
+
+async def test_a_stop_does_not_wait_for_a_lane_that_is_not_due(autojump_clock: MockClock) -> None:
+    prepared = Prepared(Follow(), Settings(delay=60, grace=10), (), (), None)
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(prepared.run, tree(3, 2).transport)
+        await trio.sleep(5)
+        assert prepared.running is not None
+        prepared.running.stop("enough")
+    assert trio.current_time() - started < 5.1

@@ -14,7 +14,6 @@ from crawler.fetch.curl import CurlTransport
 
 TOLERATED = {
     "no reason phrase": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", []),
-    "blanks before the status": (b"HTTP/1.1   200 OK\r\nContent-Length: 2\r\n\r\nok", []),
     "a reason phrase in Latin-1": (b"HTTP/1.1 200 \xe9t\xe9\r\nContent-Length: 2\r\n\r\nok", []),
     "line ends without CR": (b"HTTP/1.1 200 OK\nA: b\nContent-Length: 2\n\nok", [(b"A", b"b")]),
     "HTTP/1.0 until the end": (b"HTTP/1.0 200 OK\r\nA: b\r\n\r\nok", [(b"A", b"b")]),

@@ -74,7 +74,6 @@ def test_what_described_the_body_goes_with_it():
         ("/x#top", "https://site.test/x"),
         (" /x ", "https://site.test/x"),
         ("http://site.test/", "http://site.test/"),
-        ("/ü", "https://site.test/%C3%BC"),
         ("/\u00c3\u00bc", "https://site.test/%C3%BC"),  # "/ü" in UTF-8, read as Latin-1 like every header field
         ("/\u00fc", "https://site.test/%C3%BC"),  # "/ü" in Latin-1
         ("/a b", "https://site.test/a%20b"),

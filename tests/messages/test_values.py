@@ -28,7 +28,7 @@ def test_a_failure_tells_what_was_asked_and_why_it_failed():
     response = Response("https://site.test/", 503)
     failure = Failure(request=REQUEST, error=error, attempts=3, response=response)
     assert (failure.request, failure.error, failure.attempts, failure.response) == (REQUEST, error, 3, response)
-    assert failure.reason == "bad_status"
+    assert failure.reason == "status_503"
     assert Failure(request=REQUEST, error=ConnectFailed("x"), attempts=1).response is None
 
 
