@@ -77,14 +77,12 @@ async def crawl(
 
 
 def _check_start(spider: Spider) -> None:
-    """Refuses start URLs that are none, before anything is started; warns of a spider that begins nowhere."""
+    """Refuses start URLs that are none, before anything is started."""
     if type(spider).start is not Spider.start:
         return
     name = type(spider).__name__
     if isinstance(spider.start_urls, str):
-        raise ConfigError(f"start_urls of {name} must be a list of URLs, not text")
-    if not spider.start_urls:
-        log.warning("%s has no start_urls and no start(): it begins nowhere", name)
+        raise ConfigError(f"start_urls must be a list of URLs, not {spider.start_urls!r}")
     for url in spider.start_urls:
         if not isinstance(url, str):
             raise ConfigError(f"start_urls of {name}: a URL is text, not {url!r}")
@@ -126,6 +124,8 @@ class Prepared:
     async def run(self, transport: httpx.AsyncBaseTransport | None = None) -> Report:
         """Runs it to its end. Once."""
         report: Report | None = None
+        if type(self.spider).start is Spider.start and not self.spider.start_urls:
+            log.warning("%s has no start_urls and no start(): it begins nowhere", type(self.spider).__name__)
         try:
             async with AsyncExitStack() as stack:
                 if transport is None:

@@ -153,8 +153,8 @@ class Exchange(httpx.AsyncByteStream):
 
     def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         """The transfer is over, with libcurl's result."""
-        if code == pycurl.E_WRITE_ERROR and self._headed:
-            code = pycurl.E_OK  # bytes after the end of a compressed stream: ignored, as browsers do
+        if code == pycurl.E_WRITE_ERROR and self._headed and not self._paused:
+            code = pycurl.E_OK  # bytes after the end of a compressed body, and all of it is here: browsers ignore them
         if code != pycurl.E_OK:
             self.fail(
                 curl_failure(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)

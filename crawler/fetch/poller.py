@@ -65,6 +65,8 @@ class TaskPoller:
         async with trio.open_nursery() as nursery:
 
             async def one(until_ready: Callable[[int], Awaitable[None]], fd: int, flag: int) -> None:
+                if fd not in self._interests:
+                    return  # closed before this task came to run
                 try:
                     await until_ready(fd)
                 except trio.ClosedResourceError:

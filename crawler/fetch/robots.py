@@ -14,8 +14,12 @@ __all__ = ["ALLOW_ALL", "DISALLOW_ALL", "Robots", "token_of"]
 
 LIMIT: Final = 512 * 1024
 """Bytes that are read (RFC 9309 section 2.5 asks for 500 KiB at least)."""
-KNOWN: Final = re.compile(r"\s*(user-?agent|allow|disallow|crawl-delay|request-rate|sitemap)\s*:(.*)", re.IGNORECASE)
-TOKEN: Final = re.compile(r"[A-Za-z_-]+")
+KNOWN: Final = re.compile(
+    r"\s*(user[- ]?agent|allow|diss?all?ow|diasllow|disallaw|crawl-delay|request-rate|sitemap)\s*:(.*)", re.IGNORECASE
+)
+"""Lines with a meaning; the misspellings are those that Google takes too."""
+OURS, ALL, SOMEBODY_ELSE = "ours", "*", "others"
+"""What agents are called for the parser."""
 
 
 def token_of(user_agent: str) -> str:
@@ -29,8 +33,6 @@ class Robots:
 
     rules: Protego | None
     """The parsed file; `None`: the same answer for every URL."""
-    token: str = ""
-    """The user agent's token."""
     delay: float | None = None
     """Seconds between two starts."""
     default: bool = True
@@ -46,13 +48,12 @@ class Robots:
             body: its content; what lies behind 512 KiB is ignored.
             user_agent: the whole ``User-Agent`` field.
         """
-        token = token_of(user_agent)
-        rules = Protego.parse(_clean(body[:LIMIT].decode("utf-8-sig", "replace")))
-        delay = rules.crawl_delay(token)
-        rate = rules.request_rate(token)
+        rules = Protego.parse(_clean(_head(body).decode("utf-8-sig", "replace"), token_of(user_agent)))
+        delay = rules.crawl_delay(OURS)
+        rate = rules.request_rate(OURS)
         if rate is not None and rate.requests:
             delay = max(delay or 0.0, rate.seconds / rate.requests)
-        return cls(rules, token, float(delay) if delay is not None and 0 <= delay < float("inf") else None)
+        return cls(rules, float(delay) if delay is not None and 0 <= delay < float("inf") else None)
 
     @classmethod
     def of(cls, status: int, body: bytes, user_agent: str) -> Robots | None:
@@ -66,26 +67,32 @@ class Robots:
 
     def allows(self, url: str) -> bool:
         """Whether `url` may be fetched."""
-        return self.default if self.rules is None else bool(self.rules.can_fetch(url, self.token))
+        return self.default if self.rules is None else bool(self.rules.can_fetch(url, OURS))
 
 
 ALLOW_ALL: Final = Robots(None, default=True)
 DISALLOW_ALL: Final = Robots(None, default=False)
 
 
-def _clean(text: str) -> str:
-    """Only lines that RFC 9309 gives a meaning to, agents cut to their token.
+def _head(body: bytes) -> bytes:
+    """What is read of a long file: whole lines, since a rule that is cut off is another rule."""
+    return body if len(body) <= LIMIT else body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT)) + 1]
 
-    The parser lets an unknown line end a group, and compares an agent with all that stands on its line.
+
+def _clean(text: str, token: str) -> str:
+    """Only lines that RFC 9309 gives a meaning to, each agent told apart as ours, all, or somebody else.
+
+    The parser lets an unknown line end a group, and takes ``trio`` for the name of ``trio-crawler``.
     """
     lines = []
     for line in text.splitlines():
         known = KNOWN.match(line.partition("#")[0])
         if known is None:
             continue
-        name, value = known[1], known[2].strip()
-        if name.lower() in ("user-agent", "useragent"):
-            token = TOKEN.match(value)
-            name, value = "User-agent", "*" if value.startswith("*") else (token[0] if token else value)
+        name, value = known[1].lower(), known[2].strip()
+        if name.startswith("user"):
+            agent = token_of(value)
+            ours = agent.lower() == token.lower()
+            name, value = "user-agent", OURS if ours else ALL if agent == ALL else SOMEBODY_ELSE
         lines.append(f"{name}: {value}")
     return "\n".join(lines)

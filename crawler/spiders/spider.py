@@ -47,7 +47,6 @@ class Spider(Plugin):
                     f"spider {type(self).__name__} has no argument {name!r}{did_you_mean(name, declared)}"
                 )
             setattr(self, name, value)
-        _check_start_urls(self.start_urls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -107,8 +106,3 @@ def _is_class_variable(annotation: Any) -> bool:
     if isinstance(annotation, str):  # one that cannot be resolved
         return annotation.startswith(("ClassVar", "typing.ClassVar"))
     return annotation is ClassVar or get_origin(annotation) is ClassVar
-
-
-def _check_start_urls(urls: Any) -> None:
-    if isinstance(urls, (str, bytes)):
-        raise ConfigError(f"start_urls must be a list of URLs, not {urls!r}")

@@ -24,7 +24,7 @@ def test_installed_plugins_are_listed_with_their_options_and_can_be_named(comman
     code, out, err = command("plugins")
     assert (code, err) == (0, "")
     told = dict(line.split("  ", 1) for line in out.splitlines())
-    assert told["marker"] == "Marks every item (word: str, times: int = 2)"
+    assert told["marker"].strip() == "Marks every item (word: str, times: int = 2)"
     assert "cannot be imported" in told["broken"]
     run = ["run", "books.py", "-o", "-", "-s", "max_depth=0", "--quiet"]
     code, out, _ = command(*run, "-p", "marker", "-P", "marker.word=ha")

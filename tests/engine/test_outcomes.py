@@ -549,8 +549,8 @@ async def test_the_traceback_of_one_place_is_logged_once(
 async def test_a_start_url_that_is_none_is_refused_before_anything_starts(autojump_clock: MockClock, url: Any) -> None:
     with pytest.raises(ConfigError, match="start_urls of Follow"):
         await collect(Follow(start_urls=[url]), FakeSite({}))
-    with pytest.raises(ConfigError, match="must be a list of URLs, not text"):
-        await collect(Follow(start_urls="https://site.test/"), FakeSite({}))
+    with pytest.raises(ConfigError, match="must be a list of URLs"):
+        await collect(type("Text", (Follow,), {"start_urls": "https://site.test/"})(), FakeSite({}))
 
 
 async def test_a_spider_that_begins_nowhere_is_warned(

@@ -93,6 +93,26 @@ async def test_a_number_that_comes_back_is_a_new_socket(poller):
         assert await poller.wait() == [(number, pycurl.CSELECT_OUT)]
 
 
+async def test_a_socket_may_be_closed_at_any_moment_of_a_wait(poller, nursery):
+    for turns in [0, 1, 2] * 8:
+        left, right = socket.socketpair()
+        poller.watch(left.fileno(), pycurl.POLL_IN)
+        with trio.CancelScope() as scope, left, right:
+            nursery.start_soon(cancel_after, scope, turns, poller, left)
+            while True:
+                assert await poller.wait() == []
+                await trio.lowlevel.checkpoint()
+
+
+async def cancel_after(scope, turns, poller, watched):
+    for _ in range(turns):
+        await trio.lowlevel.checkpoint()
+    poller.watch(watched.fileno(), pycurl.POLL_REMOVE)
+    watched.close()
+    await trio.testing.wait_all_tasks_blocked()
+    scope.cancel()
+
+
 async def test_the_end_of_the_peer_is_reported_as_something_to_read(poller, pair):
     left, right = pair
     poller.watch(left.fileno(), pycurl.POLL_IN)

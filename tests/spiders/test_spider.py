@@ -173,17 +173,6 @@ def test_start_asks_for_the_start_pages_one_by_one():
     assert next(requests, None) is None
 
 
-def test_one_start_page_that_is_no_list_is_refused():
-    """The letters of a URL are no start pages."""
-
-    class One(Shop):
-        start_urls = "https://a.test/"
-
-    for make in (One, lambda: Shop(start_urls="https://a.test/")):
-        with pytest.raises(ConfigError, match=r"^start_urls must be a list of URLs, not 'https://a.test/'$"):
-            make()
-
-
 def test_a_start_page_that_is_no_url_is_named():
     with pytest.raises(ValueError, match="not a URL: 'a.test'"):
         list(Shop(start_urls=["a.test"]).start())
