@@ -1,4 +1,4 @@
-"""The doors: `run` for a script, `stream` for a program that wants the items as they come."""
+"""The doors: `crawl` in a trio program, `run` for a script, `stream` for a program that wants the items as they come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from crawler.engine.report import Report
-from crawler.engine.scheduler import Prepared
+from crawler.engine.job import Job
+from crawler.engine.prepared import Prepared
 from crawler.errors import CrawlFailed
 from crawler.hooks.plugin import Plugin
 from crawler.messages import Item, Row
@@ -22,7 +23,34 @@ from crawler.spiders import Spider
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ItemStream", "run", "stream"]
+__all__ = ["ItemStream", "crawl", "run", "stream"]
+
+
+async def crawl(
+    spider: Spider,
+    *,
+    settings: Settings | None = None,
+    plugins: Sequence[Plugin] = (),
+    outputs: Sequence[str | Path | Plugin] = (),
+    job: str | Path | Job | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Report:
+    """Crawls inside of a trio program. A cancel scope around it ends it at once; nothing of it is left behind.
+
+    Parameters:
+        spider: what to crawl.
+        settings: go over those of the spider.
+        plugins: run behind those of the spider.
+        outputs: files for items, by ending (``.jsonl .json .csv``, ``-`` is standard output), or sinks.
+        job: folder of a durable job: the same crawl with the same folder goes on where it was.
+        transport: any httpx transport instead of libcurl; it is not closed.
+
+    Raises:
+        ConfigError, PluginError: nothing was started.
+        JobError: the job is in use, damaged, or another crawl's; or its disk is full.
+        CrawlFailed: the crawl could not go on.
+    """
+    return await Prepared(spider, settings, plugins, outputs, job).run(transport)
 
 
 def run(
@@ -31,7 +59,7 @@ def run(
     settings: Settings | None = None,
     plugins: Sequence[Plugin] = (),
     outputs: Sequence[str | Path | Plugin] = (),
-    job: str | Path | None = None,
+    job: str | Path | Job | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Report:
     """Crawls in an event loop of its own; may be called any number of times.
@@ -132,7 +160,7 @@ async def stream(
     items = ItemStream(receive)
     raised: Exception | None = None
 
-    async def crawl() -> None:
+    async def feed() -> None:
         with send:
             try:
                 items.report = await prepared.run(transport)
@@ -140,7 +168,7 @@ async def stream(
                 items.failure = error
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(crawl)
+        nursery.start_soon(feed)
         try:
             yield items
         except Exception as error:

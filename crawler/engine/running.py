@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import trio
 import trio_util
 
@@ -31,7 +32,7 @@ from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.stats import Stats
-from crawler.store import Outcome, Store
+from crawler.store import CookieChange, Kept, Observations, Outcome, Store
 
 if TYPE_CHECKING:
     import httpx
@@ -56,6 +57,7 @@ class RunningCrawl:
         store: the truth.
         transport: any httpx transport.
         clock: the clock to go by, where several crawls share one.
+        kept: what the store has kept of an earlier run.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class RunningCrawl:
         store: Store,
         transport: httpx.AsyncBaseTransport,
         clock: Clock | None = None,
+        kept: Kept = Kept(),  # noqa: B008 - frozen
     ) -> None:
         self.spider = spider
         self.plugins = tuple(plugins)
@@ -82,7 +85,16 @@ class RunningCrawl:
         self.retries = RetryPolicy(settings, chance)
         self.downloader = Downloader(transport, settings, self.clock)
         self.attempts = Attempts(self.downloader, table, self.clock)
-        states = [State(plugin.name) for plugin in self.plugins]
+        states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]
+        if "stats" in kept.notes:
+            self.stats.restore(kept.notes["stats"])
+        self.downloader.cookies.restore(kept.cookies)
+        self.exhausted = "exhausted" in kept.notes
+        """Whether `start()` has nothing more, in an earlier run either."""
+        self.unclean = kept.unclean
+        """Whether an earlier run broke off."""
+        self.observed = Observations()
+        """What is true of the whole crawl, and rides in the next commit."""
         self.handlers = Handlers(spider, table, states)
         self.inbox: list[Request] = []
         """Requests that were added outside of any page."""
@@ -286,6 +298,28 @@ class RunningCrawl:
         if len(self._told) < MOST_PLACES:
             self._told.add(place)
         log.error("%s.%s failed for %s: %s", error.plugin, error.hook, url, error, exc_info=exc_info)
+
+    def take_observed(self, *, whole: bool, started: bool) -> Observations:
+        """What has been observed since the last call, and the counts so far.
+
+        Parameters:
+            whole: with the counts of the lanes.
+            started: whether all start requests are in the store.
+        """
+        observed, self.observed = self.observed, Observations()
+        observed.notes["stats"] = self.stats.to_json(lanes=whole)
+        if started:
+            observed.notes["exhausted"] = b"true"
+        for state in self.handlers.states:
+            unsaved = state.take_unsaved()
+            if unsaved:
+                observed.states[state.owner] = unsaved
+        for session, cookie, there in self.downloader.cookies.take_changes():
+            value = msgspec.json.encode(cookie) if there else None
+            observed.cookies.append(
+                CookieChange(session=session, domain=cookie.domain, path=cookie.path, name=cookie.name, value=value)
+            )
+        return observed
 
     def measure(self, usage: Usage) -> None:
         """Asks the `measure` hooks; the strictest answer wins."""

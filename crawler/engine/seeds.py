@@ -37,15 +37,15 @@ class Seeds:
         self._crawl = crawl
         self._writer = writer
         self._messages = messages
-        self.exhausted = False
-        """Whether `start()` has nothing more."""
 
     def pending(self) -> bool:
         """Whether more requests may come, or are on their way."""
-        return not self.exhausted or bool(self._crawl.inbox) or self._writer.arriving > 0
+        return not self._crawl.exhausted or bool(self._crawl.inbox) or self._writer.arriving > 0
 
     async def start(self) -> None:
         """Pulls `start()` to its end, whatever form it has."""
+        if self._crawl.exhausted:
+            return
         produced = self._crawl.spider.start()
         if inspect.isawaitable(produced):
             produced = await produced
@@ -57,7 +57,7 @@ class Seeds:
                 await self._bring(batch)
         elif produced is not None:
             raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
-        self.exhausted = True
+        self._crawl.exhausted = True
         self._crawl.frontier.changed.set()
 
     async def _pull(self, produced: AsyncIterable[Any]) -> None:

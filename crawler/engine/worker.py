@@ -15,10 +15,10 @@ import trio
 from crawler import urls
 from crawler.errors import BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
-from crawler.fetch.robots import DISALLOW_ALL, Robots
+from crawler.fetch.robots import DISALLOW_ALL, LIMIT, Robots
 from crawler.frontier import Ticket
 from crawler.messages import Drop, Failure, Request, Response, Retry, Usage
-from crawler.store import FailureRow, Kind, Outcome
+from crawler.store import FailureRow, Kind, Outcome, RobotsAnswer
 
 if TYPE_CHECKING:
     from crawler.engine.handlers import Products
@@ -89,6 +89,9 @@ class Worker:
         try:
             response = await crawl.robots_answer(ticket)
             rules = Robots.of(response.status, response.body, crawl.settings.user_agent)
+            if rules is not None:
+                answer = RobotsAnswer(ticket.robots, response.status, response.body[:LIMIT], crawl.clock())
+                crawl.observed.robots.append(answer)
             error: RequestError = crawl.attempts.bad_status(response)
         except RequestError as raised:
             rules, error = None, raised

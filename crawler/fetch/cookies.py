@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 import attrs
+import msgspec
 from publicsuffixlist import PublicSuffixList
 
 from crawler import urls
@@ -54,6 +55,7 @@ class CookieJar:
 
     def __init__(self) -> None:
         self._sites: dict[tuple[str, str], dict[tuple[str, str, str], Cookie]] = {}
+        self._changes: list[tuple[str, Cookie, bool]] = []
 
     def header(self, session: str, url: str, now: float) -> str:
         """The ``Cookie`` field for a request, empty without cookies (RFC 6265 section 5.4).
@@ -97,11 +99,26 @@ class CookieJar:
                 continue
             site = self._sites.setdefault((session, _site(cookie.domain)), {})
             key = (cookie.domain, cookie.path, cookie.name)
-            site.pop(key, None)
-            if cookie.expires is None or cookie.expires > now:
+            had = site.pop(key, None)
+            there = cookie.expires is None or cookie.expires > now
+            if there:
                 site[key] = cookie
-                if len(site) > PER_SITE:
-                    del site[next(iter(site))]
+            if there or had is not None:
+                self._changes.append((session, cookie, there))
+            if len(site) > PER_SITE:
+                self._changes.append((session, site.pop(next(iter(site))), False))
+
+    def take_changes(self) -> list[tuple[str, Cookie, bool]]:
+        """Session, cookie, and whether it is there now: what has changed since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
+        """Takes back cookies that were kept, as session and JSON."""
+        for session, data in kept:
+            cookie = msgspec.json.decode(data, type=Cookie)
+            site = self._sites.setdefault((session, _site(cookie.domain)), {})
+            site[cookie.domain, cookie.path, cookie.name] = cookie
 
 
 def parse(field: str, url: str, now: float | None = None) -> Cookie | None:

@@ -80,6 +80,7 @@ class Lane:
     held: set[Order] = attrs.field(factory=set)
     """The requests that are in memory: in the window or handed out."""
     _last: Ticket | None = None
+    _interval: float = 0.0
     _ready: list[Pending] = attrs.field(factory=list)
     _later: list[tuple[float, int, Pending]] = attrs.field(factory=list)
     _made: int = 0
@@ -141,7 +142,7 @@ class Lane:
 
     def take_pace(self, ticket: Ticket) -> None:
         """Stamps a start at `ticket.now` without a token, for whoever waits for that in place."""
-        interval = self.interval()
+        interval = self._interval = self.interval()
         if interval:
             self.next_start = ticket.now + interval
         self._last = ticket
@@ -155,10 +156,16 @@ class Lane:
         for rate in self.rates:
             rate.give_back()
 
+    def wait_once(self, now: float) -> None:
+        """Starts nothing for one delay: what was in flight when an earlier run broke off is not known."""
+        self.next_start = max(self.next_start, now + max(self._interval, self.interval()))
+
     def state(self) -> dict[str, Any]:
         """What of the lane outlives it, as JSON values."""
         times = {"next_start": self.next_start, "blocked_until": self.blocked_until}
         state: dict[str, Any] = {name: at for name, at in times.items() if at > -math.inf}
+        if self._interval:
+            state["interval"] = self._interval
         if self.rates:
             state["rates"] = [max(rate.due, 0.0) for rate in self.rates]
         return state
@@ -167,5 +174,6 @@ class Lane:
         """Takes up where `state` left off."""
         self.next_start = state.get("next_start", self.next_start)
         self.blocked_until = state.get("blocked_until", self.blocked_until)
+        self._interval = state.get("interval", 0.0)
         for rate, due in zip(self.rates, state.get("rates", ()), strict=False):
             rate.due = due

@@ -14,8 +14,8 @@ import attrs
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
-from crawler.store.outcome import Kind, Outcome
-from crawler.store.protocol import Claimed, Committed, Group, Verdict
+from crawler.store.outcome import Kind, Observations, Outcome
+from crawler.store.protocol import Claimed, Committed, Group, Kept, Verdict
 
 __all__ = ["MemoryStore"]
 
@@ -92,8 +92,12 @@ class MemoryStore:
         """The next requests of a group."""
         return self._lanes[group].behind(after, n)
 
-    async def commit(self, outcomes: Sequence[Outcome]) -> Committed:
-        """Makes outcomes true."""
+    async def kept(self) -> Kept:
+        """Nothing."""
+        return Kept()
+
+    async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
+        """Makes outcomes true. Observations are forgotten: nobody will ask."""
         verdicts: list[Verdict] = []
         fresh: list[Pending] = []
         duplicates = 0
@@ -171,6 +175,10 @@ class MemoryStore:
     async def reserve(self, scope: str, cost: float) -> float:
         """Nobody else spends."""
         return 0.0
+
+    def follows(self, sink: str) -> bool:
+        """There was no earlier run."""
+        return False
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """A sink starts at the beginning."""

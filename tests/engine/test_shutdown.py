@@ -12,7 +12,7 @@ from support.trees import FREE, Follow, tree
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Plugin, Produced, Response, Row, Settings, Spider, crawl
-from crawler.engine.scheduler import Prepared
+from crawler.engine.prepared import Prepared
 from crawler.testing import FakeSite, Page, collect
 
 HANG = math.inf
