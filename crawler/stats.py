@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter
 from typing import Any
 
@@ -59,14 +60,14 @@ class Stats:
     lanes: dict[str, LaneStats] = attrs.field(factory=dict)
     """Counts by lane; those after the first ten thousand together under ``(others)``."""
 
-    def to_json(self, *, lanes: bool) -> bytes:
+    def to_json(self, *, lanes: bool) -> builtins.bytes:
         """The counts as JSON, those of the lanes if asked for."""
         fields = {name: getattr(self, name) for name in _FIELDS if name != "lanes"}
         if lanes:
             fields["lanes"] = {name: attrs.asdict(lane) for name, lane in self.lanes.items()}
         return msgspec.json.encode(fields)
 
-    def restore(self, data: bytes) -> None:
+    def restore(self, data: builtins.bytes) -> None:
         """Goes on from the counts that `to_json` wrote."""
         for name, value in msgspec.json.decode(data).items():
             if name == "lanes":

@@ -16,7 +16,9 @@ import ada_url
 
 __all__ = ["authority", "host", "is_web", "join", "join_all", "normal", "origin", "split_userinfo"]
 
-WHOLE_BASE: Final = re.compile(r"[\0- ?#]|https?:(?!//)|\Z", re.IGNORECASE)
+GAP: Final = r"[\t\n\r]*"
+"""What a parser does not see."""
+WHOLE_BASE: Final = re.compile(rf"[\0- ?#]|h{GAP}t{GAP}t{GAP}p{GAP}s?{GAP}:(?!//)|\Z", re.IGNORECASE)
 """How a `href` begins that more of the base than its folder may count for: empty, a query, a fragment, what white space
 may hide, and a scheme without slashes, behind which stands a relative reference (``https:?a`` is ``?a``)."""
 

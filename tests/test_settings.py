@@ -24,7 +24,9 @@ GIVEN = st.fixed_dictionaries(
         "max_pages": st.none() | st.integers(1, 99),
         "user_agent": st.sampled_from(["a/1", "b"]),
         "obey_robots": st.booleans(),
-        "pacing": st.dictionaries(st.sampled_from(["a", "b", "*"]), st.builds(Pace, burst=st.integers(1, 9)), max_size=3),
+        "pacing": st.dictionaries(
+            st.sampled_from(["a", "b", "*"]), st.builds(Pace, burst=st.integers(1, 9)), max_size=3
+        ),
     },
 )
 
@@ -163,7 +165,7 @@ def test_a_copy_remembers_what_was_given(copied):
     assert copied(settings).given == settings.given
 
 
-# ---- layers -----------------------------------------------------------------------------------------------------------
+# ---- layers ----------------------------------------------------------------------------------------------------------
 
 
 def test_only_what_was_given_goes_over():
@@ -198,7 +200,7 @@ def test_layers_can_be_merged_in_any_grouping(one, two, three):
     assert a | Settings() == Settings() | a == a
 
 
-# ---- text -------------------------------------------------------------------------------------------------------------
+# ---- text ------------------------------------------------------------------------------------------------------------
 
 
 def test_text_becomes_values_by_the_type_of_the_setting():
@@ -241,11 +243,13 @@ def test_text_that_is_no_value_is_refused_by_name(name, text, words):
     assert str(caught.value).startswith(f"setting {name}: {words}")
 
 
-# ---- pace -------------------------------------------------------------------------------------------------------------
+# ---- pace ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_lane_without_a_glob_has_the_pace_of_the_settings():
-    assert Settings(per_domain=3, delay=2.0, jitter=0.5).pace("example.com") == Pace(concurrency=3, delay=2.0, jitter=0.5)
+    assert Settings(per_domain=3, delay=2.0, jitter=0.5).pace("example.com") == Pace(
+        concurrency=3, delay=2.0, jitter=0.5
+    )
 
 
 def test_what_a_pace_leaves_open_comes_from_the_settings():

@@ -36,19 +36,23 @@ WHATWG = [
 
 NO_WEB_URLS = [
     "", " ", "a", "/a", "//example.com/", "example.com", "http://", "http://exa mple.com/", "http://[::1/",
-    "http://example.com:99999/", "http://1.2.3.256/", "ftp://example.com/", "mailto:a@example.com", "javascript:void(0)",
-    "data:text/html,a", "file:///etc/passwd", "https://\ud800/",
+    "http://example.com:99999/", "http://1.2.3.256/", "ftp://example.com/", "mailto:a@example.com",
+    "javascript:void(0)", "data:text/html,a", "file:///etc/passwd", "https://\ud800/",
 ]  # fmt: skip
 
 WORDS = st.text("abCD019-._~ü日%2F/?=&;:@!$'()*+,[]|^`{}<>\"\\ \t\n\x00\x0b#.", max_size=12)
-HOSTS = st.sampled_from(["example.com", "a.b.example.com:8443", "127.0.0.1", "[::1]:81", "xn--bcher-kva.example", "u:p@h.test"])
+HOSTS = st.sampled_from(
+    ["example.com", "a.b.example.com:8443", "127.0.0.1", "[::1]:81", "xn--bcher-kva.example", "u:p@h.test"]
+)
 WEB_URLS = st.builds("{}://{}/{}?{}#{}".format, st.sampled_from(["http", "https", "HTTP"]), HOSTS, WORDS, WORDS, WORDS)
 HREFS = st.one_of(
     WORDS,
     st.text(max_size=10),
     WEB_URLS,
     st.builds("{}{}{}".format, st.sampled_from(["https:", "http:", "HTTPS:", "\x0b", "\t", "h\nttps:"]), WORDS, WORDS),
-    st.sampled_from(["", "?", "#", "?a", "#a", ".", "..", "../x", "./", "//h/x", "https:", "https:?x", "https:#x", ":"]),
+    st.sampled_from(
+        ["", "?", "#", "?a", "#a", ".", "..", "../x", "./", "//h/x", "https:", "https:?x", "https:#x", ":"]
+    ),
 )
 
 
@@ -98,6 +102,7 @@ def test_the_canonical_form_of_a_canonical_form_is_itself(url):
 @example("https://a.test/b/c?q", "\x0b?x")
 @example("https://a.test/b/c?q=/d", "e")
 @example("https://a.test/b/c?q", "\x1f")
+@example("https://a.test/b/c?q", "h\nttp\ts\r:")
 def test_a_joined_url_is_the_one_that_the_standard_says(base, href):
     """The shortcut by folders gives what joining with the whole base gives."""
     try:

@@ -1,4 +1,4 @@
-"""The doors: `crawl` in a trio program, `run` for a script, `stream` for a program that wants the items as they come."""
+"""The doors: `crawl` in a trio program, `run` for a script, `stream` for who wants the items as they come."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from crawler.engine.report import Report
 from crawler.engine.job import Job
 from crawler.engine.prepared import Prepared
+from crawler.engine.report import Report
 from crawler.errors import CrawlFailed
 from crawler.hooks.plugin import Plugin
 from crawler.messages import Item, Row

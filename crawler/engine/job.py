@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
-import msgspec
 
+from crawler.messages.checks import survives
 from crawler.settings import Settings
 from crawler.spiders import Spider
 
@@ -33,10 +33,9 @@ def identity(spider: Spider, settings: Settings) -> dict[str, Any]:
     for name, value in vars(spider).items():
         if name.startswith("_") or name in ("crawl", "state", "resumes", "position", "settings", "plugins"):
             continue
-        try:
-            arguments[name] = msgspec.json.decode(msgspec.json.encode(value))
-        except (TypeError, ValueError, RecursionError):
-            continue  # an object of the spider's own, no argument
+        plain = list(value) if isinstance(value, tuple) else value
+        if survives(plain):  # else it is an object of the spider's own, no argument
+            arguments[name] = plain
     kind = type(spider)
     return {
         "spider": f"{spider.name} ({kind.__qualname__})",

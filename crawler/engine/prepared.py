@@ -1,4 +1,4 @@
-"""`Prepared`: a crawl that has been checked; running it opens what it needs, store, transport and plugins, and closes it."""
+"""`Prepared`: a crawl that has been checked. Running it opens store, transport and plugins, and closes them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Prepared:
             async with AsyncExitStack() as stack:
                 store = self._store(stack)
                 running = await self._running(stack, store, transport)
-                timer = Timer(running.clock())
+                timer = Timer(running.clock(), running.stats)
                 await self._tell_positions(store)
                 for hook in self.table.lifespan:
                     await stack.enter_async_context(_lifespan(hook.plugin, running))
@@ -135,9 +135,7 @@ class Prepared:
         kept = await store.kept()
         if self.job is not None and "exhausted" in kept.notes and store.live == 0:
             log.warning("%s had finished before: there is nothing to fetch", self.job.folder)
-        self.running = RunningCrawl(
-            self.spider, self.plugins, self.table, self.settings, store, transport, kept=kept
-        )
+        self.running = RunningCrawl(self.spider, self.plugins, self.table, self.settings, store, transport, kept=kept)
         return self.running
 
     async def _tell_positions(self, store: Store) -> None:
@@ -149,7 +147,9 @@ class Prepared:
 
     async def _keep_positions(self, store: Store) -> None:
         """Keeps where new sinks begin, before they write anything."""
-        new = [hook.plugin for hook in self.table.persist if not hook.plugin.resumes and hook.plugin.position is not None]
+        new = [
+            hook.plugin for hook in self.table.persist if not hook.plugin.resumes and hook.plugin.position is not None
+        ]
         for plugin in new:
             cursor, _ = await store.follow(plugin.name)
             await store.advance(plugin.name, cursor, plugin.position)

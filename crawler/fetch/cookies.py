@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Iterable
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 import attrs
 import msgspec
@@ -15,8 +18,22 @@ from crawler import urls
 
 __all__ = ["Cookie", "CookieJar"]
 
-PER_SITE = 100
+PER_SITE: Final = 100
 """Cookies of one site; the oldest goes first (RFC 6265 section 6.1 asks for 50 at least)."""
+LONGEST: Final = 4096
+"""Characters of a cookie's name and value together (RFC 6265 section 6.1 asks for 4096 at least)."""
+BLANKS: Final = " \t"
+CONTROLS: Final = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
+MAX_AGE: Final = re.compile(r"-?[0-9]+")
+MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DATE_TOKEN: Final = re.compile(r"[^\t -/;-@\[-`{-~]+")
+DATE_PARTS: Final = {
+    "clock": re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])"),
+    "day": re.compile(r"([0-9]{1,2})(?![0-9])"),
+    "month": re.compile(f"({'|'.join(MONTHS)})", re.IGNORECASE),
+    "year": re.compile(r"([0-9]{2,4})(?![0-9])"),
+}
+"""What a date is made of, in the order in which a token is tried for it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -77,12 +94,12 @@ class CookieJar:
             cookie
             for cookie in cookies.values()
             if (cookie.domain == host or (not cookie.host_only and host.endswith("." + cookie.domain)))
-            and (path == cookie.path or path.startswith(cookie.path.rstrip("/") + "/"))
+            and _path_matches(path, cookie.path)
             and (secure or not cookie.secure)
-            and (cookie.expires is None or cookie.expires > now)
+            and not _has_ended(cookie, now)
         ]
         fitting.sort(key=lambda cookie: -len(cookie.path))
-        return "; ".join(f"{cookie.name}={cookie.value}" if cookie.name else cookie.value for cookie in fitting)
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
     def store(self, session: str, url: str, fields: Iterable[str], now: float) -> None:
         """Takes the ``Set-Cookie`` fields of an answer (RFC 6265 section 5.3).
@@ -100,13 +117,15 @@ class CookieJar:
             site = self._sites.setdefault((session, _site(cookie.domain)), {})
             key = (cookie.domain, cookie.path, cookie.name)
             had = site.pop(key, None)
-            there = cookie.expires is None or cookie.expires > now
-            if there:
-                site[key] = cookie
-            if there or had is not None:
-                self._changes.append((session, cookie, there))
+            ended = _has_ended(cookie, now)
+            if not ended or had is not None:
+                self._changes.append((session, cookie, not ended))
+            if ended:
+                continue
+            site[key] = cookie
             if len(site) > PER_SITE:
-                self._changes.append((session, site.pop(next(iter(site))), False))
+                oldest = next((old for old in site if _has_ended(site[old], now)), next(iter(site)))
+                self._changes.append((session, site.pop(oldest), False))
 
     def take_changes(self) -> list[tuple[str, Cookie, bool]]:
         """Session, cookie, and whether it is there now: what has changed since the last call."""
@@ -131,49 +150,62 @@ def parse(field: str, url: str, now: float | None = None) -> Cookie | None:
     """
     pair, *attributes = field.split(";")
     name, equals, value = pair.partition("=")
-    if not equals or not name.strip():
+    name, value = name.strip(BLANKS), value.strip(BLANKS)
+    if not equals or not name or len(name) + len(value) > LONGEST or CONTROLS.search(field):
         return None
     host = urls.host(url)
-    domain, host_only, path, secure = host, True, _default_path(url), False
+    domain, path, secure = "", _default_path(url), False
     expires: float | None = None
     max_age: float | None = None
     for attribute in attributes:
         key, _, text = attribute.partition("=")
-        key, text = key.strip().lower(), text.strip()
-        if key == "domain" and text.strip("."):
-            domain, host_only = text.lstrip(".").lower(), False
-        elif key == "path" and text.startswith("/"):
-            path = text
+        key, text = key.strip(BLANKS).lower(), text.strip(BLANKS)
+        if key == "domain" and text:
+            domain = text.removeprefix(".").lower()
+        elif key == "path":
+            path = text if text.startswith("/") else _default_path(url)
         elif key == "secure":
             secure = True
-        elif key == "max-age" and text.lstrip("-").isdigit():
+        elif key == "max-age" and MAX_AGE.fullmatch(text):
             max_age = float(text)
-        elif key == "expires":
-            expires = _date(text)
+        elif key == "expires" and (date := parse_date(text)) is not None:
+            expires = date
     if max_age is not None:
-        expires = (time.time() if now is None else now) + max_age if max_age > 0 else 0.0
-    if not host_only and domain != host:
-        foreign = not host.endswith("." + domain) or _is_address(host)
-        if foreign or _suffixes().is_public(domain):
-            return None
-    elif domain == host and (_is_address(host) or _suffixes().is_public(host)):
-        host_only = True
+        expires = (time.time() if now is None else now) + max_age if max_age > 0 else -math.inf
+    if domain and domain != host and (_is_address(host) or not host.endswith("." + domain)):
+        return None  # somebody else's
+    if domain and (_is_address(host) or _suffixes().is_public(domain)):
+        if domain != host:
+            return None  # everybody's
+        domain = ""
     return Cookie(
-        name=name.strip(),
-        value=value.strip(),
-        domain=domain,
-        host_only=host_only,
-        path=path,
-        secure=secure,
-        expires=expires,
+        name=name, value=value, domain=domain or host, host_only=not domain, path=path, secure=secure, expires=expires
     )
 
 
-def _date(text: str) -> float | None:
-    try:
-        return parsedate_to_datetime(text.replace("-", " ")).timestamp()
-    except (ValueError, TypeError, OverflowError):
+def parse_date(text: str) -> float | None:
+    """A date of a cookie in seconds since the epoch; `None`: it is none (RFC 6265 section 5.1.1)."""
+    found: dict[str, re.Match[str]] = {}
+    for token in DATE_TOKEN.findall(text):
+        for part, pattern in DATE_PARTS.items():
+            if part not in found and (match := pattern.match(token)):
+                found[part] = match
+                break
+    if len(found) < len(DATE_PARTS):
         return None
+    year = int(found["year"][1])
+    year += 1900 if 70 <= year <= 99 else 2000 if year < 70 else 0
+    month, day = MONTHS.index(found["month"][1].lower()) + 1, int(found["day"][1])
+    hour, minute, second = map(int, found["clock"].groups())
+    try:
+        date = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    return date.timestamp() if year > 1600 else None
+
+
+def _has_ended(cookie: Cookie, now: float) -> bool:
+    return cookie.expires is not None and cookie.expires <= now
 
 
 def _path(url: str) -> str:
@@ -183,3 +215,8 @@ def _path(url: str) -> str:
 def _default_path(url: str) -> str:
     """RFC 6265 section 5.1.4."""
     return _path(url).rpartition("/")[0] or "/"
+
+
+def _path_matches(path: str, prefix: str) -> bool:
+    """RFC 6265 section 5.1.4."""
+    return path == prefix or path.startswith(prefix if prefix.endswith("/") else prefix + "/")

@@ -64,7 +64,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     Parameters:
         connect_timeout: seconds for finding the address, and again for connecting, TLS and proxies included.
-        max_headers: bytes of response header lines.
+        max_headers: bytes of response header lines; libcurl itself takes no more than 307,200, in lines of 102,400.
         tls_verify: whether certificates are verified, or the file of the authorities that are trusted; ``True``: those
             of certifi.
         http3: whether HTTP/3 is tried too, beside HTTP/2 and 1.1.

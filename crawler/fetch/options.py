@@ -22,6 +22,12 @@ PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """What a method and the name of a header field are made of (RFC 9110 section 5.6.2)."""
 LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
+CODINGS: Final = (
+    (pycurl.VERSION_LIBZ, {b"gzip", b"x-gzip", b"deflate"}),
+    (pycurl.VERSION_BROTLI, {b"br"}),
+    (pycurl.VERSION_ZSTD, {b"zstd"}),
+)
+"""Content codings, by what libcurl was built with."""
 UNASKED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl would add on its own, and how to tell it not to."""
 
@@ -172,14 +178,8 @@ def _can_decode(accepted: bytes) -> bool:
 def _codings() -> frozenset[bytes]:
     """The content codings that this libcurl decodes."""
     features: int = pycurl.version_info()[4]
-    codings = {b"identity"}
-    if features & pycurl.VERSION_LIBZ:
-        codings |= {b"gzip", b"x-gzip", b"deflate"}
-    if features & pycurl.VERSION_BROTLI:
-        codings.add(b"br")
-    if features & pycurl.VERSION_ZSTD:
-        codings.add(b"zstd")
-    return frozenset(codings)
+    built_in = [codings for feature, codings in CODINGS if features & feature]
+    return frozenset({b"identity"}).union(*built_in)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -23,6 +23,7 @@ __all__ = ["FileSink", "IfExists", "last_line"]
 IfExists: TypeAlias = Literal["refuse", "overwrite", "append"]
 """What becomes of a file that exists already."""
 CHUNK = 64 * 1024
+REMEDY = "put it back, or name another output, which gets all items of the job"
 
 
 class FileSink(Plugin, ABC):
@@ -84,15 +85,13 @@ class FileSink(Plugin, ABC):
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """The file is open meanwhile."""
         self._sync = crawl.settings.durability == "power"
-        if self.resumes and self.position is not None:
-            self.file, place = self._open("r+"), self.cut
-        else:
-            if not self.resumes:
-                _check(self.path, self._if_exists)
-            mode = "r+" if self.continues else "x+" if self._create and not self.resumes else "w+"
-            self.file, place = self._open(mode), lambda _: self.begin()
+        continued = self.resumes and self.position is not None
+        if not self.resumes:
+            _check(self.path, self._if_exists)
+        create = self._create and not self.resumes
+        self.file = self._open("r+" if continued or self.continues else "x+" if create else "w+")
         try:
-            self.end = place(self.position)
+            self.end = self.cut(self.position) if continued else self.begin()
             if self.position is None:
                 self.position = self.here()
             yield
@@ -107,7 +106,7 @@ class FileSink(Plugin, ABC):
         try:
             return FileIO(self.path, mode)
         except FileNotFoundError:
-            raise JobError(f"{self.path} is gone, and the job had written to it: put it back, or write the items anew") from None
+            raise JobError(f"{self.path} is gone, and the job had written to it: {REMEDY}") from None
         except OSError as error:
             raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
 
@@ -125,7 +124,7 @@ class FileSink(Plugin, ABC):
 
     def too_short(self, why: str) -> JobError:
         """The error of a file that lacks what the job wrote to it."""
-        return JobError(f"{self.path} is shorter than what the job had written ({why}): put it back, or write the items anew")
+        return JobError(f"{self.path} is shorter than what the job had written ({why}): {REMEDY}")
 
     def put(self, data: bytes, at: int) -> int:
         """Writes `data` at byte `at`, all of it or nothing; gives the byte behind it.

@@ -13,7 +13,7 @@ import msgspec
 from crawler.errors import JobError
 from crawler.messages import Row
 
-__all__ = ["Spool"]
+__all__ = ["Spool", "read_rows"]
 
 
 class _Line(msgspec.Struct):
@@ -69,20 +69,36 @@ class Spool:
 
     def read(self, place: int, n: int) -> tuple[list[Row], list[int]]:
         """Up to `n` committed rows from byte `place` on, and for each the byte behind it."""
-        rows: list[Row] = []
-        places: list[int] = []
-        with self._path.open("rb") as file:
+        return read_rows(self._path, place, n, self.length)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def read_rows(path: Path, place: int, n: int, length: int) -> tuple[list[Row], list[int]]:
+    """Up to `n` rows of a spool file from byte `place` on, and for each the byte behind it.
+
+    Parameters:
+        path: the file.
+        place: where a row begins, or `length`.
+        n: rows, at most.
+        length: bytes that are committed.
+
+    Raises:
+        JobError: the file does not hold what was committed.
+    """
+    rows: list[Row] = []
+    places: list[int] = []
+    try:
+        with path.open("rb") as file:
             file.seek(place)
-            for _ in range(n):
-                if place >= self.length:
-                    break
+            while place < length and len(rows) < n:
                 line = file.readline()
                 found = msgspec.json.decode(line, type=_Line)
                 rows.append(Row(bytes(found.item), found.key, found.page))
                 place += len(line)
                 places.append(place)
-        return rows, places
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+    except (OSError, msgspec.DecodeError) as error:
+        raise JobError(f"{path} is damaged: {error}") from error
+    return rows, places

@@ -41,7 +41,10 @@ LANES: Final = 16_384
 """Names of lanes whose number is kept in memory."""
 CHECKPOINT: Final = 16 * 1024 * 1024
 """Bytes of the write-ahead log after which it is folded into the database."""
-ROW: Final = "tier, number, url, depth, callback, rest, attempts, not_before"
+BEHIND: Final = (
+    "SELECT tier, number, url, depth, callback, rest, attempts, not_before FROM pending "
+    "WHERE lane = ? AND (tier, number) > (?, ?) ORDER BY tier, number LIMIT ?"
+)
 
 
 class SqliteStore(AbstractContextManager["SqliteStore"]):
@@ -234,14 +237,14 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._held[lane] = (self._opened << 32) + next(self._leases)
         self._lanes[name] = lane
         head = self._behind(lane, name, (-(2**62), -1), n + 1)
-        robots = [RobotsAnswer(*row) for row in self._database.execute("SELECT * FROM robots WHERE origin = ?", (name,))]
+        kept = self._database.execute("SELECT * FROM robots WHERE origin = ?", (name,))
         return Group(
             name=name,
             epoch=self._held[lane],
             state=msgspec.json.decode(state) if state else {},
             head=head[:n],
             more=len(head) > n,
-            robots=robots,
+            robots=[RobotsAnswer(*row) for row in kept],
         )
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
@@ -252,11 +255,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     def _behind(self, lane: int, name: str, after: Order, n: int) -> list[Pending]:
         tier, number = after
-        rows = self._database.execute(
-            f"SELECT {ROW} FROM pending WHERE lane = ? AND (tier, number) > (?, ?) ORDER BY tier, number LIMIT ?",
-            (lane, tier, number, n),
-        )
-        return [unpack(name, row) for row in rows]
+        return [unpack(name, row) for row in self._database.execute(BEHIND, (lane, tier, number, n))]
 
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Makes outcomes true, all in one transaction."""
@@ -353,7 +352,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._number += 1
             pending = Pending((-request.priority, self._number), request, name)
             execute(
-                "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", (lane, *pending.order, *pack(request, name))
+                "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+                (lane, *pending.order, *pack(request, name)),
             )
             self.live += 1
             if lane in self._held:

@@ -32,7 +32,7 @@ class Page:
     status: int = 200
     """HTTP status code."""
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = attrs.field(default=(), kw_only=True)
-    """Header fields. Without a ``Content-Type``, text and bytes are HTML; that of bytes names no encoding."""
+    """Header fields, in UTF-8. Without a ``Content-Type``, text and bytes are HTML; that of bytes names no encoding."""
     delay: float = attrs.field(default=0.0, kw_only=True)
     """Seconds of trio's clock before the answer comes; infinite: it never does."""
 
@@ -47,7 +47,8 @@ class Page:
         fields = Headers(self.headers)
         if "content-type" not in fields:
             fields = Headers([*fields.pairs, ("Content-Type", kind)])
-        return httpx.Response(self.status, headers=list(fields.pairs), content=b"" if method == "HEAD" else content)
+        lines = [(name.encode(), value.encode()) for name, value in fields.pairs]
+        return httpx.Response(self.status, headers=lines, content=b"" if method == "HEAD" else content)
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 import httpx
+import pycurl
 import pytest
 import trio
 import trio.testing
@@ -367,24 +368,43 @@ async def test_a_transport_that_was_never_used_opens_nothing():
     await CurlTransport().aclose()
 
 
-def test_a_transport_works_in_one_run_of_trio_after_another(tmp_path):
+def test_a_transport_works_in_one_run_of_trio_after_another():
     transport = CurlTransport()
 
-    async def main(last=False):
+    async def main():
         async with trio.open_nursery() as nursery:
             server = await start(nursery, answers(ok()))
-            hanging = await start(nursery, hangs_after_the_headers)
             assert (await get(transport, server.url)).content == b"ok"
-            left_open = await transport.handle_async_request(httpx.Request("GET", hanging.url))
-            assert left_open.status_code == 200
             nursery.cancel_scope.cancel()
-        if last:
-            await transport.aclose()
 
     trio.run(main)
-    assert (transport.statistics().transfers, transport.statistics().driving) == (0, False)
     trio.run(main)
-    trio.run(main, True)
+    assert transport.statistics().transfers == 0
+    trio.run(transport.aclose)
+
+
+def test_the_end_of_trio_ends_a_response_that_was_left_open():
+    transport = CurlTransport()
+    responses = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+        async def request():
+            responses.append(await transport.handle_async_request(httpx.Request("GET", url)))
+
+        async def main():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(request)
+                await trio.testing.wait_all_tasks_blocked()
+                connections.append(listener.accept()[0])
+                connections[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+
+        connections = []
+        trio.run(main)
+        assert transport.statistics() == type(transport.statistics())(transfers=0, idle_handles=0, driving=False)
+        with pytest.raises(httpx.CloseError, match=r"trio\.run\(\) ended"):
+            trio.run(responses[0].aread)
+        connections[0].close()
 
 
 async def test_a_transport_serves_one_run_of_trio_at_a_time(serve, transport):
@@ -419,5 +439,25 @@ async def test_a_fault_in_a_callback_ends_the_transfers_and_not_the_program(serv
     await get(transport, server.url)
     monkeypatch.setattr(transport._poller, "watch", faulty)
     with pytest.raises(httpx.TransportError, match="the HTTP engine failed: LookupError"):
+        await get(transport, server.url)
+    assert (await get(transport, server.url)).content == b"ok"
+
+
+async def test_a_fault_of_libcurl_ends_the_transfers_and_not_the_program(serve, transport):
+    server = await serve(answers(ok()))
+    await get(transport, server.url)
+
+    class Faulty:
+        def __init__(self, multi):
+            self.multi = multi
+
+        def __getattr__(self, name):
+            return getattr(self.multi, name)
+
+        def socket_action(self, fd, flags):
+            raise pycurl.error(pycurl.E_MULTI_INTERNAL_ERROR, "a bug")
+
+    transport._multi = Faulty(transport._multi)
+    with pytest.raises(httpx.TransportError, match="the HTTP engine failed: error"):
         await get(transport, server.url)
     assert (await get(transport, server.url)).content == b"ok"

@@ -12,19 +12,21 @@ from crawler.fetch.redirects import redirected
 URL = "https://site.test/a/b?c"
 
 
-def follow(request: Request | str = URL, status: int = 302, location: str | None = "/new", most: int = 10) -> Request | None:
+def follow(
+    request: Request | str = URL, status: int = 302, location: str | None = "/new", most: int = 10
+) -> Request | None:
     request = Request(request) if isinstance(request, str) else request
     headers = {} if location is None else {"Location": location}
     return redirected(Response(request.url, status, headers, b"moved", request=request), most=most)
 
 
-# ---- the method -------------------------------------------------------------------------------------------------------
+# ---- the method ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("status", "method", "becomes"),
     [
-        (301, "GET", "GET"), (301, "HEAD", "HEAD"), (301, "POST", "GET"), (301, "PUT", "PUT"), (301, "DELETE", "DELETE"),
+        (301, "GET", "GET"), (301, "HEAD", "HEAD"), (301, "POST", "GET"), (301, "PUT", "PUT"), (301, "PATCH", "PATCH"),
         (302, "GET", "GET"), (302, "HEAD", "HEAD"), (302, "POST", "GET"), (302, "PUT", "PUT"), (302, "PATCH", "PATCH"),
         (303, "GET", "GET"), (303, "HEAD", "HEAD"), (303, "POST", "GET"), (303, "PUT", "GET"), (303, "DELETE", "GET"),
         (307, "GET", "GET"), (307, "HEAD", "HEAD"), (307, "POST", "POST"), (307, "PUT", "PUT"),
@@ -52,14 +54,17 @@ def test_without_a_location_there_is_nothing_to_follow(status, location):
 
 def test_what_described_the_body_goes_with_it():
     request = Request(
-        URL, method="POST", json={}, headers=[("X", "1"), ("CONTENT-Language", "de"), ("Content-Encoding", "gzip"), ("x", "2")]
+        URL,
+        method="POST",
+        json={},
+        headers=[("X", "1"), ("CONTENT-Language", "de"), ("Content-Encoding", "gzip"), ("x", "2")],
     )
     assert follow(request, 303).headers.pairs == (("X", "1"), ("x", "2"))
     assert follow(request, 307).headers.pairs == request.headers.pairs
     assert follow(request, 307).body == b"{}"
 
 
-# ---- the target -------------------------------------------------------------------------------------------------------
+# ---- the target ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -83,7 +88,9 @@ def test_the_target_is_joined_as_browsers_do(location, url):
     assert follow(location=location).url == url
 
 
-@pytest.mark.parametrize("location", ["mailto:a@b.test", "javascript:x", "https://", "ftp://site.test/", "http://[", "data:,x"])
+@pytest.mark.parametrize(
+    "location", ["mailto:a@b.test", "javascript:x", "https://", "ftp://site.test/", "http://[", "data:,x"]
+)
 def test_a_target_that_is_no_web_url_is_a_bad_status(location):
     with pytest.raises(BadStatus, match="^redirected to what is no web URL: ") as caught:
         follow(status=301, location=location)
@@ -92,7 +99,7 @@ def test_a_target_that_is_no_web_url_is_a_bad_status(location):
     assert not caught.value.retryable
 
 
-# ---- the chain --------------------------------------------------------------------------------------------------------
+# ---- the chain -------------------------------------------------------------------------------------------------------
 
 
 def test_the_chain_is_kept_from_first_to_last():
@@ -128,16 +135,17 @@ def test_what_was_not_to_be_filtered_is_not_to_be_filtered_after_a_redirect():
     assert follow(Request(URL, dont_filter=True)).dont_filter
 
 
-# ---- what goes along --------------------------------------------------------------------------------------------------
+# ---- what goes along -------------------------------------------------------------------------------------------------
 
 FULL = Request(
-    URL, "parse_item", errback="failed", headers={"X": "y", "Authorization": "Bearer t", "Cookie": "a=b", "Host": "virtual.test"},
-    cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test", meta={"m": 1}, cb_kwargs={"k": 2}, priority=3,
-    lane="l", quotas={"q": 1}, accept_status=[404], timeout=5, attempts=2, max_body=10, plugins={"x": False},
+    URL, "parse_item", errback="failed", cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test",
+    headers={"X": "y", "Authorization": "Bearer t", "Cookie": "a=b", "Host": "virtual.test"}, priority=3, lane="l",
+    meta={"m": 1}, cb_kwargs={"k": 2}, quotas={"q": 1}, accept_status=[404], timeout=5, attempts=2, max_body=10,
+    plugins={"x": False},
 ).moved(4)  # fmt: skip
 KEPT = [
-    "callback", "errback", "session", "proxy", "meta", "cb_kwargs", "priority", "lane", "quotas", "accept_status", "timeout",
-    "attempts", "max_body", "plugins", "depth",
+    "callback", "errback", "session", "proxy", "meta", "cb_kwargs", "priority", "lane", "quotas", "accept_status",
+    "timeout", "attempts", "max_body", "plugins", "depth",
 ]  # fmt: skip
 
 
@@ -156,7 +164,13 @@ def test_secrets_stay_on_their_origin():
 
 @pytest.mark.parametrize(
     "location",
-    ["https://other.test/", "http://site.test/", "https://site.test:8443/", "https://www.site.test/", "https://site.test.evil.test/"],
+    [
+        "https://other.test/",
+        "http://site.test/",
+        "https://site.test:8443/",
+        "https://www.site.test/",
+        "https://site.test.evil.test/",
+    ],
 )
 @pytest.mark.parametrize("status", [301, 303, 308])
 def test_secrets_are_not_told_to_another_origin(location, status):

@@ -21,7 +21,7 @@ def allowed(text: str | bytes, path: str, agent: str = AGENT) -> bool:
     return robots(text, agent).allows(f"https://site.test{path}")
 
 
-# ---- 2.2.1 groups -----------------------------------------------------------------------------------------------------
+# ---- 2.2.1 groups ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,16 @@ def test_the_token_stands_before_the_first_space_or_slash(agent, token):
     assert token_of(agent) == token
 
 
-@pytest.mark.parametrize("name", ["trio-crawler", "Trio-Crawler", "TRIO-CRAWLER", "trio-crawler/2.0", "trio-crawler (x)"])
+@pytest.mark.parametrize(
+    "name", ["trio-crawler", "Trio-Crawler", "TRIO-CRAWLER", "trio-crawler/2.0", "trio-crawler (x)"]
+)
 def test_a_group_is_found_by_its_token_without_regard_to_case(name):
     assert not allowed(f"User-agent: {name}\nDisallow: /", "/a")
 
 
-@pytest.mark.parametrize("name", ["trio", "crawler", "trio-crawler2", "trio-crawlerbot", "t", "mybot", "", "ours", "others", "trio-*"])
+@pytest.mark.parametrize(
+    "name", ["trio", "crawler", "trio-crawler2", "trio-crawlerbot", "t", "mybot", "", "ours", "others", "trio-*"]
+)
 def test_a_group_of_somebody_else_is_not_ours(name):
     """Neither a part of our token nor a longer one is our token."""
     assert allowed(f"User-agent: {name}\nDisallow: /", "/a")
@@ -58,7 +62,10 @@ def test_a_token_may_have_digits():
 
 
 def test_a_token_may_be_short():
-    for groups in ("User-agent: b\nAllow: /\n\nUser-agent: *\nDisallow: /", "User-agent: *\nDisallow: /\n\nUser-agent: b\nAllow: /"):
+    for groups in (
+        "User-agent: b\nAllow: /\n\nUser-agent: *\nDisallow: /",
+        "User-agent: *\nDisallow: /\n\nUser-agent: b\nAllow: /",
+    ):
         assert allowed(groups, "/a", "b/1.0")
 
 
@@ -80,7 +87,8 @@ def test_our_own_group_may_be_empty():
 
 
 def test_groups_of_the_same_agent_are_one():
-    text = "User-agent: trio-crawler\nDisallow: /a\n\nUser-agent: x\nDisallow: /c\n\nUser-agent: Trio-Crawler/3\nDisallow: /b"
+    agents = {"trio-crawler": "/a", "x": "/c", "Trio-Crawler/3": "/b"}
+    text = "\n\n".join(f"User-agent: {agent}\nDisallow: {path}" for agent, path in agents.items())
     assert [allowed(text, path) for path in ("/a", "/b", "/c")] == [False, False, True]
 
 
@@ -100,8 +108,8 @@ def test_rules_before_any_group_are_ignored():
 
 @pytest.mark.parametrize(
     "line",
-    ["Sitemap: https://site.test/map.xml", "Host: site.test", "Clean-param: a /b", "nonsense", "# comment", "", "Noindex: /x",
-     "Visit-time: 0600-0845", "Content-Signal: search=yes", ":", "Disallow /y", "\t", "Crawl-delay"],
+    ["Sitemap: https://site.test/map.xml", "Host: site.test", "Clean-param: a /b", "nonsense", "# comment", "",
+     "Noindex: /x", "Visit-time: 0600-0845", "Content-Signal: search=yes", ":", "Disallow /y", "\t", "Crawl-delay"],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["before", "between", "inside"])
 def test_a_line_of_another_kind_changes_nothing(line, place):
@@ -114,7 +122,7 @@ def test_a_line_of_another_kind_changes_nothing(line, place):
     assert [allowed(text, path) for path in ("/a", "/b", "/c", "/y")] == [False, False, True, True]
 
 
-# ---- 2.2.2 rules ------------------------------------------------------------------------------------------------------
+# ---- 2.2.2 rules -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -178,7 +186,9 @@ def test_robots_txt_itself_is_always_allowed():
     assert allowed("User-agent: *\nDisallow: /", "/robots.txt")
 
 
-@pytest.mark.parametrize("line", ["DISALLOW:/a", "disallow : /a", "  Disallow:  /a  ", "\tDisallow:\t/a\t", "dissallow: /a", "Disalow: /a"])
+@pytest.mark.parametrize(
+    "line", ["DISALLOW:/a", "disallow : /a", "  Disallow:  /a  ", "\tDisallow:\t/a\t", "dissallow: /a", "Disalow: /a"]
+)
 def test_a_line_may_be_written_in_many_ways(line):
     assert not allowed(f"user-AGENT: *\n{line}", "/a")
     assert allowed(f"user-AGENT: *\n{line}", "/b")
@@ -212,14 +222,16 @@ def test_it_decides_as_the_standard_says(rules, path):
     assert allowed(text, path) is (max(matching)[1] if matching else True)
 
 
-# ---- 2.3 and 2.5: the file --------------------------------------------------------------------------------------------
+# ---- 2.3 and 2.5: the file -------------------------------------------------------------------------------------------
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_line():
     assert not allowed(b"\xef\xbb\xbfUser-agent: *\nDisallow: /a", "/a")
 
 
-@pytest.mark.parametrize("junk", [b"\xff\xfe\x00", b"\x00" * 100, b"<html><body>404</body></html>", b"\x1f\x8b\x08\x00"])
+@pytest.mark.parametrize(
+    "junk", [b"\xff\xfe\x00", b"\x00" * 100, b"<html><body>404</body></html>", b"\x1f\x8b\x08\x00"]
+)
 def test_what_is_no_text_has_no_rules_but_does_not_hide_those_that_follow(junk):
     assert allowed(junk, "/a")
     assert not allowed(junk + b"\nUser-agent: *\nDisallow: /a", "/a")
@@ -271,7 +283,7 @@ def test_a_pattern_full_of_stars_takes_no_time():
     assert allowed(text, "/" + "a" * 2000)
 
 
-# ---- delays -----------------------------------------------------------------------------------------------------------
+# ---- delays ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -309,7 +321,7 @@ def test_a_delay_is_that_of_our_group():
     assert robots("User-agent: x\nCrawl-delay: 7").delay is None
 
 
-# ---- 2.3.1 access results ---------------------------------------------------------------------------------------------
+# ---- 2.3.1 access results --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])

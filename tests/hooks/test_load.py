@@ -55,7 +55,7 @@ def points(monkeypatch):
     return register
 
 
-# ---- finding ----------------------------------------------------------------------------------------------------------
+# ---- finding ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_class_is_found_in_a_module_of_the_working_directory(folder):
@@ -150,7 +150,7 @@ def test_the_real_entry_points_are_of_our_group():
     assert set(installed()) == {point.name for point in importlib.metadata.entry_points(group="crawler.plugins")}
 
 
-# ---- making -----------------------------------------------------------------------------------------------------------
+# ---- making ----------------------------------------------------------------------------------------------------------
 
 
 class Mode(enum.Enum):

@@ -32,7 +32,7 @@ def state():
     return State("shop", {"n": 1, "list": [1], "dict": {"a": {"b": 1}}})
 
 
-# ---- inside of a page -------------------------------------------------------------------------------------------------
+# ---- inside of a page ------------------------------------------------------------------------------------------------
 
 
 def test_a_page_reads_what_it_wrote(state):
@@ -174,7 +174,7 @@ def test_two_owners_have_nothing_in_common():
     assert (dict(one), dict(two)) == ({"a": 1}, {"a": 2})
 
 
-# ---- outside of any page ----------------------------------------------------------------------------------------------
+# ---- outside of any page ---------------------------------------------------------------------------------------------
 
 
 def test_outside_of_a_page_a_change_is_true_at_once_and_waits_to_be_saved(state):
@@ -228,7 +228,7 @@ def test_it_shows_whose_it_is_and_what_is_in_it(state):
     assert repr(State("shop", {"n": 1})) == "State('shop', {'n': 1})"
 
 
-# ---- what it refuses --------------------------------------------------------------------------------------------------
+# ---- what it refuses -------------------------------------------------------------------------------------------------
 
 NOT_JSON = [
     object(), {1, 2}, (1, 2), [(1,)], {1: 2}, b"x", float("nan"), float("inf"), datetime.date(2026, 1, 1), "\ud800",
@@ -270,7 +270,7 @@ def test_a_key_is_text(key):
         State("shop")[key] = 1
 
 
-# ---- in any order -----------------------------------------------------------------------------------------------------
+# ---- in any order ----------------------------------------------------------------------------------------------------
 
 KEYS = st.sampled_from("abc")
 VALUES = st.integers(0, 3) | st.lists(st.integers(0, 3), max_size=2)

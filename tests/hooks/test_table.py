@@ -58,7 +58,7 @@ class Everything(Plugin):
         yield {}
 
 
-# ---- what is in it ----------------------------------------------------------------------------------------------------
+# ---- what is in it ---------------------------------------------------------------------------------------------------
 
 
 def test_a_plugin_that_overrides_nothing_costs_nothing():
@@ -110,7 +110,9 @@ def test_a_hook_may_come_from_a_base_class_or_be_overridden_again():
         assert HookTable.build([Shop(), one]).admit[0].call == one.admit
 
 
-@pytest.mark.parametrize("wrapper", [staticmethod, lambda function: classmethod(lambda cls, request: function(request))])
+@pytest.mark.parametrize(
+    "wrapper", [staticmethod, lambda function: classmethod(lambda cls, request: function(request))]
+)
 def test_a_hook_may_be_a_static_or_class_method(wrapper):
     one = plugin(admit=wrapper(lambda request: Drop("static")))
     assert HookTable.build([Shop(), one]).admit[0].call(None) == Drop("static")
@@ -148,7 +150,7 @@ def test_more_parameters_are_fine_if_they_have_defaults():
     assert HookTable.build([Shop(), plugin(admit=lambda self, request, strict=False, *more, **others: None)]).admit
 
 
-# ---- breaches ---------------------------------------------------------------------------------------------------------
+# ---- breaches --------------------------------------------------------------------------------------------------------
 
 
 async def async_one(self, argument):
@@ -248,7 +250,13 @@ def test_a_hook_on_an_instance_would_never_be_called_and_is_refused():
 
 @pytest.mark.parametrize(
     ("misspelt", "meant"),
-    [("presist", "persist"), ("amdit", "admit"), ("refines", "refine"), ("life_span", "lifespan"), ("on_failed", "failed")],
+    [
+        ("presist", "persist"),
+        ("amdit", "admit"),
+        ("refines", "refine"),
+        ("life_span", "lifespan"),
+        ("on_failed", "failed"),
+    ],
 )
 def test_a_misspelt_hook_is_refused_with_the_one_that_was_meant(misspelt, meant):
     for method in (sync_one, async_one):
@@ -281,7 +289,7 @@ def test_a_spider_of_the_package_is_not_warned_of(caplog):
     assert caplog.records == []
 
 
-# ---- names ------------------------------------------------------------------------------------------------------------
+# ---- names -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_plugin_is_called_like_its_class_unless_it_has_a_name():

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from crawler import Headers, Request, Spider
 
 URL = "https://site.test/"
+NEW_YEAR = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 @attrs.frozen
@@ -89,7 +90,7 @@ def kept(request: Request) -> Request:
     return back
 
 
-# ---- arguments --------------------------------------------------------------------------------------------------------
+# ---- arguments -------------------------------------------------------------------------------------------------------
 
 
 def test_a_request_is_a_url_and_defaults():
@@ -109,7 +110,10 @@ def test_a_request_is_a_url_and_defaults():
         ({"a": ["1", 2], "b": ()}, "https://site.test/?a=1&a=2"),
         ({"ü": "ß&="}, "https://site.test/?%C3%BC=%C3%9F%26%3D"),
         ({"raw": b"\xff"}, "https://site.test/?raw=%FF"),
-        ({"yes": True, "no": False, "empty": None, "half": 0.5}, "https://site.test/?yes=true&no=false&empty=&half=0.5"),
+        (
+            {"yes": True, "no": False, "empty": None, "half": 0.5},
+            "https://site.test/?yes=true&no=false&empty=&half=0.5",
+        ),
         ({}, "https://site.test/"),
     ],
 )
@@ -184,9 +188,10 @@ def test_auth_comes_from_the_argument_or_the_url_and_never_stays_in_it(url, auth
 def test_every_other_argument_is_kept_as_it_is():
     request = kept(
         Request(
-            URL, "parse_item", errback="failed", cookies={"a": "b c", "c": ""}, session="ü", proxy="socks5h://p.test:1080",
-            meta={"a": [1, 2.5, None, {"b": "c"}]}, priority=-5, dont_filter=True, lane="key:A", quotas={"key:A": 2, "b": 0.5},
-            accept_status=[404, 410], timeout=2.5, attempts=1, max_body=10, plugins={"browser": {"wait": "#app"}, "warc": False},
+            URL, "parse_item", errback="failed", cookies={"a": "b c", "c": ""}, session="ü", dont_filter=True,
+            proxy="socks5h://p.test:1080", meta={"a": [1, 2.5, None, {"b": "c"}]}, priority=-5, lane="key:A",
+            quotas={"key:A": 2, "b": 0.5}, accept_status=[404, 410], timeout=2.5, attempts=1, max_body=10,
+            plugins={"browser": {"wait": "#app"}, "warc": False},
         ).moved(3, ("https://site.test/old",))
     )  # fmt: skip
     assert (request.callback, request.errback, request.cookies) == ("parse_item", "failed", {"a": "b c", "c": ""})
@@ -209,7 +214,7 @@ def test_accepted_statuses_may_come_from_anywhere():
     assert Request(URL, accept_status=iter({404})).accept_status == (404,)
 
 
-# ---- refusals ---------------------------------------------------------------------------------------------------------
+# ---- refusals --------------------------------------------------------------------------------------------------------
 
 REFUSED = [
     ("url", 5, "url must be str, not int"),
@@ -433,8 +438,8 @@ def test_what_the_callback_would_get_back_changed_is_refused(name, value):
 
 
 def test_a_callback_named_by_a_word_gets_what_msgspec_can_write():
-    request = kept(Request(URL, "typed", cb_kwargs={"point": Point(1), "when": datetime.datetime(2026, 1, 2)}))
-    assert request.cb_kwargs == {"point": {"x": 1, "y": 0.0}, "when": "2026-01-02T00:00:00"}
+    request = kept(Request(URL, "typed", cb_kwargs={"point": Point(1), "when": NEW_YEAR}))
+    assert request.cb_kwargs == {"point": {"x": 1, "y": 0.0}, "when": "2026-01-01T00:00:00Z"}
 
 
 def test_annotations_that_cannot_be_resolved_count_as_none():
@@ -447,7 +452,7 @@ def test_annotations_that_cannot_be_resolved_count_as_none():
         Request(URL, Odd().parse_odd, cb_kwargs={"page": Point(1)})
 
 
-# ---- identity ---------------------------------------------------------------------------------------------------------
+# ---- identity --------------------------------------------------------------------------------------------------------
 
 
 def test_the_key_of_a_plain_request_is_its_url():
@@ -495,12 +500,12 @@ def test_a_request_does_not_change():
     assert request.meta == {"a": 1}
 
 
-# ---- copies -----------------------------------------------------------------------------------------------------------
+# ---- copies ----------------------------------------------------------------------------------------------------------
 
 FULL = Request(
     "https://site.test/a?b", SHOP.typed, errback=SHOP.failed, method="PATCH", headers=[("X-A", "1"), ("x-a", "2")],
     json={"a": 1}, cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test", meta={"m": [1]},
-    cb_kwargs={"when": datetime.datetime(2026, 1, 2), "pair": (1, 2)}, priority=3, dont_filter=True, lane="l",
+    cb_kwargs={"when": NEW_YEAR, "pair": (1, 2)}, priority=3, dont_filter=True, lane="l",
     quotas={"q": 2}, accept_status=(404,), timeout=1.5, attempts=2, max_body=7, plugins={"x": False},
 ).moved(4, ("https://site.test/0",))  # fmt: skip
 
@@ -526,7 +531,7 @@ def test_no_field_has_its_default_in_the_full_request():
         ({"meta": {}}, "meta", {}),
         ({"meta": None}, "meta", {}),
         ({"callback": None}, "callback", None),
-        ({"callback": SHOP.typed}, "cb_kwargs", {"when": "2026-01-02T00:00:00", "pair": [1, 2]}),
+        ({"callback": SHOP.typed}, "cb_kwargs", {"when": "2026-01-01T00:00:00Z", "pair": [1, 2]}),
         ({"cb_kwargs": {"pair": (3, 4)}}, "cb_kwargs", {"pair": [3, 4]}),
         ({"lane": None}, "lane", None),
         ({"priority": 9}, "priority", 9),
@@ -567,7 +572,7 @@ def test_a_wrong_replacement_is_refused_like_a_wrong_argument():
         Request(URL).replace(callback=SHOP.needs)
 
 
-# ---- JSON -------------------------------------------------------------------------------------------------------------
+# ---- JSON ------------------------------------------------------------------------------------------------------------
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 VALUES = st.recursive(
@@ -585,7 +590,9 @@ ARGUMENTS = st.fixed_dictionaries(
         "params": st.dictionaries(TEXT, TEXT | st.integers() | st.none(), max_size=3),
         "headers": st.lists(st.tuples(st.from_regex(r"[A-Za-z0-9-]{1,5}", fullmatch=True), VISIBLE), max_size=3),
         "body": st.binary(max_size=20) | TEXT,
-        "cookies": st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.from_regex(r"[ -:<-~]{0,5}", fullmatch=True)),
+        "cookies": st.dictionaries(
+            st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.from_regex(r"[ -:<-~]{0,5}", fullmatch=True)
+        ),
         "session": TEXT,
         "auth": st.none() | st.tuples(st.just("user"), st.from_regex(r"[ -~]{0,5}", fullmatch=True)),
         "meta": st.dictionaries(TEXT, VALUES, max_size=3),

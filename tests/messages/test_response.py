@@ -13,7 +13,12 @@ PAGE = """<!doctype html><html><head><title> The
 <a>no link</a> <a href="javascript:void(0)">script</a> <a href=" https://other.test ">other</a> <a href="https://[">broken</a>
 <ul><li class="next"><a href="?page=2">next</a></li></ul> <img src="a.png"> <iframe src="frame.html"></iframe>
 </body></html>"""
-LINKS = ["https://site.test/shop/a.html", "https://site.test/b", "https://other.test/", "https://site.test/shop/list?page=2"]
+LINKS = [
+    "https://site.test/shop/a.html",
+    "https://site.test/b",
+    "https://other.test/",
+    "https://site.test/shop/list?page=2",
+]
 
 
 def page(body: str | bytes = PAGE, url: str = URL, **options) -> Response:
@@ -29,7 +34,7 @@ def parses(monkeypatch):
     return parsed
 
 
-# ---- what it carries --------------------------------------------------------------------------------------------------
+# ---- what it carries -------------------------------------------------------------------------------------------------
 
 
 def test_a_response_carries_what_was_asked():
@@ -45,7 +50,13 @@ def test_a_response_carries_what_was_asked():
 def test_a_response_is_to_a_request_of_its_url_unless_told():
     response = Response(URL)
     assert response.request == Request(URL)
-    assert (response.status, response.headers, response.body, response.attempt, response.source) == (200, {}, b"", 1, "network")
+    assert (response.status, response.headers, response.body, response.attempt, response.source) == (
+        200,
+        {},
+        b"",
+        1,
+        "network",
+    )
 
 
 def test_a_response_has_no_room_for_anything_else():
@@ -64,7 +75,7 @@ def test_a_copy_keeps_what_was_not_changed():
     assert list(response.replace().headers.pairs) == list(response.headers.pairs)
 
 
-# ---- text -------------------------------------------------------------------------------------------------------------
+# ---- text ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,7 +126,7 @@ def test_what_is_html(headers, body, is_html):
     assert Response(URL, 200, headers, body).is_html is is_html
 
 
-# ---- queries ----------------------------------------------------------------------------------------------------------
+# ---- queries ---------------------------------------------------------------------------------------------------------
 
 
 def test_elements_texts_and_attributes():
@@ -176,7 +187,9 @@ def test_json(body, content_type, value):
     assert Response(URL, 200, {"Content-Type": content_type}, body).json() == value
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"[1,]", b"NaN", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000 + b"x"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"{", b"[1,]", b"NaN", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000 + b"x"]
+)
 def test_what_is_no_json_is_refused_with_its_url(body):
     with pytest.raises(ValueError, match="^the body of https://site.test/shop/list.* is not JSON: "):
         Response(URL, body=body).json()
@@ -189,7 +202,7 @@ def test_jmespath():
     assert response.jmespath("nothing").get() is None
 
 
-# ---- links ------------------------------------------------------------------------------------------------------------
+# ---- links -----------------------------------------------------------------------------------------------------------
 
 
 def test_hrefs_are_web_urls_without_fragment_each_once_in_order():
@@ -253,7 +266,7 @@ def test_base_is_heeded_everywhere(base, url):
     assert [request.url for request in response.follow_all(["x"])] == [url]
 
 
-# ---- requests ---------------------------------------------------------------------------------------------------------
+# ---- requests --------------------------------------------------------------------------------------------------------
 
 
 def test_follow_makes_a_request_one_link_deeper():
@@ -268,7 +281,12 @@ def test_follow_makes_a_request_one_link_deeper():
 def test_what_can_be_followed():
     response = page()
     [link] = [link for link in response.links() if link.tag == "iframe"]
-    for target in (link, response.css("iframe")[0], response.xpath("//iframe")[0], response.css("iframe::attr(src)")[0]):
+    for target in (
+        link,
+        response.css("iframe")[0],
+        response.xpath("//iframe")[0],
+        response.css("iframe::attr(src)")[0],
+    ):
         assert response.follow(target).url == "https://site.test/shop/frame.html"
 
 
@@ -328,7 +346,8 @@ def test_known_links_are_left_out_and_counted():
 
 
 @pytest.mark.parametrize(
-    "options", [{"dont_filter": True}, {"method": "POST"}, {"params": {"a": 1}}, {"json": {}}, {"data": {}}, {"body": b"x"}]
+    "options",
+    [{"dont_filter": True}, {"method": "POST"}, {"params": {"a": 1}}, {"json": {}}, {"data": {}}, {"body": b"x"}],
 )
 def test_a_known_url_is_not_left_out_if_the_request_is_another(options):
     response = page()

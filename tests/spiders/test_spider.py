@@ -28,7 +28,7 @@ class Sale(Shop):
     pages: int = 2
 
 
-# ---- arguments --------------------------------------------------------------------------------------------------------
+# ---- arguments -------------------------------------------------------------------------------------------------------
 
 
 def test_a_spider_takes_its_annotated_attributes():
@@ -98,7 +98,7 @@ def test_a_spider_is_a_plugin_and_called_like_its_class():
     assert (Shop.name, Sale.name) == ("shop", "sale")
 
 
-# ---- settings ---------------------------------------------------------------------------------------------------------
+# ---- settings --------------------------------------------------------------------------------------------------------
 
 
 def test_settings_are_merged_along_the_bases():
@@ -143,7 +143,7 @@ def test_settings_of_a_mixin_count_too():
 
 def test_settings_may_be_a_dict():
     class Short(Spider):
-        settings = {"delay": 1.0, "pacing": {"a": {"rate": "1/s"}}}  # noqa: RUF012
+        settings = {"delay": 1.0, "pacing": {"a": {"rate": "1/s"}}}
 
     assert Short.settings == Settings(delay=1.0, pacing={"a": Pace(rate="1/s")})
     assert Short.merged_settings().given == Short.settings.given
@@ -153,7 +153,7 @@ def test_wrong_settings_are_refused_where_the_class_is_made():
     with pytest.raises(ConfigError, match=r"^no such setting: dealy \(did you mean delay\?\)$"):
 
         class Wrong(Spider):
-            settings = {"dealy": 1.0}  # noqa: RUF012
+            settings = {"dealy": 1.0}
 
 
 @pytest.mark.parametrize("wrong", [5, None, [("delay", 1.0)]])
@@ -162,7 +162,7 @@ def test_settings_that_are_none_are_refused_where_the_class_is_made(wrong):
         type("Wrong", (Spider,), {"settings": wrong})
 
 
-# ---- start and parse --------------------------------------------------------------------------------------------------
+# ---- start and parse -------------------------------------------------------------------------------------------------
 
 
 def test_start_asks_for_the_start_pages_one_by_one():

@@ -37,7 +37,7 @@ class Notes(Plugin):
         self.pages.append(response.url)
 
 
-# ---- collect ----------------------------------------------------------------------------------------------------------
+# ---- collect ---------------------------------------------------------------------------------------------------------
 
 
 async def test_items_come_as_the_spider_made_them_in_the_order_of_pages(autojump_clock):
@@ -66,7 +66,9 @@ async def test_a_crawl_may_fail_and_tells_so(autojump_clock):
 
 async def test_anything_that_httpx_can_talk_over_is_a_site(autojump_clock, nursery):
     async def handler(asked):
-        return Reply(b"<h1>wire</h1>", headers={"Content-Type": "text/html"}) if asked.target == "/" else Reply(b"", 404)
+        return (
+            Reply(b"<h1>wire</h1>", headers={"Content-Type": "text/html"}) if asked.target == "/" else Reply(b"", 404)
+        )
 
     for site in (Wire(nursery, handler), FakeSite({"/": "<h1>wire</h1>"}).transport):
         assert (await collect(Books(), site)).items == [Book("wire"), {"url": URL}]
@@ -83,7 +85,7 @@ async def test_one_spider_can_be_collected_twice(autojump_clock):
         assert (await collect(spider, FakeSite({"/": "<h1>x</h1>"}))).items == [Book("x"), {"url": URL}]
 
 
-# ---- response_for -----------------------------------------------------------------------------------------------------
+# ---- response_for ----------------------------------------------------------------------------------------------------
 
 
 def test_a_response_is_html_unless_told_otherwise():
@@ -98,7 +100,7 @@ def test_the_url_of_a_response_is_canonical():
     assert response_for("HTTPS://Site.test#x").url == URL
 
 
-# ---- callback_results -------------------------------------------------------------------------------------------------
+# ---- callback_results ------------------------------------------------------------------------------------------------
 
 
 class Forms(Spider):

@@ -25,7 +25,7 @@ async def client():
         await made.aclose()
 
 
-# ---- pages ------------------------------------------------------------------------------------------------------------
+# ---- pages -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,11 @@ async def test_header_fields_of_the_same_name_are_all_sent(client):
     site = FakeSite({"/": Page("x", headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])})
     response = await client(site).get("https://site.test/")
     assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
+
+
+async def test_header_fields_may_hold_any_text(client):
+    response = await client(FakeSite({"/": Page("x", headers={"X-Name": "ü"})})).get("https://site.test/")
+    assert dict(response.headers.raw)[b"X-Name"] == "ü".encode()
 
 
 async def test_a_list_is_one_answer_after_the_other_and_the_last_stays(client):
@@ -103,18 +108,25 @@ async def test_what_a_function_makes_must_be_a_page_too(client):
         await client(FakeSite({"/a": lambda request: None})).get("https://site.test/a")
 
 
-# ---- places -----------------------------------------------------------------------------------------------------------
+# ---- places ----------------------------------------------------------------------------------------------------------
 
 
 async def test_pages_stand_on_several_hosts(client):
-    site = FakeSite({"/": "a", "https://other.test/": "b", "http://site.test:8080/x#y": "c"}, host="https://www.site.test/")
+    site = FakeSite(
+        {"/": "a", "https://other.test/": "b", "http://site.test:8080/x#y": "c"}, host="https://www.site.test/"
+    )
     urls = ["https://www.site.test/", "https://OTHER.test", "http://site.test:8080/x"]
     assert [(await client(site).get(url)).text for url in urls] == ["a", "b", "c"]
 
 
 async def test_what_is_not_there_is_404_robots_too(client):
     asking = client(FakeSite({"/": "x"}))
-    for url in ("https://site.test/robots.txt", "https://site.test/nothing", "http://site.test/", "https://other.test/"):
+    for url in (
+        "https://site.test/robots.txt",
+        "https://site.test/nothing",
+        "http://site.test/",
+        "https://other.test/",
+    ):
         assert (await asking.get(url)).status_code == 404
 
 
@@ -151,7 +163,7 @@ async def test_head_has_the_headers_and_no_body(client):
     assert response.headers["content-type"] == "text/html; charset=utf-8"
 
 
-# ---- the log ----------------------------------------------------------------------------------------------------------
+# ---- the log ---------------------------------------------------------------------------------------------------------
 
 
 async def test_the_log_has_every_visit_in_order(client, autojump_clock):
@@ -188,7 +200,7 @@ async def test_the_peak_is_the_most_exchanges_at_once_on_one_host(client, autoju
     assert site.peak == {"https://site.test": 3, "https://other.test": 1}
 
 
-# ---- time -------------------------------------------------------------------------------------------------------------
+# ---- time ------------------------------------------------------------------------------------------------------------
 
 
 async def test_a_delay_passes_in_virtual_time(client, autojump_clock):

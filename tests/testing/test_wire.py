@@ -98,7 +98,7 @@ async def test_an_answer_that_has_no_body_sends_none(nursery, method, status):
         assert len(wire.connections) == 1
 
 
-# ---- time -------------------------------------------------------------------------------------------------------------
+# ---- time ------------------------------------------------------------------------------------------------------------
 
 
 async def test_a_body_in_steps_comes_in_chunks_with_pauses(nursery, autojump_clock):
@@ -175,7 +175,7 @@ async def test_a_cancelled_request_closes_its_connection_and_leaves_the_others(n
     assert [len(one.requests) for one in wire.connections] == [2, 1]
 
 
-# ---- faults -----------------------------------------------------------------------------------------------------------
+# ---- faults ----------------------------------------------------------------------------------------------------------
 
 
 async def test_a_server_may_break_off_at_once(nursery):
