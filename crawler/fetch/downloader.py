@@ -72,10 +72,9 @@ class Downloader:
         return answer
 
     async def _exchange(self, request: Request, on_sent: Callable[[], None] | None) -> Response:
+        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._fields(request)]
         try:
-            wire = httpx.Request(
-                request.method, request.url, headers=self._fields(request), content=request.body or None
-            )
+            wire = httpx.Request(request.method, request.url, headers=fields, content=request.body or None)
             wire.extensions = {"proxy": request.proxy} if request.proxy else {}
             if on_sent is not None and self._tells_sent:
                 wire.extensions["on_sent"] = on_sent

@@ -257,6 +257,7 @@ class _Server:
         head: h11.Request | None = None
         body = bytearray()
         while True:
+            await trio.lowlevel.checkpoint()
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError:

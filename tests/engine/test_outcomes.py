@@ -558,3 +558,9 @@ async def test_a_spider_that_begins_nowhere_is_warned(
 ) -> None:
     await collect(Follow(start_urls=[]), FakeSite({}))
     assert "it begins nowhere" in caplog.text
+
+
+async def test_a_cookie_comes_back_byte_for_byte(autojump_clock: MockClock) -> None:
+    site = FakeSite({"/": Page("<a href='/b'>x</a>", headers=[("Set-Cookie", "n=\u00e9")]), "/b": "x"})
+    await collect(Follow(), site)
+    assert site.visits("/b")[0].headers["cookie"] == "n=\u00e9".encode().decode("latin-1")
