@@ -60,7 +60,7 @@ class Report:
     lanes: dict[str, dict[str, Any]]
     """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
     earlier: dict[str, int] = attrs.field(factory=dict)
-    """Of a job that was continued: `pages`, `items` and `requests` of its earlier runs, which the counts above include."""
+    """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
     stopped_by_limit: bool = False
     """Whether a quota, a budget or `max_errors` ended it (exit code 3)."""
     interrupted: bool = False

@@ -116,13 +116,12 @@ class CookieJar:
                 continue
             site = self._sites.setdefault((session, _site(cookie.domain)), {})
             key = (cookie.domain, cookie.path, cookie.name)
-            had = site.pop(key, None)
-            ended = _has_ended(cookie, now)
-            if not ended or had is not None:
-                self._changes.append((session, cookie, not ended))
-            if ended:
+            if _has_ended(cookie, now):
+                if site.pop(key, None) is not None:
+                    self._changes.append((session, cookie, False))
                 continue
-            site[key] = cookie
+            site[key] = cookie  # one that takes the place of another keeps its place in the order
+            self._changes.append((session, cookie, True))
             if len(site) > PER_SITE:
                 oldest = next((old for old in site if _has_ended(site[old], now)), next(iter(site)))
                 self._changes.append((session, site.pop(oldest), False))

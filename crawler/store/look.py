@@ -14,7 +14,7 @@ import msgspec
 from crawler.errors import JobError
 from crawler.messages import Request, Row
 from crawler.store.folder import DATABASE, SPOOL, connect, locked, told
-from crawler.store.schema import pack
+from crawler.store.schema import INSERT, pack
 from crawler.store.spool import read_rows
 
 __all__ = ["FailedRequest", "JobState", "failures", "items", "look", "retry_failed"]
