@@ -49,6 +49,7 @@ async def conduct(running: RunningCrawl) -> None:
             async with trio.open_nursery() as keepers:
                 await followers.start(keepers)
                 await keepers.start(writer.run, to_write)
+                writer.stop_at_limits()
                 try:
                     with messages, shutdown.working():
                         await _work(running, ready_send, ready_receive, messages, writer, leases)

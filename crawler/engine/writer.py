@@ -93,7 +93,7 @@ class Writer:
                 crawl.stats.filtered["duplicate"] += committed.duplicates
             for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
                 self._settle(outcome, verdict)
-            self._stop_at_limits()
+            self.stop_at_limits()
         crawl.frontier.changed.set()
         if self._followers:
             await self._followers.keep_up()
@@ -185,7 +185,8 @@ class Writer:
         stats.failures[reason] += 1
         stats.sample(reason, url)
 
-    def _stop_at_limits(self) -> None:
+    def stop_at_limits(self) -> None:
+        """Stops the crawl if a limit is reached, by this run or by an earlier one of its job."""
         stats, settings, shutdown = self._crawl.stats, self._crawl.settings, self._crawl.shutdown
         if settings.max_pages is not None and stats.pages >= settings.max_pages:
             shutdown.stop("max_pages")

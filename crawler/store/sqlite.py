@@ -141,9 +141,10 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            raise JobError(told(self.folder / DATABASE, error)) from error
+        finally:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
-            raise JobError(told(self.folder / DATABASE, error)) from error
 
     def _begin(self) -> None:
         self._database.execute("BEGIN IMMEDIATE")
