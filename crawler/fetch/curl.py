@@ -228,7 +228,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         """Wait for what libcurl wants, while it has transfers. A system task: nothing may be raised out of it."""
         try:
             while self._transfers or await self._linger():
-                with trio.CancelScope(deadline=self._due) as self._nap:
+                with trio.CancelScope(deadline=self._due) as self._nap:  # noqa: ASYNC912 - it waits for the poller inside
                     while self._transfers:
                         self._act(await self._poller.wait())
                 if self._transfers:
