@@ -25,6 +25,7 @@ from trio.lowlevel import enable_ki_protection
 
 from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
+from crawler.fetch.lean import Target, target_of
 from crawler.fetch.options import PROXY_PORTS, Options, proxy_of
 from crawler.fetch.poller import Poller, Ready, open_poller
 from crawler.fetch.resolve import Resolver, Resolves
@@ -113,9 +114,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
             httpx.RequestError: there is none.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        if request.url.scheme not in ("http", "https") or not request.url.host:
-            words = f"not an http or https URL: {request.url}"
-            raise failure(httpx.UnsupportedProtocol, words, request=request, sent=False)
+        try:
+            target = target_of(request)
+        except ValueError as error:
+            raise failure(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
         exchange = Exchange(
             request,
             body=await request.aread(),
@@ -125,7 +127,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             drop=self._drop,
         )
         try:
-            self._start(exchange, await self._addresses(exchange))
+            self._start(exchange, await self._addresses(exchange, target))
             return await exchange.response()
         except BaseException:
             exchange.close()
@@ -138,13 +140,12 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     # ---- the beginning and the end of a transfer --------------------------------------------------------------------
 
-    async def _addresses(self, exchange: Exchange) -> list[str]:
+    async def _addresses(self, exchange: Exchange, target: Target) -> list[str]:
         """Names and addresses for libcurl's own cache (CURLOPT_RESOLVE); names that proxies resolve are not ours."""
         proxy = exchange.proxy
         hosts = []
         if proxy is None or proxy.scheme == "socks5":
-            url = exchange.request.url
-            hosts.append((url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)))
+            hosts.append((target.host, target.port))
         if proxy is not None:
             hosts.append((proxy.raw_host.decode("ascii"), proxy.port or PROXY_PORTS[proxy.scheme]))
         entries = []
@@ -228,7 +229,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         """Wait for what libcurl wants, while it has transfers. A system task: nothing may be raised out of it."""
         try:
             while self._transfers or await self._linger():
-                with trio.CancelScope(deadline=self._due) as self._nap:
+                with trio.CancelScope(deadline=self._due) as self._nap:  # noqa: ASYNC912 - it waits for the poller inside
                     while self._transfers:
                         self._act(await self._poller.wait())
                 if self._transfers:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
 import trio
@@ -14,6 +14,7 @@ from crawler.errors import BodyTooLarge, FetchTimeout, RequestError
 from crawler.fetch.cookies import CookieJar
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
+from crawler.fetch.lean import LeanRequest
 from crawler.headers import Headers
 from crawler.messages import Request, Response
 
@@ -46,7 +47,7 @@ class Downloader:
         self.settings = settings
         self.cookies = CookieJar()
         self._clock = clock
-        self._tells_sent = isinstance(transport, CurlTransport)
+        self._is_curl = isinstance(transport, CurlTransport)
         self._default_fields = [("User-Agent", settings.user_agent), ("Accept", ACCEPT)]
 
     async def fetch(self, request: Request, *, attempt: int = 1, on_sent: Callable[[], None] | None = None) -> Response:
@@ -72,15 +73,11 @@ class Downloader:
         return answer
 
     async def _exchange(self, request: Request, on_sent: Callable[[], None] | None) -> Response:
-        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._fields(request)]
         try:
-            wire = httpx.Request(request.method, request.url, headers=fields, content=request.body or None)
-            wire.extensions = {"proxy": request.proxy} if request.proxy else {}
-            if on_sent is not None and self._tells_sent:
-                wire.extensions["on_sent"] = on_sent
+            wire = self._wire(request, on_sent)
         except Exception as error:
             raise translate(error, request) from error
-        sent = on_sent is None or self._tells_sent
+        sent = on_sent is None or self._is_curl
         try:
             answer = await self.transport.handle_async_request(wire)
         except NOT_SENT as error:
@@ -105,14 +102,24 @@ class Downloader:
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         return Response(request.url, answer.status_code, headers, body, request=request)
 
+    def _wire(self, request: Request, on_sent: Callable[[], None] | None) -> httpx.Request:
+        """The request as the transport takes it."""
+        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._fields(request)]
+        extensions: dict[str, Any] = {"proxy": request.proxy} if request.proxy else {}
+        if not self._is_curl:
+            content = request.body or None
+            return httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
+        if on_sent is not None:
+            extensions["on_sent"] = on_sent
+        return LeanRequest(request.method, request.url, fields, request.body, extensions)
+
     async def _read(self, answer: httpx.Response, request: Request) -> bytes:
         """The decoded body, as far as it is allowed."""
         most = self.settings.max_body if request.max_body is None else request.max_body
         chunks: list[bytes] = []
         size = 0
         try:
-            # httpx says iterator, and makes a generator, which has to be closed if it is left early
-            async with aclosing(cast("AsyncGenerator[bytes, None]", answer.aiter_bytes())) as body:
+            async with self._body(answer) as body:
                 async for chunk in body:
                     size += len(chunk)
                     if size > most:
@@ -122,6 +129,13 @@ class Downloader:
             with trio.CancelScope(shield=True):
                 await answer.aclose()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _body(self, answer: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
+        """The decoded body: what libcurl has decoded as it comes, the rest through httpx."""
+        if self._is_curl and "content-encoding" not in answer.headers:
+            return nullcontext(cast("AsyncIterable[bytes]", answer.stream))
+        # httpx says iterator, and makes a generator, which has to be closed if it is left early
+        return aclosing(cast("AsyncGenerator[bytes, None]", answer.aiter_bytes()))
 
     def _fields(self, request: Request) -> list[tuple[str, str]]:
         """The header fields in order: the user's own take the place of ours."""

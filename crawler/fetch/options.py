@@ -14,6 +14,7 @@ import pycurl
 
 from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
+from crawler.fetch.lean import LeanRequest
 
 __all__ = ["PROXY_PORTS", "Options", "proxy_of"]
 
@@ -81,10 +82,15 @@ class Options:
         Raises:
             ValueError: it is no request that can be sent; the message says why.
         """
-        request, url = exchange.request, exchange.request.url
-        lines, decode = _header_lines(tuple(request.headers.raw), len(exchange.body))
+        request = exchange.request
+        if isinstance(request, LeanRequest):
+            fields, address = request.fields, request.address.encode("ascii")
+        else:
+            url = request.url
+            fields, address = request.headers.raw, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
+        lines, decode = _header_lines(tuple(fields), len(exchange.body))
         setopt = curl.setopt
-        setopt(pycurl.URL, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path))
+        setopt(pycurl.URL, address)
         setopt(pycurl.HTTPHEADER, lines)
         setopt(pycurl.PREREQFUNCTION, exchange.on_start)
         setopt(pycurl.HEADERFUNCTION, exchange.on_header)

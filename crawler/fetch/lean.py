@@ -1,0 +1,88 @@
+"""`LeanRequest`: a request of the crawl for libcurl, without the objects that only httpx's own machinery looks at.
+
+Taking a URL apart and putting headers into a dictionary is most of what an `httpx.Request` costs; libcurl needs
+neither.
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import Any
+
+import attrs
+import httpx
+
+from crawler import urls
+
+__all__ = ["LeanRequest", "Target", "target_of"]
+
+PORTS = {"http": 80, "https": 443}
+
+
+class LeanRequest(httpx.Request):
+    """An `httpx.Request` whose `url`, `headers` and `stream` are made when somebody looks at them.
+
+    Parameters:
+        method: HTTP method.
+        address: the canonical URL.
+        fields: header names and values, in order.
+        body: the content.
+        extensions: as httpx has them.
+    """
+
+    def __init__(
+        self, method: str, address: str, fields: list[tuple[bytes, bytes]], body: bytes, extensions: dict[str, Any]
+    ) -> None:
+        self.method = method
+        self.address = address
+        self.fields = fields
+        self.body = body
+        self.extensions = extensions
+
+    @cached_property
+    def url(self) -> httpx.URL:  # type: ignore[override]
+        """The URL, taken apart."""
+        return httpx.URL(self.address)
+
+    @cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        """The header fields, as a mapping."""
+        return httpx.Headers(self.fields)
+
+    @cached_property
+    def stream(self) -> httpx.ByteStream:  # type: ignore[override]
+        """The content, as a stream."""
+        return httpx.ByteStream(self.body)
+
+    async def aread(self) -> bytes:
+        """The content."""
+        return self.body
+
+
+@attrs.frozen
+class Target:
+    """Where a request goes."""
+
+    scheme: str
+    host: str
+    """Without brackets; an internationalised name in its ASCII form."""
+    port: int
+
+
+def target_of(request: httpx.Request) -> Target:
+    """Where a request goes.
+
+    Raises:
+        ValueError: its URL has no host, or another scheme than ``http`` and ``https``.
+    """
+    if isinstance(request, LeanRequest):
+        return _of_origin(urls.origin(request.address))
+    url = request.url
+    if url.scheme not in PORTS or not url.host:
+        raise ValueError(f"not an http or https URL: {url}")
+    return Target(url.scheme, url.raw_host.decode("ascii"), url.port or PORTS[url.scheme])
+
+
+@lru_cache(maxsize=4096)
+def _of_origin(origin: str) -> Target:
+    url = httpx.URL(origin)
+    return Target(url.scheme, url.raw_host.decode("ascii"), url.port or PORTS[url.scheme])
