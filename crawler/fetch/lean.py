@@ -2,6 +2,7 @@
 
 Taking a URL apart and putting headers into a dictionary is most of what an `httpx.Request` costs; libcurl needs
 neither.
+"""
 
 from __future__ import annotations
 
