@@ -32,6 +32,11 @@ log = logging.getLogger("crawler.engine")
 
 def _check_start(spider: Spider) -> None:
     """Refuses start URLs that are none, before anything is started."""
+    if not callable(spider.start):
+        raise ConfigError(
+            f"{type(spider).__name__}.start is {spider.start!r}, and should be the method that gives the first requests: "
+            "keep an argument of that name in start_urls"
+        )
     if type(spider).start is not Spider.start:
         return
     name = type(spider).__name__
