@@ -92,15 +92,21 @@ class Attempts:
                 return response
         return None
 
-    async def send(self, request: Request, attempt: int, on_sent: Callable[[], None]) -> Answer:
+    async def send(self, request: Request, attempt: int, on_sent: Callable[[], None], *, paced: bool) -> Answer:
         """One attempt through the `fetch` hooks.
+
+        Parameters:
+            request: what to ask.
+            attempt: its number, from 1.
+            on_sent: called once when bytes may have gone out.
+            paced: whether its lane has a pace to keep.
 
         Raises:
             RequestError: there was no answer.
         """
 
         async def network(request: Request) -> Response:
-            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent)
+            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced)
 
         if not self._table.fetch:
             return await network(request)

@@ -198,7 +198,7 @@ class RunningCrawl:
             def sent() -> None:
                 ticket.sent = True
 
-            answer = await self.attempts.send(request, attempt, sent)
+            answer = await self.attempts.send(request, attempt, sent, paced=lane.paced())
             if not isinstance(answer, Response):
                 raise Refused(f"a plugin gave no answer: {answer.reason}", by="plugin", request=request)
             self.stats.requests += 1
@@ -255,7 +255,9 @@ class RunningCrawl:
             answer = await self.attempts.answer(request) if self.table.answer else None
             if answer is not None:
                 return answer
-            sent_answer = await self.attempts.send(request, ticket.pending.attempts + 1, sent)
+            sent_answer = await self.attempts.send(
+                request, ticket.pending.attempts + 1, sent, paced=ticket.lane.paced()
+            )
             if not isinstance(sent_answer, Response):
                 raise Refused(f"a plugin gave no answer: {sent_answer.reason}", by="plugin", request=request)
             self.stats.requests += 1

@@ -159,7 +159,7 @@ class Worker:
                 def sent() -> None:
                     ticket.sent = True
 
-                answer = await crawl.attempts.send(request, outcome.attempts, sent)
+                answer = await crawl.attempts.send(request, outcome.attempts, sent, paced=ticket.lane.paced())
             if isinstance(answer, Response):
                 response = answer
                 outcome.status, outcome.size = answer.status, len(answer.body)

@@ -134,6 +134,10 @@ class Lane:
         delay = max(self.pace.delay or 0.0, *asked, 0.0)
         return delay * (1.0 + self.chance.random() * (self.pace.jitter or 0.0)) if delay else 0.0
 
+    def paced(self) -> bool:
+        """Whether starts have to keep a distance."""
+        return bool(self.rates) or self.interval() > 0
+
     def take(self, ticket: Ticket) -> None:
         """Stamps a start: a token, and the pace."""
         self.limiter.acquire_on_behalf_of_nowait(ticket)
