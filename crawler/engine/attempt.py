@@ -19,8 +19,8 @@ __all__ = ["Attempts", "RetryPolicy", "is_transient"]
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2."""
 TRANSIENT: Final = frozenset({408, 425, 429})
-LONGEST_WAIT: Final = 3600.0
-"""Seconds: what a ``Retry-After`` is believed at most."""
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds: who has to be waited for longer is given up."""
 log = logging.getLogger("crawler.engine")
 
 Answer = Response | Retry | Drop
@@ -62,7 +62,9 @@ class RetryPolicy:
         backoff = full_jitter(
             attempts, base=self._settings.backoff_base, cap=self._settings.backoff_max, random=self._chance
         )
-        return backoff if stated is None else min(stated, LONGEST_WAIT)
+        if stated is None:
+            return backoff
+        return stated if stated <= LONGEST_WAIT else None
 
 
 class Attempts:
@@ -119,15 +121,20 @@ class Attempts:
         if request.plugins.get(hook.plugin.name) is False:
             return await self._through(index + 1, request, network)
         sent: list[Answer] = []
+        begun = False
 
         async def send(request: Request) -> Answer:
-            if sent:
+            nonlocal begun
+            if begun:
                 raise RuntimeError("send() may be awaited once")
+            begun = True
             answer = await self._through(index + 1, request, network)
             sent.append(answer)
             return answer
 
         answer: Answer | None = await _guard(hook, request, hook.call(request, send), Answer)
+        if isinstance(answer, Response) and not begun and answer.request is not request:
+            answer = answer.replace(request=request)  # made by hand: it belongs to what was asked
         if answer is not None:
             return answer
         return sent[0] if sent else await self._through(index + 1, request, network)

@@ -14,7 +14,7 @@ import trio
 from crawler.engine.job import Job
 from crawler.engine.prepared import Prepared
 from crawler.engine.report import Report
-from crawler.errors import CrawlFailed
+from crawler.errors import CrawlerError
 from crawler.hooks.plugin import Plugin
 from crawler.messages import Item, Row
 from crawler.settings import Settings
@@ -91,11 +91,11 @@ async def _run_with_signals(prepared: Prepared, transport: httpx.AsyncBaseTransp
 
 
 async def _heed(signals: AsyncIterator[int], prepared: Prepared) -> None:
-    """First signal: no new work. Second: now."""
+    """First signal: no new work. Second: now. Third: whatever it is that still holds it up."""
     count = 0
     async for _ in signals:
         count += 1
-        if prepared.running is None:
+        if prepared.running is None or count > 2:
             raise KeyboardInterrupt
         if count == 1:
             prepared.running.shutdown.stop("interrupted", interrupted=True)
@@ -110,8 +110,10 @@ class ItemStream:
         self._items = items
         self.report: Report | None = None
         """What the crawl did, once it has ended."""
-        self.failure: CrawlFailed | None = None
+        self.failure: CrawlerError | None = None
         """Why the crawl could not go on, if so."""
+        self.told = False
+        """Whether that was raised."""
 
     def __aiter__(self) -> AsyncIterator[Item]:
         return self
@@ -120,8 +122,9 @@ class ItemStream:
         try:
             return await self._items.receive()
         except trio.EndOfChannel:
-            if self.failure is not None:
-                raise self.failure from None
+            if self.failure is not None and not self.told:
+                self.told = True
+                raise self.failure  # noqa: B904 - its cause is its own
             raise StopAsyncIteration from None
 
 
@@ -164,7 +167,7 @@ async def stream(
         with send:
             try:
                 items.report = await prepared.run(transport)
-            except CrawlFailed as error:
+            except CrawlerError as error:
                 items.failure = error
 
     async with trio.open_nursery() as nursery:
@@ -177,3 +180,5 @@ async def stream(
         nursery.cancel_scope.cancel(reason="the block of stream() was left")
     if raised is not None:
         raise raised
+    if items.failure is not None and not items.told:
+        raise items.failure

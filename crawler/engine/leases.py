@@ -20,7 +20,7 @@ LEASE: Final = 60.0
 ROBOTS_AGE: Final = 86_400.0
 """Seconds that a robots.txt may be used (RFC 9309 section 2.4)."""
 LOOK: Final = 1.0
-"""Seconds between two looks for lanes that may go, while none of them could."""
+"""Seconds between two looks for lanes that may go."""
 
 
 class Leases:
@@ -66,14 +66,14 @@ class Leases:
             Seconds since the epoch: when to look again.
         """
         frontier, now = self._frontier, self._clock()
-        if not self._store.unclaimed or frontier.room():
+        if frontier.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.most_lanes):
             return float("inf")
         if now >= self._look_at:
             idle = list(frontier.idle(now))
             for lane in idle:
                 frontier.close(lane)
                 await self._store.release(lane.name, lane.epoch, lane.state())
-            self._look_at = now if idle else now + LOOK
+            self._look_at = now + LOOK
         return self._look_at
 
     async def end(self) -> None:

@@ -15,6 +15,7 @@ from crawler.engine.running import RunningCrawl
 from crawler.engine.scheduler import conduct
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 from crawler.fetch.curl import CurlTransport
+from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.table import HookTable
 from crawler.settings import Settings
@@ -34,7 +35,7 @@ def _check_start(spider: Spider) -> None:
     """Refuses start URLs that are none, before anything is started."""
     if not callable(spider.start):
         raise ConfigError(
-            f"{type(spider).__name__}.start is {spider.start!r}, and should be the method that gives the first requests: "
+            f"{type(spider).__name__}.start is {spider.start!r}, not the method that gives the first requests: "
             "keep an argument of that name in start_urls"
         )
     if type(spider).start is not Spider.start:
@@ -89,20 +90,18 @@ class Prepared:
             JobError: the job cannot be used.
             CrawlFailed: the crawl could not go on.
         """
-        report: Report | None = None
         if type(self.spider).start is Spider.start and not self.spider.start_urls:
             log.warning("%s has no start_urls and no start(): it begins nowhere", type(self.spider).__name__)
+        outer = current_page.set(None)  # a crawl inside of a handler is no part of that page
         try:
             async with AsyncExitStack() as stack:
                 store = self._store(stack)
                 running = await self._running(stack, store, transport)
                 timer = Timer(running.clock(), running.stats)
                 await self._tell_positions(store)
-                for hook in self.table.lifespan:
-                    await stack.enter_async_context(_lifespan(hook.plugin, running))
-                await self._keep_positions(store)
-                await conduct(running)
-                report = timer.report(
+                if not await self._live(running):
+                    raise CrawlFailed("the lifespan of a plugin cancelled the crawl")
+                return timer.report(
                     running.stats,
                     now=running.clock(),
                     finished=running.reason or "finished",
@@ -113,9 +112,20 @@ class Prepared:
         except ExceptionGroup as group:
             leaf = _first(group)
             raise (JobError(str(leaf)) if isinstance(leaf, JobError) else CrawlFailed(_told(leaf))) from group
-        if report is None:
-            raise CrawlFailed("the lifespan of a plugin cancelled the crawl")
-        return report
+        finally:
+            current_page.reset(outer)
+
+    async def _live(self, running: RunningCrawl) -> bool:
+        """The lifespans, and the crawl inside; whether it came to an end of its own or by a stop."""
+        ended = False
+        with running.shutdown.around() as scope:
+            async with AsyncExitStack() as stack:
+                for hook in self.table.lifespan:
+                    await stack.enter_async_context(_lifespan(hook.plugin, running))
+                await self._keep_positions(running.store)
+                await conduct(running)
+                ended = True
+        return ended or scope.cancelled_caught
 
     def _store(self, stack: AsyncExitStack) -> Store:
         if self.job is None:
@@ -165,12 +175,12 @@ class Prepared:
 @asynccontextmanager
 async def _lifespan(plugin: Plugin, running: RunningCrawl) -> AsyncIterator[None]:
     """The plugin's own lifespan; what it raises is a failure of the crawl, in one clear line."""
-    manager = plugin.lifespan(running)
-    if not hasattr(manager, "__aenter__"):
-        raise PluginError(
-            f"{plugin.name}.lifespan() must be an async context manager: decorate it with @asynccontextmanager"
-        )
     try:
+        manager = plugin.lifespan(running)
+        if not hasattr(manager, "__aenter__"):
+            raise PluginError(
+                f"{plugin.name}.lifespan() must be an async context manager: decorate it with @asynccontextmanager"
+            )
         await manager.__aenter__()
     except (CrawlerError, ExceptionGroup):
         raise

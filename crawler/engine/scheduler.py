@@ -41,21 +41,37 @@ async def conduct(running: RunningCrawl) -> None:
     followers = Followers(running, running.table.persist)
     writer = Writer(running, followers)
     leases = Leases(running.frontier, running.store, running.clock, unclean=running.unclean)
-    try:
-        async with trio.open_nursery() as helpers:
-            running.tasks = helpers
-            if running.settings.max_seconds is not None:
-                helpers.start_soon(_stop_after, shutdown, running.settings.max_seconds)
+    kept = trio.Event()
+
+    async def keep(*, task_status: trio.TaskStatus[None]) -> None:
+        """Writer and sinks, shielded from everything but the deadlines of a stop."""
+        try:
             async with trio.open_nursery() as keepers:
-                await followers.start(keepers)
-                await keepers.start(writer.run, to_write)
-                writer.stop_at_limits()
                 try:
-                    with messages, shutdown.working():
-                        await _work(running, ready_send, ready_receive, messages, writer, leases)
+                    await followers.start(keepers)
+                    await keepers.start(writer.run, to_write)
                 except BaseException:
                     shutdown.stop_now("cancelled")
                     raise
+                task_status.started()
+        finally:
+            kept.set()
+
+    try:
+        async with trio.open_nursery() as helpers:
+            running.start_tasks(helpers)
+            if running.settings.max_seconds is not None:
+                helpers.start_soon(_stop_after, shutdown, running.settings.max_seconds)
+            try:
+                with messages:
+                    await helpers.start(keep)
+                    writer.stop_at_limits()
+                    with shutdown.working():
+                        await _work(running, ready_send, ready_receive, messages, writer, leases)
+                await kept.wait()  # not in the nursery's own wait, where a cancel would pass unnoticed
+            except BaseException:
+                shutdown.stop_now("cancelled")
+                raise
             running.tasks = None
             helpers.cancel_scope.cancel(reason="the crawl has ended")
     finally:
@@ -82,6 +98,7 @@ async def _work(
                 feeders.start_soon(seeds.start)
                 feeders.start_soon(seeds.added)
                 await dispatch(running, ready_send, seeds, leases)
+                seeds.end()
                 feeders.cancel_scope.cancel(reason="nothing more is started")
 
 

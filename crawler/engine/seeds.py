@@ -37,6 +37,8 @@ class Seeds:
         self._crawl = crawl
         self._writer = writer
         self._messages = messages
+        self.ended = False
+        """Whether nothing more is started."""
 
     def pending(self) -> bool:
         """Whether more requests may come, or are on their way."""
@@ -51,6 +53,8 @@ class Seeds:
             produced = await produced
         if isinstance(produced, AsyncIterable):
             await self._pull(produced)
+        elif isinstance(produced, Request):
+            await self._bring([produced])
         elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
             values = iter(produced)
             while batch := [_request(value) for value in itertools.islice(values, BATCH)]:
@@ -68,29 +72,38 @@ class Seeds:
                 await self._bring([_request(value)])
 
     async def _bring(self, batch: list[Request]) -> None:
-        await self._send(batch, start=True)
-        while self._writer.starts > MOST:
-            await self._crawl.frontier.changed.wait()
+        """Hands requests on, and waits while enough of them wait.
+
+        Shielded: while an async `start()` is suspended, a cancel scope that is open in it must not reach the engine.
+        """
+        with trio.CancelScope(shield=True):
+            await self._send(batch)
+            while self._writer.starts > MOST and not self.ended:
+                await self._crawl.frontier.changed.wait()
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    def end(self) -> None:
+        """Nothing more is started: nobody has to wait here."""
+        self.ended = True
+        self._crawl.frontier.changed.set()
 
     async def added(self) -> None:
         """Brings what `crawl.add` leaves in the inbox; runs until it is cancelled."""
         crawl = self._crawl
         while True:
             if crawl.inbox:
-                await self._send(crawl.inbox.copy(), start=False)
+                requests = crawl.inbox.copy()
+                await self._send(requests)
+                del crawl.inbox[: len(requests)]
             else:
                 await crawl.added.wait()
 
-    async def _send(self, requests: list[Request], *, start: bool) -> None:
+    async def _send(self, requests: list[Request]) -> None:
         self._writer.arriving += 1
-        if not start:
-            del self._crawl.inbox[: len(requests)]
         try:
-            await self._messages.send(Arrivals(requests, start))
-        except trio.Cancelled:
+            await self._messages.send(Arrivals(requests))
+        except BaseException:
             self._writer.arriving -= 1
-            if not start:
-                self._crawl.inbox[:0] = requests
             raise
 
 

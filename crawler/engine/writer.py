@@ -33,8 +33,6 @@ class Arrivals:
 
     requests: list[Request]
     """What is to be fetched, if it is not known."""
-    start: bool = False
-    """Whether they are start requests."""
 
 
 Message: TypeAlias = Outcome | Arrivals
@@ -55,7 +53,7 @@ class Writer:
         self.arriving = 0
         """Arrivals on their way here."""
         self.starts = 0
-        """Start requests that are not settled."""
+        """Requests that no page made and that are not settled."""
 
     async def run(
         self,
@@ -108,8 +106,7 @@ class Writer:
         added = crawl.store.live - live
         if added < len(admitted):
             crawl.stats.filtered["duplicate"] += len(admitted) - added
-        if arrivals.start:
-            self.starts += added
+        self.starts += added
         self.arriving -= 1
 
     def _within_limits(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -132,7 +129,7 @@ class Writer:
             crawl.frontier.put_back(ticket, outcome.not_before)
         else:
             crawl.frontier.settle(ticket)
-            if ticket.request.depth == 0:
+            if ticket.request.depth == 0 and not ticket.request.redirects:
                 self.starts -= 1
 
     def _observed(self) -> Observations:

@@ -137,7 +137,7 @@ class Downloader:
                         raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
                     chunks.append(chunk)
         finally:
-            with trio.CancelScope(shield=True):
+            with trio.move_on_after(1, shield=True):
                 await answer.aclose()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -11,14 +11,12 @@ import attrs
 import trio
 
 from crawler import urls
-from crawler.frontier.ticket import Order, Pending, Ticket
+from crawler.frontier.ticket import START, Order, Pending, Ticket
 from crawler.limits.gcra import Gcra
 from crawler.limits.pace import Pace, parse_rate
 from crawler.messages import Request
 
 __all__ = ["Lane", "RobotsRules", "lane_name"]
-
-START: Order = (-(2**62), -1)
 
 
 class RobotsRules(Protocol):
@@ -109,6 +107,11 @@ class Lane:
         """Requests in the window that are not put off."""
         return len(self._ready)
 
+    def start_at(self) -> float:
+        """Seconds: the next start that pace and refusals allow."""
+        at = max(self.next_start, self.blocked_until)
+        return max(at, *(rate.ready_at() for rate in self.rates)) if self.rates else at
+
     def due(self) -> float:
         """Seconds: when the next request may start as far as this lane alone knows; infinite: none waits."""
         if self._ready:
@@ -117,8 +120,7 @@ class Lane:
             first = self._later[0][0]
         else:
             return math.inf
-        at = max(first, self.next_start, self.blocked_until)
-        return max(at, *(rate.ready_at() for rate in self.rates)) if self.rates else at
+        return max(first, self.start_at())
 
     def pop(self, now: float) -> Pending | None:
         """The first request that is not put off, or `None`."""

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from crawler.frontier import Pending, lane_name
-from crawler.frontier.ticket import Order
+from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
 from crawler.store.outcome import Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, Kept, Verdict
@@ -84,7 +84,7 @@ class MemoryStore:
             del self._free[lane.name]
             lane.held = True
             lane.epoch += 1
-            head = lane.behind((-(2**62), -1), n + 1)
+            head = lane.behind(START, n + 1)
             leased.append(Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n))
         return Claimed(groups=leased, next_at=math.inf, live=self.live)
 

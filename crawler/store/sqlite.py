@@ -24,7 +24,7 @@ import trio
 from crawler import urls
 from crawler.errors import JobError
 from crawler.frontier import Pending, lane_name
-from crawler.frontier.ticket import Order
+from crawler.frontier.ticket import START, Order
 from crawler.hooks.page import MISSING
 from crawler.messages import Request, Row
 from crawler.store.folder import DATABASE, SPOOL, connect, difference, locked, told
@@ -237,7 +237,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         name, state = self._database.execute("SELECT name, state FROM lane WHERE id = ?", (lane,)).fetchone()
         self._held[lane] = (self._opened << 32) + next(self._leases)
         self._lanes[name] = lane
-        head = self._behind(lane, name, (-(2**62), -1), n + 1)
+        head = self._behind(lane, name, START, n + 1)
         kept = self._database.execute("SELECT * FROM robots WHERE origin = ?", (name,))
         return Group(
             name=name,
