@@ -33,7 +33,12 @@ def job(
         bool, Parameter(help="Put the requests that failed back; the next run asks for them again.")
     ] = False,
     export: Annotated[
-        str | None, Parameter(metavar="OUT", help="Write all items of the job to a file, or to - for standard output.")
+        str | None,
+        Parameter(
+            metavar="OUT",
+            allow_leading_hyphen=True,
+            help="Write all items of the job to a file, or to - for standard output.",
+        ),
     ] = None,
     overwrite: Annotated[bool, Parameter(help="Replace the file of --export if it exists.")] = False,
 ) -> int:
@@ -53,6 +58,8 @@ def job(
 
 async def _export(folder: Path, output: str, overwrite: bool) -> int:
     look(folder)
+    if not overwrite and output != "-" and Path(output).exists():
+        raise ConfigError(f"{output} exists already: --overwrite replaces it")
     sink = open_output(output, if_exists="overwrite" if overwrite else "refuse")
     crawl: Any = SimpleNamespace(settings=Settings())
     count = 0
@@ -66,7 +73,7 @@ async def _export(folder: Path, output: str, overwrite: bool) -> int:
 def _lines(folder: Path, state: JobState) -> Iterator[str]:
     stats = state.stats
     arguments = ", ".join(f"{name}={value!r}" for name, value in state.arguments.items())
-    yield f"{folder}: {'finished' if state.finished else f'{state.waiting} requests wait'}"
+    yield f"{folder}: {'finished' if state.finished else _waiting(state.waiting)}"
     yield f"  spider    {state.spider}{f' with {arguments}' if arguments else ''}"
     yield f"  runs      {state.runs}"
     yield f"  so far    {stats.get('pages', 0)} pages, {state.items} items, {stats.get('failed', 0)} failed"
@@ -81,3 +88,7 @@ def _lines(folder: Path, state: JobState) -> Iterator[str]:
             at = datetime.fromtimestamp(failure.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
             yield f"    {at} {failure.url} {failure.reason} after {failure.attempts} attempts: {failure.message}"
         yield f"  again     crawler job {folder} --retry-failed, then the same run"
+
+
+def _waiting(count: int) -> str:
+    return "1 request waits" if count == 1 else f"{count} requests wait"

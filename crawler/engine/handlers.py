@@ -13,7 +13,6 @@ import attrs
 import msgspec
 
 from crawler.errors import HookError
-from crawler.frontier import lane_name
 from crawler.hooks.page import PageEffects, current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
@@ -108,7 +107,7 @@ class Handlers:
             HookError: one of them raised; its cause is what it raised.
         """
         request = response.request
-        products = Products(PageEffects(lane=lane_name(request)))
+        products = Products()
         with _page(products.effects):
             name = request.callback or "parse"
             with _blame(self.spider, name, request):
@@ -135,7 +134,7 @@ class Handlers:
         return told
 
     async def _tell(self, handler: Any, failure: Failure, told: Told) -> None:
-        products = Products(PageEffects(lane=lane_name(failure.request)))
+        products = Products()
         with _page(products.effects):
             await self._collect(handler(failure), products)
             await self._finish(products, failure.response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import trio
@@ -11,13 +12,15 @@ from crawler import urls
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
 from crawler.frontier import Lane, Pending, Ticket, lane_name
-from crawler.hooks.page import current_page
 from crawler.messages import Request, Response, Retry
 
 if TYPE_CHECKING:
     from crawler.engine.running import RunningCrawl
 
-__all__ = ["Inline"]
+__all__ = ["Inline", "current_ticket"]
+
+current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
+"""The ticket that the worker of this task works on, if it is one."""
 
 
 class Inline:
@@ -96,11 +99,13 @@ class Inline:
         lane.handed_out += 1
         paced = False
         try:
-            with trio.move_on_at(give_up_at):
-                await lane.limiter.acquire_on_behalf_of(ticket)
-                ticket.holds = True
-            if not ticket.holds:
-                raise self._too_late(0.0, lane, request)
+            own = current_ticket.get()
+            if own is None or own.lane is not lane or not own.holds:  # a `fetch` hook shares the token of its attempt
+                with trio.move_on_at(give_up_at):
+                    await lane.limiter.acquire_on_behalf_of(ticket)
+                    ticket.holds = True
+                if not ticket.holds:
+                    raise self._too_late(0.0, lane, request)
             while (wait := lane.start_at() - crawl.clock()) > 0:
                 self._must_fit(wait, give_up_at - trio.current_time(), lane, request)
                 await trio.sleep(wait)
@@ -141,12 +146,14 @@ class Inline:
         """Seconds that may be waited in place.
 
         The lane of the page that is being handled may be waited for until its next start: to put the page back would
-        only take that start from it. Outside of any page there is nothing to put back.
+        only take that start from it. A page that was put back before waits longer, so that it gets there. Outside of
+        any page there is nothing to put back.
         """
-        page = current_page.get()
-        if page is None:
+        ticket = current_ticket.get()
+        if ticket is None:
             return math.inf
-        return self._crawl.settings.inline_wait + (lane.interval() if page.lane == lane.name else 0.0)
+        patience = self._crawl.settings.inline_wait * 2.0 ** min(ticket.pending.put_offs, 14)
+        return patience + (lane.interval() if ticket.lane is lane else 0.0)
 
     def _must_fit(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
         """Fails at once if waiting in place would take too long."""

@@ -8,11 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import trio
+
 from crawler import urls
 from crawler.engine.job import Job, identity
 from crawler.engine.report import Report, Timer
 from crawler.engine.running import RunningCrawl
 from crawler.engine.scheduler import conduct
+from crawler.engine.shutdown import LAST
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 from crawler.fetch.curl import CurlTransport
 from crawler.hooks.page import current_page
@@ -119,6 +122,8 @@ class Prepared:
         """The lifespans, and the crawl inside; whether it came to an end of its own or by a stop."""
         ended = False
         with running.shutdown.around() as scope:
+            if self.settings.max_seconds is not None:  # if a lifespan hangs when all else has ended
+                scope.deadline = trio.current_time() + self.settings.max_seconds + self.settings.grace + LAST
             async with AsyncExitStack() as stack:
                 for hook in self.table.lifespan:
                     await stack.enter_async_context(_lifespan(hook.plugin, running))

@@ -16,7 +16,7 @@ from crawler.engine.admission import Admission
 from crawler.engine.attempt import LONGEST_WAIT, Attempts, RetryPolicy
 from crawler.engine.clock import Clock
 from crawler.engine.handlers import Handlers
-from crawler.engine.inline import Inline
+from crawler.engine.inline import Inline, current_ticket
 from crawler.engine.robots import RobotsAsker
 from crawler.engine.shutdown import Shutdown
 from crawler.errors import CrawlFailed, HookError, RequestError
@@ -96,6 +96,8 @@ class RunningCrawl:
         self.handlers = Handlers(spider, table, states)
         self.robots = RobotsAsker(self)
         self.inline = Inline(self)
+        self.ended = False
+        """Whether nothing more is started."""
         self.inbox: list[Request] = []
         """Requests that were added outside of any page."""
         self.added = trio_util.RepeatedEvent()
@@ -133,6 +135,8 @@ class RunningCrawl:
         if not isinstance(request, Request):
             raise TypeError(f"add() takes a Request, not {type(request).__name__}")
         page = current_page.get()
+        if self.ended:
+            log.warning("%s was added when the crawl had ended: it is not fetched", request.url)
         if page is not None:
             page.added.append(request)
         else:
@@ -142,7 +146,8 @@ class RunningCrawl:
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
         """Starts a task beside the crawl."""
         context = copy_context()
-        context.run(current_page.set, None)  # a task is no part of the page that started it
+        context.run(current_page.set, None)
+        context.run(current_ticket.set, None)  # a task is no part of the page that started it
         if self.tasks is None:
             self.waiting_tasks.append((context, function, args))
         else:

@@ -37,8 +37,6 @@ class Seeds:
         self._crawl = crawl
         self._writer = writer
         self._messages = messages
-        self.ended = False
-        """Whether nothing more is started."""
 
     def pending(self) -> bool:
         """Whether more requests may come, or are on their way."""
@@ -57,7 +55,7 @@ class Seeds:
             await self._bring([produced])
         elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
             values = iter(produced)
-            while batch := [_request(value) for value in itertools.islice(values, BATCH)]:
+            while not self._crawl.ended and (batch := [_request(value) for value in itertools.islice(values, BATCH)]):
                 await self._bring(batch)
         elif produced is not None:
             raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
@@ -70,6 +68,8 @@ class Seeds:
         async with closing:
             async for value in produced:
                 await self._bring([_request(value)])
+                if self._crawl.ended:
+                    break
 
     async def _bring(self, batch: list[Request]) -> None:
         """Hands requests on, and waits while enough of them wait.
@@ -78,13 +78,12 @@ class Seeds:
         """
         with trio.CancelScope(shield=True):
             await self._send(batch)
-            while self._writer.starts > MOST and not self.ended:
+            while self._writer.starts > MOST and not self._crawl.ended:
                 await self._crawl.frontier.changed.wait()
-        await trio.lowlevel.checkpoint_if_cancelled()
 
     def end(self) -> None:
         """Nothing more is started: nobody has to wait here."""
-        self.ended = True
+        self._crawl.ended = True
         self._crawl.frontier.changed.set()
 
     async def added(self) -> None:

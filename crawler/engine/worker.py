@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from crawler import urls
+from crawler.engine.inline import current_ticket
 from crawler.errors import FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import Robots
@@ -69,9 +70,11 @@ class Worker:
             await crawl.robots.ask(ticket)
             return
         outcome: Outcome | None = None
+        token = current_ticket.set(ticket)
         try:
             outcome = await self._outcome(ticket)
         finally:
+            current_ticket.reset(token)
             if outcome is None:
                 crawl.frontier.put_back(ticket)
         # What a handler has finished is not lost to a cancel: the writer outlives the workers.

@@ -20,8 +20,6 @@ MISSING: Final = object()
 class PageEffects:
     """What the handlers of one page changed, beside the items and requests that they produced."""
 
-    lane: str = ""
-    """The lane of the page."""
     counters: dict[str, int] = attrs.field(factory=dict)
     """Increments by `crawl.count`, by name."""
     added: list[Request] = attrs.field(factory=list)

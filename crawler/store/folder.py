@@ -75,9 +75,11 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
         raise JobError(f"{folder} is no job: it has no {DATABASE}")
     database: sqlite3.Connection | None = None
     try:
-        new = not path.exists() or path.stat().st_size == 0
         uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
+        new = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if new and read_only:
+            raise JobError(f"{folder} is no job: its {DATABASE} is empty")
         if not new:
             _check(database, path)
         if not read_only:

@@ -141,15 +141,22 @@ def retry_failed(folder: Path) -> int:
         try:
             database.execute("BEGIN IMMEDIATE")
             rows = database.execute(
-                "SELECT failed.lane, name, tier, number, request FROM failed JOIN lane ON lane.id = failed.lane"
+                "SELECT failed.lane, name, tier, request FROM failed JOIN lane ON lane.id = failed.lane "
+                "ORDER BY tier, number"
             ).fetchall()
-            for lane, name, tier, number, data in rows:
+            last = database.execute("SELECT value FROM meta WHERE name = 'number'").fetchone()
+            # A new number for each: those of an errback's items, which are kept, are keys that stay theirs.
+            first = int(last[0]) + 1 if last else 1
+            for number, (lane, name, tier, data) in enumerate(rows, first):
                 database.execute(INSERT, (lane, tier, number, *pack(Request.from_json(data), name)))
+            database.execute("UPDATE meta SET value = value + ? WHERE name = 'number'", (len(rows),))
             database.execute("DELETE FROM failed")
             database.execute("UPDATE meta SET value = value + ? WHERE name = 'live'", (len(rows),))
             stats = database.execute("SELECT value FROM meta WHERE name = 'note:stats'").fetchone()
             if stats is not None:
-                counts = msgspec.json.decode(stats[0]) | {"failed": 0, "failures": {}}
+                counts = msgspec.json.decode(stats[0])
+                samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in counts["failures"]}
+                counts |= {"failed": 0, "failures": {}, "samples": samples}
                 database.execute("UPDATE meta SET value = ? WHERE name = 'note:stats'", (msgspec.json.encode(counts),))
             database.execute("COMMIT")
         except sqlite3.Error as error:

@@ -156,22 +156,30 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     async def _transaction(self) -> Any:  # noqa: ASYNC119
         """One transaction, alone; its COMMIT goes to a thread if it has to wait for the disk."""
         async with self._turn:
-            with self._errors():
-                self._begin()
-                yield
-                self._set("live", self.live)
-                self._set("number", self._number)
-                if self._power:
-                    await trio.to_thread.run_sync(self._database.execute, "COMMIT")
-                else:
-                    self._database.execute("COMMIT")
-            await self._checkpoint()
+            live, number = self.live, self._number
+            try:
+                with self._errors():
+                    self._begin()
+                    yield
+                    self._set("live", self.live)
+                    self._set("number", self._number)
+                    if self._power:
+                        await trio.to_thread.run_sync(self._database.execute, "COMMIT")
+                    else:
+                        self._database.execute("COMMIT")
+            except BaseException:
+                self.live, self._number = live, number
+                raise
 
     async def _checkpoint(self) -> None:
-        """Folds the write-ahead log into the database when it has grown long."""
+        """Folds the write-ahead log into the database when it has grown long.
+
+        The last thing that is done: what it raises must not undo in memory what is committed.
+        """
         wal = self.folder / f"{DATABASE}-wal"
         if wal.exists() and wal.stat().st_size > CHECKPOINT:
-            await trio.to_thread.run_sync(self._fold)
+            async with self._turn:
+                await trio.to_thread.run_sync(self._fold)
 
     def _fold(self) -> None:
         with self._errors():
@@ -204,6 +212,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         async with self._transaction():
             fresh, new = self._add(requests)
         self._remember(new)
+        await self._checkpoint()
         return fresh
 
     async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
@@ -266,41 +275,37 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         items: list[tuple[str, str, bytes]] = []
         states: dict[int, bytes] = {}
         duplicates = 0
-        live, number = self.live, self._number
-        try:
-            async with self._transaction():
-                for outcome in outcomes:
-                    verdict = self._settle(outcome)
-                    verdicts.append(verdict)
-                    if verdict is not Verdict.OK:
-                        continue
-                    if outcome.lane_state:
-                        lane = self._lanes[outcome.ticket.pending.group]
-                        states[lane] = msgspec.json.encode(outcome.lane_state)
-                    if outcome.kind is not Kind.RETRY:
-                        made, keys = self._add(outcome.discovered)
-                        fresh += made
-                        new += keys
-                        duplicates += len(outcome.discovered) - len(keys)
-                        items += self._rows(outcome)
-                        self._save_states(outcome.state)
-                self._database.executemany(
-                    "UPDATE lane SET state = ? WHERE id = ?", [(state, lane) for lane, state in states.items()]
-                )
-                if observations is not None:
-                    self._observe(observations)
-                self._save_sinks()
-                length = self._spool.length
-                if items:
-                    length = self._spool.write(items, sync=self._power)
-                    self._set("spool", length)
-                    self._set("logged", self.logged + len(items))
-        except BaseException:
-            self.live, self._number = live, number
-            raise
+        async with self._transaction():
+            for outcome in outcomes:
+                verdict = self._settle(outcome)
+                verdicts.append(verdict)
+                if verdict is not Verdict.OK:
+                    continue
+                if outcome.lane_state:
+                    lane = self._lanes[outcome.ticket.pending.group]
+                    states[lane] = msgspec.json.encode(outcome.lane_state)
+                if outcome.kind is not Kind.RETRY:
+                    made, keys = self._add(outcome.discovered)
+                    fresh += made
+                    new += keys
+                    duplicates += len(outcome.discovered) - len(keys)
+                    items += self._rows(outcome)
+                    self._save_states(outcome.state)
+            self._database.executemany(
+                "UPDATE lane SET state = ? WHERE id = ?", [(state, lane) for lane, state in states.items()]
+            )
+            if observations is not None:
+                self._observe(observations)
+            self._save_sinks()
+            length = self._spool.length
+            if items:
+                length = self._spool.write(items, sync=self._power)
+                self._set("spool", length)
+                self._set("logged", self.logged + len(items))
         self._spool.length = length
         self.logged += len(items)
         self._remember(new)
+        await self._checkpoint()
         return Committed(verdicts=verdicts, fresh=fresh, duplicates=duplicates)
 
     def _settle(self, outcome: Outcome) -> Verdict:
@@ -327,7 +332,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._database.execute(
                 "INSERT OR REPLACE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *place, pending.request.url, failure.reason, failure.message, failure.traceback,
+                    *place, pending.request.url, failure.reason, _utf8(failure.message), _utf8(failure.traceback),
                     outcome.attempts, time.time(), pending.request.to_json(),
                 ),
             )  # fmt: skip
@@ -473,3 +478,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         for name in self._changed_sinks:
             self._database.execute("INSERT OR REPLACE INTO sink VALUES (?, ?, ?, ?)", (name, *self._sinks[name]))
         self._changed_sinks.clear()
+
+
+def _utf8(text: str) -> str:
+    """Text that may come from anywhere, as SQLite takes it: what is no character becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
