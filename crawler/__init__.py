@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.engine import ItemStream, Report, crawl, run, stream
+from crawler.engine import ItemStream, Job, Report, crawl, run, stream
 from crawler.errors import (
     BadStatus,
     BodyTooLarge,
@@ -46,6 +46,7 @@ __all__ = [
     "HookError",
     "Item",
     "ItemStream",
+    "Job",
     "JobError",
     "Link",
     "Pace",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter
 from typing import Any
 
 import attrs
+import msgspec
 
 __all__ = ["LaneStats", "Stats"]
 
@@ -58,6 +60,25 @@ class Stats:
     lanes: dict[str, LaneStats] = attrs.field(factory=dict)
     """Counts by lane; those after the first ten thousand together under ``(others)``."""
 
+    def to_json(self, *, lanes: bool) -> builtins.bytes:
+        """The counts as JSON, those of the lanes if asked for."""
+        fields = {name: getattr(self, name) for name in _FIELDS if name != "lanes"}
+        if lanes:
+            fields["lanes"] = {name: attrs.asdict(lane) for name, lane in self.lanes.items()}
+        return msgspec.json.encode(fields)
+
+    def restore(self, data: builtins.bytes) -> None:
+        """Goes on from the counts that `to_json` wrote."""
+        for name, value in msgspec.json.decode(data).items():
+            if name == "lanes":
+                self.lanes = {lane: LaneStats(**counts) for lane, counts in value.items()}
+            elif name == "statuses":
+                self.statuses = Counter({int(status): count for status, count in value.items()})
+            elif isinstance(value, dict) and name != "samples":
+                setattr(self, name, Counter(value))
+            else:
+                setattr(self, name, value)
+
     def lane(self, name: str) -> LaneStats:
         """The counts of one lane, made when they are first asked for."""
         found = self.lanes.get(name)
@@ -76,3 +97,6 @@ class Stats:
         urls = self.samples.setdefault(kind, [])
         if len(urls) < most:
             urls.append(url)
+
+
+_FIELDS = tuple(field.name for field in attrs.fields(Stats))

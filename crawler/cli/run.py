@@ -15,7 +15,7 @@ from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.progress import Progress
 from crawler.cli.summary import summary
 from crawler.cli.target import make_spider
-from crawler.engine import Report, run
+from crawler.engine import Job, Report, run
 from crawler.engine.report import tolerated
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.hooks.plugin import Plugin
@@ -72,6 +72,13 @@ def command(
             metavar="PLUGIN", help="A plugin that is left out, though the spider or crawler.toml names it. Repeatable."
         ),
     ] = (),
+    job: Annotated[
+        Path | None,
+        Parameter(metavar="DIR", help="Make the crawl durable: killed at any moment, the same command goes on."),
+    ] = None,
+    override: Annotated[
+        bool, Parameter(help="Go on with a job although spider, arguments or settings have changed.")
+    ] = False,
     report: Annotated[Path | None, Parameter(metavar="FILE", help="A file for a report of the crawl, as JSON.")] = None,
     tolerate: Annotated[
         str,
@@ -102,10 +109,14 @@ def command(
     layers = Layers.read(settings=setting, plugins=plugin, options=option, without=no_plugin)
     spider = make_spider(target, pairs(argument, "-a"))
     leave_out(spider, [name for name in no_plugin if name not in layers.left_out], layers.plugins)
-    sinks = open_outputs(output, "overwrite" if overwrite else "append" if append else "refuse")
+    if override and job is None:
+        raise ConfigError("--override goes with --job")
+    if_exists: IfExists = "overwrite" if overwrite else "append" if append else "refuse"
+    sinks = open_outputs(output, if_exists, in_job=job is not None)
+    kept_in = Job(job, override) if job is not None else None
     progress = Progress(live=not quiet and not log_json and not ("-" in output and sys.stdout.isatty()))
     try:
-        done = run(spider, settings=layers.settings, plugins=[*layers.plugins, progress], outputs=sinks)
+        done = run(spider, settings=layers.settings, plugins=[*layers.plugins, progress], outputs=sinks, job=kept_in)
     except CrawlFailed:
         broken = progress.report("failed")
         if broken is not None:
@@ -115,7 +126,7 @@ def command(
     return done.exit_code(tolerate)
 
 
-def open_outputs(specs: Iterable[str], if_exists: IfExists) -> list[Plugin]:
+def open_outputs(specs: Iterable[str], if_exists: IfExists, *, in_job: bool = False) -> list[Plugin]:
     """The sinks of a command line.
 
     Raises:
@@ -124,7 +135,7 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists) -> list[Plugin]:
     sinks: list[Plugin] = []
     places: set[str] = set()
     for spec in specs:
-        sinks.append(open_output(spec, if_exists=if_exists))
+        sinks.append(open_output(spec, if_exists=if_exists, in_job=in_job))
         place = spec if spec == "-" else str(Path(spec).resolve())
         if place in places:
             raise ConfigError(f"output {spec} is given twice")

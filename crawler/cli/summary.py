@@ -34,11 +34,14 @@ def summary(report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str,
 
 def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) -> Iterator[str]:
     how = WORDS.get(report.finished, f"stopped: {report.finished}")
-    speed = report.pages / report.seconds if report.seconds > 0 else 0.0
+    pages = report.pages - report.earlier.get("pages", 0)
+    speed = pages / report.seconds if report.seconds > 0 else 0.0
     yield (
         f"{how}: {_many(report.pages, 'page')} and {_many(report.items, 'item')} in {report.seconds:.1f} s"
         f" ({speed:.1f} pages/s, {_size(report.bytes)})"
     )
+    if report.earlier:
+        yield f"  this run  {_many(pages, 'page')} of them; the others came in earlier runs of the job"
     if set(report.statuses) - {200}:
         yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
     if report.filtered:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crawler.engine.entry import ItemStream, run, stream
+from crawler.engine.entry import ItemStream, crawl, run, stream
+from crawler.engine.job import Job
 from crawler.engine.report import Report
-from crawler.engine.scheduler import crawl
 
-__all__ = ["ItemStream", "Report", "crawl", "run", "stream"]
+__all__ = ["ItemStream", "Job", "Report", "crawl", "run", "stream"]

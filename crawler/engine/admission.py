@@ -58,5 +58,8 @@ class Admission:
             if isinstance(answer, Drop):
                 return None, answer.reason
             if isinstance(answer, Request):
-                request = answer.moved(request.depth, request.redirects)
+                request = answer.altered(depth=request.depth, redirects=request.redirects)
+            elif answer is not None:
+                log.error("%s.admit answered with %s for %s", hook.plugin.name, type(answer).__name__, request.url)
+                return None, ADMIT_FAILED
         return request, None

@@ -19,8 +19,8 @@ __all__ = ["Attempts", "RetryPolicy", "is_transient"]
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2."""
 TRANSIENT: Final = frozenset({408, 425, 429})
-LONGEST_WAIT: Final = 3600.0
-"""Seconds: what a ``Retry-After`` is believed at most."""
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds: who has to be waited for longer is given up."""
 log = logging.getLogger("crawler.engine")
 
 Answer = Response | Retry | Drop
@@ -62,7 +62,9 @@ class RetryPolicy:
         backoff = full_jitter(
             attempts, base=self._settings.backoff_base, cap=self._settings.backoff_max, random=self._chance
         )
-        return backoff if stated is None else min(stated, LONGEST_WAIT)
+        if stated is None:
+            return backoff
+        return stated if stated <= LONGEST_WAIT else None
 
 
 class Attempts:
@@ -92,15 +94,21 @@ class Attempts:
                 return response
         return None
 
-    async def send(self, request: Request, attempt: int, on_sent: Callable[[], None]) -> Answer:
+    async def send(self, request: Request, attempt: int, on_sent: Callable[[], None], *, paced: bool) -> Answer:
         """One attempt through the `fetch` hooks.
+
+        Parameters:
+            request: what to ask.
+            attempt: its number, from 1.
+            on_sent: called once when bytes may have gone out.
+            paced: whether its lane has a pace to keep.
 
         Raises:
             RequestError: there was no answer.
         """
 
         async def network(request: Request) -> Response:
-            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent)
+            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced)
 
         if not self._table.fetch:
             return await network(request)
@@ -113,15 +121,20 @@ class Attempts:
         if request.plugins.get(hook.plugin.name) is False:
             return await self._through(index + 1, request, network)
         sent: list[Answer] = []
+        begun = False
 
         async def send(request: Request) -> Answer:
-            if sent:
+            nonlocal begun
+            if begun:
                 raise RuntimeError("send() may be awaited once")
+            begun = True
             answer = await self._through(index + 1, request, network)
             sent.append(answer)
             return answer
 
         answer: Answer | None = await _guard(hook, request, hook.call(request, send), Answer)
+        if isinstance(answer, Response) and not begun and answer.request is not request:
+            answer = answer.replace(request=request)  # made by hand: it belongs to what was asked
         if answer is not None:
             return answer
         return sent[0] if sent else await self._through(index + 1, request, network)

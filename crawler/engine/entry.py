@@ -1,4 +1,4 @@
-"""The doors: `run` for a script, `stream` for a program that wants the items as they come."""
+"""The doors: `crawl` in a trio program, `run` for a script, `stream` for who wants the items as they come."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from crawler.engine.job import Job
+from crawler.engine.prepared import Prepared
 from crawler.engine.report import Report
-from crawler.engine.scheduler import Prepared
-from crawler.errors import CrawlFailed
+from crawler.errors import CrawlerError
 from crawler.hooks.plugin import Plugin
 from crawler.messages import Item, Row
 from crawler.settings import Settings
@@ -22,7 +23,34 @@ from crawler.spiders import Spider
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ItemStream", "run", "stream"]
+__all__ = ["ItemStream", "crawl", "run", "stream"]
+
+
+async def crawl(
+    spider: Spider,
+    *,
+    settings: Settings | None = None,
+    plugins: Sequence[Plugin] = (),
+    outputs: Sequence[str | Path | Plugin] = (),
+    job: str | Path | Job | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Report:
+    """Crawls inside of a trio program. A cancel scope around it ends it at once; nothing of it is left behind.
+
+    Parameters:
+        spider: what to crawl.
+        settings: go over those of the spider.
+        plugins: run behind those of the spider.
+        outputs: files for items, by ending (``.jsonl .json .csv``, ``-`` is standard output), or sinks.
+        job: folder of a durable job: the same crawl with the same folder goes on where it was.
+        transport: any httpx transport instead of libcurl; it is not closed.
+
+    Raises:
+        ConfigError, PluginError: nothing was started.
+        JobError: the job is in use, damaged, or another crawl's; or its disk is full.
+        CrawlFailed: the crawl could not go on.
+    """
+    return await Prepared(spider, settings, plugins, outputs, job).run(transport)
 
 
 def run(
@@ -31,7 +59,7 @@ def run(
     settings: Settings | None = None,
     plugins: Sequence[Plugin] = (),
     outputs: Sequence[str | Path | Plugin] = (),
-    job: str | Path | None = None,
+    job: str | Path | Job | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Report:
     """Crawls in an event loop of its own; may be called any number of times.
@@ -63,11 +91,11 @@ async def _run_with_signals(prepared: Prepared, transport: httpx.AsyncBaseTransp
 
 
 async def _heed(signals: AsyncIterator[int], prepared: Prepared) -> None:
-    """First signal: no new work. Second: now."""
+    """First signal: no new work. Second: now. Third: whatever it is that still holds it up."""
     count = 0
     async for _ in signals:
         count += 1
-        if prepared.running is None:
+        if prepared.running is None or count > 2:
             raise KeyboardInterrupt
         if count == 1:
             prepared.running.shutdown.stop("interrupted", interrupted=True)
@@ -82,8 +110,10 @@ class ItemStream:
         self._items = items
         self.report: Report | None = None
         """What the crawl did, once it has ended."""
-        self.failure: CrawlFailed | None = None
+        self.failure: CrawlerError | None = None
         """Why the crawl could not go on, if so."""
+        self.told = False
+        """Whether that was raised."""
 
     def __aiter__(self) -> AsyncIterator[Item]:
         return self
@@ -92,8 +122,9 @@ class ItemStream:
         try:
             return await self._items.receive()
         except trio.EndOfChannel:
-            if self.failure is not None:
-                raise self.failure from None
+            if self.failure is not None and not self.told:
+                self.told = True
+                raise self.failure  # noqa: B904 - its cause is its own
             raise StopAsyncIteration from None
 
 
@@ -132,15 +163,15 @@ async def stream(
     items = ItemStream(receive)
     raised: Exception | None = None
 
-    async def crawl() -> None:
+    async def feed() -> None:
         with send:
             try:
                 items.report = await prepared.run(transport)
-            except CrawlFailed as error:
+            except CrawlerError as error:
                 items.failure = error
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(crawl)
+        nursery.start_soon(feed)
         try:
             yield items
         except Exception as error:
@@ -149,3 +180,5 @@ async def stream(
         nursery.cancel_scope.cancel(reason="the block of stream() was left")
     if raised is not None:
         raise raised
+    if items.failure is not None and not items.told:
+        raise items.failure

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import types
-from collections.abc import AsyncIterable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
+from contextlib import aclosing, closing, contextmanager, nullcontext
 from typing import Any
 
 import attrs
@@ -15,8 +16,8 @@ from crawler.errors import HookError
 from crawler.hooks.page import PageEffects, current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
-from crawler.hooks.table import Hook, HookTable
-from crawler.messages import Drop, Item, Produced, Request, Response, Retry
+from crawler.hooks.table import HookTable
+from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
 from crawler.messages.checks import hints_of
 from crawler.settings import did_you_mean
 from crawler.spiders import Spider
@@ -44,6 +45,28 @@ class Products:
     """The page is to come again instead."""
     state: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """Changes of states, by owner."""
+
+    def add(self, others: Products) -> None:
+        """Takes in what another handler made."""
+        self.items += others.items
+        self.requests += others.requests
+        self.dropped += others.dropped
+        for name, n in others.effects.counters.items():
+            self.effects.counters[name] = self.effects.counters.get(name, 0) + n
+        for owner, changed in others.state.items():
+            self.state[owner] = self.state.get(owner, {}) | changed
+
+
+@attrs.define(eq=False)
+class Told:
+    """What came of telling handlers of a failure."""
+
+    products: Products = attrs.field(factory=Products)
+    """What those made that did not raise."""
+    raised: list[HookError] = attrs.field(factory=list)
+    """What the others raised."""
+    errback_raised: bool = False
+    """Whether the errback is among them."""
 
 
 class Handlers:
@@ -83,56 +106,39 @@ class Handlers:
         Raises:
             HookError: one of them raised; its cause is what it raised.
         """
-        products = Products()
         request = response.request
-        token = current_page.set(products.effects)
-        try:
+        products = Products()
+        with _page(products.effects):
             name = request.callback or "parse"
-            try:
+            with _blame(self.spider, name, request):
                 method, hints = self.callback(name)
                 await self._collect(self._call(method, hints, response), products)
-            except Exception as error:
-                raise _hook_error(error, self.spider, name, request) from error
             for hook in self.table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
-                    await self._ask(hook, response, products, request)
+                    with _blame(hook.plugin, "parse", request):
+                        await self._collect(hook.call(response), products)
             await self._finish(products, response)
-        finally:
-            current_page.reset(token)
         return products
 
-    async def failure(self, failure: Any, errback: str | None) -> tuple[Products, list[HookError]]:
-        """Runs the errback and the `failed` hooks; what raises there is given back, to be logged."""
-        products = Products()
-        request: Request = failure.request
-        raised: list[HookError] = []
-        token = current_page.set(products.effects)
-        try:
-            if errback is not None:
-                try:
-                    method, _ = self.callback(errback)
-                    await self._collect(method(failure), products)
-                except Exception as error:
-                    raised.append(_hook_error(error, self.spider, errback, request))
-                    raised[-1].__cause__ = error
-            for hook in self.table.failed:
-                try:
-                    await self._ask(hook, failure, products, request)
-                except HookError as error:
-                    raised.append(error)
-            try:
-                await self._finish(products, failure.response)
-            except HookError as error:
-                raised.append(error)
-        finally:
-            current_page.reset(token)
-        return products, raised
+    async def failure(self, failure: Failure, errback: str | None) -> Told:
+        """Tells the errback and the `failed` hooks; what one of them made counts if it did not raise."""
+        told = Told()
+        if errback is not None:
+            with _blame(self.spider, errback, failure.request, told.raised):
+                method, _ = self.callback(errback)
+                await self._tell(method, failure, told)
+            told.errback_raised = bool(told.raised)
+        for hook in self.table.failed:
+            with _blame(hook.plugin, "failed", failure.request, told.raised):
+                await self._tell(hook.call, failure, told)
+        return told
 
-    async def _ask(self, hook: Hook, argument: Any, products: Products, request: Request) -> None:
-        try:
-            await self._collect(hook.call(argument), products)
-        except Exception as error:
-            raise _hook_error(error, hook.plugin, hook.call.__name__, request) from error
+    async def _tell(self, handler: Any, failure: Failure, told: Told) -> None:
+        products = Products()
+        with _page(products.effects):
+            await self._collect(handler(failure), products)
+            await self._finish(products, failure.response)
+        told.products.add(products)
 
     @staticmethod
     def _call(method: Any, hints: dict[str, Any], response: Response) -> Produced:
@@ -142,19 +148,30 @@ class Handlers:
         else:
             produced = method(
                 response,
-                **{name: msgspec.convert(v, hints[name]) if name in hints else v for name, v in kwargs.items()},
+                **{
+                    name: msgspec.convert(value, hints[name]) if name in hints else copy.deepcopy(value)
+                    for name, value in kwargs.items()
+                },
             )
         return produced
 
     async def _collect(self, produced: Produced, products: Products) -> None:
         """Sorts what a handler gave back into items and requests."""
-        for value in await _drained(produced):
+        values = await _drained(produced)
+        with closing(values) if isinstance(values, types.GeneratorType) else nullcontext():
+            self._sort(values, products)
+
+    @staticmethod
+    def _sort(values: Iterable[Any], products: Products) -> None:
+        for value in values:
             if isinstance(value, Request):
                 products.requests.append(value)
             elif isinstance(value, Retry):
                 products.retry = value
             elif isinstance(value, NO_ITEMS):
                 raise TypeError(f"a callback yields requests and items, not {type(value).__name__}: {value!r:.80}")
+            elif type(value) is dict:
+                products.items.append(ItemRow(b"", value.copy()))  # it may be filled anew for the next item
             elif value is not None and not isinstance(value, Drop):
                 products.items.append(ItemRow(b"", value))
 
@@ -168,10 +185,8 @@ class Handlers:
                 for hook in self.table.refine:
                     if response.request.plugins.get(hook.plugin.name) is False:
                         continue
-                    try:
+                    with _blame(hook.plugin, "refine", response.request):
                         answer = await hook.call(value, response)
-                    except Exception as error:
-                        raise _hook_error(error, hook.plugin, "refine", response.request) from error
                     if isinstance(answer, Drop):
                         products.dropped.append(answer.reason)
                         break
@@ -193,7 +208,7 @@ class Handlers:
         """An item as a JSON object."""
         try:
             data = encode_item(item)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except Exception as error:
             wrong = HookError(
                 f"an item cannot be written as JSON: {error}", plugin=self.spider.name, hook="item", request=request
             )
@@ -251,7 +266,29 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def _hook_error(error: Exception, plugin: Plugin, hook: str, request: Request) -> HookError:
-    if isinstance(error, HookError):
-        return error
-    return HookError(f"{type(error).__name__}: {error}", plugin=plugin.name, hook=hook, request=request)
+@contextmanager
+def _page(effects: PageEffects) -> Iterator[None]:
+    """What a handler changes meanwhile is kept in `effects`."""
+    token = current_page.set(effects)
+    try:
+        yield
+    finally:
+        current_page.reset(token)
+
+
+@contextmanager
+def _blame(plugin: Plugin, hook: str, request: Request, raised: list[HookError] | None = None) -> Iterator[None]:
+    """What is raised meanwhile becomes a `HookError` that names who raised; with `raised` it is put there instead."""
+    try:
+        yield
+    except Exception as error:
+        blamed = (
+            error
+            if isinstance(error, HookError)
+            else HookError(f"{type(error).__name__}: {error}", plugin=plugin.name, hook=hook, request=request)
+        )
+        if blamed is not error:
+            blamed.__cause__ = error
+        if raised is None:
+            raise blamed  # noqa: B904 - its cause is set
+        raised.append(blamed)

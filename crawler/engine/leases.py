@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from crawler.fetch.robots import Robots
+
 if TYPE_CHECKING:
     from crawler.engine.clock import Clock
     from crawler.frontier import Frontier
@@ -15,8 +17,10 @@ HEAD: Final = 256
 """Requests of a lane that come with its claim."""
 LEASE: Final = 60.0
 """Seconds."""
+ROBOTS_AGE: Final = 86_400.0
+"""Seconds that a robots.txt may be used (RFC 9309 section 2.4)."""
 LOOK: Final = 1.0
-"""Seconds between two looks for lanes that may go, while none of them could."""
+"""Seconds between two looks for lanes that may go."""
 
 
 class Leases:
@@ -26,12 +30,14 @@ class Leases:
         frontier: the lanes in memory.
         store: all lanes.
         clock: gives seconds since the epoch.
+        unclean: whether an earlier run broke off: then each lane waits one delay.
     """
 
-    def __init__(self, frontier: Frontier, store: Store, clock: Clock) -> None:
+    def __init__(self, frontier: Frontier, store: Store, clock: Clock, *, unclean: bool = False) -> None:
         self._frontier = frontier
         self._store = store
         self._clock = clock
+        self._unclean = unclean
         self._look_at = 0.0
 
     async def keep_up(self) -> None:
@@ -43,8 +49,15 @@ class Leases:
                 frontier.refill(lane, rows, more=len(rows) == frontier.window)
         if store.unclaimed and (room := frontier.room()):
             claimed = await store.claim("", room, min(HEAD, frontier.window), LEASE)
+            now = self._clock()
             for group in claimed.groups:
-                frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
+                lane = frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
+                for answer in group.robots:
+                    rules = Robots.of(answer.status, answer.body, frontier.settings.user_agent)
+                    if rules is not None and now - answer.at < ROBOTS_AGE:
+                        lane.robots[answer.origin] = rules
+                if self._unclean:
+                    lane.wait_once(now)
 
     async def make_room(self) -> float:
         """If lanes wait outside since there is no room, gives back those in memory that are idle.
@@ -53,14 +66,14 @@ class Leases:
             Seconds since the epoch: when to look again.
         """
         frontier, now = self._frontier, self._clock()
-        if not self._store.unclaimed or frontier.room():
+        if frontier.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.most_lanes):
             return float("inf")
         if now >= self._look_at:
             idle = list(frontier.idle(now))
             for lane in idle:
                 frontier.close(lane)
                 await self._store.release(lane.name, lane.epoch, lane.state())
-            self._look_at = now if idle else now + LOOK
+            self._look_at = now + LOOK
         return self._look_at
 
     async def end(self) -> None:

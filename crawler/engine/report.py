@@ -59,6 +59,8 @@ class Report:
     """Answers by HTTP status."""
     lanes: dict[str, dict[str, Any]]
     """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
+    earlier: dict[str, int] = attrs.field(factory=dict)
+    """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
     stopped_by_limit: bool = False
     """Whether a quota, a budget or `max_errors` ended it (exit code 3)."""
     interrupted: bool = False
@@ -107,10 +109,17 @@ def tolerated(text: str, requests: int) -> float:
 
 
 class Timer:
-    """Measures a crawl from now on."""
+    """Measures a crawl from now on.
 
-    def __init__(self, clock_now: float) -> None:
+    Parameters:
+        clock_now: seconds, by the clock of the crawl.
+        stats: its counts, which those of earlier runs may be in.
+    """
+
+    def __init__(self, clock_now: float, stats: Stats | None = None) -> None:
         self._started = clock_now
+        counts = ("pages", "items", "requests")
+        self._earlier = {name: getattr(stats, name) for name in counts if stats is not None and getattr(stats, name)}
         self._cpu = time.process_time()
 
     def report(self, stats: Stats, *, now: float, **fields: Any) -> Report:
@@ -139,5 +148,6 @@ class Timer:
             peak_rss=rss if sys.platform == "darwin" else rss * 1024,
             statuses=dict(sorted(stats.statuses.items())),
             lanes={name: attrs.asdict(lane) for name, lane in stats.lanes.items()},
+            earlier=self._earlier,
             **fields,
         )

@@ -37,27 +37,29 @@ class Seeds:
         self._crawl = crawl
         self._writer = writer
         self._messages = messages
-        self.exhausted = False
-        """Whether `start()` has nothing more."""
 
     def pending(self) -> bool:
         """Whether more requests may come, or are on their way."""
-        return not self.exhausted or bool(self._crawl.inbox) or self._writer.arriving > 0
+        return not self._crawl.exhausted or bool(self._crawl.inbox) or self._writer.arriving > 0
 
     async def start(self) -> None:
         """Pulls `start()` to its end, whatever form it has."""
+        if self._crawl.exhausted:
+            return
         produced = self._crawl.spider.start()
         if inspect.isawaitable(produced):
             produced = await produced
         if isinstance(produced, AsyncIterable):
             await self._pull(produced)
+        elif isinstance(produced, Request):
+            await self._bring([produced])
         elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
             values = iter(produced)
-            while batch := [_request(value) for value in itertools.islice(values, BATCH)]:
+            while not self._crawl.ended and (batch := [_request(value) for value in itertools.islice(values, BATCH)]):
                 await self._bring(batch)
         elif produced is not None:
             raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
-        self.exhausted = True
+        self._crawl.exhausted = True
         self._crawl.frontier.changed.set()
 
     async def _pull(self, produced: AsyncIterable[Any]) -> None:
@@ -66,31 +68,41 @@ class Seeds:
         async with closing:
             async for value in produced:
                 await self._bring([_request(value)])
+                if self._crawl.ended:
+                    break
 
     async def _bring(self, batch: list[Request]) -> None:
-        await self._send(batch, start=True)
-        while self._writer.starts > MOST:
-            await self._crawl.frontier.changed.wait()
+        """Hands requests on, and waits while enough of them wait.
+
+        Shielded: while an async `start()` is suspended, a cancel scope that is open in it must not reach the engine.
+        """
+        with trio.CancelScope(shield=True):
+            await self._send(batch)
+            while self._writer.starts > MOST and not self._crawl.ended:
+                await self._crawl.frontier.changed.wait()
+
+    def end(self) -> None:
+        """Nothing more is started: nobody has to wait here."""
+        self._crawl.ended = True
+        self._crawl.frontier.changed.set()
 
     async def added(self) -> None:
         """Brings what `crawl.add` leaves in the inbox; runs until it is cancelled."""
         crawl = self._crawl
         while True:
             if crawl.inbox:
-                await self._send(crawl.inbox.copy(), start=False)
+                requests = crawl.inbox.copy()
+                await self._send(requests)
+                del crawl.inbox[: len(requests)]
             else:
                 await crawl.added.wait()
 
-    async def _send(self, requests: list[Request], *, start: bool) -> None:
+    async def _send(self, requests: list[Request]) -> None:
         self._writer.arriving += 1
-        if not start:
-            del self._crawl.inbox[: len(requests)]
         try:
-            await self._messages.send(Arrivals(requests, start))
-        except trio.Cancelled:
+            await self._messages.send(Arrivals(requests))
+        except BaseException:
             self._writer.arriving -= 1
-            if not start:
-                self._crawl.inbox[:0] = requests
             raise
 
 

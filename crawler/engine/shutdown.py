@@ -7,7 +7,8 @@ back. The writer and the sinks, shielded from that, have one second more.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -45,9 +46,19 @@ class Shutdown:
         """A scope for whoever is cancelled at `stop_at`."""
         return self._scope(self._working, self.stop_at, shield=False)
 
-    def finishing(self) -> trio.CancelScope:
-        """A shielded scope for whoever has until one second after `stop_at`."""
-        return self._scope(self._finishing, self.stop_at + LAST, shield=True)
+    @contextmanager
+    def finishing(self) -> Iterator[trio.CancelScope]:
+        """A shielded scope for whoever has until one second after `stop_at`. What is raised in it stops the others."""
+        with self._scope(self._finishing, self.stop_at + LAST, shield=True) as scope:
+            try:
+                yield scope
+            except BaseException:
+                self.stop_now("failed")
+                raise
+
+    def around(self) -> trio.CancelScope:
+        """A scope around everything, lifespans too, that ends with the last of them."""
+        return self._scope(self._finishing, self.stop_at + LAST, shield=False)
 
     @staticmethod
     def _scope(scopes: list[trio.CancelScope], deadline: float, *, shield: bool) -> trio.CancelScope:

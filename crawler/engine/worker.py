@@ -7,17 +7,17 @@ could not finish.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import attrs
 import trio
 
 from crawler import urls
-from crawler.errors import BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.engine.inline import current_ticket
+from crawler.errors import FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
-from crawler.fetch.robots import DISALLOW_ALL, Robots
+from crawler.fetch.robots import Robots
 from crawler.frontier import Ticket
-from crawler.messages import Drop, Failure, Request, Response, Retry, Usage
+from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker"]
 
+MOST_PUT_OFFS: Final = 20
+"""How often a page is put back for an inline fetch that has to wait, before that is a failure."""
 log = logging.getLogger("crawler.engine")
 
 
@@ -63,48 +65,27 @@ class Worker:
 
     async def _work(self, ticket: Ticket) -> None:
         """One ticket, from hand to hand: it is put back unless its outcome was sent."""
+        crawl = self._crawl
+        if ticket.robots:
+            await crawl.robots.ask(ticket)
+            return
         outcome: Outcome | None = None
-        settled = False
+        token = current_ticket.set(ticket)
         try:
-            if ticket.robots:
-                settled = await self._robots(ticket)
-            else:
-                outcome = await self._outcome(ticket)
+            outcome = await self._outcome(ticket)
         finally:
-            if outcome is None and not settled:
-                self._crawl.frontier.put_back(ticket)
-        if outcome is not None:
-            # What a handler has finished is not lost to a cancel: the writer outlives the workers.
-            try:
-                with trio.CancelScope(shield=True):
-                    await self._outcomes.send(outcome)
-            except trio.BrokenResourceError:  # the writer had to give up
-                self._crawl.frontier.put_back(ticket)
-
-    async def _robots(self, ticket: Ticket) -> bool:
-        """Fetches a robots.txt; whether the ticket is settled by it."""
-        crawl, frontier = self._crawl, self._crawl.frontier
-        request = ticket.request
-        wait: float | None
+            current_ticket.reset(token)
+            if outcome is None:
+                crawl.frontier.put_back(ticket)
+        # What a handler has finished is not lost to a cancel: the writer outlives the workers.
         try:
-            response = await crawl.robots_answer(ticket)
-            rules = Robots.of(response.status, response.body, crawl.settings.user_agent)
-            error: RequestError = crawl.attempts.bad_status(response)
-        except RequestError as raised:
-            rules, error = None, raised
-        if rules is None:
-            wait = crawl.retries.wait(request, ticket.pending.attempts + 1, error) if error.retryable else None
-            if wait is not None:
-                frontier.put_back(ticket, crawl.clock() + wait)
-                return True
-            log.warning("%s cannot be had (%s): nothing of that origin is fetched", request.url, error)
-            rules = DISALLOW_ALL if isinstance(error, BadStatus) else attrs.evolve(DISALLOW_ALL, failure=error)
-        frontier.know_robots(ticket, rules)
-        return True
+            with trio.CancelScope(shield=True):
+                await self._outcomes.send(outcome)
+        except trio.BrokenResourceError:  # the writer had to give up
+            crawl.frontier.put_back(ticket)
 
     async def _outcome(self, ticket: Ticket) -> Outcome:
         """What becomes of the request of a ticket."""
-        crawl = self._crawl
         outcome = Outcome(kind=Kind.REFUSED, ticket=ticket, attempts=ticket.pending.attempts)
         if ticket.refused:
             await self._refused(ticket, outcome)
@@ -121,7 +102,6 @@ class Worker:
         except RequestError as error:
             await self._again(error, ticket, outcome, None)
         outcome.lane_state = ticket.lane.state()
-        crawl.requests_sent(ticket, outcome)
         return outcome
 
     async def _refused(self, ticket: Ticket, outcome: Outcome) -> None:
@@ -156,7 +136,7 @@ class Worker:
                 def sent() -> None:
                     ticket.sent = True
 
-                answer = await crawl.attempts.send(request, outcome.attempts, sent)
+                answer = await crawl.attempts.send(request, outcome.attempts, sent, paced=ticket.lane.paced())
             if isinstance(answer, Response):
                 response = answer
                 outcome.status, outcome.size = answer.status, len(answer.body)
@@ -171,23 +151,8 @@ class Worker:
             if response is not None and not ticket.sent:
                 ticket.lane.give_back_pace(ticket)  # a plugin answered
             crawl.frontier.release(ticket)
-            if crawl.table.measure and (response is not None or failed is not None):
-                self._measure(ticket, response, failed)
-
-    def _measure(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> None:
-        lane = self._crawl.stats.lane(ticket.lane.name)
-        refused = response is not None and response.status in (429, 503)
-        self._crawl.measure(
-            Usage(
-                event="error" if response is None else "refused" if refused else "answer",
-                lane=ticket.lane.name,
-                request=ticket.request,
-                response=response,
-                error=error,
-                requests=lane.requests + 1,
-                refusals=lane.refusals + refused,
-            )
-        )
+            if response is not None or failed is not None:
+                crawl.attempted(ticket, request, response, failed)
 
     async def _answered(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """A status came back: a page, a redirect, an error for good, or one that may heal."""
@@ -204,8 +169,6 @@ class Worker:
             return
         error = crawl.attempts.bad_status(response)
         if error.retryable:
-            if error.retry_after is not None and response.status in (429, 503):
-                crawl.refused(ticket.lane, error.retry_after)
             await self._again(error, ticket, outcome, response)
         else:
             outcome.kind = Kind.DONE
@@ -221,9 +184,10 @@ class Worker:
             products = await crawl.handlers.page(response)
             requests = self._checked(products, response)
         except HookError as error:
-            cause = error.__cause__
-            if isinstance(cause, WouldExceedDeadline):  # an inline fetch would have waited too long
-                outcome.kind, outcome.not_before = Kind.RETRY, cause.retry_at
+            late = _too_late(error.__cause__)
+            if late is not None and ticket.pending.put_offs < MOST_PUT_OFFS:  # an inline fetch has to wait too long
+                ticket.pending.put_offs += 1
+                outcome.kind, outcome.not_before = Kind.RETRY, late
                 outcome.attempts -= 1
                 return
             crawl.log_failure(error, response.url)
@@ -243,7 +207,10 @@ class Worker:
     def _checked(self, products: Products, response: Response) -> list[Request]:
         """The requests of a page, if each names callbacks that exist."""
         crawl = self._crawl
-        for request in products.requests:
+        depth = response.request.depth + 1
+        for index, request in enumerate(products.requests):
+            if request.depth == 0:  # it was made without `follow`, and is one link deeper all the same
+                products.requests[index] = request.altered(depth=depth)
             try:
                 crawl.handlers.callback(request.callback)
                 if request.errback is not None:
@@ -296,11 +263,20 @@ class Worker:
         name = failure.request.errback if errback else None
         if name is None and not crawl.table.failed:
             return
-        products, raised = await crawl.handlers.failure(failure, name)
-        for hook_error in raised:
+        told = await crawl.handlers.failure(failure, name)
+        for hook_error in told.raised:
             crawl.log_failure(hook_error, failure.request.url)
-        if raised and name is not None and outcome.kind is Kind.DONE:
+        if told.errback_raised and outcome.kind is Kind.DONE:
             outcome.kind = Kind.FAILED
-            outcome.failure = FailureRow(reason="hook_error", message=str(raised[0]))
-        elif not raised or products.items or products.requests:
-            self._keep(products, products.requests, outcome)
+            outcome.failure = FailureRow(reason="hook_error", message=str(told.raised[0]))
+        self._keep(told.products, told.products.requests, outcome)
+
+
+def _too_late(error: BaseException | None) -> float | None:
+    """Seconds: when what an inline fetch had to wait for may start, if that is all that is wrong."""
+    if isinstance(error, WouldExceedDeadline):
+        return error.retry_at
+    if isinstance(error, ExceptionGroup):
+        times = [_too_late(inner) for inner in error.exceptions]
+        return None if None in times else max(time for time in times if time is not None)
+    return None

@@ -13,7 +13,7 @@ import trio
 
 from crawler.engine.admission import ADMIT_FAILED
 from crawler.messages import Request
-from crawler.store import Kind, Outcome, Verdict
+from crawler.store import Kind, Observations, Outcome, Verdict
 
 if TYPE_CHECKING:
     from crawler.engine.followers import Followers
@@ -23,6 +23,8 @@ __all__ = ["Arrivals", "Message", "Writer"]
 
 MOST: Final = 64
 """Outcomes in one commit."""
+WHOLE: Final = 1.0
+"""Seconds between two commits that keep the counts of all lanes."""
 
 
 @attrs.frozen(eq=False)
@@ -31,8 +33,6 @@ class Arrivals:
 
     requests: list[Request]
     """What is to be fetched, if it is not known."""
-    start: bool = False
-    """Whether they are start requests."""
 
 
 Message: TypeAlias = Outcome | Arrivals
@@ -49,10 +49,11 @@ class Writer:
     def __init__(self, crawl: RunningCrawl, followers: Followers) -> None:
         self._crawl = crawl
         self._followers = followers
+        self._whole_at = 0.0
         self.arriving = 0
         """Arrivals on their way here."""
         self.starts = 0
-        """Start requests that are not settled."""
+        """Requests that no page made and that are not settled."""
 
     async def run(
         self,
@@ -82,13 +83,15 @@ class Writer:
                 await self._arrive(message)
         outcomes = self._within_limits([message for message in batch if isinstance(message, Outcome)])
         if outcomes:
-            committed = await crawl.store.commit(outcomes)
+            for outcome in outcomes:
+                self._count(outcome)  # before the commit, which keeps the counts that it makes true
+            committed = await crawl.store.commit(outcomes, self._observed())
             crawl.frontier.push(committed.fresh)
             if committed.duplicates:
                 crawl.stats.filtered["duplicate"] += committed.duplicates
             for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
                 self._settle(outcome, verdict)
-            self._stop_at_limits()
+            self.stop_at_limits()
         crawl.frontier.changed.set()
         if self._followers:
             await self._followers.keep_up()
@@ -103,8 +106,7 @@ class Writer:
         added = crawl.store.live - live
         if added < len(admitted):
             crawl.stats.filtered["duplicate"] += len(admitted) - added
-        if arrivals.start:
-            self.starts += added
+        self.starts += added
         self.arriving -= 1
 
     def _within_limits(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -124,17 +126,30 @@ class Writer:
     def _settle(self, outcome: Outcome, verdict: Verdict) -> None:
         crawl, ticket = self._crawl, outcome.ticket
         if outcome.kind is Kind.RETRY and verdict is Verdict.OK:
-            crawl.stats.retries += 1
             crawl.frontier.put_back(ticket, outcome.not_before)
         else:
             crawl.frontier.settle(ticket)
-            if ticket.request.depth == 0:
+            if ticket.request.depth == 0 and not ticket.request.redirects:
                 self.starts -= 1
-        if verdict is Verdict.OK:
-            self._count(outcome)
+
+    def _observed(self) -> Observations:
+        """What rides in the next commit; the counts of the lanes once in a while, since there may be many."""
+        now = trio.current_time()
+        whole = now >= self._whole_at
+        if whole:
+            self._whole_at = now + WHOLE
+        return self._crawl.take_observed(whole=whole, started=self._started())
+
+    def _started(self) -> bool:
+        """Whether all start requests are in the store: only then may the next run do without `start()`."""
+        return self._crawl.exhausted and self.arriving == 0
+
+    async def finish(self) -> None:
+        """Commits what was observed last."""
+        await self._crawl.store.commit([], self._crawl.take_observed(whole=True, started=self._started()))
 
     def _count(self, outcome: Outcome) -> None:
-        """What a committed outcome adds to the counts."""
+        """What an outcome adds to the counts."""
         stats = self._crawl.stats
         stats.bytes += outcome.size
         if outcome.status:
@@ -145,6 +160,7 @@ class Writer:
         for reason in outcome.dropped:
             stats.dropped[reason] += 1
         if outcome.kind is Kind.RETRY:
+            stats.retries += 1
             return
         stats.pages += outcome.page
         stats.items += len(outcome.items)
@@ -166,7 +182,8 @@ class Writer:
         stats.failures[reason] += 1
         stats.sample(reason, url)
 
-    def _stop_at_limits(self) -> None:
+    def stop_at_limits(self) -> None:
+        """Stops the crawl if a limit is reached, by this run or by an earlier one of its job."""
         stats, settings, shutdown = self._crawl.stats, self._crawl.settings, self._crawl.shutdown
         if settings.max_pages is not None and stats.pages >= settings.max_pages:
             shutdown.stop("max_pages")

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 import attrs
+import msgspec
 from publicsuffixlist import PublicSuffixList
 
 from crawler import urls
@@ -71,6 +72,7 @@ class CookieJar:
 
     def __init__(self) -> None:
         self._sites: dict[tuple[str, str], dict[tuple[str, str, str], Cookie]] = {}
+        self._changes: list[tuple[str, Cookie, bool]] = []
 
     def header(self, session: str, url: str, now: float) -> str:
         """The ``Cookie`` field for a request, empty without cookies (RFC 6265 section 5.4).
@@ -115,11 +117,26 @@ class CookieJar:
             site = self._sites.setdefault((session, _site(cookie.domain)), {})
             key = (cookie.domain, cookie.path, cookie.name)
             if _has_ended(cookie, now):
-                site.pop(key, None)
+                if site.pop(key, None) is not None:
+                    self._changes.append((session, cookie, False))
                 continue
             site[key] = cookie  # one that takes the place of another keeps its place in the order
+            self._changes.append((session, cookie, True))
             if len(site) > PER_SITE:
-                del site[next((old for old in site if _has_ended(site[old], now)), next(iter(site)))]
+                oldest = next((old for old in site if _has_ended(site[old], now)), next(iter(site)))
+                self._changes.append((session, site.pop(oldest), False))
+
+    def take_changes(self) -> list[tuple[str, Cookie, bool]]:
+        """Session, cookie, and whether it is there now: what has changed since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
+        """Takes back cookies that were kept, as session and JSON."""
+        for session, data in kept:
+            cookie = msgspec.json.decode(data, type=Cookie)
+            site = self._sites.setdefault((session, _site(cookie.domain)), {})
+            site[cookie.domain, cookie.path, cookie.name] = cookie
 
 
 def parse(field: str, url: str, now: float | None = None) -> Cookie | None:

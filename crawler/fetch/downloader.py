@@ -50,13 +50,22 @@ class Downloader:
         self._is_curl = isinstance(transport, CurlTransport)
         self._default_fields = [("User-Agent", settings.user_agent), ("Accept", ACCEPT)]
 
-    async def fetch(self, request: Request, *, attempt: int = 1, on_sent: Callable[[], None] | None = None) -> Response:
+    async def fetch(
+        self,
+        request: Request,
+        *,
+        attempt: int = 1,
+        on_sent: Callable[[], None] | None = None,
+        resend: bool = True,
+    ) -> Response:
         """One exchange, whatever the status.
 
         Parameters:
             request: what to ask.
             attempt: its number, from 1.
             on_sent: called once when bytes may have gone out.
+            resend: whether it may be sent again at once if a kept connection turns out to be closed: not on a lane
+                that has a pace to keep.
 
         Raises:
             RequestError: there was no answer, or it was too large.
@@ -65,16 +74,16 @@ class Downloader:
         started = trio.current_time()
         try:
             with trio.fail_after(deadline):
-                answer = await self._exchange(request, on_sent)
+                answer = await self._exchange(request, on_sent, resend=resend)
         except trio.TooSlowError:
             raise FetchTimeout(f"no complete answer within {deadline:g} s", request=request) from None
         answer.attempt = attempt
         answer.elapsed = trio.current_time() - started
         return answer
 
-    async def _exchange(self, request: Request, on_sent: Callable[[], None] | None) -> Response:
+    async def _exchange(self, request: Request, on_sent: Callable[[], None] | None, *, resend: bool) -> Response:
         try:
-            wire = self._wire(request, on_sent)
+            wire = self._wire(request, on_sent, resend=resend)
         except Exception as error:
             raise translate(error, request) from error
         sent = on_sent is None or self._is_curl
@@ -102,7 +111,7 @@ class Downloader:
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         return Response(request.url, answer.status_code, headers, body, request=request)
 
-    def _wire(self, request: Request, on_sent: Callable[[], None] | None) -> httpx.Request:
+    def _wire(self, request: Request, on_sent: Callable[[], None] | None, *, resend: bool) -> httpx.Request:
         """The request as the transport takes it."""
         fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._fields(request)]
         extensions: dict[str, Any] = {"proxy": request.proxy} if request.proxy else {}
@@ -111,6 +120,8 @@ class Downloader:
             return httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
         if on_sent is not None:
             extensions["on_sent"] = on_sent
+        if not resend:
+            extensions["resend"] = False
         return LeanRequest(request.method, request.url, fields, request.body, extensions)
 
     async def _read(self, answer: httpx.Response, request: Request) -> bytes:
@@ -126,7 +137,7 @@ class Downloader:
                         raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
                     chunks.append(chunk)
         finally:
-            with trio.CancelScope(shield=True):
+            with trio.move_on_after(1, shield=True):
                 await answer.aclose()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

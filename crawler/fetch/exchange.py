@@ -34,7 +34,8 @@ class Exchange(httpx.AsyncByteStream):
 
     Parameters:
         request: what is asked. Its extensions may hold ``timeout`` (httpx's, ``read`` and ``write`` count here) and
-            ``on_sent``, a function that is called once when the request begins to go out.
+            ``on_sent``, a function that is called once when the request begins to go out; and ``resend``: whether
+            libcurl may send it again at once if a kept connection turns out to be closed (default: it may).
         body: the body to send.
         proxy: who is asked to pass it on.
         buffer: bytes of body that may lie here unread before libcurl is told to pause.
@@ -64,6 +65,7 @@ class Exchange(httpx.AsyncByteStream):
         self._read_timeout: float | None = timeout.get("read") if timeout else None
         self._write_timeout: float | None = timeout.get("write") if timeout else None
         self._on_sent: Callable[[], object] | None = extensions.get("on_sent")
+        self._resend: bool = extensions.get("resend", True)
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
@@ -90,6 +92,10 @@ class Exchange(httpx.AsyncByteStream):
         """
         try:
             self._primary_ip = primary_ip
+            if self.sent and not self._resend:
+                words = "the connection was closed before an answer came"
+                self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True)
+                return PREREQFUNC_ABORT
             if not self.sent and self._on_sent is not None:
                 self._on_sent()
             self.sent = True

@@ -186,7 +186,7 @@ class Frontier:
             rules = lane.robots.get(origin)
             if rules is None:
                 lane.add(pending)
-                return self._ask_robots(lane, origin, now)
+                return self.ask_robots(lane, origin, now)
             if not rules.allows(pending.request.url):
                 ticket = Ticket(pending, lane, lane.epoch, now, refused="robots")
                 lane.handed_out += 1
@@ -198,7 +198,7 @@ class Frontier:
         self.handed_out += 1
         return ticket
 
-    def _ask_robots(self, lane: Lane, origin: str, now: float) -> Ticket:
+    def ask_robots(self, lane: Lane, origin: str, now: float) -> Ticket:
         """The fetch of a robots.txt: an ordinary start of its lane, before all others."""
         lane.asks = True
         attempts = lane.asking.setdefault(origin, 0)
@@ -272,5 +272,8 @@ class Frontier:
         due = lane.due()
         if due < lane.listed:
             lane.listed = due
+            if len(self._heap) > 2 * len(self.lanes) + 64:  # most entries were overtaken
+                self._heap = [entry for entry in self._heap if entry[2].listed == entry[0] and entry[2] is not lane]
+                heapq.heapify(self._heap)
             heapq.heappush(self._heap, (due, next(self._count), lane))
             self.changed.set()

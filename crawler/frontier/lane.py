@@ -11,14 +11,12 @@ import attrs
 import trio
 
 from crawler import urls
-from crawler.frontier.ticket import Order, Pending, Ticket
+from crawler.frontier.ticket import START, Order, Pending, Ticket
 from crawler.limits.gcra import Gcra
 from crawler.limits.pace import Pace, parse_rate
 from crawler.messages import Request
 
 __all__ = ["Lane", "RobotsRules", "lane_name"]
-
-START: Order = (-(2**62), -1)
 
 
 class RobotsRules(Protocol):
@@ -80,6 +78,7 @@ class Lane:
     held: set[Order] = attrs.field(factory=set)
     """The requests that are in memory: in the window or handed out."""
     _last: Ticket | None = None
+    _interval: float = 0.0
     _ready: list[Pending] = attrs.field(factory=list)
     _later: list[tuple[float, int, Pending]] = attrs.field(factory=list)
     _made: int = 0
@@ -108,6 +107,11 @@ class Lane:
         """Requests in the window that are not put off."""
         return len(self._ready)
 
+    def start_at(self) -> float:
+        """Seconds: the next start that pace and refusals allow."""
+        at = max(self.next_start, self.blocked_until)
+        return max(at, *(rate.ready_at() for rate in self.rates)) if self.rates else at
+
     def due(self) -> float:
         """Seconds: when the next request may start as far as this lane alone knows; infinite: none waits."""
         if self._ready:
@@ -116,8 +120,7 @@ class Lane:
             first = self._later[0][0]
         else:
             return math.inf
-        at = max(first, self.next_start, self.blocked_until)
-        return max(at, *(rate.ready_at() for rate in self.rates)) if self.rates else at
+        return max(first, self.start_at())
 
     def pop(self, now: float) -> Pending | None:
         """The first request that is not put off, or `None`."""
@@ -133,6 +136,10 @@ class Lane:
         delay = max(self.pace.delay or 0.0, *asked, 0.0)
         return delay * (1.0 + self.chance.random() * (self.pace.jitter or 0.0)) if delay else 0.0
 
+    def paced(self) -> bool:
+        """Whether starts have to keep a distance."""
+        return bool(self.rates) or self.interval() > 0
+
     def take(self, ticket: Ticket) -> None:
         """Stamps a start: a token, and the pace."""
         self.limiter.acquire_on_behalf_of_nowait(ticket)
@@ -141,7 +148,7 @@ class Lane:
 
     def take_pace(self, ticket: Ticket) -> None:
         """Stamps a start at `ticket.now` without a token, for whoever waits for that in place."""
-        interval = self.interval()
+        interval = self._interval = self.interval()
         if interval:
             self.next_start = ticket.now + interval
         self._last = ticket
@@ -155,10 +162,16 @@ class Lane:
         for rate in self.rates:
             rate.give_back()
 
+    def wait_once(self, now: float) -> None:
+        """Starts nothing for one delay: what was in flight when an earlier run broke off is not known."""
+        self.next_start = max(self.next_start, now + max(self._interval, self.interval()))
+
     def state(self) -> dict[str, Any]:
         """What of the lane outlives it, as JSON values."""
         times = {"next_start": self.next_start, "blocked_until": self.blocked_until}
         state: dict[str, Any] = {name: at for name, at in times.items() if at > -math.inf}
+        if self._interval:
+            state["interval"] = self._interval
         if self.rates:
             state["rates"] = [max(rate.due, 0.0) for rate in self.rates]
         return state
@@ -167,5 +180,6 @@ class Lane:
         """Takes up where `state` left off."""
         self.next_start = state.get("next_start", self.next_start)
         self.blocked_until = state.get("blocked_until", self.blocked_until)
+        self._interval = state.get("interval", 0.0)
         for rate, due in zip(self.rates, state.get("rates", ()), strict=False):
             rate.due = due

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
@@ -12,10 +12,12 @@ from crawler.messages import Request
 if TYPE_CHECKING:
     from crawler.frontier.lane import Lane
 
-__all__ = ["Order", "Pending", "Ticket"]
+__all__ = ["START", "Order", "Pending", "Ticket"]
 
 Order: TypeAlias = tuple[int, int]
 """Place of a request on its lane, given by the store and kept for good: (tier, sequence), lower first."""
+START: Final[Order] = (-(2**63), -1)
+"""Before every place."""
 
 
 @attrs.define(eq=False)
@@ -30,6 +32,8 @@ class Pending:
     """The name of its lane."""
     attempts: int = 0
     """Attempts made so far."""
+    put_offs: int = 0
+    """How often its page was put back since a handler would have had to wait too long in place."""
     not_before: float = -math.inf
     """Seconds: the earliest time of the next attempt."""
 

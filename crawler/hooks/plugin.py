@@ -73,6 +73,11 @@ class Plugin:
     """Names the plugin in options, reports and stored state; unique. Default: the class name in small letters."""
     crawl: Crawl
     """The running crawl; set before `lifespan`."""
+    resumes: bool = False
+    """Whether an earlier run of the same job has called `persist`; set before `lifespan`."""
+    position: Any = None
+    """What `persist` last gave back, as the job kept it: what was written behind it has to be cut off. Set before
+    `lifespan`; a sink that writes something there may set it anew."""
     state: State
     """JSON values that are the plugin's own: what a handler changes counts only if its page succeeds."""
 

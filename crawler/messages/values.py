@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import traceback as tracebacks
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import msgspec
+from attrs.validators import instance_of, optional
 
 if TYPE_CHECKING:
     from crawler.errors import RequestError
@@ -22,6 +24,12 @@ Produced: TypeAlias = Any
 
 To a type checker it is `Any`: there is no union that it would accept as the annotation of a generator.
 """
+
+
+def _seconds(_: object, field: attrs.Attribute[float], value: float) -> None:
+    """Refuses what is no span of time."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise ValueError(f"{field.name} must be 0 seconds or more, not {value!r}")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -53,7 +61,7 @@ class Failure:
 class Drop:
     """A hook's word that this request or item is not wanted."""
 
-    reason: str = "dropped"
+    reason: str = attrs.field(default="dropped", validator=instance_of(str))
     """A word for the report."""
 
 
@@ -61,9 +69,9 @@ class Drop:
 class Retry:
     """A hook's word that this attempt does not count as an answer: try again."""
 
-    reason: str = "retry"
+    reason: str = attrs.field(default="retry", validator=instance_of(str))
     """A word for the log."""
-    after: float | None = attrs.field(default=None, kw_only=True)
+    after: float | None = attrs.field(default=None, kw_only=True, validator=optional(_seconds))
     """Seconds to wait; `None`: the usual backoff."""
 
 
@@ -71,7 +79,7 @@ class Retry:
 class Pause:
     """Answer of `measure`: start nothing for a while."""
 
-    seconds: float
+    seconds: float = attrs.field(validator=_seconds)
     """How long."""
     scope: str | None = None
     """Which lane; `None`: the one that was measured."""
@@ -81,7 +89,7 @@ class Pause:
 class Stop:
     """Answer of `measure`: end the crawl (exit code 3)."""
 
-    reason: str
+    reason: str = attrs.field(validator=instance_of(str))
     """A word for the report."""
 
 

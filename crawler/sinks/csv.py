@@ -36,6 +36,7 @@ class Csv(FileSink):
 
     name = "csv"
     _columns: dict[str, None] | None = None
+    _rows: int
 
     def inspect(self, file: BinaryIO) -> None:
         """Its first record must be a header, and its last one must be whole."""
@@ -61,15 +62,41 @@ class Csv(FileSink):
         end = self.file.seek(0, os.SEEK_END)
         if end and not last_line(self.file).endswith(b"\n"):
             end = self.put(EOL, end)
+        self._rows = -1
+        if end:
+            with self.path.open("rb", buffering=CHUNK) as file:
+                self._rows = sum(1 for _ in _records(file)) - 1
         return end
 
+    def cut(self, position: Any) -> int:
+        """Behind as many records as were kept: more columns may have come meanwhile, but none of the records goes."""
+        self.file.seek(0)
+        self._rows, end = -1, 0
+        if position >= 0:
+            with self.path.open("rb", buffering=CHUNK) as file:
+                for record in _records(file):
+                    end += len(record)
+                    if self._rows < 0:
+                        self._columns = dict.fromkeys(next(csv.reader(io.StringIO(record.decode(), newline=""))))
+                    self._rows += 1
+                    if self._rows == position:
+                        break
+        if self._rows < position:
+            raise self.too_short(f"{max(self._rows, 0)} records, {position} were written")
+        return self.cut_at(end)
+
+    def here(self) -> int:
+        """The number of records without the header; -1: there is no header either."""
+        return self._rows
+
     async def persist(self, batch: Sequence[Row]) -> int:
-        """A record for each item; gives the length of the file in bytes."""
+        """A record for each item; gives the number of records in the file."""
         items = [row.item for row in batch]
         columns = dict.fromkeys([*(self._columns or ()), *(name for item in items for name in item)])
         if self._columns is None:
             self.end = self.put(_record(columns), self.end)
             self._columns = columns
+            self._rows = 0
         elif len(columns) > len(self._columns):
             await trio.to_thread.run_sync(self._widen, self._columns, columns)  # it takes as long as the file is large
         text = io.StringIO(newline="")
@@ -77,7 +104,8 @@ class Csv(FileSink):
         for item in items:
             write([_cell(item.get(name)) for name in columns])
         self.end = self.put(text.getvalue().encode(), self.end)
-        return self.end
+        self._rows += len(items)
+        return self._rows
 
     def _widen(self, narrow: dict[str, None], wide: dict[str, None]) -> None:
         """Writes the file anew with more columns; the old one stays until the new one is whole."""

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, JobError
 from crawler.hooks.plugin import Crawl, Plugin
 
 __all__ = ["FileSink", "IfExists", "last_line"]
@@ -23,6 +23,7 @@ __all__ = ["FileSink", "IfExists", "last_line"]
 IfExists: TypeAlias = Literal["refuse", "overwrite", "append"]
 """What becomes of a file that exists already."""
 CHUNK = 64 * 1024
+REMEDY = "put it back, or name another output, which gets all items of the job"
 
 
 class FileSink(Plugin, ABC):
@@ -31,6 +32,8 @@ class FileSink(Plugin, ABC):
     Parameters:
         path: the file; its folder exists.
         if_exists: ``refuse``, ``overwrite`` or ``append``.
+        in_job: whether it belongs to a durable job: a file of an earlier run is then cut to what that run had kept,
+            and continued.
 
     Raises:
         ConfigError: the file cannot be written, exists and is to be refused, or cannot be continued in this format.
@@ -39,13 +42,15 @@ class FileSink(Plugin, ABC):
     name = "file"
     file: FileIO
     """The open file, unbuffered: what was written is seen by others at once."""
+    _sync = False
     end: int
     """Bytes: where the next batch goes."""
 
-    def __init__(self, path: Path, if_exists: IfExists = "refuse") -> None:
+    def __init__(self, path: Path, if_exists: IfExists = "refuse", *, in_job: bool = False) -> None:
         self.path = Path(path)
         self.name = f"{type(self).name}:{path}"
-        _check(self.path, if_exists)
+        self._if_exists = if_exists
+        _check(self.path, "append" if in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         """Whether it goes on with what another crawl wrote."""
         self._create = if_exists == "refuse"
@@ -62,21 +67,64 @@ class FileSink(Plugin, ABC):
         """
 
     @abstractmethod
+    def cut(self, position: Any) -> int:
+        """Cuts the open file to what an earlier run of the job had kept; gives the place of the next batch, in bytes.
+
+        Parameters:
+            position: what `persist` gave back then.
+
+        Raises:
+            JobError: the file is shorter than that.
+        """
+
+    @abstractmethod
     def begin(self) -> int:
         """Makes the open file ready; gives the place of the first batch, in bytes from its start."""
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """The file is open meanwhile."""
+        self._sync = crawl.settings.durability == "power"
+        continued = self.resumes and self.position is not None
+        if not self.resumes:
+            _check(self.path, self._if_exists)
+        create = self._create and not self.resumes
+        self.file = self._open("r+" if continued or self.continues else "x+" if create else "w+")
         try:
-            self.file = FileIO(self.path, "r+" if self.continues else "x+" if self._create else "w+")
-        except OSError as error:
-            raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
-        try:
-            self.end = self.begin()
+            self.end = self.cut(self.position) if continued else self.begin()
+            if self.position is None:
+                self.position = self.here()
             yield
         finally:
             self.file.close()
+
+    def here(self) -> Any:
+        """Where the file stands, as `persist` gives it back: what `cut` understands."""
+        return self.end
+
+    def _open(self, mode: str) -> FileIO:
+        try:
+            return FileIO(self.path, mode)
+        except FileNotFoundError:
+            raise JobError(f"{self.path} is gone, and the job had written to it: {REMEDY}") from None
+        except OSError as error:
+            raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
+
+    def cut_at(self, length: int) -> int:
+        """Cuts the open file at byte `length`.
+
+        Raises:
+            JobError: it is shorter.
+        """
+        size = self.file.seek(0, os.SEEK_END)
+        if size < length:
+            raise self.too_short(f"{size} bytes, {length} were written")
+        self.file.truncate(length)
+        return length
+
+    def too_short(self, why: str) -> JobError:
+        """The error of a file that lacks what the job wrote to it."""
+        return JobError(f"{self.path} is shorter than what the job had written ({why}): {REMEDY}")
 
     def put(self, data: bytes, at: int) -> int:
         """Writes `data` at byte `at`, all of it or nothing; gives the byte behind it.
@@ -93,6 +141,8 @@ class FileSink(Plugin, ABC):
             with suppress(OSError):
                 self.file.truncate(at)
             raise
+        if self._sync:
+            os.fdatasync(self.file.fileno())
         return at + len(data)
 
     def refuse(self, why: str) -> ConfigError:

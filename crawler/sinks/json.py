@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from crawler.messages import Row
 from crawler.sinks.file import FileSink
@@ -40,6 +40,11 @@ class Json(FileSink):
         head, behind, _ = _ends(self.file)
         self._empty = head[1:2] == b"]"
         return behind
+
+    def cut(self, position: Any) -> int:
+        """At the end of the last item that was kept; the array is closed anew."""
+        self._empty = position == 1
+        return self._close(self.cut_at(position))
 
     async def persist(self, batch: Sequence[Row]) -> int:
         """Adds the items to the array; gives the length of the file without its closing bracket, in bytes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -34,6 +34,10 @@ class JsonLines(FileSink):
         if end and not last_line(self.file).endswith(b"\n"):
             end = self.put(b"\n", end)
         return end
+
+    def cut(self, position: Any) -> int:
+        """Behind the last line that was kept."""
+        return self.cut_at(position)
 
     async def persist(self, batch: Sequence[Row]) -> int:
         """A line for each item; gives the length of the file in bytes."""

@@ -12,10 +12,10 @@ from typing import Any
 import attrs
 
 from crawler.frontier import Pending, lane_name
-from crawler.frontier.ticket import Order
+from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
-from crawler.store.outcome import Kind, Outcome
-from crawler.store.protocol import Claimed, Committed, Group, Verdict
+from crawler.store.outcome import Kind, Observations, Outcome
+from crawler.store.protocol import Claimed, Committed, Group, Kept, Verdict
 
 __all__ = ["MemoryStore"]
 
@@ -84,7 +84,7 @@ class MemoryStore:
             del self._free[lane.name]
             lane.held = True
             lane.epoch += 1
-            head = lane.behind((-(2**62), -1), n + 1)
+            head = lane.behind(START, n + 1)
             leased.append(Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n))
         return Claimed(groups=leased, next_at=math.inf, live=self.live)
 
@@ -92,8 +92,12 @@ class MemoryStore:
         """The next requests of a group."""
         return self._lanes[group].behind(after, n)
 
-    async def commit(self, outcomes: Sequence[Outcome]) -> Committed:
-        """Makes outcomes true."""
+    async def kept(self) -> Kept:
+        """Nothing."""
+        return Kept()
+
+    async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
+        """Makes outcomes true. Observations are forgotten: nobody will ask."""
         verdicts: list[Verdict] = []
         fresh: list[Pending] = []
         duplicates = 0
@@ -171,6 +175,10 @@ class MemoryStore:
     async def reserve(self, scope: str, cost: float) -> float:
         """Nobody else spends."""
         return 0.0
+
+    def follows(self, sink: str) -> bool:
+        """There was no earlier run."""
+        return False
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """A sink starts at the beginning."""

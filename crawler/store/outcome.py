@@ -15,7 +15,7 @@ import attrs
 from crawler.frontier import Ticket
 from crawler.messages import Item, Request
 
-__all__ = ["FailureRow", "ItemRow", "Kind", "Outcome"]
+__all__ = ["CookieChange", "FailureRow", "ItemRow", "Kind", "Observations", "Outcome", "RobotsAnswer"]
 
 
 class Kind(enum.Enum):
@@ -51,6 +51,46 @@ class FailureRow:
     """One line."""
     traceback: str = ""
     """Of what a handler raised."""
+
+
+@attrs.frozen
+class RobotsAnswer:
+    """What an origin answered for its robots.txt."""
+
+    origin: str
+    """Scheme, host and port."""
+    status: int
+    """HTTP status."""
+    body: bytes
+    """The content."""
+    at: float
+    """Seconds since the epoch: when."""
+
+
+@attrs.frozen(kw_only=True)
+class CookieChange:
+    """A cookie that was set or has gone."""
+
+    session: str
+    domain: str
+    path: str
+    name: str
+    value: bytes | None
+    """The cookie as JSON; `None`: it has gone."""
+
+
+@attrs.define(kw_only=True, eq=False)
+class Observations:
+    """What is true of the whole crawl and belongs to no single request."""
+
+    notes: dict[str, bytes] = attrs.field(factory=dict)
+    """JSON by name, such as the counts so far."""
+    states: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """Changes of states outside of any page, as in `Outcome.state`."""
+    cookies: list[CookieChange] = attrs.field(factory=list)
+    """Changes of cookies."""
+    robots: list[RobotsAnswer] = attrs.field(factory=list)
+    """Answers for robots.txt."""
 
 
 @attrs.define(kw_only=True, eq=False)

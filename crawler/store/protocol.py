@@ -7,7 +7,7 @@ old one changes nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -15,9 +15,9 @@ import attrs
 from crawler.frontier import Pending
 from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
-from crawler.store.outcome import Outcome
+from crawler.store.outcome import Observations, Outcome, RobotsAnswer
 
-__all__ = ["Claimed", "Committed", "Group", "Store", "Verdict"]
+__all__ = ["Claimed", "Committed", "Group", "Kept", "RobotsAnswer", "Store", "Verdict"]
 
 
 class Verdict(enum.Enum):
@@ -45,6 +45,22 @@ class Group:
     """Its first requests, by order."""
     more: bool
     """Whether there are others behind them."""
+    robots: Sequence[RobotsAnswer] = ()
+    """The robots.txt files of its origins that are kept."""
+
+
+@attrs.frozen(kw_only=True)
+class Kept:
+    """What a store has kept of an earlier run."""
+
+    notes: Mapping[str, bytes] = attrs.field(factory=dict)
+    """By name: what `Observations.notes` last said."""
+    states: Mapping[str, dict[str, Any]] = attrs.field(factory=dict)
+    """Values by owner and name."""
+    cookies: Sequence[tuple[str, bytes]] = ()
+    """Session and cookie, as JSON."""
+    unclean: bool = False
+    """Whether that run did not come to its end: what it had in flight is not known."""
 
 
 @attrs.frozen(kw_only=True)
@@ -95,8 +111,11 @@ class Store(Protocol):
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
         """The next `n` requests of a group behind `after`: by key, so it can be asked at any time."""
 
-    async def commit(self, outcomes: Sequence[Outcome]) -> Committed:
-        """Makes outcomes true, each one whole or not at all."""
+    async def kept(self) -> Kept:
+        """What was kept of an earlier run."""
+
+    async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
+        """Makes outcomes true, each one whole or not at all, and keeps observations with them."""
 
     async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
         """The heartbeat: which groups are lost, and which have grown by what others found."""
@@ -106,6 +125,9 @@ class Store(Protocol):
 
     async def reserve(self, scope: str, cost: float) -> float:
         """Seconds to wait before `cost` of a budget that owners share may be spent."""
+
+    def follows(self, sink: str) -> bool:
+        """Whether a sink of that name was there in an earlier run."""
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Where a sink stands in the log of items: the number of the next one, and its position."""

@@ -564,3 +564,13 @@ async def test_a_cookie_comes_back_byte_for_byte(autojump_clock: MockClock) -> N
     site = FakeSite({"/": Page("<a href='/b'>x</a>", headers=[("Set-Cookie", "n=\u00e9")]), "/b": "x"})
     await collect(Follow(), site)
     assert site.visits("/b")[0].headers["cookie"] == "n=\u00e9".encode().decode("latin-1")
+
+
+async def test_a_start_that_is_no_method_is_refused_with_what_to_do(autojump_clock: MockClock) -> None:
+    class Shadowed(Follow):
+        def __init__(self, start: str) -> None:
+            super().__init__()
+            self.start = start  # type: ignore[method-assign, assignment]
+
+    with pytest.raises(ConfigError, match="keep an argument of that name in start_urls"):
+        await collect(Shadowed("https://site.test/"), FakeSite({}))

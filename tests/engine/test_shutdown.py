@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from support.trees import FREE, Follow, tree
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Plugin, Produced, Response, Row, Settings, Spider, crawl
-from crawler.engine.scheduler import Prepared
+from crawler.engine.prepared import Prepared
 from crawler.testing import FakeSite, Page, collect
 
 HANG = math.inf
@@ -167,3 +168,13 @@ async def test_a_stop_does_not_wait_for_a_lane_that_is_not_due(autojump_clock: M
         assert prepared.running is not None
         prepared.running.stop("enough")
     assert trio.current_time() - started < 5.1
+
+
+async def test_a_job_that_had_reached_its_limit_stops_at_once(autojump_clock: MockClock, tmp_path: Path) -> None:
+    site = tree(5, 3)
+    for runs in (1, 2):
+        report = await crawl(Follow(), settings=Settings(max_pages=7), job=tmp_path / "job", transport=site.transport)
+        assert (report.finished, report.pages) == ("max_pages", 7), runs
+    assert len(site.log) == 7
+    report = await crawl(Follow(), job=tmp_path / "job", transport=site.transport)
+    assert (report.finished, report.pages, report.earlier["pages"]) == ("finished", len(site.pages), 7)

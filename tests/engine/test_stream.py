@@ -94,11 +94,6 @@ def test_run_raises_what_crawl_raises() -> None:
         run(Broken(), transport=FakeSite({}).transport)
 
 
-async def test_a_job_is_refused_by_this_version(autojump_clock: MockClock) -> None:
-    with pytest.raises(ConfigError, match="in memory only"):
-        await crawl(Follow(), job="folder")
-
-
 async def test_a_report_holds_the_keys_of_the_contract(autojump_clock: MockClock) -> None:
     report = await crawl(Follow(), settings=FREE, transport=tree(2, 1).transport)
     assert {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from support.crawls import CRAWL
 
 from crawler.messages import Row
 
@@ -18,7 +19,7 @@ def rows_of(items):
 async def keep_in(sink, *batches, after=None):
     """Opens the sink, gives it the batches, closes it; calls `after` behind each batch; the positions it gave."""
     positions = []
-    async with sink.lifespan(None):
+    async with sink.lifespan(CRAWL):
         for batch in batches:
             positions.append(await sink.persist(rows_of(batch)))
             if after is not None:

@@ -11,6 +11,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from support.crawls import CRAWL
 
 from crawler.errors import ConfigError
 from crawler.sinks import Json
@@ -29,7 +30,7 @@ async def test_a_crawl_without_items_leaves_an_empty_array(tmp_path, keep):
 
 
 async def test_the_file_is_complete_while_it_is_empty(tmp_path):
-    async with Json(tmp_path / "items.json").lifespan(None):
+    async with Json(tmp_path / "items.json").lifespan(CRAWL):
         assert json.loads((tmp_path / "items.json").read_text()) == []
 
 

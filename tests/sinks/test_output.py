@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from support.crawls import CRAWL
 
 from crawler.errors import ConfigError
 from crawler.sinks import Csv, Json, JsonLines, Stdout, open_output
@@ -74,7 +75,7 @@ async def test_a_file_that_came_up_meanwhile_is_not_overwritten(tmp_path, keep):
     path = tmp_path / "items.jsonl"
     sink = open_output(path)
     path.write_text("somebody else's\n")
-    with pytest.raises(ConfigError, match="file exists"):
+    with pytest.raises(ConfigError, match="exists already"):
         await keep(sink, [{"n": 1}])
     assert path.read_text() == "somebody else's\n"
 
@@ -108,12 +109,12 @@ async def test_a_batch_that_did_not_fit_on_the_disk_leaves_no_trace_and_can_come
     path, whole = tmp_path / f"items.{ending}", tmp_path / f"whole.{ending}"
     first, second = rows([{"n": 1}]), rows([{"n": 2}, {"n": 3}])
     sink = open_output(whole)
-    async with sink.lifespan(None):
+    async with sink.lifespan(CRAWL):
         await sink.persist(first)
         before = whole.read_bytes()
         await sink.persist(second)
     sink = open_output(path)
-    async with sink.lifespan(None):
+    async with sink.lifespan(CRAWL):
         await sink.persist(first)
         disk = sink.file = full_disk(sink.file, 3)
         with pytest.raises(OSError, match="No space left"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,36 +12,39 @@ import pytest
 from crawler.frontier import Frontier, Lane, Pending, Ticket
 from crawler.messages import Request
 from crawler.settings import Settings
-from crawler.store import FailureRow, ItemRow, Kind, MemoryStore, Outcome, Store, Verdict
+from crawler.store import FailureRow, ItemRow, Kind, MemoryStore, Outcome, SqliteStore, Store, Verdict
 
 A, B = "http://a.test", "http://b.test"
 
 
-@pytest.fixture(params=[MemoryStore])
-def store(request: pytest.FixtureRequest) -> Store:
-    made: Store = request.param()
-    return made
+@pytest.fixture(params=["memory", "sqlite", "sqlite, power"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+    else:
+        with SqliteStore(tmp_path / "job", power="power" in request.param) as made:
+            yield made
 
 
 def requests(*paths: str, host: str = A, **options: Any) -> list[Request]:
     return [Request(f"{host}/{path}", **options) for path in paths]
 
 
-def ticket(pending: Pending, epoch: int = 1) -> Ticket:
+def ticket(pending: Pending, epoch: int) -> Ticket:
     lane: Lane = Frontier(Settings()).open(pending.group, epoch=epoch, head=(), more=False)
     return Ticket(pending, lane, epoch, 0.0)
 
 
-def done(pending: Pending, *, epoch: int = 1, **effects: Any) -> Outcome:
-    return Outcome(kind=Kind.DONE, ticket=ticket(pending, epoch), attempts=1, page=True, **effects)
+def done(held: Ticket, **effects: Any) -> Outcome:
+    return Outcome(kind=Kind.DONE, ticket=held, attempts=1, page=True, **effects)
 
 
-async def claimed(store: Store, n: int = 100) -> list[Pending]:
+async def claimed(store: Store, n: int = 100) -> list[Ticket]:
     found = await store.claim("me", 100, n, 60.0)
-    return [pending for group in found.groups for pending in group.head]
+    return [ticket(pending, group.epoch) for group in found.groups for pending in group.head]
 
 
-def paths(rows: Sequence[Pending]) -> list[str]:
+def paths(rows: Sequence[Pending | Ticket]) -> list[str]:
     return [row.request.url.rpartition("/")[2] for row in rows]
 
 
@@ -92,7 +96,7 @@ async def test_more_gives_the_rest_by_key_whatever_was_settled(store: Store) -> 
     group = (await store.claim("me", 1, 3, 60.0)).groups[0]
     assert paths(group.head) == ["0", "1", "2"]
     assert group.more
-    await store.commit([done(group.head[1])])
+    await store.commit([done(ticket(group.head[1], group.epoch))])
     after = group.head[-1].order
     assert paths(await store.more(group.name, group.epoch, after, 4)) == ["3", "4", "5", "6"]
     assert paths(await store.more(group.name, group.epoch, after, 100)) == [str(n) for n in range(3, 10)]
@@ -120,9 +124,9 @@ async def test_a_second_commit_of_the_same_request_changes_nothing(store: Store)
 async def test_a_commit_under_an_old_lease_changes_nothing(store: Store) -> None:
     await store.ingest(requests("1"))
     [first] = await claimed(store)
-    await store.release(A, 1, {})
+    await store.release(A, first.epoch, {})
     await claimed(store)
-    fenced = await store.commit([done(first, epoch=1, discovered=requests("2"))])
+    fenced = await store.commit([done(first, discovered=requests("2"))])
     assert fenced.verdicts == [Verdict.FENCED]
     assert store.live == 1
     assert f"{A}/2" not in store.known
@@ -131,20 +135,21 @@ async def test_a_commit_under_an_old_lease_changes_nothing(store: Store) -> None
 async def test_a_retry_stays_pending_with_its_attempts_and_time(store: Store) -> None:
     await store.ingest(requests("1"))
     [first] = await claimed(store)
-    retry = Outcome(kind=Kind.RETRY, ticket=ticket(first), attempts=2, not_before=99.0, discovered=requests("no"))
+    retry = Outcome(kind=Kind.RETRY, ticket=first, attempts=2, not_before=99.0, discovered=requests("no"))
     assert (await store.commit([retry])).verdicts == [Verdict.OK]
     assert store.live == 1
-    await store.release(A, 1, {})
+    await store.release(A, first.epoch, {})
     [again] = await claimed(store)
-    assert (again.attempts, again.not_before, again.order) == (2, 99.0, first.order)
+    assert (again.pending.attempts, again.pending.not_before) == (2, 99.0)
+    assert again.pending.order == first.pending.order
 
 
 async def test_failed_and_refused_requests_are_settled(store: Store) -> None:
     await store.ingest(requests("1", "2"))
     one, two = await claimed(store)
     failure = FailureRow(reason="connect_failed", message="refused")
-    failed = Outcome(kind=Kind.FAILED, ticket=ticket(one), failure=failure, items=[ItemRow(b"{}")])
-    await store.commit([failed, Outcome(kind=Kind.REFUSED, ticket=ticket(two))])
+    failed = Outcome(kind=Kind.FAILED, ticket=one, failure=failure, items=[ItemRow(b"{}")])
+    await store.commit([failed, Outcome(kind=Kind.REFUSED, ticket=two)])
     assert (store.live, store.logged) == (0, 1)
 
 

@@ -1,0 +1,201 @@
+"""Inline fetches: `await crawl.fetch(request)` runs in its caller's task, on the terms of the lane it goes to."""
+
+from __future__ import annotations
+
+import math
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import trio
+
+from crawler import urls
+from crawler.errors import Refused, RequestError, WouldExceedDeadline
+from crawler.fetch.redirects import redirected
+from crawler.frontier import Lane, Pending, Ticket, lane_name
+from crawler.messages import Request, Response, Retry
+
+if TYPE_CHECKING:
+    from crawler.engine.running import RunningCrawl
+
+__all__ = ["Inline", "current_ticket"]
+
+current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
+"""The ticket that the worker of this task works on, if it is one."""
+
+
+class Inline:
+    """Fetches in place: ahead of what is queued, not deduplicated, no page.
+
+    Parameters:
+        crawl: the parts of the running crawl.
+    """
+
+    def __init__(self, crawl: RunningCrawl) -> None:
+        self._crawl = crawl
+
+    async def fetch(self, request: Request) -> Response:
+        """The answer, whatever its status; redirects are followed in place.
+
+        Raises:
+            RequestError: there was none.
+        """
+        while True:
+            response = await self._fetch(request)
+            target = redirected(response, most=self._crawl.settings.max_redirects)
+            if target is None:
+                return response
+            request = target
+
+    async def _fetch(self, request: Request) -> Response:
+        crawl = self._crawl
+        lane = self._lane(request)
+        if crawl.settings.obey_robots:
+            await self._heed_robots(lane, request)
+        answer = await crawl.attempts.answer(request) if crawl.table.answer else None
+        if answer is not None:
+            return answer
+        for attempt in range(1, (request.attempts or crawl.settings.attempts) + 1):
+            response, error = None, None
+            try:
+                answered = await self.turn(lane, request, attempt, patience=self._patience(lane))
+                if isinstance(answered, Retry):
+                    error = RequestError(f"still to be retried: {answered.reason}", request=request)
+                    wait = crawl.retries.wait(request, attempt, answered)
+                else:
+                    response, error = answered, crawl.attempts.bad_status(answered)
+                    if not error.retryable:
+                        return response
+                    wait = crawl.retries.wait(request, attempt, error)
+            except WouldExceedDeadline:
+                raise
+            except RequestError as raised:
+                error = raised
+                wait = crawl.retries.wait(request, attempt, raised)
+            if wait is None:
+                break
+            self._must_fit(wait, self._patience(lane), lane, request)
+            await trio.sleep(wait)
+        if response is None:
+            raise error if error is not None else RequestError("no attempt was made", request=request)
+        return response
+
+    async def turn(self, lane: Lane, request: Request, attempt: int, *, patience: float) -> Response | Retry:
+        """One attempt in the caller's task: a token of the lane, then its next start, then the exchange.
+
+        Parameters:
+            lane: where it goes.
+            request: what to ask.
+            attempt: its number, from 1.
+            patience: seconds that token and start may be waited for.
+
+        Raises:
+            WouldExceedDeadline: that, or the deadline of the caller, is too soon.
+            RequestError: there was no answer.
+        """
+        crawl = self._crawl
+        give_up_at = trio.current_time() + patience
+        self._must_fit(lane.start_at() - crawl.clock(), patience, lane, request)
+        ticket = Ticket(Pending((0, 0), request, lane.name), lane, lane.epoch, crawl.clock(), page=False)
+        lane.handed_out += 1
+        paced = False
+        try:
+            own = current_ticket.get()
+            if own is None or own.lane is not lane or not own.holds:  # a `fetch` hook shares the token of its attempt
+                with trio.move_on_at(give_up_at):
+                    await lane.limiter.acquire_on_behalf_of(ticket)
+                    ticket.holds = True
+                if not ticket.holds:
+                    raise self._too_late(0.0, lane, request)
+            while (wait := lane.start_at() - crawl.clock()) > 0:
+                self._must_fit(wait, give_up_at - trio.current_time(), lane, request)
+                await trio.sleep(wait)
+            ticket.now = crawl.clock()
+            lane.take_pace(ticket)
+            paced = True
+            return await self._send(ticket, request, attempt)
+        finally:
+            if paced and not ticket.sent:
+                lane.give_back_pace(ticket)
+            crawl.frontier.settle(ticket)
+
+    async def _send(self, ticket: Ticket, request: Request, attempt: int) -> Response | Retry:
+        crawl = self._crawl
+
+        def sent() -> None:
+            ticket.sent = True
+
+        response: Response | None = None
+        failed: RequestError | None = None
+        try:
+            answer = await crawl.attempts.send(request, attempt, sent, paced=ticket.lane.paced())
+            if isinstance(answer, Response):
+                response = answer
+                crawl.stats.statuses[answer.status] += 1
+                return answer
+            if isinstance(answer, Retry):
+                return answer
+            raise Refused(f"a plugin dropped it: {answer.reason}", by="plugin", request=request)
+        except RequestError as error:
+            failed = error
+            raise
+        finally:
+            if response is not None or failed is not None:
+                crawl.attempted(ticket, request, response, failed)
+
+    def _patience(self, lane: Lane) -> float:
+        """Seconds that may be waited in place.
+
+        The lane of the page that is being handled may be waited for until its next start: to put the page back would
+        only take that start from it. A page that was put back before waits longer, so that it gets there. Outside of
+        any page there is nothing to put back.
+        """
+        ticket = current_ticket.get()
+        if ticket is None:
+            return math.inf
+        patience = self._crawl.settings.inline_wait * 2.0 ** min(ticket.pending.put_offs, 14)
+        return patience + (lane.interval() if ticket.lane is lane else 0.0)
+
+    def _must_fit(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
+        """Fails at once if waiting in place would take too long."""
+        deadline = trio.current_effective_deadline()
+        if wait > max(patience, 0.0) or (wait > 0 and trio.current_time() + wait >= deadline != math.inf):
+            raise self._too_late(wait, lane, request)
+
+    def _too_late(self, wait: float, lane: Lane, request: Request) -> WouldExceedDeadline:
+        words = f"{wait:.1f} s" if wait > 0 else "a free place"
+        return WouldExceedDeadline(
+            f"{lane.name} has to be waited for: {words}",
+            retry_at=self._crawl.clock() + max(wait, 0.0),
+            scope=lane.name,
+            request=request,
+        )
+
+    def _lane(self, request: Request) -> Lane:
+        name = lane_name(request)
+        frontier = self._crawl.frontier
+        lane = frontier.lanes.get(name)
+        return lane if lane is not None else frontier.open(name, epoch=0, head=(), more=False)
+
+    async def _heed_robots(self, lane: Lane, request: Request) -> None:
+        """Refuses what a robots.txt forbids; one that is not known yet is asked for once, whoever wants it first."""
+        crawl = self._crawl
+        origin = urls.origin(request.url)
+        give_up_at = trio.current_time() + self._patience(lane)
+        while origin not in lane.robots:
+            self._must_fit(lane.start_at() - crawl.clock(), give_up_at - trio.current_time(), lane, request)
+            with trio.move_on_at(give_up_at) as waiting:
+                if lane.asks:
+                    await crawl.frontier.changed.wait()
+                else:
+                    await trio.sleep(max(0.0, lane.start_at() - crawl.clock()))
+                    if not lane.asks and lane.limiter.available_tokens > 0 and lane.start_at() <= crawl.clock():
+                        await crawl.robots.ask(crawl.frontier.ask_robots(lane, origin, crawl.clock()))
+                    elif not lane.asks:
+                        await crawl.frontier.changed.wait()
+            if waiting.cancelled_caught and origin not in lane.robots:
+                raise self._too_late(0.0, lane, request)
+        rules = lane.robots[origin]
+        if not rules.allows(request.url):
+            raise getattr(rules, "failure", None) or Refused(
+                f"{request.url} was not asked for: its robots.txt forbids it", by="robots", request=request
+            )

@@ -1,0 +1,118 @@
+"""Asking for a robots.txt: a state of its lane, that one request at a time finds out (RFC 9309 section 2.3)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from crawler.errors import BadStatus, RequestError
+from crawler.fetch.redirects import redirected
+from crawler.fetch.robots import DISALLOW_ALL, LIMIT, Robots
+from crawler.frontier import Ticket, lane_name
+from crawler.messages import Response, Retry
+from crawler.store import RobotsAnswer
+
+if TYPE_CHECKING:
+    from crawler.engine.running import RunningCrawl
+
+__all__ = ["RobotsAsker"]
+
+HOPS: Final = 5
+"""Redirects of a robots.txt that are followed (RFC 9309 section 2.3.1.2)."""
+log = logging.getLogger("crawler.engine")
+
+
+class RobotsAsker:
+    """Finds out what a robots.txt says.
+
+    Parameters:
+        crawl: the parts of the running crawl.
+    """
+
+    def __init__(self, crawl: RunningCrawl) -> None:
+        self._crawl = crawl
+
+    async def ask(self, ticket: Ticket) -> None:
+        """Asks for the robots.txt of `ticket.robots`; tells the frontier, or puts the ticket back until later."""
+        settled = False
+        try:
+            wait = await self._ask(ticket)
+            settled = True
+        finally:
+            if not settled:
+                self._crawl.frontier.put_back(ticket)
+        if wait is not None:
+            self._crawl.frontier.put_back(ticket, self._crawl.clock() + wait)
+
+    async def _ask(self, ticket: Ticket) -> float | None:
+        """Seconds until it is asked for again; `None`: the frontier knows."""
+        crawl = self._crawl
+        rules: Robots | None = None
+        error: RequestError | None = None
+        try:
+            answer = await self._answer(ticket)
+            if isinstance(answer, Response):
+                rules = Robots.of(answer.status, answer.body, crawl.settings.user_agent)
+                error = crawl.attempts.bad_status(answer)
+                if rules is not None:
+                    body = answer.body[:LIMIT]
+                    crawl.observed.robots.append(RobotsAnswer(ticket.robots, answer.status, body, crawl.clock()))
+            else:
+                error = RequestError(f"still to be retried: {answer.reason}", request=ticket.request)
+                error.retryable, error.retry_after = True, answer.after
+        except RequestError as raised:
+            error = raised
+        if rules is None and error is not None:
+            again = error.retryable
+            wait = crawl.retries.wait(ticket.request, ticket.pending.attempts + 1, error) if again else None
+            if wait is not None:
+                return wait
+            log.warning("%s cannot be had (%s): nothing of that origin is fetched", ticket.request.url, error)
+            rules = DISALLOW_ALL if isinstance(error, BadStatus) else attrs.evolve(DISALLOW_ALL, failure=error)
+        crawl.frontier.know_robots(ticket, rules if rules is not None else DISALLOW_ALL)
+        return None
+
+    async def _answer(self, ticket: Ticket) -> Response | Retry:
+        """The answer behind its redirects; each hop keeps the pace of the lane that it goes to."""
+        crawl = self._crawl
+        answer = await self._first(ticket)
+        for _ in range(HOPS):
+            if not isinstance(answer, Response):
+                break
+            target = redirected(answer, most=HOPS)
+            if target is None:
+                break
+            lane = crawl.frontier.lanes.get(lane_name(target.altered(lane=None)))
+            answer = await crawl.inline.turn(lane or ticket.lane, target, 1, patience=math.inf)
+        return answer
+
+    async def _first(self, ticket: Ticket) -> Response | Retry:
+        crawl, request = self._crawl, ticket.request
+        answered = await crawl.attempts.answer(request) if crawl.table.answer else None
+        if answered is not None:
+            crawl.frontier.release(ticket)
+            return answered
+        response: Response | None = None
+        failed: RequestError | None = None
+
+        def sent() -> None:
+            ticket.sent = True
+
+        try:
+            number = ticket.pending.attempts + 1
+            answer = await crawl.attempts.send(request, number, sent, paced=ticket.lane.paced())
+            if isinstance(answer, Response):
+                response = answer
+            elif not isinstance(answer, Retry):
+                answer = Retry(answer.reason)
+            return answer
+        except RequestError as error:
+            failed = error
+            raise
+        finally:
+            crawl.frontier.release(ticket)
+            if response is not None or failed is not None:
+                crawl.attempted(ticket, request, response, failed)

@@ -1,0 +1,89 @@
+"""The tables of a job, and how requests lie in them."""
+
+from __future__ import annotations
+
+import hashlib
+from operator import attrgetter
+from typing import Any, Final
+
+from crawler.frontier import Pending
+from crawler.messages import Request
+
+__all__ = ["APPLICATION", "INSERT", "SCHEMA", "VERSION", "fingerprint", "pack", "unpack"]
+
+APPLICATION: Final = 0x63726177
+"""Says that a SQLite file is ours (``application_id``)."""
+VERSION: Final = 1
+"""Of the tables (``user_version``)."""
+SCHEMA: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE lane (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state BLOB);
+CREATE TABLE seen (host INTEGER, print INTEGER, PRIMARY KEY (host, print)) WITHOUT ROWID;
+CREATE TABLE pending (
+    lane INTEGER, tier INTEGER, number INTEGER,
+    url TEXT NOT NULL, depth INTEGER NOT NULL, callback TEXT, rest BLOB, attempts INTEGER, not_before REAL,
+    PRIMARY KEY (lane, tier, number)) WITHOUT ROWID;
+CREATE TABLE failed (
+    lane INTEGER, tier INTEGER, number INTEGER,
+    url TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL, traceback TEXT NOT NULL, attempts INTEGER NOT NULL,
+    at REAL NOT NULL, request BLOB NOT NULL,
+    PRIMARY KEY (lane, tier, number)) WITHOUT ROWID;
+CREATE TABLE state (owner TEXT, name TEXT, value BLOB NOT NULL, PRIMARY KEY (owner, name)) WITHOUT ROWID;
+CREATE TABLE cookie (
+    session TEXT, domain TEXT, path TEXT, name TEXT, value BLOB NOT NULL,
+    PRIMARY KEY (session, domain, path, name)) WITHOUT ROWID;
+CREATE TABLE robots (origin TEXT PRIMARY KEY, status INTEGER NOT NULL, body BLOB NOT NULL, at REAL NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE sink (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, place INTEGER NOT NULL, position BLOB)
+    WITHOUT ROWID;
+"""
+"""`seen` is clustered by host, since most links of a page stay on its host. A request that was handed out is still
+`pending`: a crash needs no repair."""
+
+INSERT: Final = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
+"""Takes lane, tier, number and what `pack` gives."""
+
+_SPECIAL = (
+    "errback", "method", "headers", "body", "cookies", "session", "auth", "proxy", "meta", "cb_kwargs", "dont_filter",
+    "lane", "quotas", "accept_status", "timeout", "attempts", "max_body", "plugins", "redirects",
+)  # fmt: skip
+_special = attrgetter(*_SPECIAL)
+_PLAIN = Request("http://plain.invalid/")
+_DEFAULTS = _special(_PLAIN)
+
+
+def fingerprint(key: str) -> int:
+    """64 bits of a request's key, as SQLite keeps integers."""
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def pack(request: Request, lane: str) -> tuple[str, int, str | None, bytes | None]:
+    """Columns ``url depth callback rest`` of a request; what is as usual takes no room."""
+    url = request.url
+    short = url[len(lane) :] if url.startswith(lane + "/") else url
+    rest = None if _special(request) == _DEFAULTS else request.to_json()
+    return short, request.depth, request.callback, rest
+
+
+def unpack(lane: str, row: tuple[Any, ...]) -> Pending:
+    """The request of a row ``tier number url depth callback rest attempts not_before`` of `pending`."""
+    tier, number, url, depth, callback, rest, attempts, not_before = row
+    if rest is not None:
+        request = Request.from_json(rest)
+    else:
+        request = _PLAIN.altered(
+            url=lane + url if url.startswith("/") else url,
+            depth=depth,
+            callback=callback,
+            priority=-tier,
+            meta={},
+            cb_kwargs={},
+            cookies={},
+            quotas={},
+            plugins={},
+        )
+    pending = Pending((tier, number), request, lane, attempts or 0)
+    if not_before is not None:
+        pending.not_before = not_before
+    return pending

@@ -1,0 +1,206 @@
+"""A web that is made up: every page is a function of its URL and a seed, so what a crawl must find can be worked out.
+
+::
+
+    web = Web(seed=7, hosts=8, pages=1200, port=8080)
+    web.page(web.start)          # an `Answer`
+    web.reachable()              # {URL: number of the page}: the items of a crawl that follows everything in scope
+
+It stands on the hosts 127.0.0.2, 127.0.0.3 ... of one port. Its resources are numbered; what number 12 is and where it
+stands, the seed decides: a page, a redirect, a page that is gone, or one that is not well at first and heals. A page
+links to three children (3n+1 ... 3n+3), to some others anywhere, to some of them twice and in several spellings, to
+what robots.txt forbids and to hosts out of scope. `support.webserver` serves it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+__all__ = ["Answer", "Web"]
+
+BLOCK = 5
+"""A redirect leads to a later one of its block of so many numbers, whose last is none: a chain has at most four."""
+PLACE = re.compile(r"http://(127\.0\.0\.\d+):(\d+)/(page|private)/(\d+)(\?twin)?\Z")
+ROBOTS = b"User-agent: *\nDisallow: /private/\n"
+WORDS = "the crawler goes from link to link and keeps what it has found for good or until somebody ends it".split()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the web says to one URL."""
+
+    status: int
+    """HTTP status, once it is well."""
+    body: bytes = b""
+    """The content."""
+    location: str = ""
+    """Where a redirect leads."""
+    number: int = -1
+    """Which page it is; -1: none."""
+    links: tuple[str, ...] = ()
+    """The absolute URLs of a page's links, without fragments, each once."""
+    delay: float = 0.0
+    """Seconds until the answer begins."""
+    ailments: tuple[str, ...] = ()
+    """What becomes of its first requests, one each: ``503``; ``429``, with a ``Retry-After`` of one second; ``close``,
+    the connection ends without an answer; ``cut``, it ends in the middle of the body."""
+
+
+@dataclass(frozen=True)
+class Web:
+    """A web. Two with the same arguments are the same."""
+
+    seed: int
+    """Another one, another web."""
+    hosts: int
+    """How many hosts, from 127.0.0.2 on."""
+    pages: int
+    """How many numbers there are. Not all of them can be reached, and some have a twin: the same page by a query."""
+    port: int
+    """Where all hosts listen."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts."""
+        return tuple(f"127.0.0.{2 + number}" for number in range(self.hosts))
+
+    @property
+    def start(self) -> str:
+        """The URL of page 0."""
+        return self.url(0)
+
+    def url(self, number: int) -> str:
+        """Where a number stands."""
+        return f"http://{self.names[self._host(number)]}:{self.port}/page/{number}"
+
+    def page(self, url: str) -> Answer:
+        """What the web answers to an absolute URL without fragment."""
+        if url.endswith("/robots.txt"):
+            return Answer(200, ROBOTS)
+        place = PLACE.match(url)
+        if place is None or place[3] == "private":
+            return Answer(404, b"There is no such page.")
+        number, twin = int(place[4]), bool(place[5])
+        if number >= self.pages or url.removesuffix("?twin") != self.url(number) or (twin and not self._twin(number)):
+            return Answer(404, b"There is no such page.")
+        return self._number(number, twin=twin)
+
+    def reachable(self, start: str | None = None) -> dict[str, int]:
+        """Every URL that answers 200 in the end and can be come to from `start`, with the number of its page."""
+        first = self.start if start is None else start
+        asked, waiting = {first}, deque([first])
+        pages: dict[str, int] = {}
+        while waiting:
+            url = waiting.popleft()
+            answer = self.page(url)
+            if answer.status == 200:
+                pages[url] = answer.number
+            for link in (*answer.links, *([answer.location] if answer.location else ())):
+                if link not in asked and self.allows(link):
+                    asked.add(link)
+                    waiting.append(link)
+        return pages
+
+    def allows(self, url: str) -> bool:
+        """Whether a URL is in scope and no robots.txt forbids it."""
+        place = PLACE.match(url)
+        return place is not None and place[1] in self.names and int(place[2]) == self.port and place[3] == "page"
+
+    def healthy_after(self, url: str) -> int:
+        """How many requests of a URL are made if nothing is asked for in vain."""
+        return 1 + len(self.page(url).ailments)
+
+    # What a number is
+
+    def _random(self, number: int, what: str) -> random.Random:
+        return random.Random(f"{self.seed} {number} {what}")
+
+    def _host(self, number: int) -> int:
+        return 0 if number == 0 else _host(self.seed, self.hosts, number)
+
+    def _twin(self, number: int) -> bool:
+        return number % 11 == 7
+
+    def _kind(self, number: int) -> str:
+        if number == 0:
+            return "page"
+        dice = self._random(number, "kind").random()
+        if dice < 0.10 and number % BLOCK < BLOCK - 1 and number + 1 < self.pages:
+            return "redirect"
+        if dice < 0.14:
+            return "gone"
+        return "ill" if dice < 0.20 else "page"
+
+    def _number(self, number: int, *, twin: bool) -> Answer:
+        kind, chance = self._kind(number), self._random(number, "answer")
+        delay = chance.uniform(0.05, 0.15) if chance.random() < 0.05 else chance.uniform(0.0, 0.01)
+        if kind == "redirect":
+            last = min(number - number % BLOCK + BLOCK, self.pages) - 1
+            location = self.url(chance.randint(number + 1, last))
+            return Answer(301 if chance.random() < 0.5 else 302, b"It has moved.", location, delay=delay)
+        if kind == "gone":
+            return Answer(chance.choice((404, 404, 410)), b"It is gone.", delay=delay)
+        hrefs, links = self._links(number, self._random(number, "links"))
+        ailments = self._ailments(number) if kind == "ill" and not twin else ()
+        body = _html(number, hrefs, chance)
+        return Answer(200, body, number=number, links=links, delay=delay, ailments=ailments)
+
+    def _ailments(self, number: int) -> tuple[str, ...]:
+        chance = self._random(number, "ailments")
+        dice = chance.random()
+        return ("429",) if dice < 0.04 else tuple(chance.choices(("503", "close", "cut"), k=1 if dice < 0.7 else 2))
+
+    def _links(self, number: int, chance: random.Random) -> tuple[list[str], tuple[str, ...]]:
+        """The links of a page as they stand in it, and the absolute URLs they mean."""
+        targets = [child for child in range(3 * number + 1, 3 * number + 4) if child < self.pages]
+        targets += [chance.randrange(self.pages) for _ in range(chance.randrange(12))]
+        targets += chance.choices(targets, k=2) if targets else []
+        here = self.url(number).rpartition("/page/")[0]
+        hrefs: list[str] = []
+        links: list[str] = []
+        for target in targets:
+            url = self.url(target)
+            if self._twin(target) and chance.random() < 0.5:
+                url += "?twin"
+            links.append(url)
+            hrefs.append(self._spelled(url, here, chance))
+        strangers = [f"http://127.0.0.1:{self.port}/page/{number}", f"http://else.invalid/{number}", "mailto:a@b.test"]
+        if chance.random() < 0.3:
+            hrefs.append(chance.choice(strangers))
+        if chance.random() < 0.2:
+            hrefs.append(f"/private/{number}")
+            links.append(f"{here}/private/{number}")
+        return hrefs, tuple(dict.fromkeys(links))
+
+    @staticmethod
+    def _spelled(url: str, here: str, chance: random.Random) -> str:
+        """One of the ways to write a link to `url` on a page of the host `here`."""
+        path = url.removeprefix(here)
+        ways: list[str] = [url, f"{url}#part{chance.randrange(9)}"]
+        if path != url:
+            ways += [path, f"..{path}", f"/page/..{path}", path.removeprefix("/page/"), f"{path}#top"]
+        return chance.choice(ways)
+
+
+@cache
+def _host(seed: int, hosts: int, number: int) -> int:
+    """The first hosts have more pages than the last ones."""
+    chance = random.Random(f"{seed} {number} host")
+    return min(chance.randrange(hosts), chance.randrange(hosts))
+
+
+def _html(number: int, hrefs: list[str], chance: random.Random) -> bytes:
+    size = chance.choice((0, 100, 1_000, 1_000, 5_000, 20_000))
+    text = " ".join(_words(chance, size // 5))
+    anchors = "".join(f'<li><a href="{href}">link {index}</a>\n' for index, href in enumerate(hrefs))
+    return f"<!doctype html><title>Page {number}</title><h1>{number}</h1><ul>{anchors}</ul><p>{text}</p>".encode()
+
+
+def _words(chance: random.Random, n: int) -> Iterator[str]:
+    first = chance.randrange(len(WORDS))
+    return (WORDS[(first + index) % len(WORDS)] for index in range(n))

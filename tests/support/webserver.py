@@ -1,0 +1,232 @@
+"""Serves a made-up web (`support.web`) as a process of its own, so that a crawl can be killed beside it.
+
+::
+
+    python tests/support/webserver.py --seed 7 --hosts 8 --pages 1200 --port 0 --log requests.log
+
+It prints its port, then serves until its standard input is closed or SIGTERM comes. Which requests of an ill page have
+been answered badly it keeps in memory. A line of the log is a request: seconds of the monotonic clock at which it had
+come whole, host, path and query, and what became of it (a status, ``close`` or ``cut``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.web import Answer, Web
+
+__all__ = ["Hit", "read_log", "serve"]
+
+REASONS = {
+    200: "OK", 301: "Moved Permanently", 302: "Found", 404: "Not Found", 410: "Gone", 429: "Too Many Requests",
+    503: "Service Unavailable",
+}  # fmt: skip
+MOST = 64 * 1024
+"""Bytes of the head of a request; whoever sends more is cut off."""
+
+
+# For whoever starts it
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One request that the server got."""
+
+    at: float
+    """Seconds of the monotonic clock, which all processes of a machine share."""
+    host: str
+    path: str
+    """Path and query."""
+    outcome: str
+    """The status, or how the connection ended."""
+
+
+def read_log(path: Path) -> list[Hit]:
+    """The requests so far, in their order."""
+    fields = (line.split() for line in path.read_text().splitlines())
+    return [Hit(float(at), host, path, outcome) for at, host, path, outcome in fields]
+
+
+@contextmanager
+def serve(*, seed: int, hosts: int, pages: int, log: Path) -> Iterator[Web]:
+    """A web that is served meanwhile by a child process."""
+    words = {"seed": seed, "hosts": hosts, "pages": pages, "port": 0, "log": log}
+    command = [sys.executable, __file__, *(f"--{name}={value}" for name, value in words.items())]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield Web(seed, hosts, pages, port=int(process.stdout.readline()))
+    finally:
+        process.stdin.close()
+        try:
+            code = process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            process.stdout.close()
+    assert code == 0
+
+
+# The process
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a client: requests one after another, each answered after its delay."""
+
+    def __init__(self, server: WebServer, host: str) -> None:
+        self._server = server
+        self._host = host
+        self._received = b""
+        self._busy = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if not self._busy:
+            self._next()
+
+    def _next(self) -> None:
+        head, end, rest = self._received.partition(b"\r\n\r\n")
+        if end:
+            self._received, self._busy = rest, True
+            path = head.split(b" ", 2)[1].decode("latin-1")
+            answer, outcome = self._server.answer(self._host, path)
+            asyncio.get_running_loop().call_later(answer.delay, self._send, answer, outcome)
+        elif len(head) > MOST:
+            self._transport.abort()
+
+    def _send(self, answer: Answer, outcome: str) -> None:
+        if self._transport.is_closing():
+            return
+        if outcome == "close":
+            self._transport.close()
+            return
+        status = answer.status if outcome == "cut" else int(outcome)
+        body = answer.body if status == answer.status else b"Not now."
+        lines = [f"HTTP/1.1 {status} {REASONS[status]}", f"Content-Length: {len(body)}"]
+        lines.append("Content-Type: text/plain" if not body.startswith(b"<") else "Content-Type: text/html; charset=utf-8")
+        if status in (301, 302):
+            lines.append(f"Location: {answer.location}")
+        if status == 429:
+            lines.append("Retry-After: 1")
+        head = "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
+        if outcome == "cut":
+            self._transport.write(head + body[: len(body) // 2])
+            self._transport.close()
+            return
+        self._transport.write(head + body)
+        self._busy = False
+        self._next()
+
+
+class WebServer:
+    """Knows what was asked for, and how often.
+
+    Parameters:
+        web: what is served.
+        log: where a line for each request goes.
+    """
+
+    def __init__(self, web: Web, log: TextIO) -> None:
+        self._web = web
+        self._log = log
+        self._asked: Counter[str] = Counter()
+
+    def connection(self, host: str) -> Connection:
+        """A new connection to one of the hosts."""
+        return Connection(self, host)
+
+    def answer(self, host: str, path: str) -> tuple[Answer, str]:
+        """What is said to a request, and what becomes of it; it is logged."""
+        at = time.monotonic()
+        url = f"http://{host}:{self._web.port}{path}"
+        answer = self._web.page(url)
+        outcome = str(answer.status)
+        if answer.ailments:
+            asked = self._asked[url]
+            self._asked[url] += 1
+            if asked < len(answer.ailments):
+                outcome = answer.ailments[asked]
+        self._log.write(f"{at:.6f} {host} {path} {outcome}\n")
+        return answer, outcome
+
+
+def listen(hosts: list[str], port: int) -> list[socket.socket]:
+    """A listening socket on each host, all of one port; 0: one that is free everywhere."""
+    for attempt in range(20):
+        with contextlib.ExitStack() as opened:
+            sockets: list[socket.socket] = []
+            try:
+                for host in hosts:
+                    listener = opened.enter_context(socket.create_server((host, port), backlog=1024))
+                    port = listener.getsockname()[1]
+                    sockets.append(listener)
+            except OSError:
+                if attempt == 19:
+                    raise
+                port = 0
+                continue
+            opened.pop_all()
+            return sockets
+    raise AssertionError  # the last attempt returns or raises
+
+
+async def main(seed: int, hosts: int, pages: int, port: int, log: Path) -> None:
+    """Serves until standard input is closed or SIGTERM comes."""
+    # 127.0.0.1 is no host of the web: whoever asks it went out of scope, and that is to stand in the log too.
+    names = ["127.0.0.1", *Web(seed, hosts, pages, port).names]
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    sockets = listen(names, port)
+    web = Web(seed, hosts, pages, sockets[0].getsockname()[1])
+    with log.open("a", buffering=1) as lines:
+        server = WebServer(web, lines)
+        listening = [
+            await loop.create_server(lambda name=name: server.connection(name), sock=listener)  # type: ignore[misc]
+            for name, listener in zip(names, sockets, strict=True)
+        ]
+        print(web.port, flush=True)  # noqa: T201 - it is what the parent waits for
+        threading.Thread(target=_wait_for_end, args=(loop, ended), daemon=True).start()
+        await ended.wait()
+        for listener in listening:
+            listener.close()
+
+
+def _wait_for_end(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """Waits in a thread, since standard input may be what no event loop can watch."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended already, by SIGTERM
+        loop.call_soon_threadsafe(ended.set)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    for name in ("seed", "hosts", "pages", "port"):
+        parser.add_argument(f"--{name}", type=int, required=name != "port", default=0)
+    parser.add_argument("--log", type=Path, required=True, help="a line is added for each request")
+    asyncio.run(main(**vars(parser.parse_args())))
