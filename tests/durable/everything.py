@@ -1,4 +1,4 @@
-"""The spider of the tests of durable jobs: an item for every page that can be reached. And a sink that takes its time."""
+"""The spider of the tests of durable jobs: an item for every page within reach. And a sink that takes its time."""
 
 from __future__ import annotations
 
