@@ -27,7 +27,28 @@ BLOCK = 5
 """A redirect leads to a later one of its block of so many numbers, whose last is none: a chain has at most four."""
 PLACE = re.compile(r"http://(127\.0\.0\.\d+):(\d+)/(page|private)/(\d+)(\?twin)?\Z")
 ROBOTS = b"User-agent: *\nDisallow: /private/\n"
-WORDS = "the crawler goes from link to link and keeps what it has found for good or until somebody ends it".split()
+WORDS = [
+    "the",
+    "crawler",
+    "goes",
+    "from",
+    "link",
+    "to",
+    "link",
+    "and",
+    "keeps",
+    "what",
+    "it",
+    "has",
+    "found",
+    "for",
+    "good",
+    "or",
+    "until",
+    "somebody",
+    "ends",
+    "it",
+]
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,9 @@ class Connection(asyncio.Protocol):
         status = answer.status if outcome == "cut" else int(outcome)
         body = answer.body if status == answer.status else b"Not now."
         lines = [f"HTTP/1.1 {status} {REASONS[status]}", f"Content-Length: {len(body)}"]
-        lines.append("Content-Type: text/plain" if not body.startswith(b"<") else "Content-Type: text/html; charset=utf-8")
+        lines.append(
+            "Content-Type: text/plain" if not body.startswith(b"<") else "Content-Type: text/html; charset=utf-8"
+        )
         if status in (301, 302):
             lines.append(f"Location: {answer.location}")
         if status == 429:
