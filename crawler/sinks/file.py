@@ -91,7 +91,7 @@ class FileSink(Plugin, ABC):
         # A name that is noted without a position: that run ended before it wrote here, or was refused the file.
         begins_anew = self.resumes and (not self.path.exists() or self.path.stat().st_size <= BEGUN)
         if not continued and not begins_anew:
-            _check(self.path, self._if_exists)
+            self.check()
         create = self._create and not self.resumes
         self.file = self._open("r+" if continued or self.continues else "x+" if create else "w+")
         try:
@@ -101,6 +101,14 @@ class FileSink(Plugin, ABC):
             yield
         finally:
             self.file.close()
+
+    def check(self) -> None:
+        """Looks at the file as it is now.
+
+        Raises:
+            ConfigError: it cannot be written, or must not.
+        """
+        _check(self.path, self._if_exists)
 
     def here(self) -> Any:
         """Where the file stands, as `persist` gives it back: what `cut` understands."""

@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,8 +135,6 @@ def hole(path: Path) -> None:
 
 
 def another_program(path: Path) -> None:
-    import sqlite3
-
     path.unlink()
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE photo (name TEXT)")
@@ -214,7 +213,9 @@ def test_an_output_that_was_there_before_the_job_is_never_touched(crawl: Durable
 
 
 def test_the_job_of_another_crawl_says_what_differs(stopped: Durable) -> None:
-    refused(stopped, r"belongs to another crawl: .*front was .*page/0.* now .*page/1", "-a", f"front={stopped.web.url(1)}")
+    refused(
+        stopped, r"belongs to another crawl: .*front was .*page/0.* now .*page/1", "-a", f"front={stopped.web.url(1)}"
+    )
     refused(stopped, r"max_depth was null, now 3", "-s", "max_depth=3")
     spider = stopped.folder / "everything.py"
     text = spider.read_text()
