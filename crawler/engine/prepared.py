@@ -22,7 +22,7 @@ from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.table import HookTable
 from crawler.settings import Settings
-from crawler.sinks import open_output
+from crawler.sinks import FileSink, open_output
 from crawler.spiders import Spider
 from crawler.store import MemoryStore, SqliteStore, Store
 
@@ -160,6 +160,10 @@ class Prepared:
 
     async def _tell_positions(self, store: Store) -> None:
         """Tells each sink where the job stands with it, before it opens anything."""
+        new = [hook.plugin for hook in self.table.persist if not store.follows(hook.plugin.name)]
+        for plugin in new:
+            if isinstance(plugin, FileSink):
+                plugin.check()  # before the job takes the file for its own
         for hook in self.table.persist:
             name = hook.plugin.name
             hook.plugin.resumes = store.follows(name)
@@ -167,12 +171,12 @@ class Prepared:
 
     async def _keep_positions(self, store: Store) -> None:
         """Keeps where new sinks begin, before they write anything."""
-        new = [
-            hook.plugin for hook in self.table.persist if not hook.plugin.resumes and hook.plugin.position is not None
-        ]
-        for plugin in new:
-            cursor, _ = await store.follow(plugin.name)
-            await store.advance(plugin.name, cursor, plugin.position)
+        new = False
+        for plugin in (hook.plugin for hook in self.table.persist):
+            cursor, kept = await store.follow(plugin.name)
+            if kept is None and plugin.position is not None:
+                await store.advance(plugin.name, cursor, plugin.position)
+                new = True
         if new:
             await store.commit([])
 

@@ -50,6 +50,7 @@ class Writer:
         self._crawl = crawl
         self._followers = followers
         self._whole_at = 0.0
+        self._whole = True
         self.arriving = 0
         """Arrivals on their way here."""
         self.starts = 0
@@ -83,9 +84,11 @@ class Writer:
                 await self._arrive(message)
         outcomes = self._within_limits([message for message in batch if isinstance(message, Outcome)])
         if outcomes:
+            self._whole = False
             for outcome in outcomes:
                 self._count(outcome)  # before the commit, which keeps the counts that it makes true
             committed = await crawl.store.commit(outcomes, self._observed())
+            self._whole = True
             crawl.frontier.push(committed.fresh)
             if committed.duplicates:
                 crawl.stats.filtered["duplicate"] += committed.duplicates
@@ -145,7 +148,9 @@ class Writer:
         return self._crawl.exhausted and self.arriving == 0
 
     async def finish(self) -> None:
-        """Commits what was observed last."""
+        """Commits what was observed last; not after a commit that failed, whose outcomes are in the counts."""
+        if not self._whole:
+            return
         await self._crawl.store.commit([], self._crawl.take_observed(whole=True, started=self._started()))
 
     def _count(self, outcome: Outcome) -> None:

@@ -140,7 +140,7 @@ class Request:
             None if not proxy else checks.proxy_url(proxy),
             checks.plain("meta", meta),
             {} if cb_kwargs is None else checks.encoded(cb_kwargs, callback),
-            checks.integer("priority", priority),
+            checks.integer("priority", priority, 1 - 2**63),
             bool(dont_filter),
             None if not lane else checks.text("lane", lane),
             {} if quotas is None else checks.quotas_of(quotas),

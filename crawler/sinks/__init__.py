@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crawler.sinks.csv import Csv
+from crawler.sinks.file import FileSink
 from crawler.sinks.json import Json
 from crawler.sinks.jsonl import JsonLines
 from crawler.sinks.output import open_output
 from crawler.sinks.stdout import Stdout
 
-__all__ = ["Csv", "Json", "JsonLines", "Stdout", "open_output"]
+__all__ = ["Csv", "FileSink", "Json", "JsonLines", "Stdout", "open_output"]

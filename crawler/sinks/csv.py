@@ -121,6 +121,8 @@ class Csv(FileSink):
                 new.writelines((record.rstrip(b"\r\n") or b'""') + padding for record in records)
             shutil.copymode(target, wider)
             file = undo.enter_context(FileIO(wider, "r+"))
+            if self._sync:  # the old one goes only when the new one is on the disk
+                os.fsync(file.fileno())
             wider.replace(target)
             undo.pop_all()
         self.file.close()

@@ -23,6 +23,8 @@ __all__ = ["FileSink", "IfExists", "last_line"]
 IfExists: TypeAlias = Literal["refuse", "overwrite", "append"]
 """What becomes of a file that exists already."""
 CHUNK = 64 * 1024
+BEGUN = len(b"[\n]\n")
+"""Bytes of the longest beginning, which a run that was killed may leave before the job has its position."""
 REMEDY = "put it back, or name another output, which gets all items of the job"
 
 
@@ -86,8 +88,10 @@ class FileSink(Plugin, ABC):
         """The file is open meanwhile."""
         self._sync = crawl.settings.durability == "power"
         continued = self.resumes and self.position is not None
-        if not self.resumes:
-            _check(self.path, self._if_exists)
+        # A name that is noted without a position: that run ended before it wrote here, or was refused the file.
+        begins_anew = self.resumes and (not self.path.exists() or self.path.stat().st_size <= BEGUN)
+        if not continued and not begins_anew:
+            self.check()
         create = self._create and not self.resumes
         self.file = self._open("r+" if continued or self.continues else "x+" if create else "w+")
         try:
@@ -97,6 +101,14 @@ class FileSink(Plugin, ABC):
             yield
         finally:
             self.file.close()
+
+    def check(self) -> None:
+        """Looks at the file as it is now.
+
+        Raises:
+            ConfigError: it cannot be written, or must not.
+        """
+        _check(self.path, self._if_exists)
 
     def here(self) -> Any:
         """Where the file stands, as `persist` gives it back: what `cut` understands."""

@@ -73,6 +73,8 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
     path = folder / DATABASE
     if read_only and not path.is_file():
         raise JobError(f"{folder} is no job: it has no {DATABASE}")
+    if not read_only and not _size(path) and _size(folder / SPOOL):
+        raise JobError(f"{path} is gone, and {SPOOL} holds items of its job: put it back, or begin another job")
     database: sqlite3.Connection | None = None
     try:
         uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
@@ -100,6 +102,11 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
             database.close()
         raise
     return database
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 if there is none."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def _check(database: sqlite3.Connection, path: Path) -> None:

@@ -92,8 +92,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._database = connect(self.folder, power=self._power)
             stack.callback(self._database.close)
             with self._errors():
-                self._load()
-            stack.callback(self._spool.close)
+                self._load(stack)
             self._stack = stack.pop_all()
         return self
 
@@ -108,7 +107,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             except sqlite3.Error:
                 pass  # what is committed is committed; the next one finds it as it is
 
-    def _load(self) -> None:
+    def _load(self, stack: ExitStack) -> None:
         meta = dict(self._database.execute("SELECT name, value FROM meta"))
         self._name = meta.get("name") or secrets.token_hex(6)
         self._opened = int(meta.get("opened", 0)) + 1
@@ -116,6 +115,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self.live, self.logged = int(meta.get("live", 0)), int(meta.get("logged", 0))
         self.unclean = meta.get("clean") == 0
         self._spool = Spool(self.folder / SPOOL, int(meta.get("spool", 0)))
+        stack.callback(self._spool.close)
         for name, cursor, place, position in self._database.execute("SELECT * FROM sink"):
             self._sinks[name] = (cursor, place, position)
             self._places[cursor] = place
@@ -124,7 +124,6 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             if kept is not None and not self._override:
                 differs = difference(kept, self._identity)
                 if differs is not None:
-                    self._spool.close()
                     raise JobError(
                         f"{self.folder} belongs to another crawl: {differs} (--override goes on with the new one)"
                     )

@@ -1,7 +1,12 @@
-"""The spider of the tests of durable jobs: an item for every page within reach. And a sink that takes its time."""
+"""The spider of the tests of durable jobs: an item for every page that can be reached. And two plugins beside it."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import itertools
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +14,10 @@ from typing import Any
 import trio
 
 from crawler import Plugin, Produced, Response, Row, Spider
+from crawler.fetch.downloader import Downloader
+from crawler.sinks.file import FileSink
+from crawler.store import SqliteStore
+from crawler.store.spool import Spool
 
 
 class Everything(Spider):
@@ -31,7 +40,7 @@ class Everything(Spider):
 
 
 class Slow(Plugin):
-    """A sink outside of the job: takes its time, and appends a line of key and URL for each row.
+    """A sink outside of the job: takes its time, and appends a line of key and item for each row.
 
     It keeps no position, so after a kill it is given again what it had not acknowledged.
     """
@@ -47,3 +56,55 @@ class Slow(Plugin):
                 if index % 50 == 0:
                     file.flush()
                     await trio.sleep(self.seconds)
+
+
+STEPS: dict[str, tuple[type, str, int]] = {
+    "answered": (Downloader, "fetch", 0),
+    "logged": (Spool, "write", 0),
+    "half logged": (Spool, "write", 7),
+    "committed": (SqliteStore, "commit", 0),
+    "output opened": (FileSink, "_open", 0),
+    "output begun": (FileSink, "here", 0),
+    "written": (FileSink, "put", 0),
+    "half written": (FileSink, "put", 7),
+    "noted": (SqliteStore, "advance", 0),
+}
+"""Moments of a durable crawl: the method that has just done its work, and how many bytes its file then lacks."""
+
+
+class Dies(Plugin):
+    """Kills its own process at an exact moment.
+
+    Parameters:
+        step: one of `STEPS`.
+        call: the how-manieth time.
+    """
+
+    def __init__(self, step: str, call: int) -> None:
+        owner, name, torn = STEPS[step]
+        method = getattr(owner, name)
+        calls = itertools.count(1)
+
+        def die(this: Any) -> None:
+            if next(calls) < call:
+                return
+            if torn:
+                path = this.path if isinstance(this, FileSink) else this._path
+                os.truncate(path, max(0, path.stat().st_size - torn))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        @functools.wraps(method)
+        def wrapper(this: Any, *args: Any, **kwargs: Any) -> Any:
+            result = method(this, *args, **kwargs)
+            if inspect.isawaitable(result):
+                return _then(result, functools.partial(die, this))
+            die(this)
+            return result
+
+        setattr(owner, name, wrapper)
+
+
+async def _then(waited_for: Any, die: Any) -> Any:
+    result = await waited_for
+    die()
+    return result

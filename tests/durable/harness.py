@@ -94,15 +94,17 @@ class Durable:
     """Of the server."""
     outputs: Sequence[str]
     settings: Mapping[str, Any]
+    drag: float
+    """Seconds that each answer takes longer."""
     kills: list[float] = field(default_factory=list)
     """Seconds of the monotonic clock."""
     _running: list[subprocess.Popen[str]] = field(default_factory=list)
     _first: float = 0.0
     _last: float = 0.0
 
-    def command(self, *more: str | Path, job: str = "job") -> list[str]:
-        """The command line of one run."""
-        words = ["run", str(SPIDER), "--job", job, "--report", "report.json", "--quiet"]
+    def command(self, *more: str | Path, job: str | None = "job") -> list[str]:
+        """The command line of one run; without a job it is a crawl in memory."""
+        words = ["run", SPIDER.name, "--report", "report.json", "--quiet", *(["--job", job] if job else [])]
         words += ["-a", f"front={self.web.start}", "-a", f"hosts={json.dumps(self.web.names)}"]
         for output in self.outputs:
             words += ["-o", output]
@@ -110,7 +112,7 @@ class Durable:
             words += ["-s", f"{name}={value if isinstance(value, (str, int, float)) else json.dumps(value)}"]
         return [sys.executable, "-m", "crawler", *words, *map(str, more)]
 
-    def start(self, *more: str | Path, job: str = "job", **options: Any) -> subprocess.Popen[str]:
+    def start(self, *more: str | Path, job: str | None = "job", **options: Any) -> subprocess.Popen[str]:
         """Starts one run; `options` are those of `subprocess.Popen`."""
         self._first = self._first or time.monotonic()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
@@ -133,31 +135,37 @@ class Durable:
         assert "Traceback" not in said, said
         return process.returncode, said
 
-    def run(self, *more: str | Path, job: str = "job", **options: Any) -> tuple[int, str]:
+    def run(self, *more: str | Path, job: str | None = "job", **options: Any) -> tuple[int, str]:
         """One run, to its end."""
         return self.end(self.start(*more, job=job, **options))
 
-    def finish(self, *more: str | Path, job: str = "job") -> None:
+    def finish(self, *more: str | Path, job: str | None = "job") -> None:
         """One run that has to finish."""
         code, said = self.run(*more, job=job)
         assert code == 0, (code, said)
 
-    def wait_for_requests(self, process: subprocess.Popen[str], requests: float) -> bool:
-        """Waits until the server has got so many more, more or less; whether the run still goes on then."""
-        goal = self._asked_bytes() + requests * LINE
+    def wait_for_requests(self, process: subprocess.Popen[str], requests: float) -> None:
+        """Waits until the server has got so many more, about, or the run has ended before."""
+        goal = self.log.stat().st_size + requests * LINE
         deadline = time.monotonic() + LONGEST
-        while process.poll() is None and self._asked_bytes() < goal:
+        while process.poll() is None and self.log.stat().st_size < goal:
             assert time.monotonic() < deadline
             time.sleep(0.002)
-        return process.poll() is None
 
     def kill(self, process: subprocess.Popen[str]) -> None:
-        """Kills a run at once, and looks at what it leaves."""
+        """Kills a run that goes on, and looks at what it leaves."""
         process.send_signal(signal.SIGKILL)
         self.kills.append(time.monotonic())
-        code, said = self.end(process)
-        assert (code, said) == (-signal.SIGKILL, "")
+        assert self.end(process) == (-signal.SIGKILL, "")
         self.look()
+
+    def interrupt(self, process: subprocess.Popen[str], *signals: signal.Signals) -> tuple[int, str, float]:
+        """Sends signals one after another: exit code, what was said, and the seconds from the last one to the end."""
+        for each in signals:
+            time.sleep(0.2)  # two that come together are one
+            process.send_signal(each)
+        sent = time.monotonic()
+        return *self.end(process), time.monotonic() - sent
 
     def run_with_kills(self, kills: int, chance: random.Random, *more: str | Path) -> None:
         """Runs it, kills it at random moments, and lets it finish.
@@ -169,11 +177,10 @@ class Durable:
             process = self.start(*more)
             if chance.random() < 1 / 6:
                 time.sleep(chance.uniform(0.0, 0.8))
-                going = process.poll() is None
             else:
-                going = self.wait_for_requests(process, chance.uniform(1, 1.8 * share))
+                self.wait_for_requests(process, chance.uniform(1, 1.8 * share))
                 time.sleep(chance.uniform(0.0, 0.02))
-            if not going:
+            if process.poll() is not None:  # it was faster
                 assert self.end(process) == (0, "")
                 break
             self.kill(process)
@@ -223,14 +230,11 @@ class Durable:
         """Requests of a host that came within the second that a 429 asked for; those in flight with it are none."""
         found = 0
         for asked in (hit for hit in hits if hit.outcome == "429"):
-            told = asked.at + self.web.page(f"http://{asked.host}:{self.web.port}{asked.path}").delay
+            told = asked.at + self.drag + self.web.page(f"http://{asked.host}:{self.web.port}{asked.path}").delay
             if any(asked.at < killed < told + 3 * LATE for killed in self.kills):
                 continue  # nobody was left to remember it
             found += sum(told + 2 * LATE < hit.at < told + 1.0 - LATE for hit in hits)
         return found
-
-    def _asked_bytes(self) -> int:
-        return self.log.stat().st_size
 
 
 def _too_early(starts: Sequence[float], delay: float) -> int:
@@ -267,6 +271,7 @@ def durable(
     pages: int,
     outputs: Sequence[str] = ("items.jsonl",),
     settings: Mapping[str, Any] | None = None,
+    drag: float = 0.0,
 ) -> Iterator[Durable]:
     """A crawl that has not begun, its web served meanwhile.
 
@@ -275,15 +280,17 @@ def durable(
         seed, hosts, pages: of the `Web`.
         outputs: files in the folder.
         settings: of the crawl.
+        drag: seconds that each answer takes longer.
     """
     log = folder / "requests.log"
     log.touch()
-    with serve(seed=seed, hosts=hosts, pages=pages, log=log) as web:
-        crawl = Durable(folder, web, log, outputs, {"backoff_base": 0.05} | dict(settings or {}))
+    (folder / SPIDER.name).write_bytes(SPIDER.read_bytes())
+    with serve(seed=seed, hosts=hosts, pages=pages, log=log, drag=drag) as web:
+        crawl = Durable(folder, web, log, outputs, {"backoff_base": 0.05} | dict(settings or {}), drag)
         try:
             yield crawl
         finally:
             for process in crawl._running:
-                if process.poll() is None:
+                if process.stderr is not None and not process.stderr.closed:  # its end was not waited for
                     process.kill()
                     process.communicate()

@@ -65,9 +65,9 @@ def read_log(path: Path) -> list[Hit]:
 
 
 @contextmanager
-def serve(*, seed: int, hosts: int, pages: int, log: Path) -> Iterator[Web]:
-    """A web that is served meanwhile by a child process."""
-    words = {"seed": seed, "hosts": hosts, "pages": pages, "port": 0, "log": log}
+def serve(*, seed: int, hosts: int, pages: int, log: Path, drag: float = 0.0) -> Iterator[Web]:
+    """A web that is served meanwhile by a child process; each answer takes `drag` seconds longer."""
+    words = {"seed": seed, "hosts": hosts, "pages": pages, "port": 0, "log": log, "drag": drag}
     command = [sys.executable, __file__, *(f"--{name}={value}" for name, value in words.items())]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
             self._received, self._busy = rest, True
             path = head.split(b" ", 2)[1].decode("latin-1")
             answer, outcome = self._server.answer(self._host, path)
-            asyncio.get_running_loop().call_later(answer.delay, self._send, answer, outcome)
+            asyncio.get_running_loop().call_later(self._server.drag + answer.delay, self._send, answer, outcome)
         elif len(head) > MOST:
             self._transport.abort()
 
@@ -150,9 +150,11 @@ class WebServer:
     Parameters:
         web: what is served.
         log: where a line for each request goes.
+        drag: seconds that each answer takes longer.
     """
 
-    def __init__(self, web: Web, log: TextIO) -> None:
+    def __init__(self, web: Web, log: TextIO, drag: float) -> None:
+        self.drag = drag
         self._web = web
         self._log = log
         self._asked: Counter[str] = Counter()
@@ -196,7 +198,7 @@ def listen(hosts: list[str], port: int) -> list[socket.socket]:
     raise AssertionError  # the last attempt returns or raises
 
 
-async def main(seed: int, hosts: int, pages: int, port: int, log: Path) -> None:
+async def main(*, seed: int, hosts: int, pages: int, port: int, log: Path, drag: float) -> None:
     """Serves until standard input is closed or SIGTERM comes."""
     # 127.0.0.1 is no host of the web: whoever asks it went out of scope, and that is to stand in the log too.
     names = ["127.0.0.1", *Web(seed, hosts, pages, port).names]
@@ -206,7 +208,7 @@ async def main(seed: int, hosts: int, pages: int, port: int, log: Path) -> None:
     sockets = listen(names, port)
     web = Web(seed, hosts, pages, sockets[0].getsockname()[1])
     with log.open("a", buffering=1) as lines:
-        server = WebServer(web, lines)
+        server = WebServer(web, lines, drag)
         listening = [
             await loop.create_server(lambda name=name: server.connection(name), sock=listener)  # type: ignore[misc]
             for name, listener in zip(names, sockets, strict=True)
@@ -230,5 +232,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     for name in ("seed", "hosts", "pages", "port"):
         parser.add_argument(f"--{name}", type=int, required=name != "port", default=0)
+    parser.add_argument("--drag", type=float, default=0.0, help="seconds that each answer takes longer")
     parser.add_argument("--log", type=Path, required=True, help="a line is added for each request")
     asyncio.run(main(**vars(parser.parse_args())))

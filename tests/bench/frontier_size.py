@@ -1,0 +1,212 @@
+"""How fast, how large and how flat: a durable crawl that comes to know millions of URLs.
+
+::
+
+    python tests/bench/frontier_size.py [--urls 3000000]
+
+*store*: commits of 50 pages with 50 new links each, straight into `SqliteStore`; the time in `commit` counts. *crawl*:
+the whole framework, its pages made up by an httpx transport, 50 new links each; everything counts. Both on a thousand
+hosts, with URLs of 64 bytes, each as a child process with a hundredth of the URLs and with all of them: memory is flat
+if its peak stays what it is.
+"""
+# ruff: noqa: T201  # printing is what it is for
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+import trio
+
+from crawler import Produced, Response, Settings, Spider, crawl
+from crawler.frontier import Frontier, Lane, Ticket
+from crawler.frontier.ticket import Order
+from crawler.messages import Request
+from crawler.store import Kind, Outcome, SqliteStore
+
+HOSTS = 1000
+PAGES = 50
+"""Pages in one commit."""
+LINKS = 50
+"""Links on one page."""
+OWN = 40
+"""Of these: to the page's own host."""
+CHECKS = 20
+"""Commits that bring nothing new."""
+COLUMNS = "{:<6} {:>10} {:>10} {:>11} {:>10} {:>11} {:>9} {:>7}"
+NAMES = ("what", "known", "links/s", "longest ms", "known/s", "bytes/URL", "peak MB", "wall s")
+
+Figures = dict[str, float]
+
+
+def url(page: int) -> str:
+    """The URL of a page; page 0 of each host is the host's number."""
+    return f"https://www.host-{host(page):04d}.example/articles/{page * 2654435761 % 2**32:010d}/page-{page:09d}"
+
+
+def host(page: int) -> int:
+    """Its host: that of the page it is linked from, or a host behind it."""
+    if page < HOSTS:
+        return page
+    parent, index = divmod(page - HOSTS, LINKS)
+    return (parent % HOSTS + (0 if index < OWN else index)) % HOSTS
+
+
+def links(turn: int) -> list[str]:
+    """The links of the page that is fetched as the `turn`-th, which stands on host ``turn % HOSTS``."""
+    return [url(HOSTS + turn * LINKS + index) for index in range(LINKS)]
+
+
+# The store alone
+
+
+class Hosts:
+    """Gives out the pending requests of all hosts, host after host."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._frontier = Frontier(Settings())
+        self._lanes: list[Lane] = []
+        self._heads: list[Sequence[Ticket]] = [()] * HOSTS
+        self._after: list[Order] = [(-(2**62), -1)] * HOSTS
+
+    async def begin(self) -> None:
+        """A first request on each host."""
+        await self._store.ingest([Request(url(page)) for page in range(HOSTS)])
+        claimed = await self._store.claim("bench", HOSTS, 1, 60.0)
+        groups = sorted(claimed.groups, key=lambda group: group.name)
+        self._lanes = [self._frontier.open(group.name, epoch=group.epoch, head=(), more=False) for group in groups]
+
+    async def take(self, turn: int) -> Ticket:
+        """The next request of host ``turn % HOSTS``."""
+        number = turn % HOSTS
+        if not self._heads[number]:
+            lane = self._lanes[number]
+            found = await self._store.more(lane.name, lane.epoch, self._after[number], 16)
+            self._heads[number] = [Ticket(pending, lane, lane.epoch, 0.0) for pending in found]
+            self._after[number] = found[-1].order
+        first, *self._heads[number] = self._heads[number]
+        return first
+
+
+async def fill(folder: Path, urls: int) -> Figures:
+    """Commits until so many URLs are known; then commits what is known already."""
+    with SqliteStore(folder, {"spider": "bench"}) as store:
+        hosts = Hosts(store)
+        await hosts.begin()
+        spent = [0.0]
+        turn = 0
+        while HOSTS + turn * LINKS < urls:
+            turns = range(turn, turn + PAGES)
+            spent.append(await commit(store, [(await hosts.take(turn), links(turn)) for turn in turns]))
+            turn += PAGES
+        known, live = HOSTS + turn * LINKS, store.live
+        assert live == known - turn
+        chance, again = random.Random(1), 0.0
+        for _ in range(CHECKS):
+            turns = range(turn, turn + PAGES)
+            old = [[url(chance.randrange(known)) for _ in range(LINKS)] for _ in turns]
+            again += await commit(store, [(await hosts.take(turn), old) for turn, old in zip(turns, old, strict=True)])
+            turn += PAGES
+        assert store.live == live - CHECKS * PAGES
+    return {
+        "known": known,
+        "links/s": (known - HOSTS) / sum(spent),
+        "longest ms": max(spent) * 1000,
+        "known/s": CHECKS * PAGES * LINKS / again,
+    }
+
+
+async def commit(store: SqliteStore, pages: Sequence[tuple[Ticket, Sequence[str]]]) -> float:
+    """Makes pages true that link to these URLs; gives the seconds of it."""
+    outcomes = [
+        Outcome(kind=Kind.DONE, ticket=ticket, attempts=1, page=True, discovered=[Request(link) for link in found])
+        for ticket, found in pages
+    ]
+    begun = time.perf_counter()
+    await store.commit(outcomes)
+    return time.perf_counter() - begun
+
+
+# The whole framework
+
+
+class Endless(Spider):
+    """Follows everything, keeps nothing."""
+
+    start_urls = [url(page) for page in range(HOSTS)]
+    settings = Settings(obey_robots=False)
+
+    def parse(self, response: Response) -> Produced:
+        """All links of a page."""
+        return response.follow_all()
+
+
+class MadeUp(httpx.AsyncBaseTransport):
+    """Answers every request with a page of new links."""
+
+    def __init__(self) -> None:
+        self._turns = [0] * HOSTS
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The next page of the host."""
+        await trio.lowlevel.checkpoint()
+        number = int(request.url.host[9:13])
+        found = links(self._turns[number] * HOSTS + number)
+        self._turns[number] += 1
+        body = "".join(f'<li><a href="{link}">a link</a>' for link in found)
+        return httpx.Response(200, html=f"<!doctype html><title>A page</title><ul>{body}</ul>")
+
+
+async def go(folder: Path, urls: int) -> Figures:
+    """Crawls until so many URLs are known."""
+    pages = (urls - HOSTS) // LINKS
+    report = await crawl(Endless(), settings=Settings(max_pages=pages), job=folder, transport=MadeUp())
+    known = HOSTS + report.pages * LINKS
+    return {"known": known, "links/s": (known - HOSTS) / report.seconds}
+
+
+# Parent and children
+
+
+def child(what: str, urls: int, folder: Path) -> None:
+    """Measures, in a process of its own, and prints the figures as JSON."""
+    begun = time.monotonic()
+    figures = trio.run(fill if what == "store" else go, folder, urls)
+    figures["wall s"] = time.monotonic() - begun
+    figures["bytes/URL"] = sum(path.stat().st_size for path in folder.iterdir()) / figures["known"]
+    figures["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(json.dumps(figures))
+
+
+def main() -> None:
+    """Runs the children one after another and prints the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--urls", type=int, default=3_000_000, help="URLs that become known (3000000)")
+    parser.add_argument("--child", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(options.child[0], options.urls, Path(options.child[1]))
+        return
+    print(COLUMNS.format(*NAMES))
+    for what in ("store", "crawl"):
+        for urls in (options.urls // 100, options.urls):
+            with tempfile.TemporaryDirectory(prefix="frontier-") as folder:
+                command = [sys.executable, __file__, "--urls", str(urls), "--child", what, str(Path(folder, "job"))]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            figures: Figures = json.loads(done.stdout)
+            cells = [f"{figures[name]:.1f}" if name in figures else "-" for name in NAMES[2:]]
+            print(COLUMNS.format(what, f"{figures['known']:.0f}", *cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()

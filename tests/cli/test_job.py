@@ -1,0 +1,315 @@
+"""``crawler run --job`` and ``crawler job`` from outside: a job goes on, tells where it stands, is of one crawl."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import time
+
+import pytest
+
+TOTAL = 29
+"""Pages of the demo's site that the spider of `books` makes an item of."""
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def pages(items):
+    return sorted(item["url"] for item in items)
+
+
+@pytest.fixture
+def asked(site):
+    """What the site has been asked for since."""
+    before = len(site.hits)
+
+    def asked():
+        nonlocal before
+        paths = [hit.path for hit in site.hits[before:] if hit.path != "/robots.txt"]
+        before = len(site.hits)
+        return paths
+
+    return asked
+
+
+@pytest.fixture
+def half(command, books, asked):
+    """A job that stopped after five pages."""
+    code, _, _ = command("run", "books.py", "--job", "job", "-o", "items.jsonl", "-s", "max_pages=5", "--quiet")
+    assert code == 0
+    asked()
+    return ["run", "books.py", "--job", "job", "-o", "items.jsonl"]
+
+
+BAD = """\
+from pathlib import Path
+
+from crawler import Spider
+
+
+class Bad(Spider):
+    start_urls = ["{url}", "{url}books/1", "http://127.0.0.1:9/"]
+
+    def parse(self, response):
+        if "books" in response.url and not Path("mended").exists():
+            raise LookupError("no shelf")
+        yield {{"url": response.url}}
+"""
+
+
+@pytest.fixture
+def bad(command, tmp_path, site, asked):
+    """A job that is finished, with two failures."""
+    (tmp_path / "bad.py").write_text(BAD.format(url=site.url))
+    run = ["run", "bad.py", "--job", "job", "-o", "bad.jsonl", "-s", "attempts=1"]
+    code, _, _ = command(*run, traceback=True)
+    assert code == 4
+    asked()
+    return run
+
+
+# ---- going on --------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_command_goes_on_and_fetches_only_what_it_lacks(command, half, tmp_path, asked):
+    first = lines(tmp_path / "items.jsonl")
+    assert len(first) == 5
+    code, _, err = command(*half, "--report", "report.json")
+    assert code == 0
+    assert "this run  24 pages of them" in err
+    items = lines(tmp_path / "items.jsonl")
+    assert items[:5] == first  # continued, not written anew
+    assert len({item["url"] for item in items}) == len(items) == TOTAL
+    paths = asked()
+    assert not {"/" + item["url"].split("/", 3)[3] for item in first} & set(paths)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["pages"], report["items"]) == (TOTAL, TOTAL)
+
+
+def test_a_killed_crawl_goes_on_with_each_item_once(command, start, books, tmp_path):
+    run = ["run", "books.py", "--job", "job", "-o", "items.jsonl", "-o", "items.csv"]
+    process = start(*run, "-s", "delay=0.05")
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "items.jsonl").exists() or (tmp_path / "items.jsonl").read_bytes().count(b"\n") < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert "requests wait" in command("job", "job")[1]
+    assert command(*run, "--quiet")[0] == 0
+    items = lines(tmp_path / "items.jsonl")
+    assert len({item["url"] for item in items}) == len(items) == TOTAL
+    with (tmp_path / "items.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == items
+
+
+def test_a_finished_job_says_so_and_fetches_nothing(command, half, tmp_path, asked):
+    assert command(*half, "--quiet")[0] == 0
+    before = (tmp_path / "items.jsonl").read_bytes()
+    asked()
+    code, _, err = command(*half)
+    assert code == 0
+    assert "job had finished before: there is nothing to fetch" in err
+    assert asked() == []
+    assert (tmp_path / "items.jsonl").read_bytes() == before
+
+
+def test_an_output_that_comes_later_gets_all_items(command, half, tmp_path):
+    assert command(*half, "-o", "items.csv", "-o", "items.json", "--quiet")[0] == 0
+    items = lines(tmp_path / "items.jsonl")
+    assert len(items) == TOTAL
+    assert json.loads((tmp_path / "items.json").read_text()) == items
+    with (tmp_path / "items.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == items
+
+
+def test_an_output_that_was_left_out_catches_up_later(command, half, tmp_path, asked):
+    assert command("run", "books.py", "--job", "job", "--quiet")[0] == 0
+    assert len(lines(tmp_path / "items.jsonl")) == 5
+    asked()
+    assert command(*half, "--quiet")[0] == 0
+    assert asked() == []
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+
+
+def test_an_output_that_is_gone_or_shorter_is_not_written_with_a_gap(command, half, tmp_path, asked):
+    path = tmp_path / "items.jsonl"
+    whole = path.read_bytes()
+    path.unlink()
+    code, _, err = command(*half)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "items.jsonl is gone, and the job had written to it" in err
+    path.write_bytes(whole[:-1])
+    code, _, err = command(*half)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "items.jsonl is shorter than what the job had written" in err
+    assert asked() == []
+    path.write_bytes(whole)
+    assert command(*half, "--quiet")[0] == 0
+    assert len(lines(path)) == TOTAL
+
+
+def test_what_others_wrote_behind_the_items_is_cut_off(command, half, tmp_path):
+    with (tmp_path / "items.jsonl").open("a") as file:
+        file.write('{"url": "half a li')
+    assert command(*half, "--quiet")[0] == 0
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+
+
+def test_a_job_with_a_commit_that_survives_the_machine_has_the_same_items(command, books, tmp_path):
+    code, _, _ = command("run", "books.py", "--job", "job", "-o", "items.jsonl", "-s", "durability=power", "--quiet")
+    assert code == 0
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+
+
+def test_a_job_may_be_moved_with_its_folder(command, half, tmp_path):
+    (tmp_path / "job").rename(tmp_path / "elsewhere")
+    run = [*half[:3], "elsewhere", *half[4:]]
+    assert command(*run, "--quiet")[0] == 0
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+
+
+# ---- what may not change ---------------------------------------------------------------------------------------------
+
+
+def test_another_argument_setting_or_spider_is_refused_and_named(command, half, tmp_path, site, asked):
+    other = (tmp_path / "books.py").read_text().replace("class Books", "class Others")
+    (tmp_path / "others.py").write_text(other)
+    changed = {
+        "arguments shelf was ": ("books.py", "-a", "shelf=2"),
+        "arguments start_urls was ": ("books.py", "-a", f"start_urls={site.url}books/1"),
+        "settings max_depth was null, now 3": ("books.py", "-s", "max_depth=3"),
+        "settings obey_robots was true, now false": ("books.py", "-s", "obey_robots=false"),
+        'spider was "books (Books)", now "others (Others)"': ("others.py",),
+    }
+    first = (tmp_path / "items.jsonl").read_bytes()
+    for words, arguments in changed.items():
+        code, out, err = command("run", *arguments, "--job", "job", "-o", "items.jsonl")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("crawler: job belongs to another crawl: ")
+        assert words in err
+        assert "--override goes on with the new one" in err
+    assert asked() == []
+    assert (tmp_path / "items.jsonl").read_bytes() == first
+
+
+def test_settings_that_do_not_change_what_a_crawl_is_may_change(command, half, tmp_path):
+    assert command(*half, "-s", "workers=2", "-s", "delay=0.001", "-s", "attempts=5", "--quiet")[0] == 0
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+
+
+def test_override_goes_on_with_the_new_one(command, half, tmp_path):
+    code, _, _ = command(*half, "-a", "shelf=2", "--override", "--quiet")
+    assert code == 0
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+    assert command(*half, "-a", "shelf=2", "--quiet")[0] == 0  # it is the job's crawl from now on
+    assert command(*half)[0] == 2
+    assert "books (Books) with shelf=2" in command("job", "job")[1]
+
+
+# ---- crawler job -----------------------------------------------------------------------------------------------------
+
+
+def test_a_job_shows_where_it_stands(command, half, site):
+    code, out, err = command("job", "job")
+    assert (code, err) == (0, "")
+    shown = out.splitlines()
+    lane = site.url.rstrip("/")
+    waiting = int(shown[0].removeprefix("job: ").removesuffix(" requests wait"))
+    assert shown[1:] == [
+        "  spider    books (Books)",
+        "  runs      1",
+        "  so far    5 pages, 5 items, 0 failed",
+        f"  waiting   {lane}: {waiting}",
+    ]
+    assert command(*half, "--quiet")[0] == 0
+    assert command("job", "job")[1].splitlines() == [
+        "job: finished",
+        "  spider    books (Books)",
+        "  runs      2",
+        f"  so far    {TOTAL} pages, {TOTAL} items, 0 failed",
+    ]
+
+
+def test_failures_are_listed_with_their_reason(command, bad, site):
+    code, out, _ = command("job", "job")
+    assert code == 0
+    assert out.startswith("job: finished\n")
+    assert "  failed    connect_failed: 1, hook_error: 1\n" in out
+    assert f" {site.url}books/1 hook_error after 1 attempts: LookupError: no shelf\n" in out
+    assert " http://127.0.0.1:9/ connect_failed " in out
+    assert out.endswith("  again     crawler job job --retry-failed, then the same run\n")
+
+
+def test_failures_that_are_put_back_are_fetched_by_the_next_run_and_nothing_else(command, bad, tmp_path, site, asked):
+    (tmp_path / "mended").touch()
+    assert command("job", "job", "--retry-failed") == (0, "", "2 failed requests put back: run the job again\n")
+    assert command("job", "job")[1].startswith("job: 2 requests wait\n")
+    assert command(*bad)[0] == 4  # nobody listens on the other port still
+    assert asked() == ["/books/1"]
+    assert pages(lines(tmp_path / "bad.jsonl")) == [site.url, f"{site.url}books/1"]
+    out = command("job", "job")[1]
+    assert "so far    2 pages, 2 items, 1 failed" in out
+    assert "hook_error" not in out
+
+
+def test_all_items_of_a_job_are_exported_in_every_form(command, half, tmp_path):
+    items = lines(tmp_path / "items.jsonl")
+    assert command("job", "job", "--export", "all.jsonl") == (0, "", "5 items written to all.jsonl\n")
+    assert lines(tmp_path / "all.jsonl") == items
+    assert command("job", "job", "--export", "all.csv")[0] == 0
+    with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == items
+    code, out, err = command("job", "job", "--export", "-")
+    assert (code, err) == (0, "5 items written to standard output\n")
+    assert [json.loads(line) for line in out.splitlines()] == items
+    # a job is no worse for it
+    assert command(*half, "--quiet")[0] == 0
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+
+
+def test_an_export_replaces_a_file_only_if_told_to(command, half, tmp_path):
+    (tmp_path / "all.jsonl").write_text("mine\n")
+    refusal = "crawler: all.jsonl exists already: --overwrite replaces it\n"
+    assert command("job", "job", "--export", "all.jsonl") == (2, "", refusal)
+    assert (tmp_path / "all.jsonl").read_text() == "mine\n"
+    assert command("job", "job", "--export", "all.jsonl", "--overwrite")[0] == 0
+    assert len(lines(tmp_path / "all.jsonl")) == 5
+
+
+# ---- wrong usage -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--retry-failed",), ("--export", "all.jsonl")])
+def test_a_folder_that_is_no_job_or_is_missing_is_refused_and_left_as_it_is(refused, tmp_path, options):
+    (tmp_path / "empty").mkdir()
+    assert refused("job", "empty", *options) == "empty is no job: it has no job.sqlite"
+    assert refused("job", "none", *options) == "none is no job: it has no job.sqlite"
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+
+
+def test_options_without_what_they_belong_to_are_refused(refused, books):
+    assert refused("run", "books.py", "--override") == "--override goes with --job"
+    assert refused("job", "job", "--overwrite") == "--overwrite goes with --export"
+
+
+def test_a_job_does_not_begin_among_other_files(refused, books, tmp_path):
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert refused("run", "books.py", "--job", ".") == (
+        ". is no job: it holds books.py, and a job begins in a new or empty folder"
+    )
+    assert set(before) <= {path.name for path in tmp_path.iterdir()} <= {*before, "__pycache__"}
+
+
+def test_a_job_that_runs_can_be_looked_at_but_not_run_twice(command, start, books, tmp_path):
+    process = start("run", "books.py", "--job", "job", "-s", "delay=5")
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "job" / "job.sqlite").exists() or "requests wait" not in command("job", "job")[1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for words in (["run", "books.py", "--job", "job"], ["job", "job", "--retry-failed"]):
+        code, _, err = command(*words)
+        assert (code, err) == (2, f"crawler: job is in use by process {process.pid}\n")
