@@ -30,8 +30,7 @@ class Job:
 def identity(spider: Spider, settings: Settings) -> dict[str, Any]:
     """What a crawl is, as JSON values: its spider, the arguments of it, and the settings that change its meaning."""
     arguments: dict[str, Any] = {}
-    declared = {name: getattr(spider, name, None) for name in type(spider).declared_arguments()}
-    for name, value in (declared | vars(spider)).items():
+    for name, value in vars(spider).items():
         if name.startswith("_") or name in ("crawl", "state", "resumes", "position", "settings", "plugins"):
             continue
         plain = list(value) if isinstance(value, tuple) else value
