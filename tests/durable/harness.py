@@ -204,7 +204,8 @@ class Durable:
         hits = read_log(self.log)
         figures = Figures(kills=len(self.kills), pages=len(expected), requests=len(hits))
         figures.seconds = self._last - self._first
-        figures.in_flight = len(self.kills) * int(self.settings.get("workers", 32))
+        waiting = 64  # finished pages whose outcomes wait for the writer: not committed, so fetched again
+        figures.in_flight = len(self.kills) * (int(self.settings.get("workers", 32)) + waiting)
         for output in self.outputs:
             items = read_output(self.folder / output)
             counts = Counter(url for url, _ in items)
