@@ -65,7 +65,7 @@ class Figures:
     refetches: int = 0
     """Requests beyond those that a crawl without kills needs."""
     in_flight: int = 0
-    """Requests that can have been in flight at the kills: so many refetches are fine."""
+    """Requests that can have been in flight at the kills: one for each worker."""
     early: int = 0
     """Starts on a lane before its delay was over, and before the time that a 429 had named."""
     trespasses: int = 0
@@ -76,9 +76,12 @@ class Figures:
     """From the first start to the last end."""
 
     def holds(self) -> bool:
-        """Whether everything is as it must be."""
+        """Whether everything is as it must be.
+
+        What a kill costs is what was being fetched, and what had been answered and waited for its commit.
+        """
         clean = not (self.lost or self.twice or self.wrong or self.early or self.trespasses or self.miscounted)
-        return clean and self.items == self.pages and self.refetches <= self.in_flight
+        return clean and self.items == self.pages and self.refetches <= 2 * self.in_flight
 
     def __add__(self, other: Figures) -> Figures:
         return Figures(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Figures)))
@@ -181,7 +184,8 @@ class Durable:
                 self.wait_for_requests(process, chance.uniform(1, 1.8 * share))
                 time.sleep(chance.uniform(0.0, 0.02))
             if process.poll() is not None:  # it was faster
-                assert self.end(process) == (0, "")
+                code, said = self.end(process)
+                assert code == 0, (code, said)
                 break
             self.kill(process)
         self.finish(*more)
@@ -204,8 +208,7 @@ class Durable:
         hits = read_log(self.log)
         figures = Figures(kills=len(self.kills), pages=len(expected), requests=len(hits))
         figures.seconds = self._last - self._first
-        waiting = 64  # finished pages whose outcomes wait for the writer: not committed, so fetched again
-        figures.in_flight = len(self.kills) * (int(self.settings.get("workers", 32)) + waiting)
+        figures.in_flight = len(self.kills) * int(self.settings.get("workers", 32))
         for output in self.outputs:
             items = read_output(self.folder / output)
             counts = Counter(url for url, _ in items)
@@ -232,7 +235,7 @@ class Durable:
         found = 0
         for asked in (hit for hit in hits if hit.outcome == "429"):
             told = asked.at + self.drag + self.web.page(f"http://{asked.host}:{self.web.port}{asked.path}").delay
-            if any(asked.at < killed < told + 3 * LATE for killed in self.kills):
+            if any(asked.at - LATE < killed < told + 3 * LATE for killed in self.kills):
                 continue  # nobody was left to remember it
             found += sum(told + 2 * LATE < hit.at < told + 1.0 - LATE for hit in hits)
         return found
