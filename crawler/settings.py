@@ -137,7 +137,7 @@ class Settings:
             try:
                 value = msgspec.convert(getattr(self, name), _types()[name])
             except msgspec.ValidationError as error:
-                raise ConfigError(f"setting {name}: {plain(error)}, got {getattr(self, name)!r}") from None
+                raise ConfigError(f"setting {name}: {_expected(name, error)}, got {getattr(self, name)!r}") from None
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -160,7 +160,7 @@ class Settings:
                     word = WORDS.get(text.lower(), text) if hint is bool else text
                     values[name] = None if nothing else msgspec.convert(word, hint, strict=False)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
-                raise ConfigError(f"setting {name}: {plain(error)}, got {text!r}") from None
+                raise ConfigError(f"setting {name}: {_expected(name, error)}, got {text!r}") from None
         return cls(**values)
 
     @property
@@ -211,3 +211,11 @@ def plain(error: Exception) -> str:
     """msgspec's words as they stand, the first letter small where it begins a sentence."""
     text = str(error).replace("`", "").removesuffix(", got str")
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _expected(name: str, error: Exception) -> str:
+    """What a setting takes: its choices if it has some, else msgspec's words."""
+    choices = typing.get_args(_types()[name]) if name != "pacing" else ()
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"expected {' or '.join(choices)}"
+    return plain(error)

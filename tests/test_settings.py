@@ -77,7 +77,7 @@ def test_every_setting_has_a_default():
         ("backoff_max", -1, "expected float >= 0.0"),
         ("inline_wait", -1, "expected float >= 0.0"),
         ("grace", -1, "expected float >= 0.0"),
-        ("durability", "forever", "invalid enum value 'forever'"),
+        ("durability", "forever", "expected process or power"),
         ("tls_verify", "yes", "expected bool, got"),
         ("http3", None, "expected bool, got null"),
         ("sink_lag", 0, "expected int >= 1"),
@@ -231,7 +231,7 @@ def test_text_stays_text_where_text_is_wanted(text):
         ("workers", "1.5", "expected int, got '1.5'"),
         ("delay", "nan", "expected float >= 0.0, got 'nan'"),
         ("obey_robots", "maybe", "expected bool, got 'maybe'"),
-        ("durability", "forever", "invalid enum value 'forever', got 'forever'"),
+        ("durability", "forever", "expected process or power, got 'forever'"),
         ("pacing", "quick", "JSON is malformed"),
         ("pacing", '{"a":', "input data was truncated"),
         ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
@@ -288,3 +288,9 @@ def test_globs_match_hosts_with_or_without_port(glob, authority, matches):
 def test_the_first_glob_that_matches_counts():
     settings = Settings(pacing={"*.test": Pace(burst=2), "a.test": Pace(burst=3), "*": Pace(burst=4)})
     assert [settings.pace(host).burst for host in ("a.test", "b.test", "c.other")] == [2, 2, 4]
+
+
+def test_a_setting_with_choices_names_them():
+    for make in (lambda: Settings(durability="never"), lambda: Settings.from_strings({"durability": "never"})):
+        with pytest.raises(ConfigError, match="^setting durability: expected process or power, got 'never'$"):
+            make()

@@ -47,6 +47,10 @@ async def dispatch(crawl: RunningCrawl, ready: trio.MemorySendChannel[Ticket], s
 
 
 def _may_start(crawl: RunningCrawl) -> bool:
-    """Whether one page more cannot pass `max_pages`."""
-    most = crawl.settings.max_pages
-    return most is None or crawl.stats.pages + crawl.frontier.handed_out < most
+    """Whether one page more cannot pass `max_pages`, nor what a kill may cost.
+
+    A page that was answered and waits for its commit counts as in flight: a kill fetches it again too, so that no
+    more than `workers` pages are ever fetched twice for one.
+    """
+    handed_out, most = crawl.frontier.handed_out, crawl.settings.max_pages
+    return handed_out < crawl.settings.workers and (most is None or crawl.stats.pages + handed_out < most)

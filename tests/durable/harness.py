@@ -78,10 +78,11 @@ class Figures:
     def holds(self) -> bool:
         """Whether everything is as it must be.
 
-        What a kill costs is what was being fetched, and what had been answered and waited for its commit.
+        What a kill costs is what was being fetched, or had been answered and waited for its commit: together no more
+        than there are workers.
         """
         clean = not (self.lost or self.twice or self.wrong or self.early or self.trespasses or self.miscounted)
-        return clean and self.items == self.pages and self.refetches <= 2 * self.in_flight
+        return clean and self.items == self.pages and self.refetches <= self.in_flight
 
     def __add__(self, other: Figures) -> Figures:
         return Figures(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Figures)))

@@ -311,3 +311,22 @@ async def test_a_start_that_waits_between_its_requests_holds_none_back(autojump_
     started = trio.current_time()
     await collect(Slowly(), site)
     assert [round(visit.at - started) for visit in site.log] == [0, 100, 200]
+
+
+async def test_pages_that_wait_for_their_commit_count_as_in_flight(autojump_clock: MockClock) -> None:
+    farthest = 0
+
+    class Watch(Follow):
+        def parse(self, response: Response) -> Produced:
+            nonlocal farthest
+            farthest = max(farthest, running.frontier.handed_out)
+            yield from super().parse(response)  # type: ignore[misc]
+
+    spider, sink = Watch(), SlowSink(10.0)
+    plugins = [spider, sink]
+    settings = Settings(workers=4, per_domain=4, sink_lag=5) | FREE
+    running = RunningCrawl(
+        spider, plugins, HookTable.build(plugins), settings, MemoryStore(), tree(5, 3, most=0.01).transport
+    )
+    await conduct(running)
+    assert (running.stats.pages, farthest) == (156, 4)
