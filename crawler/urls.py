@@ -64,7 +64,7 @@ def join_all(base: str, hrefs: Iterable[str]) -> list[str | None]:
     return [_join(base if whole(href) else folder, href) for href in hrefs]
 
 
-@lru_cache(maxsize=32_768)
+@lru_cache(maxsize=16_384)
 def _join(base: str, href: str) -> str | None:
     try:
         url = ada_url.join_url(base, href)

@@ -9,12 +9,12 @@ from crawler.fetch.robots import Robots
 if TYPE_CHECKING:
     from crawler.engine.clock import Clock
     from crawler.frontier import Frontier
-    from crawler.store import Store
+    from crawler.store import Group, Store
 
 __all__ = ["Leases"]
 
-HEAD: Final = 256
-"""Requests of a lane that come with its claim."""
+BATCH: Final = 256
+"""Lanes that are claimed at once."""
 LEASE: Final = 60.0
 """Seconds."""
 ROBOTS_AGE: Final = 86_400.0
@@ -45,19 +45,27 @@ class Leases:
         frontier, store = self._frontier, self._store
         while hungry := frontier.hungry():
             for lane in hungry:
-                rows = await store.more(lane.name, lane.epoch, lane.after, frontier.window)
-                frontier.refill(lane, rows, more=len(rows) == frontier.window)
-        if store.unclaimed and (room := frontier.room()):
-            claimed = await store.claim("", room, min(HEAD, frontier.window), LEASE)
-            now = self._clock()
+                share = frontier.share()
+                rows = await store.more(lane.name, lane.epoch, lane.after, share)
+                frontier.refill(lane, rows, more=len(rows) == share)
+        while store.unclaimed and (room := frontier.room()):
+            groups = min(room, BATCH)
+            claimed = await store.claim("", groups, frontier.share(groups), LEASE)
             for group in claimed.groups:
-                lane = frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
-                for answer in group.robots:
-                    rules = Robots.of(answer.status, answer.body, frontier.settings.user_agent)
-                    if rules is not None and now - answer.at < ROBOTS_AGE:
-                        lane.robots[answer.origin] = rules
-                if self._unclean:
-                    lane.wait_once(now)
+                self._open(group)
+            if len(claimed.groups) < groups:
+                break
+
+    def _open(self, group: Group) -> None:
+        """Takes a leased lane into memory, with the robots.txt that are kept of it."""
+        frontier, now = self._frontier, self._clock()
+        lane = frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
+        for answer in group.robots:
+            rules = Robots.of(answer.status, answer.body, frontier.settings.user_agent)
+            if rules is not None and now - answer.at < ROBOTS_AGE:
+                lane.robots[answer.origin] = rules
+        if self._unclean:
+            lane.wait_once(now)
 
     async def make_room(self) -> float:
         """If lanes wait outside since there is no room, gives back those in memory that are idle.

@@ -26,6 +26,8 @@ __all__ = ["Frontier", "FrontierStatistics"]
 
 FAR = 60.0
 """Seconds: a lane that is not due for so long may leave memory."""
+MOST_WAITING = 8_192
+"""Requests in all windows together; half as many again while lanes come and go."""
 
 
 @attrs.frozen
@@ -49,7 +51,8 @@ class Frontier:
     Parameters:
         settings: pace of the lanes; whether robots.txt is heeded.
         most_lanes: lanes in memory.
-        window: requests of one lane in memory.
+        window: requests of one lane in memory, at most.
+        most_waiting: requests of all lanes in memory, about; the more lanes, the smaller their windows.
         chance: where jitter comes from.
     """
 
@@ -59,11 +62,13 @@ class Frontier:
         *,
         most_lanes: int = 4096,
         window: int = 256,
+        most_waiting: int = MOST_WAITING,
         chance: random.Random | None = None,
     ) -> None:
         self.settings = settings
         self.most_lanes = most_lanes
         self.window = window
+        self.most_waiting = most_waiting
         self.lanes: dict[str, Lane] = {}
         self.changed = trio_util.RepeatedEvent()
         """Set whenever `pop` may have something else to say."""
@@ -73,11 +78,16 @@ class Frontier:
         self._count = itertools.count()
         self._chance = chance or random.Random()
         self._hungry: dict[str, Lane] = {}
+        self._waiting = 0
 
     def statistics(self) -> FrontierStatistics:
         """Counts of this moment."""
         lanes = self.lanes.values()
         return FrontierStatistics(len(lanes), sum(map(len, lanes)), self.handed_out)
+
+    def share(self, coming: int = 0) -> int:
+        """Requests that the window of one lane may hold, beside the lanes that are there and those that are coming."""
+        return max(1, min(self.window, self.most_waiting // max(1, len(self.lanes) + coming)))
 
     # Lanes come and go
 
@@ -110,13 +120,27 @@ class Frontier:
         """Takes the next requests of a lane into its window, after `Lane.after`."""
         for pending in rows:
             if pending.order not in lane.held:
-                lane.add(pending)
+                self._add(lane, pending)
         if rows:
             lane.after = max(lane.after, rows[-1].order)
         lane.more = more
         self._hungry.pop(lane.name, None)
         self._feed(lane)
         self._offer(lane)
+        self._keep_small()
+
+    def _add(self, lane: Lane, pending: Pending) -> None:
+        lane.add(pending)
+        self._waiting += 1
+
+    def _keep_small(self) -> None:
+        """Cuts every window to its share when all together hold too much: there are more lanes than there were."""
+        if self._waiting <= self.most_waiting + self.most_waiting // 2:
+            return
+        share = self.share()
+        for lane in self.lanes.values():
+            if lane.ready_count() > share:
+                self._waiting -= lane.trim(share)
 
     def hungry(self) -> list[Lane]:
         """Lanes whose window runs low while the store has more of theirs."""
@@ -131,6 +155,7 @@ class Frontier:
     def close(self, lane: Lane) -> None:
         """Lets a lane leave memory."""
         del self.lanes[lane.name]
+        self._waiting -= len(lane)
         self._hungry.pop(lane.name, None)
         lane.listed = math.inf
 
@@ -138,18 +163,20 @@ class Frontier:
 
     def push(self, fresh: Iterable[Pending]) -> None:
         """Takes requests that the store has just made pending, on lanes that are in memory."""
+        share = self.share()
         for pending in fresh:
             lane = self.lanes[pending.group]
             if lane.more and pending.order > lane.after:
                 continue  # it stays in the store until the window gets there
-            if lane.ready_count() >= self.window and pending.order > lane.after:
+            if lane.ready_count() >= share and pending.order > lane.after:
                 lane.more = True
                 continue
-            lane.add(pending)
+            self._add(lane, pending)
             lane.after = max(lane.after, pending.order)
-            if lane.ready_count() > 2 * self.window:
-                lane.trim(self.window)
+            if lane.ready_count() > 2 * share:
+                self._waiting -= lane.trim(share)
             self._offer(lane)
+        self._keep_small()
 
     def pop(self, now: float) -> tuple[Ticket | None, float]:
         """The next request that may start, or `None` and the time at which to look again.
@@ -180,12 +207,13 @@ class Frontier:
         pending = lane.pop(now)
         if pending is None:
             return None
+        self._waiting -= 1
         self._feed(lane)
         if self.settings.obey_robots:
             origin = urls.origin(pending.request.url)
             rules = lane.robots.get(origin)
             if rules is None:
-                lane.add(pending)
+                self._add(lane, pending)
                 return self.ask_robots(lane, origin, now)
             if not rules.allows(pending.request.url):
                 ticket = Ticket(pending, lane, lane.epoch, now, refused="robots")
@@ -210,7 +238,8 @@ class Frontier:
 
     def _feed(self, lane: Lane) -> None:
         """Notes a lane whose window runs low while the store has more."""
-        if lane.more and lane.ready_count() < self.window // 4 and len(lane) < 4 * self.window:
+        share = self.share()
+        if lane.more and lane.ready_count() < max(1, share // 4) and len(lane) < 4 * share:
             self._hungry[lane.name] = lane
 
     def release(self, ticket: Ticket) -> None:
@@ -248,7 +277,7 @@ class Frontier:
             self.block(lane, not_before)
         else:
             ticket.pending.not_before = not_before
-            lane.add(ticket.pending)
+            self._add(lane, ticket.pending)
         self._offer(lane)
 
     def know_robots(self, ticket: Ticket, rules: RobotsRules) -> None:

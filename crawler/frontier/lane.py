@@ -95,13 +95,14 @@ class Lane:
             self._made += 1
             heapq.heappush(self._later, (pending.not_before, self._made, pending))
 
-    def trim(self, size: int) -> None:
-        """Forgets all but the first `size` requests that are ready; the store has them."""
+    def trim(self, size: int) -> int:
+        """Forgets all but the first `size` requests that are ready, since the store has them; tells how many."""
         ordered = sorted(self._ready)
         self._ready = ordered[:size]
         self.held.difference_update(pending.order for pending in ordered[size:])
         self.after = self._ready[-1].order
         self.more = True
+        return len(ordered) - size
 
     def ready_count(self) -> int:
         """Requests in the window that are not put off."""

@@ -87,7 +87,7 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
         if not read_only:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute(f"PRAGMA synchronous={'FULL' if power else 'NORMAL'}")
-            database.execute("PRAGMA cache_size=-16384")
+            database.execute("PRAGMA cache_size=-4096")
             database.execute("PRAGMA wal_autocheckpoint=0")
         if new:
             database.executescript(

@@ -35,7 +35,7 @@ from crawler.store.spool import Spool
 
 __all__ = ["SqliteStore"]
 
-KNOWN: Final = 32_768
+KNOWN: Final = 8_192
 """Committed keys that are kept in memory, to spare look-ups."""
 LANES: Final = 16_384
 """Names of lanes whose number is kept in memory."""
