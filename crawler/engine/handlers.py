@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import types
-from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import attrs
 import msgspec
 
-from crawler.errors import HookError
+from crawler.errors import HookError, JobError
 from crawler.hooks.page import PageEffects, current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
@@ -27,6 +28,12 @@ __all__ = ["Handlers", "Products"]
 
 NO_ITEMS = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
 """What a handler may not yield, though it could be written as JSON, or nearly."""
+MANY: Final = 10_000
+"""Items and requests that a page may have in memory; more of them go to the store before the page has ended."""
+NOTHING: Final = object()
+
+
+Spill: TypeAlias = "Callable[[Products], Awaitable[None]]"
 
 
 @attrs.define(eq=False)
@@ -45,6 +52,8 @@ class Products:
     """The page is to come again instead."""
     state: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """Changes of states, by owner."""
+    spill: Spill | None = None
+    """Takes items and requests away when there are many, before the handler has ended."""
 
     def add(self, others: Products) -> None:
         """Takes in what another handler made."""
@@ -100,23 +109,27 @@ class Handlers:
             found = self._callbacks[name] = (method, hints_of(getattr(method, "__func__", method)))
         return found
 
-    async def page(self, response: Response) -> Products:
+    async def page(self, response: Response, spill: Spill | None = None) -> Products:
         """Runs the callback of a page and the `parse` hooks of the plugins.
+
+        Parameters:
+            response: the page.
+            spill: is given what was made so far, whenever that has become much.
 
         Raises:
             HookError: one of them raised; its cause is what it raised.
         """
         request = response.request
-        products = Products()
+        products = Products(spill=spill)
         with _page(products.effects):
             name = request.callback or "parse"
             with _blame(self.spider, name, request):
                 method, hints = self.callback(name)
-                await self._collect(self._call(method, hints, response), products)
+                await self._collect(self._call(method, hints, response), products, response)
             for hook in self.table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
                     with _blame(hook.plugin, "parse", request):
-                        await self._collect(hook.call(response), products)
+                        await self._collect(hook.call(response), products, response)
             await self._finish(products, response)
         return products
 
@@ -136,7 +149,7 @@ class Handlers:
     async def _tell(self, handler: Any, failure: Failure, told: Told) -> None:
         products = Products()
         with _page(products.effects):
-            await self._collect(handler(failure), products)
+            await self._collect(handler(failure), products, failure.response)
             await self._finish(products, failure.response)
         told.products.add(products)
 
@@ -155,14 +168,23 @@ class Handlers:
             )
         return produced
 
-    async def _collect(self, produced: Produced, products: Products) -> None:
+    async def _collect(self, produced: Produced, products: Products, response: Response | None) -> None:
         """Sorts what a handler gave back into items and requests."""
         values = await _drained(produced)
         with closing(values) if isinstance(values, types.GeneratorType) else nullcontext():
-            self._sort(values, products)
+            if products.spill is None:
+                self._sort(values, products)
+                return
+            rest = iter(values)
+            while self._sort(itertools.islice(rest, MANY), products):
+                if len(products.items) + len(products.requests) > MANY:
+                    await self._refine(products, response)
+                    await products.spill(products)
 
     @staticmethod
-    def _sort(values: Iterable[Any], products: Products) -> None:
+    def _sort(values: Iterable[Any], products: Products) -> bool:
+        """Sorts values; whether there were any."""
+        value: Any = NOTHING
         for value in values:
             if isinstance(value, Request):
                 products.requests.append(value)
@@ -174,27 +196,31 @@ class Handlers:
                 products.items.append(ItemRow(b"", value.copy()))  # it may be filled anew for the next item
             elif value is not None and not isinstance(value, Drop):
                 products.items.append(ItemRow(b"", value))
+        return value is not NOTHING
 
-    async def _finish(self, products: Products, response: Response | None) -> None:
-        """Refines and encodes the items, and settles what the page did to states."""
+    async def _refine(self, products: Products, response: Response | None) -> None:
+        """Refines and encodes the items."""
         items, products.items = products.items, []
+        hooks = self.table.refine if response is not None else ()
         request = response.request if response is not None else None
         for item in items:
             value: Item = item.value
-            if response is not None:
-                for hook in self.table.refine:
-                    if response.request.plugins.get(hook.plugin.name) is False:
-                        continue
-                    with _blame(hook.plugin, "refine", response.request):
-                        answer = await hook.call(value, response)
-                    if isinstance(answer, Drop):
-                        products.dropped.append(answer.reason)
-                        break
-                    value = value if answer is None else answer
-                else:
-                    products.items.append(ItemRow(self._encode(value, request), value))
+            for hook in hooks:
+                if response is None or response.request.plugins.get(hook.plugin.name) is False:
+                    continue
+                with _blame(hook.plugin, "refine", response.request):
+                    answer = await hook.call(value, response)
+                if isinstance(answer, Drop):
+                    products.dropped.append(answer.reason)
+                    break
+                value = value if answer is None else answer
             else:
                 products.items.append(ItemRow(self._encode(value, request), value))
+
+    async def _finish(self, products: Products, response: Response | None) -> None:
+        """Refines and encodes the items, and settles what the page did to states."""
+        request = response.request if response is not None else None
+        await self._refine(products, response)
         products.requests += products.effects.added
         for state in self.states:
             try:
@@ -281,6 +307,8 @@ def _blame(plugin: Plugin, hook: str, request: Request, raised: list[HookError] 
     """What is raised meanwhile becomes a `HookError` that names who raised; with `raised` it is put there instead."""
     try:
         yield
+    except JobError:
+        raise  # it was the store that failed
     except Exception as error:
         blamed = (
             error

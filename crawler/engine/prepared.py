@@ -153,13 +153,12 @@ class Prepared:
                 )
             )
         kept = await store.kept()
-        if self.job is not None and "exhausted" in kept.notes and store.live == 0:
-            log.warning("%s had finished before: there is nothing to fetch", self.job.folder)
         self.running = RunningCrawl(self.spider, self.plugins, self.table, self.settings, store, transport, kept=kept)
         return self.running
 
     async def _tell_positions(self, store: Store) -> None:
         """Tells each sink where the job stands with it, before it opens anything."""
+        behind = 0
         new = [hook.plugin for hook in self.table.persist if not store.follows(hook.plugin.name)]
         for plugin in new:
             if isinstance(plugin, FileSink):
@@ -167,7 +166,11 @@ class Prepared:
         for hook in self.table.persist:
             name = hook.plugin.name
             hook.plugin.resumes = store.follows(name)
-            _, hook.plugin.position = await store.follow(name)
+            cursor, hook.plugin.position = await store.follow(name)
+            behind = max(behind, store.logged - cursor)
+        if self.job is not None and self.running is not None and self.running.exhausted and store.live == 0:
+            rest = f"{behind} items are still to be written" if behind else "there is nothing to fetch"
+            log.warning("%s had finished before: %s", self.job.folder, rest)
 
     async def _keep_positions(self, store: Store) -> None:
         """Keeps where new sinks begin, before they write anything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -96,6 +97,8 @@ class RunningCrawl:
         self.handlers = Handlers(spider, table, states)
         self.robots = RobotsAsker(self)
         self.inline = Inline(self)
+        self.stages = itertools.count(1)
+        """Numbers for `Store.stage`."""
         self.ended = False
         """Whether nothing more is started."""
         self.inbox: list[Request] = []

@@ -7,6 +7,7 @@ could not finish.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -181,7 +182,7 @@ class Worker:
         crawl = self._crawl
         response.within(crawl.store.known, crawl.admission.scope.refuses)
         try:
-            products = await crawl.handlers.page(response)
+            products = await crawl.handlers.page(response, self._spill(response, outcome))
             requests = self._checked(products, response)
         except HookError as error:
             late = _too_late(error.__cause__)
@@ -192,10 +193,12 @@ class Worker:
                 return
             crawl.log_failure(error, response.url)
             outcome.kind = Kind.FAILED
+            outcome.stage = outcome.staged_items = 0
             failure = Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response)
             await self._failed(failure, outcome, errback=False)
             return
         if products.retry is not None:
+            outcome.stage = outcome.staged_items = 0
             await self._again(products.retry, ticket, outcome, response)
             return
         outcome.kind = Kind.DONE
@@ -203,6 +206,19 @@ class Worker:
         outcome.repeats = response.repeats
         outcome.filtered += response.refused
         self._keep(products, requests, outcome)
+
+    def _spill(self, response: Response, outcome: Outcome) -> Callable[[Products], Awaitable[None]]:
+        """What takes the effects of a page that makes many to the store, where only its outcome makes them true."""
+        crawl = self._crawl
+
+        async def spill(products: Products) -> None:
+            requests = crawl.admission.admit(self._checked(products, response), outcome.filtered)
+            outcome.stage = outcome.stage or next(crawl.stages)
+            outcome.staged_items += len(products.items)
+            await crawl.store.stage(outcome.stage, products.items, requests)
+            products.items, products.requests = [], []
+
+        return spill
 
     def _checked(self, products: Products, response: Response) -> list[Request]:
         """The requests of a page, if each names callbacks that exist."""

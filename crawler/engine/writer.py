@@ -90,6 +90,7 @@ class Writer:
             committed = await crawl.store.commit(outcomes, self._observed())
             self._whole = True
             crawl.frontier.push(committed.fresh)
+            crawl.frontier.grow(committed.grew)
             if committed.duplicates:
                 crawl.stats.filtered["duplicate"] += committed.duplicates
             for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
@@ -123,7 +124,7 @@ class Writer:
                 for late in outcomes[index:]:
                     self._crawl.frontier.put_back(late.ticket)
                 return outcomes[:index]
-            items += len(outcome.items)
+            items += len(outcome.items) + outcome.staged_items
         return outcomes
 
     def _settle(self, outcome: Outcome, verdict: Verdict) -> None:
@@ -168,7 +169,7 @@ class Writer:
             stats.retries += 1
             return
         stats.pages += outcome.page
-        stats.items += len(outcome.items)
+        stats.items += len(outcome.items) + outcome.staged_items
         for name, n in outcome.counters.items():
             stats.counters[name] += n
         if outcome.failure is not None:

@@ -165,7 +165,9 @@ class Frontier:
         """Takes requests that the store has just made pending, on lanes that are in memory."""
         share = self.share()
         for pending in fresh:
-            lane = self.lanes[pending.group]
+            lane = self.lanes.get(pending.group)
+            if lane is None:
+                continue  # it has just left memory: the store has them
             if lane.more and pending.order > lane.after:
                 continue  # it stays in the store until the window gets there
             if lane.ready_count() >= share and pending.order > lane.after:
@@ -177,6 +179,15 @@ class Frontier:
                 self._waiting -= lane.trim(share)
             self._offer(lane)
         self._keep_small()
+
+    def grow(self, groups: Iterable[str]) -> None:
+        """Requests have come to lanes in memory without being pushed: their windows are read anew."""
+        for group in groups:
+            lane = self.lanes.get(group)
+            if lane is not None:
+                self._waiting -= lane.forget()
+                self._feed(lane)
+                self.changed.set()
 
     def pop(self, now: float) -> tuple[Ticket | None, float]:
         """The next request that may start, or `None` and the time at which to look again.

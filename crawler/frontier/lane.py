@@ -104,6 +104,15 @@ class Lane:
         self.more = True
         return len(ordered) - size
 
+    def forget(self) -> int:
+        """Forgets all requests that are ready, since the store has them and others before them; tells how many."""
+        self.held.difference_update(pending.order for pending in self._ready)
+        forgotten = len(self._ready)
+        self._ready.clear()
+        self.after = START
+        self.more = True
+        return forgotten
+
     def ready_count(self) -> int:
         """Requests in the window that are not put off."""
         return len(self._ready)

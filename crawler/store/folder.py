@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from crawler.errors import JobError
-from crawler.store.schema import APPLICATION, SCHEMA, VERSION
+from crawler.store.schema import APPLICATION, SCHEMA, STAGE, VERSION
 
-__all__ = ["DATABASE", "SPOOL", "connect", "difference", "locked", "told"]
+__all__ = ["DATABASE", "SPOOL", "connect", "difference", "locked", "sync", "told"]
 
 DATABASE: Final = "job.sqlite"
 SPOOL: Final = "items.spool"
@@ -59,6 +59,16 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def sync(folder: Path) -> None:
+    """Waits until the names of the files of a job are on the disk, as their content is."""
+    for path in (folder, folder.resolve().parent):
+        number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
 def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sqlite3.Connection:
     """A connection to the database of a job, which is made if it is missing.
 
@@ -89,6 +99,7 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
             database.execute(f"PRAGMA synchronous={'FULL' if power else 'NORMAL'}")
             database.execute("PRAGMA cache_size=-4096")
             database.execute("PRAGMA wal_autocheckpoint=0")
+            database.executescript(STAGE)
         if new:
             database.executescript(
                 f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
@@ -137,7 +148,7 @@ def told(path: Path, error: Exception) -> str:
         return f"{path}: the disk is full ({words}); make room and run the same command again"
     if "readonly" in words or "read-only" in words:
         return f"{path} cannot be written ({words})"
-    return f"{path}: {words}"
+    return f"{path}: {words}; nothing that was committed is lost: run the same command again when that is mended"
 
 
 def difference(kept: dict[str, Any], now: dict[str, Any], where: str = "") -> str | None:

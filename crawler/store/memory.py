@@ -14,7 +14,7 @@ import attrs
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
-from crawler.store.outcome import Kind, Observations, Outcome
+from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, Kept, Verdict
 
 __all__ = ["MemoryStore"]
@@ -67,6 +67,7 @@ class MemoryStore:
         self._name = secrets.token_hex(6)
         self._log: deque[Row] = deque()
         self._cursors: dict[str, int] = {}
+        self._stages: dict[int, tuple[list[ItemRow], list[Request]]] = {}
 
     @property
     def unclaimed(self) -> bool:
@@ -96,20 +97,21 @@ class MemoryStore:
         """Nothing."""
         return Kept()
 
+    async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
+        """Keeps effects of a page that is still being handled."""
+        kept = self._stages.setdefault(stage, ([], []))
+        kept[0].extend(items)
+        kept[1].extend(requests)
+
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Makes outcomes true. Observations are forgotten: nobody will ask."""
-        verdicts: list[Verdict] = []
-        fresh: list[Pending] = []
-        duplicates = 0
+        made = Committed()
         for outcome in outcomes:
             verdict = self._judge(outcome)
-            verdicts.append(verdict)
+            made.verdicts.append(verdict)
             if verdict is Verdict.OK:
-                live = self.live
-                fresh += self._apply(outcome)
-                if outcome.kind is not Kind.RETRY:
-                    duplicates += len(outcome.discovered) - (self.live - live + 1)
-        return Committed(verdicts=verdicts, fresh=fresh, duplicates=duplicates)
+                self._apply(outcome, made)
+        return made
 
     def _judge(self, outcome: Outcome) -> Verdict:
         ticket = outcome.ticket
@@ -118,24 +120,27 @@ class MemoryStore:
             return Verdict.FENCED
         return Verdict.OK if lane.find(ticket.pending.order) is not None else Verdict.DUP
 
-    def _apply(self, outcome: Outcome) -> list[Pending]:
+    def _apply(self, outcome: Outcome, made: Committed) -> None:
         pending = outcome.ticket.pending
         lane = self._lanes[pending.group]
         lane.state = outcome.lane_state
         pending.attempts = outcome.attempts
         if outcome.kind is Kind.RETRY:
             pending.not_before = outcome.not_before
-            return []
-        fresh = self._add(outcome.discovered)
+            return
+        items, requests = self._stages.pop(outcome.stage, ((), ()))
+        live = self.live
+        made.grew.update(fresh.group for fresh in self._add(requests))
+        made.fresh += self._add(outcome.discovered)
+        made.duplicates += len(requests) + len(outcome.discovered) - (self.live - live)
         tier, number = pending.order
-        for index, item in enumerate(outcome.items):
+        for index, item in enumerate((*items, *outcome.items)):
             if self._cursors:
                 key = f"{self._name}.{tier}.{number}.{index}"
                 self._log.append(Row(item.data, key, pending.request.url, item.value))
             self.logged += 1
         lane.remove(pending.order)
         self.live -= 1
-        return fresh
 
     def _add(self, requests: Sequence[Request]) -> list[Pending]:
         fresh: list[Pending] = []

@@ -135,3 +135,7 @@ class Outcome:
     """Increments of the report's counters."""
     state: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """Changes of states, by owner and key: JSON, or `MISSING` for what is deleted."""
+    stage: int = 0
+    """Not 0: under this number `Store.stage` keeps effects that come before the ones above."""
+    staged_items: int = 0
+    """How many items are among those."""

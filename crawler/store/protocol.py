@@ -15,7 +15,7 @@ import attrs
 from crawler.frontier import Pending
 from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
-from crawler.store.outcome import Observations, Outcome, RobotsAnswer
+from crawler.store.outcome import ItemRow, Observations, Outcome, RobotsAnswer
 
 __all__ = ["Claimed", "Committed", "Group", "Kept", "RobotsAnswer", "Store", "Verdict"]
 
@@ -75,15 +75,17 @@ class Claimed:
     """Requests that are not settled, everywhere."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Committed:
     """The answer to `commit`."""
 
-    verdicts: list[Verdict]
+    verdicts: list[Verdict] = attrs.field(factory=list)
     """One for each outcome."""
-    fresh: list[Pending]
-    """Discovered requests that were not known, of the groups that the owner holds."""
-    duplicates: int
+    fresh: list[Pending] = attrs.field(factory=list)
+    """Discovered requests that were not known, of the groups that the owner holds; not those that were staged."""
+    grew: set[str] = attrs.field(factory=set)
+    """Groups that the owner holds to which staged requests came."""
+    duplicates: int = 0
     """How many discovered requests were known."""
 
 
@@ -113,6 +115,12 @@ class Store(Protocol):
 
     async def kept(self) -> Kept:
         """What was kept of an earlier run."""
+
+    async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
+        """Keeps effects of a page that is still being handled, under a number that the outcome of the page will name.
+
+        They become true with that outcome. If there is none they are forgotten, at the latest when a job is opened.
+        """
 
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Makes outcomes true, each one whole or not at all, and keeps observations with them."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from crawler.frontier import Pending
 from crawler.messages import Request
 
-__all__ = ["APPLICATION", "INSERT", "SCHEMA", "VERSION", "fingerprint", "pack", "unpack"]
+__all__ = ["APPLICATION", "INSERT", "SCHEMA", "STAGE", "VERSION", "fingerprint", "pack", "unpack"]
 
 APPLICATION: Final = 0x63726177
 """Says that a SQLite file is ours (``application_id``)."""
@@ -40,6 +40,11 @@ CREATE TABLE sink (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, place INTEGER
 """`seen` is clustered by host, since most links of a page stay on its host. A request that was handed out is still
 `pending`: a crash needs no repair."""
 
+STAGE: Final = """
+CREATE TEMP TABLE staged (stage INTEGER NOT NULL, item BLOB, request BLOB);
+CREATE INDEX temp.staged_by_stage ON staged (stage);
+"""
+"""Effects of pages that are still being handled: they end with the process."""
 INSERT: Final = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 """Takes lane, tier, number and what `pack` gives."""
 

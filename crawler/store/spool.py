@@ -49,8 +49,8 @@ class Spool:
         self.length = length
         """Bytes that are committed."""
 
-    def write(self, rows: list[tuple[str, str, bytes]], *, sync: bool) -> int:
-        """Appends rows of (key, page, item as JSON); gives the length that a commit makes true.
+    def write(self, rows: list[tuple[str, str, bytes]], *, at: int) -> int:
+        """Writes rows of (key, page, item as JSON) from byte `at` on; gives the byte behind them.
 
         Raises:
             OSError: they could not be written whole.
@@ -60,12 +60,14 @@ class Spool:
             b'{"key":%b,"page":%b,"item":%b}\n' % (encode(key), encode(page), item) for key, page, item in rows
         )
         rest = memoryview(data)
-        self._file.seek(self.length)
+        self._file.seek(at)
         while rest:
             rest = rest[self._file.write(rest) :]
-        if sync:
-            os.fdatasync(self._file.fileno())
-        return self.length + len(data)
+        return at + len(data)
+
+    def sync(self) -> None:
+        """Waits until all that was written is on the disk."""
+        os.fdatasync(self._file.fileno())
 
     def read(self, place: int, n: int) -> tuple[list[Row], list[int]]:
         """Up to `n` committed rows from byte `place` on, and for each the byte behind it."""

@@ -12,7 +12,6 @@ import math
 import secrets
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -27,11 +26,12 @@ from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.hooks.page import MISSING
 from crawler.messages import Request, Row
-from crawler.store.folder import DATABASE, SPOOL, connect, difference, locked, told
-from crawler.store.outcome import Kind, Observations, Outcome
+from crawler.store.folder import DATABASE, SPOOL, connect, difference, locked, sync, told
+from crawler.store.itemlog import ItemLog
+from crawler.store.known import Known
+from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, Kept, RobotsAnswer, Verdict
-from crawler.store.schema import fingerprint, pack, unpack
-from crawler.store.spool import Spool
+from crawler.store.schema import INSERT, fingerprint, pack, unpack
 
 __all__ = ["SqliteStore"]
 
@@ -41,6 +41,9 @@ LANES: Final = 16_384
 """Names of lanes whose number is kept in memory."""
 CHECKPOINT: Final = 16 * 1024 * 1024
 """Bytes of the write-ahead log after which it is folded into the database."""
+CHUNK: Final = 1000
+"""Staged rows that are made true without a pause."""
+STAGED: Final = "SELECT rowid, item, request FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
 BEHIND: Final = (
     "SELECT tier, number, url, depth, callback, rest, attempts, not_before FROM pending "
     "WHERE lane = ? AND (tier, number) > (?, ?) ORDER BY tier, number LIMIT ?"
@@ -64,9 +67,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self, folder: Path, identity: dict[str, Any] | None = None, *, power: bool = False, override: bool = False
     ) -> None:
         self.folder = folder
-        self.known: set[str] = set()
+        self.known = Known(KNOWN)
         self.live = 0
-        self.logged = 0
         self.unclean = False
         """Whether the process before this one did not come to its end."""
         self._identity = identity
@@ -74,15 +76,11 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._override = override
         self._stack = ExitStack()
         self._turn = trio.Lock()
-        self._recent: deque[str] = deque()
         self._lanes: dict[str, int] = {}
         self._held: dict[int, int] = {}
         self._leases = itertools.count()
         self._waiting: dict[int, None] = {}
         self._scan = True
-        self._sinks: dict[str, tuple[int, int, bytes | None]] = {}
-        self._changed_sinks: set[str] = set()
-        self._places: dict[int, int] = {0: 0}
 
     # Opening and closing
 
@@ -93,6 +91,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             stack.callback(self._database.close)
             with self._errors():
                 self._load(stack)
+                if self._power:
+                    sync(self.folder)
             self._stack = stack.pop_all()
         return self
 
@@ -100,7 +100,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         with self._stack:
             try:
                 self._begin()
-                self._save_sinks()
+                self._log.begin()
+                self._log.save()
                 self._set("clean", 1)
                 self._database.execute("COMMIT")
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -112,13 +113,11 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._name = meta.get("name") or secrets.token_hex(6)
         self._opened = int(meta.get("opened", 0)) + 1
         self._number = int(meta.get("number", 0))
-        self.live, self.logged = int(meta.get("live", 0)), int(meta.get("logged", 0))
+        self.live = int(meta.get("live", 0))
         self.unclean = meta.get("clean") == 0
-        self._spool = Spool(self.folder / SPOOL, int(meta.get("spool", 0)))
-        stack.callback(self._spool.close)
-        for name, cursor, place, position in self._database.execute("SELECT * FROM sink"):
-            self._sinks[name] = (cursor, place, position)
-            self._places[cursor] = place
+        logged, length = int(meta.get("logged", 0)), int(meta.get("spool", 0))
+        self._log = ItemLog(self._database, self.folder / SPOOL, logged, length, sync=self._power)
+        stack.callback(self._log.close)
         if self._identity is not None:
             kept = msgspec.json.decode(meta["identity"]) if "identity" in meta else None
             if kept is not None and not self._override:
@@ -209,8 +208,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     async def ingest(self, requests: Sequence[Request]) -> list[Pending]:
         """Adds requests that are not known; gives those of groups that are held."""
         async with self._transaction():
-            fresh, new = self._add(requests)
-        self._remember(new)
+            fresh, keys, _ = self._add(requests)
+        self.known.add(keys)
         await self._checkpoint()
         return fresh
 
@@ -266,46 +265,64 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         tier, number = after
         return [unpack(name, row) for row in self._database.execute(BEHIND, (lane, tier, number, n))]
 
+    async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
+        """Keeps effects of a page that is still being handled, in rows that only its outcome makes true."""
+        async with self._transaction():
+            self._database.executemany("INSERT INTO staged VALUES (?, ?, NULL)", ((stage, item.data) for item in items))
+            self._database.executemany(
+                "INSERT INTO staged VALUES (?, NULL, ?)", ((stage, request.to_json()) for request in requests)
+            )
+        await self._checkpoint()
+
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Makes outcomes true, all in one transaction."""
-        verdicts: list[Verdict] = []
-        fresh: list[Pending] = []
-        new: list[str] = []
-        items: list[tuple[str, str, bytes]] = []
+        made = Committed()
+        keys: list[str] = []
         states: dict[int, bytes] = {}
-        duplicates = 0
         async with self._transaction():
+            self._log.begin()
             for outcome in outcomes:
                 verdict = self._settle(outcome)
-                verdicts.append(verdict)
+                made.verdicts.append(verdict)
                 if verdict is not Verdict.OK:
                     continue
                 if outcome.lane_state:
                     lane = self._lanes[outcome.ticket.pending.group]
                     states[lane] = msgspec.json.encode(outcome.lane_state)
                 if outcome.kind is not Kind.RETRY:
-                    made, keys = self._add(outcome.discovered)
-                    fresh += made
-                    new += keys
-                    duplicates += len(outcome.discovered) - len(keys)
-                    items += self._rows(outcome)
+                    if outcome.stage:
+                        await self._publish(outcome, made)
+                    fresh, met, repeats = self._add(outcome.discovered)
+                    made.fresh += fresh
+                    made.duplicates += repeats
+                    keys += met
+                    self._log.append(self._rows(outcome, outcome.items, outcome.staged_items))
                     self._save_states(outcome.state)
             self._database.executemany(
                 "UPDATE lane SET state = ? WHERE id = ?", [(state, lane) for lane, state in states.items()]
             )
             if observations is not None:
                 self._observe(observations)
-            self._save_sinks()
-            length = self._spool.length
-            if items:
-                length = self._spool.write(items, sync=self._power)
-                self._set("spool", length)
-                self._set("logged", self.logged + len(items))
-        self._spool.length = length
-        self.logged += len(items)
-        self._remember(new)
+            for name, value in self._log.save().items():
+                self._set(name, value)
+        self._log.committed()
+        self.known.add(keys)
         await self._checkpoint()
-        return Committed(verdicts=verdicts, fresh=fresh, duplicates=duplicates)
+        return made
+
+    async def _publish(self, outcome: Outcome, made: Committed) -> None:
+        """Makes the staged effects of a page part of this transaction; other tasks get their turn in between."""
+        number, done = 0, -1
+        while rows := self._database.execute(STAGED, (outcome.stage, done, CHUNK)).fetchall():
+            done = rows[-1][0]
+            items = [ItemRow(item) for _, item, _ in rows if item is not None]
+            self._log.append(self._rows(outcome, items, number))
+            number += len(items)
+            fresh, _, repeats = self._add([Request.from_json(data) for _, _, data in rows if data is not None])
+            made.grew.update(pending.group for pending in fresh)
+            made.duplicates += repeats
+            await trio.lowlevel.checkpoint()
+        self._database.execute("DELETE FROM staged WHERE stage = ?", (outcome.stage,))
 
     def _settle(self, outcome: Outcome) -> Verdict:
         """Takes one request from `pending`, or puts it off."""
@@ -337,29 +354,32 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             )  # fmt: skip
         return Verdict.OK
 
-    def _add(self, requests: Sequence[Request]) -> tuple[list[Pending], list[str]]:
-        """Adds what is not known: the requests of lanes in memory, and the keys of all."""
+    def _add(self, requests: Sequence[Request]) -> tuple[list[Pending], list[str], int]:
+        """Adds what is not known.
+
+        Returns:
+            The requests of lanes in memory; the keys that are known once this is committed; how many were known.
+        """
         fresh: list[Pending] = []
-        new: list[str] = []
+        keys: list[str] = []
+        repeats = 0
         execute = self._database.execute
         for request in requests:
             key = request.key
             if not request.dont_filter:
                 if key in self.known:
+                    repeats += 1
                     continue
+                keys.append(key)
                 mark = (self._lane(urls.origin(request.url)), fingerprint(key))
                 if execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", mark).rowcount == 0:
-                    self._remember([key])
+                    repeats += 1
                     continue
-            new.append(key)
             name = lane_name(request)
             lane = self._lane(name)
             self._number += 1
             pending = Pending((-request.priority, self._number), request, name)
-            execute(
-                "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-                (lane, *pending.order, *pack(request, name)),
-            )
+            execute(INSERT, (lane, *pending.order, *pack(request, name)))
             self.live += 1
             if lane in self._held:
                 fresh.append(pending)
@@ -367,7 +387,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 self._waiting[lane] = None
             else:
                 self._scan = True
-        return fresh, new
+        return fresh, keys, repeats
 
     def _lane(self, name: str) -> int:
         """The number of a lane or host."""
@@ -380,19 +400,11 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._lanes[name] = lane
         return lane
 
-    def _remember(self, keys: Sequence[str]) -> None:
-        """Keeps committed keys at hand; the oldest go."""
-        for key in keys:
-            if key not in self.known:
-                self.known.add(key)
-                self._recent.append(key)
-        while len(self._recent) > KNOWN:
-            self.known.discard(self._recent.popleft())
-
-    def _rows(self, outcome: Outcome) -> Iterator[tuple[str, str, bytes]]:
+    def _rows(self, outcome: Outcome, items: Sequence[ItemRow], first: int) -> Iterator[tuple[str, str, bytes]]:
+        """Items of a page as the log takes them; the first of them is the page's number `first`."""
         pending = outcome.ticket.pending
         tier, number = pending.order
-        for index, item in enumerate(outcome.items):
+        for index, item in enumerate(items, first):
             yield f"{self._name}.{tier}.{number}.{index}", pending.request.url, item.data
 
     def _save_states(self, states: dict[str, dict[str, Any]]) -> None:
@@ -444,39 +456,29 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     # Items
 
+    @property
+    def logged(self) -> int:
+        """How many items have been committed."""
+        return self._log.logged
+
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Where a sink stands: 0 and `None` the first time, which is noted, so that a crash leaves no doubt."""
-        if sink not in self._sinks:
+        if not self._log.follows(sink):
             async with self._transaction():
-                self._sinks[sink] = (0, 0, None)
-                self._database.execute("INSERT INTO sink VALUES (?, 0, 0, NULL)", (sink,))
-            self._places[0] = 0
-            return 0, None
-        cursor, _, position = self._sinks[sink]
-        return cursor, None if position is None else msgspec.json.decode(position)
+                self._log.enter(sink)
+        return self._log.stands(sink)
 
     def follows(self, sink: str) -> bool:
         """Whether a sink of that name belongs to the job already."""
-        return sink in self._sinks
+        return self._log.follows(sink)
 
     async def read(self, after: int, n: int) -> list[Row]:
         """Items from number `after` on."""
-        rows, places = self._spool.read(self._places[after], min(n, self.logged - after))
-        self._places.update(enumerate(places, after + 1))
-        return rows
+        return self._log.read(after, n)
 
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
         """Notes where a sink stands; it rides in the next commit."""
-        self._sinks[sink] = (cursor, self._places[cursor], msgspec.json.encode(position))
-        self._changed_sinks.add(sink)
-        first = min(cursor for cursor, _, _ in self._sinks.values())
-        for number in [number for number in self._places if number < first]:
-            del self._places[number]
-
-    def _save_sinks(self) -> None:
-        for name in self._changed_sinks:
-            self._database.execute("INSERT OR REPLACE INTO sink VALUES (?, ?, ?, ?)", (name, *self._sinks[name]))
-        self._changed_sinks.clear()
+        self._log.advance(sink, cursor, position)
 
 
 def _utf8(text: str) -> str:

@@ -118,7 +118,10 @@ def test_a_finished_job_says_so_and_fetches_nothing(command, half, tmp_path, ask
 
 
 def test_an_output_that_comes_later_gets_all_items(command, half, tmp_path):
-    assert command(*half, "-o", "items.csv", "-o", "items.json", "--quiet")[0] == 0
+    assert command(*half, "--quiet")[0] == 0
+    code, _, err = command(*half, "-o", "items.csv", "-o", "items.json")
+    assert code == 0
+    assert f"job had finished before: {TOTAL} items are still to be written" in err
     items = lines(tmp_path / "items.jsonl")
     assert len(items) == TOTAL
     assert json.loads((tmp_path / "items.json").read_text()) == items

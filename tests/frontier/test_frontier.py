@@ -302,3 +302,37 @@ def test_statistics_tell_lanes_and_requests(count: int) -> None:
     made = frontier(count)
     assert made.statistics().waiting == count
     assert made.statistics().lanes == 1
+
+
+def test_all_windows_together_stay_small_however_many_lanes_there_are() -> None:
+    made = Frontier(Settings(obey_robots=False), window=64, most_waiting=200)
+    for host in range(50):
+        name = f"https://h{host}.test"
+        rows = [Pending((0, n), Request(f"{name}/{n}"), name) for n in range(64)]
+        made.open(name, epoch=1, head=rows[: made.share()], more=True)
+        made.push([Pending((-1, 1000 + n), Request(f"{name}/first/{n}"), name) for n in range(20)])
+        assert made.statistics().waiting <= 300
+    assert made.share() == 4
+    ticket, _ = made.pop(0.0)
+    assert ticket is not None
+    assert ticket.pending.order[0] == -1
+
+
+def test_a_lane_that_grew_behind_our_back_is_read_anew_and_hands_nothing_out_twice() -> None:
+    made = frontier(3)
+    late = pop(made)
+    lane = made.lanes[HOST]
+    made.grow([HOST, "https://nobody.test"])
+    assert made.hungry() == [lane]
+    made.refill(lane, [pending(7, tier=-1), *(pending(n) for n in range(4))], more=False)
+    assert [number(pop(made)) for _ in range(4)] == [7, 1, 2, 3]
+    assert made.pop(0.0)[0] is None
+    made.put_back(late)
+    assert number(pop(made)) == 0
+
+
+def test_what_comes_for_a_lane_that_has_just_left_stays_in_the_store() -> None:
+    made = frontier(1)
+    made.close(made.lanes[HOST])
+    made.push([pending(5)])
+    assert made.statistics().waiting == 0

@@ -177,3 +177,35 @@ async def test_nothing_is_reserved_in_one_process(store: Store) -> None:
     assert await store.reserve("key:A", 5.0) == 0.0
     assert await store.extend([A]) == ([], [])
     assert (await store.claim("me", 1, 1, 60.0)).next_at == math.inf
+
+
+async def test_staged_effects_become_true_with_the_outcome_of_their_page_and_before_its_other_effects(
+    store: Store,
+) -> None:
+    await store.follow("sink")
+    await store.ingest(requests("1"))
+    [first] = await claimed(store)
+    await store.stage(7, [ItemRow(b'{"n":0}'), ItemRow(b'{"n":1}')], requests("2", "3", "2"))
+    await store.stage(7, [ItemRow(b'{"n":2}')], [*requests("4"), *requests("x", host=B)])
+    assert (store.live, store.logged) == (1, 0)
+    outcome = done(first, discovered=requests("4", "5"), items=[ItemRow(b'{"n":3}')], stage=7, staged_items=3)
+    committed = await store.commit([outcome])
+    assert committed.verdicts == [Verdict.OK]
+    assert paths(committed.fresh) == ["5"]
+    assert committed.grew == {A}
+    assert committed.duplicates == 2
+    rows = await store.read(0, 10)
+    assert [row.item["n"] for row in rows] == [0, 1, 2, 3]
+    assert len({row.key for row in rows}) == 4
+    assert (store.live, store.logged) == (5, 4)
+    assert paths(await store.more(A, first.epoch, first.pending.order, 10)) == ["2", "3", "4", "5"]
+
+
+async def test_what_was_staged_for_another_try_of_a_page_is_not_its_effect(store: Store) -> None:
+    await store.ingest(requests("1"))
+    [first] = await claimed(store)
+    await store.stage(1, [ItemRow(b"{}")], requests("2"))
+    await store.stage(2, [], requests("3"))
+    await store.commit([done(first, stage=2)])
+    assert (store.live, store.logged) == (1, 0)
+    assert paths(await store.more(A, first.epoch, first.pending.order, 10)) == ["3"]

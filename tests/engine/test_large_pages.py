@@ -1,0 +1,104 @@
+"""A page that makes very much: its effects go to the store before it has ended, and count only if it ends well."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from support.trees import FREE
+from trio.testing import MockClock
+
+from crawler import Item, Plugin, Produced, Request, Response, Settings, Spider, crawl
+from crawler.testing import FakeSite
+
+MANY = 35_000
+
+
+class Large(Spider):
+    """One page of many items and many links."""
+
+    start_urls = ["https://site.test/"]
+    settings = FREE | Settings(max_pages=1)
+
+    def parse(self, response: Response) -> Iterator[Produced]:
+        for n in range(MANY):
+            yield {"n": n}
+            yield Request(f"https://site.test/{n % 30_000}")
+        self.crawl.count("done")
+
+
+class LargeAsync(Large):
+    """The same by an async generator."""
+
+    async def parse(self, response: Response) -> AsyncIterator[Produced]:
+        for n in range(MANY):
+            yield {"n": n}
+            yield Request(f"https://site.test/{n % 30_000}")
+        self.crawl.count("done")
+
+
+class Broken(Large):
+    """Raises in the end, the first time."""
+
+    def parse(self, response: Response) -> Iterator[Produced]:
+        yield from super().parse(response)
+        if not self.state.get("tried"):
+            raise ZeroDivisionError("in the end")
+
+
+class Even(Plugin):
+    """Changes items, drops some, and lets only some requests in."""
+
+    name = "even"
+
+    async def refine(self, item: Item, response: Response) -> Item:
+        return item | {"page": response.url}
+
+
+@pytest.mark.parametrize("kind", [Large, LargeAsync])
+@pytest.mark.parametrize("durable", [False, True])
+async def test_every_item_and_request_of_a_large_page_is_kept_once(
+    autojump_clock: MockClock, tmp_path: Path, kind: type[Large], durable: bool
+) -> None:
+    out = tmp_path / "items.jsonl"
+    job = tmp_path / "job" if durable else None
+    site = FakeSite({"/": "x"})
+    report = await crawl(kind(), plugins=[Even()], outputs=[out], job=job, transport=site.transport)
+    assert (report.pages, report.items, report.counters) == (1, MANY, {"done": 1})
+    assert report.filtered["duplicate"] == MANY - 30_000
+    items = [json.loads(line) for line in out.read_text().splitlines()]
+    assert items == [{"n": n, "page": "https://site.test/"} for n in range(MANY)]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a_large_page_that_raises_in_the_end_leaves_nothing(
+    autojump_clock: MockClock, tmp_path: Path, durable: bool
+) -> None:
+    out = tmp_path / "items.jsonl"
+    site = FakeSite({"/": "x"})
+    job = tmp_path / "job" if durable else None
+    report = await crawl(Broken(), outputs=[out], job=job, transport=site.transport)
+    assert (report.items, report.counters, report.failures) == (0, {}, {"hook_error": 1})
+    assert out.read_text() == ""
+    assert len(site.log) == 1
+
+
+async def test_what_a_large_page_of_a_job_makes_is_not_held_in_memory(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    class Huge(Large):
+        def parse(self, response: Response) -> Iterator[Produced]:
+            for n in range(120_000):
+                yield {"n": n, "text": "x" * 500}
+
+    tracemalloc.start()
+    try:
+        report = await crawl(Huge(), job=tmp_path / "job", transport=FakeSite({"/": "x"}).transport)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.items == 120_000
+    assert peak < 40_000_000  # all of it would be 60 MB of text alone
