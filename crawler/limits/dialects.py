@@ -14,14 +14,15 @@ from typing import Any, Final
 import attrs
 
 from crawler.limits.declared import NOTHING, Declared, Observation
-from crawler.limits.fields import DEFAULT, Field, field_of
+from crawler.limits.fields import DEFAULT, Field, telling
 from crawler.limits.gather import Gathered, Group, Said, gather
+from crawler.limits.join import join, met
 from crawler.limits.retry_after import YEAR, parse_retry_after
 from crawler.limits.skew import Skew
 from crawler.limits.slopes import Reading, Slopes
 from crawler.limits.structured import Member, Policy, number
 from crawler.limits.vendors import READERS
-from crawler.limits.when import http_date, read_moment, when
+from crawler.limits.when import LONGEST, http_date, read_moment, when
 
 __all__ = ["REFUSALS", "Dialect", "refuses"]
 
@@ -46,11 +47,20 @@ class _At:
     status: int
     sent: float
     received: float
-    date: float | None
     skew: Bracket
 
+    @property
+    def clock(self) -> float:
+        """The server's clock on receipt, at the earliest."""
+        return self.received + self.skew[0]
+
     def when(self, text: str, *, milli: bool) -> Bracket | None:
-        return when(text, sent=self.sent, received=self.received, date=self.date, milli=milli, skew=self.skew)
+        """A reset value as a bracket by our clock."""
+        return when(text, sent=self.sent, received=self.received, date=self.clock, milli=milli, skew=self.skew)
+
+    def within(self, seconds: float) -> Bracket | None:
+        """Some time in these seconds; `None`: they are too many to believe."""
+        return (self.sent, self.received + seconds) if seconds <= LONGEST else None
 
 
 class Dialect:
@@ -74,7 +84,7 @@ class Dialect:
         An answer of a cache (``Age`` above 0) and an interim one (1xx) say nothing; what is malformed is left out; no
         header raises.
         """
-        said = [(field, value) for name, value in headers if (field := field_of(name)) is not None]
+        said = telling(headers)
         if not said or status < 200:
             return NOTHING
         at = self._at(headers, status, sent, received)
@@ -82,9 +92,9 @@ class Dialect:
             return NOTHING
         gathered = gather(said)
         self._remember(policy for group in gathered.groups for policy in group.policies)
-        declared = _joined(self._parts(gathered, at))
+        declared = join(self._parts(gathered, at))
         if at.status == ACCEPTED or at.status >= 300 or declared.violated:
-            declared = _joined((declared, _wait(gathered, at)))
+            declared = join((declared, _wait(gathered, at)))
         return declared or NOTHING
 
     def state(self) -> dict[str, Any]:
@@ -110,7 +120,7 @@ class Dialect:
                 date = self._date[1]
         if date is not None:
             self._skew.see(date, sent=sent, received=received)
-        return _At(status, sent, received, date, self._skew.bracket or (0.0, 0.0))
+        return _At(status, sent, received, self._skew.bracket or (0.0, 0.0))
 
     def _remember(self, policies: Iterable[Policy]) -> None:
         for policy in policies:
@@ -146,7 +156,7 @@ class Dialect:
 
     def _group(self, group: Group, name: str, at: _At) -> Declared:
         """The fields of one policy."""
-        limit, left = _amounts(group)
+        limit, left = group.amounts()
         if limit == 0 and group.family.startswith("x-"):  # Okta: not a quota, but too many at once
             return Declared(violated=("concurrency",) if at.status in REFUSALS else ())
         if limit == 0:
@@ -169,7 +179,7 @@ class Dialect:
     def _known(self, group: Group, limit: float | None) -> Policy | None:
         """The policy that a group without a name of its own speaks of: the one with its limit, or the only one."""
         if group.policy != DEFAULT:
-            return next(iter(group.policies), None) if len(group.policies) == 1 else None
+            return group.policies[0] if len(group.policies) == 1 else None
         policies = group.policies or list(self._policies.values())
         if limit is None:
             return policies[0] if len(policies) == 1 else None
@@ -184,7 +194,7 @@ class Dialect:
         for field, text in sorted(said, key=lambda one: not one[0].lasting):
             reset, rate = self._one_reset(field, text, policy, left, at)
             if reset is not None and (reset[1] > at.received or left == 0):  # over while something is left: no news
-                found = _met(found, reset) if found else reset
+                found = met(found, reset) if found else reset
             speed = rate if speed is None else speed
         return found, speed
 
@@ -194,6 +204,8 @@ class Dialect:
         verdict = self._slopes.verdict(field.name)
         plain = at.when(text, milli=field.milli)
         milli = None if field.milli or not text.strip().isdigit() else at.when(text, milli=True)
+        if not verdict and milli and plain and policy.window and _is_longer(plain, milli, policy.window, at):
+            verdict, plain = "milliseconds", None
         if plain is None or verdict == "moving":
             return milli if verdict == "milliseconds" else None, None
         reading = Reading(
@@ -207,7 +219,7 @@ class Dialect:
                 return None, None
             case "full":
                 rate = policy.limit / policy.window if policy.limit and policy.window else reading.rate()
-                return ((at.sent, at.received + 1 / rate) if rate and left is not None and left < 1 else None), rate
+                return at.within(1 / rate) if rate and left is not None and left < 1 else None, rate
             case _:
                 return plain, None
 
@@ -229,7 +241,7 @@ def refuses(status: int, declared: Declared, headers: Pairs = (), *, statuses: C
         declared.retry_after is not None
         or bool(declared.violated)
         or any(observation.remaining == 0 for observation in declared.observations)
-        or any((field := field_of(name)) is not None and field.role == "retry" for name, _ in headers)
+        or any(field.role == "retry" for field, _ in telling(headers))
     )
 
 
@@ -243,26 +255,9 @@ def _span(value: str, field: Field) -> float | None:
     return moment.value if moment is not None and not moment.absolute and 0 < moment.value <= YEAR else None
 
 
-def _amounts(group: Group) -> tuple[float | None, float | None]:
-    """Limit and what is left. Of a field that came twice the pair with least left counts.
-
-    A negative limit is unknown, and so is a negative rest of it; otherwise nothing is left.
-    """
-    rest = group.numbers("remaining")
-    index = rest.index(min(rest)) if rest else 0
-    limit, left, used = (
-        values[index] if index < len(values) else values[0] if values else None
-        for values in (group.numbers("limit"), rest, group.numbers("used"))
-    )
-    if limit is not None and limit < 0:
-        limit, left = None, None if left is None or left < 0 else left
-    left = None if left is None else max(0.0, left)
-    if used is not None and used >= 0:
-        if left is None and limit is not None:
-            left = max(0.0, limit - used)
-        elif limit is None and left is not None:
-            limit = used + left
-    return limit, left
+def _is_longer(plain: Bracket, milli: Bracket, window: float, at: _At) -> bool:
+    """Whether a number is too long for its own window if it counts seconds, and fits if it counts milliseconds."""
+    return plain[1] - at.received > 2 * window and milli[1] - at.received <= 1.1 * window
 
 
 def _observed(policy: Policy, left: float | None, reset: Bracket | None, rate: float | None) -> Declared:
@@ -304,50 +299,6 @@ def _wait(gathered: Gathered, at: _At) -> Declared:
     waits = [
         seconds
         for field, value in gathered.words.get("retry", ())
-        if (seconds := parse_retry_after(value, now=at.received + at.skew[0], milli=field.milli)) is not None
+        if (seconds := parse_retry_after(value, now=at.clock, milli=field.milli)) is not None
     ]
     return Declared(retry_after=max(waits, default=None))
-
-
-def _met(one: Bracket, other: Bracket) -> Bracket:
-    """What two brackets of one time leave of it; if they contradict each other, the first."""
-    low, high = max(one[0], other[0]), min(one[1], other[1])
-    return (low, high) if low <= high else one
-
-
-def _one(first: Observation, other: Observation) -> Observation:
-    """What two observations of one policy say together."""
-    rests = [x for x in (first.remaining, other.remaining) if x is not None]
-    resets = [x for x in (first.reset, other.reset) if x is not None]
-    return attrs.evolve(
-        first,
-        limit=other.limit if first.limit is None else first.limit,
-        remaining=min(rests, default=None),
-        reset=_met(resets[0], resets[-1]) if resets else None,
-        window=other.window if first.window is None else first.window,
-        rate=other.rate if first.rate is None else first.rate,
-    )
-
-
-def _joined(parts: Iterable[Declared]) -> Declared:
-    """What the parts of an answer say together: one observation of each policy."""
-    observations: dict[str, Observation] = {}
-    violated: dict[str, None] = {}
-    waits: list[float] = []
-    limits: list[int] = []
-    for part in parts:
-        for new in part.observations:
-            known = observations.get(new.policy)
-            if known is not None:
-                observations[new.policy] = _one(known, new)
-            elif len(observations) < MOST:
-                observations[new.policy] = new
-        violated.update(dict.fromkeys(part.violated))
-        waits += () if part.retry_after is None else (part.retry_after,)
-        limits += () if part.concurrency is None else (part.concurrency,)
-    return Declared(
-        observations=tuple(observations.values()),
-        retry_after=max(waits, default=None),
-        concurrency=min(limits, default=None),
-        violated=tuple(violated),
-    )

@@ -9,6 +9,7 @@ what is left names the policy: ``x-ratelimit-limit-requests``, ``anthropic-ratel
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -17,12 +18,12 @@ import attrs
 from crawler.limits.vendors import READERS
 from crawler.limits.when import is_milli
 
-__all__ = ["DEFAULT", "Field", "field_of"]
+__all__ = ["DEFAULT", "Field", "field_of", "telling"]
 
 DEFAULT: Final = "default"
 """The policy of fields that name none."""
 LENGTH: Final = 100
-"""Characters: a longer name says nothing."""
+"""Characters: a longer name says nothing, and is not kept."""
 
 FAMILY = re.compile(
     r"(?:^|-)(?P<family>rate-?limit(?:s|ed|ing)?|request-?limit|(?:api-)?call-limit|quota|throttle"
@@ -107,8 +108,6 @@ def _words(text: str) -> list[str]:
 @lru_cache(maxsize=4096)
 def field_of(name: str) -> Field | None:
     """What a field says of limits by its name, in any spelling; `None`: nothing."""
-    if len(name) > LENGTH:
-        return None
     low = name.lower()
     if low in READERS:
         return Field(name=low, role="vendor")
@@ -122,6 +121,11 @@ def field_of(name: str) -> Field | None:
     if any(ROLES.get(word) in {"remaining", "reset"} for word in words) or (len(words) == 2 and words[1] == "limit"):
         return _grammar(low, [], words, family="")
     return None
+
+
+def telling(headers: Iterable[tuple[str, str]]) -> list[tuple[Field, str]]:
+    """The fields among (name, value) pairs that say something of limits, by their names, and their values."""
+    return [(field, value) for name, value in headers if len(name) <= LENGTH and (field := field_of(name)) is not None]
 
 
 def _of_family(low: str, text: str, match: re.Match[str]) -> Field | None:

@@ -14,6 +14,8 @@ from crawler.limits.structured import Member, Policy, members, number, policies
 __all__ = ["Gathered", "Group", "gather"]
 
 COUNTED: Final = {"limit", "remaining", "used", "reset", "window", "fill"}
+LENGTH: Final = 8192
+"""Characters: a longer value is ignored."""
 RATIO = re.compile(r"\s*(\d{1,15})\s*/\s*(\d{1,15})\s*", re.ASCII)
 
 Said = tuple[Field, str]
@@ -42,8 +44,32 @@ class Group:
         self.said.setdefault(role, []).append((field, value))
 
     def numbers(self, role: str) -> list[float]:
-        """The values of a role that are numbers."""
-        return [x for _, value in self.said.get(role, ()) if (x := number(value)) is not None]
+        """The values of a role that are numbers; of a list the first, but for what is left: there every one counts."""
+        values = [value for _, value in self.said.get(role, ())]
+        if role == "remaining":
+            values = [part for value in values for part in value.split(",")]
+        return [x for value in values if (x := number(value)) is not None]
+
+    def amounts(self) -> tuple[float | None, float | None]:
+        """Limit and what is left. Of fields that came twice the pair with least left counts.
+
+        A negative limit is unknown, and so is a negative rest of it; otherwise nothing is left.
+        """
+        rest = self.numbers("remaining")
+        index = rest.index(min(rest)) if rest else 0
+        limit, left, used = (
+            values[index] if index < len(values) else values[0] if values else None
+            for values in (self.numbers("limit"), rest, self.numbers("used"))
+        )
+        if limit is not None and limit < 0:
+            limit, left = None, None if left is None or left < 0 else left
+        left = None if left is None else max(0.0, left)
+        if used is not None and used >= 0:
+            if left is None and limit is not None:
+                left = max(0.0, limit - used)
+            elif limit is None and left is not None:
+                limit = used + left
+        return limit, left
 
     def agrees(self, other: Group) -> bool:
         """Whether two families tell of the same policy: neither contradicts the other's limit."""
@@ -78,6 +104,8 @@ class Gathered:
 
     def take(self, field: Field, value: str) -> None:
         """Puts one field where it belongs."""
+        if len(value) > LENGTH:
+            return
         if field.role == "bare":
             self._bare(field, value)
         elif field.role in COUNTED:
@@ -108,7 +136,7 @@ class Gathered:
                 for key, part in ((member.key, member.value), *member.params.items()):
                     if (role := ROLES.get(key, "")) in COUNTED:
                         self._group(field).add(role, field, part)
-            elif "r" in member.params:
+            elif member.value and "r" in member.params:
                 self.items.append((field, member))
 
     def merge(self) -> None:

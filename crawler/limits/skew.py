@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crawler.limits.when import skew_of
+from crawler.limits.when import FARTHEST, skew_of
 
 __all__ = ["Skew"]
 
@@ -23,11 +23,15 @@ class Skew:
     def see(self, date: float, *, sent: float, received: float) -> None:
         """Takes an answer into account; one that contradicts all before means that a clock was set.
 
+        A date that is more than 400 days from ours is none.
+
         Parameters:
             date: seconds since the epoch, of its ``Date`` field.
             sent: seconds since the epoch by our clock: when the request went out.
             received: when the answer was there.
         """
+        if abs(date - received) > FARTHEST:
+            return
         low, high = skew_of(date, sent=sent, received=received)
         if self.bracket is not None and low <= self.bracket[1] and self.bracket[0] <= high:
             low, high = max(low, self.bracket[0]), min(high, self.bracket[1])
@@ -42,7 +46,7 @@ class Skew:
         if (
             isinstance(state, list)
             and len(state) == 2
-            and all(isinstance(value, (int, float)) and abs(value) < 1e11 for value in state)
+            and all(isinstance(value, (int, float)) and abs(value) <= FARTHEST for value in state)
             and state[0] <= state[1]
         ):
             self.bracket = float(state[0]), float(state[1])

@@ -18,7 +18,7 @@ import attrs
 
 __all__ = ["Member", "Policy", "members", "number", "policies"]
 
-LENGTH: Final = 8192
+LENGTH: Final = 4096
 """Characters: a longer field is ignored."""
 MOST: Final = 32
 """Members: the rest of a longer list is ignored."""
@@ -94,22 +94,27 @@ def members(text: str) -> list[Member]:
     return found
 
 
-@lru_cache(maxsize=256)  # they are the same in every answer
 def policies(text: str) -> tuple[Policy, ...]:
     """The policies of a list, named by shape D, or by their windows as in A and B.
 
     A number without a window is none: it is the limit that shape A puts first.
     """
+    return _policies(text) if len(text) <= LENGTH else ()
+
+
+@lru_cache(maxsize=256)  # they are the same in every answer
+def _policies(text: str) -> tuple[Policy, ...]:
     found: dict[str, Policy] = {}
     for member in members(text):
         named = "q" in member.params
         limit = number(member.params["q"] if named else member.value)
         window = number(member.params.get("w"))
-        if limit is None or limit < 0 or member.key or not (named or (window and window > 0)):
+        window = window if window and window > 0 else None
+        if limit is None or limit < 0 or member.key or not (named or window):
             continue
         name = member.value if named else member.params.get("name") or f"{window:g}s"
-        unit = member.params.get("qu", "requests")
-        window = window if window and window > 0 else None
+        unit = member.params.get("qu") or "requests"
         policy = Policy(name=name[:NAME], limit=limit, window=window, unit=UNITS.get(unit, unit)[:NAME])
-        found.setdefault(policy.name, policy)
+        if name:
+            found.setdefault(policy.name, policy)
     return tuple(found.values())

@@ -7,16 +7,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from crawler.limits.declared import Declared, Observation
+from crawler.limits.declared import NOTHING, Declared, Observation
 from crawler.limits.when import DAY
 
 __all__ = ["READERS", "count"]
 
-LENGTH: Final = 8192
-"""Characters: a longer value is ignored."""
 MOST: Final = 32
 """Policies of one value: the rest is ignored."""
-RATIO = re.compile(r"([A-Za-z][\w-]{0,99})?=?\s*(\d{1,15})\s*/\s*(\d{1,15})(?!\d)", re.ASCII)
+RATIO = re.compile(r"([A-Za-z][\w-]{0,99})?=?\s{0,9}(\d{1,15})\s{0,9}/\s{0,9}(\d{1,15})(?!\d)", re.ASCII)
 RESOURCE = re.compile(r"([^\s,;][^,;]{0,99});(\d{1,15})(?!\d)", re.ASCII)
 FRACTION = re.compile(r"\s*(\d{1,6}(?:\.\d{1,12})?)\s*", re.ASCII)
 LEAK: Final = 20.0
@@ -35,7 +33,7 @@ def count(value: Any) -> float | None:
 def _shopify(value: str, _sent: float, _received: float) -> Declared:
     """``X-Shopify-Shop-Api-Call-Limit: 32/40``: a leaky bucket, how full and how large."""
     if (match := RATIO.fullmatch(value.strip())) is None or not float(match[3]):
-        return Declared()
+        return NOTHING
     used, size = float(match[2]), float(match[3])
     left = max(0.0, size - used)
     return Declared(observations=(Observation(policy="shop-api-call", limit=size, remaining=left, rate=size / LEAK),))
@@ -88,7 +86,7 @@ def _meta(policy: str) -> Callable[[str, float, float], Declared]:
         try:
             document = json.loads(value)
         except (ValueError, RecursionError):
-            return Declared()
+            return NOTHING
         worst: dict[str, tuple[float, float]] = {}
         for name, usage in list(_usages(document))[:MOST]:
             minutes = count(usage.get("estimated_time_to_regain_access")) or 0.0

@@ -106,7 +106,7 @@ def _duration(text: str) -> Moment:
 def _date(text: str) -> Moment | None:
     try:
         if iso := ISO.match(text):
-            date = datetime.fromisoformat(text)
+            date = datetime.fromisoformat(text.upper())
             early, late = (0.0, 60.0) if iso[1] is None else (0.0 if iso[2] else 1.0, 0.0)
         elif ":" in text and MONTH.search(text):
             date = parsedate_to_datetime(JS_ZONE.sub("", text))
