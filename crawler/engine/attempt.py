@@ -10,7 +10,8 @@ from typing import Any, Final
 from crawler.errors import BadStatus, HookError, RequestError
 from crawler.fetch.downloader import Downloader
 from crawler.hooks.table import Hook, HookTable
-from crawler.limits.backoff import full_jitter, parse_retry_after
+from crawler.limits.backoff import full_jitter
+from crawler.limits.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.settings import Settings
 

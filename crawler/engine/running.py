@@ -27,7 +27,7 @@ from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
-from crawler.limits.backoff import parse_retry_after
+from crawler.limits.retry_after import parse_retry_after
 from crawler.messages import Pause, Request, Response, Stop, Usage
 from crawler.scope import Scope
 from crawler.settings import Settings

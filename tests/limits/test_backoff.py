@@ -1,17 +1,14 @@
-"""Waiting before the next attempt: full jitter, and what a server says by ``Retry-After``."""
+"""Waiting before the next attempt: full jitter."""
 
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.backoff import full_jitter, parse_retry_after
-
-NOW = 784111777.0 - 100  # Sun, 06 Nov 1994 08:49:37 GMT is 784111777
+from crawler.limits.backoff import full_jitter
 
 
 class Most(random.Random):
@@ -19,15 +16,6 @@ class Most(random.Random):
 
     def uniform(self, a: float, b: float) -> float:
         return b
-
-
-@pytest.fixture
-def far_from_greenwich(monkeypatch):
-    monkeypatch.setenv("TZ", "America/Los_Angeles")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.parametrize(("attempt", "upper"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (10, 30.0), (10_000, 30.0)])
@@ -46,39 +34,3 @@ def test_waits_are_spread_over_the_whole_range():
     waits = [full_jitter(3, base=1.0, cap=30.0, random=chance) for _ in range(2000)]
     for low in (0.0, 1.0, 2.0, 3.0):
         assert 400 < sum(low <= wait < low + 1 for wait in waits) < 600
-
-
-@pytest.mark.parametrize(("value", "seconds"), [("120", 120.0), ("0", 0.0), (" 3600 ", 3600.0), ("007", 7.0)])
-def test_seconds(value, seconds):
-    assert parse_retry_after(value, now=NOW) == seconds
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "Sun, 06 Nov 1994 08:49:37 GMT",  # RFC 9110 section 5.6.7: the three forms of a date
-        "Sunday, 06-Nov-94 08:49:37 GMT",
-        "Sun Nov  6 08:49:37 1994",
-    ],
-)
-def test_a_date_is_the_time_until_then_wherever_the_crawler_runs(value, far_from_greenwich):
-    assert parse_retry_after(value, now=NOW) == 100.0
-
-
-def test_a_date_that_has_passed_is_no_wait():
-    assert parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now=NOW + 200) == 0.0
-
-
-@pytest.mark.parametrize(
-    "value",
-    [None, "", " ", "-5", "+5", "1.5", "5s", "soon", "²", "٣", "5, 6", "Sun, 99 Nov 1994 08:49:37 GMT", "GMT",
-     "Sun, 06 Nov 1994", "9" * 400, "\x00", "Sun, 06 Nov 99999999999 08:49:37 GMT"],
-)  # fmt: skip
-def test_what_is_neither_says_nothing(value):
-    assert parse_retry_after(value, now=NOW) is None
-
-
-@given(st.text())
-def test_no_text_breaks_it(value):
-    wait = parse_retry_after(value, now=NOW)
-    assert wait is None or 0 <= wait < float("inf")
