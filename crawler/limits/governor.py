@@ -154,9 +154,10 @@ class Governor:
         self._served += grant.cost
         if self._refusals is None and not self._quotas and exchange.declared is NOTHING:
             return []
-        events = self._succeed(grant, exchange) if self._refusals is not None else []
-        events += self._hear(grant, exchange)
+        events = self._hear(grant, exchange)
         self._pass_over(grant, exchange, events)
+        if self._refusals is not None:
+            events += self._succeed(grant, exchange)
         return events + self._foretell(grant, exchange)
 
     def block(self, until: float) -> None:
@@ -323,7 +324,8 @@ class Governor:
         for quota in self._quotas.values():
             if isinstance(quota, Learned):
                 self._drop(quota)
-                return Search(name=quota.name, since=quota.opened, served=quota.used, began=received, sure=sure)
+                since, served = quota.evidence()
+                return Search(name=quota.name, since=since, served=served, began=received, sure=sure)
         name = "hidden" if self._quotas else "undeclared"
         return Search(name=name, since=self._since, served=self._served, began=received, sure=sure)
 

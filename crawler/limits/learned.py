@@ -39,17 +39,28 @@ class Learned(Quota):
     """Windows that were used up since the last refusal."""
     sure: bool = True
     """Whether the refusal was one of a rate for certain; if not, the next window tries for more already."""
+    proven: float = -math.inf
+    """Seconds since the epoch: when a window was opened for certain, by a probe after a refusal."""
+    total: float = 0.0
+    """Units that were served since then."""
     _step: float = 0.0
+    _strikes: int = 0
+    _struck_at: float = math.nan
 
     def pass_over(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Counts an answer; the first after an end opens a window."""
         if self.limit is None or self.window is None:
             return False
+        if self.proven == -math.inf:
+            self.proven = sent
+        self.total += cost
         if self.remaining is None or sent >= self.restored_at():
+            if self._struck_at != self.opened:
+                self._strikes = 0
             self.clean += self.used >= self.limit
             self._step = 1.0 if self._tries() else 0.0
-            self.opened, self.used = sent, cost
-            ends = Bracket(sent + self.window, received + self.window)
+            self.opened, self.used, self.has_end = sent, cost, True
+            ends = Bracket(sent + self.window, received + self.window + min(MARGIN, self.window / 20))
             self._start(max(0.0, self.limit + self._step - cost), ends, received)
             self.heard = max(self.heard, received)
             return True
@@ -69,19 +80,32 @@ class Learned(Quota):
             sent: seconds since the epoch: when the refused request went out.
         """
         if self.remaining is None or sent >= self.restored_at():
-            return False
+            return False  # the window is longer than believed
+        if self.proven < self.opened and not self._is_confirmed():
+            return False  # so it is here: what we took for two windows is one
         if self._step:
             self.refusals += 1
             self.sure = True
-        self.limit = max(1.0, self.used)
+        if self._struck_at != self.opened:  # once a window
+            self._strikes, self._struck_at = self._strikes + 1, self.opened
+        if self._step or self._strikes > 1:  # one may come from a window that began before we thought
+            self.limit = max(1.0, self.used)
         self.clean, self._step = 0, 0.0
         self.remaining = 0.0
         return True
+
+    def evidence(self) -> tuple[float, float]:
+        """Since when (seconds since the epoch) how many units were served, for a new search."""
+        return (self.opened, self.used) if self._is_confirmed() else (self.proven, self.total)
 
     def resume(self, now: float) -> None:
         """What was in flight when an earlier run broke off is not known: the window is used up."""
         if self.window is not None:
             self.exhaust(min(max(self.ends.hi, now), now + self.window))
+
+    def _is_confirmed(self) -> bool:
+        """Whether a window has been used up, ended as believed, and used up again."""
+        return self.total - self.used >= 2.0 * (self.limit or 0.0)
 
     def _tries(self) -> bool:
         if not self.sure:
@@ -129,14 +153,12 @@ class Search:
             return None
         if self.told is not None:
             low, high = self.told.lo - self.since, self.told.hi - self.since
-            window = longest_common(low, high) or high
+            window = longest_common(low, high) or max(low, math.floor(high))
         else:
             high = sent - self.since
             window = shortest_common(self.refused - self.since, high) or high
         if window <= 0:
             return None
-        quota = Learned(
-            name=self.name, limit=self.served, window=window, sure=self.sure, pad=min(MARGIN, window / 20)
-        )  # fmt: skip
+        quota = Learned(name=self.name, limit=self.served, window=window, sure=self.sure)
         quota.pass_over(sent=sent, received=received, cost=cost)
         return quota

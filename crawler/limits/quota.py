@@ -1,8 +1,8 @@
 """`Quota`: one policy of a server, and the rules by which answers teach what is left of it.
 
 1. *Causality.* Answers overtake each other. One may raise what is left only if it was asked for after the last word.
-2. *Windows.* A new one has begun if its end lies at or after the latest end of the last, or if a causal word has more
-   left than the last, or a later end by more than rounding explains.
+2. *Windows.* A new one has begun if it ends at or after the latest end of the last (at: or a token bucket is never
+   understood), or if a causal word has more left.
 3. *In flight.* What is on its way counts as spent until its answer says otherwise.
 4. *One probe.* When all should be restored exactly one request asks; its answer opens the window.
 5. *Kinds.* Half a quota or more at once: a fixed window. Next to nothing, or a refusal: it is restored continuously,
@@ -40,6 +40,8 @@ SURE: Final = 1.1
 """Shares of one unit to wait for the next where it is known that one comes in that time."""
 EXPERIMENT: Final = 2.5
 """The same where it is not known yet."""
+LOOK: Final = 0.3
+"""Shares of a window between two requests where others are expected to need all that is left."""
 PATIENCE: Final = 600.0
 """Seconds: a stated wait that is longer is a reason to ask again, not to wait blindly."""
 BLIND: Final = 60.0
@@ -67,7 +69,7 @@ class Quota:
     ends: Bracket = attrs.field(factory=Bracket)
     """When something is restored."""
     pad: float = 0.0
-    """Seconds to wait beyond that, learned from a server that rounds down."""
+    """Seconds that stated ends lie too early, learned from a server that rounds down."""
     usage: Usage = attrs.field(
         default=attrs.Factory(lambda self: Usage(counts_requests=self.unit == "requests"), takes_self=True)
     )
@@ -79,7 +81,9 @@ class Quota:
     epoch: int = 0
     """Windows seen."""
     window_declared: bool = False
+    """Whether the window is the server's word."""
     limit_declared: bool = False
+    """Whether the limit is the server's word."""
     has_end: bool = False
     """Whether ends are stated."""
     fixed: int = 0
@@ -90,6 +94,8 @@ class Quota:
     _asked_again: int = 0
     flows: bool | None = None
     """Whether units come back before the stated end; `None`: not tried."""
+    _same_windows: int = 0
+    _too_early: int = 0
     _unsaid: float = 0.0
     _silence_is_free: bool = False
 
@@ -117,6 +123,8 @@ class Quota:
         """
         changed = self._declare(word)
         ends = Bracket(*word.reset) if word.reset else None
+        if ends is not None:
+            ends.shift(self.pad)
         left = word.remaining if word.remaining is not None else self._left_by_count(ends, cost)
         if left is None:
             return changed
@@ -125,7 +133,7 @@ class Quota:
         causal = sent >= self.heard  # rule 1
         if self.remaining is None:
             self._open(left, ends, sent, received, cost, inflight)
-        elif ends is not None and not causal and ends.hi <= self.ends.lo:
+        elif ends is not None and not causal and ends.hi + min(ROUNDING, (self.window or 60.0) / 4) <= self.ends.lo:
             return changed  # an answer of a window that is over
         else:
             if refused:
@@ -142,6 +150,7 @@ class Quota:
         if sent >= self.restored_at():
             if self.limit is None or self.window is None:
                 return False
+            self.has_end = True
             self._start(max(0.0, self.limit - cost), Bracket(sent + self.window, received + self.window), received)
             self.heard = max(self.heard, received)
         elif not self._silence_is_free:
@@ -182,7 +191,7 @@ class Quota:
         """Seconds since the epoch: when a probe may ask whether something was restored (rule 4)."""
         if self.ends.hi == math.inf:
             return self.heard + min(BLIND, 2.0**self._asked_again)
-        at = self.ends.hi + self.pad + self._caution()
+        at = self.ends.hi + self._caution()
         if at - self.heard > PATIENCE:
             at = min(at, self.heard + min(self.longest, PATIENCE * 2.0**self._asked_again))
         return at
@@ -220,7 +229,7 @@ class Quota:
         need, interval = self.usage.need(cost), self.interval
         share = self.remaining - inflight
         if self.usage.others and self.ends.hi < math.inf:
-            share -= self.usage.others * max(0.0, self.ends.hi - self.heard) + self.usage.reserve(self.window)
+            share -= self.usage.others * max(0.0, self.ends.hi - self.heard)
         if mode == "auto" and backlog * need <= share * cost:
             return -math.inf
         if interval is not None and (self.kind == "continuous" or not self.has_end):
@@ -228,8 +237,8 @@ class Quota:
             return last + interval * need * (SLOWER if few or self.kind != "continuous" else 0.5)
         if self.ends.lo == -math.inf or not self.has_end:
             return -math.inf
-        if share < need:
-            return self.restored_at() if self.usage.others else -math.inf
+        if share < need:  # others are expected to take the rest, which is worth a look now and then
+            return self.heard + LOOK * (self.window or ROUNDING) if self.usage.others else -math.inf
         return last + NEARLY * (self.ends.lo - last) * need / (share + need)
 
     @property
@@ -295,14 +304,9 @@ class Quota:
 
     def _is_new(self, left: float, ends: Bracket | None, causal: bool) -> bool:
         """Rule 2."""
-        more = causal and left > (self.remaining or 0.0)
-        if ends is None or self.ends.hi == math.inf:
-            return more and left > (self.remaining or 0.0) + self._unsaid
-        if ends.lo >= self.ends.hi:
+        if ends is not None and ends.lo >= self.ends.hi:
             return True
-        return (more and left > (self.remaining or 0.0) + self._unsaid) or (
-            causal and ends.hi - ROUNDING > self.ends.hi
-        )
+        return causal and left > (self.remaining or 0.0) + self._unsaid
 
     def _classify(
         self, before: float, left: float, ends: Bracket | None, sent: float, received: float, refused: bool
@@ -330,11 +334,14 @@ class Quota:
             ends = self._guess(left, sent, received)
         elif self.has_end:
             self._learn_window(ends, whole, sent, received)
-        if whole and self.window:
+        if whole and self.window and (self.window_declared or self._same_windows > 1):
             ends.snap(sent + self.window, received + self.window)
         self._start(left, ends, received)
 
     def _start(self, left: float, ends: Bracket, received: float) -> None:
+        self._too_early = self._too_early + 1 if self.ends.firm else 0
+        if self._too_early > 1:
+            self.pad = ROUNDING
         self.epoch += 1
         self.ends = ends
         self.remaining = left
@@ -357,6 +364,7 @@ class Quota:
         if length is None and self.ends.hi <= sent <= self.ends.hi + 2 * ROUNDING:
             length = longest_common(ends.lo - self.ends.hi, ends.hi - self.ends.lo)
         if length is not None:
+            self._same_windows = self._same_windows + 1 if length == self.window else 1
             self.window = max(self.window or 0.0, length)
 
     def _learn_from_refusal(self, ends: Bracket | None, sent: float, cost: float) -> None:
@@ -366,8 +374,11 @@ class Quota:
         if sent < self.restored_at():
             if self.kind == "continuous":
                 self.flows = False
-        elif ends is None or ends.lo < self.ends.hi + ROUNDING / 2:
-            self.pad = max(ROUNDING, 2 * self.pad if self.pad < ROUNDING else self.pad)
+        elif not self.pad and (ends is None or ends.lo < self.ends.hi + ROUNDING / 2):
+            self.pad = ROUNDING
+            self.ends.shift(ROUNDING)
+            if ends is not None:
+                ends.shift(ROUNDING)
         else:
             self.continuous = min(EVIDENCE, self.continuous + 2)
 

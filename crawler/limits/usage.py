@@ -10,9 +10,11 @@ import attrs
 __all__ = ["Usage"]
 
 SMOOTHING: Final = 0.2
-"""Weight of the newest estimate."""
-SETTLED: Final = 2.0
-"""Seconds after the first word of a window: before them a difference is mostly chance."""
+"""Weight of the newest price."""
+DOUBT: Final = 5.0
+"""Seconds: as if others had been seen to take nothing for so long before the first word."""
+MEMORY: Final = 60.0
+"""Seconds of earlier windows that count beside the present one."""
 
 
 @attrs.define(eq=False)
@@ -34,6 +36,9 @@ class Usage:
     _own: float = 0.0
     _answers: int = 0
     _priced: bool = False
+    _expected: float = 0.0
+    _memory: float = DOUBT
+    _lasted: float = 0.0
 
     def open(self, remaining: float, received: float, used: float | None) -> None:
         """The first word of a window.
@@ -45,7 +50,8 @@ class Usage:
         """
         if not self.counts_requests and not self._priced and used:
             self.price = used  # at most this, until two answers can be compared
-        self._remaining, self._since, self._own, self._answers = remaining, received, 0.0, 0
+        self._expected, self._memory = self.others, min(MEMORY, self._memory / 2.0 + self._lasted)
+        self._remaining, self._since, self._own, self._answers, self._lasted = remaining, received, 0.0, 0, 0.0
 
     def answered(self, remaining: float, received: float, cost: float, inflight: float) -> None:
         """A later word of the same window.
@@ -57,12 +63,13 @@ class Usage:
             inflight: units that are on their way: without them a slow server's backlog looks like other clients.
         """
         self.spend(cost)
-        taken, lasted = self._remaining - remaining, received - self._since
+        taken = self._remaining - remaining
         if not self.counts_requests:
             self._learn_price(max(0.0, taken) / self._answers)
-        elif lasted > SETTLED:
-            others = max(0.0, (taken - self._own - inflight) / lasted)
-            self.others += SMOOTHING * (others - self.others)
+        else:
+            by_others = max(0.0, taken - self._own - inflight)
+            self._lasted = max(0.0, received - self._since)
+            self.others = (self._expected * self._memory + by_others) / (self._memory + self._lasted)
 
     def spend(self, cost: float) -> None:
         """A request of ours that was counted although its answer said nothing, or never came."""

@@ -44,19 +44,35 @@ class Bracket:
     """The earliest time."""
     hi: float = math.inf
     """The latest time."""
+    snapped: tuple[float, float] | None = None
+    """The same by the length of the window and its first request, where we sent that."""
+    firm: bool = False
+    """Whether that is trusted more than words, which seem to be rounded down."""
 
     def narrow(self, other: Bracket) -> None:
-        """Keeps what both say. Two that contradict each other come from rounding: the later word stands."""
+        """Keeps what both say; where they contradict each other, the new word."""
+        if self.firm:
+            return
         lo, hi = max(self.lo, other.lo), min(self.hi, other.hi)
-        self.lo, self.hi = (lo, hi) if lo <= hi else (other.lo, other.hi)
+        if self.snapped is not None and ROUNDING / 2 < self.snapped[0] - other.hi <= ROUNDING:
+            self.lo, self.hi = self.snapped
+            self.firm = True
+        else:
+            self.lo, self.hi = (lo, hi) if lo <= hi else (other.lo, other.hi)
 
     def snap(self, lo: float, hi: float) -> None:
         """Narrows it to a window that our own first request opened and that would end between `lo` and `hi`.
 
-        No window that holds a request ends later than its length after it, so this is never too early. A server that
-        rounds down speaks of up to a second less.
+        No window that holds a request ends later than its length after it, so this is never too early. Words that are
+        rounded down name ends that lie up to a second before; those of a server whose windows begin by the clock lie as
+        much before as we came late, which is less.
         """
-        if self.hi < lo <= self.hi + ROUNDING:
-            self.lo, self.hi = lo, hi
-        elif self.lo <= hi and lo <= self.hi:
-            self.lo, self.hi = max(self.lo, lo), min(self.hi, hi)
+        if self.lo - ROUNDING <= hi and lo <= self.hi + ROUNDING:
+            words = Bracket(self.lo, self.hi)
+            self.lo, self.hi = self.snapped = lo, hi
+            self.narrow(words)
+
+    def shift(self, seconds: float) -> None:
+        """Moves it into the future."""
+        self.lo += seconds
+        self.hi += seconds

@@ -230,9 +230,10 @@ class Server:
     latency: Callable[[random.Random, float, int], float] = lambda chance, now, inflight: chance.uniform(0.05, 0.15)
     """Seconds from request to answer, by what is in flight."""
     slots: float = math.inf
-    """Requests in flight at once; more get a 503."""
+    """Requests that are worked on at once; more get a 503."""
     status: int = 429
     inflight: int = 0
+    busy: int = 0
     served: list[float] = attrs.field(factory=list)
     """When requests of ours were served."""
     refused: list[float] = attrs.field(factory=list)
@@ -241,7 +242,7 @@ class Server:
     others_refused: int = 0
 
     def decide(self, now: float) -> tuple[int, list[tuple[Limit, Verdict]]]:
-        if self.inflight > self.slots:
+        if self.busy >= self.slots:
             return 503, []
         verdicts = [(limit, limit.decide(now, dry=True)) for limit in self.limits]
         if all(verdict.ok for _, verdict in verdicts):
@@ -333,12 +334,20 @@ class Run:
         self.server.inflight += 1
         sent = self.now
         trip = self.server.latency(self.chance, self.now, self.server.inflight)
-        share = self.chance.uniform(0.25, 0.75)
+        share = 0.1 if self.server.slots < math.inf else self.chance.uniform(0.25, 0.75)
 
         def arrive() -> None:
             status, verdicts = self.server.decide(self.now)
             served = self.now
+            if status == 503:  # no work is done: the answer is on its way at once
+                self.at(self.now + self.now - sent, lambda: answer(status, verdicts, served))
+                return
+            self.server.busy += 1
+            self.at(sent + trip * (1 - min(share, 0.1)), leave)
             self.at(sent + trip, lambda: answer(status, verdicts, served))
+
+        def leave() -> None:
+            self.server.busy -= 1
 
         def answer(status: int, verdicts: list[tuple[Limit, Verdict]], served: float) -> None:
             self.server.inflight -= 1
