@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import attrs
 
-from crawler.limits.declared import Exchange
+from crawler.limits.declared import NOTHING, Declared, Exchange
+from crawler.limits.forecast import Event, Forecast, event
 from crawler.limits.gcra import Gcra
+from crawler.limits.learned import Learned, Search
+from crawler.limits.quota import Mode, Quota
+from crawler.limits.refusals import Refusals
+from crawler.limits.saved import load, number, save
 
 __all__ = ["Event", "Governor", "Grant", "Mode"]
 
-Mode = Literal["auto", "smooth", "burst"]
 LONGEST: Final = 3600.0
 """Seconds: the server's word counts up to here."""
+MOST: Final = 16
+"""Policies that are remembered; a server that invents names displaces those not heard of for longest."""
+JITTER: Final = 0.05
+"""Share of a stated wait, and at most a second, that is added at random."""
 
 
 @attrs.define(eq=False)
@@ -31,24 +38,11 @@ class Grant:
     """Seconds since the epoch."""
     cost: float
     """Units that it takes."""
+    before: float = -math.inf
+    """Seconds since the epoch: the start before it."""
 
 
-@attrs.frozen(kw_only=True)
-class Event:
-    """Something that a user may want to know of a quota."""
-
-    kind: str
-    """``forecast``, ``low``, ``critical``, ``refused``, ``recovered`` or ``policy_changed``."""
-    policy: str
-    """Of which policy; empty: of the scope as a whole."""
-    limit: float | None = None
-    remaining: float | None = None
-    reset_at: float | None = None
-    """Seconds since the epoch."""
-    breach_at: float | None = None
-    """Seconds since the epoch: when what is left would be used up at the present rate."""
-
-
+@attrs.define(eq=False, kw_only=True)
 class Governor:
     """The limits of one scope. Knows no clock: `now` is seconds since the epoch, and never goes back.
 
@@ -60,23 +54,29 @@ class Governor:
         chance: where jitter comes from.
     """
 
-    def __init__(
-        self,
-        *,
-        rates: Sequence[Gcra] = (),
-        mode: Mode = "auto",
-        longest: float = LONGEST,
-        chance: random.Random | None = None,
-    ) -> None:
-        self.rates = tuple(rates)
-        self.mode = mode
-        self.inflight = 0
+    rates: tuple[Gcra, ...] = attrs.field(default=(), converter=tuple)
+    mode: Mode = "auto"
+    _longest: float = LONGEST
+    _chance: random.Random | None = None
+    blocked_by: str = attrs.field(default="", init=False)
+    """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace`` or nothing."""
+    _flying: set[Grant] = attrs.field(factory=set, init=False)
+    _units: float = attrs.field(default=0.0, init=False)
+    _last: float = attrs.field(default=-math.inf, init=False)
+    _gate: float = attrs.field(default=-math.inf, init=False)
+    _backlog: float = attrs.field(default=math.inf, init=False)
+    _since: float = attrs.field(default=math.nan, init=False)
+    _served: float = attrs.field(default=0.0, init=False)
+    _quotas: dict[str, Quota] = attrs.field(factory=dict, init=False)
+    _forecasts: dict[str, Forecast] = attrs.field(factory=dict, init=False)
+    _refusals: Refusals | None = attrs.field(default=None, init=False)
+
+    @property
+    def inflight(self) -> int:
         """Grants that are neither given back nor settled."""
-        self.blocked_by = ""
-        """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace`` or nothing."""
-        self._longest = longest
-        self._chance = chance or random.Random()
-        self._gate = -math.inf
+        return len(self._flying)
+
+    # ---- when --------------------------------------------------------------------------------------------------------
 
     def ready_at(self, now: float, *, cost: float = 1.0, backlog: float = math.inf) -> float:
         """Seconds since the epoch: when the next request may start, if nothing else happens before.
@@ -88,52 +88,252 @@ class Governor:
             cost: units that it takes.
             backlog: units that wait, itself included.
         """
-        at = max(self._gate, *(rate.ready_at() for rate in self.rates)) if self.rates else self._gate
-        self.blocked_by = "" if at <= now else "refusal" if at == self._gate else "pace"
+        self.blocked_by = ""
+        if not self._quotas and not self.rates and self._refusals is None and self._gate <= now:
+            return self._gate
+        self._backlog = backlog
+        at, why = self._gate_at(now), "refusal"
+        for rate in self.rates:
+            if rate.ready_at() > at:
+                at, why = rate.ready_at(), "pace"
+        for quota in self._quotas.values():
+            inflight = quota.usage.inflight(len(self._flying), self._units)
+            free_at = quota.ready_at(now, cost=cost, inflight=inflight, flying=self._is_flying)
+            if free_at > at:
+                at, why = free_at, "quota"
+            paced_at = quota.start_at(self._last, cost=cost, inflight=inflight, backlog=backlog, mode=self.mode)
+            if paced_at > at:
+                at, why = paced_at, "pace"
+        if at > now:
+            self.blocked_by = why
         return at
 
     def take(self, now: float, *, cost: float = 1.0) -> Grant:
         """Counts a start."""
-        self.inflight += 1
+        grant = Grant(now, cost, self._last)
+        self._flying.add(grant)
+        self._units += cost
+        self._last = now
+        if self._since != self._since:  # not a number: the first
+            self._since = now
         for rate in self.rates:
             rate.take(now)
-        return Grant(now, cost)
+        return grant
 
     def give_back(self, grant: Grant) -> None:
         """Undoes a start whose request was never sent."""
-        self.inflight -= 1
+        if not self._release(grant):
+            return
+        if self._last == grant.at:
+            self._last = grant.before
         for rate in self.rates:
             rate.give_back()
 
     def lost(self, grant: Grant) -> None:
         """A request went out and nobody will hear of its answer: it counts as spent."""
-        self.inflight -= 1
+        if self._release(grant):
+            for quota in self._quotas.values():
+                quota.spend(grant.cost)
+
+    # ---- what answers teach ------------------------------------------------------------------------------------------
 
     def settle(self, grant: Grant, exchange: Exchange) -> list[Event]:
         """Learns from what came of a start.
 
         Parameters:
-            grant: the start.
+            grant: the start; one that is settled already changes nothing.
             exchange: what came of it.
         """
-        self.inflight -= 1
-        if exchange.refused and exchange.declared.retry_after is not None:
-            self.block(exchange.received + min(exchange.declared.retry_after, self._longest))
-            return [Event(kind="refused", policy="")]
-        return []
+        if exchange.status == 0 and not exchange.refused:
+            self.lost(grant)
+            return []
+        if not self._release(grant):
+            return []
+        if exchange.refused:
+            return self._refuse(grant, exchange)
+        self._served += grant.cost
+        if self._refusals is None and not self._quotas and exchange.declared is NOTHING:
+            return []
+        events = self._hear(grant, exchange)
+        self._pass_over(grant, exchange, events)
+        if self._refusals is not None:
+            events += self._succeed(grant, exchange)
+        return events + self._foretell(grant, exchange)
 
     def block(self, until: float) -> None:
         """Starts nothing before `until` (seconds since the epoch)."""
         self._gate = max(self._gate, until)
 
+    # ---- what is known, and what outlives it -------------------------------------------------------------------------
+
     def policies(self) -> dict[str, dict[str, Any]]:
         """By name: limit, remaining, window and so on of every policy that is known, as JSON values."""
-        return {}
+        return {name: quota.report() for name, quota in self._quotas.items()}
 
     def state(self) -> dict[str, Any]:
-        """What outlives this object, as JSON values."""
-        return {"gate": self._gate} if self._gate > -math.inf else {}
+        """What outlives this object, as JSON values; empty: nothing was learned."""
+        state: dict[str, Any] = {}
+        if self._gate > -math.inf:
+            state["gate"] = self._gate
+        if self._refusals is not None and (self._refusals.gate > -math.inf or self._refusals.pad):
+            state["refused"] = [max(self._refusals.gate, 0.0), self._refusals.pad]
+        if self._quotas:
+            state["quotas"] = {name: save(quota) for name, quota in self._quotas.items()}
+        return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes up where `state` left off; what cannot be read is ignored."""
-        self._gate = float(state.get("gate", self._gate))
+        if not isinstance(state, dict):
+            return
+        gate = number(state.get("gate"))
+        if gate is not None:
+            self.block(gate)
+        match state.get("refused"):
+            case [until, pad]:
+                refusals = Refusals(pad=number(pad, 0.0, 60.0) or 0.0)
+                if number(until, 1e-9) is not None:
+                    refusals.gate, refusals.heard, refusals.probing, refusals.in_row = until, until, True, 1
+                self._refusals = refusals
+        quotas = state.get("quotas")
+        for name, saved in list(quotas.items())[:MOST] if isinstance(quotas, dict) else ():
+            quota = load(name, saved) if isinstance(name, str) else None
+            if quota is not None:
+                self._add(quota)
+
+    def resume(self, now: float) -> None:
+        """Goes on after a run that broke off: what was in flight then is not known, so that probes have to tell."""
+        for quota in self._quotas.values():
+            quota.resume(now)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _gate_at(self, now: float) -> float:
+        refusals = self._refusals
+        if refusals is None:
+            return self._gate
+        if refusals.probing and now >= refusals.gate and self._is_flying(refusals.gate):
+            return math.inf
+        return max(self._gate, refusals.gate)
+
+    def _is_flying(self, since: float) -> bool:
+        return any(grant.at >= since for grant in self._flying)
+
+    def _release(self, grant: Grant) -> bool:
+        if grant not in self._flying:
+            return False
+        self._flying.remove(grant)
+        self._units = self._units - grant.cost if self._flying else 0.0
+        return True
+
+    def _add(self, quota: Quota) -> None:
+        quota.longest = self._longest
+        self._quotas[quota.name] = quota
+        self._forecasts[quota.name] = Forecast(quota)
+        if len(self._quotas) > MOST:
+            self._drop(min(self._quotas.values(), key=lambda other: other.heard))
+
+    def _drop(self, quota: Quota) -> None:
+        del self._quotas[quota.name], self._forecasts[quota.name]
+
+    def _hear(self, grant: Grant, exchange: Exchange) -> list[Event]:
+        events = []
+        for word in exchange.declared.observations:
+            quota = self._quotas.get(word.policy)
+            if quota is None or isinstance(quota, Learned):
+                quota = Quota(name=word.policy, unit=word.unit)
+                self._add(quota)
+            if quota.observe(
+                word,
+                sent=exchange.sent,
+                received=exchange.received,
+                cost=grant.cost,
+                inflight=quota.usage.inflight(len(self._flying), self._units),
+                refused=exchange.refused,
+            ):
+                events.append(event("policy_changed", quota))
+        return events
+
+    def _pass_over(self, grant: Grant, exchange: Exchange, events: list[Event]) -> None:
+        """Counts the answer where it says nothing; a policy that others replaced when it ended is forgotten."""
+        named = {word.policy for word in exchange.declared.observations}
+        for quota in list(self._quotas.values()):
+            if quota.name in named:
+                continue
+            replaced = bool(named) and not isinstance(quota, Learned) and exchange.sent >= quota.restored_at()
+            if replaced or not quota.pass_over(sent=exchange.sent, received=exchange.received, cost=grant.cost):
+                self._drop(quota)
+                events.append(event("policy_changed", quota))
+
+    def _foretell(self, grant: Grant, exchange: Exchange) -> list[Event]:
+        events = []
+        for forecast in self._forecasts.values():
+            inflight = forecast.quota.usage.inflight(len(self._flying), self._units)
+            events += forecast.update(exchange.received, cost=grant.cost, inflight=inflight, backlog=self._backlog)
+        return events
+
+    def _succeed(self, grant: Grant, exchange: Exchange) -> list[Event]:
+        refusals = self._refusals
+        assert refusals is not None
+        searched = refusals.search is not None
+        ended, found = refusals.served(exchange.sent, exchange.received, grant.cost)
+        if self._is_concurrency():
+            refusals.lift()
+            return [Event(kind="concurrency", policy="")]
+        events = [Event(kind="recovered", policy="")] if ended else []
+        if ended and searched:
+            self._since, self._served = exchange.sent, grant.cost
+        if found is not None:
+            self._add(found)
+            events.append(event("policy_changed", found))
+        return events
+
+    def _refuse(self, grant: Grant, exchange: Exchange) -> list[Event]:
+        if self._refusals is None:
+            self._refusals = Refusals()
+        refusals, declared, sent, received = self._refusals, exchange.declared, exchange.sent, exchange.received
+        told = None if declared.retry_after is None else min(declared.retry_after, self._longest)
+        jitter = self._jitter(told or 0.0)
+        events = self._hear(grant, exchange)
+        first = refusals.refused(sent, received, retry_after=told, jitter=jitter)
+        guilty = self._explain(grant.cost, declared, sent)
+        if guilty is None:
+            if refusals.search is None:
+                refusals.search = self._search(received, sure=exchange.status == 429)
+            refusals.wait_for_search(sent, received, first=first, retry_after=told)
+            if self._is_concurrency():
+                refusals.lift()
+                events.append(Event(kind="concurrency", policy=""))
+        if first:
+            events.append(event("refused", guilty) if guilty else Event(kind="refused", policy=""))
+        return events
+
+    def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
+        """The policy that a refusal is due to, as far as we know."""
+        guilty = None
+        for quota in self._quotas.values():
+            if isinstance(quota, Learned):
+                if guilty is None and quota.refuse(sent):
+                    guilty = quota
+            elif quota.name in declared.violated or (quota.remaining is not None and quota.remaining < cost):
+                quota.exhaust()
+                guilty = quota
+        return guilty
+
+    def _search(self, received: float, *, sure: bool) -> Search:
+        """Starts to look for a limit of which nothing is known, or of which what we believed was wrong."""
+        for quota in self._quotas.values():
+            if isinstance(quota, Learned):
+                self._drop(quota)
+                since, served = quota.evidence()
+                return Search(name=quota.name, since=since, served=served, began=received, sure=sure)
+        name = "hidden" if self._quotas else "undeclared"
+        return Search(name=name, since=self._since, served=self._served, began=received, sure=sure)
+
+    def _is_concurrency(self) -> bool:
+        refusals = self._refusals
+        if refusals is None or not refusals.is_concurrency():
+            return False
+        return not any(grant.at <= refusals.heard for grant in self._flying)
+
+    def _jitter(self, wait: float) -> float:
+        return (self._chance or random).uniform(0.0, min(1.0, JITTER * wait))

@@ -1,0 +1,164 @@
+"""Limits of which a server says nothing: searched for at a refusal, then counted by ourselves.
+
+Of what was served until the first refusal, and of when a probe gets through, follow units and seconds of a window.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import attrs
+
+from crawler.limits.quota import Quota
+from crawler.limits.window import Bracket, longest_common, next_common, shortest_common
+
+__all__ = ["Learned", "Search"]
+
+MARGIN: Final = 0.3
+"""Seconds: how much later than a window we believe it ends, for its begin is known by our clock only."""
+SLOWEST: Final = 60.0
+"""Seconds: the longest pause between two probes of one search."""
+CLEAN: Final = 8
+"""Windows used up without a refusal before one unit more is tried; twice as many after each refusal of such a try."""
+SHORT: Final = 20.0
+"""A count is believed only if it took at most so many times as long as the refusals that ended it."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Learned(Quota):
+    """A policy that no answer names. Now and then it tries whether there is more than it believes."""
+
+    opened: float = -math.inf
+    """Seconds since the epoch: when the first request of this window was sent."""
+    used: float = 0.0
+    """Units that were served in this window."""
+    refusals: int = 0
+    """Tries that were refused."""
+    clean: int = 0
+    """Windows that were used up since the last refusal."""
+    sure: bool = True
+    """Whether the refusal was one of a rate for certain; if not, the next window tries for more already."""
+    proven: float = -math.inf
+    """Seconds since the epoch: when a window was opened for certain, by a probe after a refusal."""
+    total: float = 0.0
+    """Units that were served since then."""
+    _step: float = 0.0
+    _strikes: int = 0
+    _struck_at: float = math.nan
+
+    def pass_over(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
+        """Counts an answer; the first after an end opens a window."""
+        if self.limit is None or self.window is None:
+            return False
+        if self.proven == -math.inf:
+            self.proven = sent
+        self.total += cost
+        if self.remaining is None or sent >= self.restored_at():
+            if self._struck_at != self.opened:
+                self._strikes = 0
+            self.clean += self.used >= self.limit
+            self._step = 1.0 if self._tries() else 0.0
+            self.opened, self.used, self.has_end = sent, cost, True
+            ends = Bracket(sent + self.window, received + self.window + min(MARGIN, self.window / 20))
+            self._start(max(0.0, self.limit + self._step - cost), ends, received)
+            self.heard = max(self.heard, received)
+            return True
+        self.spend(cost)
+        self.used += cost
+        if self.used > self.limit:
+            self.limit = self.used
+            if self._step:  # there is more: twice as much more is tried
+                self._step *= 2.0
+                self.remaining = self._step
+        return True
+
+    def refuse(self, sent: float) -> bool:
+        """A refusal came that no other policy explains. Returns whether this one does, by a limit that is lower.
+
+        Parameters:
+            sent: seconds since the epoch: when the refused request went out.
+        """
+        if self.remaining is None or sent >= self.restored_at():
+            return False  # the window is longer than believed
+        if self.proven < self.opened and not self._is_confirmed():
+            return False  # so it is here: what we took for two windows is one
+        if self._step:
+            self.refusals += 1
+            self.sure = True
+        if self._struck_at != self.opened:  # once a window
+            self._strikes, self._struck_at = self._strikes + 1, self.opened
+        if self._step or self._strikes > 1:  # one may come from a window that began before we thought
+            self.limit = max(1.0, self.used)
+        self.clean, self._step = 0, 0.0
+        self.remaining = 0.0
+        return True
+
+    def evidence(self) -> tuple[float, float]:
+        """Since when (seconds since the epoch) how many units were served, for a new search."""
+        return (self.opened, self.used) if self._is_confirmed() else (self.proven, self.total)
+
+    def resume(self, now: float) -> None:
+        """What was in flight when an earlier run broke off is not known: the window is used up."""
+        if self.window is not None:
+            self.exhaust(min(max(self.ends.hi, now), now + self.window))
+
+    def _is_confirmed(self) -> bool:
+        """Whether a window has been used up, ended as believed, and used up again."""
+        return self.total - self.used >= 2.0 * (self.limit or 0.0)
+
+    def _tries(self) -> bool:
+        if not self.sure:
+            return True
+        return self.clean >= CLEAN * 2**self.refusals
+
+
+@attrs.define(eq=False, kw_only=True)
+class Search:
+    """Finds out how many units are served in how many seconds (rule 8)."""
+
+    name: str
+    """What the policy will be called."""
+    since: float
+    """Seconds since the epoch: when the first request went out that was counted."""
+    served: float
+    """Units served since then."""
+    began: float
+    """Seconds since the epoch: when the first refusal came."""
+    sure: bool = True
+    """Whether the refusal is one of a rate for certain."""
+    refused: float = -math.inf
+    """Seconds since the epoch: when the last refused request went out."""
+    probes: int = 0
+    """Refused requests, those of one burst counted once."""
+    told: Bracket | None = None
+    """The end of the window by ``Retry-After``."""
+
+    def refuse(self, sent: float, received: float, retry_after: float | None) -> float:
+        """Seconds since the epoch: when the next probe is due.
+
+        Without a word, probes follow the usual lengths of windows, at most `SLOWEST` apart.
+        """
+        self.refused = max(self.refused, sent)
+        self.told = None if retry_after is None else Bracket(sent + retry_after - 1.0, received + retry_after)
+        if self.told is not None:
+            return self.told.hi
+        pause = min(SLOWEST, 2.0**self.probes)
+        self.probes += 1
+        return min(self.since + next_common(received - self.since) + MARGIN, received + pause)
+
+    def found(self, sent: float, received: float, cost: float) -> Learned | None:
+        """What a probe that was served teaches; `None`: nothing that can be relied on."""
+        if self.served < 1 or sent - self.since > SHORT * (sent - self.began):
+            return None
+        if self.told is not None:
+            low, high = self.told.lo - self.since, self.told.hi - self.since
+            window = longest_common(low, high) or max(low, math.floor(high))
+        else:
+            high = sent - self.since
+            window = shortest_common(self.refused - self.since, high) or high
+        if window <= 0:
+            return None
+        quota = Learned(name=self.name, limit=self.served, window=window, sure=self.sure)
+        quota.pass_over(sent=sent, received=received, cost=cost)
+        return quota

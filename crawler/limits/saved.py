@@ -1,0 +1,97 @@
+"""What a quota leaves to the next run: JSON values; garbage is no value."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from crawler.limits.learned import Learned
+from crawler.limits.quota import EVIDENCE, Quota
+from crawler.limits.window import Bracket
+
+__all__ = ["load", "number", "save"]
+
+DAY: Final = 86400.0
+LARGE: Final = 1e15
+
+
+def number(value: Any, low: float = -LARGE, high: float = LARGE) -> float | None:
+    """The value if it is a number in this range."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        return None
+    return float(value)
+
+
+def save(quota: Quota) -> dict[str, Any]:
+    """What is worth keeping of a quota."""
+    usage = quota.usage
+    saved: dict[str, Any] = {
+        "unit": quota.unit if quota.unit != "requests" else None,
+        "limit": quota.limit,
+        "window": quota.window,
+        "rate": quota.rate,
+        "left": quota.remaining,
+        "lo": _finite(quota.ends.lo),
+        "hi": _finite(quota.ends.hi),
+        "heard": _finite(quota.heard),
+        "pad": quota.pad or None,
+        "others": round(usage.others, 6) or None,
+        "price": None if usage.counts_requests else usage.price,
+        "fixed": quota.fixed or None,
+        "continuous": quota.continuous or None,
+        "flows": quota.flows,
+        "declared": [quota.limit_declared, quota.window_declared, quota.has_end],
+    }
+    if isinstance(quota, Learned):
+        saved["declared"] = None
+        saved["learned"] = [quota.used, _finite(quota.opened), quota.refusals, quota.clean, quota.sure]
+    return {name: value for name, value in saved.items() if value is not None}
+
+
+def load(name: str, saved: Any) -> Quota | None:
+    """The quota that was saved; `None`: what is there cannot be read."""
+    if not isinstance(saved, dict):
+        return None
+    unit = saved.get("unit", "requests")
+    learned = saved.get("learned")
+    quota = (Learned if isinstance(learned, list) else Quota)(
+        name=name, unit=unit if isinstance(unit, str) else "requests"
+    )
+    quota.limit = number(saved.get("limit"), 0.0)
+    quota.window = number(saved.get("window"), 1e-3, 400 * DAY)
+    quota.rate = number(saved.get("rate"), 1e-9)
+    quota.remaining = number(saved.get("left"), 0.0)
+    lo, hi, heard = (number(saved.get(key), 0.0) for key in ("lo", "hi", "heard"))
+    quota.ends = Bracket(-math.inf if lo is None else lo, math.inf if hi is None else hi)
+    if quota.ends.lo > quota.ends.hi:
+        return None
+    quota.heard = -math.inf if heard is None else heard
+    quota.epoch = 1
+    quota.pad = number(saved.get("pad"), 0.0, DAY) or 0.0
+    quota.usage.others = number(saved.get("others"), 0.0) or 0.0
+    quota.usage.price = number(saved.get("price"), 0.0) or 1.0
+    quota.fixed = int(number(saved.get("fixed"), 0, EVIDENCE) or 0)
+    quota.continuous = int(number(saved.get("continuous"), 0, EVIDENCE) or 0)
+    flows = saved.get("flows")
+    quota.flows = flows if isinstance(flows, bool) else None
+    if isinstance(quota, Learned):
+        return _learned(quota, learned)
+    match saved.get("declared"):
+        case [bool(limit), bool(window), bool(end)]:
+            quota.limit_declared, quota.window_declared, quota.has_end = limit, window, end
+    return quota
+
+
+def _learned(quota: Learned, saved: Any) -> Learned | None:
+    match saved:
+        case [used, opened, refusals, clean, bool(sure)]:
+            quota.used, quota.sure = number(used, 0.0) or 0.0, sure
+            at = number(opened, 0.0)
+            quota.opened = -math.inf if at is None else at
+            quota.refusals = int(number(refusals, 0, 20) or 0)
+            quota.clean = int(number(clean, 0) or 0)
+    return quota if quota.limit and quota.window else None
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None
