@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["CACHE", "NODE", "node_modules"]
@@ -52,8 +51,11 @@ def node_modules(cache: Path = CACHE) -> Path:
             done = subprocess.run(command, cwd=aside, check=False, capture_output=True, text=True)
             if done.returncode != 0:
                 raise RuntimeError(f"npm ci ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-            with suppress(FileExistsError, OSError):  # another process was first
+            try:
                 aside.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process was first
+                    raise
     return folder / "node_modules"
 
 
