@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 
 import httpx
 import trio
@@ -20,9 +19,7 @@ def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(verify=False, timeout=30)
 
 
-async def greedy(
-    running: Running, pages: Sequence[int], *, at_once: int = 16, http: httpx.AsyncClient | None = None
-) -> list[httpx.Response]:
+async def greedy(running: Running, pages: Sequence[int], *, at_once: int = 16) -> list[httpx.Response]:
     """Ask for every page once, `at_once` at a time, whatever the answers; gives the answers, by page."""
     answers: dict[int, httpx.Response] = {}
     waiting = iter(pages)
@@ -31,28 +28,31 @@ async def greedy(
         for n in waiting:
             answers[n] = await http.get(f"{running.url}page/{n}")
 
-    async with AsyncExitStack() as stack:
-        http = http or await stack.enter_async_context(client())
-        async with trio.open_nursery() as nursery:
-            for _ in range(at_once):
-                nursery.start_soon(work, http)
+    async with client() as http, trio.open_nursery() as nursery:
+        for _ in range(at_once):
+            nursery.start_soon(work, http)
     return [answers[n] for n in pages]
 
 
 async def polite(running: Running, pages: Sequence[int]) -> list[httpx.Response]:
     """Ask for every page once, as fast as the limit allows, which it was told; gives the answers, by page.
 
-    It sends as many at once as the tightest quota lets through, and the next ones a window after the last answer: no
-    fixed window, no sliding one and no bucket of that size refuses that. A limit of requests at once it keeps by
-    asking so many at a time.
+    With a quota of 20 in 5 seconds a page goes when the answer to the one 20 before is 5 seconds old: no fixed window,
+    no sliding one and no bucket of that size refuses it, however slow this client is. A limit of requests at once it
+    keeps by asking so many at a time.
     """
     if running.server.at_once is not None:
         return await greedy(running, pages, at_once=running.server.at_once)
     quota = running.server.quotas[0]
-    answers: list[httpx.Response] = []
-    async with client() as http:
-        for first in range(0, len(pages), quota.requests):
-            if first:
+    answers: dict[int, httpx.Response] = {}
+
+    async def work(http: httpx.AsyncClient, mine: Sequence[int]) -> None:
+        for k, n in enumerate(mine):
+            if k:
                 await trio.sleep(quota.seconds + MARGIN)
-            answers += await greedy(running, pages[first : first + quota.requests], http=http)
-    return answers
+            answers[n] = await http.get(f"{running.url}page/{n}")
+
+    async with client() as http, trio.open_nursery() as nursery:
+        for k in range(quota.requests):
+            nursery.start_soon(work, http, pages[k :: quota.requests])
+    return [answers[n] for n in pages]

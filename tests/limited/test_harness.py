@@ -73,16 +73,17 @@ class Run:
 
 
 async def run_all(stack: ExitStack) -> dict[tuple[str, str], Run]:
-    """Both clients against every server, all at the same time, each against a server of its own."""
+    """Both clients against every server, each against one of its own; first all greedy ones, then all polite ones."""
     runs: dict[tuple[str, str], Run] = {}
 
     async def greedy(running: Running) -> None:
         run = runs["greedy", running.name] = Run()
         async with clients.client() as http:
             run.answers.append(await http.get(running.url + "page/0"))
-            run.answers += await clients.greedy(running, range(1, BURST), http=http)
+        run.answers += await clients.greedy(running, range(1, BURST))
 
-    async def polite(running: Running) -> None:
+    async def polite(running: Running, start: float) -> None:
+        await trio.sleep(start)
         run = runs["polite", running.name] = Run()
         run.answers += await clients.polite(running, range(SOME))
         if len(running.server.quotas) == 2:  # the first of the two has forgotten everything, the second has not
@@ -94,8 +95,9 @@ async def run_all(stack: ExitStack) -> dict[tuple[str, str], Run]:
     async with trio.open_nursery() as nursery:
         for running in both[: len(SERVERS)]:
             nursery.start_soon(greedy, running)
-        for running in both[len(SERVERS) :]:
-            nursery.start_soon(polite, running)
+    async with trio.open_nursery() as nursery:
+        for k, running in enumerate(both[len(SERVERS) :]):  # one after the other: a burst of all of them takes its time
+            nursery.start_soon(polite, running, k * 0.25)
     for client, running in zip(["greedy"] * len(SERVERS) + ["polite"] * len(SERVERS), both, strict=True):
         runs[client, running.name].counts = running.stop()
     return runs
