@@ -65,6 +65,8 @@ async def main() -> None:
     config = Config()
     config.bind = [f"fd://{sys.argv[1]}"]
     config.errorlog = None
+    # With its default, as long as the window, it may close a connection while it answers what came in at that moment.
+    config.keep_alive_timeout = 75
     await serve(counted, config, shutdown_trigger=asyncio.Event().wait)
 
 
