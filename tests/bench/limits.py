@@ -1,0 +1,174 @@
+"""What rate limits cost whom: crawlers against real rate-limiting servers, one command, one table.
+
+::
+
+    apt-get install nginx-light nodejs npm
+    python3 -m venv others && others/bin/pip install scrapy 'crawlee[httpx]' aiolimiter httpx
+    python tests/bench/limits.py --python others/bin/python [--rows nginx-req ...] [--columns ours scrapy ...]
+
+The servers are those of ``tests/limited/servers.py``, in the environment of the tests; the other crawlers have one of
+their own. Everybody has the same job, a hundred pages whose URLs are known, and is told nothing; only httpx with
+aiolimiter, which knows no servers, is told the quota. Every run has a server of its own with a fresh state, and is
+ended after three minutes.
+
+A cell is **refusals / pages lost / seconds**. Refusals are counted by the server. Seconds are by its log too, from the
+first request to the last page that it served, so nobody's start-up counts; they say little where pages were lost.
+"""
+# ruff: noqa: T201  # printing is what it is for
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from limited.servers import PAGES, SERVERS, Server, serving  # noqa: E402
+
+LONGEST = 180.0
+"""Seconds of one run, at most."""
+FOLDER = Path(__file__).parent / "limits_contenders"
+INSTALL = "pip install scrapy 'crawlee[httpx]' aiolimiter httpx"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A crawler, as a command."""
+
+    title: str
+    file: str
+    """Its program, in ``limits_contenders``."""
+    needs: tuple[str, ...] = ()
+    """The packages that it is made of; none: it is this framework."""
+    throttle: bool = False
+    """Whether what it has against being refused is turned on."""
+    told: bool = False
+    """Whether it is told what the server allows."""
+
+    def command(self, python: str, front: str, server: Server) -> list[str]:
+        """What to run."""
+        words = [python if self.needs else sys.executable, str(FOLDER / self.file), front]
+        if self.throttle:
+            words.append("--throttle")
+        if self.told:
+            words += [f"--quota={quota.requests}/{quota.seconds:g}" for quota in server.quotas]
+            words += [f"--at-once={server.at_once}"] if server.at_once else []
+        return words
+
+
+CONTENDERS = {
+    "ours": Contender("this framework", "ours.py"),
+    "scrapy": Contender("Scrapy", "scrapy_pages.py", ("scrapy",)),
+    "autothrottle": Contender("Scrapy, AutoThrottle", "scrapy_pages.py", ("scrapy",), throttle=True),
+    "crawlee": Contender("Crawlee", "crawlee_pages.py", ("crawlee",)),
+    "throttling": Contender("Crawlee, throttling", "crawlee_pages.py", ("crawlee",), throttle=True),
+    "aiolimiter": Contender("httpx + aiolimiter, told", "httpx_pages.py", ("httpx", "aiolimiter"), told=True),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One crawler against one server."""
+
+    refused: int
+    lost: int
+    seconds: float
+    cut_off: bool
+    """Whether it had to be ended."""
+    said: str
+    """What it wrote to standard error, if it failed."""
+
+
+def run(contender: Contender, name: str, python: str) -> Run:
+    """Start a server, let the contender at it, and count."""
+    with tempfile.TemporaryDirectory(prefix="contender-") as folder, serving(name) as (running,):
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        command = contender.command(python, running.url, running.server)
+        # A session of its own: what it starts ends with it.
+        with output.open("wb") as out, errors.open("wb") as err:
+            process = subprocess.Popen(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            )
+        try:
+            code = process.wait(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        counts = running.stop()
+        lines = output.read_text(errors="replace").splitlines()
+        got = {line for line in lines if line.startswith("got ")}
+        said = "" if code in (0, None) else f"ended with {code}: {errors.read_text(errors='replace')[-1000:]}"
+        return Run(counts.refused, PAGES - len(got), counts.seconds, code is None, said)
+
+
+def cell(runs: Sequence[Run]) -> str:
+    """The medians of some runs."""
+    refused, lost = (round(median(getattr(run, what) for run in runs)) for what in ("refused", "lost"))
+    mark = " (cut off)" if any(run.cut_off for run in runs) else " (failed)" if any(run.said for run in runs) else ""
+    return f"{refused} / {lost} / {median(run.seconds for run in runs):.1f}{mark}"
+
+
+def versions(python: str, packages: Sequence[str]) -> str:
+    """The versions of some packages in the environment of an interpreter.
+
+    Raises:
+        SystemExit: one is missing.
+    """
+    code = "import sys, importlib.metadata as m; print(*(f'{p} {m.version(p)}' for p in sys.argv[1:]), sep=', ')"
+    done = subprocess.run([python, "-c", code, *packages], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        wanted = ", ".join(packages)
+        raise SystemExit(f"{python} does not have all of {wanted}; in an environment of their own: {INSTALL}")
+    return done.stdout.strip()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--python", default=sys.executable, help="interpreter that has the other crawlers (this one)")
+    parser.add_argument("--rows", nargs="+", choices=SERVERS, default=list(SERVERS), help="servers (all)")
+    parser.add_argument("--columns", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="crawlers (all)")
+    parser.add_argument("--rounds", type=int, default=1, help="runs for each cell, which has their medians (1)")
+    parser.add_argument("--jobs", type=int, default=4, help="runs at the same time: nearly all of each is waiting (4)")
+    options = parser.parse_args()
+    columns = {name: CONTENDERS[name] for name in options.columns}
+    python = str(Path(options.python).absolute())
+    packages = sorted({package for contender in columns.values() for package in contender.needs})
+    print(f"trio-crawler {version('trio-crawler')}", versions(python, packages), sep=", ")
+
+    runs: dict[tuple[str, str], list[Future[Run]]] = {}
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for row in options.rows:
+            for column, contender in columns.items():
+                turns = range(options.rounds)
+                runs[row, column] = [pool.submit(run, contender, row, python) for _ in turns]
+    done = {place: [future.result() for future in futures] for place, futures in runs.items()}
+
+    print("refusals / pages lost / seconds\n")
+    print("| server | shortest |", " | ".join(contender.title for contender in columns.values()), "|")
+    print("| --- " * (len(columns) + 2) + "|")
+    for row in options.rows:
+        cells = " | ".join(cell(done[row, column]) for column in columns)
+        print(f"| {row} | {SERVERS[row].minimum():.1f} | {cells} |")
+    for (row, column), found in done.items():
+        for said in {run.said for run in found if run.said}:
+            print(f"\n{columns[column].title} against {row} {said}")
+
+
+if __name__ == "__main__":
+    main()

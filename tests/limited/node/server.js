@@ -1,0 +1,47 @@
+// A site of a hundred pages behind express-rate-limit: node server.js FD MODE
+//
+// FD is a socket that listens already, MODE one of the keys of `limiters`. Every answer is a line of JSON on standard
+// output. robots.txt is answered before the limiter, as static files are wherever an application is limited.
+'use strict';
+
+const fs = require('node:fs');
+const express = require('express');
+const { rateLimit } = require('express-rate-limit');
+
+const [fd, mode] = process.argv.slice(2);
+const PAGES = 100;
+
+const limit = (count, seconds, headers) => rateLimit({ windowMs: seconds * 1000, limit: count, ...headers });
+const draft = (version) => ({ standardHeaders: version, legacyHeaders: false });
+const limiters = {
+  legacy: () => [limit(20, 5, { standardHeaders: false, legacyHeaders: true })],
+  'draft-6': () => [limit(20, 5, draft('draft-6'))],
+  'draft-7': () => [limit(20, 5, draft('draft-7'))],
+  'draft-8': () => [limit(20, 5, draft('draft-8'))],
+  two: () => [limit(20, 5, draft('draft-8')), limit(60, 50, draft('draft-8'))],
+};
+
+const html = (title, body) => `<!doctype html><title>${title}</title>${body}\n`;
+const links = [...Array(PAGES).keys()].map((n) => `<a href="/page/${n}">${n}</a>`).join('\n');
+
+const app = express();
+app.disable('x-powered-by');
+app.use((request, response, next) => {
+  const began = Date.now();
+  response.on('finish', () => {
+    const ended = Date.now();
+    const hit = { ended: ended / 1000, took: (ended - began) / 1000, uri: request.originalUrl, status: response.statusCode };
+    fs.writeSync(1, `${JSON.stringify(hit)}\n`);
+  });
+  next();
+});
+app.get('/robots.txt', (request, response) => response.sendStatus(404));
+for (const limiter of limiters[mode]()) app.use(limiter);
+app.get('/', (request, response) => response.send(html('Front', links)));
+app.get('/page/:n', (request, response, next) => {
+  const n = Number(request.params.n);
+  if (!(Number.isInteger(n) && n >= 0 && n < PAGES)) return next();
+  return response.send(html(`Page ${n}`, `<p>This is page ${n}.</p>`));
+});
+app.listen({ fd: Number(fd) });
+process.on('SIGTERM', () => process.exit(0)); // not before the lines of the answers that were sent
