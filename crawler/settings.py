@@ -186,12 +186,7 @@ class Settings:
         host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
         found = (pace for glob, pace in self.pacing.items() if _matches(glob.lower(), authority, host))
         pace = next(found, Pace())
-        return attrs.evolve(
-            pace,
-            concurrency=self.per_domain if pace.concurrency is None else pace.concurrency,
-            delay=self.delay if pace.delay is None else pace.delay,
-            jitter=self.jitter if pace.jitter is None else pace.jitter,
-        )
+        return pace.over(Pace(concurrency=self.per_domain, delay=self.delay, jitter=self.jitter))
 
 
 def _matches(glob: str, authority: str, host: str) -> bool:

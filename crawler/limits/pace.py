@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -17,6 +17,7 @@ UNITS = {
     "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
     "d": 86400.0, "day": 86400.0, "days": 86400.0,
 }  # fmt: skip
+MODES = ("auto", "smooth", "burst")
 NUMBERS: dict[str, tuple[type, ...]] = {
     "concurrency": (int,),
     "delay": (int, float),
@@ -65,6 +66,18 @@ class Pace:
     burst: int = 1
     """Requests of a rate that may start together after a pause, at least 1."""
 
+    mode: Literal["auto", "smooth", "burst"] | None = None
+    """How a quota that the server declares is spent: ``smooth`` spreads what is left over its window, ``burst`` spends
+    it at once and waits, ``auto`` (`None`) spreads it while more waits than is left."""
+    refusals: tuple[int, ...] = attrs.field(default=(), converter=tuple)
+    """Statuses by which this server says that it is asked too much, beside 420, 429, 503, 509 and 529."""
+
+    def over(self, usual: Pace) -> Pace:
+        """This pace, with the fields of `usual` where it says nothing."""
+        names = ("concurrency", "delay", "jitter", "mode")
+        silent = {name: getattr(usual, name) for name in names if getattr(self, name) is None}
+        return attrs.evolve(self, **silent)
+
     def __attrs_post_init__(self) -> None:
         for name, kinds in NUMBERS.items():
             value = getattr(self, name)
@@ -81,3 +94,8 @@ class Pace:
             raise ValueError(f"burst must be at least 1, not {self.burst}")
         for rate in self.rate:
             parse_rate(rate)
+        if self.mode not in (None, *MODES):
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+        for status in self.refusals:
+            if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
+                raise ValueError(f"refusals must be HTTP statuses, not {status!r}")
