@@ -71,6 +71,9 @@ class Settings:
     """Requests in flight over all lanes."""
     per_domain: Count = 8
     """Requests in flight on one lane (scheme, host and port), at most."""
+    slow_start: bool | None = None
+    """Whether the first request of a lane goes alone and more follow as the server keeps up, until `per_domain`.
+    `None`: where nobody said how many may go at once."""
     delay: Wait = 0.0
     """Seconds between two starts on one lane."""
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.0
@@ -186,7 +189,11 @@ class Settings:
         host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
         found = (pace for glob, pace in self.pacing.items() if _matches(glob.lower(), authority, host))
         pace = next(found, Pace())
-        return pace.over(Pace(concurrency=self.per_domain, delay=self.delay, jitter=self.jitter))
+        slowly = self.slow_start
+        if slowly is None:
+            slowly = pace.concurrency is None and "per_domain" not in self._given
+        usual = Pace(concurrency=self.per_domain, delay=self.delay, jitter=self.jitter, slow_start=slowly)
+        return pace.over(usual)
 
 
 def _matches(glob: str, authority: str, host: str) -> bool:

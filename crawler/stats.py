@@ -22,7 +22,7 @@ class LaneStats:
     requests: int = 0
     """Requests that were sent."""
     refusals: int = 0
-    """Answers 429 and 503."""
+    """Answers that say that the server was asked too much: 429, 503, …"""
     waited: dict[str, float] = attrs.field(factory=dict)
     """Seconds that requests were ready and had to wait, by reason."""
     quotas: dict[str, Any] = attrs.field(factory=dict)

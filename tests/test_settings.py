@@ -78,6 +78,7 @@ def test_every_setting_has_a_default():
         ("inline_wait", -1, "expected float >= 0.0"),
         ("grace", -1, "expected float >= 0.0"),
         ("durability", "forever", "expected process or power"),
+        ("slow_start", "yes", "expected bool"),
         ("tls_verify", "yes", "expected bool, got"),
         ("http3", None, "expected bool, got null"),
         ("sink_lag", 0, "expected int >= 1"),
@@ -248,13 +249,29 @@ def test_text_that_is_no_value_is_refused_by_name(name, text, words):
 
 def test_a_lane_without_a_glob_has_the_pace_of_the_settings():
     assert Settings(per_domain=3, delay=2.0, jitter=0.5).pace("example.com") == Pace(
-        concurrency=3, delay=2.0, jitter=0.5
+        concurrency=3, delay=2.0, jitter=0.5, slow_start=False
     )
 
 
 def test_what_a_pace_leaves_open_comes_from_the_settings():
     settings = Settings(per_domain=3, delay=2.0, pacing={"example.com": Pace(delay=0.0, rate="1/s")})
-    assert settings.pace("example.com") == Pace(concurrency=3, delay=0.0, jitter=0.0, rate="1/s")
+    assert settings.pace("example.com") == Pace(concurrency=3, delay=0.0, jitter=0.0, rate="1/s", slow_start=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "slowly"),
+    [
+        (Settings(), True),
+        (Settings(per_domain=8), False),
+        (Settings(per_domain=8, slow_start=True), True),
+        (Settings(slow_start=False), False),
+        (Settings(pacing={"a.test": Pace(concurrency=4)}), False),
+        (Settings(pacing={"a.test": Pace(delay=4)}), True),
+        (Settings(pacing={"a.test": Pace(concurrency=4, slow_start=True)}), True),
+    ],
+)
+def test_a_lane_starts_slowly_where_nobody_said_how_many_may_go_at_once(settings, slowly):
+    assert settings.pace("a.test").slow_start is slowly
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from crawler.errors import BadStatus, HookError, RequestError
 from crawler.fetch.downloader import Downloader
+from crawler.frontier import Ticket
 from crawler.hooks.table import Hook, HookTable
 from crawler.limits.backoff import full_jitter
 from crawler.limits.retry_after import parse_retry_after
@@ -20,6 +21,11 @@ __all__ = ["Attempts", "RetryPolicy", "is_transient"]
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2."""
 TRANSIENT: Final = frozenset({408, 425, 429})
+UNAVAILABLE: Final = 503
+MOST_REFUSALS: Final = 20
+"""How often one request may be refused before that counts as attempts."""
+MOST_SILENT: Final = 5
+"""How often it may be answered with 503 and not a word on when to come again: that page may just be broken."""
 LONGEST_WAIT: Final = 86_400.0
 """Seconds: who has to be waited for longer is given up."""
 log = logging.getLogger("crawler.engine")
@@ -43,6 +49,23 @@ class RetryPolicy:
     def __init__(self, settings: Settings, chance: random.Random) -> None:
         self._settings = settings
         self._chance = chance
+
+    def is_free(self, ticket: Ticket, error: BadStatus, now: float) -> bool:
+        """Whether a refused request goes back without having used up an attempt: its lane or budget waits for it.
+
+        Parameters:
+            ticket: what was refused.
+            error: how.
+            now: seconds since the epoch.
+        """
+        request = ticket.request
+        if request.method not in IDEMPOTENT and error.status == UNAVAILABLE:
+            return False
+        most = MOST_REFUSALS
+        if error.status == UNAVAILABLE and error.retry_after is None:
+            most = MOST_SILENT if request.attempts is None else 0
+        stalled = ticket.lane.throttle.is_stalled(now)
+        return ticket.pending.refusals < most and not stalled and (error.retry_after or 0.0) <= LONGEST_WAIT
 
     def wait(self, request: Request, attempts: int, error: RequestError | Retry) -> float | None:
         """Seconds until the next attempt; `None`: there is none.
@@ -95,13 +118,13 @@ class Attempts:
                 return response
         return None
 
-    async def send(self, request: Request, attempt: int, on_sent: Callable[[], None], *, paced: bool) -> Answer:
+    async def send(self, request: Request, attempt: int, on_sent: Callable[[float], None], *, paced: bool) -> Answer:
         """One attempt through the `fetch` hooks.
 
         Parameters:
             request: what to ask.
             attempt: its number, from 1.
-            on_sent: called once when bytes may have gone out.
+            on_sent: called once when bytes may have gone out, with the time at which they did.
             paced: whether its lane has a pace to keep.
 
         Raises:

@@ -19,6 +19,10 @@ class Clock:
         """Now, in seconds since the epoch."""
         return self._offset + trio.current_time()
 
+    def from_trio(self, at: float) -> float:
+        """A time of `trio.current_time` as one of this clock."""
+        return at + self._offset
+
     def to_trio(self, at: float) -> float:
         """A time of this clock as one of `trio.current_time`."""
         return at - self._offset

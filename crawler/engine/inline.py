@@ -94,10 +94,9 @@ class Inline:
         """
         crawl = self._crawl
         give_up_at = trio.current_time() + patience
-        self._must_fit(lane.start_at() - crawl.clock(), patience, lane, request)
+        self._must_fit(self._wait(lane, request), patience, lane, request)
         ticket = Ticket(Pending((0, 0), request, lane.name), lane, lane.epoch, crawl.clock(), page=False)
         lane.handed_out += 1
-        paced = False
         try:
             own = current_ticket.get()
             if own is None or own.lane is not lane or not own.holds:  # a `fetch` hook shares the token of its attempt
@@ -106,28 +105,30 @@ class Inline:
                     ticket.holds = True
                 if not ticket.holds:
                     raise self._too_late(0.0, lane, request)
-            while (wait := lane.start_at() - crawl.clock()) > 0:
+            while (wait := self._wait(lane, request)) > 0:
                 self._must_fit(wait, give_up_at - trio.current_time(), lane, request)
-                await trio.sleep(wait)
+                with trio.move_on_at(min(give_up_at, trio.current_time() + wait)):
+                    await crawl.frontier.changed.wait()
+                if trio.current_time() >= give_up_at and self._wait(lane, request) > 0:
+                    raise self._too_late(wait, lane, request)
             ticket.now = crawl.clock()
-            lane.take_pace(ticket)
-            paced = True
+            crawl.frontier.starts.stamp(ticket)
             return await self._send(ticket, request, attempt)
         finally:
-            if paced and not ticket.sent:
-                lane.give_back_pace(ticket)
             crawl.frontier.settle(ticket)
+
+    def _wait(self, lane: Lane, request: Request) -> float:
+        """Seconds until a request may start as far as limits go; infinite: something has to come back first."""
+        now = self._crawl.clock()
+        return self._crawl.frontier.starts.at(lane, request, now)[0] - now
 
     async def _send(self, ticket: Ticket, request: Request, attempt: int) -> Response | Retry:
         crawl = self._crawl
-
-        def sent() -> None:
-            ticket.sent = True
-
         response: Response | None = None
         failed: RequestError | None = None
         try:
-            answer = await crawl.attempts.send(request, attempt, sent, paced=ticket.lane.paced())
+            sent = crawl.sent_mark(ticket)
+            answer = await crawl.attempts.send(request, attempt, sent, paced=ticket.is_paced())
             if isinstance(answer, Response):
                 response = answer
                 crawl.stats.statuses[answer.status] += 1
@@ -153,10 +154,12 @@ class Inline:
         if ticket is None:
             return math.inf
         patience = self._crawl.settings.inline_wait * 2.0 ** min(ticket.pending.put_offs, 14)
-        return patience + (lane.interval() if ticket.lane is lane else 0.0)
+        return patience + (lane.throttle.interval() if ticket.lane is lane else 0.0)
 
     def _must_fit(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
         """Fails at once if waiting in place would take too long."""
+        if wait == math.inf:
+            return  # nobody knows how long: whoever waits is woken, and gives up in time
         deadline = trio.current_effective_deadline()
         if wait > max(patience, 0.0) or (wait > 0 and trio.current_time() + wait >= deadline != math.inf):
             raise self._too_late(wait, lane, request)
@@ -182,16 +185,16 @@ class Inline:
         origin = urls.origin(request.url)
         give_up_at = trio.current_time() + self._patience(lane)
         while origin not in lane.robots:
-            self._must_fit(lane.start_at() - crawl.clock(), give_up_at - trio.current_time(), lane, request)
+            self._must_fit(self._wait(lane, request), give_up_at - trio.current_time(), lane, request)
             with trio.move_on_at(give_up_at) as waiting:
-                if lane.asks:
+                wait = self._wait(lane, request)
+                if lane.asks or lane.limiter.available_tokens <= 0:
                     await crawl.frontier.changed.wait()
-                else:
-                    await trio.sleep(max(0.0, lane.start_at() - crawl.clock()))
-                    if not lane.asks and lane.limiter.available_tokens > 0 and lane.start_at() <= crawl.clock():
-                        await crawl.robots.ask(crawl.frontier.ask_robots(lane, origin, crawl.clock()))
-                    elif not lane.asks:
+                elif wait > 0:
+                    with trio.move_on_after(wait):
                         await crawl.frontier.changed.wait()
+                else:
+                    await crawl.robots.ask(crawl.frontier.ask_robots(lane, origin, crawl.clock()))
             if waiting.cancelled_caught and origin not in lane.robots:
                 raise self._too_late(0.0, lane, request)
         rules = lane.robots[origin]

@@ -63,9 +63,9 @@ class Leases:
         for answer in group.robots:
             rules = Robots.of(answer.status, answer.body, frontier.settings.user_agent)
             if rules is not None and now - answer.at < ROBOTS_AGE:
-                lane.robots[answer.origin] = rules
+                lane.know(answer.origin, rules)
         if self._unclean:
-            lane.wait_once(now)
+            lane.throttle.resume(now)
 
     async def make_room(self) -> float:
         """If lanes wait outside since there is no room, gives back those in memory that are idle.

@@ -98,12 +98,9 @@ class RobotsAsker:
         response: Response | None = None
         failed: RequestError | None = None
 
-        def sent() -> None:
-            ticket.sent = True
-
         try:
             number = ticket.pending.attempts + 1
-            answer = await crawl.attempts.send(request, number, sent, paced=ticket.lane.paced())
+            answer = await crawl.attempts.send(request, number, crawl.sent_mark(ticket), paced=ticket.is_paced())
             if isinstance(answer, Response):
                 response = answer
             elif not isinstance(answer, Retry):

@@ -7,27 +7,31 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import msgspec
 import trio
 import trio_util
 
 from crawler.engine.admission import Admission
-from crawler.engine.attempt import LONGEST_WAIT, Attempts, RetryPolicy
+from crawler.engine.attempt import Attempts, RetryPolicy
 from crawler.engine.clock import Clock
 from crawler.engine.handlers import Handlers
 from crawler.engine.inline import Inline, current_ticket
 from crawler.engine.robots import RobotsAsker
 from crawler.engine.shutdown import Shutdown
-from crawler.errors import CrawlFailed, HookError, RequestError
+from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
 from crawler.fetch.downloader import Downloader
-from crawler.frontier import Frontier, Lane, Ticket
+from crawler.frontier import Frontier, Ticket
 from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
-from crawler.limits.retry_after import parse_retry_after
+from crawler.limits.declared import Exchange
+from crawler.limits.dialects import refuses
+from crawler.limits.governor import Event
+from crawler.limits.limits import Limits
 from crawler.messages import Pause, Request, Response, Stop, Usage
 from crawler.scope import Scope
 from crawler.settings import Settings
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunningCrawl"]
 
+OVERLOADED: Final = frozenset({503, 504, 529})
+"""Statuses of servers that have too much to do."""
 MOST_PLACES: Final = 1000
 """Places that raise whose traceback is remembered as told."""
 log = logging.getLogger("crawler.engine")
@@ -57,6 +63,7 @@ class RunningCrawl:
         transport: any httpx transport.
         clock: the clock to go by, where several crawls share one.
         kept: what the store has kept of an earlier run.
+        limits: throttles that are shared with other crawls and clients.
     """
 
     def __init__(
@@ -69,6 +76,7 @@ class RunningCrawl:
         transport: httpx.AsyncBaseTransport,
         clock: Clock | None = None,
         kept: Kept = Kept(),  # noqa: B008 - frozen
+        limits: Limits | None = None,
     ) -> None:
         self.spider = spider
         self.plugins = tuple(plugins)
@@ -77,7 +85,8 @@ class RunningCrawl:
         self.store = store
         self.stats = Stats()
         self.clock = clock or Clock()
-        self.frontier = Frontier(settings)
+        self.frontier = Frontier(settings, limits=limits)
+        self.frontier.look(self.clock())
         self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
         self.admission = Admission(Scope(spider.allowed_domains, settings.max_depth), table)
         chance = random.Random()
@@ -88,6 +97,8 @@ class RunningCrawl:
         if "stats" in kept.notes:
             self.stats.restore(kept.notes["stats"])
         self.downloader.cookies.restore(kept.cookies)
+        if "budgets" in kept.notes:
+            self.frontier.starts.limits.restore(msgspec.json.decode(kept.notes["budgets"]))
         self.exhausted = "exhausted" in kept.notes
         """Whether `start()` has nothing more, in an earlier run either."""
         self.unclean = kept.unclean
@@ -180,43 +191,71 @@ class RunningCrawl:
         own = response.request.accept_status
         return 200 <= status < 300 or status in own or (not own and status in self._accepted)
 
+    def sent_mark(self, ticket: Ticket) -> Callable[[float], None]:
+        """What is to be called when the bytes of a request may have gone out."""
+
+        def sent(at: float) -> None:
+            ticket.sent, ticket.sent_at = True, self.clock.from_trio(at)
+
+        return sent
+
     def attempted(
         self, ticket: Ticket, request: Request, response: Response | None, error: RequestError | None
     ) -> None:
-        """An attempt is over: counts it, blocks its lane if the server named a time, asks the `measure` hooks."""
+        """An attempt is over: its limits learn from it, it is counted, the `measure` hooks are asked."""
         lane = ticket.lane
-        refused = response is not None and response.status in (429, 503)
+        events: list[tuple[str, Event]] = []
+        if ticket.grants:
+            if ticket.sent:
+                events = self.frontier.learn(ticket, self._exchange(ticket, response, error))
+            else:
+                self.frontier.settle_unsent(ticket)
+        counts = self.stats.lane(lane.name)
         if ticket.sent:
-            counts = self.stats.lane(lane.name)
             self.stats.requests += 1
             counts.requests += 1
-            counts.refusals += refused
-        if refused and response is not None:
-            seconds = parse_retry_after(response.headers.get("retry-after"), now=self.clock())
-            if seconds is not None:
-                self._refused(lane, min(seconds, LONGEST_WAIT))
+            counts.refusals += ticket.was_refused
+        if lane.waited:
+            for reason, seconds in lane.waited.items():
+                counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
+            lane.waited.clear()
         if self.table.measure:
-            counts = self.stats.lane(lane.name)
-            self._measure(
-                Usage(
-                    event="error" if response is None else "refused" if refused else "answer",
-                    lane=lane.name,
-                    request=request,
-                    response=response,
-                    error=error,
-                    requests=counts.requests,
-                    refusals=counts.refusals,
-                )
+            kind = "error" if response is None else "refused" if ticket.was_refused else "answer"
+            usage = Usage(
+                event=kind,
+                lane=lane.name,
+                request=request,
+                response=response,
+                error=error,
+                requests=counts.requests,
+                refusals=counts.refusals,
             )
+            self._measure(usage)
+            for scope, event in events:
+                if event.kind not in ("refused", "concurrency"):
+                    self._measure(attrs.evolve(usage, event=event.kind, scope=scope, quota=event))
 
-    def _refused(self, lane: Lane, seconds: float) -> None:
-        """A server named a time: nothing starts on its lane before."""
-        until = self.clock() + seconds
-        wait = until - max(self.clock(), lane.blocked_until)
-        if wait > 0:
-            waited = self.stats.lane(lane.name).waited
-            waited["refusal"] = waited.get("refusal", 0.0) + wait
-            self.frontier.block(lane, until)
+    def _exchange(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> Exchange:
+        """An attempt as the limits see it."""
+        sent, received = ticket.sent_at, self.clock()
+        if response is None:
+            overloaded = isinstance(error, (FetchTimeout, BrokenExchange))
+            return Exchange(sent=sent, received=received, overloaded=overloaded)
+        throttle, status, pairs = ticket.lane.throttle, response.status, response.headers.pairs
+        declared = throttle.read(pairs, status=status, sent=sent, received=received)
+        # what rarely limits takes one look
+        refused = (status >= 400 or bool(throttle.pace.refusals)) and refuses(
+            status, declared, pairs, statuses=throttle.pace.refusals
+        )
+        return Exchange(
+            sent=sent,
+            received=received,
+            first_byte=response.first_byte,
+            status=status,
+            refused=refused,
+            overloaded=status in OVERLOADED,
+            declared=declared,
+        )
 
     def log_failure(self, error: HookError, url: str) -> None:
         """What a handler raised: one line at ERROR for each page, its traceback once for each place that raises."""
@@ -238,6 +277,8 @@ class RunningCrawl:
         observed.notes["stats"] = self.stats.to_json(lanes=whole)
         if started:
             observed.notes["exhausted"] = b"true"
+        if whole and self.frontier.starts.budgets:
+            observed.notes["budgets"] = msgspec.json.encode(self._budget_states())
         for state in self.handlers.states:
             unsaved = state.take_unsaved()
             if unsaved:
@@ -248,6 +289,14 @@ class RunningCrawl:
                 CookieChange(session=session, domain=cookie.domain, path=cookie.path, name=cookie.name, value=value)
             )
         return observed
+
+    def _budget_states(self) -> dict[str, Any]:
+        """What is known of the budgets, which belong to no lane; the report gets to know their quotas too."""
+        states = {}
+        for name, budget in self.frontier.starts.budgets.items():
+            states[name] = budget.throttle.state()
+            self.stats.lane(name).quotas = budget.throttle.policies()
+        return states
 
     def _measure(self, usage: Usage) -> None:
         """Asks the `measure` hooks; the strictest answer wins."""
@@ -264,9 +313,7 @@ class RunningCrawl:
             elif isinstance(answer, Pause) and (pause is None or answer.seconds > pause.seconds):
                 pause = answer
         if pause is not None:
-            lane = self.frontier.lanes.get(pause.scope or usage.lane)
-            if lane is not None:
-                self.frontier.block(lane, self.clock() + pause.seconds)
+            self.frontier.block(pause.scope or usage.lane, self.clock() + pause.seconds)
 
 
 def _line_of(error: BaseException | None) -> tuple[str, int] | None:

@@ -14,7 +14,7 @@ import trio
 
 from crawler import urls
 from crawler.engine.inline import current_ticket
-from crawler.errors import FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.errors import BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import Robots
 from crawler.frontier import Ticket
@@ -102,12 +102,16 @@ class Worker:
                 await self._again(answer, ticket, outcome, None)
         except RequestError as error:
             await self._again(error, ticket, outcome, None)
-        outcome.lane_state = ticket.lane.state()
         return outcome
 
     async def _refused(self, ticket: Ticket, outcome: Outcome) -> None:
         """A robots.txt forbids it; or there was none to be had, since its origin cannot be reached."""
         request = ticket.request
+        if ticket.refused == "quota":
+            outcome.kind = Kind.FAILED
+            stalled = Refused(f"{ticket.lane.name} has refused everything for a long time", by="quota", request=request)
+            await self._failed(Failure(request=request, error=stalled, attempts=outcome.attempts), outcome)
+            return
         rules = ticket.lane.robots[urls.origin(request.url)]
         error = rules.failure if isinstance(rules, Robots) else None
         if error is not None:
@@ -133,11 +137,8 @@ class Worker:
         try:
             answer = await crawl.attempts.answer(request) if crawl.table.answer else None
             if answer is None:
-
-                def sent() -> None:
-                    ticket.sent = True
-
-                answer = await crawl.attempts.send(request, outcome.attempts, sent, paced=ticket.lane.paced())
+                sent = crawl.sent_mark(ticket)
+                answer = await crawl.attempts.send(request, outcome.attempts, sent, paced=ticket.is_paced())
             if isinstance(answer, Response):
                 response = answer
                 outcome.status, outcome.size = answer.status, len(answer.body)
@@ -150,7 +151,7 @@ class Worker:
             raise
         finally:
             if response is not None and not ticket.sent:
-                ticket.lane.give_back_pace(ticket)  # a plugin answered
+                crawl.frontier.give_back(ticket)  # a plugin answered
             crawl.frontier.release(ticket)
             if response is not None or failed is not None:
                 crawl.attempted(ticket, request, response, failed)
@@ -254,6 +255,12 @@ class Worker:
     ) -> None:
         """Another attempt, if there is one; else it has failed for good."""
         crawl = self._crawl
+        if ticket.was_refused and isinstance(error, BadStatus) and crawl.retries.is_free(ticket, error, crawl.clock()):
+            log.debug("refused with %s, it goes back: %s", error.status, ticket.request.url)
+            ticket.pending.refusals += 1
+            outcome.kind = Kind.RETRY
+            outcome.attempts -= 1
+            return
         wait = crawl.retries.wait(ticket.request, outcome.attempts, error)
         if wait is not None:
             log.debug("again in %.1f s: %s", wait, ticket.request.url)

@@ -79,12 +79,14 @@ class Writer:
 
     async def _write(self, batch: Sequence[Message]) -> None:
         crawl = self._crawl
+        crawl.frontier.look(crawl.clock())
         for message in batch:
             if isinstance(message, Arrivals):
                 await self._arrive(message)
         outcomes = self._within_limits([message for message in batch if isinstance(message, Outcome)])
         if outcomes:
             self._whole = False
+            self._keep_lanes(outcomes)
             for outcome in outcomes:
                 self._count(outcome)  # before the commit, which keeps the counts that it makes true
             committed = await crawl.store.commit(outcomes, self._observed())
@@ -99,6 +101,15 @@ class Writer:
         crawl.frontier.changed.set()
         if self._followers:
             await self._followers.keep_up()
+
+    def _keep_lanes(self, outcomes: Sequence[Outcome]) -> None:
+        """What was learned of a lane rides with its last outcome, and the report gets to know its quotas."""
+        last = {outcome.ticket.lane: outcome for outcome in outcomes}
+        for lane, outcome in last.items():
+            outcome.lane_state = lane.state()
+            quotas = lane.throttle.policies()
+            if quotas:
+                self._crawl.stats.lane(lane.name).quotas = quotas
 
     async def _arrive(self, arrivals: Arrivals) -> None:
         crawl = self._crawl

@@ -55,7 +55,7 @@ class Downloader:
         request: Request,
         *,
         attempt: int = 1,
-        on_sent: Callable[[], None] | None = None,
+        on_sent: Callable[[float], None] | None = None,
         resend: bool = True,
     ) -> Response:
         """One exchange, whatever the status.
@@ -63,7 +63,7 @@ class Downloader:
         Parameters:
             request: what to ask.
             attempt: its number, from 1.
-            on_sent: called once when bytes may have gone out.
+            on_sent: called once when bytes may have gone out, with the time (`trio.current_time`) at which they did.
             resend: whether it may be sent again at once if a kept connection turns out to be closed: not on a lane
                 that has a pace to keep.
 
@@ -71,22 +71,31 @@ class Downloader:
             RequestError: there was no answer, or it was too large.
         """
         deadline = self.settings.request_deadline if request.timeout is None else request.timeout
-        started = trio.current_time()
+        started = sent_at = trio.current_time()
+
+        def sent() -> None:
+            nonlocal sent_at
+            if self._is_curl:  # of other transports nobody knows when: not before they are asked
+                sent_at = trio.current_time()
+            if on_sent is not None:
+                on_sent(sent_at)
+
         try:
             with trio.fail_after(deadline):
-                answer = await self._exchange(request, on_sent, resend=resend)
+                answer = await self._exchange(request, sent, resend=resend)
         except trio.TooSlowError:
             raise FetchTimeout(f"no complete answer within {deadline:g} s", request=request) from None
         answer.attempt = attempt
+        answer.first_byte = max(0.0, answer.first_byte - sent_at)
         answer.elapsed = trio.current_time() - started
         return answer
 
-    async def _exchange(self, request: Request, on_sent: Callable[[], None] | None, *, resend: bool) -> Response:
+    async def _exchange(self, request: Request, on_sent: Callable[[], None], *, resend: bool) -> Response:
         try:
             wire = self._wire(request, on_sent, resend=resend)
         except Exception as error:
             raise translate(error, request) from error
-        sent = on_sent is None or self._is_curl
+        sent = self._is_curl
         try:
             answer = await self.transport.handle_async_request(wire)
         except NOT_SENT as error:
@@ -97,8 +106,9 @@ class Downloader:
         except Exception as error:
             raise translate(error, request) from error
         finally:
-            if not sent and on_sent is not None:
+            if not sent:
                 on_sent()
+        head_at = trio.current_time()
         try:
             body = await self._read(answer, request)
         except RequestError:
@@ -109,17 +119,18 @@ class Downloader:
         headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines])
         if "set-cookie" in headers:
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
-        return Response(request.url, answer.status_code, headers, body, request=request)
+        response = Response(request.url, answer.status_code, headers, body, request=request)
+        response.first_byte = head_at
+        return response
 
-    def _wire(self, request: Request, on_sent: Callable[[], None] | None, *, resend: bool) -> httpx.Request:
+    def _wire(self, request: Request, on_sent: Callable[[], None], *, resend: bool) -> httpx.Request:
         """The request as the transport takes it."""
         fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._fields(request)]
         extensions: dict[str, Any] = {"proxy": request.proxy} if request.proxy else {}
         if not self._is_curl:
             content = request.body or None
             return httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
-        if on_sent is not None:
-            extensions["on_sent"] = on_sent
+        extensions["on_sent"] = on_sent
         if not resend:
             extensions["resend"] = False
         return LeanRequest(request.method, request.url, fields, request.body, extensions)

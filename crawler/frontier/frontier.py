@@ -6,6 +6,7 @@ argument, so whoever produces requests can never be blocked by whoever consumes 
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
@@ -17,8 +18,14 @@ import attrs
 import trio_util
 
 from crawler import urls
+from crawler.frontier.budget import Budget
 from crawler.frontier.lane import Lane, RobotsRules
+from crawler.frontier.starts import Starts
 from crawler.frontier.ticket import Pending, Ticket
+from crawler.limits.declared import Exchange
+from crawler.limits.governor import Event
+from crawler.limits.limits import Limits
+from crawler.limits.throttle import Throttle
 from crawler.messages import Request
 from crawler.settings import Settings
 
@@ -53,7 +60,7 @@ class Frontier:
         most_lanes: lanes in memory.
         window: requests of one lane in memory, at most.
         most_waiting: requests of all lanes in memory, about; the more lanes, the smaller their windows.
-        chance: where jitter comes from.
+        limits: throttles that are shared with others; without them it has its own.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class Frontier:
         most_lanes: int = 4096,
         window: int = 256,
         most_waiting: int = MOST_WAITING,
+        limits: Limits | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self.settings = settings
@@ -74,9 +82,13 @@ class Frontier:
         """Set whenever `pop` may have something else to say."""
         self.handed_out = 0
         """Tickets of pages that are neither settled nor put back."""
-        self._heap: list[tuple[float, int, Lane]] = []
+        self.now = -math.inf
+        """Seconds: what time it was when somebody last said so; see `look`."""
+        self.starts = Starts(settings, limits or Limits(chance=chance))
+        """The limits of lanes and budgets."""
+        self._shared = limits is not None
+        self._heap: list[tuple[float, int, Lane | Budget]] = []
         self._count = itertools.count()
-        self._chance = chance or random.Random()
         self._hungry: dict[str, Lane] = {}
         self._waiting = 0
 
@@ -109,8 +121,13 @@ class Frontier:
         """
         lane = self.lanes.get(group)
         if lane is None:
-            lane = Lane(group, self.settings.pace(group.partition("//")[2] or group), self._chance)
-            lane.restore(state or {})
+            known = group in self.starts.limits.throttles
+            lane = Lane(group, self.starts.throttle(group))
+            if not known:
+                lane.throttle.restore(state or {})
+                lane.limiter.total_tokens = lane.throttle.concurrency.limit
+            if self._shared:
+                lane.throttle.watchers += (functools.partial(self._offer, lane),)
             self.lanes[group] = lane
         lane.epoch = epoch
         self.refill(lane, head, more=more)
@@ -149,7 +166,10 @@ class Frontier:
     def idle(self, now: float) -> Iterator[Lane]:
         """Lanes that may leave memory: nothing is handed out, and nothing is due for a minute."""
         for lane in self.lanes.values():
-            if lane.handed_out == 0 and not (lane.more and not len(lane)) and lane.due() > now + FAR:
+            if lane.handed_out or lane.parked is not None or (lane.more and not len(lane)):
+                continue
+            head = lane.head()
+            if head is None or max(lane.first_at(), self.starts.at(lane, head.request, now)[0]) > now + FAR:
                 yield lane
 
     def close(self, lane: Lane) -> None:
@@ -158,6 +178,12 @@ class Frontier:
         self._waiting -= len(lane)
         self._hungry.pop(lane.name, None)
         lane.listed = math.inf
+        if self._shared:
+            lane.throttle.watchers = tuple(
+                watcher for watcher in lane.throttle.watchers if getattr(watcher, "args", ()) != (lane,)
+            )
+        else:
+            self.starts.limits.forget(lane.name)
 
     # Requests come and go
 
@@ -189,28 +215,65 @@ class Frontier:
                 self._feed(lane)
                 self.changed.set()
 
+    def look(self, now: float) -> None:
+        """Says what time it is, to whoever is about to bring something."""
+        self.now = max(self.now, now)
+
     def pop(self, now: float) -> tuple[Ticket | None, float]:
         """The next request that may start, or `None` and the time at which to look again.
 
         Infinite: not before something changes.
         """
+        self.look(now)
         while self._heap:
-            at, _, lane = self._heap[0]
-            if lane.listed != at:
-                heapq.heappop(self._heap)  # an entry that was overtaken
-                continue
-            if at > now:
+            at, _, entry = self._heap[0]
+            if entry.listed == at and at > now:
                 return None, at
             heapq.heappop(self._heap)
-            lane.listed = math.inf
-            if lane.due() > now:
-                self._offer(lane)
-                continue
-            ticket = self._hand_out(lane, now)
-            self._offer(lane)
+            if entry.listed != at:
+                continue  # an entry that was overtaken
+            entry.listed = math.inf
+            ticket = self._start(entry, now) if isinstance(entry, Lane) else self._wake(entry, now)
             if ticket is not None:
                 return ticket, now
         return None, math.inf
+
+    def _start(self, lane: Lane, now: float) -> Ticket | None:
+        """Hands out the next request of a lane, if it may start."""
+        head = lane.head()
+        ticket = None
+        if head is not None and lane.first_at() <= now and not lane.asks:
+            if self.starts.is_stalled(lane, head.request, now):
+                ticket = self._refuse(lane, now, "quota")
+            elif self.starts.at(lane, head.request, now)[0] <= now:
+                ticket = self._hand_out(lane, now)
+        self._offer(lane)
+        return ticket
+
+    def _wake(self, budget: Budget, now: float) -> Ticket | None:
+        """Hands out the next request of the lane that has waited longest for a budget, if that allows it."""
+        ticket = None
+        cost = budget.cost()
+        if cost is not None and budget.throttle.ready_at(now, cost=cost) <= now:
+            lane = next(iter(budget.parked))
+            budget.unpark(lane)
+            ticket = self._start(lane, now)
+        self._list_budget(budget)
+        return ticket
+
+    def _refuse(self, lane: Lane, now: float, by: str) -> Ticket | None:
+        pending = lane.pop(now)
+        if pending is None:
+            return None
+        self._waiting -= 1
+        self._feed(lane)
+        return self._refused(pending, lane, now, by)
+
+    def _refused(self, pending: Pending, lane: Lane, now: float, by: str) -> Ticket:
+        """A ticket that says that its request may not be made."""
+        lane.handed_out += 1
+        self.handed_out += 1
+        return Ticket(pending, lane, lane.epoch, now, refused=by)
 
     def _hand_out(self, lane: Lane, now: float) -> Ticket | None:
         if lane.limiter.available_tokens <= 0:
@@ -227,15 +290,20 @@ class Frontier:
                 self._add(lane, pending)
                 return self.ask_robots(lane, origin, now)
             if not rules.allows(pending.request.url):
-                ticket = Ticket(pending, lane, lane.epoch, now, refused="robots")
-                lane.handed_out += 1
-                self.handed_out += 1
-                return ticket
+                return self._refused(pending, lane, now, "robots")
         ticket = Ticket(pending, lane, lane.epoch, now)
-        lane.take(ticket)
-        lane.handed_out += 1
+        self._take(ticket)
         self.handed_out += 1
         return ticket
+
+    def _take(self, ticket: Ticket) -> None:
+        """Stamps a start: a token, and what it takes of the limits."""
+        lane = ticket.lane
+        lane.limiter.acquire_on_behalf_of_nowait(ticket)
+        ticket.holds = True
+        lane.waits(ticket.now, "")
+        self.starts.stamp(ticket)
+        lane.handed_out += 1
 
     def ask_robots(self, lane: Lane, origin: str, now: float) -> Ticket:
         """The fetch of a robots.txt: an ordinary start of its lane, before all others."""
@@ -243,8 +311,7 @@ class Frontier:
         attempts = lane.asking.setdefault(origin, 0)
         pending = Pending((0, 0), Request(origin + "/robots.txt", lane=lane.name), lane.name, attempts)
         ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
-        lane.take(ticket)
-        lane.handed_out += 1
+        self._take(ticket)
         return ticket
 
     def _feed(self, lane: Lane) -> None:
@@ -260,9 +327,29 @@ class Frontier:
             ticket.lane.limiter.release_on_behalf_of(ticket)
             self._offer(ticket.lane)
 
+    def learn(self, ticket: Ticket, exchange: Exchange) -> list[tuple[str, Event]]:
+        """What came of a start teaches the limits; gives what users may want to know, by lane or budget."""
+        self.look(exchange.received)
+        changed, events = self.starts.learn(ticket, exchange)
+        self._changed(changed, ticket.lane)
+        return events
+
+    def settle_unsent(self, ticket: Ticket) -> None:
+        """An attempt failed before anything was sent: quotas are as they were, but the pace is kept."""
+        next_start = ticket.lane.throttle.next_start
+        self.starts.give_back(ticket)
+        ticket.lane.throttle.next_start = next_start
+        self._changed([], ticket.lane)
+
+    def give_back(self, ticket: Ticket) -> None:
+        """Undoes what a start took of the limits: nothing was sent."""
+        self._changed(self.starts.give_back(ticket), ticket.lane)
+
     def settle(self, ticket: Ticket) -> None:
         """The request of this ticket is committed, one way or the other."""
         self.release(ticket)
+        if ticket.grants:
+            self._changed(self.starts.end(ticket), ticket.lane)
         ticket.lane.handed_out -= 1
         if ticket.page:
             self.handed_out -= 1
@@ -271,21 +358,19 @@ class Frontier:
     def put_back(self, ticket: Ticket, not_before: float = -math.inf) -> None:
         """The request goes back to its place, as if it had never been handed out.
 
-        Pace is given back only if nothing was sent. For the fetch of a robots.txt, `not_before` means that an attempt
-        was used up, and the whole lane waits.
+        Pace and quota are given back only if nothing was sent. For the fetch of a robots.txt, `not_before` means that
+        an attempt was used up, and the whole lane waits.
 
         Parameters:
             ticket: what was handed out.
             not_before: seconds: the earliest time of its next start.
         """
         lane = ticket.lane
-        if not ticket.sent and ticket.holds:
-            lane.give_back_pace(ticket)
         self.settle(ticket)
         if ticket.robots:
             lane.asks = False
             lane.asking[ticket.robots] += not_before > -math.inf
-            self.block(lane, not_before)
+            lane.throttle.block(not_before)
         else:
             ticket.pending.not_before = not_before
             self._add(lane, ticket.pending)
@@ -294,26 +379,62 @@ class Frontier:
     def know_robots(self, ticket: Ticket, rules: RobotsRules) -> None:
         """What the robots.txt said that this ticket was to fetch."""
         lane = ticket.lane
-        lane.robots[ticket.robots] = rules
+        lane.know(ticket.robots, rules)
         lane.asking.pop(ticket.robots, None)
         lane.asks = False
-        lane.next_start = max(lane.next_start, ticket.now + lane.interval())
+        throttle = lane.throttle
+        throttle.next_start = max(throttle.next_start, ticket.now + throttle.interval())
         self.settle(ticket)
         self._offer(lane)
 
-    def block(self, lane: Lane, until: float) -> None:
-        """Starts nothing on a lane before `until` (seconds)."""
-        lane.blocked_until = max(lane.blocked_until, until)
+    def block(self, scope: str, until: float) -> None:
+        """Starts nothing of a lane or budget before `until` (seconds)."""
+        if scope in self.lanes or scope in self.starts.budgets:
+            self.starts.throttle(scope).block(until)
+
+    def _changed(self, throttles: Sequence[Throttle], lane: Lane) -> None:
+        """These throttles may have something else to say: their lane and budgets are looked at again."""
+        for throttle in throttles[1:]:
+            self._list_budget(self.starts.budgets[throttle.name])
+        self._offer(lane)
+        self.changed.set()
 
     def _offer(self, lane: Lane) -> None:
-        """Puts a lane into the heap if it has something to start and a token for it."""
-        if lane.asks or lane.limiter.available_tokens <= 0:
+        """Puts a lane where it is woken from: the heap, or a budget; nowhere without a request, a token, or a limit."""
+        head = lane.head()
+        if head is None or lane.asks:
             return
-        due = lane.due()
-        if due < lane.listed:
-            lane.listed = due
-            if len(self._heap) > 2 * len(self.lanes) + 64:  # most entries were overtaken
-                self._heap = [entry for entry in self._heap if entry[2].listed == entry[0] and entry[2] is not lane]
+        first_at = lane.first_at()
+        if lane.limiter.available_tokens <= 0:
+            if first_at <= self.now:
+                lane.waits(self.now, "concurrency")
+            return
+        at, why, budget = self.starts.at(lane, head.request, self.now)
+        if why and self.starts.is_stalled(lane, head.request, self.now):
+            at, why, budget = first_at, "", None
+        if first_at <= self.now:
+            lane.waits(self.now, why)
+            if at <= self.now and head.request.quotas:
+                budget = self.starts.queue(lane, head.request)
+        if lane.parked is not None and lane.parked is not budget:
+            lane.parked.unpark(lane)
+        if budget is not None and at >= first_at:
+            budget.park(lane)
+            self._list_budget(budget)
+        else:
+            self._list(lane, max(first_at, at))
+
+    def _list_budget(self, budget: Budget) -> None:
+        cost = budget.cost()
+        if cost is not None:
+            self._list(budget, budget.throttle.ready_at(self.now, cost=cost))
+
+    def _list(self, entry: Lane | Budget, due: float) -> None:
+        """Puts an entry into the heap, or to an earlier place in it."""
+        if due < entry.listed:
+            entry.listed = due
+            if len(self._heap) > 2 * (len(self.lanes) + len(self.starts.budgets)) + 64:  # most were overtaken
+                self._heap = [old for old in self._heap if old[2].listed == old[0] and old[2] is not entry]
                 heapq.heapify(self._heap)
-            heapq.heappush(self._heap, (due, next(self._count), lane))
+            heapq.heappush(self._heap, (due, next(self._count), entry))
             self.changed.set()

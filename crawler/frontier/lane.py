@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import heapq
 import math
-import random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import trio
 
 from crawler import urls
-from crawler.frontier.ticket import START, Order, Pending, Ticket
-from crawler.limits.gcra import Gcra
-from crawler.limits.pace import Pace, parse_rate
+from crawler.frontier.ticket import START, Order, Pending
+from crawler.limits.throttle import Throttle
 from crawler.messages import Request
+
+if TYPE_CHECKING:
+    from crawler.frontier.budget import Budget
 
 __all__ = ["Lane", "RobotsRules", "lane_name"]
 
@@ -35,32 +36,20 @@ def lane_name(request: Request) -> str:
     return request.lane or urls.origin(request.url)
 
 
-def _buckets(pace: Pace) -> list[Gcra]:
-    return [Gcra(seconds / requests, pace.burst) for requests, seconds in (parse_rate(rate) for rate in pace.rate)]
-
-
 @attrs.define(eq=False)
 class Lane:
-    """A bounded window of waiting requests, a limiter, and the time of the next start."""
+    """A bounded window of waiting requests, a limiter, and what holds the next start back."""
 
     name: str
     """Names it: an origin, or what requests call it."""
-    pace: Pace
-    """What the user asks of it, every field filled in."""
-    chance: random.Random
-    """Where jitter comes from."""
+    throttle: Throttle
+    """Its limits, declared, learned, and asked for by the user."""
     epoch: int = 0
     """The lease under which it is held."""
     limiter: trio.CapacityLimiter = attrs.field(
-        default=attrs.Factory(lambda self: trio.CapacityLimiter(self.pace.concurrency), takes_self=True)
+        default=attrs.Factory(lambda self: trio.CapacityLimiter(self.throttle.concurrency.limit), takes_self=True)
     )
-    """One token a request in flight."""
-    next_start: float = -math.inf
-    """Seconds: the earliest next start by the delay."""
-    blocked_until: float = -math.inf
-    """Seconds: nothing starts before, since the server said so."""
-    rates: list[Gcra] = attrs.field(default=attrs.Factory(lambda self: _buckets(self.pace), takes_self=True))
-    """One bucket for each rate of the pace."""
+    """One token a request in flight; as many as do well."""
     robots: dict[str, RobotsRules] = attrs.field(factory=dict)
     """What robots.txt said, by origin."""
     asking: dict[str, int] = attrs.field(factory=dict)
@@ -75,10 +64,14 @@ class Lane:
     """Tickets that are neither settled nor put back."""
     listed: float = math.inf
     """The time under which it stands in the frontier's heap; infinite: it does not."""
+    parked: Budget | None = None
+    """The budget that it waits for, if it waits for one."""
     held: set[Order] = attrs.field(factory=set)
     """The requests that are in memory: in the window or handed out."""
-    _last: Ticket | None = None
-    _interval: float = 0.0
+    waited: dict[str, float] = attrs.field(factory=dict)
+    """Seconds that a request could have started but for this reason: not yet told to anybody."""
+    _waits_for: str = ""
+    _waits_since: float = 0.0
     _ready: list[Pending] = attrs.field(factory=list)
     _later: list[tuple[float, int, Pending]] = attrs.field(factory=list)
     _made: int = 0
@@ -117,20 +110,21 @@ class Lane:
         """Requests in the window that are not put off."""
         return len(self._ready)
 
-    def start_at(self) -> float:
-        """Seconds: the next start that pace and refusals allow."""
-        at = max(self.next_start, self.blocked_until)
-        return max(at, *(rate.ready_at() for rate in self.rates)) if self.rates else at
-
-    def due(self) -> float:
-        """Seconds: when the next request may start as far as this lane alone knows; infinite: none waits."""
+    def head(self) -> Pending | None:
+        """The request that is next, or will be."""
         if self._ready:
-            first = -math.inf
-        elif self._later:
-            first = self._later[0][0]
-        else:
-            return math.inf
-        return max(first, self.start_at())
+            return self._ready[0]
+        return self._later[0][2] if self._later else None
+
+    def first_at(self) -> float:
+        """Seconds: before this no request of the window may start, whatever the limits."""
+        if self._ready:
+            return -math.inf
+        return self._later[0][0] if self._later else math.inf
+
+    def backlog(self) -> float:
+        """Requests that wait, as far as they are in memory; infinite: there are more."""
+        return math.inf if self.more else len(self)
 
     def pop(self, now: float) -> Pending | None:
         """The first request that is not put off, or `None`."""
@@ -140,56 +134,19 @@ class Lane:
             heapq.heappush(self._ready, pending)
         return heapq.heappop(self._ready) if self._ready else None
 
-    def interval(self) -> float:
-        """Seconds to the next start: the delay, or what a robots.txt asks for if that is more; jitter added."""
-        asked = [rules.delay for rules in self.robots.values() if rules.delay is not None]
-        delay = max(self.pace.delay or 0.0, *asked, 0.0)
-        return delay * (1.0 + self.chance.random() * (self.pace.jitter or 0.0)) if delay else 0.0
+    def know(self, origin: str, rules: RobotsRules) -> None:
+        """Takes in what a robots.txt says."""
+        self.robots[origin] = rules
+        self.throttle.ask_for_delay(max(0.0, *(rules.delay or 0.0 for rules in self.robots.values())))
 
-    def paced(self) -> bool:
-        """Whether starts have to keep a distance."""
-        return bool(self.rates) or self.interval() > 0
-
-    def take(self, ticket: Ticket) -> None:
-        """Stamps a start: a token, and the pace."""
-        self.limiter.acquire_on_behalf_of_nowait(ticket)
-        ticket.holds = True
-        self.take_pace(ticket)
-
-    def take_pace(self, ticket: Ticket) -> None:
-        """Stamps a start at `ticket.now` without a token, for whoever waits for that in place."""
-        interval = self._interval = self.interval()
-        if interval:
-            self.next_start = ticket.now + interval
-        self._last = ticket
-        for rate in self.rates:
-            rate.take(ticket.now)
-
-    def give_back_pace(self, ticket: Ticket) -> None:
-        """Undoes the pace of a start whose request was never sent."""
-        if self._last is ticket:
-            self.next_start = min(self.next_start, ticket.now)
-        for rate in self.rates:
-            rate.give_back()
-
-    def wait_once(self, now: float) -> None:
-        """Starts nothing for one delay: what was in flight when an earlier run broke off is not known."""
-        self.next_start = max(self.next_start, now + max(self._interval, self.interval()))
+    def waits(self, now: float, reason: str) -> None:
+        """Notes what the lane waits for from now on; for nothing if `reason` is empty."""
+        if reason != self._waits_for:
+            if self._waits_for:
+                passed = max(0.0, now - self._waits_since)
+                self.waited[self._waits_for] = self.waited.get(self._waits_for, 0.0) + passed
+            self._waits_for, self._waits_since = reason, now
 
     def state(self) -> dict[str, Any]:
         """What of the lane outlives it, as JSON values."""
-        times = {"next_start": self.next_start, "blocked_until": self.blocked_until}
-        state: dict[str, Any] = {name: at for name, at in times.items() if at > -math.inf}
-        if self._interval:
-            state["interval"] = self._interval
-        if self.rates:
-            state["rates"] = [max(rate.due, 0.0) for rate in self.rates]
-        return state
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes up where `state` left off."""
-        self.next_start = state.get("next_start", self.next_start)
-        self.blocked_until = state.get("blocked_until", self.blocked_until)
-        self._interval = state.get("interval", 0.0)
-        for rate, due in zip(self.rates, state.get("rates", ()), strict=False):
-            rate.due = due
+        return self.throttle.state()

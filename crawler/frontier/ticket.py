@@ -11,6 +11,8 @@ from crawler.messages import Request
 
 if TYPE_CHECKING:
     from crawler.frontier.lane import Lane
+    from crawler.limits.governor import Grant
+    from crawler.limits.throttle import Throttle
 
 __all__ = ["START", "Order", "Pending", "Ticket"]
 
@@ -34,6 +36,8 @@ class Pending:
     """Attempts made so far."""
     put_offs: int = 0
     """How often its page was put back since a handler would have had to wait too long in place."""
+    refusals: int = 0
+    """How often it was refused since its server was asked too much: no attempts."""
     not_before: float = -math.inf
     """Seconds: the earliest time of the next attempt."""
 
@@ -63,6 +67,16 @@ class Ticket:
     """Whether it holds a token of its lane."""
     sent: bool = False
     """Whether bytes went out: if so, pace and quota are spent."""
+    sent_at: float = math.nan
+    """Seconds: when."""
+    grants: list[tuple[Throttle, Grant]] = attrs.field(factory=list)
+    """What its start took of the lane and of budgets, until something came of it."""
+    was_refused: bool = False
+    """Whether the server refused it since it was asked too much."""
+
+    def is_paced(self) -> bool:
+        """Whether its start had to keep a distance to another."""
+        return any(throttle.is_paced() for throttle, _ in self.grants)
 
     @property
     def request(self) -> Request:

@@ -69,12 +69,15 @@ class Pace:
     mode: Literal["auto", "smooth", "burst"] | None = None
     """How a quota that the server declares is spent: ``smooth`` spreads what is left over its window, ``burst`` spends
     it at once and waits, ``auto`` (`None`) spreads it while more waits than is left."""
+    slow_start: bool | None = None
+    """Whether the first request goes alone and more follow as the server keeps up, until `concurrency` is reached.
+    `None`: `Settings.slow_start`."""
     refusals: tuple[int, ...] = attrs.field(default=(), converter=tuple)
     """Statuses by which this server says that it is asked too much, beside 420, 429, 503, 509 and 529."""
 
     def over(self, usual: Pace) -> Pace:
         """This pace, with the fields of `usual` where it says nothing."""
-        names = ("concurrency", "delay", "jitter", "mode")
+        names = ("concurrency", "delay", "jitter", "mode", "slow_start")
         silent = {name: getattr(usual, name) for name in names if getattr(self, name) is None}
         return attrs.evolve(self, **silent)
 
@@ -96,6 +99,8 @@ class Pace:
             parse_rate(rate)
         if self.mode not in (None, *MODES):
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+        if self.slow_start is not None and not isinstance(self.slow_start, bool):
+            raise ValueError(f"slow_start must be true or false, not {self.slow_start!r}")
         for status in self.refusals:
             if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
                 raise ValueError(f"refusals must be HTTP statuses, not {status!r}")

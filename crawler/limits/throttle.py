@@ -41,7 +41,8 @@ def _governor(throttle: Throttle) -> Governor:
 
 
 def _concurrency(throttle: Throttle) -> Concurrency:
-    return Concurrency(throttle.pace.concurrency or 1)
+    most = throttle.pace.concurrency or 1
+    return Concurrency(most, start=most if throttle.pace.slow_start is False else 1)
 
 
 @attrs.define(eq=False)

@@ -35,7 +35,8 @@ class Response:
 
     __slots__ = (
         "_document", "_encoding", "_hrefs", "_known", "_refuses", "_root", "_text",
-        "attempt", "body", "elapsed", "headers", "refused", "repeats", "request", "source", "status", "url",
+        "attempt", "body", "elapsed", "first_byte",
+        "headers", "refused", "repeats", "request", "source", "status", "url",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,8 @@ class Response:
         self.elapsed = elapsed
         self.attempt = attempt
         self.source = source
+        self.first_byte = elapsed
+        """Seconds between sending and the first byte of the answer."""
         self.repeats = 0
         """Links that were left out since they are known."""
         self.refused: list[tuple[str, str]] = []
@@ -260,6 +263,7 @@ class Response:
         """A copy with some constructor arguments changed."""
         names = ("url", "status", "headers", "body", "request", "elapsed", "attempt", "source")
         copy = Response(**({name: getattr(self, name) for name in names} | changes))
+        copy.first_byte = self.first_byte
         copy.within(self._known, self._refuses)
         return copy
 

@@ -12,6 +12,7 @@ from attrs.validators import instance_of, optional
 
 if TYPE_CHECKING:
     from crawler.errors import RequestError
+    from crawler.limits.governor import Event
     from crawler.messages.request import Request
     from crawler.messages.response import Response
 
@@ -98,9 +99,15 @@ class Usage:
     """What `measure` is told after every attempt."""
 
     event: str = "answer"
-    """What happened: ``answer``, ``refused`` or ``error``."""
+    """What happened: ``answer``, ``refused`` or ``error``; then, once each time it comes true, of a quota: ``forecast``
+    (it will be used up before its reset), ``low`` (less than a fifth is left), ``critical`` (all that is left is on its
+    way), ``recovered`` (served again after refusals) or ``policy_changed``."""
     lane: str
     """The lane that was asked."""
+    scope: str = ""
+    """Of an event of a quota: the lane or budget that it belongs to."""
+    quota: Event | None = None
+    """Of an event of a quota: which policy, its limit, what remains, when it resets, when a breach would come."""
     request: Request
     """What was asked."""
     response: Response | None = None
@@ -110,7 +117,7 @@ class Usage:
     requests: int
     """Requests sent on this lane so far."""
     refusals: int
-    """Answers 429 and 503 on this lane so far."""
+    """Refusals on this lane so far: 429, 503 and what else says that it was asked too much."""
 
 
 @attrs.frozen(eq=False)

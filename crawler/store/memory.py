@@ -123,7 +123,7 @@ class MemoryStore:
     def _apply(self, outcome: Outcome, made: Committed) -> None:
         pending = outcome.ticket.pending
         lane = self._lanes[pending.group]
-        lane.state = outcome.lane_state
+        lane.state = outcome.lane_state or lane.state
         pending.attempts = outcome.attempts
         if outcome.kind is Kind.RETRY:
             pending.not_before = outcome.not_before

@@ -108,7 +108,7 @@ class Outcome:
     not_before: float = -math.inf
     """Seconds: for `RETRY`, the earliest next attempt."""
     lane_state: dict[str, Any] = attrs.field(factory=dict)
-    """`Lane.state` after this attempt."""
+    """`Lane.state`, in the last outcome of each lane in a commit."""
     status: int = 0
     """HTTP status; 0: there was no answer."""
     size: int = 0

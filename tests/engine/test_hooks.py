@@ -253,7 +253,7 @@ async def test_measure_sees_every_attempt_and_may_pause_a_lane(autojump_clock: M
 
     site = FakeSite({"/": [Page(status=503), "<a href='/a'>x</a>"], "/a": "x"})
     await collect(Follow(), site, plugins=[Meter()])
-    assert seen == [("refused", 1), ("answer", 2), ("answer", 3)]
+    assert seen == [("refused", 1), ("answer", 2), ("recovered", 2), ("answer", 3)]
     assert site.log[1].at - site.log[0].at >= 50
 
 

@@ -118,5 +118,5 @@ async def test_a_response_knows_how_it_came(autojump_clock: MockClock) -> None:
         def parse(self, response: Response) -> Produced:
             seen.append((round(response.elapsed, 3), response.attempt, response.source))
 
-    await crawl(Look(), transport=FakeSite({"/": [Page(status=503), Page("x", delay=2)]}).transport)
+    await crawl(Look(), transport=FakeSite({"/": [Page(status=500), Page("x", delay=2)]}).transport)
     assert seen == [(2.0, 2, "network")]

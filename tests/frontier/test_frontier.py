@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.frontier import Frontier, Pending, Ticket
+from crawler.limits.declared import Exchange
 from crawler.limits.pace import Pace
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -35,7 +36,9 @@ def pending(number: int, *, host: str = HOST, tier: int = 0, path: str | None = 
 
 def frontier(count: int = 0, *, window: int = 256, **options: object) -> Frontier:
     """A frontier with one open lane of `count` requests."""
-    made = Frontier(Settings(**({"obey_robots": False} | options)), window=window, chance=random.Random(1))
+    made = Frontier(
+        Settings(**({"obey_robots": False, "slow_start": False} | options)), window=window, chance=random.Random(1)
+    )
     made.open(HOST, epoch=1, head=[pending(n) for n in range(count)], more=False)
     return made
 
@@ -44,6 +47,18 @@ def pop(made: Frontier, now: float = 0.0) -> Ticket:
     ticket, _ = made.pop(now)
     assert ticket is not None
     return ticket
+
+
+def sent(ticket: Ticket) -> Ticket:
+    """The bytes of its request have gone out."""
+    ticket.sent, ticket.sent_at = True, ticket.now
+    return ticket
+
+
+def fetched(made: Frontier, ticket: Ticket) -> None:
+    """Its request was answered, and its page is committed."""
+    made.learn(sent(ticket), Exchange(sent=ticket.now, received=ticket.now, first_byte=0.0, status=200))
+    made.settle(ticket)
 
 
 def number(ticket: Ticket) -> int:
@@ -72,25 +87,25 @@ def test_a_lane_hands_out_no_more_than_its_tokens() -> None:
 
 def test_starts_of_a_lane_are_a_delay_apart() -> None:
     made = frontier(3, delay=2.0)
-    made.settle(pop(made, 10.0))
+    fetched(made, pop(made, 10.0))
     assert made.pop(11.0) == (None, 12.0)
-    made.settle(pop(made, 12.5))
+    fetched(made, pop(made, 12.5))
     assert made.pop(14.0) == (None, 14.5)
 
 
 def test_jitter_only_lengthens_the_delay() -> None:
     made = frontier(2, delay=2.0, jitter=0.5)
-    made.settle(pop(made, 0.0))
+    fetched(made, pop(made, 0.0))
     _, at = made.pop(0.0)
     assert 2.0 <= at <= 3.0
 
 
 def test_a_rate_is_kept_with_its_burst() -> None:
     made = frontier(4, pacing={"a.test": Pace(rate="60/min", burst=2)})
-    made.settle(pop(made, 0.0))
-    made.settle(pop(made, 0.0))
+    fetched(made, pop(made, 0.0))
+    fetched(made, pop(made, 0.0))
     assert made.pop(0.0) == (None, 1.0)
-    made.settle(pop(made, 1.0))
+    fetched(made, pop(made, 1.0))
     assert made.pop(1.0) == (None, 2.0)
 
 
@@ -130,17 +145,17 @@ def test_a_request_that_is_put_off_lets_others_go_first() -> None:
 
 
 def test_lanes_take_turns() -> None:
-    made = Frontier(Settings(obey_robots=False, per_domain=100))
+    made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=100))
     for host in ("http://a.test", "http://b.test"):
         made.open(host, epoch=1, head=[pending(n, host=host) for n in range(3)], more=False)
     assert [pop(made).lane.name for _ in range(6)] == ["http://a.test", "http://b.test"] * 3
 
 
 def test_a_blocked_lane_holds_nobody_else() -> None:
-    made = Frontier(Settings(obey_robots=False))
+    made = Frontier(Settings(obey_robots=False, slow_start=False))
     for host in ("http://a.test", "http://b.test"):
         made.open(host, epoch=1, head=[pending(1, host=host)], more=False)
-    made.block(made.lanes["http://a.test"], 100.0)
+    made.block("http://a.test", 100.0)
     assert pop(made, 0.0).lane.name == "http://b.test"
     assert made.pop(0.0) == (None, 100.0)
 
@@ -158,7 +173,7 @@ def test_robots_txt_is_fetched_before_all_else_and_alone() -> None:
 def test_what_robots_txt_forbids_is_handed_out_as_refused_without_a_token_or_pace() -> None:
     made = frontier(0, obey_robots=True, per_domain=1, delay=10.0)
     made.push([pending(1, path="private"), pending(2, path="public")])
-    made.know_robots(pop(made, 0.0), Rules(forbidden="private"))
+    made.know_robots(sent(pop(made, 0.0)), Rules(forbidden="private"))
     refused = pop(made, 10.0)
     assert refused.refused == "robots"
     assert not refused.holds
@@ -167,7 +182,7 @@ def test_what_robots_txt_forbids_is_handed_out_as_refused_without_a_token_or_pac
 
 def test_crawl_delay_is_kept_from_the_answer_on() -> None:
     made = frontier(2, obey_robots=True)
-    made.know_robots(pop(made, 0.0), Rules(delay=7.0))
+    made.know_robots(sent(pop(made, 0.0)), Rules(delay=7.0))
     assert made.pop(1.0) == (None, 7.0)
     pop(made, 7.0)
     assert made.pop(7.0) == (None, 14.0)
@@ -182,7 +197,7 @@ def test_a_robots_txt_that_failed_is_asked_for_again_with_its_attempts() -> None
 
 
 def test_a_window_stays_small_and_is_refilled_by_key() -> None:
-    made = Frontier(Settings(obey_robots=False, per_domain=1000), window=8)
+    made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=1000), window=8)
     rows = [pending(n) for n in range(40)]
     lane = made.open(HOST, epoch=1, head=rows[:8], more=True)
     made.push([pending(40)])
@@ -195,7 +210,7 @@ def test_a_window_stays_small_and_is_refilled_by_key() -> None:
 
 
 def test_a_flood_of_higher_priority_pushes_the_rest_back_to_the_store() -> None:
-    made = Frontier(Settings(obey_robots=False, per_domain=1000), window=8)
+    made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=1000), window=8)
     lane = made.open(HOST, epoch=1, head=[pending(n) for n in range(8)], more=False)
     made.push([pending(100 + n, tier=-1) for n in range(9)])
     assert len(lane) <= 2 * 8
@@ -203,7 +218,7 @@ def test_a_flood_of_higher_priority_pushes_the_rest_back_to_the_store() -> None:
 
 
 def test_nothing_is_handed_out_twice_when_a_trimmed_window_is_refilled() -> None:
-    made = Frontier(Settings(obey_robots=False, per_domain=1000), window=4)
+    made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=1000), window=4)
     store = {(0, n): pending(n) for n in range(20)}
     lane = made.open(HOST, epoch=1, head=[store[0, n] for n in range(4)], more=True)
     late = pop(made)
@@ -231,7 +246,7 @@ def test_idle_lanes_may_leave_and_come_back_with_their_pace() -> None:
     made = frontier(1, delay=5.0)
     lane = made.lanes[HOST]
     assert list(made.idle(0.0)) == []
-    made.settle(pop(made, 100.0))
+    fetched(made, pop(made, 100.0))
     assert list(made.idle(100.0)) == [lane]
     state = lane.state()
     made.close(lane)
@@ -285,7 +300,7 @@ def test_whatever_happens_every_request_is_settled_once_and_tokens_add_up(action
 
 
 def test_a_lane_may_be_opened_before_its_lease_comes() -> None:
-    made = Frontier(Settings(obey_robots=False))
+    made = Frontier(Settings(obey_robots=False, slow_start=False))
     early = made.open(HOST, epoch=0, head=(), more=False)
     assert made.open(HOST, epoch=3, head=[pending(1)], more=False) is early
     assert pop(made).epoch == 3
@@ -305,7 +320,7 @@ def test_statistics_tell_lanes_and_requests(count: int) -> None:
 
 
 def test_all_windows_together_stay_small_however_many_lanes_there_are() -> None:
-    made = Frontier(Settings(obey_robots=False), window=64, most_waiting=200)
+    made = Frontier(Settings(obey_robots=False, slow_start=False), window=64, most_waiting=200)
     for host in range(50):
         name = f"https://h{host}.test"
         rows = [Pending((0, n), Request(f"{name}/{n}"), name) for n in range(64)]

@@ -142,7 +142,9 @@ class Bucket:
     at: float = 0.0
 
     def decide(self, now: float, *, dry: bool = False) -> Verdict:
-        self.tokens = self.q if math.isnan(self.tokens) else min(self.q, self.tokens + (now - self.at) * self.q / self.w)
+        self.tokens = (
+            self.q if math.isnan(self.tokens) else min(self.q, self.tokens + (now - self.at) * self.q / self.w)
+        )
         self.at = now
         ok = self.tokens >= 1
         self.tokens -= ok and not dry
