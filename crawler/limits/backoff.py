@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from typing import Final
 
-__all__ = ["full_jitter"]
+__all__ = ["decorrelated_jitter", "equal_jitter", "full_jitter", "stated_jitter"]
+
+STATED: Final = 0.05
+"""Share of a stated wait that is added at most."""
 
 
 def full_jitter(attempt: int, *, base: float, cap: float, random: random.Random) -> float:
@@ -17,3 +21,38 @@ def full_jitter(attempt: int, *, base: float, cap: float, random: random.Random)
         random: where chance comes from.
     """
     return random.uniform(0.0, min(cap, base * 2.0 ** min(attempt - 1, 62)))
+
+
+def equal_jitter(attempt: int, *, base: float, cap: float, random: random.Random) -> float:
+    """Seconds before attempt `attempt` + 1: half of what `full_jitter` has for its upper end, and up to as much again.
+
+    Parameters:
+        attempt: attempts made so far, at least 1.
+        base: seconds, the upper end after the first attempt.
+        cap: seconds, the upper end whatever the attempt.
+        random: where chance comes from.
+    """
+    upper = min(cap, base * 2.0 ** min(attempt - 1, 62))
+    return random.uniform(upper / 2.0, upper)
+
+
+def decorrelated_jitter(previous: float, *, base: float, cap: float, random: random.Random) -> float:
+    """Seconds before the next attempt: uniform between `base` and three times the wait before, at most `cap`.
+
+    Parameters:
+        previous: seconds that were waited before the last attempt; 0: it was the first.
+        base: seconds, the shortest wait.
+        cap: seconds, the longest wait.
+        random: where chance comes from.
+    """
+    return min(cap, random.uniform(base, max(base, 3.0 * previous)))
+
+
+def stated_jitter(wait: float, *, random: random.Random) -> float:
+    """Seconds to add to a wait that a server states: never less than it says, at most a twentieth or a second more.
+
+    Parameters:
+        wait: seconds that the server states.
+        random: where chance comes from.
+    """
+    return random.uniform(0.0, min(1.0, STATED * max(0.0, wait)))

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 
+from crawler.limits.backoff import stated_jitter
 from crawler.limits.declared import NOTHING, Declared, Exchange
 from crawler.limits.forecast import Event, Forecast, event
 from crawler.limits.gcra import Gcra
@@ -26,8 +27,6 @@ LONGEST: Final = 3600.0
 """Seconds: the server's word counts up to here."""
 MOST: Final = 16
 """Policies that are remembered; a server that invents names displaces those not heard of for longest."""
-JITTER: Final = 0.05
-"""Share of a stated wait, and at most a second, that is added at random."""
 
 
 @attrs.define(eq=False)
@@ -111,13 +110,14 @@ class Governor:
     def take(self, now: float, *, cost: float = 1.0) -> Grant:
         """Counts a start."""
         grant = Grant(now, cost, self._last)
+        if self._last == -math.inf:
+            self._since = now
         self._flying.add(grant)
         self._units += cost
         self._last = now
-        if self._since != self._since:  # not a number: the first
-            self._since = now
-        for rate in self.rates:
-            rate.take(now)
+        if self.rates:
+            for rate in self.rates:
+                rate.take(now)
         return grant
 
     def give_back(self, grant: Grant) -> None:
@@ -152,7 +152,7 @@ class Governor:
         if exchange.refused:
             return self._refuse(grant, exchange)
         self._served += grant.cost
-        if self._refusals is None and not self._quotas and exchange.declared is NOTHING:
+        if exchange.declared is NOTHING and not self._quotas and self._refusals is None:
             return []
         events = self._hear(grant, exchange)
         self._pass_over(grant, exchange, events)
@@ -219,10 +219,11 @@ class Governor:
         return any(grant.at >= since for grant in self._flying)
 
     def _release(self, grant: Grant) -> bool:
-        if grant not in self._flying:
+        flying = self._flying
+        if grant not in flying:
             return False
-        self._flying.remove(grant)
-        self._units = self._units - grant.cost if self._flying else 0.0
+        flying.remove(grant)
+        self._units = self._units - grant.cost if flying else 0.0
         return True
 
     def _add(self, quota: Quota) -> None:
@@ -292,7 +293,8 @@ class Governor:
             self._refusals = Refusals()
         refusals, declared, sent, received = self._refusals, exchange.declared, exchange.sent, exchange.received
         told = None if declared.retry_after is None else min(declared.retry_after, self._longest)
-        jitter = self._jitter(told or 0.0)
+        self._chance = self._chance or random.Random()
+        jitter = stated_jitter(told or 0.0, random=self._chance)
         events = self._hear(grant, exchange)
         first = refusals.refused(sent, received, retry_after=told, jitter=jitter)
         guilty = self._explain(grant.cost, declared, sent)
@@ -309,7 +311,7 @@ class Governor:
 
     def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
         """The policy that a refusal is due to, as far as we know."""
-        guilty = None
+        guilty: Quota | None = None
         for quota in self._quotas.values():
             if isinstance(quota, Learned):
                 if guilty is None and quota.refuse(sent):
@@ -334,6 +336,3 @@ class Governor:
         if refusals is None or not refusals.is_concurrency():
             return False
         return not any(grant.at <= refusals.heard for grant in self._flying)
-
-    def _jitter(self, wait: float) -> float:
-        return (self._chance or random).uniform(0.0, min(1.0, JITTER * wait))

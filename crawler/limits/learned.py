@@ -110,7 +110,7 @@ class Learned(Quota):
     def _tries(self) -> bool:
         if not self.sure:
             return True
-        return self.clean >= CLEAN * 2**self.refusals
+        return bool(self.clean >= CLEAN * 2**self.refusals)
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -40,6 +40,8 @@ SURE: Final = 1.1
 """Shares of one unit to wait for the next where it is known that one comes in that time."""
 EXPERIMENT: Final = 2.5
 """The same where it is not known yet."""
+LONG: Final = 30.0
+"""Seconds: in a window of this length a second lost to caution is worth less than a refusal."""
 LOOK: Final = 0.3
 """Shares of a window between two requests where others are expected to need all that is left."""
 PATIENCE: Final = 600.0
@@ -138,7 +140,7 @@ class Quota:
         else:
             if refused:
                 self._learn_from_refusal(ends, sent, cost)
-            self._go_on(left, ends, sent, received, cost, inflight, causal, refused)
+            self._go_on(left, ends, sent, received, cost, inflight, causal, refused or changed)
         self.usage.travelled(received - sent)
         self.heard = max(self.heard, received)
         return changed
@@ -182,10 +184,10 @@ class Quota:
         """Units that are certainly left at `now` (rules 3 and 6); nothing known: none."""
         if self.remaining is None:
             return 0.0
-        usage = self.usage
-        if not usage.others:
+        pressure = self.usage.pressure(self.window)
+        if not pressure:
             return self.remaining - inflight
-        return self.remaining - inflight - usage.others * (now - self.heard) - usage.reserve(self.window)
+        return self.remaining - inflight - pressure * (now - self.heard) - self.usage.reserve(self.window)
 
     def restored_at(self) -> float:
         """Seconds since the epoch: when a probe may ask whether something was restored (rule 4)."""
@@ -228,8 +230,9 @@ class Quota:
             return -math.inf
         need, interval = self.usage.need(cost), self.interval
         share = self.remaining - inflight
-        if self.usage.others and self.ends.hi < math.inf:
-            share -= self.usage.others * max(0.0, self.ends.hi - self.heard)
+        pressure = self.usage.pressure(self.window)
+        if pressure and self.ends.hi < math.inf:
+            share -= pressure * max(0.0, self.ends.hi - self.heard)
         if mode == "auto" and backlog * need <= share * cost:
             return -math.inf
         if interval is not None and (self.kind == "continuous" or not self.has_end):
@@ -238,7 +241,7 @@ class Quota:
         if self.ends.lo == -math.inf or not self.has_end:
             return -math.inf
         if share < need:  # others are expected to take the rest, which is worth a look now and then
-            return self.heard + LOOK * (self.window or ROUNDING) if self.usage.others else -math.inf
+            return min(self.heard + LOOK * (self.window or ROUNDING), self.restored_at()) if pressure else -math.inf
         return last + NEARLY * (self.ends.lo - last) * need / (share + need)
 
     @property
@@ -283,24 +286,29 @@ class Quota:
         cost: float,
         inflight: float,
         causal: bool,
-        refused: bool,
+        broken: bool,
     ) -> None:
         before = self.remaining or 0.0
-        if not refused and self.kind == "continuous" and before < cost and self.heard <= sent < self.restored_at():
-            self.flows = True  # more came before the stated end
+        if not broken and self.kind == "continuous" and before < cost and self.heard <= sent < self.restored_at():
+            self.flows = self.flows is not False  # more came before the stated end
         if self._is_new(left, ends, causal):
-            self._classify(before, left, ends, sent, received, refused)
+            self._classify(before, left, ends, sent, received, broken)
             self._open(left, ends, sent, received, cost, inflight)
             return
         if causal and left > before:  # what was counted without a word had not been counted by the server
             self._silence_is_free = True
-        if ends is not None:
+        if ends is not None and self.kind == "continuous" and causal:
+            self.ends = ends  # each unit has its own
+        elif ends is not None:
             self.ends.narrow(ends)
         if causal:
             self._unsaid = 0.0
             self._asked_again += left < cost
         self.remaining = left if causal else min(before, left)
-        self.usage.answered(left, received, cost, inflight)
+        if broken:  # nobody used what is gone now
+            self.usage.open(left, received, None)
+        else:
+            self.usage.answered(left, received, cost, inflight)
 
     def _is_new(self, left: float, ends: Bracket | None, causal: bool) -> bool:
         """Rule 2."""
@@ -309,7 +317,7 @@ class Quota:
         return causal and left > (self.remaining or 0.0) + self._unsaid
 
     def _classify(
-        self, before: float, left: float, ends: Bracket | None, sent: float, received: float, refused: bool
+        self, before: float, left: float, ends: Bracket | None, sent: float, received: float, broken: bool
     ) -> None:
         """Rule 5."""
         limit, interval = self.limit or 0.0, self.interval
@@ -319,11 +327,11 @@ class Quota:
                 self.fixed, self.continuous = min(EVIDENCE, self.fixed + 1), max(0, self.continuous - 1)
         elif before < 2.0 and left < limit / 4 and sent >= self.ends.lo:
             self.continuous = min(EVIDENCE, self.continuous + 1)
-        elif ends is not None and not refused and left < before and received < self.ends.lo:
+        elif ends is not None and not broken and left < before and received < self.ends.lo:
             self._moves += 1  # the end moves away while we spend: it is the time until all is restored
             if self._moves >= 2:
                 self.continuous, self.flows = EVIDENCE, True
-                if self.interval is None and limit > left and ends.hi > received:
+                if not self.window_declared and limit > left and ends.hi > received:
                     self.rate = (limit - left) / (ends.hi - received)
 
     def _open(
@@ -335,12 +343,13 @@ class Quota:
         elif self.has_end:
             self._learn_window(ends, whole, sent, received)
         if whole and self.window and (self.window_declared or self._same_windows > 1):
-            ends.snap(sent + self.window, received + self.window)
+            late = sent - self.ends.lo if self.ends.lo > -math.inf else 0.0
+            ends.snap(sent + self.window, received + self.window, late=late, careful=self.window >= LONG)
         self._start(left, ends, received)
 
     def _start(self, left: float, ends: Bracket, received: float) -> None:
-        self._too_early = self._too_early + 1 if self.ends.firm else 0
-        if self._too_early > 1:
+        self._too_early = self._too_early + 1 if self.ends.rounded else 0
+        if self._too_early > 1 or (self._too_early and (self.window or 0.0) >= LONG):
             self.pad = ROUNDING
         self.epoch += 1
         self.ends = ends
@@ -361,7 +370,7 @@ class Quota:
         if self.window_declared:
             return
         length = longest_common(ends.lo - received, ends.hi - sent) if whole else None
-        if length is None and self.ends.hi <= sent <= self.ends.hi + 2 * ROUNDING:
+        if length is None and self.ends.hi <= sent <= self.ends.hi + 2 * ROUNDING < ends.lo:
             length = longest_common(ends.lo - self.ends.hi, ends.hi - self.ends.lo)
         if length is not None:
             self._same_windows = self._same_windows + 1 if length == self.window else 1
@@ -371,9 +380,11 @@ class Quota:
         """Rules 4 and 5: a probe was refused, or what should have trickled in did not."""
         if (self.remaining or 0.0) >= cost or sent < self.heard:
             return
-        if sent < self.restored_at():
-            if self.kind == "continuous":
+        if self.kind == "continuous":
+            if sent < self.restored_at():
                 self.flows = False
+        elif sent < self.restored_at():
+            return
         elif not self.pad and (ends is None or ends.lo < self.ends.hi + ROUNDING / 2):
             self.pad = ROUNDING
             self.ends.shift(ROUNDING)

@@ -80,11 +80,14 @@ class Usage:
         """One more request and its answer took this long."""
         self.trip += SMOOTHING * (seconds - self.trip) if self.trip else seconds
 
+    def pressure(self, window: float | None) -> float:
+        """Units a second to leave to others; less than one in a window is chance."""
+        return self.others if self.others * (window or MEMORY) >= 1.0 else 0.0
+
     def reserve(self, window: float | None) -> float:
         """Units to leave alone, since others may take them while a request is on its way."""
-        if self.others * (window or 60.0) < 1.0:
-            return 0.0
-        return 1.0 + 2.0 * math.sqrt(self.others * self.trip)
+        pressure = self.pressure(window)
+        return 1.0 + 2.0 * math.sqrt(pressure * self.trip) if pressure else 0.0
 
     def need(self, cost: float) -> float:
         """Units that one request is likely to take."""

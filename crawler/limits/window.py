@@ -45,9 +45,11 @@ class Bracket:
     hi: float = math.inf
     """The latest time."""
     snapped: tuple[float, float] | None = None
-    """The same by the length of the window and its first request, where we sent that."""
+    """When it ends by the length of the window and its first request, where that was ours."""
     firm: bool = False
-    """Whether that is trusted more than words, which seem to be rounded down."""
+    """Whether that counts more than words, which seem to be rounded down."""
+    rounded: bool = False
+    """Whether they are so for all that is known."""
 
     def narrow(self, other: Bracket) -> None:
         """Keeps what both say; where they contradict each other, the new word."""
@@ -55,22 +57,35 @@ class Bracket:
             return
         lo, hi = max(self.lo, other.lo), min(self.hi, other.hi)
         if self.snapped is not None and ROUNDING / 2 < self.snapped[0] - other.hi <= ROUNDING:
-            self.lo, self.hi = self.snapped
-            self.firm = True
+            self.hi = self.snapped[1]
+            self.firm = self.rounded = True
         else:
             self.lo, self.hi = (lo, hi) if lo <= hi else (other.lo, other.hi)
 
-    def snap(self, lo: float, hi: float) -> None:
-        """Narrows it to a window that our own first request opened and that would end between `lo` and `hi`.
+    def snap(self, lo: float, hi: float, *, late: float, careful: bool) -> None:
+        """Narrows its end to that of a window that our own first request opened.
 
         No window that holds a request ends later than its length after it, so this is never too early. Words that are
-        rounded down name ends that lie up to a second before; those of a server whose windows begin by the clock lie as
-        much before as we came late, which is less.
+        rounded down name ends that lie up to a second before; but so do those of a server whose windows begin by the
+        clock if we came late, so that the begin stays as stated.
+
+        Parameters:
+            lo: seconds since the epoch: the length of the window after the request was sent.
+            hi: seconds since the epoch: the length of the window after the answer came.
+            late: seconds for which the last window may have been over.
+            careful: whether to take the later end where it is not clear.
         """
-        if self.lo - ROUNDING <= hi and lo <= self.hi + ROUNDING:
-            words = Bracket(self.lo, self.hi)
-            self.lo, self.hi = self.snapped = lo, hi
+        if not (self.lo - ROUNDING <= hi and lo <= self.hi + ROUNDING):
+            return
+        words = Bracket(self.lo, self.hi)
+        if late < ROUNDING / 4:
+            self.snapped = lo, hi
+            self.hi = hi
             self.narrow(words)
+        elif self.lo <= hi and lo <= self.hi:
+            self.hi = min(self.hi, hi)
+        elif careful and self.hi < lo:
+            self.hi, self.firm = hi, True
 
     def shift(self, seconds: float) -> None:
         """Moves it into the future."""

@@ -19,7 +19,7 @@ START = 1_800_000_000.0
 """Seconds since the epoch: when every simulation begins."""
 
 
-# ---- limits of servers --------------------------------------------------------------------------------------------------
+# ---- limits of servers -----------------------------------------------------------------------------------------------
 
 
 @attrs.define
@@ -155,7 +155,7 @@ class Bucket:
 Limit = Fixed | Aligned | Log | Counter | Bucket
 
 
-# ---- what servers say, and what a client understands of it --------------------------------------------------------------
+# ---- what servers say, and what a client understands of it -----------------------------------------------------------
 
 
 ROUND: dict[str, Callable[[float], float]] = {"ceil": math.ceil, "floor": math.floor, "exact": float}
@@ -220,7 +220,7 @@ class Words:
         return sent + wait - (0.0 if self.rounding == "exact" else 1.0), received + wait
 
 
-# ---- servers and clients ------------------------------------------------------------------------------------------------
+# ---- servers and clients ---------------------------------------------------------------------------------------------
 
 
 @attrs.define(kw_only=True)
