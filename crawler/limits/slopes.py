@@ -90,6 +90,7 @@ class Slopes:
         self.verdicts: dict[str, str] = {}
         """By name of the field: ``plain``, ``milliseconds``, ``full`` or ``moving``."""
         self._first: dict[tuple[str, str], Reading] = {}
+        self._least: dict[tuple[str, str], Reading] = {}
 
     def verdict(self, field: str) -> str:
         """What a field was found, or is documented, to be; empty: nothing is known."""
@@ -107,24 +108,31 @@ class Slopes:
         old = self._first.get(key)
         if old is None:
             if len(self._first) < MOST:
-                self._first[key] = new
+                self._first[key] = self._least[key] = new
             return
         if new.sent < old.received:
             return  # nobody knows which of the two the server wrote first
-        if self._over(old, new):
-            self._first[key] = new
+        if self._over(old, self._least[key], new):
+            self._first[key] = self._least[key] = new
             return
+        if (new.remaining or 0.0) <= (self._least[key].remaining or 0.0):
+            self._least[key] = new
         verdict = judge(old, new)
         before = self.verdicts.get(field)
         if verdict and not (verdict == "full" and before == "moving") and (before or len(self.verdicts) < MOST):
             self.verdicts[field] = verdict
 
-    def _over(self, old: Reading, new: Reading) -> bool:
-        """Whether another window may have begun, so that the two cannot be compared."""
+    def _over(self, old: Reading, least: Reading, new: Reading) -> bool:
+        """Whether another window may have begun, so that the two cannot be compared.
+
+        A server may give more than it had left before the end that it told: slowapi tells it a second late.
+        """
         if old.limit != new.limit or new.sent >= old.reset[0]:
             return True
         if old.remaining is None or new.remaining is None:
             return new.reset[0] > old.reset[1]
+        if least.remaining is not None and new.sent >= least.received and new.remaining > least.remaining:
+            return True
         return new.remaining > old.remaining
 
     def state(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limits.vectors import DATE, NOW, RECEIVED, SENT, VECTORS, fields
+from support.header_vectors import DATE, NOW, RECEIVED, SENT, VECTORS, fields
 
 from crawler.limits.declared import NOTHING, Declared, Observation
 from crawler.limits.dialects import REFUSALS, Dialect, refuses
