@@ -16,6 +16,7 @@ from crawler.engine.prepared import Prepared
 from crawler.engine.report import Report
 from crawler.errors import CrawlerError
 from crawler.hooks.plugin import Plugin
+from crawler.limits.limits import Limits
 from crawler.messages import Item, Row
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -34,6 +35,7 @@ async def crawl(
     outputs: Sequence[str | Path | Plugin] = (),
     job: str | Path | Job | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    limits: Limits | None = None,
 ) -> Report:
     """Crawls inside of a trio program. A cancel scope around it ends it at once; nothing of it is left behind.
 
@@ -44,13 +46,14 @@ async def crawl(
         outputs: files for items, by ending (``.jsonl .json .csv``, ``-`` is standard output), or sinks.
         job: folder of a durable job: the same crawl with the same folder goes on where it was.
         transport: any httpx transport instead of libcurl; it is not closed.
+        limits: quotas and budgets that it shares with other crawls and clients in this event loop.
 
     Raises:
         ConfigError, PluginError: nothing was started.
         JobError: the job is in use, damaged, or another crawl's; or its disk is full.
         CrawlFailed: the crawl could not go on.
     """
-    return await Prepared(spider, settings, plugins, outputs, job).run(transport)
+    return await Prepared(spider, settings, plugins, outputs, job, limits).run(transport)
 
 
 def run(
@@ -61,13 +64,14 @@ def run(
     outputs: Sequence[str | Path | Plugin] = (),
     job: str | Path | Job | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    limits: Limits | None = None,
 ) -> Report:
     """Crawls in an event loop of its own; may be called any number of times.
 
     In the main thread SIGINT and SIGTERM are handled: the first takes no new work and lets what is in flight end
     within `grace`, the second ends it at once. Parameters and errors are those of `crawl`.
     """
-    prepared = Prepared(spider, settings, plugins, outputs, job)
+    prepared = Prepared(spider, settings, plugins, outputs, job, limits)
     report: Report = trio.run(_run_with_signals, prepared, transport)
     return report
 
@@ -152,6 +156,7 @@ async def stream(
     plugins: Sequence[Plugin] = (),
     outputs: Sequence[str | Path | Plugin] = (),
     transport: httpx.AsyncBaseTransport | None = None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[ItemStream]:
     """Crawls beside the block and gives it the items; a slow reader slows the crawl; leaving the block ends it.
 
@@ -159,7 +164,7 @@ async def stream(
     in the block comes out as it is.
     """
     send, receive = trio.open_memory_channel[Item](0)
-    prepared = Prepared(spider, settings, [*plugins, _StreamSink(send)], outputs, None)
+    prepared = Prepared(spider, settings, [*plugins, _StreamSink(send)], outputs, None, limits)
     items = ItemStream(receive)
     raised: Exception | None = None
 

@@ -21,6 +21,7 @@ from crawler.fetch.curl import CurlTransport
 from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.table import HookTable
+from crawler.limits.limits import Limits
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
 from crawler.spiders import Spider
@@ -69,7 +70,11 @@ class Prepared:
         plugins: Sequence[Plugin],
         outputs: Sequence[str | Path | Plugin],
         job: str | Path | Job | None,
+        limits: Limits | None = None,
     ) -> None:
+        if limits is not None and not isinstance(limits, Limits):
+            raise ConfigError(f"limits must be Limits, not {limits!r}")
+        self.limits = limits
         if isinstance(spider, type) or not isinstance(spider, Spider):
             hint = f" (did you mean {spider.__name__}()?)" if isinstance(spider, type) else ""
             raise ConfigError(f"not a spider: {spider!r}{hint}")
@@ -153,7 +158,9 @@ class Prepared:
                 )
             )
         kept = await store.kept()
-        self.running = RunningCrawl(self.spider, self.plugins, self.table, self.settings, store, transport, kept=kept)
+        self.running = RunningCrawl(
+            self.spider, self.plugins, self.table, self.settings, store, transport, kept=kept, limits=self.limits
+        )
         return self.running
 
     async def _tell_positions(self, store: Store) -> None:

@@ -227,6 +227,7 @@ class RunningCrawl:
                 request=request,
                 response=response,
                 error=error,
+                quotas=self.frontier.starts.policies(lane, request),
                 requests=counts.requests,
                 refusals=counts.refusals,
             )

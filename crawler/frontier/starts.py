@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from crawler.frontier.budget import Budget
@@ -62,6 +64,11 @@ class Starts:
             if ready_at > max(at, now):
                 at, why, budget = ready_at, asked.throttle.blocked_by, asked
         return at, why, budget
+
+    def policies(self, lane: Lane, request: Request) -> dict[str, dict[str, dict[str, Any]]]:
+        """What is known of the quotas that a request has to do with, by lane or budget, then by policy."""
+        throttles = [lane.throttle, *(self.budget(name).throttle for name in request.quotas)]
+        return {throttle.name: policies for throttle in throttles if (policies := throttle.policies())}
 
     def queue(self, lane: Lane, request: Request) -> Budget | None:
         """The budget of a request for which other lanes wait already: this one goes behind them."""

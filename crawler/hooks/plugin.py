@@ -42,6 +42,9 @@ class Crawl(Protocol):
     def plugins(self) -> Sequence[Plugin]:
         """The spider and the plugins, in their order."""
 
+    def clock(self) -> float:
+        """Now, in seconds since the epoch, by the clock of the crawl: virtual in tests."""
+
     @property
     def reason(self) -> str | None:
         """Why the crawl ends; `None` while it goes on."""

@@ -72,6 +72,8 @@ class Throttle:
     _dialect: Dialect | None = attrs.field(default=None, init=False)
     _last: Grant | None = attrs.field(default=None, init=False)
     _interval: float = attrs.field(default=0.0, init=False)
+    _crowd: int = attrs.field(default=0, init=False)
+    """Requests that were in flight at the last refusal which the level has not answered for yet."""
     _refused_since: float = attrs.field(default=math.nan, init=False)
     _spare: float = attrs.field(default=SPARE, init=False)
 
@@ -153,16 +155,17 @@ class Throttle:
             exchange: what came of it.
             inflight: requests of the lane that were in flight, this one included.
         """
-        now = exchange.received
         self._learn_level(exchange, inflight)
         if exchange.declared is not NOTHING:
             self.concurrency.declare(exchange.declared.concurrency)
         events = self.governor.settle(grant, exchange)
-        if any(event.kind == "concurrency" for event in events):
-            self.concurrency.refused_for_concurrency(now, inflight)
         if exchange.refused:
+            self._crowd = 0 if exchange.overloaded else inflight
             self._refused(exchange)
-        elif exchange.status:
+        if self._crowd and any(event.kind == "concurrency" for event in events):
+            self.concurrency.refused_for_concurrency(exchange.received, self._crowd)
+            self._crowd = 0
+        if exchange.status and not exchange.refused:
             self._refused_since = math.nan
             self.stalled_until = -math.inf
             self._spare = min(SPARE, self._spare + EARNED)

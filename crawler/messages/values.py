@@ -114,6 +114,9 @@ class Usage:
     """The answer, if any."""
     error: RequestError | None = None
     """Why there was none."""
+    quotas: dict[str, dict[str, dict[str, Any]]] = attrs.field(factory=dict)
+    """What is known of the quotas of the lane and of the budgets that the request names: by their names, then by
+    policy: ``limit``, ``remaining``, ``window`` (seconds), ``reset_at`` (seconds since the epoch), …"""
     requests: int
     """Requests sent on this lane so far."""
     refusals: int

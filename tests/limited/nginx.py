@@ -14,7 +14,7 @@ __all__ = ["AT_ONCE", "PAGE_SECONDS", "prepare"]
 AT_ONCE = 4
 """Requests in flight that ``limit_conn`` lets be."""
 CHUNK, RATE, PADDING = 8000, 10_000, 8800
-PAGE_SECONDS = CHUNK / RATE
+PAGE_SECONDS = 0.845
 """Seconds that a page takes behind ``limit_conn``: nginx sends one chunk, waits as long as the rate wants, and sends
 the rest. A page is larger than a chunk and smaller than what the rate gives to a second: nginx counts whole seconds of
 the clock, and would stop once more at the end of one."""
