@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from crawler.limits.quota import Quota
+from crawler.limits.quota import Mode, Quota
 from crawler.limits.window import Bracket, longest_common, next_common, shortest_common
 
 __all__ = ["Learned", "Search"]
@@ -54,6 +54,7 @@ class Learned(Quota):
         if self.proven == -math.inf:
             self.proven = sent
         self.total += cost
+        self.usage.travelled(received - sent)
         if self.remaining is None or sent >= self.restored_at():
             if self._struck_at != self.opened:
                 self._strikes = 0
@@ -72,6 +73,14 @@ class Learned(Quota):
                 self._step *= 2.0
                 self.remaining = self._step
         return True
+
+    def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
+        """As of any quota; but where the rest fits, one after the other: it may slide, or have begun by the clock."""
+        at = super().start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
+        if mode != "auto" or at > -math.inf:
+            return at
+        spread = super().start_at(last, cost=cost, inflight=inflight, backlog=math.inf, mode="smooth")
+        return min(spread, last + self.usage.trip)
 
     def refuse(self, sent: float) -> bool:
         """A refusal came that no other policy explains. Returns whether this one does, by a limit that is lower.
