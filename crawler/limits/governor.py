@@ -329,6 +329,6 @@ class Governor:
             if isinstance(quota, Learned):
                 self._drop(quota)
                 since, served = quota.evidence()
-                return Search(name=quota.name, since=since, served=served, began=received, sure=sure)
+                return Search(name=quota.name, since=since, served=served, began=received, sure=sure, known=True)
         name = "hidden" if self._quotas else "undeclared"
         return Search(name=name, since=self._since, served=self._served, began=received, sure=sure)

@@ -241,7 +241,8 @@ class Quota:
         if self.ends.lo == -math.inf or not self.has_end:
             return -math.inf
         if share < need:  # others are expected to take the rest, which is worth a look now and then
-            return min(self.heard + LOOK * (self.window or ROUNDING), self.restored_at()) if pressure else -math.inf
+            look = max(self.heard, last) + LOOK * (self.window or ROUNDING)
+            return min(look, self.restored_at()) if pressure else -math.inf
         return last + NEARLY * (self.ends.lo - last) * need / (share + need)
 
     @property
@@ -313,7 +314,7 @@ class Quota:
     def _is_new(self, left: float, ends: Bracket | None, causal: bool) -> bool:
         """Rule 2."""
         if ends is not None and ends.lo >= self.ends.hi:
-            return True
+            return causal or ends.lo >= self.ends.hi + (self.window or 4.0) / 2
         return causal and left > (self.remaining or 0.0) + self._unsaid
 
     def _classify(

@@ -72,7 +72,7 @@ class Refusals:
         """Waits for the next probe of the search."""
         assert self.search is not None
         if first or retry_after is not None:
-            at = self.search.refuse(sent, received, retry_after)
+            at = self.search.refuse(sent, received, None if retry_after is None else retry_after + self.pad)
             if retry_after is None:
                 self.gate = max(self.gate, at)
                 self.probing = True
