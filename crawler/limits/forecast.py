@@ -83,7 +83,7 @@ class Forecast:
         fits = max(0.0, left - inflight)
         if quota.limit and left < LOW * quota.limit and self._first("low"):
             events.append(event("low", quota))
-        if left <= inflight + quota.usage.reserve(quota.window) and self._first("critical"):
+        if left <= inflight + quota.usage.reserve(quota.usage.pressure(quota.window)) and self._first("critical"):
             events.append(event("critical", quota))
         speed = self.rate + quota.usage.others
         if backlog > fits and speed > 0 and -math.inf < quota.ends.lo < math.inf and quota.kind != "continuous":

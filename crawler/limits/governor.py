@@ -157,7 +157,7 @@ class Governor:
         events = self._hear(grant, exchange)
         self._pass_over(grant, exchange, events)
         if self._refusals is not None:
-            events += self._succeed(grant, exchange)
+            events += self._succeed(self._refusals, grant, exchange)
         return events + self._foretell(grant, exchange)
 
     def block(self, until: float) -> None:
@@ -272,42 +272,44 @@ class Governor:
             events += forecast.update(exchange.received, cost=grant.cost, inflight=inflight, backlog=self._backlog)
         return events
 
-    def _succeed(self, grant: Grant, exchange: Exchange) -> list[Event]:
-        refusals = self._refusals
-        assert refusals is not None
+    def _succeed(self, refusals: Refusals, grant: Grant, exchange: Exchange) -> list[Event]:
         searched = refusals.search is not None
         ended, found = refusals.served(exchange.sent, exchange.received, grant.cost)
-        if self._is_concurrency():
-            refusals.lift()
+        self._weigh(refusals, exchange.received)
+        if not ended:
+            return []
+        if ended == "doubt":
             return [Event(kind="concurrency", policy="")]
-        events = [Event(kind="recovered", policy="")] if ended else []
-        if ended and searched:
+        if searched:
             self._since, self._served = exchange.sent, grant.cost
-        if found is not None:
-            self._add(found)
-            events.append(event("policy_changed", found))
-        return events
+        if found is None:
+            return [Event(kind="recovered", policy="")]
+        self._add(found)
+        return [Event(kind="recovered", policy=""), event("policy_changed", found)]
 
     def _refuse(self, grant: Grant, exchange: Exchange) -> list[Event]:
-        if self._refusals is None:
-            self._refusals = Refusals()
-        refusals, declared, sent, received = self._refusals, exchange.declared, exchange.sent, exchange.received
+        refusals = self._refusals = self._refusals or Refusals()
+        declared, sent, received = exchange.declared, exchange.sent, exchange.received
         told = None if declared.retry_after is None else min(declared.retry_after, self._longest)
         self._chance = self._chance or random.Random()
-        jitter = stated_jitter(told or 0.0, random=self._chance)
         events = self._hear(grant, exchange)
-        first = refusals.refused(sent, received, retry_after=told, jitter=jitter)
+        if refusals.belongs(sent) and not refusals.in_row:
+            return events  # of a burst that is over
+        first = refusals.refused(sent, received, retry_after=told, jitter=stated_jitter(told or 0.0, random=self._chance))
         guilty = self._explain(grant.cost, declared, sent)
         if guilty is None:
             if refusals.search is None:
                 refusals.search = self._search(received, sure=exchange.status == 429)
             refusals.wait_for_search(sent, received, first=first, retry_after=told)
-            if self._is_concurrency():
-                refusals.lift()
-                events.append(Event(kind="concurrency", policy=""))
+            self._weigh(refusals, received)
         if first:
             events.append(event("refused", guilty) if guilty else Event(kind="refused", policy=""))
         return events
+
+    def _weigh(self, refusals: Refusals, now: float) -> None:
+        """Once all that was in flight at an unexplained refusal is back: was it a rate, or too many at once?"""
+        if refusals.is_doubtful() and not any(grant.at <= refusals.heard for grant in self._flying):
+            refusals.doubt(now)
 
     def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
         """The policy that a refusal is due to, as far as we know."""
@@ -327,12 +329,6 @@ class Governor:
             if isinstance(quota, Learned):
                 self._drop(quota)
                 since, served = quota.evidence()
-                return Search(name=quota.name, since=since, served=served, began=received, sure=sure)
+                return Search(name=quota.name, since=since, served=served, began=received, sure=sure, known=True)
         name = "hidden" if self._quotas else "undeclared"
         return Search(name=name, since=self._since, served=self._served, began=received, sure=sure)
-
-    def _is_concurrency(self) -> bool:
-        refusals = self._refusals
-        if refusals is None or not refusals.is_concurrency():
-            return False
-        return not any(grant.at <= refusals.heard for grant in self._flying)

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from crawler.limits.quota import Quota
+from crawler.limits.quota import Mode, Quota
 from crawler.limits.window import Bracket, longest_common, next_common, shortest_common
 
 __all__ = ["Learned", "Search"]
@@ -43,7 +43,7 @@ class Learned(Quota):
     """Seconds since the epoch: when a window was opened for certain, by a probe after a refusal."""
     total: float = 0.0
     """Units that were served since then."""
-    _step: float = 0.0
+    _trying: bool = False
     _strikes: int = 0
     _struck_at: float = math.nan
 
@@ -54,24 +54,32 @@ class Learned(Quota):
         if self.proven == -math.inf:
             self.proven = sent
         self.total += cost
+        self.usage.travelled(received - sent)
         if self.remaining is None or sent >= self.restored_at():
             if self._struck_at != self.opened:
                 self._strikes = 0
             self.clean += self.used >= self.limit
-            self._step = 1.0 if self._tries() else 0.0
+            self._trying = self._tries()
             self.opened, self.used, self.has_end = sent, cost, True
             ends = Bracket(sent + self.window, received + self.window + min(MARGIN, self.window / 20))
-            self._start(max(0.0, self.limit + self._step - cost), ends, received)
+            self._start(max(0.0, self.limit + self._trying - cost), ends, received)
             self.heard = max(self.heard, received)
             return True
         self.spend(cost)
         self.used += cost
         if self.used > self.limit:
             self.limit = self.used
-            if self._step:  # there is more: twice as much more is tried
-                self._step *= 2.0
-                self.remaining = self._step
+            if self._trying:  # there is more: another one is tried
+                self.remaining = cost
         return True
+
+    def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
+        """As of any quota; but where the rest fits, one after the other: it may slide, or have begun by the clock."""
+        at = super().start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
+        if mode != "auto" or at > -math.inf:
+            return at
+        spread = super().start_at(last, cost=cost, inflight=inflight, backlog=math.inf, mode="smooth")
+        return min(spread, last + self.usage.trip)
 
     def refuse(self, sent: float) -> bool:
         """A refusal came that no other policy explains. Returns whether this one does, by a limit that is lower.
@@ -83,14 +91,14 @@ class Learned(Quota):
             return False  # the window is longer than believed
         if self.proven < self.opened and not self._is_confirmed():
             return False  # so it is here: what we took for two windows is one
-        if self._step:
+        if self._trying:
             self.refusals += 1
             self.sure = True
         if self._struck_at != self.opened:  # once a window
             self._strikes, self._struck_at = self._strikes + 1, self.opened
-        if self._step or self._strikes > 1:  # one may come from a window that began before we thought
+        if self._strikes > 1 and not self._trying:  # one may come from a window that began before we thought
             self.limit = max(1.0, self.used)
-        self.clean, self._step = 0, 0.0
+        self.clean, self._trying = 0, False
         self.remaining = 0.0
         return True
 
@@ -127,6 +135,8 @@ class Search:
     """Seconds since the epoch: when the first refusal came."""
     sure: bool = True
     """Whether the refusal is one of a rate for certain."""
+    known: bool = False
+    """Whether there is a limit for certain, of which only the numbers are wrong."""
     refused: float = -math.inf
     """Seconds since the epoch: when the last refused request went out."""
     probes: int = 0
@@ -149,7 +159,7 @@ class Search:
 
     def found(self, sent: float, received: float, cost: float) -> Learned | None:
         """What a probe that was served teaches; `None`: nothing that can be relied on."""
-        if self.served < 1 or sent - self.since > SHORT * (sent - self.began):
+        if self.served < 1 or (not self.known and sent - self.since > SHORT * (sent - self.began)):
             return None
         if self.told is not None:
             low, high = self.told.lo - self.since, self.told.hi - self.since

@@ -136,6 +136,7 @@ class Quota:
         if self.remaining is None:
             self._open(left, ends, sent, received, cost, inflight)
         elif ends is not None and not causal and ends.hi + min(ROUNDING, (self.window or 60.0) / 4) <= self.ends.lo:
+            self.usage.spend(cost)
             return changed  # an answer of a window that is over
         else:
             if refused:
@@ -184,10 +185,10 @@ class Quota:
         """Units that are certainly left at `now` (rules 3 and 6); nothing known: none."""
         if self.remaining is None:
             return 0.0
-        pressure = self.usage.pressure(self.window)
+        pressure = self._pressure()
         if not pressure:
             return self.remaining - inflight
-        return self.remaining - inflight - pressure * (now - self.heard) - self.usage.reserve(self.window)
+        return self.remaining - inflight - pressure * (now - self.heard) - self.usage.reserve(pressure)
 
     def restored_at(self) -> float:
         """Seconds since the epoch: when a probe may ask whether something was restored (rule 4)."""
@@ -230,7 +231,7 @@ class Quota:
             return -math.inf
         need, interval = self.usage.need(cost), self.interval
         share = self.remaining - inflight
-        pressure = self.usage.pressure(self.window)
+        pressure = self._pressure()
         if pressure and self.ends.hi < math.inf:
             share -= pressure * max(0.0, self.ends.hi - self.heard)
         if mode == "auto" and backlog * need <= share * cost:
@@ -241,7 +242,8 @@ class Quota:
         if self.ends.lo == -math.inf or not self.has_end:
             return -math.inf
         if share < need:  # others are expected to take the rest, which is worth a look now and then
-            return min(self.heard + LOOK * (self.window or ROUNDING), self.restored_at()) if pressure else -math.inf
+            look = max(self.heard, last) + LOOK * (self.window or ROUNDING)
+            return min(look, self.restored_at()) if pressure else -math.inf
         return last + NEARLY * (self.ends.lo - last) * need / (share + need)
 
     @property
@@ -313,7 +315,7 @@ class Quota:
     def _is_new(self, left: float, ends: Bracket | None, causal: bool) -> bool:
         """Rule 2."""
         if ends is not None and ends.lo >= self.ends.hi:
-            return True
+            return causal or ends.lo >= self.ends.hi + (self.window or 4.0) / 2
         return causal and left > (self.remaining or 0.0) + self._unsaid
 
     def _classify(
@@ -392,6 +394,10 @@ class Quota:
                 ends.shift(ROUNDING)
         else:
             self.continuous = min(EVIDENCE, self.continuous + 2)
+
+    def _pressure(self) -> float:
+        """Units a second to leave to others. What comes back all the time hides what they take; it is heard anew."""
+        return 0.0 if self.kind == "continuous" else self.usage.pressure(self.window)
 
     def _caution(self) -> float:
         """Seconds that the first probe of a policy waits longer: a continuous one has one unit by then."""

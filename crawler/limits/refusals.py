@@ -36,10 +36,11 @@ class Refusals:
     _told: bool = False
     _refused: int = 0
     _served: int = 0
+    _doubted: bool = False
 
     def belongs(self, sent: float) -> bool:
         """Whether a request was on its way when the last refusal came."""
-        return sent <= self.heard
+        return sent < self.heard
 
     def refused(self, sent: float, received: float, *, retry_after: float | None, jitter: float) -> bool:
         """Counts a refusal and waits as told. Returns whether it is the first of its burst.
@@ -71,33 +72,37 @@ class Refusals:
         """Waits for the next probe of the search."""
         assert self.search is not None
         if first or retry_after is not None:
-            at = self.search.refuse(sent, received, retry_after)
+            at = self.search.refuse(sent, received, None if retry_after is None else retry_after + self.pad)
             if retry_after is None:
                 self.gate = max(self.gate, at)
                 self.probing = True
         else:
             self.search.refused = max(self.search.refused, sent)
 
-    def served(self, sent: float, received: float, cost: float) -> tuple[bool, Learned | None]:
-        """Counts a success. Returns whether it ended a wait, and the limit that it teaches."""
+    def served(self, sent: float, received: float, cost: float) -> tuple[str, Learned | None]:
+        """Counts a success. Returns what it ended (``wait``, ``doubt`` or nothing), and the limit that it teaches."""
         if self.belongs(sent):
             self._served += 1
             if self.search is not None:
                 self.search.served += cost
-            return False, None
-        found = self.search.found(sent, received, cost) if self.search is not None else None
-        ended = self.in_row > 0
+            return "", None
+        if self.in_row == 0:
+            return "", None
+        doubted = self._doubted and self.in_row == 1
+        found = self.search.found(sent, received, cost) if self.search is not None and not doubted else None
         self.lift()
-        return ended, found
+        return "doubt" if doubted else "wait", found
 
-    def is_concurrency(self) -> bool:
-        """Whether most of what was in flight at an unexplained refusal was served: then they were too many at once.
+    def is_doubtful(self) -> bool:
+        """Whether it may be that there were just too many at once: what was in flight beside them was mostly served."""
+        alone = self.search is None or self._told or self.in_row != 1
+        return not alone and not self._doubted and self._served >= self._refused
 
-        To be asked when all of it is back.
-        """
-        return self.search is not None and not self._told and self.in_row == 1 and self._served >= self._refused
+    def doubt(self, now: float) -> None:
+        """All of the burst is back: one request goes alone, at once. A limit of a rate refuses that as well."""
+        self.gate, self.probing, self._doubted = now, True, True
 
     def lift(self) -> None:
         """Waits no longer."""
         self.gate, self.probing, self.search = -math.inf, False, None
-        self.in_row, self._refused, self._served = 0, 0, 0
+        self.in_row, self._refused, self._served, self._doubted = 0, 0, 0, False

