@@ -10,9 +10,10 @@ import attrs
 import msgspec
 from attrs.validators import instance_of, optional
 
+from crawler.limits.forecast import Event
+
 if TYPE_CHECKING:
     from crawler.errors import RequestError
-    from crawler.limits.governor import Event
     from crawler.messages.request import Request
     from crawler.messages.response import Response
 
