@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.engine import ItemStream, Job, Report, crawl, run, stream
+from crawler.engine import ItemStream, Job, Report, RetryPolicy, crawl, run, stream
 from crawler.errors import (
     BadStatus,
     BodyTooLarge,
@@ -60,6 +60,7 @@ __all__ = [
     "RequestError",
     "Response",
     "Retry",
+    "RetryPolicy",
     "Row",
     "Selector",
     "SelectorList",

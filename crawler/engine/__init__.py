@@ -5,5 +5,6 @@ from __future__ import annotations
 from crawler.engine.entry import ItemStream, crawl, run, stream
 from crawler.engine.job import Job
 from crawler.engine.report import Report
+from crawler.engine.retries import RetryPolicy
 
-__all__ = ["ItemStream", "Job", "Report", "crawl", "run", "stream"]
+__all__ = ["ItemStream", "Job", "Report", "RetryPolicy", "crawl", "run", "stream"]

@@ -1,94 +1,23 @@
-"""One attempt, with the hooks `answer` and `fetch` around it; and how often and when it is tried again."""
+"""One attempt, with the hooks `answer` and `fetch` around it."""
 
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
+from crawler.engine.retries import is_transient
 from crawler.errors import BadStatus, HookError, RequestError
 from crawler.fetch.downloader import Downloader
-from crawler.frontier import Ticket
 from crawler.hooks.table import Hook, HookTable
-from crawler.limits.backoff import full_jitter
 from crawler.limits.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
-from crawler.settings import Settings
 
-__all__ = ["Attempts", "RetryPolicy", "is_transient"]
+__all__ = ["Attempts"]
 
-IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-"""RFC 9110 section 9.2.2."""
-TRANSIENT: Final = frozenset({408, 425, 429})
-UNAVAILABLE: Final = 503
-MOST_REFUSALS: Final = 20
-"""How often one request may be refused before that counts as attempts."""
-MOST_SILENT: Final = 5
-"""How often it may be answered with 503 and not a word on when to come again: that page may just be broken."""
-LONGEST_WAIT: Final = 86_400.0
-"""Seconds: who has to be waited for longer is given up."""
 log = logging.getLogger("crawler.engine")
 
 Answer = Response | Retry | Drop
-
-
-def is_transient(status: int) -> bool:
-    """Whether a status says nothing about the resource: try again (408, 425, 429 and 5xx)."""
-    return status in TRANSIENT or status >= 500
-
-
-class RetryPolicy:
-    """When a request is tried again.
-
-    Parameters:
-        settings: attempts and backoff.
-        chance: where jitter comes from.
-    """
-
-    def __init__(self, settings: Settings, chance: random.Random) -> None:
-        self._settings = settings
-        self._chance = chance
-
-    def is_free(self, ticket: Ticket, error: BadStatus, now: float) -> bool:
-        """Whether a refused request goes back without having used up an attempt: its lane or budget waits for it.
-
-        Parameters:
-            ticket: what was refused.
-            error: how.
-            now: seconds since the epoch.
-        """
-        request = ticket.request
-        if request.method not in IDEMPOTENT and error.status == UNAVAILABLE:
-            return False
-        most = MOST_REFUSALS
-        if error.status == UNAVAILABLE and error.retry_after is None:
-            most = MOST_SILENT if request.attempts is None else 0
-        stalled = ticket.lane.throttle.is_stalled(now)
-        return ticket.pending.refusals < most and not stalled and (error.retry_after or 0.0) <= LONGEST_WAIT
-
-    def wait(self, request: Request, attempts: int, error: RequestError | Retry) -> float | None:
-        """Seconds until the next attempt; `None`: there is none.
-
-        Parameters:
-            request: what was asked.
-            attempts: attempts made so far.
-            error: why the last one was no answer.
-        """
-        if attempts >= (request.attempts or self._settings.attempts):
-            return None
-        if isinstance(error, Retry):
-            stated = error.after
-        elif error.retryable and (request.method in IDEMPOTENT or isinstance(error, BadStatus)):
-            stated = error.retry_after
-        else:
-            return None
-        backoff = full_jitter(
-            attempts, base=self._settings.backoff_base, cap=self._settings.backoff_max, random=self._chance
-        )
-        if stated is None:
-            return backoff
-        return stated if stated <= LONGEST_WAIT else None
 
 
 class Attempts:

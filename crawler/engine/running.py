@@ -15,10 +15,11 @@ import trio
 import trio_util
 
 from crawler.engine.admission import Admission
-from crawler.engine.attempt import Attempts, RetryPolicy
+from crawler.engine.attempt import Attempts
 from crawler.engine.clock import Clock
 from crawler.engine.handlers import Handlers
 from crawler.engine.inline import Inline, current_ticket
+from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsAsker
 from crawler.engine.shutdown import Shutdown
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
@@ -91,6 +92,7 @@ class RunningCrawl:
         self.admission = Admission(Scope(spider.allowed_domains, settings.max_depth), table)
         chance = random.Random()
         self.retries = RetryPolicy(settings, chance)
+        """Whether and when a request is made again."""
         self.downloader = Downloader(transport, settings, self.clock)
         self.attempts = Attempts(self.downloader, table, self.clock)
         states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]

@@ -255,12 +255,14 @@ class Worker:
     ) -> None:
         """Another attempt, if there is one; else it has failed for good."""
         crawl = self._crawl
-        if ticket.was_refused and isinstance(error, BadStatus) and crawl.retries.is_free(ticket, error, crawl.clock()):
-            log.debug("refused with %s, it goes back: %s", error.status, ticket.request.url)
-            ticket.pending.refusals += 1
-            outcome.kind = Kind.RETRY
-            outcome.attempts -= 1
-            return
+        if ticket.was_refused and isinstance(error, BadStatus):
+            stalled = ticket.lane.throttle.is_stalled(crawl.clock())
+            if not stalled and crawl.retries.goes_back(ticket.request, error, ticket.pending.refusals):
+                log.debug("refused with %s, it goes back: %s", error.status, ticket.request.url)
+                ticket.pending.refusals += 1
+                outcome.kind = Kind.RETRY
+                outcome.attempts -= 1
+                return
         wait = crawl.retries.wait(ticket.request, outcome.attempts, error)
         if wait is not None:
             log.debug("again in %.1f s: %s", wait, ticket.request.url)

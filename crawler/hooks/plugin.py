@@ -34,6 +34,9 @@ class Crawl(Protocol):
     def stats(self) -> Stats:
         """What has been counted so far."""
 
+    retries: Any
+    """The `RetryPolicy` in force: a `lifespan` may put another in its place."""
+
     @property
     def spider(self) -> Any:
         """The spider."""
