@@ -295,7 +295,9 @@ class Governor:
         events = self._hear(grant, exchange)
         if refusals.belongs(sent) and not refusals.in_row:
             return events  # of a burst that is over
-        first = refusals.refused(sent, received, retry_after=told, jitter=stated_jitter(told or 0.0, random=self._chance))
+        first = refusals.refused(
+            sent, received, retry_after=told, jitter=stated_jitter(told or 0.0, random=self._chance)
+        )
         guilty = self._explain(grant.cost, declared, sent)
         if guilty is None:
             if refusals.search is None:

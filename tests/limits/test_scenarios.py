@@ -8,6 +8,7 @@ quota that was used. Unless stated otherwise 300 requests go to a server that al
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
 import math
 import random
@@ -69,7 +70,7 @@ def rate(run: Run, begin: float, end: float) -> float:
 
 def longest_pause(run: Run) -> float:
     served = [0.0, *run.server.served]
-    return max(after - before for before, after in zip(served, served[1:], strict=False))
+    return max(after - before for before, after in itertools.pairwise(served))
 
 
 # ---- 1: a known fixed window -----------------------------------------------------------------------------------------
@@ -81,7 +82,8 @@ ROUNDINGS = ["ceil", "floor", "exact"]
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_1_a_fixed_window(rounding, window):
     """A server that states neither its window nor fractions of seconds, and rounds them down, is refused once at most:
-    that its word comes a second early cannot be told from a window that began by the clock."""
+    that its word comes a second early cannot be told from a window that began by the clock.
+    """
     made = runs(fixed, words=lambda: Words(rounding=rounding, window=window))
     assert refusals(made) <= (rounding == "floor" and not window)
     assert efficiency(made) >= 0.98
@@ -111,7 +113,7 @@ def test_1_an_endless_backlog_uses_the_quota_up():
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "no-reset"])
 def test_1_a_server_that_keeps_its_reset_to_itself(reset):
-    """Without a reset requests are spread at the average rate: no phase is known, so that five windows are the least."""
+    """Without a reset no phase is known: requests are spread at the average rate, and five windows are the least."""
     made = runs(fixed, words=lambda: Words(reset=reset))
     assert refusals(made) == 0
     assert efficiency(made, LEAST if reset else 5 * W) >= 0.98
@@ -120,7 +122,8 @@ def test_1_a_server_that_keeps_its_reset_to_itself(reset):
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_1_a_short_window(rounding):
     """Twenty in five seconds. A server that rounds down is found out by one refusal: in so short a window a second of
-    caution would cost more."""
+    caution would cost more.
+    """
     made = runs(
         lambda chance: [Fixed(q=20, w=5.0)],
         words=lambda: Words(rounding=rounding),
@@ -208,7 +211,8 @@ def test_5_a_hidden_policy():
 
 def test_5_a_hidden_policy_of_which_refusals_say_nothing_either():
     """A window of 50 s is taken for a minute: nothing that is said tells them apart, and a minute is what people choose.
-    So of the least time five sixths are the best, less the ten seconds after the minute's first burst."""
+    So of the least time five sixths are the best, less the ten seconds after the minute's first burst.
+    """
     words = Words(hidden=frozenset(["minute", "day"]), retry_after=False)
     made = runs(several, words=lambda: words)
     assert refusals(made) <= LANE + 3
@@ -272,7 +276,8 @@ def test_7_only_refusals_say_how_long_to_wait(limits, rounding):
 @pytest.mark.parametrize("status", [429, 403, 503])
 def test_7_nothing_is_said_at_all(status):
     """After the first breach the length of the window is searched for by single probes at the usual lengths: six of them
-    are refused before that of a minute is not. No client can do without: each of them tells two lengths apart."""
+    are refused before that of a minute is not. No client can do without: each of them tells two lengths apart.
+    """
     made = runs(fixed, words=lambda: Words(headers=False, retry_after=False), server={"status": status})
     for run in made:
         first = [at for at in run.server.refused if at <= run.server.refused[0] + 0.5]
@@ -286,7 +291,8 @@ def test_7_nothing_is_said_at_all(status):
 def test_7_nothing_is_said_and_windows_begin_by_the_clock():
     """The phase of the windows is never told. A part of one is mistaken for a short one, until it proves too short; and
     the last burst may fall into two windows of ours but one of theirs. The least time that assumes a known phase is out
-    of reach: what is kept is that nothing is lost, and that refusals are those of two searches and one burst."""
+    of reach: what is kept is that nothing is lost, and that refusals are those of two searches and one burst.
+    """
     made = runs(aligned, words=lambda: Words(headers=False, retry_after=False))
     assert refusals(made) <= 2 * LANE + 2 * 6
     assert efficiency(made) >= 0.75
@@ -330,7 +336,8 @@ class Greedy(Governor):
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.8])
 def test_9_others_share_the_quota(share):
     """Others ask at random, for this share of the quota on average; however many they are, together they are the same
-    stream. What they are refused on our account is what they are refused with us less what they are refused alone."""
+    stream. What they are refused on our account is what they are refused with us less what they are refused alone.
+    """
     windows = 5
 
     def shared(governor: type[Governor] | None, seed: int) -> Run:
