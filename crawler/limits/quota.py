@@ -80,6 +80,7 @@ class Quota:
     """Seconds that one word may at most make us wait."""
     _asked_again: int = 0
     _unsaid: float = 0.0
+    _silent: float = 0.0
     _silence_is_free: bool = False
 
     # ---- what answers teach ------------------------------------------------------------------------------------------
@@ -153,6 +154,7 @@ class Quota:
             self.count_window(self.limit - cost, sent, received)
         elif not self._silence_is_free:
             self.spend(cost)
+            self._silent += cost
         return True
 
     def count_window(self, left: float, sent: float, received: float, margin: float = 0.0) -> None:
@@ -287,7 +289,7 @@ class Quota:
         return answer.ends is not None and not answer.causal and answer.ends.hi + slack <= self.ends.lo
 
     def _is_new(self, answer: Answer) -> bool:
-        """Rule 2. One that others overtook counts only if its end is far off: ends of single units come in any order."""
+        """Rule 2. One that others overtook counts only if its end is far off: ends of single units have no order."""
         if answer.ends is not None and answer.ends.lo >= self.ends.hi:
             return answer.causal or answer.ends.lo >= self.ends.hi + (self.window.length or 4.0) / 2
         return answer.causal and answer.left > (self.remaining or 0.0) + self._unsaid
@@ -348,7 +350,7 @@ class Quota:
         self.window.end(self.ends)
         self.epoch += 1
         self.ends, self.remaining = ends, left
-        self._asked_again, self._unsaid = 0, 0.0
+        self._asked_again, self._unsaid, self._silent = 0, 0.0, 0.0
         self.usage.open(left, received, None if self.limit is None else self.limit - left)
 
     def _go_on(self, answer: Answer) -> None:
@@ -361,9 +363,9 @@ class Quota:
                 self.ends.narrow(answer.ends)
         if answer.causal:  # rule 1
             self.remaining = answer.left
-            self._silence_is_free |= answer.left > before  # what was counted without a word, the server did not count
+            self._silence_is_free |= self._silent > 0 and answer.left > before - answer.cost
             self._asked_again += answer.left < answer.cost
-            self._unsaid = 0.0
+            self._unsaid = self._silent = 0.0
         else:
             self.remaining = min(before, answer.left)
         if answer.broken:
