@@ -83,17 +83,22 @@ class Forecast:
         fits = max(0.0, left - inflight)
         if quota.limit and left < LOW * quota.limit and self._first("low"):
             events.append(event("low", quota))
-        if left <= inflight + quota.usage.reserve(quota.usage.pressure(quota.window)) and self._first("critical"):
+        if left <= inflight + quota.usage.reserve(quota.pressure) and self._first("critical"):
             events.append(event("critical", quota))
         speed = self.rate + quota.usage.others
-        if backlog > fits and speed > 0 and -math.inf < quota.ends.lo < math.inf and quota.kind != "continuous":
+        if (
+            backlog > fits
+            and speed > 0
+            and -math.inf < quota.ends.lo < math.inf
+            and quota.restoration.kind != "continuous"
+        ):
             breach_at = now + fits / speed
             if breach_at - now < CERTAIN * (quota.ends.lo - now) and self._first("forecast"):
                 events.append(event("forecast", quota, breach_at=breach_at, fits=fits))
         return events
 
     def _count(self, now: float, cost: float) -> None:
-        memory = max(5.0, (self.quota.window or 0.0) / 10)
+        memory = max(5.0, (self.quota.window.length or 0.0) / 10)
         passed = max(0.0, now - self._at)
         self.rate = self.rate * math.exp(-passed / memory) + cost / memory
         self._at = max(self._at, now)

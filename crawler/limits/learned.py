@@ -10,8 +10,9 @@ from typing import Final
 
 import attrs
 
+from crawler.limits.bracket import Bracket
 from crawler.limits.quota import Mode, Quota
-from crawler.limits.window import Bracket, longest_common, next_common, shortest_common
+from crawler.limits.window import Window, longest_common, next_common, shortest_common
 
 __all__ = ["Learned", "Search"]
 
@@ -49,7 +50,8 @@ class Learned(Quota):
 
     def pass_over(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Counts an answer; the first after an end opens a window."""
-        if self.limit is None or self.window is None:
+        length = self.window.length
+        if self.limit is None or length is None:
             return False
         if self.proven == -math.inf:
             self.proven = sent
@@ -60,10 +62,8 @@ class Learned(Quota):
                 self._strikes = 0
             self.clean += self.used >= self.limit
             self._trying = self._tries()
-            self.opened, self.used, self.has_end = sent, cost, True
-            ends = Bracket(sent + self.window, received + self.window + min(MARGIN, self.window / 20))
-            self._start(max(0.0, self.limit + self._trying - cost), ends, received)
-            self.heard = max(self.heard, received)
+            self.opened, self.used = sent, cost
+            self.count_window(self.limit + self._trying - cost, sent, received, min(MARGIN, length / 20))
             return True
         self.spend(cost)
         self.used += cost
@@ -108,8 +108,8 @@ class Learned(Quota):
 
     def resume(self, now: float) -> None:
         """What was in flight when an earlier run broke off is not known: the window is used up."""
-        if self.window is not None:
-            self.exhaust(min(max(self.ends.hi, now), now + self.window))
+        if self.window.length is not None:
+            self.exhaust(min(max(self.ends.hi, now), now + self.window.length))
 
     def _is_confirmed(self) -> bool:
         """Whether a window has been used up, ended as believed, and used up again."""
@@ -169,6 +169,6 @@ class Search:
             window = shortest_common(self.refused - self.since, high) or high
         if window <= 0:
             return None
-        quota = Learned(name=self.name, limit=self.served, window=window, sure=self.sure)
+        quota = Learned(name=self.name, limit=self.served, window=Window(window), sure=self.sure)
         quota.pass_over(sent=sent, received=received, cost=cost)
         return quota

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from crawler.limits.bracket import Bracket
+from crawler.limits.kinds import EVIDENCE
 from crawler.limits.learned import Learned
-from crawler.limits.quota import EVIDENCE, Quota
-from crawler.limits.window import Bracket
+from crawler.limits.quota import Quota
 
 __all__ = ["load", "number", "save"]
 
@@ -24,23 +25,23 @@ def number(value: Any, low: float = -LARGE, high: float = LARGE) -> float | None
 
 def save(quota: Quota) -> dict[str, Any]:
     """What is worth keeping of a quota."""
-    usage = quota.usage
+    usage, restoration = quota.usage, quota.restoration
     saved: dict[str, Any] = {
         "unit": quota.unit if quota.unit != "requests" else None,
         "limit": quota.limit,
-        "window": quota.window,
-        "rate": quota.rate,
+        "window": quota.window.length,
+        "rate": restoration.rate,
         "left": quota.remaining,
         "lo": _finite(quota.ends.lo),
         "hi": _finite(quota.ends.hi),
         "heard": _finite(quota.heard),
-        "pad": quota.pad or None,
+        "pad": quota.window.pad or None,
         "others": round(usage.others, 6) or None,
         "price": None if usage.counts_requests else usage.price,
-        "fixed": quota.fixed or None,
-        "continuous": quota.continuous or None,
-        "flows": quota.flows,
-        "declared": [quota.limit_declared, quota.window_declared, quota.has_end],
+        "fixed": restoration.fixed or None,
+        "continuous": restoration.continuous or None,
+        "flows": restoration.flows,
+        "declared": [quota.limit_declared, quota.window.declared, quota.window.stated],
     }
     if isinstance(quota, Learned):
         saved["declared"] = None
@@ -58,8 +59,8 @@ def load(name: str, saved: Any) -> Quota | None:
         name=name, unit=unit if isinstance(unit, str) else "requests"
     )
     quota.limit = number(saved.get("limit"), 0.0)
-    quota.window = number(saved.get("window"), 1e-3, 400 * DAY)
-    quota.rate = number(saved.get("rate"), 1e-9)
+    quota.window.length = number(saved.get("window"), 1e-3, 400 * DAY)
+    quota.restoration.rate = number(saved.get("rate"), 1e-9)
     quota.remaining = number(saved.get("left"), 0.0)
     lo, hi, heard = (number(saved.get(key), 0.0) for key in ("lo", "hi", "heard"))
     quota.ends = Bracket(-math.inf if lo is None else lo, math.inf if hi is None else hi)
@@ -67,18 +68,18 @@ def load(name: str, saved: Any) -> Quota | None:
         return None
     quota.heard = -math.inf if heard is None else heard
     quota.epoch = 1
-    quota.pad = number(saved.get("pad"), 0.0, DAY) or 0.0
+    quota.window.pad = number(saved.get("pad"), 0.0, DAY) or 0.0
     quota.usage.others = number(saved.get("others"), 0.0) or 0.0
     quota.usage.price = number(saved.get("price"), 0.0) or 1.0
-    quota.fixed = int(number(saved.get("fixed"), 0, EVIDENCE) or 0)
-    quota.continuous = int(number(saved.get("continuous"), 0, EVIDENCE) or 0)
+    quota.restoration.fixed = int(number(saved.get("fixed"), 0, EVIDENCE) or 0)
+    quota.restoration.continuous = int(number(saved.get("continuous"), 0, EVIDENCE) or 0)
     flows = saved.get("flows")
-    quota.flows = flows if isinstance(flows, bool) else None
+    quota.restoration.flows = flows if isinstance(flows, bool) else None
     if isinstance(quota, Learned):
         return _learned(quota, learned)
     match saved.get("declared"):
         case [bool(limit), bool(window), bool(end)]:
-            quota.limit_declared, quota.window_declared, quota.has_end = limit, window, end
+            quota.limit_declared, quota.window.declared, quota.window.stated = limit, window, end
     return quota
 
 
@@ -90,7 +91,7 @@ def _learned(quota: Learned, saved: Any) -> Learned | None:
             quota.opened = -math.inf if at is None else at
             quota.refusals = int(number(refusals, 0, 20) or 0)
             quota.clean = int(number(clean, 0) or 0)
-    return quota if quota.limit and quota.window else None
+    return quota if quota.limit and quota.window.length else None
 
 
 def _finite(value: float) -> float | None:

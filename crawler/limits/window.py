@@ -1,14 +1,15 @@
-"""When a window ends: a bracket that every answer narrows, and the lengths that windows usually have."""
+"""`Window`: what is known of the windows of one policy: how long they are, and how the server rounds their ends."""
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from typing import Final
 
 import attrs
 
-__all__ = ["COMMON", "Bracket", "longest_common", "next_common", "shortest_common"]
+from crawler.limits.bracket import ROUNDING, Bracket
+
+__all__ = ["COMMON", "Window", "longest_common", "next_common", "shortest_common"]
 
 COMMON: Final = (
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0,
@@ -16,8 +17,8 @@ COMMON: Final = (
     3600.0, 10800.0, 21600.0, 43200.0, 86400.0,
 )  # fmt: skip
 """Seconds: people choose their windows from these."""
-ROUNDING: Final = 1.0
-"""Seconds: servers state times in whole ones."""
+LONG: Final = 30.0
+"""Seconds: in a window of this length a second lost to caution is worth less than a refusal."""
 
 
 def shortest_common(low: float, high: float) -> float | None:
@@ -36,58 +37,63 @@ def next_common(seconds: float) -> float:
     return COMMON[place] if place < len(COMMON) else (seconds // COMMON[-1] + 1) * COMMON[-1]
 
 
-@attrs.define
-class Bracket:
-    """Something is restored not before `lo` and not after `hi`, in seconds since the epoch."""
+@attrs.define(eq=False)
+class Window:
+    """The windows of one policy."""
 
-    lo: float = -math.inf
-    """The earliest time."""
-    hi: float = math.inf
-    """The latest time."""
-    snapped: tuple[float, float] | None = None
-    """When it ends by the length of the window and its first request, where that was ours."""
-    firm: bool = False
-    """Whether that counts more than words, which seem to be rounded down."""
-    rounded: bool = False
-    """Whether they are so for all that is known."""
+    length: float | None = None
+    """Seconds, as declared or as learned from their ends."""
+    declared: bool = False
+    """Whether that is the server's word."""
+    stated: bool = False
+    """Whether the server states their ends."""
+    pad: float = 0.0
+    """Seconds that stated ends lie too early, since it rounds them down."""
+    _same: int = 0
+    _too_early: int = 0
 
-    def narrow(self, other: Bracket) -> None:
-        """Keeps what both say; where they contradict each other, the new word."""
-        if self.firm:
-            return
-        lo, hi = max(self.lo, other.lo), min(self.hi, other.hi)
-        if self.snapped is not None and ROUNDING / 2 < self.snapped[0] - other.hi <= ROUNDING:
-            self.hi = self.snapped[1]
-            self.firm = self.rounded = True
-        else:
-            self.lo, self.hi = (lo, hi) if lo <= hi else (other.lo, other.hi)
-
-    def snap(self, lo: float, hi: float, *, late: float, careful: bool) -> None:
-        """Narrows its end to that of a window that our own first request opened.
-
-        No window that holds a request ends later than its length after it, so this is never too early. Words that are
-        rounded down name ends that lie up to a second before; but so do those of a server whose windows begin by the
-        clock if we came late, so that the begin stays as stated.
+    def declare(self, length: float | None, reset: tuple[float, float] | None) -> Bracket | None:
+        """Takes the server's words. Returns the end that they state.
 
         Parameters:
-            lo: seconds since the epoch: the length of the window after the request was sent.
-            hi: seconds since the epoch: the length of the window after the answer came.
-            late: seconds for which the last window may have been over.
-            careful: whether to take the later end where it is not clear.
+            length: seconds of one window, if it says so.
+            reset: seconds since the epoch, earliest and latest, if it says so.
         """
-        if not (self.lo - ROUNDING <= hi and lo <= self.hi + ROUNDING):
-            return
-        words = Bracket(self.lo, self.hi)
-        if late < ROUNDING / 4:
-            self.snapped = lo, hi
-            self.hi = hi
-            self.narrow(words)
-        elif self.lo <= hi and lo <= self.hi:
-            self.hi = min(self.hi, hi)
-        elif careful and self.hi < lo:
-            self.hi, self.firm = hi, True
+        if length is not None and length > 0:
+            self.length, self.declared = length, True
+        if reset is None:
+            return None
+        self.stated = True
+        return Bracket(reset[0] + self.pad, reset[1] + self.pad)
 
-    def shift(self, seconds: float) -> None:
-        """Moves it into the future."""
-        self.lo += seconds
-        self.hi += seconds
+    def begin(self, ends: Bracket, *, last: Bracket, sent: float, received: float, first: bool) -> None:
+        """A window has begun: learns its length, and narrows its end by that.
+
+        Parameters:
+            ends: its end, as stated.
+            last: the end of the one before.
+            sent: seconds since the epoch: when the request went out whose answer says so.
+            received: seconds since the epoch: when that came.
+            first: whether that was the first request of the window.
+        """
+        if not self.declared:
+            self._learn(ends, last, sent, received, first=first)
+        if first and self.length is not None and (self.declared or self._same > 1):
+            late = max(0.0, sent - last.lo) if last.is_known() else 0.0
+            careful = self.length >= LONG
+            ends.snap(sent + self.length, received + self.length, late=late, careful=careful)
+
+    def end(self, ends: Bracket) -> None:
+        """A window has ended: what its answers showed of the server's rounding counts."""
+        self._too_early = self._too_early + 1 if ends.rounded else 0
+        if self._too_early > 1 or (self._too_early and (self.length or 0.0) >= LONG):
+            self.pad = ROUNDING
+
+    def _learn(self, ends: Bracket, last: Bracket, sent: float, received: float, *, first: bool) -> None:
+        """The usual length that fits the time from the window's first request, or from the last end, to its end."""
+        length = longest_common(ends.lo - received, ends.hi - sent) if first else None
+        if length is None and last.hi <= sent <= last.hi + 2 * ROUNDING < ends.lo:
+            length = longest_common(ends.lo - last.hi, ends.hi - last.lo)
+        if length is not None:
+            self._same = self._same + 1 if length == self.length else 1
+            self.length = max(self.length or 0.0, length)

@@ -8,6 +8,7 @@ quota that was used. Unless stated otherwise 300 requests go to a server that al
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
 import math
 import random
@@ -69,7 +70,7 @@ def rate(run: Run, begin: float, end: float) -> float:
 
 def longest_pause(run: Run) -> float:
     served = [0.0, *run.server.served]
-    return max(after - before for before, after in zip(served, served[1:], strict=False))
+    return max(after - before for before, after in itertools.pairwise(served))
 
 
 # ---- 1: a known fixed window -----------------------------------------------------------------------------------------
@@ -80,8 +81,9 @@ ROUNDINGS = ["ceil", "floor", "exact"]
 @pytest.mark.parametrize("window", [True, False], ids=["window-stated", "window-not-stated"])
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_1_a_fixed_window(rounding, window):
-    """A server that states neither its window nor fractions of seconds, and rounds them down, is refused once at most:
-    that its word comes a second early cannot be told from a window that began by the clock.
+    """One refusal, once, by a server that states no window and rounds down.
+
+    That its word comes a second early cannot be told from a window that began by the clock.
     """
     made = runs(fixed, words=lambda: Words(rounding=rounding, window=window))
     assert refusals(made) <= (rounding == "floor" and not window)
@@ -112,7 +114,7 @@ def test_1_an_endless_backlog_uses_the_quota_up():
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "no-reset"])
 def test_1_a_server_that_keeps_its_reset_to_itself(reset):
-    """Without a reset requests are spread at the average rate: no phase is known, so that five windows are the least."""
+    """Without a reset no phase is known: requests are spread at the average rate, and five windows are the least."""
     made = runs(fixed, words=lambda: Words(reset=reset))
     assert refusals(made) == 0
     assert efficiency(made, LEAST if reset else 5 * W) >= 0.98
@@ -120,8 +122,9 @@ def test_1_a_server_that_keeps_its_reset_to_itself(reset):
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_1_a_short_window(rounding):
-    """Twenty in five seconds. A server that rounds down is found out by one refusal: in so short a window a second of
-    caution would cost more.
+    """Twenty in five seconds.
+
+    A server that rounds down is found out by one refusal: in so short a window a second of caution would cost more.
     """
     made = runs(
         lambda chance: [Fixed(q=20, w=5.0)],
@@ -209,8 +212,9 @@ def test_5_a_hidden_policy():
 
 
 def test_5_a_hidden_policy_of_which_refusals_say_nothing_either():
-    """A window of 50 s is taken for a minute: nothing that is said tells them apart, and a minute is what people choose.
-    So of the least time five sixths are the best, less the ten seconds after the minute's first burst.
+    """A window of 50 s is taken for a minute: nothing that is said tells them apart, and people choose minutes.
+
+    So five sixths are the best that can be had; one window more goes by where the last burst meets the true one.
     """
     words = Words(hidden=frozenset(["minute", "day"]), retry_after=False)
     made = runs(several, words=lambda: words)
@@ -274,8 +278,10 @@ def test_7_only_refusals_say_how_long_to_wait(limits, rounding):
 
 @pytest.mark.parametrize("status", [429, 403, 503])
 def test_7_nothing_is_said_at_all(status):
-    """After the first breach the length of the window is searched for by single probes at the usual lengths: six of them
-    are refused before that of a minute is not. No client can do without: each of them tells two lengths apart.
+    """After the first breach single probes at the usual lengths search for that of the window.
+
+    Six of them are refused before that of a minute is not. No client can do without: each tells two lengths apart. One
+    more may go out at once after the burst, to tell a rate from too many at a time.
     """
     made = runs(fixed, words=lambda: Words(headers=False, retry_after=False), server={"status": status})
     for run in made:
@@ -288,9 +294,11 @@ def test_7_nothing_is_said_at_all(status):
 
 
 def test_7_nothing_is_said_and_windows_begin_by_the_clock():
-    """The phase of the windows is never told. A part of one is mistaken for a short one, until it proves too short; and
-    the last burst may fall into two windows of ours but one of theirs. The least time that assumes a known phase is out
-    of reach: what is kept is that nothing is lost, and that refusals are those of two searches and one burst.
+    """The phase of the windows is never told.
+
+    A part of one is mistaken for a short one, until it proves too short; and the last burst may fall into two windows
+    of ours but one of theirs. The least time that assumes a known phase is out of reach: what is kept is that nothing
+    is lost, and that refusals are those of two searches and one burst.
     """
     made = runs(aligned, words=lambda: Words(headers=False, retry_after=False))
     assert refusals(made) <= 2 * LANE + 2 * 6
@@ -334,8 +342,9 @@ class Greedy(Governor):
 
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.8])
 def test_9_others_share_the_quota(share):
-    """Others ask at random, for this share of the quota on average; however many they are, together they are the same
-    stream. What they are refused on our account is what they are refused with us less what they are refused alone.
+    """Others ask at random, for this share of the quota on average; of however many the stream is made.
+
+    What they are refused on our account is what they are refused with us less what they are refused alone.
     """
     windows = 5
 
