@@ -24,6 +24,7 @@ from crawler.headers import Headers
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.hooks.state import State
 from crawler.html import Link, Selector, SelectorList
+from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
 from crawler.settings import Settings
@@ -48,6 +49,7 @@ __all__ = [
     "ItemStream",
     "Job",
     "JobError",
+    "Limits",
     "Link",
     "Pace",
     "Pause",

@@ -1,0 +1,262 @@
+"""The crawl against servers that limit: nothing is refused that need not be, and what is refused comes back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+import trio
+from support.trees import FREE, Follow
+from trio.testing import MockClock
+
+from crawler import (
+    Failure,
+    Limits,
+    Pace,
+    Plugin,
+    Produced,
+    Request,
+    Response,
+    RetryPolicy,
+    Settings,
+    Spider,
+    Usage,
+    crawl,
+)
+from crawler.testing import FakeSite, Page, collect
+
+
+@attrs.define
+class Limited(httpx.AsyncBaseTransport):
+    """A server with fixed windows that says so in the form of the sixth draft; it counts itself."""
+
+    limit: int = 20
+    window: float = 5.0
+    says: bool = True
+    key: bool = False
+    """Whether one quota is for all hosts."""
+    served: list[str] = attrs.field(factory=list)
+    refused: list[str] = attrs.field(factory=list)
+    windows: dict[str, tuple[float, int]] = attrs.field(factory=dict)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await trio.sleep(0.05)
+        now = trio.current_time()
+        host = "" if self.key else request.url.host
+        opened, used = self.windows.get(host, (-math.inf, 0))
+        if now >= opened + self.window:
+            opened, used = now, 0
+        fits = used < self.limit
+        self.windows[host] = opened, used + fits
+        reset = math.ceil(opened + self.window - now)
+        fields = {"RateLimit-Limit": str(self.limit), "RateLimit-Remaining": str(self.limit - used - fits)}
+        fields |= {"RateLimit-Reset": str(reset), "RateLimit-Policy": f"{self.limit};w={self.window:g}"}
+        (self.served if fits else self.refused).append(str(request.url))
+        await trio.sleep(0.05)
+        if not fits:
+            return httpx.Response(429, headers={"Retry-After": str(reset)} if self.says else {})
+        return httpx.Response(200, headers=fields if self.says else {}, content=b"x")
+
+
+class Pages(Spider):
+    """Numbered pages of one or several hosts."""
+
+    settings = FREE
+
+    def __init__(self, n: int = 100, hosts: int = 1, **options: Any) -> None:
+        super().__init__()
+        self.n, self.hosts, self.options = n, hosts, options
+
+    def start(self) -> Iterator[Request]:
+        for number in range(self.n):
+            yield Request(f"https://h{number % self.hosts}.test/{number}", **self.options)
+
+    def parse(self, response: Response) -> Produced:
+        yield {"url": response.url}
+
+
+async def test_a_declared_quota_is_used_up_and_never_overspent(autojump_clock: MockClock) -> None:
+    server = Limited()
+    report = await crawl(Pages(), transport=server)
+    assert (report.pages, report.failed, server.refused) == (100, 0, [])
+    assert len(set(server.served)) == len(server.served) == 100
+    assert report.seconds <= 20 * 1.05
+    lane = report.lanes["https://h0.test"]
+    assert lane["refusals"] == 0
+    assert lane["waited"]["pace"] > 10
+    [quota] = lane["quotas"].values()
+    assert (quota["limit"], quota["window"], quota["kind"]) == (20, 5, "fixed")
+
+
+async def test_a_limit_that_nobody_tells_costs_few_refusals_and_no_page(autojump_clock: MockClock) -> None:
+    server = Limited(says=False)
+    report = await crawl(Pages(200), transport=server)
+    assert (report.pages, report.failed) == (200, 0)
+    assert sorted(server.served) == sorted({f"https://h0.test/{n}" for n in range(200)})
+    assert len(server.refused) <= 8 + 3
+    assert report.lanes["https://h0.test"]["refusals"] == len(server.refused)
+
+
+async def test_a_refusal_uses_up_no_attempt_and_the_request_keeps_its_place(autojump_clock: MockClock) -> None:
+    seen: list[tuple[str, int]] = []
+
+    class Look(Pages):
+        def parse(self, response: Response) -> Produced:
+            seen.append((response.url, response.attempt))
+
+    site = FakeSite({"https://h0.test/0": [*[Page(status=429, headers={"Retry-After": "7"})] * 6, "x"]}
+                    | {f"https://h0.test/{n}": "x" for n in range(1, 4)})  # fmt: skip
+    report = await crawl(Look(4, attempts=1), settings=Settings(per_domain=1), transport=site.transport)
+    assert report.failed == 0
+    assert seen[0] == ("https://h0.test/0", 1)
+    assert [visit.at for visit in site.visits("https://h0.test/0")] == pytest.approx([7 * n for n in range(7)], abs=7.0)
+
+
+async def test_a_lane_that_waits_for_an_hour_holds_no_other_up(autojump_clock: MockClock) -> None:
+    hosts = 50
+    pages: dict[str, Any] = {f"https://h{n}.test/{n + hosts * m}": "x" for n in range(hosts) for m in range(10)}
+    free = await crawl(Pages(500, hosts), settings=Settings(workers=4), transport=FakeSite(pages).transport)
+    blocked = pages | {"https://h7.test/7": [Page(status=429, headers={"Retry-After": "3600"}), "x"]}
+    times: dict[str, float] = {}
+
+    class Timed(Pages):
+        def parse(self, response: Response) -> Produced:
+            times[response.url] = trio.current_time() - started
+
+    started = trio.current_time()
+    report = await crawl(Timed(500, hosts), settings=Settings(workers=4), transport=FakeSite(blocked).transport)
+    assert (report.pages, report.failed) == (500, 0)
+    others = max(at for url, at in times.items() if "//h7." not in url)
+    assert others <= max(free.seconds * 1.02, 0.001)
+    assert 3600 <= report.seconds <= 3602
+
+
+async def test_a_host_that_refuses_everything_stalls_and_what_waits_there_fails_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    failures: list[str] = []
+
+    class Fails(Pages):
+        def start(self) -> Iterator[Request]:
+            for request in super().start():
+                yield request.altered(errback="lost")
+
+        def lost(self, failure: Failure) -> None:
+            failures.append(failure.reason)
+
+    site = FakeSite({f"https://h0.test/{n}": Page(status=503) for n in range(300)})
+    report = await crawl(Fails(300), transport=site.transport)
+    assert report.pages == 0
+    assert report.failed == len(failures) == 300
+    assert failures.count("refused") > 200
+    assert report.seconds < 2 * 3600
+    assert len(site.log) < 150
+
+
+async def test_lanes_share_a_budget_which_is_neither_overspent_nor_wasted(autojump_clock: MockClock) -> None:
+    server = Limited(key=True)
+    report = await crawl(Pages(100, hosts=5, quotas={"key:A": 1}), transport=server)
+    assert (report.pages, report.failed, server.refused) == (100, 0, [])
+    assert report.seconds <= 20 * 1.3
+    assert [quota["limit"] for quota in report.lanes["key:A"]["quotas"].values()] == [20]
+
+
+async def test_a_budget_has_a_pace_of_its_own_and_what_costs_more_waits_longer(autojump_clock: MockClock) -> None:
+    pacing = {"points": Pace(rate="60/min")}
+    site = FakeSite({f"https://h{n % 3}.test/{n}": "x" for n in range(30)})
+    started = trio.current_time()
+    report = await crawl(
+        Pages(30, hosts=3, quotas={"points": 2}), settings=Settings(pacing=pacing), transport=site.transport
+    )
+    assert report.pages == 30
+    assert 29 * 2 <= trio.current_time() - started <= 30 * 2 + 1
+    starts = sorted(visit.at for visit in site.log)
+    assert min(b - a for a, b in zip(starts, starts[1:], strict=False)) >= 2 - 1e-6
+
+
+async def test_crawls_that_are_given_the_same_limits_share_a_budget(autojump_clock: MockClock) -> None:
+    server = Limited(key=True, limit=10)
+    limits = Limits()
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(lambda: crawl(Pages(30, hosts=2, quotas={"k": 1}), transport=server, limits=limits))
+    assert len(server.served) == 60
+    assert len(server.refused) <= 2
+
+
+async def test_the_second_run_of_a_job_knows_what_the_first_has_learned(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    server = Limited(says=False)
+    first = await crawl(Pages(150), settings=Settings(max_pages=80), job=tmp_path / "job", transport=server)
+    assert first.finished == "max_pages"
+    refused = len(server.refused)
+    assert refused > 0
+    await trio.sleep(60)
+    second = await crawl(Pages(150), job=tmp_path / "job", transport=server)
+    assert (second.pages, second.failed) == (150, 0)
+    assert len(server.refused) - refused <= 1
+
+
+async def test_measure_is_told_how_quotas_stand(autojump_clock: MockClock) -> None:
+    seen: list[Usage] = []
+
+    class Meter(Plugin):
+        def measure(self, usage: Usage) -> None:
+            seen.append(usage)
+
+    await crawl(Pages(40), plugins=[Meter()], transport=Limited())
+    kinds = {usage.event for usage in seen}
+    assert {"answer", "low"} <= kinds
+    low = next(usage for usage in seen if usage.event == "low")
+    assert low.scope == low.lane == "https://h0.test"
+    assert low.quota is not None
+    assert low.quota.limit == 20
+    assert low.quota.remaining < 4
+    answers = [usage for usage in seen if usage.event == "answer"]
+    assert len(answers) == 40
+    [policy] = answers[5].quotas["https://h0.test"].values()
+    assert policy["remaining"] == 14
+
+
+async def test_a_lane_begins_with_one_request_and_takes_more_as_answers_come(autojump_clock: MockClock) -> None:
+    flying: list[int] = []
+    now = 0
+
+    async def page(request: httpx.Request) -> str:
+        nonlocal now
+        now += 1
+        flying.append(now)
+        await trio.sleep(1)
+        now -= 1
+        return "x"
+
+    site = FakeSite({f"https://h0.test/{n}": page for n in range(60)})
+    await crawl(Pages(60), transport=site.transport)
+    assert flying[:3] == [1, 1, 2]
+    assert max(flying) == 8
+
+
+async def test_a_policy_of_retries_can_be_replaced(autojump_clock: MockClock) -> None:
+    class Never(RetryPolicy):
+        def goes_back(self, request: Request, error: Any, refusals: int) -> bool:
+            return False
+
+        def wait(self, request: Request, attempts: int, error: Any) -> float | None:
+            return None
+
+    class Once(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> Any:
+            crawl.retries = Never(crawl.settings)
+            yield
+
+    site = FakeSite({"/": [Page(status=429), "x"]})
+    found = await collect(Follow(), site, plugins=[Once()])
+    assert (found.report.failed, len(site.log)) == (1, 1)
