@@ -227,11 +227,11 @@ class Governor:
         return True
 
     def _add(self, quota: Quota) -> None:
+        if len(self._quotas) >= MOST and quota.name not in self._quotas:
+            self._drop(min(self._quotas.values(), key=lambda other: other.heard))
         quota.longest = self._longest
         self._quotas[quota.name] = quota
         self._forecasts[quota.name] = Forecast(quota)
-        if len(self._quotas) > MOST:
-            self._drop(min(self._quotas.values(), key=lambda other: other.heard))
 
     def _drop(self, quota: Quota) -> None:
         del self._quotas[quota.name], self._forecasts[quota.name]
