@@ -27,10 +27,10 @@ class Gcra:
         """The time, in seconds, from which the next start is allowed."""
         return self.due - (self.burst - 1) * self.interval
 
-    def take(self, now: float) -> None:
-        """Counts a start at `now`."""
-        self.due = max(now, self.due) + self.interval
+    def take(self, now: float, cost: float = 1.0) -> None:
+        """Counts a start at `now` that takes as much as `cost` usual ones."""
+        self.due = max(now, self.due) + self.interval * cost
 
-    def give_back(self) -> None:
+    def give_back(self, cost: float = 1.0) -> None:
         """Undoes one `take` whose request was never sent."""
-        self.due -= self.interval
+        self.due -= self.interval * cost

@@ -117,7 +117,7 @@ class Governor:
         self._last = now
         if self.rates:
             for rate in self.rates:
-                rate.take(now)
+                rate.take(now, cost)
         return grant
 
     def give_back(self, grant: Grant) -> None:
@@ -127,7 +127,7 @@ class Governor:
         if self._last == grant.at:
             self._last = grant.before
         for rate in self.rates:
-            rate.give_back()
+            rate.give_back(grant.cost)
 
     def lost(self, grant: Grant) -> None:
         """A request went out and nobody will hear of its answer: it counts as spent."""
@@ -227,11 +227,11 @@ class Governor:
         return True
 
     def _add(self, quota: Quota) -> None:
+        if len(self._quotas) >= MOST and quota.name not in self._quotas:
+            self._drop(min(self._quotas.values(), key=lambda other: other.heard))
         quota.longest = self._longest
         self._quotas[quota.name] = quota
         self._forecasts[quota.name] = Forecast(quota)
-        if len(self._quotas) > MOST:
-            self._drop(min(self._quotas.values(), key=lambda other: other.heard))
 
     def _drop(self, quota: Quota) -> None:
         del self._quotas[quota.name], self._forecasts[quota.name]

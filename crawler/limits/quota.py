@@ -290,7 +290,7 @@ class Quota:
 
     def _is_new(self, answer: Answer) -> bool:
         """Rule 2. One that others overtook counts only if its end is far off: ends of single units have no order."""
-        if answer.ends is not None and answer.ends.lo >= self.ends.hi:
+        if answer.ends is not None and answer.ends.lo >= self.ends.hi < answer.ends.hi:
             return answer.causal or answer.ends.lo >= self.ends.hi + (self.window.length or 4.0) / 2
         return answer.causal and answer.left > (self.remaining or 0.0) + self._unsaid
 

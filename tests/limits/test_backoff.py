@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.backoff import full_jitter
+from crawler.limits.backoff import decorrelated_jitter, equal_jitter, full_jitter, stated_jitter
 
 
 class Most(random.Random):
@@ -34,3 +34,21 @@ def test_waits_are_spread_over_the_whole_range():
     waits = [full_jitter(3, base=1.0, cap=30.0, random=chance) for _ in range(2000)]
     for low in (0.0, 1.0, 2.0, 3.0):
         assert 400 < sum(low <= wait < low + 1 for wait in waits) < 600
+
+
+@given(st.integers(1, 200), st.floats(0, 100), st.floats(0, 1000), st.integers())
+def test_equal_jitter_waits_at_least_half(attempt, base, cap, seed):
+    upper = full_jitter(attempt, base=base, cap=cap, random=Most())
+    wait = equal_jitter(attempt, base=base, cap=cap, random=random.Random(seed))
+    assert upper / 2 <= wait <= upper
+
+
+@given(st.floats(0, 1000), st.floats(0, 10), st.floats(10, 1000), st.integers())
+def test_decorrelated_jitter_lies_between_its_base_and_thrice_the_last_wait(previous, base, cap, seed):
+    wait = decorrelated_jitter(previous, base=base, cap=cap, random=random.Random(seed))
+    assert base <= wait <= min(cap, max(base, 3 * previous))
+
+
+@given(st.floats(-10, 1e6), st.integers())
+def test_what_is_added_to_a_stated_wait_is_never_negative_and_at_most_a_twentieth_or_a_second(wait, seed):
+    assert 0 <= stated_jitter(wait, random=random.Random(seed)) <= min(1.0, max(0.0, wait) / 20)
