@@ -304,6 +304,8 @@ class Governor:
                 refusals.search = self._search(received, sure=exchange.status == 429)
             refusals.wait_for_search(sent, received, first=first, retry_after=told)
             self._weigh(refusals, received)
+        elif told is None and guilty.restored_at() <= received:
+            refusals.back_off(received)
         if first:
             events.append(event("refused", guilty) if guilty else Event(kind="refused", policy=""))
         return events
