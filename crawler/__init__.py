@@ -24,6 +24,7 @@ from crawler.headers import Headers
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.hooks.state import State
 from crawler.html import Link, Selector, SelectorList
+from crawler.limits.forecast import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
@@ -56,6 +57,7 @@ __all__ = [
     "Plugin",
     "PluginError",
     "Produced",
+    "QuotaEvent",
     "Refused",
     "Report",
     "Request",

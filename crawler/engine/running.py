@@ -31,7 +31,7 @@ from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
 from crawler.limits.declared import Exchange
 from crawler.limits.dialects import refuses
-from crawler.limits.governor import Event
+from crawler.limits.governor import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.messages import Pause, Request, Response, Stop, Usage
 from crawler.scope import Scope
@@ -206,7 +206,7 @@ class RunningCrawl:
     ) -> None:
         """An attempt is over: its limits learn from it, it is counted, the `measure` hooks are asked."""
         lane = ticket.lane
-        events: list[tuple[str, Event]] = []
+        events: list[tuple[str, QuotaEvent]] = []
         if ticket.grants:
             if ticket.sent:
                 events = self.frontier.learn(ticket, self._exchange(ticket, response, error))

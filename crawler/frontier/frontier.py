@@ -23,7 +23,7 @@ from crawler.frontier.lane import Lane, RobotsRules
 from crawler.frontier.starts import Starts
 from crawler.frontier.ticket import Pending, Ticket
 from crawler.limits.declared import Exchange
-from crawler.limits.governor import Event
+from crawler.limits.governor import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
@@ -327,7 +327,7 @@ class Frontier:
             ticket.lane.limiter.release_on_behalf_of(ticket)
             self._offer(ticket.lane)
 
-    def learn(self, ticket: Ticket, exchange: Exchange) -> list[tuple[str, Event]]:
+    def learn(self, ticket: Ticket, exchange: Exchange) -> list[tuple[str, QuotaEvent]]:
         """What came of a start teaches the limits; gives what users may want to know, by lane or budget."""
         self.look(exchange.received)
         changed, events = self.starts.learn(ticket, exchange)

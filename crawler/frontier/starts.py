@@ -10,7 +10,7 @@ from crawler.frontier.budget import Budget
 from crawler.frontier.lane import Lane
 from crawler.frontier.ticket import Ticket
 from crawler.limits.declared import NOTHING, Exchange
-from crawler.limits.governor import Event
+from crawler.limits.governor import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 from crawler.limits.throttle import Throttle
@@ -105,7 +105,7 @@ class Starts:
             throttle.lost(grant)
         return [throttle for throttle, _ in grants]
 
-    def learn(self, ticket: Ticket, exchange: Exchange) -> tuple[list[Throttle], list[tuple[str, Event]]]:
+    def learn(self, ticket: Ticket, exchange: Exchange) -> tuple[list[Throttle], list[tuple[str, QuotaEvent]]]:
         """Tells each throttle what concerns it of an exchange.
 
         What a server declares, and that it is asked too often (429), concerns the first budget that the request names;
@@ -119,7 +119,7 @@ class Starts:
         grants, ticket.grants = ticket.grants, []
         ticket.was_refused = exchange.refused
         of_budget = len(grants) > 1 and (not exchange.refused or exchange.status == TOO_MANY)
-        events: list[tuple[str, Event]] = []
+        events: list[tuple[str, QuotaEvent]] = []
         for index, (throttle, grant) in enumerate(grants):
             whole = index == (1 if of_budget else 0)
             told = exchange if whole else attrs.evolve(exchange, refused=False, declared=NOTHING)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import random
 from typing import Final
 
-__all__ = ["decorrelated_jitter", "equal_jitter", "full_jitter", "stated_jitter"]
+__all__ = ["decorrelated_jitter", "doubled", "equal_jitter", "full_jitter", "stated_jitter"]
 
 STATED: Final = 0.05
 """Share of a stated wait that is added at most."""
+
+
+def doubled(times: int, *, base: float = 1.0, cap: float) -> float:
+    """`base` seconds, doubled so many times, at most `cap`; the rule without chance."""
+    return min(cap, base * 2.0 ** min(times, 62))
 
 
 def full_jitter(attempt: int, *, base: float, cap: float, random: random.Random) -> float:

@@ -9,7 +9,7 @@ import attrs
 
 from crawler.limits.quota import Quota
 
-__all__ = ["Event", "Forecast"]
+__all__ = ["Forecast", "QuotaEvent"]
 
 LOW: Final = 0.2
 """Share of a limit under which a quota is low."""
@@ -18,7 +18,7 @@ CERTAIN: Final = 0.9
 
 
 @attrs.frozen(kw_only=True)
-class Event:
+class QuotaEvent:
     """Something that a user may want to know of a quota."""
 
     kind: str
@@ -37,9 +37,9 @@ class Event:
     """Units that still fit before the reset."""
 
 
-def event(kind: str, quota: Quota, *, breach_at: float | None = None, fits: float | None = None) -> Event:
+def event(kind: str, quota: Quota, *, breach_at: float | None = None, fits: float | None = None) -> QuotaEvent:
     """An event of a policy as it is now."""
-    return Event(
+    return QuotaEvent(
         kind=kind,
         policy=quota.name,
         limit=quota.limit,
@@ -62,7 +62,7 @@ class Forecast:
     _epoch: int = -1
     _said: set[str] = attrs.field(factory=set)
 
-    def update(self, now: float, *, cost: float, inflight: float, backlog: float) -> list[Event]:
+    def update(self, now: float, *, cost: float, inflight: float, backlog: float) -> list[QuotaEvent]:
         """What one more answer makes known.
 
         Parameters:

@@ -14,14 +14,14 @@ import attrs
 
 from crawler.limits.backoff import stated_jitter
 from crawler.limits.declared import NOTHING, Declared, Exchange
-from crawler.limits.forecast import Event, Forecast, event
+from crawler.limits.forecast import Forecast, QuotaEvent, event
 from crawler.limits.gcra import Gcra
 from crawler.limits.learned import Learned, Search
 from crawler.limits.quota import Mode, Quota
 from crawler.limits.refusals import Refusals
 from crawler.limits.saved import load, number, save
 
-__all__ = ["Event", "Governor", "Grant", "Mode"]
+__all__ = ["Governor", "Grant", "Mode", "QuotaEvent"]
 
 LONGEST: Final = 3600.0
 """Seconds: the server's word counts up to here."""
@@ -53,7 +53,7 @@ class Governor:
         chance: where jitter comes from.
     """
 
-    rates: tuple[Gcra, ...] = attrs.field(default=(), converter=tuple)
+    rates: tuple[Gcra, ...] = ()
     mode: Mode = "auto"
     _longest: float = LONGEST
     _chance: random.Random | None = None
@@ -137,7 +137,7 @@ class Governor:
 
     # ---- what answers teach ------------------------------------------------------------------------------------------
 
-    def settle(self, grant: Grant, exchange: Exchange) -> list[Event]:
+    def settle(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         """Learns from what came of a start.
 
         Parameters:
@@ -236,7 +236,7 @@ class Governor:
     def _drop(self, quota: Quota) -> None:
         del self._quotas[quota.name], self._forecasts[quota.name]
 
-    def _hear(self, grant: Grant, exchange: Exchange) -> list[Event]:
+    def _hear(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         events = []
         for word in exchange.declared.observations:
             quota = self._quotas.get(word.policy)
@@ -254,7 +254,7 @@ class Governor:
                 events.append(event("policy_changed", quota))
         return events
 
-    def _pass_over(self, grant: Grant, exchange: Exchange, events: list[Event]) -> None:
+    def _pass_over(self, grant: Grant, exchange: Exchange, events: list[QuotaEvent]) -> None:
         """Counts the answer where it says nothing; a policy that others replaced when it ended is forgotten."""
         named = {word.policy for word in exchange.declared.observations}
         for quota in list(self._quotas.values()):
@@ -265,29 +265,29 @@ class Governor:
                 self._drop(quota)
                 events.append(event("policy_changed", quota))
 
-    def _foretell(self, grant: Grant, exchange: Exchange) -> list[Event]:
+    def _foretell(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         events = []
         for forecast in self._forecasts.values():
             inflight = forecast.quota.usage.inflight(len(self._flying), self._units)
             events += forecast.update(exchange.received, cost=grant.cost, inflight=inflight, backlog=self._backlog)
         return events
 
-    def _succeed(self, refusals: Refusals, grant: Grant, exchange: Exchange) -> list[Event]:
+    def _succeed(self, refusals: Refusals, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         searched = refusals.search is not None
         ended, found = refusals.served(exchange.sent, exchange.received, grant.cost)
         self._weigh(refusals, exchange.received)
         if not ended:
             return []
         if ended == "doubt":
-            return [Event(kind="concurrency", policy="")]
+            return [QuotaEvent(kind="concurrency", policy="")]
         if searched:
             self._since, self._served = exchange.sent, grant.cost
         if found is None:
-            return [Event(kind="recovered", policy="")]
+            return [QuotaEvent(kind="recovered", policy="")]
         self._add(found)
-        return [Event(kind="recovered", policy=""), event("policy_changed", found)]
+        return [QuotaEvent(kind="recovered", policy=""), event("policy_changed", found)]
 
-    def _refuse(self, grant: Grant, exchange: Exchange) -> list[Event]:
+    def _refuse(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         refusals = self._refusals = self._refusals or Refusals()
         declared, sent, received = exchange.declared, exchange.sent, exchange.received
         told = None if declared.retry_after is None else min(declared.retry_after, self._longest)
@@ -304,8 +304,10 @@ class Governor:
                 refusals.search = self._search(received, sure=exchange.status == 429)
             refusals.wait_for_search(sent, received, first=first, retry_after=told)
             self._weigh(refusals, received)
+        elif told is None and guilty.restored_at() <= received:
+            refusals.back_off(received)
         if first:
-            events.append(event("refused", guilty) if guilty else Event(kind="refused", policy=""))
+            events.append(event("refused", guilty) if guilty else QuotaEvent(kind="refused", policy=""))
         return events
 
     def _weigh(self, refusals: Refusals, now: float) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from crawler.limits.backoff import doubled
 from crawler.limits.bracket import Bracket
 from crawler.limits.quota import Mode, Quota
 from crawler.limits.window import Window, longest_common, next_common, shortest_common
@@ -89,7 +90,7 @@ class Learned(Quota):
         """
         if self.remaining is None or sent >= self.restored_at():
             return False  # the window is longer than believed
-        if self.proven < self.opened and not self._is_confirmed():
+        if self.proven < self.opened and not self.is_confirmed():
             return False  # so it is here: what we took for two windows is one
         if self._trying:
             self.refusals += 1
@@ -104,21 +105,21 @@ class Learned(Quota):
 
     def evidence(self) -> tuple[float, float]:
         """Since when (seconds since the epoch) how many units were served, for a new search."""
-        return (self.opened, self.used) if self._is_confirmed() else (self.proven, self.total)
+        return (self.opened, self.used) if self.is_confirmed() else (self.proven, self.total)
 
     def resume(self, now: float) -> None:
         """What was in flight when an earlier run broke off is not known: the window is used up."""
         if self.window.length is not None:
             self.exhaust(min(max(self.ends.hi, now), now + self.window.length))
 
-    def _is_confirmed(self) -> bool:
+    def is_confirmed(self) -> bool:
         """Whether a window has been used up, ended as believed, and used up again."""
         return self.total - self.used >= 2.0 * (self.limit or 0.0)
 
     def _tries(self) -> bool:
         if not self.sure:
             return True
-        return bool(self.clean >= CLEAN * 2**self.refusals)
+        return bool(self.clean >= doubled(self.refusals, base=CLEAN, cap=math.inf))
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -153,7 +154,7 @@ class Search:
         self.told = None if retry_after is None else Bracket(sent + retry_after - 1.0, received + retry_after)
         if self.told is not None:
             return self.told.hi
-        pause = min(SLOWEST, 2.0**self.probes)
+        pause = doubled(self.probes, cap=SLOWEST)
         self.probes += 1
         return min(self.since + next_common(received - self.since) + MARGIN, received + pause)
 

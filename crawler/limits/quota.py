@@ -22,6 +22,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from crawler.limits.answer import Answer
+from crawler.limits.backoff import doubled
 from crawler.limits.bracket import ROUNDING, Bracket
 from crawler.limits.declared import Observation
 from crawler.limits.kinds import Restoration
@@ -242,12 +243,12 @@ class Quota:
     def restored_at(self) -> float:
         """Seconds since the epoch: when a probe may ask whether something was restored (rule 4)."""
         if self.ends.hi == math.inf:
-            return self.heard + min(BLIND, 2.0**self._asked_again)
+            return self.heard + doubled(self._asked_again, cap=BLIND)
         at = self.ends.hi
         if self.window.stated:
             at += self.restoration.caution(self.interval, self.window.length)
         if at - self.heard > min(PATIENCE, self.longest):
-            at = min(at, self.heard + min(self.longest, PATIENCE * 2.0**self._asked_again))
+            at = min(at, self.heard + doubled(self._asked_again, base=PATIENCE, cap=self.longest))
         return at
 
     @property

@@ -7,12 +7,12 @@ from typing import Final
 
 import attrs
 
+from crawler.limits.backoff import doubled
+from crawler.limits.bracket import ROUNDING
 from crawler.limits.learned import Learned, Search
 
 __all__ = ["Refusals"]
 
-ROUNDING: Final = 1.0
-"""Seconds: servers state waits in whole ones."""
 SLOWEST: Final = 60.0
 """Seconds: the longest wait that we add on our own where a server's word keeps being refused."""
 
@@ -62,11 +62,16 @@ class Refusals:
         self.heard = max(self.heard, received)
         if retry_after is None:
             return first
-        wait = max(retry_after, min(SLOWEST, 2.0 ** (self.in_row - 3))) if self.in_row > 2 else retry_after
+        wait = max(retry_after, doubled(self.in_row - 3, cap=SLOWEST)) if self.in_row > 2 else retry_after
         if first or sent + wait - ROUNDING > self.gate:  # no burst extends its wait twice, unless the server does
             self.gate = max(self.gate, received + wait + self.pad + jitter)
         self.probing = True
         return first
+
+    def back_off(self, received: float) -> None:
+        """Waits by itself, where nothing that is known says how long."""
+        self.gate = max(self.gate, received + doubled(self.in_row - 1, cap=SLOWEST))
+        self.probing = True
 
     def wait_for_search(self, sent: float, received: float, *, first: bool, retry_after: float | None) -> None:
         """Waits for the next probe of the search."""

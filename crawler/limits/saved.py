@@ -45,7 +45,14 @@ def save(quota: Quota) -> dict[str, Any]:
     }
     if isinstance(quota, Learned):
         saved["declared"] = None
-        saved["learned"] = [quota.used, _finite(quota.opened), quota.refusals, quota.clean, quota.sure]
+        saved["learned"] = [
+            quota.used,
+            _finite(quota.opened),
+            quota.refusals,
+            quota.clean,
+            quota.sure,
+            quota.is_confirmed(),
+        ]
     return {name: value for name, value in saved.items() if value is not None}
 
 
@@ -85,12 +92,14 @@ def load(name: str, saved: Any) -> Quota | None:
 
 def _learned(quota: Learned, saved: Any) -> Learned | None:
     match saved:
-        case [used, opened, refusals, clean, bool(sure)]:
+        case [used, opened, refusals, clean, bool(sure), bool(confirmed)]:
             quota.used, quota.sure = number(used, 0.0) or 0.0, sure
-            at = number(opened, 0.0)
-            quota.opened = -math.inf if at is None else at
+            quota.opened = quota.proven = number(opened, 0.0) or 0.0
+            quota.total = quota.used + (2.0 * (quota.limit or 0.0) if confirmed else 0.0)
             quota.refusals = int(number(refusals, 0, 20) or 0)
             quota.clean = int(number(clean, 0) or 0)
+        case _:
+            return None
     return quota if quota.limit and quota.window.length else None
 
 

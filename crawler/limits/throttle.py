@@ -18,7 +18,7 @@ from crawler.limits.declared import NOTHING, Declared, Exchange
 from crawler.limits.dialects import Dialect
 from crawler.limits.fields import telling
 from crawler.limits.gcra import Gcra
-from crawler.limits.governor import Event, Governor, Grant
+from crawler.limits.governor import Governor, Grant, QuotaEvent
 from crawler.limits.pace import Pace, parse_rate
 
 __all__ = ["Throttle"]
@@ -147,7 +147,7 @@ class Throttle:
             self._dialect = Dialect()
         return self._dialect.read(headers, status=status, sent=sent, received=received)
 
-    def settle(self, grant: Grant, exchange: Exchange, *, inflight: int) -> list[Event]:
+    def settle(self, grant: Grant, exchange: Exchange, *, inflight: int) -> list[QuotaEvent]:
         """Learns from what came of a start.
 
         Parameters:

@@ -10,7 +10,7 @@ import attrs
 import msgspec
 from attrs.validators import instance_of, optional
 
-from crawler.limits.forecast import Event
+from crawler.limits.forecast import QuotaEvent
 
 if TYPE_CHECKING:
     from crawler.errors import RequestError
@@ -107,7 +107,7 @@ class Usage:
     """The lane that was asked."""
     scope: str = ""
     """Of an event of a quota: the lane or budget that it belongs to."""
-    quota: Event | None = None
+    quota: QuotaEvent | None = None
     """Of an event of a quota: which policy, its limit, what remains, when it resets, when a breach would come."""
     request: Request
     """What was asked."""

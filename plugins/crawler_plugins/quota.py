@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any
 
-from crawler import ConfigError, Event, Pause, Plugin, Stop, Usage
+from crawler import ConfigError, Pause, Plugin, QuotaEvent, Stop, Usage
 
 __all__ = ["Quota"]
 
@@ -59,7 +59,7 @@ class Quota(Plugin):
                     answer = self._act(scope, name, known) or answer
         return answer
 
-    def _tell(self, scope: str, event: Event) -> None:
+    def _tell(self, scope: str, event: QuotaEvent) -> None:
         if event.kind == "recovered":
             log.warning("%s answers again", scope)
             return
@@ -72,7 +72,7 @@ class Quota(Plugin):
 
     def _is_short(self, known: dict[str, Any]) -> bool:
         limit, remaining = known.get("limit"), known.get("remaining")
-        return bool(limit) and remaining is not None and remaining <= self.threshold * limit
+        return limit is not None and remaining is not None and 0 < limit and remaining <= self.threshold * limit
 
     def _act(self, scope: str, name: str, known: dict[str, Any]) -> Pause | Stop | None:
         reset_at = known.get("reset_at")

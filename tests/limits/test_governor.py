@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from crawler.limits.declared import NOTHING, Declared, Exchange, Observation
 from crawler.limits.gcra import Gcra
-from crawler.limits.governor import Event, Governor, Grant
+from crawler.limits.governor import Governor, Grant, QuotaEvent
 
 NOW = 1_800_000_000.0
 
@@ -28,19 +28,19 @@ def said(left: float, end: float, *, policy: str = "p", limit: float = 60.0, **v
 
 def settle(
     governor: Governor, grant: Grant, received: float, declared: Declared = NOTHING, *, status: int = 200
-) -> list[Event]:
+) -> list[QuotaEvent]:
     exchange = Exchange(
         sent=grant.at, received=received, first_byte=0.1, status=status, refused=status == 429, declared=declared
     )  # fmt: skip
     return governor.settle(grant, exchange)
 
 
-def ask(governor: Governor, at: float, declared: Declared = NOTHING, *, status: int = 200) -> list[Event]:
+def ask(governor: Governor, at: float, declared: Declared = NOTHING, *, status: int = 200) -> list[QuotaEvent]:
     """One request, a tenth of a second long, `at` seconds after `NOW`."""
     return settle(governor, governor.take(NOW + at), NOW + at + 0.1, declared, status=status)
 
 
-def kinds(events: list[Event]) -> list[str]:
+def kinds(events: list[QuotaEvent]) -> list[str]:
     return [event.kind for event in events]
 
 
@@ -231,6 +231,23 @@ def test_a_server_that_keeps_refusing_after_no_wait_is_asked_ever_more_rarely():
     assert waits[-1] > 60
 
 
+def test_a_server_that_refuses_without_a_word_after_its_own_reset_is_asked_ever_more_rarely():
+    governor = Governor()
+    ask(governor, 0.0, said(0, 60))
+    at = governor.ready_at(NOW + 1) - NOW
+    for wait in (1, 2, 4, 8, 16, 32, 60, 60):
+        assert governor.ready_at(NOW + at) <= NOW + at
+        ask(governor, at, status=429)
+        at += 0.1 + wait
+        assert governor.ready_at(NOW + at - 0.01) == pytest.approx(NOW + at)
+
+
+def test_a_wait_on_an_answer_that_was_served_is_none():
+    governor = Governor()
+    ask(governor, 0.0, Declared(retry_after=60.0))
+    assert governor.ready_at(NOW + 1) <= NOW + 1
+
+
 def test_a_refusal_of_a_violated_policy_uses_it_up():
     governor = Governor()
     ask(governor, 0.0, said(30, 60))
@@ -368,6 +385,23 @@ def test_another_governor_takes_up_where_one_left_off():
     assert other.ready_at(NOW + 2) == pytest.approx(governor.ready_at(NOW + 2), abs=0.01)
     assert other.policies() == governor.policies()
     assert other.state() == state
+
+
+def test_a_learned_limit_is_taken_up_in_the_middle_of_its_window():
+    governor = Governor()
+    for _ in range(5):
+        ask(governor, 0.0)
+    ask(governor, 0.2, Declared(retry_after=60.0), status=429)
+    at = governor.ready_at(NOW + 1)
+    for _ in range(2):
+        ask(governor, at - NOW)
+    other = Governor()
+    other.restore(json.loads(json.dumps(governor.state())))
+    assert other.policies()["undeclared"]["remaining"] == 3
+    other.resume(at + 1)
+    assert other.ready_at(at + 1) >= at + 59
+    ask(other, at - NOW + 2, status=429)  # and a refusal at once breaks nothing
+    assert at + 2 < other.ready_at(at + 3) < at + 70
 
 
 def test_a_state_is_small():

@@ -21,7 +21,7 @@ from support.simulator import START, Aligned, Bucket, Counter, Fixed, Limit, Log
 
 from crawler.limits.adaptive import Concurrency
 from crawler.limits.declared import Declared, Exchange
-from crawler.limits.governor import Event, Governor, Grant
+from crawler.limits.governor import Governor, Grant, QuotaEvent
 
 SEEDS = range(20)
 Q, W, N, LANE = 60, 60.0, 300, 10
@@ -333,7 +333,7 @@ class Greedy(Governor):
     def ready_at(self, now: float, *, cost: float = 1.0, backlog: float = math.inf) -> float:
         return self._gate
 
-    def settle(self, grant: Grant, exchange: Exchange) -> list[Event]:
+    def settle(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         self._release(grant)
         if exchange.refused:
             self.block(exchange.received + (exchange.declared.retry_after or 0.0))

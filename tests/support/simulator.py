@@ -13,7 +13,7 @@ import attrs
 
 from crawler.limits.adaptive import Concurrency
 from crawler.limits.declared import NOTHING, Declared, Exchange, Observation
-from crawler.limits.governor import Event, Governor
+from crawler.limits.governor import Governor, QuotaEvent
 
 START = 1_800_000_000.0
 """Seconds since the epoch: when every simulation begins."""
@@ -282,7 +282,7 @@ class Run:
     now: float = START
     took: float = math.nan
     """Seconds until the last one was served."""
-    events: list[Event] = attrs.field(factory=list)
+    events: list[QuotaEvent] = attrs.field(factory=list)
     levels: list[tuple[float, float]] = attrs.field(factory=list)
     """Time and level of the concurrency, whenever an answer came."""
     _heap: list[tuple[float, int, Callable[[], None]]] = attrs.field(factory=list)
