@@ -1,0 +1,119 @@
+"""What a dispatch costs while many lanes wait: each for itself, or all for one budget.
+
+::
+
+    python tests/bench/lanes.py
+
+Each line is a frontier of its own with so many lanes that wait (blocked for an hour, or parked under a budget that is
+used up), and 100 lanes beside them that may start. Microseconds for handing out one request, learning from its answer
+and settling it, and for one request on a lane of no limits at all what the limits add to that; medians of 5.
+"""
+# ruff: noqa: T201  # printing is what it is for
+
+from __future__ import annotations
+
+import itertools
+import random
+import statistics
+import time
+import tracemalloc
+
+from crawler.frontier import Frontier, Pending
+from crawler.limits.declared import Exchange
+from crawler.limits.limits import Limits
+from crawler.messages import Request
+from crawler.settings import Settings
+
+ACTIVE = 100
+ROUNDS = 5
+TURNS = 20_000
+SIZES = (100, 10_000, 100_000)
+FIELDS = (
+    ("Server", "nginx"), ("Date", "Tue, 24 Nov 2026 20:00:00 GMT"), ("Content-Type", "text/html"),
+    ("Content-Length", "4711"), ("Last-Modified", "Tue, 24 Nov 2026 20:00:00 GMT"), ("Connection", "keep-alive"),
+    ("ETag", '"6740"'), ("Accept-Ranges", "bytes"), ("Vary", "Accept-Encoding"), ("Cache-Control", "max-age=60"),
+    ("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff"),
+)  # fmt: skip
+
+
+def frontier(waiting: int, *, budget: bool) -> Frontier:
+    """So many lanes that wait, and some that may start."""
+    made = Frontier(Settings(obey_robots=False, slow_start=False), most_lanes=10**6, most_waiting=10**7)
+    made.look(0.0)
+    quotas = {"key": 1.0} if budget else None
+    if budget:
+        made.starts.budget("key").throttle.block(3600.0)
+    for host in range(waiting):
+        name = f"https://w{host}.test"
+        made.open(name, epoch=1, head=[Pending((0, 0), Request(name + "/", quotas=quotas), name)], more=False)
+        if not budget:
+            made.block(name, 3600.0)
+    for host in range(ACTIVE):
+        name = f"https://a{host}.test"
+        made.open(name, epoch=1, head=[], more=False)
+    return made
+
+
+def dispatch(made: Frontier) -> float:
+    """Microseconds of one turn: a request comes, is handed out, answered, and settled."""
+    now = 0.0
+    numbers = itertools.count(1)
+    requests = [Request(f"https://a{host}.test/x") for host in range(ACTIVE)]
+    names = [f"https://a{host}.test" for host in range(ACTIVE)]
+    rows = [Pending((0, next(numbers)), requests[turn % ACTIVE], names[turn % ACTIVE]) for turn in range(TURNS)]
+    begun = time.perf_counter()
+    for row in rows:
+        now += 1e-4
+        made.push([row])
+        ticket, _ = made.pop(now)
+        assert ticket is not None
+        ticket.sent, ticket.sent_at = True, now
+        throttle = ticket.lane.throttle
+        declared = throttle.read(FIELDS, status=200, sent=now, received=now)
+        made.release(ticket)
+        made.learn(ticket, Exchange(sent=now, received=now, first_byte=0.001, status=200, declared=declared))
+        made.settle(ticket)
+    return (time.perf_counter() - begun) / TURNS * 1e6
+
+
+def limits_alone() -> float:
+    """Microseconds that the limits of one lane cost for one request: asked, taken, read and settled."""
+    throttle = Limits(chance=random.Random(1)).throttle("https://a.test", Settings().pace)
+    begun = time.perf_counter()
+    for turn in range(TURNS):
+        now = turn * 1e-3
+        throttle.ready_at(now, backlog=5.0)
+        grant = throttle.take(now)
+        declared = throttle.read(FIELDS, status=200, sent=now, received=now)
+        exchange = Exchange(sent=now, received=now, first_byte=0.001, status=200, declared=declared)
+        throttle.settle(grant, exchange, inflight=3)
+    return (time.perf_counter() - begun) / TURNS * 1e6
+
+
+def memory() -> float:
+    """Bytes that the limits of one lane take."""
+    limits, settings = Limits(chance=random.Random(1)), Settings()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for host in range(2000):
+        limits.throttle(f"https://a{host}.test", settings.pace)
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return (after - before) / 2000
+
+
+def main() -> None:
+    """Prints the table."""
+    print("lanes that wait   each for itself   for one budget   (us a dispatch)")
+    for waiting in SIZES:
+        figures = []
+        for budget in (False, True):
+            made = frontier(waiting, budget=budget)
+            figures.append(statistics.median(dispatch(made) for _ in range(ROUNDS)))
+        print(f"{waiting:15d}   {figures[0]:15.2f}   {figures[1]:14.2f}")
+    print(f"limits of a lane alone: {statistics.median(limits_alone() for _ in range(ROUNDS)):.2f} us a request")
+    print(f"limits of a lane alone: {memory():.0f} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The plugin `quota`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import trio
+from crawler_plugins.quota import Quota
+from trio.testing import MockClock
+
+from crawler import ConfigError, Produced, Request, Response, Settings, Spider
+from crawler.hooks.load import construct, load_plugin
+from crawler.testing import FakeSite, Page, collect
+
+
+class Numbers(Spider):
+    settings = Settings(obey_robots=False, per_domain=1)
+
+    def start(self) -> Iterator[Request]:
+        for n in range(60):
+            yield Request(f"https://api.test/{n}")
+
+    def parse(self, response: Response) -> Produced:
+        yield {"url": response.url}
+
+
+def daily(limit: int = 50, window: float = 86_400.0) -> FakeSite:
+    """A site that takes so many requests a day and says so."""
+    used = 0
+
+    def page(_: object) -> Page:
+        nonlocal used
+        used += 1
+        left = max(0, limit - used)
+        fields = {"RateLimit-Policy": f'"daily";q={limit};w={window:g}'}
+        fields["RateLimit"] = f'"daily";r={left};t={window - trio.current_time():.0f}'
+        if used > limit:
+            return Page(status=429, headers={"Retry-After": f"{window - trio.current_time():.0f}"})
+        return Page("x", headers=fields)
+
+    return FakeSite({f"https://api.test/{n}": page for n in range(60)})
+
+
+async def test_it_tells_each_thing_once(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "crawler.quota"):
+        await collect(Numbers(), daily(), plugins=[Quota()], settings=Settings(max_pages=49))
+    told = [record.getMessage() for record in caplog.records if record.name == "crawler.quota"]
+    low = [line for line in told if "quota daily of 50 is low, 9 left" in line]
+    assert len(low) == 1, told
+    assert low[0].startswith("https://api.test: ")
+    assert ", resets at " in low[0]
+    assert sum("quota daily has 5 of 50 left" in line for line in told) == 1
+
+
+async def test_it_stops_the_crawl_while_something_is_left_for_others(autojump_clock: MockClock) -> None:
+    site = daily()
+    found = await collect(Numbers(), site, plugins=[Quota(threshold=0.2, then="stop")])
+    assert found.report.finished == "quota daily of https://api.test"
+    assert found.report.exit_code() == 3
+    assert len(site.log) == 40
+
+
+async def test_it_pauses_until_the_reset(autojump_clock: MockClock) -> None:
+    site = daily(limit=30, window=600.0)
+    found = await collect(
+        Numbers(), site, plugins=[Quota(threshold=0.5, then="pause")], settings=Settings(max_pages=16)
+    )
+    assert found.report.pages == 16
+    assert site.log[15].at >= 599.0 > site.log[14].at
+
+
+async def test_policies_that_are_not_meant_are_left_alone(autojump_clock: MockClock) -> None:
+    found = await collect(
+        Numbers(), daily(), plugins=[Quota(threshold=0.5, then="stop", policies="hourly*")],
+        settings=Settings(max_pages=30),
+    )  # fmt: skip
+    assert found.report.finished == "max_pages"
+
+
+def test_it_is_found_by_name_and_made_from_text() -> None:
+    made = construct(load_plugin("quota"), {"threshold": "0.25", "then": "pause"}, what="plugin quota")
+    assert isinstance(made, Quota)
+    assert (made.threshold, made.then) == (0.25, "pause")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"threshold": "1"}, "threshold must be a share"),
+        ({"threshold": "-0.1"}, "threshold must be a share"),
+        ({"then": "panic"}, "then must be log, pause or stop, not 'panic'"),
+        ({"pause": "0"}, "pause must be seconds"),
+        ({"thresold": "0.5"}, "threshold"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line(options: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        construct(Quota, options, what="plugin quota")
+    assert "\n" not in str(caught.value)
