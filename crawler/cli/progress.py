@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -85,6 +86,8 @@ class Progress(Plugin):
         if isinstance(crawl, RunningCrawl):
             in_flight = crawl.frontier.handed_out
             parts += [f"{in_flight} in flight", f"{max(0, crawl.store.live - in_flight)} waiting"]
+            if not in_flight and EVERY <= (wait := crawl.frontier.next_at() - crawl.clock()) < math.inf:
+                parts.append(f"next in {wait:.0f} s")
         if stats.failed:
             parts.append(f"{stats.failed} failed")
         parts.append(f"{seconds // 60:.0f}:{seconds % 60:02.0f}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from crawler.engine import Report
 
@@ -18,7 +18,9 @@ WORDS: Final = {
     "max_seconds": "finished by max_seconds",
 }
 SHOWN: Final = 2
-"""URLs that are shown of each kind."""
+"""URLs that are shown of each kind, and lanes that were held back."""
+NOTABLE: Final = 0.2
+"""Share of the time of a crawl for which a lane has to wait to be shown."""
 
 
 def summary(report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str, str] | None = None) -> str:
@@ -56,8 +58,37 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
     for kind, n in _most(report.failures):
         cause = f" ({' '.join(causes[kind].split())})" if kind in causes else ""
         yield f"  failed    {kind} {n}{cause}: {_samples(report, kind)}"
+    yield from _held_back(report)
     if outputs:
         yield f"  items in  {', '.join(outputs)}"
+
+
+def _held_back(report: Report) -> Iterator[str]:
+    """The lanes and budgets that waited longest for their limits, where that made the crawl slower."""
+    waits = {
+        name: {reason: seconds for reason, seconds in lane["waited"].items() if reason != "concurrency"}
+        for name, lane in report.lanes.items()
+    }
+    slow = [(name, waited) for name, waited in waits.items() if sum(waited.values()) > NOTABLE * report.seconds]
+    for name, waited in sorted(slow, key=lambda entry: -sum(entry[1].values()))[:SHOWN]:
+        lane = report.lanes[name]
+        reasons = ", ".join(f"{reason} {seconds:.1f} s" for reason, seconds in _longest(waited))
+        quotas = "; ".join(_quota(policy, known) for policy, known in lane["quotas"].items())
+        refused = f", {lane['refusals']} refused" if lane["refusals"] else ""
+        yield f"  held back {name} by {reasons}{refused}{f' ({quotas})' if quotas else ''}"
+
+
+def _longest(waited: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(((reason, s) for reason, s in waited.items() if s >= 0.05), key=lambda entry: -entry[1])
+
+
+def _quota(policy: str, known: Mapping[str, Any]) -> str:
+    """A policy in words: ``daily: 95 of 500 a day left``."""
+    if known.get("limit") is None:
+        return policy
+    window = f" in {known['window']:g} s" if known.get("window") else ""
+    left = f", {known['remaining']:g} left" if known.get("remaining") is not None else ""
+    return f"{policy}: {known['limit']:g}{window}{left}"
 
 
 def _samples(report: Report, kind: str) -> str:

@@ -215,6 +215,10 @@ class Frontier:
                 self._feed(lane)
                 self.changed.set()
 
+    def next_at(self) -> float:
+        """Seconds: when `pop` may have something to hand out, as far as is known; infinite: it is not."""
+        return self._heap[0][0] if self._heap else math.inf
+
     def look(self, now: float) -> None:
         """Says what time it is, to whoever is about to bring something."""
         self.now = max(self.now, now)

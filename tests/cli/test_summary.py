@@ -64,3 +64,19 @@ def test_what_went_wrong_is_counted_with_an_example_and_a_cause():
 def test_a_crawl_without_pages_says_what_it_did_not_ask_for():
     told = summary(report(filtered={"robots": 1}, samples={"robots": ["http://a/"]}))
     assert told.splitlines()[1:] == ["  not made  robots: 1", "  robots    http://a/"]
+
+
+def test_lanes_that_held_the_crawl_back_are_named_with_their_quotas():
+    lanes = {
+        "http://a.test": {
+            "waited": {"pace": 20.0, "quota": 4.96, "concurrency": 99.0}, "refusals": 2,
+            "quotas": {"daily": {"limit": 500.0, "remaining": 95.0, "window": 86400.0}, "odd": {}},
+        },
+        "http://b.test": {"waited": {"refusal": 10.0}, "refusals": 0, "quotas": {}},
+        "http://c.test": {"waited": {"pace": 1.0, "concurrency": 20.0}, "refusals": 0, "quotas": {}},
+    }  # fmt: skip
+    told = summary(report(pages=1, seconds=30.0, lanes=lanes)).splitlines()
+    assert told[1:] == [
+        "  held back http://a.test by pace 20.0 s, quota 5.0 s, 2 refused (daily: 500 in 86400 s, 95 left; odd)",
+        "  held back http://b.test by refusal 10.0 s",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -54,6 +55,34 @@ async def test_it_tells_each_thing_once(autojump_clock: MockClock, caplog: pytes
     assert sum("quota daily has 5 of 50 left" in line for line in told) == 1
 
 
+async def test_short_windows_are_spoken_of_once_a_minute(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Many(Numbers):
+        def start(self) -> Iterator[Request]:
+            for n in range(240):
+                yield Request(f"https://api.test/{n}")
+
+    begun = used = 0.0
+
+    def page(_: object) -> Page:
+        nonlocal begun, used
+        if trio.current_time() >= begun + 10:
+            begun, used = trio.current_time(), 0
+        used += 1
+        left = begun + 10 - trio.current_time()
+        return Page(
+            "x",
+            headers={"RateLimit-Policy": '"p";q=20;w=10', "RateLimit": f'"p";r={20 - used:.0f};t={math.ceil(left)}'},
+        )
+
+    site = FakeSite({f"https://api.test/{n}": page for n in range(240)})
+    with caplog.at_level(logging.WARNING, "crawler.quota"):
+        found = await collect(Many(), site, plugins=[Quota()])
+    assert found.report.seconds > 90
+    assert sum(" is low" in record.getMessage() for record in caplog.records) == 2
+
+
 async def test_it_stops_the_crawl_while_something_is_left_for_others(autojump_clock: MockClock) -> None:
     site = daily()
     found = await collect(Numbers(), site, plugins=[Quota(threshold=0.2, then="stop")])
@@ -92,6 +121,7 @@ def test_it_is_found_by_name_and_made_from_text() -> None:
         ({"threshold": "-0.1"}, "threshold must be a share"),
         ({"then": "panic"}, "then must be log, pause or stop, not 'panic'"),
         ({"pause": "0"}, "pause must be seconds"),
+        ({"every": "-1"}, "every must be seconds"),
         ({"thresold": "0.5"}, "threshold"),
     ],
 )
