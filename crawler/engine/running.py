@@ -29,9 +29,11 @@ from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
+from crawler.limits.bodies import read_body
 from crawler.limits.declared import Exchange
 from crawler.limits.dialects import refuses
 from crawler.limits.governor import QuotaEvent
+from crawler.limits.join import join
 from crawler.limits.limits import Limits
 from crawler.messages import Pause, Request, Response, Stop, Usage
 from crawler.scope import Scope
@@ -47,6 +49,8 @@ __all__ = ["RunningCrawl"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
 """Statuses of servers that have too much to do."""
+LONG: Final = 1_000_000
+"""Bytes of a body that is not looked through for what it says of limits."""
 MOST_PLACES: Final = 1000
 """Places that raise whose traceback is remembered as told."""
 log = logging.getLogger("crawler.engine")
@@ -244,12 +248,15 @@ class RunningCrawl:
         if response is None:
             overloaded = isinstance(error, (FetchTimeout, BrokenExchange))
             return Exchange(sent=sent, received=received, overloaded=overloaded)
-        throttle, status, pairs = ticket.lane.throttle, response.status, response.headers.pairs
-        declared = throttle.read(pairs, status=status, sent=sent, received=received)
-        # what rarely limits takes one look
-        refused = (status >= 400 or bool(throttle.pace.refusals)) and refuses(
-            status, declared, pairs, statuses=throttle.pace.refusals
-        )
+        pace, status, pairs = ticket.lane.throttle.pace, response.status, response.headers.pairs
+        declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)
+        refused = False
+        if status >= 400 or pace.bodies or pace.refusals:  # most answers need no second look
+            refused = refuses(status, declared, pairs, statuses=pace.refusals)
+            if refused or pace.bodies:
+                told = read_body(_document(response))
+                refused = refused or told.retry_after is not None or bool(told.violated)
+                declared = join((declared, told)) if told else declared
         return Exchange(
             sent=sent,
             received=received,
@@ -317,6 +324,16 @@ class RunningCrawl:
                 pause = answer
         if pause is not None:
             self.frontier.block(pause.scope or usage.lane, self.clock() + pause.seconds)
+
+
+def _document(response: Response) -> Any:
+    """The body as JSON, if it is one of moderate size; `None` otherwise."""
+    if len(response.body) > LONG or "json" not in response.headers.get("content-type", ""):
+        return None
+    try:
+        return msgspec.json.decode(response.body)
+    except msgspec.DecodeError:
+        return None
 
 
 def _line_of(error: BaseException | None) -> tuple[str, int] | None:

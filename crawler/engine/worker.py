@@ -160,7 +160,8 @@ class Worker:
         """A status came back: a page, a redirect, an error for good, or one that may heal."""
         crawl = self._crawl
         request = ticket.request
-        if crawl.accepts(response):
+        excuse = ticket.was_refused and 200 <= response.status < 300  # an error in the body of a success
+        if crawl.accepts(response) and not excuse:
             await self._page(response, ticket, outcome)
             return
         target = redirected(response, most=crawl.settings.max_redirects)
@@ -170,7 +171,7 @@ class Worker:
             outcome.discovered = crawl.admission.admit([target], outcome.filtered)
             return
         error = crawl.attempts.bad_status(response)
-        if error.retryable:
+        if error.retryable or ticket.was_refused:
             await self._again(error, ticket, outcome, response)
         else:
             outcome.kind = Kind.DONE

@@ -47,6 +47,12 @@ def _rates(value: Any) -> tuple[str, ...]:
     return tuple(rates)
 
 
+def _statuses(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        raise ValueError(f"refusals must be a list of HTTP statuses, not {value!r}")
+    return tuple(value)
+
+
 @attrs.frozen(kw_only=True)
 class Pace:
     """How fast one lane may be asked. What is not given here comes from the settings.
@@ -72,8 +78,12 @@ class Pace:
     slow_start: bool | None = None
     """Whether the first request goes alone and more follow as the server keeps up, until `concurrency` is reached.
     `None`: `Settings.slow_start`."""
-    refusals: tuple[int, ...] = attrs.field(default=(), converter=tuple)
+    refusals: tuple[int, ...] = attrs.field(default=(), converter=_statuses)
     """Statuses by which this server says that it is asked too much, beside 420, 429, 503, 509 and 529."""
+
+    bodies: bool = False
+    """Whether the JSON bodies of this server are read for what they say of limits (Shopify's GraphQL, Stack Exchange,
+    Slack, MediaWiki …); those of refusals always are."""
 
     def over(self, usual: Pace) -> Pace:
         """This pace, with the fields of `usual` where it says nothing."""
@@ -99,8 +109,8 @@ class Pace:
             parse_rate(rate)
         if self.mode not in (None, *MODES):
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
-        if self.slow_start is not None and not isinstance(self.slow_start, bool):
-            raise ValueError(f"slow_start must be true or false, not {self.slow_start!r}")
-        for status in self.refusals:
-            if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
-                raise ValueError(f"refusals must be HTTP statuses, not {status!r}")
+        for name, known in (("slow_start", (None, True, False)), ("bodies", (True, False))):
+            if not any(getattr(self, name) is value for value in known):
+                raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        if not all(type(status) is int and 200 <= status <= 999 for status in self.refusals):
+            raise ValueError(f"refusals must be HTTP statuses, not {self.refusals!r}")

@@ -261,3 +261,35 @@ async def test_a_policy_of_retries_can_be_replaced(autojump_clock: MockClock) ->
     site = FakeSite({"/": [Page(status=429), "x"]})
     found = await collect(Follow(), site, plugins=[Once()])
     assert (found.report.failed, len(site.log)) == (1, 1)
+
+
+async def test_what_a_body_says_of_limits_counts_where_the_pace_says_so(autojump_clock: MockClock) -> None:
+    throttled = Page({"errors": [{"extensions": {"code": "THROTTLED"}}]})
+    cost = {
+        "extensions": {"cost": {"throttleStatus": {"maximumAvailable": 50, "currentlyAvailable": 1, "restoreRate": 2}}}
+    }
+    pages = {"https://h0.test/0": [throttled, Page(cost)], "https://h0.test/1": Page({"data": 1})}
+    settings = Settings(pacing={"h0.test": Pace(bodies=True, concurrency=1)})
+    site = FakeSite(pages)
+    report = await crawl(Pages(2), settings=settings, transport=site.transport)
+    assert (report.pages, report.failed) == (2, 0)
+    assert [visit.url[-1] for visit in site.log] == ["0", "0", "1"]
+    lane = report.lanes["https://h0.test"]
+    assert lane["refusals"] == 1
+    assert lane["quotas"]["graphql"]["rate"] == 2
+    plain = await crawl(Pages(2), transport=FakeSite(pages).transport)
+    assert plain.lanes["https://h0.test"]["refusals"] == 0
+
+
+async def test_statuses_that_a_pace_calls_refusals_are_refusals(autojump_clock: MockClock) -> None:
+    site = FakeSite({"https://h0.test/0": [Page({"errors": "x"}, status=400), "x"]})
+    settings = Settings(pacing={"h0.test": Pace(refusals=(400,))})
+    report = await crawl(Pages(1), settings=settings, transport=site.transport)
+    assert (report.pages, report.failed, report.lanes["https://h0.test"]["refusals"]) == (1, 0, 1)
+
+
+async def test_the_wait_in_the_body_of_a_refusal_is_kept(autojump_clock: MockClock) -> None:
+    told = Page({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 40_000}, status=429)
+    site = FakeSite({"https://h0.test/0": [told, "x"]})
+    await crawl(Pages(1), transport=site.transport)
+    assert 40 <= site.log[1].at - site.log[0].at <= 42

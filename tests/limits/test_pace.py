@@ -94,3 +94,25 @@ def test_a_pace_out_of_range_is_refused_by_name(fields, words):
 def test_a_pace_does_not_change():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Pace().delay = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"mode": "fast"}, "mode must be one of auto, smooth, burst, not 'fast'"),
+        ({"slow_start": "yes"}, "slow_start must be true or false, not 'yes'"),
+        ({"bodies": None}, "bodies must be true or false, not None"),
+        ({"refusals": (99,)}, r"refusals must be HTTP statuses, not \(99,\)"),
+        ({"refusals": ("400",)}, "refusals must be HTTP statuses"),
+        ({"refusals": 400}, "refusals must be a list of HTTP statuses, not 400"),
+        ({"refusals": "400"}, "refusals must be a list of HTTP statuses, not '400'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        Pace(**fields)
+
+
+def test_one_pace_over_another_says_only_what_it_says():
+    over = Pace(concurrency=2, rate="1/s").over(Pace(concurrency=8, delay=1.0, mode="burst", slow_start=False))
+    assert over == Pace(concurrency=2, rate="1/s", delay=1.0, mode="burst", slow_start=False)
