@@ -49,7 +49,7 @@ def _rates(value: Any) -> tuple[str, ...]:
 
 def _statuses(value: Any) -> tuple[int, ...]:
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-        raise ValueError(f"refusals must be a list of HTTP statuses, not {value!r}")
+        raise ValueError(f"refusals must be a list of HTTP statuses, not {value!r}")  # noqa: TRY004 - as all that is wrong with a pace
     return tuple(value)
 
 
