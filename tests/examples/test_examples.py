@@ -207,6 +207,18 @@ def test_polite(tmp_path):
     assert min(later - earlier for earlier, later in pairwise(starts)) > 0.15
 
 
+def test_budget(tmp_path):
+    numbers = {"/list?page=1": "[1, 2]", "/list?page=2": "[3]"}
+    with local_site(numbers | {f"/{n}": f'{{"id": {n}}}' for n in (1, 2, 3)}) as site:
+        where = ("-a", f"lists={site.url}list?page={{}}", "-a", f"record={site.url}{{}}", "-a", "pages=2")
+        pace = '{"key:*": {"rate": ["300/min"]}}'
+        items = crawl("budget.py", *where, "-s", f"pacing={pace}", "--report", "report.json", folder=tmp_path)
+    assert sorted(items, key=lambda item: item["id"]) == [{"id": 1}, {"id": 2}, {"id": 3}]
+    starts = {asked.path: asked.at for asked in site.log}
+    records = sorted(at for path, at in starts.items() if path in ("/1", "/2", "/3"))
+    assert min(later - earlier for earlier, later in pairwise(records)) > 0.35  # twice what one costs: 0.4 s
+
+
 def test_stream_items(tmp_path):
     endless = "<div class=quote><span class=text>More.</span> <b class=author>Me</b></div><li class=next><a href='?{}'>"
 
