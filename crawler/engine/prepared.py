@@ -25,7 +25,7 @@ from crawler.limits.limits import Limits
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
 from crawler.spiders import Spider
-from crawler.store import MemoryStore, SqliteStore, Store
+from crawler.store import MemoryStore, Store
 
 if TYPE_CHECKING:
     import httpx
@@ -140,6 +140,8 @@ class Prepared:
     def _store(self, stack: AsyncExitStack) -> Store:
         if self.job is None:
             return MemoryStore()
+        from crawler.store.sqlite import SqliteStore  # noqa: PLC0415 - only a job needs it
+
         power = self.settings.durability == "power"
         return stack.enter_context(
             SqliteStore(self.job.folder, identity(self.spider, self.settings), power=power, override=self.job.override)

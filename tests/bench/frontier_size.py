@@ -31,7 +31,8 @@ from crawler import Produced, Response, Settings, Spider, crawl
 from crawler.frontier import Frontier, Lane, Ticket
 from crawler.frontier.ticket import Order
 from crawler.messages import Request
-from crawler.store import Kind, Outcome, SqliteStore
+from crawler.store import Kind, Outcome
+from crawler.store.sqlite import SqliteStore
 
 HOSTS = 1000
 PAGES = 50

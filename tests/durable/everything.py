@@ -16,8 +16,8 @@ import trio
 from crawler import Plugin, Produced, Response, Row, Spider
 from crawler.fetch.downloader import Downloader
 from crawler.sinks.file import FileSink
-from crawler.store import SqliteStore
 from crawler.store.spool import Spool
+from crawler.store.sqlite import SqliteStore
 
 
 class Everything(Spider):

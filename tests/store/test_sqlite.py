@@ -22,10 +22,11 @@ from crawler.frontier import Frontier, Lane, Pending, Ticket, lane_name
 from crawler.hooks.page import MISSING
 from crawler.messages import Request
 from crawler.settings import Settings
-from crawler.store import FailureRow, ItemRow, Kind, Observations, Outcome, RobotsAnswer, SqliteStore
+from crawler.store import FailureRow, ItemRow, Kind, Observations, Outcome, RobotsAnswer
 from crawler.store.look import failures, items, look, retry_failed
 from crawler.store.outcome import CookieChange
 from crawler.store.schema import APPLICATION, fingerprint, pack, unpack
+from crawler.store.sqlite import SqliteStore
 
 A, B = "http://a.test", "http://b.test"
 
@@ -171,9 +172,8 @@ async def test_a_run_that_came_to_its_end_was_clean_and_a_killed_one_was_not(job
         assert not store.unclean
     with SqliteStore(job) as store:
         assert not (await store.kept()).unclean
-    script = (
-        f"import os, pathlib, crawler.store as s\ns.SqliteStore(pathlib.Path({str(job)!r})).__enter__()\nos._exit(9)"
-    )
+    opened = f"s.SqliteStore(pathlib.Path({str(job)!r})).__enter__()"
+    script = f"import os, pathlib, crawler.store.sqlite as s\n{opened}\nos._exit(9)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9  # noqa: ASYNC221
     with SqliteStore(job) as store:
         assert (await store.kept()).unclean
@@ -441,7 +441,7 @@ def test_a_file_and_a_folder_without_a_parent_are_refused(tmp_path: Path) -> Non
 
 def test_a_folder_that_is_in_use_is_refused_and_says_by_whom(job: Path) -> None:
     with SqliteStore(job):
-        script = f"import pathlib, crawler.store as s\ns.SqliteStore(pathlib.Path({str(job)!r})).__enter__()"
+        script = f"import pathlib, crawler.store.sqlite as s\ns.SqliteStore(pathlib.Path({str(job)!r})).__enter__()"
         answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
         assert f"JobError: {job} is in use by process " in answer.stderr
         assert refused(job).startswith(f"{job} is in use by process ")

@@ -12,7 +12,8 @@ import pytest
 from crawler.frontier import Frontier, Lane, Pending, Ticket
 from crawler.messages import Request
 from crawler.settings import Settings
-from crawler.store import FailureRow, ItemRow, Kind, MemoryStore, Outcome, SqliteStore, Store, Verdict
+from crawler.store import FailureRow, ItemRow, Kind, MemoryStore, Outcome, Store, Verdict
+from crawler.store.sqlite import SqliteStore
 
 A, B = "http://a.test", "http://b.test"
 
