@@ -20,19 +20,26 @@ from crawler.errors import (
     RequestError,
     WouldExceedDeadline,
 )
+from crawler.fetch.answers import Answers
+from crawler.fetch.client import Client, client
+from crawler.fetch.governed import GovernedTransport
+from crawler.fetch.quotas import QuotaEvent, QuotaTimeout
 from crawler.headers import Headers
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.hooks.state import State
 from crawler.html import Link, Selector, SelectorList
+from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
 from crawler.settings import Settings
 from crawler.spiders import SiteSpider, Spider
 
 __all__ = [
+    "Answers",
     "BadStatus",
     "BodyTooLarge",
     "BrokenExchange",
+    "Client",
     "ConfigError",
     "ConnectFailed",
     "Crawl",
@@ -42,18 +49,22 @@ __all__ = [
     "Failure",
     "FetchError",
     "FetchTimeout",
+    "GovernedTransport",
     "Headers",
     "HookError",
     "Item",
     "ItemStream",
     "Job",
     "JobError",
+    "Limits",
     "Link",
     "Pace",
     "Pause",
     "Plugin",
     "PluginError",
     "Produced",
+    "QuotaEvent",
+    "QuotaTimeout",
     "Refused",
     "Report",
     "Request",
@@ -70,6 +81,7 @@ __all__ = [
     "Stop",
     "Usage",
     "WouldExceedDeadline",
+    "client",
     "crawl",
     "run",
     "stream",

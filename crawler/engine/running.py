@@ -15,12 +15,12 @@ import trio_util
 
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import LONGEST_WAIT, Attempts, RetryPolicy
-from crawler.engine.clock import Clock
 from crawler.engine.handlers import Handlers
 from crawler.engine.inline import Inline, current_ticket
 from crawler.engine.robots import RobotsAsker
 from crawler.engine.shutdown import Shutdown
 from crawler.errors import CrawlFailed, HookError, RequestError
+from crawler.fetch.clock import Clock
 from crawler.fetch.downloader import Downloader
 from crawler.frontier import Frontier, Lane, Ticket
 from crawler.hooks.page import current_page

@@ -22,3 +22,7 @@ class Clock:
     def to_trio(self, at: float) -> float:
         """A time of this clock as one of `trio.current_time`."""
         return at - self._offset
+
+    def of_trio(self, at: float) -> float:
+        """A time of `trio.current_time` as one of this clock."""
+        return at + self._offset
