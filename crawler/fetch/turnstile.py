@@ -194,6 +194,7 @@ class Turnstile:
                 waiter.until = min(until(), patience)
                 self._check(waiter)
                 await self._sleep(waiter)
+            await trio.lowlevel.checkpoint_if_cancelled()
         except BaseException:
             if waiter.grants is not None:  # it was given its turn and cancelled at the same moment
                 self.give_back(stakes, waiter.grants)
