@@ -61,12 +61,7 @@ class Party:
         return all(throttle.busy == 0 and throttle.governor.inflight == 0 for throttle in throttles)
 
 
-@pytest.fixture
-def seconds(autojump_clock):
-    return autojump_clock
-
-
-async def test_who_came_first_is_served_first(seconds):
+async def test_who_came_first_is_served_first(autojump_clock):
     party = Party(a=at_once(1))
     async with trio.open_nursery() as nursery:
         for number in range(5):
@@ -77,7 +72,7 @@ async def test_who_came_first_is_served_first(seconds):
     assert party.is_empty()
 
 
-async def test_a_rate_is_kept_to_the_microsecond_and_nobody_wakes_in_between(seconds):
+async def test_a_rate_is_kept_to_the_microsecond_and_nobody_wakes_in_between(autojump_clock):
     party = Party(a=at_once(8, rate="2/s"))
     wakes = 0
 
@@ -97,7 +92,7 @@ async def test_a_rate_is_kept_to_the_microsecond_and_nobody_wakes_in_between(sec
     assert wakes <= 10 * 5
 
 
-async def test_all_scopes_must_be_ready_at_one_moment(seconds):
+async def test_all_scopes_must_be_ready_at_one_moment(autojump_clock):
     party = Party(a=at_once(8, rate="1/s"), k=at_once(8, rate="1/3s"))
     async with trio.open_nursery() as nursery:
         for number in range(4):
@@ -105,7 +100,7 @@ async def test_all_scopes_must_be_ready_at_one_moment(seconds):
     assert [at for _, at in party.started] == pytest.approx([0, 3, 6, 9], abs=1e-4)
 
 
-async def test_a_lane_that_waits_for_its_own_pace_does_not_hold_a_budget(seconds):
+async def test_a_lane_that_waits_for_its_own_pace_does_not_hold_a_budget(autojump_clock):
     party = Party(slow=at_once(8, rate="1/min"), k=FREE)
     await party.visit("first", party.stakes("slow", k=1.0))
     async with trio.open_nursery() as nursery:
@@ -115,7 +110,7 @@ async def test_a_lane_that_waits_for_its_own_pace_does_not_hold_a_budget(seconds
     assert [(name, round(at)) for name, at in party.started] == [("first", 0), ("quick", 2), ("slow", 60)]
 
 
-async def test_who_waits_for_a_budget_is_not_overtaken_on_other_lanes(seconds):
+async def test_who_waits_for_a_budget_is_not_overtaken_on_other_lanes(autojump_clock):
     party = Party(k=at_once(8, rate="1/s"))
     async with trio.open_nursery() as nursery:
         for number in range(6):
@@ -124,7 +119,7 @@ async def test_who_waits_for_a_budget_is_not_overtaken_on_other_lanes(seconds):
     assert [name for name, _ in party.started] == [0, 1, 2, 3, 4, 5]
 
 
-async def test_dear_requests_are_not_starved_by_cheap_ones(seconds):
+async def test_dear_requests_are_not_starved_by_cheap_ones(autojump_clock):
     """A budget of 10 points that comes back one a second; cheap ones take each point as it comes."""
     party = Party()
     turn = await party.turn(party.stakes("a", k=1.0))
@@ -142,7 +137,7 @@ async def test_dear_requests_are_not_starved_by_cheap_ones(seconds):
     assert party.started[0][0] == "dear"
 
 
-async def test_a_thousand_waiters_cancelled_at_random_lose_nothing(seconds):
+async def test_a_thousand_waiters_cancelled_at_random_lose_nothing(autojump_clock):
     chance = random.Random(7)
     for rate in ((), "20/s"):
         party = Party(a=at_once(3, rate=rate), k=at_once(8, rate="40/s"))
@@ -175,7 +170,7 @@ async def test_a_thousand_waiters_cancelled_at_random_lose_nothing(seconds):
         assert trio.current_time() - before < 1.0
 
 
-async def test_cancelling_everybody_at_the_moment_of_his_turn_gives_it_back(seconds):
+async def test_cancelling_everybody_at_the_moment_of_his_turn_gives_it_back(autojump_clock):
     party = Party(a=at_once(8, rate="1/s"))
     await party.visit(0, party.stakes("a"), lasts=0)
     scopes = [trio.CancelScope() for _ in range(3)]
@@ -198,7 +193,7 @@ async def test_cancelling_everybody_at_the_moment_of_his_turn_gives_it_back(seco
     assert len(party.started) == 1
 
 
-async def test_a_wait_that_does_not_fit_fails_at_once_and_says_why(seconds):
+async def test_a_wait_that_does_not_fit_fails_at_once_and_says_why(autojump_clock):
     party = Party(a=at_once(8, rate="1/10s"))
     await party.visit(0, party.stakes("a"), lasts=0)
     clock = party.turnstile.clock
@@ -209,7 +204,7 @@ async def test_a_wait_that_does_not_fit_fails_at_once_and_says_why(seconds):
     assert caught.value.scope == "a"
 
 
-async def test_who_stands_behind_others_knows_it_too(seconds):
+async def test_who_stands_behind_others_knows_it_too(autojump_clock):
     party = Party(a=at_once(8, rate="1/s"))
     await party.visit(0, party.stakes("a"), lasts=0)
     late = []
@@ -229,7 +224,7 @@ async def test_who_stands_behind_others_knows_it_too(seconds):
     assert late == [(6, 0, 6), (7, 0, 6), (8, 0, 6)]  # each of them left, so that the next was the sixth
 
 
-async def test_news_that_make_a_wait_too_long_end_it(seconds):
+async def test_news_that_make_a_wait_too_long_end_it(autojump_clock):
     party = Party(a=at_once(8, rate="1/s"))
     await party.visit(0, party.stakes("a"), lasts=0)
 
@@ -246,7 +241,7 @@ async def test_news_that_make_a_wait_too_long_end_it(seconds):
     assert party.is_empty()
 
 
-async def test_patience_has_an_end_where_nobody_knows_the_time(seconds):
+async def test_patience_has_an_end_where_nobody_knows_the_time(autojump_clock):
     party = Party(a=at_once(1))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(party.visit, "long", party.stakes("a"))
@@ -257,7 +252,7 @@ async def test_patience_has_an_end_where_nobody_knows_the_time(seconds):
         assert caught.value.retry_at == math.inf
 
 
-async def test_another_owner_of_the_limits_wakes_who_waits_here(seconds):
+async def test_another_owner_of_the_limits_wakes_who_waits_here(autojump_clock):
     limits = Limits()
     one, other = Party(limits, a=at_once(1)), Party(limits, a=at_once(1))
     async with trio.open_nursery() as nursery:
@@ -268,7 +263,7 @@ async def test_another_owner_of_the_limits_wakes_who_waits_here(seconds):
     assert one.is_empty()
 
 
-async def test_closing_tells_who_waits(seconds):
+async def test_closing_tells_who_waits(autojump_clock):
     party = Party(a=at_once(1))
     await party.turn(party.stakes("a"))
     async with trio.open_nursery() as nursery:
@@ -284,7 +279,7 @@ async def test_closing_tells_who_waits(seconds):
     assert party.turnstile.limits.throttles["a"].watchers == ()
 
 
-async def test_idle_scopes_are_let_go_and_those_with_quotas_are_not(seconds):
+async def test_idle_scopes_are_let_go_and_those_with_quotas_are_not(autojump_clock):
     party = Party()
     kept = party.gate("kept").throttle
     kept.block(party.turnstile.clock() + 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -27,7 +28,6 @@ class QuotaServer:
             only, or nothing at all.
         trip: seconds there, and again back.
         cost: units that a request takes.
-        epoch: seconds since the epoch when trio's clock says 0.
     """
 
     def __init__(
@@ -38,14 +38,13 @@ class QuotaServer:
         says: Literal["draft-6", "legacy", "retry-after", "nothing"] = "draft-6",
         trip: float = 0.005,
         cost: Callable[[httpx.Request], float] = gentle,
-        epoch: float = 1_700_000_000.0,
     ) -> None:
         self.limit = limit
         self.window = window
         self.says = says
         self.trip = trip
         self.cost = cost
-        self.epoch = epoch
+        self.epoch = time.time() - trio.current_time()
         self.served: list[float] = []
         """Seconds of trio's clock."""
         self.refused: list[float] = []
