@@ -134,7 +134,7 @@ class Errand:
         except BaseException as error:
             known = turn.sent is not None
             sent = (known if told else was_sent(error)) if isinstance(error, Exception) else known
-            turn.failed(sent=sent, overloaded=isinstance(error, OVERLOADED))
+            turn.failed(sent=sent, overloaded=isinstance(error, OVERLOADED) and not _is_stale(error))
             raise
         try:
             self._hear(response, turn)
@@ -196,9 +196,8 @@ class Errand:
         sent = was_sent(error)
         if self._failures >= self._rules.attempts or not self._may_repeat(applied=sent):
             return False
-        connected = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
-        if not sent and connected:
-            return True  # a kept connection that the server had closed
+        if _is_stale(error):
+            return True
         wait = self._backoff()
         return self._fits(wait) and await self._pause(wait)
 
@@ -233,6 +232,14 @@ class Errand:
         if body is not None:
             self._kept = response
         return body
+
+
+def _is_stale(error: BaseException) -> bool:
+    """Whether a kept connection failed since the server had closed it: a new one is worth a try at once."""
+    if getattr(error, "stale", False):
+        return True
+    broken = isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError))
+    return isinstance(error, Exception) and broken and not was_sent(error)
 
 
 def _wait_of(response: httpx.Response, body: bytes) -> float | None:
