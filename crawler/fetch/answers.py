@@ -114,7 +114,7 @@ class Answers(AsyncIterator[Answer_co], Generic[Answer_co]):
         assert self._nest is not None
         self._left = True
         self._flow.places.close()
-        await self._nest.__aexit__(*exc)
+        await self._nest.__aexit__(*exc)  # noqa: ASYNC102 - its tasks are cancelled
 
     def __aiter__(self) -> Self:
         return self

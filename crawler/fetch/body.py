@@ -107,7 +107,7 @@ async def read_ahead(response: httpx.Response, on_end: Callable[[], None], *, mo
     except httpx.HTTPError as error:
         fault = error
     except BaseException:
-        await close(stream)
+        await close(stream)  # noqa: ASYNC102 - it is shielded, and takes a second at most
         on_end()
         raise
     await close(stream)

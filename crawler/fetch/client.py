@@ -159,7 +159,7 @@ class Client(httpx.AsyncClient):
         traceback: TracebackType | None = None,
     ) -> None:
         self._nest = None
-        await self._stack.__aexit__(exc_type, exc_value, traceback)
+        await self._stack.__aexit__(exc_type, exc_value, traceback)  # noqa: ASYNC102 - what it holds waits for nobody
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

@@ -84,7 +84,7 @@ class Errand:
             try:
                 response = await self._send(turn)
             except httpx.TransportError as error:
-                if not await self._again_after_failure(error):
+                if not await self._again_after_failure(error):  # noqa: ASYNC120 - cancelled, nobody wants to know it
                     raise
                 continue
             if turn.refused_by is not None:
@@ -141,7 +141,7 @@ class Errand:
         except BaseException:
             turn.end()
             assert isinstance(response.stream, httpx.AsyncByteStream)
-            await close(response.stream)
+            await close(response.stream)  # noqa: ASYNC102 - it is shielded, and takes a second at most
             raise
         if response.is_closed:
             turn.end()
@@ -186,7 +186,10 @@ class Errand:
         if self._failures >= self._rules.attempts or not self._may_repeat(applied=True) or self._is_too_long(stated):
             return False
         wait = max(self._backoff(), stated or 0.0)
-        return self._fits(wait) and await self._keep(response) is not None and await self._pause(wait)
+        if not self._fits(wait) or await self._keep(response) is None:
+            return False
+        await trio.sleep(wait)
+        return True
 
     async def _again_after_failure(self, error: httpx.TransportError) -> bool:
         """Whether to ask again after there was no answer."""
@@ -199,7 +202,10 @@ class Errand:
         if _is_stale(error):
             return True
         wait = self._backoff()
-        return self._fits(wait) and await self._pause(wait)
+        if not self._fits(wait):
+            return False
+        await trio.sleep(wait)
+        return True
 
     def _may_repeat(self, *, applied: bool) -> bool:
         """Whether the request can be sent once more.
@@ -217,10 +223,6 @@ class Errand:
 
     def _fits(self, seconds: float) -> bool:
         return self._turnstile.clock() + seconds <= self._until()
-
-    async def _pause(self, seconds: float) -> bool:
-        await trio.sleep(seconds)
-        return True
 
     async def _keep(self, response: httpx.Response) -> bytes | None:
         """Keeps an answer, its body included; `None`: that is too large."""
