@@ -147,7 +147,6 @@ class Answers(AsyncIterator[Answer_co], Generic[Answer_co]):
     def __del__(self) -> None:
         flow = vars(self).get("_flow")
         if flow is not None and self._started and self._nest is None:
-            flow.places.close()
             with contextlib.suppress(RuntimeError):  # where no trio runs any more, there is nothing to end
                 flow.scope.cancel(reason="nobody wants the answers")
 

@@ -64,7 +64,7 @@ class Errand:
         self._rules = transport.rules
         self._request = request
         self._wire = transport.wire(request)
-        self._order = -1
+        self._order = self._turnstile.next_order()
         self._waited = 0.0  # seconds
         self._failures = 0
         self._refusals = 0
@@ -100,10 +100,8 @@ class Errand:
         """Waits for its turn; `None`: that does not fit, and there is an answer already."""
         turnstile = self._turnstile
         stakes = self._transport.stakes(self._request)
-        grants = turnstile.take(stakes) if self._order < 0 else None
+        grants = turnstile.take(stakes)
         if grants is None:
-            if self._order < 0:
-                self._order = turnstile.next_order()
             now = turnstile.clock()
             patience = math.inf if self._rules.patience is None else now + self._rules.patience - self._waited
             try:

@@ -248,7 +248,9 @@ async def test_what_the_block_raises_leaves_it_as_it_is(autojump_clock):
             await trio.sleep_forever()
     assert scope.cancelled_caught
     with pytest.raises(KeyError), trio.CancelScope() as scope:
-        async with client(transport=site.transport()) as http:
+        async with client(transport=site.transport(), rate="1/min") as http:
+            answers = http.map(f"{API}{number}" for number in range(9))
+            await anext(answers)
             scope.cancel()
             raise KeyError("mine")
 

@@ -218,6 +218,16 @@ async def test_a_deadline_around_the_loop_counts_for_its_waits(autojump_clock):
         assert is_idle(http)
 
 
+async def test_so_does_one_around_a_single_step(autojump_clock):
+    http = client(transport=Site(delay=0.01).transport, rate="1/10s")
+    async with http, http.map(urls(3), window=1) as answers:
+        assert (await anext(answers)).text == "0"
+        with pytest.raises(QuotaTimeout), trio.fail_after(5):
+            await anext(answers)
+        assert trio.current_time() < 1
+        assert (await anext(answers)).text == "2"
+
+
 async def test_requests_and_methods_and_options(autojump_clock):
     site = Site(delay=0.0)
     async with client(transport=site.transport) as http:

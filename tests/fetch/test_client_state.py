@@ -86,25 +86,20 @@ async def test_it_is_written_meanwhile_but_not_often(autojump_clock, path):
     assert json.loads(path.read_text())["clean"] is True
 
 
-async def test_after_a_run_that_was_killed_one_request_finds_out_first(autojump_clock, path):
+@pytest.mark.parametrize("clean", [True, False])
+async def test_after_a_run_that_was_killed_one_request_finds_out_first(autojump_clock, path, clean):
     server = QuotaServer(100, 86_400.0)
-    async with governed(server, path) as http:
+    async with governed(server, path, delay=5) as http:
         await http.get(API)
-        await trio.sleep(61)
-        killed = path.read_bytes()  # nobody wrote what came after this
-        for _ in range(50):
-            await http.get(API)
-    path.write_bytes(killed)
-    async with governed(server, path) as http:
-        throttle = http.limits.throttles
-        async with trio.open_nursery() as nursery:
-            for _ in range(60):
-                nursery.start_soon(http.get, API)
-            await trio.sleep(100)
-            assert len(server.served) <= 100
-            nursery.cancel_scope.cancel()
-        assert throttle
-    assert server.refused == []
+        killed = http._state_file.encode(clean=False)  # what is written meanwhile; nobody writes it any more
+    if not clean:
+        path.write_bytes(killed)
+    await trio.sleep(61)
+    started = trio.current_time()
+    async with governed(server, path, delay=5) as http:
+        await http.get(API)
+        assert trio.current_time() - started == pytest.approx(0 if clean else 5, abs=0.02)
+    assert len(server.served) == 2
 
 
 @pytest.mark.parametrize(

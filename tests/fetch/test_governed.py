@@ -12,6 +12,7 @@ import trio
 from support.quotaserver import QuotaServer
 
 from crawler.errors import ConfigError, WouldExceedDeadline
+from crawler.fetch.curl import CurlTransport
 from crawler.fetch.governed import GovernedTransport
 from crawler.fetch.quotas import QuotaTimeout
 from crawler.limits.limits import Limits
@@ -279,6 +280,35 @@ async def test_refusals_use_up_no_attempts(autojump_clock):
         assert (await http.get(API)).status_code == 200
         assert is_idle(http)
     assert len(script.asked) == 6
+
+
+async def test_who_was_refused_keeps_the_place_in_which_it_came(autojump_clock):
+    paths = []
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await trio.sleep(0.5)
+        paths.append(request.url.path)
+        return httpx.Response(429 if len(paths) == 1 else 200, headers={"Retry-After": "10"})
+
+    async with governed(handler, concurrency=1) as http, trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(http.get, f"{API}{number}")
+            await trio.sleep(0.01)
+    assert paths == ["/0", "/0", "/1", "/2", "/3"]
+
+
+async def test_libcurl_sends_nothing_again_by_itself_where_every_start_counts(autojump_clock):
+    class Curl(CurlTransport):
+        async def handle_async_request(self, request):
+            request.extensions["on_sent"]()
+            seen.append(request.extensions.get("resend", True))
+            return httpx.Response(200)
+
+    seen = []
+    for rate in (None, "1/s"):
+        async with governed(Curl(), rate=rate) as http:
+            await http.get(API)
+    assert seen == [True, False]
 
 
 async def test_the_last_refusal_is_handed_on_as_it_is(autojump_clock):

@@ -137,6 +137,34 @@ async def test_dear_requests_are_not_starved_by_cheap_ones(autojump_clock):
     assert party.started[0][0] == "dear"
 
 
+async def test_if_the_first_leaves_the_next_is_the_first(autojump_clock):
+    party = Party(a=at_once(8, rate="1/10s"))
+    await party.visit(0, party.stakes("a"), lasts=0)
+    async with trio.open_nursery() as nursery:
+
+        async def leaves() -> None:
+            with trio.move_on_after(3):
+                await party.visit("never", party.stakes("a"))
+
+        nursery.start_soon(leaves)
+        await trio.sleep(1)
+        nursery.start_soon(party.visit, 1, party.stakes("a"))
+    assert [(name, round(at, 3)) for name, at in party.started] == [(0, 0), (1, 10)]
+
+
+async def test_the_news_of_a_refusal_are_there_before_anybody_else_may_start(autojump_clock):
+    party = Party(a=at_once(8, delay=5.0), k=FREE)
+    turn = await party.turn(party.stakes("a", k=1.0))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(party.visit, "next", party.stakes("a", k=1.0))
+        await trio.sleep(1)
+        party.gate("a").throttle.next_start = -math.inf  # nothing but the budget holds it back from here on
+        turn.answered(429, [("Retry-After", "60")])
+        turn.end()
+    [(_, at)] = party.started
+    assert at >= 61
+
+
 async def test_a_thousand_waiters_cancelled_at_random_lose_nothing(autojump_clock):
     chance = random.Random(7)
     for rate in ((), "20/s"):
