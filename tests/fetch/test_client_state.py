@@ -87,8 +87,8 @@ async def test_it_is_written_meanwhile_but_not_often(autojump_clock, path):
 
 
 @pytest.mark.parametrize("clean", [True, False])
-async def test_after_a_run_that_was_killed_one_request_finds_out_first(autojump_clock, path, clean):
-    server = QuotaServer(100, 86_400.0)
+async def test_after_a_run_that_was_killed_one_delay_passes_first(autojump_clock, path, clean):
+    server = QuotaServer(100, 86_400.0, says="nothing")
     async with governed(server, path, delay=5) as http:
         await http.get(API)
         killed = http._state_file.encode(clean=False)  # what is written meanwhile; nobody writes it any more
