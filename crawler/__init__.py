@@ -20,6 +20,10 @@ from crawler.errors import (
     RequestError,
     WouldExceedDeadline,
 )
+from crawler.fetch.answers import Answers
+from crawler.fetch.client import Client, client
+from crawler.fetch.governed import GovernedTransport
+from crawler.fetch.quotas import QuotaTimeout
 from crawler.headers import Headers
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.hooks.state import State
@@ -32,9 +36,11 @@ from crawler.settings import Settings
 from crawler.spiders import SiteSpider, Spider
 
 __all__ = [
+    "Answers",
     "BadStatus",
     "BodyTooLarge",
     "BrokenExchange",
+    "Client",
     "ConfigError",
     "ConnectFailed",
     "Crawl",
@@ -44,6 +50,7 @@ __all__ = [
     "Failure",
     "FetchError",
     "FetchTimeout",
+    "GovernedTransport",
     "Headers",
     "HookError",
     "Item",
@@ -58,6 +65,7 @@ __all__ = [
     "PluginError",
     "Produced",
     "QuotaEvent",
+    "QuotaTimeout",
     "Refused",
     "Report",
     "Request",
@@ -75,6 +83,7 @@ __all__ = [
     "Stop",
     "Usage",
     "WouldExceedDeadline",
+    "client",
     "crawl",
     "run",
     "stream",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from crawler.fetch.robots import Robots
 
 if TYPE_CHECKING:
-    from crawler.engine.clock import Clock
+    from crawler.fetch.clock import Clock
     from crawler.frontier import Frontier
     from crawler.store import Group, Store
 

@@ -16,13 +16,13 @@ import trio_util
 
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
-from crawler.engine.clock import Clock
 from crawler.engine.handlers import Handlers
 from crawler.engine.inline import Inline, current_ticket
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsAsker
 from crawler.engine.shutdown import Shutdown
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
+from crawler.fetch.clock import Clock
 from crawler.fetch.downloader import Downloader
 from crawler.frontier import Frontier, Ticket
 from crawler.hooks.page import current_page

@@ -58,7 +58,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     ``http``, ``https``, ``socks5``, ``socks5h``) and ``on_sent`` (a function, called when sending begins). The
     response's extensions are ``http_version``, ``reason_phrase``, ``wire_headers`` (list of name and value as they were
     received, while ``headers`` describes the decoded body) and ``primary_ip``. Its exceptions carry ``request`` and
-    ``sent``: whether any of it may have reached the server.
+    ``sent``: whether any of it may have reached the server; and ``stale``, where it was a kept connection that the
+    server had closed.
 
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
     as no byte of an answer has come; whatever the method, as browsers do. A request's body is read into memory first.

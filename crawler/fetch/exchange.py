@@ -95,6 +95,7 @@ class Exchange(httpx.AsyncByteStream):
             if self.sent and not self._resend:
                 words = "the connection was closed before an answer came"
                 self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True)
+                vars(self._error)["stale"] = True
                 return PREREQFUNC_ABORT
             if not self.sent and self._on_sent is not None:
                 self._on_sent()

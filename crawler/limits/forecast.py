@@ -33,6 +33,8 @@ class QuotaEvent:
     """Seconds since the epoch."""
     breach_at: float | None = None
     """Seconds since the epoch: when what is left would be used up at the present rate."""
+    scope: str = ""
+    """The lane or budget, where the client tells it."""
     fits: float | None = None
     """Units that still fit before the reset."""
 

@@ -89,6 +89,8 @@ class Pace:
         """This pace, with the fields of `usual` where it says nothing."""
         names = ("concurrency", "delay", "jitter", "mode", "slow_start")
         silent = {name: getattr(usual, name) for name in names if getattr(self, name) is None}
+        if not self.rate:
+            silent |= {"rate": usual.rate, "burst": usual.burst if self.burst == 1 else self.burst}
         return attrs.evolve(self, **silent)
 
     def __attrs_post_init__(self) -> None:

@@ -67,6 +67,8 @@ class Throttle:
     """Seconds between two starts that a robots.txt asks for."""
     stalled_until: float = attrs.field(default=-math.inf, init=False)
     """Seconds since the epoch: until then nothing is worth asking, since all was refused for so long."""
+    busy: int = attrs.field(default=0, init=False)
+    """Requests whose answers have not ended, of all owners that `enter` and `leave`."""
     watchers: tuple[Callable[[], None], ...] = attrs.field(default=(), init=False)
     """Called when `ready_at` may have another answer, where several owners share this scope."""
     _dialect: Dialect | None = attrs.field(default=None, init=False)
@@ -126,6 +128,19 @@ class Throttle:
             self.next_start = now + self._interval
         self._last = self.governor.take(now, cost=cost)
         return self._last
+
+    def is_full(self) -> bool:
+        """Whether as many requests are in flight as do well."""
+        return self.busy >= self.concurrency.limit
+
+    def enter(self) -> None:
+        """One more request is in flight, until `leave`: where several owners share a lane, they count together."""
+        self.busy += 1
+
+    def leave(self) -> None:
+        """The answer of a request that did `enter` has ended, its body included."""
+        self.busy -= 1
+        self._tell()
 
     def give_back(self, grant: Grant) -> None:
         """Undoes a start whose request was never sent."""

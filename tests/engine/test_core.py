@@ -14,9 +14,9 @@ from support.trees import FREE, Follow, tree, tree_urls
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Pace, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
-from crawler.engine.clock import Clock
 from crawler.engine.running import RunningCrawl
 from crawler.engine.scheduler import conduct
+from crawler.fetch.clock import Clock
 from crawler.hooks.table import HookTable
 from crawler.store import MemoryStore
 from crawler.testing import FakeSite, Page, collect

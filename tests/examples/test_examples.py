@@ -9,6 +9,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -246,6 +247,38 @@ def test_own_app(tmp_path):
         "404 http://app.test/news on http://app.test/",
         "404 http://app.test/team on http://app.test/about",
     ]
+
+
+def test_quota_client(tmp_path):
+    said = {"RateLimit-Policy": "5000;w=86400", "RateLimit-Limit": "5000", "RateLimit-Reset": "86400"}
+    left = iter(range(4999, 0, -1))
+
+    def answer(body: str) -> Callable[[Asked], Answer]:
+        return lambda _: Answer(body, headers=said | {"RateLimit-Remaining": str(next(left))})
+
+    pages = {"/users": answer('[{"id": 1}, {"id": 2}]'), "/report": answer("{}")}
+    pages |= {f"/users/{number}/posts": answer(f"[{number}]") for number in (1, 2)}
+    with local_site(pages) as site:
+        first = run(EXAMPLES / "quota_client.py", site.url, "quotas.json", folder=tmp_path)
+        again = run(EXAMPLES / "quota_client.py", site.url, "quotas.json", folder=tmp_path)
+    lines = ["2 users", "/users/1/posts 200 3", "/users/2/posts 200 3"]
+    assert first.stdout.splitlines()[:3] == again.stdout.splitlines()[:3] == lines
+    assert "key:mine 86400s 4996.0 of 5000.0" in first.stdout
+    assert "key:mine 86400s 4992.0 of 5000.0" in again.stdout
+    assert json.loads((tmp_path / "quotas.json").read_text())["clean"] is True
+
+
+def test_small_client(tmp_path):
+    pages = {f"/{name}": json.dumps({"name": name}) for name in ("ada", "grace")}
+    with local_site(pages) as site:
+        pages["/users"] = json.dumps([f"{site.url}ada", f"{site.url}grace"])
+        site.pages = pages
+        done = run(EXAMPLES / "small_client.py", f"{site.url}users", folder=tmp_path)
+    assert done.stdout == "ada\ngrace\n"
+
+
+def test_governed_transport(tmp_path):
+    assert run(EXAMPLES / "governed_transport.py", folder=tmp_path).stdout == "9 requests in 2 s\n"
 
 
 def test_quotes_tests():

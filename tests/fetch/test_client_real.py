@@ -1,0 +1,110 @@
+"""The governed client over libcurl, on loopback, in real time."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+import trio
+from support.rawserver import answers, ok
+
+from crawler import client
+
+
+def is_idle(http) -> bool:
+    return all(not throttle.busy and not throttle.governor.inflight for throttle in http.limits.throttles.values())
+
+
+async def test_a_window_is_kept(serve):
+    used = 0
+
+    async def limited(peer) -> None:
+        nonlocal used
+        while await peer.request():
+            used += 1
+            left = max(0, 10 - used)
+            fields = ("RateLimit-Policy: 10;w=1", "RateLimit-Limit: 10", f"RateLimit-Remaining: {left}")
+            await peer.send(ok(b"x", *fields, "RateLimit-Reset: 1"))
+            if used == 10:
+                refill.set()
+
+    refill = trio.Event()
+    server = await serve(limited)
+
+    async def refiller() -> None:
+        nonlocal used
+        await refill.wait()
+        await trio.sleep(1.0)
+        used = 0
+
+    async with client() as http, trio.open_nursery() as nursery:
+        nursery.start_soon(refiller)
+        started = trio.current_time()
+        async for answer in http.map([f"{server.url}{number}" for number in range(15)]):
+            assert answer.status_code == 200
+        assert 0.5 < trio.current_time() - started < 5
+        assert is_idle(http)
+    assert used <= 10
+
+
+async def test_a_kept_connection_that_the_server_closed_is_replaced(serve):
+    async def once(peer) -> None:
+        await peer.request()
+        await peer.send(ok(b"x"))
+
+    server = await serve(once)
+    async with client(rate="1000/s") as http:
+        for _ in range(5):
+            with trio.fail_after(0.2):  # less than most backoffs
+                assert (await http.get(server.url)).text == "x"
+        assert is_idle(http)
+    assert len(server.heads) == 5
+
+
+async def test_cancelled_before_anything_was_sent_it_costs_nothing_and_after_it_does(serve):
+    async def silent(peer) -> None:
+        await peer.request()
+        await trio.sleep_forever()
+
+    server = await serve(silent)
+    async with client(rate="1/h") as http:
+        with trio.move_on_after(0.2):
+            await http.get(server.url)
+        [throttle] = http.limits.throttles.values()
+        assert throttle.governor.rates[0].due > http._transport.turnstile.clock() + 3000
+        assert is_idle(http)
+    async with client(rate="1/h", attempts=1) as http:
+        with pytest.raises(httpx.ConnectError):
+            await http.get("http://127.0.0.1:1/")
+        [throttle] = http.limits.throttles.values()
+        assert throttle.governor.rates[0].due < http._transport.turnstile.clock() + 1
+        assert is_idle(http)
+
+
+async def test_users_are_told_that_sending_begins_and_their_request_is_left_as_it_was(serve):
+    server = await serve(answers(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n", ok(b"x")))
+    told = []
+    async with client() as http:
+        request = http.build_request("GET", server.url, extensions={"on_sent": lambda: told.append(1)})
+        before = dict(request.extensions)
+        answer = await http.send(request)
+        assert (answer.status_code, len(told)) == (200, 2)
+        assert request.extensions == before
+        assert answer.request is request
+
+
+async def test_a_body_that_is_no_bytes_can_be_sent_again(serve):
+    server = await serve(answers(b"HTTP/1.1 429 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n", ok(b"x")))
+    async with client() as http:
+        assert (await http.post(server.url, files={"file": b"content"})).text == "x"
+    assert server.bodies[0] == server.bodies[1]
+    assert b"content" in server.bodies[0]
+
+
+async def test_through_a_proxy(serve):
+    server = await serve(answers(ok(b"by proxy")))
+    proxy = server.url.replace("http://", "http://me:secret@").rstrip("/")
+    async with client(proxy=proxy, trust_env=False) as http:
+        assert (await http.get("http://api.test/a")).text == "by proxy"
+        assert list(http.limits.throttles) == ["http://api.test"]
+    assert server.head.startswith(b"GET http://api.test/a HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n" in server.head
