@@ -194,6 +194,8 @@ class Frontier:
             lane = self.lanes.get(pending.group)
             if lane is None:
                 continue  # it has just left memory: the store has them
+            if pending.order in lane.held:
+                continue  # the window was refilled since
             if lane.more and pending.order > lane.after:
                 continue  # it stays in the store until the window gets there
             if lane.ready_count() >= share and pending.order > lane.after:

@@ -351,3 +351,28 @@ def test_what_comes_for_a_lane_that_has_just_left_stays_in_the_store() -> None:
     made.close(made.lanes[HOST])
     made.push([pending(5)])
     assert made.statistics().waiting == 0
+
+
+def test_requests_that_were_put_back_do_not_hide_what_is_still_in_the_store() -> None:
+    made = frontier(4, window=2)
+    lane = made.lanes[HOST]
+    tickets = [pop(made) for _ in range(4)]
+    made.grow([HOST])  # a large page has brought requests that go before those
+    made.refill(lane, [pending(n, tier=-5) for n in range(2)], more=True)
+    for _ in range(2):
+        made.settle(pop(made))
+    for ticket in tickets:
+        made.put_back(ticket)
+    made.push([pending(9, tier=-9)])  # more than two windows: it is cut
+    assert lane.ready_count() == 2
+    assert lane.after == (-5, 1)
+
+
+def test_what_a_window_was_refilled_with_meanwhile_is_not_pushed_again() -> None:
+    made = frontier()
+    lane = made.lanes[HOST]
+    lane.more = True
+    made.refill(lane, [pending(1)], more=False)
+    made.push([pending(1)])
+    assert number(pop(made)) == 1
+    assert made.pop(0.0)[0] is None
