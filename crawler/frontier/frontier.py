@@ -343,9 +343,9 @@ class Frontier:
     def settle_unsent(self, ticket: Ticket) -> None:
         """An attempt failed before anything was sent: quotas are as they were, but the pace is kept."""
         next_start = ticket.lane.throttle.next_start
-        self.starts.give_back(ticket)
+        given = self.starts.give_back(ticket)
         ticket.lane.throttle.next_start = next_start
-        self._changed([], ticket.lane)
+        self._changed(given, ticket.lane)
 
     def give_back(self, ticket: Ticket) -> None:
         """Undoes what a start took of the limits: nothing was sent."""
@@ -422,8 +422,10 @@ class Frontier:
             lane.waits(self.now, why)
             if at <= self.now and head.request.quotas:
                 budget = self.starts.queue(lane, head.request)
-        if lane.parked is not None and lane.parked is not budget:
-            lane.parked.unpark(lane)
+        left = lane.parked
+        if left is not None and left is not budget:
+            left.unpark(lane)
+            self._list_budget(left)  # who is first now may cost less
         if budget is not None and at >= first_at:
             budget.park(lane)
             self._list_budget(budget)
