@@ -164,13 +164,15 @@ class Frontier:
         return list(self._hungry.values())
 
     def idle(self, now: float) -> Iterator[Lane]:
-        """Lanes that may leave memory: nothing is handed out, and nothing is due for a minute."""
-        for lane in self.lanes.values():
-            if lane.handed_out or lane.parked is not None or (lane.more and not len(lane)):
-                continue
-            head = lane.head()
-            if head is None or max(lane.first_at(), self.starts.at(lane, head.request, now)[0]) > now + FAR:
-                yield lane
+        """Lanes that may leave memory."""
+        return (lane for lane in self.lanes.values() if self.is_idle(lane, now))
+
+    def is_idle(self, lane: Lane, now: float) -> bool:
+        """Whether a lane may leave memory: nothing is handed out, and nothing is due for a minute."""
+        if lane.handed_out or lane.parked is not None or (lane.more and not len(lane)):
+            return False
+        head = lane.head()
+        return head is None or max(lane.first_at(), self.starts.at(lane, head.request, now)[0]) > now + FAR
 
     def close(self, lane: Lane) -> None:
         """Lets a lane leave memory."""
