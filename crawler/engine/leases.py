@@ -45,9 +45,10 @@ class Leases:
         frontier, store = self._frontier, self._store
         while hungry := frontier.hungry():
             for lane in hungry:
-                share = frontier.share()
-                rows = await store.more(lane.name, lane.epoch, lane.after, share)
-                frontier.refill(lane, rows, more=len(rows) == share)
+                share, after = frontier.share(), lane.after
+                rows = await store.more(lane.name, lane.epoch, after, share)
+                if lane.after == after:  # if its window was cut meanwhile, what was asked for does not follow on it
+                    frontier.refill(lane, rows, more=len(rows) == share)
         while store.unclaimed and (room := frontier.room()):
             groups = min(room, BATCH)
             claimed = await store.claim("", groups, frontier.share(groups), LEASE)
@@ -77,10 +78,10 @@ class Leases:
         if frontier.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.most_lanes):
             return float("inf")
         if now >= self._look_at:
-            idle = list(frontier.idle(now))
-            for lane in idle:
-                frontier.close(lane)
-                await self._store.release(lane.name, lane.epoch, lane.state())
+            for lane in list(frontier.idle(now)):
+                if frontier.is_idle(lane, now):  # others may have taken it up while an earlier one was given back
+                    frontier.close(lane)
+                    await self._store.release(lane.name, lane.epoch, lane.state())
             self._look_at = now + LOOK
         return self._look_at
 

@@ -97,8 +97,10 @@ async def _work(
                 seeds = Seeds(running, writer, messages)
                 feeders.start_soon(seeds.start)
                 feeders.start_soon(seeds.added)
-                await dispatch(running, ready_send, seeds, leases)
-                seeds.end()
+                try:
+                    await dispatch(running, ready_send, seeds, leases)
+                finally:
+                    seeds.end()  # even by a cancel, from which those who bring start requests are shielded
                 feeders.cancel_scope.cancel(reason="nothing more is started")
 
 

@@ -164,13 +164,15 @@ class Frontier:
         return list(self._hungry.values())
 
     def idle(self, now: float) -> Iterator[Lane]:
-        """Lanes that may leave memory: nothing is handed out, and nothing is due for a minute."""
-        for lane in self.lanes.values():
-            if lane.handed_out or lane.parked is not None or (lane.more and not len(lane)):
-                continue
-            head = lane.head()
-            if head is None or max(lane.first_at(), self.starts.at(lane, head.request, now)[0]) > now + FAR:
-                yield lane
+        """Lanes that may leave memory."""
+        return (lane for lane in self.lanes.values() if self.is_idle(lane, now))
+
+    def is_idle(self, lane: Lane, now: float) -> bool:
+        """Whether a lane may leave memory: nothing is handed out, and nothing is due for a minute."""
+        if lane.handed_out or lane.parked is not None or (lane.more and not len(lane)):
+            return False
+        head = lane.head()
+        return head is None or max(lane.first_at(), self.starts.at(lane, head.request, now)[0]) > now + FAR
 
     def close(self, lane: Lane) -> None:
         """Lets a lane leave memory."""
@@ -194,6 +196,8 @@ class Frontier:
             lane = self.lanes.get(pending.group)
             if lane is None:
                 continue  # it has just left memory: the store has them
+            if pending.order in lane.held:
+                continue  # the window was refilled since
             if lane.more and pending.order > lane.after:
                 continue  # it stays in the store until the window gets there
             if lane.ready_count() >= share and pending.order > lane.after:
@@ -341,9 +345,9 @@ class Frontier:
     def settle_unsent(self, ticket: Ticket) -> None:
         """An attempt failed before anything was sent: quotas are as they were, but the pace is kept."""
         next_start = ticket.lane.throttle.next_start
-        self.starts.give_back(ticket)
+        given = self.starts.give_back(ticket)
         ticket.lane.throttle.next_start = next_start
-        self._changed([], ticket.lane)
+        self._changed(given, ticket.lane)
 
     def give_back(self, ticket: Ticket) -> None:
         """Undoes what a start took of the limits: nothing was sent."""
@@ -420,8 +424,10 @@ class Frontier:
             lane.waits(self.now, why)
             if at <= self.now and head.request.quotas:
                 budget = self.starts.queue(lane, head.request)
-        if lane.parked is not None and lane.parked is not budget:
-            lane.parked.unpark(lane)
+        left = lane.parked
+        if left is not None and left is not budget:
+            left.unpark(lane)
+            self._list_budget(left)  # who is first now may cost less
         if budget is not None and at >= first_at:
             budget.park(lane)
             self._list_budget(budget)

@@ -93,7 +93,7 @@ class Lane:
         ordered = sorted(self._ready)
         self._ready = ordered[:size]
         self.held.difference_update(pending.order for pending in ordered[size:])
-        self.after = self._ready[-1].order
+        self.after = min(self.after, self._ready[-1].order)  # what was put back may lie behind what has been read
         self.more = True
         return len(ordered) - size
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import trio
 from support.trees import FREE, Follow, tree
 from trio.testing import MockClock
 
-from crawler import CrawlFailed, Plugin, Produced, Response, Row, Settings, Spider, crawl
+from crawler import CrawlFailed, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
 from crawler.engine.prepared import Prepared
 from crawler.testing import FakeSite, Page, collect
 
@@ -178,3 +178,20 @@ async def test_a_job_that_had_reached_its_limit_stops_at_once(autojump_clock: Mo
     assert len(site.log) == 7
     report = await crawl(Follow(), job=tmp_path / "job", transport=site.transport)
     assert (report.finished, report.pages, report.earlier["pages"]) == ("finished", len(site.pages), 7)
+
+
+class ManyStarts(Spider):
+    settings = FREE
+
+    def start(self) -> Iterator[Request]:
+        yield from (Request(f"https://site.test/{n}") for n in range(10_200))
+
+
+async def test_a_cancel_from_outside_ends_a_crawl_that_has_more_start_requests_than_fit(
+    autojump_clock: MockClock,
+) -> None:
+    site = FakeSite({f"/{n}": Page("x", delay=HANG) for n in range(1_000)})
+    with trio.move_on_after(5) as scope:
+        await crawl(ManyStarts(), transport=site.transport)
+    assert scope.cancelled_caught
+    assert trio.current_time() < 60

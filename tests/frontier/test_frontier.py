@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.frontier import Frontier, Pending, Ticket
-from crawler.limits.declared import Exchange
+from crawler.limits.declared import Declared, Exchange, Observation
 from crawler.limits.pace import Pace
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -351,3 +351,66 @@ def test_what_comes_for_a_lane_that_has_just_left_stays_in_the_store() -> None:
     made.close(made.lanes[HOST])
     made.push([pending(5)])
     assert made.statistics().waiting == 0
+
+
+def test_requests_that_were_put_back_do_not_hide_what_is_still_in_the_store() -> None:
+    made = frontier(4, window=2)
+    lane = made.lanes[HOST]
+    tickets = [pop(made) for _ in range(4)]
+    made.grow([HOST])  # a large page has brought requests that go before those
+    made.refill(lane, [pending(n, tier=-5) for n in range(2)], more=True)
+    for _ in range(2):
+        made.settle(pop(made))
+    for ticket in tickets:
+        made.put_back(ticket)
+    made.push([pending(9, tier=-9)])  # more than two windows: it is cut
+    assert lane.ready_count() == 2
+    assert lane.after == (-5, 1)
+
+
+def test_what_a_window_was_refilled_with_meanwhile_is_not_pushed_again() -> None:
+    made = frontier()
+    lane = made.lanes[HOST]
+    lane.more = True
+    made.refill(lane, [pending(1)], more=False)
+    made.push([pending(1)])
+    assert number(pop(made)) == 1
+    assert made.pop(0.0)[0] is None
+
+
+B = "http://b.test"
+
+
+def budgeted(n: int, host: str, **quotas: float) -> Pending:
+    return Pending((0, n), Request(f"{host}/{n}", quotas=quotas), host)
+
+
+def test_a_budget_wakes_those_who_wait_when_its_probe_could_not_be_sent() -> None:
+    made = frontier()
+    made.open(B, epoch=1, head=[], more=False)
+    made.push([budgeted(1, HOST, key=1.0)])
+    first = pop(made)
+    said = Declared(observations=(Observation(policy="q", limit=1, remaining=0, reset=(10.0, 10.0), window=10.0),))
+    made.learn(sent(first), Exchange(sent=0.0, received=0.0, first_byte=0.0, status=200, declared=said))
+    made.settle(first)
+    made.push([budgeted(2, HOST, key=1.0), budgeted(3, B, key=1.0)])
+    assert made.pop(1.0)[0] is None
+    probe = pop(made, 30.0)
+    assert made.pop(30.0) == (None, math.inf)
+    made.settle_unsent(probe)  # its server could not be reached
+    made.settle(probe)
+    assert number(pop(made, 31.0)) == 3
+
+
+def test_those_behind_a_costly_request_are_woken_when_it_leaves_the_budget() -> None:
+    made = frontier(per_domain=1)
+    made.open(B, epoch=1, head=[], more=False)
+    made.push([budgeted(1, HOST, key=1.0)])
+    first = pop(made)
+    said = Declared(observations=(Observation(policy="q", limit=10, remaining=5, reset=(99.0, 99.0), window=100.0),))
+    made.learn(sent(first), Exchange(sent=0.0, received=0.0, first_byte=0.0, status=200, declared=said))
+    made.settle(first)
+    made.push([budgeted(2, HOST, key=8.0), budgeted(3, B, key=1.0)])
+    assert made.pop(30.0)[0] is None
+    made.push([pending(4, tier=-5)])  # the first lane goes on with something else
+    assert {number(pop(made, 30.0)), number(pop(made, 30.0))} == {3, 4}
