@@ -242,6 +242,8 @@ class Governor:
             quota = self._quotas.get(word.policy)
             if quota is None or isinstance(quota, Learned):
                 quota = Quota(name=word.policy, unit=word.unit)
+                for known in self._quotas.values():  # policies of one server are of one kind, until they show otherwise
+                    quota.restoration.expect(known.restoration)
                 self._add(quota)
             if quota.observe(
                 word,

@@ -34,6 +34,8 @@ class Restoration:
     """Votes for unit by unit."""
     flows: bool | None = None
     """Whether units come back before the stated end; `None`: not tried."""
+    at_once: bool = False
+    """Whether more came back than one by one could have."""
     _moves: int = 0
 
     @property
@@ -42,6 +44,11 @@ class Restoration:
         if self.rate is not None or self.continuous > self.fixed:
             return "continuous"
         return "fixed" if self.fixed else "unknown"
+
+    def expect(self, other: Restoration) -> None:
+        """Takes for likely what was seen of another policy of the same server."""
+        if self.kind == "unknown" and other.at_once:
+            self.fixed, self.at_once = 1, True
 
     def judge(
         self, answer: Answer, *, before: float, heard: float, ends: Bracket, limit: float, interval: float | None

@@ -11,6 +11,8 @@
 7. *A refusal with quota left* speaks of another limit: `crawler.limits.refusals`.
 8. *Nothing said* is counted: by `pass_over` where a policy fell silent, by `crawler.limits.learned` where none spoke.
 9. *No word* changes nothing that is not counted: answers of caches and of other scopes carry none.
+10. *Our own log*: where all that was used was used by us, one window after a request there is room for another,
+    whatever the kind and whatever end is stated (`crawler.limits.own`).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from crawler.limits.backoff import doubled
 from crawler.limits.bracket import ROUNDING, Bracket
 from crawler.limits.declared import Observation
 from crawler.limits.kinds import Restoration
+from crawler.limits.own import OwnLog
 from crawler.limits.usage import Usage
 from crawler.limits.window import Window
 
@@ -35,6 +38,9 @@ Mode = Literal["auto", "smooth", "burst"]
 
 NEARLY: Final = 0.97
 """Share of a window over which a quota is spread: the rest makes up for requests that start late."""
+FIRST: Final = 0.25
+"""The same while it is not known whether all comes back at once: where each unit comes back one window after it was
+used, what is used late is late for ever."""
 SLOWER: Final = 1.02
 """Factor of the steady interval of a continuous quota over the server's own."""
 FASTER: Final = 0.5
@@ -77,8 +83,11 @@ class Quota:
         default=attrs.Factory(lambda self: Usage(counts_requests=self.unit == "requests"), takes_self=True)
     )
     """Who takes what of it."""
+    own: OwnLog = attrs.field(factory=OwnLog)
+    """When we took it."""
     longest: float = 3600.0
     """Seconds that one word may at most make us wait."""
+    _began: float = math.nan
     _asked_again: int = 0
     _unsaid: float = 0.0
     _silent: float = 0.0
@@ -132,6 +141,7 @@ class Quota:
         if self.remaining is None:
             self._open(answer)
         elif self._is_over(answer):
+            self._remember(answer, heard=False)
             self.usage.spend(cost)
             return changed
         else:
@@ -141,6 +151,7 @@ class Quota:
                 self._open(answer)
             else:
                 self._go_on(answer)
+        self._remember(answer, heard=True)
         self.usage.travelled(received - sent)
         self.heard = max(self.heard, received)
         return changed
@@ -154,8 +165,9 @@ class Quota:
                 return False
             self.count_window(self.limit - cost, sent, received)
         elif not self._silence_is_free:
-            self.spend(cost)
+            self._spend(cost)
             self._silent += cost
+        self._log(sent, received, cost)
         return True
 
     def count_window(self, left: float, sent: float, received: float, margin: float = 0.0) -> None:
@@ -167,6 +179,10 @@ class Quota:
 
     def spend(self, cost: float) -> None:
         """Counts a request of whose answer nobody will hear."""
+        self._spend(cost)
+        self.own.lose()
+
+    def _spend(self, cost: float) -> None:
         units = cost if self.usage.counts_requests else self.usage.price
         if self.remaining is not None:
             self.remaining = max(0.0, self.remaining - units)
@@ -183,6 +199,7 @@ class Quota:
         """What was in flight when an earlier run broke off is not known: a probe will tell what is left."""
         self.remaining = None
         self.ends = Bracket(-math.inf, now)
+        self.own.lose()
 
     # ---- when the next request may start -----------------------------------------------------------------------------
 
@@ -200,8 +217,14 @@ class Quota:
         if free >= need:
             return -math.inf
         probe = self.restored_at()
+        by_log = self._log_speaks(now)
+        room = self._room_at(need, inflight) if by_log else math.inf  # rule 10
+        if not self.window.explained:
+            probe, room = min(probe, room), math.inf
         if now >= probe and flying(probe):  # rule 4
             probe = math.inf
+        if by_log:
+            return min(probe, room)
         trickle = self.restoration.trickle_at(
             need - free, heard=self.heard, until=self.ends.hi, interval=self.interval
         )  # fmt: skip
@@ -220,7 +243,7 @@ class Quota:
         if mode == "burst" or self.remaining is None:
             return -math.inf
         need, interval, share = self.usage.need(cost), self.interval, self._share(inflight)
-        if mode == "auto" and backlog * need <= share * cost:
+        if mode == "auto" and (backlog * need <= share * cost or self._may_slide(last)):
             return -math.inf
         if interval is not None and (self.restoration.kind == "continuous" or not self.window.stated):
             plenty = self.window.stated and self.limit is not None and self.remaining >= LOW * self.limit
@@ -229,7 +252,10 @@ class Quota:
             return self._look_at(last)
         if not self.ends.is_known() or not self.window.stated:
             return -math.inf
-        return last + NEARLY * (self.ends.lo - last) * need / (share + need)
+        until = self.ends.lo
+        if mode == "auto" and self.restoration.kind == "unknown" and not self.pressure:
+            until = self._began + FIRST * (until - self._began)
+        return last + NEARLY * max(0.0, until - last) * need / (share + need)
 
     def free(self, now: float, inflight: float) -> float:
         """Units that are certainly left at `now` (rules 3 and 6); nothing known: none."""
@@ -276,6 +302,26 @@ class Quota:
             return -math.inf
         return min(max(self.heard, last) + LOOK * (self.window.length or ROUNDING), self.restored_at())
 
+    def _log_speaks(self, now: float) -> bool:
+        """Whether our own log tells when there is room (rule 10)."""
+        window = self.window
+        return (
+            window.length is not None
+            and self.limit is not None
+            and window.is_sure()
+            and self.usage.counts_requests
+            and not self.pressure
+            and self.own.speaks(now, window.length)
+        )
+
+    def _room_at(self, need: float, inflight: float) -> float:
+        return self.own.ready_at((self.limit or 0.0) - inflight - need, self.window.length or 0.0)
+
+    def _may_slide(self, last: float) -> bool:
+        """Whether each unit may come back one window after it was used: then none is kept for later."""
+        kind = self.restoration.kind
+        return kind != "unknown" and not self.restoration.at_once and self._log_speaks(last)
+
     # ---- the rules ---------------------------------------------------------------------------------------------------
 
     def _count(self, ends: Bracket | None, cost: float) -> float | None:
@@ -303,7 +349,7 @@ class Quota:
         if self.restoration.kind == "continuous":
             if early and answer.refused:
                 self.restoration.flows = False
-            elif early and not answer.broken:
+            elif early and not answer.broken and not self._log_speaks(answer.sent):
                 self.restoration.came_early()
         elif answer.refused and not early:
             self._learn_why_a_probe_was_refused(answer)
@@ -350,9 +396,33 @@ class Quota:
     def _start(self, left: float, ends: Bracket, received: float) -> None:
         self.window.end(self.ends)
         self.epoch += 1
-        self.ends, self.remaining = ends, left
+        self.ends, self.remaining, self._began = ends, left, received
         self._asked_again, self._unsaid, self._silent = 0, 0.0, 0.0
         self.usage.open(left, received, None if self.limit is None else self.limit - left)
+
+    def _remember(self, answer: Answer, *, heard: bool) -> None:
+        """Compares what is left with our own log, and writes the request down (rule 10)."""
+        limit, length = self.limit, self.window.length
+        if answer.broken:
+            wrong = answer.refused and answer.left < answer.cost and self._log_speaks(answer.sent)
+            self.own.doubt(math.inf if wrong else answer.received)
+        elif heard and answer.causal and limit is not None and length is not None:
+            certain, possible = self.own.counted(answer.sent, answer.received, length)
+            left = limit - answer.cost - answer.left
+            if left > possible + answer.inflight:
+                self.own.doubt(answer.received)
+            elif left < certain and self.restoration.kind == "continuous":
+                self.own.doubt(math.inf)  # no sliding log: a bucket, or an estimate
+            elif left < certain:
+                self.restoration.at_once = True
+            elif 0 < possible < len(self.own):
+                self.window.explained = True
+        self._log(answer.sent, answer.received, answer.cost)
+
+    def _log(self, sent: float, received: float, cost: float) -> None:
+        self.own.add(sent, received, self.limit)
+        if cost != 1.0:
+            self.own.doubt(math.inf)
 
     def _go_on(self, answer: Answer) -> None:
         """Another word of the same window."""

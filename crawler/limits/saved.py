@@ -74,6 +74,7 @@ def load(name: str, saved: Any) -> Quota | None:
     if quota.ends.lo > quota.ends.hi:
         return None
     quota.heard = -math.inf if heard is None else heard
+    quota.own.doubt(quota.heard)
     quota.epoch = 1
     quota.window.pad = number(saved.get("pad"), 0.0, DAY) or 0.0
     quota.usage.others = number(saved.get("others"), 0.0) or 0.0

@@ -49,6 +49,8 @@ class Window:
     """Whether the server states their ends."""
     pad: float = 0.0
     """Seconds that stated ends lie too early, since it rounds them down."""
+    explained: bool = False
+    """Whether what was restored was just what our requests of one window before had taken."""
     _same: int = 0
     _too_early: int = 0
 
@@ -78,10 +80,14 @@ class Window:
         """
         if not self.declared:
             self._learn(ends, last, sent, received, first=first)
-        if first and self.length is not None and (self.declared or self._same > 1):
+        if first and self.length is not None and self.is_sure():
             late = max(0.0, sent - last.lo) if last.is_known() else 0.0
             careful = self.length >= LONG
             ends.snap(sent + self.length, received + self.length, late=late, careful=careful)
+
+    def is_sure(self) -> bool:
+        """Whether the length is the server's word, or was confirmed after it was learned."""
+        return self.declared or self.explained or self._same > 1
 
     def end(self, ends: Bracket) -> None:
         """A window has ended: what its answers showed of the server's rounding counts."""
@@ -96,4 +102,5 @@ class Window:
             length = longest_common(ends.lo - last.hi, ends.hi - last.lo)
         if length is not None:
             self._same = self._same + 1 if length == self.length else 1
+            self.explained &= length == self.length
             self.length = max(self.length or 0.0, length)

@@ -228,11 +228,84 @@ def test_a_window_without_an_end_is_spread_at_the_average_rate():
 
 def test_what_is_left_is_spread_over_what_lasts_until_the_backlog_fits():
     made = quota((word(59, 60), 0.0, 0.1))
+    made.restoration.fixed, made.restoration.at_once = 1, True
     spread = made.start_at(NOW + 0.1, cost=1.0, inflight=0.0, backlog=60.0, mode="auto")
     assert spread - NOW - 0.1 == pytest.approx(0.97 * 58.9 / 60)
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=59.0, mode="auto") == -math.inf
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1e9, mode="burst") == -math.inf
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1.0, mode="smooth") > NOW
+
+
+def test_while_the_kind_is_not_known_what_is_left_is_spread_over_a_quarter_of_what_lasts():
+    """What is used late comes back late for ever, where each unit has a window of its own."""
+    made, last = quota((word(59, 60), 0.0, 0.1)), 0.1
+    for left in range(58, -1, -1):
+        last = made.start_at(NOW + last, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") - NOW
+        made.observe(word(left, 60), sent=NOW + last, received=NOW + last + 0.1)
+    assert 0.9 * 60 / 4 <= last <= 60 / 4
+
+
+# ---- our own log -----------------------------------------------------------------------------------------------------
+
+
+def logged(*, others: int = 0, length: float | None = 5.0) -> Quota:
+    """Four in five seconds, used at 0, 1, 2 and 3; the end that is stated lies late. `others` took some of it."""
+    made = Quota(name="p")
+    for used in range(1, 5 - others):
+        at = NOW + used - 1.0
+        left = 4.0 - used - (others if used > 1 else 0)
+        said = Observation(policy="p", limit=4.0, window=length, remaining=left, reset=(NOW + 6.0, NOW + 6.5))
+        made.observe(said, sent=at, received=at + 0.1)
+    return made
+
+
+def test_rule_10_there_is_room_one_window_after_the_answer_of_a_request():
+    made = logged()
+    assert made.remaining == 0
+    assert ready(made, 4.0) == pytest.approx(5.1, abs=0.02)
+    assert ready(made, 5.2, inflight=1, flying=(5.12,)) == pytest.approx(6.1, abs=0.02)
+    assert ready(made, 6.2, inflight=1, flying=(6.15,)) == math.inf  # one asks, until the log has explained something
+
+
+def test_rule_10_the_log_goes_on_by_itself_once_it_has_explained_what_came_back_one_by_one():
+    made = logged()
+    said = Observation(policy="p", limit=4.0, window=5.0, remaining=0.0, reset=(NOW + 7.0, NOW + 7.5))
+    made.observe(said, sent=NOW + 5.11, received=NOW + 5.2)
+    assert made.window.explained
+    assert ready(made, 5.3) == pytest.approx(6.1, abs=0.02)
+    assert ready(made, 6.2, inflight=1, flying=(6.12,)) == pytest.approx(7.1, abs=0.02)
+
+
+def test_rule_10_the_log_is_silent_for_a_window_after_others_were_seen():
+    made = logged(others=1)
+    assert made.remaining == 0
+    assert ready(made, 4.0) >= 6.0
+
+
+def test_rule_10_a_refusal_where_the_log_saw_room_silences_it_for_good():
+    made = logged()
+    said = Observation(policy="p", limit=4.0, window=5.0, remaining=0.0, reset=(NOW + 6.0, NOW + 6.5))
+    made.observe(said, sent=NOW + 5.2, received=NOW + 5.3, refused=True)
+    assert made.own.since == math.inf
+
+
+def test_rule_10_the_log_says_nothing_while_the_length_of_the_window_is_a_guess():
+    made = logged(length=None)
+    made.window.length = 5.0
+    assert ready(made, 4.0) >= 6.0
+
+
+def test_rule_10_more_than_the_log_explains_came_back_at_once():
+    made = logged()
+    said = Observation(policy="p", limit=4.0, window=5.0, remaining=3.0, reset=(NOW + 11.0, NOW + 11.5))
+    made.observe(said, sent=NOW + 5.11, received=NOW + 5.2)
+    assert (made.restoration.kind, made.restoration.at_once) == ("fixed", True)
+
+
+def test_rule_10_a_request_of_which_nobody_heard_silences_the_log_until_it_is_forgotten():
+    made = logged()
+    made.spend(1.0)
+    assert ready(made, 4.0) >= 6.0
 
 
 # ---- units that are no requests --------------------------------------------------------------------------------------

@@ -177,6 +177,28 @@ def test_3_sliding_windows(limits, mode):
     assert min(rate(run, 2 * W, 10 * W) for run in made) >= 0.95 * Q / W
 
 
+QUICK = {"latency": lambda chance, now, inflight: chance.uniform(0.002, 0.006)}
+
+
+def brief(limits: Callable[[], Limit], **words: Any) -> list[Run]:
+    """A hundred requests to a quick server that allows twenty in five seconds and states whole epoch seconds or so."""
+    made = []
+    for seed in SEEDS:
+        chance = random.Random(seed)
+        server = Server(limits=[limits()], words=Words(epoch=True, window=False, **words), **QUICK)
+        begin = START + chance.uniform(0, 10)
+        run = Run(server=server, governor=Governor(chance=chance), chance=chance, count=100, begin=begin)
+        made.append(run.run())
+    return made
+
+
+def test_3_a_short_sliding_log_that_states_whole_seconds():
+    """The last batch cannot go sooner than four windows after the first; each second lost to rounding would show."""
+    made = brief(lambda: Log(q=20, w=5.0))
+    assert refusals(made) == 0
+    assert max(run.took for run in made) <= 1.1 * 4 * 5.0
+
+
 # ---- 4: token buckets ------------------------------------------------------------------------------------------------
 
 
