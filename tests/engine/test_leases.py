@@ -9,8 +9,8 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from crawler.engine.clock import Clock
 from crawler.engine.leases import Leases
+from crawler.fetch.clock import Clock
 from crawler.frontier import Frontier, Pending
 from crawler.frontier.ticket import Order
 from crawler.messages import Request
