@@ -250,7 +250,7 @@ class Quota:
             return last + (FASTER if plenty else SLOWER) * interval * need
         if share < need:
             return self._look_at(last)
-        if not self.ends.is_known() or not self.window.stated:
+        if not self.ends.is_known() or not self.window.stated or share + need <= 0.0:
             return -math.inf
         until = self.ends.lo
         if mode == "auto" and self.restoration.kind == "unknown" and not self.pressure:
