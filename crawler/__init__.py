@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib as _importlib
+import typing as _typing
+
 from crawler.engine import ItemStream, Job, Report, RetryPolicy, crawl, run, stream
 from crawler.errors import (
     BadStatus,
@@ -20,20 +23,22 @@ from crawler.errors import (
     RequestError,
     WouldExceedDeadline,
 )
-from crawler.fetch.answers import Answers
-from crawler.fetch.client import Client, client
-from crawler.fetch.governed import GovernedTransport
-from crawler.fetch.quotas import QuotaTimeout
 from crawler.headers import Headers
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.hooks.state import State
 from crawler.html import Link, Selector, SelectorList
-from crawler.limits.forecast import QuotaEvent
+from crawler.limits.event import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
 from crawler.settings import Settings
 from crawler.spiders import SiteSpider, Spider
+
+if _typing.TYPE_CHECKING:
+    from crawler.fetch.answers import Answers
+    from crawler.fetch.client import Client, client
+    from crawler.fetch.governed import GovernedTransport
+    from crawler.fetch.quotas import QuotaTimeout
 
 __all__ = [
     "Answers",
@@ -88,3 +93,19 @@ __all__ = [
     "run",
     "stream",
 ]
+
+_CLIENT: _typing.Final = {
+    "Answers": "answers",
+    "Client": "client",
+    "GovernedTransport": "governed",
+    "QuotaTimeout": "quotas",
+    "client": "client",
+}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """The client for people with an API and no crawl is imported when it is asked for."""
+    if name not in _CLIENT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(_importlib.import_module(f"crawler.fetch.{_CLIENT[name]}"), name)
+    return found

@@ -29,12 +29,11 @@ from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
-from crawler.limits.bodies import read_body
-from crawler.limits.declared import Exchange
-from crawler.limits.dialects import refuses
-from crawler.limits.governor import QuotaEvent
+from crawler.limits.declared import NOTHING, Declared, Exchange
+from crawler.limits.event import QuotaEvent
 from crawler.limits.join import join
 from crawler.limits.limits import Limits
+from crawler.limits.refuses import refuses
 from crawler.messages import Pause, Request, Response, Stop, Usage
 from crawler.scope import Scope
 from crawler.settings import Settings
@@ -254,7 +253,7 @@ class RunningCrawl:
         if status >= 400 or pace.bodies or pace.refusals:  # most answers need no second look
             refused = refuses(status, declared, pairs, statuses=pace.refusals)
             if refused or pace.bodies:
-                told = read_body(_document(response))
+                told = _told(response)
                 refused = refused or told.retry_after is not None or bool(told.violated)
                 declared = join((declared, told)) if told else declared
         return Exchange(
@@ -326,14 +325,16 @@ class RunningCrawl:
             self.frontier.block(pause.scope or usage.lane, self.clock() + pause.seconds)
 
 
-def _document(response: Response) -> Any:
-    """The body as JSON, if it is one of moderate size; `None` otherwise."""
+def _told(response: Response) -> Declared:
+    """What a body says of limits, if it is JSON of moderate size."""
+    from crawler.limits.bodies import read_body  # noqa: PLC0415 - few answers get here
+
     if len(response.body) > LONG or "json" not in response.headers.get("content-type", ""):
-        return None
+        return NOTHING
     try:
-        return msgspec.json.decode(response.body)
+        return read_body(msgspec.json.decode(response.body))
     except msgspec.DecodeError:
-        return None
+        return NOTHING
 
 
 def _line_of(error: BaseException | None) -> tuple[str, int] | None:

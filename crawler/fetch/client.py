@@ -23,7 +23,7 @@ from crawler.fetch.governed import GovernedTransport, is_transport
 from crawler.fetch.nest import Nest
 from crawler.fetch.rules import DAY, Deadlines
 from crawler.fetch.statefile import StateFile
-from crawler.limits.forecast import QuotaEvent
+from crawler.limits.event import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 from crawler.settings import did_you_mean

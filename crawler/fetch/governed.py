@@ -20,7 +20,7 @@ from crawler.fetch.errand import Errand
 from crawler.fetch.rules import DAY, Deadlines, Paces, Rules
 from crawler.fetch.turn import Turn
 from crawler.fetch.turnstile import Stakes, Turnstile
-from crawler.limits.forecast import QuotaEvent
+from crawler.limits.event import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 

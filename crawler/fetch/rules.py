@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from crawler.errors import ConfigError
-from crawler.limits.forecast import QuotaEvent
+from crawler.limits.event import QuotaEvent
 from crawler.limits.pace import Pace
 
 __all__ = ["CONCURRENCY", "DAY", "Deadlines", "Paces", "Rules"]

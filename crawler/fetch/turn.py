@@ -9,8 +9,8 @@ import attrs
 
 from crawler.fetch.turnstile import Grants, Stakes, Turnstile
 from crawler.limits.declared import NOTHING, Declared, Exchange
-from crawler.limits.dialects import refuses
-from crawler.limits.forecast import QuotaEvent
+from crawler.limits.event import QuotaEvent
+from crawler.limits.refuses import refuses
 from crawler.limits.throttle import Throttle
 
 __all__ = ["Turn"]

@@ -23,7 +23,7 @@ from crawler.frontier.lane import Lane, RobotsRules
 from crawler.frontier.starts import Starts
 from crawler.frontier.ticket import Pending, Ticket
 from crawler.limits.declared import Exchange
-from crawler.limits.governor import QuotaEvent
+from crawler.limits.event import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request

@@ -10,7 +10,7 @@ from crawler.frontier.budget import Budget
 from crawler.frontier.lane import Lane
 from crawler.frontier.ticket import Ticket
 from crawler.limits.declared import NOTHING, Exchange
-from crawler.limits.governor import QuotaEvent
+from crawler.limits.event import QuotaEvent
 from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 from crawler.limits.throttle import Throttle

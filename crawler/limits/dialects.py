@@ -8,7 +8,7 @@ they move, policies may be named in one answer and referred to in the next, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import attrs
@@ -17,6 +17,7 @@ from crawler.limits.declared import NOTHING, Declared, Observation
 from crawler.limits.fields import DEFAULT, Field, telling
 from crawler.limits.gather import Gathered, Group, Said, gather
 from crawler.limits.join import join, met
+from crawler.limits.refuses import REFUSALS
 from crawler.limits.retry_after import YEAR, parse_retry_after
 from crawler.limits.skew import Skew
 from crawler.limits.slopes import Reading, Slopes
@@ -24,12 +25,9 @@ from crawler.limits.structured import Member, Policy, number
 from crawler.limits.vendors import READERS
 from crawler.limits.when import LONGEST, http_date, read_moment, when
 
-__all__ = ["REFUSALS", "Dialect", "refuses"]
+__all__ = ["Dialect"]
 
-REFUSALS: Final = frozenset({420, 429, 503, 509, 529})
-"""Statuses that mean: you ask too much."""
 ACCEPTED: Final = 202
-FORBIDDEN: Final = 403
 CONCURRENT: Final = "concurrent-requests"
 MOST: Final = 64
 """Policies that are remembered of one scope, and observations of one answer."""
@@ -222,27 +220,6 @@ class Dialect:
                 return at.within(1 / rate) if rate and left is not None and left < 1 else None, rate
             case _:
                 return plain, None
-
-
-def refuses(status: int, declared: Declared, headers: Pairs = (), *, statuses: Collection[int] = ()) -> bool:
-    """Whether an answer means that we asked too much, or at the wrong time.
-
-    Parameters:
-        status: HTTP status.
-        declared: what the answer says of limits.
-        headers: its fields.
-        statuses: what else means so at this server, such as 400, 430, 477, 999, or 200 with an error in the body.
-
-    403 needs evidence: nothing is left of something, or it names a time to come back.
-    """
-    if status in REFUSALS or status in statuses:
-        return True
-    return status == FORBIDDEN and (
-        declared.retry_after is not None
-        or bool(declared.violated)
-        or any(observation.remaining == 0 for observation in declared.observations)
-        or any(field.role == "retry" for field, _ in telling(headers))
-    )
 
 
 def _many(limit: float | None) -> int | None:

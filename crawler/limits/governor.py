@@ -14,7 +14,8 @@ import attrs
 
 from crawler.limits.backoff import stated_jitter
 from crawler.limits.declared import NOTHING, Declared, Exchange
-from crawler.limits.forecast import Forecast, QuotaEvent, event
+from crawler.limits.event import QuotaEvent
+from crawler.limits.forecast import Forecast, event
 from crawler.limits.gcra import Gcra
 from crawler.limits.learned import Learned, Search
 from crawler.limits.quota import Mode, Quota

@@ -9,17 +9,20 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from crawler.limits.adaptive import Concurrency
 from crawler.limits.declared import NOTHING, Declared, Exchange
-from crawler.limits.dialects import Dialect
+from crawler.limits.event import QuotaEvent
 from crawler.limits.fields import telling
 from crawler.limits.gcra import Gcra
-from crawler.limits.governor import Governor, Grant, QuotaEvent
+from crawler.limits.governor import Governor, Grant
 from crawler.limits.pace import Pace, parse_rate
+
+if TYPE_CHECKING:
+    from crawler.limits.dialects import Dialect
 
 __all__ = ["Throttle"]
 
@@ -159,7 +162,7 @@ class Throttle:
         if self._dialect is None:
             if not telling(headers):
                 return NOTHING
-            self._dialect = Dialect()
+            self._dialect = _dialect()
         return self._dialect.read(headers, status=status, sent=sent, received=received)
 
     def settle(self, grant: Grant, exchange: Exchange, *, inflight: int) -> list[QuotaEvent]:
@@ -255,8 +258,14 @@ class Throttle:
         self.governor.restore(state.get("governor") or {})
         self.concurrency.restore(state.get("concurrency") or {})
         if state.get("dialect"):
-            self._dialect = Dialect()
+            self._dialect = _dialect()
             self._dialect.restore(state["dialect"])
+
+
+def _dialect() -> Dialect:
+    from crawler.limits.dialects import Dialect  # noqa: PLC0415 - most servers declare nothing
+
+    return Dialect()
 
 
 def _time(value: Any, otherwise: float) -> float:

@@ -10,7 +10,7 @@ import attrs
 import msgspec
 from attrs.validators import instance_of, optional
 
-from crawler.limits.forecast import QuotaEvent
+from crawler.limits.event import QuotaEvent
 
 if TYPE_CHECKING:
     from crawler.errors import RequestError

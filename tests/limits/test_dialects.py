@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from support.header_vectors import DATE, NOW, RECEIVED, SENT, VECTORS, fields
 
 from crawler.limits.declared import NOTHING, Declared, Observation
-from crawler.limits.dialects import REFUSALS, Dialect, refuses
+from crawler.limits.dialects import Dialect
 from crawler.limits.fields import field_of
+from crawler.limits.refuses import REFUSALS, refuses
 from crawler.limits.retry_after import YEAR
 from crawler.limits.when import FARTHEST
 
