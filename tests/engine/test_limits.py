@@ -293,3 +293,22 @@ async def test_the_wait_in_the_body_of_a_refusal_is_kept(autojump_clock: MockClo
     site = FakeSite({"https://h0.test/0": [told, "x"]})
     await crawl(Pages(1), transport=site.transport)
     assert 40 <= site.log[1].at - site.log[0].at <= 42
+
+
+async def test_crawls_that_share_a_budget_wake_each_other_and_let_it_go(autojump_clock: MockClock) -> None:
+    limits, server = Limits(), Limited(limit=5, key=True)
+    reports = []
+
+    async def run(host: str, n: int) -> None:
+        class Own(Pages):
+            def start(self) -> Iterator[Request]:
+                yield from (Request(f"https://{host}.test/{number}", quotas={"key": 1.0}) for number in range(n))
+
+        reports.append(await crawl(Own(), transport=server, limits=limits))
+
+    with trio.fail_after(1000):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, "a", 12)
+            nursery.start_soon(run, "b", 40)
+    assert sorted(report.pages for report in reports) == [12, 40]
+    assert [throttle.watchers for throttle in limits.throttles.values()] == [()] * 3
