@@ -28,6 +28,7 @@ class Limits:
         self._pacing = dict(pacing or {})
         self._chance = chance or random.Random()
         self._states: dict[str, dict[str, Any]] = {}
+        self._broke_off: dict[str, float] = {}
 
     def throttle(self, name: str, pace: Callable[[str], Pace]) -> Throttle:
         """The throttle of a scope, made when it is first asked for.
@@ -44,6 +45,9 @@ class Limits:
             state = self._states.pop(name, None)
             if state is not None:
                 found.restore(state)
+            broke_off = self._broke_off.pop(name, None)
+            if broke_off is not None:
+                found.resume(broke_off)
             self.throttles[name] = found
         return found
 
@@ -67,6 +71,7 @@ class Limits:
                     self._states[name] = state
 
     def resume(self, now: float) -> None:
-        """Goes on after a run that broke off, as `Throttle.resume`."""
+        """Goes on after a run that broke off, as `Throttle.resume`: with those in use, and with what was restored."""
         for throttle in self.throttles.values():
             throttle.resume(now)
+        self._broke_off.update(dict.fromkeys(self._states, now))

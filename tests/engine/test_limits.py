@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
+import sqlite3
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -312,3 +314,33 @@ async def test_crawls_that_share_a_budget_wake_each_other_and_let_it_go(autojump
             nursery.start_soon(run, "b", 40)
     assert sorted(report.pages for report in reports) == [12, 40]
     assert [throttle.watchers for throttle in limits.throttles.values()] == [()] * 3
+
+
+async def test_budgets_of_a_job_outlive_runs_that_do_not_use_them_and_are_asked_anew_after_a_crash(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    job, left = tmp_path / "job", []
+
+    class Keys(Pages):
+        def start(self) -> Iterator[Request]:
+            yield Request("https://h0.test/a", quotas={"key:A": 1.0})
+            yield Request("https://h0.test/b", quotas={"key:B": 1.0})
+            yield Request("https://h0.test/c", quotas={"key:B": 1.0}, timeout=0.01, attempts=1)
+
+    class Look(Plugin):
+        name = "look"
+
+        async def fetch(self, request: Request, send: Any) -> None:
+            [budget] = [self.crawl.frontier.starts.budgets[name] for name in request.quotas]  # type: ignore[attr-defined]
+            left.append([policy.get("remaining") for policy in budget.throttle.policies().values()])
+
+    for n in range(3):
+        settings = Settings(max_pages=2 if n == 0 else None, per_domain=1, workers=1)
+        await crawl(Keys(), job=job, transport=Limited(key=True), settings=settings, plugins=[Look()])
+        database = sqlite3.connect(job / "job.sqlite")
+        with database:
+            [[budgets]] = database.execute("SELECT value FROM meta WHERE name = 'note:budgets'")
+            database.execute("UPDATE meta SET value = 0 WHERE name = 'clean'")
+        database.close()
+        assert set(json.loads(budgets)) == {"key:A", "key:B"}
+    assert left == [[], [], [None]]
