@@ -164,7 +164,7 @@ class Worker:
         if crawl.accepts(response) and not excuse:
             await self._page(response, ticket, outcome)
             return
-        target = redirected(response, most=crawl.settings.max_redirects)
+        target = None if ticket.was_refused else redirected(response, most=crawl.settings.max_redirects)
         if target is not None:
             outcome.kind = Kind.DONE
             outcome.redirect = target.url

@@ -344,3 +344,12 @@ async def test_budgets_of_a_job_outlive_runs_that_do_not_use_them_and_are_asked_
         database.close()
         assert set(json.loads(budgets)) == {"key:A", "key:B"}
     assert left == [[], [], [None]]
+
+
+async def test_a_redirect_that_means_a_refusal_is_not_followed(autojump_clock: MockClock) -> None:
+    away = Page(status=302, headers={"Location": "https://h0.test/busy"})
+    site = FakeSite({"https://h0.test/0": [away, "x"], "https://h0.test/busy": "come back later"})
+    settings = Settings(pacing={"h0.test": Pace(refusals=(302,))})
+    report = await crawl(Pages(1), settings=settings, transport=site.transport)
+    assert (report.pages, report.statuses) == (1, {200: 1, 302: 1})
+    assert not site.visits("https://h0.test/busy")
