@@ -165,10 +165,11 @@ class Inline:
             raise self._too_late(wait, lane, request)
 
     def _too_late(self, wait: float, lane: Lane, request: Request) -> WouldExceedDeadline:
-        words = f"{wait:.1f} s" if wait > 0 else "a free place"
+        known = max(wait, 0.0) if wait < math.inf else 0.0  # what is in flight may come back at any time
+        words = f"{known:.1f} s" if known else "a free place"
         return WouldExceedDeadline(
             f"{lane.name} has to be waited for: {words}",
-            retry_at=self._crawl.clock() + max(wait, 0.0),
+            retry_at=self._crawl.clock() + known,
             scope=lane.name,
             request=request,
         )

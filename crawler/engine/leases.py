@@ -87,5 +87,6 @@ class Leases:
 
     async def end(self) -> None:
         """Gives everything back."""
+        self._frontier.part()
         for lane in list(self._frontier.lanes.values()):
             await self._store.release(lane.name, lane.epoch, lane.state())

@@ -102,8 +102,10 @@ class RunningCrawl:
         if "stats" in kept.notes:
             self.stats.restore(kept.notes["stats"])
         self.downloader.cookies.restore(kept.cookies)
-        if "budgets" in kept.notes:
-            self.frontier.starts.limits.restore(msgspec.json.decode(kept.notes["budgets"]))
+        self._budgets: dict[str, Any] = msgspec.json.decode(kept.notes.get("budgets", b"{}"))
+        self.frontier.starts.limits.restore(self._budgets)
+        if kept.unclean and limits is None:
+            self.frontier.starts.limits.resume(self.clock())
         self.exhausted = "exhausted" in kept.notes
         """Whether `start()` has nothing more, in an earlier run either."""
         self.unclean = kept.unclean
@@ -301,7 +303,7 @@ class RunningCrawl:
 
     def _budget_states(self) -> dict[str, Any]:
         """What is known of the budgets, which belong to no lane; the report gets to know their quotas too."""
-        states = {}
+        states = self._budgets.copy()  # those that this run did not ask for stay as they were
         for name, budget in self.frontier.starts.budgets.items():
             states[name] = budget.throttle.state()
             self.stats.lane(name).quotas = budget.throttle.policies()

@@ -164,7 +164,7 @@ class Worker:
         if crawl.accepts(response) and not excuse:
             await self._page(response, ticket, outcome)
             return
-        target = redirected(response, most=crawl.settings.max_redirects)
+        target = None if ticket.was_refused else redirected(response, most=crawl.settings.max_redirects)
         if target is not None:
             outcome.kind = Kind.DONE
             outcome.redirect = target.url
@@ -192,15 +192,16 @@ class Worker:
                 ticket.pending.put_offs += 1
                 outcome.kind, outcome.not_before = Kind.RETRY, late
                 outcome.attempts -= 1
+                _unspill(outcome)
                 return
             crawl.log_failure(error, response.url)
             outcome.kind = Kind.FAILED
-            outcome.stage = outcome.staged_items = 0
+            _unspill(outcome)
             failure = Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response)
             await self._failed(failure, outcome, errback=False)
             return
         if products.retry is not None:
-            outcome.stage = outcome.staged_items = 0
+            _unspill(outcome)
             await self._again(products.retry, ticket, outcome, response)
             return
         outcome.kind = Kind.DONE
@@ -296,6 +297,12 @@ class Worker:
             outcome.kind = Kind.FAILED
             outcome.failure = FailureRow(reason="hook_error", message=str(told.raised[0]))
         self._keep(told.products, told.products.requests, outcome)
+
+
+def _unspill(outcome: Outcome) -> None:
+    """Forgets what a page has made so far: none of its effects becomes true."""
+    outcome.stage = outcome.staged_items = 0
+    outcome.filtered.clear()
 
 
 def _too_late(error: BaseException | None) -> float | None:

@@ -84,9 +84,10 @@ class Frontier:
         """Tickets of pages that are neither settled nor put back."""
         self.now = -math.inf
         """Seconds: what time it was when somebody last said so; see `look`."""
-        self.starts = Starts(settings, limits or Limits(chance=chance))
-        """The limits of lanes and budgets."""
         self._shared = limits is not None
+        own = Limits(chance=chance)
+        self.starts = Starts(settings, own if limits is None else limits, self._watch if self._shared else None)
+        """The limits of lanes and budgets."""
         self._heap: list[tuple[float, int, Lane | Budget]] = []
         self._count = itertools.count()
         self._hungry: dict[str, Lane] = {}
@@ -127,7 +128,7 @@ class Frontier:
                 lane.throttle.restore(state or {})
                 lane.limiter.total_tokens = lane.throttle.concurrency.limit
             if self._shared:
-                lane.throttle.watchers += (functools.partial(self._offer, lane),)
+                self._watch(lane)
             self.lanes[group] = lane
         lane.epoch = epoch
         self.refill(lane, head, more=more)
@@ -181,11 +182,32 @@ class Frontier:
         self._hungry.pop(lane.name, None)
         lane.listed = math.inf
         if self._shared:
-            lane.throttle.watchers = tuple(
-                watcher for watcher in lane.throttle.watchers if getattr(watcher, "args", ()) != (lane,)
-            )
+            self._unwatch(lane)
         else:
             self.starts.limits.forget(lane.name)
+
+    def part(self) -> None:
+        """Leaves throttles that are shared to the others: they have nothing to tell here any more."""
+        if self._shared:
+            for entry in (*self.lanes.values(), *self.starts.budgets.values()):
+                self._unwatch(entry)
+
+    def _watch(self, entry: Lane | Budget) -> None:
+        """Is told whenever others have changed a throttle that is shared."""
+        entry.throttle.watchers += (functools.partial(self._told, entry),)
+
+    @staticmethod
+    def _unwatch(entry: Lane | Budget) -> None:
+        entry.throttle.watchers = tuple(
+            watcher for watcher in entry.throttle.watchers if getattr(watcher, "args", ()) != (entry,)
+        )
+
+    def _told(self, entry: Lane | Budget) -> None:
+        if isinstance(entry, Lane):
+            self._offer(entry)
+        else:
+            self._list_budget(entry)
+        self.changed.set()
 
     # Requests come and go
 

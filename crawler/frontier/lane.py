@@ -138,6 +138,7 @@ class Lane:
         """Takes in what a robots.txt says."""
         self.robots[origin] = rules
         self.throttle.ask_for_delay(max(0.0, *(rules.delay or 0.0 for rules in self.robots.values())))
+        self.limiter.total_tokens = self.throttle.concurrency.limit
 
     def waits(self, now: float, reason: str) -> None:
         """Notes what the lane waits for from now on; for nothing if `reason` is empty."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -28,13 +29,15 @@ class Starts:
     Parameters:
         settings: pace of the lanes and budgets.
         limits: the throttles, by name.
+        made: is told of each new budget.
     """
 
-    def __init__(self, settings: Settings, limits: Limits) -> None:
+    def __init__(self, settings: Settings, limits: Limits, made: Callable[[Budget], None] | None = None) -> None:
         self.limits = limits
         self.budgets: dict[str, Budget] = {}
         """By name: those that requests have named so far."""
         self._settings = settings
+        self._made = made
 
     def throttle(self, name: str) -> Throttle:
         """The throttle of a lane or budget."""
@@ -48,6 +51,8 @@ class Starts:
         found = self.budgets.get(name)
         if found is None:
             found = self.budgets[name] = Budget(self.throttle(name))
+            if self._made is not None:
+                self._made(found)
         return found
 
     def at(self, lane: Lane, request: Request, now: float) -> tuple[float, str, Budget | None]:

@@ -161,3 +161,29 @@ async def test_an_error_may_be_caught(autojump_clock: MockClock) -> None:
 
     site = FakeSite({"/": "x", "/api": httpx.ConnectError("refused")})
     assert (await collect(Catch(), site)).items == [{"error": "connect_failed"}]
+
+
+async def test_a_page_that_waits_for_what_is_in_flight_comes_back(autojump_clock: MockClock) -> None:
+    class Probed(Spider):
+        settings = FREE | Settings(per_domain=8, slow_start=False, request_deadline=100.0)
+        start_urls = ["https://api.test/first"]
+
+        async def parse(self, response: Response) -> Any:
+            if response.url.endswith("/first"):
+                return [Request("https://api.test/probe"), Request("https://site.test/")]
+            if response.url.startswith("https://site.test"):
+                await trio.sleep(3.0)  # the probe is on its way
+                await self.crawl.fetch(Request("https://api.test/more"))
+            return [{"url": response.url}]
+
+    used_up = {"RateLimit-Limit": "1", "RateLimit-Remaining": "0", "RateLimit-Reset": "1"}
+    site = FakeSite({
+        "https://api.test/first": Page("x", headers=used_up),
+        "https://api.test/probe": Page("x", delay=60.0),
+        "https://api.test/more": "x",
+        "/": "x",
+    })  # fmt: skip
+    with trio.fail_after(1000):
+        found = await collect(Probed(), site)
+    assert {item["url"] for item in found.items} == {"https://api.test/probe", "https://site.test/"}
+    assert found.report.failed == 0

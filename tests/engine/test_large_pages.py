@@ -11,7 +11,7 @@ import pytest
 from support.trees import FREE
 from trio.testing import MockClock
 
-from crawler import Item, Plugin, Produced, Request, Response, Settings, Spider, crawl
+from crawler import Item, Plugin, Produced, Request, Response, Retry, Settings, Spider, crawl
 from crawler.testing import FakeSite
 
 MANY = 35_000
@@ -102,3 +102,20 @@ async def test_what_a_large_page_of_a_job_makes_is_not_held_in_memory(
         tracemalloc.stop()
     assert report.items == 120_000
     assert peak < 40_000_000  # all of it would be 60 MB of text alone
+
+
+async def test_what_a_page_that_comes_again_may_not_ask_for_is_counted_once(autojump_clock: MockClock) -> None:
+    class Again(Spider):
+        start_urls = ["https://site.test/"]
+        allowed_domains = ["site.test"]
+        settings = FREE
+        tried = 0
+
+        def parse(self, response: Response) -> Iterator[Produced]:
+            self.tried += 1
+            yield from (Request(f"https://other.test/{n}") for n in range(15_000))
+            if self.tried < 3:
+                yield Retry("again")
+
+    report = await crawl(Again(), transport=FakeSite({"/": "x"}).transport)
+    assert (report.pages, report.retries, report.filtered) == (1, 2, {"scope": 15_000})

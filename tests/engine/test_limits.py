@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
+import sqlite3
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -293,3 +295,61 @@ async def test_the_wait_in_the_body_of_a_refusal_is_kept(autojump_clock: MockClo
     site = FakeSite({"https://h0.test/0": [told, "x"]})
     await crawl(Pages(1), transport=site.transport)
     assert 40 <= site.log[1].at - site.log[0].at <= 42
+
+
+async def test_crawls_that_share_a_budget_wake_each_other_and_let_it_go(autojump_clock: MockClock) -> None:
+    limits, server = Limits(), Limited(limit=5, key=True)
+    reports = []
+
+    async def run(host: str, n: int) -> None:
+        class Own(Pages):
+            def start(self) -> Iterator[Request]:
+                yield from (Request(f"https://{host}.test/{number}", quotas={"key": 1.0}) for number in range(n))
+
+        reports.append(await crawl(Own(), transport=server, limits=limits))
+
+    with trio.fail_after(1000):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, "a", 12)
+            nursery.start_soon(run, "b", 40)
+    assert sorted(report.pages for report in reports) == [12, 40]
+    assert [throttle.watchers for throttle in limits.throttles.values()] == [()] * 3
+
+
+async def test_budgets_of_a_job_outlive_runs_that_do_not_use_them_and_are_asked_anew_after_a_crash(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    job, left = tmp_path / "job", []
+
+    class Keys(Pages):
+        def start(self) -> Iterator[Request]:
+            yield Request("https://h0.test/a", quotas={"key:A": 1.0})
+            yield Request("https://h0.test/b", quotas={"key:B": 1.0})
+            yield Request("https://h0.test/c", quotas={"key:B": 1.0}, timeout=0.01, attempts=1)
+
+    class Look(Plugin):
+        name = "look"
+
+        async def fetch(self, request: Request, send: Any) -> None:
+            [budget] = [self.crawl.frontier.starts.budgets[name] for name in request.quotas]  # type: ignore[attr-defined]
+            left.append([policy.get("remaining") for policy in budget.throttle.policies().values()])
+
+    for n in range(3):
+        settings = Settings(max_pages=2 if n == 0 else None, per_domain=1, workers=1)
+        await crawl(Keys(), job=job, transport=Limited(key=True), settings=settings, plugins=[Look()])
+        database = sqlite3.connect(job / "job.sqlite")
+        with database:
+            [[budgets]] = database.execute("SELECT value FROM meta WHERE name = 'note:budgets'")
+            database.execute("UPDATE meta SET value = 0 WHERE name = 'clean'")
+        database.close()
+        assert set(json.loads(budgets)) == {"key:A", "key:B"}
+    assert left == [[], [], [None]]
+
+
+async def test_a_redirect_that_means_a_refusal_is_not_followed(autojump_clock: MockClock) -> None:
+    away = Page(status=302, headers={"Location": "https://h0.test/busy"})
+    site = FakeSite({"https://h0.test/0": [away, "x"], "https://h0.test/busy": "come back later"})
+    settings = Settings(pacing={"h0.test": Pace(refusals=(302,))})
+    report = await crawl(Pages(1), settings=settings, transport=site.transport)
+    assert (report.pages, report.statuses) == (1, {200: 1, 302: 1})
+    assert not site.visits("https://h0.test/busy")

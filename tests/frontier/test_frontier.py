@@ -414,3 +414,10 @@ def test_those_behind_a_costly_request_are_woken_when_it_leaves_the_budget() -> 
     assert made.pop(30.0)[0] is None
     made.push([pending(4, tier=-5)])  # the first lane goes on with something else
     assert {number(pop(made, 30.0)), number(pop(made, 30.0))} == {3, 4}
+
+
+def test_a_crawl_delay_lowers_what_a_lane_has_in_flight_at_once() -> None:
+    made = frontier(9, obey_robots=True)
+    made.know_robots(pop(made), Rules(delay=0.5))
+    assert [number(pop(made, n / 2)) for n in range(1, 3)] == [0, 1]
+    assert made.pop(10.0)[0] is None
