@@ -13,6 +13,8 @@
 9. *No word* changes nothing that is not counted: answers of caches and of other scopes carry none.
 10. *Our own log*: where all that was used was used by us, one window after a request there is room for another,
     whatever the kind and whatever end is stated (`crawler.limits.own`).
+11. *Late ends*: where a window was over before it should have been, or twice should last a second more than people
+    choose, its usual length after our first request is its end, until a refusal says otherwise.
 """
 
 from __future__ import annotations
@@ -88,6 +90,8 @@ class Quota:
     longest: float = 3600.0
     """Seconds that one word may at most make us wait."""
     _began: float = math.nan
+    _first: tuple[float, float] | None = None
+    _asked: float = -math.inf
     _asked_again: int = 0
     _unsaid: float = 0.0
     _silent: float = 0.0
@@ -147,11 +151,14 @@ class Quota:
         else:
             self._check_expectations(answer)
             if self._is_new(answer):
+                self._learn_how_late_ends_are(answer)
                 self._judge(answer)
                 self._open(answer)
             else:
                 self._go_on(answer)
         self._remember(answer, heard=True)
+        if answer.causal:
+            self._asked = sent
         self.usage.travelled(received - sent)
         self.heard = max(self.heard, received)
         return changed
@@ -192,6 +199,7 @@ class Quota:
     def exhaust(self, until: float = -math.inf) -> None:
         """A refusal was due to this policy: nothing is left, before `until` (seconds since the epoch)."""
         self.remaining = 0.0
+        self.own.lose()
         if until > self.ends.hi:
             self.ends = Bracket(until, until)
 
@@ -345,17 +353,24 @@ class Quota:
         """Rules 4 and 5: something was there before its time, or was not there in time."""
         if (self.remaining or 0.0) >= answer.cost or not answer.causal:
             return
-        early = answer.sent < self.restored_at()
+        by_log = self._log_speaks(answer.sent)
+        early = answer.sent < min(self.restored_at(), self._room_at(answer.cost, 0.0) if by_log else math.inf)
         if self.restoration.kind == "continuous":
             if early and answer.refused:
                 self.restoration.flows = False
-            elif early and not answer.broken and not self._log_speaks(answer.sent):
+            elif early and not answer.broken and not by_log:
                 self.restoration.came_early()
         elif answer.refused and not early:
             self._learn_why_a_probe_was_refused(answer)
 
     def _learn_why_a_probe_was_refused(self, answer: Answer) -> None:
         """Either the stated end was rounded down, or the window has ended and yet nothing was restored."""
+        if self.window.pad < 0:
+            late = self.window.lengthen()
+            for ends in (self.ends, answer.ends):
+                if ends is not None:
+                    ends.shift(late)
+            return
         if self.window.pad or (answer.ends is not None and answer.ends.lo >= self.ends.hi + ROUNDING / 2):
             self.restoration.vote_continuous(2)
             return
@@ -363,6 +378,19 @@ class Quota:
         for ends in (self.ends, answer.ends):
             if ends is not None:
                 ends.shift(ROUNDING)
+
+    def _is_full(self, answer: Answer) -> bool:
+        """Whether nothing is used but by its own request and those in flight."""
+        return self.limit is not None and answer.left >= self.limit - answer.cost - answer.inflight
+
+    def _learn_how_late_ends_are(self, answer: Answer) -> None:
+        """Rule 11: all is there again although the window should go on for a while."""
+        early = answer.received < self.ends.lo and answer.causal and not answer.broken
+        if early and self._first is not None and not self.window.declared and self._is_full(answer):
+            sent, received = self._first
+            self.window.shorten(self._asked - received, answer.received - sent, opened=received, end=self.ends.hi)
+            if answer.ends is not None:
+                answer.ends.shift(self.window.pad)
 
     def _judge(self, answer: Answer) -> None:
         limit = self.limit or 0.0
@@ -380,8 +408,9 @@ class Quota:
     def _open(self, answer: Answer) -> None:
         """A window has begun, or is the first."""
         ends = answer.ends or self._guess(answer)
+        first = self._is_full(answer)
+        self._first = (answer.sent, answer.received) if first else None
         if answer.ends is not None:
-            first = self.limit is not None and answer.left >= self.limit - answer.cost - answer.inflight
             self.window.begin(ends, last=self.ends, sent=answer.sent, received=answer.received, first=first)
         self._start(answer.left, ends, answer.received)
 

@@ -76,7 +76,7 @@ def load(name: str, saved: Any) -> Quota | None:
     quota.heard = -math.inf if heard is None else heard
     quota.own.doubt(quota.heard)
     quota.epoch = 1
-    quota.window.pad = number(saved.get("pad"), 0.0, DAY) or 0.0
+    quota.window.pad = number(saved.get("pad"), -DAY, DAY) or 0.0
     quota.usage.others = number(saved.get("others"), 0.0) or 0.0
     quota.usage.price = number(saved.get("price"), 0.0) or 1.0
     quota.restoration.fixed = int(number(saved.get("fixed"), 0, EVIDENCE) or 0)

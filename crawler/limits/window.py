@@ -17,6 +17,8 @@ COMMON: Final = (
     3600.0, 10800.0, 21600.0, 43200.0, 86400.0,
 )  # fmt: skip
 """Seconds: people choose their windows from these."""
+EXACT: Final = 0.5
+"""Seconds: a stated end that may lie anywhere in more than that says little of the length."""
 LONG: Final = 30.0
 """Seconds: in a window of this length a second lost to caution is worth less than a refusal."""
 
@@ -37,6 +39,11 @@ def next_common(seconds: float) -> float:
     return COMMON[place] if place < len(COMMON) else (seconds // COMMON[-1] + 1) * COMMON[-1]
 
 
+def _usual_but_for_a_second(ends: Bracket, sent: float, received: float) -> float | None:
+    low, high = ends.lo - received - ROUNDING, ends.hi - sent - ROUNDING
+    return longest_common(low, high) if high - low <= EXACT else None
+
+
 @attrs.define(eq=False)
 class Window:
     """The windows of one policy."""
@@ -48,9 +55,11 @@ class Window:
     stated: bool = False
     """Whether the server states their ends."""
     pad: float = 0.0
-    """Seconds that stated ends lie too early, since it rounds them down."""
+    """Seconds that stated ends lie too early, since it rounds them down; negative: too late."""
     explained: bool = False
     """Whether what was restored was just what our requests of one window before had taken."""
+    _opened: tuple[float, float] | None = None
+    _never_late: bool = False
     _same: int = 0
     _too_early: int = 0
 
@@ -80,10 +89,35 @@ class Window:
         """
         if not self.declared:
             self._learn(ends, last, sent, received, first=first)
-        if first and self.length is not None and self.is_sure():
+        if first and self.length is None:
+            self._suspect(ends, last, sent, received)
+        self._opened = (sent, received) if first else None
+        if first and self.length is not None and self.pad < 0:
+            ends.lo, ends.hi, ends.firm = sent + self.length, received + self.length, True  # no other word counts
+        elif first and self.length is not None and self.is_sure():
             late = max(0.0, sent - last.lo) if last.is_known() else 0.0
             careful = self.length >= LONG
             ends.snap(sent + self.length, received + self.length, late=late, careful=careful)
+
+    def shorten(self, low: float, high: float, *, opened: float, end: float) -> None:
+        """A window was over before the end that was stated: learns its true length, and how late ends are.
+
+        Parameters:
+            low: seconds that it lasted at least.
+            high: seconds that it lasted at most.
+            opened: seconds since the epoch: when the answer to its first request came.
+            end: seconds since the epoch: the latest time that was stated.
+        """
+        length = longest_common(max(low, ROUNDING), high)
+        if length is not None and not self._never_late:
+            self.length, self._same = length, 2
+            self.pad += min(0.0, opened + length - end)
+
+    def lengthen(self) -> float:
+        """That stated ends are late was wrong. Returns the seconds by which we believed them to be."""
+        late, self.pad, self.length, self._same = -self.pad, 0.0, None, 0
+        self._never_late = True
+        return late
 
     def is_sure(self) -> bool:
         """Whether the length is the server's word, or was confirmed after it was learned."""
@@ -92,8 +126,14 @@ class Window:
     def end(self, ends: Bracket) -> None:
         """A window has ended: what its answers showed of the server's rounding counts."""
         self._too_early = self._too_early + 1 if ends.rounded else 0
-        if self._too_early > 1 or (self._too_early and (self.length or 0.0) >= LONG):
+        if self.pad >= 0 and (self._too_early > 1 or (self._too_early and (self.length or 0.0) >= LONG)):
             self.pad = ROUNDING
+
+    def _suspect(self, ends: Bracket, last: Bracket, sent: float, received: float) -> None:
+        """Some add a second, to be on the safe side: twice a usual length and a second is no chance."""
+        length = None if self._opened is None else _usual_but_for_a_second(last, *self._opened)
+        if length is not None and length == _usual_but_for_a_second(ends, sent, received):
+            self.shorten(length, length, opened=received, end=ends.hi)
 
     def _learn(self, ends: Bracket, last: Bracket, sent: float, received: float, *, first: bool) -> None:
         """The usual length that fits the time from the window's first request, or from the last end, to its end."""

@@ -308,6 +308,45 @@ def test_rule_10_a_request_of_which_nobody_heard_silences_the_log_until_it_is_fo
     assert ready(made, 4.0) >= 6.0
 
 
+# ---- ends that are stated late ---------------------------------------------------------------------------------------
+
+
+def late(*, opened: float, used: int, at: float) -> tuple[Observation, float, float]:
+    """Twenty in five seconds; the end of the window is stated a second late. What is left, and when that was said."""
+    end = NOW + opened + 6.0
+    return (
+        Observation(policy="p", limit=20.0, remaining=20.0 - used, reset=(end - 0.05, end + 0.05)),
+        opened + at,
+        opened + at + 0.1,
+    )
+
+
+def test_rule_11_a_window_that_was_over_early_has_its_usual_length_and_ends_are_stated_late():
+    made = quota(late(opened=0.0, used=1, at=0.0), late(opened=0.0, used=2, at=4.8), late(opened=5.2, used=1, at=0.0))
+    assert made.window.length == 5
+    assert made.window.pad == pytest.approx(-1.0, abs=0.2)
+    assert (made.ends.lo - NOW, made.ends.hi - NOW) == pytest.approx((10.2, 10.3))  # first request + length
+
+
+def test_rule_11_twice_a_usual_length_and_a_second_is_no_chance():
+    made = quota(late(opened=0.0, used=1, at=0.0), late(opened=6.2, used=1, at=0.0))
+    assert made.window.length == 5
+    made.exhaust()
+    assert ready(made, 7) == pytest.approx(6.3 + 5.0 + 0.25, abs=0.02)  # until the kind is known
+
+
+def test_rule_11_a_refusal_where_the_window_should_be_over_takes_it_back():
+    made = quota(late(opened=0.0, used=1, at=0.0), late(opened=6.2, used=1, at=0.0))
+    made.exhaust()
+    said, _, _ = late(opened=6.2, used=20, at=0.0)
+    made.observe(said, sent=NOW + 11.6, received=NOW + 11.7, refused=True)
+    assert made.window.pad == 0
+    assert 12.2 <= ready(made, 11.8) <= 12.5
+    for said, sent, received in (late(opened=12.4, used=1, at=0.0), late(opened=18.6, used=1, at=0.0)):
+        made.observe(said, sent=NOW + sent, received=NOW + received)
+    assert made.window.pad == 0  # and it is not believed again
+
+
 # ---- units that are no requests --------------------------------------------------------------------------------------
 
 

@@ -199,6 +199,20 @@ def test_3_a_short_sliding_log_that_states_whole_seconds():
     assert max(run.took for run in made) <= 1.1 * 4 * 5.0
 
 
+def test_3_a_short_fixed_window_of_which_the_end_is_stated_a_second_late():
+    """The first window costs that second; then its usual length is known."""
+    made = brief(lambda: Fixed(q=20, w=5.0), rounding="exact", late=1.0)
+    assert refusals(made) == 0
+    assert max(run.took for run in made) <= 1.1 * 4 * 5.0
+
+
+def test_3_a_short_fixed_window_that_is_a_second_longer_than_a_usual_one():
+    """What looks like an end that is stated late is none: one refusal tells."""
+    made = brief(lambda: Fixed(q=20, w=6.0), rounding="exact")
+    assert refusals(made) <= 1
+    assert max(run.took for run in made) <= 1.05 * 4 * 6.0
+
+
 # ---- 4: token buckets ------------------------------------------------------------------------------------------------
 
 

@@ -176,6 +176,8 @@ class Words:
     window: bool = True
     """Whether the window is stated."""
     reset: bool = True
+    late: float = 0.0
+    """Seconds that are added to the ends of windows, to be on the safe side."""
     date: Callable[[int], bool] = lambda number: True
     """Whether the answer of this number has a ``Date``."""
     hidden: frozenset[str] = frozenset()
@@ -213,10 +215,10 @@ class Words:
 
     def _ends(self, reset: float, served: float, sent: float, received: float) -> tuple[float, float]:
         if self.epoch:
-            end = ROUND[self.rounding](served + reset)
+            end = ROUND[self.rounding](served + reset + self.late)
             low, high = self.skew if self.skew[0] > -math.inf else (0.0, 0.0)
             return end - (0.0 if self.rounding == "exact" else 1.0) - high, end - low
-        wait = ROUND[self.rounding](reset)
+        wait = ROUND[self.rounding](reset + self.late)
         return sent + wait - (0.0 if self.rounding == "exact" else 1.0), received + wait
 
 
