@@ -189,7 +189,8 @@ class Frontier:
     def part(self) -> None:
         """Leaves throttles that are shared to the others: they have nothing to tell here any more."""
         if self._shared:
-            for entry in (*self.lanes.values(), *self.starts.budgets.values()):
+            entries: list[Lane | Budget] = [*self.lanes.values(), *self.starts.budgets.values()]
+            for entry in entries:
                 self._unwatch(entry)
 
     def _watch(self, entry: Lane | Budget) -> None:
