@@ -211,8 +211,10 @@ class Governor:
         refusals = self._refusals
         if refusals is None:
             return self._gate
-        if refusals.probing and now >= refusals.gate and self._is_flying(refusals.gate):
-            return math.inf
+        if refusals.probing and now >= refusals.gate:
+            probe = min((grant.at for grant in self._flying if grant.at >= refusals.gate), default=math.nan)
+            if probe == probe:
+                return max(self._gate, refusals.passes_at(probe))
         return max(self._gate, refusals.gate)
 
     def _is_flying(self, since: float) -> bool:
@@ -313,9 +315,10 @@ class Governor:
         return events
 
     def _weigh(self, refusals: Refusals, now: float) -> None:
-        """Once all that was in flight at an unexplained refusal is back: was it a rate, or too many at once?"""
-        if refusals.is_doubtful() and not any(grant.at <= refusals.heard for grant in self._flying):
-            refusals.doubt(now)
+        """Once all that was in flight at an unexplained refusal is decided: was it a rate, or too many at once?"""
+        if refusals.is_doubtful(now):
+            burst = (grant.at for grant in self._flying if grant.at <= refusals.heard)
+            refusals.doubt(max(now, max(burst, default=-math.inf) + refusals.patience))
 
     def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
         """The policy that a refusal is due to, as far as we know."""
