@@ -212,8 +212,8 @@ class Governor:
         if refusals is None:
             return self._gate
         if refusals.probing and now >= refusals.gate:
-            probe = min((grant.at for grant in self._flying if grant.at >= refusals.gate), default=math.nan)
-            if probe == probe:
+            probe = min((grant.at for grant in self._flying if grant.at >= refusals.gate), default=math.inf)
+            if probe < math.inf:
                 return max(self._gate, refusals.passes_at(probe))
         return max(self._gate, refusals.gate)
 

@@ -119,7 +119,7 @@ class Refusals:
         return not alone and not decided and self._served >= self._refused
 
     def passes_at(self, sent: float) -> float:
-        """Seconds since the epoch: when a probe that was sent then is known to have got through; infinite: by its answer.
+        """Seconds since the epoch: when a probe that was sent then has got through; infinite: its answer will tell.
 
         That is enough to go on where requests at once are what is limited: what is not refused holds its place.
         """
