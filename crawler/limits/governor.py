@@ -16,6 +16,7 @@ from crawler.limits.backoff import stated_jitter
 from crawler.limits.declared import NOTHING, Declared, Exchange
 from crawler.limits.forecast import Forecast, QuotaEvent, event
 from crawler.limits.gcra import Gcra
+from crawler.limits.leak import Leak, leak
 from crawler.limits.learned import Learned, Search
 from crawler.limits.quota import Mode, Quota
 from crawler.limits.refusals import Refusals
@@ -302,6 +303,8 @@ class Governor:
         first = refusals.refused(
             sent, received, retry_after=told, jitter=stated_jitter(told or 0.0, random=self._chance)
         )
+        if first and told is None and all(isinstance(quota, Learned) for quota in self._quotas.values()):
+            self._look_for_leak(refusals, received)
         guilty = self._explain(grant.cost, declared, sent)
         if guilty is None:
             if refusals.search is None:
@@ -313,6 +316,19 @@ class Governor:
         if first:
             events.append(event("refused", guilty) if guilty else QuotaEvent(kind="refused", policy=""))
         return events
+
+    def _look_for_leak(self, refusals: Refusals, received: float) -> None:
+        """Compares what was served until the last burst of refusals with what was served since."""
+        if any(isinstance(quota, Leak) for quota in self._quotas.values()):
+            return
+        found = leak("undeclared", before=refusals.before, refused=refusals.full, served=refusals.since, again=received)
+        if found is None:
+            refusals.full, refusals.before, refusals.since = received, self._served, 0.0
+            return
+        for quota in list(self._quotas.values()):
+            self._drop(quota)
+        refusals.search = None
+        self._add(found)
 
     def _weigh(self, refusals: Refusals, now: float) -> None:
         """Once all that was in flight at an unexplained refusal is decided: was it a rate, or too many at once?"""

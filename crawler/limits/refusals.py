@@ -41,6 +41,13 @@ class Refusals:
     """Bursts of refusals since the last success."""
     patience: float = QUICK
     """Seconds after which a request that is still out has not been refused, by how long refusals took."""
+    full: float = math.nan
+    """Seconds since the epoch: when a burst was refused, without a word, of which the first probe was served: a bucket
+    would have been full then."""
+    before: float = 0.0
+    """Units that were served until then."""
+    since: float = 0.0
+    """Units that were served since."""
     _told: bool = False
     _refused: int = 0
     _served: int = 0
@@ -63,6 +70,7 @@ class Refusals:
         first = not self.belongs(sent)
         if first and sent >= self.passes_at(self.gate):
             self.lift()  # the probe got through: this is another burst
+            self.full = math.nan
         if first:
             self.in_row += 1
             self._refused, self._served, self.patience = 0, 0, QUICK
@@ -105,8 +113,11 @@ class Refusals:
             if self.search is not None:
                 self.search.served += cost
             return "", None
+        self.since += cost
         if self.in_row == 0:
             return "", None
+        if self._told or (self.in_row != 2 if self._doubted else self.in_row > 1):
+            self.full = math.nan
         doubted = self._doubted and self.in_row == 1
         found = self.search.found(sent, received, cost) if self.search is not None and not doubted else None
         self.lift()
