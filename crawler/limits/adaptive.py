@@ -26,6 +26,8 @@ QUICK: Final = 0.05
 """Seconds: quicker answers show the jitter of two machines, not a queue."""
 CUT: Final = 0.7
 """What is left of the level after a refusal."""
+SURVIVES: Final = 0.25
+"""What refusals within one round trip leave of it at least: where all is refused, another limit is the reason."""
 CALM: Final = 1.0
 """Seconds, and at least three round trips: how long a level is kept before the next one, below one that broke."""
 RETRY: Final = 5.0
@@ -59,7 +61,7 @@ class Concurrency:
     _retry: float = attrs.field(default=RETRY, init=False)
     _trying: bool = attrs.field(default=False, init=False)
     _least: float = attrs.field(default=1.0, init=False)
-    """What the refusals of one round trip leave of the level: those of a rate say nothing of it."""
+    """What the refusals of one round trip leave of the level."""
 
     @property
     def limit(self) -> int:
@@ -112,7 +114,7 @@ class Concurrency:
                 self._broke = max(2.0, min(self._broke, math.floor(self._level) + 1.0))
             return
         level = min(self._level, float(max(1, inflight)))
-        self._least = max(1.0, level / 2.0)
+        self._least = max(1.0, SURVIVES * level)
         if self._trying:  # one more than what went well was too many
             self._level = max(1.0, math.floor(self._level) - 1.0)
             self._retry = min(RAREST, 2.0 * self._retry)
