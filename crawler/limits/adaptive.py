@@ -26,6 +26,8 @@ QUICK: Final = 0.05
 """Seconds: quicker answers show the jitter of two machines, not a queue."""
 CUT: Final = 0.7
 """What is left of the level after a refusal."""
+SURVIVES: Final = 0.25
+"""What refusals within one round trip leave of it at least: where all is refused, another limit is the reason."""
 CALM: Final = 1.0
 """Seconds, and at least three round trips: how long a level is kept before the next one, below one that broke."""
 RETRY: Final = 5.0
@@ -58,6 +60,8 @@ class Concurrency:
     _raised_at: float = attrs.field(default=-math.inf, init=False)
     _retry: float = attrs.field(default=RETRY, init=False)
     _trying: bool = attrs.field(default=False, init=False)
+    _least: float = attrs.field(default=1.0, init=False)
+    """What the refusals of one round trip leave of the level."""
 
     @property
     def limit(self) -> int:
@@ -95,29 +99,34 @@ class Concurrency:
             goal = self._level * gradient + math.sqrt(self._level)
             self._set(self._level + SMOOTHING * (goal - self._level))
 
-    def overloaded(self, now: float, inflight: int) -> None:
+    def overloaded(self, now: float, inflight: int, *, refused: bool = False) -> None:
         """The server failed as one that is asked too much; what fails within one round trip counts once.
 
         Parameters:
             now: seconds since the epoch.
             inflight: requests in flight before it failed, itself included.
+            refused: whether it refused, so that the others that stay in flight are likely to be what it takes at once.
         """
         self._starting = False
         if now < self._cut_at + max(self._long, QUICK):
+            if refused and inflight - 1.0 < self._level:
+                self._level = max(self._least, inflight - 1.0)
+                self._broke = max(2.0, min(self._broke, math.floor(self._level) + 1.0))
             return
         level = min(self._level, float(max(1, inflight)))
+        self._least = max(1.0, SURVIVES * level)
         if self._trying:  # one more than what went well was too many
             self._level = max(1.0, math.floor(self._level) - 1.0)
             self._retry = min(RAREST, 2.0 * self._retry)
         else:
-            self._level = max(1.0, CUT * level)
+            self._level = max(1.0, inflight - 1.0 if refused else CUT * level)
         self._broke = max(2.0, math.floor(level))
         self._trying = False
         self._cut_at = self._raised_at = now
 
     def refused_for_concurrency(self, now: float, inflight: int) -> None:
         """Most of what was in flight was served and some was refused: there were too many of them."""
-        self.overloaded(now, inflight)
+        self.overloaded(now, inflight, refused=True)
 
     def state(self) -> dict[str, Any]:
         """What outlives this object, as JSON values; empty: nothing was learned."""

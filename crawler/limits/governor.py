@@ -17,6 +17,7 @@ from crawler.limits.declared import NOTHING, Declared, Exchange
 from crawler.limits.event import QuotaEvent
 from crawler.limits.forecast import Forecast, event
 from crawler.limits.gcra import Gcra
+from crawler.limits.leak import Leak, leak
 from crawler.limits.learned import Learned, Search
 from crawler.limits.quota import Mode, Quota
 from crawler.limits.refusals import Refusals
@@ -212,8 +213,10 @@ class Governor:
         refusals = self._refusals
         if refusals is None:
             return self._gate
-        if refusals.probing and now >= refusals.gate and self._is_flying(refusals.gate):
-            return math.inf
+        if refusals.probing and now >= refusals.gate:
+            probe = min((grant.at for grant in self._flying if grant.at >= refusals.gate), default=math.inf)
+            if probe < math.inf:
+                return max(self._gate, refusals.passes_at(probe))
         return max(self._gate, refusals.gate)
 
     def _is_flying(self, since: float) -> bool:
@@ -301,6 +304,8 @@ class Governor:
         first = refusals.refused(
             sent, received, retry_after=told, jitter=stated_jitter(told or 0.0, random=self._chance)
         )
+        if first and told is None and all(isinstance(quota, Learned) for quota in self._quotas.values()):
+            self._look_for_leak(refusals, received)
         guilty = self._explain(grant.cost, declared, sent)
         if guilty is None:
             if refusals.search is None:
@@ -313,10 +318,24 @@ class Governor:
             events.append(event("refused", guilty) if guilty else QuotaEvent(kind="refused", policy=""))
         return events
 
+    def _look_for_leak(self, refusals: Refusals, received: float) -> None:
+        """Compares what was served until the last burst of refusals with what was served since."""
+        if any(isinstance(quota, Leak) for quota in self._quotas.values()):
+            return
+        found = leak("undeclared", before=refusals.before, refused=refusals.full, served=refusals.since, again=received)
+        if found is None:
+            refusals.full, refusals.before, refusals.since = received, self._served, 0.0
+            return
+        for quota in list(self._quotas.values()):
+            self._drop(quota)
+        refusals.search = None
+        self._add(found)
+
     def _weigh(self, refusals: Refusals, now: float) -> None:
-        """Once all that was in flight at an unexplained refusal is back: was it a rate, or too many at once?"""
-        if refusals.is_doubtful() and not any(grant.at <= refusals.heard for grant in self._flying):
-            refusals.doubt(now)
+        """Once all that was in flight at an unexplained refusal is decided: was it a rate, or too many at once?"""
+        if refusals.is_doubtful(now):
+            burst = (grant.at for grant in self._flying if grant.at <= refusals.heard)
+            refusals.doubt(max(now, max(burst, default=-math.inf) + refusals.patience))
 
     def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
         """The policy that a refusal is due to, as far as we know."""

@@ -233,6 +233,8 @@ class Quota:
             probe = math.inf
         if by_log:
             return min(probe, room)
+        if self.limit is not None and need + inflight > self.limit:
+            return probe  # more than that never comes back
         trickle = self.restoration.trickle_at(
             need - free, heard=self.heard, until=self.ends.hi, interval=self.interval
         )  # fmt: skip

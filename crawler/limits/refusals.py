@@ -17,6 +17,12 @@ SLOWEST: Final = 60.0
 """Seconds: the longest wait that we add on our own where a server's word keeps being refused."""
 
 
+BY_FAR: Final = 5.0
+"""A request that is out so many times as long as refusals took is not refused but worked on."""
+QUICK: Final = 0.02
+"""Seconds, at least, until that is said of one."""
+
+
 @attrs.define(eq=False)
 class Refusals:
     """The refusals of one scope. One burst is one event: what was in flight when the first came is refused as well."""
@@ -33,10 +39,20 @@ class Refusals:
     """Seconds since the epoch: when the last came."""
     in_row: int = 0
     """Bursts of refusals since the last success."""
+    patience: float = QUICK
+    """Seconds after which a request that is still out has not been refused, by how long refusals took."""
+    full: float = math.nan
+    """Seconds since the epoch: when a burst was refused, without a word, of which the first probe was served: a bucket
+    would have been full then."""
+    before: float = 0.0
+    """Units that were served until then."""
+    since: float = 0.0
+    """Units that were served since."""
     _told: bool = False
     _refused: int = 0
     _served: int = 0
     _doubted: bool = False
+    _gate_before: float = -math.inf
 
     def belongs(self, sent: float) -> bool:
         """Whether a request was on its way when the last refusal came."""
@@ -52,12 +68,18 @@ class Refusals:
             jitter: seconds to add to what was said.
         """
         first = not self.belongs(sent)
+        if first and sent >= self.passes_at(self.gate):
+            self.lift()  # the probe got through: this is another burst
+            self.full = math.nan
         if first:
             self.in_row += 1
-            self._refused, self._served = 0, 0
+            self._refused, self._served, self.patience = 0, 0, QUICK
             if self.in_row == 2 and self._told and retry_after is not None:
                 self.pad = ROUNDING  # the word was kept and yet it was too early
         self._refused += 1
+        if self._doubted and received < self.gate and self._served < self._refused:
+            self.gate, self._doubted = self._gate_before, False
+        self.patience = max(self.patience, BY_FAR * (received - sent))
         self._told = retry_after is not None
         self.heard = max(self.heard, received)
         if retry_after is None:
@@ -91,21 +113,34 @@ class Refusals:
             if self.search is not None:
                 self.search.served += cost
             return "", None
+        self.since += cost
         if self.in_row == 0:
             return "", None
+        if self._told or (self.in_row != 2 if self._doubted else self.in_row > 1):
+            self.full = math.nan
         doubted = self._doubted and self.in_row == 1
         found = self.search.found(sent, received, cost) if self.search is not None and not doubted else None
         self.lift()
         return "doubt" if doubted else "wait", found
 
-    def is_doubtful(self) -> bool:
-        """Whether it may be that there were just too many at once: what was in flight beside them was mostly served."""
+    def is_doubtful(self, now: float) -> bool:
+        """Whether there may have been just too many at once: what was in flight beside them was mostly served."""
         alone = self.search is None or self._told or self.in_row != 1
-        return not alone and not self._doubted and self._served >= self._refused
+        decided = self._doubted and now >= self.gate
+        return not alone and not decided and self._served >= self._refused
 
-    def doubt(self, now: float) -> None:
-        """All of the burst is back: one request goes alone, at once. A limit of a rate refuses that as well."""
-        self.gate, self.probing, self._doubted = now, True, True
+    def passes_at(self, sent: float) -> float:
+        """Seconds since the epoch: when a probe that was sent then has got through; infinite: its answer will tell.
+
+        That is enough to go on where requests at once are what is limited: what is not refused holds its place.
+        """
+        return sent + self.patience if self._doubted else math.inf
+
+    def doubt(self, at: float) -> None:
+        """All of the burst is decided then: one request goes alone, at once. A limit of a rate refuses that as well."""
+        if not self._doubted:
+            self._gate_before = self.gate
+        self.gate, self.probing, self._doubted = at, True, True
 
     def lift(self) -> None:
         """Waits no longer."""

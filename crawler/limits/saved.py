@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from crawler.limits.bracket import Bracket
 from crawler.limits.kinds import EVIDENCE
+from crawler.limits.leak import Leak
 from crawler.limits.learned import Learned
 from crawler.limits.quota import Quota
 
@@ -62,12 +63,12 @@ def load(name: str, saved: Any) -> Quota | None:
         return None
     unit = saved.get("unit", "requests")
     learned = saved.get("learned")
-    quota = (Learned if isinstance(learned, list) else Quota)(
-        name=name, unit=unit if isinstance(unit, str) else "requests"
-    )
+    rate = number(saved.get("rate"), 1e-9)
+    kind = Quota if not isinstance(learned, list) else Learned if rate is None else Leak
+    quota = kind(name=name, unit=unit if isinstance(unit, str) else "requests")
     quota.limit = number(saved.get("limit"), 0.0)
     quota.window.length = number(saved.get("window"), 1e-3, 400 * DAY)
-    quota.restoration.rate = number(saved.get("rate"), 1e-9)
+    quota.restoration.rate = rate
     quota.remaining = number(saved.get("left"), 0.0)
     lo, hi, heard = (number(saved.get(key), 0.0) for key in ("lo", "hi", "heard"))
     quota.ends = Bracket(-math.inf if lo is None else lo, math.inf if hi is None else hi)
@@ -101,6 +102,8 @@ def _learned(quota: Learned, saved: Any) -> Learned | None:
             quota.clean = int(number(clean, 0) or 0)
         case _:
             return None
+    if isinstance(quota, Leak):
+        quota.resume(quota.opened)
     return quota if quota.limit and quota.window.length else None
 
 

@@ -192,7 +192,7 @@ class Throttle:
 
     def _learn_level(self, exchange: Exchange, inflight: int) -> None:
         if exchange.overloaded:
-            self.concurrency.overloaded(exchange.received, inflight)
+            self.concurrency.overloaded(exchange.received, inflight, refused=exchange.refused)
         elif exchange.first_byte is not None and not exchange.refused:
             self.concurrency.answered(exchange.received, exchange.first_byte, inflight)
 

@@ -6,6 +6,7 @@ import json
 import math
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,6 +117,28 @@ def test_what_a_server_takes_at_once_is_found_and_seldom_tried_again():
     served, refused = serve(made, 5, 300.0)
     assert made.limit == 5
     assert refused <= 0.01 * served
+
+
+def test_what_stays_in_flight_beside_a_refusal_is_what_a_server_takes_at_once():
+    made = Concurrency(50, start=5)
+    made.refused_for_concurrency(NOW, 5)
+    assert made.limit == 4
+
+
+@pytest.mark.parametrize(("most", "level"), [(5, 5), (3, 3), (0, 2)])
+def test_a_round_that_is_refused_leaves_what_was_not_and_a_quarter_at_least(most, level):
+    """That all is refused says nothing of requests at once."""
+    made = Concurrency(50, start=8)
+    for inflight in range(8, most, -1):
+        made.refused_for_concurrency(NOW, inflight)
+    assert made.limit == level
+    assert made._broke == level + 1
+
+
+def test_a_server_that_fails_without_a_refusal_is_given_less_than_it_took():
+    made = Concurrency(50, start=10)
+    made.overloaded(NOW, 10)
+    assert made.limit == 7
 
 
 def test_a_server_that_takes_more_after_all_is_given_more():

@@ -30,7 +30,7 @@ def settle(
     governor: Governor, grant: Grant, received: float, declared: Declared = NOTHING, *, status: int = 200
 ) -> list[QuotaEvent]:
     exchange = Exchange(
-        sent=grant.at, received=received, first_byte=0.1, status=status, refused=status == 429, declared=declared
+        sent=grant.at, received=received, first_byte=0.1, status=status, refused=status in (429, 503), declared=declared
     )  # fmt: skip
     return governor.settle(grant, exchange)
 
@@ -279,6 +279,43 @@ def test_rule_7_a_refusal_beside_which_others_were_served_is_one_of_too_many_at_
     assert kinds(settle(governor, alone, NOW + 0.4)) == ["concurrency"]
     assert governor.policies() == {}
     assert governor.ready_at(NOW + 0.5) <= NOW + 0.5
+
+
+def crowd(*, served: int, out: int) -> tuple[Governor, list[Grant]]:
+    """One was refused after 10 ms, some were served after a second, and some that started later are still out."""
+    governor = Governor()
+    grants = [governor.take(NOW) for _ in range(served + 1)]
+    settle(governor, grants.pop(), NOW + 0.01, status=503)
+    late = [governor.take(NOW + 0.005) for _ in range(out)]
+    for grant in grants:
+        settle(governor, grant, NOW + 1.0)
+    return governor, late
+
+
+def test_rule_7_what_is_out_for_longer_than_refusals_take_is_not_waited_for():
+    governor, _ = crowd(served=1, out=3)
+    assert governor.ready_at(NOW + 1.0) <= NOW + 1.0
+
+
+def test_rule_7_a_probe_that_is_out_for_longer_than_refusals_take_got_through():
+    governor, _ = crowd(served=4, out=0)
+    governor.take(NOW + 1.0)
+    assert governor.ready_at(NOW + 1.001) == pytest.approx(NOW + 1.0 + 0.05, abs=0.001)
+    other = governor.take(NOW + 1.06)
+    assert governor.ready_at(NOW + 1.06) <= NOW + 1.06
+    events = settle(governor, other, NOW + 1.07, status=503)  # another burst, not a longer one
+    assert kinds(events) == ["refused"]
+    assert governor.ready_at(NOW + 1.08) <= NOW + 2.2
+
+
+def test_rule_7_more_refusals_than_successes_are_no_crowd():
+    governor = Governor()
+    grants = [governor.take(NOW) for _ in range(4)]
+    settle(governor, grants[0], NOW + 0.1, status=503)
+    settle(governor, grants[1], NOW + 0.11)
+    assert governor.ready_at(NOW + 0.12) <= NOW + 0.6
+    settle(governor, grants[2], NOW + 0.13, status=503)
+    assert governor.ready_at(NOW + 0.14) >= NOW + 1.0
 
 
 def test_rule_8_where_nothing_is_said_probes_search_for_the_window():

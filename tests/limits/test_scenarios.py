@@ -329,6 +329,18 @@ def test_7_nothing_is_said_at_all(status):
     assert efficiency(made) >= 0.85
 
 
+def test_7_nothing_is_said_and_a_bucket_leaks():
+    """What was in flight at the first refusal, one or two more to learn the rate, and one where that was too high."""
+    for seed in SEEDS:
+        chance = random.Random(seed)
+        words = Words(headers=False, retry_after=False)
+        server = Server(limits=[Bucket(q=20, w=5.0)], words=words, status=503, **QUICK)
+        governor, lane = Governor(chance=chance), Concurrency(8)
+        run = Run(server=server, governor=governor, chance=chance, count=100, lane=8, concurrency=lane).run()
+        assert len(server.refused) <= 8 + 3
+        assert run.took <= 1.1 * (100 - 20) * 5.0 / 20
+
+
 def test_7_nothing_is_said_and_windows_begin_by_the_clock():
     """The phase of the windows is never told.
 

@@ -374,7 +374,7 @@ class Run:
             )
             if self.concurrency:
                 if exchange.overloaded:
-                    self.concurrency.overloaded(ours[1], self._flying + 1)
+                    self.concurrency.overloaded(ours[1], self._flying + 1, refused=True)
                 else:
                     self.concurrency.answered(ours[1], self.now - sent, self._flying + 1)
                 self.levels.append((self.now - self.begin, self.concurrency.limit))
