@@ -47,8 +47,15 @@ class Inline:
             request = target
 
     async def _fetch(self, request: Request) -> Response:
-        crawl = self._crawl
         lane = self._lane(request)
+        lane.handed_out += 1  # it stays in memory while something is wanted of it, between two attempts too
+        try:
+            return await self._answer(lane, request)
+        finally:
+            lane.handed_out -= 1
+
+    async def _answer(self, lane: Lane, request: Request) -> Response:
+        crawl = self._crawl
         if crawl.settings.obey_robots:
             await self._heed_robots(lane, request)
         answer = await crawl.attempts.answer(request) if crawl.table.answer else None

@@ -172,6 +172,8 @@ class Frontier:
         """Whether a lane may leave memory: nothing is handed out, and nothing is due for a minute."""
         if lane.handed_out or lane.parked is not None or (lane.more and not len(lane)):
             return False
+        if lane.epoch == 0 and lane.throttle.ready_at(now) > now:
+            return False  # the store does not know it, and would not keep what it has to wait for
         head = lane.head()
         return head is None or max(lane.first_at(), self.starts.at(lane, head.request, now)[0]) > now + FAR
 

@@ -45,7 +45,7 @@ class Lane:
     throttle: Throttle
     """Its limits, declared, learned, and asked for by the user."""
     epoch: int = 0
-    """The lease under which it is held."""
+    """The lease under which it is held; 0: the store has not given one."""
     limiter: trio.CapacityLimiter = attrs.field(
         default=attrs.Factory(lambda self: trio.CapacityLimiter(self.throttle.concurrency.limit), takes_self=True)
     )
@@ -61,7 +61,7 @@ class Lane:
     after: Order = START
     """Up to here the requests of this lane are in memory."""
     handed_out: int = 0
-    """Tickets that are neither settled nor put back."""
+    """Tickets that are neither settled nor put back, and inline fetches."""
     listed: float = math.inf
     """The time under which it stands in the frontier's heap; infinite: it does not."""
     parked: Budget | None = None

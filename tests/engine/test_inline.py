@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Any
 
@@ -11,7 +12,8 @@ import trio
 from support.trees import FREE
 from trio.testing import MockClock
 
-from crawler import ConnectFailed, Refused, Request, Response, Settings, Spider, WouldExceedDeadline
+from crawler import ConnectFailed, Plugin, Refused, Request, Response, Settings, Spider, WouldExceedDeadline
+from crawler.engine import running
 from crawler.testing import FakeSite, Page, collect
 
 
@@ -187,3 +189,33 @@ async def test_a_page_that_waits_for_what_is_in_flight_comes_back(autojump_clock
         found = await collect(Probed(), site)
     assert {item["url"] for item in found.items} == {"https://api.test/probe", "https://site.test/"}
     assert found.report.failed == 0
+
+
+async def test_the_lane_of_an_inline_fetch_stays_in_memory_between_its_attempts(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes: list[Any] = []
+
+    class Look(Plugin):
+        name = "look"
+
+        async def fetch(self, request: Request, send: Any) -> None:
+            if request.url == Wide.target:
+                lanes.append(self.crawl.frontier.lanes["https://api.test"])  # type: ignore[attr-defined]
+
+    class Wide(Inline):
+        settings = FREE | Settings(workers=2, inline_wait=60.0, backoff_base=8.0)
+        start_urls = ["https://site.test/", *(f"https://h{n}.test/" for n in range(9))]
+        target = "https://api.test/"
+
+        async def parse(self, response: Response) -> Any:
+            if response.url == self.start_urls[0]:
+                return await super().parse(response)
+            await trio.sleep(2.0)
+
+    monkeypatch.setattr(running, "Frontier", functools.partial(running.Frontier, most_lanes=2))
+    pages: dict[str, Any] = {url: "x" for url in Wide.start_urls}
+    site = FakeSite(pages | {Wide.target: [Page(status=500), Page(status=500), "data"]})
+    found = await collect(Wide(), site, plugins=[Look()])
+    assert (found.report.pages, found.report.failed, len(lanes)) == (10, 0, 3)
+    assert len(set(map(id, lanes))) == 1

@@ -421,3 +421,12 @@ def test_a_crawl_delay_lowers_what_a_lane_has_in_flight_at_once() -> None:
     made.know_robots(pop(made), Rules(delay=0.5))
     assert [number(pop(made, n / 2)) for n in range(1, 3)] == [0, 1]
     assert made.pop(10.0)[0] is None
+
+
+def test_a_lane_that_the_store_does_not_know_stays_while_it_has_to_wait() -> None:
+    made = frontier()
+    lane = made.open(B, epoch=0, head=[], more=False)
+    assert list(made.idle(0.0)) == [made.lanes[HOST], lane]
+    made.block(B, 100.0)
+    assert list(made.idle(50.0)) == [made.lanes[HOST]]
+    assert list(made.idle(100.0)) == [made.lanes[HOST], lane]
