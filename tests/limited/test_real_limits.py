@@ -21,6 +21,10 @@ UNDECLARED = Settings().per_domain + 3
 find out."""
 SLACK = 1.1
 """How many times the shortest possible time a crawl may take."""
+SLACK_UNTOLD = 1.15
+"""The same of a server that takes so many at once and does not say so: 1, 2 and 4 at once are three rounds for 7 pages,
+and 93 more pages are 24 rounds, 27 in all where 25 would do (1.08); each round in which one too many is tried costs a
+part of one more."""
 ROBOTS = {"default": Settings(), "no robots.txt": Settings(obey_robots=False)}
 
 
@@ -90,7 +94,8 @@ def test_a_crawl_takes_all_that_is_allowed_and_never_more(name: str, way: str, c
     assert (crawled.finished, crawled.failed) == ("finished", 0), told
     assert sorted(crawled.spider.got) == list(range(PAGES)), told
     assert (counts.pages, counts.served, counts.other) == (frozenset(range(PAGES)), PAGES, 0), told
-    assert counts.seconds <= SLACK * server.minimum(), told
+    slack = SLACK if server.at_once is None else SLACK_UNTOLD
+    assert counts.seconds <= slack * server.minimum(), told
 
 
 @pytest.mark.parametrize("name", SERVERS)
