@@ -156,7 +156,9 @@ class Answers(AsyncIterator[Answer_co], Generic[Answer_co]):
         start(self._flow.run)
 
 
-async def _each(source: Iterable[Asked] | AsyncIterable[Asked]) -> AsyncGenerator[Asked, None]:
+async def _each(  # noqa: ASYNC900 - it opens no scope, and who reads it closes it
+    source: Iterable[Asked] | AsyncIterable[Asked],
+) -> AsyncGenerator[Asked, None]:
     """One after the other, whatever kind of source it is."""
     if isinstance(source, AsyncIterable):
         iterator = aiter(source)

@@ -71,7 +71,7 @@ class Body(httpx.AsyncByteStream):
 
 
 class _Nothing(httpx.AsyncByteStream):
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - it has nothing to give
         return
         yield b""
 
