@@ -10,7 +10,7 @@ import attrs
 
 __all__ = ["OwnLog"]
 
-MOST: Final = 1000
+MOST: Final = 500
 """Units of the largest quota of which a log is kept."""
 MARGIN: Final = 0.01
 """Seconds, or a thousandth of the window if that is more: for clocks that do not run alike."""

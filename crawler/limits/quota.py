@@ -389,10 +389,10 @@ class Quota:
         """Rule 11: all is there again although the window should go on for a while."""
         early = answer.received < self.ends.lo and answer.causal and not answer.broken
         if early and self._first is not None and not self.window.declared and self._is_full(answer):
-            sent, received = self._first
+            (sent, received), pad = self._first, self.window.pad
             self.window.shorten(self._asked - received, answer.received - sent, opened=received, end=self.ends.hi)
             if answer.ends is not None:
-                answer.ends.shift(self.window.pad)
+                answer.ends.shift(self.window.pad - pad)
 
     def _judge(self, answer: Answer) -> None:
         limit = self.limit or 0.0

@@ -84,9 +84,11 @@ class Refusals:
         self.heard = max(self.heard, received)
         if retry_after is None:
             return first
-        wait = max(retry_after, doubled(self.in_row - 3, cap=SLOWEST)) if self.in_row > 2 else retry_after
-        if first or sent + wait - ROUNDING > self.gate:  # no burst extends its wait twice, unless the server does
-            self.gate = max(self.gate, received + wait + self.pad + jitter)
+        wait = retry_after + self.pad
+        if self.in_row > 2:
+            wait = max(wait, doubled(self.in_row - 3, cap=SLOWEST))
+        if first or sent + wait - self.pad - ROUNDING > self.gate:  # no burst extends its wait twice, unless told to
+            self.gate = max(self.gate, received + wait + jitter)
         self.probing = True
         return first
 

@@ -17,6 +17,8 @@ COMMON: Final = (
     3600.0, 10800.0, 21600.0, 43200.0, 86400.0,
 )  # fmt: skip
 """Seconds: people choose their windows from these."""
+LATEST: Final = 2.0
+"""Seconds: stated ends are not later than that."""
 EXACT: Final = 0.5
 """Seconds: a stated end that may lie anywhere in more than that says little of the length."""
 LONG: Final = 30.0
@@ -109,9 +111,12 @@ class Window:
             end: seconds since the epoch: the latest time that was stated.
         """
         length = longest_common(max(low, ROUNDING), high)
-        if length is not None and not self._never_late:
+        if length is None or self._never_late:
+            return
+        late = end - opened - length
+        if 0.0 < late <= LATEST:  # more is no way to state an end: somebody gave us a new quota
             self.length, self._same = length, 2
-            self.pad += min(0.0, opened + length - end)
+            self.pad -= late
 
     def lengthen(self) -> float:
         """That stated ends are late was wrong. Returns the seconds by which we believed them to be."""

@@ -328,6 +328,23 @@ def test_rule_11_a_window_that_was_over_early_has_its_usual_length_and_ends_are_
     assert (made.ends.lo - NOW, made.ends.hi - NOW) == pytest.approx((10.2, 10.3))  # first request + length
 
 
+def test_rule_11_a_quota_that_is_given_anew_long_before_its_end_says_nothing_of_the_next():
+    made = Quota(name="p")
+    for left, sent, end in ((19.0, 0.0, 90.0), (18.0, 29.0, 90.0), (19.0, 31.0, 121.0)):
+        said = Observation(policy="p", limit=20.0, remaining=left, reset=(NOW + end, NOW + end + 0.1))
+        made.observe(said, sent=NOW + sent, received=NOW + sent + 0.1)
+    assert (made.window.length, made.window.pad) == (None, 0.0)
+
+
+def test_rule_11_an_end_that_was_late_already_is_not_moved_twice():
+    made = quota(late(opened=0.0, used=1, at=0.0), late(opened=0.0, used=2, at=4.8), late(opened=5.2, used=1, at=0.0))
+    pad = made.window.pad
+    said, _, _ = late(opened=9.9, used=1, at=0.0)  # earlier again
+    made.observe(said, sent=NOW + 9.9, received=NOW + 10.0)
+    assert made.window.pad == pad
+    assert made.ends.hi == pytest.approx(NOW + 10.0 + 5.0, abs=0.2)
+
+
 def test_rule_11_twice_a_usual_length_and_a_second_is_no_chance():
     made = quota(late(opened=0.0, used=1, at=0.0), late(opened=6.2, used=1, at=0.0))
     assert made.window.length == 5
