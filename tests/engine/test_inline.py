@@ -212,9 +212,10 @@ async def test_the_lane_of_an_inline_fetch_stays_in_memory_between_its_attempts(
             if response.url == self.start_urls[0]:
                 return await super().parse(response)
             await trio.sleep(2.0)
+            return None
 
     monkeypatch.setattr(running, "Frontier", functools.partial(running.Frontier, most_lanes=2))
-    pages: dict[str, Any] = {url: "x" for url in Wide.start_urls}
+    pages: dict[str, Any] = dict.fromkeys(Wide.start_urls, "x")
     site = FakeSite(pages | {Wide.target: [Page(status=500), Page(status=500), "data"]})
     found = await collect(Wide(), site, plugins=[Look()])
     assert (found.report.pages, found.report.failed, len(lanes)) == (10, 0, 3)
