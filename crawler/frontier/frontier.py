@@ -191,16 +191,10 @@ class Frontier:
     def part(self) -> None:
         """Leaves throttles that are shared to the others: they have nothing to tell here any more."""
         if self._shared:
-<<<<<<< HEAD
-            entries: list[Lane | Budget] = [*self.lanes.values(), *self.starts.budgets.values()]
-            for entry in entries:
-                self._unwatch(entry)
-=======
             for lane in self.lanes.values():
                 self._unwatch(lane)
             for budget in self.starts.budgets.values():
                 self._unwatch(budget)
->>>>>>> review
 
     def _watch(self, entry: Lane | Budget) -> None:
         """Is told whenever others have changed a throttle that is shared."""
