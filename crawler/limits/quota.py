@@ -280,7 +280,13 @@ class Quota:
         """Seconds since the epoch: when a probe may ask whether something was restored (rule 4)."""
         if self.ends.hi == math.inf:
             return self.heard + doubled(self._asked_again, cap=BLIND)
+        if self.remaining is None:
+            return self.ends.hi
         at = self.ends.hi
+        if (
+            self._asked_again > 1 and self.restoration.kind != "continuous"
+        ):  # served, though nothing was left: it counts
+            at = max(at, self.heard + doubled(self._asked_again - 2, base=ROUNDING / 4, cap=BLIND))
         if self.window.stated:
             at += self.restoration.caution(self.interval, self.window.length)
         if at - self.heard > min(PATIENCE, self.longest):

@@ -16,7 +16,7 @@ from limited.servers import PAGES, SERVERS, Counts, Running, serving
 
 from crawler import Produced, Response, Settings, Spider, crawl
 
-UNDECLARED = Settings().per_domain + 3
+UNDECLARED = 16
 """Refusals that a server may cost that says nothing of its limit: what was in flight at the first one, and a few to
 find out."""
 SLACK = 1.1
