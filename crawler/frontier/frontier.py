@@ -435,6 +435,8 @@ class Frontier:
 
     def _offer(self, lane: Lane) -> None:
         """Puts a lane where it is woken from: the heap, or a budget; nowhere without a request, a token, or a limit."""
+        if lane.listed <= self.now:
+            return  # it is looked at as soon as anybody pops
         head = lane.head()
         if head is None or lane.asks:
             return

@@ -445,14 +445,14 @@ def test_what_was_in_flight_when_a_run_broke_off_counts_as_all_of_a_learned_wind
 
 def test_a_server_that_serves_though_nothing_is_left_is_asked_ever_more_rarely():
     made = quota((word(1, 10), 0.0, 0.1), (word(0, 10), 9.0, 9.1))
-    now = ready(made, 9.2)
-    assert now <= 11.2
     waits = []
-    for _ in range(5):
-        made.observe(word(0, now + 0.1), sent=NOW + now, received=NOW + now + 0.1)
+    now = 11.2
+    for _ in range(8):
+        made.observe(word(0, 10), sent=NOW + now, received=NOW + now + 0.1)
         waits.append(ready(made, now + 0.1) - now - 0.1)
-        now += 0.1 + waits[-1]
-    assert waits[-1] >= 2 * waits[1] > 0.2
+        now += 0.1 + max(0.0, waits[-1])
+    assert waits[-1] >= 4.0
+    assert waits == sorted(waits)
 
 
 def test_after_a_run_that_broke_off_one_request_asks_at_once():
