@@ -57,6 +57,10 @@ class RetryPolicy:
                 most = MOST_SILENT if request.attempts is None else 0
         return refusals < most and (error.retry_after or 0.0) <= LONGEST_WAIT
 
+    def pause(self, failures: int) -> float:
+        """Seconds before a request that has failed so often, at least once, may go again."""
+        return full_jitter(failures, base=self.settings.backoff_base, cap=self.settings.backoff_max, random=self.chance)
+
     def wait(self, request: Request, attempts: int, error: RequestError | Retry) -> float | None:
         """Seconds until the next attempt; `None`: there is none.
 
@@ -73,9 +77,6 @@ class RetryPolicy:
             stated = error.retry_after
         else:
             return None
-        backoff = full_jitter(
-            attempts, base=self.settings.backoff_base, cap=self.settings.backoff_max, random=self.chance
-        )
         if stated is None:
-            return backoff
+            return self.pause(attempts)
         return stated if stated <= LONGEST_WAIT else None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker"]
 
+UNAVAILABLE: Final = 503
 MOST_PUT_OFFS: Final = 20
 """How often a page is put back for an inline fetch that has to wait, before that is a failure."""
 log = logging.getLogger("crawler.engine")
@@ -264,6 +265,8 @@ class Worker:
                 ticket.pending.refusals += 1
                 outcome.kind = Kind.RETRY
                 outcome.attempts -= 1
+                if error.retry_after is None and error.status == UNAVAILABLE:  # others are to show whether it is alone
+                    outcome.not_before = crawl.clock() + crawl.retries.pause(ticket.pending.refusals)
                 return
         wait = crawl.retries.wait(ticket.request, outcome.attempts, error)
         if wait is not None:

@@ -27,6 +27,8 @@ __all__ = ["Governor", "Grant", "Mode", "QuotaEvent"]
 
 LONGEST: Final = 3600.0
 """Seconds: the server's word counts up to here."""
+UNAVAILABLE: Final = 503
+"""Said by servers that are asked too much, and by pages that are broken."""
 MOST: Final = 16
 """Policies that are remembered; a server that invents names displaces those not heard of for longest."""
 
@@ -285,7 +287,7 @@ class Governor:
         if not ended:
             return []
         if ended == "doubt":
-            return [QuotaEvent(kind="concurrency", policy="")]
+            return [QuotaEvent(kind="concurrency", policy=""), QuotaEvent(kind="recovered", policy="")]
         if searched:
             self._since, self._served = exchange.sent, grant.cost
         if found is None:
@@ -307,7 +309,9 @@ class Governor:
         if first and told is None and all(isinstance(quota, Learned) for quota in self._quotas.values()):
             self._look_for_leak(refusals, received)
         guilty = self._explain(grant.cost, declared, sent)
-        if guilty is None:
+        if guilty is None and told is None and exchange.status == UNAVAILABLE and refusals.in_row == 1:
+            self._doubt(refusals, received)  # that page may just be broken: one more refusal, and it is a limit
+        elif guilty is None:
             if refusals.search is None:
                 refusals.search = self._search(received, sure=exchange.status == 429)
             refusals.wait_for_search(sent, received, first=first, retry_after=told)
@@ -334,8 +338,12 @@ class Governor:
     def _weigh(self, refusals: Refusals, now: float) -> None:
         """Once all that was in flight at an unexplained refusal is decided: was it a rate, or too many at once?"""
         if refusals.is_doubtful(now):
-            burst = (grant.at for grant in self._flying if grant.at <= refusals.heard)
-            refusals.doubt(max(now, max(burst, default=-math.inf) + refusals.patience))
+            self._doubt(refusals, now)
+
+    def _doubt(self, refusals: Refusals, now: float) -> None:
+        """One request goes alone as soon as what was in flight is decided."""
+        burst = (grant.at for grant in self._flying if grant.at <= refusals.heard)
+        refusals.doubt(max(now, max(burst, default=-math.inf) + refusals.patience))
 
     def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
         """The policy that a refusal is due to, as far as we know."""

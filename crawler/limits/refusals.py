@@ -136,7 +136,7 @@ class Refusals:
 
         That is enough to go on where requests at once are what is limited: what is not refused holds its place.
         """
-        return sent + self.patience if self._doubted else math.inf
+        return sent + self.patience if self._doubted and self.in_row == 1 else math.inf
 
     def doubt(self, at: float) -> None:
         """All of the burst is decided then: one request goes alone, at once. A limit of a rate refuses that as well."""

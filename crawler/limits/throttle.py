@@ -33,6 +33,8 @@ SPARE: Final = 10.0
 EARNED: Final = 0.1
 EMPTY: Final = 30.0
 """Seconds that a scope waits after a refusal that it has no retry to spare for."""
+LONE: Final = 10
+"""Answers in a row after which one failure (503 without a word, a timeout, a reset) is taken for that of a page."""
 UNHURRIED: Final = 2
 """Requests at once, at most, where robots.txt asks for a delay."""
 
@@ -79,6 +81,8 @@ class Throttle:
     _interval: float = attrs.field(default=0.0, init=False)
     _crowd: int = attrs.field(default=0, init=False)
     """Requests that were in flight at the last refusal which the level has not answered for yet."""
+    _well: int = attrs.field(default=0, init=False)
+    """Answers since the server last failed as one that has too much to do."""
     _refused_since: float = attrs.field(default=math.nan, init=False)
     _spare: float = attrs.field(default=SPARE, init=False)
 
@@ -173,6 +177,8 @@ class Throttle:
             exchange: what came of it.
             inflight: requests of the lane that were in flight, this one included.
         """
+        if self._is_lone(exchange):
+            exchange = attrs.evolve(exchange, refused=False, overloaded=False, first_byte=None)
         self._learn_level(exchange, inflight)
         if exchange.declared is not NOTHING:
             self.concurrency.declare(exchange.declared.concurrency)
@@ -189,6 +195,14 @@ class Throttle:
             self._spare = min(SPARE, self._spare + EARNED)
         self._tell()
         return events
+
+    def _is_lone(self, exchange: Exchange) -> bool:
+        """Whether a failure stands alone: then it is that of a page, and says nothing of limits."""
+        if not exchange.overloaded:
+            self._well += not exchange.refused
+            return False
+        lone, self._well = self._well >= LONE and exchange.declared.retry_after is None, 0
+        return lone
 
     def _learn_level(self, exchange: Exchange, inflight: int) -> None:
         if exchange.overloaded:

@@ -353,3 +353,15 @@ async def test_a_redirect_that_means_a_refusal_is_not_followed(autojump_clock: M
     report = await crawl(Pages(1), settings=settings, transport=site.transport)
     assert (report.pages, report.statuses) == (1, {200: 1, 302: 1})
     assert not site.visits("https://h0.test/busy")
+
+
+async def test_a_site_with_some_broken_pages_is_not_taken_for_one_that_limits(autojump_clock: MockClock) -> None:
+    pages: dict[str, Any] = {f"https://h0.test/{n}": Page("x", delay=0.1) for n in range(300)}
+    for n in range(25, 300, 20):
+        pages[f"https://h0.test/{n}"] = [Page(status=503, delay=0.1), Page("x", delay=0.1)]
+    report = await crawl(Pages(300), transport=FakeSite(pages).transport)
+    assert (report.pages, report.failed) == (300, 0)
+    lane = report.lanes["https://h0.test"]
+    assert lane["refusals"] == 14
+    assert lane["quotas"] == {}
+    assert report.seconds < 8  # 4 s if nothing were broken

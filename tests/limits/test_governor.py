@@ -276,7 +276,7 @@ def test_rule_7_a_refusal_beside_which_others_were_served_is_one_of_too_many_at_
         settle(governor, grant, NOW + 0.2)
     alone = governor.take(max(NOW + 0.3, governor.ready_at(NOW + 0.3)))
     assert alone.at == NOW + 0.3
-    assert kinds(settle(governor, alone, NOW + 0.4)) == ["concurrency"]
+    assert kinds(settle(governor, alone, NOW + 0.4)) == ["concurrency", "recovered"]
     assert governor.policies() == {}
     assert governor.ready_at(NOW + 0.5) <= NOW + 0.5
 
@@ -311,11 +311,24 @@ def test_rule_7_a_probe_that_is_out_for_longer_than_refusals_take_got_through():
 def test_rule_7_more_refusals_than_successes_are_no_crowd():
     governor = Governor()
     grants = [governor.take(NOW) for _ in range(4)]
-    settle(governor, grants[0], NOW + 0.1, status=503)
+    settle(governor, grants[0], NOW + 0.1, status=429)
     settle(governor, grants[1], NOW + 0.11)
     assert governor.ready_at(NOW + 0.12) <= NOW + 0.6
-    settle(governor, grants[2], NOW + 0.13, status=503)
+    settle(governor, grants[2], NOW + 0.13, status=429)
     assert governor.ready_at(NOW + 0.14) >= NOW + 1.0
+
+
+def test_a_lone_503_without_a_word_teaches_nothing_a_second_one_does():
+    governor = Governor()
+    for n in range(50):
+        ask(governor, n / 10, status=503 if n % 10 == 5 else 200)
+        assert governor.ready_at(NOW + n / 10 + 0.1) <= NOW + n / 10 + 0.7
+    assert governor.policies() == {}
+    assert governor.inflight == 0
+    ask(governor, 6.0, status=503)
+    at = governor.ready_at(NOW + 6.2) - NOW
+    ask(governor, max(at, 6.2), status=503)
+    assert governor.ready_at(NOW + 6.4) >= NOW + 7.0
 
 
 def test_rule_8_where_nothing_is_said_probes_search_for_the_window():
