@@ -44,7 +44,7 @@ class Request:
         priority: higher goes first on its lane.
         dont_filter: fetch it even if the same request is known.
         lane: name of the lane; default scheme, host and port.
-        quotas: what it costs in budgets that lanes share, by name: ``{"key:A": 2}``; it starts when all of them allow it.
+        quotas: what it costs in budgets that lanes share, by name: ``{"key:A": 2}``; it starts when all allow it.
         accept_status: statuses that reach the callback beside 200 to 299.
         timeout: seconds for the whole exchange; default `Settings.request_deadline`.
         attempts: attempts; default `Settings.attempts`.
