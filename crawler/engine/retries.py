@@ -10,12 +10,13 @@ from crawler.limits.backoff import full_jitter
 from crawler.messages import Request, Retry
 from crawler.settings import Settings
 
-__all__ = ["RetryPolicy", "is_transient"]
+__all__ = ["UNAVAILABLE", "RetryPolicy", "is_transient"]
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2."""
 TRANSIENT: Final = frozenset({408, 425, 429})
 UNAVAILABLE: Final = 503
+"""Said by servers that are asked too much, and by pages that are broken."""
 MOST_REFUSALS: Final = 20
 """How often one request may be refused before that counts as attempts."""
 MOST_SILENT: Final = 5

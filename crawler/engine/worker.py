@@ -14,6 +14,7 @@ import trio
 
 from crawler import urls
 from crawler.engine.inline import current_ticket
+from crawler.engine.retries import UNAVAILABLE
 from crawler.errors import BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import Robots
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker"]
 
-UNAVAILABLE: Final = 503
 MOST_PUT_OFFS: Final = 20
 """How often a page is put back for an inline fetch that has to wait, before that is a failure."""
 log = logging.getLogger("crawler.engine")
