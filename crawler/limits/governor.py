@@ -139,6 +139,14 @@ class Governor:
             for quota in self._quotas.values():
                 quota.spend(grant.cost)
 
+    def expects_refusals(self) -> bool:
+        """Whether it was learned from refusals that there is a limit of which no answer says a word."""
+        return any(isinstance(quota, Learned) for quota in self._quotas.values())
+
+    def is_leaky(self) -> bool:
+        """Whether a bucket is behind all refusals, so that they say nothing of how many requests may go at once."""
+        return any(isinstance(quota, Leak) for quota in self._quotas.values())
+
     # ---- what answers teach ------------------------------------------------------------------------------------------
 
     def settle(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
@@ -219,6 +227,8 @@ class Governor:
             probe = min((grant.at for grant in self._flying if grant.at >= refusals.gate), default=math.inf)
             if probe < math.inf:
                 return max(self._gate, refusals.passes_at(probe))
+        if len(self._flying) >= refusals.most():
+            return math.inf
         return max(self._gate, refusals.gate)
 
     def _is_flying(self, since: float) -> bool:
@@ -306,15 +316,17 @@ class Governor:
         first = refusals.refused(
             sent, received, retry_after=told, jitter=stated_jitter(told or 0.0, random=self._chance)
         )
-        if first and told is None and all(isinstance(quota, Learned) for quota in self._quotas.values()):
-            self._look_for_leak(refusals, received)
+        if told is None and all(isinstance(quota, Learned) for quota in self._quotas.values()):
+            self._look_for_leak(refusals, (sent + received) / 2.0, first=first)
         guilty = self._explain(grant.cost, declared, sent)
-        if guilty is None and told is None and exchange.status == UNAVAILABLE and refusals.in_row == 1:
+        bare = told is None and exchange.status == UNAVAILABLE
+        if guilty is None and bare and refusals.is_undecided(any(each.at < received for each in self._flying)):
             self._doubt(refusals, received)  # that page may just be broken: one more refusal, and it is a limit
         elif guilty is None:
+            begins = refusals.search is None
             if refusals.search is None:
                 refusals.search = self._search(received, sure=exchange.status == 429)
-            refusals.wait_for_search(sent, received, first=first, retry_after=told)
+            refusals.wait_for_search(sent, received, first=first or begins, retry_after=told)
             self._weigh(refusals, received)
         elif told is None and guilty.restored_at() <= received:
             refusals.back_off(received)
@@ -322,13 +334,15 @@ class Governor:
             events.append(event("refused", guilty) if guilty else QuotaEvent(kind="refused", policy=""))
         return events
 
-    def _look_for_leak(self, refusals: Refusals, received: float) -> None:
+    def _look_for_leak(self, refusals: Refusals, now: float, *, first: bool) -> None:
         """Compares what was served until the last burst of refusals with what was served since."""
-        if any(isinstance(quota, Leak) for quota in self._quotas.values()):
+        if self.is_leaky():
             return
-        found = leak("undeclared", before=refusals.before, refused=refusals.full, served=refusals.since, again=received)
-        if found is None:
-            refusals.full, refusals.before, refusals.since = received, self._served, 0.0
+        found = first and leak(
+            "undeclared", before=refusals.before, refused=refusals.full, served=refusals.since, again=now
+        )
+        if not found:
+            refusals.compare_from(now, self._served)
             return
         for quota in list(self._quotas.values()):
             self._drop(quota)

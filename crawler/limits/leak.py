@@ -21,12 +21,18 @@ BELOW: Final = 0.97
 """Share of the learned rate that is used."""
 LEAST: Final = 0.7
 """Share of the last rate under which a new one does not fall: a pause in which the bucket ran dry is no evidence."""
-FASTER: Final = 1.01
-"""Factor of the rate for each `CALM` without a refusal: it may have been raised."""
-CALM: Final = 60.0
+STEP: Final = 0.08
+"""Share by which the rate is raised where none was refused for a while: it may be too low, or have been raised. Half of
+it after each refusal, for each makes the rate better known."""
+LEAST_STEP: Final = 0.01
+CALM: Final = 5.0
+"""Seconds: such a while; twice as long after each refusal."""
+LONGEST_CALM: Final = 60.0
 """Seconds."""
 SOON: Final = 10.0
 """Seconds: a bucket has leaked something by then."""
+ENOUGH: Final = 2.0
+"""Units that have leaked before they tell anything."""
 REST: Final = 2.0
 """Units that leak before the next request after a refusal."""
 
@@ -47,9 +53,9 @@ class Leak(Learned):
         self.used += cost
         if sent < self.refused:  # it was there before that one
             self._estimate(self.restoration.rate or 0.0)
-        if received - self.calm_since > CALM:
+        if received - self.calm_since > min(LONGEST_CALM, CALM * 2.0**self.refusals):
             self.calm_since = received
-            self._pace_at((self.restoration.rate or 0.0) * FASTER)
+            self._pace_at((self.restoration.rate or 0.0) * (1.0 + max(LEAST_STEP, STEP / 2.0**self.refusals)))
         self.heard = max(self.heard, received)
         return True
 
@@ -60,6 +66,7 @@ class Leak(Learned):
             self._pace_at(BELOW * (self.restoration.rate or 1.0))
         elif sent >= self.held and sent > self.opened:
             self.refused = sent
+            self.refusals += 1
             self._estimate(LEAST * (self.restoration.rate or 0.0))
         self.held = self.calm_since = sent + REST / (self.restoration.rate or 1.0)
         return True
@@ -104,7 +111,7 @@ def leak(name: str, *, before: float, refused: float, served: float, again: floa
         served: units that were served since.
         again: seconds since the epoch: when the next refusal came.
     """
-    if not (2.0 <= served <= before / 2.0 and 0.0 < again - refused <= SOON):
+    if not (ENOUGH <= served <= before / 2.0 and 0.0 < again - refused <= SOON):
         return None
     made = Leak(name=name, opened=refused, used=served)
     made.refuse(again)

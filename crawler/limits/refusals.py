@@ -9,9 +9,10 @@ import attrs
 
 from crawler.limits.backoff import doubled
 from crawler.limits.bracket import ROUNDING
+from crawler.limits.leak import ENOUGH, SOON
 from crawler.limits.learned import Learned, Search
 
-__all__ = ["Refusals"]
+__all__ = ["BY_FAR", "QUICK", "Refusals"]
 
 SLOWEST: Final = 60.0
 """Seconds: the longest wait that we add on our own where a server's word keeps being refused."""
@@ -19,6 +20,8 @@ SLOWEST: Final = 60.0
 
 BY_FAR: Final = 5.0
 """A request that is out so many times as long as refusals took is not refused but worked on."""
+TRUST: Final = 4.0
+"""Units to be served, after a wait of which nobody had told the end, before one request more goes at once."""
 QUICK: Final = 0.02
 """Seconds, at least, until that is said of one."""
 
@@ -48,6 +51,8 @@ class Refusals:
     """Units that were served until then."""
     since: float = 0.0
     """Units that were served since."""
+    anew: float = math.inf
+    """Units that were served since the end of a wait whose length was guessed; what we believe is not proven yet."""
     _told: bool = False
     _refused: int = 0
     _served: int = 0
@@ -116,14 +121,34 @@ class Refusals:
                 self.search.served += cost
             return "", None
         self.since += cost
+        self.anew += cost
         if self.in_row == 0:
             return "", None
-        if self._told or (self.in_row != 2 if self._doubted else self.in_row > 1):
+        if self._told or (self._doubted and self.in_row == 1 and self._refused == 1):
             self.full = math.nan
         doubted = self._doubted and self.in_row == 1
         found = self.search.found(sent, received, cost) if self.search is not None and not doubted else None
         self.lift()
         return "doubt" if doubted else "wait", found
+
+    def compare_from(self, now: float, served: float) -> None:
+        """What is served from now on is compared with what was served until now.
+
+        Where next to nothing was served since the last time that counts on: a bucket may leak so slowly.
+
+        Parameters:
+            now: seconds since the epoch: about when the server refused.
+            served: units that it served until then.
+        """
+        if self.since == 0.0:
+            self.full = max(self.full, now)
+        if now - self.full <= SOON and self.since < ENOUGH:
+            return
+        self.full, self.before, self.since = now, max(self.since, served), 0.0
+
+    def is_undecided(self, others: bool) -> bool:
+        """Whether one burst is all there was so far, of one request, or of some while others are still in flight."""
+        return self.in_row == 1 and (self._refused == 1 or others)
 
     def is_doubtful(self, now: float) -> bool:
         """Whether there may have been just too many at once: what was in flight beside them was mostly served."""
@@ -138,6 +163,10 @@ class Refusals:
         """
         return sent + self.patience if self._doubted and self.in_row == 1 else math.inf
 
+    def most(self) -> float:
+        """How many requests may be in flight: after a guess few, so that a wrong one costs few refusals."""
+        return 1.0 + self.anew / TRUST
+
     def doubt(self, at: float) -> None:
         """All of the burst is decided then: one request goes alone, at once. A limit of a rate refuses that as well."""
         if not self._doubted:
@@ -146,5 +175,7 @@ class Refusals:
 
     def lift(self) -> None:
         """Waits no longer."""
+        if self.search is not None and self.search.told is None:
+            self.anew = 0.0
         self.gate, self.probing, self.search = -math.inf, False, None
         self.in_row, self._refused, self._served, self._doubted = 0, 0, 0, False

@@ -20,6 +20,7 @@ from crawler.limits.fields import telling
 from crawler.limits.gcra import Gcra
 from crawler.limits.governor import Governor, Grant
 from crawler.limits.pace import Pace, parse_rate
+from crawler.limits.refusals import BY_FAR, QUICK
 
 if TYPE_CHECKING:
     from crawler.limits.dialects import Dialect
@@ -28,7 +29,7 @@ __all__ = ["Throttle"]
 
 STALL: Final = 900.0
 """Seconds of refusals without one success, waits that the server named left out, after which a scope has stalled."""
-SPARE: Final = 10.0
+SPARE: Final = 20.0
 """Refused requests that may be sent again at once; each success earns a tenth of one."""
 EARNED: Final = 0.1
 EMPTY: Final = 30.0
@@ -83,6 +84,8 @@ class Throttle:
     """Requests that were in flight at the last refusal which the level has not answered for yet."""
     _well: int = attrs.field(default=0, init=False)
     """Answers since the server last failed as one that has too much to do."""
+    _hesitates_until: float = attrs.field(default=-math.inf, init=False)
+    """Seconds since the epoch: until then what is in flight may tell that the last failure was not that of a page."""
     _refused_since: float = attrs.field(default=math.nan, init=False)
     _spare: float = attrs.field(default=SPARE, init=False)
 
@@ -96,6 +99,9 @@ class Throttle:
     def ready_at(self, now: float, *, cost: float = 1.0, backlog: float = math.inf) -> float:
         """Seconds since the epoch: when the next request may start; see `Governor.ready_at`."""
         at = self.governor.ready_at(now, cost=cost, backlog=backlog)
+        if self._hesitates_until > at and self._hesitates_until > now and self.governor.inflight:
+            self.governor.blocked_by = "refusal"
+            return self._hesitates_until
         if self.next_start > at:
             if self.next_start > now:
                 self.governor.blocked_by = "delay"
@@ -177,7 +183,9 @@ class Throttle:
             exchange: what came of it.
             inflight: requests of the lane that were in flight, this one included.
         """
+        self._hesitates_until = -math.inf
         if self._is_lone(exchange):
+            self._hesitates_until = exchange.received + max(QUICK, BY_FAR * (exchange.received - exchange.sent))
             exchange = attrs.evolve(exchange, refused=False, overloaded=False, first_byte=None)
         self._learn_level(exchange, inflight)
         if exchange.declared is not NOTHING:
@@ -201,10 +209,13 @@ class Throttle:
         if not exchange.overloaded:
             self._well += not exchange.refused
             return False
-        lone, self._well = self._well >= LONE and exchange.declared.retry_after is None, 0
+        lone = self._well >= LONE and exchange.declared.retry_after is None and not self.governor.expects_refusals()
+        self._well = 0
         return lone
 
     def _learn_level(self, exchange: Exchange, inflight: int) -> None:
+        if exchange.refused and self.governor.is_leaky():
+            return
         if exchange.overloaded:
             self.concurrency.overloaded(exchange.received, inflight, refused=exchange.refused)
         elif exchange.first_byte is not None and not exchange.refused:

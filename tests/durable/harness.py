@@ -164,11 +164,15 @@ class Durable:
         self.look()
 
     def interrupt(self, process: subprocess.Popen[str], *signals: signal.Signals) -> tuple[int, str, float]:
-        """Sends signals one after another: exit code, what was said, and the seconds from the last one to the end."""
+        """Sends signals one after another: exit code, what was said, and the seconds from the last one to the end.
+
+        What is in flight when its grace is over is as lost as at a kill; the second signal leaves none.
+        """
         for each in signals:
             time.sleep(0.2)  # two that come together are one
             process.send_signal(each)
         sent = time.monotonic()
+        self.kills.append(sent + (float(self.settings["grace"]) if len(signals) == 1 else 0.0))
         return *self.end(process), time.monotonic() - sent
 
     def run_with_kills(self, kills: int, chance: random.Random, *more: str | Path) -> None:

@@ -17,7 +17,7 @@ from statistics import mean, median
 from typing import Any
 
 import pytest
-from support.simulator import START, Aligned, Bucket, Counter, Fixed, Limit, Log, Run, Server, Words
+from support.simulator import START, Aligned, Bucket, Counter, Fixed, Limit, Log, Run, Server, Words, throttled
 
 from crawler.limits.adaptive import Concurrency
 from crawler.limits.declared import Declared, Exchange
@@ -339,6 +339,34 @@ def test_7_nothing_is_said_and_a_bucket_leaks():
         run = Run(server=server, governor=governor, chance=chance, count=100, lane=8, concurrency=lane).run()
         assert len(server.refused) <= 8 + 3
         assert run.took <= 1.1 * (100 - 20) * 5.0 / 20
+
+
+def quick(chance: random.Random, now: float, inflight: int) -> float:
+    return chance.uniform(0.002, 0.006)
+
+
+def busy(chance: random.Random, now: float, inflight: int) -> float:
+    """One answer in ten comes late, and most of them by more than the bucket takes to leak."""
+    late = chance.expovariate(1 / 0.2) if chance.random() < 0.1 else 0.0
+    return chance.uniform(0.002, 0.03) + late
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("latency", "beyond", "slack"), [(quick, 3, 1.1), (busy, 6, 1.7)])
+def test_7_nothing_is_said_and_a_bucket_leaks_while_a_machine_is_busy(status, latency, beyond, slack):
+    """Whatever the order in which answers come: the rate is found, and nothing waits for what is not there.
+
+    Where answers come in time, it costs what was in flight at the first refusal and three more.
+    """
+    took = []
+    for seed in range(100):
+        words = Words(headers=False, retry_after=False)
+        server = Server(limits=[Bucket(q=20, w=5.0)], words=words, status=status, latency=latency)
+        run = throttled(server, chance=random.Random(seed), count=100)
+        assert len(server.refused) <= 8 + beyond
+        took.append(run.took / ((100 - 20) * 5.0 / 20))
+    assert median(took) <= 1.1
+    assert max(took) <= slack
 
 
 def test_7_nothing_is_said_and_windows_begin_by_the_clock():

@@ -13,7 +13,9 @@ import attrs
 
 from crawler.limits.adaptive import Concurrency
 from crawler.limits.declared import NOTHING, Declared, Exchange, Observation
-from crawler.limits.governor import Governor, QuotaEvent
+from crawler.limits.governor import Governor, Grant, QuotaEvent
+from crawler.limits.pace import Pace
+from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0
 """Seconds since the epoch: when every simulation begins."""
@@ -313,6 +315,11 @@ class Run:
         self.took = self.now - self.begin
         return self
 
+    @property
+    def flying(self) -> int:
+        """Requests in flight."""
+        return self._flying
+
     def _dispatch(self) -> None:
         while self._waiting > 0:
             limit = min(self.lane, self.concurrency.limit) if self.concurrency else self.lane
@@ -388,3 +395,45 @@ class Run:
         self.server.others_served += status == 200
         self.server.others_refused += status != 200
         self.at(self.now + self.chance.expovariate(self.others), self._other)
+
+
+class Throttled:
+    """A whole throttle in the place of a run's governor and concurrency, as a lane has it.
+
+    Parameters:
+        chance: where jitter comes from.
+        most: requests in flight that the user allows.
+    """
+
+    def __init__(self, chance: random.Random, most: int) -> None:
+        pace = Pace(concurrency=most, delay=0.0, jitter=0.0, rate=(), burst=1, mode="auto", slow_start=True)
+        self.throttle = Throttle("lane", pace, chance)
+        self.run: Run | None = None
+
+    @property
+    def limit(self) -> int:
+        return self.throttle.concurrency.limit
+
+    def ready_at(self, now: float, *, backlog: float) -> float:
+        return self.throttle.ready_at(now, backlog=backlog)
+
+    def take(self, now: float) -> Grant:
+        return self.throttle.take(now)
+
+    def settle(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
+        assert self.run is not None
+        return self.throttle.settle(grant, exchange, inflight=self.run.flying + 1)
+
+    def answered(self, now: float, first_byte: float, inflight: int) -> None:
+        """`settle` tells it."""
+
+    def overloaded(self, now: float, inflight: int, *, refused: bool) -> None:
+        """`settle` tells it."""
+
+
+def throttled(server: Server, *, chance: random.Random, count: int, most: int = 8) -> Run:
+    """A run with a whole throttle, to its end."""
+    driver = Throttled(chance, most)
+    run = Run(server=server, governor=driver, chance=chance, count=count, lane=most, concurrency=driver)  # type: ignore[arg-type]
+    driver.run = run
+    return run.run()
