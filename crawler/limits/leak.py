@@ -21,10 +21,9 @@ BELOW: Final = 0.97
 """Share of the learned rate that is used."""
 LEAST: Final = 0.7
 """Share of the last rate under which a new one does not fall: a pause in which the bucket ran dry is no evidence."""
-STEP: Final = 0.08
-"""Share by which the rate is raised where none was refused for a while: it may be too low, or have been raised. Half of
-it after each refusal, for each makes the rate better known."""
 LEAST_STEP: Final = 0.01
+"""Share by which the rate is raised, at least, where none was refused for a while: it may have been raised. More where
+it is known by a few units only: half a unit of those that were counted."""
 CALM: Final = 5.0
 """Seconds: such a while; twice as long after each refusal."""
 LONGEST_CALM: Final = 60.0
@@ -48,6 +47,9 @@ class Leak(Learned):
     calm_since: float = -math.inf
     """Seconds since the epoch: when it was refused, or made faster, for the last time."""
 
+    counted: float = 0.0
+    """Units between the first of these refusals and the last, by which the rate is known; 0: by an earlier run."""
+
     def pass_over(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Counts an answer."""
         self.used += cost
@@ -55,7 +57,8 @@ class Leak(Learned):
             self._estimate(self.restoration.rate or 0.0)
         if received - self.calm_since > min(LONGEST_CALM, CALM * 2.0**self.refusals):
             self.calm_since = received
-            self._pace_at((self.restoration.rate or 0.0) * (1.0 + max(LEAST_STEP, STEP / 2.0**self.refusals)))
+            step = max(LEAST_STEP, 0.5 / self.counted) if self.counted else LEAST_STEP
+            self._pace_at((self.restoration.rate or 0.0) * (1.0 + step))
         self.heard = max(self.heard, received)
         return True
 
@@ -67,6 +70,7 @@ class Leak(Learned):
         elif sent >= self.held and sent > self.opened:
             self.refused = sent
             self.refusals += 1
+            self.counted = self.used
             self._estimate(LEAST * (self.restoration.rate or 0.0))
         self.held = self.calm_since = sent + REST / (self.restoration.rate or 1.0)
         return True

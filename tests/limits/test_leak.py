@@ -68,9 +68,9 @@ def test_a_pause_does_not_make_it_slow_and_calm_makes_it_faster():
     made = found()
     rate = made.restoration.rate
     made.pass_over(sent=NOW + 3600, received=NOW + 3600)
-    assert made.restoration.rate == pytest.approx(1.04 * rate)
+    assert made.restoration.rate == pytest.approx((1 + 0.5 / 4) * rate)
     made.refuse(NOW + 7200)
-    assert made.restoration.rate == pytest.approx(0.7 * 1.04 * rate)
+    assert made.restoration.rate == pytest.approx(0.7 * (1 + 0.5 / 4) * rate)
 
 
 def test_the_next_run_knows_the_rate_and_not_how_full_the_bucket_is():
