@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from crawler.errors import ConfigError
+from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace
 
 __all__ = ["Settings", "did_you_mean", "plain"]
@@ -108,6 +109,9 @@ class Settings:
     """Seconds: the longest wait before the second attempt; doubled for each further one, drawn at random up to it."""
     backoff_max: Wait = 30.0
     """Seconds: the longest wait between two attempts."""
+    backoff_jitter: Jitter = "full"
+    """How chance spreads these waits: ``full`` from nothing to the longest, ``equal`` from its half, ``decorrelated``
+    from `backoff_base` to three times the wait before."""
     inline_wait: Seconds = 5.0
     """Seconds that a handler's own `crawl.fetch` may wait for its lane; longer, and the page is put back until then."""
     grace: Seconds = 10.0

@@ -6,7 +6,7 @@ import random
 from typing import Final
 
 from crawler.errors import BadStatus, RequestError
-from crawler.limits.backoff import full_jitter
+from crawler.limits.backoff import backoff
 from crawler.messages import Request, Retry
 from crawler.settings import Settings
 
@@ -60,7 +60,14 @@ class RetryPolicy:
 
     def pause(self, failures: int) -> float:
         """Seconds before a request that has failed so often, at least once, may go again."""
-        return full_jitter(failures, base=self.settings.backoff_base, cap=self.settings.backoff_max, random=self.chance)
+        settings = self.settings
+        return backoff(
+            failures,
+            settings.backoff_jitter,
+            base=settings.backoff_base,
+            cap=settings.backoff_max,
+            random=self.chance,
+        )
 
     def wait(self, request: Request, attempts: int, error: RequestError | Retry) -> float | None:
         """Seconds until the next attempt; `None`: there is none.

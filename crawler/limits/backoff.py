@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import Final
+from typing import Final, Literal
 
-__all__ = ["decorrelated_jitter", "doubled", "equal_jitter", "full_jitter", "stated_jitter"]
+__all__ = ["Jitter", "backoff", "decorrelated_jitter", "doubled", "equal_jitter", "full_jitter", "stated_jitter"]
+
+Jitter = Literal["full", "equal", "decorrelated"]
+"""How chance spreads the waits of those who failed together."""
 
 STATED: Final = 0.05
 """Share of a stated wait that is added at most."""
@@ -14,6 +17,26 @@ STATED: Final = 0.05
 def doubled(times: int, *, base: float = 1.0, cap: float) -> float:
     """`base` seconds, doubled so many times, at most `cap`; the rule without chance."""
     return min(cap, base * 2.0 ** min(times, 62))
+
+
+def backoff(attempt: int, jitter: Jitter, *, base: float, cap: float, random: random.Random) -> float:
+    """Seconds before attempt `attempt` + 1, as `jitter` wants it; see the three functions of these names.
+
+    Parameters:
+        attempt: attempts made so far, at least 1.
+        jitter: which of them.
+        base: seconds.
+        cap: seconds.
+        random: where chance comes from.
+    """
+    if jitter == "full":
+        return full_jitter(attempt, base=base, cap=cap, random=random)
+    if jitter == "equal":
+        return equal_jitter(attempt, base=base, cap=cap, random=random)
+    wait = 0.0
+    for _ in range(min(attempt, 64)):  # nobody remembers the waits before: they are drawn as well
+        wait = decorrelated_jitter(wait, base=base, cap=cap, random=random)
+    return wait
 
 
 def full_jitter(attempt: int, *, base: float, cap: float, random: random.Random) -> float:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.backoff import decorrelated_jitter, equal_jitter, full_jitter, stated_jitter
+from crawler.limits.backoff import backoff, decorrelated_jitter, equal_jitter, full_jitter, stated_jitter
 
 
 class Most(random.Random):
@@ -52,3 +52,12 @@ def test_decorrelated_jitter_lies_between_its_base_and_thrice_the_last_wait(prev
 @given(st.floats(-10, 1e6), st.integers())
 def test_what_is_added_to_a_stated_wait_is_never_negative_and_at_most_a_twentieth_or_a_second(wait, seed):
     assert 0 <= stated_jitter(wait, random=random.Random(seed)) <= min(1.0, max(0.0, wait) / 20)
+
+
+@pytest.mark.parametrize(("jitter", "least"), [("full", 0.0), ("equal", 2.0), ("decorrelated", 1.0)])
+def test_the_three_ways_to_spread_a_wait(jitter, least):
+    chance = random.Random(1)
+    waits = [backoff(3, jitter, base=1.0, cap=5.0, random=chance) for _ in range(2000)]
+    assert least <= min(waits) < least + 0.2
+    assert max(waits) <= 5.0
+    assert len({round(wait, 3) for wait in waits if wait < 3.0}) > 100
