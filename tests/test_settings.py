@@ -75,7 +75,7 @@ def test_every_setting_has_a_default():
         ("attempts", 0, "expected int >= 1"),
         ("backoff_base", math.inf, "expected float <= 86400.0"),
         ("backoff_max", -1, "expected float >= 0.0"),
-        ("backoff_jitter", "half", "expected full, equal or decorrelated"),
+        ("backoff_jitter", "half", "expected full or equal or decorrelated"),
         ("inline_wait", -1, "expected float >= 0.0"),
         ("grace", -1, "expected float >= 0.0"),
         ("durability", "forever", "expected process or power"),
