@@ -29,6 +29,9 @@ LONGEST: Final = 3600.0
 """Seconds: the server's word counts up to here."""
 UNAVAILABLE: Final = 503
 """Said by servers that are asked too much, and by pages that are broken."""
+FICKLE: Final = 4
+"""Times that what was learned of refusals proved wrong before it is clear that no limit of ours explains them: others
+may use the same quota, or the server sheds load by chance. Each wait is kept all the same."""
 MOST: Final = 16
 """Policies that are remembered; a server that invents names displaces those not heard of for longest."""
 
@@ -73,6 +76,8 @@ class Governor:
     _quotas: dict[str, Quota] = attrs.field(factory=dict, init=False)
     _forecasts: dict[str, Forecast] = attrs.field(factory=dict, init=False)
     _refusals: Refusals | None = attrs.field(default=None, init=False)
+    _wrong: int = attrs.field(default=0, init=False)
+    """Times that what was learned of refusals proved wrong."""
 
     @property
     def inflight(self) -> int:
@@ -300,7 +305,7 @@ class Governor:
             return [QuotaEvent(kind="concurrency", policy=""), QuotaEvent(kind="recovered", policy="")]
         if searched:
             self._since, self._served = exchange.sent, grant.cost
-        if found is None:
+        if found is None or self._wrong >= FICKLE:
             return [QuotaEvent(kind="recovered", policy="")]
         self._add(found)
         return [QuotaEvent(kind="recovered", policy=""), event("policy_changed", found)]
@@ -336,7 +341,7 @@ class Governor:
 
     def _look_for_leak(self, refusals: Refusals, now: float, *, first: bool) -> None:
         """Compares what was served until the last burst of refusals with what was served since."""
-        if self.is_leaky():
+        if self.is_leaky() or self._wrong >= FICKLE:
             return
         found = first and leak(
             "undeclared", before=refusals.before, refused=refusals.full, served=refusals.since, again=now
@@ -366,9 +371,13 @@ class Governor:
             if isinstance(quota, Learned):
                 if guilty is None and quota.refuse(sent):
                     guilty = quota
+                    self._wrong += quota.was_wrong
             elif quota.name in declared.violated or (quota.remaining is not None and quota.remaining < cost):
                 quota.exhaust()
                 guilty = quota
+        if self._wrong >= FICKLE and isinstance(guilty, Learned):
+            self._drop(guilty)
+            return None
         return guilty
 
     def _search(self, received: float, *, sure: bool) -> Search:
@@ -376,6 +385,7 @@ class Governor:
         for quota in self._quotas.values():
             if isinstance(quota, Learned):
                 self._drop(quota)
+                self._wrong += 1
                 since, served = quota.evidence()
                 return Search(name=quota.name, since=since, served=served, began=received, sure=sure, known=True)
         name = "hidden" if self._quotas else "undeclared"

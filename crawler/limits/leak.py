@@ -32,6 +32,10 @@ SOON: Final = 10.0
 """Seconds: a bucket has leaked something by then."""
 ENOUGH: Final = 2.0
 """Units that have leaked before they tell anything."""
+SURE: Final = 3
+"""Refusals by which the rate of a bucket is known."""
+APART: Final = 25.0
+"""Units for each refusal, at least, where a bucket is the reason of them."""
 REST: Final = 2.0
 """Units that leak before the next request after a refusal."""
 
@@ -55,7 +59,8 @@ class Leak(Learned):
         self.used += cost
         if sent < self.refused:  # it was there before that one
             self._estimate(self.restoration.rate or 0.0)
-        if received - self.calm_since > min(LONGEST_CALM, CALM * 2.0**self.refusals):
+        settled = self.refusals < SURE or self.used - self.counted >= APART
+        if settled and received - self.calm_since > min(LONGEST_CALM, CALM * 2.0**self.refusals):
             self.calm_since = received
             step = max(LEAST_STEP, 0.5 / self.counted) if self.counted else LEAST_STEP
             self._pace_at((self.restoration.rate or 0.0) * (1.0 + step))
@@ -64,6 +69,7 @@ class Leak(Learned):
 
     def refuse(self, sent: float) -> bool:
         """Learns the rate anew; a refusal is always explained by a rate."""
+        self.was_wrong = False
         if self.opened == -math.inf:
             self.opened, self.used = sent, 0.0
             self._pace_at(BELOW * (self.restoration.rate or 1.0))
@@ -72,6 +78,7 @@ class Leak(Learned):
             self.refusals += 1
             self.counted = self.used
             self._estimate(LEAST * (self.restoration.rate or 0.0))
+            self.was_wrong = self.refusals > SURE and self.used < APART * self.refusals
         self.held = self.calm_since = sent + REST / (self.restoration.rate or 1.0)
         return True
 

@@ -41,6 +41,8 @@ class Learned(Quota):
     """Windows that were used up since the last refusal."""
     sure: bool = True
     """Whether the refusal was one of a rate for certain; if not, the next window tries for more already."""
+    was_wrong: bool = False
+    """Whether the last refusal showed that less is allowed than was believed."""
     proven: float = -math.inf
     """Seconds since the epoch: when a window was opened for certain, by a probe after a refusal."""
     total: float = 0.0
@@ -88,6 +90,7 @@ class Learned(Quota):
         Parameters:
             sent: seconds since the epoch: when the refused request went out.
         """
+        self.was_wrong = False
         if self.remaining is None or sent >= self.restored_at():
             return False  # the window is longer than believed
         if self.proven < self.opened and not self.is_confirmed():
@@ -98,6 +101,7 @@ class Learned(Quota):
         if self._struck_at != self.opened:  # once a window
             self._strikes, self._struck_at = self._strikes + 1, self.opened
         if self._strikes > 1 and not self._trying:  # one may come from a window that began before we thought
+            self.was_wrong = self.used < (self.limit or 0.0)
             self.limit = max(1.0, self.used)
         self.clean, self._trying = 0, False
         self.remaining = 0.0

@@ -32,7 +32,7 @@ STALL: Final = 900.0
 SPARE: Final = 20.0
 """Refused requests that may be sent again at once; each success earns a tenth of one."""
 EARNED: Final = 0.1
-EMPTY: Final = 30.0
+EMPTY: Final = 10.0
 """Seconds that a scope waits after a refusal that it has no retry to spare for."""
 LONE: Final = 10
 """Answers in a row after which one failure (503 without a word, a timeout, a reset) is taken for that of a page."""

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from statistics import mean, median
 from typing import Any
 
+import attrs
 import pytest
-from support.simulator import START, Aligned, Bucket, Counter, Fixed, Limit, Log, Run, Server, Words, throttled
+from support.simulator import START, Aligned, Bucket, Counter, Fixed, Limit, Log, Run, Server, Verdict, Words, throttled
 
 from crawler.limits.adaptive import Concurrency
 from crawler.limits.declared import Declared, Exchange
@@ -575,3 +576,38 @@ def test_12_a_blocked_host_delays_nobody():
 
     for seed in SEEDS:
         assert crawl(blocked=True, seed=seed) <= 1.02 * crawl(blocked=False, seed=seed)
+
+
+# ---- 13: refusals that no limit explains -----------------------------------------------------------------------------
+
+
+@attrs.define(kw_only=True)
+class ByChance:
+    """Refuses some, whatever was sent before: one of many machines behind a balancer that sheds its load."""
+
+    share: float
+    chance: random.Random
+    q: int = 1
+    w: float = 1.0
+    name: str = "default"
+    _ok: bool = True
+
+    def decide(self, now: float, *, dry: bool = False) -> Verdict:
+        if dry:
+            self._ok = self.chance.random() >= self.share
+        return Verdict(self._ok, 0, 1.0)
+
+
+@pytest.mark.parametrize("retry_after", [True, False], ids=["retry-after", "nothing"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_13_no_limit_is_believed_in_that_is_not_there(status, retry_after):
+    """One in twenty is refused: it never becomes a limit that holds up the others for minutes."""
+    for seed in SEEDS:
+        chance = random.Random(seed)
+        words = Words(headers=False, retry_after=retry_after)
+        server = Server(limits=[ByChance(share=0.05, chance=chance)], words=words, status=status)  # type: ignore[list-item]
+        run = throttled(server, chance=chance, count=1000)
+        assert len(run.server.served) == 1000
+        assert len(server.refused) < 100
+        assert run.took < 600
+        assert longest_pause(run) < 65
