@@ -110,6 +110,7 @@ class Inline:
                 with trio.move_on_at(give_up_at):
                     await lane.limiter.acquire_on_behalf_of(ticket)
                     ticket.holds = True
+                    lane.throttle.enter()
                 if not ticket.holds:
                     raise self._too_late(0.0, lane, request)
             while (wait := self._wait(lane, request)) > 0:
@@ -196,7 +197,7 @@ class Inline:
             self._must_fit(self._wait(lane, request), give_up_at - trio.current_time(), lane, request)
             with trio.move_on_at(give_up_at) as waiting:
                 wait = self._wait(lane, request)
-                if lane.asks or lane.limiter.available_tokens <= 0:
+                if lane.asks or lane.is_full():
                     await crawl.frontier.changed.wait()
                 elif wait > 0:
                     with trio.move_on_after(wait):

@@ -310,7 +310,7 @@ class Frontier:
         return Ticket(pending, lane, lane.epoch, now, refused=by)
 
     def _hand_out(self, lane: Lane, now: float) -> Ticket | None:
-        if lane.limiter.available_tokens <= 0:
+        if lane.is_full():
             return None
         pending = lane.pop(now)
         if pending is None:
@@ -335,6 +335,7 @@ class Frontier:
         lane = ticket.lane
         lane.limiter.acquire_on_behalf_of_nowait(ticket)
         ticket.holds = True
+        lane.throttle.enter()
         lane.waits(ticket.now, "")
         self.starts.stamp(ticket)
         lane.handed_out += 1
@@ -359,6 +360,7 @@ class Frontier:
         if ticket.holds:
             ticket.holds = False
             ticket.lane.limiter.release_on_behalf_of(ticket)
+            ticket.lane.throttle.leave()
             self._offer(ticket.lane)
 
     def learn(self, ticket: Ticket, exchange: Exchange) -> list[tuple[str, QuotaEvent]]:
@@ -441,7 +443,7 @@ class Frontier:
         if head is None or lane.asks:
             return
         first_at = lane.first_at()
-        if lane.limiter.available_tokens <= 0:
+        if lane.is_full():
             if first_at <= self.now:
                 lane.waits(self.now, "concurrency")
             return

@@ -148,6 +148,10 @@ class Lane:
                 self.waited[self._waits_for] = self.waited.get(self._waits_for, 0.0) + passed
             self._waits_for, self._waits_since = reason, now
 
+    def is_full(self) -> bool:
+        """Whether as many requests are in flight as do well, those of others who share its throttle included."""
+        return self.limiter.available_tokens <= 0 or self.throttle.is_full()
+
     def state(self) -> dict[str, Any]:
         """What of the lane outlives it, as JSON values."""
         return self.throttle.state()

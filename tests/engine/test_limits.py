@@ -30,6 +30,7 @@ from crawler import (
     Settings,
     Spider,
     Usage,
+    client,
     crawl,
 )
 from crawler.testing import FakeSite, Page, collect
@@ -191,6 +192,34 @@ async def test_crawls_that_are_given_the_same_limits_share_a_budget(autojump_clo
             nursery.start_soon(lambda: crawl(Pages(30, hosts=2, quotas={"k": 1}), transport=server, limits=limits))
     assert len(server.served) == 60
     assert len(server.refused) <= 2
+
+
+async def test_a_crawl_and_a_client_with_one_limits_share_the_places_of_a_lane(autojump_clock: MockClock) -> None:
+    busy, peak, served = 0, 0, 0
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        nonlocal busy, peak, served
+        busy += 1
+        peak = max(peak, busy)
+        await trio.sleep(0.05)
+        busy -= 1
+        served += 1
+        return httpx.Response(200, text="x")
+
+    server = httpx.MockTransport(handler)
+    limits = Limits({"*.test": Pace(concurrency=3)})
+    urls = [f"https://h0.test/by-hand/{n}" for n in range(60)]
+
+    async def by_hand() -> None:
+        async with client(transport=server, limits=limits) as http:
+            async for _ in http.map(urls):
+                pass
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(by_hand)
+        nursery.start_soon(lambda: crawl(Pages(60), transport=server, limits=limits, settings=FREE))
+    assert served == 120
+    assert peak == 3
 
 
 async def test_the_second_run_of_a_job_knows_what_the_first_has_learned(
