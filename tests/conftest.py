@@ -32,5 +32,5 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not servers_asked(config):
-        line = "tests/sites, tests/limited: not asked for (--servers; they need nginx, two manuals, node and npm)"
+        line = "tests/sites, tests/limited: not asked for (--servers; they need nginx, four manuals, node and npm)"
         terminalreporter.write_line(line)

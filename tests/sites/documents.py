@@ -1,11 +1,11 @@
-"""Two real sites that a Debian package puts on disk: the manuals of Python and of SQLite.
+"""Real sites that Debian packages put on disk: the manuals of Python, SQLite and git, and a handbook.
 
-Both were written by hand and by generators over decades, which no made-up fixture imitates: pages of 3 MB, links with
+They were written by hand and by generators over decades, which no made-up fixture imitates: pages of 3 MB, links with
 every kind of fragment, plain text and images behind links, dead links, symbolic links that leave the folder.
 
 ::
 
-    apt-get install python3.13-doc sqlite3-doc nginx-light
+    apt-get install python3.13-doc sqlite3-doc git-doc debian-handbook nginx-light
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ __all__ = ["FOLDERS", "folder"]
 FOLDERS = {
     "python3.13-doc": Path("/usr/share/doc/python3.13/html"),
     "sqlite3-doc": Path("/usr/share/doc/sqlite3"),
+    "git-doc": Path("/usr/share/doc/git-doc"),
+    "debian-handbook": Path("/usr/share/doc/debian-handbook/html/en-US"),
 }
 """The folder of each documentation package; its front page is ``index.html``."""
 

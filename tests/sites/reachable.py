@@ -31,6 +31,8 @@ QUERY_SAFE = "/%!$&()*+,;=:@[]|?^`{}\\"
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
+# URL Standard, section 3.1: what a host may not hold; manuals write <host> where the reader is to put one.
+NO_HOST = re.compile(r"[\0-\x20<>^|%]")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -116,7 +118,7 @@ def resolve(base: str, href: str) -> str | None:
         there = slash + rest
     elif not there.startswith("/"):
         there = here.path.rpartition("/")[0] + "/" + there
-    if not host:
+    if not host or NO_HOST.search(host.rpartition("@")[2]):
         return None
     return f"{name}://{host}{quote(_without_dots(there), safe=PATH_SAFE)}{mark}{quote(query, safe=QUERY_SAFE)}"
 
