@@ -15,13 +15,14 @@ import attrs
 from crawler.limits.backoff import stated_jitter
 from crawler.limits.declared import NOTHING, Declared, Exchange
 from crawler.limits.event import QuotaEvent
-from crawler.limits.forecast import Forecast, event
+from crawler.limits.forecast import event
 from crawler.limits.gcra import Gcra
-from crawler.limits.leak import Leak, leak
+from crawler.limits.leak import leak
 from crawler.limits.learned import Learned, Search
+from crawler.limits.policies import Policies
 from crawler.limits.quota import Mode, Quota
 from crawler.limits.refusals import Refusals
-from crawler.limits.saved import load, number, save
+from crawler.limits.saved import number
 
 __all__ = ["Governor", "Grant", "Mode", "QuotaEvent"]
 
@@ -32,8 +33,6 @@ UNAVAILABLE: Final = 503
 FICKLE: Final = 4
 """Times that what was learned of refusals proved wrong before it is clear that no limit of ours explains them: others
 may use the same quota, or the server sheds load by chance. Each wait is kept all the same."""
-MOST: Final = 16
-"""Policies that are remembered; a server that invents names displaces those not heard of for longest."""
 
 
 @attrs.define(eq=False)
@@ -73,8 +72,9 @@ class Governor:
     _backlog: float = attrs.field(default=math.inf, init=False)
     _since: float = attrs.field(default=math.nan, init=False)
     _served: float = attrs.field(default=0.0, init=False)
-    _quotas: dict[str, Quota] = attrs.field(factory=dict, init=False)
-    _forecasts: dict[str, Forecast] = attrs.field(factory=dict, init=False)
+    _policies: Policies = attrs.field(
+        default=attrs.Factory(lambda self: Policies(self._longest), takes_self=True), init=False
+    )
     _refusals: Refusals | None = attrs.field(default=None, init=False)
     _wrong: int = attrs.field(default=0, init=False)
     """Times that what was learned of refusals proved wrong."""
@@ -97,14 +97,14 @@ class Governor:
             backlog: units that wait, itself included.
         """
         self.blocked_by = ""
-        if not self._quotas and not self.rates and self._refusals is None and self._gate <= now:
+        if not self._policies.quotas and not self.rates and self._refusals is None and self._gate <= now:
             return self._gate
         self._backlog = backlog
         at, why = self._gate_at(now), "refusal"
         for rate in self.rates:
             if rate.ready_at() > at:
                 at, why = rate.ready_at(), "pace"
-        for quota in self._quotas.values():
+        for quota in self._policies:
             inflight = quota.usage.inflight(len(self._flying), self._units)
             free_at = quota.ready_at(now, cost=cost, inflight=inflight, flying=self._is_flying)
             if free_at > at:
@@ -141,16 +141,16 @@ class Governor:
     def lost(self, grant: Grant) -> None:
         """A request went out and nobody will hear of its answer: it counts as spent."""
         if self._release(grant):
-            for quota in self._quotas.values():
+            for quota in self._policies:
                 quota.spend(grant.cost)
 
     def expects_refusals(self) -> bool:
         """Whether it was learned from refusals that there is a limit of which no answer says a word."""
-        return any(isinstance(quota, Learned) for quota in self._quotas.values())
+        return self._policies.learned() is not None
 
     def is_leaky(self) -> bool:
         """Whether a bucket is behind all refusals, so that they say nothing of how many requests may go at once."""
-        return any(isinstance(quota, Leak) for quota in self._quotas.values())
+        return self._policies.has_leak()
 
     # ---- what answers teach ------------------------------------------------------------------------------------------
 
@@ -169,13 +169,17 @@ class Governor:
         if exchange.refused:
             return self._refuse(grant, exchange)
         self._served += grant.cost
-        if exchange.declared is NOTHING and not self._quotas and self._refusals is None:
+        policies, cost = self._policies, grant.cost
+        if exchange.declared is NOTHING and not policies.quotas and self._refusals is None:
             return []
-        events = self._hear(grant, exchange)
-        self._pass_over(grant, exchange, events)
+        flying, units = len(self._flying), self._units
+        events = policies.hear(exchange, cost=cost, flying=flying, units=units)
+        events += policies.pass_over(exchange, cost=cost)
         if self._refusals is not None:
             events += self._succeed(self._refusals, grant, exchange)
-        return events + self._foretell(grant, exchange)
+        return events + policies.foretell(
+            exchange.received, cost=cost, flying=flying, units=units, backlog=self._backlog
+        )
 
     def block(self, until: float) -> None:
         """Starts nothing before `until` (seconds since the epoch)."""
@@ -185,7 +189,7 @@ class Governor:
 
     def policies(self) -> dict[str, dict[str, Any]]:
         """By name: limit, remaining, window and so on of every policy that is known, as JSON values."""
-        return {name: quota.report() for name, quota in self._quotas.items()}
+        return {quota.name: quota.report() for quota in self._policies}
 
     def state(self) -> dict[str, Any]:
         """What outlives this object, as JSON values; empty: nothing was learned."""
@@ -194,8 +198,8 @@ class Governor:
             state["gate"] = self._gate
         if self._refusals is not None and (self._refusals.gate > -math.inf or self._refusals.pad):
             state["refused"] = [max(self._refusals.gate, 0.0), self._refusals.pad]
-        if self._quotas:
-            state["quotas"] = {name: save(quota) for name, quota in self._quotas.items()}
+        if self._policies.quotas:
+            state["quotas"] = self._policies.state()
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -211,15 +215,11 @@ class Governor:
                 if number(until, 1e-9) is not None:
                     refusals.gate, refusals.heard, refusals.probing, refusals.in_row = until, until, True, 1
                 self._refusals = refusals
-        quotas = state.get("quotas")
-        for name, saved in list(quotas.items())[:MOST] if isinstance(quotas, dict) else ():
-            quota = load(name, saved) if isinstance(name, str) else None
-            if quota is not None:
-                self._add(quota)
+        self._policies.restore(state.get("quotas"))
 
     def resume(self, now: float) -> None:
         """Goes on after a run that broke off: what was in flight then is not known, so that probes have to tell."""
-        for quota in self._quotas.values():
+        for quota in self._policies:
             quota.resume(now)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
@@ -247,54 +247,6 @@ class Governor:
         self._units = self._units - grant.cost if flying else 0.0
         return True
 
-    def _add(self, quota: Quota) -> None:
-        if len(self._quotas) >= MOST and quota.name not in self._quotas:
-            self._drop(min(self._quotas.values(), key=lambda other: other.heard))
-        quota.longest = self._longest
-        self._quotas[quota.name] = quota
-        self._forecasts[quota.name] = Forecast(quota)
-
-    def _drop(self, quota: Quota) -> None:
-        del self._quotas[quota.name], self._forecasts[quota.name]
-
-    def _hear(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
-        events = []
-        for word in exchange.declared.observations:
-            quota = self._quotas.get(word.policy)
-            if quota is None or isinstance(quota, Learned):
-                quota = Quota(name=word.policy, unit=word.unit)
-                for known in self._quotas.values():  # policies of one server are of one kind, until they show otherwise
-                    quota.restoration.expect(known.restoration)
-                self._add(quota)
-            if quota.observe(
-                word,
-                sent=exchange.sent,
-                received=exchange.received,
-                cost=grant.cost,
-                inflight=quota.usage.inflight(len(self._flying), self._units),
-                refused=exchange.refused,
-            ):
-                events.append(event("policy_changed", quota))
-        return events
-
-    def _pass_over(self, grant: Grant, exchange: Exchange, events: list[QuotaEvent]) -> None:
-        """Counts the answer where it says nothing; a policy that others replaced when it ended is forgotten."""
-        named = {word.policy for word in exchange.declared.observations}
-        for quota in list(self._quotas.values()):
-            if quota.name in named:
-                continue
-            replaced = bool(named) and not isinstance(quota, Learned) and exchange.sent >= quota.restored_at()
-            if replaced or not quota.pass_over(sent=exchange.sent, received=exchange.received, cost=grant.cost):
-                self._drop(quota)
-                events.append(event("policy_changed", quota))
-
-    def _foretell(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
-        events = []
-        for forecast in self._forecasts.values():
-            inflight = forecast.quota.usage.inflight(len(self._flying), self._units)
-            events += forecast.update(exchange.received, cost=grant.cost, inflight=inflight, backlog=self._backlog)
-        return events
-
     def _succeed(self, refusals: Refusals, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         searched = refusals.search is not None
         ended, found = refusals.served(exchange.sent, exchange.received, grant.cost)
@@ -307,7 +259,7 @@ class Governor:
             self._since, self._served = exchange.sent, grant.cost
         if found is None or self._wrong >= FICKLE:
             return [QuotaEvent(kind="recovered", policy="")]
-        self._add(found)
+        self._policies.add(found)
         return [QuotaEvent(kind="recovered", policy=""), event("policy_changed", found)]
 
     def _refuse(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
@@ -315,13 +267,13 @@ class Governor:
         declared, sent, received = exchange.declared, exchange.sent, exchange.received
         told = None if declared.retry_after is None else min(declared.retry_after, self._longest)
         self._chance = self._chance or random.Random()
-        events = self._hear(grant, exchange)
+        events = self._policies.hear(exchange, cost=grant.cost, flying=len(self._flying), units=self._units)
         if refusals.belongs(sent) and not refusals.in_row:
             return events  # of a burst that is over
         first = refusals.refused(
             sent, received, retry_after=told, jitter=stated_jitter(told or 0.0, random=self._chance)
         )
-        if told is None and all(isinstance(quota, Learned) for quota in self._quotas.values()):
+        if told is None and self._policies.are_learned():
             self._look_for_leak(refusals, (sent + received) / 2.0, first=first)
         guilty = self._explain(grant.cost, declared, sent)
         bare = told is None and exchange.status == UNAVAILABLE
@@ -349,10 +301,9 @@ class Governor:
         if not found:
             refusals.compare_from(now, self._served)
             return
-        for quota in list(self._quotas.values()):
-            self._drop(quota)
+        self._policies.drop_all()
         refusals.search = None
-        self._add(found)
+        self._policies.add(found)
 
     def _weigh(self, refusals: Refusals, now: float) -> None:
         """Once all that was in flight at an unexplained refusal is decided: was it a rate, or too many at once?"""
@@ -365,28 +316,22 @@ class Governor:
         refusals.doubt(max(now, max(burst, default=-math.inf) + refusals.patience))
 
     def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
-        """The policy that a refusal is due to, as far as we know."""
-        guilty: Quota | None = None
-        for quota in self._quotas.values():
-            if isinstance(quota, Learned):
-                if guilty is None and quota.refuse(sent):
-                    guilty = quota
-                    self._wrong += quota.was_wrong
-            elif quota.name in declared.violated or (quota.remaining is not None and quota.remaining < cost):
-                quota.exhaust()
-                guilty = quota
-        if self._wrong >= FICKLE and isinstance(guilty, Learned):
-            self._drop(guilty)
-            return None
+        """The policy that a refusal is due to, as far as we know; none any more if guesses were wrong too often."""
+        guilty = self._policies.explain(cost, declared, sent)
+        if isinstance(guilty, Learned):
+            self._wrong += guilty.was_wrong
+            if self._wrong >= FICKLE:
+                self._policies.drop(guilty)
+                return None
         return guilty
 
     def _search(self, received: float, *, sure: bool) -> Search:
         """Starts to look for a limit of which nothing is known, or of which what we believed was wrong."""
-        for quota in self._quotas.values():
-            if isinstance(quota, Learned):
-                self._drop(quota)
-                self._wrong += 1
-                since, served = quota.evidence()
-                return Search(name=quota.name, since=since, served=served, began=received, sure=sure, known=True)
-        name = "hidden" if self._quotas else "undeclared"
-        return Search(name=name, since=self._since, served=self._served, began=received, sure=sure)
+        learned = self._policies.learned()
+        if learned is None:
+            name = "hidden" if self._policies.quotas else "undeclared"
+            return Search(name=name, since=self._since, served=self._served, began=received, sure=sure)
+        self._policies.drop(learned)
+        self._wrong += 1
+        since, served = learned.evidence()
+        return Search(name=learned.name, since=since, served=served, began=received, sure=sure, known=True)
