@@ -35,6 +35,8 @@ class Report:
     """Attempts that were sent."""
     retries: int
     """Attempts that were followed by another one."""
+    redirects: int
+    """Answers that led elsewhere, whether that was new and in scope or not."""
     failed: int
     """Requests that could not be had after all attempts, and pages whose handler raised."""
     filtered: dict[str, int]
@@ -136,6 +138,7 @@ class Timer:
             items=stats.items,
             requests=stats.requests,
             retries=stats.retries,
+            redirects=stats.redirects,
             failed=stats.failed,
             filtered=dict(stats.filtered),
             dropped=dict(stats.dropped),

@@ -91,7 +91,7 @@ def test_the_target_is_joined_as_browsers_do(location, url):
 @pytest.mark.parametrize(
     "location", ["mailto:a@b.test", "javascript:x", "https://", "ftp://site.test/", "http://[", "data:,x"]
 )
-def test_a_target_that_is_no_web_url_is_a_bad_status(location):
+def test_a_target_that_is_no_web_url_is_a_bad_redirect(location):
     with pytest.raises(BadStatus, match="^redirected to what is no web URL: ") as caught:
         follow(status=301, location=location)
     assert caught.value.status == 301
