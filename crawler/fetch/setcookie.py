@@ -1,9 +1,9 @@
 """`parse`: one ``Set-Cookie`` line becomes a `Cookie`, or nothing (RFC 6265 sections 5.1 to 5.3).
 
-Where browsers agree on more than that, it is done as they do, by the draft that is to replace it (6265bis): a ``Secure``
-cookie comes over TLS only, the name prefixes ``__Secure-`` and ``__Host-`` promise something, control characters and
-attributes that are too long are not taken. What browsers do for the sake of people is left out: no cookie lives longer
-for what ``SameSite`` says, and none shorter than it asks for.
+Where browsers agree on more than that, it is done as they do, by the draft that is to replace it (6265bis): a cookie
+that is ``Secure`` comes over TLS only, the prefixes ``__Secure-`` and ``__Host-`` of a name are a promise, control
+characters and overlong attributes are not taken. What is there for the sake of people and scripts is left out:
+``SameSite``, ``HttpOnly``, and the cap of 400 days.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -58,6 +59,17 @@ class Cookie:
     """Cookies of a jar are numbered as they come; one that takes the place of another takes its number."""
 
 
+@attrs.define
+class _Attributes:
+    """What stands behind the first semicolon."""
+
+    domain: str = ""
+    path: str = ""
+    secure: bool = False
+    max_age: float | None = None
+    expires: float | None = None
+
+
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
@@ -86,53 +98,65 @@ def parse(field: str, url: str, now: float | None = None) -> Cookie | None:
     name, value = name.strip(BLANKS), value.strip(BLANKS)
     if not equals or not name or len(name) + len(value) > LONGEST or CONTROLS.search(field):
         return None
+    said = _read(attributes)
     host = urls.host(url)
-    domain, path, secure = "", "", False
-    expires: float | None = None
-    max_age: float | None = None
+    domain = _domain_of(said.domain, host)
+    if domain is None or (said.secure and not url.startswith("https:")):
+        return None
+    if name.startswith("__") and not _keeps_promise(name.lower(), said, host_only=not domain):
+        return None
+    expires = said.expires
+    if said.max_age is not None:
+        expires = (time.time() if now is None else now) + said.max_age if said.max_age > 0 else -math.inf
+    return Cookie(
+        name=name,
+        value=value,
+        domain=domain or host,
+        host_only=not domain,
+        path=said.path or _default_path(url),
+        secure=said.secure,
+        expires=expires if expires != math.inf else None,
+    )
+
+
+def _read(attributes: Iterable[str]) -> _Attributes:
+    """RFC 6265 section 5.2: the last one of a name that can be read counts."""
+    said = _Attributes()
     for attribute in attributes:
         key, _, text = attribute.partition("=")
         key, text = key.strip(BLANKS).lower(), text.strip(BLANKS)
         if len(text) > LONGEST_ATTRIBUTE:
             continue
         if key == "domain" and text:
-            domain = text.removeprefix(".").lower()
+            said.domain = text.removeprefix(".").lower()
         elif key == "path":
-            path = text if text.startswith("/") else ""
+            said.path = text if text.startswith("/") else ""
         elif key == "secure":
-            secure = True
+            said.secure = True
         elif key == "max-age" and MAX_AGE.fullmatch(text):
-            max_age = float(text)
+            said.max_age = float(text)
         elif key == "expires" and (date := parse_date(text)) is not None:
-            expires = date
-    if max_age is not None:
-        expires = (time.time() if now is None else now) + max_age if max_age > 0 else -math.inf
-    if domain and domain != host and (_is_address(host) or not host.endswith("." + domain)):
+            said.expires = date
+    return said
+
+
+def _domain_of(domain: str, host: str) -> str | None:
+    """The domain that a cookie of `host` is for; empty: the host alone; `None`: it is not its to name."""
+    if not domain:
+        return ""
+    is_address = _is_address(host)
+    if domain != host and (is_address or not host.endswith("." + domain)):
         return None  # somebody else's
-    if domain and (_is_address(host) or _suffixes().is_public(domain)):
-        if domain != host:
-            return None  # everybody's
-        domain = ""
-    if secure and not url.startswith("https:"):
-        return None
-    if name.startswith("__") and not _keeps_promise(name.lower(), secure=secure, domain=domain, path=path):
-        return None
-    return Cookie(
-        name=name,
-        value=value,
-        domain=domain or host,
-        host_only=not domain,
-        path=path or _default_path(url),
-        secure=secure,
-        expires=expires if expires != math.inf else None,
-    )
+    if is_address or _suffixes().is_public(domain):
+        return "" if domain == host else None  # everybody's
+    return domain
 
 
-def _keeps_promise(name: str, *, secure: bool, domain: str, path: str) -> bool:
-    """Whether a cookie is what the prefix of its name says (6265bis, "The __Secure- Prefix", "The __Host- Prefix")."""
+def _keeps_promise(name: str, said: _Attributes, *, host_only: bool) -> bool:
+    """Whether a cookie is what the prefix of its name says (6265bis section 4.1.3)."""
     if name.startswith("__host-"):
-        return secure and not domain and path == "/"
-    return secure or not name.startswith("__secure-")
+        return said.secure and host_only and said.path == "/"
+    return said.secure or not name.startswith("__secure-")
 
 
 def parse_date(text: str) -> float | None:
@@ -157,10 +181,12 @@ def parse_date(text: str) -> float | None:
 
 
 def has_ended(cookie: Cookie, now: float) -> bool:
+    """Whether a cookie has expired at `now`, seconds since the epoch."""
     return cookie.expires is not None and cookie.expires <= now
 
 
 def path_of(url: str) -> str:
+    """The path of a canonical URL."""
     return url[url.index("/", 8) :].partition("?")[0]
 
 
@@ -170,5 +196,5 @@ def _default_path(url: str) -> str:
 
 
 def path_matches(path: str, prefix: str) -> bool:
-    """RFC 6265 section 5.1.4."""
+    """Whether a cookie for the path `prefix` is sent to `path` (RFC 6265 section 5.1.4)."""
     return path == prefix or path.startswith(prefix if prefix.endswith("/") else prefix + "/")
