@@ -35,8 +35,6 @@ class Report:
     """Attempts that were sent."""
     retries: int
     """Attempts that were followed by another one."""
-    redirects: int
-    """Answers that led elsewhere, whether that was new and in scope or not."""
     failed: int
     """Requests that could not be had after all attempts, and pages whose handler raised."""
     filtered: dict[str, int]
@@ -61,6 +59,8 @@ class Report:
     """Answers by HTTP status."""
     lanes: dict[str, dict[str, Any]]
     """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
+    redirects: int = 0
+    """Answers that led elsewhere, whether that was new and in scope or not."""
     earlier: dict[str, int] = attrs.field(factory=dict)
     """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
     stopped_by_limit: bool = False
