@@ -87,7 +87,7 @@ def refreshed(response: Response, *, within: float, most: int) -> Request | None
     said, base = None, response.url
     if "refresh" in response.headers:  # it goes before those of the page: only the first one counts
         said = refresh.parse_refresh(_as_utf8(response.headers.get_list("refresh")[0]))
-    if said is None and response.is_html and refresh.may_refresh(response.body):
+    if said is None and response.is_html:
         said, base = refresh.meta_refresh(response.document), html.base_url(response.document, base)
     if said is None or said.seconds > within or len(request.redirects) >= most:
         return None

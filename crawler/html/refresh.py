@@ -13,14 +13,12 @@ from turbohtml import Document, Namespace
 
 from crawler.html.selector import encodable
 
-__all__ = ["Refresh", "may_refresh", "meta_refresh", "parse_refresh"]
+__all__ = ["Refresh", "meta_refresh", "parse_refresh"]
 
 SPACE: Final = "[\t\n\f\r ]*+"
 TIME: Final = re.compile(rf"{SPACE}([0-9]*+)(?:(?<=[0-9])|(?=\.))[0-9.]*+(?:\Z|(?=[;,\t\n\f\r ]){SPACE}[;,]?+{SPACE})")
 """The time, what follows its digits and is not looked at, and the separator."""
 URL_IS: Final = re.compile(rf"url{SPACE}={SPACE}", re.IGNORECASE | re.ASCII)
-HINTS: Final = (b"http-equiv", b"h\0t\0t\0p\0-\0e\0q\0u\0i\0v")
-"""One of these, the second in UTF-16, stands in every page that has such a ``<meta>``."""
 
 
 @attrs.frozen
@@ -50,12 +48,6 @@ def parse_refresh(text: str) -> Refresh | None:
     if url.startswith(("'", '"')):
         url = url[1:].partition(url[0])[0]
     return Refresh(seconds, url)
-
-
-def may_refresh(body: bytes) -> bool:
-    """Whether it is worth the while to parse a page for `meta_refresh`."""
-    small = body.lower()
-    return any(hint in small for hint in HINTS)
 
 
 def meta_refresh(document: Document) -> Refresh | None:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crawler.html import parse
-from crawler.html.refresh import Refresh, may_refresh, meta_refresh, parse_refresh
+from crawler.html.refresh import Refresh, meta_refresh, parse_refresh
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,7 @@ def test_no_text_breaks_it(text):
 
 
 def found_in(page: str | bytes) -> str | None:
-    body = page.encode() if isinstance(page, str) else page
-    refresh = meta_refresh(parse(body, "utf-8"))
-    assert refresh is None or may_refresh(body)
+    refresh = meta_refresh(parse(page.encode() if isinstance(page, str) else page, "utf-8"))
     return None if refresh is None else refresh.url
 
 
@@ -129,11 +127,10 @@ def test_what_is_none(page):
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_a_page_in_utf_16_is_looked_at(encoding):
-    assert may_refresh(META.upper().encode(encoding))
-
-
-def test_most_pages_need_not_be_parsed_for_it():
-    assert not may_refresh(b"<title>refresh</title>" * 100)
+    refresh = meta_refresh(
+        parse(META.format("/a").encode(encoding), encoding.replace("-le", "le").replace("-be", "be"))
+    )
+    assert refresh == Refresh(0, "/a")
 
 
 @given(st.binary(max_size=200) | st.text().map(str.encode))
