@@ -60,9 +60,8 @@ def cookies(server: Server) -> list[str | None]:
     """The ``Cookie`` fields of all requests, in their order."""
     found = []
     for head in server.heads:
-        fields = [
-            line[8:].decode("latin-1") for line in head.split(b"\r\n")[1:] if line.lower().startswith(b"cookie: ")
-        ]
+        lines = head.decode("latin-1").split("\r\n")[1:]
+        fields = [line[8:] for line in lines if line.lower().startswith("cookie: ")]
         assert len(fields) <= 1
         found.append(fields[0] if fields else None)
     return found
@@ -98,16 +97,22 @@ async def test_where_the_next_request_goes(serve: Serve, line: bytes, target: by
     [
         ([], "status_302"),
         ([b"Location:"], "status_302"),
-        ([b"Location: /a", b"Location: /b"], "bad_redirect"),
         ([b"Location: http://"], "bad_redirect"),
         ([b"Location: file:///etc/passwd"], "bad_redirect"),
-        ([b"Location: \x00"], "redirect_loop"),
     ],
 )
 async def test_what_leads_nowhere(serve: Serve, lines: list[bytes], reason: str) -> None:
     server = await serve(by_path({b"/": moved(*lines)}))
     found = await crawl_of(server, Request(server.url))
     assert found.items == [{"reason": reason}]
+
+
+async def test_several_places_are_none(serve: Serve) -> None:
+    """Newer versions of libcurl take such an answer for no HTTP."""
+    server = await serve(by_path({b"/": moved(b"Location: /a", b"Location: /b")}))
+    found = await crawl_of(server, Request(server.url))
+    assert found.items in ([{"reason": "broken_exchange"}], [{"reason": "bad_redirect"}])
+    assert len(server.heads) == 1
 
 
 async def test_a_head_stays_one_and_a_body_is_sent_again_where_it_has_to_be(serve: Serve) -> None:
