@@ -196,6 +196,9 @@ class Worker:
         log.debug("%s %s leads to %s", response.status, request.url, target.url)
         outcome.kind = Kind.DONE
         outcome.redirect = target.url
+        if not target.dont_filter and target.key in crawl.store.known:
+            outcome.filtered.append(("duplicate", target.url))  # with a sample, unlike a link that is known
+            return
         outcome.discovered = crawl.admission.admit([target], outcome.filtered)
         if not outcome.discovered and request.errback is not None:
             reason = outcome.filtered[-1][0]

@@ -87,6 +87,7 @@ async def test_two_pages_that_lead_to_one_and_one_that_is_known_already(autojump
     assert sorted(item["url"] for item in found.items) == [HOME, HOME + "new"]
     assert (found.report.redirects, found.report.pages) == (3, 2)
     assert found.report.filtered["duplicate"] >= 3
+    assert set(found.report.samples["duplicate"]) <= {HOME + "new", HOME + "old"} != set()
 
 
 async def test_a_link_to_a_page_that_was_met_as_a_target_is_known(autojump_clock: MockClock) -> None:
