@@ -26,7 +26,7 @@ class Refresh:
     """What a ``Refresh`` header or a ``<meta http-equiv=refresh>`` says."""
 
     seconds: float
-    """How long the page is to be shown. Not less than 0."""
+    """How long the page is to be shown."""
     url: str
     """What is to be shown then, as it is written; empty: the same page."""
 
