@@ -79,7 +79,7 @@ def _is_address(host: str) -> bool:
     return host.startswith("[") or host.replace(".", "").isdigit()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def site_of(host: str) -> str:
     """The registrable domain of a host; an address, or a public suffix, is its own."""
     return host if _is_address(host) else (_suffixes().privatesuffix(host) or host)
