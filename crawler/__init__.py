@@ -7,6 +7,7 @@ import typing as _typing
 
 from crawler.engine import ItemStream, Job, Report, RetryPolicy, crawl, run, stream
 from crawler.errors import (
+    BadRedirect,
     BadStatus,
     BodyTooLarge,
     BrokenExchange,
@@ -42,6 +43,7 @@ if _typing.TYPE_CHECKING:
 
 __all__ = [
     "Answers",
+    "BadRedirect",
     "BadStatus",
     "BodyTooLarge",
     "BrokenExchange",

@@ -14,6 +14,7 @@
        │  └─ BrokenExchange   the peer broke off or spoke no HTTP                 retryable
        ├─ BodyTooLarge        the decoded body passed its cap
        ├─ BadStatus           a status that was not accepted (.status)
+       │  └─ BadRedirect      a redirect that leads nowhere
        ├─ Refused             we did not ask (.by: robots, scope, depth, quota, network)
        ├─ WouldExceedDeadline a wait longer than the caller's deadline
        └─ HookError           a callback or a hook raised (.plugin .hook)
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from crawler.messages import Request
 
 __all__ = [
+    "BadRedirect",
     "BadStatus",
     "BodyTooLarge",
     "BrokenExchange",
@@ -130,6 +132,27 @@ class BadStatus(RequestError):
     def reason(self) -> str:
         """The status, as it is counted in the report: ``status_503``."""
         return f"status_{self.status}"
+
+
+class BadRedirect(BadStatus):
+    """A redirect that leads nowhere: in a circle, on and on, or to what is no web URL.
+
+    Parameters:
+        message: what happened, one line.
+        status: the HTTP status code.
+        reason: the kind of failure: ``redirect_loop``, ``too_many_redirects`` or ``bad_redirect``.
+    """
+
+    def __init__(
+        self, message: str = "", *, status: int, reason: str = "bad_redirect", request: Request | None = None
+    ) -> None:
+        super().__init__(message, status=status, request=request)
+        self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        """The kind of failure, as it is counted in the report."""
+        return self._reason
 
 
 class Refused(RequestError):

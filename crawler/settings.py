@@ -93,6 +93,9 @@ class Settings:
     """Bytes of all header lines of one answer."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10
     """Redirects in one chain."""
+    follow_refresh: Wait | None = None
+    """Seconds: a page that refreshes to another one (``Refresh`` header or ``<meta http-equiv=refresh>``) after no
+    longer than this is taken as a redirect. `None`: never."""
     max_depth: Annotated[int, Meta(ge=0)] | None = None
     """Links from a start page; `None`: no limit."""
     max_pages: Count | None = None

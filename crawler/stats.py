@@ -41,6 +41,8 @@ class Stats:
     """Attempts that were sent."""
     retries: int = 0
     """Attempts that were followed by another one."""
+    redirects: int = 0
+    """Answers that led elsewhere, whether that was new and in scope or not."""
     failed: int = 0
     """Requests that could not be had after all attempts, and pages whose handler raised."""
     bytes: int = 0

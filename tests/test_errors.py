@@ -8,6 +8,7 @@ import pytest
 
 from crawler import errors
 from crawler.errors import (
+    BadRedirect,
     BadStatus,
     BodyTooLarge,
     BrokenExchange,
@@ -35,6 +36,7 @@ SAMPLES = [
     BrokenExchange("x"),
     BodyTooLarge("x"),
     BadStatus("x", status=404),
+    BadRedirect("x", status=302, reason="redirect_loop"),
     Refused("x", by="robots"),
     WouldExceedDeadline("x", retry_at=5.0, scope="https://site.test"),
     HookError("x", plugin="quotes", hook="parse"),
@@ -56,7 +58,7 @@ def test_nothing_that_ends_a_crawl_can_be_taken_for_the_failure_of_a_request():
     list(zip(
         SAMPLES,
         ["request_error", "fetch_error", "connect_failed", "fetch_timeout", "broken_exchange", "body_too_large",
-         "status_404", "refused", "would_exceed_deadline", "hook_error"],
+         "status_404", "redirect_loop", "refused", "would_exceed_deadline", "hook_error"],
         strict=True,
     )),
 )  # fmt: skip

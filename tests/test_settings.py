@@ -67,6 +67,7 @@ def test_every_setting_has_a_default():
         ("max_body", 0, "expected int >= 1"),
         ("max_headers", 0, "expected int >= 1"),
         ("max_redirects", -1, "expected int >= 0"),
+        ("follow_refresh", -1, "expected float >= 0.0"),
         ("max_depth", -1, "expected int >= 0"),
         ("max_pages", 0, "expected int >= 1"),
         ("max_items", 0, "expected int >= 1"),

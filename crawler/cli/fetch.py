@@ -13,7 +13,7 @@ from crawler.cli.layers import Layers
 from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.target import web_url
 from crawler.engine import run
-from crawler.errors import Refused, RequestError
+from crawler.errors import BadRedirect, Refused, RequestError
 from crawler.messages import Failure, Produced, Request, Response
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -100,7 +100,9 @@ class OnePage(Spider):
 
     def gave_up(self, failure: Failure) -> Produced:
         """Keeps the answer with a status that is no success, or the reason why there is none."""
-        self.response, self.error = failure.response, failure.error
+        self.error = failure.error
+        if not isinstance(failure.error, (BadRedirect, Refused)):
+            self.response = failure.response
         return None
 
 

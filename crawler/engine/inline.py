@@ -34,16 +34,20 @@ class Inline:
         self._crawl = crawl
 
     async def fetch(self, request: Request) -> Response:
-        """The answer, whatever its status; redirects are followed in place.
+        """The answer, whatever its status; redirects are followed in place, but for those in its `accept_status`.
 
         Raises:
             RequestError: there was none.
         """
+        crawl = self._crawl
         while True:
             response = await self._fetch(request)
-            target = redirected(response, most=self._crawl.settings.max_redirects)
+            if response.status in request.accept_status:
+                return response
+            target = redirected(response, most=crawl.settings.max_redirects) or crawl.refreshed(response)
             if target is None:
                 return response
+            crawl.stats.redirects += 1
             request = target
 
     async def _fetch(self, request: Request) -> Response:

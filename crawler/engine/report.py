@@ -59,6 +59,8 @@ class Report:
     """Answers by HTTP status."""
     lanes: dict[str, dict[str, Any]]
     """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
+    redirects: int = 0
+    """Answers that led elsewhere, whether that was new and in scope or not."""
     earlier: dict[str, int] = attrs.field(factory=dict)
     """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
     stopped_by_limit: bool = False
@@ -136,6 +138,7 @@ class Timer:
             items=stats.items,
             requests=stats.requests,
             retries=stats.retries,
+            redirects=stats.redirects,
             failed=stats.failed,
             filtered=dict(stats.filtered),
             dropped=dict(stats.dropped),

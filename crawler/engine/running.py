@@ -24,6 +24,7 @@ from crawler.engine.shutdown import Shutdown
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
 from crawler.fetch.clock import Clock
 from crawler.fetch.downloader import Downloader
+from crawler.fetch.redirects import refreshed
 from crawler.frontier import Frontier, Ticket
 from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
@@ -197,6 +198,13 @@ class RunningCrawl:
         status = response.status
         own = response.request.accept_status
         return 200 <= status < 300 or status in own or (not own and status in self._accepted)
+
+    def refreshed(self, response: Response) -> Request | None:
+        """The request that a page asks for by a refresh, if it is to be followed."""
+        within = self.settings.follow_refresh
+        if within is None or not 200 <= response.status < 300:
+            return None
+        return refreshed(response, within=within, most=self.settings.max_redirects)
 
     def sent_mark(self, ticket: Ticket) -> Callable[[float], None]:
         """What is to be called when the bytes of a request may have gone out."""

@@ -15,7 +15,7 @@ import trio
 from crawler import urls
 from crawler.engine.inline import current_ticket
 from crawler.engine.retries import UNAVAILABLE
-from crawler.errors import BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import Robots
 from crawler.frontier import Ticket
@@ -163,13 +163,19 @@ class Worker:
         request = ticket.request
         excuse = ticket.was_refused and 200 <= response.status < 300  # an error in the body of a success
         if crawl.accepts(response) and not excuse:
-            await self._page(response, ticket, outcome)
+            target = crawl.refreshed(response)
+            if target is None:
+                await self._page(response, ticket, outcome)
+            else:
+                await self._redirected(target, response, ticket, outcome)
             return
-        target = None if ticket.was_refused else redirected(response, most=crawl.settings.max_redirects)
+        try:
+            target = None if ticket.was_refused else redirected(response, most=crawl.settings.max_redirects)
+        except BadRedirect as bad:
+            await self._again(bad, ticket, outcome, response)
+            return
         if target is not None:
-            outcome.kind = Kind.DONE
-            outcome.redirect = target.url
-            outcome.discovered = crawl.admission.admit([target], outcome.filtered)
+            await self._redirected(target, response, ticket, outcome)
             return
         error = crawl.attempts.bad_status(response)
         if error.retryable or ticket.was_refused:
@@ -179,6 +185,27 @@ class Worker:
             await self._failed(
                 Failure(request=request, error=error, attempts=outcome.attempts, response=response), outcome
             )
+
+    async def _redirected(self, target: Request, response: Response, ticket: Ticket, outcome: Outcome) -> None:
+        """The target becomes a request of its own, in the commit that settles the one that led to it.
+
+        If it may not be asked for, the errback is told, since the callback will not be reached.
+        """
+        crawl = self._crawl
+        request = ticket.request
+        log.debug("%s %s leads to %s", response.status, request.url, target.url)
+        outcome.kind = Kind.DONE
+        outcome.redirect = target.url
+        if not target.dont_filter and target.key in crawl.store.known:
+            outcome.filtered.append(("duplicate", target.url))  # with a sample, unlike a link that is known
+            return
+        outcome.discovered = crawl.admission.admit([target], outcome.filtered)
+        if not outcome.discovered and request.errback is not None:
+            reason = outcome.filtered[-1][0]
+            refused = Refused(f"{request.url} leads to {target.url}, which is refused: {reason}", by=reason)
+            refused.request = target
+            failure = Failure(request=request, error=refused, attempts=outcome.attempts, response=response)
+            await self._failed(failure, outcome)
 
     async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""

@@ -180,6 +180,7 @@ class Writer:
             stats.retries += 1
             return
         stats.pages += outcome.page
+        stats.redirects += bool(outcome.redirect)
         stats.items += len(outcome.items) + outcome.staged_items
         for name, n in outcome.counters.items():
             stats.counters[name] += n

@@ -2,104 +2,75 @@
 
 from __future__ import annotations
 
-import math
-import re
-import time
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from functools import lru_cache
+import logging
+from collections.abc import Container, Iterable
 from typing import Final
 
 import attrs
 import msgspec
-from publicsuffixlist import PublicSuffixList
 
 from crawler import urls
+from crawler.fetch.setcookie import Cookie, has_ended, parse, path_matches, path_of, site_of
 
 __all__ = ["Cookie", "CookieJar"]
 
 PER_SITE: Final = 100
 """Cookies of one site; the oldest goes first (RFC 6265 section 6.1 asks for 50 at least)."""
-LONGEST: Final = 4096
-"""Characters of a cookie's name and value together (RFC 6265 section 6.1 asks for 4096 at least)."""
-BLANKS: Final = " \t"
-CONTROLS: Final = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
-MAX_AGE: Final = re.compile(r"-?[0-9]+")
-MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-DATE_TOKEN: Final = re.compile(r"[^\t -/;-@\[-`{-~]+")
-DATE_PARTS: Final = {
-    "clock": re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])"),
-    "day": re.compile(r"([0-9]{1,2})(?![0-9])"),
-    "month": re.compile(f"({'|'.join(MONTHS)})", re.IGNORECASE),
-    "year": re.compile(r"([0-9]{2,4})(?![0-9])"),
-}
-"""What a date is made of, in the order in which a token is tried for it."""
+MOST: Final = 50_000
+"""Cookies of all; those of the site that was asked for least recently go first (section 6.1 asks for 3000 at least)."""
+log = logging.getLogger("crawler.fetch")
 
-
-@attrs.frozen(kw_only=True)
-class Cookie:
-    """One cookie."""
-
-    name: str
-    value: str
-    domain: str
-    """The host it belongs to, in small letters."""
-    host_only: bool
-    """Whether it stays off the subdomains."""
-    path: str
-    secure: bool
-    expires: float | None
-    """Seconds since the epoch; `None`: the end of the session."""
-
-
-@lru_cache(maxsize=1)
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
-
-
-def _is_address(host: str) -> bool:
-    return host.startswith("[") or host.replace(".", "").isdigit()
-
-
-@lru_cache(maxsize=4096)
-def _site(host: str) -> str:
-    """The registrable domain of a host; an address, or a public suffix, is its own."""
-    return host if _is_address(host) else (_suffixes().privatesuffix(host) or host)
+Key = tuple[str, str, str]
+"""Domain, path and name: two cookies with the same ones are one."""
 
 
 class CookieJar:
     """The cookies of all sessions of a crawl."""
 
     def __init__(self) -> None:
-        self._sites: dict[tuple[str, str], dict[tuple[str, str, str], Cookie]] = {}
+        self._sites: dict[tuple[str, str], dict[Key, Cookie]] = {}  # by session and site, the last asked for last
         self._changes: list[tuple[str, Cookie, bool]] = []
+        self._number = 0
+        self._count = 0
+        self._full = False
 
-    def header(self, session: str, url: str, now: float) -> str:
+    def __len__(self) -> int:
+        return self._count
+
+    def header(self, session: str, url: str, now: float, without: Container[str] = ()) -> str:
         """The ``Cookie`` field for a request, empty without cookies (RFC 6265 section 5.4).
 
         Parameters:
             session: name of the session.
             url: canonical URL of the request.
             now: seconds since the epoch.
+            without: names that are left out.
         """
         if not self._sites:
             return ""
         host = urls.host(url)
-        cookies = self._sites.get((session, _site(host)))
-        if not cookies:
+        place = (session, site_of(host))
+        cookies = self._sites.get(place)
+        if cookies is None:
             return ""
-        path = _path(url)
+        self._sites[place] = self._sites.pop(place)
+        path = path_of(url)
         secure = url.startswith("https:")
-        fitting = [
-            cookie
-            for cookie in cookies.values()
-            if (cookie.domain == host or (not cookie.host_only and host.endswith("." + cookie.domain)))
-            and _path_matches(path, cookie.path)
-            and (secure or not cookie.secure)
-            and not _has_ended(cookie, now)
-        ]
+        fitting, ended = [], []
+        for cookie in cookies.values():
+            if has_ended(cookie, now):
+                ended.append(cookie)
+            elif (
+                (cookie.domain == host or (not cookie.host_only and host.endswith("." + cookie.domain)))
+                and path_matches(path, cookie.path)
+                and (secure or not cookie.secure)
+                and cookie.name not in without
+            ):
+                fitting.append(cookie)
+        for cookie in ended:
+            self._remove(place, cookie)
         fitting.sort(key=lambda cookie: -len(cookie.path))
-        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
+        return "; ".join([f"{cookie.name}={cookie.value}" for cookie in fitting])
 
     def store(self, session: str, url: str, fields: Iterable[str], now: float) -> None:
         """Takes the ``Set-Cookie`` fields of an answer (RFC 6265 section 5.3).
@@ -114,17 +85,51 @@ class CookieJar:
             cookie = parse(field, url, now)
             if cookie is None:
                 continue
-            site = self._sites.setdefault((session, _site(cookie.domain)), {})
-            key = (cookie.domain, cookie.path, cookie.name)
-            if _has_ended(cookie, now):
-                if site.pop(key, None) is not None:
-                    self._changes.append((session, cookie, False))
+            place = (session, site_of(cookie.domain))
+            site = self._sites.get(place, {})
+            if not cookie.secure and url.startswith("http:") and _is_in_the_way(cookie, site.values()):
                 continue
-            site[key] = cookie  # one that takes the place of another keeps its place in the order
-            self._changes.append((session, cookie, True))
-            if len(site) > PER_SITE:
-                oldest = next((old for old in site if _has_ended(site[old], now)), next(iter(site)))
-                self._changes.append((session, site.pop(oldest), False))
+            old = site.get(_key(cookie))
+            if has_ended(cookie, now):
+                if old is not None:
+                    self._remove(place, old)
+                continue
+            if old is not None:
+                cookie = attrs.evolve(cookie, number=old.number)  # it keeps its place in the order
+            else:
+                self._number += 1
+                cookie = attrs.evolve(cookie, number=self._number)
+            if cookie != old:
+                self._put(place, cookie)
+                self._changes.append((session, cookie, True))
+                self._make_room(place, now)
+
+    def _put(self, place: tuple[str, str], cookie: Cookie) -> None:
+        site = self._sites.setdefault(place, {})
+        before = len(site)
+        site[_key(cookie)] = cookie
+        self._count += len(site) - before
+
+    def _remove(self, place: tuple[str, str], cookie: Cookie) -> None:
+        site = self._sites[place]
+        del site[_key(cookie)]
+        self._count -= 1
+        self._changes.append((place[0], cookie, False))
+        if not site:
+            del self._sites[place]
+
+    def _make_room(self, place: tuple[str, str], now: float) -> None:
+        """Forgets what is too much, of the site that has just got one or of another one."""
+        site = self._sites[place]
+        if len(site) > PER_SITE:
+            self._remove(place, next((old for old in site.values() if has_ended(old, now)), next(iter(site.values()))))
+        if self._count > MOST:
+            idle = next(other for other in self._sites if other != place)
+            if not self._full:
+                self._full = True
+                log.warning("more than %d cookies: those of the sites that were asked for least recently go", MOST)
+            for cookie in list(self._sites[idle].values()):
+                self._remove(idle, cookie)
 
     def take_changes(self) -> list[tuple[str, Cookie, bool]]:
         """Session, cookie, and whether it is there now: what has changed since the last call."""
@@ -132,90 +137,27 @@ class CookieJar:
         return changes
 
     def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
-        """Takes back cookies that were kept, as session and JSON."""
-        for session, data in kept:
-            cookie = msgspec.json.decode(data, type=Cookie)
-            site = self._sites.setdefault((session, _site(cookie.domain)), {})
-            site[cookie.domain, cookie.path, cookie.name] = cookie
+        """Takes back cookies that were kept, as session and JSON, in any order."""
+        cookies = [(session, msgspec.json.decode(data, type=Cookie)) for session, data in kept]
+        for session, cookie in sorted(cookies, key=lambda entry: entry[1].number):
+            self._put((session, site_of(cookie.domain)), cookie)
+            self._number = max(self._number, cookie.number)
 
 
-def parse(field: str, url: str, now: float | None = None) -> Cookie | None:
-    """One ``Set-Cookie`` value; `None` if it has to be ignored (RFC 6265 sections 5.2 and 5.3).
+def _key(cookie: Cookie) -> Key:
+    return cookie.domain, cookie.path, cookie.name
 
-    Parameters:
-        field: the value.
-        url: canonical URL that answered.
-        now: seconds since the epoch, for ``Max-Age``; default the wall clock.
-    """
-    pair, *attributes = field.split(";")
-    name, equals, value = pair.partition("=")
-    name, value = name.strip(BLANKS), value.strip(BLANKS)
-    if not equals or not name or len(name) + len(value) > LONGEST or CONTROLS.search(field):
-        return None
-    host = urls.host(url)
-    domain, path, secure = "", _default_path(url), False
-    expires: float | None = None
-    max_age: float | None = None
-    for attribute in attributes:
-        key, _, text = attribute.partition("=")
-        key, text = key.strip(BLANKS).lower(), text.strip(BLANKS)
-        if key == "domain" and text:
-            domain = text.removeprefix(".").lower()
-        elif key == "path":
-            path = text if text.startswith("/") else _default_path(url)
-        elif key == "secure":
-            secure = True
-        elif key == "max-age" and MAX_AGE.fullmatch(text):
-            max_age = float(text)
-        elif key == "expires" and (date := parse_date(text)) is not None:
-            expires = date
-    if max_age is not None:
-        expires = (time.time() if now is None else now) + max_age if max_age > 0 else -math.inf
-    if domain and domain != host and (_is_address(host) or not host.endswith("." + domain)):
-        return None  # somebody else's
-    if domain and (_is_address(host) or _suffixes().is_public(domain)):
-        if domain != host:
-            return None  # everybody's
-        domain = ""
-    return Cookie(
-        name=name, value=value, domain=domain or host, host_only=not domain, path=path, secure=secure, expires=expires
+
+def _is_in_the_way(cookie: Cookie, others: Iterable[Cookie]) -> bool:
+    """Whether a cookie that came in the clear would stand in for one that came over TLS (6265bis section 5.7)."""
+    return any(
+        other.secure
+        and other.name == cookie.name
+        and (_is_of(cookie.domain, other.domain) or _is_of(other.domain, cookie.domain))
+        and path_matches(cookie.path, other.path)
+        for other in others
     )
 
 
-def parse_date(text: str) -> float | None:
-    """A date of a cookie in seconds since the epoch; `None`: it is none (RFC 6265 section 5.1.1)."""
-    found: dict[str, re.Match[str]] = {}
-    for token in DATE_TOKEN.findall(text):
-        for part, pattern in DATE_PARTS.items():
-            if part not in found and (match := pattern.match(token)):
-                found[part] = match
-                break
-    if len(found) < len(DATE_PARTS):
-        return None
-    year = int(found["year"][1])
-    year += 1900 if 70 <= year <= 99 else 2000 if year < 70 else 0
-    month, day = MONTHS.index(found["month"][1].lower()) + 1, int(found["day"][1])
-    hour, minute, second = map(int, found["clock"].groups())
-    try:
-        date = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
-        return None
-    return date.timestamp() if year > 1600 else None
-
-
-def _has_ended(cookie: Cookie, now: float) -> bool:
-    return cookie.expires is not None and cookie.expires <= now
-
-
-def _path(url: str) -> str:
-    return url[url.index("/", 8) :].partition("?")[0]
-
-
-def _default_path(url: str) -> str:
-    """RFC 6265 section 5.1.4."""
-    return _path(url).rpartition("/")[0] or "/"
-
-
-def _path_matches(path: str, prefix: str) -> bool:
-    """RFC 6265 section 5.1.4."""
-    return path == prefix or path.startswith(prefix if prefix.endswith("/") else prefix + "/")
+def _is_of(host: str, domain: str) -> bool:
+    return host == domain or host.endswith("." + domain)

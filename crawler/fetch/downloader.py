@@ -109,16 +109,16 @@ class Downloader:
             if not sent:
                 on_sent()
         head_at = trio.current_time()
+        lines = answer.extensions.get("wire_headers", answer.headers.raw)
+        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines])
+        if "set-cookie" in headers:  # before the body, which may break off
+            self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         try:
             body = await self._read(answer, request)
         except RequestError:
             raise
         except Exception as error:
             raise translate(error, request) from error
-        lines = answer.extensions.get("wire_headers", answer.headers.raw)
-        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines])
-        if "set-cookie" in headers:
-            self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         response = Response(request.url, answer.status_code, headers, body, request=request)
         response.first_byte = head_at
         return response
@@ -169,8 +169,18 @@ class Downloader:
         if request.auth is not None and "authorization" not in request.headers:
             token = base64.b64encode(":".join(request.auth).encode()).decode()
             fields = [*fields, ("Authorization", f"Basic {token}")]
-        cookies = self.cookies.header(request.session, request.url, self._clock())
-        given = "; ".join(f"{name}={value}" for name, value in request.cookies.items())
-        if cookies or given:
-            fields = [*fields, ("Cookie", f"{cookies}; {given}" if cookies and given else cookies or given)]
-        return fields
+        cookies = self._cookies(request)
+        return [*fields, ("Cookie", cookies)] if cookies else fields
+
+    def _cookies(self, request: Request) -> str:
+        """The cookies of the session and those of the request, which go instead of the former where names are the same.
+
+        Empty if there are none, or if the request has a ``Cookie`` field of its own: that is sent as it is.
+        """
+        given = request.cookies
+        if request.headers.pairs and "cookie" in request.headers:
+            return ""
+        kept = self.cookies.header(request.session, request.url, self._clock(), without=given)
+        if not given:
+            return kept
+        return "; ".join(([kept] if kept else []) + [f"{name}={value}" for name, value in given.items()])

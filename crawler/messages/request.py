@@ -35,7 +35,8 @@ class Request:
         body: bytes, or text that is sent as UTF-8.
         json: a value that becomes the body as JSON.
         data: form fields that become the body, urlencoded; a value may be a list.
-        cookies: name to value, sent beside those of the session.
+        cookies: name to value, sent beside those of the session, instead of those with the same names; not kept.
+            A ``Cookie`` field in `headers` goes instead of all of them.
         session: name of the cookie session.
         auth: user and password (RFC 7617); never sent to another origin.
         proxy: URL of a proxy (``http``, ``https``, ``socks5``, ``socks5h``).

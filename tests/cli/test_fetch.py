@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 
+from support.localsite import Answer, local_site
+
 
 def test_fetch_prints_the_body_and_nothing_else(command, site):
     code, out, err = command("fetch", f"{site.url}catalogue.html")
@@ -40,6 +42,18 @@ def test_no_answer_is_told_in_one_line_with_exit_code_1(command, site):
     assert err.count("\n") == 1
     assert len(site.statuses("/private/orders")) == seen
     assert command("fetch", f"{site.url}private/orders", "-s", "obey_robots=false")[0] == 0
+
+
+def test_a_redirect_that_leads_nowhere_is_no_answer(command):
+    def to(target):
+        return Answer("moved", 302, headers={"Location": target})
+
+    with local_site({"/round": to("/round"), "/out": to("mailto:a@b.test"), "/kept": Answer("moved", 302)}) as site:
+        assert command("fetch", f"{site.url}round") == (1, "", "crawler: more than 10 redirects, in a circle\n")
+        code, out, err = command("fetch", f"{site.url}out")
+        assert (code, out, err) == (1, "", "crawler: redirected to what is no web URL: 'mailto:a@b.test'\n")
+        code, out, err = command("fetch", f"{site.url}kept")
+        assert (code, out, err) == (0, "moved", f"crawler: {site.url}kept answered 302 Found\n")
 
 
 def test_ctrl_c_ends_it_at_once(start):

@@ -124,6 +124,26 @@ def test_login(tmp_path):
     assert not site.asked("/out")
 
 
+def test_moved(tmp_path):
+    def to(target: str) -> Answer:
+        return Answer(status=301, headers={"Location": target})
+
+    refreshes = "<meta http-equiv=refresh content='0; url=/new'>"
+    pages = {"/a": to("/b"), "/b": to("/new"), "/new": "here", "/page": refreshes, "/round": to("/round")}
+    names = ("a", "b", "page", "round", "gone")
+    with local_site(pages) as site:
+        start = json.dumps([site.url + name for name in names])
+        items = crawl("moved.py", "-a", f"start_urls={start}", folder=tmp_path, code=4)
+    new = site.url + "new"
+    assert {item.pop("address").removeprefix(site.url): item for item in items} == {
+        "a": {"leads_to": new, "redirects": 2},
+        "b": {"leads_to": new, "redirects": 1},
+        "page": {"leads_to": new, "redirects": 1},
+        "round": {"leads_to": None, "reason": "redirect_loop", "redirects": 10},
+        "gone": {"leads_to": None, "reason": "status_404"},
+    }
+
+
 def test_plugin(tmp_path):
     with local_site(QUOTES) as site:
         items = crawl("plugin.py", "-a", f"start_urls={site.url}", "--report", "report.json", folder=tmp_path)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.fetch.cookies import PER_SITE, CookieJar, parse, parse_date
+from crawler.fetch.cookies import PER_SITE, CookieJar
+from crawler.fetch.setcookie import parse, parse_date
 from crawler.headers import Headers
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
