@@ -35,6 +35,8 @@ __all__ = ["Durable", "Figures", "Item", "durable", "read_output"]
 SPIDER = Path(__file__).parent / "everything.py"
 LATE = 0.05
 """Seconds that a request may take from its start to the server's log on a busy machine, beyond the usual."""
+BUSY = 0.3
+"""Seconds that an answer may take to be heard by a crawl that is busy: until then it goes on as before."""
 LONGEST = 120.0
 """Seconds: no run takes longer."""
 LINE = 40
@@ -240,9 +242,9 @@ class Durable:
         found = 0
         for asked in (hit for hit in hits if hit.outcome == "429"):
             told = asked.at + self.drag + self.web.page(f"http://{asked.host}:{self.web.port}{asked.path}").delay
-            if any(asked.at - LATE < killed < told + 3 * LATE for killed in self.kills):
+            if any(asked.at - LATE < killed < told + BUSY for killed in self.kills):
                 continue  # nobody was left to remember it
-            found += sum(told + 2 * LATE < hit.at < told + 1.0 - LATE for hit in hits)
+            found += sum(told + BUSY < hit.at < told + 1.0 - LATE for hit in hits)
         return found
 
 
