@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from crawler.engine.mark import Mark
 from crawler.engine.retries import is_transient
 from crawler.errors import BadStatus, HookError, RequestError
 from crawler.fetch.downloader import Downloader
@@ -47,21 +48,29 @@ class Attempts:
                 return response
         return None
 
-    async def send(self, request: Request, attempt: int, on_sent: Callable[[float], None], *, paced: bool) -> Answer:
+    async def send(self, request: Request, attempt: int, on_sent: Mark, *, paced: bool) -> Answer:
         """One attempt through the `fetch` hooks.
 
         Parameters:
             request: what to ask.
             attempt: its number, from 1.
-            on_sent: called once when bytes may have gone out, with the time at which they did.
+            on_sent: called when bytes may have gone out, with the time at which they did.
             paced: whether its lane has a pace to keep.
 
         Raises:
             RequestError: there was no answer.
         """
 
-        async def network(request: Request) -> Response:
+        async def exchange(request: Request) -> Response:
             return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced)
+
+        async def network(request: Request) -> Response:
+            auth = self._downloader.flow(request)
+            if auth is None:
+                return await exchange(request)
+            from crawler.fetch.auth import authenticated  # noqa: PLC0415 - few crawls need it
+
+            return await authenticated(auth, request, exchange, on_sent.turn)
 
         if not self._table.fetch:
             return await network(request)
