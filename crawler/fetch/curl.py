@@ -158,13 +158,14 @@ class CurlTransport(httpx.AsyncBaseTransport):
             try:
                 addresses = await self._resolver.resolve(host, port)
             except OSError as error:
-                kind: type[httpx.RequestError] = httpx.ConnectError if proxy is None else httpx.ProxyError
+                of_site = proxy is None or host == target.host
+                kind: type[httpx.RequestError] = httpx.ConnectError if of_site else httpx.ProxyError
                 if isinstance(error, TimeoutError):
                     kind = httpx.ConnectTimeout
                 words = f"no address of {host}: {error.strerror or error}"
                 failed = failure(kind, words, request=exchange.request, sent=False)
                 if proxy is not None:  # of whom no address is to be had
-                    vars(failed)["blame"] = None if host == target.host else "proxy"
+                    vars(failed)["blame"] = None if of_site else "proxy"
                 raise failed from error
             if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
