@@ -54,6 +54,7 @@ class Options:
         setopt(pycurl.HTTP09_ALLOWED, 0)
         setopt(pycurl.PIPEWAIT, 0)  # else, where HTTP/2 is not spoken, each request waits for the one before it
         setopt(pycurl.PATH_AS_IS, 1)
+        setopt(pycurl.USERAGENT, "")  # else pycurl names itself, to proxies too
         setopt(pycurl.ACCEPT_ENCODING, "")  # all that it can decode
         setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self.connect_timeout))
         setopt(pycurl.DNS_CACHE_TIMEOUT, 5)  # every request brings its addresses; all entries are looked through often

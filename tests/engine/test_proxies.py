@@ -157,12 +157,12 @@ async def test_if_all_say_that_the_site_is_down_none_of_them_rests(serve: Serve,
     assert found.report.proxies == {name: {"requests": 2, "failures": 0} for name in names}
 
 
-async def test_a_503_of_the_site_is_handed_on_as_it_is(serve: Serve, blind: CurlTransport) -> None:
-    site = await serve(answers(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", ok(b"page")))
+async def test_a_502_of_the_site_is_handed_on_as_it_is(serve: Serve, blind: CurlTransport) -> None:
+    site = await serve(answers(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n", ok(b"page")))
     proxy = await serve(http_proxy())
     settings = FREE | Settings(proxies=f"http://127.0.0.1:{proxy.port}", attempts=1)
     found = await collect(Pages(count=1, site=f"http://site.test:{site.port}"), blind, settings=settings)
-    assert found.items == [{"failed": "status 503"}]
+    assert found.items == [{"failed": "status 502"}]
 
 
 async def test_what_a_request_says_goes_before_the_rules(serve: Serve, blind: CurlTransport) -> None:
