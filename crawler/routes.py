@@ -32,7 +32,7 @@ def proxy_url(text: str) -> str:
     except ValueError:
         url = None
     if url is None or not url.hostname or url.pathname not in ("", "/") or url.search or url.hash:
-        raise ValueError(f"not the URL of an http, https, socks5 or socks5h proxy: {USERINFO.sub('//***@', text)!r}")
+        raise ValueError(f"not the URL of an http, https, socks5 or socks5h proxy: {_shown(text)}")
     return text
 
 
@@ -52,7 +52,14 @@ def routes_of(value: Any) -> dict[str, tuple[str, ...]]:
         return {_glob(glob): _proxies(given, f"{glob}: ") for glob, given in value.items()}
     if isinstance(value, (str, Sequence)):
         return {"*": _proxies(value, "")} if value else {}
-    raise ConfigError(f"setting proxies: expected a URL, a list of them, or a mapping of globs to them, got {value!r}")
+    raise ConfigError(
+        f"setting proxies: expected a URL, a list of them, or a mapping of globs to them, got {_shown(value)}"
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value in an error message, without user and password."""
+    return USERINFO.sub("//***@", repr(value))
 
 
 def _glob(glob: Any) -> str:
@@ -67,7 +74,7 @@ def _proxies(given: Any, where: str) -> tuple[str, ...]:
     found = (given,) if isinstance(given, str) else given
     wrong = () if isinstance(found, Sequence) and found else (given,)
     for one in wrong or [one for one in found if not isinstance(one, str)]:
-        raise ConfigError(f"setting proxies: {where}expected a URL, a list of them, or direct, not {one!r}")
+        raise ConfigError(f"setting proxies: {where}expected a URL, a list of them, or direct, not {_shown(one)}")
     try:
         return tuple(one if one == DIRECT else proxy_url(one) for one in dict.fromkeys(found))
     except ValueError as error:

@@ -28,6 +28,8 @@ Seconds = Annotated[float, Meta(ge=0)]
 Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
 PRINTABLE = r"^[!-~][ -~]*\Z"
+SECRET = frozenset({"headers", "proxies"})
+"""Settings that may hold passwords and keys, and are not shown."""
 CONVERTED = frozenset({"headers", "pacing", "proxies"})
 """Settings whose values are checked and brought to one form by functions of their own."""
 
@@ -86,7 +88,7 @@ class Settings:
     """Share of the delay that is added to it at random, 0 to 1."""
     pacing: dict[str, Pace] = attrs.field(factory=dict, converter=_pacing)
     """Glob of hosts (``"*.example.com"``, ``"example.com:8080"``) to `Pace`; the first glob that matches counts."""
-    headers: dict[str, str] = attrs.field(factory=dict, converter=default_fields)
+    headers: dict[str, str] = attrs.field(factory=dict, converter=default_fields, repr=False)
     """Fields that every request carries, in this order: name to value, such as ``{"Accept-Language": "de"}``. They and
     those of a request take the place of ``Accept`` and ``Accept-Encoding``; an empty value leaves a field out."""
     proxies: dict[str, tuple[str, ...]] = attrs.field(factory=dict, converter=routes_of, repr=False)
@@ -181,7 +183,8 @@ class Settings:
                     word = WORDS.get(text.lower(), text) if hint is bool else text
                     values[name] = None if nothing else msgspec.convert(word, hint, strict=False)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
-                raise ConfigError(f"setting {name}: {_expected(name, error)}, got {text!r}") from None
+                got = "" if name in SECRET else f", got {text!r}"
+                raise ConfigError(f"setting {name}: {_expected(name, error)}{got}") from None
         return cls(**values)
 
     @property

@@ -318,8 +318,14 @@ def test_wrong_proxies_are_refused_and_no_password_is_shown(value, words):
     assert "secret" not in str(caught.value)
 
 
-def test_a_password_is_not_shown_with_the_settings():
+def test_a_password_is_not_shown_with_the_settings_nor_in_what_is_wrong_with_them():
     assert "secret" not in repr(Settings(proxies="http://me:secret@p.test"))
+    for name, text in [("proxies", '["http://me:secret@p.test"'), ("headers", '{"X-Key": "secret"')]:
+        with pytest.raises(ConfigError, match=f"^setting {name}: input data was truncated$"):
+            Settings.from_strings({name: text})
+    with pytest.raises(ConfigError, match=r"//\*\*\*@p\.test") as caught:
+        Settings(proxies={"http://me:secret@p.test"})
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from crawler.engine.mark import Mark
@@ -19,6 +19,7 @@ __all__ = ["Attempts"]
 log = logging.getLogger("crawler.engine")
 
 Answer = Response | Retry | Drop
+Network = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Attempts:
@@ -61,22 +62,28 @@ class Attempts:
             RequestError: there was no answer.
         """
 
-        async def exchange(request: Request) -> Response:
+        async def network(request: Request) -> Response:
             return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced)
+
+        if self._downloader.credentials is not None:
+            network = self._knowing_who_asks(network, on_sent)
+        if not self._table.fetch:
+            return await network(request)
+        return await self._through(0, request, network)
+
+    def _knowing_who_asks(self, exchange: Network, on_sent: Mark) -> Network:
+        """The way to the network, where authentication may take several exchanges."""
+        from crawler.fetch.auth import authenticated  # noqa: PLC0415 - few crawls need it
 
         async def network(request: Request) -> Response:
             auth = self._downloader.flow(request)
             if auth is None:
                 return await exchange(request)
-            from crawler.fetch.auth import authenticated  # noqa: PLC0415 - few crawls need it
-
             return await authenticated(auth, request, exchange, on_sent.turn)
 
-        if not self._table.fetch:
-            return await network(request)
-        return await self._through(0, request, network)
+        return network
 
-    async def _through(self, index: int, request: Request, network: Callable[[Request], Awaitable[Response]]) -> Answer:
+    async def _through(self, index: int, request: Request, network: Network) -> Answer:
         if index == len(self._table.fetch):
             return await network(request)
         hook = self._table.fetch[index]

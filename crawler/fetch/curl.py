@@ -23,7 +23,6 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from crawler.fetch.blame import blame
 from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
 from crawler.fetch.lean import Target, target_of
@@ -288,6 +287,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         exchange = self._transfers[curl]
         if code != pycurl.E_OK and exchange.proxy is not None and not exchange.sent:
+            from crawler.fetch.blame import blame  # noqa: PLC0415 - only of use with proxies
+
             exchange.blame = blame(curl, code, exchange.proxy)
         self._release(curl).end(code, words, os_errno)
 

@@ -83,6 +83,11 @@ def auth_of(auth: Any) -> tuple[str, str] | str:
     return user, password
 
 
+def userinfo_of(pair: tuple[str, str] | None) -> tuple[str, str] | None:
+    """A user and a password that stood in a URL; `None` if they cannot be sent: a page may link to anything."""
+    return pair if pair is not None and ":" not in pair[0] and not CONTROLS.search("".join(pair)) else None
+
+
 def proxy_of(proxy: Any) -> str:
     """The URL of a proxy, or that none is to be used."""
     if text("proxy", proxy) == routes.DIRECT:

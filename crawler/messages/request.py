@@ -116,7 +116,7 @@ class Request:
         url = urls.normal(checks.of(str, "url", url))
         if "@" in url:
             url, userinfo = urls.split_userinfo(url)
-            auth = userinfo if auth is None else auth
+            auth = checks.userinfo_of(userinfo) if auth is None else auth
         if params is not None:
             query = checks.query_of(params)
             url = (

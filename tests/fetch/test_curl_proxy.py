@@ -114,11 +114,15 @@ async def test_https_goes_through_a_tunnel_and_the_proxys_own_answer_is_not_ours
     proxy = await serve(http_proxy)
     async with CurlTransport(tls_verify=authority) as transport:
         for _ in range(2):
-            response = await get(transport, f"https://site.test:{server.port}/", extensions=through(proxy))
+            fields = {"Authorization": "Bearer x", "User-Agent": "me", "Cookie": "a=b"}
+            url = f"https://site.test:{server.port}/"
+            response = await get(transport, url, extensions=through(proxy), headers=fields)
             assert response.content == b"secret"
             assert "x-proxy" not in response.headers
             assert response.headers["x-site"] == "yes"
-    assert proxy.head.startswith(f"CONNECT site.test:{server.port} HTTP/1.1\r\n".encode())
+    authority = f"site.test:{server.port}"
+    lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}", "Proxy-Connection: Keep-Alive"]
+    assert proxy.head.decode().split("\r\n") == lines, "nothing that is meant for the site"
     assert (proxy.connections, server.connections) == (1, 1)
 
 

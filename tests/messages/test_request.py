@@ -182,6 +182,8 @@ def test_headers_keep_their_order_and_spelling():
         ("https://site.test/", "Bearer a.b", "Bearer a.b"),
         ("https://u:p@site.test/", "Bearer a.b", "Bearer a.b"),
         ("https://u@site.test/", None, ("u", "")),
+        ("https://a%3Ab:c@site.test/", None, None),
+        ("https://a:b%0A@site.test/", None, None),
     ],
 )
 def test_auth_comes_from_the_argument_or_the_url_and_never_stays_in_it(url, auth, pair):
