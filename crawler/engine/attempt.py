@@ -62,11 +62,12 @@ class Attempts:
             RequestError: there was no answer.
         """
 
-        async def network(request: Request) -> Response:
+        async def exchange(request: Request) -> Response:
             return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced)
 
+        network: Network = exchange
         if self._downloader.credentials is not None:
-            network = self._knowing_who_asks(network, on_sent)
+            network = self._knowing_who_asks(exchange, on_sent)
         if not self._table.fetch:
             return await network(request)
         return await self._through(0, request, network)

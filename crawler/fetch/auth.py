@@ -41,7 +41,7 @@ class Credentials:
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         if not isinstance(given, Mapping):
-            raise ConfigError("Spider.auth: a mapping of origins to credentials is wanted")
+            raise ConfigError(f"Spider.auth must be a mapping of origins to credentials, not {type(given).__name__}")
         self._origins: dict[str, Auth] = {}
         self._subdomains: list[tuple[str, str, Auth]] = []
         for key, value in given.items():
@@ -91,6 +91,7 @@ async def authenticated(
         async with aclosing(auth.async_auth_flow(asked)) as flow:
             wire = await anext(flow)
             while True:
+                await wire.aread()
                 sent = _of_flow(wire, request)
                 answer = await send(sent)
                 try:

@@ -110,6 +110,8 @@ class Options:
         if exchange.proxy is not None:
             setopt(pycurl.PROXY, str(exchange.proxy))
             setopt(pycurl.PROXYPORT, exchange.proxy.port or PROXY_PORTS[exchange.proxy.scheme])
+            if self.http3:  # else each proxy is asked for a tunnel of datagrams first
+                setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
             plain = False
         timeout = request.extensions.get("timeout")
         if timeout and timeout.get("connect") not in (None, self.connect_timeout):

@@ -76,7 +76,8 @@ def auth_of(auth: Any) -> tuple[str, str] | str:
             raise ValueError("auth: as one text, it is a scheme and a credential, such as 'Bearer TOKEN' (RFC 9110)")
         return auth
     if not isinstance(auth, Sequence) or len(auth) != 2:
-        raise TypeError(f"auth must be a user and a password, or text such as 'Bearer TOKEN', not {kind(auth)}")
+        hint = "; its place is Spider.auth" if hasattr(auth, "auth_flow") else ""  # one of httpx survives no JSON
+        raise TypeError(f"auth must be a user and a password, or text such as 'Bearer TOKEN', not {kind(auth)}{hint}")
     user, password = text("auth", auth[0]), text("auth", auth[1])
     if ":" in user or CONTROLS.search(user + password):
         raise ValueError("auth: a user has no colon, and neither part has control characters (RFC 7617)")

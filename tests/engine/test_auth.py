@@ -165,7 +165,7 @@ async def test_robots_txt_of_the_origin_gets_it_too() -> None:
         ({"https://api.test": "secret"}, r"Spider.auth\['https://api.test'\]: auth: as one text, it is a scheme"),
         ({"https://api.test": ("secret",)}, r"Spider.auth\['https://api.test'\]: auth must be a user and a password"),
         ({"https://api.test": ("a", "secret\n")}, r"Spider.auth\['https://api.test'\]: auth: a user has no colon"),
-        (["https://api.test"], "Spider.auth: a mapping"),
+        (["https://api.test"], "Spider.auth must be a mapping of origins to credentials, not list"),
     ],
     ids=str,
 )
@@ -206,6 +206,16 @@ async def test_digest_against_a_server(serve: Serve, transport: CurlTransport, a
     assert (found.report.requests, found.report.retries, found.report.pages) == (5, 0, 4)
 
 
+async def test_digest_begins_with_robots_txt(serve: Serve, transport: CurlTransport) -> None:
+    digest = Digest()
+    server = await serve(digest)
+    spider = given({server.url: httpx.DigestAuth("Mufasa", "Circle of Life")}, server.url)
+    found = await collect(spider, transport, settings=FREE | Settings(obey_robots=True))
+    assert [head.split()[1] for head in server.heads] == [b"/robots.txt", b"/robots.txt", b"/"]
+    assert digest.log == ["challenged", "let in", "let in"]
+    assert found.report.requests == 3
+
+
 async def test_a_nonce_that_is_used_up_is_asked_for_again(serve: Serve, transport: CurlTransport) -> None:
     digest = Digest(uses=2)
     server = await serve(digest)
@@ -240,7 +250,7 @@ class Token(httpx.Auth):
         request.headers["Authorization"] = f"Bearer {self.token}"
         response = yield request
         if response.status_code == 401:
-            answer = yield httpx.Request("POST", self.where, json={"grant": "me"})
+            answer = yield httpx.Request("POST", self.where, files={"grant": b"me"})
             self.token = answer.json()["token"]
             request.headers["Authorization"] = f"Bearer {self.token}"
             yield request
@@ -253,6 +263,8 @@ async def test_a_token_from_elsewhere(autojump_clock: MockClock) -> None:
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             self.log.append(request)
             if request.url.host == "login.test":
+                assert b"\r\n\r\nme\r\n--" in request.content
+                assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
                 return httpx.Response(200, json={"token": "t0"})
             if request.headers.get("authorization") == "Bearer t0":
                 return httpx.Response(200, content=b"inside")

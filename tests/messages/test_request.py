@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+import httpx
 import msgspec
 import pytest
 from hypothesis import given
@@ -279,6 +280,7 @@ REFUSED = [
     ("auth", "Bear:er x", "auth: as one text, it is a scheme and a credential"),
     ("auth", "Bearer x\r\nEvil: y", "auth: as one text, it is a scheme and a credential"),
     ("auth", ("a",), "auth must be a user and a password, or text such as 'Bearer TOKEN', not tuple"),
+    ("auth", httpx.Auth(), "auth must be a user and a password, or text such as 'Bearer TOKEN', not Auth; its"),
     ("auth", 5, "auth must be a user and a password, or text such as 'Bearer TOKEN', not int"),
     ("auth", ("a", None), "auth must be str, not NoneType"),
     ("auth", ("a:b", "c"), "auth: a user has no colon"),

@@ -11,6 +11,7 @@ import socket
 import trio
 from support.rawserver import Handler, Peer
 
+CONNECTED = b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n"
 HTTP_FAILED = (
     b"HTTP/1.1 502 Bad Gateway\r\nProxy-Status: proxy.test; error=connection_refused\r\nContent-Length: 0\r\n\r\n"
 )
@@ -34,7 +35,7 @@ def http_proxy(*, password: bytes = b"", answer: bytes = b"") -> Handler:
             elif answer:
                 await peer.send(answer)
             elif method == b"CONNECT":
-                await _tunnel(peer, target, b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n", HTTP_FAILED)
+                await tunnel(peer, target)
                 return
             else:
                 await _pass_on(peer, head, method, target)
@@ -80,7 +81,7 @@ def socks_proxy(*, password: tuple[bytes, bytes] | None = None, reply: int = 0) 
         if reply:
             await peer.send(told)
         else:
-            await _tunnel(peer, b"%b:%d" % (host, port), told, bytes([5, 5, 0, 1]) + bytes(6))
+            await tunnel(peer, b"%b:%d" % (host, port), told, bytes([5, 5, 0, 1]) + bytes(6))
 
     return handler
 
@@ -93,7 +94,7 @@ async def _exactly(peer: Peer, size: int) -> bytes:
     return taken
 
 
-async def _tunnel(peer: Peer, target: bytes, told: bytes, failed: bytes) -> None:
+async def tunnel(peer: Peer, target: bytes, told: bytes = CONNECTED, failed: bytes = HTTP_FAILED) -> None:
     """Joins a client with the server that it wants, and tells it so, or that there is none."""
     try:
         upstream = await trio.open_tcp_stream("127.0.0.1", int(target.rpartition(b":")[2]))
