@@ -237,6 +237,18 @@ async def test_a_wrong_password_is_a_status(serve: Serve, transport: CurlTranspo
     assert found.report.statuses == {401: 1}
 
 
+async def test_digest_is_found_among_several_challenges(autojump_clock: MockClock) -> None:
+    class Served(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.headers.get("authorization", "").startswith('Digest username="a", realm="r", nonce="n"'):
+                return httpx.Response(200, content=b"x")
+            challenges = ['Basic realm="r"', 'Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256']
+            return httpx.Response(401, headers=[("WWW-Authenticate", challenge) for challenge in challenges])
+
+    spider = given({"https://api.test": httpx.DigestAuth("a", "b")}, "https://api.test/")
+    assert (await collect(spider, Served(), settings=FREE)).report.pages == 1
+
+
 class Token(httpx.Auth):
     """Gets a token when it is told that it needs one."""
 

@@ -82,6 +82,21 @@ async def test_https_goes_through_a_tunnel_and_the_proxys_own_answer_is_not_ours
     assert (proxy.connections, server.connections) == (1, 1)
 
 
+@pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+async def test_a_tunnel_begins_behind_the_head_of_any_2xx_whatever_it_says_of_a_body(serve, secure, field):
+    behind_tls, authority = secure
+    server = await serve(behind_tls(answers(ok(b"secret"))))
+
+    async def odd(peer):
+        target = (await peer.request()).split()[1]
+        await tunnel(peer, target, told=b"HTTP/1.1 204 Fine\r\n%b\r\n\r\n" % field)
+
+    proxy = await serve(odd)
+    async with CurlTransport(tls_verify=authority) as transport:
+        response = await get(transport, f"https://site.test:{server.port}/", extensions=through(proxy))
+    assert response.content == b"secret"
+
+
 @pytest.mark.parametrize("http3", [False, True])
 async def test_a_tunnel_is_not_shared_by_users_of_the_proxy(serve, secure, http3):
     behind_tls, authority = secure
