@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
@@ -13,24 +14,22 @@ import trio
 from crawler.errors import BodyTooLarge, FetchTimeout, RequestError
 from crawler.fetch.cookies import CookieJar
 from crawler.fetch.curl import CurlTransport
-from crawler.fetch.failures import failure, translate, was_sent
+from crawler.fetch.failures import translate
 from crawler.fetch.lean import LeanRequest
 from crawler.fetch.options import accepted_codings
 from crawler.headers import Headers
 from crawler.messages import Request, Response
-from crawler.routes import DIRECT, label
+from crawler.routes import DIRECT
 
 if TYPE_CHECKING:
     from crawler.fetch.auth import Credentials
-    from crawler.fetch.proxies import Proxies, Proxy, Rotation
+    from crawler.fetch.proxies import Proxies
     from crawler.settings import Settings
 
 __all__ = ["Downloader"]
 
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """What a transport raises before bytes have gone out."""
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing (RFC 9110 section 9.2.1)."""
 ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -114,45 +113,14 @@ class Downloader:
         return found if isinstance(found, httpx.Auth) else None
 
     async def _exchange(self, request: Request, on_sent: Callable[[], None], *, resend: bool) -> Response:
-        proxy = request.proxy
-        if proxy is None and self.proxies is not None:
-            rotation = self.proxies.rotation(request.url)
-            if rotation is not None:
-                return await self._by_turns(rotation, request, on_sent, resend=resend)
-        return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend)
+        proxy, proxies = request.proxy, self.proxies
+        rotation = proxies.rotation(request.url) if proxies is not None and proxy is None else None
+        if proxies is None or rotation is None:
+            return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend)
+        from crawler.fetch.detour import by_turns  # noqa: PLC0415 - most crawls need none
 
-    async def _by_turns(
-        self, rotation: Rotation, request: Request, on_sent: Callable[[], None], *, resend: bool
-    ) -> Response:
-        """Through one proxy after the other, until one of them gets an answer or it is not for want of a proxy."""
-        from crawler.fetch.blame import blamed  # noqa: PLC0415 - most crawls need none
-
-        assert self.proxies is not None
-        tried: list[Proxy] = []
-        doubted: list[tuple[Proxy, float, RequestError]] = []
-        while True:
-            began = self._clock()
-            proxy = rotation.choose(began, tried)
-            assert proxy is not None, "one is left, or the last failure would have been raised"
-            self.proxies.requests[proxy.name] += 1
-            try:
-                response = await self._send(request, on_sent, proxy.url, resend=resend)
-            except RequestError as error:
-                whose = blamed(error.__cause__)
-                if whose is None:
-                    raise
-                tried.append(proxy)
-                if whose == "proxy":
-                    self.proxies.failed(proxy, began, self._clock(), error)
-                else:
-                    doubted.append((proxy, began, error))
-                if len(tried) == len(rotation.proxies) or not _may_go_again(error, request):
-                    raise
-                continue
-            proxy.worked(began)
-            for other, then, why in doubted:  # it was not the site, then
-                self.proxies.failed(other, then, self._clock(), why)
-            return response
+        send = partial(self._send, request, on_sent, resend=resend)
+        return await by_turns(proxies, rotation, request, send, self._clock)
 
     async def _send(
         self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool
@@ -165,7 +133,9 @@ class Downloader:
         try:
             answer = await self.transport.handle_async_request(wire)
             if proxy is not None and request.url.startswith("http:"):
-                await _check(answer, wire, proxy)
+                from crawler.fetch.detour import check  # noqa: PLC0415 - most crawls need none
+
+                await check(answer, wire, proxy)
         except NOT_SENT as error:
             sent = True  # nothing to tell
             raise translate(error, request) from error
@@ -260,23 +230,3 @@ def _authorization(auth: tuple[str, str] | str) -> str:
 
 def _lines(fields: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
-
-
-def _may_go_again(error: RequestError, request: Request) -> bool:
-    """Whether another proxy may be asked at once: the site has not got it, or would not mind to get it twice."""
-    cause = error.__cause__
-    return request.method in SAFE or (isinstance(cause, Exception) and not was_sent(cause))
-
-
-async def _check(answer: httpx.Response, wire: httpx.Request, proxy: str) -> None:
-    """Refuses an answer that is a proxy's own."""
-    from crawler.fetch.blame import is_by_proxy  # noqa: PLC0415 - most crawls need none
-
-    whose = is_by_proxy(answer)
-    if whose is None or proxy.startswith("socks"):
-        return
-    await answer.aclose()
-    words = f"the proxy {label(proxy)} answered {answer.status_code}"
-    error = failure(httpx.ProxyError, words, request=wire, sent=whose == "beyond")
-    vars(error)["blame"] = whose
-    raise error
