@@ -7,24 +7,31 @@ import fnmatch
 import functools
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import attrs
 import msgspec
 from msgspec import Meta
 
 from crawler.errors import ConfigError
+from crawler.fields import default_fields, merged
 from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace
+from crawler.routes import routes_of
 
 __all__ = ["Settings", "did_you_mean", "plain"]
 
+T = TypeVar("T")
 WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """What people write for a truth value, beside what msgspec reads."""
 Seconds = Annotated[float, Meta(ge=0)]
 Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
 PRINTABLE = r"^[!-~][ -~]*\Z"
+SECRET = frozenset({"headers", "proxies"})
+"""Settings that may hold passwords and keys, and are not shown."""
+CONVERTED = frozenset({"headers", "pacing", "proxies"})
+"""Settings whose values are checked and brought to one form by functions of their own."""
 
 
 def did_you_mean(name: str, known: typing.Iterable[str], *, form: str = "{}", cutoff: float = 0.6) -> str:
@@ -81,6 +88,14 @@ class Settings:
     """Share of the delay that is added to it at random, 0 to 1."""
     pacing: dict[str, Pace] = attrs.field(factory=dict, converter=_pacing)
     """Glob of hosts (``"*.example.com"``, ``"example.com:8080"``) to `Pace`; the first glob that matches counts."""
+    headers: dict[str, str] = attrs.field(factory=dict, converter=default_fields, repr=False)
+    """Fields that every request carries, in this order: name to value, such as ``{"Accept-Language": "de"}``. They and
+    those of a request take the place of ``Accept`` and ``Accept-Encoding``; an empty value leaves a field out."""
+    proxies: dict[str, tuple[str, ...]] = attrs.field(factory=dict, converter=routes_of, repr=False)
+    """One proxy, a list that is used in turn, or glob of hosts to either: ``http``, ``https``, ``socks5``, ``socks5h``
+    URLs, or ``"direct"``. The first glob that matches counts; what matches none goes as `proxy_env` says."""
+    proxy_env: bool = True
+    """Whether the environment is asked for a proxy: ``http_proxy``, ``https_proxy``, ``all_proxy``, ``no_proxy``."""
     obey_robots: bool = True
     """Whether robots.txt (RFC 9309) is fetched and obeyed."""
     connect_timeout: Seconds = 10.0
@@ -143,7 +158,7 @@ class Settings:
             return self
 
     def __attrs_post_init__(self) -> None:
-        for name in self._given - {"pacing"}:
+        for name in self._given - CONVERTED:
             try:
                 value = msgspec.convert(getattr(self, name), _types()[name])
             except msgspec.ValidationError as error:
@@ -152,7 +167,7 @@ class Settings:
 
     @classmethod
     def from_strings(cls, pairs: Mapping[str, str]) -> Self:
-        """Settings from text, as a command line or an environment has them; `pacing` is written as JSON.
+        """Settings from text, as a command line or an environment has them; mappings are written as JSON.
 
         Raises:
             ConfigError: an unknown name, or text that cannot be read as the setting's type.
@@ -162,15 +177,17 @@ class Settings:
             if name not in NAMES:
                 raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
             try:
-                if name == "pacing":
-                    values[name] = msgspec.json.decode(text)
+                if name in CONVERTED:
+                    bare = name == "proxies" and not text.startswith(("[", "{"))  # one URL, as it is
+                    values[name] = text if bare else msgspec.json.decode(text)
                 else:
                     hint = _types()[name]
                     nothing = text.lower() == "none" and type(None) in typing.get_args(hint)
                     word = WORDS.get(text.lower(), text) if hint is bool else text
                     values[name] = None if nothing else msgspec.convert(word, hint, strict=False)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
-                raise ConfigError(f"setting {name}: {_expected(name, error)}, got {text!r}") from None
+                got = "" if name in SECRET else f", got {text!r}"
+                raise ConfigError(f"setting {name}: {_expected(name, error)}{got}") from None
         return cls(**values)
 
     @property
@@ -184,6 +201,10 @@ class Settings:
         values = self.given | over.given
         if "pacing" in self._given and "pacing" in over._given:
             values["pacing"] = over.pacing | {g: p for g, p in self.pacing.items() if g not in over.pacing}
+        if "proxies" in self._given and "proxies" in over._given:
+            values["proxies"] = over.proxies | {g: p for g, p in self.proxies.items() if g not in over.proxies}
+        if "headers" in self._given and "headers" in over._given:
+            values["headers"] = merged(self.headers, over.headers)
         return Settings(**values)
 
     def pace(self, authority: str) -> Pace:
@@ -192,15 +213,27 @@ class Settings:
         Parameters:
             authority: host, or host and port, of the lane.
         """
-        authority = authority.lower()
-        host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
-        found = (pace for glob, pace in self.pacing.items() if _matches(glob.lower(), authority, host))
-        pace = next(found, Pace())
+        pace = _first(self.pacing, authority) or Pace()
         slowly = self.slow_start
         if slowly is None:
             slowly = pace.concurrency is None and "per_domain" not in self._given
         usual = Pace(concurrency=self.per_domain, delay=self.delay, jitter=self.jitter, slow_start=slowly)
         return pace.over(usual)
+
+    def route(self, authority: str) -> tuple[str, ...]:
+        """The proxies that a host is reached by in turn; empty: nothing is said.
+
+        Parameters:
+            authority: host, or host and port.
+        """
+        return _first(self.proxies, authority) or ()
+
+
+def _first(globs: Mapping[str, T], authority: str) -> T | None:
+    """What the first glob that matches a host, or host and port, stands for."""
+    authority = authority.lower()
+    host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
+    return next((value for glob, value in globs.items() if _matches(glob.lower(), authority, host)), None)
 
 
 def _matches(glob: str, authority: str, host: str) -> bool:
@@ -224,7 +257,7 @@ def plain(error: Exception) -> str:
 
 def _expected(name: str, error: Exception) -> str:
     """What a setting takes: its choices if it has some, else msgspec's words."""
-    choices = typing.get_args(_types()[name]) if name != "pacing" else ()
+    choices = typing.get_args(_types()[name]) if name not in CONVERTED else ()
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"expected {' or '.join(choices)}"
     return plain(error)

@@ -24,6 +24,8 @@ GIVEN = st.fixed_dictionaries(
         "max_pages": st.none() | st.integers(1, 99),
         "user_agent": st.sampled_from(["a/1", "b"]),
         "obey_robots": st.booleans(),
+        "headers": st.dictionaries(st.sampled_from(["A", "b", "B2"]), st.sampled_from(["1", "2"]), max_size=3),
+        "proxies": st.dictionaries(st.sampled_from(["a", "*"]), st.sampled_from(["http://p", "direct"]), max_size=2),
         "pacing": st.dictionaries(
             st.sampled_from(["a", "b", "*"]), st.builds(Pace, burst=st.integers(1, 9)), max_size=3
         ),
@@ -60,6 +62,9 @@ def test_every_setting_has_a_default():
         ("delay", False, "expected float, got bool"),
         ("jitter", 1.01, "expected float <= 1.0"),
         ("jitter", -0.01, "expected float >= 0.0"),
+        ("headers", 5, "expected a mapping of names to values, got 5"),
+        ("proxies", 5, "expected a URL, a list of them, or a mapping of globs to them, got 5"),
+        ("proxy_env", "no", "expected bool, got"),
         ("obey_robots", 1, "expected bool, got int"),
         ("obey_robots", "no", "expected bool, got"),
         ("connect_timeout", -1, "expected float >= 0.0"),
@@ -200,7 +205,25 @@ def test_layers_can_be_merged_in_any_grouping(one, two, three):
     a, b, c = Settings(**one), Settings(**two), Settings(**three)
     assert (a | b) | c == a | (b | c)
     assert list(((a | b) | c).pacing) == list((a | (b | c)).pacing)
+    assert list(((a | b) | c).headers.items()) == list((a | (b | c)).headers.items())
+    assert list(((a | b) | c).proxies) == list((a | (b | c)).proxies)
     assert a | Settings() == Settings() | a == a
+
+
+def test_headers_go_over_name_by_name_at_their_place():
+    base = Settings(headers={"Accept-Language": "de", "DNT": "1"})
+    over = Settings(headers={"X-A": None, "accept-language": "en"})
+    assert list((base | over).headers.items()) == [("accept-language", "en"), ("DNT", "1"), ("X-A", "")]
+    assert (base | Settings()).headers == base.headers
+
+
+def test_proxies_go_over_glob_by_glob_and_are_asked_first():
+    base = Settings(proxies={"a.test": "http://p:1", "*": ["http://p:2", "http://p:3"]})
+    merged = base | Settings(proxies={"*.test": "direct", "*": "http://p:4"})
+    assert list(merged.proxies.items()) == [
+        ("*.test", ("direct",)), ("*", ("http://p:4",)), ("a.test", ("http://p:1",)),
+    ]  # fmt: skip
+    assert (base | Settings(proxies="direct")).proxies["*"] == ("direct",)
 
 
 # ---- text ------------------------------------------------------------------------------------------------------------
@@ -244,6 +267,90 @@ def test_text_that_is_no_value_is_refused_by_name(name, text, words):
     with pytest.raises(ConfigError) as caught:
         Settings.from_strings({name: text})
     assert str(caught.value).startswith(f"setting {name}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"A B": "c"}, "not a field name: 'A B'"),
+        ({5: "c"}, "not a field name: 5"),
+        ({"A": "b\r\nC: d"}, "not a value for A: 'b\\r\\nC: d'"),
+        ({"A": "\0"}, "not a value for A: '\\x00'"),
+        ({"A": 5}, "not a value for A: 5"),
+        ({"X": "1", "x": "2"}, "x is given twice"),
+        ({"user-AGENT": "x"}, "user-AGENT is no default field: it is the setting user_agent"),
+        ({"Authorization": "Bearer x"}, "Authorization is no default field: it would go to every site; Spider.auth"),
+        ({"Cookie": "a=b"}, "Cookie is no default field: it would go to every site"),
+        ({"Host": "a"}, "Host is no default field"),
+        ([("A", "b")], "expected a mapping of names to values, got [('A', 'b')]"),
+    ],
+)
+def test_wrong_headers_are_refused_by_name(value, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings(headers=value)
+    assert str(caught.value).startswith(f"setting headers: {words}")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("p.test:3128", "not the URL of an http, https, socks5 or socks5h proxy: 'p.test:3128'"),
+        ("ftp://p.test", "not the URL of an http, https, socks5 or socks5h proxy: 'ftp://p.test'"),
+        ("http://", "not the URL of an"),
+        ("http://p.test:0x", "not the URL of an"),
+        (
+            "http://me:secret@p.test:99999",
+            "not the URL of an http, https, socks5 or socks5h proxy: 'http://***@p.test:99999'",
+        ),
+        ("http://p.test/path", "not the URL of an"),
+        ("http://p.test\r\nX", "not the URL of an"),
+        (["http://p.test", 5], "expected a URL, a list of them, or direct, not 5"),
+        ({"*.test": []}, "*.test: expected a URL, a list of them, or direct, not []"),
+        ({"*.test": None}, "*.test: expected a URL, a list of them, or direct, not None"),
+        ({"*.test": "nowhere"}, "*.test: not the URL of an"),
+        ({"https://a.test": "direct"}, "a glob is of hosts, not of URLs: 'https://a.test'"),
+        ({5: "direct"}, "a glob of hosts must be text, not 5"),
+    ],
+)
+def test_wrong_proxies_are_refused_and_no_password_is_shown(value, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings(proxies=value)
+    assert str(caught.value).startswith(f"setting proxies: {words}")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_password_is_not_shown_with_the_settings_nor_in_what_is_wrong_with_them():
+    assert "secret" not in repr(Settings(proxies="http://me:secret@p.test"))
+    for name, text in [("proxies", '["http://me:secret@p.test"'), ("headers", '{"X-Key": "secret"')]:
+        with pytest.raises(ConfigError, match=f"^setting {name}: input data was truncated$"):
+            Settings.from_strings({name: text})
+    with pytest.raises(ConfigError, match=r"//\*\*\*@p\.test") as caught:
+        Settings(proxies={"http://me:secret@p.test"})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "proxies"),
+    [
+        ("http://p.test:1", {"*": ("http://p.test:1",)}),
+        ("direct", {"*": ("direct",)}),
+        ("", {}),
+        ('["http://p.test:1", "socks5://[::1]"]', {"*": ("http://p.test:1", "socks5://[::1]")}),
+        ('{"*.test": "direct", "*": ["http://p.test:1", "http://p.test:1"]}',
+         {"*.test": ("direct",), "*": ("http://p.test:1",)}),
+    ],
+)  # fmt: skip
+def test_proxies_as_text(text, proxies):
+    assert Settings.from_strings({"proxies": text}).proxies == proxies
+    again = Settings.from_strings({"proxies": text})
+    assert Settings(**again.given) == again
+
+
+def test_headers_as_text():
+    assert Settings.from_strings({"headers": '{"DNT": "1", "Accept": null}'}).headers == {"DNT": "1", "Accept": ""}
+    for text in ("DNT: 1", '"a"'):
+        with pytest.raises(ConfigError, match="^setting headers: "):
+            Settings.from_strings({"headers": text})
 
 
 # ---- pace ------------------------------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from crawler.engine.mark import Mark
 from crawler.engine.retries import is_transient
 from crawler.errors import BadStatus, HookError, RequestError
 from crawler.fetch.downloader import Downloader
@@ -18,6 +19,7 @@ __all__ = ["Attempts"]
 log = logging.getLogger("crawler.engine")
 
 Answer = Response | Retry | Drop
+Network = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Attempts:
@@ -47,27 +49,42 @@ class Attempts:
                 return response
         return None
 
-    async def send(self, request: Request, attempt: int, on_sent: Callable[[float], None], *, paced: bool) -> Answer:
+    async def send(self, request: Request, attempt: int, on_sent: Mark, *, paced: bool) -> Answer:
         """One attempt through the `fetch` hooks.
 
         Parameters:
             request: what to ask.
             attempt: its number, from 1.
-            on_sent: called once when bytes may have gone out, with the time at which they did.
+            on_sent: called when bytes may have gone out, with the time at which they did.
             paced: whether its lane has a pace to keep.
 
         Raises:
             RequestError: there was no answer.
         """
 
-        async def network(request: Request) -> Response:
+        async def exchange(request: Request) -> Response:
             return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced)
 
+        network: Network = exchange
+        if self._downloader.credentials is not None:
+            network = self._knowing_who_asks(exchange, on_sent)
         if not self._table.fetch:
             return await network(request)
         return await self._through(0, request, network)
 
-    async def _through(self, index: int, request: Request, network: Callable[[Request], Awaitable[Response]]) -> Answer:
+    def _knowing_who_asks(self, exchange: Network, on_sent: Mark) -> Network:
+        """The way to the network, where authentication may take several exchanges."""
+        from crawler.fetch.auth import authenticated  # noqa: PLC0415 - few crawls need it
+
+        async def network(request: Request) -> Response:
+            auth = self._downloader.flow(request)
+            if auth is None:
+                return await exchange(request)
+            return await authenticated(auth, request, exchange, on_sent.turn)
+
+        return network
+
+    async def _through(self, index: int, request: Request, network: Network) -> Answer:
         if index == len(self._table.fetch):
             return await network(request)
         hook = self._table.fetch[index]

@@ -117,17 +117,31 @@ class Inline:
                     lane.throttle.enter()
                 if not ticket.holds:
                     raise self._too_late(0.0, lane, request)
-            while (wait := self._wait(lane, request)) > 0:
-                self._must_fit(wait, give_up_at - trio.current_time(), lane, request)
-                with trio.move_on_at(min(give_up_at, trio.current_time() + wait)):
-                    await crawl.frontier.changed.wait()
-                if trio.current_time() >= give_up_at and self._wait(lane, request) > 0:
-                    raise self._too_late(wait, lane, request)
-            ticket.now = crawl.clock()
-            crawl.frontier.starts.stamp(ticket)
+            await self.start(ticket, request, give_up_at)
             return await self._send(ticket, request, attempt)
         finally:
             crawl.frontier.settle(ticket)
+
+    async def start(self, ticket: Ticket, request: Request, give_up_at: float = math.inf) -> None:
+        """Waits for the next start of a lane, and takes it.
+
+        Parameters:
+            ticket: who takes it.
+            request: what is to be asked.
+            give_up_at: seconds, on trio's clock: until when it is waited for.
+
+        Raises:
+            WouldExceedDeadline: that, or the deadline of the caller, is too soon.
+        """
+        crawl, lane = self._crawl, ticket.lane
+        while (wait := self._wait(lane, request)) > 0:
+            self._must_fit(wait, give_up_at - trio.current_time(), lane, request)
+            with trio.move_on_at(min(give_up_at, trio.current_time() + wait)):
+                await crawl.frontier.changed.wait()
+            if trio.current_time() >= give_up_at and self._wait(lane, request) > 0:
+                raise self._too_late(wait, lane, request)
+        ticket.now = crawl.clock()
+        crawl.frontier.starts.stamp(ticket)
 
     def _wait(self, lane: Lane, request: Request) -> float:
         """Seconds until a request may start as far as limits go; infinite: something has to come back first."""

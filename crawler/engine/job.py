@@ -15,6 +15,8 @@ __all__ = ["Job", "identity"]
 
 MEANING: Final = ("obey_robots", "max_depth", "max_redirects", "follow_refresh", "max_body")
 """Settings that decide what belongs to a crawl; the others may change from run to run."""
+NO_ARGUMENTS: Final = frozenset({"auth", "crawl", "plugins", "position", "resumes", "settings", "state"})
+"""Attributes of spiders that do not tell one crawl from another, or are secret."""
 
 
 @attrs.frozen
@@ -31,7 +33,7 @@ def identity(spider: Spider, settings: Settings) -> dict[str, Any]:
     """What a crawl is, as JSON values: its spider, the arguments of it, and the settings that change its meaning."""
     arguments: dict[str, Any] = {}
     for name, value in vars(spider).items():
-        if name.startswith("_") or name in ("crawl", "state", "resumes", "position", "settings", "plugins"):
+        if name.startswith("_") or name in NO_ARGUMENTS:
             continue
         plain = list(value) if isinstance(value, tuple) else value
         if survives(plain):  # else it is an object of the spider's own, no argument

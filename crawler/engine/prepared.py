@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -30,8 +31,13 @@ from crawler.store import MemoryStore, Store
 if TYPE_CHECKING:
     import httpx
 
+    from crawler.fetch.auth import Credentials
+    from crawler.fetch.proxies import Proxies
+
 __all__ = ["Prepared"]
 
+VARIABLES: Final = frozenset({"all_proxy", "http_proxy", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
+"""What names a proxy in the environment."""
 log = logging.getLogger("crawler.engine")
 
 
@@ -54,6 +60,24 @@ def _check_start(spider: Spider) -> None:
             urls.normal(url)
         except ValueError as error:
             raise ConfigError(f"start_urls of {name}: {error}") from None
+
+
+def _proxies(settings: Settings) -> Proxies | None:
+    """The proxies that settings and environment name."""
+    if not settings.proxies and not (settings.proxy_env and VARIABLES & os.environ.keys()):
+        return None
+    from crawler.fetch.proxies import Proxies  # noqa: PLC0415 - most crawls need none
+
+    return Proxies.of(settings, os.environ)
+
+
+def _credentials(spider: Spider) -> Credentials | None:
+    """What the spider gives to origins."""
+    if not spider.auth:
+        return None
+    from crawler.fetch.auth import Credentials  # noqa: PLC0415 - most crawls need none
+
+    return Credentials(spider.auth)
 
 
 class Prepared:
@@ -89,6 +113,8 @@ class Prepared:
         self.spider = spider
         self.plugins: list[Plugin] = [spider, *spider.plugins, *plugins, *sinks]
         self.table = HookTable.build(self.plugins)
+        self.proxies = _proxies(self.settings)
+        self.credentials = _credentials(spider)
         self.running: RunningCrawl | None = None
 
     async def run(self, transport: httpx.AsyncBaseTransport | None = None) -> Report:
@@ -116,6 +142,7 @@ class Prepared:
                     spider=self.spider.name,
                     stopped_by_limit=running.shutdown.by_limit,
                     interrupted=running.shutdown.interrupted,
+                    proxies={} if self.proxies is None else self.proxies.report(),
                 )
         except ExceptionGroup as group:
             leaf = _first(group)
@@ -161,7 +188,16 @@ class Prepared:
             )
         kept = await store.kept()
         self.running = RunningCrawl(
-            self.spider, self.plugins, self.table, self.settings, store, transport, kept=kept, limits=self.limits
+            self.spider,
+            self.plugins,
+            self.table,
+            self.settings,
+            store,
+            transport,
+            kept=kept,
+            limits=self.limits,
+            proxies=self.proxies,
+            credentials=self.credentials,
         )
         return self.running
 

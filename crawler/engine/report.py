@@ -61,6 +61,8 @@ class Report:
     """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
     redirects: int = 0
     """Answers that led elsewhere, whether that was new and in scope or not."""
+    proxies: dict[str, dict[str, int]] = attrs.field(factory=dict)
+    """By proxy, as host and port: `requests` that it was given in this run, and `failures` of its own."""
     earlier: dict[str, int] = attrs.field(factory=dict)
     """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
     stopped_by_limit: bool = False

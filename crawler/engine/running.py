@@ -18,6 +18,7 @@ from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.handlers import Handlers
 from crawler.engine.inline import Inline, current_ticket
+from crawler.engine.mark import Mark
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsAsker
 from crawler.engine.shutdown import Shutdown
@@ -45,6 +46,9 @@ from crawler.store import CookieChange, Kept, Observations, Store
 if TYPE_CHECKING:
     import httpx
 
+    from crawler.fetch.auth import Credentials
+    from crawler.fetch.proxies import Proxies
+
 __all__ = ["RunningCrawl"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
@@ -69,6 +73,8 @@ class RunningCrawl:
         clock: the clock to go by, where several crawls share one.
         kept: what the store has kept of an earlier run.
         limits: throttles that are shared with other crawls and clients.
+        proxies: which proxies requests go through; `None`: there are none.
+        credentials: what the origins are given; `None`: nothing but what requests say.
     """
 
     def __init__(
@@ -82,6 +88,8 @@ class RunningCrawl:
         clock: Clock | None = None,
         kept: Kept = Kept(),  # noqa: B008 - frozen
         limits: Limits | None = None,
+        proxies: Proxies | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.spider = spider
         self.plugins = tuple(plugins)
@@ -97,7 +105,7 @@ class RunningCrawl:
         chance = random.Random()
         self.retries = RetryPolicy(settings, chance)
         """Whether and when a request is made again."""
-        self.downloader = Downloader(transport, settings, self.clock)
+        self.downloader = Downloader(transport, settings, self.clock, proxies, credentials)
         self.attempts = Attempts(self.downloader, table, self.clock)
         states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]
         if "stats" in kept.notes:
@@ -206,13 +214,9 @@ class RunningCrawl:
             return None
         return refreshed(response, within=within, most=self.settings.max_redirects)
 
-    def sent_mark(self, ticket: Ticket) -> Callable[[float], None]:
+    def sent_mark(self, ticket: Ticket) -> Mark:
         """What is to be called when the bytes of a request may have gone out."""
-
-        def sent(at: float) -> None:
-            ticket.sent, ticket.sent_at = True, self.clock.from_trio(at)
-
-        return sent
+        return Mark(self, ticket)
 
     def attempted(
         self, ticket: Ticket, request: Request, response: Response | None, error: RequestError | None

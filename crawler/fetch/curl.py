@@ -26,9 +26,10 @@ from trio.lowlevel import enable_ki_protection
 from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
 from crawler.fetch.lean import Target, target_of
-from crawler.fetch.options import PROXY_PORTS, Options, proxy_of
+from crawler.fetch.options import Options, proxy_of
 from crawler.fetch.poller import Poller, Ready, open_poller
 from crawler.fetch.resolve import Resolver, Resolves
+from crawler.routes import PROXY_PORTS
 
 __all__ = ["CurlTransport", "TransportStatistics"]
 
@@ -58,8 +59,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     ``http``, ``https``, ``socks5``, ``socks5h``) and ``on_sent`` (a function, called when sending begins). The
     response's extensions are ``http_version``, ``reason_phrase``, ``wire_headers`` (list of name and value as they were
     received, while ``headers`` describes the decoded body) and ``primary_ip``. Its exceptions carry ``request`` and
-    ``sent``: whether any of it may have reached the server; and ``stale``, where it was a kept connection that the
-    server had closed.
+    ``sent``: whether any of it may have reached the server; ``stale``, where it was a kept connection that the server
+    had closed; and ``blame``, where it was sent through a proxy (`crawler.fetch.blame`).
 
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
     as no byte of an answer has come; whatever the method, as browsers do. A request's body is read into memory first.
@@ -130,8 +131,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
         try:
             self._start(exchange, await self._addresses(exchange, target))
             return await exchange.response()
-        except BaseException:
+        except BaseException as error:
             exchange.close()
+            if exchange.proxy is not None and isinstance(error, httpx.RequestError):
+                vars(error).setdefault("blame", exchange.blame)
             raise
 
     async def aclose(self) -> None:
@@ -154,11 +157,15 @@ class CurlTransport(httpx.AsyncBaseTransport):
             try:
                 addresses = await self._resolver.resolve(host, port)
             except OSError as error:
-                kind: type[httpx.RequestError] = httpx.ConnectError if proxy is None else httpx.ProxyError
+                of_site = proxy is None or host == target.host
+                kind: type[httpx.RequestError] = httpx.ConnectError if of_site else httpx.ProxyError
                 if isinstance(error, TimeoutError):
                     kind = httpx.ConnectTimeout
                 words = f"no address of {host}: {error.strerror or error}"
-                raise failure(kind, words, request=exchange.request, sent=False) from error
+                failed = failure(kind, words, request=exchange.request, sent=False)
+                if proxy is not None:  # of whom no address is to be had
+                    vars(failed)["blame"] = None if of_site else "proxy"
+                raise failed from error
             if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
                 entries.append(f"+{host}:{port}:{listed}")
@@ -278,6 +285,11 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._end_all(httpx.TransportError, f"the HTTP engine failed: {self._fault!r}")
 
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
+        exchange = self._transfers[curl]
+        if code != pycurl.E_OK and exchange.proxy is not None and not exchange.sent:
+            from crawler.fetch.blame import blame  # noqa: PLC0415 - only of use with proxies
+
+            exchange.blame = blame(curl, code, exchange.proxy)
         self._release(curl).end(code, words, os_errno)
 
     @enable_ki_protection

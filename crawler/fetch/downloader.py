@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
@@ -15,15 +16,19 @@ from crawler.fetch.cookies import CookieJar
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
 from crawler.fetch.lean import LeanRequest
+from crawler.fetch.options import accepted_codings
 from crawler.headers import Headers
 from crawler.messages import Request, Response
+from crawler.routes import DIRECT
 
 if TYPE_CHECKING:
+    from crawler.fetch.auth import Credentials
+    from crawler.fetch.proxies import Proxies
     from crawler.settings import Settings
 
 __all__ = ["Downloader"]
 
-NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """What a transport raises before bytes have gone out."""
 ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -35,6 +40,8 @@ class Downloader:
         transport: any httpx transport.
         settings: user agent, deadlines and caps.
         clock: gives seconds since the epoch.
+        proxies: which proxies requests go through; `None`: there are none but those that requests name.
+        credentials: what origins are given; `None`: nothing but what requests say.
     """
 
     def __init__(
@@ -42,13 +49,21 @@ class Downloader:
         transport: httpx.AsyncBaseTransport,
         settings: Settings,
         clock: Callable[[], float],
+        proxies: Proxies | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.transport = transport
         self.settings = settings
+        self.proxies = proxies
+        self.credentials = credentials
         self.cookies = CookieJar()
         self._clock = clock
         self._is_curl = isinstance(transport, CurlTransport)
-        self._default_fields = [("User-Agent", settings.user_agent), ("Accept", ACCEPT)]
+        usual = {"User-Agent": settings.user_agent, "Accept": ACCEPT}
+        if self._is_curl:
+            usual["Accept-Encoding"] = accepted_codings()
+        self._usual = _over(usual.items(), Headers(settings.headers))
+        self._usual_lines = _lines(self._usual)
 
     async def fetch(
         self,
@@ -90,14 +105,37 @@ class Downloader:
         answer.elapsed = trio.current_time() - started
         return answer
 
+    def flow(self, request: Request) -> httpx.Auth | None:
+        """Authentication that may take several exchanges, if that is what the origin of a request is given."""
+        if self.credentials is None or request.auth is not None or "authorization" in request.headers:
+            return None
+        found = self.credentials.of(request.url)
+        return found if isinstance(found, httpx.Auth) else None
+
     async def _exchange(self, request: Request, on_sent: Callable[[], None], *, resend: bool) -> Response:
+        proxy, proxies = request.proxy, self.proxies
+        rotation = proxies.rotation(request.url) if proxies is not None and proxy is None else None
+        if proxies is None or rotation is None:
+            return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend)
+        from crawler.fetch.detour import by_turns  # noqa: PLC0415 - most crawls need none
+
+        send = partial(self._send, request, on_sent, resend=resend)
+        return await by_turns(proxies, rotation, request, send, self._clock)
+
+    async def _send(
+        self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool
+    ) -> Response:
         try:
-            wire = self._wire(request, on_sent, resend=resend)
+            wire = self._wire(request, on_sent, proxy, resend=resend)
         except Exception as error:
             raise translate(error, request) from error
         sent = self._is_curl
         try:
             answer = await self.transport.handle_async_request(wire)
+            if proxy is not None and request.url.startswith("http:"):
+                from crawler.fetch.detour import check  # noqa: PLC0415 - most crawls need none
+
+                await check(answer, wire, proxy)
         except NOT_SENT as error:
             sent = True  # nothing to tell
             raise translate(error, request) from error
@@ -123,17 +161,18 @@ class Downloader:
         response.first_byte = head_at
         return response
 
-    def _wire(self, request: Request, on_sent: Callable[[], None], *, resend: bool) -> httpx.Request:
+    def _wire(self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool) -> httpx.Request:
         """The request as the transport takes it."""
-        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._fields(request)]
-        extensions: dict[str, Any] = {"proxy": request.proxy} if request.proxy else {}
+        fields = self._fields(request)
+        lines = self._usual_lines if fields is self._usual else _lines(fields)
+        extensions: dict[str, Any] = {"proxy": proxy} if proxy else {}
         if not self._is_curl:
             content = request.body or None
-            return httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
+            return httpx.Request(request.method, request.url, headers=lines, content=content, extensions=extensions)
         extensions["on_sent"] = on_sent
         if not resend:
             extensions["resend"] = False
-        return LeanRequest(request.method, request.url, fields, request.body, extensions)
+        return LeanRequest(request.method, request.url, lines, request.body, extensions)
 
     async def _read(self, answer: httpx.Response, request: Request) -> bytes:
         """The decoded body, as far as it is allowed."""
@@ -160,27 +199,40 @@ class Downloader:
         return aclosing(cast("AsyncGenerator[bytes, None]", answer.aiter_bytes()))
 
     def _fields(self, request: Request) -> list[tuple[str, str]]:
-        """The header fields in order: the user's own take the place of ours."""
-        fields = self._default_fields
-        if request.headers.pairs:
-            own = request.headers
-            fields = [pair for pair in fields if pair[0] not in own]
-            fields = [*fields, *own.pairs]
-        if request.auth is not None and "authorization" not in request.headers:
-            token = base64.b64encode(":".join(request.auth).encode()).decode()
-            fields = [*fields, ("Authorization", f"Basic {token}")]
-        cookies = self._cookies(request)
+        """The header fields in order: the user's own take the place of ours, an empty one is left out."""
+        fields, own = self._usual, request.headers
+        if own.pairs:
+            fields = _over(fields, own)
+        auth = request.auth
+        if auth is None and self.credentials is not None:
+            found = self.credentials.of(request.url)
+            auth = None if isinstance(found, httpx.Auth) else found
+        if auth is not None and "authorization" not in own:
+            fields = [*fields, ("Authorization", _authorization(auth))]
+        cookies = "" if "cookie" in own else self._cookies(request)
         return [*fields, ("Cookie", cookies)] if cookies else fields
 
     def _cookies(self, request: Request) -> str:
         """The cookies of the session and those of the request, which go instead of the former where names are the same.
 
-        Empty if there are none, or if the request has a ``Cookie`` field of its own: that is sent as it is.
+        A request with a ``Cookie`` field of its own has that sent as it is.
         """
         given = request.cookies
-        if request.headers.pairs and "cookie" in request.headers:
-            return ""
         kept = self.cookies.header(request.session, request.url, self._clock(), without=given)
         if not given:
             return kept
         return "; ".join(([kept] if kept else []) + [f"{name}={value}" for name, value in given.items()])
+
+
+def _over(fields: Iterable[tuple[str, str]], own: Headers) -> list[tuple[str, str]]:
+    """Those fields that `own` does not name, then `own` as it is; without those that are empty."""
+    return [pair for pair in (*(pair for pair in fields if pair[0] not in own), *own.pairs) if pair[1]]
+
+
+def _authorization(auth: tuple[str, str] | str) -> str:
+    """The value of ``Authorization``: basic authentication in UTF-8 (RFC 7617 section 2.1), or the text as it is."""
+    return auth if isinstance(auth, str) else f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}"
+
+
+def _lines(fields: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]

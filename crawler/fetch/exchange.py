@@ -59,6 +59,7 @@ class Exchange(httpx.AsyncByteStream):
         self.decode = True  # whether libcurl decodes the body
         self.curl: Any = None  # libcurl's handle, while it has one
         self.plain = True  # nothing was set in it that the next request would not set anew
+        self.blame: str | None = None  # whose fault it is that a proxy did not help
         self.sent = False  # there is a connection, and the request goes out
         extensions = request.extensions
         timeout = extensions.get("timeout")

@@ -267,7 +267,8 @@ def curl_failure(
         kind, retryable = httpx.RemoteProtocolError, None
     elif proxy is not None and not (sent or os_errno) and code in (pycurl.E_COULDNT_CONNECT, pycurl.E_RECV_ERROR):
         kind = httpx.ProxyError  # it was reached, and declined
-    peer = _authority(request.url) if proxy is None else f"the proxy {_authority(proxy)}"
+    tls = code in _TLS and proxy is not None and proxy.scheme != "https"  # through the proxy, with the site
+    peer = _authority(request.url) if proxy is None or tls else f"the proxy {_authority(proxy)}"
     return failure(kind, _describe(code, words, peer, os_errno), request=request, sent=sent, retryable=retryable)
 
 

@@ -15,11 +15,10 @@ import pycurl
 from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
 from crawler.fetch.lean import LeanRequest
+from crawler.routes import PROXY_PORTS
 
-__all__ = ["PROXY_PORTS", "Options", "proxy_of"]
+__all__ = ["Options", "accepted_codings", "proxy_of"]
 
-PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-"""Kinds of proxies, and where they listen if nothing is said."""
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """What a method and the name of a header field are made of (RFC 9110 section 5.6.2)."""
 LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
@@ -29,6 +28,8 @@ CODINGS: Final = (
     (pycurl.VERSION_ZSTD, {b"zstd"}),
 )
 """Content codings, by what libcurl was built with."""
+NAMES: Final = ("gzip", "deflate", "br", "zstd")
+"""Content codings in the order in which browsers ask for them."""
 UNASKED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl would add on its own, and how to tell it not to."""
 
@@ -53,6 +54,7 @@ class Options:
         setopt(pycurl.HTTP09_ALLOWED, 0)
         setopt(pycurl.PIPEWAIT, 0)  # else, where HTTP/2 is not spoken, each request waits for the one before it
         setopt(pycurl.PATH_AS_IS, 1)
+        setopt(pycurl.USERAGENT, "")  # else pycurl names itself, to proxies too
         setopt(pycurl.ACCEPT_ENCODING, "")  # all that it can decode
         setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self.connect_timeout))
         setopt(pycurl.DNS_CACHE_TIMEOUT, 5)  # every request brings its addresses; all entries are looked through often
@@ -83,12 +85,13 @@ class Options:
             ValueError: it is no request that can be sent; the message says why.
         """
         request = exchange.request
+        lean = isinstance(request, LeanRequest)
         if isinstance(request, LeanRequest):
             fields, address = request.fields, request.address.encode("ascii")
         else:
             url = request.url
             fields, address = request.headers.raw, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
-        lines, decode = _header_lines(tuple(fields), len(exchange.body))
+        lines, decode = _header_lines(tuple(fields), len(exchange.body), lean)
         setopt = curl.setopt
         setopt(pycurl.URL, address)
         setopt(pycurl.HTTPHEADER, lines)
@@ -107,6 +110,8 @@ class Options:
         if exchange.proxy is not None:
             setopt(pycurl.PROXY, str(exchange.proxy))
             setopt(pycurl.PROXYPORT, exchange.proxy.port or PROXY_PORTS[exchange.proxy.scheme])
+            if self.http3:  # else each proxy is asked for a tunnel of datagrams first
+                setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
             plain = False
         timeout = request.extensions.get("timeout")
         if timeout and timeout.get("connect") not in (None, self.connect_timeout):
@@ -125,7 +130,7 @@ def proxy_of(request: httpx.Request) -> httpx.URL | None:
     if given is None:
         return None
     try:
-        proxy = httpx.URL(given)
+        proxy = _parsed(given) if isinstance(given, str) else httpx.URL(given)
     except (httpx.InvalidURL, TypeError) as error:
         raise failure(httpx.UnsupportedProtocol, f"not a proxy: {error}", request=request, sent=False) from error
     if proxy.scheme not in PROXY_PORTS or not proxy.host:
@@ -134,12 +139,24 @@ def proxy_of(request: httpx.Request) -> httpx.URL | None:
     return proxy
 
 
+@lru_cache(maxsize=1024)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
 @lru_cache(maxsize=1024)  # the pages of a site are asked for with the same fields
-def _header_lines(fields: tuple[tuple[bytes, bytes], ...], body_size: int) -> tuple[tuple[bytes, ...], bool]:
-    """The header lines in their own order and spelling, and whether libcurl decodes all that they say is accepted."""
+def _header_lines(
+    fields: tuple[tuple[bytes, bytes], ...], body_size: int, whole: bool
+) -> tuple[tuple[bytes, ...], bool]:
+    """The header lines in their own order and spelling, and whether libcurl decodes all that they say is accepted.
+
+    If they are not the `whole` of it, libcurl says itself what it accepts.
+    """
     lines = []
     decode = True
     missing = dict(UNASKED)
+    if whole:
+        missing[b"accept-encoding"] = b"Accept-Encoding:"
     for name, padded in fields:
         value = padded.strip(b" \t")
         if not name or name.translate(None, TOKEN):
@@ -179,6 +196,12 @@ def _can_decode(accepted: bytes) -> bool:
     """Whether libcurl decodes all that a request says it accepts; else the body is handed on as it comes."""
     codings = {coding.partition(b";")[0].strip().lower() for coding in accepted.split(b",")}
     return bool(codings - {b"identity"}) and codings <= _codings()
+
+
+def accepted_codings() -> str:
+    """What this libcurl decodes, as ``Accept-Encoding`` has it."""
+    known = _codings()
+    return ", ".join(name for name in NAMES if name.encode() in known)
 
 
 def _codings() -> frozenset[bytes]:

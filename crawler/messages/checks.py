@@ -13,17 +13,16 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
 
+from crawler import routes
+from crawler.fields import TOKEN, VALUE
 from crawler.headers import Headers
 
 Handler: TypeAlias = "str | Callable[..., Any] | None"
 """A method of the spider, or its name."""
 
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-FIELD_VALUE = re.compile(r"[\t -~]*")
 COOKIE_NAME = re.compile(r"[!-:<>-~]+")
 COOKIE_VALUE = re.compile(r"[ -:<-~]*")
 CONTROLS = re.compile(r"[\0-\x1f\x7f]")
-PROXIES = ("http://", "https://", "socks5://", "socks5h://")
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -69,32 +68,46 @@ def above_zero(name: str, value: Any) -> float:
     return value
 
 
-def auth_pair(auth: Any) -> tuple[str, str]:
-    """A user and a password that HTTP's basic authentication can carry."""
-    if isinstance(auth, str) or not isinstance(auth, Sequence) or len(auth) != 2:
-        raise TypeError(f"auth must be a user and a password, not {kind(auth)}")
+def auth_of(auth: Any) -> tuple[str, str] | str:
+    """A user and a password that HTTP's basic authentication can carry, or a scheme and what it wants as one text."""
+    if isinstance(auth, str):
+        scheme, space, rest = auth.partition(" ")
+        if not space or not TOKEN.fullmatch(scheme) or not VALUE.fullmatch(rest) or not rest.strip():
+            raise ValueError("auth: as one text, it is a scheme and a credential, such as 'Bearer TOKEN' (RFC 9110)")
+        return auth
+    if not isinstance(auth, Sequence) or len(auth) != 2:
+        hint = "; its place is Spider.auth" if hasattr(auth, "auth_flow") else ""  # one of httpx survives no JSON
+        raise TypeError(f"auth must be a user and a password, or text such as 'Bearer TOKEN', not {kind(auth)}{hint}")
     user, password = text("auth", auth[0]), text("auth", auth[1])
     if ":" in user or CONTROLS.search(user + password):
         raise ValueError("auth: a user has no colon, and neither part has control characters (RFC 7617)")
     return user, password
 
 
-def proxy_url(proxy: Any) -> str:
-    """The URL of a proxy."""
-    if not text("proxy", proxy).lower().startswith(PROXIES) or CONTROLS.search(proxy):
-        raise ValueError(f"proxy is not the URL of an http, https, socks5 or socks5h proxy: {proxy!r}")
-    return str(proxy)
+def userinfo_of(pair: tuple[str, str] | None) -> tuple[str, str] | None:
+    """A user and a password that stood in a URL; `None` if they cannot be sent: a page may link to anything."""
+    return pair if pair is not None and ":" not in pair[0] and not CONTROLS.search("".join(pair)) else None
+
+
+def proxy_of(proxy: Any) -> str:
+    """The URL of a proxy, or that none is to be used."""
+    if text("proxy", proxy) == routes.DIRECT:
+        return routes.DIRECT
+    try:
+        return routes.proxy_url(proxy)
+    except ValueError as error:
+        raise ValueError(f"proxy is {error}") from None
 
 
 def fields_of(headers: Any) -> Headers:
-    """Header fields that can be sent: their values are visible ASCII, spaces and tabs."""
+    """Header fields that can be sent: their values are visible ASCII, spaces and tabs; `None` is an empty one."""
     given = headers.pairs if isinstance(headers, Headers) else pairs("headers", headers)
     for name, value in given:
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise ValueError(f"headers: not a field name: {name!r}")
-        if not isinstance(value, str) or not FIELD_VALUE.fullmatch(value):
+        if value is not None and (not isinstance(value, str) or not VALUE.fullmatch(value)):
             raise ValueError(f"headers: not a value for {name}: {value!r}")
-    return headers if isinstance(headers, Headers) else Headers(given)
+    return headers if isinstance(headers, Headers) else Headers([(name, value or "") for name, value in given])
 
 
 def cookies_of(cookies: Any) -> dict[str, str]:

@@ -10,6 +10,7 @@ import attrs
 import msgspec
 
 from crawler import urls
+from crawler.fields import TOKEN
 from crawler.headers import Headers
 from crawler.messages import checks
 from crawler.messages.checks import Handler
@@ -31,15 +32,17 @@ class Request:
         errback: method that gets the `Failure` when the callback is not reached.
         method: HTTP method.
         params: query parameters that are added to the URL.
-        headers: header fields beside those of the settings.
+        headers: header fields; they take the place of those of the settings, and an empty value leaves one out.
         body: bytes, or text that is sent as UTF-8.
         json: a value that becomes the body as JSON.
         data: form fields that become the body, urlencoded; a value may be a list.
         cookies: name to value, sent beside those of the session, instead of those with the same names; not kept.
             A ``Cookie`` field in `headers` goes instead of all of them.
         session: name of the cookie session.
-        auth: user and password (RFC 7617); never sent to another origin.
-        proxy: URL of a proxy (``http``, ``https``, ``socks5``, ``socks5h``).
+        auth: user and password (RFC 7617), or a scheme and a credential as one text: ``"Bearer TOKEN"`` (RFC 6750);
+            never sent to another origin.
+        proxy: URL of a proxy (``http``, ``https``, ``socks5``, ``socks5h``), or ``"direct"``; default as
+            `Settings.proxies` says.
         meta: anything JSON that goes along to the response.
         cb_kwargs: keyword arguments of the callback; encoded by msgspec, rebuilt by the callback's annotations.
         priority: higher goes first on its lane.
@@ -65,7 +68,7 @@ class Request:
     body: bytes
     cookies: dict[str, str]
     session: str
-    auth: tuple[str, str] | None
+    auth: tuple[str, str] | str | None
     proxy: str | None
     meta: dict[str, Any]
     cb_kwargs: dict[str, Any]
@@ -91,13 +94,13 @@ class Request:
         errback: Handler = None,
         method: str = "GET",
         params: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        headers: Mapping[str, str | None] | Iterable[tuple[str, str | None]] | None = None,
         body: bytes | str | None = None,
         json: Any = None,
         data: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
         cookies: Mapping[str, str] | None = None,
         session: str = "",
-        auth: tuple[str, str] | None = None,
+        auth: tuple[str, str] | str | None = None,
         proxy: str | None = None,
         meta: Mapping[str, Any] | None = None,
         cb_kwargs: Mapping[str, Any] | None = None,
@@ -114,7 +117,7 @@ class Request:
         url = urls.normal(checks.of(str, "url", url))
         if "@" in url:
             url, userinfo = urls.split_userinfo(url)
-            auth = userinfo if auth is None else auth
+            auth = checks.userinfo_of(userinfo) if auth is None else auth
         if params is not None:
             query = checks.query_of(params)
             url = (
@@ -122,7 +125,7 @@ class Request:
                 if query
                 else url
             )
-        if not checks.TOKEN.fullmatch(checks.of(str, "method", method)):
+        if not TOKEN.fullmatch(checks.of(str, "method", method)):
             raise ValueError(f"method is not an HTTP method: {method!r}")
         fields = NO_FIELDS if headers is None else checks.fields_of(headers)
         content, content_type = checks.content_of(body, json, data)
@@ -137,8 +140,8 @@ class Request:
             content,
             {} if cookies is None else checks.cookies_of(cookies),
             checks.text("session", session),
-            None if auth is None else checks.auth_pair(auth),
-            None if not proxy else checks.proxy_url(proxy),
+            None if auth is None else checks.auth_of(auth),
+            None if not proxy else checks.proxy_of(proxy),
             checks.plain("meta", meta),
             {} if cb_kwargs is None else checks.encoded(cb_kwargs, callback),
             checks.integer("priority", priority, 1 - 2**63),
@@ -234,7 +237,7 @@ class _Stored(msgspec.Struct):
     body: bytes = b""
     cookies: dict[str, str] = {}
     session: str = ""
-    auth: tuple[str, str] | None = None
+    auth: tuple[str, str] | str | None = None
     proxy: str | None = None
     meta: dict[str, Any] = {}
     cb_kwargs: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, get_origin
 
 from crawler.errors import ConfigError
@@ -38,6 +38,10 @@ class Spider(Plugin):
     """What this spider needs; merged along its base classes."""
     plugins: Sequence[Plugin] = ()
     """Plugins that it brings along."""
+    auth: Mapping[str, Any] = {}
+    """What an origin is given with every request, such as ``{"https://api.example": ("user", "password")}``; the value
+    may also be ``"Bearer TOKEN"`` or any `httpx.Auth`. ``https://*.example.com`` stands for all subdomains of a domain.
+    `Request.auth` goes before it."""
 
     def __init__(self, **arguments: Any) -> None:
         declared = self.declared_arguments() if arguments else {}

@@ -54,6 +54,12 @@ REFUSED = [
     (["run", "one.py", "-s", "workers"], "-s wants NAME=VALUE, got 'workers'"),
     (["run", "one.py", "-s", "workers=many"], "setting workers: "),
     (["run", "one.py", "-s", "workers=0"], "setting workers: "),
+    (
+        ["run", "one.py", "-s", "proxies=p.test:3128"],
+        "setting proxies: not the URL of an http, https, socks5 or socks5h",
+    ),
+    (["run", "one.py", "-s", 'proxies=["http://me:x@p.test:y"]'], "'http://***@p.test:y'"),
+    (["run", "one.py", "-s", "headers=DNT: 1"], "setting headers: "),
     (["run", "one.py", "-a", "m=1"], "spider One has no argument 'm'"),
     (["run", "one.py", "-a", "n=x"], "spider One: argument n: "),
     (["run", "one.py", "-a", "n"], "-a wants NAME=VALUE, got 'n'"),

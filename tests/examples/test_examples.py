@@ -217,6 +217,40 @@ def test_state_and_counts(tmp_path):
     assert "longest title: La bibliothèque" in done.stderr
 
 
+def test_authentication(tmp_path):
+    challenge = {"WWW-Authenticate": 'Digest realm="api", nonce="n7", qop="auth", algorithm=SHA-256'}
+
+    def listed(asked: Asked) -> str | Answer:
+        known = asked.headers.get("authorization", "")
+        inside = known.startswith('Digest username="ada", realm="api", nonce="n7", uri="/list"')
+        return json.dumps([f"{files.url}a", f"{files.url}b"]) if inside else Answer(status=401, headers=challenge)
+
+    def file(asked: Asked) -> str | Answer:
+        return "content" if asked.headers.get("authorization") == "Bearer t7" else Answer(status=403)
+
+    with local_site({"/list": listed}) as api, local_site({"/a": file, "/b": file}) as files:
+        where = ("-a", f"api={api.url}", "-a", f"files={files.url}")
+        items = crawl("authentication.py", *where, folder=tmp_path, API_PASSWORD="secret", FILES_TOKEN="t7")
+    assert sorted((item["file"], item["bytes"]) for item in items) == [(f"{files.url}a", 7), (f"{files.url}b", 7)]
+    assert len(api.asked("/list")) == 2
+    assert {asked.headers["authorization"] for asked in files.log} == {"Bearer t7"}
+
+
+def test_proxies(tmp_path):
+    pages = {"": "<title>Shop</title><a href='/a'>a</a>", "a": "<title>A</title>"}
+    with local_site({f"http://shop.test/{path}": page for path, page in pages.items()}) as proxy:
+        address = proxy.url.removeprefix("http://").rstrip("/")
+        items = crawl(
+            "proxies.py", "-a", "start_urls=http://shop.test/", "--report", "report.json",
+            folder=tmp_path, PROXIES=f"http://ada:secret@{address} http://127.0.0.1:1",
+        )  # fmt: skip
+    assert [item["title"] for item in items] == ["Shop", "A"]
+    assert {asked.headers["accept-language"] for asked in proxy.log} == {"de, en;q=0.5"}
+    assert {asked.headers["proxy-authorization"] for asked in proxy.log} == {"Basic YWRhOnNlY3JldA=="}
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["proxies"] == {"127.0.0.1:1": {"requests": 1, "failures": 1}, address: {"requests": 3, "failures": 0}}
+
+
 def test_polite(tmp_path):
     with local_site({"/": "<title>Home</title><a href='/a'>a</a><a href='/b'>b</a>", "/a": "a", "/b": "b"}) as site:
         items = crawl("polite.py", "-a", f"url={site.url}", "-s", "delay=0.2", "-s", "jitter=0", folder=tmp_path)

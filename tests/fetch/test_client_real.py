@@ -5,9 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 import trio
+from support.proxies import http_proxy, socks_proxy
 from support.rawserver import answers, ok
 
-from crawler import client
+from crawler import ConfigError, client
 
 
 def is_idle(http) -> bool:
@@ -108,3 +109,63 @@ async def test_through_a_proxy(serve):
         assert list(http.limits.throttles) == ["http://api.test"]
     assert server.head.startswith(b"GET http://api.test/a HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n" in server.head
+
+
+@pytest.fixture
+async def behind(serve):
+    """A site on loopback by another name, and the ports of an HTTP and of a SOCKS proxy, which want a password."""
+    site = await serve(answers(ok(b"page")))
+    http = await serve(http_proxy(password=b"Basic bWU6c2VjcmV0"))
+    socks = await serve(socks_proxy(password=(b"me", b"secret")))
+    return f"http://api.test:{site.port}/", f"127.0.0.1:{http.port}", f"127.0.0.1:{socks.port}", socks
+
+
+async def test_proxies_in_every_form_that_httpx_takes(behind):
+    url, http, socks, _ = behind
+    for options in (
+        {"proxy": f"http://me:secret@{http}"},
+        {"proxy": httpx.URL(f"http://me:secret@{http}")},
+        {"proxy": httpx.Proxy(f"http://{http}", auth=("me", "secret"))},
+        {"proxy": f"socks5h://me:secret@{socks}"},
+    ):
+        async with client(trust_env=False, **options) as asked:
+            assert (await asked.get(url)).text == "page"
+
+
+async def test_a_name_is_for_the_proxy_to_resolve_but_by_socks5(behind):
+    url, _, socks, server = behind
+    async with client(proxy=f"socks5h://me:secret@{socks}", trust_env=False) as asked:
+        await asked.get(url)
+    assert server.heads == [b"api.test"]
+    async with client(proxy=f"socks5://me:secret@{socks}", trust_env=False, attempts=1) as asked:
+        with pytest.raises(httpx.ConnectError, match="no address of api.test"):
+            await asked.get(url)
+
+
+async def test_a_proxy_for_one_request(behind):
+    url, http, _, _ = behind
+    async with client(trust_env=False) as asked:
+        assert (await asked.get(url, extensions={"proxy": f"http://me:secret@{http}"})).text == "page"
+
+
+async def test_a_proxy_by_pattern(behind, serve):
+    url, http, _, _ = behind
+    direct = await serve(answers(ok(b"direct")))
+    through = httpx.AsyncHTTPTransport(proxy=f"http://me:secret@{http}")
+    async with client(mounts={"all://api.test": through}, trust_env=False) as asked:
+        assert (await asked.get(url)).text == "page"
+        assert (await asked.get(direct.url)).text == "direct"
+        assert list(asked.limits.throttles) == [url.rstrip("/"), direct.url.rstrip("/")]
+
+
+async def test_proxies_of_the_environment(behind, monkeypatch):
+    url, http, _, _ = behind
+    monkeypatch.setenv("http_proxy", f"http://me:secret@{http}")
+    async with client() as asked:
+        assert (await asked.get(url)).text == "page"
+
+
+async def test_what_is_no_proxy_is_one_clear_line():
+    for wrong in ("ftp://p.test", "p.test:3128"):
+        with pytest.raises(ConfigError, match=r"^client\(\): Unknown scheme for proxy URL"):
+            client(proxy=wrong)

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 
 import httpx
 import pytest
 import trio
 import trustme
+from support.proxies import socks_proxy, tunnel
 from support.rawserver import answers, get, ok
 
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
-
-
-async def pump(source, sink):
-    try:
-        while chunk := await source.receive_some(65536):
-            await sink.send_all(chunk)
-        await sink.send_eof()
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        return
-
-
-async def tunnel(peer, host, port):
-    """Joins a client with the server it wants."""
-    upstream = await trio.open_tcp_stream(host, port)
-    async with upstream, trio.open_nursery() as nursery:
-        if peer.received:
-            await upstream.send_all(peer.received)
-        nursery.start_soon(pump, peer.stream, upstream)
-        nursery.start_soon(pump, upstream, peer.stream)
 
 
 async def http_proxy(peer):
@@ -41,33 +22,8 @@ async def http_proxy(peer):
         if method != b"CONNECT":
             await peer.send(ok(b"by the proxy: " + target))
             continue
-        await peer.send(b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n")
-        await tunnel(peer, "127.0.0.1", int(target.rpartition(b":")[2]))
+        await tunnel(peer, target)
         return
-
-
-async def receive_exactly(peer, size):
-    while len(peer.received) < size:
-        assert await peer.receive()
-    taken, peer.received = peer.received[:size], peer.received[size:]
-    return taken
-
-
-async def socks_proxy(peer):
-    """SOCKS 5 (RFC 1928) without authentication: every name and address is on loopback."""
-    _, methods = await receive_exactly(peer, 2)
-    await receive_exactly(peer, methods)
-    await peer.send(b"\x05\x00")
-    *_, kind = await receive_exactly(peer, 4)
-    if kind == 3:
-        (size,) = await receive_exactly(peer, 1)
-        target = (await receive_exactly(peer, size)).decode()
-    else:
-        target = socket.inet_ntoa(await receive_exactly(peer, 4))
-    port = int.from_bytes(await receive_exactly(peer, 2), "big")
-    peer.server.heads.append(target.encode())
-    await peer.send(b"\x05\x00\x00\x01" + bytes(6))
-    await tunnel(peer, "127.0.0.1", port)
 
 
 def through(server, scheme="http", user=""):
@@ -114,12 +70,45 @@ async def test_https_goes_through_a_tunnel_and_the_proxys_own_answer_is_not_ours
     proxy = await serve(http_proxy)
     async with CurlTransport(tls_verify=authority) as transport:
         for _ in range(2):
-            response = await get(transport, f"https://site.test:{server.port}/", extensions=through(proxy))
+            fields = {"Authorization": "Bearer x", "User-Agent": "me", "Cookie": "a=b"}
+            url = f"https://site.test:{server.port}/"
+            response = await get(transport, url, extensions=through(proxy), headers=fields)
             assert response.content == b"secret"
             assert "x-proxy" not in response.headers
             assert response.headers["x-site"] == "yes"
-    assert proxy.head.startswith(f"CONNECT site.test:{server.port} HTTP/1.1\r\n".encode())
+    authority = f"site.test:{server.port}"
+    lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}", "Proxy-Connection: Keep-Alive"]
+    assert proxy.head.decode().split("\r\n") == lines, "nothing that is meant for the site"
     assert (proxy.connections, server.connections) == (1, 1)
+
+
+@pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+async def test_a_tunnel_begins_behind_the_head_of_any_2xx_whatever_it_says_of_a_body(serve, secure, field):
+    behind_tls, authority = secure
+    server = await serve(behind_tls(answers(ok(b"secret"))))
+
+    async def odd(peer):
+        target = (await peer.request()).split()[1]
+        await tunnel(peer, target, told=b"HTTP/1.1 204 Fine\r\n%b\r\n\r\n" % field)
+
+    proxy = await serve(odd)
+    async with CurlTransport(tls_verify=authority) as transport:
+        response = await get(transport, f"https://site.test:{server.port}/", extensions=through(proxy))
+    assert response.content == b"secret"
+
+
+@pytest.mark.parametrize("http3", [False, True])
+async def test_a_tunnel_is_not_shared_by_users_of_the_proxy(serve, secure, http3):
+    behind_tls, authority = secure
+    server = await serve(behind_tls(answers(ok(b"secret"))))
+    proxy = await serve(http_proxy)
+    async with CurlTransport(tls_verify=authority, http3=http3) as transport:
+        for user in "aab":
+            url = f"https://site.test:{server.port}/"
+            await get(transport, url, extensions=through(proxy, user=f"{user}:1@"))
+    assert [head.split(b"\r\n")[2] for head in proxy.heads] == [
+        b"Proxy-Authorization: Basic YTox", b"Proxy-Authorization: Basic Yjox",
+    ]  # fmt: skip
 
 
 async def test_a_proxy_behind_tls(serve, secure):
@@ -137,7 +126,7 @@ async def test_socks_with_names_resolved_there_or_here(serve, scheme, told):
             return ("127.0.0.9",) if host == "site.test" else (host,)
 
     server = await serve(answers(ok()))
-    proxy = await serve(socks_proxy)
+    proxy = await serve(socks_proxy())
     async with CurlTransport(resolver=Table()) as transport:
         response = await get(transport, f"http://site.test:{server.port}/", extensions=through(proxy, scheme))
     assert response.content == b"ok"

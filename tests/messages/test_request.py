@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+import httpx
 import msgspec
 import pytest
 from hypothesis import given
@@ -168,6 +169,7 @@ def test_headers_keep_their_order_and_spelling():
     assert Request(URL, headers=pairs).headers.pairs == tuple(pairs)
     assert Request(URL, headers=Headers(pairs)).headers.pairs == tuple(pairs)
     assert Request(URL, headers={"X-B": "1"}).headers["x-b"] == "1"
+    assert kept(Request(URL, headers={"Accept": None, "X": ""})).headers.pairs == (("Accept", ""), ("X", ""))
 
 
 @pytest.mark.parametrize(
@@ -178,6 +180,11 @@ def test_headers_keep_their_order_and_spelling():
         ("https://site.test/", ["user", ""], ("user", "")),
         ("https://u%40:p%3A@site.test/", None, ("u@", "p:")),
         ("https://u:p@site.test/", ("user", "pass"), ("user", "pass")),
+        ("https://site.test/", "Bearer a.b", "Bearer a.b"),
+        ("https://u:p@site.test/", "Bearer a.b", "Bearer a.b"),
+        ("https://u@site.test/", None, ("u", "")),
+        ("https://a%3Ab:c@site.test/", None, None),
+        ("https://a:b%0A@site.test/", None, None),
     ],
 )
 def test_auth_comes_from_the_argument_or_the_url_and_never_stays_in_it(url, auth, pair):
@@ -247,7 +254,7 @@ REFUSED = [
     ("headers", {"A": "b\0"}, "headers: not a value for A: 'b\\x00'"),
     ("headers", {"A": "日"}, "headers: not a value for A: '日'"),
     ("headers", {"A": 5}, "headers: not a value for A: 5"),
-    ("headers", {"A": None}, "headers: not a value for A: None"),
+    ("headers", {"A": b""}, "headers: not a value for A: b''"),
     ("headers", Headers({"A": "\n"}), "headers: not a value for A: '\\n'"),
     ("body", 5, "body must be bytes, not int"),
     ("body", {"a": 1}, "body must be bytes, not dict"),
@@ -268,15 +275,23 @@ REFUSED = [
     ("cookies", {1: "c"}, "cookies: not the name of a cookie: 1"),
     ("session", None, "session must be str, not NoneType"),
     ("session", "\ud800", "session does not survive JSON"),
-    ("auth", "ab", "auth must be a user and a password, not str"),
-    ("auth", ("a",), "auth must be a user and a password, not tuple"),
-    ("auth", 5, "auth must be a user and a password, not int"),
+    ("auth", "ab", "auth: as one text, it is a scheme and a credential, such as 'Bearer TOKEN'"),
+    ("auth", "Bearer ", "auth: as one text, it is a scheme and a credential"),
+    ("auth", "Bear:er x", "auth: as one text, it is a scheme and a credential"),
+    ("auth", "Bearer x\r\nEvil: y", "auth: as one text, it is a scheme and a credential"),
+    ("auth", ("a",), "auth must be a user and a password, or text such as 'Bearer TOKEN', not tuple"),
+    ("auth", httpx.Auth(), "auth must be a user and a password, or text such as 'Bearer TOKEN', not Auth; its"),
+    ("auth", 5, "auth must be a user and a password, or text such as 'Bearer TOKEN', not int"),
     ("auth", ("a", None), "auth must be str, not NoneType"),
     ("auth", ("a:b", "c"), "auth: a user has no colon"),
     ("auth", ("a", "\n"), "auth: a user has no colon, and neither part has control characters"),
     ("proxy", 5, "proxy must be str, not int"),
     ("proxy", "p.test:8080", "proxy is not the URL of an http, https, socks5 or socks5h proxy"),
     ("proxy", "ftp://p.test", "proxy is not the URL of an http, https, socks5 or socks5h proxy"),
+    ("proxy", "http://", "proxy is not the URL of an http, https, socks5 or socks5h proxy: 'http://'"),
+    ("proxy", "http://p.test:99999", "proxy is not the URL of an"),
+    ("proxy", "http://me:secret@p.test/a", "proxy is not the URL of an http, https, socks5 or socks5h proxy: 'http://***@"),
+    ("proxy", "http://p.test/\r\nX", "proxy is not the URL of an"),
     ("meta", [1], "meta must be Mapping, not list"),
     ("meta", {1: 2}, "a name in meta must be str, not int"),
     ("meta", {"a": {1: 2}}, "meta['a'] does not survive JSON: {1: 2} (dict)"),
@@ -594,10 +609,13 @@ ARGUMENTS = st.fixed_dictionaries(
             st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.from_regex(r"[ -:<-~]{0,5}", fullmatch=True)
         ),
         "session": TEXT,
-        "auth": st.none() | st.tuples(st.just("user"), st.from_regex(r"[ -~]{0,5}", fullmatch=True)),
+        "auth": st.none()
+        | st.tuples(st.just("user"), st.from_regex(r"[ -~]{0,5}", fullmatch=True))
+        | st.from_regex(r"[A-Za-z]+ [!-~]{1,5}", fullmatch=True),
+        "proxy": st.sampled_from([None, "direct", "http://p.test", "socks5h://u:p@[::1]:1080/"]),
         "meta": st.dictionaries(TEXT, VALUES, max_size=3),
         "cb_kwargs": st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),
-        "priority": st.integers(-(2**63), 2**63 - 1),
+        "priority": st.integers(1 - 2**63, 2**63 - 1),
         "dont_filter": st.booleans(),
         "lane": st.none() | TEXT,
         "quotas": st.dictionaries(TEXT, st.integers(1, 9) | st.floats(0.1, 9), max_size=2),

@@ -1,0 +1,81 @@
+"""Proxies as somebody gives them: their URLs, and which hosts are reached by which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import ada_url
+
+from crawler.errors import ConfigError
+
+__all__ = ["DIRECT", "PROXY_PORTS", "label", "proxy_url", "routes_of"]
+
+DIRECT: Final = "direct"
+"""What stands in the place of a proxy where none is used."""
+PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+"""Kinds of proxies, and where they listen if nothing is said."""
+VISIBLE: Final = re.compile(r"[!-~]+")
+USERINFO: Final = re.compile(r"//[^/]*@")
+
+
+def proxy_url(text: str) -> str:
+    """The URL of a proxy, as it was given.
+
+    Raises:
+        ValueError: it is none; the message shows no password.
+    """
+    scheme = text.partition("://")[0].lower()
+    try:
+        url = ada_url.URL(text) if scheme in PROXY_PORTS and VISIBLE.fullmatch(text) else None
+    except ValueError:
+        url = None
+    if url is None or not url.hostname or url.pathname not in ("", "/") or url.search or url.hash:
+        raise ValueError(f"not the URL of an http, https, socks5 or socks5h proxy: {_shown(text)}")
+    return text
+
+
+def label(url: str) -> str:
+    """Host and port of the URL of a proxy: what may be shown of it."""
+    parsed = ada_url.URL(url)
+    return f"{parsed.hostname}:{parsed.port or PROXY_PORTS[parsed.protocol[:-1]]}"
+
+
+def routes_of(value: Any) -> dict[str, tuple[str, ...]]:
+    """The setting `proxies`: glob of hosts to proxies in turn; one URL or a list of them is for all hosts.
+
+    Raises:
+        ConfigError: it is none of that, or one is no proxy.
+    """
+    if isinstance(value, Mapping):
+        return {_glob(glob): _proxies(given, f"{glob}: ") for glob, given in value.items()}
+    if isinstance(value, (str, Sequence)):
+        return {"*": _proxies(value, "")} if value else {}
+    raise ConfigError(
+        f"setting proxies: expected a URL, a list of them, or a mapping of globs to them, got {_shown(value)}"
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value in an error message, without user and password."""
+    return USERINFO.sub("//***@", repr(value))
+
+
+def _glob(glob: Any) -> str:
+    if not isinstance(glob, str) or not glob:
+        raise ConfigError(f"setting proxies: a glob of hosts must be text, not {glob!r}")
+    if "/" in glob:
+        raise ConfigError(f"setting proxies: a glob is of hosts, not of URLs: {glob!r}")
+    return glob
+
+
+def _proxies(given: Any, where: str) -> tuple[str, ...]:
+    found = (given,) if isinstance(given, str) else given
+    wrong = () if isinstance(found, Sequence) and found else (given,)
+    for one in wrong or [one for one in found if not isinstance(one, str)]:
+        raise ConfigError(f"setting proxies: {where}expected a URL, a list of them, or direct, not {_shown(one)}")
+    try:
+        return tuple(one if one == DIRECT else proxy_url(one) for one in dict.fromkeys(found))
+    except ValueError as error:
+        raise ConfigError(f"setting proxies: {where}{error}") from None

@@ -1,0 +1,46 @@
+"""Read an API that wants digest authentication, and what it links to on another host, which wants a token.
+
+::
+
+    export API_PASSWORD=secret FILES_TOKEN=t7
+    python -m crawler run examples/authentication.py -a api=https://api.example/ -o files.jsonl
+
+What each origin is given goes to no other, whatever links and redirects say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from crawler import Request, Response, Spider
+
+
+class Files(Spider):
+    """The files that an API lists."""
+
+    api: str = "https://api.example/"
+    files: str = "https://files.example/"
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.auth = {
+            self.api: httpx.DigestAuth("ada", os.environ["API_PASSWORD"]),
+            self.files: f"Bearer {os.environ['FILES_TOKEN']}",
+        }
+
+    def start(self) -> Iterator[Request]:
+        """The list."""
+        yield Request(f"{self.api}list")
+
+    def parse(self, response: Response) -> Iterator[Request]:
+        """Each file of the list."""
+        for url in response.json():
+            yield Request(url, self.parse_file)
+
+    def parse_file(self, response: Response) -> Iterator[object]:
+        """Its size."""
+        yield {"file": response.url, "bytes": len(response.body)}

@@ -1,0 +1,30 @@
+"""Crawl by way of several proxies in turn, the hosts of one's own network directly.
+
+::
+
+    export PROXIES="http://ada:secret@one.example:3128 socks5h://two.example"
+    python -m crawler run examples/proxies.py -a start_urls=https://shop.example/ -o pages.jsonl --report report.json
+
+Passwords come from the environment, as ever. The report says how often each proxy was used, and how often it failed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from crawler import Response, Settings, Spider
+
+
+class Titles(Spider):
+    """The title of each page of a site."""
+
+    settings = Settings(
+        proxies={"*.intern.example": "direct", "*": os.environ["PROXIES"].split()},
+        headers={"Accept-Language": "de, en;q=0.5"},
+    )
+
+    def parse(self, response: Response) -> Iterator[object]:
+        """One item a page, and its links."""
+        yield {"url": response.url, "title": response.css("title::text").get()}
+        yield from response.follow_all("a")
