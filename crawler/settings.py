@@ -141,6 +141,9 @@ class Settings:
     durability: Literal["process", "power"] = "process"
     """What a durable job survives: ``process`` the end of the process, ``power`` that of the machine too. A crawl that
     is kept in memory survives neither."""
+    private_network: bool | None = None
+    """Whether pages may lead to loopback, private, link-local and other networks that are not the public internet.
+    `None`: to those that a start page is on; `False`: a start page may not be there either."""
     tls_verify: bool = True
     """Whether certificates are verified."""
     http3: bool = False

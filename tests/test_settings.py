@@ -87,6 +87,7 @@ def test_every_setting_has_a_default():
         ("grace", -1, "expected float >= 0.0"),
         ("durability", "forever", "expected process or power"),
         ("slow_start", "yes", "expected bool"),
+        ("private_network", "yes", "expected bool"),
         ("tls_verify", "yes", "expected bool, got"),
         ("http3", None, "expected bool, got null"),
         ("sink_lag", 0, "expected int >= 1"),

@@ -99,6 +99,8 @@ class RunningCrawl:
         self.downloader = Downloader(transport, settings, self.clock)
         self.attempts = Attempts(self.downloader, table, self.clock)
         states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]
+        if self.downloader.guard is not None and "networks" in kept.notes:
+            self.downloader.guard.restore(kept.notes["networks"])
         if "stats" in kept.notes:
             self.stats.restore(kept.notes["stats"])
         self.downloader.cookies.restore(kept.cookies)
@@ -286,6 +288,9 @@ class RunningCrawl:
         """
         observed, self.observed = self.observed, Observations()
         observed.notes["stats"] = self.stats.to_json(lanes=whole)
+        networks = self.downloader.guard.take_unsaved(whole=whole) if self.downloader.guard is not None else None
+        if networks is not None:
+            observed.notes["networks"] = networks
         if started:
             observed.notes["exhausted"] = b"true"
         if whole and self.frontier.starts.budgets:

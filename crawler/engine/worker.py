@@ -102,7 +102,11 @@ class Worker:
             else:
                 await self._again(answer, ticket, outcome, None)
         except RequestError as error:
-            await self._again(error, ticket, outcome, None)
+            if isinstance(error, Refused) and error.by == "network":
+                outcome.attempts -= 1
+                await self._kept_out(error, ticket, outcome)
+            else:
+                await self._again(error, ticket, outcome, None)
         return outcome
 
     async def _refused(self, ticket: Ticket, outcome: Outcome) -> None:
@@ -115,18 +119,25 @@ class Worker:
             return
         rules = ticket.lane.robots[urls.origin(request.url)]
         error = rules.failure if isinstance(rules, Robots) else None
+        if isinstance(error, Refused) and error.by == "network":
+            await self._kept_out(Refused(str(error), by="network", request=request), ticket, outcome)
+            return
         if error is not None:
             outcome.kind = Kind.FAILED
             failure = Failure(request=request, error=error, attempts=outcome.attempts)
             await self._failed(failure, outcome)
             return
-        log.debug("refused by %s: %s", ticket.refused, request.url)
-        outcome.filtered.append((ticket.refused, request.url))
+        words = f"{request.url} was not asked for: its robots.txt forbids it"
+        await self._kept_out(Refused(words, by=ticket.refused, request=request), ticket, outcome)
+
+    async def _kept_out(self, error: Refused, ticket: Ticket, outcome: Outcome) -> None:
+        """It is not asked for: that is no failure, and counted by who said so."""
+        request = ticket.request
+        log.debug("refused by %s: %s: %s", error.by, request.url, error)
+        outcome.kind = Kind.REFUSED
+        outcome.filtered.append((error.by, request.url))
         if request.errback is not None:
-            refused = Refused(
-                f"{request.url} was not asked for: its robots.txt forbids it", by="robots", request=request
-            )
-            await self._failed(Failure(request=request, error=refused, attempts=outcome.attempts), outcome)
+            await self._failed(Failure(request=request, error=error, attempts=outcome.attempts), outcome)
 
     async def _attempt(self, ticket: Ticket, outcome: Outcome) -> Response | Retry | Drop:
         """Asks; the token goes back as soon as the body has ended."""
@@ -227,10 +238,8 @@ class Worker:
     def _checked(self, products: Products, response: Response) -> list[Request]:
         """The requests of a page, if each names callbacks that exist."""
         crawl = self._crawl
-        depth = response.request.depth + 1
-        for index, request in enumerate(products.requests):
-            if request.depth == 0:  # it was made without `follow`, and is one link deeper all the same
-                products.requests[index] = request.altered(depth=depth)
+        _deepen(products.requests, response.request)
+        for request in products.requests:
             try:
                 crawl.handlers.callback(request.callback)
                 if request.errback is not None:
@@ -299,7 +308,15 @@ class Worker:
         if told.errback_raised and outcome.kind is Kind.DONE:
             outcome.kind = Kind.FAILED
             outcome.failure = FailureRow(reason="hook_error", message=str(told.raised[0]))
+        _deepen(told.products.requests, failure.request)
         self._keep(told.products, told.products.requests, outcome)
+
+
+def _deepen(requests: list[Request], parent: Request) -> None:
+    """Requests that were made without `follow` are one link deeper than what they come from all the same."""
+    for index, request in enumerate(requests):
+        if request.depth == 0:
+            requests[index] = request.altered(depth=parent.depth + 1)
 
 
 def _unspill(outcome: Outcome) -> None:

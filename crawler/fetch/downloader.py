@@ -14,6 +14,7 @@ from crawler.errors import BodyTooLarge, FetchTimeout, RequestError
 from crawler.fetch.cookies import CookieJar
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
+from crawler.fetch.guard import Guard, is_start
 from crawler.fetch.lean import LeanRequest
 from crawler.headers import Headers
 from crawler.messages import Request, Response
@@ -46,6 +47,8 @@ class Downloader:
         self.transport = transport
         self.settings = settings
         self.cookies = CookieJar()
+        self.guard = None if settings.private_network else Guard(learns=settings.private_network is None)
+        """Which addresses may be connected to; `None`: all."""
         self._clock = clock
         self._is_curl = isinstance(transport, CurlTransport)
         self._default_fields = [("User-Agent", settings.user_agent), ("Accept", ACCEPT)]
@@ -127,6 +130,10 @@ class Downloader:
         """The request as the transport takes it."""
         fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._fields(request)]
         extensions: dict[str, Any] = {"proxy": request.proxy} if request.proxy else {}
+        if self.guard is not None:
+            extensions["guard"] = self.guard
+            if is_start(request):
+                extensions["start"] = True
         if not self._is_curl:
             content = request.body or None
             return httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
