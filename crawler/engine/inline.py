@@ -46,7 +46,12 @@ class Inline:
         if request.depth == 0 and (ticket is not None or in_sink.get()):  # where it goes a page may have said
             request = request.altered(depth=1 if ticket is None else ticket.request.depth + 1)
         while True:
-            response = await self._fetch(request)
+            try:
+                response = await self._fetch(request)
+            except Refused as error:
+                if error.by == "network":
+                    self._crawl.stats.filter("network", request.url)
+                raise
             target = redirected(response, most=self._crawl.settings.max_redirects)
             if target is None:
                 return response
@@ -151,8 +156,6 @@ class Inline:
             raise Refused(f"a plugin dropped it: {answer.reason}", by="plugin", request=request)
         except RequestError as error:
             failed = error
-            if isinstance(error, Refused) and error.by == "network":
-                crawl.stats.filter("network", request.url)
             raise
         finally:
             if response is not None or failed is not None:
