@@ -75,6 +75,7 @@ def test_every_setting_has_a_default():
         ("max_url_length", 0, "expected int >= 1"),
         ("traps", None, "expected bool, got null"),
         ("max_per_template", 0, "expected int >= 1"),
+        ("dedup_content", 1, "expected bool, got int"),
         ("max_pages", 0, "expected int >= 1"),
         ("max_items", 0, "expected int >= 1"),
         ("max_seconds", -1, "expected float >= 0.0"),

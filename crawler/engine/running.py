@@ -44,6 +44,8 @@ from crawler.store import CookieChange, Kept, Observations, Store
 if TYPE_CHECKING:
     import httpx
 
+    from crawler.engine.contents import Contents
+
 __all__ = ["RunningCrawl"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
@@ -96,11 +98,9 @@ class RunningCrawl:
         chance = random.Random()
         self.retries = RetryPolicy(settings, chance)
         """Whether and when a request is made again."""
-        self.downloader = Downloader(transport, settings, self.clock)
+        self.downloader = Downloader(transport, settings, self.clock, networks=kept.notes.get("networks"))
         self.attempts = Attempts(self.downloader, table, self.clock)
         states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]
-        if self.downloader.guard is not None and "networks" in kept.notes:
-            self.downloader.guard.restore(kept.notes["networks"])
         if "stats" in kept.notes:
             self.stats.restore(kept.notes["stats"])
         self.downloader.cookies.restore(kept.cookies)
@@ -115,6 +115,8 @@ class RunningCrawl:
         self.observed = Observations()
         """What is true of the whole crawl, and rides in the next commit."""
         self.handlers = Handlers(spider, table, states)
+        self.contents = _contents(store) if settings.dedup_content else None
+        """Which bodies are known, if pages with the same one are to be left out."""
         self.robots = RobotsAsker(self)
         self.inline = Inline(self)
         self.stages = itertools.count(1)
@@ -330,6 +332,12 @@ class RunningCrawl:
                 pause = answer
         if pause is not None:
             self.frontier.block(pause.scope or usage.lane, self.clock() + pause.seconds)
+
+
+def _contents(store: Store) -> Contents:
+    from crawler.engine.contents import Contents  # noqa: PLC0415 - few crawls need it
+
+    return Contents(store)
 
 
 def _told(response: Response) -> Declared:

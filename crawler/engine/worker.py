@@ -23,6 +23,7 @@ from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
+    from crawler.engine.contents import Contents
     from crawler.engine.handlers import Products
     from crawler.engine.running import RunningCrawl
     from crawler.engine.writer import Message
@@ -174,7 +175,10 @@ class Worker:
         request = ticket.request
         excuse = ticket.was_refused and 200 <= response.status < 300  # an error in the body of a success
         if crawl.accepts(response) and not excuse:
-            await self._page(response, ticket, outcome)
+            if crawl.contents is None or request.dont_filter or not response.body:
+                await self._page(response, ticket, outcome)
+            else:
+                await self._new_page(response, crawl.contents, ticket, outcome)
             return
         target = None if ticket.was_refused else redirected(response, most=crawl.settings.max_redirects)
         if target is not None:
@@ -190,6 +194,22 @@ class Worker:
             await self._failed(
                 Failure(request=request, error=error, attempts=outcome.attempts, response=response), outcome
             )
+
+    async def _new_page(self, response: Response, contents: Contents, ticket: Ticket, outcome: Outcome) -> None:
+        """A page, unless its body is that of another one."""
+        digest = await contents.claim(response.body)
+        if digest is None:
+            outcome.kind = Kind.DONE
+            outcome.filtered.append(("duplicate_content", response.url))
+            return
+        try:
+            await self._page(response, ticket, outcome)
+        finally:
+            if outcome.page:
+                outcome.digest = digest
+                contents.keep(digest)
+            else:
+                contents.give_up(digest)
 
     async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""

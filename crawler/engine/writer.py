@@ -140,6 +140,8 @@ class Writer:
 
     def _settle(self, outcome: Outcome, verdict: Verdict) -> None:
         crawl, ticket = self._crawl, outcome.ticket
+        if outcome.digest and crawl.contents is not None:
+            crawl.contents.give_up(outcome.digest)  # the store knows it now, or nobody does
         if outcome.kind is Kind.RETRY and verdict is Verdict.OK:
             crawl.frontier.put_back(ticket, outcome.not_before)
         else:

@@ -36,6 +36,7 @@ class Downloader:
         transport: any httpx transport.
         settings: user agent, deadlines and caps.
         clock: gives seconds since the epoch.
+        networks: what `Guard.take_unsaved` gave in an earlier run.
     """
 
     def __init__(
@@ -43,12 +44,16 @@ class Downloader:
         transport: httpx.AsyncBaseTransport,
         settings: Settings,
         clock: Callable[[], float],
+        *,
+        networks: bytes | None = None,
     ) -> None:
         self.transport = transport
         self.settings = settings
         self.cookies = CookieJar()
         self.guard = None if settings.private_network else Guard(learns=settings.private_network is None)
         """Which addresses may be connected to; `None`: all."""
+        if self.guard is not None and networks is not None:
+            self.guard.restore(networks)
         self._clock = clock
         self._is_curl = isinstance(transport, CurlTransport)
         self._default_fields = [("User-Agent", settings.user_agent), ("Accept", ACCEPT)]
