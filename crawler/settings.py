@@ -191,7 +191,7 @@ class Settings:
             try:
                 if name == "pacing":
                     values[name] = msgspec.json.decode(text)
-                elif _types()[name] is Texts:
+                elif typing.get_origin(_types()[name]) is tuple:
                     values[name] = msgspec.json.decode(text) if text.startswith("[") else text
                 else:
                     hint = _types()[name]

@@ -227,6 +227,27 @@ def test_text_becomes_values_by_the_type_of_the_setting():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("/docs/*", ("/docs/*",)),
+        ("re:[0-9]{1,3}", ("re:[0-9]{1,3}",)),
+        ('["/docs/*", "re:,"]', ("/docs/*", "re:,")),
+        ("[]", ()),
+    ],
+)
+def test_a_list_of_texts_is_one_of_them_or_json(text, values):
+    assert Settings.from_strings({"include": text}).include == values
+    assert Settings(include=text).include == (text,)
+    assert Settings(include=list(values)).include == values
+
+
+@pytest.mark.parametrize("text", ["[/docs", "[1]", ""])
+def test_a_wrong_list_of_texts_is_refused(text):
+    with pytest.raises(ConfigError, match="^setting include: "):
+        Settings.from_strings({"include": text})
+
+
 @pytest.mark.parametrize("text", ["none", "null", "7", "true"])
 def test_text_stays_text_where_text_is_wanted(text):
     assert Settings.from_strings({"user_agent": text}).user_agent == text

@@ -17,7 +17,7 @@ import trio_util
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.handlers import Handlers
-from crawler.engine.inline import Inline, current_ticket
+from crawler.engine.inline import Inline, current_ticket, in_sink
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsAsker
 from crawler.engine.shutdown import Shutdown
@@ -165,6 +165,8 @@ class RunningCrawl:
         if page is not None:
             page.added.append(request)
         else:
+            if in_sink.get() and request.depth == 0:
+                request = request.altered(depth=1)  # where it goes a page may have said
             self.inbox.append(request)
             self.added.set()
 
