@@ -16,6 +16,7 @@ from crawler import urls
 from crawler.engine.inline import current_ticket
 from crawler.engine.retries import UNAVAILABLE
 from crawler.errors import BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.fetch.guard import is_start
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import Robots
 from crawler.frontier import Ticket
@@ -72,6 +73,9 @@ class Worker:
         if ticket.robots:
             await crawl.robots.ask(ticket)
             return
+        if ticket.refused and self._forgets_robots(ticket):
+            crawl.frontier.put_back(ticket)
+            return
         outcome: Outcome | None = None
         token = current_ticket.set(ticket)
         try:
@@ -109,6 +113,18 @@ class Worker:
             else:
                 await self._again(error, ticket, outcome, None)
         return outcome
+
+    @staticmethod
+    def _forgets_robots(ticket: Ticket) -> bool:
+        """Whether a robots.txt is to be asked for again: no link may lead to its network, but a start page is there."""
+        request, rules = ticket.request, ticket.lane.robots.get(urls.origin(ticket.request.url))
+        error = rules.failure if isinstance(rules, Robots) else None
+        if not isinstance(error, Refused) or error.request is None or not is_start(request):
+            return False
+        if error.request.redirects or error.request.depth == 0:
+            return False
+        del ticket.lane.robots[urls.origin(request.url)]
+        return True
 
     async def _refused(self, ticket: Ticket, outcome: Outcome) -> None:
         """A robots.txt forbids it; or there was none to be had, since its origin cannot be reached."""

@@ -109,7 +109,8 @@ class Downloader:
         except NOT_SENT as error:
             sent = True  # nothing to tell
             raise translate(error, request) from error
-        except RequestError:
+        except RequestError as error:
+            error.request = error.request or request
             raise
         except Exception as error:
             raise translate(error, request) from error

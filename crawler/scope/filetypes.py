@@ -8,7 +8,7 @@ from typing import Final
 
 from crawler.errors import ConfigError
 
-__all__ = ["SETS", "extension", "extensions"]
+__all__ = ["SETS", "FileTypes"]
 
 IMAGES: Final = ("jpg", "jpeg", "jpe", "png", "gif", "webp", "avif", "bmp", "ico", "tif", "tiff", "svg", "heic", "psd")
 SOUND: Final = ("mp3", "m4a", "ogg", "oga", "opus", "wav", "flac", "aac", "wma", "mid", "midi")
@@ -24,24 +24,28 @@ LONGEST: Final = 17
 """Characters of an extension with its dot."""
 
 
-def extensions(words: Iterable[str]) -> frozenset[str]:
-    """The extensions that words mean: each a name of `SETS`, or an extension with or without its dot.
+class FileTypes:
+    """Endings of paths.
+
+    Parameters:
+        words: each a name of `SETS`, or an ending with or without its dot.
 
     Raises:
         ConfigError: a word is neither.
     """
-    found: set[str] = set()
-    for written in words:
-        word = written.lower().removeprefix(".")
-        if not WORD.fullmatch(word):
-            raise ConfigError(f"setting skip_extensions: not a file extension: {written!r} (write pdf, or media)")
-        found |= SETS.get(word, {word})
-    return frozenset(found)
 
+    def __init__(self, words: Iterable[str]) -> None:
+        self.endings: set[str] = set()
+        """In small letters, without the dot."""
+        for written in words:
+            word = written.lower().removeprefix(".")
+            if not WORD.fullmatch(word):
+                raise ConfigError(f"setting skip_extensions: not a file extension: {written!r} (write pdf, or media)")
+            self.endings |= SETS.get(word, {word})
 
-def extension(url: str) -> str:
-    """What the path of a canonical URL ends with, in small letters, without the dot; empty: nothing."""
-    end = url.find("?", 8)
-    path = url if end < 0 else url[:end]
-    dot = path.rfind(".", max(len(path) - LONGEST, path.find("/", 8)))
-    return "" if dot < 0 or "/" in path[dot:] else path[dot + 1 :].lower()
+    def match(self, url: str) -> bool:
+        """Whether the path of a canonical URL has one of them."""
+        end = url.find("?", 8)
+        path = url if end < 0 else url[:end]
+        dot = path.rfind(".", max(len(path) - LONGEST, path.find("/", 8)))
+        return dot >= 0 and path[dot + 1 :].lower() in self.endings

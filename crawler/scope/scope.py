@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
 from crawler.scope.domains import Domains
-from crawler.scope.filetypes import extension, extensions
-from crawler.scope.patterns import Patterns
 from crawler.scope.traps import Runs, session_template, template, trap_of
 from crawler.settings import Settings
+
+if TYPE_CHECKING:
+    from crawler.scope.filetypes import FileTypes
+    from crawler.scope.patterns import Patterns
 
 __all__ = ["Scope"]
 
 SESSIONS: Final = 5
 """URLs that differ in nothing but the session in them."""
+
+
+def _patterns(setting: str, patterns: tuple[str, ...]) -> Patterns | None:
+    if not patterns:
+        return None
+    from crawler.scope.patterns import Patterns  # noqa: PLC0415 - few crawls need it
+
+    return Patterns(setting, patterns)
+
+
+def _file_types(words: tuple[str, ...]) -> FileTypes | None:
+    if not words:
+        return None
+    from crawler.scope.filetypes import FileTypes  # noqa: PLC0415 - few crawls need it
+
+    return FileTypes(words)
 
 
 @attrs.frozen
@@ -35,7 +53,7 @@ class Scope:
     """What links have to match."""
     exclude: Patterns | None = attrs.field(default=None, kw_only=True)
     """What nothing may match."""
-    skip_extensions: frozenset[str] = attrs.field(default=frozenset(), kw_only=True)
+    skip_extensions: FileTypes | None = attrs.field(default=None, kw_only=True)
     """File types that links must not have."""
     max_url_length: int | None = attrs.field(default=None, kw_only=True)
     """Characters of a URL."""
@@ -59,9 +77,9 @@ class Scope:
         return cls(
             domains,
             settings.max_depth,
-            include=Patterns("include", settings.include) if settings.include else None,
-            exclude=Patterns("exclude", settings.exclude) if settings.exclude else None,
-            skip_extensions=extensions(settings.skip_extensions),
+            include=_patterns("include", settings.include),
+            exclude=_patterns("exclude", settings.exclude),
+            skip_extensions=_file_types(settings.skip_extensions),
             max_url_length=settings.max_url_length,
             traps=settings.traps,
             runs=Runs(settings.max_per_template) if settings.max_per_template else None,
@@ -70,8 +88,13 @@ class Scope:
     @property
     def is_everything(self) -> bool:
         """Whether nothing is left out."""
-        limits = (self.domains, self.max_depth, self.include, self.exclude, self.max_url_length, self.runs)
-        return not (self.traps or self.skip_extensions) and all(limit is None for limit in limits)
+        return not self.traps and all(
+            limit is None
+            for limit in (
+                self.domains, self.max_depth, self.include, self.exclude, self.skip_extensions, self.max_url_length,
+                self.runs,
+            )
+        )  # fmt: skip
 
     def refuses(self, url: str, depth: int) -> str | None:
         """Why a request does not belong here, in a word that the report counts by, or `None`. Remembers nothing.
@@ -93,7 +116,7 @@ class Scope:
             return "trap_length"
         if self.include is not None and not self.include.match(url):
             return "include"
-        if self.skip_extensions and extension(url) in self.skip_extensions:
+        if self.skip_extensions is not None and self.skip_extensions.match(url):
             return "extension"
         return trap_of(url) if self.traps else None
 

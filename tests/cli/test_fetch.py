@@ -42,6 +42,12 @@ def test_no_answer_is_told_in_one_line_with_exit_code_1(command, site):
     assert command("fetch", f"{site.url}private/orders", "-s", "obey_robots=false")[0] == 0
 
 
+def test_a_network_that_may_not_be_asked_is_told_with_its_address(command, site):
+    code, out, err = command("fetch", site.url, "-s", "private_network=false")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("crawler: not sent: 127.0.0.1, on the loopback network")
+
+
 def test_ctrl_c_ends_it_at_once(start):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = start("fetch", f"http://127.0.0.1:{silent.getsockname()[1]}/")

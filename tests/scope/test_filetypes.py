@@ -5,31 +5,38 @@ from __future__ import annotations
 import pytest
 
 from crawler import ConfigError
-from crawler.scope.filetypes import SETS, extension, extensions
+from crawler.scope.filetypes import SETS, FileTypes
 
 
 @pytest.mark.parametrize(
-    ("path", "ending"),
+    ("path", "found"),
     [
-        ("", ""),
-        ("a.pdf", "pdf"),
-        ("A.PDF", "pdf"),
-        ("a.tar.gz", "gz"),
-        ("a.b/c", ""),
-        ("a.pdf/", ""),
-        ("a.pdf?b=c.png", "pdf"),
-        ("a?b=c.png", ""),
-        ("a.", ""),
-        (".htaccess", "htaccess"),
-        ("v1.2.very-long-words-that-are-no-ending", ""),
+        ("", False),
+        ("a.pdf", True),
+        ("A.PDF", True),
+        ("a.tar.gz", True),
+        ("a.gz.tar", False),
+        ("a.pdf/c", False),
+        ("a.pdf/", False),
+        ("a.pdf?b=c.png", True),
+        ("a?b=c.pdf", False),
+        ("a.", False),
+        ("pdf", False),
+        (".pdf", True),
+        ("a.pdf.html", False),
+        ("v1.2.long-words-that-are-no-ending-at-all-pdf", False),
     ],
 )
-def test_the_ending_of_a_path(path, ending):
-    assert extension(f"https://example.com/{path}") == ending
+def test_the_ending_of_a_path_counts(path, found):
+    assert FileTypes(["pdf", ".GZ"]).match(f"https://example.com/{path}") is found
+
+
+def test_a_host_has_no_file_type():
+    assert not FileTypes(["com"]).match("https://example.com/")
 
 
 def test_words_and_endings():
-    assert extensions(["pdf", ".DOC", "media"]) == {"pdf", "doc"} | SETS["media"]
+    assert FileTypes(["pdf", ".DOC", "media"]).endings == {"pdf", "doc"} | SETS["media"]
     assert {"jpg", "mp4", "woff2"} <= SETS["media"]
     assert {"zip", "gz", "deb"} <= SETS["archives"]
     assert not {"html", "htm", "php", "xml", "txt", "pdf", "ts", "js"} & (SETS["media"] | SETS["archives"])
@@ -38,5 +45,5 @@ def test_words_and_endings():
 @pytest.mark.parametrize("word", ["*.pdf", "a b", ".", "a/b", "pdf,doc"])
 def test_what_is_no_ending_is_refused(word):
     with pytest.raises(ConfigError) as caught:
-        extensions([word])
+        FileTypes([word])
     assert str(caught.value) == (f"setting skip_extensions: not a file extension: {word!r} (write pdf, or media)")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import asynccontextmanager
 
 import pytest
 
-from crawler import ConfigError, Request, Response, Settings, Spider, run, urls
+from crawler import ConfigError, Plugin, Request, Response, Settings, Spider, run, urls
 from crawler.scope import Scope
 from crawler.testing import FakeSite, Page, collect
 
@@ -81,6 +82,34 @@ async def test_requests_that_a_page_makes_without_follow_are_links_too(autojump_
     _, report, site = await crawl({"/": "x", "/blog": "y"}, ByHand(), include=["/docs/*"])
     assert report.filtered == {"include": 1}
     assert not site.visits("/blog")
+
+
+async def test_what_a_sink_adds_is_a_link_and_what_a_task_adds_is_a_start_page(autojump_clock):
+    class Adds(Plugin):
+        name = "adds"
+
+        @asynccontextmanager
+        async def lifespan(self, crawl):
+            crawl.start_soon(self.task)
+            yield
+
+        async def task(self):
+            self.crawl.add(Request(f"{URL}of-a-task"))
+
+        async def persist(self, batch):
+            for row in batch:
+                if row.value["url"] == URL:
+                    self.crawl.add(Request(f"{URL}of-a-sink"))
+
+    class Two(Everything):
+        start_urls = [URL, f"{URL}slow"]
+        plugins = [Adds()]
+
+    pages = {"/": "x", "/slow": Page("y", delay=10.0), "/of-a-task": "z", "/of-a-sink": "z"}
+    found, report, site = await crawl(pages, Two(), include=["/docs/*"])
+    assert found == ["", "of-a-task", "slow"]
+    assert report.filtered == {"include": 1}
+    assert not site.visits("/of-a-sink")
 
 
 async def test_file_types_are_fetched_unless_they_are_to_be_skipped(autojump_clock):
