@@ -21,11 +21,13 @@ SPECIAL: Final[dict[str, tuple[str, ...]]] = {
         "169.254.169.253/32",  # Amazon's resolver
         "169.254.170.2/32",  # credentials of Amazon's containers
         "169.254.170.23/32",
+        "169.254.42.42/32",  # Scaleway
         "168.63.129.16/32",  # Microsoft's, on an address that looks public
         "100.100.100.200/32",  # Alibaba
         "192.0.0.192/32",  # Oracle
         "fd00:ec2::/32",  # Amazon
         "fd20:ce::254/128",  # Google
+        "fd00:42::42/128",  # Scaleway
     ),
     "loopback": (
         "127.0.0.0/8",  # RFC 1122 section 3.2.1.3
