@@ -88,7 +88,9 @@ def template(url: str) -> str:
 def session_template(url: str) -> str:
     """A canonical URL without the sessions in it; the URL itself if it has none."""
     if "?" in url or ";" in url:
-        url = SESSION.sub(r"\1", url)
+        small = url.lower()  # most have no session, and looking for these few words takes a third of the time
+        if "sess" in small or "sid=" in small or "zenid=" in small or "cfid=" in small or "cftoken=" in small:
+            url = SESSION.sub(r"\1", url)
     return SESSION_IN_PATH.sub(r"\1", url) if "/(" in url else url
 
 
