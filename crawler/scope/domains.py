@@ -14,12 +14,16 @@ An IP address stands for itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from crawler import urls
 from crawler.errors import ConfigError
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 __all__ = ["Domains"]
 
@@ -95,11 +99,16 @@ def _domain(written: Any) -> Domain:
     return Domain(host, port, subdomains=not kind and port is None and not is_address)
 
 
-def _registrable(host: str, wrong: str) -> str:
-    """The domain that somebody has registered (the public suffix list, its private part too)."""
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
     from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - few crawls need it, and it takes a while to load
 
-    found = PublicSuffixList().privatesuffix(host)
+    return PublicSuffixList()
+
+
+def _registrable(host: str, wrong: str) -> str:
+    """The domain that somebody has registered (the public suffix list, its private part too)."""
+    found = _suffixes().privatesuffix(host)
     if not found:
         raise ConfigError(f"{wrong} ({host} is a public suffix: many register names under it)")
     return str(found)
