@@ -27,6 +27,7 @@ WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 Seconds = Annotated[float, Meta(ge=0)]
 Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
+Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 PRINTABLE = r"^[!-~][ -~]*\Z"
 SECRET = frozenset({"headers", "proxies"})
 """Settings that may hold passwords and keys, and are not shown."""
@@ -38,6 +39,11 @@ def did_you_mean(name: str, known: typing.Iterable[str], *, form: str = "{}", cu
     """The closest of `known` as a question to put behind an error message, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f" (did you mean {form.format(close[0])}?)" if close else ""
+
+
+def _listed(value: Any) -> Any:
+    """One text is a list of one."""
+    return (value,) if isinstance(value, str) else value
 
 
 def _pacing(value: Mapping[str, Any]) -> dict[str, Pace]:
@@ -113,6 +119,25 @@ class Settings:
     longer than this is taken as a redirect. `None`: never."""
     max_depth: Annotated[int, Meta(ge=0)] | None = None
     """Links from a start page; `None`: no limit."""
+    include: Texts = attrs.field(default=(), converter=_listed)
+    """Patterns of the URLs that links may lead to: ``/blog/*``, ``https://example.com/*``, ``re:/[0-9]+$``; empty: any.
+    A start page need not match."""
+    exclude: Texts = attrs.field(default=(), converter=_listed)
+    """Patterns of the URLs that are never fetched."""
+    skip_extensions: Texts = attrs.field(default=(), converter=_listed)
+    """File extensions of links that are not fetched (``pdf``); ``media`` are images, sound, video and fonts,
+    ``archives`` compressed files, packages and programs."""
+    max_url_length: Count | None = 4096
+    """Characters of a URL that a link leads to; `None`: any number."""
+    traps: bool = True
+    """Whether links are left out that look like a site without end: path segments, or pairs of a query, that come again
+    and again, a query of more than 100 parts, and one page under many sessions."""
+    max_per_template: Count | None = None
+    """URLs of one host that differ in numbers only, as the days of a calendar do; `None`: any number. A job that is
+    continued counts anew."""
+    dedup_content: bool = False
+    """Whether a page whose body was that of another page is left out: its callback is not called. Empty bodies and
+    requests with `dont_filter` count as new."""
     max_pages: Count | None = None
     """Stop after this many pages."""
     max_items: Count | None = None
@@ -137,6 +162,9 @@ class Settings:
     durability: Literal["process", "power"] = "process"
     """What a durable job survives: ``process`` the end of the process, ``power`` that of the machine too. A crawl that
     is kept in memory survives neither."""
+    private_network: bool | None = None
+    """Whether pages may lead to loopback, private, link-local and other networks that are not the public internet.
+    `None`: to those that a start page is on; `False`: a start page may not be there either."""
     tls_verify: bool = True
     """Whether certificates are verified."""
     http3: bool = False
@@ -167,7 +195,9 @@ class Settings:
 
     @classmethod
     def from_strings(cls, pairs: Mapping[str, str]) -> Self:
-        """Settings from text, as a command line or an environment has them; mappings are written as JSON.
+        """Settings from text, as a command line or an environment has them.
+
+        Mappings are written as JSON, and so is a list of more than one text.
 
         Raises:
             ConfigError: an unknown name, or text that cannot be read as the setting's type.
@@ -180,6 +210,8 @@ class Settings:
                 if name in CONVERTED:
                     bare = name == "proxies" and not text.startswith(("[", "{"))  # one URL, as it is
                     values[name] = text if bare else msgspec.json.decode(text)
+                elif typing.get_origin(_types()[name]) is tuple:
+                    values[name] = msgspec.json.decode(text) if text.startswith("[") else text
                 else:
                     hint = _types()[name]
                     nothing = text.lower() == "none" and type(None) in typing.get_args(hint)

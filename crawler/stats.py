@@ -48,7 +48,8 @@ class Stats:
     bytes: int = 0
     """Decoded bytes of all bodies."""
     filtered: Counter[str] = attrs.field(factory=Counter)
-    """Requests that were not made, by reason: ``duplicate``, ``scope``, ``depth``, ``robots``, a plugin's word."""
+    """Requests that were not made, by reason: ``duplicate``, ``scope``, ``depth``, ``robots``, ``network``,
+    ``include``, ``trap_repeats``, …, a plugin's word."""
     dropped: Counter[str] = attrs.field(factory=Counter)
     """Items that a plugin did not want, by its word."""
     statuses: Counter[int] = attrs.field(factory=Counter)

@@ -74,6 +74,14 @@ def test_every_setting_has_a_default():
         ("max_redirects", -1, "expected int >= 0"),
         ("follow_refresh", -1, "expected float >= 0.0"),
         ("max_depth", -1, "expected int >= 0"),
+        ("include", 5, "expected array, got int"),
+        ("include", ["/a", 5], "expected str, got int"),
+        ("exclude", [""], "expected str of length >= 1"),
+        ("skip_extensions", None, "expected array, got null"),
+        ("max_url_length", 0, "expected int >= 1"),
+        ("traps", None, "expected bool, got null"),
+        ("max_per_template", 0, "expected int >= 1"),
+        ("dedup_content", 1, "expected bool, got int"),
         ("max_pages", 0, "expected int >= 1"),
         ("max_items", 0, "expected int >= 1"),
         ("max_seconds", -1, "expected float >= 0.0"),
@@ -86,6 +94,7 @@ def test_every_setting_has_a_default():
         ("grace", -1, "expected float >= 0.0"),
         ("durability", "forever", "expected process or power"),
         ("slow_start", "yes", "expected bool"),
+        ("private_network", "yes", "expected bool"),
         ("tls_verify", "yes", "expected bool, got"),
         ("http3", None, "expected bool, got null"),
         ("sink_lag", 0, "expected int >= 1"),
@@ -240,6 +249,27 @@ def test_text_becomes_values_by_the_type_of_the_setting():
         "durability": "power", "max_seconds": None,
         "pacing": {"*.example.com": Pace(rate=("10/s", "100/min"), burst=2)},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("/docs/*", ("/docs/*",)),
+        ("re:[0-9]{1,3}", ("re:[0-9]{1,3}",)),
+        ('["/docs/*", "re:,"]', ("/docs/*", "re:,")),
+        ("[]", ()),
+    ],
+)
+def test_a_list_of_texts_is_one_of_them_or_json(text, values):
+    assert Settings.from_strings({"include": text}).include == values
+    assert Settings(include=text).include == (text,)
+    assert Settings(include=list(values)).include == values
+
+
+@pytest.mark.parametrize("text", ["[/docs", "[1]", ""])
+def test_a_wrong_list_of_texts_is_refused(text):
+    with pytest.raises(ConfigError, match="^setting include: "):
+        Settings.from_strings({"include": text})
 
 
 @pytest.mark.parametrize("text", ["none", "null", "7", "true"])

@@ -121,7 +121,7 @@ def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:
     if report.interrupted:
         raise KeyboardInterrupt
     if spider.response is None:
-        refused = spider.error is None or isinstance(spider.error, Refused)
+        refused = spider.error is None or (isinstance(spider.error, Refused) and spider.error.by == "robots")
         raise _refused(url, report.filtered) if refused else spider.error  # type: ignore[misc]
     status = spider.response.status
     if not 200 <= status < 300:

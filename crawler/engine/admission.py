@@ -20,15 +20,15 @@ class Admission:
     """Decides, and keeps a list of what it refused.
 
     Parameters:
-        scope: domains and depth.
+        scope: what belongs to the crawl.
         table: the hooks.
     """
 
     def __init__(self, scope: Scope, table: HookTable) -> None:
         self.scope = scope
-        """Domains and depth."""
+        """What belongs to the crawl."""
         self._hooks = table.admit
-        self._anything = scope.domains is None and scope.max_depth is None and not table.admit
+        self._anything = scope.is_everything and not table.admit
 
     def admit(self, requests: Iterable[Request], filtered: list[tuple[str, str]]) -> list[Request]:
         """The requests that may enter, changed as plugins want; the others are noted as reason and URL."""
@@ -40,6 +40,8 @@ class Admission:
             entering: Request | None = request
             if reason is None:
                 entering, reason = self._ask(request)
+            if entering is not None:
+                reason = reason or self.scope.overrun(entering.url, entering.depth)
             if entering is None or reason is not None:
                 filtered.append((reason or "dropped", request.url))
             else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 import trio_util
 
+from crawler.engine.inline import in_sink
 from crawler.errors import CrawlFailed
 from crawler.hooks.table import Hook
 
@@ -66,6 +67,7 @@ class Followers:
 
     async def _follow(self, hook: Hook) -> None:
         store, name = self._crawl.store, hook.plugin.name
+        in_sink.set(True)
         with self._crawl.shutdown.finishing():
             while True:
                 cursor = self._cursors[name]

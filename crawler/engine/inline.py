@@ -17,10 +17,13 @@ from crawler.messages import Request, Response, Retry
 if TYPE_CHECKING:
     from crawler.engine.running import RunningCrawl
 
-__all__ = ["Inline", "current_ticket"]
+__all__ = ["Inline", "current_ticket", "in_sink"]
 
 current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
 """The ticket that the worker of this task works on, if it is one."""
+
+in_sink: ContextVar[bool] = ContextVar("in_sink", default=False)
+"""Whether this task hands items to a sink."""
 
 
 class Inline:
@@ -40,8 +43,16 @@ class Inline:
             RequestError: there was none.
         """
         crawl = self._crawl
+        ticket = current_ticket.get()
+        if request.depth == 0 and (ticket is not None or in_sink.get()):  # where it goes a page may have said
+            request = request.altered(depth=1 if ticket is None else ticket.request.depth + 1)
         while True:
-            response = await self._fetch(request)
+            try:
+                response = await self._fetch(request)
+            except Refused as error:
+                if error.by == "network":
+                    crawl.stats.filter("network", request.url)
+                raise
             if response.status in request.accept_status:
                 return response
             target = redirected(response, most=crawl.settings.max_redirects) or crawl.refreshed(response)
@@ -221,7 +232,7 @@ class Inline:
                     with trio.move_on_after(wait):
                         await crawl.frontier.changed.wait()
                 else:
-                    await crawl.robots.ask(crawl.frontier.ask_robots(lane, origin, crawl.clock()))
+                    await crawl.robots.ask(crawl.frontier.ask_robots(lane, origin, crawl.clock(), request))
             if waiting.cancelled_caught and origin not in lane.robots:
                 raise self._too_late(0.0, lane, request)
         rules = lane.robots[origin]

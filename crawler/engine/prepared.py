@@ -23,6 +23,7 @@ from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.table import HookTable
 from crawler.limits.limits import Limits
+from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
 from crawler.spiders import Spider
@@ -105,6 +106,7 @@ class Prepared:
         _check_start(spider)
         own = type(spider).merged_settings() | (spider.settings if "settings" in vars(spider) else Settings())
         self.settings = own | (settings or Settings())
+        Scope.of(spider.allowed_domains, self.settings)  # a pattern that is none is told of before anything is started
         self.job = Job(Path(job)) if isinstance(job, (str, Path)) else job
         sinks = [
             output if isinstance(output, Plugin) else open_output(output, in_job=self.job is not None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from crawler.errors import BadStatus, RequestError
+from crawler.errors import BadStatus, Refused, RequestError
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import DISALLOW_ALL, LIMIT, Robots
 from crawler.frontier import Ticket, lane_name
@@ -70,7 +70,10 @@ class RobotsAsker:
             wait = crawl.retries.wait(ticket.request, ticket.pending.attempts + 1, error) if again else None
             if wait is not None:
                 return wait
-            log.warning("%s cannot be had (%s): nothing of that origin is fetched", ticket.request.url, error)
+            level = (
+                logging.INFO if isinstance(error, Refused) else logging.WARNING
+            )  # pages may name any number of those
+            log.log(level, "%s cannot be had (%s): nothing of that origin is fetched", ticket.request.url, error)
             rules = DISALLOW_ALL if isinstance(error, BadStatus) else attrs.evolve(DISALLOW_ALL, failure=error)
         crawl.frontier.know_robots(ticket, rules if rules is not None else DISALLOW_ALL)
         return None

@@ -17,7 +17,7 @@ import trio_util
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.handlers import Handlers
-from crawler.engine.inline import Inline, current_ticket
+from crawler.engine.inline import Inline, current_ticket, in_sink
 from crawler.engine.mark import Mark
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsAsker
@@ -46,6 +46,7 @@ from crawler.store import CookieChange, Kept, Observations, Store
 if TYPE_CHECKING:
     import httpx
 
+    from crawler.engine.contents import Contents
     from crawler.fetch.auth import Credentials
     from crawler.fetch.proxies import Proxies
 
@@ -101,11 +102,13 @@ class RunningCrawl:
         self.frontier = Frontier(settings, limits=limits)
         self.frontier.look(self.clock())
         self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
-        self.admission = Admission(Scope(spider.allowed_domains, settings.max_depth), table)
+        self.admission = Admission(Scope.of(spider.allowed_domains, settings), table)
         chance = random.Random()
         self.retries = RetryPolicy(settings, chance)
         """Whether and when a request is made again."""
-        self.downloader = Downloader(transport, settings, self.clock, proxies, credentials)
+        self.downloader = Downloader(
+            transport, settings, self.clock, proxies, credentials, networks=kept.notes.get("networks")
+        )
         self.attempts = Attempts(self.downloader, table, self.clock)
         states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]
         if "stats" in kept.notes:
@@ -122,6 +125,8 @@ class RunningCrawl:
         self.observed = Observations()
         """What is true of the whole crawl, and rides in the next commit."""
         self.handlers = Handlers(spider, table, states)
+        self.contents = _contents(store) if settings.dedup_content else None
+        """Which bodies are known, if pages with the same one are to be left out."""
         self.robots = RobotsAsker(self)
         self.inline = Inline(self)
         self.stages = itertools.count(1)
@@ -170,6 +175,8 @@ class RunningCrawl:
         if page is not None:
             page.added.append(request)
         else:
+            if in_sink.get() and request.depth == 0:
+                request = request.altered(depth=1)  # where it goes a page may have said
             self.inbox.append(request)
             self.added.set()
 
@@ -298,6 +305,9 @@ class RunningCrawl:
         """
         observed, self.observed = self.observed, Observations()
         observed.notes["stats"] = self.stats.to_json(lanes=whole)
+        networks = self.downloader.guard.take_unsaved(whole=whole) if self.downloader.guard is not None else None
+        if networks is not None:
+            observed.notes["networks"] = networks
         if started:
             observed.notes["exhausted"] = b"true"
         if whole and self.frontier.starts.budgets:
@@ -337,6 +347,12 @@ class RunningCrawl:
                 pause = answer
         if pause is not None:
             self.frontier.block(pause.scope or usage.lane, self.clock() + pause.seconds)
+
+
+def _contents(store: Store) -> Contents:
+    from crawler.engine.contents import Contents  # noqa: PLC0415 - few crawls need it
+
+    return Contents(store)
 
 
 def _told(response: Response) -> Declared:

@@ -16,6 +16,7 @@ from crawler import urls
 from crawler.engine.inline import current_ticket
 from crawler.engine.retries import UNAVAILABLE
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.fetch.guard import is_start
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import Robots
 from crawler.frontier import Ticket
@@ -23,6 +24,7 @@ from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
+    from crawler.engine.contents import Contents
     from crawler.engine.handlers import Products
     from crawler.engine.running import RunningCrawl
     from crawler.engine.writer import Message
@@ -71,6 +73,9 @@ class Worker:
         if ticket.robots:
             await crawl.robots.ask(ticket)
             return
+        if ticket.refused and self._forgets_robots(ticket):
+            crawl.frontier.put_back(ticket)
+            return
         outcome: Outcome | None = None
         token = current_ticket.set(ticket)
         try:
@@ -102,8 +107,24 @@ class Worker:
             else:
                 await self._again(answer, ticket, outcome, None)
         except RequestError as error:
-            await self._again(error, ticket, outcome, None)
+            if isinstance(error, Refused) and error.by == "network":
+                outcome.attempts -= 1
+                await self._kept_out(error, ticket, outcome)
+            else:
+                await self._again(error, ticket, outcome, None)
         return outcome
+
+    @staticmethod
+    def _forgets_robots(ticket: Ticket) -> bool:
+        """Whether a robots.txt is to be asked for again: no link may lead to its network, but a start page is there."""
+        request, rules = ticket.request, ticket.lane.robots.get(urls.origin(ticket.request.url))
+        error = rules.failure if isinstance(rules, Robots) else None
+        if not isinstance(error, Refused) or error.request is None or not is_start(request):
+            return False
+        if error.request.redirects or error.request.depth == 0:
+            return False
+        del ticket.lane.robots[urls.origin(request.url)]
+        return True
 
     async def _refused(self, ticket: Ticket, outcome: Outcome) -> None:
         """A robots.txt forbids it; or there was none to be had, since its origin cannot be reached."""
@@ -115,18 +136,25 @@ class Worker:
             return
         rules = ticket.lane.robots[urls.origin(request.url)]
         error = rules.failure if isinstance(rules, Robots) else None
+        if isinstance(error, Refused) and error.by == "network":
+            await self._kept_out(Refused(str(error), by="network", request=request), ticket, outcome)
+            return
         if error is not None:
             outcome.kind = Kind.FAILED
             failure = Failure(request=request, error=error, attempts=outcome.attempts)
             await self._failed(failure, outcome)
             return
-        log.debug("refused by %s: %s", ticket.refused, request.url)
-        outcome.filtered.append((ticket.refused, request.url))
+        words = f"{request.url} was not asked for: its robots.txt forbids it"
+        await self._kept_out(Refused(words, by=ticket.refused, request=request), ticket, outcome)
+
+    async def _kept_out(self, error: Refused, ticket: Ticket, outcome: Outcome) -> None:
+        """It is not asked for: that is no failure, and counted by who said so."""
+        request = ticket.request
+        log.debug("refused by %s: %s: %s", error.by, request.url, error)
+        outcome.kind = Kind.REFUSED
+        outcome.filtered.append((error.by, request.url))
         if request.errback is not None:
-            refused = Refused(
-                f"{request.url} was not asked for: its robots.txt forbids it", by="robots", request=request
-            )
-            await self._failed(Failure(request=request, error=refused, attempts=outcome.attempts), outcome)
+            await self._failed(Failure(request=request, error=error, attempts=outcome.attempts), outcome)
 
     async def _attempt(self, ticket: Ticket, outcome: Outcome) -> Response | Retry | Drop:
         """Asks; the token goes back as soon as the body has ended."""
@@ -164,10 +192,12 @@ class Worker:
         excuse = ticket.was_refused and 200 <= response.status < 300  # an error in the body of a success
         if crawl.accepts(response) and not excuse:
             target = crawl.refreshed(response)
-            if target is None:
+            if target is not None:
+                await self._redirected(target, response, ticket, outcome)
+            elif crawl.contents is None or request.dont_filter or not response.body:
                 await self._page(response, ticket, outcome)
             else:
-                await self._redirected(target, response, ticket, outcome)
+                await self._new_page(response, crawl.contents, ticket, outcome)
             return
         try:
             target = None if ticket.was_refused else redirected(response, most=crawl.settings.max_redirects)
@@ -206,6 +236,22 @@ class Worker:
             refused.request = target
             failure = Failure(request=request, error=refused, attempts=outcome.attempts, response=response)
             await self._failed(failure, outcome)
+
+    async def _new_page(self, response: Response, contents: Contents, ticket: Ticket, outcome: Outcome) -> None:
+        """A page, unless its body is that of another one."""
+        digest = await contents.claim(response.body)
+        if digest is None:
+            outcome.kind = Kind.DONE
+            outcome.filtered.append(("duplicate_content", response.url))
+            return
+        try:
+            await self._page(response, ticket, outcome)
+        finally:
+            if outcome.page:
+                outcome.digest = digest
+                contents.keep(digest)
+            else:
+                contents.give_up(digest)
 
     async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""
@@ -254,10 +300,8 @@ class Worker:
     def _checked(self, products: Products, response: Response) -> list[Request]:
         """The requests of a page, if each names callbacks that exist."""
         crawl = self._crawl
-        depth = response.request.depth + 1
-        for index, request in enumerate(products.requests):
-            if request.depth == 0:  # it was made without `follow`, and is one link deeper all the same
-                products.requests[index] = request.altered(depth=depth)
+        _deepen(products.requests, response.request)
+        for request in products.requests:
             try:
                 crawl.handlers.callback(request.callback)
                 if request.errback is not None:
@@ -326,7 +370,15 @@ class Worker:
         if told.errback_raised and outcome.kind is Kind.DONE:
             outcome.kind = Kind.FAILED
             outcome.failure = FailureRow(reason="hook_error", message=str(told.raised[0]))
+        _deepen(told.products.requests, failure.request)
         self._keep(told.products, told.products.requests, outcome)
+
+
+def _deepen(requests: list[Request], parent: Request) -> None:
+    """Requests that were made without `follow` are one link deeper than what they come from all the same."""
+    for index, request in enumerate(requests):
+        if request.depth == 0:
+            requests[index] = request.altered(depth=parent.depth + 1)
 
 
 def _unspill(outcome: Outcome) -> None:

@@ -116,12 +116,17 @@ class Writer:
         filtered: list[tuple[str, str]] = []
         admitted = crawl.admission.admit(arrivals.requests, filtered)
         self._filtered(filtered)
-        live = crawl.store.live
-        crawl.frontier.push(await crawl.store.ingest(admitted))
-        added = crawl.store.live - live
-        if added < len(admitted):
-            crawl.stats.filtered["duplicate"] += len(admitted) - added
-        self.starts += added
+        starts = [request for request in admitted if request.depth == 0]
+        for requests in (starts, [request for request in admitted if request.depth]):
+            if not requests:
+                continue
+            live = crawl.store.live
+            crawl.frontier.push(await crawl.store.ingest(requests))
+            added = crawl.store.live - live
+            if added < len(requests):
+                crawl.stats.filtered["duplicate"] += len(requests) - added
+            if requests is starts:
+                self.starts += added
         self.arriving -= 1
 
     def _within_limits(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -140,6 +145,8 @@ class Writer:
 
     def _settle(self, outcome: Outcome, verdict: Verdict) -> None:
         crawl, ticket = self._crawl, outcome.ticket
+        if outcome.digest and crawl.contents is not None:
+            crawl.contents.give_up(outcome.digest)  # the store knows it now, or nobody does
         if outcome.kind is Kind.RETRY and verdict is Verdict.OK:
             crawl.frontier.put_back(ticket, outcome.not_before)
         else:

@@ -28,7 +28,7 @@ from crawler.fetch.failures import failure
 from crawler.fetch.lean import Target, target_of
 from crawler.fetch.options import Options, proxy_of
 from crawler.fetch.poller import Poller, Ready, open_poller
-from crawler.fetch.resolve import Resolver, Resolves
+from crawler.fetch.resolve import Resolver, Resolves, literal
 from crawler.routes import PROXY_PORTS
 
 __all__ = ["CurlTransport", "TransportStatistics"]
@@ -56,7 +56,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
     a time. The total deadline of a request is its caller's cancel scope; cancelling is safe at any moment.
 
     Of `httpx.Request.extensions` it reads ``timeout`` (httpx's own; ``pool`` has no meaning here), ``proxy`` (URL:
-    ``http``, ``https``, ``socks5``, ``socks5h``) and ``on_sent`` (a function, called when sending begins). The
+    ``http``, ``https``, ``socks5``, ``socks5h``), ``on_sent`` (a function, called when sending begins) and ``guard``
+    with ``start`` (a `Guard`, and whether this is a start page): without a guard any address may be connected to; with
+    one a request may be `Refused`. What a proxy connects to is its own business, but for addresses in a URL. The
     response's extensions are ``http_version``, ``reason_phrase``, ``wire_headers`` (list of name and value as they were
     received, while ``headers`` describes the decoded body) and ``primary_ip``. Its exceptions carry ``request`` and
     ``sent``: whether any of it may have reached the server; ``stale``, where it was a kept connection that the server
@@ -146,7 +148,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     async def _addresses(self, exchange: Exchange, target: Target) -> list[str]:
         """Names and addresses for libcurl's own cache (CURLOPT_RESOLVE); names that proxies resolve are not ours."""
-        proxy = exchange.proxy
+        proxy, extensions = exchange.proxy, exchange.request.extensions
+        guard, start = extensions.get("guard"), extensions.get("start", False)
+        if guard is not None and proxy is not None and (address := literal(target.host)):
+            guard.choose(address, (address,), start=start)
         hosts = []
         if proxy is None or proxy.scheme == "socks5":
             hosts.append((target.host, target.port))
@@ -166,6 +171,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 if proxy is not None:  # of whom no address is to be had
                     vars(failed)["blame"] = None if of_site else "proxy"
                 raise failed from error
+            if guard is not None and proxy is None:
+                addresses = guard.choose(host, addresses, start=start)
             if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
                 entries.append(f"+{host}:{port}:{listed}")

@@ -15,6 +15,7 @@ from crawler.errors import BodyTooLarge, FetchTimeout, RequestError
 from crawler.fetch.cookies import CookieJar
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
+from crawler.fetch.guard import Guard, is_start
 from crawler.fetch.lean import LeanRequest
 from crawler.fetch.options import accepted_codings
 from crawler.headers import Headers
@@ -42,6 +43,7 @@ class Downloader:
         clock: gives seconds since the epoch.
         proxies: which proxies requests go through; `None`: there are none but those that requests name.
         credentials: what origins are given; `None`: nothing but what requests say.
+        networks: what `Guard.take_unsaved` gave in an earlier run.
     """
 
     def __init__(
@@ -51,12 +53,18 @@ class Downloader:
         clock: Callable[[], float],
         proxies: Proxies | None = None,
         credentials: Credentials | None = None,
+        *,
+        networks: bytes | None = None,
     ) -> None:
         self.transport = transport
         self.settings = settings
         self.proxies = proxies
         self.credentials = credentials
         self.cookies = CookieJar()
+        self.guard = None if settings.private_network else Guard(learns=settings.private_network is None)
+        """Which addresses may be connected to; `None`: all."""
+        if self.guard is not None and networks is not None:
+            self.guard.restore(networks)
         self._clock = clock
         self._is_curl = isinstance(transport, CurlTransport)
         usual = {"User-Agent": settings.user_agent, "Accept": ACCEPT}
@@ -139,7 +147,8 @@ class Downloader:
         except NOT_SENT as error:
             sent = True  # nothing to tell
             raise translate(error, request) from error
-        except RequestError:
+        except RequestError as error:
+            error.request = error.request or request
             raise
         except Exception as error:
             raise translate(error, request) from error
@@ -166,6 +175,10 @@ class Downloader:
         fields = self._fields(request)
         lines = self._usual_lines if fields is self._usual else _lines(fields)
         extensions: dict[str, Any] = {"proxy": proxy} if proxy else {}
+        if self.guard is not None:
+            extensions["guard"] = self.guard
+            if is_start(request):
+                extensions["start"] = True
         if not self._is_curl:
             content = request.body or None
             return httpx.Request(request.method, request.url, headers=lines, content=content, extensions=extensions)

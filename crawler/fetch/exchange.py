@@ -18,6 +18,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from crawler.fetch.failures import curl_failure, failure
+from crawler.fetch.guard import Guard
 
 __all__ = ["Exchange"]
 
@@ -35,7 +36,8 @@ class Exchange(httpx.AsyncByteStream):
     Parameters:
         request: what is asked. Its extensions may hold ``timeout`` (httpx's, ``read`` and ``write`` count here) and
             ``on_sent``, a function that is called once when the request begins to go out; and ``resend``: whether
-            libcurl may send it again at once if a kept connection turns out to be closed (default: it may).
+            libcurl may send it again at once if a kept connection turns out to be closed (default: it may); and
+            ``guard``, which is asked once more when the connection stands, if it is not a proxy's.
         body: the body to send.
         proxy: who is asked to pass it on.
         buffer: bytes of body that may lie here unread before libcurl is told to pause.
@@ -67,6 +69,7 @@ class Exchange(httpx.AsyncByteStream):
         self._write_timeout: float | None = timeout.get("write") if timeout else None
         self._on_sent: Callable[[], object] | None = extensions.get("on_sent")
         self._resend: bool = extensions.get("resend", True)
+        self._guard: Guard | None = extensions.get("guard") if proxy is None else None
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
@@ -93,6 +96,9 @@ class Exchange(httpx.AsyncByteStream):
         """
         try:
             self._primary_ip = primary_ip
+            if self._guard is not None and not self._guard.allows(primary_ip):
+                self._error = self._guard.refusal(primary_ip)
+                return PREREQFUNC_ABORT
             if self.sent and not self._resend:
                 words = "the connection was closed before an answer came"
                 self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-__all__ = ["Resolver", "ResolverStatistics", "Resolves"]
+__all__ = ["Resolver", "ResolverStatistics", "Resolves", "literal"]
 
 
 class Resolves(Protocol):
@@ -110,8 +110,8 @@ class Resolver:
         expiry, addresses = self._cached.get(host, (-math.inf, ()))
         if trio.current_time() < expiry:
             return addresses
-        literal = _literal(host)
-        return (literal,) if literal else await self._shared(host)
+        address = literal(host)
+        return (address,) if address else await self._shared(host)
 
     async def _shared(self, host: str) -> tuple[str, ...]:
         """The answer of the look-up of `host` that is under way, or of a new one."""
@@ -166,7 +166,7 @@ class Resolver:
         self._cached[host] = (trio.current_time() + self._ttl, addresses)
 
 
-def _literal(host: str) -> str:
+def literal(host: str) -> str:
     """The address that `host` is, without brackets; empty if it is a name."""
     bare = host.removeprefix("[").removesuffix("]")
     try:

@@ -322,7 +322,7 @@ class Frontier:
             rules = lane.robots.get(origin)
             if rules is None:
                 self._add(lane, pending)
-                return self.ask_robots(lane, origin, now)
+                return self.ask_robots(lane, origin, now, pending.request)
             if not rules.allows(pending.request.url):
                 return self._refused(pending, lane, now, "robots")
         ticket = Ticket(pending, lane, lane.epoch, now)
@@ -340,11 +340,15 @@ class Frontier:
         self.starts.stamp(ticket)
         lane.handed_out += 1
 
-    def ask_robots(self, lane: Lane, origin: str, now: float) -> Ticket:
-        """The fetch of a robots.txt: an ordinary start of its lane, before all others."""
+    def ask_robots(self, lane: Lane, origin: str, now: float, wanted: Request) -> Ticket:
+        """The fetch of a robots.txt: an ordinary start of its lane, before all others.
+
+        It is made by hand, or found on a page, as `wanted` is, the request that needs it.
+        """
         lane.asks = True
         attempts = lane.asking.setdefault(origin, 0)
-        pending = Pending((0, 0), Request(origin + "/robots.txt", lane=lane.name), lane.name, attempts)
+        request = Request(origin + "/robots.txt", lane=lane.name).moved(wanted.depth or int(bool(wanted.redirects)))
+        pending = Pending((0, 0), request, lane.name, attempts)
         ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
         self._take(ticket)
         return ticket

@@ -31,7 +31,8 @@ class Spider(Plugin):
     start_urls: Sequence[str] = ()
     """Pages to begin with."""
     allowed_domains: Sequence[str] | None = None
-    """Hosts to stay on, each with its subdomains; `None`: anywhere."""
+    """Hosts to stay on; `None`: anywhere. ``example.com`` is meant with its subdomains, ``=example.com`` alone,
+    ``~www.example.co.uk`` with all hosts of its registrable domain, ``example.com:81`` on one port."""
     accept_status: Iterable[int] = ()
     """Statuses that reach callbacks beside 200 to 299."""
     settings: Settings = Settings()

@@ -67,6 +67,7 @@ class MemoryStore:
         self._name = secrets.token_hex(6)
         self._log: deque[Row] = deque()
         self._cursors: dict[str, int] = {}
+        self._digests: set[bytes] = set()
         self._stages: dict[int, tuple[list[ItemRow], list[Request]]] = {}
 
     @property
@@ -103,6 +104,10 @@ class MemoryStore:
         kept[0].extend(items)
         kept[1].extend(requests)
 
+    async def met(self, digest: bytes) -> bool:
+        """Whether a page with this digest of its body is committed."""
+        return digest in self._digests
+
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Makes outcomes true. Observations are forgotten: nobody will ask."""
         made = Committed()
@@ -128,6 +133,8 @@ class MemoryStore:
         if outcome.kind is Kind.RETRY:
             pending.not_before = outcome.not_before
             return
+        if outcome.digest:
+            self._digests.add(outcome.digest)
         items, requests = self._stages.pop(outcome.stage, ((), ()))
         live = self.live
         made.grew.update(fresh.group for fresh in self._add(requests))

@@ -115,6 +115,8 @@ class Outcome:
     """Decoded bytes of the body."""
     page: bool = False
     """Whether a callback succeeded."""
+    digest: bytes = b""
+    """Of the body, if other pages with the same one are to be left out."""
     redirect: str = ""
     """Where the answer sent us."""
     failure: FailureRow | None = None

@@ -122,6 +122,9 @@ class Store(Protocol):
         They become true with that outcome. If there is none they are forgotten, at the latest when a job is opened.
         """
 
+    async def met(self, digest: bytes) -> bool:
+        """Whether a page with this digest of its body is committed. To be asked before one is committed."""
+
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Makes outcomes true, each one whole or not at all, and keeps observations with them."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from crawler.frontier import Pending
 from crawler.messages import Request
 
-__all__ = ["APPLICATION", "INSERT", "SCHEMA", "STAGE", "VERSION", "fingerprint", "pack", "unpack"]
+__all__ = ["APPLICATION", "CONTENT", "INSERT", "SCHEMA", "STAGE", "VERSION", "fingerprint", "pack", "unpack"]
 
 APPLICATION: Final = 0x63726177
 """Says that a SQLite file is ours (``application_id``)."""
@@ -45,6 +45,8 @@ CREATE TEMP TABLE staged (stage INTEGER NOT NULL, item BLOB, request BLOB);
 CREATE INDEX temp.staged_by_stage ON staged (stage);
 """
 """Effects of pages that are still being handled: they end with the process."""
+CONTENT: Final = "CREATE TABLE IF NOT EXISTS content (digest BLOB PRIMARY KEY) WITHOUT ROWID"
+"""Digests of the bodies of pages, in jobs that leave out repeated ones."""
 INSERT: Final = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 """Takes lane, tier, number and what `pack` gives."""
 

@@ -31,7 +31,7 @@ from crawler.store.itemlog import ItemLog
 from crawler.store.known import Known
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, Kept, RobotsAnswer, Verdict
-from crawler.store.schema import INSERT, fingerprint, pack, unpack
+from crawler.store.schema import CONTENT, INSERT, fingerprint, pack, unpack
 
 __all__ = ["SqliteStore"]
 
@@ -81,6 +81,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._leases = itertools.count()
         self._waiting: dict[int, None] = {}
         self._scan = True
+        self._contents = False  # whether there is a table of them
 
     # Opening and closing
 
@@ -274,6 +275,17 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             )
         await self._checkpoint()
 
+    async def met(self, digest: bytes) -> bool:
+        """Whether a page with this digest of its body is committed."""
+        if not self._contents:
+            async with self._transaction():
+                self._database.execute(CONTENT)
+            self._contents = True
+        async with self._turn:
+            with self._errors():
+                found = self._database.execute("SELECT 1 FROM content WHERE digest = ?", (digest,)).fetchone()
+        return found is not None
+
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Makes outcomes true, all in one transaction."""
         made = Committed()
@@ -289,6 +301,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 if outcome.lane_state:
                     lane = self._lanes[outcome.ticket.pending.group]
                     states[lane] = msgspec.json.encode(outcome.lane_state)
+                if outcome.digest:
+                    self._database.execute("INSERT OR IGNORE INTO content VALUES (?)", (outcome.digest,))
                 if outcome.kind is not Kind.RETRY:
                     if outcome.stage:
                         await self._publish(outcome, made)

@@ -56,6 +56,12 @@ def test_a_redirect_that_leads_nowhere_is_no_answer(command):
         assert (code, out, err) == (0, "moved", f"crawler: {site.url}kept answered 302 Found\n")
 
 
+def test_a_network_that_may_not_be_asked_is_told_with_its_address(command, site):
+    code, out, err = command("fetch", site.url, "-s", "private_network=false")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("crawler: not sent: 127.0.0.1, on the loopback network")
+
+
 def test_ctrl_c_ends_it_at_once(start):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = start("fetch", f"http://127.0.0.1:{silent.getsockname()[1]}/")

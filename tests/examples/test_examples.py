@@ -85,6 +85,23 @@ def test_follow_rules_with_a_smaller_depth(tmp_path):
     assert not site.asked("/book/1")
 
 
+def test_scope(tmp_path):
+    pages = {
+        "/docs/": "<title>Manual</title><a href='/docs/a'>A</a><a href='/docs/copy'>A</a><a href='/docs/a/print'>A</a>"
+        "<a href='/docs/a?sort=up'>A</a><a href='/docs/plan.png'>A</a><a href='/shop'>S</a><a href='http://x.example/'>X</a>",
+        "/docs/a": "<title>A</title>",
+        "/docs/copy": "<title>A</title>",
+    }
+    with local_site(pages) as site:
+        items = crawl("scope.py", "-a", f"start={site.url}docs/", "--report", "report.json", folder=tmp_path)
+        asked = {asked.path for asked in site.log}
+    assert sorted(item["title"] for item in items) == ["A", "Manual"]
+    assert asked == {"/robots.txt", "/docs/", "/docs/a", "/docs/copy"}
+    assert json.loads((tmp_path / "report.json").read_text())["filtered"] == {
+        "exclude": 2, "extension": 1, "include": 1, "scope": 1, "duplicate_content": 1,
+    }  # fmt: skip
+
+
 def test_api(tmp_path):
     def users(asked: Asked) -> str:
         number = int(asked.path.partition("=")[2] or 1)

@@ -558,3 +558,13 @@ def test_there_is_nothing_to_put_back_where_there_is_no_job(tmp_path: Path) -> N
         with pytest.raises(JobError, match=r"is no job: it has no job\.sqlite"):
             look(folder)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_bodies_are_known_when_the_job_is_opened_again_also_one_of_before_they_were(job: Path) -> None:
+    with SqliteStore(job) as store:
+        await store.ingest(requests("1"))
+    with SqliteStore(job) as store:
+        assert not await store.met(b"body")
+        await store.commit([done(held, digest=b"body") for held in await claimed(store)])
+    with SqliteStore(job) as store:
+        assert await store.met(b"body")

@@ -210,3 +210,21 @@ async def test_what_was_staged_for_another_try_of_a_page_is_not_its_effect(store
     await store.commit([done(first, stage=2)])
     assert (store.live, store.logged) == (1, 0)
     assert paths(await store.more(A, first.epoch, first.pending.order, 10)) == ["3"]
+
+
+async def test_a_body_is_known_once_its_page_is_committed(store: Store) -> None:
+    await store.ingest(requests("1", "2"))
+    one, two = await claimed(store)
+    assert not await store.met(b"body")
+    await store.commit([Outcome(kind=Kind.RETRY, ticket=one, attempts=1), done(two, digest=b"body")])
+    assert await store.met(b"body")
+    assert not await store.met(b"another")
+
+
+async def test_a_body_is_not_known_by_a_page_of_a_lost_lease(store: Store) -> None:
+    await store.ingest(requests("1"))
+    [one] = await claimed(store)
+    assert not await store.met(b"body")
+    late = ticket(one.pending, one.epoch + 1)
+    assert (await store.commit([done(late, digest=b"body")])).verdicts == [Verdict.FENCED]
+    assert not await store.met(b"body")

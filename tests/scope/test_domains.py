@@ -1,4 +1,4 @@
-"""The scope: which hosts and depths belong to a crawl."""
+"""Which hosts and depths belong to a crawl."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import ConfigError, urls
-from crawler import scope as module
 from crawler.scope import Scope
+from crawler.scope import domains as module
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,22 @@ from crawler.scope import Scope
         ("[::1]:81", "http://[::1]:81/", True),
         ("[::1]:81", "http://[::1]/", False),
         ("localhost", "http://localhost:1234/", True),
+        ("=example.com", "https://example.com/", True),
+        ("=example.com", "https://example.com:8443/", True),
+        ("=example.com", "https://www.example.com/", False),
+        ("=example.com:81", "https://example.com:81/", True),
+        ("=example.com:81", "https://example.com/", False),
+        ("=127.0.0.1", "http://127.0.0.1:8000/", True),
+        ("~example.co.uk", "https://example.co.uk/", True),
+        ("~www.example.co.uk", "https://example.co.uk/", True),
+        ("~www.example.co.uk", "https://a.b.example.co.uk:81/", True),
+        ("~www.example.co.uk", "https://other.co.uk/", False),
+        ("~www.example.co.uk", "https://co.uk/", False),
+        ("~a.github.io", "https://a.github.io/", True),
+        ("~a.github.io", "https://b.github.io/", False),
+        ("~Bücher.example.com", "https://example.com/", True),
+        ("~127.0.0.1", "http://127.0.0.1:8000/", True),
+        ("~127.0.0.1", "http://127.0.0.2/", False),
     ],
 )
 def test_a_domain_holds_its_host_and_subdomains(domain, url, inside):
@@ -71,7 +87,7 @@ def test_one_of_several_domains_is_enough():
 @pytest.mark.parametrize(
     "domain",
     ["", ".", "https://example.com", "example.com/", "example.com/a", "user@example.com", "*.example.com", "a b", "a:b",
-     "a:99999", "::1", None, 5, b"example.com"],
+     "a:99999", "::1", None, 5, b"example.com", "=", "~", "~co.uk", "~com", "~example.com:80", "~=example.com"],
 )  # fmt: skip
 def test_what_is_no_domain_is_refused(domain):
     with pytest.raises(ConfigError) as caught:
@@ -109,4 +125,4 @@ def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
     for number in range(100):
         assert scope.refuses(f"https://h{number}.a.test/", 0) is None
         assert scope.refuses(f"https://h{number}.b.test/", 0) == "scope"
-    assert len(scope._verdicts) <= 10
+    assert len(scope.domains._verdicts) <= 10

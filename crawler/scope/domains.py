@@ -1,0 +1,119 @@
+"""`Domains`: the hosts of a crawl, as ``allowed_domains`` names them.
+
+=================== ================================================================================
+``example.com``     this host and its subdomains
+``=example.com``    this host alone
+``~example.co.uk``  everything under the registrable domain that this host belongs to, by the public
+                    suffix list: ``~www.example.co.uk`` means the same
+``example.com:81``  this host alone, on this port alone
+=================== ================================================================================
+
+An IP address stands for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from crawler import urls
+from crawler.errors import ConfigError
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+__all__ = ["Domains"]
+
+REMEMBERED = 10_000
+"""Origins whose verdict is kept."""
+NO_PART: Final = set("/?#@\\* =~")
+"""What no host has in it."""
+
+
+@attrs.frozen
+class Domain:
+    """One of them."""
+
+    host: str
+    port: int | None = None
+    """`None`: all of them."""
+    subdomains: bool = True
+
+    def holds(self, host: str, port: int) -> bool:
+        """Whether a host, on this port, is meant."""
+        if self.port not in (None, port):
+            return False
+        return host == self.host or (self.subdomains and host.endswith(f".{self.host}"))
+
+
+class Domains:
+    """The hosts of a crawl.
+
+    Parameters:
+        domains: as they are written.
+
+    Raises:
+        ConfigError: one of them is no domain.
+    """
+
+    def __init__(self, domains: Iterable[str]) -> None:
+        if isinstance(domains, str) or not isinstance(domains, Iterable):
+            raise ConfigError(f"allowed_domains must be a list of domains, not {domains!r}")
+        self._domains = tuple(map(_domain, domains))
+        self._verdicts: dict[str, bool] = {}
+
+    def hold(self, url: str) -> bool:
+        """Whether a canonical URL is on one of the hosts."""
+        origin = urls.origin(url)
+        inside = self._verdicts.get(origin)
+        if inside is None:
+            if len(self._verdicts) >= REMEMBERED:
+                self._verdicts.clear()
+            host, port = urls.host(url).rstrip("."), _port(url)
+            inside = self._verdicts[origin] = any(domain.holds(host, port) for domain in self._domains)
+        return inside
+
+
+def _domain(written: Any) -> Domain:
+    """What one entry means."""
+    wrong = f"allowed_domains: not a domain: {written!r}"
+    kind, text = "", written
+    if isinstance(written, str) and written[:1] in ("=", "~"):
+        kind, text = written[0], written[1:]
+    if not isinstance(text, str) or not text.strip(".") or NO_PART & set(text):
+        raise ConfigError(f"{wrong} (write example.com; its subdomains are meant too)")
+    try:
+        url = urls.normal(f"http://{text.strip('.')}/")
+    except ValueError:
+        raise ConfigError(wrong) from None
+    host = urls.host(url)
+    port = _port(url) if text[-1].isdigit() and ":" in text.rpartition("]")[2] else None
+    is_address = host.startswith("[") or host.replace(".", "").isdigit()
+    if kind == "~" and not is_address:
+        if port is not None:
+            raise ConfigError(f"{wrong} (a registrable domain has no port)")
+        return Domain(_registrable(host, wrong))
+    return Domain(host, port, subdomains=not kind and port is None and not is_address)
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - few crawls need it, and it takes a while to load
+
+    return PublicSuffixList()
+
+
+def _registrable(host: str, wrong: str) -> str:
+    """The domain that somebody has registered (the public suffix list, its private part too)."""
+    found = _suffixes().privatesuffix(host)
+    if not found:
+        raise ConfigError(f"{wrong} ({host} is a public suffix: many register names under it)")
+    return str(found)
+
+
+def _port(url: str) -> int:
+    port = urls.authority(url).removeprefix(urls.host(url)).removeprefix(":")
+    return int(port) if port else 443 if url.startswith("https:") else 80

@@ -1,0 +1,51 @@
+"""File types, by the ending of a path: what the setting `skip_extensions` leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from crawler.errors import ConfigError
+
+__all__ = ["SETS", "FileTypes"]
+
+IMAGES: Final = ("jpg", "jpeg", "jpe", "png", "gif", "webp", "avif", "bmp", "ico", "tif", "tiff", "svg", "heic", "psd")
+SOUND: Final = ("mp3", "m4a", "ogg", "oga", "opus", "wav", "flac", "aac", "wma", "mid", "midi")
+VIDEO: Final = ("mp4", "m4v", "webm", "ogv", "mov", "avi", "mkv", "mpg", "mpeg", "wmv", "flv", "3gp")
+FONTS: Final = ("woff", "woff2", "ttf", "otf", "eot")
+COMPRESSED: Final = ("zip", "gz", "tgz", "bz2", "tbz", "xz", "txz", "zst", "lz", "7z", "rar", "tar")
+PACKAGES: Final = ("jar", "war", "deb", "rpm", "apk", "dmg", "iso", "img", "exe", "msi", "bin", "whl", "crate", "gem")
+SETS: Final = {"media": {*IMAGES, *SOUND, *VIDEO, *FONTS}, "archives": {*COMPRESSED, *PACKAGES}}
+"""Words that stand for many: ``media`` (images, sound, video, fonts) and ``archives`` (compressed files, packages,
+programs)."""
+WORD: Final = re.compile(r"[a-z0-9_-]{1,16}")
+LONGEST: Final = 17
+"""Characters of an extension with its dot."""
+
+
+class FileTypes:
+    """Endings of paths.
+
+    Parameters:
+        words: each a name of `SETS`, or an ending with or without its dot.
+
+    Raises:
+        ConfigError: a word is neither.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.endings: set[str] = set()
+        """In small letters, without the dot."""
+        for written in words:
+            word = written.lower().removeprefix(".")
+            if not WORD.fullmatch(word):
+                raise ConfigError(f"setting skip_extensions: not a file extension: {written!r} (write pdf, or media)")
+            self.endings |= SETS.get(word, {word})
+
+    def match(self, url: str) -> bool:
+        """Whether the path of a canonical URL has one of them."""
+        end = url.find("?", 8)
+        path = url if end < 0 else url[:end]
+        dot = path.rfind(".", max(len(path) - LONGEST, path.find("/", 8)))
+        return dot >= 0 and path[dot + 1 :].lower() in self.endings

@@ -1,0 +1,135 @@
+"""`Scope`: which requests belong to a crawl, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Self
+
+import attrs
+
+from crawler.scope.domains import Domains
+from crawler.scope.traps import Runs, session_template, template, trap_of
+from crawler.settings import Settings
+
+if TYPE_CHECKING:
+    from crawler.scope.filetypes import FileTypes
+    from crawler.scope.patterns import Patterns
+
+__all__ = ["Scope"]
+
+SESSIONS: Final = 5
+"""URLs that differ in nothing but the session in them."""
+
+
+def _patterns(setting: str, patterns: tuple[str, ...]) -> Patterns | None:
+    if not patterns:
+        return None
+    from crawler.scope.patterns import Patterns  # noqa: PLC0415 - few crawls need it
+
+    return Patterns(setting, patterns)
+
+
+def _file_types(words: tuple[str, ...]) -> FileTypes | None:
+    if not words:
+        return None
+    from crawler.scope.filetypes import FileTypes  # noqa: PLC0415 - few crawls need it
+
+    return FileTypes(words)
+
+
+@attrs.frozen
+class Scope:
+    """What belongs to a crawl. All but domains, depth and `exclude` is asked of links only, never of a start page.
+
+    Raises:
+        ConfigError: a domain, a pattern or a file extension is none.
+    """
+
+    domains: Domains | None = attrs.field(default=None, converter=attrs.converters.optional(Domains))
+    """The hosts; `None`: anywhere."""
+    max_depth: int | None = None
+    """Links from a start page. `None`: any."""
+    include: Patterns | None = attrs.field(default=None, kw_only=True)
+    """What links have to match."""
+    exclude: Patterns | None = attrs.field(default=None, kw_only=True)
+    """What nothing may match."""
+    skip_extensions: FileTypes | None = attrs.field(default=None, kw_only=True)
+    """File types that links must not have."""
+    max_url_length: int | None = attrs.field(default=None, kw_only=True)
+    """Characters of a URL."""
+    traps: bool = attrs.field(default=False, kw_only=True)
+    """Whether URLs that look like traps are left out."""
+    runs: Runs | None = attrs.field(default=None, kw_only=True)
+    """Counts URLs that differ in numbers only."""
+    _sessions: Runs = attrs.field(init=False, factory=lambda: Runs(SESSIONS))
+
+    @classmethod
+    def of(cls, domains: Iterable[str] | None, settings: Settings) -> Self:
+        """The scope of a crawl.
+
+        Parameters:
+            domains: ``allowed_domains`` of its spider.
+            settings: of the crawl.
+
+        Raises:
+            ConfigError: a domain, a pattern or a file extension is none.
+        """
+        return cls(
+            domains,
+            settings.max_depth,
+            include=_patterns("include", settings.include),
+            exclude=_patterns("exclude", settings.exclude),
+            skip_extensions=_file_types(settings.skip_extensions),
+            max_url_length=settings.max_url_length,
+            traps=settings.traps,
+            runs=Runs(settings.max_per_template) if settings.max_per_template else None,
+        )
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.traps and all(
+            limit is None
+            for limit in (
+                self.domains, self.max_depth, self.include, self.exclude, self.skip_extensions, self.max_url_length,
+                self.runs,
+            )
+        )  # fmt: skip
+
+    def refuses(self, url: str, depth: int) -> str | None:
+        """Why a request does not belong here, in a word that the report counts by, or `None`. Remembers nothing.
+
+        Parameters:
+            url: canonical URL.
+            depth: links from a start page.
+        """
+        if self.max_depth is not None and depth > self.max_depth:
+            return "depth"
+        if self.domains is not None and not self.domains.hold(url):
+            return "scope"
+        if self.exclude is not None and self.exclude.match(url):
+            return "exclude"
+        return self._refuses_link(url) if depth else None
+
+    def _refuses_link(self, url: str) -> str | None:
+        if self.max_url_length is not None and len(url) > self.max_url_length:
+            return "trap_length"
+        if self.include is not None and not self.include.match(url):
+            return "include"
+        if self.skip_extensions is not None and self.skip_extensions.match(url):
+            return "extension"
+        return trap_of(url) if self.traps else None
+
+    def overrun(self, url: str, depth: int) -> str | None:
+        """Why a request that is about to enter is one too many of its kind, or `None`. It is counted."""
+        if not depth:
+            return None
+        if self.traps:
+            without = session_template(url)
+            if without is not url and without != url and self._sessions.overrun(without, url):
+                return "trap_session"
+        if self.runs is not None:
+            shape = template(url)
+            if shape != url and self.runs.overrun(shape, url):
+                return "trap_run"
+        return None
