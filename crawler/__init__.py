@@ -39,6 +39,11 @@ if _typing.TYPE_CHECKING:
     from crawler.fetch.client import Client, client
     from crawler.fetch.governed import GovernedTransport
     from crawler.fetch.quotas import QuotaTimeout
+    from crawler.html.feed import Feed, FeedEntry
+    from crawler.html.link_header import LinkValue
+    from crawler.html.sitemap import SitemapEntry, sitemaps
+    from crawler.messages.form import Form
+    from crawler.spiders.sitemap import SitemapSpider
 
 __all__ = [
     "Answers",
@@ -53,8 +58,11 @@ __all__ = [
     "CrawlerError",
     "Drop",
     "Failure",
+    "Feed",
+    "FeedEntry",
     "FetchError",
     "FetchTimeout",
+    "Form",
     "GovernedTransport",
     "Headers",
     "HookError",
@@ -64,6 +72,7 @@ __all__ = [
     "JobError",
     "Limits",
     "Link",
+    "LinkValue",
     "Pace",
     "Pause",
     "Plugin",
@@ -83,6 +92,8 @@ __all__ = [
     "SelectorList",
     "Settings",
     "SiteSpider",
+    "SitemapEntry",
+    "SitemapSpider",
     "Spider",
     "State",
     "Stop",
@@ -91,21 +102,30 @@ __all__ = [
     "client",
     "crawl",
     "run",
+    "sitemaps",
     "stream",
 ]
 
-_CLIENT: _typing.Final = {
-    "Answers": "answers",
-    "Client": "client",
-    "GovernedTransport": "governed",
-    "QuotaTimeout": "quotas",
-    "client": "client",
+_LAZY: _typing.Final = {
+    "Answers": "fetch.answers",
+    "Client": "fetch.client",
+    "Feed": "html.feed",
+    "FeedEntry": "html.feed",
+    "Form": "messages.form",
+    "GovernedTransport": "fetch.governed",
+    "LinkValue": "html.link_header",
+    "QuotaTimeout": "fetch.quotas",
+    "SitemapEntry": "html.sitemap",
+    "SitemapSpider": "spiders.sitemap",
+    "client": "fetch.client",
+    "sitemaps": "html.sitemap",
 }
+"""What most crawls do not need, and where it is."""
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """The client for people with an API and no crawl is imported when it is asked for."""
-    if name not in _CLIENT:
+    """What most crawls do not need is imported when it is asked for."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(_importlib.import_module(f"crawler.fetch.{_CLIENT[name]}"), name)
+    found = globals()[name] = getattr(_importlib.import_module(f"crawler.{_LAZY[name]}"), name)
     return found

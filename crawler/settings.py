@@ -83,6 +83,9 @@ class Settings:
     """Glob of hosts (``"*.example.com"``, ``"example.com:8080"``) to `Pace`; the first glob that matches counts."""
     obey_robots: bool = True
     """Whether robots.txt (RFC 9309) is fetched and obeyed."""
+    srcset: bool = False
+    """Whether a `SiteSpider`, which is what a URL on the command line means, follows pictures, sounds and films too:
+    what `Response.media` finds, with each candidate of ``srcset``."""
     connect_timeout: Seconds = 10.0
     """Seconds until a connection, with its TLS handshake, must stand."""
     request_deadline: Seconds = 60.0

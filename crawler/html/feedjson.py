@@ -81,4 +81,6 @@ def _url(base: str, found: dict[str, Any], name: str) -> str | None:
 
 
 def _size(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+    return (
+        int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+    )

@@ -15,6 +15,8 @@ __all__ = ["Incoming"]
 
 PIECE: Final = 64 * 1024
 """Bytes of a piece."""
+STEP: Final = 1024
+"""Bytes that are unpacked at once."""
 HEAD: Final = 1024
 """Bytes that are looked at for the encoding."""
 GZIP: Final = b"\x1f\x8b"
@@ -86,7 +88,9 @@ class Incoming:
             yield from chunks
             return
         member = zlib.decompressobj(31)
-        for chunk in chain((head,), chunks):
+        # In small steps: of one that turns out to be broken the whole is lost.
+        steps = (chunk[at : at + STEP] for chunk in chain((head,), chunks) for at in range(0, len(chunk), STEP))
+        for chunk in steps:
             rest, more = chunk, True
             while rest or more:
                 if member.eof:

@@ -15,6 +15,7 @@ from crawler.urls import join
 __all__ = ["LinkValue", "parse_link_header"]
 
 _SPACE: Final = " \t"
+_BETWEEN: Final = " \t,"
 _NAME: Final = re.compile(r"[^\s=;,]+")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -34,7 +35,7 @@ class LinkValue:
     rel: tuple[str, ...] = ()
     """The types of the relation, in small letters; extension types are URIs."""
     anchor: str | None = None
-    """The URL that the link goes out from, where that is told: then the page itself is not meant."""
+    """Where the link goes out from, if that is told: absolute, with its fragment, so it may be a part of the page."""
     title: str | None = None
     """What the target is called: ``title*`` rather than ``title`` (section 3.4.1)."""
     params: tuple[tuple[str, str], ...] = ()
@@ -55,21 +56,20 @@ def parse_link_header(value: str, url: str) -> list[LinkValue]:
         url: the canonical URL of the answer that it came with.
     """
     links: list[LinkValue] = []
-    at = 0
+    at = _skip(value, 0, _BETWEEN)
     while at < len(value):
-        start = value.find("<", at)
-        if start < 0:
-            break
-        if value[at:start].strip(" \t,"):  # what no link begins with: on to the next comma
-            comma = value.find(",", at)
-            at = comma + 1 if 0 <= comma < start else start
-            if at <= start and value[at:start].strip(" \t,"):
-                continue
-        end = value.find(">", start)
-        if end < 0:
-            break
-        params, at = _params(value, end + 1)
-        links.append(_link(value[start + 1 : end].strip(), params, url))
+        if value[at] != "<":  # no link begins like this: on to the next comma
+            at = value.find(",", at)
+            if at < 0:
+                break
+        else:
+            end = value.find(">", at)
+            if end < 0:
+                break
+            target = value[at + 1 : end].strip()
+            params, at = _params(value, end + 1)
+            links.append(_link(target, params, url))
+        at = _skip(value, at, _BETWEEN)
     return links
 
 
@@ -122,15 +122,22 @@ def _link(target: str, params: list[tuple[str, str]], url: str) -> LinkValue:
             kept.append((name, text))
         first.setdefault(name, text)
     extended = _extended(first["title*"]) if "title*" in first else None
-    anchor = first.get("anchor")
     return LinkValue(
         target=target,
         url=join(url, target),
         rel=tuple(dict.fromkeys(first.get("rel", "").lower().split())),
-        anchor=None if anchor is None else join(url, anchor) or anchor,
+        anchor=_anchor(first.get("anchor"), url),
         title=extended if extended is not None else first.get("title"),
         params=tuple(kept),
     )
+
+
+def _anchor(anchor: str | None, url: str) -> str | None:
+    if anchor is None:
+        return None
+    _, mark, fragment = anchor.partition("#")
+    absolute = join(url, anchor)
+    return anchor if absolute is None else absolute + mark + fragment
 
 
 def _extended(text: str) -> str | None:

@@ -160,7 +160,7 @@ class Sitemaps(Iterator[SitemapEntry]):
             return
         is_text = not head.startswith("<") and not ("<?xml" in head or "<urlset" in head or "<sitemapindex" in head)
         yield from self._lines(head, pieces) if is_text else self._elements(head, pieces)
-        self.fault = self.fault or self._incoming.fault
+        self.fault = self._incoming.fault or self.fault
 
     def _elements(self, head: str, pieces: Iterator[str]) -> Iterator[SitemapEntry]:
         reader = _Reader(self._url)

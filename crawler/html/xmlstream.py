@@ -1,4 +1,4 @@
-"""`XmlStream`: XML that is parsed as it comes, by expat, mended where people get it wrong, harmless where it is hostile.
+"""`XmlStream`: XML parsed as it comes, by expat; mended where people get it wrong, harmless where it is hostile.
 
 What is mended: white space or noise before the document, ``&`` and ``<`` that stand for themselves, the names of HTML's
 entities, characters that XML does not allow. At the first thing that cannot be mended reading ends; what came before
@@ -175,12 +175,9 @@ def _mend(found: re.Match[str]) -> str:
     return text if allowed else "\ufffd"
 
 
-def _refuse_entity(
-    name: str, is_parameter: bool, value: str | None, base: str | None, system: str | None, public: str | None,
-    notation: str | None,
-) -> None:  # fmt: skip
+def _refuse_entity(*_: object) -> None:
     raise _Refused("XML that declares entities")
 
 
-def _refuse_attributes(element: str, name: str, kind: str, default: str | None, required: bool) -> None:
+def _refuse_attributes(*_: object) -> None:
     raise _Refused("XML that declares attributes")
