@@ -16,7 +16,7 @@ import attrs
 from crawler.html.dates import any_date, w3c_period
 from crawler.html.incoming import Incoming
 from crawler.html.xmlstream import XmlStream
-from crawler.urls import join
+from crawler.urls import join, normal
 
 __all__ = ["LARGEST", "SitemapEntry", "SitemapImage", "SitemapNews", "SitemapVideo", "Sitemaps", "sitemaps"]
 
@@ -201,7 +201,7 @@ class Sitemaps(Iterator[SitemapEntry]):
         line = line.strip()
         if not line[:8].lower().startswith(("http://", "https://")) or len(line) > LONGEST:
             return None
-        url = join(self._url, line)
+        url = _absolute(self._url, line)
         if url is None:
             return None
         self.kind = "text"
@@ -342,7 +342,7 @@ class _Reader:
         else:
             url = entry.get("loc")
             lastmod, until = w3c_period(entry.get("lastmod", "")) or (None, None)
-        target = None if url is None else join(self._url, url)
+        target = None if url is None else _absolute(self._url, url)
         if target is None:
             return None
         frequency = entry.get("changefreq", "").lower()
@@ -389,6 +389,16 @@ class _Reader:
 
     def _absolute(self, url: str | None) -> str | None:
         return None if url is None else join(self._url, url)
+
+
+def _absolute(base: str, url: str) -> str | None:
+    """The URL of an entry. It is met once: `join` would keep it, and forget what pages link to again and again."""
+    if not url[:8].lower().startswith(("http://", "https://")):
+        return join(base, url)
+    try:
+        return normal(url)
+    except ValueError:
+        return None
 
 
 def _priority(text: str | None) -> float | None:
