@@ -191,10 +191,9 @@ def form_of(response: Response, css: str | None, name: str | None, identifier: s
         forms = [form for form in forms if form.attr("id") == identifier]
         wanted.append(f"id {identifier!r}")
     if not 0 <= index < len(forms):
-        which = " and ".join(wanted)
-        found = f"{len(forms)} form{'s' * (len(forms) != 1)}" if forms else "no form"
-        of = f" of {which}" if which else ""
-        raise ValueError(f"no form {index}{of} on {response.url}: there is {found}")
+        which = f" of {' and '.join(wanted)}" if wanted else ""
+        there = f"there are {len(forms)} forms" if len(forms) > 1 else "there is one" if forms else "there is none"
+        raise ValueError(f"no form {index}{which} on {response.url}: {there}")
     return Form(response, forms[index])
 
 

@@ -105,9 +105,7 @@ def test_rss_1_and_atom_as_sitemaps():
     )
     assert pages(rdf) == ["/1"]
     entries, _ = read(atom)
-    assert entries == [
-        SitemapEntry(url="https://site.test/1", lastmod=datetime(2003, 12, 13, 18, 30, 2, tzinfo=UTC))
-    ]
+    assert entries == [SitemapEntry(url="https://site.test/1", lastmod=datetime(2003, 12, 13, 18, 30, 2, tzinfo=UTC))]
 
 
 @pytest.mark.parametrize(
@@ -414,7 +412,9 @@ PIECES = st.sampled_from([
 BODIES = (
     st.binary(max_size=200)
     | st.lists(PIECES, max_size=30).map(lambda parts: "".join(parts).encode("utf-8", "surrogatepass"))
-    | st.lists(PIECES, max_size=30).map(lambda parts: zlib.compress("".join(parts).encode("utf-8", "replace"), wbits=31))
+    | st.lists(PIECES, max_size=30).map(
+        lambda parts: zlib.compress("".join(parts).encode("utf-8", "replace"), wbits=31)
+    )
 )
 
 

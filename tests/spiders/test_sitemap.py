@@ -276,7 +276,11 @@ def test_what_is_wrong_is_said_before_anything_starts(arguments, words):
 
 
 def many(start: int, count: int) -> str:
-    return "<urlset>" + "".join(f"<url><loc>https://site.test/p/{n}</loc></url>" for n in range(start, start + count)) + "</urlset>"
+    return (
+        "<urlset>"
+        + "".join(f"<url><loc>https://site.test/p/{n}</loc></url>" for n in range(start, start + count))
+        + "</urlset>"
+    )
 
 
 async def test_a_job_goes_on_in_the_middle_of_its_sitemaps(autojump_clock, tmp_path):
