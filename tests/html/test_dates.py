@@ -79,7 +79,8 @@ def test_dates_of_feeds_may_be_those_of_mail(text, moment):
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{4}")
-       | st.from_regex(r"\A[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,9} [0-9:]{1,9} [+-]?[0-9A-Z]{1,9}\Z"))  # fmt: skip
+       | st.from_regex(r"\A[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,9} [0-9:]{1,9} [+-]?[0-9A-Z]{1,9}\Z")
+)  # fmt: skip
 def test_no_text_raises_and_every_moment_has_a_zone(text):
     found = any_date(text)
     assert found is None or found.tzinfo is not None

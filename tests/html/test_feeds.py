@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -83,33 +84,28 @@ def test_what_other_namespaces_say_is_not_what_rss_says():
     assert feed.entries == [FeedEntry(title="yes", author="Host", summary="short")]
 
 
+ITEM = "<item><title>t</title><link>/1</link></item>"
+CHANNEL = f"<channel><title>T</title><link>/</link>{ITEM}</channel>"
+SIBLINGS = f"<channel><title>T</title><link>/</link><items><rdf:Seq/></items></channel>{ITEM}"
+RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
+ATOM = atom("<title>t</title><link href='/1'/>", "<title>T</title><link href='/'/>")
+
+
 @pytest.mark.parametrize(
     "body",
     [
-        '<rss version="0.91"><channel><title>T</title><link>/</link><item><title>t</title><link>/1</link></item>'
-        "</channel></rss>",
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"><channel'
-        ' rdf:about="/"><title>T</title><link>/</link><items><rdf:Seq><rdf:li resource="/1"/></rdf:Seq></items>'
-        '</channel><item><title>t</title><link>/1</link></item></rdf:RDF>',
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
-        ' xmlns="http://my.netscape.com/rdf/simple/0.9/"><channel><title>T</title><link>/</link></channel>'
-        "<item><title>t</title><link>/1</link></item></rdf:RDF>",
-        '<rss:rss xmlns:rss="http://wrong.test/"><channel><title>T</title><link>/</link><item><title>t</title>'
-        "<link>/1</link></item></channel></rss:rss>",
-        '<!DOCTYPE rss PUBLIC "-//Netscape Communications//DTD RSS 0.91//EN" "http://my.netscape.com/rss-0.91.dtd">'
-        '<rss version="0.91"><channel><title>T</title><link>/</link><item><title>t</title><link>/1</link></item>'
-        "</channel></rss>",
-        "\n\n" + atom("<title>t</title><link href='/1'/>", "<title>T</title><link href='/'/>"),
-        atom("<title>t</title><link href='/1'/>", "<title>T</title><link href='/'/>").replace(
-            ' xmlns="http://www.w3.org/2005/Atom"', ""
-        ),
-        atom("<a:title>t</a:title><a:link href='/1'/>", "<a:title>T</a:title><a:link href='/'/>")
-        .replace("feed xmlns=", "a:feed xmlns:a=").replace("/feed>", "/a:feed>")
-        .replace("<entry", "<a:entry").replace("/entry", "/a:entry"),
-        '{"version": "https://jsonfeed.org/version/1", "title": "T", "home_page_url": "/",'
-        ' "items": [{"title": "t", "url": "/1"}]}',
+        f'<rss version="0.91">{CHANNEL}</rss>',
+        f'<rss:rss xmlns:rss="http://wrong.test/">{CHANNEL}</rss:rss>',
+        f'<!DOCTYPE rss PUBLIC "-//Netscape//DTD RSS 0.91//EN" "http://my.netscape.com/rss-0.91.dtd"><rss>{CHANNEL}</rss>',
+        f'<rdf:RDF {RDF} xmlns="http://purl.org/rss/1.0/">{SIBLINGS}</rdf:RDF>',
+        f'<rdf:RDF {RDF} xmlns="http://my.netscape.com/rdf/simple/0.9/">{SIBLINGS}</rdf:RDF>',
+        "\n\n" + ATOM,
+        ATOM.replace(' xmlns="http://www.w3.org/2005/Atom"', ""),
+        re.sub("(</?)", r"\1a:", ATOM).replace("xmlns=", "xmlns:a="),
+        """{"version": "https://jsonfeed.org/version/1", "title": "T", "home_page_url": "/",
+        "items": [{"title": "t", "url": "/1"}]}""",
     ],
-)  # fmt: skip
+)
 def test_every_format_in_its_smallest_form(body):
     assert read(body) == Feed(
         title="T", url="https://site.test/", entries=[FeedEntry(title="t", url="https://site.test/1")]
@@ -200,9 +196,9 @@ def test_json_feed():
         """{"version": "https://jsonfeed.org/version/1.1", "title": "J", "home_page_url": "https://site.test/",
         "feed_url": "https://site.test/feed.json", "next_url": "/feed.json?p=2", "items": [{"id": 2, "url": "/2",
         "title": " a\\n b ", "content_html": "<p>x</p>", "content_text": "x", "summary": "s",
-        "date_published": "2010-02-07T14:04:00-05:00", "date_modified": "junk", "authors": [{"name": "A"}, {"url": "/"}],
-        "author": {"name": "A"}, "tags": ["t", 1], "attachments": [{"url": "/a.mp3", "mime_type": "audio/mpeg",
-        "size_in_bytes": 89970236}, {"mime_type": "x"}]}, {"external_url": "/3", "content_text": "only"}, 7]}"""
+        "date_published": "2010-02-07T14:04:00-05:00", "date_modified": "junk", "authors": [{"name": "A"},
+        {"url": "/"}], "author": {"name": "A"}, "tags": ["t", 1], "attachments": [{"url": "/a.mp3",
+        "mime_type": "audio/mpeg", "size_in_bytes": 89970236}, {"mime_type": "x"}]}, {"external_url": "/3", "content_text": "only"}, 7]}"""
     )
     assert feed == Feed(
         title="J",
@@ -263,9 +259,8 @@ def test_what_is_no_feed(body):
 
 
 def test_a_response_as_a_feed():
-    response = Response(
-        URL, headers={"Content-Type": "application/rss+xml; charset=windows-1252"}, body=b"<rss><channel><title>\x80</title></channel></rss>"
-    )  # fmt: skip
+    kind = {"Content-Type": "application/rss+xml; charset=windows-1252"}
+    response = Response(URL, headers=kind, body=b"<rss><channel><title>\x80</title></channel></rss>")
     assert response.feed() == Feed(title="€")
 
 

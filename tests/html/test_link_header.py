@@ -46,7 +46,7 @@ def test_a_link():
         ("< a >;rel=x", [("a", "x")]),
         ("<a,b;c>; rel=x, <d>", [("a,b;c", "x"), ("d", "")]),
         ('<a>; title="x, <no>; rel=no"; rel=yes', [("a", "yes")]),
-        ("<a>; REL = next ;; , ,, <b> ; rel = \"prev\"", [("a", "next"), ("b", "prev")]),
+        ('<a>; REL = next ;; , ,, <b> ; rel = "prev"', [("a", "next"), ("b", "prev")]),
         ("<a>; rel; rel=next", [("a", "")]),
         ("<a>; rel=", [("a", "")]),
         ("<a>; x=1; y; rel=next", [("a", "next")]),

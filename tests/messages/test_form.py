@@ -43,10 +43,10 @@ def sent(inside: str, values=None, attributes: str = "", **options):
         ("<input name=a type=checkbox>", []),
         ("<input name=a type=checkbox checked>", [("a", "on")]),
         ("<input name=a type=CHECKBOX checked value=''>", [("a", "")]),
-        ("<input name=a type=checkbox checked value=1><input name=a type=checkbox checked value=2>", [("a", "1"), ("a", "2")]),
+        ("<input name=a type=checkbox checked value=1><input name=a type=checkbox checked>", [("a", "1"), ("a", "on")]),
         ("<input name=a type=radio value=1><input name=a type=radio value=2 checked>", [("a", "2")]),
         ("<input name=a type=radio value=1 checked><input name=a type=radio value=2 checked>", [("a", "2")]),
-        ("<input name=a type=radio value=1 checked><input name=b type=radio value=2 checked>", [("a", "1"), ("b", "2")]),
+        ("<input name=a type=radio value=1 checked><input name=b type=radio checked>", [("a", "1"), ("b", "on")]),
         ("<input name=a type=button value=1><input name=b type=reset value=1><button type=button name=c>", []),
         ("<input name=a disabled value=1>", []),
         ("<input name=a readonly value=1>", [("a", "1")]),
@@ -228,7 +228,9 @@ def test_a_button_may_say_where_and_how():
     assert request.headers["content-type"] == "text/plain"
 
 
-@pytest.mark.parametrize(("button", "words"), [("c", "no button 'c'"), (5, "no button 5: there are 5"), ("b", "no button 'b'")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("button", "words"), [("c", "no button 'c'"), (5, "no button 5: there are 5"), ("b", "no button 'b'")]
+)
 def test_a_button_that_is_not_there(button, words):
     with pytest.raises(ValueError, match=words):
         form(BUTTONS).submit(button=button)
@@ -271,22 +273,23 @@ def test_post_keeps_the_query_of_its_action():
 
 def test_multipart():
     found = form(
-        '<input name="a&quot;b" value=é><textarea name=t>1\n2</textarea><input type=file name=up><input type=file name=no>',
+        '<input name="a&quot;b" value=é><textarea name=t>1\n2</textarea><input type=file name=up>'
+        "<input type=file name=no>",
         "method=post enctype=multipart/form-data",
     )
     request = found.submit(files={"up": [('x"\n.txt', b"\0\xff", "text/plain"), ("y", "text"), b"z"]})
     kind, _, boundary = request.headers["content-type"].partition("; boundary=")
     assert kind == "multipart/form-data"
     parts = request.body.split(f"--{boundary}\r\n".encode())
+    text, octets = b"\r\nContent-Type: text/plain\r\n\r\n", b"\r\nContent-Type: application/octet-stream\r\n\r\n"
     assert parts == [
         b"",
         b'Content-Disposition: form-data; name="a%22b"\r\n\r\n\xc3\xa9\r\n',
         b'Content-Disposition: form-data; name="t"\r\n\r\n1\r\n2\r\n',
-        b'Content-Disposition: form-data; name="up"; filename="x%22%0A.txt"\r\nContent-Type: text/plain\r\n\r\n\0\xff\r\n',
-        b'Content-Disposition: form-data; name="up"; filename="y"\r\nContent-Type: application/octet-stream\r\n\r\ntext\r\n',
-        b'Content-Disposition: form-data; name="up"; filename="up"\r\nContent-Type: application/octet-stream\r\n\r\nz\r\n',
-        b'Content-Disposition: form-data; name="no"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n\r\n'
-        + f"--{boundary}--\r\n".encode(),
+        b'Content-Disposition: form-data; name="up"; filename="x%22%0A.txt"' + text + b"\0\xff\r\n",
+        b'Content-Disposition: form-data; name="up"; filename="y"' + octets + b"text\r\n",
+        b'Content-Disposition: form-data; name="up"; filename="up"' + octets + b"z\r\n",
+        b'Content-Disposition: form-data; name="no"; filename=""' + octets + b"\r\n" + f"--{boundary}--\r\n".encode(),
     ]
 
 
@@ -374,8 +377,8 @@ def test_the_encoding_of_a_form(charset, attributes, query, name):
 
 # Finding one
 
-FORMS = """<form id=one name=x></form><form id=two name=x class=c><p><input class=i></p></form><template><form id=no></form>
-</template><p class=out></p>"""
+FORMS = """<form id=one name=x></form><form id=two name=x class=c><p><input class=i></p></form><template>
+<form id=no></form></template><p class=out></p>"""
 
 
 @pytest.mark.parametrize(
@@ -420,11 +423,12 @@ def test_what_is_no_page_has_no_forms():
 TAGS = st.builds(
     "<{} name='{}' type='{}' value='{}' {}>".format,
     st.sampled_from([
-        "input", "select", "option", "optgroup", "textarea", "/textarea", "button", "fieldset", "legend", "form", "/form",
+        "input", "select", "option", "optgroup", "textarea", "/textarea", "button", "fieldset", "legend", "form",
+        "/form",
         "table", "tr", "td", "/table", "template", "/template", "datalist", "svg", "p", "/fieldset", "/select",
     ]),
     st.sampled_from(["", "a", "b", "_charset_", "\ud800", "isindex"]),
-    st.sampled_from(["", "radio", "checkbox", "file", "image", "submit", "range", "number", "date", "\ud800", "hidden"]),
+    st.sampled_from(["", "radio", "checkbox", "file", "image", "submit", "range", "number", "date", "hidden"]),
     st.sampled_from(["", "1", "é", "\ud800", "1e999", "-", "\r\n"]),
     st.sampled_from([
         "", "checked", "disabled", "selected", "form=f", "id=f", "multiple", "size=99999999999", "dirname=d dir=rtl",

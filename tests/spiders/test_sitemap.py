@@ -174,7 +174,7 @@ async def test_entries_of_other_hosts_are_left_out_and_counted(autojump_clock):
         "https://other.test/x": "x",
         "http://site.test/b": "b",
     }
-    items, report, site = await run(Pages(sitemap_urls=["https://site.test/s.xml"]), pages)
+    items, report, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"]), pages)
     assert urls(items) == ["/a", "http://site.test/b"]
     assert report.counters == {"sitemap entries left out: other host": 2}
     items, report, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"], sitemap_any_host=True), pages)
