@@ -198,7 +198,8 @@ def test_json_feed():
         "title": " a\\n b ", "content_html": "<p>x</p>", "content_text": "x", "summary": "s",
         "date_published": "2010-02-07T14:04:00-05:00", "date_modified": "junk", "authors": [{"name": "A"},
         {"url": "/"}], "author": {"name": "A"}, "tags": ["t", 1], "attachments": [{"url": "/a.mp3",
-        "mime_type": "audio/mpeg", "size_in_bytes": 89970236}, {"mime_type": "x"}]}, {"external_url": "/3", "content_text": "only"}, 7]}"""
+        "mime_type": "audio/mpeg", "size_in_bytes": 89970236}, {"mime_type": "x"}]},
+        {"external_url": "/3", "content_text": "only"}, 7]}"""
     )
     assert feed == Feed(
         title="J",
