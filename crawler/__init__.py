@@ -41,7 +41,8 @@ if _typing.TYPE_CHECKING:
     from crawler.fetch.quotas import QuotaTimeout
     from crawler.html.feed import Feed, FeedEntry
     from crawler.html.link_header import LinkValue
-    from crawler.html.sitemap import SitemapEntry, sitemaps
+    from crawler.html.sitemap import sitemaps
+    from crawler.html.sitemap_entry import SitemapEntry
     from crawler.messages.form import Form
     from crawler.spiders.sitemap import SitemapSpider
 
@@ -115,7 +116,7 @@ _LAZY: _typing.Final = {
     "GovernedTransport": "fetch.governed",
     "LinkValue": "html.link_header",
     "QuotaTimeout": "fetch.quotas",
-    "SitemapEntry": "html.sitemap",
+    "SitemapEntry": "html.sitemap_entry",
     "SitemapSpider": "spiders.sitemap",
     "client": "fetch.client",
     "sitemaps": "html.sitemap",

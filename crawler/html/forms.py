@@ -6,6 +6,7 @@ by a ``<fieldset>``, what is in a ``<datalist>`` and what is in a ``<template>``
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from typing import Final, overload
@@ -86,9 +87,9 @@ def controls_of(document: Document, form: Element) -> list[Control]:
         document: the parsed page.
         form: one of its forms.
     """
-    owners = _Owners(document)
+    owners, fieldsets = _Owners(document), _Fieldsets(document)
     controls = [
-        _control(element)
+        _control(element, enabled=element.attr("disabled") is None and not fieldsets.bar(element))
         for element in document.select(",".join(CONTROLS))
         if _is_live(element) and owners.of(element) == form and element.closest("datalist") is None
     ]
@@ -150,9 +151,8 @@ class _Owners:
                 self._listed[element] = form
 
 
-def _control(element: Element) -> Control:
+def _control(element: Element, *, enabled: bool) -> Control:
     name = encodable(element.attr("name") or "")
-    enabled = not _is_disabled(element)
     if element.tag == "select":
         return Control(name=name, kind="select", values=_chosen(element), enabled=enabled)
     kind = _attribute(element, "type").lower()
@@ -191,20 +191,35 @@ def _given(element: Element, name: str) -> str | None:
     return None if element.attr(name) is None else _attribute(element, name)
 
 
-def _is_disabled(element: Element) -> bool:
-    """By itself, or by a ``fieldset`` that it is in, unless it is in the first ``legend`` of that."""
-    if element.attr("disabled") is not None:
-        return True
-    below = element
-    for ancestor in element.ancestors:
-        if not isinstance(ancestor, Element):
-            break
-        if ancestor.tag == "fieldset" and ancestor.attr("disabled") is not None:
-            legends = (child for child in ancestor.children if isinstance(child, Element) and child.tag == "legend")
-            if next(legends, None) != below:
-                return True
-        below = ancestor
-    return False
+class _Fieldsets:
+    """Which elements are in a ``fieldset`` that is disabled, but not in the first ``legend`` of that."""
+
+    def __init__(self, document: Document) -> None:
+        self._any = document.select_one("fieldset[disabled]") is not None
+        self._barred: dict[Element, bool] = {}
+        self._legends: dict[Element, Element | None] = {}
+
+    def bar(self, element: Element) -> bool:
+        """Whether one of them disables an element."""
+        if not self._any:
+            return False
+        path = [element]
+        for ancestor in element.ancestors:
+            if path[-1] in self._barred or not isinstance(ancestor, Element):
+                break  # each step up is gone once for the whole page
+            path.append(ancestor)
+        barred = self._barred.setdefault(path[-1], False)
+        for parent, child in itertools.pairwise(reversed(path)):
+            barred = self._barred[child] = barred or self._bars(parent, child)
+        return barred
+
+    def _bars(self, parent: Element, child: Element) -> bool:
+        if parent.tag != "fieldset" or parent.attr("disabled") is None:
+            return False
+        if parent not in self._legends:
+            children = (one for one in parent.children if isinstance(one, Element) and one.tag == "legend")
+            self._legends[parent] = next(children, None)
+        return self._legends[parent] != child
 
 
 def _chosen(select: Element) -> tuple[str, ...]:

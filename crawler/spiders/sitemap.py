@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from crawler import urls
 from crawler.errors import ConfigError
 from crawler.html.dates import w3c_date
-from crawler.html.sitemap import LARGEST, SitemapEntry, sitemaps
+from crawler.html.sitemap import LARGEST, sitemaps
+from crawler.html.sitemap_entry import SitemapEntry
 from crawler.messages import Request, Response
 from crawler.settings import did_you_mean
 from crawler.spiders.spider import Spider

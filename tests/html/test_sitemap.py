@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import SitemapEntry, sitemaps
-from crawler.html.sitemap import LARGEST, SitemapImage, SitemapNews, SitemapVideo
+from crawler.html.sitemap import LARGEST
+from crawler.html.sitemap_entry import SitemapImage, SitemapNews, SitemapVideo
 
 URL = "https://site.test/maps/sitemap.xml"
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"

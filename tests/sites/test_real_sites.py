@@ -80,8 +80,8 @@ def test_a_sitemap_of_a_site_gives_the_same_pages_as_its_links(package: str, tmp
             (maps / name).write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
         index = "".join(f"<sitemap><loc>{name}</loc></sitemap>" for name in parts)
         (maps / "index.xml").write_text(f"<sitemapindex>{index}</sitemapindex>", encoding="utf-8")
-        command = [sys.executable, "-m", "crawler", "run", str(spider), "-a", f"sitemap_urls={front}maps%20of%20this%20test/index.xml"]
-        command += ["-o", str(output)]
+        start = f"sitemap_urls={front}maps%20of%20this%20test/index.xml"
+        command = [sys.executable, "-m", "crawler", "run", str(spider), "-a", start, "-o", str(output)]
         done = subprocess.run(command, check=False, cwd=tmp_path, timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     items = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
