@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from crawler import urls
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, RequestError
 from crawler.html.dates import w3c_date
 from crawler.html.sitemap import LARGEST, sitemaps
 from crawler.html.sitemap_entry import SitemapEntry
@@ -21,6 +21,8 @@ from crawler.spiders.spider import Spider
 __all__ = ["SitemapSpider"]
 
 ROBOTS: Final = "/robots.txt"
+ANSWERS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
+"""Statuses that say for good that there is no such file."""
 
 
 class SitemapSpider(Spider):
@@ -127,14 +129,25 @@ class SitemapSpider(Spider):
                 else:
                     yield Request(url, callback).moved(depth)
 
-    async def _of_site(self, url: str, *, guess: bool) -> list[Request]:
-        """Requests for the sitemaps that a site names in its robots.txt, which may lie on other hosts.
+    async def parse_robots(self, response: Response, guess: bool) -> list[Request]:
+        """Requests for the sitemaps of a site whose robots.txt could not be had at first.
 
         Parameters:
-            url: any of the site.
-            guess: whether there is one in the usual place if none is named.
+            response: what stands there now.
+            guess: whether there is a sitemap in the usual place if none is named.
         """
+        return await self._named(urls.origin(response.request.url), guess=guess)
+
+    async def _of_site(self, url: str, *, guess: bool) -> list[Request]:
         origin = urls.origin(urls.normal(url))
+        try:
+            return await self._named(origin, guess=guess)
+        except RequestError:  # a request like any other is waited for, made again, and told of in the report
+            kwargs = {"guess": guess}
+            return [Request(f"{origin}{ROBOTS}", self.parse_robots, cb_kwargs=kwargs, accept_status=ANSWERS)]
+
+    async def _named(self, origin: str, *, guess: bool) -> list[Request]:
+        """Requests for the sitemaps that a site names in its robots.txt, which may lie on other hosts."""
         crawl: Any = self.crawl
         named: list[str] = await crawl.sitemaps_of(f"{origin}/")
         if not named and guess:

@@ -12,7 +12,18 @@ from datetime import UTC, date, datetime
 import pytest
 from support.trees import FREE
 
-from crawler import ConfigError, Plugin, Produced, Request, Response, Settings, SitemapEntry, SitemapSpider, crawl
+from crawler import (
+    ConfigError,
+    FetchTimeout,
+    Plugin,
+    Produced,
+    Request,
+    Response,
+    Settings,
+    SitemapEntry,
+    SitemapSpider,
+    crawl,
+)
 from crawler.testing import FakeSite, Page, collect
 
 XML = {"Content-Type": "application/xml"}
@@ -49,6 +60,7 @@ class Named(Plugin):
     def __init__(self, **named: list[str]) -> None:
         self.named = {f"https://{site.replace('_', '.')}/": urls for site, urls in named.items()}
         self.asked: list[str] = []
+        self.fails = 0
 
     @asynccontextmanager
     async def lifespan(self, crawl) -> AsyncIterator[None]:
@@ -57,7 +69,11 @@ class Named(Plugin):
 
     async def sitemaps_of(self, url: str) -> list[str]:
         self.asked.append(url)
-        return self.named.get(url, [])
+        named = self.named.get(url, [])
+        if self.fails:
+            self.fails -= 1
+            raise FetchTimeout("no answer", request=Request(url))
+        return named
 
 
 async def run(spider, pages, **options):
@@ -110,6 +126,27 @@ async def test_where_it_names_none_the_usual_place_is_asked(autojump_clock):
     )
     assert urls(items) == ["/a"]
     assert (report.statuses[404], report.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("robots", ["Sitemap: https://site.test/1.xml", Page(status=404), [Page(status=503), "x"]])
+async def test_a_robots_txt_that_cannot_be_had_is_asked_for_like_a_page(autojump_clock, robots):
+    named = Named(site_test=["https://site.test/1.xml"])
+    named.fails = 1
+    items, report, _ = await run(
+        Pages(start_urls=["https://site.test/"]), {"/1.xml": listing("/a"), "/robots.txt": robots}, plugins=[named]
+    )
+    assert urls(items) == ["/a"]
+    assert (report.failed, len(named.asked)) == (0, 2)
+
+
+async def test_a_site_whose_robots_txt_is_never_had_is_in_the_report(autojump_clock):
+    named = Named()
+    named.fails = 9
+    _, report, _ = await run(
+        Pages(start_urls=["https://site.test/"]), {"/robots.txt": Page(status=500)}, plugins=[named]
+    )
+    assert (report.failures, report.finished) == ({"status_500": 1}, "finished")
+    assert report.failed == 1
 
 
 async def test_a_robots_txt_may_stand_for_a_sitemap(autojump_clock):
