@@ -43,7 +43,7 @@ def read_feed(
     reader = FeedReader(url)
     for piece in chain((head,), pieces):
         reader.stream.feed(piece)
-        if reader.stream.fault is not None:
+        if reader.stream.over:
             break
     reader.stream.close()
     return reader.result(incoming.fault)

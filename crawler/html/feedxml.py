@@ -70,7 +70,7 @@ class FeedReader:
     """
 
     def __init__(self, url: str) -> None:
-        self.stream = XmlStream(self._opened, self._closed, self._said)
+        self.stream = XmlStream(self._opened, self._closed, self._said, self._broken)
         """Takes the text."""
         self._root = ""
         self._found = False
@@ -112,6 +112,7 @@ class FeedReader:
             self._begin(name)
         elif self._entry is None and name in ("item", "entry") and depth <= 3:
             about = attributes.get("rdf:about")
+            self.stream.level = depth - 1
             self._found, self._entry = True, _Part(depth, base=self._bases[-1][1], about=about)
         elif name == "channel" and depth <= 2:
             self._found = True
@@ -122,7 +123,7 @@ class FeedReader:
     def _begin(self, name: str) -> None:
         self._root = name.rpartition(":")[2]
         if self._root not in ("rss", "rdf", "feed", "channel"):
-            self.stream.fault = "no feed"
+            self.stream.stop("no feed")
         self._found = self._root in ("rss", "feed", "channel")
 
     def _child(self, depth: int, name: str, attributes: Mapping[str, str]) -> None:
@@ -174,6 +175,14 @@ class FeedReader:
         elif self._entry is not None and depth == self._entry.depth:
             self._entries.append(self._made(self._entry))
             self._entry = None
+        self._leave(depth)
+
+    def _broken(self) -> None:
+        self._entry = self._text = None
+        self._leave(self.stream.level + 1)
+
+    def _leave(self, depth: int) -> None:
+        """What was said of names and URLs at `depth`, or deeper, no longer counts."""
         while self._bases[-1][0] >= depth:
             self._bases.pop()
         while self._scopes[-1][0] >= depth:

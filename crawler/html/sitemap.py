@@ -70,7 +70,7 @@ class Sitemaps(Iterator[SitemapEntry]):
         xml.feed(head)
         for piece in pieces:
             yield from reader.take()
-            if xml.fault is not None:
+            if xml.over:
                 break
             xml.feed(piece)
         xml.close()
@@ -122,7 +122,7 @@ class _Reader:
 
     def __init__(self, url: str) -> None:
         self.kind: Literal["", "urlset", "index", "feed"] = ""
-        self.stream = XmlStream(self._opened, self._closed, self._said)
+        self.stream = XmlStream(self._opened, self._closed, self._said, self._broken)
         self._url = url
         self._locals: dict[str, str] = {}
         self._names: frozenset[str] = frozenset()
@@ -152,6 +152,7 @@ class _Reader:
         elif not self._at:
             if local in self._names:
                 self._at, self._entry, self._group = depth, {"name": local}, None
+                self.stream.level = depth - 1
         elif depth == self._at + 1:
             self._group = self._text = None
             if local == "link" and "href" in attributes:
@@ -196,6 +197,9 @@ class _Reader:
             self._text = None
             if text:
                 self._put(self._local(name), text)
+
+    def _broken(self) -> None:
+        self._at, self._entry, self._group, self._text = 0, {}, None, None
 
     def _put(self, local: str, text: str) -> None:
         if self._group is None:

@@ -1,8 +1,9 @@
 """`XmlStream`: XML parsed as it comes, by expat; mended where people get it wrong, harmless where it is hostile.
 
 What is mended: white space or noise before the document, ``&`` and ``<`` that stand for themselves, the names of HTML's
-entities, characters that XML does not allow. At the first thing that cannot be mended reading ends; what came before
-counts. What is refused: a document that declares entities or default attributes; nothing external is ever read.
+entities, characters that XML does not allow. An entry with a fault that cannot be mended is left out; what came before
+counts, and so do the entries behind it. What is refused: a document that declares entities or default attributes;
+nothing external is ever read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ DEEPEST: Final = 100
 LONGEST: Final = 1024 * 1024
 """Characters of one tag or comment."""
 NOISE: Final = 4096
-"""Characters in which an XML declaration is looked for, behind what a server may have said before it."""
+"""Characters in which the document is looked for, behind what a server may have said before it."""
+RESTARTS: Final = 1000
+"""Faults behind which reading goes on."""
+NEAR: Final = 100
+"""Bytes in which an entry may begin that goes on in the next piece."""
+AROUND: Final = b"<_>"
+"""What stands for the elements around the entries, where a parser takes over."""
 NAMES: Final = 10_000
 """Different names of elements and attributes in one document: expat keeps each."""
 EARLY: Final = frozenset({3, 5, 20})
@@ -35,8 +42,11 @@ _MEND: Final = re.compile(
 _LITERAL: Final = re.compile(r"<!--|<!\[CDATA\[|<\?")
 _ENDS: Final = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
 _CONTROL: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ENTRY: Final = re.compile(rb"<(?:[\w.-]{1,50}:)?(?:url|sitemap|item|entry)[\s/>]", re.IGNORECASE)
 _UNFINISHED: Final = re.compile(r"&[#A-Za-z0-9]{0,33}\Z|<(?:!(?:-|\[[CDAT]{0,5}\[?)?)?\Z")
-_DECLARATION: Final = re.compile(r"<\?xml\s")
+_ROOT: Final = re.compile(
+    r"<(?:\?xml\s|!doctype\s|(?:[\w.-]{1,50}:)?(?:urlset|sitemapindex|rss|feed|rdf)[\s>])", re.IGNORECASE
+)
 _BEGIN: Final = re.compile(r"<(?=[A-Za-z_!?])")
 
 
@@ -51,6 +61,7 @@ class XmlStream:
         opened: gets the name of an element, as it is written, and its attributes.
         closed: gets the name of an element that ends.
         said: gets a piece of text.
+        broken: is told that the entry that is open breaks off there.
     """
 
     def __init__(
@@ -58,33 +69,34 @@ class XmlStream:
         opened: Callable[[str, Mapping[str, str]], None],
         closed: Callable[[str], None],
         said: Callable[[str], None],
+        broken: Callable[[], None],
     ) -> None:
         self.fault: str | None = None
-        """Why nothing more is read, in a few words."""
+        """The first thing that could not be read, in a few words."""
+        self.over = False
+        """Whether nothing more is read."""
         self.depth = 0
         """Elements that are open."""
-        self._opened, self._closed = opened, closed
+        self.level = 0
+        """How many of them are around an entry; 0: there was none yet. For whoever knows what an entry is to set."""
+        self._opened, self._closed, self._said, self._broken = opened, closed, said, broken
         self._names: dict[str, str] = {}
         self._began = False
-        self._ended = False
         self._held = ""
         self._end = ""
-        self._fed = 0
-        parser = self._parser = expat.ParserCreate("utf-8", None, self._names)
-        parser.buffer_text = True
-        parser.StartElementHandler = self._open
-        parser.EndElementHandler = self._close
-        parser.CharacterDataHandler = said
-        parser.EntityDeclHandler = _refuse_entity
-        parser.AttlistDeclHandler = _refuse_attributes
+        self._restarts = 0
+        self._searches = False
+        self._parser = self._fresh()
+        self._rest = b""
+        self._at = 0
 
     def feed(self, text: str) -> None:
         """Takes the next piece."""
-        if self.fault is not None or self._ended:
+        if self.over:
             return
         self._held += text
         if not self._began:
-            begin = _DECLARATION.search(self._held, 0, NOISE) or _BEGIN.search(self._held)
+            begin = _ROOT.search(self._held, 0, NOISE) or _BEGIN.search(self._held)
             if begin is None:
                 self._held = self._held[-8:]
                 return
@@ -93,26 +105,72 @@ class XmlStream:
 
     def close(self) -> None:
         """There is nothing more."""
-        if self.fault is None and not self._ended:
+        if not self.over:
             self._parse(self._mended(last=True) if self._began else "", last=True)
+            self.over = True
+
+    def stop(self, fault: str) -> None:
+        """Nothing more is to be read, because of what the document is or does."""
+        self.fault, self.over = self.fault or fault, True
+
+    def _fresh(self) -> expat.XMLParserType:
+        parser = expat.ParserCreate("utf-8", None, self._names)
+        parser.buffer_text = True
+        parser.EntityDeclHandler = _refuse_entity
+        parser.AttlistDeclHandler = _refuse_attributes
+        if self._began:
+            parser.Parse(AROUND)
+        parser.StartElementHandler = self._open
+        parser.EndElementHandler = self._close
+        parser.CharacterDataHandler = self._said
+        return parser
 
     def _parse(self, text: str, *, last: bool) -> None:
         data = text.encode()
-        self._fed += len(data)
-        try:
-            self._parser.Parse(data, last)
-        except expat.ExpatError as error:
-            if not self._ended and self.fault is None:
-                self.fault = f"broken XML ({expat.errors.messages.get(error.code, 'unknown')}, line {error.lineno})"
-                if last and error.code in EARLY:
-                    self.fault = "XML that ends early"
-        except _Refused as error:
-            self.fault = str(error)
-        else:
-            if not last and self._fed - self._parser.CurrentByteIndex > LONGEST:
-                self.fault = "a tag without end"
-            elif len(self._names) > NAMES:
-                self.fault = "too many names"
+        while True:
+            self._rest += data
+            if self._searches and not self._found():
+                return
+            data = self._rest if self._searches else data
+            self._searches = False
+            try:
+                self._parser.Parse(data, last)
+            except expat.ExpatError as error:
+                if self.over:
+                    return
+                early = last and error.code in EARLY
+                words = f"broken XML ({expat.errors.messages.get(error.code, 'unknown')}, line {error.lineno})"
+                self.fault = self.fault or ("XML that ends early" if early else words)
+                if early or not self.level or self._restarts >= RESTARTS:
+                    self.over = True
+                    return
+                # On behind the fault, where the next entry begins.
+                self._rest = self._rest[max(0, self._parser.ErrorByteIndex - self._at) + 1 :]
+                self._searches, data = True, b""
+            except _Refused as error:
+                self.stop(str(error))
+                return
+            else:
+                done = self._parser.CurrentByteIndex
+                self._rest, self._at = self._rest[max(0, done - self._at) :], max(done, self._at)
+                if len(self._rest) > LONGEST:
+                    self.stop("a tag without end")
+                elif len(self._names) > NAMES:
+                    self.stop("too many names")
+                return
+
+    def _found(self) -> bool:
+        """Whether the next entry is at hand: then a parser is ready for it."""
+        entry = _ENTRY.search(self._rest)
+        if entry is None:
+            self._rest = self._rest[-NEAR:]
+            return False
+        self._broken()
+        self._restarts += 1
+        self.depth = self.level
+        self._parser = self._fresh()
+        self._rest, self._at = self._rest[entry.start() :], len(AROUND)
+        return True
 
     def _open(self, name: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
@@ -124,7 +182,7 @@ class XmlStream:
         self.depth -= 1
         self._closed(name)
         if not self.depth:
-            self._ended = True  # what may follow tells nothing
+            self.over = True  # what may follow tells nothing
 
     def _mended(self, *, last: bool) -> str:
         """What of the text at hand can be judged, mended; the rest is held."""

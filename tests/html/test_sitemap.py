@@ -326,6 +326,34 @@ def test_what_is_no_sitemap_has_no_entries_and_says_so(body, fault):
     assert (found.kind, found.fault) == ("", fault)
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "<url><loc>/no</lco></url>",
+        "<url><loc>/no</url>",
+        "<url><loc>/no<b></loc></url>",
+        "<url a=1><loc>/no</loc></url>",
+        "<url><loc>/no</loc><lastmod a='1' a='2'/></url>",
+        "</url>",
+        "<url><loc>/no?a<b</loc></url>",
+        "<url><loc>/no]]></loc></url>",
+        "<url><url><loc>/no</loc></x></url>",
+        "<?php echo ?><?xml version='1.0'?>",
+    ],
+)
+def test_entries_behind_a_mistake_count_too(broken):
+    body = "<urlset><url><loc>/1</loc></url>" + f"{broken}<url><loc>/2</loc></url>" * 3 + "</urlset>"
+    found = read(body)[1]
+    assert pages(body) == ["/1", "/2", "/2", "/2"]
+    assert found.fault.startswith("broken XML")
+    assert pages([body[at : at + 1].encode() for at in range(len(body))]) == ["/1", "/2", "/2", "/2"]
+
+
+def test_mistakes_without_end_end_at_last():
+    body = "<urlset><url><loc>/1</loc></url>" + "<url></x>" * 20_000 + "<url><loc>/2</loc></url></urlset>"
+    assert pages(body) == ["/1"]
+
+
 # Hostile ones
 
 
