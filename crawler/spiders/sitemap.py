@@ -101,7 +101,7 @@ class SitemapSpider(Spider):
         for reason, n in left_out.items():
             self.crawl.count(f"sitemap entries left out: {reason}", n)
         if listed.fault is not None:
-            self.crawl.count(f"sitemaps not read to their end: {listed.fault}")
+            self.crawl.count(f"sitemaps with a fault: {listed.fault}")
 
     def _requests(
         self, listed: SitemapEntry, allowed: set[str], depth: int, left_out: Counter[str]
