@@ -40,6 +40,12 @@ if _typing.TYPE_CHECKING:
     from crawler.fetch.client import Client, client
     from crawler.fetch.governed import GovernedTransport
     from crawler.fetch.quotas import QuotaTimeout
+    from crawler.html.feed import Feed, FeedEntry
+    from crawler.html.link_header import LinkValue
+    from crawler.html.sitemap import sitemaps
+    from crawler.html.sitemap_entry import SitemapEntry
+    from crawler.messages.form import Form
+    from crawler.spiders.sitemap import SitemapSpider
 
 __all__ = [
     "Answers",
@@ -55,8 +61,11 @@ __all__ = [
     "CrawlerError",
     "Drop",
     "Failure",
+    "Feed",
+    "FeedEntry",
     "FetchError",
     "FetchTimeout",
+    "Form",
     "GovernedTransport",
     "Headers",
     "HookError",
@@ -66,6 +75,7 @@ __all__ = [
     "JobError",
     "Limits",
     "Link",
+    "LinkValue",
     "Pace",
     "Pause",
     "Plugin",
@@ -85,6 +95,8 @@ __all__ = [
     "SelectorList",
     "Settings",
     "SiteSpider",
+    "SitemapEntry",
+    "SitemapSpider",
     "Spider",
     "State",
     "Stop",
@@ -93,21 +105,30 @@ __all__ = [
     "client",
     "crawl",
     "run",
+    "sitemaps",
     "stream",
 ]
 
-_CLIENT: _typing.Final = {
-    "Answers": "answers",
-    "Client": "client",
-    "GovernedTransport": "governed",
-    "QuotaTimeout": "quotas",
-    "client": "client",
+_LAZY: _typing.Final = {
+    "Answers": "fetch.answers",
+    "Client": "fetch.client",
+    "Feed": "html.feed",
+    "FeedEntry": "html.feed",
+    "Form": "messages.form",
+    "GovernedTransport": "fetch.governed",
+    "LinkValue": "html.link_header",
+    "QuotaTimeout": "fetch.quotas",
+    "SitemapEntry": "html.sitemap_entry",
+    "SitemapSpider": "spiders.sitemap",
+    "client": "fetch.client",
+    "sitemaps": "html.sitemap",
 }
+"""What most crawls do not need, and where it is."""
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """The client for people with an API and no crawl is imported when it is asked for."""
-    if name not in _CLIENT:
+    """What most crawls do not need is imported when it is asked for."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(_importlib.import_module(f"crawler.fetch.{_CLIENT[name]}"), name)
+    found = globals()[name] = getattr(_importlib.import_module(f"crawler.{_LAZY[name]}"), name)
     return found

@@ -23,13 +23,11 @@ class Orders(Spider):
     start_urls = ["https://club.example/login"]
 
     def parse(self, response: Response) -> Iterator[object]:
-        """The form goes back with its hidden fields, a user and a password."""
-        hidden = response.css("form input[type=hidden]")
-        fields = {field.attrib["name"]: field.attrib["value"] for field in hidden}
-        fields |= {"user": self.user, "password": os.environ["CLUB_PASSWORD"]}
-        action = response.css("form").attrib["action"]
+        """The form goes back as a browser sends it, with its hidden fields, a user and a password."""
+        form = response.form(css="input[type=password]")  # the form that has such a field
+        values = {"user": self.user, "password": os.environ["CLUB_PASSWORD"]}
         # The answer may be a redirect to a page that is known, such as this one: it is to be fetched again.
-        yield response.follow(action, self.parse_home, method="POST", data=fields, dont_filter=True)
+        yield form.submit(values, callback=self.parse_home, dont_filter=True)
 
     def parse_home(self, response: Response) -> Iterator[object]:
         """The page behind the login. Without a link to log out, we are not inside."""

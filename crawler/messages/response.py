@@ -15,6 +15,9 @@ from crawler.messages.values import Retry
 
 if TYPE_CHECKING:
     from crawler.html import Link, Selector, SelectorList
+    from crawler.html.feed import Feed
+    from crawler.html.link_header import LinkValue
+    from crawler.messages.form import Form
 
 __all__ = ["Response"]
 
@@ -190,6 +193,89 @@ class Response:
     def links(self) -> list[Link]:
         """Every ``a area link iframe frame`` that leads to a web URL, in the order of the page."""
         return html.links(self.document, self.url) if self.is_html else []
+
+    def media(self) -> list[str]:
+        """The absolute URL of every picture, sound and film of the page, each once, in the order of the page.
+
+        ``src`` of ``img source video audio`` and image buttons, ``poster``, and each candidate of ``srcset`` and
+        ``imagesrcset`` that a browser could choose.
+        """
+        from crawler.html.srcset import media  # noqa: PLC0415 - few crawls ask
+
+        return media(self.document, self.url) if self.is_html else []
+
+    @property
+    def link_header(self) -> list[LinkValue]:
+        """The links of the ``Link`` field (RFC 8288), in their order; malformed ones are left out."""
+        from crawler.html.link_header import parse_link_header  # noqa: PLC0415
+
+        value = self.headers.get("link")
+        return parse_link_header(value, self.url) if value else []
+
+    @property
+    def canonical(self) -> str | None:
+        """The URL that the page wants to be known by: ``rel=canonical`` of its head or of its ``Link`` field."""
+        from crawler.html.pages import canonical  # noqa: PLC0415
+
+        return canonical(self.document if self.is_html else None, self.link_header, self.url)
+
+    @property
+    def alternates(self) -> dict[str, str]:
+        """The URL of the page by language, as ``hreflang`` writes that: ``en-GB``, ``x-default``."""
+        from crawler.html.pages import alternates  # noqa: PLC0415
+
+        return alternates(self.document if self.is_html else None, self.link_header, self.url)
+
+    @property
+    def next_page(self) -> str | None:
+        """The URL of the next page of a series: ``rel=next`` of ``link a area``, or of the ``Link`` field."""
+        return self._related("next")
+
+    @property
+    def prev_page(self) -> str | None:
+        """The URL of the page before: ``rel=prev``, or ``previous`` as it was called once."""
+        return self._related("prev", "previous")
+
+    def _related(self, *relations: str) -> str | None:
+        from crawler.html.pages import related  # noqa: PLC0415
+
+        return related(self.document if self.is_html else None, self.link_header, self.url, *relations)
+
+    def feed(self) -> Feed:
+        """The body as RSS, Atom or JSON Feed.
+
+        Raises:
+            ValueError: it is none.
+        """
+        from crawler.html.feeds import read_feed  # noqa: PLC0415
+
+        feed = read_feed(self.body, self.url, content_type=self.headers.get("content-type"))
+        if feed is None:
+            raise ValueError(f"the body of {self.url} is no feed")
+        return feed
+
+    def form(
+        self,
+        css: str | None = None,
+        *,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - what HTML calls it
+        index: int = 0,
+    ) -> Form:
+        """A form of the page, by all that is told of it.
+
+        Parameters:
+            css: a selector of the form, or of something in it.
+            name: its ``name``.
+            id: its ``id``.
+            index: which of those that fit, from 0.
+
+        Raises:
+            ValueError: there is none, or the selector cannot be read.
+        """
+        from crawler.messages.form import form_of  # noqa: PLC0415
+
+        return form_of(self, css, name, id, index)
 
     def follow(self, target: Any, callback: Handler = None, **options: Any) -> Request:
         """A request for a link of this page, one link deeper.

@@ -16,7 +16,8 @@ class SiteSpider(Spider):
 
     An item a page: `url`, `status`, `title` (white space folded, `None` without one), `depth` (links from the start
     page) and `links` (how many different web URLs its ``<a href>`` lead to, on the host and off it). Where the start
-    page redirects to another host, that one is the site.
+    page redirects to another host, that one is the site. With the setting `srcset`, pictures, sounds and films are
+    followed as well.
 
     Parameters:
         url: the start page.
@@ -55,6 +56,8 @@ class SiteSpider(Spider):
         inside = [url for url in found if url.startswith(prefixes)]
         if len(inside) < len(found):
             self.crawl.count("links to other sites", len(found) - len(inside))
+        if self.crawl.settings.srcset:
+            inside += [url for url in response.media() if url.startswith(prefixes)]
         yield from response.follow_all(inside)
 
 

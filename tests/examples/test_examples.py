@@ -131,7 +131,10 @@ def test_login(tmp_path):
     def order(asked: Asked) -> str:
         return f"<h1>Order 1</h1><p class=total>{asked.headers.get('cookie')}</p>"
 
-    form = "<form action='/enter'><input type=hidden name=token value=t7><input name=user></form>"
+    form = (
+        "<form action='/find'><input name=q></form><form action='/enter' method=post><input type=hidden name=token"
+        " value=t7><input name=user><input type=password name=password></form>"
+    )
     with local_site({"/login": form, "/enter": enter, "/home": home, "/order/1": order}) as site:
         start = f"start_urls={site.url}login"
         items = crawl("login.py", "-a", start, folder=tmp_path, CLUB_PASSWORD="engine 1")
@@ -159,6 +162,60 @@ def test_moved(tmp_path):
         "round": {"leads_to": None, "reason": "redirect_loop", "redirects": 10},
         "gone": {"leads_to": None, "reason": "status_404"},
     }
+
+
+def test_search_form(tmp_path):
+    def found(asked: Asked) -> str:
+        query = parse_qs(asked.path.partition("?")[2])
+        [words], [kind] = query["q"], query["kind"]
+        return f"<li class=hit><a href='/doc/1'>{words} in {kind}</a>" if query["go"] == ["Search"] else ""
+
+    form = (
+        "<form action='/find'><input name=q><select name=kind><option value=any>anything<option value=map>maps"
+        "</select><input type=checkbox name=old><input type=submit name=go value=Search></form>"
+    )
+    with local_site({"/": form, "/find": found}) as site:
+        items = crawl("search_form.py", "-a", f"start_urls={site.url}", "-a", "words=Rome,Oslo", folder=tmp_path)
+    found_here = {"url": f"{site.url}doc/1"}
+    assert sorted(items, key=str) == [{"words": w, "title": f"{w} in map"} | found_here for w in ("Oslo", "Rome")]
+
+
+def test_sitemap(tmp_path):
+    def listing(asked: Asked) -> str:
+        host = f"http://{asked.headers['host']}"
+        return (
+            f"<urlset><url><loc>{host}/article/1</loc><lastmod>2026-02-01</lastmod></url>"
+            f"<url><loc>{host}/article/2</loc><lastmod>2025-02-01</lastmod></url>"
+            f"<url><loc>{host}/about</loc></url></urlset>"
+        )
+
+    pages = {
+        "/index.xml": "<sitemapindex><sitemap><loc>/news.xml</loc></sitemap></sitemapindex>",
+        "/news.xml": listing,
+        "/article/1": "<h1>One</h1>",
+        "/article/2": "<h1>Two</h1>",
+    }
+    with local_site(pages) as site:
+        words = ("-a", f"sitemap_urls={site.url}index.xml")
+        assert len(crawl("sitemap.py", *words, folder=tmp_path)) == 2
+        items = crawl("sitemap.py", *words, "-a", "since=2026-01-01", "--overwrite", folder=tmp_path)
+    assert items == [{"title": "One", "url": f"{site.url}article/1"}]
+    assert not site.asked("/about")
+
+
+def test_feed(tmp_path):
+    def atom(page: int) -> str:
+        more = "<link rel='next' href='/feed?page=2'/>" if page == 1 else ""
+        return (
+            f"<feed xmlns='http://www.w3.org/2005/Atom'>{more}<entry><title>Entry {page}</title>"
+            f"<link href='/{page}'/><updated>2026-01-0{page}T00:00:00Z</updated></entry></feed>"
+        )
+
+    with local_site({"/feed": atom(1), "/feed?page=2": atom(2)}) as site:
+        items = crawl("feed.py", "-a", f"start_urls={site.url}feed", folder=tmp_path)
+    assert items == [
+        {"title": f"Entry {n}", "url": f"{site.url}{n}", "updated": f"2026-01-0{n}T00:00:00Z"} for n in (1, 2)
+    ]
 
 
 def test_plugin(tmp_path):

@@ -88,3 +88,13 @@ def test_importing_the_framework_imports_neither_its_plugins_nor_its_command_lin
         [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
     ).stdout.split()
     assert not [name for name in loaded if name.startswith(("crawler_plugins", "crawler.testing", "crawler.cli"))]
+
+
+def test_what_most_crawls_do_not_need_is_imported_when_it_is_asked_for():
+    code = (
+        "import sys, crawler; lazy = {f'crawler.{place}' for place in crawler._LAZY.values()};"
+        "early = lazy & sys.modules.keys(); [getattr(crawler, name) for name in crawler._LAZY];"
+        "print(sorted(early), lazy <= sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout.split("\n")[0] == "[] True"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 import subprocess
 import sys
 from collections import Counter
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,40 @@ def test_a_crawl_finds_exactly_the_reachable_pages_each_once(package: str, worke
 
     asked = Counter(hit.uri for hit in read_log(log))
     assert [uri for uri, times in asked.items() if times > 1] == []
+
+
+SPIDER = """
+from crawler import SitemapSpider
+
+
+class Pages(SitemapSpider):
+    def parse(self, response):
+        return {"url": response.url, "title": response.css("title::text").get()}
+"""
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_a_sitemap_of_a_site_gives_the_same_pages_as_its_links(package: str, tmp_path: Path) -> None:
+    root, output, spider = tmp_path / "root", tmp_path / "out.jsonl", tmp_path / "pages.py"
+    maps = root / "maps of this test"  # a folder of its own: the others are links to what must not be changed
+    maps.mkdir(parents=True)
+    for entry in folder(package).iterdir():
+        (root / entry.name).symlink_to(entry)
+    spider.write_text(SPIDER, encoding="utf-8")
+    pages = expected(package)
+    with serve({"site": root}) as urls:
+        front = urls["site"]
+        half = len(pages) // 2
+        parts = {"one.xml": sorted(pages)[:half], "two.xml.gz": sorted(pages)[half:]}
+        for name, paths in parts.items():
+            listed = "".join(f"<url><loc>{escape(front + path)}</loc></url>" for path in paths)
+            body = f"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'>{listed}</urlset>".encode()
+            (maps / name).write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
+        index = "".join(f"<sitemap><loc>{name}</loc></sitemap>" for name in parts)
+        (maps / "index.xml").write_text(f"<sitemapindex>{index}</sitemapindex>", encoding="utf-8")
+        start = f"sitemap_urls={front}maps%20of%20this%20test/index.xml"
+        command = [sys.executable, "-m", "crawler", "run", str(spider), "-a", start, "-o", str(output)]
+        done = subprocess.run(command, check=False, cwd=tmp_path, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    items = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert sorted(item["url"].removeprefix(front) for item in items) == sorted(pages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler import SiteSpider
+from crawler import Settings, SiteSpider
 from crawler.testing import FakeSite, Page, collect
 
 URL = "https://site.test/"
@@ -92,3 +92,17 @@ def test_the_start_page_is_a_web_url():
     assert SiteSpider("HTTPS://Site.test#x").start_urls == [URL]
     with pytest.raises(ValueError, match="not a URL: 'site.test'"):
         SiteSpider("site.test")
+
+
+async def test_media_are_followed_if_that_is_set(autojump_clock):
+    pages = {
+        "/": "<img src=/1.png srcset='/2.png 2x, https://cdn.test/3.png 3x'><a href='/a'>a</a>",
+        "/1.png": Page(b"\x89PNG", headers={"Content-Type": "image/png"}),
+        "/2.png": Page(b"\x89PNG", headers={"Content-Type": "image/png"}),
+        "/a": "a",
+    }
+    items, _, _ = await crawl(pages)
+    assert sorted(items) == [URL, f"{URL}a"]
+    found = await collect(SiteSpider(URL), FakeSite(pages), settings=Settings(srcset=True))
+    assert sorted(item["url"] for item in found.items) == [URL, f"{URL}1.png", f"{URL}2.png", f"{URL}a"]
+    assert found.report.counters == {}

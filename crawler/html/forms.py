@@ -1,0 +1,282 @@
+"""The forms of a page: which controls belong to each, and what they would send as they stand (HTML Standard, "Forms").
+
+Read are hidden, text, checkbox, radio and file inputs, selects, text areas and buttons. What is disabled, by itself or
+by a ``<fieldset>``, what is in a ``<datalist>`` and what is in a ``<template>`` sends nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from typing import Final, overload
+
+import attrs
+from turbohtml import Document, Element, Namespace
+
+from crawler.html.selector import encodable
+
+__all__ = ["Control", "controls_of", "forms_of"]
+
+CONTROLS: Final = ("button", "input", "select", "textarea")
+BUTTONS: Final = frozenset({"submit", "image"})
+IN_TABLES: Final = frozenset({"table", "tbody", "thead", "tfoot", "tr"})
+"""Where a parser leaves a form empty and lets what follows belong to it."""
+ONE_LINE: Final = frozenset({"text", "search", "tel", "password", "url", "email"})
+"""Inputs whose value has no line breaks."""
+INPUTS: Final = ONE_LINE | {
+    "hidden", "date", "month", "week", "time", "datetime-local", "number", "range", "color", "checkbox", "radio",
+    "file", "submit", "image", "reset", "button",
+}  # fmt: skip
+WITH_DIRECTION: Final = ONE_LINE | {"hidden", "submit", "textarea"}
+"""Controls whose ``dirname`` counts."""
+SHAPES: Final = {
+    "date": re.compile(r"[0-9]{4,}-[0-9]{2}-[0-9]{2}"),
+    "month": re.compile(r"[0-9]{4,}-[0-9]{2}"),
+    "week": re.compile(r"[0-9]{4,}-W[0-9]{2}"),
+    "time": re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,3})?)?"),
+    "datetime-local": re.compile(r"[0-9]{4,}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,3})?)?"),
+    "number": re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"),
+    "range": re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"),
+    "color": re.compile(r"#[0-9a-fA-F]{6}"),
+}
+"""What a value of such an input looks like; one that does not is none ("value sanitization algorithm")."""
+SPACE: Final = "\t\n\f\r "
+
+
+@attrs.frozen(kw_only=True)
+class Control:
+    """One control of a form, as it stands on the page."""
+
+    name: str
+    """Its name; empty where it has none."""
+    kind: str
+    """The type of an input or button (``text``, ``checkbox``, ``submit``, …), or ``select`` or ``textarea``."""
+    values: tuple[str, ...]
+    """What it sends, nothing where it is not checked or nothing is chosen."""
+    value: str = ""
+    """What a checkbox or radio button sends when it is checked, and a button when it is pressed."""
+    enabled: bool = True
+    """Whether it takes part at all."""
+    dirname: str | None = None
+    """The name under which the direction of its text is sent."""
+    direction: str = "ltr"
+    """``ltr`` or ``rtl``."""
+    action: str | None = None
+    """Of a button, as written: ``formaction``."""
+    method: str | None = None
+    """Of a button: ``formmethod``."""
+    enctype: str | None = None
+    """Of a button: ``formenctype``."""
+
+    @property
+    def submits(self) -> bool:
+        """Whether it is a button that sends the form."""
+        return self.kind in BUTTONS
+
+
+def forms_of(document: Document) -> list[Element]:
+    """The forms of a page, in document order."""
+    return [element for element in document.select("form") if _is_live(element)]
+
+
+def controls_of(document: Document, form: Element) -> list[Control]:
+    """The controls of a form, in document order, wherever they stand.
+
+    Parameters:
+        document: the parsed page.
+        form: one of its forms.
+    """
+    owners, fieldsets = _Owners(document), _Fieldsets(document)
+    controls = [
+        _control(element, enabled=element.attr("disabled") is None and not fieldsets.bar(element))
+        for element in document.select(",".join(CONTROLS))
+        if _is_live(element) and owners.of(element) == form and element.closest("datalist") is None
+    ]
+    # Of the radio buttons of one name the last that is checked stays so.
+    checked = {
+        control.name: place for place, control in enumerate(controls) if control.kind == "radio" and control.values
+    }
+    return [
+        attrs.evolve(control, values=())
+        if control.kind == "radio" and control.name and checked.get(control.name, place) != place
+        else control
+        for place, control in enumerate(controls)
+    ]
+
+
+def _is_live(element: Element) -> bool:
+    return element.namespace is Namespace.HTML and element.closest("template:not([shadowrootmode])") is None
+
+
+class _Owners:
+    """Which form each control belongs to (HTML Standard, "form owner")."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._ids: dict[str, Element] | None = None
+        self._listed: dict[Element, Element] = {}
+        if document.select_one("table form") is not None:
+            self._list()
+
+    def of(self, control: Element) -> Element | None:
+        """The form, if there is one."""
+        named = control.attr("form")
+        if named is not None:
+            found = self._by_id(named)
+            return found if found is not None and found.tag == "form" else None
+        return control.closest("form") or self._listed.get(control)
+
+    def _by_id(self, name: str) -> Element | None:
+        if self._ids is None:
+            self._ids = {}
+            for element in self._document.select("[id]"):
+                if element.closest("template") is None:
+                    self._ids.setdefault(element.attr("id") or "", element)
+        return self._ids.get(name) if name else None
+
+    def _list(self) -> None:
+        """A form that begins between the cells of a table is left empty there; what follows in that table is its own.
+
+        The parser of a browser knows where such a form ends, the tree does not: it is taken to end at the next form.
+        """
+        form = table = None
+        for element in self._document.select(",".join(("form", *CONTROLS))):
+            if element.tag == "form":
+                parent = element.parent
+                empty = not any(isinstance(child, Element) for child in element.children)
+                inside = isinstance(parent, Element) and parent.tag in IN_TABLES and empty
+                form, table = (element, element.closest("table")) if inside else (None, None)
+            elif form is not None and any(ancestor == table for ancestor in element.ancestors):
+                self._listed[element] = form
+
+
+def _control(element: Element, *, enabled: bool) -> Control:
+    name = encodable(element.attr("name") or "")
+    if element.tag == "select":
+        return Control(name=name, kind="select", values=_chosen(element), enabled=enabled)
+    kind = _attribute(element, "type").lower()
+    if element.tag == "textarea":
+        kind, value = "textarea", encodable(element.text).replace("\r\n", "\n").replace("\r", "\n")
+    elif element.tag == "button":
+        kind, value = (kind if kind in ("reset", "button") else "submit"), _attribute(element, "value")
+    else:
+        kind = kind if kind in INPUTS else "text"
+        value = _sanitized(element, kind)
+    if kind in ("checkbox", "radio"):
+        value = _attribute(element, "value") if element.attr("value") is not None else "on"
+        values = (value,) if element.attr("checked") is not None else ()
+    else:
+        values = () if kind in ("submit", "image", "reset", "button", "file") else (value,)
+    turned = element.closest('[dir="ltr" i],[dir="rtl" i]') if kind in WITH_DIRECTION else None
+    return Control(
+        name=name,
+        kind=kind,
+        values=values,
+        value=value,
+        enabled=enabled,
+        dirname=(_attribute(element, "dirname") or None) if kind in WITH_DIRECTION else None,
+        direction=_attribute(turned, "dir").lower() if turned is not None else "ltr",
+        action=_given(element, "formaction"),
+        method=_given(element, "formmethod"),
+        enctype=_given(element, "formenctype"),
+    )
+
+
+def _attribute(element: Element, name: str) -> str:
+    return encodable(element.attr(name) or "")
+
+
+def _given(element: Element, name: str) -> str | None:
+    return None if element.attr(name) is None else _attribute(element, name)
+
+
+class _Fieldsets:
+    """Which elements are in a ``fieldset`` that is disabled, but not in the first ``legend`` of that."""
+
+    def __init__(self, document: Document) -> None:
+        self._any = document.select_one("fieldset[disabled]") is not None
+        self._barred: dict[Element, bool] = {}
+        self._legends: dict[Element, Element | None] = {}
+
+    def bar(self, element: Element) -> bool:
+        """Whether one of them disables an element."""
+        if not self._any:
+            return False
+        path = [element]
+        for ancestor in element.ancestors:
+            if path[-1] in self._barred or not isinstance(ancestor, Element):
+                break  # each step up is gone once for the whole page
+            path.append(ancestor)
+        barred = self._barred.setdefault(path[-1], False)
+        for parent, child in itertools.pairwise(reversed(path)):
+            barred = self._barred[child] = barred or self._bars(parent, child)
+        return barred
+
+    def _bars(self, parent: Element, child: Element) -> bool:
+        if parent.tag != "fieldset" or parent.attr("disabled") is None:
+            return False
+        if parent not in self._legends:
+            children = (one for one in parent.children if isinstance(one, Element) and one.tag == "legend")
+            self._legends[parent] = next(children, None)
+        return self._legends[parent] != child
+
+
+def _chosen(select: Element) -> tuple[str, ...]:
+    """The values of the chosen options that can be sent ("selectedness setting algorithm")."""
+    options = select.select("option")
+    chosen = [option for option in options if option.attr("selected") is not None]
+    if select.attr("multiple") is None:
+        size = _attribute(select, "size").strip(SPACE)
+        several = size.isascii() and size.isdigit() and int(size) > 1
+        if not chosen and not several:
+            chosen = [option for option in options if not _is_barred(option)][:1]
+        chosen = chosen[-1:]
+    return tuple(_option_value(option) for option in chosen if not _is_barred(option))
+
+
+def _is_barred(option: Element) -> bool:
+    group = option.parent
+    barred = isinstance(group, Element) and group.tag == "optgroup" and group.attr("disabled") is not None
+    return barred or option.attr("disabled") is not None
+
+
+def _option_value(option: Element) -> str:
+    value = option.attr("value")
+    return " ".join(encodable(option.text).split()) if value is None else encodable(value)
+
+
+def _sanitized(element: Element, kind: str) -> str:
+    """The value of an input as its type allows it ("value sanitization algorithm")."""
+    value = _attribute(element, "value")
+    if kind in ONE_LINE:
+        value = value.replace("\n", "").replace("\r", "")
+        return value.strip(SPACE) if kind in ("url", "email") else value
+    shape = SHAPES.get(kind)
+    if shape is None:
+        return value
+    if kind == "range":
+        return _ranged(element, value)
+    if shape.fullmatch(value):
+        return value.lower() if kind == "color" else value.replace(" ", "T")
+    return "#000000" if kind == "color" else ""
+
+
+def _ranged(element: Element, value: str) -> str:
+    """A number between ``min`` and ``max``: the middle where none is given."""
+    least, most = _number(_attribute(element, "min"), 0.0), _number(_attribute(element, "max"), 100.0)
+    given = _number(value, None)
+    if given is not None and least <= given <= max(least, most):
+        return value
+    middle = least + (max(least, most) - least) / 2
+    number = middle if given is None else min(max(given, least), max(least, most))
+    return str(int(number)) if number == int(number) else str(number)
+
+
+@overload
+def _number(text: str, default: float) -> float: ...
+@overload
+def _number(text: str, default: None) -> float | None: ...
+def _number(text: str, default: float | None) -> float | None:
+    number = float(text) if SHAPES["number"].fullmatch(text) else math.inf
+    return number if math.isfinite(number) else default

@@ -1,0 +1,108 @@
+"""Pictures, sounds and films of a page: ``src``, ``poster``, and the candidates of ``srcset``."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from turbohtml import Document
+
+from crawler.html.links import base_url
+from crawler.html.selector import encodable
+from crawler.urls import join_all
+
+__all__ = ["media", "srcset"]
+
+_SPACE: Final = "\t\n\f\r "
+_SEPARATORS: Final = re.compile(r"[\t\n\f\r ,]*+")
+_URL: Final = re.compile(r"[^\t\n\f\r ]++")
+_WIDTH: Final = re.compile(r"0*[1-9][0-9]*w")
+_HEIGHT: Final = re.compile(r"0*[1-9][0-9]*h")
+_DENSITY: Final = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?x|-0*\.?0+(?:[eE][+-]?[0-9]+)?x")
+_PLACES: Final = (
+    ("img", ("src", "srcset")),
+    ("source", ("src", "srcset")),
+    ("video", ("src", "poster")),
+    ("audio", ("src",)),
+    ("link", ("imagesrcset",)),
+    ('input[type="image" i]', ("src",)),
+)
+
+
+def srcset(value: str) -> list[str]:
+    """The URLs of the candidates of a ``srcset``, as written (HTML Standard, "parsing a srcset attribute").
+
+    A candidate with descriptors that do not fit is left out, as by browsers. Nothing raises.
+    """
+    found: list[str] = []
+    at = 0
+    while True:
+        start = _SEPARATORS.match(value, at)
+        url = _URL.match(value, start.end() if start else at)
+        if url is None:
+            return found
+        at, address = url.end(), url[0]
+        if address.endswith(","):
+            found.append(address.rstrip(","))
+            continue
+        descriptors, at = _descriptors(value, at)
+        if _fit(descriptors):
+            found.append(address)
+
+
+def _descriptors(value: str, at: int) -> tuple[list[str], int]:
+    """What follows a URL up to a comma outside of parentheses, and where that ends."""
+    start, parentheses, done = at, False, []
+    while at < len(value):
+        character = value[at]
+        if parentheses:
+            parentheses = character != ")"
+        elif character == "(":
+            parentheses = True
+        elif character == ",":
+            break
+        elif character in _SPACE:
+            done.append(value[start:at])
+            start = at + 1
+        at += 1
+    done.append(value[start:at])
+    return [descriptor for descriptor in done if descriptor], at + 1
+
+
+def _fit(descriptors: list[str]) -> bool:
+    """Whether a browser would take a candidate with these descriptors."""
+    width = density = height = 0
+    for descriptor in descriptors:
+        if _WIDTH.fullmatch(descriptor):
+            width += 1
+        elif _HEIGHT.fullmatch(descriptor):
+            height += 1
+        elif _DENSITY.fullmatch(descriptor):
+            density += 1
+        else:
+            return False
+    if width > 1 or density > 1 or height > 1 or (density and (width or height)):
+        return False
+    return not height or bool(width)
+
+
+def media(document: Document, url: str) -> list[str]:
+    """The absolute URL of every picture, sound and film of a page, each once, in document order.
+
+    Parameters:
+        document: the parsed page.
+        url: its canonical URL.
+    """
+    places = [(query, names) for query, names in _PLACES if document.select_one(query) is not None]
+    if not places:
+        return []
+    template = ":not(template:not([shadowrootmode]) *)" if document.select_one("template") is not None else ""
+    names_of = {query.partition("[")[0]: names for query, names in places}
+    written: list[str] = []
+    for element in document.select(",".join(query + template for query, _ in places)):
+        for name in names_of.get(element.tag, ()):
+            value = element.attr(name)
+            if value:
+                written += srcset(value) if name.endswith("srcset") else [value]
+    targets = join_all(base_url(document, url), [encodable(one) for one in written])
+    return list(dict.fromkeys(target for target in targets if target is not None))

@@ -1,0 +1,155 @@
+"""What a form sends: its entries, and how they are written into a query or a body (HTML Standard, "Form submission").
+
+A body is the same for the same entries, its boundary too: that is how a crawl knows two equal requests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+from urllib.parse import quote_from_bytes
+
+import attrs
+
+from crawler.html.codec import codec_of, standard_name
+from crawler.html.encoding import canonical_label
+from crawler.html.forms import Control
+
+__all__ = ["MULTIPART", "PLAIN", "URLENCODED", "Entry", "Upload", "encoding_for", "entries_of", "written"]
+
+URLENCODED: Final = "application/x-www-form-urlencoded"
+MULTIPART: Final = "multipart/form-data"
+PLAIN: Final = "text/plain"
+_BREAK: Final = re.compile(r"\r\n?|\n")
+
+
+@attrs.frozen
+class Upload:
+    """A file that is sent."""
+
+    name: str = ""
+    """The name that the server is told."""
+    content: bytes = b""
+    """What is in it."""
+    type: str = "application/octet-stream"
+    """Its media type."""
+
+
+Entry: TypeAlias = "tuple[str, str | Upload]"
+"""A name, and a text or a file."""
+
+
+def encoding_for(accepted: str | None, label: str) -> str:
+    """The encoding that a form is sent in ("picking an encoding for the form"), by the name that `decode_label` has.
+
+    Parameters:
+        accepted: the ``accept-charset`` of the form.
+        label: the encoding of its page.
+    """
+    if accepted is not None:
+        found = [name for word in accepted.split() if (name := canonical_label(word))]
+        label = found[0] if found else "utf-8"
+    return "utf-8" if label in ("utf-16le", "utf-16be", "replacement") else label
+
+
+def entries_of(
+    controls: Iterable[Control],
+    button: Control | None,
+    encoding: str,
+    filled: Mapping[str, Sequence[str | Upload]] | None = None,
+) -> list[Entry]:
+    """What the controls of a form send when a button is pressed ("constructing the entry list").
+
+    Parameters:
+        controls: all of the form.
+        button: the one that is pressed.
+        encoding: that of the form.
+        filled: what is sent instead of what stands on the page, by name; names that the form has not come last.
+    """
+    entries: list[Entry] = []
+    rest = dict(filled or {})
+    for control in controls:
+        if control.name in rest:
+            entries += [(control.name, value) for value in rest.pop(control.name)]
+        elif not control.enabled or (filled and control.name in filled):
+            continue
+        else:
+            entries += _entries(control, button, encoding)
+        if control.dirname and control.enabled:
+            entries.append((control.dirname, control.direction))
+    return entries + [(name, value) for name, values in rest.items() for value in values]
+
+
+def _entries(control: Control, button: Control | None, encoding: str) -> list[Entry]:
+    """What one control sends as it stands on the page."""
+    name = control.name
+    if control.submits and control is not button:
+        return []
+    if control.kind == "image":
+        prefix = f"{name}." if name else ""
+        return [(f"{prefix}x", "0"), (f"{prefix}y", "0")]  # where it is clicked
+    values: Sequence[str | Upload] = control.values
+    if control.submits:
+        values = (control.value,)
+    elif control.kind == "hidden" and name.lower() == "_charset_":
+        values = (standard_name(encoding),)
+    elif control.kind == "file":
+        values = (Upload(),)
+    return [(name, value) for value in values if name]
+
+
+def written(entries: Sequence[Entry], enctype: str, encoding: str) -> tuple[bytes, str]:
+    """Entries as bytes, and their media type.
+
+    Parameters:
+        entries: what is sent.
+        enctype: ``application/x-www-form-urlencoded``, ``multipart/form-data`` or ``text/plain``.
+        encoding: that of the form.
+    """
+    if enctype == MULTIPART:
+        return _multipart(entries, encoding)
+    flat = [(_lines(name), _lines(value.name if isinstance(value, Upload) else value)) for name, value in entries]
+    if enctype == PLAIN:
+        return _bytes("".join(f"{name}={value}\r\n" for name, value in flat), encoding), PLAIN
+    pairs = [f"{_quoted(name, encoding)}={_quoted(value, encoding)}" for name, value in flat]
+    return "&".join(pairs).encode(), URLENCODED
+
+
+def _multipart(entries: Sequence[Entry], encoding: str) -> tuple[bytes, str]:
+    """RFC 7578, its names escaped as the HTML Standard does it."""
+    parts: list[bytes] = []
+    for name, value in entries:
+        head = b'Content-Disposition: form-data; name="' + _escaped(_lines(name), encoding) + b'"'
+        if isinstance(value, Upload):
+            head += b'; filename="' + _escaped(value.name, encoding) + b'"\r\nContent-Type: ' + value.type.encode()
+            parts.append(head + b"\r\n\r\n" + value.content)
+        else:
+            parts.append(head + b"\r\n\r\n" + _bytes(_lines(value), encoding))
+    digest = hashlib.blake2b(b"\0".join(parts), digest_size=16)
+    boundary = f"----form{digest.hexdigest()}".encode()
+    while any(boundary in part for part in parts):
+        digest.update(b"once more")
+        boundary = f"----form{digest.hexdigest()}".encode()
+    body = b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts) + b"--" + boundary + b"--\r\n"
+    return body, f"{MULTIPART}; boundary={boundary.decode()}"
+
+
+def _lines(text: str) -> str:
+    """Line breaks as CR LF."""
+    return _BREAK.sub("\r\n", text)
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    """What an encoding lacks is written as a character reference, as browsers do it."""
+    return text.encode(codec_of(encoding), "xmlcharrefreplace")
+
+
+def _quoted(text: str, encoding: str) -> str:
+    """Percent-encoding of forms: a space is a plus sign (WHATWG URL, urlencoded serialising)."""
+    return quote_from_bytes(_bytes(text, encoding), "*-._ ").replace("~", "%7E").replace(" ", "+")
+
+
+def _escaped(text: str, encoding: str) -> bytes:
+    return _bytes(text, encoding).replace(b"\r", b"%0D").replace(b"\n", b"%0A").replace(b'"', b"%22")

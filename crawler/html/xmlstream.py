@@ -1,0 +1,241 @@
+"""`XmlStream`: XML parsed as it comes, by expat; mended where people get it wrong, harmless where it is hostile.
+
+What is mended: white space or noise before the document, ``&`` and ``<`` that stand for themselves, the names of HTML's
+entities, characters that XML does not allow. An entry with a fault that cannot be mended is left out; what came before
+counts, and so do the entries behind it. What is refused: a document that declares entities or default attributes;
+nothing external is ever read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from html.entities import html5
+from typing import Final
+from xml.parsers import expat
+
+__all__ = ["XmlStream"]
+
+DEEPEST: Final = 100
+"""Elements inside of each other."""
+LONGEST: Final = 1024 * 1024
+"""Characters of one tag or comment."""
+NOISE: Final = 4096
+"""Characters in which the document is looked for, behind what a server may have said before it."""
+RESTARTS: Final = 1000
+"""Faults behind which reading goes on."""
+NEAR: Final = 100
+"""Bytes in which an entry may begin that goes on in the next piece."""
+AROUND: Final = b"<_>"
+"""What stands for the elements around the entries, where a parser takes over."""
+NAMES: Final = 10_000
+"""Different names of elements and attributes in one document: expat keeps each."""
+EARLY: Final = frozenset({3, 5, 20})
+"""Errors of expat: no element found, unclosed token, unclosed CDATA section."""
+PREDEFINED: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
+
+_MEND: Final = re.compile(
+    r"&(?:\#(?:[0-9]{1,7}|x[0-9a-fA-F]{1,6});|([A-Za-z][A-Za-z0-9]{0,31});)?"
+    r"|<(?![A-Za-z_:/!?\u00c0-\U0010ffff])"
+    "|[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
+)
+_LITERAL: Final = re.compile(r"<!--|<!\[CDATA\[|<\?")
+_ENDS: Final = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
+_CONTROL: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ENTRY: Final = re.compile(rb"<(?:[\w.-]{1,50}:)?(?:url|sitemap|item|entry)[\s/>]", re.IGNORECASE)
+_UNFINISHED: Final = re.compile(r"&[#A-Za-z0-9]{0,33}\Z|<(?:!(?:-|\[[CDAT]{0,5}\[?)?)?\Z")
+_ROOT: Final = re.compile(
+    r"<(?:\?xml\s|!doctype\s|(?:[\w.-]{1,50}:)?(?:urlset|sitemapindex|rss|feed|rdf)[\s>])", re.IGNORECASE
+)
+_BEGIN: Final = re.compile(r"<(?=[A-Za-z_!?])")
+
+
+class _Refused(Exception):
+    """Ends the parse: the document does what it may not."""
+
+
+class XmlStream:
+    """Feed it text; it calls back for each element.
+
+    Parameters:
+        opened: gets the name of an element, as it is written, and its attributes.
+        closed: gets the name of an element that ends.
+        said: gets a piece of text.
+        broken: is told that the entry that is open breaks off there.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[[str, Mapping[str, str]], None],
+        closed: Callable[[str], None],
+        said: Callable[[str], None],
+        broken: Callable[[], None],
+    ) -> None:
+        self.fault: str | None = None
+        """The first thing that could not be read, in a few words."""
+        self.over = False
+        """Whether nothing more is read."""
+        self.depth = 0
+        """Elements that are open."""
+        self.level = 0
+        """How many of them are around an entry; 0: there was none yet. For whoever knows what an entry is to set."""
+        self._opened, self._closed, self._said, self._broken = opened, closed, said, broken
+        self._names: dict[str, str] = {}
+        self._began = False
+        self._held = ""
+        self._end = ""
+        self._restarts = 0
+        self._searches = False
+        self._parser = self._fresh()
+        self._rest = b""
+        self._at = 0
+
+    def feed(self, text: str) -> None:
+        """Takes the next piece."""
+        if self.over:
+            return
+        self._held += text
+        if not self._began:
+            begin = _ROOT.search(self._held, 0, NOISE) or _BEGIN.search(self._held)
+            if begin is None:
+                self._held = self._held[-8:]
+                return
+            self._began, self._held = True, self._held[begin.start() :]
+        self._parse(self._mended(last=False), last=False)
+
+    def close(self) -> None:
+        """There is nothing more."""
+        if not self.over:
+            self._parse(self._mended(last=True) if self._began else "", last=True)
+            self.over = True
+
+    def stop(self, fault: str) -> None:
+        """Nothing more is to be read, because of what the document is or does."""
+        self.fault, self.over = self.fault or fault, True
+
+    def _fresh(self) -> expat.XMLParserType:
+        parser = expat.ParserCreate("utf-8", None, self._names)
+        parser.buffer_text = True
+        parser.EntityDeclHandler = _refuse_entity
+        parser.AttlistDeclHandler = _refuse_attributes
+        if self._began:
+            parser.Parse(AROUND)
+        parser.StartElementHandler = self._open
+        parser.EndElementHandler = self._close
+        parser.CharacterDataHandler = self._said
+        return parser
+
+    def _parse(self, text: str, *, last: bool) -> None:
+        data = text.encode()
+        while True:
+            self._rest += data
+            if self._searches and not self._found():
+                return
+            data = self._rest if self._searches else data
+            self._searches = False
+            try:
+                self._parser.Parse(data, last)
+            except expat.ExpatError as error:
+                if self.over:
+                    return
+                early = last and error.code in EARLY
+                words = f"broken XML ({expat.errors.messages.get(error.code, 'unknown')}, line {error.lineno})"
+                self.fault = self.fault or ("XML that ends early" if early else words)
+                if early or not self.level or self._restarts >= RESTARTS:
+                    self.over = True
+                    return
+                # On behind the fault, where the next entry begins.
+                self._rest = self._rest[max(0, self._parser.ErrorByteIndex - self._at) + 1 :]
+                self._searches, data = True, b""
+            except _Refused as error:
+                self.stop(str(error))
+                return
+            else:
+                done = self._parser.CurrentByteIndex
+                self._rest, self._at = self._rest[max(0, done - self._at) :], max(done, self._at)
+                if len(self._rest) > LONGEST:
+                    self.stop("a tag without end")
+                elif len(self._names) > NAMES:
+                    self.stop("too many names")
+                return
+
+    def _found(self) -> bool:
+        """Whether the next entry is at hand: then a parser is ready for it."""
+        entry = _ENTRY.search(self._rest)
+        if entry is None:
+            self._rest = self._rest[-NEAR:]
+            return False
+        self._broken()
+        self._restarts += 1
+        self.depth = self.level
+        self._parser = self._fresh()
+        self._rest, self._at = self._rest[entry.start() :], len(AROUND)
+        return True
+
+    def _open(self, name: str, attributes: Mapping[str, str]) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise _Refused("elements too deep in each other")
+        self._opened(name, attributes)
+
+    def _close(self, name: str) -> None:
+        self.depth -= 1
+        self._closed(name)
+        if not self.depth:
+            self.over = True  # what may follow tells nothing
+
+    def _mended(self, *, last: bool) -> str:
+        """What of the text at hand can be judged, mended; the rest is held."""
+        text, done = self._held, []
+        at = 0
+        while at < len(text):
+            if self._end:
+                end = text.find(self._end, at)
+                if end < 0:
+                    stop = len(text) if last else max(at, len(text) - len(self._end) + 1)
+                    done.append(_CONTROL.sub("", text[at:stop]))
+                    at = stop
+                    break
+                end += len(self._end)
+                done.append(_CONTROL.sub("", text[at:end]))
+                at, self._end = end, ""
+                continue
+            literal = _LITERAL.search(text, at)
+            stop = literal.start() if literal else len(text)
+            if literal is None and not last and (unfinished := _UNFINISHED.search(text, max(at, stop - 40))):
+                stop = unfinished.start()
+            done.append(_MEND.sub(_mend, text[at:stop]))
+            at = stop
+            if literal is None:
+                break
+            self._end = _ENDS[literal[0]]
+            done.append(literal[0])
+            at = literal.end()
+        self._held = text[at:]
+        return "".join(done)
+
+
+def _mend(found: re.Match[str]) -> str:
+    text, name = found[0], found[1]
+    if text == "&":
+        return "&amp;"
+    if text == "<":
+        return "&lt;"
+    if name is not None:
+        if name in PREDEFINED:
+            return text
+        characters = html5.get(f"{name};")
+        return f"&amp;{name};" if characters is None else "".join(f"&#{ord(character)};" for character in characters)
+    if text[0] != "&":
+        return ""
+    number = int(text[3:-1], 16) if text[2] == "x" else int(text[2:-1])
+    allowed = number in (9, 10, 13) or 32 <= number < 0xD800 or 0xE000 <= number < 0xFFFE or 0xFFFF < number < 0x110000
+    return text if allowed else "\ufffd"
+
+
+def _refuse_entity(*_: object) -> None:
+    raise _Refused("XML that declares entities")
+
+
+def _refuse_attributes(*_: object) -> None:
+    raise _Refused("XML that declares attributes")

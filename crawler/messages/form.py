@@ -1,0 +1,226 @@
+"""`Form`: a form of a page, and the request that it sends (HTML Standard, "Form submission")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from crawler import urls
+from crawler.html.forms import Control, controls_of, forms_of
+from crawler.html.links import base_url
+from crawler.html.submission import MULTIPART, PLAIN, URLENCODED, Upload, encoding_for, entries_of, written
+from crawler.messages.checks import TOKEN, Handler
+from crawler.messages.request import Request
+from crawler.settings import did_you_mean
+
+if TYPE_CHECKING:
+    from turbohtml import Element
+
+    from crawler.messages.response import Response
+
+__all__ = ["Form"]
+
+ENCTYPES: Final = (URLENCODED, MULTIPART, PLAIN)
+METHODS: Final = ("get", "post", "dialog")
+
+
+class Form:
+    """A form of a page; `response.form` finds it.
+
+    ::
+
+        form = response.form("form.login")
+        yield form.submit({"user": "ann", "password": "secret"}, callback=self.logged_in)
+
+    Its controls are those that a browser would count: also those that stand elsewhere and name it by ``form=``.
+    """
+
+    def __init__(self, response: Response, element: Element) -> None:
+        self._response = response
+        self._base = base_url(response.document, response.url)
+        self._controls = controls_of(response.document, element)
+        self._charset = element.attr("accept-charset")
+        self.id: str = element.attr("id") or ""
+        """Its ``id``."""
+        self.name: str = element.attr("name") or ""
+        """Its ``name``."""
+        self.method: str = _one_of(element.attr("method"), METHODS)
+        """``get``, ``post`` or ``dialog``."""
+        self.enctype: str = _one_of(element.attr("enctype"), ENCTYPES)
+        """How the body is written: ``application/x-www-form-urlencoded``, ``multipart/form-data``, ``text/plain``."""
+        self._action = element.attr("action") or ""
+
+    @property
+    def action(self) -> str:
+        """Where it is sent to: absolute, or as written where that is no web URL."""
+        return self._target(self._action) or self._action
+
+    @property
+    def fields(self) -> dict[str, list[str]]:
+        """What it sends as it stands, without a button: names in document order, each with its values.
+
+        A name whose boxes are not checked, or whose file is not chosen, has an empty list.
+        """
+        found: dict[str, list[str]] = {}
+        for control in self._controls:
+            if control.name and control.enabled and not control.submits and control.kind not in ("button", "reset"):
+                found.setdefault(control.name, []).extend(control.values)
+        return found
+
+    @property
+    def buttons(self) -> list[str]:
+        """The names of the buttons that send it, in document order; empty for one without a name."""
+        return [control.name for control in self._controls if control.submits and control.enabled]
+
+    def submit(
+        self,
+        values: Mapping[str, Any] | None = None,
+        *,
+        button: str | int | Literal[False] | None = None,
+        files: Mapping[str, Any] | None = None,
+        callback: Handler = None,
+        extra: bool = False,
+        **options: Any,
+    ) -> Request:
+        """The request that a browser would send, one link deeper than the page.
+
+        Parameters:
+            values: what is filled in, by name: a text or a number; several as a list; `True` and `False` check a box
+                and clear it; `None` leaves the name out. What is not named stays as it stands on the page.
+            button: the button that is pressed: its name, its place in `buttons` (from 0), or `False` for none. Default:
+                the first one, as when Enter is pressed.
+            files: by name: bytes, or a file name, bytes and a media type; several as a list. A form that is not sent
+                as ``multipart/form-data`` tells only their names.
+            callback: as of `Request`; `options` are its other arguments.
+            extra: whether `values` and `files` may have names that the form has not.
+
+        Raises:
+            ValueError: the form has no such field or button, leads to no web URL, or only closes a dialog.
+            TypeError: a value is neither text nor number.
+        """
+        pressed = self._pressed(button)
+        method = self.method if pressed is None or pressed.method is None else _one_of(pressed.method, METHODS)
+        enctype = self.enctype if pressed is None or pressed.enctype is None else _one_of(pressed.enctype, ENCTYPES)
+        action = self._action if pressed is None or pressed.action is None else pressed.action
+        if method == "dialog":
+            raise ValueError(f"the form closes a dialog and sends nothing, on {self._response.url}")
+        target = self._target(action)
+        if target is None:
+            raise ValueError(f"the form does not lead to a web URL: {action!r} on {self._response.url}")
+        encoding = encoding_for(self._charset, self._response.encoding)
+        filled = self._filled(values, extra) | self._uploads(files, extra)
+        entries = entries_of(self._controls, pressed, encoding, filled)
+        if method == "get":
+            query = written(entries, URLENCODED, encoding)[0].decode()
+            request = Request(f"{target.partition('?')[0]}?{query}", callback, **options)
+        else:
+            body, kind = written(entries, enctype, encoding)
+            fields = options.pop("headers", None) or {}
+            given = list(fields.items() if isinstance(fields, Mapping) else fields)
+            given = [pair for pair in given if pair[0].lower() != "content-type"]
+            headers = [*given, ("Content-Type", kind)]
+            request = Request(target, callback, method="POST", body=body, headers=headers, **options)
+        return request.moved(self._response.depth + 1)
+
+    def __repr__(self) -> str:
+        return f"<Form {self.method.upper()} {self.action}>"
+
+    def _target(self, action: str) -> str | None:
+        """The URL of an action: of an empty one it is the page's own, whatever its base."""
+        return self._response.url if not action.strip() else urls.join(self._base, action)
+
+    def _pressed(self, button: str | int | Literal[False] | None) -> Control | None:
+        if button is False:
+            return None
+        buttons = [control for control in self._controls if control.submits and control.enabled]
+        if button is None:
+            return buttons[0] if buttons else None
+        if isinstance(button, int) and not isinstance(button, bool):
+            if 0 <= button < len(buttons):
+                return buttons[button]
+            raise ValueError(f"the form has no button {button}: there are {len(buttons)}, on {self._response.url}")
+        found = next((control for control in buttons if control.name == button), None)
+        if found is None:
+            hint = did_you_mean(str(button), filter(None, self.buttons))
+            raise ValueError(f"the form has no button {button!r}{hint}, on {self._response.url}")
+        return found
+
+    def _known(self, name: Any, extra: bool) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a field must be text, not {name!r}")
+        names = [control.name for control in self._controls if control.name]
+        if not extra and name not in names:
+            raise ValueError(
+                f"the form has no field {name!r}{did_you_mean(name, names)}, on {self._response.url}"
+                " (extra=True sends it all the same)"
+            )
+
+    def _filled(self, values: Mapping[str, Any] | None, extra: bool) -> dict[str, list[str | Upload]]:
+        filled: dict[str, list[str | Upload]] = {}
+        for name, value in (values or {}).items():
+            self._known(name, extra)
+            boxes = [c for c in self._controls if c.name == name and c.kind in ("checkbox", "radio")]
+            several = value if isinstance(value, (list, tuple)) else (value,)
+            if isinstance(value, bool) and boxes:
+                filled[name] = [boxes[0].value] if value else []
+            else:
+                filled[name] = [_text(name, one) for one in several if one is not None]
+        return filled
+
+    def _uploads(self, files: Mapping[str, Any] | None, extra: bool) -> dict[str, list[str | Upload]]:
+        uploads: dict[str, list[str | Upload]] = {}
+        for name, value in (files or {}).items():
+            self._known(name, extra)
+            uploads[name] = [_upload(name, one) for one in (value if isinstance(value, list) else (value,))]
+        return uploads
+
+
+def form_of(response: Response, css: str | None, name: str | None, identifier: str | None, index: int) -> Form:
+    """A form of a page; see `Response.form`."""
+    forms = forms_of(response.document) if response.is_html else []
+    wanted: list[str] = []
+    if css is not None:
+        nodes = [selector.root for selector in response.css(css)]
+        inside = [node.closest("form") if hasattr(node, "closest") else None for node in nodes]
+        forms = [form for form in dict.fromkeys(inside) if form is not None and form in forms]
+        wanted.append(repr(css))
+    if name is not None:
+        forms = [form for form in forms if form.attr("name") == name]
+        wanted.append(f"name {name!r}")
+    if identifier is not None:
+        forms = [form for form in forms if form.attr("id") == identifier]
+        wanted.append(f"id {identifier!r}")
+    if not 0 <= index < len(forms):
+        which = f" of {' and '.join(wanted)}" if wanted else ""
+        there = f"there are {len(forms)} forms" if len(forms) > 1 else "there is one" if forms else "there is none"
+        raise ValueError(f"no form {index}{which} on {response.url}: {there}")
+    return Form(response, forms[index])
+
+
+def _one_of(value: str | None, known: Iterable[str]) -> str:
+    """A keyword of an attribute; a missing or unknown one is the first."""
+    first, *_ = known = tuple(known)
+    return value.lower() if value is not None and value.lower() in known else first
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if not isinstance(value, str):
+        raise TypeError(f"the value of {name!r} must be text or a number, not {type(value).__name__}")
+    return value.encode("utf-8", "replace").decode()
+
+
+def _upload(name: str, value: Any) -> Upload:
+    if isinstance(value, (bytes, bytearray)):
+        return Upload(name, bytes(value))
+    if isinstance(value, tuple) and 2 <= len(value) <= 3 and isinstance(value[0], str):
+        kind = value[2] if len(value) == 3 and value[2] is not None else "application/octet-stream"
+        content = value[1].encode() if isinstance(value[1], str) else value[1]
+        if isinstance(content, (bytes, bytearray)) and isinstance(kind, str):
+            if not TOKEN.fullmatch(kind.partition("/")[0]) or not kind.isascii() or not kind.isprintable():
+                raise ValueError(f"the file {name!r} has no media type: {kind!r}")
+            return Upload(value[0], bytes(content), kind)
+    raise TypeError(f"the file {name!r} must be bytes, or a name, bytes and a media type")

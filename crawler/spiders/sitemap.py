@@ -1,0 +1,195 @@
+"""`SitemapSpider`: a site by its sitemaps."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from crawler import urls
+from crawler.errors import ConfigError, RequestError
+from crawler.html.dates import w3c_date
+from crawler.html.sitemap import LARGEST, sitemaps
+from crawler.html.sitemap_entry import SitemapEntry
+from crawler.messages import Request, Response
+from crawler.settings import did_you_mean
+from crawler.spiders.spider import Spider
+
+__all__ = ["SitemapSpider"]
+
+ROBOTS: Final = "/robots.txt"
+ANSWERS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
+"""Statuses that say for good that there is no such file."""
+
+
+class SitemapSpider(Spider):
+    """Fetches the pages that sitemaps list, however many: each entry becomes a request while its sitemap is read.
+
+    ::
+
+        class News(SitemapSpider):
+            start_urls = ["https://news.example/"]
+            sitemap_rules = [("/article/", "parse_article"), ("/video/", None)]
+
+            def parse_article(self, response): ...
+
+    Where the sitemaps are: `sitemap_urls` names them (or robots.txt files, or indexes, which are followed). Of each
+    site in `start_urls` the ``Sitemap`` lines of its robots.txt tell it, else it is ``/sitemap.xml``.
+
+    Counted in the report: entries that are left out, and sitemaps of which not everything could be read.
+
+    Raises:
+        ConfigError: a pattern is none, a rule names no method of the spider, or `since` is no date.
+    """
+
+    sitemap_urls: Sequence[str] = ()
+    """Sitemaps, indexes of sitemaps, or robots.txt files that name some."""
+    sitemap_rules: Sequence[Any] = (("", "parse"),)
+    """Pairs of a regular expression and the name of a callback: the first one found in the URL of a page decides;
+    a page for which there is none, or whose callback is `None`, is left out."""
+    sitemap_follow: Sequence[Any] = ("",)
+    """Regular expressions: of an index, only sitemaps in whose URL one of them is found are followed."""
+    sitemap_alternates: bool = False
+    """Whether the same page in other languages (``hreflang``) is fetched as well."""
+    sitemap_any_host: bool = False
+    """Whether entries on other hosts count than that of the sitemap and of the robots.txt that names it (sitemaps.org
+    wants no others)."""
+    since: str | datetime | date | None = None
+    """Only what may have been changed since then: a date and time (UTC where no zone is told), or the text of one:
+    ``2026-01-31``. An entry without ``lastmod`` counts as changed. Of an index, older sitemaps are not fetched."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._rules = [self._rule(rule) for rule in self.sitemap_rules]
+        self._follow = [_pattern("sitemap_follow", pattern) for pattern in _several(self.sitemap_follow)]
+        self._since = _moment(self.since)
+
+    def entry(self, entry: SitemapEntry) -> SitemapEntry | Request | None:
+        """What is to be made of an entry, page or sitemap, before any rule: itself, a changed one, or a request.
+
+        `None` leaves it out. An entry that is changed goes through the rules; a request is made as it is.
+        """
+        return entry
+
+    async def start(self) -> AsyncIterator[Request]:
+        """The sitemaps that are named, and those of the sites."""
+        for url in _several(self.sitemap_urls):
+            if urlsplit(url).path == ROBOTS:
+                for request in await self._of_site(url, guess=False):
+                    yield request
+            else:
+                yield self._sitemap(url, (urls.authority(urls.normal(url)),))
+        for url in _several(self.start_urls):
+            for request in await self._of_site(url, guess=True):
+                yield request
+
+    def parse_sitemap(self, response: Response, hosts: Sequence[str]) -> Iterator[Request]:
+        """Requests for what a sitemap lists.
+
+        Parameters:
+            response: the sitemap.
+            hosts: hosts and ports that it may speak for, beside its own.
+        """
+        allowed = {*hosts, urls.authority(response.url), *map(urls.authority, response.redirects)}
+        listed = sitemaps(response.body, response.url, content_type=response.headers.get("content-type"))
+        left_out: Counter[str] = Counter()
+        for entry in listed:
+            yield from self._requests(entry, allowed, response.depth + 1, left_out)
+        for reason, n in left_out.items():
+            self.crawl.count(f"sitemap entries left out: {reason}", n)
+        if listed.fault is not None:
+            self.crawl.count(f"sitemaps with a fault: {listed.fault}")
+
+    def _requests(
+        self, listed: SitemapEntry, allowed: set[str], depth: int, left_out: Counter[str]
+    ) -> Iterator[Request]:
+        entry = self.entry(listed)
+        if isinstance(entry, Request):
+            yield entry
+        elif entry is None:
+            left_out["entry()"] += 1
+        elif self._since is not None and not entry.changed_since(self._since):
+            left_out["not changed"] += 1
+        elif not self.sitemap_any_host and urls.authority(entry.url) not in allowed:
+            left_out["other host"] += 1
+        elif entry.kind == "sitemap":
+            if any(pattern.search(entry.url) for pattern in self._follow):
+                yield self._sitemap(entry.url, sorted(allowed)).moved(depth)
+            else:
+                left_out["not to be followed"] += 1
+        else:
+            pages = [entry.url, *entry.alternates.values()] if self.sitemap_alternates else [entry.url]
+            for url in dict.fromkeys(pages):
+                callback = next((name for pattern, name in self._rules if pattern.search(url)), None)
+                if callback is None:
+                    left_out["no rule"] += 1
+                else:
+                    yield Request(url, callback).moved(depth)
+
+    async def parse_robots(self, response: Response, guess: bool) -> list[Request]:
+        """Requests for the sitemaps of a site whose robots.txt could not be had at first.
+
+        Parameters:
+            response: what stands there now.
+            guess: whether there is a sitemap in the usual place if none is named.
+        """
+        return await self._named(urls.origin(response.request.url), guess=guess)
+
+    async def _of_site(self, url: str, *, guess: bool) -> list[Request]:
+        origin = urls.origin(urls.normal(url))
+        try:
+            return await self._named(origin, guess=guess)
+        except RequestError:  # a request like any other is waited for, made again, and told of in the report
+            kwargs = {"guess": guess}
+            return [Request(f"{origin}{ROBOTS}", self.parse_robots, cb_kwargs=kwargs, accept_status=ANSWERS)]
+
+    async def _named(self, origin: str, *, guess: bool) -> list[Request]:
+        """Requests for the sitemaps that a site names in its robots.txt, which may lie on other hosts."""
+        crawl: Any = self.crawl
+        named: list[str] = await crawl.sitemaps_of(f"{origin}/")
+        if not named and guess:
+            named = [f"{origin}/sitemap.xml"]
+        return [self._sitemap(sitemap, (urls.authority(f"{origin}/"),)) for sitemap in named]
+
+    def _sitemap(self, url: str, hosts: Sequence[str]) -> Request:
+        most = max(LARGEST, self.crawl.settings.max_body)
+        return Request(url, self.parse_sitemap, cb_kwargs={"hosts": list(hosts)}, max_body=most)
+
+    def _rule(self, rule: Any) -> tuple[re.Pattern[str], str | None]:
+        if isinstance(rule, (str, re.Pattern)) or len(rule) != 2:
+            raise ConfigError(f"sitemap_rules: a rule is a pattern and the name of a callback, not {rule!r}")
+        pattern, callback = rule
+        name = getattr(callback, "__name__", callback)
+        if name is not None and not callable(getattr(self, str(name), None)):
+            methods = [one for one in dir(self) if not one.startswith("_") and callable(getattr(self, one, None))]
+            raise ConfigError(
+                f"sitemap_rules: {type(self).__name__} has no method {name!r}{did_you_mean(str(name), methods)}"
+            )
+        return _pattern("sitemap_rules", pattern), name
+
+
+def _several(values: Any) -> Sequence[Any]:
+    return [values] if isinstance(values, (str, re.Pattern)) else list(values)
+
+
+def _pattern(name: str, pattern: Any) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise ConfigError(f"{name}: not a regular expression: {pattern!r} ({error})") from None
+
+
+def _moment(since: Any) -> datetime | None:
+    """A moment with its time zone, of a date, a time or the text of one."""
+    if since is None or since == "":
+        return None
+    if isinstance(since, date) and not isinstance(since, datetime):
+        since = datetime.combine(since, time())
+    if isinstance(since, str):
+        since = w3c_date(since)
+    if not isinstance(since, datetime):
+        raise ConfigError("since: a date, or a date and time, as in 2026-01-31 or 2026-01-31T12:00:00Z")
+    return since if since.tzinfo is not None else since.replace(tzinfo=UTC)

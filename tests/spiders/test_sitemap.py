@@ -1,0 +1,351 @@
+"""`SitemapSpider`: the pages of a site by its sitemaps, each once, whatever happens in between."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+
+import pytest
+from support.trees import FREE
+
+from crawler import (
+    ConfigError,
+    FetchTimeout,
+    Plugin,
+    Produced,
+    Request,
+    Response,
+    Settings,
+    SitemapEntry,
+    SitemapSpider,
+    crawl,
+)
+from crawler.testing import FakeSite, Page, collect
+
+XML = {"Content-Type": "application/xml"}
+
+
+def urlset(*entries: str) -> Page:
+    return Page("<urlset>" + "".join(f"<url>{entry}</url>" for entry in entries) + "</urlset>", headers=XML)
+
+
+def index(*entries: str) -> Page:
+    inside = "".join(f"<sitemap>{entry}</sitemap>" for entry in entries)
+    return Page(f"<sitemapindex>{inside}</sitemapindex>", headers=XML)
+
+
+def listing(*urls: str) -> Page:
+    return urlset(*(f"<loc>{url}</loc>" for url in urls))
+
+
+class Pages(SitemapSpider):
+    """An item a page."""
+
+    settings = FREE
+
+    def parse(self, response: Response) -> Produced:
+        return {"url": response.url.removeprefix("https://site.test"), "depth": response.depth}
+
+    def parse_other(self, response: Response) -> Produced:
+        return {"other": response.url.removeprefix("https://site.test")}
+
+
+class Named(Plugin):
+    """Stands for what a crawl knows of robots.txt: the sitemaps that each site names there."""
+
+    def __init__(self, **named: list[str]) -> None:
+        self.named = {f"https://{site.replace('_', '.')}/": urls for site, urls in named.items()}
+        self.asked: list[str] = []
+        self.fails = 0
+
+    @asynccontextmanager
+    async def lifespan(self, crawl) -> AsyncIterator[None]:
+        crawl.sitemaps_of = self.sitemaps_of
+        yield
+
+    async def sitemaps_of(self, url: str) -> list[str]:
+        self.asked.append(url)
+        named = self.named.get(url, [])
+        if self.fails:
+            self.fails -= 1
+            raise FetchTimeout("no answer", request=Request(url))
+        return named
+
+
+async def run(spider, pages, **options):
+    site = FakeSite({"/a": "a", "/b": "b", "/c": "c"} | pages)
+    found = await collect(spider, site, **options)
+    return sorted(found.items, key=str), found.report, site
+
+
+def urls(items):
+    return [item["url"] for item in items]
+
+
+async def test_the_pages_of_a_sitemap(autojump_clock):
+    items, report, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"]), {"/s.xml": listing("/a", "/b", "/a")})
+    assert items == [{"url": "/a", "depth": 1}, {"url": "/b", "depth": 1}]
+    assert (report.failed, report.filtered) == (0, {"duplicate": 1})
+
+
+async def test_an_index_is_followed_down_to_the_pages(autojump_clock):
+    items, _, _ = await run(
+        Pages(sitemap_urls=["https://site.test/index.xml"]),
+        {
+            "/index.xml": index("<loc>/more.xml</loc>", "<loc>/s.xml.gz</loc>", "<loc>/s.txt</loc>"),
+            "/more.xml": index("<loc>/s.xml</loc>", "<loc>/index.xml</loc>"),
+            "/s.xml": listing("/a"),
+            "/s.xml.gz": Page(gzip.compress(b"<urlset><url><loc>/b</loc></url></urlset>")),
+            "/s.txt": Page("https://site.test/c\n", headers={"Content-Type": "text/plain"}),
+        },
+    )
+    assert urls(items) == ["/a", "/b", "/c"]
+
+
+async def test_the_sitemaps_of_a_site_are_those_that_its_robots_txt_names(autojump_clock):
+    named = Named(site_test=["https://site.test/1.xml", "https://site.test/2.xml"])
+    items, _, site = await run(
+        Pages(start_urls=["https://site.test/any/page?x"]),
+        {"/1.xml": listing("/a"), "/2.xml": listing("/b"), "/sitemap.xml": listing("/c")},
+        plugins=[named],
+    )
+    assert urls(items) == ["/a", "/b"]
+    assert named.asked == ["https://site.test/"]
+    assert not site.visits("/any/page?x")
+
+
+async def test_where_it_names_none_the_usual_place_is_asked(autojump_clock):
+    items, report, _ = await run(
+        Pages(start_urls=["https://site.test/", "https://none.test/"]),
+        {"/sitemap.xml": listing("/a")},
+        plugins=[Named()],
+    )
+    assert urls(items) == ["/a"]
+    assert (report.statuses[404], report.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("robots", ["Sitemap: https://site.test/1.xml", Page(status=404), [Page(status=503), "x"]])
+async def test_a_robots_txt_that_cannot_be_had_is_asked_for_like_a_page(autojump_clock, robots):
+    named = Named(site_test=["https://site.test/1.xml"])
+    named.fails = 1
+    items, report, _ = await run(
+        Pages(start_urls=["https://site.test/"]), {"/1.xml": listing("/a"), "/robots.txt": robots}, plugins=[named]
+    )
+    assert urls(items) == ["/a"]
+    assert (report.failed, len(named.asked)) == (0, 2)
+
+
+async def test_a_site_whose_robots_txt_is_never_had_is_in_the_report(autojump_clock):
+    named = Named()
+    named.fails = 9
+    _, report, _ = await run(
+        Pages(start_urls=["https://site.test/"]), {"/robots.txt": Page(status=500)}, plugins=[named]
+    )
+    assert (report.failures, report.finished) == ({"status_500": 1}, "finished")
+    assert report.failed == 1
+
+
+async def test_a_robots_txt_may_stand_for_a_sitemap(autojump_clock):
+    named = Named(site_test=["https://site.test/1.xml"])
+    items, _, _ = await run(
+        Pages(sitemap_urls=["https://site.test/robots.txt", "https://none.test/robots.txt"]),
+        {"/1.xml": listing("/a")},
+        plugins=[named],
+    )
+    assert urls(items) == ["/a"]
+
+
+async def test_rules_choose_the_callback_and_the_first_that_fits_decides(autojump_clock):
+    class Ruled(Pages):
+        sitemap_rules = [("/a$", None), (re.compile("/A", re.IGNORECASE), "parse_other"), ("/b", "parse")]
+
+    items, report, site = await run(
+        Ruled(sitemap_urls=["https://site.test/s.xml"]), {"/s.xml": listing("/a", "/ab", "/b", "/c"), "/ab": "x"}
+    )
+    assert items == [{"other": "/ab"}, {"url": "/b", "depth": 1}]
+    assert report.counters == {"sitemap entries left out: no rule": 2}
+    assert not site.visits("/a")
+
+
+async def test_only_some_sitemaps_of_an_index_are_followed(autojump_clock):
+    items, report, site = await run(
+        Pages(sitemap_urls=["https://site.test/index.xml"], sitemap_follow=["/new-"]),
+        {"/index.xml": index("<loc>/new-1.xml</loc>", "<loc>/old.xml</loc>"), "/new-1.xml": listing("/a")},
+    )
+    assert urls(items) == ["/a"]
+    assert report.counters == {"sitemap entries left out: not to be followed": 1}
+    assert not site.visits("/old.xml")
+
+
+@pytest.mark.parametrize(
+    "since",
+    ["2026-01-02", "2026-01-02T00:00:00Z", date(2026, 1, 2), datetime(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC)],  # noqa: DTZ001
+)
+async def test_only_what_was_changed_since(autojump_clock, since):
+    items, report, site = await run(
+        Pages(sitemap_urls=["https://site.test/index.xml"], since=since),
+        {
+            "/index.xml": index(
+                "<loc>/1.xml</loc><lastmod>2026-01-02T10:00:00+01:00</lastmod>",
+                "<loc>/2.xml</loc><lastmod>2026-01-01T23:59:00Z</lastmod>",
+            ),
+            "/1.xml": urlset(
+                "<loc>/a</loc><lastmod>2026-01-02</lastmod>",
+                "<loc>/b</loc><lastmod>2026-01-01</lastmod>",
+                "<loc>/c</loc>",
+            ),
+        },
+    )
+    assert urls(items) == ["/a", "/c"]
+    assert report.counters == {"sitemap entries left out: not changed": 2}
+    assert not site.visits("/2.xml")
+
+
+async def test_entries_of_other_hosts_are_left_out_and_counted(autojump_clock):
+    pages = {
+        "/s.xml": listing("/a", "https://other.test/x", "https://site.test:8443/x", "http://site.test/b"),
+        "https://other.test/x": "x",
+        "http://site.test/b": "b",
+    }
+    items, report, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"]), pages)
+    assert urls(items) == ["/a", "http://site.test/b"]
+    assert report.counters == {"sitemap entries left out: other host": 2}
+    items, report, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"], sitemap_any_host=True), pages)
+    assert "https://other.test/x" in urls(items)
+    assert report.counters == {}
+
+
+async def test_a_sitemap_elsewhere_speaks_for_the_site_whose_robots_txt_names_it(autojump_clock):
+    items, report, _ = await run(
+        Pages(start_urls=["https://site.test/"]),
+        {
+            "https://maps.test/index.xml": index("<loc>/site.xml</loc>"),
+            "https://maps.test/site.xml": listing("https://site.test/a", "https://else.test/b"),
+        },
+        plugins=[Named(site_test=["https://maps.test/index.xml"])],
+    )
+    assert urls(items) == ["/a"]
+    assert report.counters == {"sitemap entries left out: other host": 1}
+
+
+async def test_a_sitemap_that_has_moved_speaks_for_both_hosts(autojump_clock):
+    items, _, _ = await run(
+        Pages(sitemap_urls=["https://site.test/s.xml"]),
+        {
+            "/s.xml": Page(status=301, headers={"Location": "https://www.site.test/s.xml"}),
+            "https://www.site.test/s.xml": listing("https://www.site.test/x", "https://site.test/a"),
+            "https://www.site.test/x": "x",
+        },
+    )
+    assert urls(items) == ["/a", "https://www.site.test/x"]
+
+
+async def test_other_languages_are_fetched_if_wanted(autojump_clock):
+    pages = {"/s.xml": urlset("<loc>/a</loc><link rel='alternate' hreflang='de' href='/b'/>")}
+    items, _, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"]), pages)
+    assert urls(items) == ["/a"]
+    items, _, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"], sitemap_alternates=True), pages)
+    assert urls(items) == ["/a", "/b"]
+
+
+async def test_the_hook_changes_drops_and_takes_over_entries(autojump_clock):
+    class Hooked(Pages):
+        def entry(self, entry: SitemapEntry) -> SitemapEntry | Request | None:
+            if entry.priority == 0.0:
+                return None
+            if entry.priority == 1.0:
+                return Request(entry.url, "parse_other", priority=10)
+            return SitemapEntry(url=entry.url.replace("/old/", "/"))
+
+    items, report, _ = await run(
+        Hooked(sitemap_urls=["https://site.test/s.xml"]),
+        {
+            "/s.xml": urlset(
+                "<loc>/old/a</loc>", "<loc>/b</loc><priority>1</priority>", "<loc>/c</loc><priority>0</priority>"
+            )
+        },
+    )
+    assert items == [{"other": "/b"}, {"url": "/a", "depth": 1}]
+    assert report.counters == {"sitemap entries left out: entry()": 1}
+
+
+async def test_a_sitemap_that_cannot_be_read_to_its_end_is_counted(autojump_clock):
+    items, report, _ = await run(
+        Pages(sitemap_urls=["https://site.test/s.xml", "https://site.test/t.xml"]),
+        {"/s.xml": "<urlset><url><loc>/a</loc></url><url><loc>", "/t.xml": "<!doctype html>not here"},
+    )
+    assert urls(items) == ["/a"]
+    assert report.counters == {
+        "sitemaps with a fault: XML that ends early": 1,
+        "sitemaps with a fault: HTML, no sitemap": 1,
+    }
+
+
+async def test_a_sitemap_may_be_larger_than_pages_may(autojump_clock):
+    body = "<urlset><url><loc>/a</loc></url>" + " " * 5000 + "<url><loc>/b</loc></url></urlset>"
+    settings = Settings(max_body=1000)
+    items, report, _ = await run(
+        Pages(sitemap_urls=["https://site.test/s.xml"]), {"/s.xml": body, "/b": "b" * 5000}, settings=settings
+    )
+    assert urls(items) == ["/a"]
+    assert report.failures == {"body_too_large": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"since": "yesterday"}, "since: a date, or a date and time"),
+        ({"since": 7}, "since: a date, or a date and time"),
+        ({"sitemap_rules": [("(", "parse")]}, "sitemap_rules: not a regular expression"),
+        ({"sitemap_rules": [("", "parse_othr")]}, r"Pages has no method 'parse_othr' \(did you mean parse_other\?\)"),
+        ({"sitemap_rules": ["/a"]}, "sitemap_rules: a rule is a pattern and the name of a callback, not '/a'"),
+        ({"sitemap_follow": ["["]}, "sitemap_follow: not a regular expression"),
+        ({"sitemap_url": ["x"]}, "no argument 'sitemap_url'.*did you mean sitemap_urls"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_starts(arguments, words):
+    with pytest.raises(ConfigError, match=words):
+        Pages(**arguments)
+
+
+def many(start: int, count: int) -> str:
+    return (
+        "<urlset>"
+        + "".join(f"<url><loc>https://site.test/p/{n}</loc></url>" for n in range(start, start + count))
+        + "</urlset>"
+    )
+
+
+async def test_a_job_goes_on_in_the_middle_of_its_sitemaps(autojump_clock, tmp_path):
+    pages = {"/index.xml": index(*(f"<loc>/s{n}.xml</loc>" for n in range(5)))}
+    pages |= {f"/s{n}.xml": many(n * 20, 20) for n in range(5)} | {f"/p/{n}": "x" for n in range(100)}
+    out, seen = tmp_path / "items.jsonl", []
+    for _ in range(20):
+        site = FakeSite(pages)
+        spider = Pages(sitemap_urls=["https://site.test/index.xml"])
+        most = Settings(max_pages=len(seen) + 30, workers=4)
+        report = await crawl(spider, settings=most, outputs=[out], job=tmp_path / "job", transport=site.transport)
+        seen += [visit.url for visit in site.log if not visit.url.endswith("robots.txt")]
+        if report.finished == "finished":
+            break
+    lines = out.read_text().splitlines()
+    assert len(lines) == len(set(lines)) == 100
+    assert len(set(seen)) == 106
+
+
+def test_requests_come_while_the_sitemap_is_read_and_nothing_is_held():
+    spider = Pages(sitemap_urls=[])
+    spider.crawl = type("Crawl", (), {"count": staticmethod(lambda name, n: None)})()
+    response = Response("https://site.test/s.xml", body=many(0, 20_000))
+    tracemalloc.start()
+    requests = spider.parse_sitemap(response, [])
+    first = next(requests)
+    count = 1 + sum(1 for _ in requests)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (first.url, count) == ("https://site.test/p/0", 20_000)
+    assert peak < 2 * 1024 * 1024
