@@ -47,7 +47,15 @@ class Attempts:
                 return response
         return None
 
-    async def send(self, request: Request, attempt: int, on_sent: Callable[[float], None], *, paced: bool) -> Answer:
+    async def send(
+        self,
+        request: Request,
+        attempt: int,
+        on_sent: Callable[[float], None],
+        *,
+        paced: bool,
+        cut: int | None = None,
+    ) -> Answer:
         """One attempt through the `fetch` hooks.
 
         Parameters:
@@ -55,13 +63,14 @@ class Attempts:
             attempt: its number, from 1.
             on_sent: called once when bytes may have gone out, with the time at which they did.
             paced: whether its lane has a pace to keep.
+            cut: bytes of the body behind which the rest is not read.
 
         Raises:
             RequestError: there was no answer.
         """
 
         async def network(request: Request) -> Response:
-            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced)
+            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced, cut=cut)
 
         if not self._table.fetch:
             return await network(request)

@@ -24,6 +24,7 @@ from crawler.engine.shutdown import Shutdown
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
 from crawler.fetch.clock import Clock
 from crawler.fetch.downloader import Downloader
+from crawler.fetch.robots import Robots
 from crawler.frontier import Frontier, Ticket
 from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
@@ -189,6 +190,20 @@ class RunningCrawl:
                 longer than `inline_wait`, or than the deadline of the caller allows.
         """
         return await self.inline.fetch(request)
+
+    async def sitemaps_of(self, url: str) -> list[str]:
+        """The sitemaps that the robots.txt of a URL's origin names, which is asked for if it is not known yet.
+
+        Raises:
+            ValueError: `url` is no web URL.
+            RequestError: there was no robots.txt to be had; that there is none (404) is an empty list.
+        """
+        rules = await self.inline.robots(Request(url))
+        if not isinstance(rules, Robots):
+            return []
+        if rules.error is not None:
+            raise rules.error
+        return list(rules.sitemaps)
 
     # What the engine asks
 

@@ -113,7 +113,8 @@ class Worker:
             stalled = Refused(f"{ticket.lane.name} has refused everything for a long time", by="quota", request=request)
             await self._failed(Failure(request=request, error=stalled, attempts=outcome.attempts), outcome)
             return
-        rules = ticket.lane.robots[urls.origin(request.url)]
+        origin, lane = urls.origin(request.url), ticket.lane
+        rules = lane.robots.get(origin) or lane.stale.get(origin)
         error = rules.failure if isinstance(rules, Robots) else None
         if error is not None:
             outcome.kind = Kind.FAILED

@@ -57,6 +57,7 @@ class Downloader:
         attempt: int = 1,
         on_sent: Callable[[float], None] | None = None,
         resend: bool = True,
+        cut: int | None = None,
     ) -> Response:
         """One exchange, whatever the status.
 
@@ -66,6 +67,7 @@ class Downloader:
             on_sent: called once when bytes may have gone out, with the time (`trio.current_time`) at which they did.
             resend: whether it may be sent again at once if a kept connection turns out to be closed: not on a lane
                 that has a pace to keep.
+            cut: bytes of the body behind which the rest is not read, and none is too large.
 
         Raises:
             RequestError: there was no answer, or it was too large.
@@ -82,7 +84,7 @@ class Downloader:
 
         try:
             with trio.fail_after(deadline):
-                answer = await self._exchange(request, sent, resend=resend)
+                answer = await self._exchange(request, sent, resend=resend, cut=cut)
         except trio.TooSlowError:
             raise FetchTimeout(f"no complete answer within {deadline:g} s", request=request) from None
         answer.attempt = attempt
@@ -90,7 +92,9 @@ class Downloader:
         answer.elapsed = trio.current_time() - started
         return answer
 
-    async def _exchange(self, request: Request, on_sent: Callable[[], None], *, resend: bool) -> Response:
+    async def _exchange(
+        self, request: Request, on_sent: Callable[[], None], *, resend: bool, cut: int | None
+    ) -> Response:
         try:
             wire = self._wire(request, on_sent, resend=resend)
         except Exception as error:
@@ -110,7 +114,7 @@ class Downloader:
                 on_sent()
         head_at = trio.current_time()
         try:
-            body = await self._read(answer, request)
+            body = await self._read(answer, request, cut)
         except RequestError:
             raise
         except Exception as error:
@@ -135,7 +139,7 @@ class Downloader:
             extensions["resend"] = False
         return LeanRequest(request.method, request.url, fields, request.body, extensions)
 
-    async def _read(self, answer: httpx.Response, request: Request) -> bytes:
+    async def _read(self, answer: httpx.Response, request: Request, cut: int | None) -> bytes:
         """The decoded body, as far as it is allowed."""
         most = self.settings.max_body if request.max_body is None else request.max_body
         chunks: list[bytes] = []
@@ -144,6 +148,9 @@ class Downloader:
             async with self._body(answer) as body:
                 async for chunk in body:
                     size += len(chunk)
+                    if cut is not None and size > cut:
+                        chunks.append(chunk)
+                        break
                     if size > most:
                         raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
                     chunks.append(chunk)

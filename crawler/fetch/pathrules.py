@@ -123,12 +123,13 @@ class PathRules:
 
     def _index(self) -> None:
         """Files each rule with stars under the rarest of three pieces of its longest part."""
+        grams: tuple[str, ...]
         choices: list[tuple[str, ...]] = []
         for rule in self._starred:
             part = max((rule.head, *rule.middle, rule.tail), key=len)
             middle = (len(part) - GRAM) // 2
-            grams = (part[-GRAM:], part[middle : middle + GRAM], part[:GRAM]) if len(part) >= GRAM else ()
-            choices.append(grams)
+            grams = (part[-GRAM:], part[middle : middle + GRAM], part[:GRAM])
+            choices.append(grams if len(part) >= GRAM else ())
         common = Counter(gram for grams in choices for gram in grams)
         for index, grams in enumerate(choices):
             if grams:

@@ -14,12 +14,14 @@ from crawler.fetch.pathrules import PathRules
 from crawler.headers import product_token
 from crawler.urls import join, normal
 
-__all__ = ["ALLOW_ALL", "DISALLOW_ALL", "LIMIT", "LONGEST_DELAY", "Robots", "token_of"]
+__all__ = ["ALLOW_ALL", "DISALLOW_ALL", "LIMIT", "LONGEST_DELAY", "MAX_AGE", "Robots", "token_of"]
 
 LIMIT: Final = 512 * 1024
 """Bytes that are read (RFC 9309 section 2.5 asks for 500 KiB at least)."""
 LONGEST_DELAY: Final = 86_400.0
 """Seconds: a file that asks for more distance than it may be kept for is taken to ask for this."""
+MAX_AGE: Final = 86_400.0
+"""Seconds that an answer counts (RFC 9309 section 2.4); longer only while there is no other to be had."""
 MARK: Final = b"\xef\xbb\xbf"
 """The byte order mark of UTF-8, which may have lost its end."""
 KINDS: Final = {

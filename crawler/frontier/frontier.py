@@ -92,6 +92,12 @@ class Frontier:
         self._count = itertools.count()
         self._hungry: dict[str, Lane] = {}
         self._waiting = 0
+        self._asked: dict[str, set[Lane]] = {}
+        """Origins whose robots.txt is on its way: the lanes that wait for it, beside the one that asks."""
+        self._attempts: dict[str, int] = {}
+        """Attempts to fetch the robots.txt of an origin whose rules are not known yet."""
+        self._knows: dict[str, Lane] = {}
+        """A lane that knows the robots.txt of an origin and is not the one of its name."""
 
     def statistics(self) -> FrontierStatistics:
         """Counts of this moment."""
@@ -180,6 +186,9 @@ class Frontier:
     def close(self, lane: Lane) -> None:
         """Lets a lane leave memory."""
         del self.lanes[lane.name]
+        self._attempts.pop(lane.name, None)
+        for origin in [origin for origin, knows in self._knows.items() if knows is lane]:
+            del self._knows[origin]
         self._waiting -= len(lane)
         self._hungry.pop(lane.name, None)
         lane.listed = math.inf
@@ -319,6 +328,8 @@ class Frontier:
         self._feed(lane)
         if self.settings.obey_robots:
             origin = urls.origin(pending.request.url)
+            if now >= lane.stale_at:
+                lane.expire(now)
             rules = lane.robots.get(origin)
             if rules is None:
                 self._add(lane, pending)
@@ -339,14 +350,35 @@ class Frontier:
         self.starts.stamp(ticket)
         lane.handed_out += 1
 
-    def ask_robots(self, lane: Lane, origin: str, now: float) -> Ticket:
-        """The fetch of a robots.txt: an ordinary start of its lane, before all others."""
+    def ask_robots(self, lane: Lane, origin: str, now: float) -> Ticket | None:
+        """The fetch of a robots.txt: an ordinary start of its lane, before all others.
+
+        `None`: another lane knows what it says, and now this one does; or another asks for it, and this one waits.
+        """
+        if self._borrow(lane, origin, now):
+            return None
         lane.asks = True
-        attempts = lane.asking.setdefault(origin, 0)
+        if origin in self._asked:
+            self._asked[origin].add(lane)
+            return None
+        self._asked[origin] = set()
+        attempts = self._attempts.setdefault(origin, 0)
         pending = Pending((0, 0), Request(origin + "/robots.txt", lane=lane.name), lane.name, attempts)
         ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
         self._take(ticket)
         return ticket
+
+    def _borrow(self, lane: Lane, origin: str, now: float) -> bool:
+        """Whether another lane knows the robots.txt of an origin; it is told to this one."""
+        for other in (self.lanes.get(origin), self._knows.get(origin)):
+            if other is None or other is lane:
+                continue
+            if now >= other.stale_at:
+                other.expire(now)
+            if origin in other.robots:
+                lane.know(origin, other.robots[origin], other.until(origin))
+                return True
+        return False
 
     def _feed(self, lane: Lane) -> None:
         """Notes a lane whose window runs low while the store has more."""
@@ -402,24 +434,33 @@ class Frontier:
         lane = ticket.lane
         self.settle(ticket)
         if ticket.robots:
-            lane.asks = False
-            lane.asking[ticket.robots] += not_before > -math.inf
-            lane.throttle.block(not_before)
+            self._attempts[ticket.robots] += not_before > -math.inf
+            for waiting in (lane, *self._asked.pop(ticket.robots)):
+                waiting.asks = False
+                waiting.throttle.block(not_before)
+                if self.lanes.get(waiting.name) is waiting:
+                    self._offer(waiting)
         else:
             ticket.pending.not_before = not_before
             self._add(lane, ticket.pending)
         self._offer(lane)
 
-    def know_robots(self, ticket: Ticket, rules: RobotsRules) -> None:
-        """What the robots.txt said that this ticket was to fetch."""
-        lane = ticket.lane
-        lane.know(ticket.robots, rules)
-        lane.asking.pop(ticket.robots, None)
-        lane.asks = False
+    def know_robots(self, ticket: Ticket, rules: RobotsRules, until: float = math.inf) -> None:
+        """What the robots.txt says that this ticket was to fetch, and until when that counts (seconds)."""
+        lane, origin = ticket.lane, ticket.robots
+        self._attempts.pop(origin, None)
+        if lane.name != origin:
+            self._knows[origin] = lane
+        for waiting in (lane, *self._asked.pop(origin)):
+            waiting.know(origin, rules, until)
+            waiting.asks = False
+            if waiting is not lane and self.lanes.get(waiting.name) is waiting:
+                self._offer(waiting)
         throttle = lane.throttle
         throttle.next_start = max(throttle.next_start, ticket.now + throttle.interval())
         self.settle(ticket)
         self._offer(lane)
+        self.changed.set()
 
     def block(self, scope: str, until: float) -> None:
         """Starts nothing of a lane or budget before `until` (seconds)."""
