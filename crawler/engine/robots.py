@@ -24,6 +24,10 @@ HOPS: Final = 5
 """Redirects of a robots.txt that are followed (RFC 9309 section 2.3.1.2)."""
 AGAIN: Final = 3_600.0
 """Seconds after which a robots.txt that could not be had is asked for again, if anybody still wants it."""
+LEAST: Final = 2
+"""Requests that start between two fetches of a robots.txt, however slow their lane is."""
+LEAST_WITHOUT: Final = 8
+"""As many where it could not be had: it takes several attempts."""
 log = logging.getLogger("crawler.engine")
 
 
@@ -67,15 +71,15 @@ class RobotsAsker:
                 error.retryable, error.retry_after = True, answer.after
         except RequestError as raised:
             error = raised
-        age = MAX_AGE
+        age, least = MAX_AGE, LEAST
         if rules is None:
             wait = crawl.retries.wait(ticket.request, ticket.pending.attempts + 1, error) if error.retryable else None
             if wait is not None:
                 return wait
-            rules, age = self._without(ticket, error), AGAIN
+            rules, age, least = self._without(ticket, error), AGAIN, LEAST_WITHOUT
         if not crawl.settings.obey_robots:  # somebody wanted to know its sitemaps
             rules = attrs.evolve(rules, delay=None)
-        crawl.frontier.know_robots(ticket, rules, crawl.clock() + age)
+        crawl.frontier.know_robots(ticket, rules, crawl.clock() + age, least)
         return None
 
     @staticmethod

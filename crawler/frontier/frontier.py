@@ -328,7 +328,9 @@ class Frontier:
         self._feed(lane)
         if self.settings.obey_robots:
             origin = urls.origin(pending.request.url)
-            if now >= lane.stale_at:
+            if lane.owed:
+                lane.owed -= 1
+            elif now >= lane.stale_at:
                 lane.expire(now)
             rules = lane.robots.get(origin)
             if rules is None:
@@ -445,14 +447,22 @@ class Frontier:
             self._add(lane, ticket.pending)
         self._offer(lane)
 
-    def know_robots(self, ticket: Ticket, rules: RobotsRules, until: float = math.inf) -> None:
-        """What the robots.txt says that this ticket was to fetch, and until when that counts (seconds)."""
+    def know_robots(self, ticket: Ticket, rules: RobotsRules, until: float = math.inf, least: int = 1) -> None:
+        """What the robots.txt says that this ticket was to fetch.
+
+        Parameters:
+            ticket: the fetch.
+            rules: what came of it.
+            until: seconds: as long as that counts.
+            least: how many of the requests that wait it counts for in any case: a slow lane asks for pages too.
+        """
         lane, origin = ticket.lane, ticket.robots
         self._attempts.pop(origin, None)
         if lane.name != origin:
             self._knows[origin] = lane
         for waiting in (lane, *self._asked.pop(origin)):
             waiting.know(origin, rules, until)
+            waiting.owed = min(len(waiting), least)
             waiting.asks = False
             if waiting is not lane and self.lanes.get(waiting.name) is waiting:
                 self._offer(waiting)

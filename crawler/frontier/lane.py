@@ -60,6 +60,8 @@ class Lane:
     """What a robots.txt said that is too old by now; it counts again if the file cannot be had."""
     stale_at: float = math.inf
     """Seconds: when the first of `robots` is too old; see `expire`."""
+    owed: int = 0
+    """Requests that waited for a robots.txt: it counts for them however long their turn takes."""
     asks: bool = False
     """Whether a robots.txt is on its way; nothing else starts meanwhile."""
     more: bool = False
