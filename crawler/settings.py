@@ -83,6 +83,9 @@ class Settings:
     """Glob of hosts (``"*.example.com"``, ``"example.com:8080"``) to `Pace`; the first glob that matches counts."""
     obey_robots: bool = True
     """Whether robots.txt (RFC 9309) is fetched and obeyed."""
+    obey_nofollow: bool = False
+    """Whether `follow_all` leaves out links with ``rel=nofollow``, ``ugc`` or ``sponsored``, and all links of a page
+    whose ``X-Robots-Tag`` or ``<meta name=robots>`` says ``nofollow``."""
     connect_timeout: Seconds = 10.0
     """Seconds until a connection, with its TLS handshake, must stand."""
     request_deadline: Seconds = 60.0

@@ -62,6 +62,7 @@ def test_every_setting_has_a_default():
         ("jitter", -0.01, "expected float >= 0.0"),
         ("obey_robots", 1, "expected bool, got int"),
         ("obey_robots", "no", "expected bool, got"),
+        ("obey_nofollow", None, "expected bool, got null"),
         ("connect_timeout", -1, "expected float >= 0.0"),
         ("request_deadline", math.nan, "expected float >= 0.0"),
         ("max_body", 0, "expected int >= 1"),

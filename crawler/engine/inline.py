@@ -141,6 +141,7 @@ class Inline:
             answer = await crawl.attempts.send(request, attempt, sent, paced=ticket.is_paced(), cut=cut)
             if isinstance(answer, Response):
                 response = answer
+                response.agent = crawl.agent
                 crawl.stats.statuses[answer.status] += 1
                 return answer
             if isinstance(answer, Retry):

@@ -26,6 +26,7 @@ from crawler.fetch.clock import Clock
 from crawler.fetch.downloader import Downloader
 from crawler.fetch.robots import Robots
 from crawler.frontier import Frontier, Ticket
+from crawler.headers import product_token
 from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
@@ -88,6 +89,8 @@ class RunningCrawl:
         self.table = table
         self.settings = settings
         self.store = store
+        self.agent = product_token(settings.user_agent)
+        """What the crawl is called by what is said to robots."""
         self.stats = Stats()
         self.clock = clock or Clock()
         self.frontier = Frontier(settings, limits=limits)

@@ -184,7 +184,12 @@ class Worker:
     async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""
         crawl = self._crawl
-        response.within(crawl.store.known, crawl.admission.scope.refuses)
+        response.within(
+            crawl.store.known,
+            crawl.admission.scope.refuses,
+            agent=crawl.agent,
+            obey_nofollow=crawl.settings.obey_nofollow,
+        )
         try:
             products = await crawl.handlers.page(response, self._spill(response, outcome))
             requests = self._checked(products, response)

@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from support.trees import Follow
 from trio.testing import MockClock
 
-from crawler import BadStatus, ConnectFailed, Failure, Produced, Request, Response, Settings, Spider, crawl
+from crawler import BadStatus, ConnectFailed, Failure, Produced, Request, Response, Settings, SiteSpider, Spider, crawl
 from crawler.fetch.robots import LIMIT
 from crawler.testing import FakeSite, Page, collect
 
@@ -253,6 +254,36 @@ async def test_the_distance_that_it_asks_for_is_kept(autojump_clock: MockClock, 
     times = [visit.at for visit in site.log]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert gaps == pytest.approx([distance] * 5, abs=1e-3)
+
+
+# ---- pages and links that say something to robots -------------------------------------------------------------------
+
+LINKS = "<a href=/1>x</a><a href=/2 rel=nofollow>x</a><a href=/3 rel='sponsored'>x</a>"
+
+
+@pytest.mark.parametrize("kind", [Follow, lambda: SiteSpider("https://site.test/")])
+@pytest.mark.parametrize("obey", [False, True])
+async def test_links_without_a_voucher_are_counted_and_sampled_if_that_is_wanted(
+    autojump_clock: MockClock, kind: Any, obey: bool
+) -> None:
+    head = {"Content-Type": "text/html", "X-Robots-Tag": "example-bot: nofollow"}
+    site = FakeSite({"/": LINKS, "/1": Page("<a href=/4>x</a>", headers=head), "/2": "", "/3": "", "/4": ""})
+    settings = Settings(obey_nofollow=obey, user_agent="Example-Bot/1.0")
+    report = (await collect(kind(), site, settings=settings)).report
+    assert report.pages == (2 if obey else 5)
+    assert report.filtered == ({"nofollow": 3} if obey else {})
+    assert set(report.samples.get("nofollow", ())) == ({f"https://site.test/{n}" for n in (2, 3, 4)} if obey else set())
+
+
+async def test_spiders_and_inline_fetches_see_what_pages_say_to_our_robot(autojump_clock: MockClock) -> None:
+    class Look(Follow):
+        async def parse(self, response: Response) -> Any:
+            other = await self.crawl.fetch(Request("https://site.test/other"))
+            return [{"here": sorted(response.robots), "there": sorted(other.robots)}]
+
+    said = Page("<meta name=our-bot content=noindex>", headers={"X-Robots-Tag": "other: none, our-bot: noarchive"})
+    found = await collect(Look(), FakeSite({"/": said, "/other": said}), settings=Settings(user_agent="Our-Bot/1"))
+    assert found.items == [{"here": ["noarchive", "noindex"], "there": ["noarchive", "noindex"]}]
 
 
 # ---- sitemaps --------------------------------------------------------------------------------------------------------
