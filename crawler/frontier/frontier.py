@@ -33,6 +33,8 @@ __all__ = ["Frontier", "FrontierStatistics"]
 
 FAR = 60.0
 """Seconds: a lane that is not due for so long may leave memory."""
+MOST_KNOWN = 10_000
+"""Origins of which is remembered which lane knows their robots.txt, if not that of their name."""
 MOST_WAITING = 8_192
 """Requests in all windows together; half as many again while lanes come and go."""
 
@@ -94,8 +96,8 @@ class Frontier:
         self._waiting = 0
         self._asked: dict[str, set[Lane]] = {}
         """Origins whose robots.txt is on its way: the lanes that wait for it, beside the one that asks."""
-        self._attempts: dict[str, int] = {}
-        """Attempts to fetch the robots.txt of an origin whose rules are not known yet."""
+        self._attempts: dict[str, tuple[int, float]] = {}
+        """Attempts to fetch a robots.txt that is not known yet, by origin, and seconds: when there may be another."""
         self._knows: dict[str, Lane] = {}
         """A lane that knows the robots.txt of an origin and is not the one of its name."""
 
@@ -355,16 +357,20 @@ class Frontier:
     def ask_robots(self, lane: Lane, origin: str, now: float) -> Ticket | None:
         """The fetch of a robots.txt: an ordinary start of its lane, before all others.
 
-        `None`: another lane knows what it says, and now this one does; or another asks for it, and this one waits.
+        `None`: another lane knows what it says, and now this one does; or another asks for it, or has asked and is to
+        ask again later, and this one waits.
         """
         if self._borrow(lane, origin, now):
+            return None
+        attempts, not_before = self._attempts.setdefault(origin, (0, -math.inf))
+        if now < not_before:
+            lane.throttle.block(not_before)
             return None
         lane.asks = True
         if origin in self._asked:
             self._asked[origin].add(lane)
             return None
         self._asked[origin] = set()
-        attempts = self._attempts.setdefault(origin, 0)
         pending = Pending((0, 0), Request(origin + "/robots.txt", lane=lane.name), lane.name, attempts)
         ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
         self._take(ticket)
@@ -436,10 +442,10 @@ class Frontier:
         lane = ticket.lane
         self.settle(ticket)
         if ticket.robots:
-            self._attempts[ticket.robots] += not_before > -math.inf
+            self._attempts[ticket.robots] = (ticket.pending.attempts + (not_before > -math.inf), not_before)
+            lane.throttle.block(not_before)
             for waiting in (lane, *self._asked.pop(ticket.robots)):
                 waiting.asks = False
-                waiting.throttle.block(not_before)
                 if self.lanes.get(waiting.name) is waiting:
                     self._offer(waiting)
         else:
@@ -460,6 +466,8 @@ class Frontier:
         self._attempts.pop(origin, None)
         if lane.name != origin:
             self._knows[origin] = lane
+            if len(self._knows) > MOST_KNOWN:
+                del self._knows[next(iter(self._knows))]
         for waiting in (lane, *self._asked.pop(origin)):
             waiting.know(origin, rules, until)
             waiting.owed = min(len(waiting), least)

@@ -164,6 +164,8 @@ class Lane:
         for origin in [origin for origin, until in self._until.items() if until <= now]:
             self.stale[origin] = self.robots.pop(origin)
             del self._until[origin]
+            if len(self.stale) > MOST_ORIGINS:
+                del self.stale[next(iter(self.stale))]
         self.stale_at = min(self._until.values(), default=math.inf)
 
     def waits(self, now: float, reason: str) -> None:
