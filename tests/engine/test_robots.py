@@ -225,6 +225,16 @@ async def test_five_redirects_are_followed_and_the_rules_are_those_of_the_first_
     assert not site.visits("https://h1.test/robots.txt")
 
 
+async def test_a_redirect_on_the_same_lane_keeps_its_limits(autojump_clock: MockClock) -> None:
+    moved = Page(status=301, headers={"Location": "/rules"})
+    site = pages(moved, **{"/rules": Page("User-agent: *\nDisallow: /0", delay=1.0)})
+    report = (await collect(Many(), site, settings=Settings(per_domain=1, delay=3.0))).report
+    assert (report.pages, report.filtered["robots"]) == (4, 1)
+    times = [visit.at for visit in site.log]
+    assert all(later - earlier >= 3 - 1e-6 for earlier, later in itertools.pairwise(times))
+    assert site.peak["https://site.test"] == 1
+
+
 async def test_where_a_redirect_leads_to_nobody_nothing_is_fetched(autojump_clock: MockClock) -> None:
     site = FakeSite(hops(2, httpx.ConnectError("refused")))
     report = (await collect(Many(count=1), site)).report
