@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-__all__ = ["Headers"]
+__all__ = ["Headers", "product_token"]
 
 
 @attrs.frozen(eq=False, repr=False, init=False)
@@ -66,3 +67,8 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({dict(self._fold())!r})"
+
+
+def product_token(user_agent: str) -> str:
+    """The product token of a ``User-Agent``: what stands before its first space or slash (RFC 9309 section 2.2.1)."""
+    return re.split(r"[\s/]", user_agent.strip(), maxsplit=1)[0]

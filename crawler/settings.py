@@ -104,6 +104,9 @@ class Settings:
     """Whether the environment is asked for a proxy: ``http_proxy``, ``https_proxy``, ``all_proxy``, ``no_proxy``."""
     obey_robots: bool = True
     """Whether robots.txt (RFC 9309) is fetched and obeyed."""
+    obey_nofollow: bool = False
+    """Whether `follow_all` leaves out links with ``rel=nofollow``, ``ugc`` or ``sponsored``, and all links of a page
+    whose ``X-Robots-Tag`` or ``<meta name=robots>`` says ``nofollow``."""
     srcset: bool = False
     """Whether a `SiteSpider`, which is what a URL on the command line means, follows pictures, sounds and films too:
     what `Response.media` finds, with each candidate of ``srcset``."""

@@ -67,6 +67,7 @@ def test_every_setting_has_a_default():
         ("proxy_env", "no", "expected bool, got"),
         ("obey_robots", 1, "expected bool, got int"),
         ("obey_robots", "no", "expected bool, got"),
+        ("obey_nofollow", None, "expected bool, got null"),
         ("srcset", 1, "expected bool, got int"),
         ("connect_timeout", -1, "expected float >= 0.0"),
         ("request_deadline", math.nan, "expected float >= 0.0"),

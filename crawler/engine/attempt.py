@@ -49,7 +49,15 @@ class Attempts:
                 return response
         return None
 
-    async def send(self, request: Request, attempt: int, on_sent: Mark, *, paced: bool) -> Answer:
+    async def send(
+        self,
+        request: Request,
+        attempt: int,
+        on_sent: Mark,
+        *,
+        paced: bool,
+        cut: int | None = None,
+    ) -> Answer:
         """One attempt through the `fetch` hooks.
 
         Parameters:
@@ -57,13 +65,14 @@ class Attempts:
             attempt: its number, from 1.
             on_sent: called when bytes may have gone out, with the time at which they did.
             paced: whether its lane has a pace to keep.
+            cut: bytes of the body behind which the rest is not read.
 
         Raises:
             RequestError: there was no answer.
         """
 
         async def exchange(request: Request) -> Response:
-            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced)
+            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced, cut=cut)
 
         network: Network = exchange
         if self._downloader.credentials is not None:

@@ -11,7 +11,7 @@ import trio
 from crawler import urls
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
-from crawler.frontier import Lane, Pending, Ticket, lane_name
+from crawler.frontier import Lane, Pending, RobotsRules, Ticket, lane_name
 from crawler.messages import Request, Response, Retry
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ class Inline:
             raise error if error is not None else RequestError("no attempt was made", request=request)
         return response
 
-    async def turn(self, lane: Lane, request: Request, attempt: int, *, patience: float) -> Response | Retry:
+    async def turn(
+        self, lane: Lane, request: Request, attempt: int, *, patience: float, cut: int | None = None
+    ) -> Response | Retry:
         """One attempt in the caller's task: a token of the lane, then its next start, then the exchange.
 
         Parameters:
@@ -109,6 +111,7 @@ class Inline:
             request: what to ask.
             attempt: its number, from 1.
             patience: seconds that token and start may be waited for.
+            cut: bytes of the body behind which the rest is not read.
 
         Raises:
             WouldExceedDeadline: that, or the deadline of the caller, is too soon.
@@ -129,7 +132,7 @@ class Inline:
                 if not ticket.holds:
                     raise self._too_late(0.0, lane, request)
             await self.start(ticket, request, give_up_at)
-            return await self._send(ticket, request, attempt)
+            return await self._send(ticket, request, attempt, cut)
         finally:
             crawl.frontier.settle(ticket)
 
@@ -159,15 +162,16 @@ class Inline:
         now = self._crawl.clock()
         return self._crawl.frontier.starts.at(lane, request, now)[0] - now
 
-    async def _send(self, ticket: Ticket, request: Request, attempt: int) -> Response | Retry:
+    async def _send(self, ticket: Ticket, request: Request, attempt: int, cut: int | None) -> Response | Retry:
         crawl = self._crawl
         response: Response | None = None
         failed: RequestError | None = None
         try:
             sent = crawl.sent_mark(ticket)
-            answer = await crawl.attempts.send(request, attempt, sent, paced=ticket.is_paced())
+            answer = await crawl.attempts.send(request, attempt, sent, paced=ticket.is_paced(), cut=cut)
             if isinstance(answer, Response):
                 response = answer
+                response.agent = crawl.agent
                 crawl.stats.statuses[answer.status] += 1
                 return answer
             if isinstance(answer, Retry):
@@ -218,10 +222,32 @@ class Inline:
         return lane if lane is not None else frontier.open(name, epoch=0, head=(), more=False)
 
     async def _heed_robots(self, lane: Lane, request: Request) -> None:
-        """Refuses what a robots.txt forbids; one that is not known yet is asked for once, whoever wants it first."""
+        """Refuses what a robots.txt forbids."""
+        rules = await self._robots(lane, request)
+        if not rules.allows(request.url):
+            raise getattr(rules, "failure", None) or Refused(
+                f"{request.url} was not asked for: its robots.txt forbids it", by="robots", request=request
+            )
+
+    async def robots(self, request: Request) -> RobotsRules:
+        """What the robots.txt of a request's origin says.
+
+        Raises:
+            WouldExceedDeadline: its lane would have to be waited for too long.
+        """
+        lane = self._lane(request)
+        lane.handed_out += 1
+        try:
+            return await self._robots(lane, request)
+        finally:
+            lane.handed_out -= 1
+
+    async def _robots(self, lane: Lane, request: Request) -> RobotsRules:
+        """A file that is not known yet, or not any more, is asked for once, by whoever wants it first."""
         crawl = self._crawl
         origin = urls.origin(request.url)
         give_up_at = trio.current_time() + self._patience(lane)
+        lane.expire(crawl.clock())
         while origin not in lane.robots:
             self._must_fit(self._wait(lane, request), give_up_at - trio.current_time(), lane, request)
             with trio.move_on_at(give_up_at) as waiting:
@@ -232,11 +258,9 @@ class Inline:
                     with trio.move_on_after(wait):
                         await crawl.frontier.changed.wait()
                 else:
-                    await crawl.robots.ask(crawl.frontier.ask_robots(lane, origin, crawl.clock(), request))
+                    ticket = crawl.frontier.ask_robots(lane, origin, crawl.clock(), request)
+                    if ticket is not None:
+                        await crawl.robots.ask(ticket)
             if waiting.cancelled_caught and origin not in lane.robots:
                 raise self._too_late(0.0, lane, request)
-        rules = lane.robots[origin]
-        if not rules.allows(request.url):
-            raise getattr(rules, "failure", None) or Refused(
-                f"{request.url} was not asked for: its robots.txt forbids it", by="robots", request=request
-            )
+        return lane.robots[origin]

@@ -13,7 +13,7 @@ from crawler.spiders import Spider
 
 __all__ = ["Job", "identity"]
 
-MEANING: Final = ("obey_robots", "max_depth", "max_redirects", "follow_refresh", "max_body")
+MEANING: Final = ("obey_robots", "obey_nofollow", "max_depth", "max_redirects", "follow_refresh", "max_body")
 """Settings that decide what belongs to a crawl; the others may change from run to run."""
 NO_ARGUMENTS: Final = frozenset({"auth", "crawl", "plugins", "position", "resumes", "settings", "state"})
 """Attributes of spiders that do not tell one crawl from another, or are secret."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crawler.fetch.robots import Robots
+from crawler.fetch.robots import MAX_AGE, Robots
 
 if TYPE_CHECKING:
     from crawler.fetch.clock import Clock
@@ -17,8 +17,6 @@ BATCH: Final = 256
 """Lanes that are claimed at once."""
 LEASE: Final = 60.0
 """Seconds."""
-ROBOTS_AGE: Final = 86_400.0
-"""Seconds that a robots.txt may be used (RFC 9309 section 2.4)."""
 LOOK: Final = 1.0
 """Seconds between two looks for lanes that may go."""
 
@@ -61,10 +59,11 @@ class Leases:
         """Takes a leased lane into memory, with the robots.txt that are kept of it."""
         frontier, now = self._frontier, self._clock()
         lane = frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
-        for answer in group.robots:
-            rules = Robots.of(answer.status, answer.body, frontier.settings.user_agent)
-            if rules is not None and now - answer.at < ROBOTS_AGE:
-                lane.know(answer.origin, rules)
+        for answer in group.robots if frontier.settings.obey_robots else ():
+            url = f"{answer.origin}/robots.txt"
+            rules = Robots.of(answer.status, answer.body, frontier.settings.user_agent, url)
+            if rules is not None:  # one that is too old counts until it is asked for, and longer if it cannot be had
+                lane.know(answer.origin, rules, min(answer.at, now) + MAX_AGE)
         if self._unclean:
             lane.throttle.resume(now)
 

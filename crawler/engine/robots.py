@@ -10,7 +10,7 @@ import attrs
 
 from crawler.errors import BadStatus, Refused, RequestError
 from crawler.fetch.redirects import redirected
-from crawler.fetch.robots import DISALLOW_ALL, LIMIT, Robots
+from crawler.fetch.robots import DISALLOW_ALL, LIMIT, MAX_AGE, Robots
 from crawler.frontier import Ticket, lane_name
 from crawler.messages import Response, Retry
 from crawler.store import RobotsAnswer
@@ -22,6 +22,12 @@ __all__ = ["RobotsAsker"]
 
 HOPS: Final = 5
 """Redirects of a robots.txt that are followed (RFC 9309 section 2.3.1.2)."""
+AGAIN: Final = 3_600.0
+"""Seconds after which a robots.txt that could not be had is asked for again, if anybody still wants it."""
+LEAST: Final = 2
+"""Requests that start between two fetches of a robots.txt, however slow their lane is."""
+LEAST_WITHOUT: Final = 8
+"""As many where it could not be had: it takes several attempts."""
 log = logging.getLogger("crawler.engine")
 
 
@@ -51,32 +57,41 @@ class RobotsAsker:
         """Seconds until it is asked for again; `None`: the frontier knows."""
         crawl = self._crawl
         rules: Robots | None = None
-        error: RequestError | None = None
+        error: RequestError
         try:
             answer = await self._answer(ticket)
             if isinstance(answer, Response):
-                rules = Robots.of(answer.status, answer.body, crawl.settings.user_agent)
+                rules = Robots.of(answer.status, answer.body, crawl.settings.user_agent, ticket.request.url)
                 error = crawl.attempts.bad_status(answer)
                 if rules is not None:
-                    body = answer.body[:LIMIT]
+                    body = answer.body[: LIMIT + 1]  # one more tells that it was cut off
                     crawl.observed.robots.append(RobotsAnswer(ticket.robots, answer.status, body, crawl.clock()))
             else:
                 error = RequestError(f"still to be retried: {answer.reason}", request=ticket.request)
                 error.retryable, error.retry_after = True, answer.after
         except RequestError as raised:
             error = raised
-        if rules is None and error is not None:
-            again = error.retryable
-            wait = crawl.retries.wait(ticket.request, ticket.pending.attempts + 1, error) if again else None
+        age, least = MAX_AGE, LEAST
+        if rules is None:
+            wait = crawl.retries.wait(ticket.request, ticket.pending.attempts + 1, error) if error.retryable else None
             if wait is not None:
                 return wait
-            level = (
-                logging.INFO if isinstance(error, Refused) else logging.WARNING
-            )  # pages may name any number of those
-            log.log(level, "%s cannot be had (%s): nothing of that origin is fetched", ticket.request.url, error)
-            rules = DISALLOW_ALL if isinstance(error, BadStatus) else attrs.evolve(DISALLOW_ALL, failure=error)
-        crawl.frontier.know_robots(ticket, rules if rules is not None else DISALLOW_ALL)
+            rules, age, least = self._without(ticket, error), AGAIN, LEAST_WITHOUT
+        if not crawl.settings.obey_robots:  # somebody wanted to know its sitemaps
+            rules = attrs.evolve(rules, delay=None)
+        crawl.frontier.know_robots(ticket, rules, crawl.clock() + age, least)
         return None
+
+    @staticmethod
+    def _without(ticket: Ticket, error: RequestError) -> Robots:
+        """What counts where a file cannot be had: its last copy, else nothing may be fetched (section 2.3.1.4)."""
+        old = ticket.lane.stale.get(ticket.robots)
+        if isinstance(old, Robots) and old.error is None:
+            log.warning("%s cannot be had (%s): what it said before counts", ticket.request.url, error)
+            return old
+        level = logging.INFO if isinstance(error, Refused) else logging.WARNING  # pages may name any number of those
+        log.log(level, "%s cannot be had (%s): nothing of that origin is fetched", ticket.request.url, error)
+        return attrs.evolve(DISALLOW_ALL, error=error)
 
     async def _answer(self, ticket: Ticket) -> Response | Retry:
         """The answer behind its redirects; each hop keeps the pace of the lane that it goes to."""
@@ -85,11 +100,14 @@ class RobotsAsker:
         for _ in range(HOPS):
             if not isinstance(answer, Response):
                 break
-            target = redirected(answer, most=HOPS)
+            try:
+                target = redirected(answer, most=HOPS)
+            except BadStatus:  # it leads nowhere
+                break
             if target is None:
                 break
             lane = crawl.frontier.lanes.get(lane_name(target.altered(lane=None)))
-            answer = await crawl.inline.turn(lane or ticket.lane, target, 1, patience=math.inf)
+            answer = await crawl.inline.turn(lane or ticket.lane, target, 1, patience=math.inf, cut=LIMIT)
         return answer
 
     async def _first(self, ticket: Ticket) -> Response | Retry:
@@ -103,7 +121,9 @@ class RobotsAsker:
 
         try:
             number = ticket.pending.attempts + 1
-            answer = await crawl.attempts.send(request, number, crawl.sent_mark(ticket), paced=ticket.is_paced())
+            answer = await crawl.attempts.send(
+                request, number, crawl.sent_mark(ticket), paced=ticket.is_paced(), cut=LIMIT
+            )
             if isinstance(answer, Response):
                 response = answer
             elif not isinstance(answer, Retry):

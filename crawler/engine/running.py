@@ -26,7 +26,9 @@ from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError,
 from crawler.fetch.clock import Clock
 from crawler.fetch.downloader import Downloader
 from crawler.fetch.redirects import refreshed
+from crawler.fetch.robots import Robots
 from crawler.frontier import Frontier, Ticket
+from crawler.headers import product_token
 from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
@@ -97,6 +99,8 @@ class RunningCrawl:
         self.table = table
         self.settings = settings
         self.store = store
+        self.agent = product_token(settings.user_agent)
+        """What the crawl is called by what is said to robots."""
         self.stats = Stats()
         self.clock = clock or Clock()
         self.frontier = Frontier(settings, limits=limits)
@@ -111,13 +115,8 @@ class RunningCrawl:
         )
         self.attempts = Attempts(self.downloader, table, self.clock)
         states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]
-        if "stats" in kept.notes:
-            self.stats.restore(kept.notes["stats"])
-        self.downloader.cookies.restore(kept.cookies)
         self._budgets: dict[str, Any] = msgspec.json.decode(kept.notes.get("budgets", b"{}"))
-        self.frontier.starts.limits.restore(self._budgets)
-        if kept.unclean and limits is None:
-            self.frontier.starts.limits.resume(self.clock())
+        self._take_up(kept, own_limits=limits is None)
         self.exhausted = "exhausted" in kept.notes
         """Whether `start()` has nothing more, in an earlier run either."""
         self.unclean = kept.unclean
@@ -145,6 +144,15 @@ class RunningCrawl:
         self._accepted = frozenset(spider.accept_status)
         for plugin, state in zip(self.plugins, states, strict=True):
             plugin.crawl, plugin.state = self, state
+
+    def _take_up(self, kept: Kept, *, own_limits: bool) -> None:
+        """Goes on where an earlier run left off."""
+        if "stats" in kept.notes:
+            self.stats.restore(kept.notes["stats"])
+        self.downloader.cookies.restore(kept.cookies)
+        self.frontier.starts.limits.restore(self._budgets)
+        if kept.unclean and own_limits:
+            self.frontier.starts.limits.resume(self.clock())
 
     @property
     def reason(self) -> str | None:
@@ -205,6 +213,20 @@ class RunningCrawl:
                 longer than `inline_wait`, or than the deadline of the caller allows.
         """
         return await self.inline.fetch(request)
+
+    async def sitemaps_of(self, url: str) -> list[str]:
+        """The sitemaps that the robots.txt of a URL's origin names, which is asked for if it is not known yet.
+
+        Raises:
+            ValueError: `url` is no web URL.
+            RequestError: there was no robots.txt to be had; that there is none (404) is an empty list.
+        """
+        rules = await self.inline.robots(Request(url))
+        if not isinstance(rules, Robots):
+            return []
+        if rules.error is not None:
+            raise rules.error
+        return list(rules.sitemaps)
 
     # What the engine asks
 

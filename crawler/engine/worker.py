@@ -134,7 +134,8 @@ class Worker:
             stalled = Refused(f"{ticket.lane.name} has refused everything for a long time", by="quota", request=request)
             await self._failed(Failure(request=request, error=stalled, attempts=outcome.attempts), outcome)
             return
-        rules = ticket.lane.robots[urls.origin(request.url)]
+        origin, lane = urls.origin(request.url), ticket.lane
+        rules = lane.robots.get(origin) or lane.stale.get(origin)
         error = rules.failure if isinstance(rules, Robots) else None
         if isinstance(error, Refused) and error.by == "network":
             await self._kept_out(Refused(str(error), by="network", request=request), ticket, outcome)
@@ -256,7 +257,12 @@ class Worker:
     async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""
         crawl = self._crawl
-        response.within(crawl.store.known, crawl.admission.scope.refuses)
+        response.within(
+            crawl.store.known,
+            crawl.admission.scope.refuses,
+            agent=crawl.agent,
+            obey_nofollow=crawl.settings.obey_nofollow,
+        )
         try:
             products = await crawl.handlers.page(response, self._spill(response, outcome))
             requests = self._checked(products, response)

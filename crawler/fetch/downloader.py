@@ -80,6 +80,7 @@ class Downloader:
         attempt: int = 1,
         on_sent: Callable[[float], None] | None = None,
         resend: bool = True,
+        cut: int | None = None,
     ) -> Response:
         """One exchange, whatever the status.
 
@@ -89,6 +90,7 @@ class Downloader:
             on_sent: called once when bytes may have gone out, with the time (`trio.current_time`) at which they did.
             resend: whether it may be sent again at once if a kept connection turns out to be closed: not on a lane
                 that has a pace to keep.
+            cut: bytes of the body behind which the rest is not read, and none is too large.
 
         Raises:
             RequestError: there was no answer, or it was too large.
@@ -105,7 +107,7 @@ class Downloader:
 
         try:
             with trio.fail_after(deadline):
-                answer = await self._exchange(request, sent, resend=resend)
+                answer = await self._exchange(request, sent, resend=resend, cut=cut)
         except trio.TooSlowError:
             raise FetchTimeout(f"no complete answer within {deadline:g} s", request=request) from None
         answer.attempt = attempt
@@ -120,18 +122,20 @@ class Downloader:
         found = self.credentials.of(request.url)
         return found if isinstance(found, httpx.Auth) else None
 
-    async def _exchange(self, request: Request, on_sent: Callable[[], None], *, resend: bool) -> Response:
+    async def _exchange(
+        self, request: Request, on_sent: Callable[[], None], *, resend: bool, cut: int | None
+    ) -> Response:
         proxy, proxies = request.proxy, self.proxies
         rotation = proxies.rotation(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
-            return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend)
+            return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend, cut=cut)
         from crawler.fetch.detour import by_turns  # noqa: PLC0415 - most crawls need none
 
-        send = partial(self._send, request, on_sent, resend=resend)
+        send = partial(self._send, request, on_sent, resend=resend, cut=cut)
         return await by_turns(proxies, rotation, request, send, self._clock)
 
     async def _send(
-        self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool
+        self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, cut: int | None
     ) -> Response:
         try:
             wire = self._wire(request, on_sent, proxy, resend=resend)
@@ -161,7 +165,7 @@ class Downloader:
         if "set-cookie" in headers:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         try:
-            body = await self._read(answer, request)
+            body = await self._read(answer, request, cut)
         except RequestError:
             raise
         except Exception as error:
@@ -187,7 +191,7 @@ class Downloader:
             extensions["resend"] = False
         return LeanRequest(request.method, request.url, lines, request.body, extensions)
 
-    async def _read(self, answer: httpx.Response, request: Request) -> bytes:
+    async def _read(self, answer: httpx.Response, request: Request, cut: int | None) -> bytes:
         """The decoded body, as far as it is allowed."""
         most = self.settings.max_body if request.max_body is None else request.max_body
         chunks: list[bytes] = []
@@ -196,6 +200,9 @@ class Downloader:
             async with self._body(answer) as body:
                 async for chunk in body:
                     size += len(chunk)
+                    if cut is not None and size > cut:
+                        chunks.append(chunk)
+                        break
                     if size > most:
                         raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
                     chunks.append(chunk)

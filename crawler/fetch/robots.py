@@ -3,96 +3,184 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Final, Self
 
 import attrs
-from protego import Protego
 
-from crawler.errors import RequestError
+from crawler.errors import BadStatus, RequestError
+from crawler.fetch.pathrules import PathRules
+from crawler.headers import product_token
+from crawler.urls import join, normal
 
-__all__ = ["ALLOW_ALL", "DISALLOW_ALL", "Robots", "token_of"]
+__all__ = ["ALLOW_ALL", "DISALLOW_ALL", "LIMIT", "LONGEST_DELAY", "MAX_AGE", "Robots", "token_of"]
 
 LIMIT: Final = 512 * 1024
 """Bytes that are read (RFC 9309 section 2.5 asks for 500 KiB at least)."""
-KNOWN: Final = re.compile(
-    r"\s*(user[- ]?agent|allow|diss?all?ow|diasllow|disallaw|crawl-delay|request-rate|sitemap)\s*:(.*)", re.IGNORECASE
-)
-"""Lines with a meaning; the misspellings are those that Google takes too."""
-OURS, ALL, SOMEBODY_ELSE = "ours", "*", "others"
-"""What agents are called for the parser."""
+LONGEST_DELAY: Final = 86_400.0
+"""Seconds: a file that asks for more distance than it may be kept for is taken to ask for this."""
+MAX_AGE: Final = 86_400.0
+"""Seconds that an answer counts (RFC 9309 section 2.4); longer only while there is no other to be had."""
+MARK: Final = b"\xef\xbb\xbf"
+"""The byte order mark of UTF-8, which may have lost its end."""
+KINDS: Final = {
+    "user-agent": "agent", "useragent": "agent", "user agent": "agent",
+    "allow": "allow",
+    "disallow": "disallow", "dissallow": "disallow", "dissalow": "disallow", "disalow": "disallow",
+    "diasllow": "disallow", "disallaw": "disallow",
+    "crawl-delay": "delay", "crawldelay": "delay", "crawl delay": "delay",
+    "request-rate": "rate",
+    "sitemap": "sitemap", "site-map": "sitemap",
+}  # fmt: skip
+"""Lines with a meaning; the misspellings are those that search engines take too."""
+MAY_LACK_COLON: Final = ("agent", "allow", "disallow")
+NUMBER: Final = r"(\d+(?:\.\d*)?|\.\d+)"
+DELAY: Final = re.compile(NUMBER + r"\s*s?\Z", re.IGNORECASE | re.ASCII)
+RATE: Final = re.compile(rf"{NUMBER}\s*/\s*{NUMBER}\s*([smhd]?)(?![^\s])", re.IGNORECASE | re.ASCII)
+"""Requests, seconds and their unit; what times of the day follow is not read: it counts all day."""
+UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
-
-def token_of(user_agent: str) -> str:
-    """The product token of a ``User-Agent``: what stands before its first space or slash (RFC 9309 section 2.2.1)."""
-    return re.split(r"[\s/]", user_agent.strip(), maxsplit=1)[0]
+token_of = product_token
 
 
 @attrs.frozen(eq=False)
 class Robots:
     """The rules of one origin for one user agent."""
 
-    rules: Protego | None
-    """The parsed file; `None`: the same answer for every URL."""
+    rules: PathRules | None
+    """Those of our group; `None`: the same answer for every URL."""
     delay: float | None = None
-    """Seconds between two starts."""
+    """Seconds between two starts, 86,400 at most."""
     default: bool = True
     """The answer where there are no rules."""
-    failure: RequestError | None = None
-    """Why nothing of the origin can be had: then that is what its requests fail with."""
+    sitemaps: tuple[str, ...] = ()
+    """The sitemaps that it names, for whatever agent: absolute web URLs, each once."""
+    error: RequestError | None = None
+    """Why it could not be had."""
 
     @classmethod
-    def parse(cls, body: bytes, user_agent: str) -> Robots:
+    def parse(cls, body: bytes, user_agent: str, url: str = "") -> Self:
         """The rules of a file that was answered with 2xx.
 
         Parameters:
-            body: its content; what lies behind 512 KiB is ignored.
+            body: its content; what lies behind 512 KiB is ignored, and so is a line that is cut off there.
             user_agent: the whole ``User-Agent`` field.
+            url: where it stands: relative URLs of sitemaps are joined with it.
         """
-        rules = Protego.parse(_clean(_head(body).decode("utf-8-sig", "replace"), token_of(user_agent)))
-        delay = rules.crawl_delay(OURS)
-        rate = rules.request_rate(OURS)
-        if rate is not None and rate.requests:
-            delay = max(delay or 0.0, rate.seconds / rate.requests)
-        return cls(rules, float(delay) if delay is not None and 0 <= delay < float("inf") else None)
+        ours, others, sitemaps = _read(_records(body), token_of(user_agent).lower())
+        group = ours if ours.named else others
+        delay = min(max(group.delays), LONGEST_DELAY) if group.delays else None
+        return cls(PathRules(group.rules) if group.rules else None, delay, sitemaps=_absolute(sitemaps, url))
 
     @classmethod
-    def of(cls, status: int, body: bytes, user_agent: str) -> Robots | None:
+    def of(cls, status: int, body: bytes, user_agent: str, url: str = "") -> Robots | None:
         """What an answer means (RFC 9309 section 2.3.1): 2xx its rules, 4xx but 429 everything is allowed.
 
-        `None`: nothing is known yet and it has to be asked again; if it stays so, everything is disallowed.
+        A redirect that leads nowhere is no file either. `None`: nothing is known yet and it has to be asked again; if
+        it stays so, everything is disallowed. Parameters as of `parse`.
         """
         if 200 <= status < 300:
-            return cls.parse(body, user_agent)
+            return cls.parse(body, user_agent, url)
         return ALLOW_ALL if 300 <= status < 500 and status != 429 else None
 
+    @property
+    def failure(self) -> RequestError | None:
+        """What requests fail with where the origin cannot be reached; an answer that says so refuses them instead."""
+        return None if isinstance(self.error, BadStatus) else self.error
+
     def allows(self, url: str) -> bool:
-        """Whether `url` may be fetched."""
-        return self.default if self.rules is None else bool(self.rules.can_fetch(url, OURS))
+        """Whether `url`, absolute, may be fetched."""
+        return self.default if self.rules is None else self.rules.allows(url)
 
 
 ALLOW_ALL: Final = Robots(None, default=True)
 DISALLOW_ALL: Final = Robots(None, default=False)
 
 
-def _head(body: bytes) -> bytes:
-    """What is read of a long file: whole lines, since a rule that is cut off is another rule."""
-    return body if len(body) <= LIMIT else body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT)) + 1]
+@attrs.define
+class _Group:
+    """All groups of one agent, as one (RFC 9309 section 2.2.1)."""
+
+    named: bool = False
+    rules: list[tuple[bool, str]] = attrs.field(factory=list)
+    delays: list[float] = attrs.field(factory=list)
 
 
-def _clean(text: str, token: str) -> str:
-    """Only lines that RFC 9309 gives a meaning to, each agent told apart as ours, all, or somebody else.
+def _records(body: bytes) -> Iterator[tuple[str, str]]:
+    """The lines that have a meaning: kind and value, one character an octet."""
+    if len(body) > LIMIT:  # a rule that is cut off is another rule
+        body = body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT)) + 1]
+    mark = next(length for length in (3, 2, 1, 0) if body.startswith(MARK[:length]))
+    for line in re.split(r"[\r\n]+", body[mark:].decode("latin-1")):
+        line = line.partition("#")[0].strip(" \t")
+        name, colon, value = line.partition(":")
+        if not colon:  # many are written without
+            name, _, value = line.replace("\t", " ").partition(" ")
+        kind = KINDS.get(name.rstrip(" \t").lower())
+        value = value.strip(" \t")
+        if kind is not None and (colon or (kind in MAY_LACK_COLON and value and " " not in value)):
+            yield kind, value
 
-    The parser lets an unknown line end a group, and takes ``trio`` for the name of ``trio-crawler``.
+
+def _read(records: Iterable[tuple[str, str]], token: str) -> tuple[_Group, _Group, list[str]]:
+    """Our group, that of all agents, and the sitemaps.
+
+    A rule ends a list of agents. A delay, which RFC 9309 does not know, does not: it only tells that what follows it
+    is no delay of the agents before it.
     """
-    lines = []
-    for line in text.splitlines():
-        known = KNOWN.match(line.partition("#")[0])
-        if known is None:
-            continue
-        name, value = known[1].lower(), known[2].strip()
-        if name.startswith("user"):
-            agent = token_of(value)
-            ours = agent.lower() == token.lower()
-            name, value = "user-agent", OURS if ours else ALL if agent == ALL else SOMEBODY_ELSE
-        lines.append(f"{name}: {value}")
-    return "\n".join(lines)
+    ours, others, sitemaps = _Group(), _Group(), []
+    ruled: list[_Group] = []
+    delayed: list[_Group] = []
+    rules_ended = delays_ended = False
+    for kind, value in records:
+        if kind == "sitemap":
+            sitemaps.append(value)
+        elif kind == "agent":
+            ruled = [] if rules_ended else ruled
+            delayed = [] if delays_ended else delayed
+            rules_ended = delays_ended = False
+            agent = token_of(value).lower()
+            for name, group in ((token, ours), ("*", others)):
+                if agent and agent == name:
+                    group.named = True
+                    ruled = [*ruled, group]
+                    delayed = [*delayed, group]
+        elif kind in ("delay", "rate"):
+            delays_ended = True
+            seconds = _delay(value) if kind == "delay" else _distance(value)
+            if seconds is not None:
+                for group in delayed:
+                    group.delays.append(seconds)
+        else:
+            rules_ended = delays_ended = True
+            for group in ruled:
+                group.rules.append((kind == "allow", value))
+    return ours, others, sitemaps
+
+
+def _delay(value: str) -> float | None:
+    """Seconds of a ``Crawl-delay``; `None`: it is no number, or no positive one."""
+    found = DELAY.match(value)
+    return float(found[1]) if found else None
+
+
+def _distance(value: str) -> float | None:
+    """Seconds between two requests of a ``Request-rate``, such as ``30/1m``; `None`: it is no rate."""
+    found = RATE.match(value)
+    requests = float(found[1]) if found else 0.0
+    seconds = float(found[2]) * UNITS[found[3].lower()] if found else 0.0
+    distance = seconds / requests if requests else 0.0
+    return distance if distance > 0 else None
+
+
+def _absolute(sitemaps: Iterable[str], url: str) -> tuple[str, ...]:
+    """Sitemaps as absolute web URLs: joined with where the file stands; what is none is left out."""
+    found: dict[str, None] = {}
+    for octets in sitemaps:
+        text = octets.encode("latin-1").decode("utf-8", "replace")
+        with suppress(ValueError):
+            target = join(url, text) if url else normal(text)
+            if text and target is not None:
+                found[target] = None
+    return tuple(found)

@@ -33,6 +33,8 @@ __all__ = ["Frontier", "FrontierStatistics"]
 
 FAR = 60.0
 """Seconds: a lane that is not due for so long may leave memory."""
+MOST_KNOWN = 10_000
+"""Origins of which is remembered which lane knows their robots.txt, if not that of their name."""
 MOST_WAITING = 8_192
 """Requests in all windows together; half as many again while lanes come and go."""
 
@@ -92,6 +94,12 @@ class Frontier:
         self._count = itertools.count()
         self._hungry: dict[str, Lane] = {}
         self._waiting = 0
+        self._asked: dict[str, set[Lane]] = {}
+        """Origins whose robots.txt is on its way: the lanes that wait for it, beside the one that asks."""
+        self._attempts: dict[str, tuple[int, float]] = {}
+        """Attempts to fetch a robots.txt that is not known yet, by origin, and seconds: when there may be another."""
+        self._knows: dict[str, Lane] = {}
+        """A lane that knows the robots.txt of an origin and is not the one of its name."""
 
     def statistics(self) -> FrontierStatistics:
         """Counts of this moment."""
@@ -180,6 +188,9 @@ class Frontier:
     def close(self, lane: Lane) -> None:
         """Lets a lane leave memory."""
         del self.lanes[lane.name]
+        self._attempts.pop(lane.name, None)
+        for origin in [origin for origin, knows in self._knows.items() if knows is lane]:
+            del self._knows[origin]
         self._waiting -= len(lane)
         self._hungry.pop(lane.name, None)
         lane.listed = math.inf
@@ -319,6 +330,10 @@ class Frontier:
         self._feed(lane)
         if self.settings.obey_robots:
             origin = urls.origin(pending.request.url)
+            if lane.owed:
+                lane.owed -= 1
+            elif now >= lane.stale_at:
+                lane.expire(now)
             rules = lane.robots.get(origin)
             if rules is None:
                 self._add(lane, pending)
@@ -340,18 +355,41 @@ class Frontier:
         self.starts.stamp(ticket)
         lane.handed_out += 1
 
-    def ask_robots(self, lane: Lane, origin: str, now: float, wanted: Request) -> Ticket:
+    def ask_robots(self, lane: Lane, origin: str, now: float, wanted: Request) -> Ticket | None:
         """The fetch of a robots.txt: an ordinary start of its lane, before all others.
 
         It is made by hand, or found on a page, as `wanted` is, the request that needs it.
+        `None`: another lane knows what it says, and now this one does; or another asks for it, or has asked and is to
+        ask again later, and this one waits.
         """
+        if self._borrow(lane, origin, now):
+            return None
+        attempts, not_before = self._attempts.setdefault(origin, (0, -math.inf))
+        if now < not_before:
+            lane.throttle.block(not_before)
+            return None
         lane.asks = True
-        attempts = lane.asking.setdefault(origin, 0)
+        if origin in self._asked:
+            self._asked[origin].add(lane)
+            return None
+        self._asked[origin] = set()
         request = Request(origin + "/robots.txt", lane=lane.name).moved(wanted.depth or int(bool(wanted.redirects)))
         pending = Pending((0, 0), request, lane.name, attempts)
         ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
         self._take(ticket)
         return ticket
+
+    def _borrow(self, lane: Lane, origin: str, now: float) -> bool:
+        """Whether another lane knows the robots.txt of an origin; it is told to this one."""
+        for other in (self.lanes.get(origin), self._knows.get(origin)):
+            if other is None or other is lane:
+                continue
+            if now >= other.stale_at:
+                other.expire(now)
+            if origin in other.robots:
+                lane.know(origin, other.robots[origin], other.until(origin))
+                return True
+        return False
 
     def _feed(self, lane: Lane) -> None:
         """Notes a lane whose window runs low while the store has more."""
@@ -408,24 +446,43 @@ class Frontier:
         lane = ticket.lane
         self.settle(ticket)
         if ticket.robots:
-            lane.asks = False
-            lane.asking[ticket.robots] += not_before > -math.inf
+            self._attempts[ticket.robots] = (ticket.pending.attempts + (not_before > -math.inf), not_before)
             lane.throttle.block(not_before)
+            for waiting in (lane, *self._asked.pop(ticket.robots)):
+                waiting.asks = False
+                if self.lanes.get(waiting.name) is waiting:
+                    self._offer(waiting)
         else:
             ticket.pending.not_before = not_before
             self._add(lane, ticket.pending)
         self._offer(lane)
 
-    def know_robots(self, ticket: Ticket, rules: RobotsRules) -> None:
-        """What the robots.txt said that this ticket was to fetch."""
-        lane = ticket.lane
-        lane.know(ticket.robots, rules)
-        lane.asking.pop(ticket.robots, None)
-        lane.asks = False
+    def know_robots(self, ticket: Ticket, rules: RobotsRules, until: float = math.inf, least: int = 1) -> None:
+        """What the robots.txt says that this ticket was to fetch.
+
+        Parameters:
+            ticket: the fetch.
+            rules: what came of it.
+            until: seconds: as long as that counts.
+            least: how many of the requests that wait it counts for in any case: a slow lane asks for pages too.
+        """
+        lane, origin = ticket.lane, ticket.robots
+        self._attempts.pop(origin, None)
+        if lane.name != origin:
+            self._knows[origin] = lane
+            if len(self._knows) > MOST_KNOWN:
+                del self._knows[next(iter(self._knows))]
+        for waiting in (lane, *self._asked.pop(origin)):
+            waiting.know(origin, rules, until)
+            waiting.owed = min(len(waiting), least)
+            waiting.asks = False
+            if waiting is not lane and self.lanes.get(waiting.name) is waiting:
+                self._offer(waiting)
         throttle = lane.throttle
         throttle.next_start = max(throttle.next_start, ticket.now + throttle.interval())
         self.settle(ticket)
         self._offer(lane)
+        self.changed.set()
 
     def block(self, scope: str, until: float) -> None:
         """Starts nothing of a lane or budget before `until` (seconds)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 import trio
@@ -31,6 +31,10 @@ class RobotsRules(Protocol):
         """Whether the URL may be fetched."""
 
 
+MOST_ORIGINS: Final = 1000
+"""Origins of one lane whose robots.txt is remembered."""
+
+
 def lane_name(request: Request) -> str:
     """The lane of a request: the one it names, or its origin."""
     return request.lane or urls.origin(request.url)
@@ -51,11 +55,15 @@ class Lane:
     )
     """One token a request in flight; as many as do well."""
     robots: dict[str, RobotsRules] = attrs.field(factory=dict)
-    """What robots.txt said, by origin."""
-    asking: dict[str, int] = attrs.field(factory=dict)
-    """Attempts to fetch the robots.txt of an origin whose rules are not known yet."""
+    """What robots.txt says, by origin."""
+    stale: dict[str, RobotsRules] = attrs.field(factory=dict)
+    """What a robots.txt said that is too old by now; it counts again if the file cannot be had."""
+    stale_at: float = math.inf
+    """Seconds: when the first of `robots` is too old; see `expire`."""
+    owed: int = 0
+    """Requests that waited for a robots.txt: it counts for them however long their turn takes."""
     asks: bool = False
-    """Whether such a fetch is on its way; nothing else starts meanwhile."""
+    """Whether a robots.txt is on its way; nothing else starts meanwhile."""
     more: bool = False
     """Whether the store holds requests of this lane behind `after`."""
     after: Order = START
@@ -75,6 +83,7 @@ class Lane:
     _ready: list[Pending] = attrs.field(factory=list)
     _later: list[tuple[float, int, Pending]] = attrs.field(factory=list)
     _made: int = 0
+    _until: dict[str, float] = attrs.field(factory=dict)
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._later)
@@ -134,11 +143,30 @@ class Lane:
             heapq.heappush(self._ready, pending)
         return heapq.heappop(self._ready) if self._ready else None
 
-    def know(self, origin: str, rules: RobotsRules) -> None:
-        """Takes in what a robots.txt says."""
+    def know(self, origin: str, rules: RobotsRules, until: float = math.inf) -> None:
+        """Takes in what a robots.txt says, which counts until then (seconds)."""
         self.robots[origin] = rules
+        self._until[origin] = until
+        self.stale.pop(origin, None)
+        if len(self.robots) > MOST_ORIGINS:
+            oldest = next(iter(self.robots))
+            del self.robots[oldest], self._until[oldest]
+        self.stale_at = min(self._until.values())
         self.throttle.ask_for_delay(max(0.0, *(rules.delay or 0.0 for rules in self.robots.values())))
         self.limiter.total_tokens = self.throttle.concurrency.limit
+
+    def until(self, origin: str) -> float:
+        """Seconds: how long what the robots.txt of an origin says may be used."""
+        return self._until[origin]
+
+    def expire(self, now: float) -> None:
+        """Puts aside each robots.txt that is too old: it has to be asked for again."""
+        for origin in [origin for origin, until in self._until.items() if until <= now]:
+            self.stale[origin] = self.robots.pop(origin)
+            del self._until[origin]
+            if len(self.stale) > MOST_ORIGINS:
+                del self.stale[next(iter(self.stale))]
+        self.stale_at = min(self._until.values(), default=math.inf)
 
     def waits(self, now: float, reason: str) -> None:
         """Notes what the lane waits for from now on; for nothing if `reason` is empty."""

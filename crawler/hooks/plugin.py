@@ -59,6 +59,16 @@ class Crawl(Protocol):
             RequestError: there was no answer.
         """
 
+    async def sitemaps_of(self, url: str) -> list[str]:
+        """The sitemaps that the robots.txt of a URL's origin names, as absolute URLs.
+
+        The file is asked for as any other, once, if it is not known yet: also where `obey_robots` is off.
+
+        Raises:
+            ValueError: `url` is no web URL.
+            RequestError: the file could not be had (5xx, 429, no connection); that there is none is an empty list.
+        """
+
     def add(self, request: Request) -> None:
         """Adds a request to the crawl; inside a handler it is an effect of that page."""
 

@@ -7,7 +7,7 @@ A body is parsed once (`parse`), and selectors and links share its tree.
 from __future__ import annotations
 
 from crawler.html.encoding import canonical_label, decode, decode_label
-from crawler.html.links import Link, base_url, href_of, hrefs, links
+from crawler.html.links import Link, base_url, href_of, hrefs, links, nofollowed
 from crawler.html.selector import Selector, SelectorList, parse
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "href_of",
     "hrefs",
     "links",
+    "nofollowed",
     "parse",
 ]

@@ -7,6 +7,7 @@ root; ``<a>`` inside ``<svg>`` counts, also with its old ``xlink:href``; URLs ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import attrs
 from turbohtml import Document, Element, Namespace
@@ -14,9 +15,11 @@ from turbohtml import Document, Element, Namespace
 from crawler.html.selector import Selector, encodable
 from crawler.urls import join, join_all
 
-__all__ = ["Link", "base_url", "href_of", "hrefs", "links"]
+__all__ = ["Link", "base_url", "href_of", "hrefs", "links", "nofollowed"]
 
 _WITH_HREF = ("a", "area", "link")
+_SHUNNED: Final = frozenset({"nofollow", "ugc", "sponsored"})
+"""Values of ``rel`` whose links are not to be followed: so the search engine says that made the last two."""
 _LINKS = (*_WITH_HREF, "iframe", "frame")
 
 
@@ -44,8 +47,8 @@ class Link:
 
     @property
     def nofollow(self) -> bool:
-        """Whether the page does not vouch for this link (``rel=nofollow``)."""
-        return "nofollow" in self.rel
+        """Whether the page does not vouch for this link: ``rel=nofollow``, ``ugc`` or ``sponsored``."""
+        return _is_shunned(self._element)
 
 
 def base_url(document: Document, url: str) -> str:
@@ -88,6 +91,33 @@ def links(document: Document, url: str) -> list[Link]:
         for target, (href, element) in zip(targets, found, strict=True)
         if target is not None
     ]
+
+
+def nofollowed(document: Document, url: str) -> frozenset[str]:
+    """The absolute URLs that a page links to and never vouches for.
+
+    Each ``a area`` that leads there says ``rel=nofollow``, ``ugc`` or ``sponsored``.
+
+    Parameters:
+        document: the parsed page.
+        url: its canonical URL.
+    """
+    if document.select_one("[rel]") is None or not any(map(_is_shunned, _elements(document, ("a", "area"), "[rel]"))):
+        return frozenset()
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for element in _elements(document, ("a", "area")):
+        href = _address(element)
+        if href is not None:
+            found[_is_shunned(element)].append(href)
+    base = base_url(document, url)
+    shunned = {target for target in join_all(base, found[True]) if target is not None}
+    return frozenset(shunned.difference(join_all(base, found[False])))
+
+
+def _is_shunned(element: Element) -> bool:
+    """Whether the ``rel`` of a link says so; commas are taken for spaces, as search engines allow them."""
+    rel = element.attr("rel")
+    return bool(rel) and not _SHUNNED.isdisjoint(str(rel).lower().replace(",", " ").split())
 
 
 def href_of(target: object) -> str | None:

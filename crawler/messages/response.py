@@ -37,8 +37,8 @@ class Response:
     """
 
     __slots__ = (
-        "_document", "_encoding", "_hrefs", "_known", "_refuses", "_root", "_text",
-        "attempt", "body", "elapsed", "first_byte",
+        "_document", "_encoding", "_heeds_nofollow", "_hrefs", "_known", "_refuses", "_robots", "_root", "_text",
+        "agent", "attempt", "body", "elapsed", "first_byte",
         "headers", "refused", "repeats", "request", "source", "status", "url",
     )  # fmt: skip
 
@@ -67,9 +67,13 @@ class Response:
         self.repeats = 0
         """Links that were left out since they are known."""
         self.refused: list[tuple[str, str]] = []
-        """Links that were left out since they are out of scope: reason and URL."""
+        """Links that were left out since they are out of scope, or not to be followed: reason and URL."""
+        self.agent = ""
+        """The product token that this crawl has for robots; empty outside of one."""
         self._known: Container[str] = frozenset()
         self._refuses: Callable[[str, int], str | None] = _nothing
+        self._heeds_nofollow = False
+        self._robots: frozenset[str] | None = None
         self._encoding: str | None = None
         self._text: str | None = None
         self._document: Any = None
@@ -131,6 +135,21 @@ class Response:
         if self._root is None:
             self._root = html.Selector(root=self.document)
         return self._root
+
+    @property
+    def robots(self) -> frozenset[str]:
+        """What the page says to robots, in small letters: ``{"noindex", "nofollow"}``.
+
+        It stands in ``X-Robots-Tag`` and ``<meta name="robots">``; what is said to another robot is left out, what is
+        said to ours (the part of `user_agent` before its first space or slash) is not. ``none`` is both of the above; a
+        value follows its name: ``unavailable_after: 25 jun 2030 15:00:00 pst``.
+        """
+        if self._robots is None:
+            from crawler.html.directives import robots_directives  # noqa: PLC0415 - few crawls ask
+
+            document = self.document if self.is_html else None
+            self._robots = robots_directives(self.headers.get_list("x-robots-tag"), document, self.agent)
+        return self._robots
 
     def css(self, query: str) -> SelectorList:
         """Elements, ``::text`` and ``::attr(name)`` by a CSS selector.
@@ -303,6 +322,8 @@ class Response:
     ) -> Iterator[Request]:
         """Requests for many links of this page; repeats, and what is known already, are left out before they are made.
 
+        With `obey_nofollow`, so are links that the page does not vouch for.
+
         Parameters:
             targets: a CSS selector (``"li.next a"``), or hrefs, links or selectors; default every ``<a href>``.
             css, xpath: the same by a named language.
@@ -315,6 +336,8 @@ class Response:
         elif targets is None and css not in (None, "a", "a[href]"):
             targets = self.css(css)
         found = self._found() if targets is None else self._joined(targets)
+        if self._heeds_nofollow:
+            found = self._vouched(found)
         depth, known = self.request.depth + 1, self._known
         simple = options.keys().isdisjoint(("method", "body", "json", "data", "params", "dont_filter"))
         for url in found:
@@ -324,6 +347,15 @@ class Response:
                 self.refused.append((reason, url))
             else:
                 yield Request(url, callback, **options).moved(depth)
+
+    def _vouched(self, found: dict[str, None]) -> dict[str, None]:
+        """Without the links that are not to be followed."""
+        if "nofollow" in self.robots:
+            shunned = frozenset(found)
+        else:
+            shunned = html.nofollowed(self.document, self.url) if self.is_html else frozenset()
+        self.refused += [("nofollow", url) for url in found if url in shunned]
+        return {url: None for url in found if url not in shunned}
 
     def _joined(self, targets: Iterable[Any]) -> dict[str, None]:
         base = self._base()
@@ -350,17 +382,26 @@ class Response:
         names = ("url", "status", "headers", "body", "request", "elapsed", "attempt", "source")
         copy = Response(**({name: getattr(self, name) for name in names} | changes))
         copy.first_byte = self.first_byte
-        copy.within(self._known, self._refuses)
+        copy.within(self._known, self._refuses, agent=self.agent, obey_nofollow=self._heeds_nofollow)
         return copy
 
-    def within(self, known: Container[str], refuses: Callable[[str, int], str | None]) -> None:
+    def within(
+        self,
+        known: Container[str],
+        refuses: Callable[[str, int], str | None],
+        *,
+        agent: str = "",
+        obey_nofollow: bool = False,
+    ) -> None:
         """Tells the response what its crawl knows, so that `follow_all` need not make requests in vain.
 
         Parameters:
             known: keys of requests that are known.
             refuses: why a URL, so many links deep, is out of scope; `None`: it is not.
+            agent: the product token that it has for robots.
+            obey_nofollow: whether links that pages do not vouch for are left out.
         """
-        self._known, self._refuses = known, refuses
+        self._known, self._refuses, self.agent, self._heeds_nofollow = known, refuses, agent, obey_nofollow
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.url}>"

@@ -109,7 +109,7 @@ def test_rules_before_any_group_are_ignored():
 @pytest.mark.parametrize(
     "line",
     ["Sitemap: https://site.test/map.xml", "Host: site.test", "Clean-param: a /b", "nonsense", "# comment", "",
-     "Noindex: /x", "Visit-time: 0600-0845", "Content-Signal: search=yes", ":", "Disallow /y", "\t", "Crawl-delay"],
+     "Noindex: /x", "Visit-time: 0600-0845", "Content-Signal: search=yes", ":", "Disallow /y z", "\t", "Crawl-delay"],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["before", "between", "inside"])
 def test_a_line_of_another_kind_changes_nothing(line, place):
@@ -187,7 +187,17 @@ def test_robots_txt_itself_is_always_allowed():
 
 
 @pytest.mark.parametrize(
-    "line", ["DISALLOW:/a", "disallow : /a", "  Disallow:  /a  ", "\tDisallow:\t/a\t", "dissallow: /a", "Disalow: /a"]
+    "line",
+    [
+        "DISALLOW:/a",
+        "disallow : /a",
+        "Disallow /a",
+        "disallow\t/a",
+        "  Disallow:  /a  ",
+        "\tDisallow:\t/a\t",
+        "dissallow: /a",
+        "Disalow: /a",
+    ],
 )
 def test_a_line_may_be_written_in_many_ways(line):
     assert not allowed(f"user-AGENT: *\n{line}", "/a")

@@ -196,6 +196,56 @@ def test_a_robots_txt_that_failed_is_asked_for_again_with_its_attempts() -> None
     assert (again.robots, again.pending.attempts) == (HOST, 1)
 
 
+def two_lanes() -> tuple[Frontier, Ticket]:
+    """Two lanes with requests of one origin, and the fetch of its robots.txt by the first of them."""
+    made = Frontier(Settings(slow_start=False), chance=random.Random(1))
+    for name in ("one", "two"):
+        made.open(name, epoch=1, head=[Pending((0, 0), Request(f"{HOST}/{name}", lane=name), name)], more=False)
+    asked = pop(made)
+    assert asked.robots == HOST
+    assert made.pop(0.0) == (None, math.inf)
+    return made, asked
+
+
+def test_one_lane_asks_for_a_robots_txt_and_the_others_wait() -> None:
+    made, asked = two_lanes()
+    made.know_robots(asked, Rules(forbidden="two"))
+    assert {pop(made).refused, pop(made).refused} == {"", "robots"}
+
+
+def test_if_the_lane_that_asks_gives_up_another_one_asks() -> None:
+    made, asked = two_lanes()
+    made.put_back(asked)
+    again = pop(made)
+    assert (again.robots, again.pending.attempts) == (HOST, 0)
+    made.put_back(again, not_before=5.0)
+    assert made.pop(0.0) == (None, 5.0)
+    assert pop(made, 5.0).pending.attempts == 1
+
+
+def test_what_a_lane_knows_helps_one_that_comes_later() -> None:
+    made, asked = two_lanes()
+    made.know_robots(asked, Rules(), until=100.0)
+    for _ in range(2):
+        fetched(made, pop(made))
+    made.open("three", epoch=1, head=[Pending((0, 0), Request(f"{HOST}/3", lane="three"), "three")], more=False)
+    assert pop(made, 99.0).request.url == f"{HOST}/3"
+    made.open("four", epoch=1, head=[Pending((0, 0), Request(f"{HOST}/4", lane="four"), "four")], more=False)
+    assert pop(made, 100.0).robots == HOST
+
+
+def test_of_many_origins_on_one_lane_few_are_remembered() -> None:
+    made = frontier(0)
+    lane = made.lanes[HOST]
+    for number in range(3000):
+        lane.know(f"https://h{number}.test", Rules(), until=float(number))
+        if number in (900, 1800):
+            lane.expire(float(number))
+    assert len(lane.robots) == len(lane._until) == 1000
+    assert len(lane.stale) <= 1000
+    assert "https://h2999.test" in lane.robots
+
+
 def test_a_window_stays_small_and_is_refilled_by_key() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=1000), window=8)
     rows = [pending(n) for n in range(40)]

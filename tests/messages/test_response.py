@@ -370,6 +370,37 @@ def test_links_out_of_scope_are_left_out_with_their_reason():
     assert asked == [(url, 2) for url in LINKS[1:]]
 
 
+def test_what_a_page_says_to_robots_is_read_when_it_is_asked_for():
+    headers = {"Content-Type": "text/html", "X-Robots-Tag": "NoArchive, ourbot: nosnippet"}
+    response = Response(URL, headers=headers, body="<meta name=robots content=noindex><meta name=OurBot content=none>")
+    assert response.robots == {"noarchive", "noindex"}
+    again = response.replace(status=404)
+    again.within(set(), lambda url, depth: None, agent="OurBot")
+    assert again.robots == {"noarchive", "nosnippet", "noindex", "nofollow"}
+    assert again.replace().robots == again.robots
+    picture = Response(URL, headers={"Content-Type": "image/png", "x-robots-tag": "none"}, body="<meta name=robots>")
+    assert picture.robots == {"noindex", "nofollow"}
+    assert Response(URL).robots == frozenset()
+
+
+NOFOLLOW = "<a href=/1>x</a><a href=/2 rel=nofollow>x</a><a href=/3 rel=ugc>x</a><a href=/3>x</a>"
+
+
+@pytest.mark.parametrize("targets", [None, "a", ["/1", "/2", "/3"]])
+@pytest.mark.parametrize(
+    ("head", "header", "left"),
+    [("", "", [2]), ("<meta name=robots content=nofollow>", "", [1, 2, 3]), ("", "none", [1, 2, 3])],
+)
+def test_links_that_are_not_to_be_followed_are_left_out_if_that_is_wanted(targets, head, header, left):
+    headers = {"Content-Type": "text/html", "X-Robots-Tag": header}
+    for heeds in (False, True):
+        response = Response("https://site.test/", headers=headers, body=head + NOFOLLOW)
+        response.within(set(), lambda url, depth: None, obey_nofollow=heeds)
+        followed = [int(request.url[-1]) for request in response.follow_all(targets)]
+        assert followed == [number for number in (1, 2, 3) if not heeds or number not in left]
+        assert response.refused == ([("nofollow", f"https://site.test/{number}") for number in left] if heeds else [])
+
+
 def test_a_wrong_option_is_refused():
     with pytest.raises(TypeError, match="priority must be int"):
         list(page().follow_all(priority="high"))
