@@ -23,7 +23,7 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from crawler.fetch.exchange import Exchange
+from crawler.fetch.exchange import Exchange, UnknownCoding
 from crawler.fetch.failures import failure
 from crawler.fetch.lean import Target, target_of
 from crawler.fetch.options import PROXY_PORTS, Options, proxy_of
@@ -33,6 +33,8 @@ from crawler.fetch.resolve import Resolver, Resolves
 __all__ = ["CurlTransport", "TransportStatistics"]
 
 KEPT_CONNECTIONS: Final = 256
+KEPT_ORIGINS: Final = 1024
+SAFE: Final = ("GET", "HEAD", "OPTIONS")
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 
 
@@ -96,6 +98,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._poller: Poller
         self._idle: list[Any] = []
         self._transfers: dict[Any, Exchange] = {}  # by handle
+        self._as_is: dict[Target, None] = {}  # who sent a content coding that libcurl does not know
         self._due = math.inf  # when libcurl wants to be called, on trio's clock
         self._acting = False  # inside libcurl
         self._fault: Exception | None = None
@@ -119,6 +122,17 @@ class CurlTransport(httpx.AsyncBaseTransport):
             target = target_of(request)
         except ValueError as error:
             raise failure(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
+        try:
+            return await self._exchange(request, target)
+        except UnknownCoding:
+            if len(self._as_is) >= KEPT_ORIGINS:
+                del self._as_is[next(iter(self._as_is))]
+            self._as_is[target] = None
+            if request.method not in SAFE or not request.extensions.get("resend", True):
+                raise
+        return await self._exchange(request, target, again=True)
+
+    async def _exchange(self, request: httpx.Request, target: Target, *, again: bool = False) -> httpx.Response:
         exchange = Exchange(
             request,
             body=await request.aread(),
@@ -126,6 +140,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
             buffer=self._buffer,
             max_headers=self._max_headers,
             drop=self._drop,
+            as_is=target in self._as_is,
+            again=again,
         )
         try:
             self._start(exchange, await self._addresses(exchange, target))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
 import trio
 
-from crawler.errors import BodyTooLarge, FetchTimeout, RequestError
+from crawler.errors import BodyTooLarge, BrokenExchange, FetchTimeout, RequestError
+from crawler.fetch.codings import Decoder, codings_of, decoder_of
 from crawler.fetch.cookies import CookieJar
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
@@ -25,6 +28,12 @@ __all__ = ["Downloader"]
 
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """What a transport raises before bytes have gone out."""
+SUSPECT: Final = 8 * 1024 * 1024
+"""Bytes of a decoded body above which its share of what was received is looked at."""
+BOMB: Final = 500
+"""Times its size that a body may unpack to; gzip can do 1032, and pages and tables are below 100."""
+LEFT: Final = 1000
+"""Pieces that may lie between a reader and the end of what it has closed."""
 ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -68,7 +77,7 @@ class Downloader:
                 that has a pace to keep.
 
         Raises:
-            RequestError: there was no answer, or it was too large.
+            RequestError: there was no answer, or it was too large, or a small one unpacks to far too much.
         """
         deadline = self.settings.request_deadline if request.timeout is None else request.timeout
         started = sent_at = trio.current_time()
@@ -131,33 +140,50 @@ class Downloader:
             content = request.body or None
             return httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
         extensions["on_sent"] = on_sent
+        extensions["most"] = self._most(request)
         if not resend:
             extensions["resend"] = False
         return LeanRequest(request.method, request.url, fields, request.body, extensions)
 
     async def _read(self, answer: httpx.Response, request: Request) -> bytes:
         """The decoded body, as far as it is allowed."""
-        most = self.settings.max_body if request.max_body is None else request.max_body
-        chunks: list[bytes] = []
+        most = self._most(request)
+        alarm = min(most, SUSPECT)
+        whole = io.BytesIO()  # unlike a list of pieces it is never there twice
         size = 0
+        decoder = self._decoder(answer)
         try:
-            async with self._body(answer) as body:
-                async for chunk in body:
-                    size += len(chunk)
-                    if size > most:
-                        raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
-                    chunks.append(chunk)
+            async with self._chunks(answer) as chunks:
+                async for chunk in chunks:
+                    for piece in (chunk,) if decoder is None else decoder.feed(chunk):
+                        size += len(piece)
+                        if size > alarm:
+                            alarm = _next_alarm(size, most, decoder or answer.stream, request)
+                        whole.write(piece)
+        except zlib.error as error:
+            broken = BrokenExchange(f"the body is not {answer.headers['content-encoding']}: {error}", request=request)
+            broken.retryable = False
+            raise broken from error
         finally:
             with trio.move_on_after(1, shield=True):
                 await answer.aclose()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return whole.getvalue()
 
-    def _body(self, answer: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
-        """The decoded body: what libcurl has decoded as it comes, the rest through httpx."""
-        if self._is_curl and "content-encoding" not in answer.headers:
+    def _most(self, request: Request) -> int:
+        """Bytes that the decoded body may have."""
+        return self.settings.max_body if request.max_body is None else request.max_body
+
+    def _decoder(self, answer: httpx.Response) -> Decoder | None:
+        """What undoes the content codings; libcurl and httpx may have done so."""
+        if answer.is_stream_consumed or "content-encoding" not in answer.headers:
+            return None
+        return decoder_of(codings_of(answer.headers.get_list("content-encoding")))
+
+    def _chunks(self, answer: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
+        """The body as it comes."""
+        if self._is_curl:
             return nullcontext(cast("AsyncIterable[bytes]", answer.stream))
-        # httpx says iterator, and makes a generator, which has to be closed if it is left early
-        return aclosing(cast("AsyncGenerator[bytes, None]", answer.aiter_bytes()))
+        return _by_httpx(answer)
 
     def _fields(self, request: Request) -> list[tuple[str, str]]:
         """The header fields in order: the user's own take the place of ours."""
@@ -174,3 +200,34 @@ class Downloader:
         if cookies or given:
             fields = [*fields, ("Cookie", f"{cookies}; {given}" if cookies and given else cookies or given)]
         return fields
+
+
+def _next_alarm(size: int, most: int, source: object, request: Request) -> int:
+    """At which size to look again.
+
+    Raises:
+        BodyTooLarge: it is larger than is allowed, or a little that unpacks to very much.
+    """
+    if size > most:
+        raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
+    received = getattr(source, "received", 0)  # of a transport of somebody else's nobody knows
+    if 0 < received * BOMB < size:
+        words = f"{received} bytes that unpack to more than {size}: nothing but a bomb does that"
+        raise BodyTooLarge(words, request=request)
+    return min(most, size + SUSPECT)
+
+
+@asynccontextmanager
+async def _by_httpx(answer: httpx.Response) -> AsyncGenerator[AsyncIterable[bytes], None]:
+    """The body of another transport. It may be left early, although httpx and httpcore nest generators unclosed."""
+    # httpx says iterator, and makes a generator
+    chunks = answer.aiter_bytes() if answer.is_stream_consumed else answer.aiter_raw()
+    async with aclosing(cast("AsyncGenerator[bytes, None]", chunks)):
+        try:
+            yield chunks
+        except Exception:
+            with trio.move_on_after(1, shield=True), suppress(Exception):
+                await answer.aclose()
+                for _ in range(LEFT):  # behind what was there already, what is closed raises, and that ends them all
+                    await anext(chunks)
+            raise

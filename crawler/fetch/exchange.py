@@ -17,9 +17,10 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from crawler.fetch.failures import curl_failure, failure
+from crawler.fetch.codings import by_libcurl, codings_of
+from crawler.fetch.failures import TOO_LARGE, Bomb, curl_failure, failure
 
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "UnknownCoding"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -27,6 +28,14 @@ SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
 WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
 WRITEFUNC_ERROR: Final = -1
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")  # 101 is the last answer in this protocol
+LIBCURL_HOLDS: Final = 64 * 1024 * 1024
+"""Bytes of a body that libcurl keeps at most while it is paused."""
+CODED: Final = b"content-encoding"
+BODILESS: Final = (204, 304)
+
+
+class UnknownCoding(httpx.DecodingError):
+    """libcurl does not know a content coding, and gives no body then; asked not to decode, it does."""
 
 
 class Exchange(httpx.AsyncByteStream):
@@ -35,12 +44,15 @@ class Exchange(httpx.AsyncByteStream):
     Parameters:
         request: what is asked. Its extensions may hold ``timeout`` (httpx's, ``read`` and ``write`` count here) and
             ``on_sent``, a function that is called once when the request begins to go out; and ``resend``: whether
-            libcurl may send it again at once if a kept connection turns out to be closed (default: it may).
+            libcurl may send it again at once if a kept connection turns out to be closed (default: it may); and
+            ``most``: bytes of body that will be read; after more there is no need to go on.
         body: the body to send.
         proxy: who is asked to pass it on.
         buffer: bytes of body that may lie here unread before libcurl is told to pause.
         max_headers: bytes of header lines that may come.
         drop: takes this transfer from libcurl if it has it, at any moment.
+        as_is: whether the body is handed on as it comes.
+        again: whether the same request was sent before, so that ``on_sent`` was called.
     """
 
     def __init__(
@@ -52,11 +64,13 @@ class Exchange(httpx.AsyncByteStream):
         buffer: int,
         max_headers: int,
         drop: Callable[[Exchange], None],
+        as_is: bool = False,
+        again: bool = False,
     ) -> None:
         self.request = request
         self.body = body
         self.proxy = proxy
-        self.decode = True  # whether libcurl decodes the body
+        self.decode = not as_is  # whether libcurl decodes the body
         self.curl: Any = None  # libcurl's handle, while it has one
         self.plain = True  # nothing was set in it that the next request would not set anew
         self.sent = False  # there is a connection, and the request goes out
@@ -64,9 +78,11 @@ class Exchange(httpx.AsyncByteStream):
         timeout = extensions.get("timeout")
         self._read_timeout: float | None = timeout.get("read") if timeout else None
         self._write_timeout: float | None = timeout.get("write") if timeout else None
-        self._on_sent: Callable[[], object] | None = extensions.get("on_sent")
+        self._on_sent: Callable[[], object] | None = None if again else extensions.get("on_sent")
         self._resend: bool = extensions.get("resend", True)
-        self._buffer = buffer
+        self._most: float = extensions.get("most", math.inf)
+        # Paused, libcurl holds what a little may unpack to; where all of it would be kept here anyway, it need not be.
+        self._buffer = self._most + 1 if self._most <= LIBCURL_HOLDS else buffer
         self._max_headers = max_headers
         self._drop = drop
         self._primary_ip = ""
@@ -76,6 +92,7 @@ class Exchange(httpx.AsyncByteStream):
         self._headed = False  # the headers are complete
         self._chunks: deque[bytes] = deque()  # what has arrived of the body
         self._held = 0  # bytes in them
+        self._came = 0  # bytes of body so far
         self._paused = False
         self._ended = False  # nothing more will come
         self._error: Exception | None = None
@@ -145,8 +162,9 @@ class Exchange(httpx.AsyncByteStream):
             return WRITEFUNC_PAUSE
         self._chunks.append(chunk)
         self._held += len(chunk)
+        self._came += len(chunk)
         self._wake()
-        return None
+        return None if self._came <= self._most else WRITEFUNC_ERROR
 
     def _end_of_block(self) -> None:
         """A blank line: of the answer, of an interim one (RFC 9110 section 15.2), or of a proxy's answer to CONNECT."""
@@ -161,8 +179,12 @@ class Exchange(httpx.AsyncByteStream):
     def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         """The transfer is over, with libcurl's result."""
         if code == pycurl.E_WRITE_ERROR and self._headed and not self._paused:
-            code = pycurl.E_OK  # bytes after the end of a compressed body, and all of it is here: browsers ignore them
-        if code != pycurl.E_OK:
+            # Bytes after the end of a compressed body, and all of it is here: browsers ignore them. Or we have enough.
+            code = pycurl.E_OK
+        if code == TOO_LARGE and self._headed:
+            words = f"a little that unpacks to more than {LIBCURL_HOLDS} bytes: nothing but a bomb does that"
+            self.fail(failure(Bomb, words, request=self.request, sent=True))
+        elif code != pycurl.E_OK:
             self.fail(
                 curl_failure(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
             )
@@ -194,6 +216,7 @@ class Exchange(httpx.AsyncByteStream):
         """The answer, as soon as its headers are complete.
 
         Raises:
+            UnknownCoding: libcurl will give no body.
             httpx.RequestError: there is none.
         """
         while not self._headed:
@@ -202,6 +225,12 @@ class Exchange(httpx.AsyncByteStream):
             await self._wait()
         version, status, reason = _status_line(self._lines[0])
         fields = _fields(self._lines[1:])
+        names = [name.lower() for name, _ in fields]
+        if CODED in names and self.decode and status not in BODILESS and self.request.method != "HEAD":
+            unknown = self._unknown(names, fields)
+            if unknown is not None:
+                words = f"its content coding {unknown!r} is not known; the next attempt takes the body as it is"
+                raise failure(UnknownCoding, words, request=self.request, sent=True, retryable=True)
         extensions = {
             "http_version": version,
             "reason_phrase": reason,
@@ -209,8 +238,23 @@ class Exchange(httpx.AsyncByteStream):
             "primary_ip": self._primary_ip,
         }
         return httpx.Response(
-            status, headers=_true_of(fields, self.decode), stream=self, extensions=extensions, request=self.request
+            status,
+            headers=_true_of(names, fields, self.decode),
+            stream=self,
+            extensions=extensions,
+            request=self.request,
         )
+
+    def _unknown(self, names: list[bytes], fields: list[tuple[bytes, bytes]]) -> str | None:
+        """A coding of the body that keeps libcurl from handing it over."""
+        values = [field[1].decode("latin-1") for name, field in zip(names, fields, strict=True) if name == CODED]
+        unknown = [coding for coding in codings_of(values) if coding not in by_libcurl()]
+        return unknown[0] if unknown else None
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body that have come, before they were decoded; 0 when it is over."""
+        return 0 if self.curl is None else int(self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
 
     def __aiter__(self) -> Self:
         return self
@@ -315,12 +359,11 @@ def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def _true_of(fields: list[tuple[bytes, bytes]], decoded: bool) -> list[tuple[bytes, bytes]]:
+def _true_of(names: list[bytes], fields: list[tuple[bytes, bytes]], decoded: bool) -> list[tuple[bytes, bytes]]:
     """The fields that still describe the body, so that httpx does not decode once more what libcurl has decoded."""
-    names = [name.lower() for name, _ in fields]
     untrue = {b"transfer-encoding"}
-    if decoded and b"content-encoding" in names:
-        untrue |= {b"content-encoding", b"content-length"}
+    if decoded and CODED in names:
+        untrue |= {CODED, b"content-length"}
     if untrue.isdisjoint(names):
         return fields
     return [field for name, field in zip(names, fields, strict=True) if name not in untrue]

@@ -12,6 +12,7 @@ import certifi
 import httpx
 import pycurl
 
+from crawler.fetch.codings import by_libcurl
 from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
 from crawler.fetch.lean import LeanRequest
@@ -23,12 +24,8 @@ PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """What a method and the name of a header field are made of (RFC 9110 section 5.6.2)."""
 LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
-CODINGS: Final = (
-    (pycurl.VERSION_LIBZ, {b"gzip", b"x-gzip", b"deflate"}),
-    (pycurl.VERSION_BROTLI, {b"br"}),
-    (pycurl.VERSION_ZSTD, {b"zstd"}),
-)
-"""Content codings, by what libcurl was built with."""
+AS_IS: Final = "gzip, deflate"
+"""What is accepted where libcurl is not to decode: what is decoded without it too."""
 UNASKED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl would add on its own, and how to tell it not to."""
 
@@ -101,7 +98,9 @@ class Options:
         if request.method != "GET" or exchange.body:
             _set_method(curl, exchange)
             plain = False
-        if not decode:
+        if not (decode and exchange.decode):
+            if not exchange.decode:
+                setopt(pycurl.ACCEPT_ENCODING, AS_IS)
             setopt(pycurl.HTTP_CONTENT_DECODING, 0)
             exchange.decode = plain = False
         if exchange.proxy is not None:
@@ -177,15 +176,9 @@ def _set_method(curl: Any, exchange: Exchange) -> None:
 
 def _can_decode(accepted: bytes) -> bool:
     """Whether libcurl decodes all that a request says it accepts; else the body is handed on as it comes."""
-    codings = {coding.partition(b";")[0].strip().lower() for coding in accepted.split(b",")}
-    return bool(codings - {b"identity"}) and codings <= _codings()
-
-
-def _codings() -> frozenset[bytes]:
-    """The content codings that this libcurl decodes."""
-    features: int = pycurl.version_info()[4]
-    built_in = [codings for feature, codings in CODINGS if features & feature]
-    return frozenset({b"identity"}).union(*built_in)
+    codings = {coding.partition(b";")[0].strip().lower().decode("latin-1") for coding in accepted.split(b",")}
+    codings.discard("identity")
+    return bool(codings) and codings <= by_libcurl()
 
 
 def _milliseconds(seconds: float) -> int:
