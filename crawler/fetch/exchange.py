@@ -10,6 +10,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, Self
 
 import httpx
@@ -227,10 +228,10 @@ class Exchange(httpx.AsyncByteStream):
         fields = _fields(self._lines[1:])
         names = [name.lower() for name, _ in fields]
         if CODED in names and self.decode and status not in BODILESS and self.request.method != "HEAD":
-            unknown = self._unknown(names, fields)
-            if unknown is not None:
-                words = f"its content coding {unknown!r} is not known; the next attempt takes the body as it is"
-                raise failure(UnknownCoding, words, request=self.request, sent=True, retryable=True)
+            for name, (_, value) in zip(names, fields, strict=True):
+                if name == CODED and (unknown := _unknown(value)) is not None:
+                    words = f"its content coding {unknown!r} is not known; the next attempt takes the body as it is"
+                    raise failure(UnknownCoding, words, request=self.request, sent=True, retryable=True)
         extensions = {
             "http_version": version,
             "reason_phrase": reason,
@@ -244,12 +245,6 @@ class Exchange(httpx.AsyncByteStream):
             extensions=extensions,
             request=self.request,
         )
-
-    def _unknown(self, names: list[bytes], fields: list[tuple[bytes, bytes]]) -> str | None:
-        """A coding of the body that keeps libcurl from handing it over."""
-        values = [field[1].decode("latin-1") for name, field in zip(names, fields, strict=True) if name == CODED]
-        unknown = [coding for coding in codings_of(values) if coding not in by_libcurl()]
-        return unknown[0] if unknown else None
 
     @property
     def received(self) -> int:
@@ -357,6 +352,12 @@ def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
         elif colon and (name := name.rstrip(b" \t")):
             fields.append((name, value.strip(b" \t\r\n")))
     return fields
+
+
+@lru_cache(maxsize=256)
+def _unknown(value: bytes) -> str | None:
+    """What keeps libcurl from handing over a body of these content codings."""
+    return next((coding for coding in codings_of([value.decode("latin-1")]) if coding not in by_libcurl()), None)
 
 
 def _true_of(names: list[bytes], fields: list[tuple[bytes, bytes]], decoded: bool) -> list[tuple[bytes, bytes]]:
