@@ -1,4 +1,4 @@
-"""HTML: which encoding a body is in, the tree it is parsed into, and what is found there.
+"""HTML: whether a body is that, which encoding a body is in, the tree it is parsed into, and what is found there.
 
 Pure functions and values over turbohtml: no I/O, and no input of any kind raises; only a query that is none does.
 A body is parsed once (`parse`), and selectors and links share its tree.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from crawler.html.encoding import canonical_label, decode, decode_label
 from crawler.html.links import Link, base_url, href_of, hrefs, links
+from crawler.html.mime import is_binary, is_html
 from crawler.html.selector import Selector, SelectorList, parse
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "decode_label",
     "href_of",
     "hrefs",
+    "is_binary",
+    "is_html",
     "links",
     "parse",
 ]

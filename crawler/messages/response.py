@@ -95,7 +95,7 @@ class Response:
 
     @property
     def encoding(self) -> str:
-        """The encoding of the body: byte order mark > header > meta > detection, by its WHATWG label."""
+        """The encoding of the body, by its WHATWG name: byte order mark > header > meta or XML declaration > detection."""
         if self._encoding is None:
             self._encoding = html.decode_label(self.body, self.headers.get("content-type"))
         return self._encoding
@@ -109,17 +109,18 @@ class Response:
 
     @property
     def is_html(self) -> bool:
-        """Whether the body is HTML: by its ``Content-Type``, without one by how it begins."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind:
-            return kind in ("text/html", "application/xhtml+xml")
-        return self.body[:512].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+        """Whether the body is HTML: by its ``Content-Type``, without a valid one by how it begins, as browsers do.
+
+        Only of HTML are there links; they are not looked for in anything else.
+        """
+        return html.is_html(self.headers.get("content-type", ""), self.body)
 
     @property
     def document(self) -> Any:
-        """The parsed tree (turbohtml)."""
+        """The parsed tree (turbohtml). XML is read by the rules of HTML; what is no text has an empty tree."""
         if self._document is None:
-            self._document = html.parse(self.body, self.encoding)
+            body = b"" if not self.is_html and html.is_binary(self.body) else self.body
+            self._document = html.parse(body, self.encoding)
         return self._document
 
     @property
