@@ -6,7 +6,7 @@ A body is parsed once (`parse`), and selectors and links share its tree.
 
 from __future__ import annotations
 
-from crawler.html.encoding import canonical_label, decode, decode_label
+from crawler.html.encoding import canonical_label, decode, decode_label, encode_query
 from crawler.html.links import Link, base_url, href_of, hrefs, links
 from crawler.html.mime import is_binary, is_html
 from crawler.html.selector import Selector, SelectorList, parse
@@ -19,6 +19,7 @@ __all__ = [
     "canonical_label",
     "decode",
     "decode_label",
+    "encode_query",
     "href_of",
     "hrefs",
     "is_binary",

@@ -16,7 +16,7 @@ from turbohtml.detect import detect  # importing it also registers the whatwg-* 
 
 from crawler.html.mime import MimeType, mime_type
 
-__all__ = ["canonical_label", "decode", "decode_label"]
+__all__ = ["canonical_label", "decode", "decode_label", "encode_query"]
 
 _PRESCAN = 1024
 _DETECT = 8192
@@ -107,6 +107,13 @@ _CONTENT = re.compile(
 )
 _XML = re.compile(rb"""<\?xml[^>]*?encoding[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^">]*+)"|'([^'>]*+)')""")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_NOT_ASCII_TEXT = re.compile(r"[^\x00-\x7f]+")
+_QUERY = re.compile(r"[^#?]*\?([^#]*)")
+_ENCODERS = {
+    "big5": "big5hkscs", "euc-jp": "euc_jp", "euc-kr": "cp949", "ibm866": "cp866", "iso-8859-8-i": "iso-8859-8",
+    "macintosh": "mac_roman", "shift_jis": "cp932", "windows-874": "cp874", "x-mac-cyrillic": "mac_cyrillic",
+}  # fmt: skip
+_IN_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement", "x-user-defined"})
 
 
 def canonical_label(label: str) -> str | None:
@@ -137,6 +144,29 @@ def decode(body: bytes, label: str) -> str:
     A label that the WHATWG Encoding Standard does not know is taken as UTF-8.
     """
     return body.decode(f"whatwg-{canonical_label(label) or 'utf-8'}", "replace").removeprefix("\ufeff")
+
+
+def encode_query(href: str, label: str) -> str:
+    """A link as a page in this encoding means it: what is not ASCII in its query is in the encoding of the page.
+
+    The URL Standard has it so ("percent-encode after encoding"), and paths in UTF-8 all the same. A character that the
+    encoding does not have is written as ``&#233;``.
+    """
+    if label in _IN_UTF_8 or href.isascii() or not (found := _QUERY.match(href)):
+        return href
+    start, end = found.span(1)
+    codec = _ENCODERS.get(label, label)
+    return href[:start] + _NOT_ASCII_TEXT.sub(lambda run: _percent(run[0], codec), found[1]) + href[end:]
+
+
+def _percent(text: str, codec: str) -> str:
+    try:
+        coded = text.encode(codec)
+    except UnicodeEncodeError:
+        if len(text) == 1:
+            return f"%26%23{ord(text)}%3B"
+        return "".join(_percent(character, codec) for character in text)
+    return "".join(chr(byte) if 0x21 <= byte <= 0x7E and byte not in b"\"#'<>" else f"%{byte:02X}" for byte in coded)
 
 
 def _of_mark(body: bytes) -> str | None:

@@ -13,9 +13,9 @@ import attrs
 
 __all__ = ["MimeType", "is_binary", "is_html", "mime_type"]
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++', re.DOTALL)
-_TYPE = re.compile(rf"\s*({_TOKEN}/{_TOKEN})(?=[;\s]|\Z)")
+_TYPE = re.compile(rf"\s*({_NAME}/{_NAME})(?=[;\s]|\Z)")
 _CHARSET = re.compile(r"""(?:^|[;\s])charset\s*+=\s*+["']?+\s*+([^\s"';,]++)""", re.IGNORECASE)
 _UNKNOWN = ("unknown/unknown", "application/unknown", "*/*")
 _LONGEST = 256

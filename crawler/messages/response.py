@@ -95,7 +95,7 @@ class Response:
 
     @property
     def encoding(self) -> str:
-        """The encoding of the body, by its WHATWG name: byte order mark > header > meta or XML declaration > detection."""
+        """The encoding of the body by its WHATWG name: byte order mark > header > meta, XML declaration > detection."""
         if self._encoding is None:
             self._encoding = html.decode_label(self.body, self.headers.get("content-type"))
         return self._encoding
@@ -171,10 +171,13 @@ class Response:
         Raises:
             ValueError: it is no web URL.
         """
-        url = urls.join(self._base(), href)
+        url = self._join(self._base(), href)
         if url is None:
             raise ValueError(f"not a web link: {href!r} on {self.url}")
         return url
+
+    def _join(self, base: str, href: str) -> str | None:
+        return urls.join(base, href if href.isascii() or not self.is_html else html.encode_query(href, self.encoding))
 
     def _base(self) -> str:
         return html.base_url(self.document, self.url) if self.is_html else self.url
@@ -185,12 +188,14 @@ class Response:
 
     def _found(self) -> dict[str, None]:
         if self._hrefs is None:
-            self._hrefs = dict.fromkeys(html.hrefs(self.document, self.url, ("a",)) if self.is_html else ())
+            self._hrefs = dict.fromkeys(
+                html.hrefs(self.document, self.url, ("a",), self.encoding) if self.is_html else ()
+            )
         return self._hrefs
 
     def links(self) -> list[Link]:
         """Every ``a area link iframe frame`` that leads to a web URL, in the order of the page."""
-        return html.links(self.document, self.url) if self.is_html else []
+        return html.links(self.document, self.url, self.encoding) if self.is_html else []
 
     def follow(self, target: Any, callback: Handler = None, **options: Any) -> Request:
         """A request for a link of this page, one link deeper.
@@ -246,7 +251,7 @@ class Response:
         urls_found: dict[str, None] = {}
         for target in targets:
             href = target if isinstance(target, str) else html.href_of(target)
-            url = href if href is None or href in absolute else urls.join(base, href)
+            url = href if href is None or href in absolute else self._join(base, href)
             if url is not None:
                 urls_found[url] = None
         return urls_found
