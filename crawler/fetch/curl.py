@@ -66,6 +66,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
     as no byte of an answer has come; whatever the method, as browsers do. A request's body is read into memory first.
 
+    libcurl gives no body where a content coding was applied that it does not know (``Content-Encoding: utf-8``). A
+    request that is safe to repeat is sent again at once then, if its extension ``resend`` does not forbid it. From then
+    on that origin is asked for ``gzip`` and ``deflate`` only and nothing of it decoded: ``headers`` still has the codings.
+
     Parameters:
         connect_timeout: seconds for finding the address, and again for connecting, TLS and proxies included.
         max_headers: bytes of response header lines; libcurl itself takes no more than 307,200, in lines of 102,400.

@@ -45,8 +45,8 @@ class Exchange(httpx.AsyncByteStream):
     Parameters:
         request: what is asked. Its extensions may hold ``timeout`` (httpx's, ``read`` and ``write`` count here) and
             ``on_sent``, a function that is called once when the request begins to go out; and ``resend``: whether
-            libcurl may send it again at once if a kept connection turns out to be closed (default: it may); and
-            ``most``: bytes of body that will be read; after more there is no need to go on.
+            it may be sent again at once if a kept connection turns out to be closed (default: it may); and ``most``:
+            bytes of body that will be read; after more there is no need to go on.
         body: the body to send.
         proxy: who is asked to pass it on.
         buffer: bytes of body that may lie here unread before libcurl is told to pause.

@@ -133,9 +133,11 @@ async def test_where_an_unknown_coding_was_sent_the_known_ones_are_decoded_all_t
     serve: Serve, fetch: Any, case: str
 ) -> None:
     body, codings = CODED[case]
-    server = await serve(answers(*[ok(TEXT, "Content-Encoding: utf-8")] * 2, ok(body, *fields(codings))))
+    server = await serve(answers(ok(TEXT, "Content-Encoding: utf-8"), ok(body, *fields(codings))))
     await fetch(server.url)
-    assert (await fetch(server.url)).body == TEXT
+    response = await fetch(server.url)
+    assert response.body == TEXT
+    assert response.headers.get_list("content-encoding") == [coding.strip() for coding in codings]
 
 
 async def test_an_unknown_coding_on_a_lane_that_has_a_pace_is_met_by_its_next_attempt(serve: Serve, fetch: Any) -> None:
@@ -160,6 +162,16 @@ async def test_the_request_that_is_sent_again_begins_once(serve: Serve, transpor
     downloader = Downloader(transport, Settings(), lambda: 0.0)
     await downloader.fetch(Request(server.url), on_sent=begun.append)
     assert (len(server.heads), len(begun)) == (2, 1)
+
+
+async def test_a_client_of_httpx_gets_what_it_would_get_without_us(serve: Serve, transport: CurlTransport) -> None:
+    coded = ok(gzip.compress(TEXT), "Content-Encoding: gzip")
+    server = await serve(answers(ok(TEXT, "Content-Encoding: utf-8"), coded))
+    async with httpx.AsyncClient(transport=transport) as client:
+        for coding in ("utf-8", "gzip"):
+            response = await client.get(server.url)
+            assert response.content == TEXT
+            assert response.headers["content-encoding"] == coding
 
 
 async def test_only_so_many_origins_are_remembered(
