@@ -68,7 +68,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     libcurl gives no body where a content coding was applied that it does not know (``Content-Encoding: utf-8``). A
     request that is safe to repeat is sent again at once then, if its extension ``resend`` does not forbid it. From then
-    on that origin is asked for ``gzip`` and ``deflate`` only, and nothing of it is decoded: ``headers`` has the codings.
+    on that origin is asked for ``gzip`` and ``deflate`` only, nothing of it decoded: ``headers`` has the codings.
 
     Parameters:
         connect_timeout: seconds for finding the address, and again for connecting, TLS and proxies included.
