@@ -110,8 +110,8 @@ def sized(pieces: list[bytes], size: int) -> bytes:
     return b"".join(units)
 
 
-# Formatting elements that differ and are never closed (<b 1><b 2> ...) are left out: they are opened again in each
-# paragraph, as many of them as the parser nests, so that a page of a few kilobytes is no measure for a longer one.
+# Formatting elements that differ and are never closed (<b 1><b 2> ...) are left out: from a certain size on a page
+# of them is parsed in another way (tests/html/test_tree.py), so that a small one is no measure for a large one.
 UNITS = st.lists(
     PIECE | st.sampled_from([b"<a href=/%d>x</a>", b"<td>", b"<p>", b"<div>", b"</div>", b"<a href='?q=\xe9%d'>"]),
     min_size=1,
