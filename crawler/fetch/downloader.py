@@ -149,7 +149,7 @@ class Downloader:
         """The decoded body, as far as it is allowed."""
         most = self._most(request)
         alarm = min(most, SUSPECT)
-        whole = io.BytesIO()  # unlike a list of pieces it is never there twice
+        whole: io.BytesIO | None = None  # unlike a list of pieces it is never there twice
         size = 0
         decoder = self._decoder(answer)
         try:
@@ -159,7 +159,11 @@ class Downloader:
                         size += len(piece)
                         if size > alarm:
                             alarm = _next_alarm(size, most, decoder or answer.stream, request)
-                        whole.write(piece)
+                        if whole is None:
+                            whole = io.BytesIO(piece)  # no copy
+                            whole.seek(0, io.SEEK_END)
+                        else:
+                            whole.write(piece)
         except zlib.error as error:
             broken = BrokenExchange(f"the body is not {answer.headers['content-encoding']}: {error}", request=request)
             broken.retryable = False
@@ -167,7 +171,7 @@ class Downloader:
         finally:
             with trio.move_on_after(1, shield=True):
                 await answer.aclose()
-        return whole.getvalue()
+        return b"" if whole is None else whole.getvalue()
 
     def _most(self, request: Request) -> int:
         """Bytes that the decoded body may have."""

@@ -6,6 +6,7 @@ be called: they note what came and wake the one task that waits. That task calls
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections import deque
@@ -46,7 +47,8 @@ class Exchange(httpx.AsyncByteStream):
         request: what is asked. Its extensions may hold ``timeout`` (httpx's, ``read`` and ``write`` count here) and
             ``on_sent``, a function that is called once when the request begins to go out; and ``resend``: whether
             it may be sent again at once if a kept connection turns out to be closed (default: it may); and ``most``:
-            bytes of body that will be read; after more there is no need to go on.
+            bytes of decoded body that will be read. If these are 64 MiB or less, it is given whole, or as much of it as
+            proves that it is larger.
         body: the body to send.
         proxy: who is asked to pass it on.
         buffer: bytes of body that may lie here unread before libcurl is told to pause.
@@ -82,8 +84,8 @@ class Exchange(httpx.AsyncByteStream):
         self._on_sent: Callable[[], object] | None = None if again else extensions.get("on_sent")
         self._resend: bool = extensions.get("resend", True)
         self._most: float = extensions.get("most", math.inf)
-        # Paused, libcurl holds what a little may unpack to; where all of it would be kept here anyway, it need not be.
-        self._buffer = self._most + 1 if self._most <= LIBCURL_HOLDS else buffer
+        self._whole: io.BytesIO | None = None  # where the body is gathered that is given whole
+        self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
         self._primary_ip = ""
@@ -93,7 +95,7 @@ class Exchange(httpx.AsyncByteStream):
         self._headed = False  # the headers are complete
         self._chunks: deque[bytes] = deque()  # what has arrived of the body
         self._held = 0  # bytes in them
-        self._came = 0  # bytes of body so far
+        self._came = 0  # bytes of body that were gathered
         self._paused = False
         self._ended = False  # nothing more will come
         self._error: Exception | None = None
@@ -158,19 +160,23 @@ class Exchange(httpx.AsyncByteStream):
     @enable_ki_protection
     def on_body(self, chunk: bytes) -> int | None:
         """WRITEFUNCTION: decoded bytes. If too many lie here unread, libcurl keeps them and stops reading."""
+        if self._whole is not None:
+            self._came += self._whole.write(chunk)
+            return None if self._came <= self._most else WRITEFUNC_ERROR
         if self._held >= self._buffer:
             self._paused = True
             return WRITEFUNC_PAUSE
         self._chunks.append(chunk)
         self._held += len(chunk)
-        self._came += len(chunk)
         self._wake()
-        return None if self._came <= self._most else WRITEFUNC_ERROR
+        return None
 
     def _end_of_block(self) -> None:
         """A blank line: of the answer, of an interim one (RFC 9110 section 15.2), or of a proxy's answer to CONNECT."""
         if self.sent and self._lines and INTERIM.match(self._lines[0]) is None:
             self._headed = True
+            if self._most <= LIBCURL_HOLDS and self.decode:  # paused, libcurl would hold as much, beside what is here
+                self._whole = io.BytesIO()
             self._wake()
         else:
             self._lines.clear()
@@ -264,13 +270,21 @@ class Exchange(httpx.AsyncByteStream):
             if self._error is not None:
                 raise self._error
             if self._ended:
-                raise StopAsyncIteration
+                return self._take_whole()
             await self._wait()
         chunk = self._chunks.popleft()
         self._held -= len(chunk)
         if self._paused and self._held * 2 <= self._buffer:
             self._go_on()
         return chunk
+
+    def _take_whole(self) -> bytes:
+        """All of a body that was gathered, once."""
+        whole = b"" if self._whole is None else self._whole.getvalue()
+        self._whole = None
+        if not whole:
+            raise StopAsyncIteration
+        return whole
 
     def _go_on(self) -> None:
         """Let libcurl read on; it calls `on_body` at once with what it kept, and may find that it cannot decode it."""
@@ -291,6 +305,7 @@ class Exchange(httpx.AsyncByteStream):
         self._drop(self)
         self._chunks.clear()
         self._held = 0
+        self._whole = None
         if not self._ended:
             self.fail(failure(httpx.ReadError, "the response was closed", request=self.request, sent=self.sent))
 
