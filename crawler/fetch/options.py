@@ -24,8 +24,8 @@ PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """What a method and the name of a header field are made of (RFC 9110 section 5.6.2)."""
 LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
-AS_IS: Final = "gzip, deflate"
-"""What is accepted where libcurl is not to decode: what is decoded without it too."""
+AS_IS: Final = b"Accept-Encoding: gzip, deflate"
+"""What is asked for where libcurl is not to decode: what is decoded without it too."""
 UNASKED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl would add on its own, and how to tell it not to."""
 
@@ -86,6 +86,8 @@ class Options:
             url = request.url
             fields, address = request.headers.raw, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
         lines, decode = _header_lines(tuple(fields), len(exchange.body))
+        if decode and not exchange.decode:
+            lines = tuple([AS_IS if line[:16].lower() == b"accept-encoding:" else line for line in lines])
         setopt = curl.setopt
         setopt(pycurl.URL, address)
         setopt(pycurl.HTTPHEADER, lines)
@@ -100,7 +102,7 @@ class Options:
             plain = False
         if not (decode and exchange.decode):
             if not exchange.decode:
-                setopt(pycurl.ACCEPT_ENCODING, AS_IS)
+                setopt(pycurl.ACCEPT_ENCODING, AS_IS.partition(b" ")[2])
             setopt(pycurl.HTTP_CONTENT_DECODING, 0)
             exchange.decode = plain = False
         if exchange.proxy is not None:

@@ -115,6 +115,20 @@ async def test_a_coded_body_is_decoded_whatever_the_coding(serve: Serve, fetch: 
     assert response.headers.get_list("content-encoding") == [coding.strip() for coding in codings]
 
 
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [("br, gzip", b"gzip, deflate"), ("BR;q=1", b"gzip, deflate"), ("identity", b"identity"), ("rot13", b"rot13")],
+)
+async def test_where_an_unknown_coding_was_sent_nothing_is_asked_for_that_only_libcurl_decodes(
+    serve: Serve, fetch: Any, given: str, asked: bytes
+) -> None:
+    server = await serve(answers(ok(TEXT, "Content-Encoding: utf-8")))
+    await fetch(server.url)
+    await fetch(server.url, headers={"accept-encoding": given})
+    lines = [line for line in server.head.split(b"\r\n") if line.lower().startswith(b"accept-encoding:")]
+    assert [line.partition(b": ")[2] for line in lines] == [asked]
+
+
 @pytest.mark.parametrize("case", UNKNOWN)
 async def test_a_body_in_an_unknown_coding_is_handed_on_as_it_came(serve: Serve, fetch: Any, case: str) -> None:
     body, codings = UNKNOWN[case]
