@@ -111,7 +111,7 @@ class BrokenExchange(FetchError):
 
 
 class BodyTooLarge(RequestError):
-    """The decoded body is larger than `max_body` bytes; the rest was not read."""
+    """The decoded body is larger than `max_body` bytes, or a little unpacks to far too much; the rest was not read."""
 
 
 class BadStatus(RequestError):

@@ -23,7 +23,7 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from crawler.fetch.exchange import Exchange
+from crawler.fetch.exchange import Exchange, UnknownCoding
 from crawler.fetch.failures import failure
 from crawler.fetch.lean import Target, target_of
 from crawler.fetch.options import Options, proxy_of
@@ -34,6 +34,8 @@ from crawler.routes import PROXY_PORTS
 __all__ = ["CurlTransport", "TransportStatistics"]
 
 KEPT_CONNECTIONS: Final = 256
+KEPT_ORIGINS: Final = 1024
+SAFE: Final = ("GET", "HEAD", "OPTIONS")
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 
 
@@ -67,6 +69,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
     as no byte of an answer has come; whatever the method, as browsers do. A request's body is read into memory first.
 
+    libcurl gives no body where a content coding was applied that it does not know (``Content-Encoding: utf-8``). A
+    request that is safe to repeat is sent again at once then, if its extension ``resend`` does not forbid it. From then
+    on that origin is asked for ``gzip`` and ``deflate`` only, nothing of it decoded: ``headers`` has the codings.
+
     Parameters:
         connect_timeout: seconds for finding the address, and again for connecting, TLS and proxies included.
         max_headers: bytes of response header lines; libcurl itself takes no more than 307,200, in lines of 102,400.
@@ -99,6 +105,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._poller: Poller
         self._idle: list[Any] = []
         self._transfers: dict[Any, Exchange] = {}  # by handle
+        self._as_is: dict[Target, None] = {}  # who sent a content coding that libcurl does not know
         self._due = math.inf  # when libcurl wants to be called, on trio's clock
         self._acting = False  # inside libcurl
         self._fault: Exception | None = None
@@ -122,6 +129,17 @@ class CurlTransport(httpx.AsyncBaseTransport):
             target = target_of(request)
         except ValueError as error:
             raise failure(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
+        try:
+            return await self._exchange(request, target)
+        except UnknownCoding:
+            if len(self._as_is) >= KEPT_ORIGINS:
+                del self._as_is[next(iter(self._as_is))]
+            self._as_is[target] = None
+            if request.method not in SAFE or not request.extensions.get("resend", True):
+                raise
+        return await self._exchange(request, target, again=True)
+
+    async def _exchange(self, request: httpx.Request, target: Target, *, again: bool = False) -> httpx.Response:
         exchange = Exchange(
             request,
             body=await request.aread(),
@@ -129,6 +147,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
             buffer=self._buffer,
             max_headers=self._max_headers,
             drop=self._drop,
+            as_is=target in self._as_is,
+            again=again,
         )
         try:
             self._start(exchange, await self._addresses(exchange, target))

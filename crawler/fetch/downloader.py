@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
 import trio
 
-from crawler.errors import BodyTooLarge, FetchTimeout, RequestError
+from crawler.errors import BodyTooLarge, BrokenExchange, FetchTimeout, RequestError
+from crawler.fetch.codings import Decoder, codings_of, decoder_of
 from crawler.fetch.cookies import CookieJar
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
@@ -31,6 +34,12 @@ __all__ = ["Downloader"]
 
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """What a transport raises before bytes have gone out."""
+SUSPECT: Final = 8 * 1024 * 1024
+"""Bytes of a decoded body above which its share of what was received is looked at."""
+BOMB: Final = 500
+"""Times its size that a body may unpack to; gzip can do 1032, and pages and tables are below 100."""
+LEFT: Final = 1000
+"""Pieces that may lie between a reader and the end of what it has closed."""
 ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -93,7 +102,7 @@ class Downloader:
             cut: bytes of the body behind which the rest is not read, and none is too large.
 
         Raises:
-            RequestError: there was no answer, or it was too large.
+            RequestError: there was no answer, or it was too large, or a small one unpacks to far too much.
         """
         deadline = self.settings.request_deadline if request.timeout is None else request.timeout
         started = sent_at = trio.current_time()
@@ -138,7 +147,8 @@ class Downloader:
         self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, cut: int | None
     ) -> Response:
         try:
-            wire = self._wire(request, on_sent, proxy, resend=resend)
+            most = self._most(request) if cut is None else cut
+            wire = self._wire(request, on_sent, proxy, resend=resend, most=most)
         except Exception as error:
             raise translate(error, request) from error
         sent = self._is_curl
@@ -174,7 +184,9 @@ class Downloader:
         response.first_byte = head_at
         return response
 
-    def _wire(self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool) -> httpx.Request:
+    def _wire(
+        self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, most: int
+    ) -> httpx.Request:
         """The request as the transport takes it."""
         fields = self._fields(request)
         lines = self._usual_lines if fields is self._usual else _lines(fields)
@@ -187,36 +199,56 @@ class Downloader:
             content = request.body or None
             return httpx.Request(request.method, request.url, headers=lines, content=content, extensions=extensions)
         extensions["on_sent"] = on_sent
+        extensions["most"] = most
         if not resend:
             extensions["resend"] = False
         return LeanRequest(request.method, request.url, lines, request.body, extensions)
 
     async def _read(self, answer: httpx.Response, request: Request, cut: int | None) -> bytes:
         """The decoded body, as far as it is allowed."""
-        most = self.settings.max_body if request.max_body is None else request.max_body
-        chunks: list[bytes] = []
+        most = self._most(request)
+        alarm = min(most, SUSPECT)
+        whole: io.BytesIO | None = None  # unlike a list of pieces it is never there twice
         size = 0
+        decoder = self._decoder(answer)
         try:
-            async with self._body(answer) as body:
-                async for chunk in body:
-                    size += len(chunk)
+            async with self._chunks(answer) as chunks:
+                async for chunk in chunks:
+                    for piece in (chunk,) if decoder is None else decoder.feed(chunk):
+                        size += len(piece)
+                        if size > alarm and cut is None:
+                            alarm = _next_alarm(size, most, decoder or answer.stream, request)
+                        if whole is None:
+                            whole = io.BytesIO(piece)  # no copy
+                            whole.seek(0, io.SEEK_END)
+                        else:
+                            whole.write(piece)
                     if cut is not None and size > cut:
-                        chunks.append(chunk)
                         break
-                    if size > most:
-                        raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
-                    chunks.append(chunk)
+        except zlib.error as error:
+            broken = BrokenExchange(f"the body is not {answer.headers['content-encoding']}: {error}", request=request)
+            broken.retryable = False
+            raise broken from error
         finally:
             with trio.move_on_after(1, shield=True):
                 await answer.aclose()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return b"" if whole is None else whole.getvalue()
 
-    def _body(self, answer: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
-        """The decoded body: what libcurl has decoded as it comes, the rest through httpx."""
-        if self._is_curl and "content-encoding" not in answer.headers:
+    def _most(self, request: Request) -> int:
+        """Bytes that the decoded body may have."""
+        return self.settings.max_body if request.max_body is None else request.max_body
+
+    def _decoder(self, answer: httpx.Response) -> Decoder | None:
+        """What undoes the content codings; libcurl and httpx may have done so."""
+        if answer.is_stream_consumed or "content-encoding" not in answer.headers:
+            return None
+        return decoder_of(codings_of(answer.headers.get_list("content-encoding")))
+
+    def _chunks(self, answer: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
+        """The body as it comes."""
+        if self._is_curl:
             return nullcontext(cast("AsyncIterable[bytes]", answer.stream))
-        # httpx says iterator, and makes a generator, which has to be closed if it is left early
-        return aclosing(cast("AsyncGenerator[bytes, None]", answer.aiter_bytes()))
+        return _by_httpx(answer)
 
     def _fields(self, request: Request) -> list[tuple[str, str]]:
         """The header fields in order: the user's own take the place of ours, an empty one is left out."""
@@ -256,3 +288,34 @@ def _authorization(auth: tuple[str, str] | str) -> str:
 
 def _lines(fields: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+
+
+def _next_alarm(size: int, most: int, source: object, request: Request) -> int:
+    """At which size to look again.
+
+    Raises:
+        BodyTooLarge: it is larger than is allowed, or a little that unpacks to very much.
+    """
+    if size > most:
+        raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
+    received = getattr(source, "received", 0)  # of a transport of somebody else's nobody knows
+    if 0 < received * BOMB < size:
+        words = f"{received} bytes that unpack to more than {size}: nothing but a bomb does that"
+        raise BodyTooLarge(words, request=request)
+    return min(most, size + SUSPECT)
+
+
+@asynccontextmanager
+async def _by_httpx(answer: httpx.Response) -> AsyncGenerator[AsyncIterable[bytes], None]:
+    """The body of another transport. It may be left early, although httpx and httpcore nest generators unclosed."""
+    # httpx says iterator, and makes a generator
+    chunks = answer.aiter_bytes() if answer.is_stream_consumed else answer.aiter_raw()
+    async with aclosing(cast("AsyncGenerator[bytes, None]", chunks)):
+        try:
+            yield chunks
+        except Exception:
+            with trio.move_on_after(1, shield=True), suppress(Exception):
+                await answer.aclose()
+                for _ in range(LEFT):  # behind what was there already, what is closed raises, and that ends them all
+                    await anext(chunks)
+            raise

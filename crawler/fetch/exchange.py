@@ -6,10 +6,12 @@ be called: they note what came and wake the one task that waits. That task calls
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, Self
 
 import httpx
@@ -17,10 +19,11 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from crawler.fetch.failures import curl_failure, failure
+from crawler.fetch.codings import by_libcurl, codings_of
+from crawler.fetch.failures import TOO_LARGE, Bomb, curl_failure, failure
 from crawler.fetch.guard import Guard
 
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "UnknownCoding"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -28,6 +31,14 @@ SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
 WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
 WRITEFUNC_ERROR: Final = -1
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")  # 101 is the last answer in this protocol
+LIBCURL_HOLDS: Final = 64 * 1024 * 1024
+"""Bytes of a body that libcurl keeps at most while it is paused."""
+CODED: Final = b"content-encoding"
+BODILESS: Final = (204, 304)
+
+
+class UnknownCoding(httpx.DecodingError):
+    """libcurl does not know a content coding, and gives no body then; asked not to decode, it does."""
 
 
 class Exchange(httpx.AsyncByteStream):
@@ -36,13 +47,17 @@ class Exchange(httpx.AsyncByteStream):
     Parameters:
         request: what is asked. Its extensions may hold ``timeout`` (httpx's, ``read`` and ``write`` count here) and
             ``on_sent``, a function that is called once when the request begins to go out; and ``resend``: whether
-            libcurl may send it again at once if a kept connection turns out to be closed (default: it may); and
-            ``guard``, which is asked once more when the connection stands, if it is not a proxy's.
+            it may be sent again at once if a kept connection turns out to be closed (default: it may); and ``most``:
+            bytes of decoded body that will be read. If these are 64 MiB or less, it is given whole, or as much of it as
+            proves that it is larger; and ``guard``, which is asked once more when the connection stands, if it is not a
+            proxy's.
         body: the body to send.
         proxy: who is asked to pass it on.
         buffer: bytes of body that may lie here unread before libcurl is told to pause.
         max_headers: bytes of header lines that may come.
         drop: takes this transfer from libcurl if it has it, at any moment.
+        as_is: whether the body is handed on as it comes.
+        again: whether the same request was sent before, so that ``on_sent`` was called.
     """
 
     def __init__(
@@ -54,11 +69,13 @@ class Exchange(httpx.AsyncByteStream):
         buffer: int,
         max_headers: int,
         drop: Callable[[Exchange], None],
+        as_is: bool = False,
+        again: bool = False,
     ) -> None:
         self.request = request
         self.body = body
         self.proxy = proxy
-        self.decode = True  # whether libcurl decodes the body
+        self.decode = not as_is  # whether libcurl decodes the body
         self.curl: Any = None  # libcurl's handle, while it has one
         self.plain = True  # nothing was set in it that the next request would not set anew
         self.blame: str | None = None  # whose fault it is that a proxy did not help
@@ -67,9 +84,11 @@ class Exchange(httpx.AsyncByteStream):
         timeout = extensions.get("timeout")
         self._read_timeout: float | None = timeout.get("read") if timeout else None
         self._write_timeout: float | None = timeout.get("write") if timeout else None
-        self._on_sent: Callable[[], object] | None = extensions.get("on_sent")
+        self._on_sent: Callable[[], object] | None = None if again else extensions.get("on_sent")
         self._resend: bool = extensions.get("resend", True)
         self._guard: Guard | None = extensions.get("guard") if proxy is None else None
+        self._most: float = extensions.get("most", math.inf)
+        self._whole: io.BytesIO | None = None  # where the body is gathered that is given whole
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
@@ -80,6 +99,7 @@ class Exchange(httpx.AsyncByteStream):
         self._headed = False  # the headers are complete
         self._chunks: deque[bytes] = deque()  # what has arrived of the body
         self._held = 0  # bytes in them
+        self._came = 0  # bytes of body that were gathered
         self._paused = False
         self._ended = False  # nothing more will come
         self._error: Exception | None = None
@@ -147,6 +167,9 @@ class Exchange(httpx.AsyncByteStream):
     @enable_ki_protection
     def on_body(self, chunk: bytes) -> int | None:
         """WRITEFUNCTION: decoded bytes. If too many lie here unread, libcurl keeps them and stops reading."""
+        if self._whole is not None:
+            self._came += self._whole.write(chunk)
+            return None if self._came <= self._most else WRITEFUNC_ERROR
         if self._held >= self._buffer:
             self._paused = True
             return WRITEFUNC_PAUSE
@@ -159,6 +182,8 @@ class Exchange(httpx.AsyncByteStream):
         """A blank line: of the answer, of an interim one (RFC 9110 section 15.2), or of a proxy's answer to CONNECT."""
         if self.sent and self._lines and INTERIM.match(self._lines[0]) is None:
             self._headed = True
+            if self._most <= LIBCURL_HOLDS and self.decode:  # paused, libcurl would hold as much, beside what is here
+                self._whole = io.BytesIO()
             self._wake()
         else:
             self._lines.clear()
@@ -168,8 +193,12 @@ class Exchange(httpx.AsyncByteStream):
     def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         """The transfer is over, with libcurl's result."""
         if code == pycurl.E_WRITE_ERROR and self._headed and not self._paused:
-            code = pycurl.E_OK  # bytes after the end of a compressed body, and all of it is here: browsers ignore them
-        if code != pycurl.E_OK:
+            # Bytes after the end of a compressed body, and all of it is here: browsers ignore them. Or we have enough.
+            code = pycurl.E_OK
+        if code == TOO_LARGE and self._headed:
+            words = f"a little that unpacks to more than {LIBCURL_HOLDS} bytes: nothing but a bomb does that"
+            self.fail(failure(Bomb, words, request=self.request, sent=True))
+        elif code != pycurl.E_OK:
             self.fail(
                 curl_failure(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
             )
@@ -201,6 +230,7 @@ class Exchange(httpx.AsyncByteStream):
         """The answer, as soon as its headers are complete.
 
         Raises:
+            UnknownCoding: libcurl will give no body.
             httpx.RequestError: there is none.
         """
         while not self._headed:
@@ -209,6 +239,12 @@ class Exchange(httpx.AsyncByteStream):
             await self._wait()
         version, status, reason = _status_line(self._lines[0])
         fields = _fields(self._lines[1:])
+        names = [name.lower() for name, _ in fields]
+        if CODED in names and self.decode and status not in BODILESS and self.request.method != "HEAD":
+            for name, (_, value) in zip(names, fields, strict=True):
+                if name == CODED and (unknown := _unknown(value)) is not None:
+                    words = f"its content coding {unknown!r} is not known; the next attempt takes the body as it is"
+                    raise failure(UnknownCoding, words, request=self.request, sent=True, retryable=True)
         extensions = {
             "http_version": version,
             "reason_phrase": reason,
@@ -216,8 +252,17 @@ class Exchange(httpx.AsyncByteStream):
             "primary_ip": self._primary_ip,
         }
         return httpx.Response(
-            status, headers=_true_of(fields, self.decode), stream=self, extensions=extensions, request=self.request
+            status,
+            headers=_true_of(names, fields, self.decode),
+            stream=self,
+            extensions=extensions,
+            request=self.request,
         )
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body that have come, before they were decoded; 0 when it is over."""
+        return 0 if self.curl is None else int(self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
 
     def __aiter__(self) -> Self:
         return self
@@ -232,13 +277,21 @@ class Exchange(httpx.AsyncByteStream):
             if self._error is not None:
                 raise self._error
             if self._ended:
-                raise StopAsyncIteration
+                return self._take_whole()
             await self._wait()
         chunk = self._chunks.popleft()
         self._held -= len(chunk)
         if self._paused and self._held * 2 <= self._buffer:
             self._go_on()
         return chunk
+
+    def _take_whole(self) -> bytes:
+        """All of a body that was gathered, once."""
+        whole = b"" if self._whole is None else self._whole.getvalue()
+        self._whole = None
+        if not whole:
+            raise StopAsyncIteration
+        return whole
 
     def _go_on(self) -> None:
         """Let libcurl read on; it calls `on_body` at once with what it kept, and may find that it cannot decode it."""
@@ -259,6 +312,7 @@ class Exchange(httpx.AsyncByteStream):
         self._drop(self)
         self._chunks.clear()
         self._held = 0
+        self._whole = None
         if not self._ended:
             self.fail(failure(httpx.ReadError, "the response was closed", request=self.request, sent=self.sent))
 
@@ -322,12 +376,17 @@ def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def _true_of(fields: list[tuple[bytes, bytes]], decoded: bool) -> list[tuple[bytes, bytes]]:
+@lru_cache(maxsize=256)
+def _unknown(value: bytes) -> str | None:
+    """What keeps libcurl from handing over a body of these content codings."""
+    return next((coding for coding in codings_of([value.decode("latin-1")]) if coding not in by_libcurl()), None)
+
+
+def _true_of(names: list[bytes], fields: list[tuple[bytes, bytes]], decoded: bool) -> list[tuple[bytes, bytes]]:
     """The fields that still describe the body, so that httpx does not decode once more what libcurl has decoded."""
-    names = [name.lower() for name, _ in fields]
     untrue = {b"transfer-encoding"}
-    if decoded and b"content-encoding" in names:
-        untrue |= {b"content-encoding", b"content-length"}
+    if decoded and CODED in names:
+        untrue |= {CODED, b"content-length"}
     if untrue.isdisjoint(names):
         return fields
     return [field for name, field in zip(names, fields, strict=True) if name not in untrue]

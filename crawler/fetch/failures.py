@@ -21,14 +21,27 @@ import httpx
 import pycurl
 import trio
 
-from crawler.errors import BadStatus, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
+from crawler.errors import (
+    BadStatus,
+    BodyTooLarge,
+    BrokenExchange,
+    ConnectFailed,
+    FetchError,
+    FetchTimeout,
+    RequestError,
+)
 from crawler.messages import Request
 
-__all__ = ["curl_failure", "failure", "translate", "was_sent"]
+__all__ = ["TOO_LARGE", "Bomb", "curl_failure", "failure", "translate", "was_sent"]
 
 # Codes that pycurl has no name for (include/curl/curl.h).
 _HTTP2_STREAM, _RECURSIVE_API_CALL, _AUTH_ERROR, _HTTP3, _QUIC_CONNECT_ERROR = 92, 93, 94, 95, 96
-_PROXY, _SSL_CLIENTCERT, _UNRECOVERABLE_POLL, _TOO_LARGE, _ECH_REQUIRED = 97, 98, 99, 100, 101
+_PROXY, _SSL_CLIENTCERT, _UNRECOVERABLE_POLL, TOO_LARGE, _ECH_REQUIRED = 97, 98, 99, 100, 101
+
+
+class Bomb(httpx.DecodingError):
+    """A body that unpacks to far more than it is."""
+
 
 _TLS = (
     pycurl.E_SSL_CONNECT_ERROR,
@@ -77,7 +90,7 @@ _GROUPS: dict[type[httpx.RequestError], tuple[int, ...]] = {
         _HTTP2_STREAM,
         _AUTH_ERROR,
         _HTTP3,
-        _TOO_LARGE,
+        TOO_LARGE,
     ),
     httpx.LocalProtocolError: (
         pycurl.E_FAILED_INIT,
@@ -158,7 +171,7 @@ _FINAL_CODES = frozenset(
         pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
         pycurl.E_SSL_INVALIDCERTSTATUS,
         pycurl.E_BAD_CONTENT_ENCODING,
-        _TOO_LARGE,
+        TOO_LARGE,
     }
 )
 
@@ -183,6 +196,7 @@ _BY_CLASS: dict[type[Exception], type[RequestError]] = {
     httpx.LocalProtocolError: FetchError,
     httpx.UnsupportedProtocol: FetchError,
     httpx.DecodingError: BrokenExchange,
+    Bomb: BodyTooLarge,
     httpx.TooManyRedirects: FetchError,
     httpx.HTTPStatusError: BadStatus,
     httpx.InvalidURL: FetchError,

@@ -12,6 +12,7 @@ import certifi
 import httpx
 import pycurl
 
+from crawler.fetch.codings import by_libcurl
 from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
 from crawler.fetch.lean import LeanRequest
@@ -22,14 +23,10 @@ __all__ = ["Options", "accepted_codings", "proxy_of"]
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """What a method and the name of a header field are made of (RFC 9110 section 5.6.2)."""
 LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
-CODINGS: Final = (
-    (pycurl.VERSION_LIBZ, {b"gzip", b"x-gzip", b"deflate"}),
-    (pycurl.VERSION_BROTLI, {b"br"}),
-    (pycurl.VERSION_ZSTD, {b"zstd"}),
-)
-"""Content codings, by what libcurl was built with."""
 NAMES: Final = ("gzip", "deflate", "br", "zstd")
 """Content codings in the order in which browsers ask for them."""
+AS_IS: Final = b"Accept-Encoding: gzip, deflate"
+"""What is asked for where libcurl is not to decode: what is decoded without it too."""
 UNASKED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl would add on its own, and how to tell it not to."""
 
@@ -92,6 +89,8 @@ class Options:
             url = request.url
             fields, address = request.headers.raw, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
         lines, decode = _header_lines(tuple(fields), len(exchange.body), lean)
+        if decode and not exchange.decode:
+            lines = tuple([AS_IS if line[:16].lower() == b"accept-encoding:" else line for line in lines])
         setopt = curl.setopt
         setopt(pycurl.URL, address)
         setopt(pycurl.HTTPHEADER, lines)
@@ -104,7 +103,9 @@ class Options:
         if request.method != "GET" or exchange.body:
             _set_method(curl, exchange)
             plain = False
-        if not decode:
+        if not (decode and exchange.decode):
+            if not exchange.decode:
+                setopt(pycurl.ACCEPT_ENCODING, AS_IS.partition(b" ")[2])
             setopt(pycurl.HTTP_CONTENT_DECODING, 0)
             exchange.decode = plain = False
         if exchange.proxy is not None:
@@ -194,21 +195,14 @@ def _set_method(curl: Any, exchange: Exchange) -> None:
 
 def _can_decode(accepted: bytes) -> bool:
     """Whether libcurl decodes all that a request says it accepts; else the body is handed on as it comes."""
-    codings = {coding.partition(b";")[0].strip().lower() for coding in accepted.split(b",")}
-    return bool(codings - {b"identity"}) and codings <= _codings()
+    codings = {coding.partition(b";")[0].strip().lower().decode("latin-1") for coding in accepted.split(b",")}
+    codings.discard("identity")
+    return bool(codings) and codings <= by_libcurl()
 
 
 def accepted_codings() -> str:
     """What this libcurl decodes, as ``Accept-Encoding`` has it."""
-    known = _codings()
-    return ", ".join(name for name in NAMES if name.encode() in known)
-
-
-def _codings() -> frozenset[bytes]:
-    """The content codings that this libcurl decodes."""
-    features: int = pycurl.version_info()[4]
-    built_in = [codings for feature, codings in CODINGS if features & feature]
-    return frozenset({b"identity"}).union(*built_in)
+    return ", ".join(name for name in NAMES if name in by_libcurl())
 
 
 def _milliseconds(seconds: float) -> int:

@@ -1,7 +1,8 @@
 """Which encoding a body is in, and its text. Labels and decoders are those of the WHATWG Encoding Standard.
 
 The order is the one of browsers (HTML Standard, "determining the character encoding"): a byte order mark, the charset
-of the HTTP header, a ``<meta>`` in the first 1024 bytes; then UTF-8 when the bytes are valid UTF-8, then a guess.
+of the HTTP header, a ``<meta>`` in the first 1024 bytes of HTML or else an XML declaration; then UTF-8 when the bytes
+are valid UTF-8, then a guess. Of XML the declaration comes first.
 The decoders are turbohtml's: Python's own ``big5``, ``shift_jis`` or ``cp1252`` differ from what browsers do.
 """
 
@@ -13,7 +14,9 @@ from functools import lru_cache
 
 from turbohtml.detect import detect  # importing it also registers the whatwg-* codecs
 
-__all__ = ["canonical_label", "decode", "decode_label"]
+from crawler.html.mime import MimeType, mime_type
+
+__all__ = ["canonical_label", "decode", "decode_label", "encode_query"]
 
 _PRESCAN = 1024
 _DETECT = 8192
@@ -103,8 +106,14 @@ _CONTENT = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _XML = re.compile(rb"""<\?xml[^>]*?encoding[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^">]*+)"|'([^'>]*+)')""")
-_HEADER = re.compile(r"""(?:^|[;,\s])charset\s*+=\s*+["']?+\s*+([^\s"';,]++)""", re.IGNORECASE)
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_NOT_ASCII_TEXT = re.compile(r"[^\x00-\x7f]+")
+_QUERY = re.compile(r"[^#?]*\?([^#]*)")
+_ENCODERS = {
+    "big5": "big5hkscs", "euc-jp": "euc_jp", "euc-kr": "cp949", "ibm866": "cp866", "iso-8859-8-i": "iso-8859-8",
+    "macintosh": "mac_roman", "shift_jis": "cp932", "windows-874": "cp874", "x-mac-cyrillic": "mac_cyrillic",
+}  # fmt: skip
+_IN_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement", "x-user-defined"})
 
 
 def canonical_label(label: str) -> str | None:
@@ -125,7 +134,8 @@ def decode_label(body: bytes, content_type: str | None) -> str:
     The name is the WHATWG Encoding Standard's, in lower case, with ``gb18030`` for GBK. Labels that the standard does
     not know count as missing.
     """
-    return _of_mark(body) or _of_header((content_type or "")[:256]) or _of_markup(body) or _of_content(body)
+    kind = mime_type(content_type or "")
+    return _of_mark(body) or canonical_label(kind.charset) or _of_markup(body, kind) or _of_content(body)
 
 
 def decode(body: bytes, label: str) -> str:
@@ -136,6 +146,29 @@ def decode(body: bytes, label: str) -> str:
     return body.decode(f"whatwg-{canonical_label(label) or 'utf-8'}", "replace").removeprefix("\ufeff")
 
 
+def encode_query(href: str, label: str) -> str:
+    """A link as a page in this encoding means it: what is not ASCII in its query is in the encoding of the page.
+
+    The URL Standard has it so ("percent-encode after encoding"), and paths in UTF-8 all the same. A character that the
+    encoding does not have is written as ``&#233;``.
+    """
+    if label in _IN_UTF_8 or href.isascii() or not (found := _QUERY.match(href)):
+        return href
+    start, end = found.span(1)
+    codec = _ENCODERS.get(label, label)
+    return href[:start] + _NOT_ASCII_TEXT.sub(lambda run: _percent(run[0], codec), found[1]) + href[end:]
+
+
+def _percent(text: str, codec: str) -> str:
+    try:
+        coded = text.encode(codec)
+    except UnicodeEncodeError:
+        if len(text) == 1:
+            return f"%26%23{ord(text)}%3B"
+        return "".join(_percent(character, codec) for character in text)
+    return "".join(chr(byte) if 0x21 <= byte <= 0x7E and byte not in b"\"#'<>" else f"%{byte:02X}" for byte in coded)
+
+
 def _of_mark(body: bytes) -> str | None:
     if body.startswith(b"\xef\xbb\xbf"):
         return "utf-8"
@@ -144,19 +177,27 @@ def _of_mark(body: bytes) -> str | None:
     return "utf-16be" if body.startswith(b"\xfe\xff") else None
 
 
-@lru_cache(maxsize=1024)
-def _of_header(content_type: str) -> str | None:
-    """The charset parameter (RFC 9110 section 8.3), quoted or not, also where a semicolon is missing."""
-    found = _HEADER.search(content_type)
-    return canonical_label(found[1]) if found else None
-
-
-def _of_markup(body: bytes) -> str | None:
-    """What a ``<meta>`` or an XML declaration in the first 1024 bytes says (HTML Standard, "prescan a byte stream")."""
+def _of_markup(body: bytes, kind: MimeType) -> str | None:
+    """What HTML or XML says of itself in its first 1024 bytes."""
     head = body[:_PRESCAN]
+    if kind.is_xml:  # XHTML may be without a declaration, and is read as HTML anyway
+        return _of_declaration(head) or _of_metas(head)
+    return _of_metas(head) or _of_declaration(head) if kind.is_html or not kind.essence else None
+
+
+def _of_metas(head: bytes) -> str | None:
+    """HTML Standard, "prescan a byte stream to determine its encoding"."""
     for markup in _MARKUP.finditer(head):
         meta = markup["meta"]
         if meta is not None and (label := _of_meta(meta)):
+            return label
+    return None
+
+
+def _of_declaration(head: bytes) -> str | None:
+    """An XML declaration, which shows UTF-16 by its first bytes (XML 1.0, appendix F.1)."""
+    for label in ("utf-16le", "utf-16be"):
+        if head.startswith("<?x".encode(label)):
             return label
     xml = _XML.match(head)
     return _written_in_ascii(xml[1] or xml[2] or b"") if xml else None
@@ -185,7 +226,12 @@ def _written_in_ascii(label: bytes) -> str | None:
 
 
 def _of_content(body: bytes) -> str:
-    """UTF-8 when it is that, perhaps cut in its last character; else a guess over 8 kB from the first odd byte on."""
+    """UTF-8 when it is that, perhaps cut in its last character; else a guess over 8 kB from the first odd byte on.
+
+    UTF-16 without a mark shows by its zeros, since markup is ASCII.
+    """
+    if b"\0" in body[:_PRESCAN] and (wide := _of_zeros(body[:_PRESCAN])):
+        return wide
     if body.isascii() or not (first := _NOT_ASCII.search(body)):
         return "utf-8"
     try:
@@ -196,3 +242,12 @@ def _of_content(body: bytes) -> str:
         return "utf-8"
     start = max(0, first.start() - 1)
     return canonical_label(detect(body[start : start + _DETECT]).encoding or "") or "windows-1252"
+
+
+def _of_zeros(head: bytes) -> str | None:
+    """UTF-16, if of most pairs of bytes the same one is zero, and the other hardly ever."""
+    pairs = len(head) // 2
+    first, second = head[0::2].count(0), head[1::2].count(0)
+    if min(first, second) * 20 > pairs or max(first, second) * 2 < pairs:
+        return None
+    return "utf-16be" if first > second else "utf-16le"

@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 from turbohtml import Document, Element, Namespace
 
+from crawler.html.encoding import encode_query
 from crawler.html.selector import Selector, encodable
 from crawler.urls import join, join_all
 
@@ -63,29 +64,32 @@ def base_url(document: Document, url: str) -> str:
     return url
 
 
-def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area")) -> list[str]:
+def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area"), encoding: str = "utf-8") -> list[str]:
     """The absolute URLs that a page links to: canonical, without fragment, web URLs only, each once, in document order.
 
     Parameters:
         document: the parsed page.
         url: its canonical URL.
         tags: the elements that count: of ``a area link`` the ``href``, of any other the ``src``.
+        encoding: that of the page, by its WHATWG name.
     """
     # Most of the many links of a page lead to a few places: drop fragments and repeats before anything is joined.
     raw = {href.partition("#")[0]: None for href in _addresses(document, tags)}
     base = base_url(document, url)
-    return list(dict.fromkeys([target for target in join_all(base, raw) if target is not None]))
+    meant = raw if encoding == "utf-8" else [encode_query(href, encoding) for href in raw]
+    return list(dict.fromkeys([target for target in join_all(base, meant) if target is not None]))
 
 
-def links(document: Document, url: str) -> list[Link]:
+def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
     """Every ``a area link iframe frame`` of a page that leads to a web URL, in document order, repeats included.
 
     Parameters:
         document: the parsed page.
         url: its canonical URL.
+        encoding: that of the page, by its WHATWG name.
     """
     found = [(href, element) for element in _elements(document, _LINKS) if (href := _address(element)) is not None]
-    targets = join_all(base_url(document, url), [href for href, _ in found])
+    targets = join_all(base_url(document, url), [encode_query(href, encoding) for href, _ in found])
     return [
         Link(target, element.tag, encodable(href.partition("#")[2].rstrip("\t\n\f\r ")), element)
         for target, (href, element) in zip(targets, found, strict=True)

@@ -21,6 +21,7 @@ from turbohtml import Document, Element, Node, XPath
 
 from crawler.html.css import select
 from crawler.html.encoding import decode
+from crawler.html.tree import LARGE, tree
 
 __all__ = ["Selector", "SelectorList", "encodable", "parse"]
 
@@ -40,14 +41,9 @@ def parse(body: bytes, label: str) -> Document:
 
     What is in ``<noscript>`` is parsed as HTML, as without scripts, and so is what is in a declarative shadow root.
     """
-    if label == "utf-8":  # what nearly all pages are in: decoded on the way, as `decode` does it
-        return _parse(body, label)
-    return _parse(decode(body, label))
-
-
-def _parse(markup: str | bytes, label: str | None = None) -> Document:
-    # Positions of nodes in the source would cost more than the parse, and nobody asks for them.
-    return turbohtml.parse(markup, encoding=label, positions=False, allow_declarative_shadow_roots=False)
+    if label == "utf-8" and len(body) <= LARGE:  # what most pages are: decoded on the way, as `decode` does it
+        return turbohtml.parse(body, encoding=label, positions=False, allow_declarative_shadow_roots=False)
+    return tree(decode(body, label))
 
 
 class Selector:
@@ -67,7 +63,7 @@ class Selector:
         if (text is None) == (root is _NOTHING):
             raise TypeError("a Selector takes either a text or a root")
         if text is not None:
-            root = _parse(text)
+            root = tree(text)
         self.root = (root.root or root) if isinstance(root, Document) else root
 
     def css(self, query: str) -> SelectorList:
@@ -176,7 +172,7 @@ class Selector:
 
     def _node(self) -> Node | None:
         if isinstance(self.root, str):
-            return _parse(self.root).root
+            return tree(self.root).root
         return self.root if isinstance(self.root, Node) else None
 
     def _json(self) -> Any:

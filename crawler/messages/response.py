@@ -102,7 +102,7 @@ class Response:
 
     @property
     def encoding(self) -> str:
-        """The encoding of the body: byte order mark > header > meta > detection, by its WHATWG label."""
+        """The encoding of the body by its WHATWG name: byte order mark > header > meta, XML declaration > detection."""
         if self._encoding is None:
             self._encoding = html.decode_label(self.body, self.headers.get("content-type"))
         return self._encoding
@@ -116,17 +116,18 @@ class Response:
 
     @property
     def is_html(self) -> bool:
-        """Whether the body is HTML: by its ``Content-Type``, without one by how it begins."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind:
-            return kind in ("text/html", "application/xhtml+xml")
-        return self.body[:512].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+        """Whether the body is HTML: by its ``Content-Type``, without a valid one by how it begins, as browsers do.
+
+        Only of HTML are there links; they are not looked for in anything else.
+        """
+        return html.is_html(self.headers.get("content-type", ""), self.body)
 
     @property
     def document(self) -> Any:
-        """The parsed tree (turbohtml)."""
+        """The parsed tree (turbohtml). XML is read by the rules of HTML; what is no text has an empty tree."""
         if self._document is None:
-            self._document = html.parse(self.body, self.encoding)
+            body = b"" if not self.is_html and html.is_binary(self.body) else self.body
+            self._document = html.parse(body, self.encoding)
         return self._document
 
     @property
@@ -192,10 +193,13 @@ class Response:
         Raises:
             ValueError: it is no web URL.
         """
-        url = urls.join(self._base(), href)
+        url = self._join(self._base(), href)
         if url is None:
             raise ValueError(f"not a web link: {href!r} on {self.url}")
         return url
+
+    def _join(self, base: str, href: str) -> str | None:
+        return urls.join(base, href if href.isascii() or not self.is_html else html.encode_query(href, self.encoding))
 
     def _base(self) -> str:
         return html.base_url(self.document, self.url) if self.is_html else self.url
@@ -206,12 +210,14 @@ class Response:
 
     def _found(self) -> dict[str, None]:
         if self._hrefs is None:
-            self._hrefs = dict.fromkeys(html.hrefs(self.document, self.url, ("a",)) if self.is_html else ())
+            self._hrefs = dict.fromkeys(
+                html.hrefs(self.document, self.url, ("a",), self.encoding) if self.is_html else ()
+            )
         return self._hrefs
 
     def links(self) -> list[Link]:
         """Every ``a area link iframe frame`` that leads to a web URL, in the order of the page."""
-        return html.links(self.document, self.url) if self.is_html else []
+        return html.links(self.document, self.url, self.encoding) if self.is_html else []
 
     def media(self) -> list[str]:
         """The absolute URL of every picture, sound and film of the page, each once, in the order of the page.
@@ -363,7 +369,7 @@ class Response:
         urls_found: dict[str, None] = {}
         for target in targets:
             href = target if isinstance(target, str) else html.href_of(target)
-            url = href if href is None or href in absolute else urls.join(base, href)
+            url = href if href is None or href in absolute else self._join(base, href)
             if url is not None:
                 urls_found[url] = None
         return urls_found

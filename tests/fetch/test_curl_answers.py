@@ -140,7 +140,6 @@ BROKEN = {
         b"ok",
     ),
     "no chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", httpx.ReadError, b""),
-    "a coding that nobody asked for": (ok(b"ok", "Content-Encoding: rot13"), httpx.DecodingError, b""),
     "gzip that is none": (ok(b"plain text", "Content-Encoding: gzip"), httpx.DecodingError, b""),
 }
 

@@ -1,0 +1,114 @@
+"""Content codings (RFC 9110 section 8.4) where libcurl does not undo them: of other transports, and of what it refuses.
+
+The rule is the one of browsers (Fetch Standard, "handle content codings"): with a coding that is not known the bytes
+are handed on as they came; a known one that cannot be undone is an error. What comes after the end of a coded body is
+ignored, and of one that ends too early there is what came.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+import pycurl
+
+__all__ = ["Decoder", "by_libcurl", "codings_of", "decoder_of"]
+
+PIECE: Final = 65_536
+"""Bytes that are unpacked at once, at most."""
+MOST: Final = 5
+"""Codings on top of each other; libcurl takes no more either."""
+NOTHING: Final = frozenset({"identity", "none"})
+BUILT_IN: Final = (
+    (pycurl.VERSION_LIBZ, {"gzip", "x-gzip", "deflate"}),
+    (pycurl.VERSION_BROTLI, {"br"}),
+    (pycurl.VERSION_ZSTD, {"zstd"}),
+)
+"""Content codings, by what libcurl was built with."""
+
+
+def codings_of(fields: Iterable[str]) -> list[str]:
+    """The codings that the fields ``Content-Encoding`` name, in the order in which they were applied, in lower case."""
+    names = [name.strip(" \t").lower() for field in fields for name in field.split(",")]
+    return [name for name in names if name and name not in NOTHING]
+
+
+@lru_cache(maxsize=1)
+def by_libcurl() -> frozenset[str]:
+    """The content codings that this libcurl undoes."""
+    features: int = pycurl.version_info()[4]
+    return frozenset().union(*(codings for feature, codings in BUILT_IN if features & feature))
+
+
+def decoder_of(codings: list[str]) -> Decoder | None:
+    """What undoes these codings; `None`: there is nothing to undo, or a coding is among them that is not known here."""
+    stages: list[_Inflate] = []
+    for coding in reversed(codings):
+        if coding in ("gzip", "x-gzip"):
+            stages.append(_Inflate(zlib.MAX_WBITS | 16))
+        elif coding == "deflate":
+            stages.append(_Inflate(0))
+        else:
+            return None
+    return Decoder(stages) if 0 < len(stages) <= MOST else None
+
+
+class Decoder:
+    """Undoes content codings, piece by piece: however much a body unpacks to, no more of it is held than is asked for.
+
+    Parameters:
+        stages: the decoders, outermost coding first.
+    """
+
+    def __init__(self, stages: list[_Inflate]) -> None:
+        self.received = 0
+        """Bytes that were fed to it."""
+        self._stages = stages
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """What the next bytes of the body mean, in pieces of at most 64 KiB.
+
+        Raises:
+            zlib.error: they mean nothing.
+        """
+        self.received += len(chunk)
+        pieces: Iterator[bytes] = iter((chunk,))
+        for stage in self._stages:
+            pieces = stage.all_of(pieces)
+        return pieces
+
+
+class _Inflate:
+    """gzip, or what is called deflate: in the format of zlib, as the standard has it, or without, as some send it."""
+
+    def __init__(self, window: int) -> None:
+        self._inflater = zlib.decompressobj(window) if window else None
+        self._start = b""  # of deflate: what does not say yet which of the two it is
+
+    def all_of(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """What these pieces mean."""
+        for piece in pieces:
+            yield from self._one(piece)
+            if self._inflater is not None and self._inflater.eof:
+                return
+
+    def _one(self, piece: bytes) -> Iterator[bytes]:
+        if self._inflater is None:
+            self._start += piece
+            if len(self._start) < 2:
+                return
+            piece = self._start
+            self._inflater = zlib.decompressobj(zlib.MAX_WBITS if _has_zlib_header(piece) else -zlib.MAX_WBITS)
+        inflater = self._inflater
+        while piece and not inflater.eof:
+            unpacked = inflater.decompress(piece, PIECE)
+            piece = inflater.unconsumed_tail
+            if unpacked:
+                yield unpacked
+
+
+def _has_zlib_header(start: bytes) -> bool:
+    """RFC 1950 section 2.2."""
+    return start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0

@@ -1,0 +1,60 @@
+"""Large pages: parsed in steps to the same tree, and to one of a size that fits theirs, whatever they are made of."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler import Response, html
+from crawler.html import tree as room
+from crawler.html.tree import LARGE, tree
+
+PIECES = st.sampled_from([
+    "<a href=x>", "<p>", "<b>", "<b\t1>", "</b>", "<table>", "<td>", "</table>", "<script>", "</script>",
+    "<style>", "</style>", "<!--", "-->", "<![CDATA[", "]]>", "&amp;", "&amp", "&#x41;", "&not", "&notin;", "\r",
+    "\n", "\r\n", "\0", "\ud800", "<svg>", "</svg>", "<math>", "<template>", "<template\tshadowrootmode=open>",
+    "<template SHADOWRootmode=open>", "</template>", "<select>", "<option>", "<title>", "</title>", "<textarea>",
+    "</textarea>", "<plaintext>", "<noscript>", "é", "😀", "<!doctype html>", "<", ">", "=", "'", '"', " ",
+    "<frameset>", "<body a=b>", "<pre>", "<input/>", "</a>", "<font color=red>", "<nobr>",
+])  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=40).map("".join), st.integers(1, 12))
+def test_the_tree_is_the_same_however_the_page_is_cut(text: str, step: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        whole = tree(text).html
+        patch.setattr(room, "LARGE", 0)
+        patch.setattr(room, "STEP", step)
+        assert tree(text).html == whole
+
+
+GROWING = {
+    "paragraphs": "<b {n}><p>",
+    "other formatting": "<FONT x={n}><p><i\n{n}><p><tt/{n}><p>",
+    "a table": "<table><b {n}>x",
+    "a quoted bracket": "<b x='>' y={n}><p>",
+}
+
+
+@pytest.mark.parametrize("case", GROWING)
+def test_a_page_that_grows_has_a_tree_of_a_size_that_fits_its_own(case: str) -> None:
+    text = "".join(GROWING[case].format(n=n) for n in range(20_000)) + "<p title=t><a href=/end class=c>the end</a>"
+    document = tree(text)
+    assert len(document.select("*")) < 200 * 20_000
+    link = html.Selector(root=document).css("a")[-1]
+    assert (link.attrib, link.css("::text").get()) == ({"href": "/end", "class": "c"}, "the end")
+    response = Response("https://a.test/", 200, {"Content-Type": "text/html"}, text)
+    assert response.hrefs() == ["https://a.test/end"]
+
+
+def test_a_large_page_that_does_not_grow_keeps_its_attributes() -> None:
+    text = "".join(f"<p><b class=x{n}>{n}</b><code id=y{n}>{n}</code>" for n in range(20_000))
+    assert len(text) > LARGE
+    selector = html.Selector(text)
+    assert selector.css("b.x19999::text, code#y19999::text").getall() == ["19999", "19999"]
+
+
+def test_a_shadow_root_of_a_large_page_can_be_searched() -> None:
+    text = "<x-a><template ShadowRootMode=open><a href=/in>in</a></template></x-a>" + "x" * LARGE
+    assert html.hrefs(html.parse(text.encode(), "utf-8"), "https://a.test/") == ["https://a.test/in"]
