@@ -39,9 +39,14 @@ if _typing.TYPE_CHECKING:
     from crawler.fetch.client import Client, client
     from crawler.fetch.governed import GovernedTransport
     from crawler.fetch.quotas import QuotaTimeout
+    from crawler.spiders.api import ApiSpider
+    from crawler.spiders.crawl import CrawlSpider
+    from crawler.spiders.feed import FeedSpider
+    from crawler.spiders.rules import Rule
 
 __all__ = [
     "Answers",
+    "ApiSpider",
     "BadStatus",
     "BodyTooLarge",
     "BrokenExchange",
@@ -50,9 +55,11 @@ __all__ = [
     "ConnectFailed",
     "Crawl",
     "CrawlFailed",
+    "CrawlSpider",
     "CrawlerError",
     "Drop",
     "Failure",
+    "FeedSpider",
     "FetchError",
     "FetchTimeout",
     "GovernedTransport",
@@ -79,6 +86,7 @@ __all__ = [
     "Retry",
     "RetryPolicy",
     "Row",
+    "Rule",
     "Selector",
     "SelectorList",
     "Settings",
@@ -94,18 +102,22 @@ __all__ = [
     "stream",
 ]
 
-_CLIENT: _typing.Final = {
-    "Answers": "answers",
-    "Client": "client",
-    "GovernedTransport": "governed",
-    "QuotaTimeout": "quotas",
-    "client": "client",
+_LAZY: _typing.Final = {
+    "Answers": "crawler.fetch.answers",
+    "ApiSpider": "crawler.spiders.api",
+    "Client": "crawler.fetch.client",
+    "CrawlSpider": "crawler.spiders.crawl",
+    "FeedSpider": "crawler.spiders.feed",
+    "GovernedTransport": "crawler.fetch.governed",
+    "QuotaTimeout": "crawler.fetch.quotas",
+    "Rule": "crawler.spiders.rules",
+    "client": "crawler.fetch.client",
 }
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """The client for people with an API and no crawl is imported when it is asked for."""
-    if name not in _CLIENT:
+    """What many crawls do without is imported when it is asked for."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(_importlib.import_module(f"crawler.fetch.{_CLIENT[name]}"), name)
+    found = globals()[name] = getattr(_importlib.import_module(_LAZY[name]), name)
     return found
