@@ -20,7 +20,7 @@ from crawler.html.dotted import keys_of, place
 from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import auth_pair, fields_of, query_of
 from crawler.spiders.paging import PARAMETERS, Paging, Position, Seen, way_of, with_query
-from crawler.spiders.produced import by_one, check_types
+from crawler.spiders.produced import by_one, check_start, check_types
 from crawler.spiders.spider import Spider
 
 __all__ = ["ApiSpider"]
@@ -102,14 +102,19 @@ class ApiSpider(Spider):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
+        check_types(self, ApiSpider)
         if self.url:
             self.start_urls = [self.url]
+        if self.start_urls:
+            check_start(self)
         self._made_plan()
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Looks at the arguments once more: a subclass may have set them since."""
         _ = self._plan
+        if type(self).start is ApiSpider.start:
+            check_start(self)
         yield
 
     def start(self) -> Iterator[Request]:
@@ -229,7 +234,6 @@ class ApiSpider(Spider):
     def _made_plan(self) -> _Plan:
         check_types(self, ApiSpider)
         name = f"{type(self).__name__}: argument"
-        starts = [_web_url(url, name) for url in self.start_urls]
         try:
             kind, path = way_of(self.next or ("graphql" if self.query else "link"))
         except ValueError as error:
@@ -255,7 +259,7 @@ class ApiSpider(Spider):
             _place(self.items, f"{name} items"),
             self.param or PARAMETERS.get(kind, ""),
             *self._credentials(name),
-            frozenset(map(urls.origin, starts)),
+            frozenset(urls.origin(urls.normal(url)) for url in self.start_urls),
         )
 
     def _check(self, kind: str, name: str) -> None:
@@ -316,13 +320,6 @@ def _place(path: str, where: str) -> Any:
         return place(path)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
-
-
-def _web_url(url: Any, name: str) -> str:
-    try:
-        return urls.normal(str(url))
-    except ValueError as error:
-        raise ConfigError(f"{name} url: {error}") from None
 
 
 def _holds(body: dict[str, Any], path: str) -> bool:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
-from crawler import html, urls
+from crawler import html
 from crawler.errors import ConfigError
+from crawler.hooks.plugin import Crawl
 from crawler.html import records
+from crawler.html.dotted import keys_of
 from crawler.messages import Produced, Response
 from crawler.settings import Settings
-from crawler.spiders.produced import check_types, is_async, several
+from crawler.spiders.produced import check_start, check_types, is_async, several
 from crawler.spiders.spider import Spider
 
 __all__ = ["FeedSpider"]
@@ -66,9 +69,20 @@ class FeedSpider(Spider):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
+        check_types(self, FeedSpider)
         if self.url:
-            self.start_urls = [_web_url(self, self.url)]
+            self.start_urls = [self.url]
+        if self.start_urls:
+            check_start(self)
         self.check()
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Looks at the arguments once more: a subclass may have set them since."""
+        self.check()
+        if type(self).start is Spider.start:
+            check_start(self)
+        yield
 
     def check(self) -> None:
         """Whether the arguments fit.
@@ -88,6 +102,8 @@ class FeedSpider(Spider):
             raise ConfigError(f"{name}: argument encoding: no encoding of the web is called {self.encoding!r}")
         if self.max_unpacked < 1:
             raise ConfigError(f"{name}: argument max_unpacked: at least 1, not {self.max_unpacked}")
+        if keys_of(self.items) is None:
+            raise ConfigError(f"{name}: argument items: not a dotted path: {self.items!r}")
         try:
             records.qualified(self.itertag, self.namespaces)
         except ValueError as error:
@@ -158,7 +174,7 @@ class FeedSpider(Spider):
         elif kind == "jsonl":
             yield from records.line_records(texts)
         else:
-            yield from records.array_records("".join(texts), self.items.split(".") if self.items else ())
+            yield from records.array_records("".join(texts), keys_of(self.items) or ())
         if source.wrong:
             yield records.Broken(source.wrong)
 
@@ -167,15 +183,3 @@ def _separator(response: Response) -> str:
     """What the media type or the name of a table says of its fields."""
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return "\t" if media == "text/tab-separated-values" else ""
-
-
-def _web_url(spider: Spider, url: object) -> str:
-    """A URL that was given as an argument.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    try:
-        return urls.normal(url) if isinstance(url, str) else urls.normal(repr(url))
-    except ValueError as error:
-        raise ConfigError(f"{type(spider).__name__}: argument url: {error}") from None

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from crawler import urls
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.messages import Produced, Request, Retry
 from crawler.settings import did_you_mean, plain
 from crawler.spiders.spider import Spider
 
-__all__ = ["by_one", "check_types", "is_async", "method_name", "several"]
+__all__ = ["by_one", "check_start", "check_types", "is_async", "method_name", "several"]
 
 
 def several(produced: Any) -> Iterable[Any]:
@@ -59,11 +60,32 @@ def check_types(spider: Spider, kind: type[Spider]) -> None:
         ConfigError: one is not.
     """
     for name, declared in kind.declared_arguments().items():
-        value = getattr(spider, name)
+        value, annotation = getattr(spider, name), declared.annotation
+        where = f"{type(spider).__name__}: argument {name}"
+        if get_origin(annotation) is Literal and value not in get_args(annotation):
+            choices = " or ".join(get_args(annotation))
+            raise ConfigError(f"{where}: {choices}, not {value!r}{did_you_mean(str(value), get_args(annotation))}")
         try:
-            msgspec.convert(value, declared.annotation)
+            msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"{type(spider).__name__}: argument {name}: {plain(error)}: {value!r}") from None
+            wanted = plain(error).partition(", got")[0]
+            raise ConfigError(f"{where}: {wanted}, not {value!r}") from None
+
+
+def check_start(spider: Spider) -> None:
+    """Refuses start URLs that are none, and a spider that has none to begin with.
+
+    Raises:
+        ConfigError: so it is.
+    """
+    where = f"{type(spider).__name__}: "
+    if not spider.start_urls:
+        raise ConfigError(f"{where}it needs the argument url, or start_urls, to begin with")
+    for url in spider.start_urls:
+        try:
+            urls.normal(url)
+        except ValueError as error:
+            raise ConfigError(f"{where}argument url: {error}") from None
 
 
 def method_name(spider: Spider, handler: Any, where: str) -> str | None:

@@ -13,6 +13,8 @@ __all__ = ["Unpacked", "label_of", "texts"]
 
 PIECE: Final = 64 * 1024
 """Bytes that are looked at together."""
+HEAD: Final = 4096
+"""Bytes of packed data that its format and encoding are told by."""
 GZIP: Final = b"\x1f\x8b\x08"
 """How gzip data begins (RFC 1952 section 2.3)."""
 WITH_STATE: Final = frozenset({"big5", "euc-jp", "euc-kr", "gb18030", "iso-2022-jp", "shift_jis", "replacement"})
@@ -33,7 +35,7 @@ class Unpacked:
         self.packed = body.startswith(GZIP)
         self.wrong = ""
         """Known at the end: why not all of it could be unpacked."""
-        self._body = memoryview(body)
+        self._whole, self._body = body, memoryview(body)
         self._most = most
 
     def __iter__(self) -> Iterator[bytes]:
@@ -49,8 +51,15 @@ class Unpacked:
             yield piece
 
     def head(self) -> bytes:
-        """Its first piece; of what is not packed, all."""
-        return next(iter(Unpacked(bytes(self._body), self._most)), b"") if self.packed else bytes(self._body)
+        """How it begins; of what is not packed, all."""
+        if not self.packed:
+            return self._whole
+        begins = b""
+        for piece in self._gunzipped():
+            begins += piece
+            if len(begins) >= HEAD:
+                break
+        return begins
 
     def _gunzipped(self) -> Iterator[bytes]:
         member, at, given = zlib.decompressobj(31), 0, b""

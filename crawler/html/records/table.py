@@ -11,8 +11,8 @@ from crawler.html.records.broken import Broken
 
 __all__ = ["table_records"]
 
-LINE: Final = re.compile(r"[^\r\n]*+(?:\r\n|\r(?!\Z)|\n)")
-"""A line with its end; a return that stands last may belong to a line feed that is to come."""
+END: Final = re.compile(r"\r\n|\r(?!\Z)|\n")
+"""The end of a line; a return that stands last may belong to a line feed that is to come."""
 SEPARATORS: Final = ",;\t|"
 
 
@@ -67,11 +67,11 @@ def _lines(pieces: Iterable[str]) -> Iterator[str]:
             held.append(piece)
             continue
         text = "".join([*held, piece])
-        end = 0
-        for line in LINE.finditer(text):
-            end = line.end()
-            yield line[0]
-        held = [text[end:]]
+        start = 0
+        for found in END.finditer(text):
+            yield text[start : found.end()]
+            start = found.end()
+        held = [text[start:]]
     if rest := "".join(held):
         yield rest
 
