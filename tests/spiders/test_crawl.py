@@ -140,7 +140,8 @@ async def test_a_job_goes_on_with_the_rules(autojump_clock, tmp_path):
 PAGE = """
 <nav class=menu><a href=/menu/1>One</a> <a href=/menu/2 rel='nofollow noopener'>Two</a></nav>
 <div id=main><p><a href=/item/1>First item</a><a href=/item/1#part>again</a></p><a href=/item/2>Second</a>
-<map><area href=/area/1></map><img src=/img/1.png><a data-to=/data/1>data</a><a>none</a><a href=mailto:x@y.z>mail</a></div>
+<map><area href=/area/1></map><img src=/img/1.png><a data-to=/data/1>data</a><a>none</a>
+<a href=mailto:x@y.z>mail</a></div>
 <a class=next href=https://sub.other.test/item/3>Next  page</a><template><a href=/inert>x</a></template>
 """
 ALL = ["/menu/1", "/menu/2", "/item/1", "/item/2", "https://sub.other.test/item/3", "/area/1"]
