@@ -14,7 +14,7 @@ from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
 from crawler.html import records
 from crawler.html.dotted import keys_of
-from crawler.messages import Produced, Response
+from crawler.messages import Produced, Request, Response
 from crawler.settings import Settings
 from crawler.spiders.produced import check_start, check_types, is_async, several
 from crawler.spiders.spider import Spider
@@ -80,9 +80,13 @@ class FeedSpider(Spider):
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Looks at the arguments once more: a subclass may have set them since."""
         self.check()
-        if type(self).start is Spider.start:
+        if type(self).start is FeedSpider.start:
             check_start(self)
         yield
+
+    def start(self) -> Iterator[Request]:
+        """The files."""
+        return self._start_requests()
 
     def check(self) -> None:
         """Whether the arguments fit.
