@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from turbohtml import Document, Element
 
-from crawler.html.links import Link, base_url
+from crawler.html.links import Link, _elements, base_url, href_of
 from crawler.html.selector import Selector, encodable
 from crawler.urls import join_all
 
@@ -34,11 +34,14 @@ def pick(
     Raises:
         ValueError: a selector cannot be read.
     """
+    elements: Iterable[Element] = _elements(document, tags)
+    if css or xpath:
+        elements = _inside(elements, _regions(Selector(root=document), css, xpath))
     found = [
         (encodable(href), element)
-        for element in _elements(document, tags, css, xpath)
+        for element in elements
         for attribute in attributes
-        if (href := element.attr(attribute))
+        if (href := _written(element, attribute)) is not None
     ]
     targets = join_all(base_url(document, url), [href for href, _ in found])
     return [
@@ -48,20 +51,30 @@ def pick(
     ]
 
 
-def _elements(document: Document, tags: Sequence[str], css: Sequence[str], xpath: Sequence[str]) -> Iterator[Element]:
-    selector = ",".join(f"{tag}:not(template:not([shadowrootmode]) *)" for tag in tags)
-    if not css and not xpath:
-        yield from document.select(selector)
-        return
-    seen: set[Element] = set()
-    for region in _regions(Selector(root=document), css, xpath):
-        inside = region.select(selector)
-        for element in [region, *inside] if region.tag in tags else inside:
-            if element not in seen:
-                seen.add(element)
-                yield element
+def _written(element: Element, attribute: str) -> str | None:
+    href = element.attr(attribute)
+    if href is None and attribute == "href" and element.tag == "a":
+        return href_of(element)  # inside of a drawing it may stand elsewhere
+    return href
 
 
-def _regions(root: Selector, css: Sequence[str], xpath: Sequence[str]) -> Iterable[Element]:
+def _regions(root: Selector, css: Sequence[str], xpath: Sequence[str]) -> set[Element]:
     found = [root.css(query) for query in css] + [root.xpath(query) for query in xpath]
-    return (one.root for several in found for one in several if isinstance(one.root, Element))
+    return {one.root for several in found for one in several if isinstance(one.root, Element)}
+
+
+def _inside(elements: Iterable[Element], regions: set[Element]) -> list[Element]:
+    """The elements that are regions, or have one above them. Each ancestor is looked at once."""
+    verdicts: dict[Element, bool] = dict.fromkeys(regions, True)
+    found = []
+    for element in elements:
+        way: list[Element] = []
+        above: object = element
+        while isinstance(above, Element) and above not in verdicts:
+            way.append(above)
+            above = above.parent
+        verdict = isinstance(above, Element) and verdicts[above]
+        verdicts.update(dict.fromkeys(way, verdict))
+        if verdict:
+            found.append(element)
+    return found

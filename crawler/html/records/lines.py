@@ -13,10 +13,13 @@ from crawler.html.records.broken import Broken
 
 __all__ = ["array_records", "line_records"]
 
+DECODER: Final = json.JSONDecoder()
 SPACE: Final = re.compile(r"[ \t\r\n]*+")
 TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{},"]', re.DOTALL)
 """What decides where a value of JSON ends: a string, a bracket, a comma; a quotation mark alone opens a string that is
 never closed."""
+PATIENCE: Final = 100
+"""Errors after which elements are delimited before they are decoded."""
 WRONG: Final = (ValueError, RecursionError)
 """What a decoder raises: also for numbers of thousands of digits, and values nested too deeply."""
 
@@ -61,22 +64,35 @@ def array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
     at = _array_at(text, path)
     if text.startswith("]", _gap(text, at + 1)):
         return
-    decode = json.JSONDecoder().raw_decode
-    number, comma = 0, True
+    number = errors = 0
+    comma = True
     while comma:
         number += 1
         start = _gap(text, at + 1)
         try:
-            record, end = decode(text, start)
-            at = _gap(text, end)
-            if text[at : at + 1] not in ("", ",", "]"):
-                raise ValueError(f"{text[at]!r} stands where a comma is expected")
+            record, at = _careful(text, start) if errors > PATIENCE else _quick(text, start)
         except WRONG as error:
+            errors += 1
             record, at = Broken(f"element {number}: {error}"), _end_of_value(text, start)
         yield record
         comma = text.startswith(",", at)
     if at >= len(text) and not isinstance(record, Broken):
         yield Broken(f"the array ends early, after element {number}")
+
+
+def _quick(text: str, start: int) -> tuple[Any, int]:
+    """The element that begins at a place, and where the comma or bracket stands that ends it."""
+    record, end = DECODER.raw_decode(text, start)
+    at = _gap(text, end)
+    if text[at : at + 1] not in ("", ",", "]"):
+        raise ValueError(f"{text[at]!r} stands where a comma is expected")
+    return record, at
+
+
+def _careful(text: str, start: int) -> tuple[Any, int]:
+    """The same, without the price of an error: a decoder counts the lines that stand before it."""
+    at = _end_of_value(text, start)
+    return json.loads(text[start:at]), at
 
 
 def _gap(text: str, at: int) -> int:
@@ -87,10 +103,9 @@ def _gap(text: str, at: int) -> int:
 
 def _array_at(text: str, path: Sequence[str]) -> int:
     """Where the array at `path` begins."""
-    decode = json.JSONDecoder().raw_decode
     at = _gap(text, 0)
     for key in path:
-        at = _member(text, at, key, decode)
+        at = _member(text, at, key)
     if not text.startswith("[", at):
         where = f"at {'.'.join(path)}" if path else "there"
         found = "an object" if text.startswith("{", at) else "something else" if at < len(text) else "nothing"
@@ -99,7 +114,7 @@ def _array_at(text: str, path: Sequence[str]) -> int:
     return at
 
 
-def _member(text: str, at: int, key: str, decode: Any) -> int:
+def _member(text: str, at: int, key: str) -> int:
     """Where the value of a key begins, of the object that begins at `at`."""
     missing = f"the document has no {key!r} on the way to its records"
     if not text.startswith("{", at):
@@ -109,12 +124,12 @@ def _member(text: str, at: int, key: str, decode: Any) -> int:
         if not text.startswith('"', at):
             raise ValueError(missing)
         try:
-            name, end = decode(text, at)
+            name, end = DECODER.raw_decode(text, at)
             colon = _gap(text, end)
             at = _gap(text, colon + 1)
             if name == key and text.startswith(":", colon):
                 return at
-            _, end = decode(text, at)
+            _, end = DECODER.raw_decode(text, at)
         except WRONG as error:
             raise ValueError(f"{missing}: {error}") from None
         at = _gap(text, end)
@@ -129,7 +144,7 @@ def _end_of_value(text: str, at: int) -> int:
         sign = token[0]
         if sign == '"':
             break
-        if depth == 0 and sign in ",]}":
+        if depth == 0 and sign in ",]":
             return token.start()
-        depth += (sign in "[{") - (sign in "]}")
+        depth = max(0, depth + (sign in "[{") - (sign in "]}"))
     return len(text)
