@@ -21,6 +21,7 @@ from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import auth_pair, fields_of, query_of
 from crawler.spiders.paging import PARAMETERS, Paging, Position, Seen, way_of, with_query
 from crawler.spiders.produced import by_one, check_start, check_types
+from crawler.spiders.reads import Reads
 from crawler.spiders.spider import Spider
 
 __all__ = ["ApiSpider"]
@@ -111,8 +112,10 @@ class ApiSpider(Spider):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Looks at the arguments once more: a subclass may have set them since."""
+        """Looks at the arguments once more, which a subclass may have set since."""
         _ = self._plan
+        if self.query or self.body is not None:
+            crawl.retries = Reads(crawl.retries, "parse_page")
         if type(self).start is ApiSpider.start:
             check_start(self)
         yield

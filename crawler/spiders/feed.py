@@ -78,7 +78,7 @@ class FeedSpider(Spider):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Looks at the arguments once more: a subclass may have set them since."""
+        """Looks at the arguments once more, which a subclass may have set since."""
         self.check()
         if type(self).start is FeedSpider.start:
             check_start(self)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
-from crawler import ApiSpider, ConfigError, Settings, crawl
+from crawler import ApiSpider, ConfigError, Request, Settings, crawl
 from crawler.testing import FakeSite, Page, collect
 
 URL = "https://api.test/users"
@@ -247,6 +248,27 @@ async def test_graphql(autojump_clock, way):
     assert await ids(spider, site) == [0, 1, 2, 3, 4, 5]
     variables = [json.loads(visit.body)["variables"] for visit in site.log if visit.method == "POST"]
     assert variables == [{"owner": "x"}, {"owner": "x", "after": "2"}, {"owner": "x", "after": "4"}]
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadError("reset"), Page("busy", 503), httpx.ConnectError("refused")])
+async def test_a_query_is_a_read_and_is_asked_again(autojump_clock, fault):
+    site = site_of([fault, graph])
+    spider = ApiSpider(url=URL, query=QUERY, items="data.repo.issues.nodes", max_pages=1)
+    assert await ids(spider, site) == [0, 1]
+
+
+async def test_other_posts_of_its_spider_are_not_asked_again(autojump_clock):
+    class Writes(ApiSpider):
+        def parse_item(self, item, response):
+            yield Request("https://api.test/write", self.parse_write, method="POST", json=item)
+
+        def parse_write(self, response):
+            return {"written": True}
+
+    site = site_of(graph)
+    site.pages["https://api.test/write"] = httpx.ReadError("reset")
+    found = await collect(Writes(url=URL, query=QUERY, items="data.repo.issues.nodes", max_pages=1), site)
+    assert (found.report.failed, found.report.retries) == (2, 0)
 
 
 @pytest.mark.parametrize(
