@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["keys_of", "place"]
+__all__ = ["keys_of", "place", "walk"]
 
 KEY: Final = r'(?:[\w@$:-]+|"[^"]+")'
 DOTTED: Final = re.compile(rf"{KEY}(?:\.{KEY}|\[\d+\])*")
@@ -29,7 +29,7 @@ def place(path: str) -> Callable[[Any], Any]:
     """
     keys = keys_of(path)
     if keys is not None:
-        return lambda value: _walk(value, keys)
+        return lambda value: walk(value, keys)
     try:
         jmespath = importlib.import_module("jmespath")
     except ImportError:
@@ -57,7 +57,8 @@ def keys_of(path: str) -> tuple[str, ...] | None:
     return tuple(quoted or index or plain for quoted, index, plain in PART.findall(path))
 
 
-def _walk(value: Any, keys: tuple[str, ...]) -> Any:
+def walk(value: Any, keys: Sequence[str]) -> Any:
+    """What stands at the end of some keys, `None` where nothing does; a number is a place in a list."""
     for key in keys:
         if isinstance(value, dict):
             value = value.get(key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -14,11 +13,11 @@ import attrs
 
 from crawler import urls
 from crawler.errors import ConfigError
-from crawler.headers import Headers
 from crawler.hooks.plugin import Crawl
-from crawler.html.dotted import keys_of, place
+from crawler.html.dotted import keys_of, place, walk
 from crawler.messages import Produced, Request, Response
-from crawler.messages.checks import auth_pair, fields_of, query_of
+from crawler.messages.checks import query_of
+from crawler.spiders.credentials import Credentials, credentials_of, from_environment
 from crawler.spiders.paging import PARAMETERS, Paging, Position, Seen, way_of, with_query
 from crawler.spiders.produced import by_one, check_start, check_types
 from crawler.spiders.reads import Reads
@@ -26,8 +25,6 @@ from crawler.spiders.spider import Spider
 
 __all__ = ["ApiSpider"]
 
-FROM_ENVIRONMENT = "env:"
-"""How a value begins that is the name of a variable of the environment."""
 log = logging.getLogger("crawler.spiders")
 
 
@@ -38,10 +35,7 @@ class _Plan:
     paging: Paging
     items: Any
     param: str
-    credentials: dict[str, str]
-    """Header fields that are sent to the origins of the API only."""
-    auth: tuple[str, str] | None
-    origins: frozenset[str]
+    credentials: Credentials
 
 
 class ApiSpider(Spider):
@@ -185,12 +179,10 @@ class ApiSpider(Spider):
 
     async def fetch(self, request: Request, send: Any) -> Response | None:
         """Adds the credentials, if the request goes to the API itself."""
-        plan = self._plan
-        if not (plan.credentials or plan.auth) or urls.origin(request.url) not in plan.origins:
+        opened = self._plan.credentials.opens(request)
+        if opened is None:
             return None
-        fields = {name: value for name, value in plan.credentials.items() if name not in request.headers}
-        headers = Headers([*request.headers.pairs, *fields.items()])
-        answer: Response = await send(request.altered(headers=headers, auth=request.auth or plan.auth))
+        answer: Response = await send(opened)
         if isinstance(answer, Response):
             answer.request = request  # a redirect is asked without them, if it leads elsewhere
         return answer
@@ -215,8 +207,10 @@ class ApiSpider(Spider):
         if self.query and isinstance(body, dict) and body.get("errors"):
             raise ValueError(f"{response.url} answered with errors: {_messages(body['errors'])}")
         items = self._plan.items(body)
-        if items is None and isinstance(body, dict):
-            items = [] if keys_of(self.items) is None or _holds(body, self.items) else None
+        if items is None:  # a null, or what an expression makes of nothing, is an empty page; what is missing is none
+            *way, last = keys_of(self.items) or ("",)
+            holder = walk(body, way)
+            items = [] if keys_of(self.items) is None or (isinstance(holder, dict) and last in holder) else None
         if not isinstance(items, list):
             where = f"at {self.items}" if self.items else "there"
             hint = "; name the way to them (items=...)" if isinstance(items, dict) and not self.items else ""
@@ -244,6 +238,8 @@ class ApiSpider(Spider):
         self._check(kind, name)
         where, more = path, self.more
         if kind == "graphql":
+            if not path and keys_of(self.items) is None:
+                raise ConfigError(f"{name} next: name the place of pageInfo, as in graphql:data.users.pageInfo")
             info = path or f"{self.items.rpartition('.')[0]}.pageInfo".removeprefix(".")
             where, more = f"{info}.endCursor", self.more or f"{info}.hasNextPage"
         found = {
@@ -261,8 +257,13 @@ class ApiSpider(Spider):
             paging,
             _place(self.items, f"{name} items"),
             self.param or PARAMETERS.get(kind, ""),
-            *self._credentials(name),
-            frozenset(urls.origin(urls.normal(url)) for url in self.start_urls),
+            credentials_of(
+                frozenset(urls.origin(urls.normal(url)) for url in self.start_urls),
+                headers=self.headers,
+                token=self.token,
+                auth=self.auth,
+                where=name,
+            ),
         )
 
     def _check(self, kind: str, name: str) -> None:
@@ -281,41 +282,10 @@ class ApiSpider(Spider):
                 raise ConfigError(f"{name} {argument}: at least {least}, not {value}")
         if self.size and not self.size_param:
             raise ConfigError(f"{name} size_param: it is empty")
-        if self.token and self.auth:
-            raise ConfigError(f"{name} auth: give a token or auth, not both")
         try:
             query_of({key: from_environment(value, f"{name} params") for key, value in self.params.items()})
         except TypeError as error:
             raise ConfigError(f"{name} params: {error}") from None
-
-    def _credentials(self, name: str) -> tuple[dict[str, str], tuple[str, str] | None]:
-        """Header fields and a user with a password."""
-        fields = {key: from_environment(value, f"{name} headers") for key, value in self.headers.items()}
-        if self.token:
-            fields["Authorization"] = f"Bearer {from_environment(self.token, f'{name} token')}"
-        user, colon, password = from_environment(self.auth, f"{name} auth").partition(":")
-        if self.auth and not colon:
-            raise ConfigError(f"{name} auth: user:password, or env:NAME of a variable that holds that")
-        try:
-            fields_of(fields)
-            return fields, auth_pair((user, password)) if self.auth else None
-        except ValueError as error:
-            told = "token: not a value for a header field" if self.token else str(error)  # it is not to be shown
-            raise ConfigError(f"{name} {told}") from None
-
-
-def from_environment(value: str, where: str) -> str:
-    """A value, or for ``env:NAME`` what the environment has under that name.
-
-    Raises:
-        ConfigError: it has nothing.
-    """
-    if not value.startswith(FROM_ENVIRONMENT):
-        return value
-    name = value.removeprefix(FROM_ENVIRONMENT)
-    if not os.environ.get(name):
-        raise ConfigError(f"{where}: the environment has no {name!r}")
-    return os.environ[name]
 
 
 def _place(path: str, where: str) -> Any:
@@ -323,13 +293,6 @@ def _place(path: str, where: str) -> Any:
         return place(path)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
-
-
-def _holds(body: dict[str, Any], path: str) -> bool:
-    """Whether something stands at a dotted path, if only a null."""
-    keys = keys_of(path) or ()
-    holder = place(path.removesuffix(keys[-1]).removesuffix(".") if len(keys) > 1 else "")(body)
-    return isinstance(holder, dict) and keys[-1] in holder
 
 
 def _kind(value: Any) -> str:

@@ -141,7 +141,8 @@ class Paging:
         full, total = len(seen.items), self._total(seen)
         if total is None:
             raise ValueError("the page does not tell how many items there are in all, which parallel pages need")
-        many = math.ceil(total / full) if full else 0
+        left = total - (self._skipped * full if self.kind == "page" else self._skipped)
+        many = math.ceil(left / full) if full else 0
         if self.max_pages is not None:
             many = min(many, self.max_pages)
         stride = full if self.kind == "offset" else 1
@@ -154,7 +155,10 @@ class Paging:
         got, value = len(seen.items), position.value
         if not got or not isinstance(value, int):
             return None
-        done = value - self.first + got if self.kind == "offset" else (position.number - 1) * position.full + got
+        if self.kind == "offset":
+            done = value - self.first + self._skipped + got
+        else:
+            done = (self._skipped + position.number - 1) * (position.full or got) + got
         total = self._total(seen)
         if total is not None:
             if done >= total:
@@ -162,6 +166,11 @@ class Paging:
         elif self.more is None and self.until == "short" and got < position.full:
             return None
         return value + (got if self.kind == "offset" else 1)
+
+    @property
+    def _skipped(self) -> int:
+        """Pages, or items, that stand before the first one that is asked for; counting begins with 0 or 1."""
+        return self.first - 1 if self.kind == "page" and self.first > 0 else self.first if self.first > 1 else 0
 
     def _named(self, seen: Seen, position: Position) -> str | int | None:
         """The cursor or URL of the next page."""

@@ -136,6 +136,22 @@ async def test_all_pages_at_once_but_never_more_than_there_are(autojump_clock, w
         assert site.peak["https://api.test"] == 8
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize(("way", "first"), [("page", 0), ("page", 3), ("offset", 1), ("offset", 4)])
+async def test_beginning_in_the_middle(autojump_clock, way, first, parallel):
+    base = {("page", 0): 0, ("page", 3): 1, ("offset", 1): 1, ("offset", 4): 0}[way, first]
+
+    def answer(request):
+        value = int(asked(request)[way]) - base
+        start = value * 2 if way == "page" else value
+        return Page({"data": users(start, min(start + 2, 10)), "total": 10})
+
+    site = site_of(answer)
+    spider = ApiSpider(url=URL, items="data", next=way, first=first, total="total", parallel=parallel)
+    assert sorted(await ids(spider, site)) == list(range(4 if first > 1 else 0, 10))
+    assert len(queries(site)) == (3 if first > 1 else 5)
+
+
 async def test_what_is_added_meanwhile_is_asked_for_too(autojump_clock):
     def answer(request):
         page = int(asked(request)["page"])
@@ -410,6 +426,7 @@ async def test_a_next_url_that_is_none_fails_its_page(autojump_clock, caplog):
 
 async def test_null_instead_of_a_list_is_an_empty_page(autojump_clock):
     assert await ids(ApiSpider(url=URL, items="a.data"), site_of(Page({"a": {"data": None}}))) == []
+    assert await ids(ApiSpider(url=URL, items='"a.b"'), site_of(Page({"a.b": None}))) == []
 
 
 async def test_it_is_told_when_the_first_page_has_not_what_it_should(autojump_clock, caplog):
@@ -550,6 +567,8 @@ async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
         ({"next": "cursor:a["}, "ApiSpider: argument next: 'a[' is no JMESPath expression: "),
         ({"next": "graphql"}, "ApiSpider: argument query: graphql needs it"),
         ({"query": "{ a }"}, "ApiSpider: argument items: graphql needs it"),
+        ({"query": "{ a }", "items": "a[*]"},
+         "ApiSpider: argument next: name the place of pageInfo, as in graphql:data.users.pageInfo"),
         ({"query": "{ a }", "items": "a", "body": {}}, "ApiSpider: argument body: a query makes the body itself"),
         ({"total": "a["}, "ApiSpider: argument total: 'a[' is no JMESPath expression: "),
         ({"more": "a["}, "ApiSpider: argument more: 'a[' is no JMESPath expression: "),
@@ -567,8 +586,8 @@ async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
         ({"params": {"a": "env:NOT_THERE"}}, "ApiSpider: argument params: the environment has no 'NOT_THERE'"),
         ({"variables": []}, "ApiSpider: argument variables: expected object, not []"),
         ({"headers": {"a b": "x"}}, "ApiSpider: argument headers: not a field name: 'a b'"),
-        ({"headers": {"a": "x\n"}}, "ApiSpider: argument headers: not a value for a: 'x\\n'"),
-        ({"token": "s\n"}, "ApiSpider: argument token: not a value for a header field"),
+        ({"headers": {"a": "x\n"}}, "ApiSpider: argument headers: it cannot be sent as a"),
+        ({"token": "s\n"}, "ApiSpider: argument token: it cannot be sent as Authorization"),
         ({"token": "env:NOT_THERE"}, "ApiSpider: argument token: the environment has no 'NOT_THERE'"),
         ({"token": "a", "auth": "b:c"}, "ApiSpider: argument auth: give a token or auth, not both"),
         ({"auth": "ada"}, "ApiSpider: argument auth: user:password, or env:NAME of a variable that holds that"),
