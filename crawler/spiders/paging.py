@@ -25,7 +25,7 @@ PARAMETERS: Final = {"page": "page", "offset": "offset", "cursor": "cursor", "gr
 """What the parameter of the next page is usually called."""
 STRING: Final = r'"(?:[^"\\]|\\.)*+"'
 LINK: Final = re.compile(rf'<([^<>]*+)>((?:[^,"]|{STRING})*+)')
-REL: Final = re.compile(rf';\s*+rel\s*+=\s*+({STRING}|[^\s;"]++)', re.IGNORECASE)
+PARAMETER: Final = re.compile(rf"""{STRING}|;\s*+([^\s=;"]++)\s*+(?:=\s*+({STRING}|[^\s;"]*+))?""")
 
 
 @attrs.frozen
@@ -204,8 +204,9 @@ def _true(value: Any) -> bool:
 def next_by_link(header: str) -> str | None:
     """The target of the first link of relation ``next`` in a ``Link`` header (RFC 8288 section 3)."""
     for link in LINK.finditer(header):
-        rel = REL.search(link[2])
-        if rel is not None and "next" in rel[1].strip('"').lower().split():
+        parameters = PARAMETER.findall(link[2])
+        rel = next((value for name, value in parameters if name.lower() == "rel"), "")  # of several, the first counts
+        if "next" in rel.strip('"').lower().split():
             return link[1].strip()
     return None
 
