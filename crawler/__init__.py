@@ -103,21 +103,22 @@ __all__ = [
 ]
 
 _LAZY: _typing.Final = {
-    "Answers": "crawler.fetch.answers",
-    "ApiSpider": "crawler.spiders.api",
-    "Client": "crawler.fetch.client",
-    "CrawlSpider": "crawler.spiders.crawl",
-    "FeedSpider": "crawler.spiders.feed",
-    "GovernedTransport": "crawler.fetch.governed",
-    "QuotaTimeout": "crawler.fetch.quotas",
-    "Rule": "crawler.spiders.rules",
-    "client": "crawler.fetch.client",
+    "Answers": "fetch.answers",
+    "ApiSpider": "spiders.api",
+    "Client": "fetch.client",
+    "CrawlSpider": "spiders.crawl",
+    "FeedSpider": "spiders.feed",
+    "GovernedTransport": "fetch.governed",
+    "QuotaTimeout": "fetch.quotas",
+    "Rule": "spiders.rules",
+    "client": "fetch.client",
 }
+"""What most crawls do not need, and where it is."""
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """What many crawls do without is imported when it is asked for."""
+    """What most crawls do not need is imported when it is asked for."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(_importlib.import_module(_LAZY[name]), name)
+    found = globals()[name] = getattr(_importlib.import_module(f"crawler.{_LAZY[name]}"), name)
     return found
