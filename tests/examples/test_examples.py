@@ -104,7 +104,7 @@ def test_rules(tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["filtered"] == {"scope": 1}
 
 
-def test_feed(tmp_path):
+def test_feed_records(tmp_path):
     product = "<p:product id='{0}'><p:name>Product {0}</p:name>{1}</p:product>"
     priced = "<p:price>{}</p:price>"
     body = "<?xml version='1.0'?><all xmlns:p='https://goods.example/ns'>{}</all>".format(
@@ -112,7 +112,7 @@ def test_feed(tmp_path):
     )
     with local_site({"/products.xml": body}) as site:
         where = ("-a", f"url={site.url}products.xml")
-        items = crawl("feed.py", *where, "--report", "report.json", folder=tmp_path)
+        items = crawl("feed_records.py", *where, "--report", "report.json", folder=tmp_path)
     assert items == [{"id": "1", "name": "Product 1", "price": 1.5}, {"id": "3", "name": "Product 3", "price": 9.0}]
     assert json.loads((tmp_path / "report.json").read_text())["counters"] == {"broken records": 1}
 

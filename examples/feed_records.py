@@ -2,7 +2,7 @@
 
 ::
 
-    python -m crawler run examples/feed.py -a url=https://shop.example/products.xml.gz -o products.jsonl
+    python -m crawler run examples/feed_records.py -a url=https://shop.example/products.xml.gz -o products.jsonl
 """
 
 from __future__ import annotations
