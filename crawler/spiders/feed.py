@@ -168,7 +168,10 @@ class FeedSpider(Spider):
         label = records.label_of(head, content_type, self.encoding)
         kind = self.format
         if kind == "auto":
-            kind = records.kind_of(content_type, urlsplit(response.url).path, html.decode(head[:4096], label))
+            begins = html.decode(head[:4096], label)
+            if begins.lstrip().lower().startswith(("<!doctype html", "<html")):  # as a server says that it is not well
+                raise ValueError(f"{response.url} is a page of HTML, no file of records")
+            kind = records.kind_of(content_type, urlsplit(response.url).path, begins)
         texts = records.texts(source, label)
         if kind == "xml":
             yield from records.xml_records(texts, records.qualified(self.itertag, self.namespaces))

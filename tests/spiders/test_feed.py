@@ -288,6 +288,13 @@ async def test_the_format_by_media_type_and_name(autojump_clock, kind, name, for
     assert items[0] == {"a": "1"}
 
 
+@pytest.mark.parametrize("body", ["<!DOCTYPE html><title>Log in</title>", "\ufeff\n<HTML><body>item,price\n1,2\n"])
+async def test_a_page_of_html_in_the_place_of_a_file_fails(autojump_clock, caplog, body):
+    found = await collect(FeedSpider(url=f"{URL}.csv"), FakeSite({f"{URL}.csv": body}))
+    assert (found.report.failed, found.items) == (1, [])
+    assert f"{URL}.csv is a page of HTML, no file of records" in caplog.text
+
+
 async def test_an_object_over_several_lines_is_one_document(autojump_clock):
     body = '{\n "data": [\n {"a": "1"}\n ]\n}'
     assert await feed(body, FeedSpider(items="data")) == [{"a": "1"}]
