@@ -45,10 +45,15 @@ if _typing.TYPE_CHECKING:
     from crawler.html.sitemap import sitemaps
     from crawler.html.sitemap_entry import SitemapEntry
     from crawler.messages.form import Form
+    from crawler.spiders.api import ApiSpider
+    from crawler.spiders.crawl import CrawlSpider
+    from crawler.spiders.feed import FeedSpider
+    from crawler.spiders.rules import Rule
     from crawler.spiders.sitemap import SitemapSpider
 
 __all__ = [
     "Answers",
+    "ApiSpider",
     "BadRedirect",
     "BadStatus",
     "BodyTooLarge",
@@ -58,11 +63,13 @@ __all__ = [
     "ConnectFailed",
     "Crawl",
     "CrawlFailed",
+    "CrawlSpider",
     "CrawlerError",
     "Drop",
     "Failure",
     "Feed",
     "FeedEntry",
+    "FeedSpider",
     "FetchError",
     "FetchTimeout",
     "Form",
@@ -91,6 +98,7 @@ __all__ = [
     "Retry",
     "RetryPolicy",
     "Row",
+    "Rule",
     "Selector",
     "SelectorList",
     "Settings",
@@ -111,13 +119,17 @@ __all__ = [
 
 _LAZY: _typing.Final = {
     "Answers": "fetch.answers",
+    "ApiSpider": "spiders.api",
     "Client": "fetch.client",
+    "CrawlSpider": "spiders.crawl",
     "Feed": "html.feed",
     "FeedEntry": "html.feed",
+    "FeedSpider": "spiders.feed",
     "Form": "messages.form",
     "GovernedTransport": "fetch.governed",
     "LinkValue": "html.link_header",
     "QuotaTimeout": "fetch.quotas",
+    "Rule": "spiders.rules",
     "SitemapEntry": "html.sitemap_entry",
     "SitemapSpider": "spiders.sitemap",
     "client": "fetch.client",

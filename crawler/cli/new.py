@@ -13,51 +13,27 @@ from cyclopts import Parameter
 from crawler import urls
 from crawler.cli.logs import say
 from crawler.cli.target import web_url
+from crawler.cli.templates import TEMPLATES, Template
 from crawler.errors import ConfigError
 
 __all__ = ["new"]
 
-TEMPLATE: Final = '''\
-"""A spider. Run it:  crawler run {file} -o {name}.jsonl"""
-
-from crawler import Response, Settings, Spider
-
-
-class {kind}(Spider):
-    start_urls = ["{url}"]
-    allowed_domains = ["{domain}"]  # links that lead elsewhere are not followed
-
-    # What this spider needs. The command line goes over it: -s max_pages=5
-    settings = Settings(
-        max_pages=50,  # a limit while you try things out; delete it when you are done
-        delay=0.5,  # seconds between two requests to the same host
-    )
-
-    def parse(self, response: Response):
-        """Gets every page. What it yields is an item, which goes to the output, or a request for another page."""
-        yield {{
-            "url": response.url,
-            "title": response.css("title::text").get(),
-            "headings": response.css("h1::text, h2::text").getall(),
-        }}
-
-        # Every link of the page. Pages that are known already are not fetched again.
-        yield from response.follow_all("a[href]")
-
-        # Pages of another kind get a method of their own:
-        # yield from response.follow_all("article h3 a", self.parse_article)
-
-    # def parse_article(self, response: Response):
-    #     yield {{"title": response.css("h1::text").get(), "price": response.css(".price::text").get()}}
-'''
-TAKEN: Final = frozenset({"Response", "Settings", "Spider"})
-"""Names that the template imports."""
+TAKEN: Final = frozenset({"ApiSpider", "CrawlSpider", "FeedSpider", "Response", "Rule", "Settings", "Spider"})
+"""Names that the templates import."""
 
 
 def new(
     name: Annotated[str, Parameter(help="Name of the spider; the file is NAME.py in the working directory.")],
     url: Annotated[str, Parameter(help="The page to start with.")] = "https://example.com/",
     /,
+    *,
+    template: Annotated[
+        Template,
+        Parameter(
+            help="What it is like: page (a method for every page), crawl (by rules), feed (files of records), "
+            "api (page by page)."
+        ),
+    ] = "page",
 ) -> int:
     """Write a spider to begin with: NAME.py, ready to run."""
     name = name.removesuffix(".py")
@@ -67,7 +43,8 @@ def new(
     words = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
     kind = f"{words}Spider" if words in TAKEN else words
     authority, host = urls.authority(start), urls.host(start)
-    text = TEMPLATE.format(file=path, name=name, kind=kind, url=start, domain=authority if ":" in authority else host)
+    domain = authority if ":" in authority else host
+    text = TEMPLATES[template].format(file=path, name=name, kind=kind, url=start, domain=domain)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

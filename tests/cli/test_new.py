@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+from typing import get_args
 
 import pytest
+from support.localsite import local_site
 
 from crawler.cli import main
+from crawler.cli.new import TAKEN
+from crawler.cli.templates import Template
 
 
 def test_the_new_spider_runs(command, tmp_path, site):
@@ -22,6 +26,35 @@ def test_the_new_spider_runs(command, tmp_path, site):
     assert len(items) >= 4
     assert items[0] == {"url": site.url, "title": "The Quiet Shelf", "headings": ["The Quiet Shelf"]}
     assert all(item["url"].startswith(site.url) for item in items)
+
+
+def test_the_new_spider_by_rules_runs(command, tmp_path, site):
+    assert command("new", "shelf", site.url, "--template", "crawl")[0] == 0
+    assert "class Shelf(CrawlSpider):" in (tmp_path / "shelf.py").read_text()
+    code, out, err = command("run", "shelf.py", "-o", "-", "-s", "delay=0", "-s", "max_pages=5", "--quiet")
+    assert (code, err) == (0, "")
+    items = [json.loads(line) for line in out.splitlines()]
+    assert len(items) >= 4
+    assert all(item["url"].startswith(site.url) and item["title"] for item in items)
+
+
+@pytest.mark.parametrize(("template", "kind"), [("feed", "FeedSpider"), ("api", "ApiSpider")])
+def test_the_new_spider_of_records_runs(command, tmp_path, template, kind):
+    with local_site({"/list": '[{"id": 1}, {"id": 2}]'}) as served:
+        assert command("new", "shelf", f"{served.url}list", "--template", template)[0] == 0
+        assert f"class Shelf({kind}):" in (tmp_path / "shelf.py").read_text()
+        code, out, err = command("run", "shelf.py", "-o", "-", "--quiet")
+    assert (code, err) == (0, "")
+    assert [json.loads(line) for line in out.splitlines()] == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize("template", get_args(Template))
+@pytest.mark.parametrize("name", sorted(TAKEN))
+def test_no_class_takes_the_place_of_what_it_is_made_from(tmp_path, monkeypatch, template, name):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", name, "--template", template]) == 0
+    [made] = [node.name for node in ast.parse((tmp_path / f"{name}.py").read_text()).body if hasattr(node, "bases")]
+    assert made == f"{name}Spider"
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,55 @@ def test_scope(tmp_path):
     }  # fmt: skip
 
 
+def test_rules(tmp_path):
+    pages = {
+        "/": "<nav><a href='/list'>All</a> <a href='/list?sort=price'>Cheap</a> <a href='/basket'>Basket</a></nav>"
+        "<a href='/imprint'>Imprint</a>",
+        "/list": "<a href='/book/1'>One</a> <a href='/book/1/reviews'>R</a> <a class=next href='/list?page=2'>Next</a>",
+        "/list?page=2": "<a href='/author/7'>Ada</a> <a href='https://other.example/book/9'>Nine</a>",
+        "/author/7": "<h1>Ada</h1><a href='/book/2'>Two</a>",
+    }
+    pages |= {f"/book/{n}": f"<h1>Book {n}</h1><p class=price>{n}.50</p><nav><a href='/gift'>Gift</a>" for n in (1, 2)}
+    with local_site(pages) as site:
+        items = crawl("rules.py", "-a", f"start={site.url}", "--report", "report.json", folder=tmp_path)
+        asked = {asked.path for asked in site.log} - {"/robots.txt"}
+    assert sorted(items, key=str) == [
+        {"author": "Ada"}, {"book": "Book 1", "price": "1.50"}, {"book": "Book 2", "price": "2.50"}
+    ]  # fmt: skip
+    assert asked == pages.keys()
+    assert json.loads((tmp_path / "report.json").read_text())["filtered"] == {"scope": 1}
+
+
+def test_feed_records(tmp_path):
+    product = "<p:product id='{0}'><p:name>Product {0}</p:name>{1}</p:product>"
+    priced = "<p:price>{}</p:price>"
+    body = "<?xml version='1.0'?><all xmlns:p='https://goods.example/ns'>{}</all>".format(
+        "".join([product.format(1, priced.format("1.50")), product.format(2, ""), product.format(3, priced.format(9))])
+    )
+    with local_site({"/products.xml": body}) as site:
+        where = ("-a", f"url={site.url}products.xml")
+        items = crawl("feed_records.py", *where, "--report", "report.json", folder=tmp_path)
+    assert items == [{"id": "1", "name": "Product 1", "price": 1.5}, {"id": "3", "name": "Product 3", "price": 9.0}]
+    assert json.loads((tmp_path / "report.json").read_text())["counters"] == {"broken records": 1}
+
+
+def test_api_pages(tmp_path):
+    def users(asked: Asked) -> str | Answer:
+        if asked.headers.get("authorization") != "Bearer t7":
+            return Answer("who are you?", 401)
+        assert "limit=50" in asked.path
+        number = 2 if "cursor=b%3D2" in asked.path else 1
+        listed = [{"id": n, "name": f"user {n}"} for n in (2 * number - 1, 2 * number)]
+        return json.dumps({"data": listed, "meta": {"next": "b=2" if number == 1 else None}})
+
+    posts = {f"/users/{n}/posts": json.dumps([{}] * n) for n in (1, 2, 3, 4)}
+    with local_site({"/users": users} | posts) as site:
+        words = ("-a", f"url={site.url}users")
+        items = crawl("api_pages.py", *words, folder=tmp_path, API_TOKEN="t7")
+        run("-m", "crawler", "run", EXAMPLES / "api_pages.py", *words, folder=tmp_path, code=2, API_TOKEN="")
+    assert sorted((item["name"], item["posts"]) for item in items) == [(f"user {n}", n) for n in (1, 2, 3, 4)]
+
+
 def test_api(tmp_path):
     def users(asked: Asked) -> str:
         number = int(asked.path.partition("=")[2] or 1)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from crawler import html
 from crawler.html.encoding import _LABELS
+from crawler.html.pick import pick
 
 URL = "http://example.com/a/b?c"
 
@@ -90,6 +91,20 @@ def test_hrefs_are_the_distinct_urls_of_links(text):
     assert html.hrefs(document, URL) == list(expected)
 
 
+@given(PAGES, st.sampled_from(["p", "b, td", "a", "*", "table *"]))
+def test_picked_links_are_those_of_the_page_that_stand_in_its_regions(text, region):
+    document = html.parse(text.encode("utf-8", "replace"), "utf-8")
+    usual = [link for link in html.links(document, URL) if link.tag in ("a", "area")]
+    assert pick(document, URL) == usual == pick(document, URL, css=["*"])
+    regions = [one.root for one in html.Selector(root=document).css(region)]
+    inside = {id(link) for link in usual for one in regions if link._element == one or one in link._element.ancestors}
+    expected = [link for link in usual if id(link) in inside]
+    assert pick(document, URL, css=[region]) == expected
+    assert pick(document, URL, css=[region, "nothing"], xpath=["//nothing", "//@href"]) == expected
+    everything = pick(document, URL, tags=TAGS, attributes=["id", "href", "src", "rel"])
+    "".join(link.url + link.fragment + link.text for link in everything).encode()
+
+
 @given(
     st.text(max_size=30)
     | st.lists(st.sampled_from([*"abc*,>+~ :()[]='\"\\|#.", "::text", "::attr(", ":not(", ":scope"])).map("".join)
@@ -137,5 +152,6 @@ def test_a_bomb_is_defused(name):
         selector.css(query)
     selector.css("body").css("div ::text, li a")
     selector.xpath("//a/@href")
+    pick(document, URL, css=["div, li, b, p", "a"], xpath=["//a"])
     len(selector.get())
     assert time.process_time() - start < 5.0

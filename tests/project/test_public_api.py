@@ -88,6 +88,8 @@ def test_importing_the_framework_imports_neither_its_plugins_nor_its_command_lin
         [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
     ).stdout.split()
     assert not [name for name in loaded if name.startswith(("crawler_plugins", "crawler.testing", "crawler.cli"))]
+    ready_made = ("crawler.spiders.api", "crawler.spiders.crawl", "crawler.spiders.feed", "crawler.html.records")
+    assert not [name for name in loaded if name.startswith(ready_made)]
 
 
 def test_what_most_crawls_do_not_need_is_imported_when_it_is_asked_for():

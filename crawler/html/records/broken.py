@@ -1,0 +1,15 @@
+"""`Broken`: what stands in the place of a record that could not be read."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["Broken"]
+
+
+@attrs.frozen
+class Broken:
+    """A record that could not be read."""
+
+    reason: str
+    """What is wrong with it, in one line."""

@@ -1,0 +1,214 @@
+"""`CrawlSpider`: a site by rules, which say what links are followed and which method gets what they lead to."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Final
+
+import attrs
+import msgspec
+
+from crawler import html
+from crawler.errors import ConfigError
+from crawler.messages import Produced, Request, Response
+from crawler.messages.checks import hints_of
+from crawler.settings import did_you_mean
+from crawler.spiders.produced import method_name
+from crawler.spiders.rules import Rule
+from crawler.spiders.spider import Spider
+
+__all__ = ["CrawlSpider"]
+
+OPTIONS: Final = frozenset(inspect.signature(Request).parameters) - {"url", "callback", "errback", "cb_kwargs"}
+"""What a rule may say of its requests in `Rule.options`."""
+REMEMBERED: Final = 16_384
+"""URLs of which it is kept what rule takes them."""
+
+
+@attrs.frozen
+class _Ready:
+    """A rule, its methods found."""
+
+    rule: Rule
+    options: dict[str, Any]
+    """Arguments of `Response.follow_all`."""
+    process_links: Any
+    process_request: Any
+
+
+class CrawlSpider(Spider):
+    """Goes through pages by rules::
+
+        class Books(CrawlSpider):
+            start_urls = ["https://books.example/"]
+            allowed_domains = ["books.example"]
+            rules = [Rule(r"/book/", callback="parse_book"), Rule(r"/page/")]
+
+            def parse_book(self, response):
+                yield {"title": response.css("h1::text").get()}
+
+    Every start page, and every page of a rule that follows, is looked through for links. The first rule that a link
+    fits takes it; what no rule takes is left alone. Known links are dropped before a request is made of them.
+
+    `parse` is what runs the rules: a subclass has methods of other names, and `parse_start` for start pages.
+
+    Raises:
+        ConfigError: an argument that is none, or a rule that does not fit.
+    """
+
+    rules: ClassVar[Sequence[Rule]] = ()
+    """In the order in which they are asked."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "parse" in vars(cls):
+            raise ConfigError(
+                f"{cls.__name__}.parse would stand in the place of the rules: name it otherwise, as parse_item"
+            )
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._takers: dict[str, int] = {}
+        self._made_ready(self.rules)
+
+    def parse_start(self, response: Response) -> Produced:
+        """What a start page itself gives, beside the links that the rules take: in any form of a callback."""
+        return None
+
+    def parse(self, response: Response) -> Produced:
+        """A start page."""
+        self._add_links(response)
+        return self.parse_start(response)
+
+    def follow_rules(self, response: Response) -> Iterator[Request]:
+        """Requests for the links of a page, by the rules. A callback of your own may yield from it.
+
+        Raises:
+            ValueError: an option of a rule is none of `Request`.
+        """
+        if not response.is_html:
+            return
+        ready = self._ready
+        taken: set[str] = set()
+        plain = self._taken_by_address(response, ready) if any(one.rule.by_address for one in ready) else {}
+        for index, one in enumerate(ready):
+            links: Iterable[Any]
+            if one.rule.by_address:
+                links = [url for url in plain.get(index, ()) if url not in taken]
+                taken.update(links)
+            else:
+                links = self._picked(one, response, taken)
+            requests = response.follow_all(links, **one.options)
+            if one.process_request is None:
+                yield from requests
+            else:
+                yield from self._processed(one.process_request, requests, response)
+
+    def parse_and_follow(self, response: Response, callback: str, arguments: dict[str, Any]) -> Produced:
+        """A page of a rule that has a callback and follows.
+
+        Parameters:
+            response: the page.
+            callback: the method that gets it.
+            arguments: its keyword arguments.
+        """
+        self._add_links(response)
+        method = getattr(self, callback)
+        hints = hints_of(getattr(method, "__func__", method))
+        produced: Produced = method(
+            response,
+            **{name: msgspec.convert(value, hints.get(name, Any)) for name, value in arguments.items()},
+        )
+        return produced
+
+    def _add_links(self, response: Response) -> None:
+        for request in self.follow_rules(response):
+            self.crawl.add(request)
+
+    def _no_callback(self, response: Response) -> None:
+        """A page that only plugins look at."""
+
+    def _taken_by_address(self, response: Response, ready: Sequence[_Ready]) -> dict[int, list[str]]:
+        """The links of a page by the first of the rules by address that they fit."""
+        takers = self._takers
+        found: dict[int, list[str]] = {}
+        areas = html.hrefs(response.document, response.url, ("area",))
+        for url in dict.fromkeys([*response.hrefs(), *areas]) if areas else response.hrefs():
+            index = takers.get(url)
+            if index is None:
+                if len(takers) >= REMEMBERED:
+                    takers.clear()
+                fitting = (n for n, one in enumerate(ready) if one.rule.by_address and one.rule.fits(url))
+                index = takers[url] = next(fitting, -1)
+            if index >= 0:
+                found.setdefault(index, []).append(url)
+        return found
+
+    @staticmethod
+    def _picked(one: _Ready, response: Response, taken: set[str]) -> Iterable[Any]:
+        """The links that a rule takes for which the address is not all that counts."""
+        links: Iterable[Any] = one.rule.links(response, taken)
+        if one.process_links is not None:
+            links = list(one.process_links(links) or ())
+        links = list(links)
+        taken.update(link.url if isinstance(link, html.Link) else str(link) for link in links)
+        return links
+
+    @staticmethod
+    def _processed(process: Any, requests: Iterable[Request], response: Response) -> Iterator[Request]:
+        for request in requests:
+            changed = process(request, response)
+            if isinstance(changed, Request):
+                yield changed.moved(request.depth) if changed.depth == 0 else changed
+            elif changed is not None:
+                raise TypeError(f"process_request returns a Request or None, not {type(changed).__name__}")
+
+    @functools.cached_property
+    def _ready(self) -> list[_Ready]:
+        """The rules as they are when the first page comes."""
+        return self._made_ready(self.rules)
+
+    def _made_ready(self, rules: Any) -> list[_Ready]:
+        kind = type(self).__name__
+        if isinstance(rules, (str, Rule)) or not isinstance(rules, Iterable):
+            raise ConfigError(f"{kind}: rules must be a list of Rule, not {rules!r}")
+        return [self._one_ready(rule, f"rule {number} of {kind}") for number, rule in enumerate(rules, 1)]
+
+    def _one_ready(self, rule: Any, where: str) -> _Ready:
+        if not isinstance(rule, Rule):
+            raise ConfigError(f"{where} is no Rule: {rule!r}")
+        callback = method_name(self, rule.callback, f"{where}: callback")
+        unknown = next((name for name in rule.options if name not in OPTIONS), None)
+        if unknown is not None:
+            raise ConfigError(f"{where}: options: Request has no {unknown!r} to set{did_you_mean(unknown, OPTIONS)}")
+        options = rule.options | {"errback": method_name(self, rule.errback, f"{where}: errback")}
+        try:
+            method = None if callback is None else getattr(self, callback)
+            Request("https://rule.invalid/", method, cb_kwargs=rule.cb_kwargs, **options)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{where}: {error}") from None
+        if callback is None:
+            options["callback"] = "follow_rules" if rule.follow else "_no_callback"
+        elif rule.follow:
+            options["callback"] = "parse_and_follow"
+            options["cb_kwargs"] = {"callback": callback, "arguments": rule.cb_kwargs}
+        elif rule.cb_kwargs:
+            options |= {"callback": method, "cb_kwargs": rule.cb_kwargs}
+        else:
+            options["callback"] = callback
+        return _Ready(
+            rule,
+            options,
+            self._function(rule.process_links, f"{where}: process_links"),
+            self._function(rule.process_request, f"{where}: process_request"),
+        )
+
+    def _function(self, given: Any, where: str) -> Any:
+        """A function, or the method of a name; a function of the class becomes a method."""
+        if given is None:
+            return None
+        if isinstance(given, str) or getattr(type(self), getattr(given, "__name__", ""), None) is given:
+            return getattr(self, str(method_name(self, given, where)))
+        return given

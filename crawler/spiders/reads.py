@@ -1,0 +1,41 @@
+"""`Reads`: a policy of retries that knows that some POST requests change nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crawler.messages import Request
+
+__all__ = ["Reads"]
+
+
+class Reads:
+    """A `RetryPolicy` by which the pages of an API may be asked for again, whatever their method.
+
+    HTTP takes a POST for something that must not be repeated (RFC 9110 section 9.2.2), but one that asks for a page of
+    a list is a read.
+
+    Parameters:
+        policy: decides the rest.
+        callback: name of the callback of the requests that are reads.
+    """
+
+    def __init__(self, policy: Any, callback: str) -> None:
+        self._policy = policy
+        self._callback = callback
+
+    def _as_read(self, request: Request) -> Request:
+        return request.altered(method="GET") if request.callback == self._callback else request
+
+    def goes_back(self, request: Request, error: Any, refusals: int) -> bool:
+        """See `RetryPolicy.goes_back`."""
+        back: bool = self._policy.goes_back(self._as_read(request), error, refusals)
+        return back
+
+    def wait(self, request: Request, attempts: int, error: Any) -> float | None:
+        """See `RetryPolicy.wait`."""
+        seconds: float | None = self._policy.wait(self._as_read(request), attempts, error)
+        return seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)

@@ -1,0 +1,621 @@
+"""`ApiSpider`: every page of an API once, whatever way its pages are chained."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from crawler import ApiSpider, ConfigError, Request, Settings, crawl
+from crawler.testing import FakeSite, Page, collect
+
+URL = "https://api.test/users"
+NEW_LINE = "\n"
+
+
+def asked(request) -> dict[str, str]:
+    """The query of a request."""
+    return {name: values[0] for name, values in parse_qs(str(request.url.query, "ascii")).items()}
+
+
+def users(start: int, end: int) -> list[dict[str, int]]:
+    return [{"id": n} for n in range(start, end)]
+
+
+def paged(total: int, size: int, *, name: str = "page", first: int = 1, more=lambda page, last: {}):
+    """Pages by number, of `size` items each."""
+
+    def answer(request):
+        page = int(asked(request).get(name, first)) - first
+        listed = users(page * size, min((page + 1) * size, total))
+        return Page({"data": listed} | more(page, (page + 1) * size >= total))
+
+    return answer
+
+
+async def ids(spider: ApiSpider, site: FakeSite, **options) -> list[int]:
+    found = await collect(spider, site, **options)
+    assert found.report.failed == 0
+    return [item["id"] for item in found.items]
+
+
+def queries(site: FakeSite) -> list[str]:
+    return [urlsplit(visit.url).query for visit in site.log if not visit.url.endswith("/robots.txt")]
+
+
+def site_of(page) -> FakeSite:
+    return FakeSite({URL: page}, host="https://api.test")
+
+
+# ---- by number and offset --------------------------------------------------------------------------------------------
+
+
+async def test_by_number_until_a_page_is_short(autojump_clock):
+    site = site_of(paged(5, 2))
+    assert await ids(ApiSpider(url=URL, items="data", next="page"), site) == [0, 1, 2, 3, 4]
+    assert queries(site) == ["page=1", "page=2", "page=3"]
+
+
+async def test_by_number_until_a_page_is_empty(autojump_clock):
+    site = site_of(paged(4, 2))
+    assert await ids(ApiSpider(url=URL, items="data", next="page"), site) == [0, 1, 2, 3]
+    assert queries(site) == ["page=1", "page=2", "page=3"]
+
+
+async def test_a_short_page_in_the_middle_does_not_end_it_if_told_so(autojump_clock):
+    pages = {"1": users(0, 3), "2": users(3, 4), "3": users(4, 7)}
+    site = site_of(lambda request: Page(pages.get(asked(request)["page"], [])))
+    assert await ids(ApiSpider(url=URL, next="page", until="empty"), site) == list(range(7))
+    assert await ids(ApiSpider(url=URL, next="page"), site) == list(range(4))
+
+
+async def test_a_server_that_gives_less_than_it_is_asked_for_is_read_to_its_end(autojump_clock):
+    site = site_of(paged(5, 2))  # it was asked for 100
+    assert await ids(ApiSpider(url=URL, items="data", next="page", size=100), site) == [0, 1, 2, 3, 4]
+    assert queries(site)[0] == "page=1&limit=100"
+
+
+async def test_other_names_and_another_first_page(autojump_clock):
+    site = site_of(paged(3, 2, name="p", first=0))
+    spider = ApiSpider(
+        url=f"{URL}?q=a%20b&p=7", items="data", next="page", param="p", first=0, size=2, size_param="per_page",
+        params={"sort": "id"},
+    )  # fmt: skip
+    assert await ids(spider, site) == [0, 1, 2]
+    assert queries(site) == ["q=a%20b&sort=id&p=0&per_page=2", "q=a%20b&sort=id&p=1&per_page=2"]
+
+
+@pytest.mark.parametrize("size", [0, 2, 100])
+async def test_by_offset(autojump_clock, size):
+    def answer(request):
+        start = int(asked(request)["offset"])
+        return Page({"data": users(start, min(start + 2, 5))})
+
+    site = site_of(answer)
+    assert await ids(ApiSpider(url=URL, items="data", next="offset", size=size), site) == [0, 1, 2, 3, 4]
+    assert [parse_qs(query)["offset"] for query in queries(site)] == [["0"], ["2"], ["4"]]
+
+
+async def test_the_total_saves_the_last_request(autojump_clock):
+    site = site_of(paged(4, 2, more=lambda page, last: {"meta": {"total": "4"}}))
+    assert await ids(ApiSpider(url=URL, items="data", next="page", total="meta.total"), site) == [0, 1, 2, 3]
+    assert queries(site) == ["page=1", "page=2"]
+
+
+@pytest.mark.parametrize("says", [(True, False), ("true", "false"), (1, 0), ("yes", "")])
+async def test_has_more(autojump_clock, says):
+    site = site_of(paged(4, 2, more=lambda page, last: {"has_more": says[last]}))
+    assert await ids(ApiSpider(url=URL, items="data", next="page", more="has_more"), site) == [0, 1, 2, 3]
+    assert queries(site) == ["page=1", "page=2"]
+
+
+async def test_no_more_pages_than_wanted(autojump_clock):
+    site = site_of(paged(100, 2))
+    assert await ids(ApiSpider(url=URL, items="data", next="page", max_pages=3), site) == list(range(6))
+    site = site_of(paged(100, 2, more=lambda page, last: {"total": 100}))
+    spider = ApiSpider(url=URL, items="data", next="page", max_pages=3, parallel=True, total="total")
+    assert sorted(await ids(spider, site)) == list(range(6))
+
+
+@pytest.mark.parametrize(("total", "pages"), [(0, 1), (1, 1), (2, 1), (3, 2), (40, 20), (41, 21)])
+@pytest.mark.parametrize("way", ["page", "offset"])
+async def test_all_pages_at_once_but_never_more_than_there_are(autojump_clock, way, total, pages):
+    def answer(request):
+        query = asked(request)
+        start = (int(query["page"]) - 1) * 2 if way == "page" else int(query["offset"])
+        return Page({"data": users(start, min(start + 2, total)), "total": total}, delay=1.0)
+
+    site = site_of(answer)
+    spider = ApiSpider(url=URL, items="data", next=way, total="total", parallel=True)
+    settings = Settings(per_domain=8, slow_start=False)
+    assert sorted(await ids(spider, site, settings=settings)) == list(range(total))
+    assert len(queries(site)) == len(set(queries(site))) == pages
+    if pages > 10:
+        assert site.peak["https://api.test"] == 8
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize(("way", "first"), [("page", 0), ("page", 3), ("offset", 1), ("offset", 4)])
+async def test_beginning_in_the_middle(autojump_clock, way, first, parallel):
+    base = {("page", 0): 0, ("page", 3): 1, ("offset", 1): 1, ("offset", 4): 0}[way, first]
+
+    def answer(request):
+        value = int(asked(request)[way]) - base
+        start = value * 2 if way == "page" else value
+        return Page({"data": users(start, min(start + 2, 10)), "total": 10})
+
+    site = site_of(answer)
+    spider = ApiSpider(url=URL, items="data", next=way, first=first, total="total", parallel=parallel)
+    assert sorted(await ids(spider, site)) == list(range(4 if first > 1 else 0, 10))
+    assert len(queries(site)) == (3 if first > 1 else 5)
+
+
+async def test_what_is_added_meanwhile_is_asked_for_too(autojump_clock):
+    def answer(request):
+        page = int(asked(request)["page"])
+        total = 4 if page == 1 else 5
+        return Page({"data": users((page - 1) * 2, min(page * 2, total)), "total": total})
+
+    spider = ApiSpider(url=URL, items="data", next="page", total="total", parallel=True)
+    assert sorted(await ids(spider, site_of(answer))) == [0, 1, 2, 3, 4]
+
+
+async def test_parallel_pages_without_a_total_fail_clearly(autojump_clock, caplog):
+    spider = ApiSpider(url=URL, items="data", next="page", total="totl", parallel=True)
+    found = await collect(spider, site_of(paged(4, 2)))
+    assert (found.report.failed, found.items) == (1, [])
+    assert "does not tell how many items there are in all" in caplog.text
+
+
+# ---- by what stands in a page ----------------------------------------------------------------------------------------
+
+
+async def test_by_cursor(autojump_clock):
+    after = {None: ("a b&c", [0, 1]), "a b&c": (7, []), "7": (None, [2])}
+
+    def answer(request):
+        cursor, listed = after[asked(request).get("cursor")]
+        return Page({"data": [{"id": n} for n in listed], "meta": {"next": cursor}})
+
+    site = site_of(answer)
+    assert await ids(ApiSpider(url=URL, items="data", next="cursor:meta.next"), site) == [0, 1, 2]
+    assert queries(site) == ["", "cursor=a%20b%26c", "cursor=7"]
+
+
+@pytest.mark.parametrize("end", [None, "", False])
+@pytest.mark.parametrize("way", ["cursor:next", "url:next"])
+async def test_where_nothing_follows_it_ends(autojump_clock, end, way):
+    site = site_of(Page({"data": users(0, 2), "next": end}))
+    assert await ids(ApiSpider(url=URL, items="data", next=way), site) == [0, 1]
+    assert len(queries(site)) == 1
+
+
+async def test_by_url(autojump_clock):
+    site = site_of(lambda request: Page(
+        {"data": users(0, 2), "@odata.nextLink": "?skip=2"} if not asked(request) else {"data": users(2, 3)}
+    ))  # fmt: skip
+    spider = ApiSpider(url=URL, items="data", next='url:"@odata.nextLink"', size=5)
+    site.pages[f"{URL}?limit=5"] = Page({"data": users(0, 2), "@odata.nextLink": f"{URL}?skip=2"})
+    assert await ids(spider, site) == [0, 1, 2]
+    assert queries(site) == ["limit=5", "skip=2"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '<?page=2>; rel="next"',
+        '<https://api.test/users?page=1>; rel="prev first", <https://api.test/users?page=2>; title="a, <b>"; REL=next',
+        "</users?page=2>;rel='x';rel=next",
+        '<users?page=2> ; rel = "last Next"',
+    ],
+)
+async def test_by_link_header(autojump_clock, header):
+    pages = {"": Page(users(0, 2), headers={"Link": header}), "page=2": Page(users(2, 3))}
+    site = site_of(lambda request: pages[str(request.url.query, "ascii")])
+    expected = [0, 1] if "rel='x'" in header else [0, 1, 2]
+    assert await ids(ApiSpider(url=URL), site) == expected
+
+
+async def test_a_page_without_link_header_is_the_only_one(autojump_clock):
+    assert await ids(ApiSpider(url=URL), site_of(Page(users(0, 2)))) == [0, 1]
+
+
+async def test_several_link_headers(autojump_clock):
+    headers = [("Link", "<?page=9>; rel=last"), ("Link", "<?page=2>; rel=next")]
+    pages = {"": Page(users(0, 2), headers=headers), "page=2": Page(users(2, 3))}
+    site = site_of(lambda request: pages[str(request.url.query, "ascii")])
+    assert await ids(ApiSpider(url=URL), site) == [0, 1, 2]
+
+
+# ---- by POST and GraphQL ---------------------------------------------------------------------------------------------
+
+
+async def test_parameters_in_a_body(autojump_clock):
+    bodies = []
+
+    def answer(request):
+        bodies.append(json.loads(request.content))
+        start = bodies[-1]["offset"]
+        return Page({"hits": users(start, min(start + 2, 3))})
+
+    spider = ApiSpider(url=URL, items="hits", next="offset", size=2, body={"query": "x"}, params={"v": "1"})
+    assert await ids(spider, site_of(answer)) == [0, 1, 2]
+    assert bodies == [{"query": "x", "offset": start, "limit": 2} for start in (0, 2)]
+
+
+QUERY = "query ($after: String) { repo { issues(after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } } }"
+
+
+def graph(request) -> Page:
+    asked = json.loads(request.content)
+    assert (request.method, asked["query"]) == ("POST", QUERY)
+    start = int(asked["variables"].get("after") or 0)
+    more = start < 4
+    issues = {"nodes": users(start, start + 2), "pageInfo": {"hasNextPage": more, "endCursor": str(start + 2)}}
+    return Page({"data": {"repo": {"issues": issues}}})
+
+
+@pytest.mark.parametrize("way", ["", "graphql", "graphql:data.repo.issues.pageInfo"])
+async def test_graphql(autojump_clock, way):
+    site = site_of(graph)
+    spider = ApiSpider(url=URL, query=QUERY, items="data.repo.issues.nodes", next=way, variables={"owner": "x"})
+    assert await ids(spider, site) == [0, 1, 2, 3, 4, 5]
+    variables = [json.loads(visit.body)["variables"] for visit in site.log if visit.method == "POST"]
+    assert variables == [{"owner": "x"}, {"owner": "x", "after": "2"}, {"owner": "x", "after": "4"}]
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadError("reset"), Page("busy", 503), httpx.ConnectError("refused")])
+async def test_a_query_is_a_read_and_is_asked_again(autojump_clock, fault):
+    site = site_of([fault, graph])
+    spider = ApiSpider(url=URL, query=QUERY, items="data.repo.issues.nodes", max_pages=1)
+    assert await ids(spider, site) == [0, 1]
+
+
+async def test_other_posts_of_its_spider_are_not_asked_again(autojump_clock):
+    class Writes(ApiSpider):
+        def parse_item(self, item, response):
+            yield Request("https://api.test/write", self.parse_write, method="POST", json=item)
+
+        def parse_write(self, response):
+            return {"written": True}
+
+    site = site_of(graph)
+    site.pages["https://api.test/write"] = httpx.ReadError("reset")
+    found = await collect(Writes(url=URL, query=QUERY, items="data.repo.issues.nodes", max_pages=1), site)
+    assert (found.report.failed, found.report.retries) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"errors": [{"message": "no field\n'x'"}, {"message": "b"}], "data": None},
+         "answered with errors: no field 'x'; b"),
+        ({"errors": "odd"}, "answered with errors: odd"),
+        ({"data": {"issues": {"nodes": []}}}, "it has no pageInfo"),
+        ({"data": {"issues": {"nodes": [], "pageInfo": {"hasNextPage": True}}}}, "a next page but no endCursor"),
+        ({"data": {"issues": None}}, "no list of items stands at data.issues.nodes, but nothing"),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_with_an_answer_of_graphql_is_told(autojump_clock, caplog, body, told):
+    found = await collect(ApiSpider(url=URL, query=QUERY, items="data.issues.nodes"), site_of(Page(body)))
+    assert (found.report.failed, found.items) == (1, [])
+    assert told in caplog.text
+
+
+# ---- pages that go round in a circle ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["page", "offset"])
+async def test_a_server_that_gives_the_same_page_again_and_again(autojump_clock, caplog, way):
+    found = await collect(ApiSpider(url=URL, next=way), site_of(Page(users(0, 2))))
+    assert [item["id"] for item in found.items] == [0, 1]
+    assert found.report.counters == {"repeated pages": 1}
+    assert "has the items of the page before it: it ends there" in caplog.text
+
+
+async def test_a_cursor_that_names_itself(autojump_clock):
+    site = site_of(lambda request: Page({"data": users(0, 1) if not asked(request) else users(1, 2), "next": "x"}))
+    found = await collect(ApiSpider(url=URL, items="data", next="cursor:next"), site)
+    assert [item["id"] for item in found.items] == [0, 1]
+    assert found.report.counters == {"repeated pages": 1}
+
+
+async def test_urls_that_lead_in_a_circle(autojump_clock):
+    pages = {"": "?b", "b": "?c", "c": "?b"}
+    site = site_of(lambda request: Page({
+        "data": [{"id": str(request.url.query, "ascii")}], "next": pages[str(request.url.query, "ascii")]
+    }))  # fmt: skip
+    assert await ids(ApiSpider(url=URL, items="data", next="url:next"), site) == ["", "b", "c"]
+
+
+async def test_a_server_that_has_the_first_page_for_all_that_are_asked_at_once(autojump_clock):
+    found = await collect(
+        ApiSpider(url=URL, items="data", next="page", total="total", parallel=True),
+        site_of(Page({"data": users(0, 2), "total": 8})),
+    )
+    assert [item["id"] for item in found.items] == [0, 1]
+    assert found.report.counters == {"repeated pages": 3}
+
+
+# ---- items -----------------------------------------------------------------------------------------------------------
+
+
+async def test_items_that_are_no_objects(autojump_clock):
+    found = await collect(ApiSpider(url=URL), site_of(Page([1, "b", None, {"c": 1}])))
+    assert found.items == [{"value": 1}, {"value": "b"}, {"value": None}, {"c": 1}]
+
+
+async def test_items_by_a_jmespath_expression(autojump_clock):
+    body = {"groups": [{"users": [{"id": 1, "on": True}]}, {"users": [{"id": 2, "on": False}, {"id": 3, "on": True}]}]}
+    assert await ids(ApiSpider(url=URL, items="groups[].users[?on][]"), site_of(Page(body))) == [1, 3]
+    assert await ids(ApiSpider(url=URL, items="nothing[].users"), site_of(Page(body))) == []
+
+
+@pytest.mark.parametrize("form", ["plain", "generator", "coroutine", "async generator"])
+@pytest.mark.parametrize("parallel", [False, True])
+async def test_an_item_may_lead_to_requests(autojump_clock, form, parallel):
+    class Details(ApiSpider):
+        def detail(self, item, response):
+            return response.follow(f"/users/{item['id']}", self.parse_detail)
+
+        def parse_detail(self, response):
+            return response.json()
+
+        if form == "plain":
+            parse_item = detail
+        elif form == "generator":
+
+            def parse_item(self, item, response):
+                yield self.detail(item, response)
+
+        elif form == "coroutine":
+
+            async def parse_item(self, item, response):
+                return self.detail(item, response)
+
+        else:
+
+            async def parse_item(self, item, response):
+                yield self.detail(item, response)
+
+    site = site_of(paged(3, 2, more=lambda page, last: {"total": 3}))
+    site.pages |= {f"{URL}/{n}": Page({"id": n, "name": str(n)}) for n in range(3)}
+    spider = Details(url=URL, items="data", next="page", total="total", parallel=parallel)
+    assert sorted(await ids(spider, site)) == [0, 1, 2]
+
+
+async def test_an_item_that_cannot_be_handled_fails_its_page_only(autojump_clock):
+    class Strict(ApiSpider):
+        def parse_item(self, item, response):
+            yield {"id": 10 // item["id"]}
+
+    found = await collect(Strict(url=URL, next="page", until="empty"), site_of(lambda request: Page(
+        {"1": [{"id": 1}], "2": [{"id": 2}, {"id": 0}]}.get(asked(request)["page"], [])
+    )))  # fmt: skip
+    assert found.items == [{"id": 10}]
+    assert found.report.failed == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "items", "told"),
+    [
+        (Page({"data": []}), "", "no list of items stands there, but an object; name the way to them (items=...)"),
+        (Page({"data": {"x": 1}}), "data", "no list of items stands at data, but an object"),
+        (Page({"dat": []}), "data", "no list of items stands at data, but nothing"),
+        (Page({"data": "x"}), "data", "no list of items stands at data, but text"),
+        (Page({"data": True}), "data", "no list of items stands at data, but true or false"),
+        (Page(5), "", "no list of items stands there, but a number"),
+        (Page("<html>"), "data", "is not JSON"),
+        (Page({"data": [], "next": 5.5}), "data", "what leads to the next page is no text or number: 5.5"),
+        (Page({"data": [], "next": {}}), "data", "what leads to the next page is no text or number: {}"),
+    ],
+)
+async def test_a_page_that_is_not_what_was_expected_fails_and_says_why(autojump_clock, caplog, page, items, told):
+    found = await collect(ApiSpider(url=URL, items=items, next="cursor:next"), site_of(page))
+    assert (found.report.failed, found.items) == (1, [])
+    assert told in caplog.text
+
+
+async def test_a_next_url_that_is_none_fails_its_page(autojump_clock, caplog):
+    found = await collect(ApiSpider(url=URL, items="d", next="url:n"), site_of(Page({"d": [], "n": "mailto:x@y.z"})))
+    assert found.report.failed == 1
+    assert "what leads to the next page is no web URL: 'mailto:x@y.z'" in caplog.text
+
+
+async def test_null_instead_of_a_list_is_an_empty_page(autojump_clock):
+    assert await ids(ApiSpider(url=URL, items="a.data"), site_of(Page({"a": {"data": None}}))) == []
+    assert await ids(ApiSpider(url=URL, items='"a.b"'), site_of(Page({"a.b": None}))) == []
+
+
+async def test_it_is_told_when_the_first_page_has_not_what_it_should(autojump_clock, caplog):
+    assert await ids(ApiSpider(url=URL, items="data", next="page", more="has_mor"), site_of(paged(4, 2))) == [0, 1]
+    assert "nothing stands where more is to be: has_mor" in caplog.text
+
+
+# ---- credentials -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        ({"token": "s3cret"}, "authorization", "Bearer s3cret"),
+        ({"token": "env:API_TOKEN"}, "authorization", "Bearer from env"),
+        ({"user": "ada:engine:1"}, "authorization", "Basic YWRhOmVuZ2luZTox"),
+        ({"user": "env:API_USER"}, "authorization", "Basic dTpw"),
+        ({"headers": {"X-Key": "env:API_TOKEN"}}, "x-key", "from env"),
+        ({"headers": {"Accept": "application/vnd.x+json"}}, "accept", "application/vnd.x+json"),
+    ],
+)
+async def test_credentials_go_to_the_api_and_nowhere_else(autojump_clock, monkeypatch, arguments, name, value):
+    monkeypatch.setenv("API_TOKEN", "from env")
+    monkeypatch.setenv("API_USER", "u:p")
+    site = FakeSite({
+        "https://api.test/users": Page({"data": users(0, 1), "next": "/moved"}),
+        "https://api.test/moved": Page(status=302, headers={"Location": "/second"}),
+        "https://api.test/second": Page({"data": users(1, 2), "next": "/away"}),
+        "https://api.test/away": Page(status=302, headers={"Location": "https://other.test/third"}),
+        "https://other.test/third": Page({"data": users(2, 3), "next": "https://other.test/fourth"}),
+        "https://other.test/fourth": Page({"data": users(3, 4)}),
+    })  # fmt: skip
+    assert await ids(ApiSpider(url=URL, items="data", next="url:next", **arguments), site) == [0, 1, 2, 3]
+    sent = {visit.url: visit.headers.get(name) for visit in site.log if not visit.url.endswith("/robots.txt")}
+    assert [sent[f"https://api.test/{page}"] for page in ("users", "moved", "second", "away")] == [value] * 4
+    assert value not in [sent[f"https://other.test/{page}"] for page in ("third", "fourth")]
+
+
+async def test_a_token_is_not_kept_in_the_job_and_may_change(autojump_clock, tmp_path, monkeypatch):
+    site = site_of(paged(6, 2))
+    for secret, pages in (("first-secret", 2), ("second-secret", None)):
+        monkeypatch.setenv("API_TOKEN", secret)
+        spider = ApiSpider(url=URL, items="data", next="page", token="env:API_TOKEN")
+        await crawl(spider, transport=site.transport, job=tmp_path / "job", settings=Settings(max_pages=pages))
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "job").iterdir())
+    assert b"secret" not in kept
+    sent = [visit.headers.get("authorization") for visit in site.log if "page" in visit.url]
+    assert sent == ["Bearer first-secret"] * 2 + ["Bearer second-secret"] * (len(sent) - 2)
+
+
+# ---- going on --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["page", "offset", "cursor:next", "url:url", "graphql"])
+async def test_a_job_goes_on_in_the_middle(autojump_clock, tmp_path, way):
+    def answer(request):
+        query = json.loads(request.content)["variables"] if request.content else asked(request)
+        start = int(query.get("offset", query.get("cursor", query.get("after", (int(query.get("page", 1)) - 1) * 2))))
+        end = min(start + 2, 20)
+        more = end < 20
+        return Page({
+            "data": users(start, end), "next": end if more else None, "url": f"?cursor={end}" if more else None,
+            "pageInfo": {"hasNextPage": more, "endCursor": str(end)},
+        })  # fmt: skip
+
+    site = site_of(answer)
+    runs = []
+    for most in (3, 4, 8, None):
+        query = QUERY if way == "graphql" else ""
+        report = await crawl(
+            ApiSpider(url=URL, items="data", next=way, query=query), transport=site.transport, job=tmp_path / "job",
+            outputs=[tmp_path / "items.jsonl"], settings=Settings(max_pages=most),
+        )  # fmt: skip
+        runs.append(report.pages)
+    lines = (tmp_path / "items.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == list(range(20))
+    assert runs == [3, 4, 8, 10 if way not in ("page", "offset") else 11]
+    visits = [(visit.url, visit.body) for visit in site.log if not visit.url.endswith("/robots.txt")]
+    assert len(visits) == len(set(visits))  # no page twice
+
+
+async def test_a_refused_page_is_asked_again_and_the_chain_goes_on(autojump_clock):
+    answers = {"1": [Page(users(0, 2))], "2": [Page(status=429, headers={"Retry-After": "60"}), Page(users(2, 3))]}
+    site = FakeSite({f"{URL}?page={page}": pages for page, pages in answers.items()})
+    assert await ids(ApiSpider(url=URL, next="page"), site) == [0, 1, 2]
+
+
+async def test_several_start_urls(autojump_clock):
+    site = FakeSite({
+        "https://api.test/a": paged(3, 2, more=lambda page, last: {"x": "a"}),
+        "https://api.test/b": lambda request: Page({"data": users(10, 11) if "page=1" in str(request.url) else []}),
+    })  # fmt: skip
+    spider = ApiSpider(start_urls=["https://api.test/a", "https://api.test/b"], items="data", next="page")
+    assert sorted(await ids(spider, site)) == [0, 1, 2, 10]
+
+
+async def test_a_subclass_says_what_its_api_is_like(autojump_clock):
+    class Users(ApiSpider):
+        url = URL
+        items = "data"
+        next = "page"
+
+        def parse_item(self, item, response):
+            yield {"id": -item["id"]}
+
+    assert await ids(Users(max_pages=1), site_of(paged(9, 2))) == [0, -1]
+
+
+async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
+    class Users(ApiSpider):
+        def __init__(self, group: str) -> None:
+            super().__init__()
+            self.start_urls = [f"https://api.test/{group}"]
+            self.items = "data"
+
+    assert await ids(Users("users"), site_of(paged(2, 2))) == [0, 1]
+
+
+# ---- what is wrong ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"url": "api.test"}, "ApiSpider: argument url: not a URL: 'api.test'"),
+        ({"url": 5}, "ApiSpider: argument url: expected str, not 5"),
+        ({"url": "ftp://a/"}, "ApiSpider: argument url: not an http or https URL: 'ftp://a/'"),
+        ({"itmes": "x"}, "spider ApiSpider has no argument 'itmes' (did you mean items?)"),
+        ({"items": "a["}, "ApiSpider: argument items: 'a[' is no JMESPath expression: "),
+        ({"items": None}, "ApiSpider: argument items: expected str, not None"),
+        ({"next": "curser:x"},
+         "ApiSpider: argument next: no way to the next page is called 'curser' (did you mean cursor?)"),
+        ({"next": "cursor"},
+         "ApiSpider: argument next: cursor needs the place where it stands in a page, as in cursor:meta.next"),
+        ({"next": "url:"},
+         "ApiSpider: argument next: url needs the place where it stands in a page, as in url:meta.next"),
+        ({"next": "page:p"}, "ApiSpider: argument next: page takes no path; param= names its parameter"),
+        ({"next": "cursor:a["}, "ApiSpider: argument next: 'a[' is no JMESPath expression: "),
+        ({"next": "graphql"}, "ApiSpider: argument query: graphql needs it"),
+        ({"query": "{ a }"}, "ApiSpider: argument items: graphql needs it"),
+        ({"query": "{ a }", "items": "a[*]"},
+         "ApiSpider: argument next: name the place of pageInfo, as in graphql:data.users.pageInfo"),
+        ({"query": "{ a }", "items": "a", "body": {}}, "ApiSpider: argument body: a query makes the body itself"),
+        ({"total": "a["}, "ApiSpider: argument total: 'a[' is no JMESPath expression: "),
+        ({"more": "a["}, "ApiSpider: argument more: 'a[' is no JMESPath expression: "),
+        ({"until": "full"}, "ApiSpider: argument until: short or empty, not 'full'"),
+        ({"parallel": True}, "ApiSpider: argument parallel: only pages by number or offset can be asked for at once"),
+        ({"parallel": True, "next": "page"},
+         "ApiSpider: argument parallel: it needs total=, where the number of all items stands"),
+        ({"parallel": "yes"}, "ApiSpider: argument parallel: expected bool, not 'yes'"),
+        ({"size": -1}, "ApiSpider: argument size: at least 0, not -1"),
+        ({"size": "10"}, "ApiSpider: argument size: expected int, not '10'"),
+        ({"size": 1, "size_param": ""}, "ApiSpider: argument size_param: it is empty"),
+        ({"max_pages": 0}, "ApiSpider: argument max_pages: at least 1, not 0"),
+        ({"first": -1}, "ApiSpider: argument first: at least 0, not -1"),
+        ({"params": {"a": 5}}, "ApiSpider: argument params: expected str, not {'a': 5}"),
+        ({"params": {"a": "env:NOT_THERE"}}, "ApiSpider: argument params: the environment has no 'NOT_THERE'"),
+        ({"variables": []}, "ApiSpider: argument variables: expected object, not []"),
+        ({"headers": {"a b": "x"}}, "ApiSpider: argument headers: not a field name: 'a b'"),
+        ({"headers": {"a": "x\n"}}, "ApiSpider: argument headers: it cannot be sent as a"),
+        ({"token": "s\n"}, "ApiSpider: argument token: it cannot be sent as Authorization"),
+        ({"token": "env:NOT_THERE"}, "ApiSpider: argument token: the environment has no 'NOT_THERE'"),
+        ({"token": "a", "user": "b:c"}, "ApiSpider: argument user: give a token or a user, not both"),
+        ({"user": "ada"}, "ApiSpider: argument user: user:password, or env:NAME of a variable that holds that"),
+        ({"user": "a:\n"},
+         "ApiSpider: argument auth: a user has no colon, and neither part has control characters (RFC 7617)"),
+    ],
+)  # fmt: skip
+def test_an_argument_that_does_not_fit_is_refused_in_one_line(arguments, message):
+    with pytest.raises(ConfigError) as caught:
+        ApiSpider(**({"url": URL} | arguments))
+    assert str(caught.value).startswith(message)
+    assert NEW_LINE not in str(caught.value)
+
+
+def test_without_jmespath_only_dotted_paths_are_understood(monkeypatch):
+    import sys  # noqa: PLC0415
+
+    monkeypatch.setitem(sys.modules, "jmespath", None)
+    assert ApiSpider(url=URL, items='data[0].list."a b"', next="cursor:meta.next-page").items
+    with pytest.raises(ConfigError) as caught:
+        ApiSpider(url=URL, items="never[*].seen")
+    assert str(caught.value) == (
+        "ApiSpider: argument items: 'never[*].seen' is no dotted path, and for others jmespath is to be installed"
+    )
+
+
+async def test_without_a_url_it_does_not_begin(autojump_clock):
+    with pytest.raises(ConfigError, match="^ApiSpider: it needs the argument url, or start_urls, to begin with$"):
+        await collect(ApiSpider(), FakeSite({}))
+    with pytest.raises(ConfigError, match="^ApiSpider: argument url: not an http or https URL: 'ftp://a.test/'$"):
+        ApiSpider(start_urls=["ftp://a.test/"])
