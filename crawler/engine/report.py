@@ -44,7 +44,7 @@ class Report:
     failures: dict[str, int]
     """What `failed` counts, by kind of error."""
     samples: dict[str, list[str]]
-    """A few URLs of each kind of failure and of each reason in `filtered`."""
+    """A few URLs of each kind of failure, coarse and fine, and of each reason in `filtered`."""
     counters: dict[str, int]
     """What spiders and plugins counted."""
     bytes: int
@@ -59,6 +59,8 @@ class Report:
     """Answers by HTTP status."""
     lanes: dict[str, dict[str, Any]]
     """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
+    kinds: dict[str, int] = attrs.field(factory=dict)
+    """What `failed` counts, as finely as is known: ``connect_failed.refused``, ``fetch_timeout.deadline``."""
     earlier: dict[str, int] = attrs.field(factory=dict)
     """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
     stopped_by_limit: bool = False
@@ -140,6 +142,7 @@ class Timer:
             filtered=dict(stats.filtered),
             dropped=dict(stats.dropped),
             failures=dict(stats.failures),
+            kinds=dict(stats.kinds),
             samples=stats.samples,
             counters=dict(stats.counters),
             bytes=stats.bytes,

@@ -287,7 +287,12 @@ class Worker:
         crawl = self._crawl
         error = failure.error
         if outcome.kind is Kind.FAILED:
-            outcome.failure = FailureRow(reason=failure.reason, message=str(error), traceback=failure.traceback)
+            outcome.failure = FailureRow(
+                reason=failure.reason,
+                message=str(error),
+                traceback=failure.traceback,
+                full_reason=error.full_reason if error.kind else "",
+            )
             if not isinstance(error, HookError):
                 log.info("failed: %s: %s", failure.request.url, error)
         name = failure.request.errback if errback else None

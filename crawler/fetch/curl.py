@@ -154,11 +154,12 @@ class CurlTransport(httpx.AsyncBaseTransport):
             try:
                 addresses = await self._resolver.resolve(host, port)
             except OSError as error:
-                kind: type[httpx.RequestError] = httpx.ConnectError if proxy is None else httpx.ProxyError
+                cls: type[httpx.RequestError] = httpx.ConnectError if proxy is None else httpx.ProxyError
                 if isinstance(error, TimeoutError):
-                    kind = httpx.ConnectTimeout
+                    cls = httpx.ConnectTimeout
                 words = f"no address of {host}: {error.strerror or error}"
-                raise failure(kind, words, request=exchange.request, sent=False) from error
+                kind = "dns" if proxy is None else "proxy"
+                raise failure(cls, words, request=exchange.request, sent=False, kind=kind) from error
             if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
                 entries.append(f"+{host}:{port}:{listed}")

@@ -84,7 +84,9 @@ class Downloader:
             with trio.fail_after(deadline):
                 answer = await self._exchange(request, sent, resend=resend)
         except trio.TooSlowError:
-            raise FetchTimeout(f"no complete answer within {deadline:g} s", request=request) from None
+            late = FetchTimeout(f"no complete answer within {deadline:g} s", request=request)
+            late.kind = "deadline"
+            raise late from None
         answer.attempt = attempt
         answer.first_byte = max(0.0, answer.first_byte - sent_at)
         answer.elapsed = trio.current_time() - started

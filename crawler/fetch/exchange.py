@@ -94,7 +94,9 @@ class Exchange(httpx.AsyncByteStream):
             self._primary_ip = primary_ip
             if self.sent and not self._resend:
                 words = "the connection was closed before an answer came"
-                self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True)
+                self._error = failure(
+                    httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="closed"
+                )
                 vars(self._error)["stale"] = True
                 return PREREQFUNC_ABORT
             if not self.sent and self._on_sent is not None:
@@ -127,7 +129,12 @@ class Exchange(httpx.AsyncByteStream):
         if self._lines_size > self._max_headers:
             words = f"more than {self._max_headers} bytes of response headers"
             self._error = failure(
-                httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, retryable=False
+                httpx.RemoteProtocolError,
+                words,
+                request=self.request,
+                sent=self.sent,
+                retryable=False,
+                kind="headers_too_large",
             )
             return WRITEFUNC_ERROR
         if not self._headed:  # else it is a trailer, and nobody asks for those
@@ -168,7 +175,9 @@ class Exchange(httpx.AsyncByteStream):
             )
         elif not self._headed:
             words = "the connection was closed in the middle of the headers"
-            self.fail(failure(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent))
+            self.fail(
+                failure(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, kind="closed")
+            )
         else:
             self._finish()
 
