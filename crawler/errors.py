@@ -114,7 +114,7 @@ class ConnectFailed(FetchError):
     * ``proxy``: the proxy has no address, or declined;
     * ``tls_expired``, ``tls_host``, ``tls_untrusted``: the certificate does not hold (any more, or yet), is that of
       another host, or nobody who is trusted has signed it; final;
-    * ``tls_version``: the server speaks none but versions of TLS that are given up; final;
+    * ``tls_version``: no version or cipher of TLS in common; final;
     * ``tls``: the handshake failed in another way.
     """
 
@@ -133,8 +133,9 @@ class BrokenExchange(FetchError):
     Kinds:
 
     * ``closed``, ``reset``: the connection ended before the answer did, in peace or by RST;
+    * ``stale``: a kept connection that the server had closed meanwhile; asked again at once, which is no attempt;
     * ``no_http``: what came begins with no status line;
-    * ``bad_header``: a header line, or a ``Content-Length``, that cannot be read;
+    * ``bad_header``: a header line that cannot be read, such as two different ``Content-Length``; final;
     * ``headers_too_large``: more header lines than `max_headers` allows; final;
     * ``bad_chunk``: a chunked body whose sizes are wrong;
     * ``bad_coding``: a compressed body that cannot be decoded; final.
@@ -142,7 +143,10 @@ class BrokenExchange(FetchError):
 
 
 class BodyTooLarge(RequestError):
-    """The decoded body is larger than `max_body` bytes; the rest was not read."""
+    """The decoded body is larger than `max_body` bytes; the rest was not read.
+
+    Kind: ``bomb``, where a little unpacks to far too much.
+    """
 
 
 class BadStatus(RequestError):

@@ -18,6 +18,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from crawler.fetch.failures import curl_failure, failure
+from crawler.fetch.kinds import BOMB, TOO_LARGE
 
 __all__ = ["Exchange"]
 
@@ -94,9 +95,7 @@ class Exchange(httpx.AsyncByteStream):
             self._primary_ip = primary_ip
             if self.sent and not self._resend:
                 words = "the connection was closed before an answer came"
-                self._error = failure(
-                    httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="closed"
-                )
+                self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="stale")
                 vars(self._error)["stale"] = True
                 return PREREQFUNC_ABORT
             if not self.sent and self._on_sent is not None:
@@ -169,15 +168,16 @@ class Exchange(httpx.AsyncByteStream):
         """The transfer is over, with libcurl's result."""
         if code == pycurl.E_WRITE_ERROR and self._headed and not self._paused:
             code = pycurl.E_OK  # bytes after the end of a compressed body, and all of it is here: browsers ignore them
-        if code != pycurl.E_OK:
+        if code == TOO_LARGE and self._headed:  # libcurl keeps no more of what a piece of the body unpacks to
+            words = "a small piece of the body unpacks to more than can be kept"
+            self.fail(failure(httpx.DecodingError, words, request=self.request, sent=True, retryable=False, kind=BOMB))
+        elif code != pycurl.E_OK:
             self.fail(
                 curl_failure(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
             )
         elif not self._headed:
             words = "the connection was closed in the middle of the headers"
-            self.fail(
-                failure(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, kind="closed")
-            )
+            self.fail(failure(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, kind="closed"))
         else:
             self._finish()
 

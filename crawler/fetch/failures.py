@@ -6,9 +6,9 @@
                      (_BY_CODE)       .sent .retryable  (_BY_CLASS)     .retryable
 
 Worth another attempt is what time may mend. Not retryable are a host name that does not exist (while a look-up that
-failed is), a certificate that does not verify, versions of TLS that nobody speaks any more, a URL or a request that
-cannot be sent, a protocol or a coding that is not spoken, response headers without end, and endless redirects: the
-same request would fail in the same way.
+failed is), a certificate that does not verify, no version or cipher of TLS in common, a URL or a request that cannot
+be sent, a protocol or a coding that is not spoken, response headers that cannot be read or never end, and endless
+redirects: the same request would fail in the same way.
 """
 
 from __future__ import annotations
@@ -22,8 +22,16 @@ import httpx
 import pycurl
 import trio
 
-from crawler.errors import BadStatus, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
-from crawler.fetch.kinds import FINAL_KINDS, kind_of, kind_of_code, no_such_name
+from crawler.errors import (
+    BadStatus,
+    BodyTooLarge,
+    BrokenExchange,
+    ConnectFailed,
+    FetchError,
+    FetchTimeout,
+    RequestError,
+)
+from crawler.fetch.kinds import BOMB, FINAL_KINDS, kind_of, kind_of_code, no_such_name
 from crawler.messages import Request
 
 __all__ = ["curl_failure", "failure", "translate", "was_sent"]
@@ -321,8 +329,9 @@ def translate(error: Exception, request: Request | None = None) -> RequestError:
     words = _one_line(error)
     if isinstance(error, httpx.HTTPStatusError):
         return BadStatus(words, status=error.response.status_code, request=request)
-    translated = cls(words, request=request)
-    translated.kind = kind_of(error)
+    kind = kind_of(error)
+    translated = (BodyTooLarge if kind == BOMB else cls)(words, request=request)
+    translated.kind = kind
     retryable = getattr(error, "retryable", None)
     if retryable is None and (isinstance(error, _FINAL_CLASSES) or cls is FetchError or no_such_name(error)):
         retryable = False

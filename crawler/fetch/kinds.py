@@ -1,4 +1,4 @@
-"""What exactly went wrong, in one word: `RequestError.kind`, by libcurl's codes and words and by classes of exceptions."""
+"""What exactly went wrong, in one word: `RequestError.kind`, by libcurl's codes and words and by exceptions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Final
 import httpx
 import pycurl
 
-__all__ = ["FINAL_KINDS", "kind_of", "kind_of_code", "no_such_name"]
+__all__ = ["BOMB", "FINAL_KINDS", "TOO_LARGE", "kind_of", "kind_of_code", "no_such_name"]
 
 PROXY: Final = 97
-TOO_LARGE: Final = 100
+TOO_LARGE: Final = 100  # whatever may not grow: header lines, and what a body unpacks to
 """Codes that pycurl has no name for (include/curl/curl.h)."""
 BY_CODE: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: "dns",
@@ -39,7 +39,7 @@ BY_WORDS: Final = (
     (re.compile("has expired|not yet valid"), "tls_expired"),
     (re.compile("subject name|does not match|hostname mismatch", re.IGNORECASE), "tls_host"),
     (re.compile("self.signed|local issuer|certificate verify failed", re.IGNORECASE), "tls_untrusted"),
-    (re.compile("unsupported protocol|alert protocol version|inappropriate fallback", re.IGNORECASE), "tls_version"),
+    (re.compile("unsupported protocol|alert (protocol version|handshake failure)", re.IGNORECASE), "tls_version"),
 )
 """What TLS libraries say where all codes are alike; the first counts."""
 BY_ERRNO: Final = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset"}
@@ -56,11 +56,11 @@ BY_CLASS: Final[dict[type[BaseException], str]] = {
     ssl.SSLError: "tls",
 }
 """What tells enough by its class; the nearest of its ancestors counts."""
-FINAL_KINDS: Final = frozenset({"tls_expired", "tls_host", "tls_untrusted", "tls_version"})
+BOMB: Final = "bomb"
+"""What `BodyTooLarge` is called where a little unpacks to far too much."""
+FINAL_KINDS: Final = frozenset({"bad_header", "tls_expired", "tls_host", "tls_untrusted", "tls_version"})
 """What the same server will say the next time too."""
-NO_SUCH_NAME: Final = frozenset(
-    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
-)
+NO_SUCH_NAME: Final = frozenset(getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name))
 """What the system says of a name that does not exist or has no address. That is an answer; ``EAI_AGAIN`` is none."""
 
 
@@ -77,6 +77,10 @@ def kind_of_code(code: int, words: str, os_errno: int) -> str:
         return _by_words(words) or kind
     if kind == "unreachable":
         return BY_ERRNO.get(os_errno, kind)
+    if kind == "bad_header" and "status line" in words:
+        return "no_http"
+    if kind == "reset" and "unexpected eof" in words:  # TLS without its goodbye (RFC 9112 section 9.8)
+        return "closed"
     return "bad_chunk" if "chunk" in words else kind
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 import trio
@@ -11,7 +12,7 @@ from crawler.testing.faults.server import FAULT_CASES, fault_server
 
 
 async def serve(port: int) -> None:
-    """Serves until it is cancelled; says where.
+    """Serves until a signal comes; says where.
 
     Parameters:
         port: of the page with all cases; 0: anywhere.
@@ -21,8 +22,11 @@ async def serve(port: int) -> None:
         sys.stdout.flush()
         missing = len(FAULT_CASES) - len(server.cases)
         if missing:
-            sys.stderr.write(f"{missing} cases need certificates, and are left out: pip install trustme\n")
-        await trio.sleep_forever()
+            sys.stderr.write(
+                f"{missing} cases need certificates, and are left out: pip install 'trio-crawler[faults]'\n"
+            )
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            await anext(signals)
 
 
 def main() -> None:
@@ -34,8 +38,7 @@ def main() -> None:
         trio.run(serve, port)
     except OSError as error:
         sys.exit(f"port {port} cannot be had: {error.strerror or error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(130)
 
 
 main()

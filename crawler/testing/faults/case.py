@@ -127,6 +127,8 @@ class FaultCase:
     """What the report counts it as: ``connect_failed``, ``broken_exchange``, …; empty: it is no failure."""
     kind: str = ""
     """The finer kind of that error: ``refused``, ``reset``, …; empty: there is none, or it is not the point."""
+    or_fails: bool = False
+    """Whether `error` is as right as the answer: clients differ, and both is sane."""
     answer: bytes | Handler | None = None
     """The bytes of the answer, after which the connection is closed, or what sends them."""
     accept: Handler | None = None
@@ -143,9 +145,11 @@ class FaultCase:
     @property
     def expected(self) -> str:
         """What a careful client makes of it, in words."""
-        if self.error:
-            return f"{self.error}.{self.kind}" if self.kind else self.error
-        return f"status {self.status}" if self.text is None else f"status {self.status}: {self.text[:40]}"
+        error = f"{self.error}.{self.kind}" if self.kind else self.error
+        if error and not self.or_fails:
+            return error
+        told = f"status {self.status}" if self.text is None else f"status {self.status}: {self.text[:40]}"
+        return f"{told}, or {error}" if error else told
 
     @property
     def hangs(self) -> bool:

@@ -53,9 +53,8 @@ async def _closed_when_idle(peer: Peer) -> None:
 
 async def _noise_between(peer: Peer) -> None:
     """What some servers send when they close a connection that was kept too long."""
-    await peer.send(page("Connection: keep-alive"))
-    await trio.sleep(DRIP)
-    await peer.send(answer("Connection: close", status="HTTP/1.1 408 Request Timeout", body="too slow"))
+    late = answer("Connection: close", status="HTTP/1.1 408 Request Timeout", body="too slow")
+    await peer.send(page("Connection: keep-alive") + late)
 
 
 async def _hang_in_the_headers(peer: Peer) -> None:

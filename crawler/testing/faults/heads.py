@@ -16,7 +16,7 @@ BAD_LINES: Final = (
     ("line-blanks-in-name", "a name with blanks in it", b"X Two Words: 1"),
     ("line-symbols-in-name", "a name that is no token", b"X@(y)<z>: 1"),
     ("line-control-characters", "control characters in a value", b"X-Control: a\x01\x08\x7fb"),
-    ("line-bare-cr", "a carriage return in the middle of a value", b"X-CR: a\rX-More: b"),
+    ("line-folded-first", "a line that goes on where none has begun", b" X-First: 1"),
     ("line-long", "a line of 60,000 bytes", b"X-Long: " + b"a" * 60_000),
     ("line-empty-value", "a field without a value", b"X-Empty:"),
     ("length-twice-same", "the same Content-Length twice", b"Content-Length: %d" % len(GOOD)),
@@ -24,7 +24,7 @@ BAD_LINES: Final = (
 )
 REFUSED_LINES: Final = (
     ("line-no-colon", "a line without a colon, as browsers skip it; libcurl does not", b"rubbish"),
-    ("line-folded-first", "a line that goes on where none has begun; browsers skip it", b" X-First: 1"),
+    ("line-bare-cr", "a carriage return in the middle of a value", b"X-CR: a\rX-More: b"),
     ("line-nul", "NUL in a value, as no browser accepts it", b"X-Nul: a\0b"),
     ("length-twice-different", "two different Content-Length", b"Content-Length: 1"),
     ("length-negative", "a negative Content-Length", b"Content-Length: -5"),
@@ -94,7 +94,10 @@ HEADS: Final = (
         FaultCase(name=name, about=about, error="broken_exchange", kind="no_http", answer=page(status=line))
         for name, about, line in STRANGE_STATUS_LINES
     ),
-    FaultCase(name="status-999", about="a status above all classes", error="status_999", answer=page(status="HTTP/1.1 999 No")),
+    FaultCase(
+        name="status-999", about="a status above all classes", error="status_999",
+        answer=page(status="HTTP/1.1 999 No"),
+    ),
     FaultCase(
         name="line-bare-lf", about="line ends without a carriage return", status=200, text=GOOD,
         answer=page().replace(b"\r\n", b"\n"),
@@ -161,7 +164,7 @@ HEADS: Final = (
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
-        name="interim-101", about="101: another protocol from here on", error="broken_exchange",
+        name="interim-101", about="101: another protocol from here on", status=101,
         answer=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x02hi",
     ),
 )  # fmt: skip

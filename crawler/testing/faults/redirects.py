@@ -116,8 +116,13 @@ REDIRECTS: Final = (
         answer=_to("data:text/html,<p>here"),
     ),
     FaultCase(
-        name="redirect-two-locations", about="two different Locations", answer=_to(
-            _there("redirect-two-locations"), 302, "Location: /ok?from=redirect-two-locations-second"),
+        name="redirect-two-locations", about="two different Locations, as no browser takes them",
+        error="broken_exchange", kind="bad_header",
+        answer=_to("/ok?from=redirect-two-locations", 302, "Location: /ok?from=the-second"),
+    ),
+    _case(
+        "redirect-same-location-twice", "the same Location twice",
+        _to(_there("redirect-same-location-twice"), 302, "Location: " + _there("redirect-same-location-twice")),
     ),
     FaultCase(
         name="redirect-loop-one", about="to itself, for ever", status=302, error="status_302",

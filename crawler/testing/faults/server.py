@@ -14,6 +14,7 @@ from typing import Final
 import attrs
 import trio
 
+from crawler.fetch.nest import Nest
 from crawler.testing.faults.bodies import BODIES
 from crawler.testing.faults.case import FaultCase, Peer, answer
 from crawler.testing.faults.connection import CONNECTION
@@ -54,8 +55,7 @@ class FaultServer:
 
     @property
     def authority(self) -> Path:
-        """The file with the authority that a client has to trust (``tls_verify``): without it none of the certificates
-        verifies.
+        """The file of the authority that a client has to trust (``tls_verify``), or else none of the cases is as told.
 
         Raises:
             ModuleNotFoundError: trustme is not installed.
@@ -117,7 +117,7 @@ class FaultServer:
                 await case.accept(peer)
             else:
                 await peer.serve(self.reply)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
             pass  # the client went away, or the case has closed it
         finally:
             await trio.aclose_forcefully(stream)
@@ -130,9 +130,10 @@ async def fault_server(*, port: int = 0) -> AsyncIterator[FaultServer]:
     ::
 
         async with fault_server() as server:
-            report = await crawl(Spider(start_urls=[server.url("gzip-truncated")]))
+            report = await crawl(Headlines(start_urls=[server.url("line-nul")]))
+        assert report.kinds == {"broken_exchange.bad_header": 1}
 
-    Cases whose fault is in the connection itself have a port of their own.
+    Cases whose fault is in the connection itself have a port of their own. Time is real: no ``autojump_clock``.
 
     Parameters:
         port: where the page with all cases is; 0: anywhere.
@@ -140,29 +141,25 @@ async def fault_server(*, port: int = 0) -> AsyncIterator[FaultServer]:
     Raises:
         OSError: the port is taken.
     """
+    own = [case for case in FAULT_CASES.values() if case.accept is not None]
     with tempfile.TemporaryDirectory() as folder, _closed_port() as nobody:
-        server = FaultServer(folder=folder)
-        async with trio.open_nursery() as nursery:
+        listeners = [await _listener(at) for at in (port, 0, *(0 for _ in own))]
+        ports: list[int] = [listener.socket.getsockname()[1] for listener in listeners]
+        main, other, *others = ports
+        places = {case.name: at for case, at in zip(own, others, strict=True)}
+        places |= {name: nobody for name, case in FAULT_CASES.items() if case.closed_port}
+        server = FaultServer(
+            origin=f"http://{HOST}:{main}/", other=f"http://{HOST}:{other}/", folder=folder, ports={"": main} | places
+        )
+        async with Nest() as nest:
+            for case, listener in zip((None, None, *own), listeners, strict=True):
+                nest.nursery.start_soon(trio.serve_listeners, partial(server.accept, case), [listener])
+            yield server
 
-            async def listen(case: FaultCase | None = None, at: int = 0) -> int:
-                (listener,) = await trio.open_tcp_listeners(at, host=HOST)
-                handler = partial(server.accept, case)
-                nursery.start_soon(trio.serve_listeners, handler, [listener])
-                found: int = listener.socket.getsockname()[1]
-                return found
 
-            main = await listen(at=port)
-            server.origin, server.other = (f"http://{HOST}:{at}/" for at in (main, await listen()))
-            server._ports[""] = main  # noqa: SLF001 - it is made here
-            for case in FAULT_CASES.values():
-                if case.accept is not None:
-                    server._ports[case.name] = await listen(case)  # noqa: SLF001
-                elif case.closed_port:
-                    server._ports[case.name] = nobody  # noqa: SLF001
-            try:
-                yield server
-            finally:
-                nursery.cancel_scope.cancel(reason="the fault server is closed")
+async def _listener(port: int) -> trio.SocketListener:
+    (listener,) = await trio.open_tcp_listeners(port, host=HOST)
+    return listener
 
 
 @contextmanager

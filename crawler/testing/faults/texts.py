@@ -10,7 +10,7 @@ from crawler.testing.faults.case import FaultCase, answer
 __all__ = ["TEXTS"]
 
 JAPANESE: Final = "<title>日本語</title>こんにちは、カタカナ"
-CHINESE: Final = "<title>中文</title>你好，世界"
+CHINESE: Final = "<title>中文</title>你好世界"
 RUSSIAN: Final = "<title>Русский</title>Привет, мир"
 FRENCH: Final = "<title>Français</title>déjà vu – 5 € “ça”"
 ENCODED: Final = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,7 @@ __all__ = ["TLS", "authority_pem", "trustme_found"]
 UNSUPPORTED_VERSION: Final = b"\x15\x03\x01\x00\x02\x02\x46"
 HANDSHAKE_FAILURE: Final = b"\x15\x03\x03\x00\x02\x02\x28"
 """Alerts: fatal, protocol_version; fatal, handshake_failure (RFC 8446 section 6)."""
-TEST_KIT: Final = "this case needs certificates, which the package trustme makes: pip install trustme"
+TEST_KIT: Final = "this case needs certificates, which the package trustme makes: pip install 'trio-crawler[faults]'"
 
 
 def trustme_found() -> bool:
@@ -32,7 +32,7 @@ def trustme_found() -> bool:
 
 
 @cache
-def _authority(name: str = "good") -> trustme.CA:
+def _authority(name: str) -> trustme.CA:
     """An authority of this process. `authority_pem` is the certificate of the good one."""
     try:
         import trustme  # noqa: PLC0415
@@ -47,7 +47,7 @@ def authority_pem() -> bytes:
     Raises:
         ModuleNotFoundError: trustme is not installed.
     """
-    return _authority().cert_pem.bytes()
+    return _authority("good").cert_pem.bytes()
 
 
 @cache
@@ -55,8 +55,8 @@ def _context(kind: str) -> ssl.SSLContext:
     """What a server shows to its clients."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(["http/1.1"])
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
+    now = dt.datetime.now(dt.UTC)
+    day = dt.timedelta(days=1)
     names: list[str] = ["other.example"] if kind == "host" else ["localhost", "127.0.0.1"]
     options: dict[str, Any] = {}
     if kind == "expired":
@@ -64,41 +64,17 @@ def _context(kind: str) -> ssl.SSLContext:
     elif kind == "early":
         options = {"not_before": now + day, "not_after": now + 9 * day}
     if kind == "self-signed":
-        _self_sign(context, now, day)
+        _self_sign(context)
     else:
         _authority("unknown" if kind == "unknown" else "good").issue_cert(*names, **options).configure_cert(context)
     return context
 
 
-def _self_sign(context: ssl.SSLContext, now: datetime.datetime, day: datetime.timedelta) -> None:
-    """A certificate that nobody but itself vouches for."""
-    import tempfile  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
-    from cryptography import x509  # noqa: PLC0415 - trustme brings it
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - day)
-        .not_valid_after(now + 9 * day)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    coded = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "pair.pem")
-        file.write_bytes(coded)
-        context.load_cert_chain(file)
+def _self_sign(context: ssl.SSLContext) -> None:
+    """A certificate that nobody but itself vouches for: that of an authority, shown as a server's own."""
+    authority = _authority("itself")
+    with authority.private_key_pem.tempfile() as key, authority.cert_pem.tempfile() as certificate:
+        context.load_cert_chain(certificate, key)
 
 
 def _encrypted(kind: str, reply: bytes | Handler) -> Handler:
@@ -192,14 +168,15 @@ TLS: Final = (
     _handshake("tls-1.0", "TLS 1.0 and no other", _old_version(1), "tls_version"),
     _handshake("tls-1.1", "TLS 1.1 and no other", _old_version(2), "tls_version"),
     _handshake("tls-alert-version", "an alert: no such version", _alert(UNSUPPORTED_VERSION), "tls_version"),
-    _handshake("tls-alert-handshake", "an alert: no cipher in common", _alert(HANDSHAKE_FAILURE), "tls"),
+    _handshake("tls-alert-handshake", "an alert: no cipher in common", _alert(HANDSHAKE_FAILURE), "tls_version"),
     _handshake("tls-plain-http", "HTTP on the port of HTTPS", _plain, "tls"),
     _handshake("tls-break-off", "closed in the handshake", _break_off, "tls"),
     _handshake("tls-reset", "RST in the handshake", _reset, "tls"),
     _handshake("tls-hang", "never a word in the handshake", _hang, "connect", "fetch_timeout"),
     FaultCase(
-        name="tls-no-goodbye", about="a body that ends with the connection, without the goodbye of TLS",
-        scheme="https", host="localhost", accept=_encrypted("good", _cut), needs_trustme=True, status=200, text=GOOD,
+        name="tls-no-goodbye", about="a body that ends with the connection, and that without the goodbye of TLS",
+        scheme="https", host="localhost", accept=_encrypted("good", _cut), needs_trustme=True,
+        error="broken_exchange", kind="closed",
     ),
     FaultCase(
         name="redirect-https-http", about="from HTTPS to HTTP", scheme="https", host="localhost",
