@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import ssl
 from typing import Any, Final
 
 import attrs
@@ -25,7 +26,7 @@ from trio.lowlevel import enable_ki_protection
 
 from crawler.fetch.exchange import Exchange
 from crawler.fetch.failures import failure
-from crawler.fetch.lean import Target, target_of
+from crawler.fetch.lean import LeanRequest, Target, target_of
 from crawler.fetch.options import PROXY_PORTS, Options, proxy_of
 from crawler.fetch.poller import Poller, Ready, open_poller
 from crawler.fetch.resolve import Resolver, Resolves
@@ -33,6 +34,7 @@ from crawler.fetch.resolve import Resolver, Resolves
 __all__ = ["CurlTransport", "TransportStatistics"]
 
 KEPT_CONNECTIONS: Final = 256
+KEPT_LENIENT: Final = 1024
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 
 
@@ -62,7 +64,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
     server had closed.
 
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
-    as no byte of an answer has come; whatever the method, as browsers do. A request's body is read into memory first.
+    as no byte of an answer has come; whatever the method, as browsers do. Where an answer has header lines that
+    browsers take and libcurl does not, a GET or HEAD is sent once more and read by `ask_leniently`. A request's body is
+    read into memory first.
 
     Parameters:
         connect_timeout: seconds for finding the address, and again for connecting, TLS and proxies included.
@@ -96,6 +100,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._poller: Poller
         self._idle: list[Any] = []
         self._transfers: dict[Any, Exchange] = {}  # by handle
+        self._lenient: dict[
+            str, str
+        ] = {}  # URLs whose header lines libcurl does not take, and the addresses they are at
+        self._tls: ssl.SSLContext | None = None  # for these
         self._due = math.inf  # when libcurl wants to be called, on trio's clock
         self._acting = False  # inside libcurl
         self._fault: Exception | None = None
@@ -119,6 +127,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
             target = target_of(request)
         except ValueError as error:
             raise failure(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
+        if self._lenient and (address := self._lenient.pop(_address_of(request), None)):
+            return await self._leniently(request, target, address)
         exchange = Exchange(
             request,
             body=await request.aread(),
@@ -130,9 +140,49 @@ class CurlTransport(httpx.AsyncBaseTransport):
         try:
             self._start(exchange, await self._addresses(exchange, target))
             return await exchange.response()
+        except httpx.RemoteProtocolError as error:
+            exchange.close()
+            if not self._learns_leniency(error, exchange):
+                raise
         except BaseException:
             exchange.close()
             raise
+        return await self._leniently(request, target, exchange.primary_ip, again=True)
+
+    def _learns_leniency(self, error: httpx.RequestError, exchange: Exchange) -> bool:
+        """Whether libcurl gave up at a line that browsers take, and it may be asked again at once."""
+        if getattr(error, "kind", "") != "bad_header":
+            return False
+        from crawler.fetch.lenient import is_bad_line, may_be_lenient  # noqa: PLC0415 - few servers need it
+
+        request = exchange.request
+        if not is_bad_line(error) or not may_be_lenient(request):
+            return False
+        if request.extensions.get("resend", True):
+            return True
+        if len(self._lenient) >= KEPT_LENIENT:
+            del self._lenient[next(iter(self._lenient))]
+        self._lenient[_address_of(request)] = exchange.primary_ip
+        vars(error)["retryable"] = True  # in its turn
+        return False
+
+    async def _leniently(
+        self, request: httpx.Request, target: Target, address: str, *, again: bool = False
+    ) -> httpx.Response:
+        """The answer of a server that sends such lines."""
+        from crawler.fetch.lenient import ask_leniently, tls_context  # noqa: PLC0415
+
+        if target.scheme == "https" and self._tls is None:
+            self._tls = tls_context(self._options.tls_verify)
+        return await ask_leniently(
+            request,
+            target,
+            address,
+            tls=self._tls if target.scheme == "https" else None,
+            connect_timeout=self._options.connect_timeout,
+            max_headers=self._max_headers,
+            again=again,
+        )
 
     async def aclose(self) -> None:
         """End what is under way and close all connections. Never waits; may be called again."""
@@ -317,3 +367,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._multi.close()
             self._poller.close()
         self._multi = self._fault = None
+
+
+def _address_of(request: httpx.Request) -> str:
+    return request.address if isinstance(request, LeanRequest) else str(request.url)

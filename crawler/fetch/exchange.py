@@ -20,7 +20,7 @@ from trio.lowlevel import enable_ki_protection
 from crawler.fetch.failures import curl_failure, failure
 from crawler.fetch.kinds import BOMB, TOO_LARGE
 
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "parse_fields", "parse_status_line"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -70,7 +70,7 @@ class Exchange(httpx.AsyncByteStream):
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
-        self._primary_ip = ""
+        self.primary_ip = ""
         self._sent_size = 0  # bytes of the request's body that libcurl took
         self._lines: list[bytes] = []  # the header block that is coming
         self._lines_size = 0  # bytes of all header lines
@@ -92,7 +92,7 @@ class Exchange(httpx.AsyncByteStream):
         Once more if a kept connection turned out to be closed and libcurl took a new one.
         """
         try:
-            self._primary_ip = primary_ip
+            self.primary_ip = primary_ip
             if self.sent and not self._resend:
                 words = "the connection was closed before an answer came"
                 self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="stale")
@@ -209,13 +209,13 @@ class Exchange(httpx.AsyncByteStream):
             if self._error is not None:
                 raise self._error
             await self._wait()
-        version, status, reason = _status_line(self._lines[0])
-        fields = _fields(self._lines[1:])
+        version, status, reason = parse_status_line(self._lines[0])
+        fields = parse_fields(self._lines[1:])
         extensions = {
             "http_version": version,
             "reason_phrase": reason,
             "wire_headers": fields,
-            "primary_ip": self._primary_ip,
+            "primary_ip": self.primary_ip,
         }
         return httpx.Response(
             status, headers=_true_of(fields, self.decode), stream=self, extensions=extensions, request=self.request
@@ -304,13 +304,13 @@ class Exchange(httpx.AsyncByteStream):
         return self._sent_size < len(self.body)
 
 
-def _status_line(line: bytes) -> tuple[bytes, int, bytes]:
+def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
     """Version, status and reason phrase; libcurl has seen to it that the status has three digits."""
     version, _, rest = line.partition(b" ")
     return version.upper(), int(rest[:3]), rest[4:].strip(b"\r\n")
 
 
-def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
+def parse_fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     """Names and values as they were received. What is no header field is skipped, as browsers do."""
     fields: list[tuple[bytes, bytes]] = []
     for line in lines:

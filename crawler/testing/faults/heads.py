@@ -9,6 +9,8 @@ from crawler.testing.faults.case import GOOD, FaultCase, Peer, answer, page
 __all__ = ["HEADS"]
 
 BAD_LINES: Final = (
+    ("line-no-colon", "a line without a colon", b"rubbish"),
+    ("line-bare-cr", "a carriage return in the middle of a value", b"X-CR: a\rX-More: b"),
     ("line-space-before-colon", "blanks between a name and its colon", b"X-Blank : 1"),
     ("line-folded", "a value that goes on in the next line (obs-fold)", b"X-Folded: a\r\n\t b"),
     ("line-non-ascii", "bytes above ASCII in name and value", b"X-B\xe9: \xff\xfe"),
@@ -23,8 +25,6 @@ BAD_LINES: Final = (
     ("length-list-same", "the same Content-Length twice in one line", b""),
 )
 REFUSED_LINES: Final = (
-    ("line-no-colon", "a line without a colon, as browsers skip it; libcurl does not", b"rubbish"),
-    ("line-bare-cr", "a carriage return in the middle of a value", b"X-CR: a\rX-More: b"),
     ("line-nul", "NUL in a value, as no browser accepts it", b"X-Nul: a\0b"),
     ("length-twice-different", "two different Content-Length", b"Content-Length: 1"),
     ("length-negative", "a negative Content-Length", b"Content-Length: -5"),

@@ -179,6 +179,10 @@ TLS: Final = (
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
+        name="tls-line-no-colon", about="a header line without a colon, over TLS", scheme="https", host="localhost",
+        accept=_encrypted("good", page("rubbish")), needs_trustme=True, status=200, text=GOOD,
+    ),
+    FaultCase(
         name="redirect-https-http", about="from HTTPS to HTTP", scheme="https", host="localhost",
         accept=_encrypted("good", _down), needs_trustme=True, status=200, text=GOOD,
     ),
