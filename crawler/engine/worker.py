@@ -31,8 +31,6 @@ __all__ = ["Worker"]
 
 MOST_PUT_OFFS: Final = 20
 """How often a page is put back for an inline fetch that has to wait, before that is a failure."""
-MOST_STALE: Final = 8
-"""How often a request may meet a kept connection that its server has closed, before that is an attempt."""
 log = logging.getLogger("crawler.engine")
 
 
@@ -270,7 +268,7 @@ class Worker:
                 if error.retry_after is None and error.status == UNAVAILABLE:  # others are to show whether it is alone
                     outcome.not_before = crawl.clock() + crawl.retries.pause(ticket.pending.refusals)
                 return
-        if isinstance(error, RequestError) and error.kind == "stale" and ticket.pending.stale < MOST_STALE:
+        if crawl.retries.goes_at_once(ticket.request, error, ticket.pending.stale):
             log.debug("its connection was closed, again at once: %s", ticket.request.url)
             ticket.pending.stale += 1
             outcome.kind = Kind.RETRY

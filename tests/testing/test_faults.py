@@ -121,6 +121,38 @@ async def test_a_kept_connection_that_was_closed_costs_no_attempt(name, pace):
         assert report.retries == (len(server.requests) - 6 if pace else 0)
 
 
+async def test_nor_does_it_where_a_handler_asks_and_waits():
+    class Asking(Spider):
+        async def parse(self, response):
+            for number in range(6):
+                answer = await self.crawl.fetch(Request(f"{response.url}?{number}"))
+                assert answer.text == response.text
+
+    async with fault_server() as server:
+        settings = Settings(obey_robots=False, attempts=1, per_domain=1, delay=0.01, request_deadline=PATIENT)
+        report = await crawl(Asking(start_urls=[server.url("closed-between")]), settings=settings)
+    assert (report.pages, report.failed) == (1, 0)
+    assert len(server.requests) > 7
+
+
+async def test_what_changes_something_is_not_sent_again_on_a_lane_with_a_pace():
+    async with fault_server() as server:
+        url = server.url("closed-between")
+        requests = {str(number): Request(f"{url}?{number}", method="POST") for number in range(2)}
+
+        class Posting(Zoo):
+            def start(self):
+                for name, request in self.urls.items():
+                    yield request.replace(errback=self.lost, meta={"case": name})
+
+        spider = Posting(requests)
+        settings = Settings(obey_robots=False, per_domain=1, delay=0.01, request_deadline=PATIENT)
+        report = await crawl(spider, settings=settings)
+    assert (report.pages, report.retries) == (1, 0)
+    assert report.kinds == {"broken_exchange.stale": 1}
+    assert len(server.requests) == 2
+
+
 async def test_a_request_is_sent_again_at_once_only_on_a_connection_that_was_kept():
     _, _, server = await visit("close-no-answer")
     assert len(server.requests) == 1
