@@ -157,9 +157,7 @@ def retry_failed(folder: Path) -> int:
                 counts = msgspec.json.decode(stats[0])
                 failed = counts["failures"].keys() | counts.get("kinds", {}).keys()
                 samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in failed}
-                counts |= {"failed": 0, "failures": {}, "samples": samples} | (
-                    {"kinds": {}} if "kinds" in counts else {}
-                )
+                counts |= {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}
                 database.execute("UPDATE meta SET value = ? WHERE name = 'note:stats'", (msgspec.json.encode(counts),))
             database.execute("COMMIT")
         except sqlite3.Error as error:

@@ -13,6 +13,7 @@ from support.rawserver import get
 
 from crawler import Failure, Request, Settings, Spider, crawl
 from crawler.fetch.curl import CurlTransport
+from crawler.store.look import look
 from crawler.testing import FAULT_CASES, fault_server
 from crawler.testing.faults import server as faults_server
 from crawler.testing.faults import tls
@@ -71,7 +72,7 @@ def fails(case, failure, report):
 
 
 @pytest.mark.parametrize("name", FAULT_CASES)
-async def test_a_spider_sees_what_a_careful_client_makes_of_it_and_the_report_says_so(name):
+async def test_a_spider_sees_what_it_should_and_the_report_says_so(name):
     case = FAULT_CASES[name]
     limits = {}
     if case.hangs:
@@ -193,6 +194,13 @@ async def test_redirects_may_leave_their_origin(name):
     assert page.redirects == (server.url(name),)
     assert not page.url.startswith(server.url(name)[:24])
     assert len(report.lanes) == 2
+
+
+async def test_a_job_keeps_the_kinds(tmp_path):
+    async with fault_server() as server:
+        settings = Settings(obey_robots=False, attempts=1, request_deadline=PATIENT)
+        report = await crawl(Zoo({"refused": server.url("refused")}), settings=settings, job=tmp_path / "job")
+    assert look(tmp_path / "job").stats["kinds"] == report.kinds == {"connect_failed.refused": 1}
 
 
 # ---- the server itself -----------------------------------------------------------------------------------------------
