@@ -59,13 +59,18 @@ async def visit(*names, **settings):
     return spider, report, server
 
 
+def reason(case, told):
+    """What it was told as; a reset at once may come before or after the client has noticed that it is connected."""
+    return "broken_exchange" if case.name == "accept-reset" and told == "connect_failed" else told
+
+
 def fails(case, failure, report):
     """Whether it is the failure that was expected, and the report's only one."""
-    assert (failure.reason, report.failed) == (case.error, 1)
-    assert report.failures == {case.error: 1}
+    assert (reason(case, failure.reason), report.failed) == (case.error, 1)
+    assert report.failures == {failure.reason: 1}
     assert not case.kind or failure.kind == case.kind
     assert report.kinds == {failure.error.full_reason: 1}
-    assert report.samples[failure.error.full_reason] == report.samples[case.error] == [failure.request.url]
+    assert report.samples[failure.error.full_reason] == report.samples[failure.reason] == [failure.request.url]
     assert str(failure.error)
     assert "\n" not in str(failure.error)
     assert report.pages == 0

@@ -100,7 +100,7 @@ CONNECTION: Final = (
         error="connect_failed", kind="dns",
     ),
     FaultCase(
-        name="accept-reset", about="RST as soon as the connection stands", accept=_reset_at_once,
+        name="accept-reset", about="RST as soon as the connection stands, or is about to", accept=_reset_at_once,
         error="broken_exchange", kind="reset",
     ),
     FaultCase(
