@@ -64,11 +64,11 @@ async def test_nothing_is_lost_nothing_hangs_and_no_bomb_goes_off(zoo):
     assert missing == set()
     for name, case in FAULT_CASES.items():
         if case.error and not case.or_fails and not case.needs_trustme:
-            told = became[server.url(name)]
+            what = became[server.url(name)]
             if name == "accept-reset":  # it may come before the client has noticed that it is connected
-                assert told in {"connect_failed.reset", "broken_exchange.reset"}
+                assert what in {"connect_failed.reset", "broken_exchange.reset"}
             else:
-                assert (name, told.partition(".")[0]) == (name, case.error)
+                assert (name, what.partition(".")[0]) == (name, case.error)
         elif 200 <= case.status < 300 and not case.needs_trustme and not case.or_fails:
             assert (name, became[server.url(name)]) in {(name, "page"), (name, "redirect")}
     failed = [case for case in FAULT_CASES.values() if case.error and not case.or_fails]
