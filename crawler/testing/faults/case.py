@@ -94,12 +94,13 @@ class Peer:
 
     async def finish(self) -> None:
         """Closes in peace: the end is sent, and what still comes is read, so that nothing sent is lost."""
-        with trio.move_on_after(PATIENCE):
-            if isinstance(self.stream, trio.SocketStream):
+        if isinstance(self.stream, trio.SocketStream):
+            with trio.move_on_after(PATIENCE):
                 await self.stream.send_eof()
                 while await self.stream.receive_some(LONGEST_HEAD):
                     pass
-            elif not self.keep:
+        elif not self.keep:
+            with trio.move_on_after(PATIENCE):
                 await self.stream.aclose()
         await trio.aclose_forcefully(self.stream)
 

@@ -55,7 +55,7 @@ class FaultServer:
 
     @property
     def authority(self) -> Path:
-        """The file of the authority that a client has to trust (``tls_verify``), or else none of the cases is as told.
+        """The file of the authority that a client has to trust (``tls_verify``) for the cases with certificates.
 
         Raises:
             ModuleNotFoundError: trustme is not installed.
@@ -153,7 +153,8 @@ async def fault_server(*, port: int = 0) -> AsyncIterator[FaultServer]:
         )
         async with Nest() as nest:
             for case, listener in zip((None, None, *own), listeners, strict=True):
-                nest.nursery.start_soon(trio.serve_listeners, partial(server.accept, case), [listener])
+                handler = partial(server.accept, case)
+                nest.nursery.start_soon(trio.serve_listeners, handler, [listener])  # noqa: ASYNC113 - it listens already
             yield server
 
 
