@@ -179,7 +179,7 @@ class Refused(RequestError):
 
     def __init__(self, message: str = "", *, by: str, request: Request | None = None) -> None:
         super().__init__(message, request=request)
-        self.by = by
+        self.by = self.kind = by
 
 
 class WouldExceedDeadline(RequestError):
