@@ -59,10 +59,10 @@ class Report:
     """Answers by HTTP status."""
     lanes: dict[str, dict[str, Any]]
     """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
-    kinds: dict[str, int] = attrs.field(factory=dict)
-    """What `failed` counts, as finely as is known: ``connect_failed.refused``, ``fetch_timeout.deadline``."""
     earlier: dict[str, int] = attrs.field(factory=dict)
     """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
+    kinds: dict[str, int] = attrs.field(factory=dict)
+    """What `failed` counts, as finely as is known: ``connect_failed.refused``, ``fetch_timeout.deadline``."""
     stopped_by_limit: bool = False
     """Whether a quota, a budget or `max_errors` ended it (exit code 3)."""
     interrupted: bool = False

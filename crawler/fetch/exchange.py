@@ -70,7 +70,7 @@ class Exchange(httpx.AsyncByteStream):
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
-        self.primary_ip = ""
+        self._primary_ip = ""
         self._sent_size = 0  # bytes of the request's body that libcurl took
         self._lines: list[bytes] = []  # the header block that is coming
         self._lines_size = 0  # bytes of all header lines
@@ -92,7 +92,7 @@ class Exchange(httpx.AsyncByteStream):
         Once more if a kept connection turned out to be closed and libcurl took a new one.
         """
         try:
-            self.primary_ip = primary_ip
+            self._primary_ip = primary_ip
             if self.sent and not self._resend:
                 words = "the connection was closed before an answer came"
                 self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="stale")
@@ -215,11 +215,16 @@ class Exchange(httpx.AsyncByteStream):
             "http_version": version,
             "reason_phrase": reason,
             "wire_headers": fields,
-            "primary_ip": self.primary_ip,
+            "primary_ip": self._primary_ip,
         }
         return httpx.Response(
             status, headers=_true_of(fields, self.decode), stream=self, extensions=extensions, request=self.request
         )
+
+    @property
+    def primary_ip(self) -> str:
+        """The address that was connected to; empty before that."""
+        return self._primary_ip
 
     def __aiter__(self) -> Self:
         return self
