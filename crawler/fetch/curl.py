@@ -156,7 +156,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         from crawler.fetch.lenient import is_bad_line, may_be_lenient  # noqa: PLC0415 - few servers need it
 
         request = exchange.request
-        if not is_bad_line(error) or not may_be_lenient(request):
+        if exchange.proxy is not None or not is_bad_line(error) or not may_be_lenient(request):
             return False
         if request.extensions.get("resend", True):
             return True

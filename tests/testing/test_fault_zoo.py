@@ -59,7 +59,7 @@ async def test_nothing_is_lost_nothing_hangs_and_no_bomb_goes_off(zoo):
     assert "Traceback" not in told
     items = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
     became = {item["url"]: item["became"] for item in items}
-    refused = {url for kind in ("duplicate", "robots", "scope") for url in report["samples"].get(kind, ())}
+    refused = {url for kind in report["filtered"] for url in report["samples"].get(kind, ())}
     missing = {server.url(name) for name in FAULT_CASES} - became.keys() - refused
     assert missing == set()
     for name, case in FAULT_CASES.items():

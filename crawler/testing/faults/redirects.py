@@ -40,9 +40,10 @@ async def _long(peer: Peer) -> None:
     await peer.send(_to(f"/redirect-long/{hop + 1}" if hop < LONG else "/ok?from=redirect-long"))
 
 
-async def _query(peer: Peer) -> None:
+async def _endless(peer: Peer) -> None:
     """A new URL at each hop: no loop, and no end."""
-    await peer.send(_to(f"/redirect-endless?{'&'.join(['again'] * (peer.target.count('again') + 1))}"))
+    hop = peer.target.rpartition("=")[2]
+    await peer.send(_to(f"/redirect-endless?hop={int(hop) + 1 if hop.isdigit() else 1}"))
 
 
 async def _query_only(peer: Peer) -> None:
@@ -134,7 +135,7 @@ REDIRECTS: Final = (
     ),
     FaultCase(name="redirect-long", about=f"{LONG} hops", status=302, error="status_302", answer=_long),
     FaultCase(
-        name="redirect-endless", about="to a longer URL each time", status=302, error="status_302", answer=_query
+        name="redirect-endless", about="to another URL each time, for ever", status=302, error="status_302", answer=_endless
     ),
     _page(
         "refresh-header", "a page with a Refresh field",
