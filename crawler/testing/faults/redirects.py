@@ -135,7 +135,8 @@ REDIRECTS: Final = (
     ),
     FaultCase(name="redirect-long", about=f"{LONG} hops", status=302, error="status_302", answer=_long),
     FaultCase(
-        name="redirect-endless", about="to another URL each time, for ever", status=302, error="status_302", answer=_endless
+        name="redirect-endless", about="to another URL each time, for ever", status=302, error="status_302",
+        answer=_endless,
     ),
     _page(
         "refresh-header", "a page with a Refresh field",
