@@ -81,6 +81,9 @@ class RequestError(CrawlerError):
     retryable: bool = False
     """Whether another attempt may help."""
 
+    kind: str = ""
+    """What exactly, in one word, where that is known: ``refused``, ``tls_expired``; the report counts it too."""
+
     def __init__(self, message: str = "", *, request: Request | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.request = request
@@ -91,6 +94,11 @@ class RequestError(CrawlerError):
         """The kind of failure, as it is counted in the report."""
         return _snake(type(self).__name__)
 
+    @property
+    def full_reason(self) -> str:
+        """`reason` and, behind a dot, the finer `kind` where there is one: ``connect_failed.refused``."""
+        return f"{self.reason}.{self.kind}" if self.kind else self.reason
+
 
 class FetchError(RequestError):
     """The exchange with the server failed."""
@@ -99,19 +107,48 @@ class FetchError(RequestError):
 
 
 class ConnectFailed(FetchError):
-    """No connection: the name is unknown, the port is closed, TLS was refused."""
+    """No connection: the name is unknown, the port is closed, TLS was refused.
+
+    Kinds:
+
+    * ``dns``: the host name has no address; final where the answer is that there is no such name;
+    * ``refused``, ``unreachable``, ``reset``: nobody listens, there is no way, it broke off;
+    * ``proxy``: the proxy has no address, or declined;
+    * ``tls_expired``, ``tls_host``, ``tls_untrusted``: the certificate does not hold (any more, or yet), is that of
+      another host, or nobody who is trusted has signed it; final;
+    * ``tls_version``: no version or cipher of TLS in common; final;
+    * ``tls``: the handshake failed in another way.
+    """
 
 
 class FetchTimeout(FetchError):
-    """The connection or the whole exchange took longer than it may."""
+    """The connection or the whole exchange took longer than it may.
+
+    Kinds: ``dns`` (the look-up of the name), ``connect`` (connection and TLS handshake), ``deadline`` (the whole
+    exchange), ``read`` and ``write`` (a pause, where the transport has such a limit).
+    """
 
 
 class BrokenExchange(FetchError):
-    """The peer broke off in the middle, or what it sent is not HTTP."""
+    """The peer broke off in the middle, or what it sent is not HTTP.
+
+    Kinds:
+
+    * ``closed``, ``reset``: the connection ended before the answer did, in peace or by RST;
+    * ``stale``: a kept connection that the server had closed meanwhile; asked again at once, which is no attempt;
+    * ``no_http``: what came begins with no status line;
+    * ``bad_header``: a header line that cannot be read, such as two different ``Content-Length``; final;
+    * ``headers_too_large``: more header lines than `max_headers` allows; final;
+    * ``bad_chunk``: a chunked body whose sizes are wrong;
+    * ``bad_coding``: a compressed body that cannot be decoded; final.
+    """
 
 
 class BodyTooLarge(RequestError):
-    """The decoded body is larger than `max_body` bytes, or a little unpacks to far too much; the rest was not read."""
+    """The decoded body is larger than `max_body` bytes; the rest was not read.
+
+    Kind: ``bomb``, where a little unpacks to far too much.
+    """
 
 
 class BadStatus(RequestError):
@@ -165,7 +202,7 @@ class Refused(RequestError):
 
     def __init__(self, message: str = "", *, by: str, request: Request | None = None) -> None:
         super().__init__(message, request=request)
-        self.by = by
+        self.by = self.kind = by
 
 
 class WouldExceedDeadline(RequestError):

@@ -56,8 +56,10 @@ class Stats:
     """Answers, by HTTP status."""
     failures: Counter[str] = attrs.field(factory=Counter)
     """What `failed` counts, by kind of error."""
+    kinds: Counter[str] = attrs.field(factory=Counter)
+    """The same, as finely as is known: ``connect_failed.refused``, ``fetch_timeout.deadline``, ``status_500``."""
     samples: dict[str, list[str]] = attrs.field(factory=dict)
-    """A few URLs of each kind of failure and of each reason in `filtered`."""
+    """A few URLs of each kind of failure, coarse and fine, and of each reason in `filtered`."""
     counters: Counter[str] = attrs.field(factory=Counter)
     """What spiders and plugins counted by `crawl.count`."""
     lanes: dict[str, LaneStats] = attrs.field(factory=dict)

@@ -109,3 +109,8 @@ def test_whether_one_error_is_retryable_does_not_change_its_class():
 @pytest.mark.parametrize("error", [ConfigError("x"), *SAMPLES[:6]], ids=lambda error: type(error).__name__)
 def test_an_error_of_a_message_alone_can_be_pickled(error):
     assert str(pickle.loads(pickle.dumps(error))) == "x"
+
+
+def test_who_refused_is_the_kind_of_a_refusal():
+    assert Refused("x", by="quota").full_reason == "refused.quota"
+    assert BadStatus("x", status=503).full_reason == "status_503"

@@ -59,7 +59,7 @@ class Progress(Plugin):
 
     async def failed(self, failure: Failure) -> None:
         """Keeps the words of the first failure of each kind."""
-        self.causes.setdefault(failure.reason, str(failure.error))
+        self.causes.setdefault(failure.error.full_reason, str(failure.error))
 
     def report(self, finished: str) -> Report | None:
         """What there is to say of a crawl that broke off; `None`: it had not begun."""

@@ -55,7 +55,7 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         yield f"  dropped   {_counts(_most(report.dropped))}"
     if report.counters:
         yield f"  counted   {_counts(_most(report.counters))}"
-    for kind, n in _most(report.failures):
+    for kind, n in _most(report.kinds or report.failures):
         cause = f" ({' '.join(causes[kind].split())})" if kind in causes else ""
         yield f"  failed    {kind} {n}{cause}: {_samples(report, kind)}"
     yield from _held_back(report)

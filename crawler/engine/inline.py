@@ -76,7 +76,9 @@ class Inline:
         answer = await crawl.attempts.answer(request) if crawl.table.answer else None
         if answer is not None:
             return answer
-        for attempt in range(1, (request.attempts or crawl.settings.attempts) + 1):
+        attempt, stale = 0, 0
+        while attempt < (request.attempts or crawl.settings.attempts):
+            attempt += 1
             response, error = None, None
             try:
                 answered = await self.turn(lane, request, attempt, patience=self._patience(lane))
@@ -92,6 +94,10 @@ class Inline:
                 raise
             except RequestError as raised:
                 error = raised
+                if crawl.retries.goes_at_once(request, raised, stale):
+                    stale += 1
+                    attempt -= 1
+                    continue
                 wait = crawl.retries.wait(request, attempt, raised)
             if wait is None:
                 break

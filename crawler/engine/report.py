@@ -44,7 +44,7 @@ class Report:
     failures: dict[str, int]
     """What `failed` counts, by kind of error."""
     samples: dict[str, list[str]]
-    """A few URLs of each kind of failure and of each reason in `filtered`."""
+    """A few URLs of each kind of failure, coarse and fine, and of each reason in `filtered`."""
     counters: dict[str, int]
     """What spiders and plugins counted."""
     bytes: int
@@ -65,6 +65,8 @@ class Report:
     """By proxy, as host and port: `requests` that it was given in this run, and `failures` of its own."""
     earlier: dict[str, int] = attrs.field(factory=dict)
     """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
+    kinds: dict[str, int] = attrs.field(factory=dict)
+    """What `failed` counts, as finely as is known: ``connect_failed.refused``, ``fetch_timeout.deadline``."""
     stopped_by_limit: bool = False
     """Whether a quota, a budget or `max_errors` ended it (exit code 3)."""
     interrupted: bool = False
@@ -145,6 +147,7 @@ class Timer:
             filtered=dict(stats.filtered),
             dropped=dict(stats.dropped),
             failures=dict(stats.failures),
+            kinds=dict(stats.kinds),
             samples=stats.samples,
             counters=dict(stats.counters),
             bytes=stats.bytes,

@@ -21,6 +21,8 @@ MOST_REFUSALS: Final = 20
 """How often one request may be refused before that counts as attempts."""
 MOST_SILENT: Final = 5
 """How often it may be answered with 503 and not a word on when to come again: that page may just be broken."""
+MOST_STALE: Final = 8
+"""How often a request may meet a kept connection that its server has closed, before that is an attempt."""
 LONGEST_WAIT: Final = 86_400.0
 """Seconds: who has to be waited for longer is given up."""
 
@@ -57,6 +59,19 @@ class RetryPolicy:
             if error.retry_after is None:
                 most = MOST_SILENT if request.attempts is None else 0
         return refusals < most and (error.retry_after or 0.0) <= LONGEST_WAIT
+
+    def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
+        """Whether a request goes again at once, and without having used up an attempt.
+
+        So it does when the kept connection that it was sent on turned out to be closed (RFC 9112 section 9.3.1).
+
+        Parameters:
+            request: what was asked.
+            error: why there was no answer.
+            times: how often that was so before.
+        """
+        is_stale = isinstance(error, RequestError) and error.kind == "stale"
+        return is_stale and times < MOST_STALE and request.method in IDEMPOTENT
 
     def pause(self, failures: int) -> float:
         """Seconds before a request that has failed so often, at least once, may go again."""

@@ -288,7 +288,7 @@ class RunningCrawl:
         """An attempt as the limits see it."""
         sent, received = ticket.sent_at, self.clock()
         if response is None:
-            overloaded = isinstance(error, (FetchTimeout, BrokenExchange))
+            overloaded = isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind != "stale"
             return Exchange(sent=sent, received=received, overloaded=overloaded)
         pace, status, pairs = ticket.lane.throttle.pace, response.status, response.headers.pairs
         declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)

@@ -345,6 +345,12 @@ class Worker:
                 if error.retry_after is None and error.status == UNAVAILABLE:  # others are to show whether it is alone
                     outcome.not_before = crawl.clock() + crawl.retries.pause(ticket.pending.refusals)
                 return
+        if crawl.retries.goes_at_once(ticket.request, error, ticket.pending.stale):
+            log.debug("its connection was closed, again at once: %s", ticket.request.url)
+            ticket.pending.stale += 1
+            outcome.kind = Kind.RETRY
+            outcome.attempts -= 1
+            return
         wait = crawl.retries.wait(ticket.request, outcome.attempts, error)
         if wait is not None:
             log.debug("again in %.1f s: %s", wait, ticket.request.url)
@@ -364,7 +370,12 @@ class Worker:
         crawl = self._crawl
         error = failure.error
         if outcome.kind is Kind.FAILED:
-            outcome.failure = FailureRow(reason=failure.reason, message=str(error), traceback=failure.traceback)
+            outcome.failure = FailureRow(
+                reason=failure.reason,
+                message=str(error),
+                traceback=failure.traceback,
+                full_reason=error.full_reason if error.kind else "",
+            )
             if not isinstance(error, HookError):
                 log.info("failed: %s: %s", failure.request.url, error)
         name = failure.request.errback if errback else None

@@ -192,7 +192,7 @@ class Writer:
         for name, n in outcome.counters.items():
             stats.counters[name] += n
         if outcome.failure is not None:
-            self._fail(outcome.failure.reason, outcome.ticket.request.url)
+            self._fail(outcome.failure.reason, outcome.ticket.request.url, outcome.failure.full_reason)
 
     def _filtered(self, filtered: Sequence[tuple[str, str]]) -> None:
         for reason, url in filtered:
@@ -201,11 +201,14 @@ class Writer:
             else:
                 self._crawl.stats.filter(reason, url)
 
-    def _fail(self, reason: str, url: str) -> None:
+    def _fail(self, reason: str, url: str, full_reason: str = "") -> None:
         stats = self._crawl.stats
         stats.failed += 1
         stats.failures[reason] += 1
         stats.sample(reason, url)
+        stats.kinds[full_reason or reason] += 1
+        if full_reason:
+            stats.sample(full_reason, url)
 
     def stop_at_limits(self) -> None:
         """Stops the crawl if a limit is reached, by this run or by an earlier one of its job."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import ssl
 from typing import Any, Final
 
 import attrs
@@ -25,7 +26,7 @@ from trio.lowlevel import enable_ki_protection
 
 from crawler.fetch.exchange import Exchange, UnknownCoding
 from crawler.fetch.failures import failure
-from crawler.fetch.lean import Target, target_of
+from crawler.fetch.lean import LeanRequest, Target, target_of
 from crawler.fetch.options import Options, proxy_of
 from crawler.fetch.poller import Poller, Ready, open_poller
 from crawler.fetch.resolve import Resolver, Resolves, literal
@@ -36,6 +37,7 @@ __all__ = ["CurlTransport", "TransportStatistics"]
 KEPT_CONNECTIONS: Final = 256
 KEPT_ORIGINS: Final = 1024
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
+KEPT_LENIENT: Final = 1024
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 
 
@@ -67,7 +69,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
     had closed; and ``blame``, where it was sent through a proxy (`crawler.fetch.blame`).
 
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
-    as no byte of an answer has come; whatever the method, as browsers do. A request's body is read into memory first.
+    as no byte of an answer has come; whatever the method, as browsers do. Where an answer has header lines that
+    browsers take and libcurl does not, a GET or HEAD is sent once more and read by `ask_leniently`. A request's body is
+    read into memory first.
 
     libcurl gives no body where a content coding was applied that it does not know (``Content-Encoding: utf-8``). A
     request that is safe to repeat is sent again at once then, if its extension ``resend`` does not forbid it. From then
@@ -106,6 +110,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._idle: list[Any] = []
         self._transfers: dict[Any, Exchange] = {}  # by handle
         self._as_is: dict[Target, None] = {}  # who sent a content coding that libcurl does not know
+        self._lenient: dict[
+            str, str
+        ] = {}  # URLs whose header lines libcurl does not take, and the addresses they are at
+        self._tls: ssl.SSLContext | None = None  # for these
         self._due = math.inf  # when libcurl wants to be called, on trio's clock
         self._acting = False  # inside libcurl
         self._fault: Exception | None = None
@@ -129,6 +137,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
             target = target_of(request)
         except ValueError as error:
             raise failure(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
+        if self._lenient and (address := self._lenient.pop(_address_of(request), None)):
+            return await self._leniently(request, target, address)
         try:
             return await self._exchange(request, target)
         except UnknownCoding:
@@ -157,7 +167,44 @@ class CurlTransport(httpx.AsyncBaseTransport):
             exchange.close()
             if exchange.proxy is not None and isinstance(error, httpx.RequestError):
                 vars(error).setdefault("blame", exchange.blame)
-            raise
+            if not (isinstance(error, httpx.RemoteProtocolError) and self._learns_leniency(error, exchange)):
+                raise
+        return await self._leniently(request, target, exchange.primary_ip, again=True)
+
+    def _learns_leniency(self, error: httpx.RequestError, exchange: Exchange) -> bool:
+        """Whether libcurl gave up at a line that browsers take, and it may be asked again at once."""
+        if getattr(error, "kind", "") != "bad_header":
+            return False
+        from crawler.fetch.lenient import is_bad_line, may_be_lenient  # noqa: PLC0415 - few servers need it
+
+        request = exchange.request
+        if exchange.proxy is not None or not is_bad_line(error) or not may_be_lenient(request):
+            return False
+        if request.extensions.get("resend", True):
+            return True
+        if len(self._lenient) >= KEPT_LENIENT:
+            del self._lenient[next(iter(self._lenient))]
+        self._lenient[_address_of(request)] = exchange.primary_ip
+        vars(error)["retryable"] = True  # in its turn
+        return False
+
+    async def _leniently(
+        self, request: httpx.Request, target: Target, address: str, *, again: bool = False
+    ) -> httpx.Response:
+        """The answer of a server that sends such lines."""
+        from crawler.fetch.lenient import ask_leniently, tls_context  # noqa: PLC0415
+
+        if target.scheme == "https" and self._tls is None:
+            self._tls = tls_context(self._options.tls_verify)
+        return await ask_leniently(
+            request,
+            target,
+            address,
+            tls=self._tls if target.scheme == "https" else None,
+            connect_timeout=self._options.connect_timeout,
+            max_headers=self._max_headers,
+            again=again,
+        )
 
     async def aclose(self) -> None:
         """End what is under way and close all connections. Never waits; may be called again."""
@@ -183,11 +230,12 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 addresses = await self._resolver.resolve(host, port)
             except OSError as error:
                 of_site = proxy is None or host == target.host
-                kind: type[httpx.RequestError] = httpx.ConnectError if of_site else httpx.ProxyError
+                cls: type[httpx.RequestError] = httpx.ConnectError if of_site else httpx.ProxyError
                 if isinstance(error, TimeoutError):
-                    kind = httpx.ConnectTimeout
+                    cls = httpx.ConnectTimeout
                 words = f"no address of {host}: {error.strerror or error}"
-                failed = failure(kind, words, request=exchange.request, sent=False)
+                kind = "dns" if of_site else "proxy"
+                failed = failure(cls, words, request=exchange.request, sent=False, kind=kind)
                 if proxy is not None:  # of whom no address is to be had
                     vars(failed)["blame"] = None if of_site else "proxy"
                 raise failed from error
@@ -355,3 +403,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._multi.close()
             self._poller.close()
         self._multi = self._fault = None
+
+
+def _address_of(request: httpx.Request) -> str:
+    return request.address if isinstance(request, LeanRequest) else str(request.url)

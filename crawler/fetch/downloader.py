@@ -19,6 +19,7 @@ from crawler.fetch.cookies import CookieJar
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
 from crawler.fetch.guard import Guard, is_start
+from crawler.fetch.kinds import BOMB
 from crawler.fetch.lean import LeanRequest
 from crawler.fetch.options import accepted_codings
 from crawler.headers import Headers
@@ -36,7 +37,7 @@ NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, 
 """What a transport raises before bytes have gone out."""
 SUSPECT: Final = 8 * 1024 * 1024
 """Bytes of a decoded body above which its share of what was received is looked at."""
-BOMB: Final = 500
+UNPACKED: Final = 500
 """Times its size that a body may unpack to; gzip can do 1032, and pages and tables are below 100."""
 LEFT: Final = 1000
 """Pieces that may lie between a reader and the end of what it has closed."""
@@ -118,7 +119,9 @@ class Downloader:
             with trio.fail_after(deadline):
                 answer = await self._exchange(request, sent, resend=resend, cut=cut)
         except trio.TooSlowError:
-            raise FetchTimeout(f"no complete answer within {deadline:g} s", request=request) from None
+            late = FetchTimeout(f"no complete answer within {deadline:g} s", request=request)
+            late.kind = "deadline"
+            raise late from None
         answer.attempt = attempt
         answer.first_byte = max(0.0, answer.first_byte - sent_at)
         answer.elapsed = trio.current_time() - started
@@ -299,9 +302,11 @@ def _next_alarm(size: int, most: int, source: object, request: Request) -> int:
     if size > most:
         raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
     received = getattr(source, "received", 0)  # of a transport of somebody else's nobody knows
-    if 0 < received * BOMB < size:
+    if 0 < received * UNPACKED < size:
         words = f"{received} bytes that unpack to more than {size}: nothing but a bomb does that"
-        raise BodyTooLarge(words, request=request)
+        bomb = BodyTooLarge(words, request=request)
+        bomb.kind = BOMB
+        raise bomb
     return min(most, size + SUSPECT)
 
 

@@ -20,10 +20,11 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from crawler.fetch.codings import by_libcurl, codings_of
-from crawler.fetch.failures import TOO_LARGE, Bomb, curl_failure, failure
+from crawler.fetch.failures import curl_failure, failure
 from crawler.fetch.guard import Guard
+from crawler.fetch.kinds import BOMB, TOO_LARGE
 
-__all__ = ["Exchange", "UnknownCoding"]
+__all__ = ["Exchange", "UnknownCoding", "parse_fields", "parse_status_line"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -121,7 +122,7 @@ class Exchange(httpx.AsyncByteStream):
                 return PREREQFUNC_ABORT
             if self.sent and not self._resend:
                 words = "the connection was closed before an answer came"
-                self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True)
+                self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="stale")
                 vars(self._error)["stale"] = True
                 return PREREQFUNC_ABORT
             if not self.sent and self._on_sent is not None:
@@ -154,7 +155,12 @@ class Exchange(httpx.AsyncByteStream):
         if self._lines_size > self._max_headers:
             words = f"more than {self._max_headers} bytes of response headers"
             self._error = failure(
-                httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, retryable=False
+                httpx.RemoteProtocolError,
+                words,
+                request=self.request,
+                sent=self.sent,
+                retryable=False,
+                kind="headers_too_large",
             )
             return WRITEFUNC_ERROR
         if not self._headed:  # else it is a trailer, and nobody asks for those
@@ -197,14 +203,14 @@ class Exchange(httpx.AsyncByteStream):
             code = pycurl.E_OK
         if code == TOO_LARGE and self._headed:
             words = f"a little that unpacks to more than {LIBCURL_HOLDS} bytes: nothing but a bomb does that"
-            self.fail(failure(Bomb, words, request=self.request, sent=True))
+            self.fail(failure(httpx.DecodingError, words, request=self.request, sent=True, retryable=False, kind=BOMB))
         elif code != pycurl.E_OK:
             self.fail(
                 curl_failure(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
             )
         elif not self._headed:
             words = "the connection was closed in the middle of the headers"
-            self.fail(failure(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent))
+            self.fail(failure(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, kind="closed"))
         else:
             self._finish()
 
@@ -237,8 +243,8 @@ class Exchange(httpx.AsyncByteStream):
             if self._error is not None:
                 raise self._error
             await self._wait()
-        version, status, reason = _status_line(self._lines[0])
-        fields = _fields(self._lines[1:])
+        version, status, reason = parse_status_line(self._lines[0])
+        fields = parse_fields(self._lines[1:])
         names = [name.lower() for name, _ in fields]
         if CODED in names and self.decode and status not in BODILESS and self.request.method != "HEAD":
             for name, (_, value) in zip(names, fields, strict=True):
@@ -263,6 +269,11 @@ class Exchange(httpx.AsyncByteStream):
     def received(self) -> int:
         """Bytes of the body that have come, before they were decoded; 0 when it is over."""
         return 0 if self.curl is None else int(self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
+
+    @property
+    def primary_ip(self) -> str:
+        """The address that was connected to; empty before that."""
+        return self._primary_ip
 
     def __aiter__(self) -> Self:
         return self
@@ -356,13 +367,13 @@ class Exchange(httpx.AsyncByteStream):
         return self._sent_size < len(self.body)
 
 
-def _status_line(line: bytes) -> tuple[bytes, int, bytes]:
+def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
     """Version, status and reason phrase; libcurl has seen to it that the status has three digits."""
     version, _, rest = line.partition(b" ")
     return version.upper(), int(rest[:3]), rest[4:].strip(b"\r\n")
 
 
-def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
+def parse_fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     """Names and values as they were received. What is no header field is skipped, as browsers do."""
     fields: list[tuple[bytes, bytes]] = []
     for line in lines:

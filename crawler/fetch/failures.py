@@ -5,9 +5,10 @@
     libcurl code  ──curl_failure──►  httpx exception  ──translate──►  RequestError
                      (_BY_CODE)       .sent .retryable  (_BY_CLASS)     .retryable
 
-Worth another attempt is what time may mend. Not retryable are a certificate that does not verify, a URL or a request
-that cannot be sent, a protocol or a coding that is not spoken, response headers without end, and endless redirects:
-the same request would fail in the same way.
+Worth another attempt is what time may mend. Not retryable are a host name that does not exist (while a look-up that
+failed is), a certificate that does not verify, no version or cipher of TLS in common, a URL or a request that cannot
+be sent, a protocol or a coding that is not spoken, response headers that cannot be read or never end, and endless
+redirects: the same request would fail in the same way.
 """
 
 from __future__ import annotations
@@ -30,17 +31,14 @@ from crawler.errors import (
     FetchTimeout,
     RequestError,
 )
+from crawler.fetch.kinds import BOMB, FINAL_KINDS, TOO_LARGE, kind_of, kind_of_code, no_such_name
 from crawler.messages import Request
 
-__all__ = ["TOO_LARGE", "Bomb", "curl_failure", "failure", "translate", "was_sent"]
+__all__ = ["curl_failure", "failure", "translate", "was_sent"]
 
 # Codes that pycurl has no name for (include/curl/curl.h).
 _HTTP2_STREAM, _RECURSIVE_API_CALL, _AUTH_ERROR, _HTTP3, _QUIC_CONNECT_ERROR = 92, 93, 94, 95, 96
-_PROXY, _SSL_CLIENTCERT, _UNRECOVERABLE_POLL, TOO_LARGE, _ECH_REQUIRED = 97, 98, 99, 100, 101
-
-
-class Bomb(httpx.DecodingError):
-    """A body that unpacks to far more than it is."""
+_PROXY, _SSL_CLIENTCERT, _UNRECOVERABLE_POLL, _ECH_REQUIRED = 97, 98, 99, 101
 
 
 _TLS = (
@@ -175,6 +173,9 @@ _FINAL_CODES = frozenset(
     }
 )
 
+# What the server has sent is at fault, not the request: HTTP/0.9, HTTP/1.2, SSH …; a header line libcurl cannot take.
+_SERVERS_IF_SENT = (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_BAD_FUNCTION_ARGUMENT)
+
 # The nearest class of an exception's own line of ancestors decides.
 _BY_CLASS: dict[type[Exception], type[RequestError]] = {
     httpx.HTTPError: BrokenExchange,
@@ -196,7 +197,6 @@ _BY_CLASS: dict[type[Exception], type[RequestError]] = {
     httpx.LocalProtocolError: FetchError,
     httpx.UnsupportedProtocol: FetchError,
     httpx.DecodingError: BrokenExchange,
-    Bomb: BodyTooLarge,
     httpx.TooManyRedirects: FetchError,
     httpx.HTTPStatusError: BadStatus,
     httpx.InvalidURL: FetchError,
@@ -246,19 +246,26 @@ _BEFORE_SENDING = (
 
 
 def failure(
-    kind: type[httpx.RequestError], words: str, *, request: httpx.Request, sent: bool, retryable: bool | None = None
+    cls: type[httpx.RequestError],
+    words: str,
+    *,
+    request: httpx.Request,
+    sent: bool,
+    retryable: bool | None = None,
+    kind: str = "",
 ) -> httpx.RequestError:
     """An httpx exception that carries its request and whether any of it may have reached the server.
 
     Parameters:
-        kind: its class.
+        cls: its class.
         words: what happened, one line.
         request: the request that failed.
         sent: whether bytes of it were sent; `was_sent` reads it.
         retryable: whether another attempt makes sense; ``None``: as its class says. `translate` reads it.
+        kind: what exactly, as `RequestError.kind` has it; empty: as its class says.
     """
-    error = kind(words, request=request)
-    vars(error).update(sent=sent, retryable=retryable)
+    error = cls(words, request=request)
+    vars(error).update(sent=sent, retryable=retryable, kind=kind)
     return error
 
 
@@ -275,15 +282,17 @@ def curl_failure(
         sent: whether the connection was made and sending began.
         os_errno: the system's error number of the last failed connection attempt, 0 if there is none.
     """
-    kind = _BY_CODE.get(code, httpx.TransportError)
-    retryable = False if code in _FINAL_CODES else None
-    if code == pycurl.E_UNSUPPORTED_PROTOCOL and sent:  # the server answered in HTTP/0.9, HTTP/1.2, SSH ...
-        kind, retryable = httpx.RemoteProtocolError, None
+    cls = _BY_CODE.get(code, httpx.TransportError)
+    kind = kind_of_code(code, words, os_errno)
+    retryable = False if code in _FINAL_CODES or kind in FINAL_KINDS else None
+    if sent and code in _SERVERS_IF_SENT:
+        cls, retryable = httpx.RemoteProtocolError, None
     elif proxy is not None and not (sent or os_errno) and code in (pycurl.E_COULDNT_CONNECT, pycurl.E_RECV_ERROR):
-        kind = httpx.ProxyError  # it was reached, and declined
+        cls, kind = httpx.ProxyError, "proxy"  # it was reached, and declined
     tls = code in _TLS and proxy is not None and proxy.scheme != "https"  # through the proxy, with the site
     peer = _authority(request.url) if proxy is None or tls else f"the proxy {_authority(proxy)}"
-    return failure(kind, _describe(code, words, peer, os_errno), request=request, sent=sent, retryable=retryable)
+    told = _describe(code, words, peer, os_errno)
+    return failure(cls, told, request=request, sent=sent, retryable=retryable, kind=kind)
 
 
 def _authority(url: httpx.URL) -> str:
@@ -318,13 +327,15 @@ def translate(error: Exception, request: Request | None = None) -> RequestError:
     if isinstance(error, RequestError):
         error.request = error.request or request
         return error
-    kind = next(_BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in _BY_CLASS)
+    cls = next(_BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in _BY_CLASS)
     words = _one_line(error)
     if isinstance(error, httpx.HTTPStatusError):
         return BadStatus(words, status=error.response.status_code, request=request)
-    translated = kind(words, request=request)
+    kind = kind_of(error)
+    translated = (BodyTooLarge if kind == BOMB else cls)(words, request=request)
+    translated.kind = kind
     retryable = getattr(error, "retryable", None)
-    if retryable is None and (isinstance(error, _FINAL_CLASSES) or kind is FetchError):
+    if retryable is None and (isinstance(error, _FINAL_CLASSES) or cls is FetchError or no_such_name(error)):
         retryable = False
     if retryable is not None:
         translated.retryable = retryable

@@ -38,6 +38,8 @@ class Pending:
     """How often its page was put back since a handler would have had to wait too long in place."""
     refusals: int = 0
     """How often it was refused since its server was asked too much: no attempts."""
+    stale: int = 0
+    """How often it met a kept connection that its server had closed meanwhile: no attempts."""
     not_before: float = -math.inf
     """Seconds: the earliest time of the next attempt."""
 

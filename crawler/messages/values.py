@@ -53,6 +53,11 @@ class Failure:
         return self.error.reason
 
     @property
+    def kind(self) -> str:
+        """What exactly, in one word, where that is known: see `RequestError.kind`."""
+        return self.error.kind
+
+    @property
     def traceback(self) -> str:
         """The traceback of what a callback or hook raised; empty for other failures."""
         cause = self.error.__cause__

@@ -155,8 +155,9 @@ def retry_failed(folder: Path) -> int:
             stats = database.execute("SELECT value FROM meta WHERE name = 'note:stats'").fetchone()
             if stats is not None:
                 counts = msgspec.json.decode(stats[0])
-                samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in counts["failures"]}
-                counts |= {"failed": 0, "failures": {}, "samples": samples}
+                failed = counts["failures"].keys() | counts.get("kinds", {}).keys()
+                samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in failed}
+                counts |= {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}
                 database.execute("UPDATE meta SET value = ? WHERE name = 'note:stats'", (msgspec.json.encode(counts),))
             database.execute("COMMIT")
         except sqlite3.Error as error:

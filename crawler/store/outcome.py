@@ -51,6 +51,8 @@ class FailureRow:
     """One line."""
     traceback: str = ""
     """Of what a handler raised."""
+    full_reason: str = ""
+    """`reason` and its finer kind, for the counts; empty: there is no finer one."""
 
 
 @attrs.frozen

@@ -41,14 +41,15 @@ def test_what_went_wrong_is_counted_with_an_example_and_a_cause():
             pages=1,
             failed=3,
             failures={"connect_failed": 1, "status_500": 2},
-            samples={"connect_failed": ["http://a/"], "status_500": ["http://b/1", "http://b/2", "http://b/3"]},
+            kinds={"connect_failed.refused": 1, "status_500": 2},
+            samples={"connect_failed.refused": ["http://a/"], "status_500": ["http://b/1", "http://b/2", "http://b/3"]},
             filtered={"robots": 1, "duplicate": 5},
             dropped={"old": 2},
             counters={"seen": 1},
             statuses={200: 1, 500: 6},
         ),
         outputs=["a.csv", "b.json"],
-        causes={"connect_failed": "connection\nrefused"},
+        causes={"connect_failed.refused": "connection\nrefused"},
     )
     assert told.splitlines()[1:] == [
         "  statuses  200: 1, 500: 6",
@@ -56,7 +57,7 @@ def test_what_went_wrong_is_counted_with_an_example_and_a_cause():
         "  dropped   old: 2",
         "  counted   seen: 1",
         "  failed    status_500 2: http://b/1 http://b/2",
-        "  failed    connect_failed 1 (connection refused): http://a/",
+        "  failed    connect_failed.refused 1 (connection refused): http://a/",
         "  items in  a.csv, b.json",
     ]
 

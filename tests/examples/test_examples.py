@@ -464,6 +464,12 @@ def test_quotes_tests():
     assert re.search(r"^2 passed in \d\.\d", done.stdout, re.MULTILINE)
 
 
+def test_faults_tests():
+    """``test_faults.py`` is one too, against a server on loopback."""
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_faults.py", folder=EXAMPLES)
+    assert re.search(r"^5 passed in \d", done.stdout, re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_is_run_here_and_says_how_to_run_it(name):
     source = (EXAMPLES / name).read_text()

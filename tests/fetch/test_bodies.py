@@ -327,8 +327,10 @@ CUT = {
     "chunks without end": (CHUNKED + b"5\r\nhello\r\n", "outstanding read data remaining"),
     "an end inside of a chunk": (CHUNKED + b"ff\r\nhello", "outstanding read data remaining"),
     "chunks that are none": (CHUNKED + b"5\r\nhelloXX\r\n", "chunk"),
-    "two lengths": (HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "Content-Length"),
-    "a negative length": (HEAD + b"Content-Length: -5\r\n\r\nhello", "Content-Length"),
+}
+UNREADABLE = {
+    "two lengths": HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    "a negative length": HEAD + b"Content-Length: -5\r\n\r\nhello",
 }
 
 
@@ -345,6 +347,14 @@ async def test_a_body_that_is_cut_is_an_error_worth_another_attempt(serve: Serve
     with pytest.raises(BrokenExchange, match=words) as caught:
         await fetch(server.url)
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+async def test_a_length_that_is_none_is_an_error_that_stays(serve: Serve, fetch: Any, case: str) -> None:
+    server = await serve(answers(UNREADABLE[case], then_close=True))
+    with pytest.raises(BrokenExchange, match="Content-Length") as caught:
+        await fetch(server.url)
+    assert not caught.value.retryable
 
 
 # ---- bombs -----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import httpx
 import pycurl
 import pytest
 
-from crawler.fetch.exchange import Exchange, _fields
+from crawler.fetch.exchange import Exchange, parse_fields
 
 
 class Failing:
@@ -17,7 +17,7 @@ class Failing:
 
 
 def test_an_older_libcurl_hands_over_folded_lines_as_they_are():
-    assert _fields([b" before all\r\n", b"A: b\r\n", b"\t c \r\n", b"  d\r\n", b"E:f\r\n"]) == [
+    assert parse_fields([b" before all\r\n", b"A: b\r\n", b"\t c \r\n", b"  d\r\n", b"E:f\r\n"]) == [
         (b"A", b"b c d"),
         (b"E", b"f"),
     ]

@@ -488,7 +488,13 @@ async def half_done(job: Path) -> None:
     with SqliteStore(job, {"spider": "books (Books)", "arguments": {}}) as store:
         await store.ingest([*requests("1", "2", "3", "4"), *requests("5", "6", host=B)])
         rows = {row.request.url: row for row in await claimed(store)}
-        stats = {"pages": 1, "failed": 2, "failures": {"connect_failed": 2}, "samples": {"connect_failed": ["x"]}}
+        stats = {
+            "pages": 1,
+            "failed": 2,
+            "failures": {"connect_failed": 2},
+            "kinds": {"connect_failed.refused": 2},
+            "samples": {"connect_failed": ["x"], "connect_failed.refused": ["x"], "robots": ["y"]},
+        }
         await store.commit(
             [
                 done(rows[f"{A}/1"], items=[ItemRow(b'{"n":1}')]),
@@ -539,7 +545,7 @@ async def test_failures_put_back_are_asked_for_again_and_counted_no_more(job: Pa
     assert retry_failed(job) == 2
     state = look(job)
     assert (state.waiting, state.failed_by_reason, list(failures(job))) == (5, {}, [])
-    assert state.stats == {"pages": 1, "failed": 0, "failures": {}, "samples": {}}
+    assert state.stats == {"pages": 1, "failed": 0, "failures": {}, "kinds": {}, "samples": {"robots": ["y"]}}
     assert retry_failed(job) == 0
     with SqliteStore(job) as store:
         rows = await claimed(store)

@@ -1,0 +1,109 @@
+"""What exactly went wrong, in one word: `RequestError.kind`, by libcurl's codes and words and by exceptions."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+from typing import Final
+
+import httpx
+import pycurl
+
+__all__ = ["BOMB", "FINAL_KINDS", "TOO_LARGE", "kind_of", "kind_of_code", "no_such_name"]
+
+PROXY: Final = 97
+TOO_LARGE: Final = 100  # whatever may not grow: header lines, and what a body unpacks to
+"""Codes that pycurl has no name for (include/curl/curl.h)."""
+BY_CODE: Final = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "proxy",
+    PROXY: "proxy",
+    pycurl.E_OPERATION_TIMEDOUT: "connect",
+    pycurl.E_COULDNT_CONNECT: "unreachable",
+    pycurl.E_SSL_CONNECT_ERROR: "tls",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls_untrusted",
+    pycurl.E_RECV_ERROR: "reset",
+    pycurl.E_SEND_ERROR: "reset",
+    pycurl.E_GOT_NOTHING: "closed",
+    pycurl.E_PARTIAL_FILE: "closed",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "bad_header",
+    pycurl.E_BAD_FUNCTION_ARGUMENT: "bad_header",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "no_http",
+    pycurl.E_BAD_CONTENT_ENCODING: "bad_coding",
+    pycurl.E_WRITE_ERROR: "bad_coding",
+    TOO_LARGE: "headers_too_large",
+}
+BY_WORDS: Final = (
+    (re.compile("has expired|not yet valid"), "tls_expired"),
+    (re.compile("subject name|does not match|hostname mismatch", re.IGNORECASE), "tls_host"),
+    (re.compile("self.signed|local issuer|certificate verify failed", re.IGNORECASE), "tls_untrusted"),
+    (re.compile("unsupported protocol|alert (protocol version|handshake failure)", re.IGNORECASE), "tls_version"),
+)
+"""What TLS libraries say where all codes are alike; the first counts."""
+BY_ERRNO: Final = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset"}
+BY_CLASS: Final[dict[type[BaseException], str]] = {
+    httpx.ConnectTimeout: "connect",
+    httpx.ReadTimeout: "read",
+    httpx.WriteTimeout: "write",
+    httpx.ProxyError: "proxy",
+    httpx.DecodingError: "bad_coding",
+    socket.gaierror: "dns",
+    ConnectionRefusedError: "refused",
+    ConnectionError: "reset",
+    ssl.SSLCertVerificationError: "tls_untrusted",
+    ssl.SSLError: "tls",
+}
+"""What tells enough by its class; the nearest of its ancestors counts."""
+BOMB: Final = "bomb"
+"""What `BodyTooLarge` is called where a little unpacks to far too much."""
+FINAL_KINDS: Final = frozenset({"bad_header", "tls_expired", "tls_host", "tls_untrusted", "tls_version"})
+"""What the same server will say the next time too."""
+NO_SUCH_NAME: Final = frozenset(getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name))
+"""What the system says of a name that does not exist or has no address. That is an answer; ``EAI_AGAIN`` is none."""
+
+
+def kind_of_code(code: int, words: str, os_errno: int) -> str:
+    """The kind of a transfer that libcurl gave up; empty: none in particular.
+
+    Parameters:
+        code: libcurl's result (``CURLcode``).
+        words: libcurl's own description.
+        os_errno: the system's error number of the last failed connection attempt, 0 if there is none.
+    """
+    kind = BY_CODE.get(code, "")
+    if kind.startswith("tls"):
+        return _by_words(words) or kind
+    if kind == "unreachable":
+        return BY_ERRNO.get(os_errno, kind)
+    if kind == "bad_header" and "status line" in words:
+        return "no_http"
+    if kind == "reset" and "unexpected eof" in words:  # TLS without its goodbye (RFC 9112 section 9.8)
+        return "closed"
+    return "bad_chunk" if "chunk" in words else kind
+
+
+def kind_of(error: BaseException) -> str:
+    """The kind of what a transport raised, or of what that came from; empty: none in particular."""
+    told = getattr(error, "kind", None)
+    if isinstance(told, str) and told:
+        return told
+    kind = next((BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in BY_CLASS), "")
+    if kind.startswith("tls"):
+        return _by_words(str(error)) or kind
+    cause = error.__cause__ or error.__context__
+    if not kind and cause is not None and isinstance(error, httpx.TransportError):
+        return kind_of(cause)
+    return kind
+
+
+def no_such_name(error: BaseException) -> bool:
+    """Whether it says, or comes from one that says, that a host name does not exist."""
+    if isinstance(error, socket.gaierror):
+        return error.errno in NO_SUCH_NAME
+    return error.__cause__ is not None and no_such_name(error.__cause__)
+
+
+def _by_words(words: str) -> str:
+    return next((kind for pattern, kind in BY_WORDS if pattern.search(words)), "")
