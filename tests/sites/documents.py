@@ -10,10 +10,14 @@ every kind of fragment, plain text and images behind links, dead links, symbolic
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
-__all__ = ["FOLDERS", "folder"]
+from sites.reachable import Found, reachable
 
+__all__ = ["FOLDERS", "expected", "folder"]
+
+ANYWHERE = "http://127.0.0.1/"
 FOLDERS = {
     "python3.13-doc": Path("/usr/share/doc/python3.13/html"),
     "sqlite3-doc": Path("/usr/share/doc/sqlite3"),
@@ -36,3 +40,9 @@ def folder(package: str) -> Path:
     if not (path / "index.html").is_file():
         raise FileNotFoundError(f"{path}/index.html is missing; install it with: apt-get install {package}")
     return path
+
+
+@functools.cache
+def expected(package: str) -> dict[str, Found]:
+    """The pages of a site by their path; worked out once, since it takes as long as several crawls."""
+    return {url.removeprefix(ANYWHERE): found for url, found in reachable(folder(package), ANYWHERE).items()}

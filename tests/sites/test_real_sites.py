@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import json
 import subprocess
@@ -12,17 +11,9 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from sites.documents import FOLDERS, folder
+from sites.documents import FOLDERS, expected, folder
 from sites.nginx import read_log, serve
-from sites.reachable import Found, reachable
-
-ANYWHERE = "http://127.0.0.1/"
-
-
-@functools.cache
-def expected(package: str) -> dict[str, Found]:
-    """The pages of a site by their path; worked out once, since it takes as long as several crawls."""
-    return {url.removeprefix(ANYWHERE): found for url, found in reachable(folder(package), ANYWHERE).items()}
+from sites.reachable import Found
 
 
 @pytest.mark.parametrize("workers", [1, 8, 64])
@@ -82,6 +73,39 @@ def test_a_sitemap_of_a_site_gives_the_same_pages_as_its_links(package: str, tmp
         (maps / "index.xml").write_text(f"<sitemapindex>{index}</sitemapindex>", encoding="utf-8")
         start = f"sitemap_urls={front}maps%20of%20this%20test/index.xml"
         command = [sys.executable, "-m", "crawler", "run", str(spider), "-a", start, "-o", str(output)]
+        done = subprocess.run(command, check=False, cwd=tmp_path, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    items = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert sorted(item["url"].removeprefix(front) for item in items) == sorted(pages)
+
+
+LISTED = """
+from pathlib import Path
+from crawler import Request, Spider
+
+
+class Listed(Spider):
+    file: str
+
+    def start(self):
+        with Path(self.file).open(encoding="utf-8") as lines:
+            for line in lines:
+                yield Request(line.strip())
+
+    def parse(self, response):
+        return {"url": response.url}
+"""
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_a_list_of_its_urls_gives_the_same_pages_too(package: str, tmp_path: Path) -> None:
+    spider, output, listed = tmp_path / "listed.py", tmp_path / "out.jsonl", tmp_path / "urls.txt"
+    spider.write_text(LISTED, encoding="utf-8")
+    pages = expected(package)
+    with serve({"site": folder(package)}) as urls:
+        front = urls["site"]
+        listed.write_text("".join(f"{front}{path}\n" for path in pages), encoding="utf-8")
+        command = [sys.executable, "-m", "crawler", "run", str(spider), "-a", f"file={listed}", "-o", str(output)]
         done = subprocess.run(command, check=False, cwd=tmp_path, timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     items = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
