@@ -21,7 +21,7 @@ from turbohtml import Document, Element, Node, XPath
 
 from crawler.html.css import select
 from crawler.html.encoding import decode
-from crawler.html.tree import LARGE, tree
+from crawler.html.tree import stays_small, tree
 
 __all__ = ["Selector", "SelectorList", "encodable", "parse"]
 
@@ -41,7 +41,7 @@ def parse(body: bytes, label: str) -> Document:
 
     What is in ``<noscript>`` is parsed as HTML, as without scripts, and so is what is in a declarative shadow root.
     """
-    if label == "utf-8" and len(body) <= LARGE:  # what most pages are: decoded on the way, as `decode` does it
+    if label == "utf-8" and stays_small(body):  # what most pages are: decoded on the way, as `decode` does it
         return turbohtml.parse(body, encoding=label, positions=False, allow_declarative_shadow_roots=False)
     return tree(decode(body, label))
 

@@ -2,23 +2,27 @@
 
 The rules of HTML let a page grow without measure: a formatting element that is never closed (``<b 1><b 2><b 3>``) is
 opened again in every paragraph. Of half a megabyte of that a parser makes millions of elements in gigabytes of memory.
-So a large page is parsed in steps, and one that takes far too long for its size is parsed once more without what makes
-it grow: the attributes of its formatting elements, of which those that are alike are opened again three times at most.
+How many can be open at once is known by how many different ones there are: those that are alike are opened again three
+times at most. So a large page with many is parsed in steps, and one that takes far too long for its size is parsed once
+more without what makes it grow: the attributes of its formatting elements.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from typing import Final
+from typing import Any, Final
 
 import turbohtml
 from turbohtml import Document
 
-__all__ = ["LARGE", "tree"]
+__all__ = ["stays_small", "tree"]
 
-LARGE: Final = 65_536
-"""Characters of a page that is parsed at once: at the worst in 0.2 seconds, to a tree of 350 MB."""
+LARGE: Final = 32_768
+"""Characters of a page that is parsed at once, whatever it is made of: at the worst in 0.2 seconds."""
+GROWTH: Final = 5_000_000
+"""Elements that a page may grow to and is parsed at once: three times its different formatting elements in each of its
+paragraphs."""
 STEP: Final = 16_384
 PATIENCE: Final = 0.1
 """Seconds of the processor that any page may take."""
@@ -26,13 +30,40 @@ SLOW: Final = 2e-7
 """Seconds of the processor for one more character; pages take a twentieth of that, what grows ten times it."""
 
 # HTML Standard, section 13.2.4.3, "the list of active formatting elements"; of <a> there is one at a time.
+_OPENING: Final = (  # a little more than those
+    r"<[bcefinstuBCEFINSTU](?:[iI][gG]|[oO](?:[dD][eE]|[nN][tT]|[bB][rR])|[mM](?:[aA][lL]{2})?"
+    r"|[tT](?:[rR](?:[iI][kK][eE]|[oO][nN][gG]))?)?[ \t\n\f\r/][^>]*+"
+)
+_IN_TEXT: Final = re.compile(_OPENING)
+_IN_BYTES: Final = re.compile(_OPENING.encode())
 _FORMATTING: Final = re.compile(r"<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/][^>]*+", re.IGNORECASE)
 
 
 def tree(text: str) -> Document:
     """The tree of an HTML page. That of one that grows without measure lacks the attributes of formatting elements."""
-    if len(text) <= LARGE:
-        return _whole(text)
+    return _whole(text) if stays_small(text) else _by_steps(text)
+
+
+def stays_small(page: Any) -> bool:
+    """Whether the tree of a page, as text or in UTF-8, is of a size that fits its own, whatever it is made of.
+
+    Parameters:
+        page: text or bytes.
+    """
+    size = len(page)
+    if size <= LARGE:
+        return True
+    pattern: re.Pattern[Any]
+    pattern, *marks = (_IN_TEXT, '"', "'", "<") if isinstance(page, str) else (_IN_BYTES, b'"', b"'", b"<")
+    different = set(pattern.findall(page))
+    if any(tag.count(quote) % 2 for quote in marks[:2] for tag in different):
+        return False  # the bracket that ended it is in quotes, and what comes behind it is different each time
+    opened = 3 * len(different)
+    # No paragraph with a letter in it is shorter than four characters, nor without a bracket.
+    return opened * size <= 4 * GROWTH or opened * page.count(marks[2]) <= GROWTH
+
+
+def _by_steps(text: str) -> Document:
     started = time.thread_time()
     with turbohtml.IncrementalParser(positions=False) as parser:
         for start in range(0, len(text), STEP):
