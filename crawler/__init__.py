@@ -1,50 +1,53 @@
-"""A crawling framework on trio: polite, lossless, fast."""
+"""A crawling framework on trio: polite, lossless, fast.
+
+Each name is imported when it is asked for: who wants a small client does not wait for the crawl, and the command line
+can do so with the garbage collector off.
+"""
 
 from __future__ import annotations
 
 import importlib as _importlib
 import typing as _typing
 
-from crawler.engine import ItemStream, Job, Report, RetryPolicy, crawl, run, stream
-from crawler.errors import (
-    BadRedirect,
-    BadStatus,
-    BodyTooLarge,
-    BrokenExchange,
-    ConfigError,
-    ConnectFailed,
-    CrawlerError,
-    CrawlFailed,
-    FetchError,
-    FetchTimeout,
-    HookError,
-    JobError,
-    PluginError,
-    Refused,
-    RequestError,
-    WouldExceedDeadline,
-)
-from crawler.headers import Headers
-from crawler.hooks.plugin import Crawl, Plugin
-from crawler.hooks.state import State
-from crawler.html import Link, Selector, SelectorList
-from crawler.limits.event import QuotaEvent
-from crawler.limits.limits import Limits
-from crawler.limits.pace import Pace
-from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
-from crawler.settings import Settings
-from crawler.spiders import SiteSpider, Spider
-
 if _typing.TYPE_CHECKING:
+    from crawler.engine import ItemStream, Job, Report, RetryPolicy, crawl, run, stream
+    from crawler.errors import (
+        BadRedirect,
+        BadStatus,
+        BodyTooLarge,
+        BrokenExchange,
+        ConfigError,
+        ConnectFailed,
+        CrawlerError,
+        CrawlFailed,
+        FetchError,
+        FetchTimeout,
+        HookError,
+        JobError,
+        PluginError,
+        Refused,
+        RequestError,
+        WouldExceedDeadline,
+    )
     from crawler.fetch.answers import Answers
     from crawler.fetch.client import Client, client
     from crawler.fetch.governed import GovernedTransport
     from crawler.fetch.quotas import QuotaTimeout
+    from crawler.headers import Headers
+    from crawler.hooks.plugin import Crawl, Plugin
+    from crawler.hooks.state import State
+    from crawler.html import Link, Selector, SelectorList
     from crawler.html.feed import Feed, FeedEntry
     from crawler.html.link_header import LinkValue
     from crawler.html.sitemap import sitemaps
     from crawler.html.sitemap_entry import SitemapEntry
+    from crawler.limits.event import QuotaEvent
+    from crawler.limits.limits import Limits
+    from crawler.limits.pace import Pace
+    from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
     from crawler.messages.form import Form
+    from crawler.settings import Settings
+    from crawler.spiders import SiteSpider, Spider
     from crawler.spiders.api import ApiSpider
     from crawler.spiders.crawl import CrawlSpider
     from crawler.spiders.feed import FeedSpider
@@ -117,30 +120,83 @@ __all__ = [
     "stream",
 ]
 
-_LAZY: _typing.Final = {
+_PLACES: _typing.Final = {
     "Answers": "fetch.answers",
     "ApiSpider": "spiders.api",
+    "BadRedirect": "errors",
+    "BadStatus": "errors",
+    "BodyTooLarge": "errors",
+    "BrokenExchange": "errors",
     "Client": "fetch.client",
+    "ConfigError": "errors",
+    "ConnectFailed": "errors",
+    "Crawl": "hooks.plugin",
+    "CrawlFailed": "errors",
     "CrawlSpider": "spiders.crawl",
+    "CrawlerError": "errors",
+    "Drop": "messages",
+    "Failure": "messages",
     "Feed": "html.feed",
     "FeedEntry": "html.feed",
     "FeedSpider": "spiders.feed",
+    "FetchError": "errors",
+    "FetchTimeout": "errors",
     "Form": "messages.form",
     "GovernedTransport": "fetch.governed",
+    "Headers": "headers",
+    "HookError": "errors",
+    "Item": "messages",
+    "ItemStream": "engine",
+    "Job": "engine",
+    "JobError": "errors",
+    "Limits": "limits.limits",
+    "Link": "html",
     "LinkValue": "html.link_header",
+    "Pace": "limits.pace",
+    "Pause": "messages",
+    "Plugin": "hooks.plugin",
+    "PluginError": "errors",
+    "Produced": "messages",
+    "QuotaEvent": "limits.event",
     "QuotaTimeout": "fetch.quotas",
+    "Refused": "errors",
+    "Report": "engine",
+    "Request": "messages",
+    "RequestError": "errors",
+    "Response": "messages",
+    "Retry": "messages",
+    "RetryPolicy": "engine",
+    "Row": "messages",
     "Rule": "spiders.rules",
+    "Selector": "html",
+    "SelectorList": "html",
+    "Settings": "settings",
+    "SiteSpider": "spiders",
     "SitemapEntry": "html.sitemap_entry",
     "SitemapSpider": "spiders.sitemap",
+    "Spider": "spiders",
+    "State": "hooks.state",
+    "Stop": "messages",
+    "Usage": "messages",
+    "WouldExceedDeadline": "errors",
     "client": "fetch.client",
+    "crawl": "engine",
+    "run": "engine",
     "sitemaps": "html.sitemap",
+    "stream": "engine",
 }
-"""What most crawls do not need, and where it is."""
+"""Where each of these names is."""
+
+if not _typing.TYPE_CHECKING:  # or every name would be one for type checkers
+
+    def __getattr__(name: str) -> _typing.Any:
+        """Imports what is asked for."""
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(_importlib.import_module(f"crawler.{_PLACES[name]}"), name)
+        return found
 
 
-def __getattr__(name: str) -> _typing.Any:
-    """What most crawls do not need is imported when it is asked for."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(_importlib.import_module(f"crawler.{_LAZY[name]}"), name)
-    return found
+def __dir__() -> list[str]:
+    """The public names."""
+    return list(__all__)

@@ -1,10 +1,22 @@
-"""``python -m crawler``: the same as the console script ``crawler``."""
+"""``python -m crawler``, and the console script ``crawler``."""
 
 from __future__ import annotations
 
+import gc
 import sys
 
-from crawler.cli import main
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Runs the command that the command line names; gives its exit code."""
+    gc.disable()
+    from crawler.cli import main as command  # noqa: PLC0415 - imports make nothing that goes away
+
+    gc.freeze()  # what was imported stays: the collector need not look at it again and again
+    gc.enable()
+    return command()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -121,7 +121,7 @@ def docs_of_assignments(body: list[ast.stmt]) -> dict[str, str]:
 def home_of(module: ModuleType, name: str) -> ast.Module:
     """The syntax tree of the module that assigns `name`, found by following imports from `module`."""
     tree = ast.parse(inspect.getsource(module))
-    for statement in tree.body:
+    for statement in ast.walk(tree):
         if isinstance(statement, ast.ImportFrom) and name in {alias.asname or alias.name for alias in statement.names}:
             return home_of(importlib.import_module(statement.module or ""), name)
     return tree

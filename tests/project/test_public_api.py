@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import crawler
 from crawler import errors
 from crawler.hooks.plugin import Plugin
@@ -44,6 +46,7 @@ def test_every_public_name_can_be_imported():
 
 
 def test_nothing_public_is_missing_from_all():
+    assert [getattr(crawler, name) for name in crawler.__all__]
     public = {name for name, value in vars(crawler).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert public - {"annotations"} == set(crawler.__all__) - {"__version__"}
 
@@ -82,21 +85,26 @@ def test_every_name_in_the_all_of_a_module_is_there():
     assert wrong == []
 
 
-def test_importing_the_framework_imports_neither_its_plugins_nor_its_command_line_nor_its_test_kit():
-    code = "import sys, crawler; print(*sorted(name for name in sys.modules if name.startswith('crawler')))"
-    loaded = subprocess.run(
-        [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
-    ).stdout.split()
-    assert not [name for name in loaded if name.startswith(("crawler_plugins", "crawler.testing", "crawler.cli"))]
-    ready_made = ("crawler.spiders.api", "crawler.spiders.crawl", "crawler.spiders.feed", "crawler.html.records")
-    assert not [name for name in loaded if name.startswith(ready_made)]
+def loaded_by(code: str) -> list[str]:
+    """The modules of the framework that a program has imported at its end."""
+    code += "; import sys; print(*(name for name in sys.modules if name.startswith('crawler')))"
+    return subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True).stdout.split()
 
 
-def test_what_most_crawls_do_not_need_is_imported_when_it_is_asked_for():
-    code = (
-        "import sys, crawler; lazy = {f'crawler.{place}' for place in crawler._LAZY.values()};"
-        "early = lazy & sys.modules.keys(); [getattr(crawler, name) for name in crawler._LAZY];"
-        "print(sorted(early), lazy <= sys.modules.keys())"
-    )
-    run = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True)
-    assert run.stdout.split("\n")[0] == "[] True"
+def test_importing_the_framework_imports_nothing_until_it_is_asked_for():
+    assert loaded_by("import crawler") == ["crawler"]
+    assert "crawler.engine.scheduler" not in loaded_by("from crawler import Pace, Settings")
+
+
+def test_a_crawl_imports_no_more_than_it_needs():
+    loaded = loaded_by("from crawler import Request, Response, Settings, Spider, crawl, run")
+    beside = ("crawler_plugins", "crawler.testing", "crawler.cli", "crawler.html.records", "crawler.spiders.api")
+    beside += ("crawler.spiders.crawl", "crawler.spiders.feed", "crawler.spiders.sitemap", "crawler.html.feed")
+    beside += ("crawler.html.sitemap", "crawler.messages.form", "crawler.fetch.client", "crawler.fetch.proxies")
+    assert not [name for name in loaded if name.startswith(beside)]
+
+
+def test_what_is_no_public_name_is_an_error_as_in_any_module():
+    with pytest.raises(AttributeError, match="module 'crawler' has no attribute 'spider'"):
+        _ = crawler.spider
+    assert dir(crawler) == crawler.__all__
