@@ -267,6 +267,8 @@ class Inline:
                     ticket = crawl.frontier.ask_robots(lane, origin, crawl.clock(), request)
                     if ticket is not None:
                         await crawl.robots.ask(ticket)
+                    else:  # it is known, or somebody else asks
+                        await trio.lowlevel.checkpoint()
             if waiting.cancelled_caught and origin not in lane.robots:
                 raise self._too_late(0.0, lane, request)
         return lane.robots[origin]

@@ -163,12 +163,15 @@ class CurlTransport(httpx.AsyncBaseTransport):
         try:
             self._start(exchange, await self._addresses(exchange, target))
             return await exchange.response()
-        except BaseException as error:
+        except httpx.RequestError as error:
             exchange.close()
-            if exchange.proxy is not None and isinstance(error, httpx.RequestError):
+            if exchange.proxy is not None:
                 vars(error).setdefault("blame", exchange.blame)
             if not (isinstance(error, httpx.RemoteProtocolError) and self._learns_leniency(error, exchange)):
                 raise
+        except BaseException:
+            exchange.close()
+            raise
         return await self._leniently(request, target, exchange.primary_ip, again=True)
 
     def _learns_leniency(self, error: httpx.RequestError, exchange: Exchange) -> bool:

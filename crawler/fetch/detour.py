@@ -41,7 +41,7 @@ async def by_turns(
     """
     tried: list[Proxy] = []
     doubted: list[tuple[Proxy, float, RequestError]] = []
-    while True:
+    while True:  # noqa: ASYNC913 - each time something is sent
         began = clock()
         proxy = rotation.choose(began, tried)
         assert proxy is not None, "one is left, or the last failure would have been raised"

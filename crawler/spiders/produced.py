@@ -42,7 +42,9 @@ def _by_one(function: Callable[..., Any], values: Iterable[Any], others: tuple[A
         yield from several(function(value, *others))
 
 
-async def _async_by_one(function: Callable[..., Any], values: Iterable[Any], others: tuple[Any, ...]) -> Any:
+async def _async_by_one(  # noqa: ASYNC900 - the engine drains and closes it
+    function: Callable[..., Any], values: Iterable[Any], others: tuple[Any, ...]
+) -> Any:
     for value in values:
         produced = function(value, *others)
         if isinstance(produced, AsyncIterable):

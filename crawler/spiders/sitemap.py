@@ -74,7 +74,7 @@ class SitemapSpider(Spider):
         """
         return entry
 
-    async def start(self) -> AsyncIterator[Request]:
+    async def start(self) -> AsyncIterator[Request]:  # noqa: ASYNC900 - the engine drains and closes it
         """The sitemaps that are named, and those of the sites."""
         for url in _several(self.sitemap_urls):
             if urlsplit(url).path == ROBOTS:
