@@ -22,6 +22,8 @@ BY_FAR: Final = 5.0
 """A request that is out so many times as long as refusals took is not refused but worked on."""
 TRUST: Final = 4.0
 """Units to be served, after a wait of which nobody had told the end, before one request more goes at once."""
+BESIDE: Final = 2
+"""Requests that were on their way with a refused one and served, after which that one says nothing of the others."""
 QUICK: Final = 0.02
 """Seconds, at least, until that is said of one."""
 
@@ -127,7 +129,8 @@ class Refusals:
         if self._told or (self._doubted and self.in_row == 1 and self._refused == 1):
             self.full = math.nan
         doubted = self._doubted and self.in_row == 1
-        found = self.search.found(sent, received, cost) if self.search is not None and not doubted else None
+        alone = self._refused == 1 and self._served >= BESIDE  # a limit would have met those beside it too
+        found = self.search.found(sent, received, cost) if self.search is not None and not (doubted or alone) else None
         self.lift()
         return "doubt" if doubted else "wait", found
 

@@ -26,7 +26,7 @@ def test_the_demo_needs_nothing_and_tells_what_happened(command, tmp_path):
         "/catalogue.html answered 301; it was followed",
         "/lost answered 404",
         "/opening-hours took 1 s; meanwhile",
-        "/offers answered 503, then 200; asked again after 1.0 s",
+        "/offers answered 503, then 200; asked again after 1.",
         "/private/orders is closed to robots: links left out 1, requests seen 0",
         "pages fetched twice: 0",
         "503  /offers",  # --pages
