@@ -25,7 +25,7 @@ import trio
 
 from crawler.errors import WouldExceedDeadline
 from crawler.fetch.clock import Clock
-from crawler.limits.governor import Grant
+from crawler.limits.flight import Grant
 from crawler.limits.limits import Limits
 from crawler.limits.pace import Pace
 from crawler.limits.throttle import Throttle

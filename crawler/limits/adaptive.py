@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from crawler.limits.saved import number
+from crawler.limits.numbers import number
 
 __all__ = ["Concurrency"]
 

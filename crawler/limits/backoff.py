@@ -5,11 +5,24 @@ from __future__ import annotations
 import random
 from typing import Final, Literal
 
-__all__ = ["Jitter", "backoff", "decorrelated_jitter", "doubled", "equal_jitter", "full_jitter", "stated_jitter"]
+__all__ = [
+    "Jitter",
+    "backoff",
+    "decorrelated_jitter",
+    "doubled",
+    "equal_jitter",
+    "full_jitter",
+    "patience",
+    "stated_jitter",
+]
 
 Jitter = Literal["full", "equal", "decorrelated"]
 """How chance spreads the waits of those who failed together."""
 
+BY_FAR: Final = 5.0
+"""A request that is out so many times as long as refusals took is not refused but worked on."""
+QUICK: Final = 0.02
+"""Seconds, at least, until that is said of one."""
 STATED: Final = 0.05
 """Share of a stated wait that is added at most."""
 
@@ -84,3 +97,12 @@ def stated_jitter(wait: float, *, random: random.Random) -> float:
         random: where chance comes from.
     """
     return random.uniform(0.0, min(1.0, STATED * max(0.0, wait)))
+
+
+def patience(took: float) -> float:
+    """Seconds after which a request that is still out has not been refused.
+
+    Parameters:
+        took: seconds that a refusal took.
+    """
+    return max(QUICK, BY_FAR * took)

@@ -7,25 +7,21 @@ from typing import Final
 
 import attrs
 
-from crawler.limits.backoff import doubled
+from crawler.limits.backoff import doubled, patience
 from crawler.limits.bracket import ROUNDING
 from crawler.limits.leak import ENOUGH, SOON
 from crawler.limits.learned import Learned, Search
 
-__all__ = ["BY_FAR", "QUICK", "Refusals"]
+__all__ = ["Refusals"]
 
 SLOWEST: Final = 60.0
 """Seconds: the longest wait that we add on our own where a server's word keeps being refused."""
 
 
-BY_FAR: Final = 5.0
-"""A request that is out so many times as long as refusals took is not refused but worked on."""
 TRUST: Final = 4.0
 """Units to be served, after a wait of which nobody had told the end, before one request more goes at once."""
 BESIDE: Final = 2
 """Requests that were on their way with a refused one and served, after which that one says nothing of the others."""
-QUICK: Final = 0.02
-"""Seconds, at least, until that is said of one."""
 
 
 @attrs.define(eq=False)
@@ -44,7 +40,7 @@ class Refusals:
     """Seconds since the epoch: when the last came."""
     in_row: int = 0
     """Bursts of refusals since the last success."""
-    patience: float = QUICK
+    patience: float = patience(0.0)
     """Seconds after which a request that is still out has not been refused, by how long refusals took."""
     full: float = math.nan
     """Seconds since the epoch: when a burst was refused, without a word, of which the first probe was served: a bucket
@@ -80,13 +76,13 @@ class Refusals:
             self.full = math.nan
         if first:
             self.in_row += 1
-            self._refused, self._served, self.patience = 0, 0, QUICK
+            self._refused, self._served, self.patience = 0, 0, patience(0.0)
             if self.in_row == 2 and self._told and retry_after is not None:
                 self.pad = ROUNDING  # the word was kept and yet it was too early
         self._refused += 1
         if self._doubted and received < self.gate and self._served < self._refused:
             self.gate, self._doubted = self._gate_before, False
-        self.patience = max(self.patience, BY_FAR * (received - sent))
+        self.patience = max(self.patience, patience(received - sent))
         self._told = retry_after is not None
         self.heard = max(self.heard, received)
         if retry_after is None:

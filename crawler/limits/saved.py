@@ -9,19 +9,12 @@ from crawler.limits.bracket import Bracket
 from crawler.limits.kinds import EVIDENCE
 from crawler.limits.leak import Leak
 from crawler.limits.learned import Learned
+from crawler.limits.numbers import number
 from crawler.limits.quota import Quota
 
-__all__ = ["load", "number", "save"]
+__all__ = ["load", "save"]
 
 DAY: Final = 86400.0
-LARGE: Final = 1e15
-
-
-def number(value: Any, low: float = -LARGE, high: float = LARGE) -> float | None:
-    """The value if it is a number in this range."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        return None
-    return float(value)
 
 
 def save(quota: Quota) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from crawler.limits.adaptive import Concurrency
+from crawler.limits.backoff import patience
 from crawler.limits.declared import NOTHING, Declared, Exchange
 from crawler.limits.event import QuotaEvent
 from crawler.limits.fields import telling
+from crawler.limits.flight import Grant
 from crawler.limits.gcra import Gcra
-from crawler.limits.governor import Governor, Grant
+from crawler.limits.governor import Governor
 from crawler.limits.pace import Pace, parse_rate
-from crawler.limits.refusals import BY_FAR, QUICK
 
 if TYPE_CHECKING:
     from crawler.limits.dialects import Dialect
@@ -185,7 +186,7 @@ class Throttle:
         """
         self._hesitates_until = -math.inf
         if self._is_lone(exchange):
-            self._hesitates_until = exchange.received + max(QUICK, BY_FAR * (exchange.received - exchange.sent))
+            self._hesitates_until = exchange.received + patience(exchange.received - exchange.sent)
             exchange = attrs.evolve(exchange, refused=False, overloaded=False, first_byte=None)
         self._learn_level(exchange, inflight)
         if exchange.declared is not NOTHING:

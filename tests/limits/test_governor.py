@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.limits.declared import NOTHING, Declared, Exchange, Observation
+from crawler.limits.event import QuotaEvent
+from crawler.limits.flight import Grant
 from crawler.limits.gcra import Gcra
-from crawler.limits.governor import Governor, Grant, QuotaEvent
+from crawler.limits.governor import Governor
 
 NOW = 1_800_000_000.0
 
@@ -562,7 +564,7 @@ def test_whatever_happens_nothing_raises_and_nothing_leaks(steps, mode):
     for grant in flying:
         governor.lost(grant)
     assert governor.inflight == 0
-    assert governor._units == 0.0
+    assert governor._flight.units == 0.0
     assert governor.ready_at(now + 1e6) < math.inf
 
 
@@ -602,7 +604,7 @@ def test_a_thousand_steps_in_any_order_leave_nothing_behind():
     for grant in flying:
         governor.give_back(grant)
     assert governor.inflight == 0
-    assert governor._units == 0.0
+    assert governor._flight.units == 0.0
 
 
 # ---- cost ------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,9 @@ from support.simulator import START, Aligned, Bucket, Counter, Fixed, Limit, Log
 
 from crawler.limits.adaptive import Concurrency
 from crawler.limits.declared import Declared, Exchange
-from crawler.limits.governor import Governor, Grant, QuotaEvent
+from crawler.limits.event import QuotaEvent
+from crawler.limits.flight import Grant
+from crawler.limits.governor import Governor
 
 SEEDS = range(20)
 Q, W, N, LANE = 60, 60.0, 300, 10
@@ -411,7 +413,7 @@ class Greedy(Governor):
         return self._gate
 
     def settle(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
-        self._release(grant)
+        self._flight.end(grant)
         if exchange.refused:
             self.block(exchange.received + (exchange.declared.retry_after or 0.0))
         return []

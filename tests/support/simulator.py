@@ -13,7 +13,9 @@ import attrs
 
 from crawler.limits.adaptive import Concurrency
 from crawler.limits.declared import NOTHING, Declared, Exchange, Observation
-from crawler.limits.governor import Governor, Grant, QuotaEvent
+from crawler.limits.event import QuotaEvent
+from crawler.limits.flight import Grant
+from crawler.limits.governor import Governor
 from crawler.limits.pace import Pace
 from crawler.limits.throttle import Throttle
 
