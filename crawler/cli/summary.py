@@ -57,7 +57,8 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         yield f"  counted   {_counts(_most(report.counters))}"
     for kind, n in _most(report.kinds or report.failures):
         cause = f" ({' '.join(causes[kind].split())})" if kind in causes else ""
-        yield f"  failed    {kind} {n}{cause}: {_samples(report, kind)}"
+        shown = _samples(report, kind)
+        yield f"  failed    {kind} {n}{cause}{f': {shown}' if shown else ''}"
     yield from _held_back(report)
     if outputs:
         yield f"  items in  {', '.join(outputs)}"
@@ -92,7 +93,9 @@ def _quota(policy: str, known: Mapping[str, Any]) -> str:
 
 
 def _samples(report: Report, kind: str) -> str:
-    return " ".join(report.samples.get(kind, ())[:SHOWN])
+    """URLs of a kind. Those of ``body_too_large`` are of ``body_too_large.bomb`` too, which has a line of its own."""
+    finer = {url for other, urls in report.samples.items() if other.startswith(f"{kind}.") for url in urls}
+    return " ".join([url for url in report.samples.get(kind, ()) if url not in finer][:SHOWN])
 
 
 def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -35,6 +35,28 @@ def test_the_first_word_is_why_it_ended(reason, words):
     assert summary(report(finished=reason)).startswith(words)
 
 
+def test_a_kind_shows_no_example_of_a_finer_one():
+    told = summary(
+        report(
+            pages=1,
+            failures={"body_too_large": 3, "broken_exchange": 6},
+            kinds={"body_too_large": 1, "body_too_large.bomb": 2, "broken_exchange": 1, "broken_exchange.reset": 5},
+            samples={
+                "body_too_large": ["http://a/bomb", "http://a/large"],
+                "body_too_large.bomb": ["http://a/bomb"],
+                "broken_exchange": ["http://a/1"],
+                "broken_exchange.reset": ["http://a/1"],
+            },
+        )
+    )
+    assert told.splitlines()[1:] == [
+        "  failed    broken_exchange.reset 5: http://a/1",
+        "  failed    body_too_large.bomb 2: http://a/bomb",
+        "  failed    body_too_large 1: http://a/large",
+        "  failed    broken_exchange 1",
+    ]
+
+
 def test_what_went_wrong_is_counted_with_an_example_and_a_cause():
     told = summary(
         report(
