@@ -18,7 +18,7 @@ WORDS: Final = {
     "max_seconds": "finished by max_seconds",
 }
 SHOWN: Final = 2
-"""URLs that are shown of each kind, and lanes that were held back."""
+"""URLs that are shown of each kind, proxies that failed, and lanes that were held back."""
 NOTABLE: Final = 0.2
 """Share of the time of a crawl for which a lane has to wait to be shown."""
 
@@ -59,6 +59,9 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         cause = f" ({' '.join(causes[kind].split())})" if kind in causes else ""
         shown = _samples(report, kind)
         yield f"  failed    {kind} {n}{cause}{f': {shown}' if shown else ''}"
+    bad = [(name, told) for name, told in report.proxies.items() if told["failures"]]
+    for name, told in sorted(bad, key=lambda entry: -entry[1]["failures"])[:SHOWN]:
+        yield f"  proxy     {name} failed {told['failures']} of {_many(told['requests'], 'time')}"
     yield from _held_back(report)
     if outputs:
         yield f"  items in  {', '.join(outputs)}"

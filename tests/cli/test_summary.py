@@ -35,6 +35,17 @@ def test_the_first_word_is_why_it_ended(reason, words):
     assert summary(report(finished=reason)).startswith(words)
 
 
+def test_proxies_that_failed_are_named_the_worst_first():
+    proxies = {
+        "one:3128": {"requests": 9, "failures": 1}, "two:3128": {"requests": 40, "failures": 0},
+        "three:1080": {"requests": 3, "failures": 3}, "four:1080": {"requests": 1, "failures": 1},
+    }  # fmt: skip
+    assert summary(report(pages=1, proxies=proxies)).splitlines()[1:] == [
+        "  proxy     three:1080 failed 3 of 3 times",
+        "  proxy     one:3128 failed 1 of 9 times",
+    ]
+
+
 def test_a_kind_shows_no_example_of_a_finer_one():
     told = summary(
         report(
