@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from crawler.cli.logs import many
 from crawler.engine import Report
 
 __all__ = ["summary"]
@@ -39,11 +40,11 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
     pages = report.pages - report.earlier.get("pages", 0)
     speed = pages / report.seconds if report.seconds > 0 else 0.0
     yield (
-        f"{how}: {_many(report.pages, 'page')} and {_many(report.items, 'item')} in {report.seconds:.1f} s"
+        f"{how}: {many(report.pages, 'page')} and {many(report.items, 'item')} in {report.seconds:.1f} s"
         f" ({speed:.1f} pages/s, {_size(report.bytes)})"
     )
     if report.earlier:
-        yield f"  this run  {_many(pages, 'page')} of them; the others came in earlier runs of the job"
+        yield f"  this run  {many(pages, 'page')} of them; the others came in earlier runs of the job"
     if set(report.statuses) - {200}:
         yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
     if report.filtered:
@@ -61,7 +62,7 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         yield f"  failed    {kind} {n}{cause}{f': {shown}' if shown else ''}"
     bad = [(name, told) for name, told in report.proxies.items() if told["failures"]]
     for name, told in sorted(bad, key=lambda entry: -entry[1]["failures"])[:SHOWN]:
-        yield f"  proxy     {name} failed {told['failures']} of {_many(told['requests'], 'time')}"
+        yield f"  proxy     {name} failed {told['failures']} of {many(told['requests'], 'time')}"
     yield from _held_back(report)
     if outputs:
         yield f"  items in  {', '.join(outputs)}"
@@ -108,10 +109,6 @@ def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _counts(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name}: {n}" for name, n in counts)
-
-
-def _many(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _size(n: float) -> str:
