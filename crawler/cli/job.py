@@ -87,7 +87,8 @@ def _lines(folder: Path, state: JobState) -> Iterator[str]:
                 yield f"    … (all of them are in {folder}/job.sqlite, table failed)"
                 break
             at = datetime.fromtimestamp(failure.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-            yield f"    {at} {failure.url} {failure.reason} after {many(failure.attempts, 'attempt')}: {failure.message}"
+            tries = many(failure.attempts, "attempt")
+            yield f"    {at} {failure.url} {failure.reason} after {tries}: {failure.message}"
         yield f"  again     crawler job {folder} --retry-failed, then the same run"
 
 
