@@ -221,7 +221,7 @@ class Settings:
                 else:
                     hint = _types()[name]
                     nothing = text.lower() == "none" and type(None) in typing.get_args(hint)
-                    word = WORDS.get(text.lower(), text) if hint is bool else text
+                    word = WORDS.get(text.lower(), text) if bool in (hint, *typing.get_args(hint)) else text
                     values[name] = None if nothing else msgspec.convert(word, hint, strict=False)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
                 got = "" if name in SECRET else f", got {text!r}"
@@ -289,7 +289,9 @@ def _types() -> dict[str, Any]:
 
 def plain(error: Exception) -> str:
     """msgspec's words as they stand, the first letter small where it begins a sentence."""
-    text = str(error).replace("`", "").removesuffix(", got str")
+    text = (
+        str(error).replace("`", "").removesuffix(", got str").replace("Input data was truncated", "JSON ends too early")
+    )
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
@@ -298,4 +300,5 @@ def _expected(name: str, error: Exception) -> str:
     choices = typing.get_args(_types()[name]) if name not in CONVERTED else ()
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"expected {' or '.join(choices)}"
-    return plain(error)
+    text = plain(error)
+    return "expected str of printable ASCII, no space first" if "regex" in text else text  # user_agent has the only one

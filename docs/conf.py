@@ -43,6 +43,8 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"trio-crawler {version}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 
 # A kind of pages may have none yet but its index: an empty glob in a toctree is no warning.
 logging.getLogger("sphinx.sphinx.directives.other").addFilter(

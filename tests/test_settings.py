@@ -42,11 +42,11 @@ def test_every_setting_has_a_default():
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("user_agent", "", "expected str"),
-        ("user_agent", "a\r\nX-Evil: 1", "expected str"),
-        ("user_agent", "ümlaut/1", "expected str"),
-        ("user_agent", " a", "expected str"),
-        ("user_agent", "a\n", "expected str"),
+        ("user_agent", "", "expected str of printable ASCII"),
+        ("user_agent", "a\r\nX-Evil: 1", "expected str of printable ASCII"),
+        ("user_agent", "ümlaut/1", "expected str of printable ASCII"),
+        ("user_agent", " a", "expected str of printable ASCII"),
+        ("user_agent", "a\n", "expected str of printable ASCII"),
         ("user_agent", None, "expected str, got null"),
         ("workers", 0, "expected int >= 1, got 0"),
         ("workers", -1, "expected int >= 1, got -1"),
@@ -274,6 +274,12 @@ def test_a_wrong_list_of_texts_is_refused(text):
         Settings.from_strings({"include": text})
 
 
+@pytest.mark.parametrize("name", ["traps", "private_network"])  # a truth value, and one that may be neither
+@pytest.mark.parametrize(("text", "value"), [("yes", True), ("On", True), ("no", False), ("off", False), ("0", False)])
+def test_a_truth_value_may_be_written_as_people_write_it(name, text, value):
+    assert getattr(Settings.from_strings({name: text}), name) is value
+
+
 @pytest.mark.parametrize("text", ["none", "null", "7", "true"])
 def test_text_stays_text_where_text_is_wanted(text):
     assert Settings.from_strings({"user_agent": text}).user_agent == text
@@ -291,7 +297,7 @@ def test_text_stays_text_where_text_is_wanted(text):
         ("obey_robots", "maybe", "expected bool, got 'maybe'"),
         ("durability", "forever", "expected process or power, got 'forever'"),
         ("pacing", "quick", "JSON is malformed"),
-        ("pacing", '{"a":', "input data was truncated"),
+        ("pacing", '{"a":', "JSON ends too early"),
         ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
     ],
 )
@@ -354,7 +360,7 @@ def test_wrong_proxies_are_refused_and_no_password_is_shown(value, words):
 def test_a_password_is_not_shown_with_the_settings_nor_in_what_is_wrong_with_them():
     assert "secret" not in repr(Settings(proxies="http://me:secret@p.test"))
     for name, text in [("proxies", '["http://me:secret@p.test"'), ("headers", '{"X-Key": "secret"')]:
-        with pytest.raises(ConfigError, match=f"^setting {name}: input data was truncated$"):
+        with pytest.raises(ConfigError, match=f"^setting {name}: JSON ends too early$"):
             Settings.from_strings({name: text})
     with pytest.raises(ConfigError, match=r"//\*\*\*@p\.test") as caught:
         Settings(proxies={"http://me:secret@p.test"})

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import trio
 from cyclopts import Parameter
 
-from crawler.cli.logs import say
+from crawler.cli.logs import many, say
 from crawler.errors import ConfigError
 from crawler.settings import Settings
 from crawler.sinks import open_output
@@ -76,7 +76,8 @@ def _lines(folder: Path, state: JobState) -> Iterator[str]:
     yield f"{folder}: {'finished' if state.finished else _waiting(state.waiting)}"
     yield f"  spider    {state.spider}{f' with {arguments}' if arguments else ''}"
     yield f"  runs      {state.runs}"
-    yield f"  so far    {stats.get('pages', 0)} pages, {state.items} items, {stats.get('failed', 0)} failed"
+    pages, kept = many(stats.get("pages", 0), "page"), many(state.items, "item")
+    yield f"  so far    {pages}, {kept}, {stats.get('failed', 0)} failed"
     if state.waiting_by_lane:
         yield "  waiting   " + ", ".join(f"{lane}: {count}" for lane, count in list(state.waiting_by_lane.items())[:10])
     if state.failed_by_reason:
@@ -86,7 +87,8 @@ def _lines(folder: Path, state: JobState) -> Iterator[str]:
                 yield f"    … (all of them are in {folder}/job.sqlite, table failed)"
                 break
             at = datetime.fromtimestamp(failure.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-            yield f"    {at} {failure.url} {failure.reason} after {failure.attempts} attempts: {failure.message}"
+            tries = many(failure.attempts, "attempt")
+            yield f"    {at} {failure.url} {failure.reason} after {tries}: {failure.message}"
         yield f"  again     crawler job {folder} --retry-failed, then the same run"
 
 

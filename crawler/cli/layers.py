@@ -31,6 +31,8 @@ from crawler.settings import NAMES, Settings, did_you_mean
 __all__ = ["SETTINGS_FILE", "Layers", "made", "pairs"]
 
 SETTINGS_FILE: Final = "crawler.toml"
+OF_SPIDERS: Final = frozenset({"accept_status", "allowed_domains", "auth", "plugins", "start_urls"})
+"""What looks like a setting, and stands in the class of a spider."""
 PREFIX: Final = "CRAWLER_"
 T = TypeVar("T")
 log = logging.getLogger("crawler.cli")
@@ -89,7 +91,7 @@ class Layers:
         in_file, enabled = _file((folder or Path.cwd()) / SETTINGS_FILE)
         for spec in plugins:
             enabled.setdefault(spec, {})
-        merged = in_file | _environment(environment) | Settings.from_strings(pairs(settings, "-s"))
+        merged = in_file | _environment(environment) | _given(pairs(settings, "-s"))
         kinds = {spec: load_plugin(spec) for spec in enabled if spec not in without}
         left_out = {spec for spec in enabled if spec in without} | {kind.name for kind in kinds.values()} & set(without)
         kinds = {spec: kind for spec, kind in kinds.items() if kind.name not in without}
@@ -139,6 +141,14 @@ def _environment(environment: Mapping[str, str]) -> Settings:
         return Settings.from_strings(values)
     except ConfigError as error:
         raise ConfigError(f"environment: {error}") from None
+
+
+def _given(texts: dict[str, str]) -> Settings:
+    """The settings of the command line."""
+    for name in texts:
+        if name in OF_SPIDERS:
+            raise ConfigError(f"no such setting: {name}, which is an attribute of the spider")
+    return Settings.from_strings(texts)
 
 
 def _make(

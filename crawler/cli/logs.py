@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["Level", "log_to_stderr", "log_traceback", "say"]
+__all__ = ["Level", "log_to_stderr", "log_traceback", "many", "say"]
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 NOISY: Final = ("asyncio", "httpcore", "httpx")
@@ -78,3 +78,8 @@ def say(text: str, *, level: int = logging.INFO) -> None:
 def log_traceback(error: BaseException) -> None:
     """The whole story behind an error that is told in one line; only at ``--log-level debug``."""
     log.debug("%s", type(error).__name__, exc_info=error)
+
+
+def many(n: int, noun: str) -> str:
+    """``1 page``, ``2 pages``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from crawler.cli.logs import many
 from crawler.engine import Report
 
 __all__ = ["summary"]
@@ -18,7 +19,7 @@ WORDS: Final = {
     "max_seconds": "finished by max_seconds",
 }
 SHOWN: Final = 2
-"""URLs that are shown of each kind, and lanes that were held back."""
+"""URLs that are shown of each kind, proxies that failed, and lanes that were held back."""
 NOTABLE: Final = 0.2
 """Share of the time of a crawl for which a lane has to wait to be shown."""
 
@@ -39,11 +40,11 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
     pages = report.pages - report.earlier.get("pages", 0)
     speed = pages / report.seconds if report.seconds > 0 else 0.0
     yield (
-        f"{how}: {_many(report.pages, 'page')} and {_many(report.items, 'item')} in {report.seconds:.1f} s"
+        f"{how}: {many(report.pages, 'page')} and {many(report.items, 'item')} in {report.seconds:.1f} s"
         f" ({speed:.1f} pages/s, {_size(report.bytes)})"
     )
     if report.earlier:
-        yield f"  this run  {_many(pages, 'page')} of them; the others came in earlier runs of the job"
+        yield f"  this run  {many(pages, 'page')} of them; the others came in earlier runs of the job"
     if set(report.statuses) - {200}:
         yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
     if report.filtered:
@@ -57,7 +58,11 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         yield f"  counted   {_counts(_most(report.counters))}"
     for kind, n in _most(report.kinds or report.failures):
         cause = f" ({' '.join(causes[kind].split())})" if kind in causes else ""
-        yield f"  failed    {kind} {n}{cause}: {_samples(report, kind)}"
+        shown = _samples(report, kind)
+        yield f"  failed    {kind} {n}{cause}{f': {shown}' if shown else ''}"
+    bad = [(name, told) for name, told in report.proxies.items() if told["failures"]]
+    for name, told in sorted(bad, key=lambda entry: -entry[1]["failures"])[:SHOWN]:
+        yield f"  proxy     {name} failed {told['failures']} of {many(told['requests'], 'time')}"
     yield from _held_back(report)
     if outputs:
         yield f"  items in  {', '.join(outputs)}"
@@ -92,7 +97,9 @@ def _quota(policy: str, known: Mapping[str, Any]) -> str:
 
 
 def _samples(report: Report, kind: str) -> str:
-    return " ".join(report.samples.get(kind, ())[:SHOWN])
+    """URLs of a kind. Those of ``body_too_large`` are of ``body_too_large.bomb`` too, which has a line of its own."""
+    finer = {url for other, urls in report.samples.items() if other.startswith(f"{kind}.") for url in urls}
+    return " ".join([url for url in report.samples.get(kind, ()) if url not in finer][:SHOWN])
 
 
 def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -102,10 +109,6 @@ def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _counts(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name}: {n}" for name, n in counts)
-
-
-def _many(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _size(n: float) -> str:

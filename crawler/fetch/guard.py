@@ -73,11 +73,10 @@ class Guard:
     def refusal(self, address: str, host: str = "") -> Refused:
         """The error of a request that would go to an address."""
         name = f"{host} is at {address}" if host not in ("", address) else address
-        return Refused(
-            f"not sent: {name}, on the {self._network(address)} network, where no start page is "
-            "(private_network=true allows it)",
-            by="network",
-        )
+        why = "where no start page is (private_network=true allows it)"
+        if not self._learns:
+            why = "which private_network=false closes to all pages"
+        return Refused(f"not sent: {name}, on the {self._network(address)} network, {why}", by="network")
 
     def take_unsaved(self, *, whole: bool) -> bytes | None:
         """What a job has to keep, if that has changed; JSON.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import importlib
 import inspect
 import sys
@@ -16,7 +17,7 @@ import msgspec
 
 from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
-from crawler.settings import did_you_mean, plain
+from crawler.settings import WORDS, did_you_mean, plain
 
 __all__ = ["GROUP", "construct", "import_class", "installed", "load_plugin", "options_of"]
 
@@ -141,6 +142,8 @@ def _read(text: str, annotation: Any, where: str) -> Any:
         return None
     if annotation in (inspect.Parameter.empty, Any) or str in (annotation, *union):
         return text
+    if bool in (annotation, *union):
+        text = WORDS.get(text.lower(), text)
     try:
         return _convert(text, annotation)
     except msgspec.ValidationError as error:
@@ -152,7 +155,17 @@ def _read(text: str, annotation: Any, where: str) -> Any:
             return _convert(attempt(), annotation)
         except (msgspec.ValidationError, msgspec.DecodeError):
             continue
-    raise ConfigError(f"{where}: {plain(first)}, got {text!r}")
+    raise ConfigError(f"{where}: {_wanted(annotation) or plain(first)}, got {text!r}")
+
+
+def _wanted(annotation: Any) -> str:
+    """The words that an annotation allows, if it allows only these."""
+    choices: list[Any] = []
+    if typing.get_origin(annotation) is typing.Literal:
+        choices = list(typing.get_args(annotation))
+    elif isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        choices = [member.value for member in annotation]
+    return f"expected {' or '.join(map(str, choices))}" if choices else ""
 
 
 def _parts(text: str) -> list[str]:

@@ -110,7 +110,7 @@ def _registrable(host: str, wrong: str) -> str:
     """The domain that somebody has registered (the public suffix list, its private part too)."""
     found = _suffixes().privatesuffix(host)
     if not found:
-        raise ConfigError(f"{wrong} ({host} is a public suffix: many register names under it)")
+        raise ConfigError(f"{wrong} ({host} is nobody's: a public suffix, or a name without one)")
     return str(found)
 
 

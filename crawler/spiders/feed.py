@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
@@ -23,6 +24,8 @@ __all__ = ["FeedSpider"]
 
 SHOWN: Final = 5
 """Broken records of a file that are logged; all of them are counted."""
+HTML: Final = re.compile(r"\s*(<\?xml[^>]*>\s*)?<(!doctype )?html\b", re.IGNORECASE)
+"""How a page of HTML begins, one that is XML too."""
 log = logging.getLogger("crawler.spiders")
 
 
@@ -35,7 +38,7 @@ class FeedSpider(Spider):
 
     Without a `parse_record` of your own each record is an item. A record that cannot be read, or that `parse_record`
     raises for, is counted under ``broken records``, the first ones of a file are logged, and the rest goes on. A file
-    of which no record could be read is a page that failed.
+    whose records are all broken is a page that failed; one that has none is counted under ``files without a record``.
 
     The file is in memory, up to `Settings.max_body` (here 256 MiB), and what it unpacks to is not; records, and what
     becomes of them, stream through. JSON arrays are the exception: their text is in memory whole.
@@ -157,8 +160,10 @@ class FeedSpider(Spider):
         if broken:
             if not good:
                 raise ValueError(f"no record of {response.url} could be read: {first}")
-            log.warning("%s: %d records were read, %d are broken", response.url, good, broken)
+            log.warning("%s: records: %d read, %d broken", response.url, good, broken)
             self.crawl.count("broken records", broken)
+        elif not good:
+            self.crawl.count("files without a record")
 
     def _records(self, response: Response) -> Iterator[Any]:
         """The records of a file, and `Broken` ones."""
@@ -169,7 +174,7 @@ class FeedSpider(Spider):
         kind = self.format
         if kind == "auto":
             begins = html.decode(head[:4096], label)
-            if begins.lstrip().lower().startswith(("<!doctype html", "<html")):  # as a server says that it is not well
+            if HTML.match(begins):  # as a server says that it is not well
                 raise ValueError(f"{response.url} is a page of HTML, no file of records")
             kind = records.kind_of(content_type, urlsplit(response.url).path, begins)
         texts = records.texts(source, label)

@@ -66,7 +66,8 @@ def way_of(text: str) -> tuple[Kind, str]:
     """
     kind, colon, path = text.partition(":")
     if kind not in get_args(Kind):
-        raise ValueError(f"no way to the next page is called {kind!r}{did_you_mean(kind, get_args(Kind))}")
+        hint = did_you_mean(kind, get_args(Kind)) or f" ({', '.join(get_args(Kind))})"
+        raise ValueError(f"no way to the next page is called {kind!r}{hint}")
     if kind in WITH_PATH and not path:
         raise ValueError(f"{kind} needs the place where it stands in a page, as in {kind}:meta.next")
     if colon and kind not in (*WITH_PATH, "graphql"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,6 +24,7 @@ __all__ = ["SitemapSpider"]
 ROBOTS: Final = "/robots.txt"
 ANSWERS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
 """Statuses that say for good that there is no such file."""
+log = logging.getLogger("crawler.spiders")
 
 
 class SitemapSpider(Spider):
@@ -76,6 +78,8 @@ class SitemapSpider(Spider):
 
     async def start(self) -> AsyncIterator[Request]:  # noqa: ASYNC900 - the engine drains and closes it
         """The sitemaps that are named, and those of the sites."""
+        if not self.sitemap_urls and not self.start_urls:
+            log.warning("%s has no sitemap_urls and no start_urls: it begins nowhere", type(self).__name__)
         for url in _several(self.sitemap_urls):
             if urlsplit(url).path == ROBOTS:
                 for request in await self._of_site(url, guess=False):

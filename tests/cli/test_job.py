@@ -242,7 +242,7 @@ def test_failures_are_listed_with_their_reason(command, bad, site):
     assert code == 0
     assert out.startswith("job: finished\n")
     assert "  failed    connect_failed: 1, hook_error: 1\n" in out
-    assert f" {site.url}books/1 hook_error after 1 attempts: LookupError: no shelf\n" in out
+    assert f" {site.url}books/1 hook_error after 1 attempt: LookupError: no shelf\n" in out
     assert " http://127.0.0.1:9/ connect_failed " in out
     assert out.endswith("  again     crawler job job --retry-failed, then the same run\n")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 
 import pytest
 
+from crawler import Spider
 from crawler.cli.layers import Layers, pairs
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
@@ -66,6 +68,12 @@ def test_the_last_of_two_values_counts():
 def test_what_is_no_pair_is_refused(text):
     with pytest.raises(ConfigError, match="-s wants NAME=VALUE"):
         pairs([text], "-s")
+
+
+@pytest.mark.parametrize("name", sorted({*inspect.get_annotations(Spider)} - {"settings"}))
+def test_what_a_spider_has_as_an_attribute_is_no_setting(read, name):
+    with pytest.raises(ConfigError, match=f"^no such setting: {name}, which is an attribute of the spider$"):
+        read(settings=[f"{name}=x"])
 
 
 def test_an_unknown_name_in_the_environment_is_only_warned_of(read, caplog):

@@ -35,6 +35,39 @@ def test_the_first_word_is_why_it_ended(reason, words):
     assert summary(report(finished=reason)).startswith(words)
 
 
+def test_proxies_that_failed_are_named_the_worst_first():
+    proxies = {
+        "one:3128": {"requests": 9, "failures": 1}, "two:3128": {"requests": 40, "failures": 0},
+        "three:1080": {"requests": 3, "failures": 3}, "four:1080": {"requests": 1, "failures": 1},
+    }  # fmt: skip
+    assert summary(report(pages=1, proxies=proxies)).splitlines()[1:] == [
+        "  proxy     three:1080 failed 3 of 3 times",
+        "  proxy     one:3128 failed 1 of 9 times",
+    ]
+
+
+def test_a_kind_shows_no_example_of_a_finer_one():
+    told = summary(
+        report(
+            pages=1,
+            failures={"body_too_large": 3, "broken_exchange": 6},
+            kinds={"body_too_large": 1, "body_too_large.bomb": 2, "broken_exchange": 1, "broken_exchange.reset": 5},
+            samples={
+                "body_too_large": ["http://a/bomb", "http://a/large"],
+                "body_too_large.bomb": ["http://a/bomb"],
+                "broken_exchange": ["http://a/1"],
+                "broken_exchange.reset": ["http://a/1"],
+            },
+        )
+    )
+    assert told.splitlines()[1:] == [
+        "  failed    broken_exchange.reset 5: http://a/1",
+        "  failed    body_too_large.bomb 2: http://a/bomb",
+        "  failed    body_too_large 1: http://a/large",
+        "  failed    broken_exchange 1",
+    ]
+
+
 def test_what_went_wrong_is_counted_with_an_example_and_a_cause():
     told = summary(
         report(

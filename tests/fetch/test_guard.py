@@ -59,7 +59,7 @@ def test_a_start_page_that_was_public_cannot_become_anything_else():
 
 
 def test_a_guard_that_does_not_learn_refuses_start_pages_too():
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match=r"on the loopback network, which private_network=false closes to all pages$"):
         Guard(learns=False).choose("localhost", ("127.0.0.1",), start=True)
 
 

@@ -126,3 +126,9 @@ def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
         assert scope.refuses(f"https://h{number}.a.test/", 0) is None
         assert scope.refuses(f"https://h{number}.b.test/", 0) == "scope"
     assert len(scope.domains._verdicts) <= 10
+
+
+@pytest.mark.parametrize("host", ["co.uk", "com", "localhost"])
+def test_a_name_that_nobody_has_registered_stands_for_no_domain(host):
+    with pytest.raises(ConfigError, match=rf"^allowed_domains: not a domain: '~{host}' \({host} is nobody's: a public"):
+        Scope([f"~{host}"])

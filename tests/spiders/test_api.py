@@ -559,6 +559,8 @@ async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
         ({"items": None}, "ApiSpider: argument items: expected str, not None"),
         ({"next": "curser:x"},
          "ApiSpider: argument next: no way to the next page is called 'curser' (did you mean cursor?)"),
+        ({"next": "x"},
+         "ApiSpider: argument next: no way to the next page is called 'x' (link, page, offset, cursor, url, graphql)"),
         ({"next": "cursor"},
          "ApiSpider: argument next: cursor needs the place where it stands in a page, as in cursor:meta.next"),
         ({"next": "url:"},

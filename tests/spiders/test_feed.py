@@ -33,7 +33,8 @@ async def feed(body, spider: FeedSpider | None = None, *, url: str = URL, kind: 
     headers = {"Content-Type": kind} if kind else {"Content-Type": "application/octet-stream"}
     found = await collect(spider, FakeSite({url: Page(body, headers=headers)}))
     assert found.report.failed == 0
-    assert found.report.counters == ({"broken records": broken} if broken else {})
+    counters = {"broken records": broken} if broken else {}
+    assert found.report.counters == (counters if found.items or broken else {"files without a record": 1})
     return found.items
 
 
@@ -82,7 +83,7 @@ async def test_broken_records_of_xml(autojump_clock, caplog):
     assert "record 2: not well-formed (invalid token)" in caplog.text
     assert "record 5: undefined entity" in caplog.text
     assert "its elements are nested more than 200 deep" in caplog.text
-    assert "3 records were read, 5 are broken" in caplog.text
+    assert "records: 3 read, 5 broken" in caplog.text
 
 
 @pytest.mark.parametrize("end", ["", "</item", "</item><item>", "<![CDATA["])
@@ -288,11 +289,25 @@ async def test_the_format_by_media_type_and_name(autojump_clock, kind, name, for
     assert items[0] == {"a": "1"}
 
 
-@pytest.mark.parametrize("body", ["<!DOCTYPE html><title>Log in</title>", "\ufeff\n<HTML><body>item,price\n1,2\n"])
+XHTML = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.1//EN" ""><html></html>'
+HTML = ["<!DOCTYPE html><title>Log in</title>", "\ufeff\n<HTML><body>item,price\n1,2\n", XHTML]
+
+
+@pytest.mark.parametrize("body", HTML)
 async def test_a_page_of_html_in_the_place_of_a_file_fails(autojump_clock, caplog, body):
     found = await collect(FeedSpider(url=f"{URL}.csv"), FakeSite({f"{URL}.csv": body}))
     assert (found.report.failed, found.items) == (1, [])
     assert f"{URL}.csv is a page of HTML, no file of records" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "name"), [("<goods><product/></goods>", "a.xml"), ("[]", "a.json"), ("a,b\n", "a.csv")]
+)
+async def test_a_file_without_a_record_is_counted(autojump_clock, body, name):
+    url = f"https://site.test/{name}"
+    found = await collect(FeedSpider(url=url), FakeSite({url: body}))
+    assert (found.report.failed, found.report.pages, found.items) == (0, 1, [])
+    assert found.report.counters == {"files without a record": 1}
 
 
 async def test_an_object_over_several_lines_is_one_document(autojump_clock):

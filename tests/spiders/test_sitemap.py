@@ -349,3 +349,9 @@ def test_requests_come_while_the_sitemap_is_read_and_nothing_is_held():
     tracemalloc.stop()
     assert (first.url, count) == ("https://site.test/p/0", 20_000)
     assert peak < 2 * 1024 * 1024
+
+
+async def test_a_spider_that_names_no_sitemap_and_no_site_says_so(autojump_clock, caplog):
+    found = await collect(SitemapSpider(), FakeSite({}))
+    assert found.report.requests == 0
+    assert "SitemapSpider has no sitemap_urls and no start_urls: it begins nowhere" in caplog.text
