@@ -43,9 +43,7 @@ class Inline:
             RequestError: there was none.
         """
         crawl = self._crawl
-        ticket = current_ticket.get()
-        if request.depth == 0 and (ticket is not None or in_sink.get()):  # where it goes a page may have said
-            request = request.altered(depth=1 if ticket is None else ticket.request.depth + 1)
+        request = _deepened(request)
         while True:
             try:
                 response = await self._fetch(request)
@@ -241,6 +239,7 @@ class Inline:
         Raises:
             WouldExceedDeadline: its lane would have to be waited for too long.
         """
+        request = _deepened(request)
         lane = self._lane(request)
         lane.handed_out += 1
         try:
@@ -272,3 +271,11 @@ class Inline:
             if waiting.cancelled_caught and origin not in lane.robots:
                 raise self._too_late(0.0, lane, request)
         return lane.robots[origin]
+
+
+def _deepened(request: Request) -> Request:
+    """A request as it counts here: where one goes that is made in a page or in a sink, a page may have said."""
+    ticket = current_ticket.get()
+    if request.depth == 0 and (ticket is not None or in_sink.get()):
+        return request.altered(depth=1 if ticket is None else ticket.request.depth + 1)
+    return request

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ __all__ = ["SitemapSpider"]
 ROBOTS: Final = "/robots.txt"
 ANSWERS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
 """Statuses that say for good that there is no such file."""
+NAMED: Final = re.compile(r"(?:\A\ufeff?|[\r\n])[ \t]*site-?map[ \t]*:[ \t]*([^\s#]+)", re.IGNORECASE)
+"""A line of a robots.txt that names one."""
 
 
 class SitemapSpider(Spider):
@@ -45,6 +48,7 @@ class SitemapSpider(Spider):
         ConfigError: a pattern is none, a rule names no method of the spider, or `since` is no date.
     """
 
+    ways = frozenset({"parse_sitemap", "parse_robots"})
     sitemap_urls: Sequence[str] = ()
     """Sitemaps, indexes of sitemaps, or robots.txt files that name some."""
     sitemap_rules: Sequence[Any] = (("", "parse"),)
@@ -55,8 +59,8 @@ class SitemapSpider(Spider):
     sitemap_alternates: bool = False
     """Whether the same page in other languages (``hreflang``) is fetched as well."""
     sitemap_any_host: bool = False
-    """Whether entries on other hosts count than that of the sitemap and of the robots.txt that names it (sitemaps.org
-    wants no others)."""
+    """Whether entries on other hosts count than that of the sitemap, of the robots.txt that names it and those of
+    `start_urls` (sitemaps.org wants no others)."""
     since: str | datetime | date | None = None
     """Only what may have been changed since then: a date and time (UTC where no zone is told), or the text of one:
     ``2026-01-31``. An entry without ``lastmod`` counts as changed. Of an index, older sitemaps are not fetched."""
@@ -93,7 +97,7 @@ class SitemapSpider(Spider):
             response: the sitemap.
             hosts: hosts and ports that it may speak for, beside its own.
         """
-        allowed = {*hosts, urls.authority(response.url), *map(urls.authority, response.redirects)}
+        allowed = {*hosts, *self._sites, urls.authority(response.url), *map(urls.authority, response.redirects)}
         listed = sitemaps(response.body, response.url, content_type=response.headers.get("content-type"))
         left_out: Counter[str] = Counter()
         for entry in listed:
@@ -129,14 +133,17 @@ class SitemapSpider(Spider):
                 else:
                     yield Request(url, callback).moved(depth)
 
-    async def parse_robots(self, response: Response, guess: bool) -> list[Request]:
-        """Requests for the sitemaps of a site whose robots.txt could not be had at first.
+    def parse_robots(self, response: Response, guess: bool) -> list[Request]:
+        """Requests for the sitemaps of a site whose robots.txt could not be had at first, by what it says now.
 
         Parameters:
             response: what stands there now.
             guess: whether there is a sitemap in the usual place if none is named.
         """
-        return await self._named(urls.origin(response.request.url), guess=guess)
+        text = response.body.decode("utf-8", "replace") if response.status < 300 else ""
+        named = dict.fromkeys(urls.join(response.url, found[1]) for found in NAMED.finditer(text))
+        origin = urls.origin((response.redirects or (response.url,))[0])
+        return self._requested(origin, [url for url in named if url is not None], guess=guess)
 
     async def _of_site(self, url: str, *, guess: bool) -> list[Request]:
         origin = urls.origin(urls.normal(url))
@@ -148,15 +155,20 @@ class SitemapSpider(Spider):
 
     async def _named(self, origin: str, *, guess: bool) -> list[Request]:
         """Requests for the sitemaps that a site names in its robots.txt, which may lie on other hosts."""
-        crawl: Any = self.crawl
-        named: list[str] = await crawl.sitemaps_of(f"{origin}/")
-        if not named and guess:
-            named = [f"{origin}/sitemap.xml"]
+        return self._requested(origin, await self.crawl.sitemaps_of(f"{origin}/"), guess=guess)
+
+    def _requested(self, origin: str, named: Iterable[str], *, guess: bool) -> list[Request]:
+        named = list(named) or ([f"{origin}/sitemap.xml"] if guess else [])
         return [self._sitemap(sitemap, (urls.authority(f"{origin}/"),)) for sitemap in named]
 
     def _sitemap(self, url: str, hosts: Sequence[str]) -> Request:
         most = max(LARGEST, self.crawl.settings.max_body)
         return Request(url, self.parse_sitemap, cb_kwargs={"hosts": list(hosts)}, max_body=most)
+
+    @functools.cached_property
+    def _sites(self) -> frozenset[str]:
+        """Hosts that are asked for by name: a sitemap that several share speaks for all of them, and is read once."""
+        return frozenset(urls.authority(urls.normal(url)) for url in _several(self.start_urls))
 
     def _rule(self, rule: Any) -> tuple[re.Pattern[str], str | None]:
         if isinstance(rule, (str, re.Pattern)) or len(rule) != 2:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import httpx
 import pytest
 import trio
+from support.proxies import socks_proxy
 from support.rawserver import start
 from support.trees import FREE
 
@@ -168,6 +169,23 @@ async def test_what_a_handler_fetches_in_place_is_refused_too(nursery):
     assert seen == ["network"] * 3
     assert inside.connections == 0
     assert (report.filtered, report.failed) == ({"network": 5}, 0)
+
+
+async def test_a_robots_txt_that_a_handler_asks_for_is_refused_too(nursery):
+    """What a page names is no start page because its sitemaps are wanted."""
+    inside = await site(nursery, {"/": "secret", "/robots.txt": "Sitemap: /s.xml"}, INSIDE)
+    web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
+
+    class Sitemaps(Follow):
+        async def parse(self, response):
+            for url in response.hrefs():
+                with pytest.raises(Refused):
+                    await self.crawl.sitemaps_of(url)
+            return super().parse(response)
+
+    spider = Sitemaps(f"http://web.test:{web.port}/")
+    report = await run(spider)
+    assert (report.pages, report.filtered, inside.connections) == (1, {"network": 1}, 0)
 
 
 async def test_what_an_errback_asks_for_is_refused_too(nursery):
@@ -392,6 +410,18 @@ async def test_a_proxy_judges_names_itself_and_addresses_in_urls_are_judged_here
     asked = sorted(head.split()[1].decode() for head in proxy.heads)
     assert asked == ["http://8.8.8.8/", "http://inside.test/", "http://web.test/"]
     assert report.filtered == {"network": 2}
+
+
+async def test_addresses_that_are_looked_up_here_for_a_proxy_are_judged(nursery):
+    inside = await site(nursery, {"/": "secret"}, INSIDE)
+    proxy = await start(nursery, socks_proxy(), INSIDE)
+    web = await site(nursery, {"/": links(f"http://inside.test:{inside.port}/")})
+    rules = {"inside.test": f"socks5://{INSIDE}:{proxy.port}"}
+    spider = Follow(f"http://web.test:{web.port}/")
+    report = await run(spider, proxies=rules)
+    assert (report.pages, report.filtered, proxy.heads, inside.connections) == (1, {"network": 1}, [], 0)
+    report = await run(Follow(f"http://inside.test:{inside.port}/"), proxies=rules)
+    assert (report.pages, proxy.heads) == (1, [INSIDE.encode()])
 
 
 async def test_a_transport_without_addresses_is_not_judged(autojump_clock):
