@@ -384,7 +384,7 @@ class Worker:
         told = await crawl.handlers.failure(failure, name)
         for hook_error in told.raised:
             crawl.log_failure(hook_error, failure.request.url)
-        if told.errback_raised and outcome.kind is Kind.DONE:
+        if told.errback_raised and outcome.kind in (Kind.DONE, Kind.REFUSED):
             outcome.kind = Kind.FAILED
             outcome.failure = FailureRow(reason="hook_error", message=str(told.raised[0]))
         _deepen(told.products.requests, failure.request)

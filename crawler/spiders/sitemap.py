@@ -101,7 +101,7 @@ class SitemapSpider(Spider):
         listed = sitemaps(response.body, response.url, content_type=response.headers.get("content-type"))
         left_out: Counter[str] = Counter()
         for entry in listed:
-            yield from self._requests(entry, allowed, response.depth + 1, left_out)
+            yield from self._requests(entry, allowed, max(response.depth, 1), left_out)
         for reason, n in left_out.items():
             self.crawl.count(f"sitemap entries left out: {reason}", n)
         if listed.fault is not None:
@@ -159,7 +159,8 @@ class SitemapSpider(Spider):
 
     def _requested(self, origin: str, named: Iterable[str], *, guess: bool) -> list[Request]:
         named = list(named) or ([f"{origin}/sitemap.xml"] if guess else [])
-        return [self._sitemap(sitemap, (urls.authority(f"{origin}/"),)) for sitemap in named]
+        hosts = [urls.authority(f"{origin}/")]
+        return [self._sitemap(url, hosts).moved(1) for url in named]  # the site has named them, not the user
 
     def _sitemap(self, url: str, hosts: Sequence[str]) -> Request:
         most = max(LARGEST, self.crawl.settings.max_body)

@@ -12,7 +12,7 @@ from support.proxies import socks_proxy
 from support.rawserver import start
 from support.trees import FREE
 
-from crawler import ConfigError, Plugin, Refused, Request, Settings, Spider, client, crawl
+from crawler import ConfigError, Plugin, Refused, Request, Settings, SitemapSpider, Spider, client, crawl
 from crawler.fetch import guard, networks
 from crawler.fetch.curl import CurlTransport
 from crawler.testing import FakeSite, collect
@@ -186,6 +186,16 @@ async def test_a_robots_txt_that_a_handler_asks_for_is_refused_too(nursery):
     spider = Sitemaps(f"http://web.test:{web.port}/")
     report = await run(spider)
     assert (report.pages, report.filtered, inside.connections) == (1, {"network": 1}, 0)
+
+
+async def test_sitemaps_that_a_robots_txt_names_open_no_network(nursery):
+    inside = await site(nursery, {"/s.xml": "<urlset><url><loc>/</loc></url></urlset>", "/": "secret"}, INSIDE)
+    web = await site(nursery, {"/robots.txt": f"Sitemap: http://127.0.0.1:{inside.port}/s.xml"})
+    report = await run(SitemapSpider(start_urls=[f"http://web.test:{web.port}/"]))
+    assert (report.pages, report.filtered, inside.connections) == (0, {"network": 1}, 0)
+    web = await site(nursery, {"/robots.txt": "Sitemap: /s.xml", "/s.xml": "http://inside.test/"}, INSIDE)
+    report = await run(SitemapSpider(start_urls=[f"http://inside.test:{web.port}/"]))
+    assert (report.pages, report.filtered) == (1, {})
 
 
 async def test_what_an_errback_asks_for_is_refused_too(nursery):

@@ -436,3 +436,15 @@ async def test_an_index_without_end_is_a_trap(autojump_clock):
     _, report, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"]), pages)
     assert report.filtered == {"trap_repeats": 1}
     assert report.pages == 4
+
+
+@pytest.mark.parametrize("way", [{"sitemap_urls": ["https://site.test/s.xml"]}, {"start_urls": ["https://site.test/"]}])
+async def test_pages_are_one_link_from_the_start_however_many_sitemaps_lead_to_them(autojump_clock, way):
+    pages = {
+        "/robots.txt": Page("Sitemap: /s.xml", headers=TEXT),
+        "/s.xml": index("<loc>/2.xml</loc>"),
+        "/2.xml": index("<loc>/3.xml</loc>"),
+        "/3.xml": listing("/a"),
+    }
+    items, report, _ = await run(Pages(**way), pages, settings=FREE | Settings(max_depth=1))
+    assert (items, report.filtered) == ([{"url": "/a", "depth": 1}], {})
