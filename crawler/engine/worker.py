@@ -182,6 +182,7 @@ class Worker:
         finally:
             if response is not None and not ticket.sent:
                 crawl.frontier.give_back(ticket)  # a plugin answered
+                crawl.downloader.began(request)
             crawl.frontier.release(ticket)
             if response is not None or failed is not None:
                 crawl.attempted(ticket, request, response, failed)

@@ -12,7 +12,7 @@ from support.proxies import socks_proxy
 from support.rawserver import start
 from support.trees import FREE
 
-from crawler import ConfigError, Plugin, Refused, Request, Settings, SitemapSpider, Spider, client, crawl
+from crawler import ConfigError, Plugin, Refused, Request, Response, Settings, SitemapSpider, Spider, client, crawl
 from crawler.fetch import guard, networks
 from crawler.fetch.curl import CurlTransport
 from crawler.testing import FakeSite, collect
@@ -80,10 +80,10 @@ class Follow(Spider):
         self.refused.append(failure.error)
 
 
-def run(spider, names=None, **settings):
-    return crawl(
-        spider, settings=FREE | Settings(attempts=2, **settings), transport=CurlTransport(resolver=names or Names())
-    )
+def run(spider, names=None, plugins=(), job=None, **settings):
+    transport = CurlTransport(resolver=names or Names())
+    settings = FREE | Settings(attempts=2, **settings)
+    return crawl(spider, settings=settings, transport=transport, plugins=plugins, job=job)
 
 
 def links(*urls):
@@ -146,6 +146,28 @@ async def test_a_robots_txt_that_redirects_to_another_network_is_not_had(nursery
     assert inside.connections == 0
     assert "/" not in web.heads
     assert (report.pages, report.filtered) == (0, {"network": 1})
+
+
+@pytest.mark.parametrize("hook", ["answer", "fetch"])
+async def test_a_start_page_that_a_plugin_answers_opens_its_network_all_the_same(nursery, tmp_path, hook):
+    """To whoever asks its host first, in a later run of the job too."""
+    other = await site(nursery, {"/": "y"}, "127.0.0.4")
+    inside = await site(nursery, {"/a": links("/b", f"http://127.0.0.4:{other.port}/"), "/b": "x"}, INSIDE)
+
+    async def known(self, request, send=None):
+        if request.depth == 0:
+            page = links(f"http://inside.test:{inside.port}/a")
+            return Response(request.url, headers={"Content-Type": "text/html"}, body=page)
+        return None
+
+    cache = type("Cache", (Plugin,), {hook: known})
+    first = f"http://inside.test:{inside.port}/"
+    report = await run(Follow(first), plugins=[cache()], job=tmp_path / "job", max_pages=1)
+    assert (report.finished, inside.connections) == ("max_pages", 0)
+    report = await run(Follow(first), plugins=[cache()], job=tmp_path / "job")
+    assert (report.pages, report.filtered, other.connections) == (4, {}, 1)  # it is on the network of the first
+    report = await run(Follow("http://web.test/"), plugins=[cache()])
+    assert (report.pages, report.filtered) == (1, {"network": 1})
 
 
 async def test_what_a_handler_fetches_in_place_is_refused_too(nursery):
