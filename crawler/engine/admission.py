@@ -22,7 +22,7 @@ class Admission:
     Parameters:
         scope: what belongs to the crawl.
         table: the hooks.
-        ways: callbacks of requests that only lead to pages (`Spider.ways`).
+        ways: callbacks of requests that only lead to pages (`Spider.waypoints`).
     """
 
     def __init__(self, scope: Scope, table: HookTable, ways: frozenset[str] = frozenset()) -> None:

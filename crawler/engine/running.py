@@ -106,7 +106,7 @@ class RunningCrawl:
         self.frontier = Frontier(settings, limits=limits)
         self.frontier.look(self.clock())
         self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
-        self.admission = Admission(Scope.of(spider.allowed_domains, settings), table, spider.ways)
+        self.admission = Admission(Scope.of(spider.allowed_domains, settings), table, spider.waypoints)
         chance = random.Random()
         self.retries = RetryPolicy(settings, chance)
         """Whether and when a request is made again."""

@@ -48,7 +48,7 @@ class SitemapSpider(Spider):
         ConfigError: a pattern is none, a rule names no method of the spider, or `since` is no date.
     """
 
-    ways = frozenset({"parse_sitemap", "parse_robots"})
+    waypoints = frozenset({"parse_sitemap", "parse_robots"})
     sitemap_urls: Sequence[str] = ()
     """Sitemaps, indexes of sitemaps, or robots.txt files that name some."""
     sitemap_rules: Sequence[Any] = (("", "parse"),)

@@ -44,7 +44,7 @@ class Spider(Plugin):
     may also be ``"Bearer TOKEN"`` or any `httpx.Auth`. ``https://*.example.com`` stands for all subdomains of a domain.
     `Request.auth` goes before it."""
 
-    ways: ClassVar[frozenset[str]] = frozenset()
+    waypoints: ClassVar[frozenset[str]] = frozenset()
     """Names of callbacks whose requests only lead to pages, as those for sitemaps do: they need not match `include`,
     nor have a file type that is wanted."""
 
