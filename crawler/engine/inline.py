@@ -229,9 +229,10 @@ class Inline:
         """Refuses what a robots.txt forbids."""
         rules = await self._robots(lane, request)
         if not rules.allows(request.url):
-            raise getattr(rules, "failure", None) or Refused(
-                f"{request.url} was not asked for: its robots.txt forbids it", by="robots", request=request
-            )
+            known: RequestError | None = getattr(rules, "failure", None)
+            words = f"{request.url} was not asked for: its robots.txt forbids it"
+            error = known or Refused(words, by="robots", request=request)
+            raise error.with_traceback(None)  # one that is known is raised many times, and would grow
 
     async def robots(self, request: Request) -> RobotsRules:
         """What the robots.txt of a request's origin says.

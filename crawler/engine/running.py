@@ -225,7 +225,7 @@ class RunningCrawl:
         if not isinstance(rules, Robots):
             return []
         if rules.error is not None:
-            raise rules.error
+            raise rules.error.with_traceback(None)  # one and the same each time: it would grow
         return list(rules.sitemaps)
 
     # What the engine asks

@@ -372,3 +372,23 @@ async def test_sitemaps_of_what_is_no_web_url(autojump_clock: MockClock) -> None
             return []
 
     assert (await collect(Wrong(), FakeSite({"/": "x"}))).items == [{"before": [], "now": []}]
+
+
+async def test_what_is_raised_for_a_file_that_was_not_had_does_not_grow(autojump_clock: MockClock) -> None:
+    """Its error is one and the same for an hour, and each time that it is raised could keep a page in memory."""
+    sizes: set[tuple[str, int]] = set()
+
+    class Asks(Spider):
+        start_urls = [f"https://site.test/{number}" for number in range(20)]
+        settings = Settings(attempts=1)
+
+        async def parse(self, response: Response) -> None:
+            for way, asks in (("fetch", self.crawl.fetch(Request("https://down.test/"))),
+                              ("sitemaps_of", self.crawl.sitemaps_of("https://down.test/"))):  # fmt: skip
+                with pytest.raises(ConnectFailed) as caught:
+                    await asks
+                sizes.add((way, len(caught.traceback)))
+
+    site = FakeSite({url: "" for url in Asks.start_urls} | {"https://down.test/robots.txt": httpx.ConnectError("no")})
+    assert (await collect(Asks(), site)).report.pages == 20
+    assert len(sizes) == 2
