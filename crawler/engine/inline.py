@@ -17,7 +17,7 @@ from crawler.messages import Request, Response, Retry
 if TYPE_CHECKING:
     from crawler.engine.running import RunningCrawl
 
-__all__ = ["Inline", "current_ticket", "in_sink"]
+__all__ = ["Inline", "current_ticket", "deepened", "in_sink"]
 
 current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
 """The ticket that the worker of this task works on, if it is one."""
@@ -43,7 +43,7 @@ class Inline:
             RequestError: there was none.
         """
         crawl = self._crawl
-        request = _deepened(request)
+        request = deepened(request)
         while True:
             try:
                 response = await self._fetch(request)
@@ -240,7 +240,7 @@ class Inline:
         Raises:
             WouldExceedDeadline: its lane would have to be waited for too long.
         """
-        request = _deepened(request)
+        request = deepened(request)
         lane = self._lane(request)
         lane.handed_out += 1
         try:
@@ -274,8 +274,8 @@ class Inline:
         return lane.robots[origin]
 
 
-def _deepened(request: Request) -> Request:
-    """A request as it counts here: where one goes that is made in a page or in a sink, a page may have said."""
+def deepened(request: Request) -> Request:
+    """A request as it counts: of one that is made beside a page, or in a sink, a page may have said where it goes."""
     ticket = current_ticket.get()
     if request.depth == 0 and (ticket is not None or in_sink.get()):
         return request.altered(depth=1 if ticket is None else ticket.request.depth + 1)

@@ -17,7 +17,7 @@ import trio_util
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.handlers import Handlers
-from crawler.engine.inline import Inline, current_ticket, in_sink
+from crawler.engine.inline import Inline, current_ticket, deepened
 from crawler.engine.mark import Mark
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsAsker
@@ -183,9 +183,7 @@ class RunningCrawl:
         if page is not None:
             page.added.append(request)
         else:
-            if in_sink.get() and request.depth == 0:
-                request = request.altered(depth=1)  # where it goes a page may have said
-            self.inbox.append(request)
+            self.inbox.append(deepened(request))
             self.added.set()
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:

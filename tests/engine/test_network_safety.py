@@ -80,6 +80,13 @@ class Follow(Spider):
         self.refused.append(failure.error)
 
 
+class Quiet(Follow):
+    """Follows nothing."""
+
+    def parse(self, response):
+        return None
+
+
 def run(spider, names=None, plugins=(), job=None, **settings):
     transport = CurlTransport(resolver=names or Names())
     settings = FREE | Settings(attempts=2, **settings)
@@ -218,6 +225,30 @@ async def test_sitemaps_that_a_robots_txt_names_open_no_network(nursery):
     web = await site(nursery, {"/robots.txt": "Sitemap: /s.xml", "/s.xml": "http://inside.test/"}, INSIDE)
     report = await run(SitemapSpider(start_urls=[f"http://inside.test:{web.port}/"]))
     assert (report.pages, report.filtered) == (1, {})
+
+
+@pytest.mark.parametrize("hook", ["fetch", "measure"])
+async def test_what_a_hook_adds_is_refused_too(nursery, hook):
+    inside = await site(nursery, {"/": "secret"}, INSIDE)
+    web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
+
+    class Adds(Plugin):
+        async def fetch(self, request, send):
+            response = await send(request)
+            if hook == "fetch":
+                self.add(response)
+            return response
+
+        def measure(self, usage):
+            if hook == "measure" and usage.response is not None:
+                self.add(usage.response)
+
+        def add(self, response):
+            for url in response.hrefs():
+                self.crawl.add(Request(url))
+
+    report = await run(Quiet(f"http://web.test:{web.port}/"), plugins=[Adds()])
+    assert (report.pages, report.filtered, inside.connections) == (1, {"network": 1}, 0)
 
 
 async def test_what_an_errback_asks_for_is_refused_too(nursery):

@@ -389,6 +389,6 @@ async def test_what_is_raised_for_a_file_that_was_not_had_does_not_grow(autojump
                     await asks
                 sizes.add((way, len(caught.traceback)))
 
-    site = FakeSite({url: "" for url in Asks.start_urls} | {"https://down.test/robots.txt": httpx.ConnectError("no")})
+    site = FakeSite(dict.fromkeys(Asks.start_urls, "") | {"https://down.test/robots.txt": httpx.ConnectError("no")})
     assert (await collect(Asks(), site)).report.pages == 20
     assert len(sizes) == 2
