@@ -46,7 +46,7 @@ class Spider(Plugin):
 
     waypoints: ClassVar[frozenset[str]] = frozenset()
     """Names of callbacks whose requests only lead to pages, as those for sitemaps do: they need not match `include`,
-    nor have a file type that is wanted."""
+    nor have a file type that is wanted, and `dedup_content` does not compare them."""
 
     def __init__(self, **arguments: Any) -> None:
         declared = self.declared_arguments() if arguments else {}

@@ -448,3 +448,12 @@ async def test_pages_are_one_link_from_the_start_however_many_sitemaps_lead_to_t
     }
     items, report, _ = await run(Pages(**way), pages, settings=FREE | Settings(max_depth=1))
     assert (items, report.filtered) == ([{"url": "/a", "depth": 1}], {})
+
+
+async def test_sitemaps_that_are_written_the_same_on_several_hosts_list_others(autojump_clock):
+    pages = {f"https://{host}.test/sitemap.xml": listing("/p") for host in ("a", "b")}
+    pages |= {"https://a.test/p": "one", "https://b.test/p": "two"}
+    spider = Pages(start_urls=["https://a.test/", "https://b.test/"])
+    items, report, _ = await run(spider, pages, settings=FREE | Settings(dedup_content=True))
+    assert urls(items) == ["https://a.test/p", "https://b.test/p"]
+    assert report.filtered == {}
