@@ -176,7 +176,8 @@ class Inline:
             if isinstance(answer, Response):
                 response = answer
                 response.agent = crawl.agent
-                crawl.stats.statuses[answer.status] += 1
+                if cut is None:  # a robots.txt that has moved is counted as little as one that has not
+                    crawl.stats.statuses[answer.status] += 1
                 return answer
             if isinstance(answer, Retry):
                 return answer

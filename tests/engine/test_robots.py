@@ -392,3 +392,15 @@ async def test_what_is_raised_for_a_file_that_was_not_had_does_not_grow(autojump
     site = FakeSite(dict.fromkeys(Asks.start_urls, "") | {"https://down.test/robots.txt": httpx.ConnectError("no")})
     assert (await collect(Asks(), site)).report.pages == 20
     assert len(sizes) == 2
+
+
+async def test_a_file_that_has_moved_is_no_answer_of_the_crawl(autojump_clock: MockClock) -> None:
+    moved = {
+        "/robots.txt": Page(status=301, headers={"Location": "https://www.site.test/robots.txt"}),
+        "https://www.site.test/robots.txt": Page(status=302, headers={"Location": "/rules"}),
+        "https://www.site.test/rules": "User-agent: *\nDisallow: /private",
+    }
+    site = FakeSite({"/": "<a href='/private'>x</a>", "/private": "x"} | moved)
+    report = (await collect(Follow(), site, settings=Settings(obey_robots=True))).report
+    assert (report.pages, report.requests, report.filtered) == (1, 4, {"robots": 1})
+    assert (report.statuses, report.redirects) == ({200: 1}, 0)
