@@ -142,8 +142,8 @@ class Settings:
     """URLs of one host that differ in numbers only, as the days of a calendar do; `None`: any number. A job that is
     continued counts anew."""
     dedup_content: bool = False
-    """Whether a page whose body was that of another page is left out: its callback is not called. Empty bodies and
-    requests with `dont_filter` count as new."""
+    """Whether a page whose body was that of another page is left out: its callback is not called. Empty bodies,
+    sitemaps and requests with `dont_filter` count as new."""
     max_pages: Count | None = None
     """Stop after this many pages."""
     max_items: Count | None = None

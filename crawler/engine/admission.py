@@ -22,12 +22,14 @@ class Admission:
     Parameters:
         scope: what belongs to the crawl.
         table: the hooks.
+        ways: callbacks of requests that only lead to pages (`Spider.waypoints`).
     """
 
-    def __init__(self, scope: Scope, table: HookTable) -> None:
+    def __init__(self, scope: Scope, table: HookTable, ways: frozenset[str] = frozenset()) -> None:
         self.scope = scope
         """What belongs to the crawl."""
         self._hooks = table.admit
+        self._ways = ways
         self._anything = scope.is_everything and not table.admit
 
     def admit(self, requests: Iterable[Request], filtered: list[tuple[str, str]]) -> list[Request]:
@@ -36,7 +38,7 @@ class Admission:
             return list(requests)
         admitted: list[Request] = []
         for request in requests:
-            reason = self.scope.refuses(request.url, request.depth)
+            reason = self.scope.refuses(request.url, request.depth, way=request.callback in self._ways)
             entering: Request | None = request
             if reason is None:
                 entering, reason = self._ask(request)

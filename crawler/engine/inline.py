@@ -17,7 +17,7 @@ from crawler.messages import Request, Response, Retry
 if TYPE_CHECKING:
     from crawler.engine.running import RunningCrawl
 
-__all__ = ["Inline", "current_ticket", "in_sink"]
+__all__ = ["Inline", "current_ticket", "deepened", "in_sink"]
 
 current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
 """The ticket that the worker of this task works on, if it is one."""
@@ -43,9 +43,7 @@ class Inline:
             RequestError: there was none.
         """
         crawl = self._crawl
-        ticket = current_ticket.get()
-        if request.depth == 0 and (ticket is not None or in_sink.get()):  # where it goes a page may have said
-            request = request.altered(depth=1 if ticket is None else ticket.request.depth + 1)
+        request = deepened(request)
         while True:
             try:
                 response = await self._fetch(request)
@@ -178,7 +176,8 @@ class Inline:
             if isinstance(answer, Response):
                 response = answer
                 response.agent = crawl.agent
-                crawl.stats.statuses[answer.status] += 1
+                if cut is None:  # a robots.txt that has moved is counted as little as one that has not
+                    crawl.stats.statuses[answer.status] += 1
                 return answer
             if isinstance(answer, Retry):
                 return answer
@@ -231,9 +230,10 @@ class Inline:
         """Refuses what a robots.txt forbids."""
         rules = await self._robots(lane, request)
         if not rules.allows(request.url):
-            raise getattr(rules, "failure", None) or Refused(
-                f"{request.url} was not asked for: its robots.txt forbids it", by="robots", request=request
-            )
+            known: RequestError | None = getattr(rules, "failure", None)
+            words = f"{request.url} was not asked for: its robots.txt forbids it"
+            error = known or Refused(words, by="robots", request=request)
+            raise error.with_traceback(None)  # one that is known is raised many times, and would grow
 
     async def robots(self, request: Request) -> RobotsRules:
         """What the robots.txt of a request's origin says.
@@ -241,6 +241,7 @@ class Inline:
         Raises:
             WouldExceedDeadline: its lane would have to be waited for too long.
         """
+        request = deepened(request)
         lane = self._lane(request)
         lane.handed_out += 1
         try:
@@ -272,3 +273,11 @@ class Inline:
             if waiting.cancelled_caught and origin not in lane.robots:
                 raise self._too_late(0.0, lane, request)
         return lane.robots[origin]
+
+
+def deepened(request: Request) -> Request:
+    """A request as it counts: of one that is made beside a page, or in a sink, a page may have said where it goes."""
+    ticket = current_ticket.get()
+    if request.depth == 0 and (ticket is not None or in_sink.get()):
+        return request.altered(depth=1 if ticket is None else ticket.request.depth + 1)
+    return request

@@ -17,7 +17,7 @@ import trio_util
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.handlers import Handlers
-from crawler.engine.inline import Inline, current_ticket, in_sink
+from crawler.engine.inline import Inline, current_ticket, deepened
 from crawler.engine.mark import Mark
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsAsker
@@ -106,7 +106,7 @@ class RunningCrawl:
         self.frontier = Frontier(settings, limits=limits)
         self.frontier.look(self.clock())
         self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
-        self.admission = Admission(Scope.of(spider.allowed_domains, settings), table)
+        self.admission = Admission(Scope.of(spider.allowed_domains, settings), table, spider.waypoints)
         chance = random.Random()
         self.retries = RetryPolicy(settings, chance)
         """Whether and when a request is made again."""
@@ -183,9 +183,7 @@ class RunningCrawl:
         if page is not None:
             page.added.append(request)
         else:
-            if in_sink.get() and request.depth == 0:
-                request = request.altered(depth=1)  # where it goes a page may have said
-            self.inbox.append(request)
+            self.inbox.append(deepened(request))
             self.added.set()
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
@@ -225,7 +223,7 @@ class RunningCrawl:
         if not isinstance(rules, Robots):
             return []
         if rules.error is not None:
-            raise rules.error
+            raise rules.error.with_traceback(None)  # one and the same each time: it would grow
         return list(rules.sitemaps)
 
     # What the engine asks

@@ -182,6 +182,7 @@ class Worker:
         finally:
             if response is not None and not ticket.sent:
                 crawl.frontier.give_back(ticket)  # a plugin answered
+                crawl.downloader.began(request)
             crawl.frontier.release(ticket)
             if response is not None or failed is not None:
                 crawl.attempted(ticket, request, response, failed)
@@ -195,10 +196,10 @@ class Worker:
             target = crawl.refreshed(response)
             if target is not None:
                 await self._redirected(target, response, ticket, outcome)
-            elif crawl.contents is None or request.dont_filter or not response.body:
-                await self._page(response, ticket, outcome)
-            else:
+            elif crawl.contents is not None and _is_compared(response, crawl.spider.waypoints):
                 await self._new_page(response, crawl.contents, ticket, outcome)
+            else:
+                await self._page(response, ticket, outcome)
             return
         try:
             target = None if ticket.was_refused else redirected(response, most=crawl.settings.max_redirects)
@@ -384,11 +385,17 @@ class Worker:
         told = await crawl.handlers.failure(failure, name)
         for hook_error in told.raised:
             crawl.log_failure(hook_error, failure.request.url)
-        if told.errback_raised and outcome.kind is Kind.DONE:
+        if told.errback_raised and outcome.kind in (Kind.DONE, Kind.REFUSED):
             outcome.kind = Kind.FAILED
             outcome.failure = FailureRow(reason="hook_error", message=str(told.raised[0]))
         _deepen(told.products.requests, failure.request)
         self._keep(told.products, told.products.requests, outcome)
+
+
+def _is_compared(response: Response, waypoints: frozenset[str]) -> bool:
+    """Whether a page with the same body as another is the same page. What lists pages lists others on another host."""
+    request = response.request
+    return bool(response.body) and not request.dont_filter and request.callback not in waypoints
 
 
 def _deepen(requests: list[Request], parent: Request) -> None:

@@ -62,11 +62,12 @@ class CurlTransport(httpx.AsyncBaseTransport):
     Of `httpx.Request.extensions` it reads ``timeout`` (httpx's own; ``pool`` has no meaning here), ``proxy`` (URL:
     ``http``, ``https``, ``socks5``, ``socks5h``), ``on_sent`` (a function, called when sending begins) and ``guard``
     with ``start`` (a `Guard`, and whether this is a start page): without a guard any address may be connected to; with
-    one a request may be `Refused`. What a proxy connects to is its own business, but for addresses in a URL. The
-    response's extensions are ``http_version``, ``reason_phrase``, ``wire_headers`` (list of name and value as they were
-    received, while ``headers`` describes the decoded body) and ``primary_ip``. Its exceptions carry ``request`` and
-    ``sent``: whether any of it may have reached the server; ``stale``, where it was a kept connection that the server
-    had closed; and ``blame``, where it was sent through a proxy (`crawler.fetch.blame`).
+    one a request may be `Refused`. What a proxy connects to is its own business, but for addresses that stand in a URL
+    or are looked up here (``socks5``). The response's extensions are ``http_version``, ``reason_phrase``,
+    ``wire_headers`` (list of name and value as they were received, while ``headers`` describes the decoded body) and
+    ``primary_ip``. Its exceptions carry ``request`` and ``sent``: whether any of it may have reached the server;
+    ``stale``, where it was a kept connection that the server had closed; and ``blame``, where it was sent through a
+    proxy (`crawler.fetch.blame`).
 
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
     as no byte of an answer has come; whatever the method, as browsers do. Where an answer has header lines that
@@ -137,7 +138,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             target = target_of(request)
         except ValueError as error:
             raise failure(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
-        if self._lenient and (address := self._lenient.pop(_address_of(request), None)):
+        if self._lenient and (address := self._lenient_address(request)):
             return await self._leniently(request, target, address)
         try:
             return await self._exchange(request, target)
@@ -191,6 +192,16 @@ class CurlTransport(httpx.AsyncBaseTransport):
         vars(error)["retryable"] = True  # in its turn
         return False
 
+    def _lenient_address(self, request: httpx.Request) -> str | None:
+        """Where such a server is, if it is known that this URL is on one, and this request may be sent like that."""
+        from crawler.fetch.lenient import may_be_lenient  # noqa: PLC0415
+
+        url, guard = _address_of(request), request.extensions.get("guard")
+        if url not in self._lenient or not may_be_lenient(request):
+            return None
+        address = self._lenient.pop(url)
+        return address if guard is None or guard.allows(address) else None
+
     async def _leniently(
         self, request: httpx.Request, target: Target, address: str, *, again: bool = False
     ) -> httpx.Response:
@@ -224,15 +235,14 @@ class CurlTransport(httpx.AsyncBaseTransport):
             guard.choose(address, (address,), start=start)
         hosts = []
         if proxy is None or proxy.scheme == "socks5":
-            hosts.append((target.host, target.port))
+            hosts.append((target.host, target.port, True))
         if proxy is not None:
-            hosts.append((proxy.raw_host.decode("ascii"), proxy.port or PROXY_PORTS[proxy.scheme]))
+            hosts.append((proxy.raw_host.decode("ascii"), proxy.port or PROXY_PORTS[proxy.scheme], False))
         entries = []
-        for host, port in hosts:
+        for host, port, of_site in hosts:
             try:
                 addresses = await self._resolver.resolve(host, port)
             except OSError as error:
-                of_site = proxy is None or host == target.host
                 cls: type[httpx.RequestError] = httpx.ConnectError if of_site else httpx.ProxyError
                 if isinstance(error, TimeoutError):
                     cls = httpx.ConnectTimeout
@@ -242,7 +252,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 if proxy is not None:  # of whom no address is to be had
                     vars(failed)["blame"] = None if of_site else "proxy"
                 raise failed from error
-            if guard is not None and proxy is None:
+            if guard is not None and of_site:
                 addresses = guard.choose(host, addresses, start=start)
             if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)

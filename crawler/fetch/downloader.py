@@ -134,6 +134,11 @@ class Downloader:
         found = self.credentials.of(request.url)
         return found if isinstance(found, httpx.Auth) else None
 
+    def began(self, request: Request) -> None:
+        """A plugin has answered: if that was a start page, its host may be asked as if it had been."""
+        if self.guard is not None and is_start(request):
+            self.guard.begin(httpx.URL(request.url).raw_host.decode("ascii"))
+
     async def _exchange(
         self, request: Request, on_sent: Callable[[], None], *, resend: bool, cut: int | None
     ) -> Response:

@@ -44,6 +44,7 @@ class Guard:
         self._learns = learns
         self._networks: dict[str, str] = {}  # by address
         self._public: dict[str, None] = {}  # hosts of start pages that were public: they cannot become anything else
+        self._begun: dict[str, None] = {}  # hosts of start pages that were not asked for
         self._unsaved = False
         self._urgent = False
 
@@ -58,12 +59,20 @@ class Guard:
         Raises:
             Refused: there are none.
         """
-        if start and self._learns:
+        if self._learns and (start or host in self._begun):
             self._learn(host, addresses)
         allowed = tuple(filter(self.allows, addresses))
         if not allowed:
             raise self.refusal(addresses[0] if addresses else host, host)
         return allowed
+
+    def begin(self, host: str) -> None:
+        """A start page was had without asking its host, of a cache: the first who asks it does so in its place."""
+        if host not in self._begun:
+            if len(self._begun) >= REMEMBERED:
+                del self._begun[next(iter(self._begun))]
+            self._begun[host] = None
+            self._unsaved = True
 
     def allows(self, address: str) -> bool:
         """Whether an address may be connected to."""
@@ -87,7 +96,13 @@ class Guard:
         if not (self._urgent or (whole and self._unsaved)):
             return None
         self._urgent = self._unsaved = False
-        return msgspec.json.encode({"opened": sorted(self.opened), "public": list(self._public)[-SAVED:]})
+        return msgspec.json.encode(
+            {
+                "opened": sorted(self.opened),
+                "public": list(self._public)[-SAVED:],
+                "begun": list(self._begun)[-SAVED:],
+            }
+        )
 
     def restore(self, data: bytes) -> None:
         """Goes on from what `take_unsaved` gave."""
@@ -95,6 +110,7 @@ class Guard:
         if self._learns:
             self.opened.update(kept["opened"])
         self._public |= dict.fromkeys(kept["public"])
+        self._begun |= dict.fromkeys(kept.get("begun", ()))
 
     def _learn(self, host: str, addresses: tuple[str, ...]) -> None:
         """A start page opens the networks of its host, unless that is, or was, on the public one."""

@@ -84,14 +84,15 @@ def refreshed(response: Response, *, within: float, most: int) -> Request | None
     from crawler.html import refresh  # noqa: PLC0415 - few crawls follow refreshes
 
     request = response.request
-    said, base = None, response.url
+    said, base, encoding = None, response.url, "utf-8"
     if "refresh" in response.headers:  # it goes before those of the page: only the first one counts
         said = refresh.parse_refresh(_as_utf8(response.headers.get_list("refresh")[0]))
     if said is None and response.is_html:
         said, base = refresh.meta_refresh(response.document), html.base_url(response.document, base)
+        encoding = response.encoding
     if said is None or said.seconds > within or len(request.redirects) >= most:
         return None
-    target = urls.join(base, said.url) if said.url else response.url
+    target = urls.join(base, html.encode_query(said.url, encoding)) if said.url else response.url
     if target is None:
         return None
     target, _ = urls.split_userinfo(target)

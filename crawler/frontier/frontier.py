@@ -358,7 +358,7 @@ class Frontier:
     def ask_robots(self, lane: Lane, origin: str, now: float, wanted: Request) -> Ticket | None:
         """The fetch of a robots.txt: an ordinary start of its lane, before all others.
 
-        It is made by hand, or found on a page, as `wanted` is, the request that needs it.
+        It is made by hand, or found on a page, and goes through a proxy, as `wanted` does, the request that needs it.
         `None`: another lane knows what it says, and now this one does; or another asks for it, or has asked and is to
         ask again later, and this one waits.
         """
@@ -373,7 +373,8 @@ class Frontier:
             self._asked[origin].add(lane)
             return None
         self._asked[origin] = set()
-        request = Request(origin + "/robots.txt", lane=lane.name).moved(wanted.depth or int(bool(wanted.redirects)))
+        request = Request(origin + "/robots.txt", lane=lane.name, proxy=wanted.proxy)
+        request = request.moved(wanted.depth or int(bool(wanted.redirects)))
         pending = Pending((0, 0), request, lane.name, attempts)
         ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
         self._take(ticket)

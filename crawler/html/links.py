@@ -97,7 +97,7 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
     ]
 
 
-def nofollowed(document: Document, url: str) -> frozenset[str]:
+def nofollowed(document: Document, url: str, encoding: str = "utf-8") -> frozenset[str]:
     """The absolute URLs that a page links to and never vouches for.
 
     Each ``a area`` that leads there says ``rel=nofollow``, ``ugc`` or ``sponsored``.
@@ -105,6 +105,7 @@ def nofollowed(document: Document, url: str) -> frozenset[str]:
     Parameters:
         document: the parsed page.
         url: its canonical URL.
+        encoding: that of the page, by its WHATWG name.
     """
     if document.select_one("[rel]") is None or not any(map(_is_shunned, _elements(document, ("a", "area"), "[rel]"))):
         return frozenset()
@@ -112,7 +113,7 @@ def nofollowed(document: Document, url: str) -> frozenset[str]:
     for element in _elements(document, ("a", "area")):
         href = _address(element)
         if href is not None:
-            found[_is_shunned(element)].append(href)
+            found[_is_shunned(element)].append(encode_query(href, encoding))
     base = base_url(document, url)
     shunned = {target for target in join_all(base, found[True]) if target is not None}
     return frozenset(shunned.difference(join_all(base, found[False])))

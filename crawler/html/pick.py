@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from turbohtml import Document, Element
 
+from crawler.html.encoding import encode_query
 from crawler.html.links import Link, _elements, base_url, href_of
 from crawler.html.selector import Selector, encodable
 from crawler.urls import join_all
@@ -21,6 +22,7 @@ def pick(
     attributes: Sequence[str] = ("href",),
     css: Sequence[str] = (),
     xpath: Sequence[str] = (),
+    encoding: str = "utf-8",
 ) -> list[Link]:
     """The links of a page that stand in some elements, in the order of the page, repeats included.
 
@@ -30,6 +32,7 @@ def pick(
         tags: the elements that are looked at.
         attributes: where their addresses stand.
         css, xpath: regions: only the elements that these find, and what is inside of them. None: the whole page.
+        encoding: that of the page, by its WHATWG name.
 
     Raises:
         ValueError: a selector cannot be read.
@@ -43,7 +46,7 @@ def pick(
         for attribute in attributes
         if (href := _written(element, attribute)) is not None
     ]
-    targets = join_all(base_url(document, url), [href for href, _ in found])
+    targets = join_all(base_url(document, url), [encode_query(href, encoding) for href, _ in found])
     return [
         Link(target, element.tag, href.partition("#")[2].rstrip("\t\n\f\r "), element)
         for target, (href, element) in zip(targets, found, strict=True)

@@ -7,6 +7,7 @@ from typing import Final
 
 from turbohtml import Document
 
+from crawler.html.encoding import encode_query
 from crawler.html.links import base_url
 from crawler.html.selector import encodable
 from crawler.urls import join_all
@@ -86,12 +87,13 @@ def _fit(descriptors: list[str]) -> bool:
     return not height or bool(width)
 
 
-def media(document: Document, url: str) -> list[str]:
+def media(document: Document, url: str, encoding: str = "utf-8") -> list[str]:
     """The absolute URL of every picture, sound and film of a page, each once, in document order.
 
     Parameters:
         document: the parsed page.
         url: its canonical URL.
+        encoding: that of the page, by its WHATWG name.
     """
     places = [(query, names) for query, names in _PLACES if document.select_one(query) is not None]
     if not places:
@@ -104,5 +106,5 @@ def media(document: Document, url: str) -> list[str]:
             value = element.attr(name)
             if value:
                 written += srcset(value) if name.endswith("srcset") else [value]
-    targets = join_all(base_url(document, url), [encodable(one) for one in written])
+    targets = join_all(base_url(document, url), [encode_query(encodable(one), encoding) for one in written])
     return list(dict.fromkeys(target for target in targets if target is not None))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crawler import urls
 from crawler.fields import TOKEN
+from crawler.html.encoding import encode_query
 from crawler.html.forms import Control, controls_of, forms_of
 from crawler.html.links import base_url
 from crawler.html.submission import MULTIPART, PLAIN, URLENCODED, Upload, encoding_for, entries_of, written
@@ -128,7 +129,9 @@ class Form:
 
     def _target(self, action: str) -> str | None:
         """The URL of an action: of an empty one it is the page's own, whatever its base."""
-        return self._response.url if not action.strip() else urls.join(self._base, action)
+        if not action.strip():
+            return self._response.url
+        return urls.join(self._base, encode_query(action, self._response.encoding))
 
     def _pressed(self, button: str | int | Literal[False] | None) -> Control | None:
         if button is False:

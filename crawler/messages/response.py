@@ -227,7 +227,7 @@ class Response:
         """
         from crawler.html.srcset import media  # noqa: PLC0415 - few crawls ask
 
-        return media(self.document, self.url) if self.is_html else []
+        return media(self.document, self.url, self.encoding) if self.is_html else []
 
     @property
     def link_header(self) -> list[LinkValue]:
@@ -359,7 +359,7 @@ class Response:
         if "nofollow" in self.robots:
             shunned = frozenset(found)
         else:
-            shunned = html.nofollowed(self.document, self.url) if self.is_html else frozenset()
+            shunned = html.nofollowed(self.document, self.url, self.encoding) if self.is_html else frozenset()
         self.refused += [("nofollow", url) for url in found if url in shunned]
         return {url: None for url in found if url not in shunned}
 

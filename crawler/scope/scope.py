@@ -96,12 +96,13 @@ class Scope:
             )
         )  # fmt: skip
 
-    def refuses(self, url: str, depth: int) -> str | None:
+    def refuses(self, url: str, depth: int, *, way: bool = False) -> str | None:
         """Why a request does not belong here, in a word that the report counts by, or `None`. Remembers nothing.
 
         Parameters:
             url: canonical URL.
             depth: links from a start page.
+            way: whether it only leads to pages, as a sitemap does: `include` and `skip_extensions` are for those.
         """
         if self.max_depth is not None and depth > self.max_depth:
             return "depth"
@@ -109,14 +110,14 @@ class Scope:
             return "scope"
         if self.exclude is not None and self.exclude.match(url):
             return "exclude"
-        return self._refuses_link(url) if depth else None
+        return self._refuses_link(url, way=way) if depth else None
 
-    def _refuses_link(self, url: str) -> str | None:
+    def _refuses_link(self, url: str, *, way: bool) -> str | None:
         if self.max_url_length is not None and len(url) > self.max_url_length:
             return "trap_length"
-        if self.include is not None and not self.include.match(url):
+        if self.include is not None and not way and not self.include.match(url):
             return "include"
-        if self.skip_extensions is not None and self.skip_extensions.match(url):
+        if self.skip_extensions is not None and not way and self.skip_extensions.match(url):
             return "extension"
         return trap_of(url) if self.traps else None
 

@@ -134,7 +134,7 @@ class CrawlSpider(Spider):
         """The links of a page by the first of the rules by address that they fit."""
         takers = self._takers
         found: dict[int, list[str]] = {}
-        areas = html.hrefs(response.document, response.url, ("area",))
+        areas = html.hrefs(response.document, response.url, ("area",), response.encoding)
         for url in dict.fromkeys([*response.hrefs(), *areas]) if areas else response.hrefs():
             index = takers.get(url)
             if index is None:

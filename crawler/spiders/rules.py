@@ -157,6 +157,7 @@ class Rule:
             attributes=self.attributes,
             css=self.restrict_css,
             xpath=self.restrict_xpath,
+            encoding=response.encoding,
         )
         found: dict[str, Link] = {}
         for link in picked:

@@ -8,7 +8,7 @@ from crawler import urls
 from crawler.messages import Drop, Produced, Request, Response
 from crawler.spiders.spider import Spider
 
-__all__ = ["SiteSpider"]
+__all__ = ["SiteSpider", "title_of"]
 
 
 class SiteSpider(Spider):
@@ -47,7 +47,7 @@ class SiteSpider(Spider):
         item: dict[str, Any] = {
             "url": response.url,
             "status": response.status,
-            "title": _title(response),
+            "title": title_of(response),
             "depth": response.depth,
             "links": len(found),
         }
@@ -61,7 +61,8 @@ class SiteSpider(Spider):
         yield from response.follow_all(inside)
 
 
-def _title(response: Response) -> str | None:
+def title_of(response: Response) -> str | None:
+    """The title of a page, white space folded; `None` without one."""
     if not response.is_html:
         return None
     title = response.document.select_one("title:not(svg title)")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,8 +16,9 @@ from crawler.errors import ConfigError, RequestError
 from crawler.html.dates import w3c_date
 from crawler.html.sitemap import LARGEST, sitemaps
 from crawler.html.sitemap_entry import SitemapEntry
-from crawler.messages import Request, Response
+from crawler.messages import Produced, Request, Response
 from crawler.settings import did_you_mean
+from crawler.spiders.site import title_of
 from crawler.spiders.spider import Spider
 
 __all__ = ["SitemapSpider"]
@@ -24,6 +26,8 @@ __all__ = ["SitemapSpider"]
 ROBOTS: Final = "/robots.txt"
 ANSWERS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
 """Statuses that say for good that there is no such file."""
+NAMED: Final = re.compile(r"(?:\A\ufeff?|[\r\n])[ \t]*site-?map[ \t]*:[ \t]*([^\s#]+)", re.IGNORECASE)
+"""A line of a robots.txt that names one."""
 log = logging.getLogger("crawler.spiders")
 
 
@@ -41,12 +45,17 @@ class SitemapSpider(Spider):
     Where the sitemaps are: `sitemap_urls` names them (or robots.txt files, or indexes, which are followed). Of each
     site in `start_urls` the ``Sitemap`` lines of its robots.txt tell it, else it is ``/sitemap.xml``.
 
+    Without a `parse` of your own each page is an item of its `url`, `status` and `title`, so that no Python is needed::
+
+        python -m crawler run crawler.spiders.sitemap:SitemapSpider -a start_urls=https://news.example/ -o pages.jsonl
+
     Counted in the report: entries that are left out, and sitemaps of which not everything could be read.
 
     Raises:
         ConfigError: a pattern is none, a rule names no method of the spider, or `since` is no date.
     """
 
+    waypoints = frozenset({"parse_sitemap", "parse_robots"})
     sitemap_urls: Sequence[str] = ()
     """Sitemaps, indexes of sitemaps, or robots.txt files that name some."""
     sitemap_rules: Sequence[Any] = (("", "parse"),)
@@ -57,8 +66,8 @@ class SitemapSpider(Spider):
     sitemap_alternates: bool = False
     """Whether the same page in other languages (``hreflang``) is fetched as well."""
     sitemap_any_host: bool = False
-    """Whether entries on other hosts count than that of the sitemap and of the robots.txt that names it (sitemaps.org
-    wants no others)."""
+    """Whether entries on other hosts count than that of the sitemap, of the robots.txt that names it and those of
+    `start_urls` (sitemaps.org wants no others)."""
     since: str | datetime | date | None = None
     """Only what may have been changed since then: a date and time (UTC where no zone is told), or the text of one:
     ``2026-01-31``. An entry without ``lastmod`` counts as changed. Of an index, older sitemaps are not fetched."""
@@ -90,6 +99,10 @@ class SitemapSpider(Spider):
             for request in await self._of_site(url, guess=True):
                 yield request
 
+    def parse(self, response: Response) -> Produced:
+        """A page: its `url`, `status` and `title`, unless you write another."""
+        return {"url": response.url, "status": response.status, "title": title_of(response)}
+
     def parse_sitemap(self, response: Response, hosts: Sequence[str]) -> Iterator[Request]:
         """Requests for what a sitemap lists.
 
@@ -97,11 +110,11 @@ class SitemapSpider(Spider):
             response: the sitemap.
             hosts: hosts and ports that it may speak for, beside its own.
         """
-        allowed = {*hosts, urls.authority(response.url), *map(urls.authority, response.redirects)}
+        allowed = {*hosts, *self._sites, urls.authority(response.url), *map(urls.authority, response.redirects)}
         listed = sitemaps(response.body, response.url, content_type=response.headers.get("content-type"))
         left_out: Counter[str] = Counter()
         for entry in listed:
-            yield from self._requests(entry, allowed, response.depth + 1, left_out)
+            yield from self._requests(entry, allowed, max(response.depth, 1), left_out)
         for reason, n in left_out.items():
             self.crawl.count(f"sitemap entries left out: {reason}", n)
         if listed.fault is not None:
@@ -133,14 +146,17 @@ class SitemapSpider(Spider):
                 else:
                     yield Request(url, callback).moved(depth)
 
-    async def parse_robots(self, response: Response, guess: bool) -> list[Request]:
-        """Requests for the sitemaps of a site whose robots.txt could not be had at first.
+    def parse_robots(self, response: Response, guess: bool) -> list[Request]:
+        """Requests for the sitemaps of a site whose robots.txt could not be had at first, by what it says now.
 
         Parameters:
             response: what stands there now.
             guess: whether there is a sitemap in the usual place if none is named.
         """
-        return await self._named(urls.origin(response.request.url), guess=guess)
+        text = response.body.decode("utf-8", "replace") if response.status < 300 else ""
+        named = dict.fromkeys(urls.join(response.url, found[1]) for found in NAMED.finditer(text))
+        origin = urls.origin((response.redirects or (response.url,))[0])
+        return self._requested(origin, [url for url in named if url is not None], guess=guess)
 
     async def _of_site(self, url: str, *, guess: bool) -> list[Request]:
         origin = urls.origin(urls.normal(url))
@@ -152,15 +168,21 @@ class SitemapSpider(Spider):
 
     async def _named(self, origin: str, *, guess: bool) -> list[Request]:
         """Requests for the sitemaps that a site names in its robots.txt, which may lie on other hosts."""
-        crawl: Any = self.crawl
-        named: list[str] = await crawl.sitemaps_of(f"{origin}/")
-        if not named and guess:
-            named = [f"{origin}/sitemap.xml"]
-        return [self._sitemap(sitemap, (urls.authority(f"{origin}/"),)) for sitemap in named]
+        return self._requested(origin, await self.crawl.sitemaps_of(f"{origin}/"), guess=guess)
+
+    def _requested(self, origin: str, named: Iterable[str], *, guess: bool) -> list[Request]:
+        named = list(named) or ([f"{origin}/sitemap.xml"] if guess else [])
+        hosts = [urls.authority(f"{origin}/")]
+        return [self._sitemap(url, hosts).moved(1) for url in named]  # the site has named them, not the user
 
     def _sitemap(self, url: str, hosts: Sequence[str]) -> Request:
         most = max(LARGEST, self.crawl.settings.max_body)
         return Request(url, self.parse_sitemap, cb_kwargs={"hosts": list(hosts)}, max_body=most)
+
+    @functools.cached_property
+    def _sites(self) -> frozenset[str]:
+        """Hosts that are asked for by name: a sitemap that several share speaks for all of them, and is read once."""
+        return frozenset(urls.authority(urls.normal(url)) for url in _several(self.start_urls))
 
     def _rule(self, rule: Any) -> tuple[re.Pattern[str], str | None]:
         if isinstance(rule, (str, re.Pattern)) or len(rule) != 2:

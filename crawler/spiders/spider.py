@@ -44,6 +44,10 @@ class Spider(Plugin):
     may also be ``"Bearer TOKEN"`` or any `httpx.Auth`. ``https://*.example.com`` stands for all subdomains of a domain.
     `Request.auth` goes before it."""
 
+    waypoints: ClassVar[frozenset[str]] = frozenset()
+    """Names of callbacks whose requests only lead to pages, as those for sitemaps do: they need not match `include`,
+    nor have a file type that is wanted, and `dedup_content` does not compare them."""
+
     def __init__(self, **arguments: Any) -> None:
         declared = self.declared_arguments() if arguments else {}
         for name, value in arguments.items():

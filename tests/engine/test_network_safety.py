@@ -8,10 +8,11 @@ from __future__ import annotations
 import httpx
 import pytest
 import trio
+from support.proxies import socks_proxy
 from support.rawserver import start
 from support.trees import FREE
 
-from crawler import ConfigError, Plugin, Refused, Request, Settings, Spider, client, crawl
+from crawler import ConfigError, Plugin, Refused, Request, Response, Settings, SitemapSpider, Spider, client, crawl
 from crawler.fetch import guard, networks
 from crawler.fetch.curl import CurlTransport
 from crawler.testing import FakeSite, collect
@@ -79,10 +80,17 @@ class Follow(Spider):
         self.refused.append(failure.error)
 
 
-def run(spider, names=None, **settings):
-    return crawl(
-        spider, settings=FREE | Settings(attempts=2, **settings), transport=CurlTransport(resolver=names or Names())
-    )
+class Quiet(Follow):
+    """Follows nothing."""
+
+    def parse(self, response):
+        return None
+
+
+def run(spider, names=None, plugins=(), job=None, **settings):
+    transport = CurlTransport(resolver=names or Names())
+    settings = FREE | Settings(attempts=2, **settings)
+    return crawl(spider, settings=settings, transport=transport, plugins=plugins, job=job)
 
 
 def links(*urls):
@@ -147,6 +155,28 @@ async def test_a_robots_txt_that_redirects_to_another_network_is_not_had(nursery
     assert (report.pages, report.filtered) == (0, {"network": 1})
 
 
+@pytest.mark.parametrize("hook", ["answer", "fetch"])
+async def test_a_start_page_that_a_plugin_answers_opens_its_network_all_the_same(nursery, tmp_path, hook):
+    """To whoever asks its host first, in a later run of the job too."""
+    other = await site(nursery, {"/": "y"}, "127.0.0.4")
+    inside = await site(nursery, {"/a": links("/b", f"http://127.0.0.4:{other.port}/"), "/b": "x"}, INSIDE)
+
+    async def known(self, request, send=None):
+        if request.depth == 0:
+            page = links(f"http://inside.test:{inside.port}/a")
+            return Response(request.url, headers={"Content-Type": "text/html"}, body=page)
+        return None
+
+    cache = type("Cache", (Plugin,), {hook: known})
+    first = f"http://inside.test:{inside.port}/"
+    report = await run(Follow(first), plugins=[cache()], job=tmp_path / "job", max_pages=1)
+    assert (report.finished, inside.connections) == ("max_pages", 0)
+    report = await run(Follow(first), plugins=[cache()], job=tmp_path / "job")
+    assert (report.pages, report.filtered, other.connections) == (4, {}, 1)  # it is on the network of the first
+    report = await run(Follow("http://web.test/"), plugins=[cache()])
+    assert (report.pages, report.filtered) == (1, {"network": 1})
+
+
 async def test_what_a_handler_fetches_in_place_is_refused_too(nursery):
     inside = await site(nursery, {"/": "secret"}, INSIDE)
     web = await site(nursery, {"/": "x", "/hop": f"to http://127.0.0.1:{inside.port}/"})
@@ -168,6 +198,57 @@ async def test_what_a_handler_fetches_in_place_is_refused_too(nursery):
     assert seen == ["network"] * 3
     assert inside.connections == 0
     assert (report.filtered, report.failed) == ({"network": 5}, 0)
+
+
+async def test_a_robots_txt_that_a_handler_asks_for_is_refused_too(nursery):
+    """What a page names is no start page because its sitemaps are wanted."""
+    inside = await site(nursery, {"/": "secret", "/robots.txt": "Sitemap: /s.xml"}, INSIDE)
+    web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
+
+    class Sitemaps(Follow):
+        async def parse(self, response):
+            for url in response.hrefs():
+                with pytest.raises(Refused):
+                    await self.crawl.sitemaps_of(url)
+            return super().parse(response)
+
+    spider = Sitemaps(f"http://web.test:{web.port}/")
+    report = await run(spider)
+    assert (report.pages, report.filtered, inside.connections) == (1, {"network": 1}, 0)
+
+
+async def test_sitemaps_that_a_robots_txt_names_open_no_network(nursery):
+    inside = await site(nursery, {"/s.xml": "<urlset><url><loc>/</loc></url></urlset>", "/": "secret"}, INSIDE)
+    web = await site(nursery, {"/robots.txt": f"Sitemap: http://127.0.0.1:{inside.port}/s.xml"})
+    report = await run(SitemapSpider(start_urls=[f"http://web.test:{web.port}/"]))
+    assert (report.pages, report.filtered, inside.connections) == (0, {"network": 1}, 0)
+    web = await site(nursery, {"/robots.txt": "Sitemap: /s.xml", "/s.xml": "http://inside.test/"}, INSIDE)
+    report = await run(SitemapSpider(start_urls=[f"http://inside.test:{web.port}/"]))
+    assert (report.pages, report.filtered) == (1, {})
+
+
+@pytest.mark.parametrize("hook", ["fetch", "measure"])
+async def test_what_a_hook_adds_is_refused_too(nursery, hook):
+    inside = await site(nursery, {"/": "secret"}, INSIDE)
+    web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
+
+    class Adds(Plugin):
+        async def fetch(self, request, send):
+            response = await send(request)
+            if hook == "fetch":
+                self.add(response)
+            return response
+
+        def measure(self, usage):
+            if hook == "measure" and usage.response is not None:
+                self.add(usage.response)
+
+        def add(self, response):
+            for url in response.hrefs():
+                self.crawl.add(Request(url))
+
+    report = await run(Quiet(f"http://web.test:{web.port}/"), plugins=[Adds()])
+    assert (report.pages, report.filtered, inside.connections) == (1, {"network": 1}, 0)
 
 
 async def test_what_an_errback_asks_for_is_refused_too(nursery):
@@ -392,6 +473,18 @@ async def test_a_proxy_judges_names_itself_and_addresses_in_urls_are_judged_here
     asked = sorted(head.split()[1].decode() for head in proxy.heads)
     assert asked == ["http://8.8.8.8/", "http://inside.test/", "http://web.test/"]
     assert report.filtered == {"network": 2}
+
+
+async def test_addresses_that_are_looked_up_here_for_a_proxy_are_judged(nursery):
+    inside = await site(nursery, {"/": "secret"}, INSIDE)
+    proxy = await start(nursery, socks_proxy(), INSIDE)
+    web = await site(nursery, {"/": links(f"http://inside.test:{inside.port}/")})
+    rules = {"inside.test": f"socks5://{INSIDE}:{proxy.port}"}
+    spider = Follow(f"http://web.test:{web.port}/")
+    report = await run(spider, proxies=rules)
+    assert (report.pages, report.filtered, proxy.heads, inside.connections) == (1, {"network": 1}, [], 0)
+    report = await run(Follow(f"http://inside.test:{inside.port}/"), proxies=rules)
+    assert (report.pages, proxy.heads) == (1, [INSIDE.encode()])
 
 
 async def test_a_transport_without_addresses_is_not_judged(autojump_clock):

@@ -514,6 +514,21 @@ async def test_an_errback_is_told_what_robots_txt_forbids(autojump_clock: MockCl
     assert (found.report.failed, found.report.filtered) == (0, {"robots": 1})
 
 
+@pytest.mark.parametrize("robots", ["User-agent: *\nDisallow: /", ""])
+async def test_an_errback_that_raises_is_a_failure_whatever_it_was_told(autojump_clock: MockClock, robots: str) -> None:
+    class Clumsy(Base):
+        settings = Settings(obey_robots=True)
+
+        def start(self) -> Produced:
+            yield Request("https://site.test/gone", errback=self.missed)
+
+        def missed(self, failure: Failure) -> Produced:
+            raise LookupError(failure.reason)
+
+    report = (await collect(Clumsy(), FakeSite({"/robots.txt": robots}))).report
+    assert (report.failed, report.failures, report.exit_code()) == (1, {"hook_error": 1}, 4)
+
+
 async def test_what_a_post_is_redirected_to_reaches_its_callback_though_it_is_known(autojump_clock: MockClock) -> None:
     class Login(Base):
         def parse(self, response: Response) -> Produced:

@@ -19,7 +19,7 @@ from trio.testing import MockClock
 from crawler import ConfigError, Failure, Produced, Request, Response, Settings, Spider, crawl
 from crawler.fetch.curl import CurlTransport
 from crawler.fetch.proxies import REST
-from crawler.testing import collect
+from crawler.testing import FakeSite, collect
 
 FREE = Settings(obey_robots=False, slow_start=False, backoff_base=0.0)
 
@@ -115,6 +115,31 @@ async def test_by_socks5_the_name_is_resolved_here(serve: Serve) -> None:
         found = await collect(Pages(count=1, site=f"http://site.test:{site.port}"), transport, settings=settings)
     assert found.items == [{"url": f"http://site.test:{site.port}/0", "body": b"page"}]
     assert proxy.heads == [b"127.0.0.9"]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+async def test_robots_txt_is_asked_for_as_the_request_that_needs_it(autojump_clock: MockClock, *, inline: bool) -> None:
+    """Who names a proxy may not be seen by the site, or may not reach it otherwise."""
+    asked = []
+
+    def page(request: httpx.Request) -> str:
+        asked.append((request.url.path, request.extensions.get("proxy")))
+        return ""
+
+    wanted = Request("https://site.test/page", proxy="socks5h://one.test:9")
+
+    class Asks(Spider):
+        async def start(self) -> AsyncIterator[Request]:
+            if inline:
+                await self.crawl.fetch(wanted)
+            else:
+                yield wanted
+
+        def parse(self, response: Response) -> None:
+            return None
+
+    await collect(Asks(), FakeSite({"/robots.txt": page, "/page": page}), settings=FREE | Settings(obey_robots=True))
+    assert asked == [("/robots.txt", "socks5h://one.test:9"), ("/page", "socks5h://one.test:9")]
 
 
 async def test_a_list_takes_turns_and_a_dead_one_is_left_out(serve: Serve, blind: CurlTransport) -> None:

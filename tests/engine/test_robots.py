@@ -372,3 +372,35 @@ async def test_sitemaps_of_what_is_no_web_url(autojump_clock: MockClock) -> None
             return []
 
     assert (await collect(Wrong(), FakeSite({"/": "x"}))).items == [{"before": [], "now": []}]
+
+
+async def test_what_is_raised_for_a_file_that_was_not_had_does_not_grow(autojump_clock: MockClock) -> None:
+    """Its error is one and the same for an hour, and each time that it is raised could keep a page in memory."""
+    sizes: set[tuple[str, int]] = set()
+
+    class Asks(Spider):
+        start_urls = [f"https://site.test/{number}" for number in range(20)]
+        settings = Settings(attempts=1)
+
+        async def parse(self, response: Response) -> None:
+            for way, asks in (("fetch", self.crawl.fetch(Request("https://down.test/"))),
+                              ("sitemaps_of", self.crawl.sitemaps_of("https://down.test/"))):  # fmt: skip
+                with pytest.raises(ConnectFailed) as caught:
+                    await asks
+                sizes.add((way, len(caught.traceback)))
+
+    site = FakeSite(dict.fromkeys(Asks.start_urls, "") | {"https://down.test/robots.txt": httpx.ConnectError("no")})
+    assert (await collect(Asks(), site)).report.pages == 20
+    assert len(sizes) == 2
+
+
+async def test_a_file_that_has_moved_is_no_answer_of_the_crawl(autojump_clock: MockClock) -> None:
+    moved = {
+        "/robots.txt": Page(status=301, headers={"Location": "https://www.site.test/robots.txt"}),
+        "https://www.site.test/robots.txt": Page(status=302, headers={"Location": "/rules"}),
+        "https://www.site.test/rules": "User-agent: *\nDisallow: /private",
+    }
+    site = FakeSite({"/": "<a href='/private'>x</a>", "/private": "x"} | moved)
+    report = (await collect(Follow(), site, settings=Settings(obey_robots=True))).report
+    assert (report.pages, report.requests, report.filtered) == (1, 4, {"robots": 1})
+    assert (report.statuses, report.redirects) == ({200: 1}, 0)

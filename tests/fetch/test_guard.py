@@ -76,7 +76,7 @@ def test_a_job_keeps_what_was_opened_at_once_and_public_hosts_in_time():
     assert guard.take_unsaved(whole=True) is not None
     guard.choose("localhost", ("127.0.0.1",), start=True)
     kept = guard.take_unsaved(whole=False)
-    assert kept == b'{"opened":["loopback"],"public":["a.test"]}'
+    assert kept == b'{"opened":["loopback"],"public":["a.test"],"begun":[]}'
     assert guard.take_unsaved(whole=True) is None
     again = Guard()
     again.restore(kept)

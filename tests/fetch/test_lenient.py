@@ -11,8 +11,9 @@ import trio
 import trustme
 from support.rawserver import answers, descriptors, get, ok, until
 
-from crawler import Settings, Spider, crawl
+from crawler import Refused, Settings, Spider, crawl
 from crawler.fetch.curl import CurlTransport
+from crawler.fetch.guard import Guard
 from crawler.fetch.lenient import tls_context
 from crawler.testing import fault_server
 
@@ -82,6 +83,29 @@ async def test_on_a_lane_with_a_pace_the_second_has_a_turn_of_its_own(serve):
     settings = Settings(obey_robots=False, delay=0.01, backoff_base=0.0)
     report = await crawl(One(start_urls=[server.url]), settings=settings)
     assert (report.pages, report.retries, report.requests, len(server.heads)) == (1, 1, 2, 2)
+
+
+async def test_a_turn_of_its_own_is_for_the_same_request_only(serve, transport):
+    """Not for what goes through a proxy, has a body, or must not go there any more."""
+    given = [RUBBISH]
+
+    async def handler(peer):
+        while await peer.request():
+            await peer.send(given.pop() if given else ok())
+
+    server = await serve(handler)
+    in_turn = {"resend": False}
+    with pytest.raises(httpx.RemoteProtocolError):
+        await get(transport, server.url, extensions=in_turn)
+    proxy = await serve(answers(ok(b"by proxy")))
+    asked = await get(transport, server.url, extensions=in_turn | {"proxy": f"http://127.0.0.1:{proxy.port}"})
+    assert (asked.content, len(proxy.heads), len(server.heads)) == (b"by proxy", 1, 1)
+    await get(transport, server.url, method="POST", content=b"hello", extensions=in_turn)
+    assert server.bodies[-1] == b"hello"
+    assert b"Connection: close" not in server.head
+    with pytest.raises(Refused):
+        await get(transport, server.url, extensions=in_turn | {"guard": Guard()})
+    assert len(server.heads) == 2
 
 
 @pytest.mark.parametrize(

@@ -128,15 +128,17 @@ async def test_where_it_names_none_the_usual_place_is_asked(autojump_clock):
     assert (report.statuses[404], report.failed) == (1, 0)
 
 
-@pytest.mark.parametrize("robots", ["Sitemap: https://site.test/1.xml", Page(status=404), [Page(status=503), "x"]])
-async def test_a_robots_txt_that_cannot_be_had_is_asked_for_like_a_page(autojump_clock, robots):
+@pytest.mark.parametrize(
+    ("robots", "found"),
+    [("Sitemap: https://site.test/1.xml", "/a"), (Page(status=404), "/b"), ([Page(status=503), "x"], "/b")],
+)
+async def test_a_robots_txt_that_cannot_be_had_is_asked_for_like_a_page(autojump_clock, robots, found):
     named = Named(site_test=["https://site.test/1.xml"])
     named.fails = 1
-    items, report, _ = await run(
-        Pages(start_urls=["https://site.test/"]), {"/1.xml": listing("/a"), "/robots.txt": robots}, plugins=[named]
-    )
-    assert urls(items) == ["/a"]
-    assert (report.failed, len(named.asked)) == (0, 2)
+    pages = {"/1.xml": listing("/a"), "/sitemap.xml": listing("/b"), "/robots.txt": robots}
+    items, report, _ = await run(Pages(start_urls=["https://site.test/"]), pages, plugins=[named])
+    assert urls(items) == [found]
+    assert (report.failed, len(named.asked)) == (0, 1)
 
 
 async def test_a_site_whose_robots_txt_is_never_had_is_in_the_report(autojump_clock):
@@ -355,3 +357,116 @@ async def test_a_spider_that_names_no_sitemap_and_no_site_says_so(autojump_clock
     found = await collect(SitemapSpider(), FakeSite({}))
     assert found.report.requests == 0
     assert "SitemapSpider has no sitemap_urls and no start_urls: it begins nowhere" in caplog.text
+
+
+TEXT = {"Content-Type": "text/plain"}
+
+
+@pytest.mark.parametrize("obey_robots", [True, False])
+@pytest.mark.parametrize(
+    ("robots", "found"),
+    [
+        (Page("Sitemap: /1.xml\nUser-agent: *\nDisallow: /2.xml", headers=TEXT), ["/a"]),
+        (Page(status=404), ["/b"]),
+        (Page(status=403), ["/b"]),
+        ([Page(status=503), Page("Sitemap: https://site.test/1.xml", headers=TEXT)], ["/a"]),
+        ([Page(status=429), Page("Sitemap: https://site.test/1.xml", headers=TEXT)], ["/a"]),
+        (Page(status=301, headers={"Location": "/moved.txt"}), ["/c"]),
+    ],
+)
+async def test_a_robots_txt_as_the_crawl_knows_it(autojump_clock, obey_robots, robots, found):
+    pages = {
+        "/robots.txt": robots,
+        "/moved.txt": Page("Sitemap: /3.xml", headers=TEXT),
+        "/1.xml": listing("/a"),
+        "/sitemap.xml": listing("/b"),
+        "/3.xml": listing("/c"),
+    }
+    start = Pages(start_urls=["https://site.test/any"])
+    items, report, _ = await run(start, pages, settings=Settings(obey_robots=obey_robots))
+    assert urls(items) == found
+    assert (report.failed, report.filtered, report.pages) == (0, {}, 2)
+
+
+@pytest.mark.parametrize(
+    ("last", "found"),
+    [
+        ("\ufeffSitemap: /1.xml#old\r\nsite-map : https://site.test/2.xml x", ["/a", "/b"]),
+        ("User-agent: *\rSITEMAP:/1.xml\r# Sitemap: /2.xml\rNo-Sitemap: /2.xml\nSitemap:\nSitemap: mailto:x", ["/a"]),
+    ],
+)
+async def test_what_a_robots_txt_says_that_comes_late_counts(autojump_clock, last, found):
+    """The lane takes it for lost by then, for an hour."""
+    pages = {
+        "/robots.txt": [*[Page(status=503)] * 4, Page(last, headers=TEXT)],
+        "/1.xml": listing("/a"),
+        "/2.xml": listing("/b"),
+    }
+    items, report, site = await run(Pages(start_urls=["https://site.test/"]), pages)
+    assert urls(items) == found
+    assert (report.failed, len(site.visits("/robots.txt"))) == (0, 5)
+
+
+async def test_a_sitemap_of_several_sites_is_read_once_and_speaks_for_all_of_them(autojump_clock):
+    shared = {
+        f"https://{name}.test/robots.txt": Page("Sitemap: https://cdn.test/s.xml", headers=TEXT) for name in ("a", "b")
+    }
+    pages = {f"https://{name}.test/p": name for name in ("a", "b", "c")}
+    listed = {"https://cdn.test/s.xml": listing(*pages)}
+    items, report, _ = await run(Pages(start_urls=["https://a.test/", "https://b.test/"]), shared | pages | listed)
+    assert urls(items) == ["https://a.test/p", "https://b.test/p"]
+    assert report.counters == {"sitemap entries left out: other host": 1}
+
+
+@pytest.mark.parametrize(
+    ("scope", "left_out"),
+    [({"include": ["/a"]}, {"include": 1}), ({"skip_extensions": ["archives", "xml"]}, {"extension": 1})],
+)
+async def test_what_pages_are_wanted_says_nothing_of_sitemaps(autojump_clock, scope, left_out):
+    other = "https://site.test/b.xml"
+    pages = {
+        "/index.xml": index("<loc>/old.xml.gz</loc>"),
+        "/old.xml.gz": Page(status=301, headers={"Location": "/s.xml.gz"}),
+        "/s.xml.gz": listing("/a", other),
+    }
+    settings = FREE | Settings(**scope)
+    items, report, _ = await run(Pages(sitemap_urls=["https://site.test/index.xml"]), pages, settings=settings)
+    assert (urls(items), report.filtered) == (["/a"], left_out)
+
+
+async def test_an_index_without_end_is_a_trap(autojump_clock):
+    def deeper(request):
+        return index(f"<loc>{request.url.path.removesuffix('s.xml')}more/s.xml</loc>")
+
+    pages = {f"/{'more/' * depth}s.xml": deeper for depth in range(20)}
+    _, report, _ = await run(Pages(sitemap_urls=["https://site.test/s.xml"]), pages)
+    assert report.filtered == {"trap_repeats": 1}
+    assert report.pages == 4
+
+
+@pytest.mark.parametrize("way", [{"sitemap_urls": ["https://site.test/s.xml"]}, {"start_urls": ["https://site.test/"]}])
+async def test_pages_are_one_link_from_the_start_however_many_sitemaps_lead_to_them(autojump_clock, way):
+    pages = {
+        "/robots.txt": Page("Sitemap: /s.xml", headers=TEXT),
+        "/s.xml": index("<loc>/2.xml</loc>"),
+        "/2.xml": index("<loc>/3.xml</loc>"),
+        "/3.xml": listing("/a"),
+    }
+    items, report, _ = await run(Pages(**way), pages, settings=FREE | Settings(max_depth=1))
+    assert (items, report.filtered) == ([{"url": "/a", "depth": 1}], {})
+
+
+async def test_sitemaps_that_are_written_the_same_on_several_hosts_list_others(autojump_clock):
+    pages = {f"https://{host}.test/sitemap.xml": listing("/p") for host in ("a", "b")}
+    pages |= {"https://a.test/p": "one", "https://b.test/p": "two"}
+    spider = Pages(start_urls=["https://a.test/", "https://b.test/"])
+    items, report, _ = await run(spider, pages, settings=FREE | Settings(dedup_content=True))
+    assert urls(items) == ["https://a.test/p", "https://b.test/p"]
+    assert report.filtered == {}
+
+
+async def test_without_a_parse_of_its_own_a_page_is_an_item(autojump_clock):
+    pages = {"/sitemap.xml": listing("/a"), "/a": Page("<title> A  b </title>")}
+    items, report, _ = await run(SitemapSpider(start_urls=["https://site.test/"]), pages)
+    assert items == [{"url": "https://site.test/a", "status": 200, "title": "A b"}]
+    assert report.failed == 0
