@@ -16,7 +16,7 @@ from crawler.errors import ConfigError, RequestError
 from crawler.html.dates import w3c_date
 from crawler.html.sitemap import LARGEST, sitemaps
 from crawler.html.sitemap_entry import SitemapEntry
-from crawler.messages import Produced, Request, Response
+from crawler.messages import Failure, Produced, Request, Response
 from crawler.settings import did_you_mean
 from crawler.spiders.site import title_of
 from crawler.spiders.spider import Spider
@@ -146,6 +146,10 @@ class SitemapSpider(Spider):
                 else:
                     yield Request(url, callback).moved(depth)
 
+    def no_sitemap(self, failure: Failure) -> None:
+        """A sitemap cannot be had: a crawl that finds no page for it should not be silent."""
+        log.warning("no sitemap: %s (%s)", failure.request.url, failure.error)
+
     def parse_robots(self, response: Response, guess: bool) -> list[Request]:
         """Requests for the sitemaps of a site whose robots.txt could not be had at first, by what it says now.
 
@@ -177,7 +181,8 @@ class SitemapSpider(Spider):
 
     def _sitemap(self, url: str, hosts: Sequence[str]) -> Request:
         most = max(LARGEST, self.crawl.settings.max_body)
-        return Request(url, self.parse_sitemap, cb_kwargs={"hosts": list(hosts)}, max_body=most)
+        kwargs = {"hosts": list(hosts)}
+        return Request(url, self.parse_sitemap, errback=self.no_sitemap, cb_kwargs=kwargs, max_body=most)
 
     @functools.cached_property
     def _sites(self) -> frozenset[str]:

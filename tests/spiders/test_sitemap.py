@@ -470,3 +470,9 @@ async def test_without_a_parse_of_its_own_a_page_is_an_item(autojump_clock):
     items, report, _ = await run(SitemapSpider(start_urls=["https://site.test/"]), pages)
     assert items == [{"url": "https://site.test/a", "status": 200, "title": "A b"}]
     assert report.failed == 0
+
+
+async def test_a_site_without_a_sitemap_is_told_of(autojump_clock, caplog):
+    items, report, _ = await run(SitemapSpider(start_urls=["https://site.test/"]), {})
+    assert (items, report.failed) == ([], 0)
+    assert "no sitemap: https://site.test/sitemap.xml (status 404)" in caplog.text
