@@ -31,7 +31,7 @@ from crawler.settings import NAMES, Settings, did_you_mean
 __all__ = ["SETTINGS_FILE", "Layers", "made", "pairs"]
 
 SETTINGS_FILE: Final = "crawler.toml"
-OF_SPIDERS: Final = frozenset({"accept_status", "allowed_domains", "auth", "plugins", "start_urls"})
+OF_SPIDERS: Final = frozenset({"accept_status", "allowed_domains", "auth", "plugins", "start_urls", "waypoints"})
 """What looks like a setting, and stands in the class of a spider."""
 PREFIX: Final = "CRAWLER_"
 T = TypeVar("T")

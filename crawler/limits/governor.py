@@ -93,6 +93,8 @@ class Governor:
         grant = Grant(now, cost, self._last)
         if self._last == -math.inf:
             self._since = now
+            if self._lessons is not None:  # those of an earlier run
+                self._lessons.since = now
         self._flight.begin(grant)
         self._last = now
         if self.rates:

@@ -630,3 +630,22 @@ def test_an_idle_governor_takes_less_than_a_kilobyte():
         assert tracemalloc.get_traced_memory()[0] / len(kept) < 1024
     finally:
         tracemalloc.stop()
+
+
+def test_what_an_earlier_run_has_learned_is_no_hindrance_to_learn_more():
+    """The first refusal of a run that knows of an earlier one: what is counted began with this run."""
+    earlier = Governor()
+    ask(earlier, 0.0, status=429)
+    governor = Governor()
+    governor.restore(json.loads(json.dumps(earlier.state())))
+    for n in range(20):
+        ask(governor, 100.0 + n, status=200)
+    at = 120.0
+    while not governor.policies():
+        ask(governor, at, status=429)
+        at = governor.ready_at(NOW + at + 0.1) - NOW
+        ask(governor, at)
+        at += 0.2
+    [policy] = governor.policies().values()
+    assert policy["limit"] >= 1
+    assert policy["window"] > 0
