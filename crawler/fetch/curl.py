@@ -70,7 +70,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     proxy (`crawler.fetch.blame`).
 
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
-    as no byte of an answer has come; whatever the method, as browsers do. Where an answer has header lines that
+    as no byte of an answer has come; whatever the method, as browsers do. libcurl may take a kept one each time and gives
+    up after five: the request is sent over a new connection then. Where an answer has header lines that
     browsers take and libcurl does not, a GET or HEAD is sent once more and read by `ask_leniently`. A request's body is
     read into memory first.
 
@@ -111,6 +112,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._idle: list[Any] = []
         self._transfers: dict[Any, Exchange] = {}  # by handle
         self._as_is: dict[Target, None] = {}  # who sent a content coding that libcurl does not know
+        self._doubtful: set[Target] = set()  # whose kept connections may be closed: the next request takes a new one
         self._lenient: dict[
             str, str
         ] = {}  # URLs whose header lines libcurl does not take, and the addresses they are at
@@ -151,6 +153,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
         return await self._exchange(request, target, again=True)
 
     async def _exchange(self, request: httpx.Request, target: Target, *, again: bool = False) -> httpx.Response:
+        fresh = bool(self._doubtful) and target in self._doubtful
+        if fresh:
+            self._doubtful.remove(target)
         exchange = Exchange(
             request,
             body=await request.aread(),
@@ -160,6 +165,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             drop=self._drop,
             as_is=target in self._as_is,
             again=again,
+            fresh=fresh,
         )
         try:
             self._start(exchange, await self._addresses(exchange, target))
@@ -168,16 +174,28 @@ class CurlTransport(httpx.AsyncBaseTransport):
             exchange.close()
             if exchange.proxy is not None:
                 vars(error).setdefault("blame", exchange.blame)
-            if not (isinstance(error, httpx.RemoteProtocolError) and self._learns_leniency(error, exchange)):
+            stale = getattr(error, "stale", False)
+            if stale:
+                self._doubt(target)
+            once_more = exchange.resend and not fresh if stale else self._learns_leniency(error, exchange)
+            if not once_more:
                 raise
         except BaseException:
             exchange.close()
             raise
+        if stale:
+            return await self._exchange(request, target, again=True)
         return await self._leniently(request, target, exchange.primary_ip, again=True)
+
+    def _doubt(self, target: Target) -> None:
+        """A kept connection was closed, and others may be: the next request there takes none of them."""
+        if len(self._doubtful) >= KEPT_ORIGINS:
+            self._doubtful.clear()
+        self._doubtful.add(target)
 
     def _learns_leniency(self, error: httpx.RequestError, exchange: Exchange) -> bool:
         """Whether libcurl gave up at a line that browsers take, and it may be asked again at once."""
-        if getattr(error, "kind", "") != "bad_header":
+        if not isinstance(error, httpx.RemoteProtocolError) or getattr(error, "kind", "") != "bad_header":
             return False
         from crawler.fetch.lenient import is_bad_line, may_be_lenient  # noqa: PLC0415 - few servers need it
 

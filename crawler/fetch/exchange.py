@@ -34,6 +34,8 @@ WRITEFUNC_ERROR: Final = -1
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")  # 101 is the last answer in this protocol
 LIBCURL_HOLDS: Final = 64 * 1024 * 1024
 """Bytes of a body that libcurl keeps at most while it is paused."""
+EXHAUSTED: Final = "Connection died, tried"
+"""What libcurl says when one kept connection after another was closed and it gives up."""
 CODED: Final = b"content-encoding"
 BODILESS: Final = (204, 304)
 
@@ -59,6 +61,7 @@ class Exchange(httpx.AsyncByteStream):
         drop: takes this transfer from libcurl if it has it, at any moment.
         as_is: whether the body is handed on as it comes.
         again: whether the same request was sent before, so that ``on_sent`` was called.
+        fresh: whether it takes no connection that was kept.
     """
 
     def __init__(
@@ -72,11 +75,13 @@ class Exchange(httpx.AsyncByteStream):
         drop: Callable[[Exchange], None],
         as_is: bool = False,
         again: bool = False,
+        fresh: bool = False,
     ) -> None:
         self.request = request
         self.body = body
         self.proxy = proxy
         self.decode = not as_is  # whether libcurl decodes the body
+        self.fresh = fresh
         self.curl: Any = None  # libcurl's handle, while it has one
         self.plain = True  # nothing was set in it that the next request would not set anew
         self.blame: str | None = None  # whose fault it is that a proxy did not help
@@ -86,7 +91,7 @@ class Exchange(httpx.AsyncByteStream):
         self._read_timeout: float | None = timeout.get("read") if timeout else None
         self._write_timeout: float | None = timeout.get("write") if timeout else None
         self._on_sent: Callable[[], object] | None = None if again else extensions.get("on_sent")
-        self._resend: bool = extensions.get("resend", True)
+        self.resend: bool = extensions.get("resend", True)  # whether a dead connection may be replaced at once
         self._guard: Guard | None = extensions.get("guard") if proxy is None else None
         self._most: float = extensions.get("most", math.inf)
         self._whole: io.BytesIO | None = None  # where the body is gathered that is given whole
@@ -120,10 +125,8 @@ class Exchange(httpx.AsyncByteStream):
             if self._guard is not None and not self._guard.allows(primary_ip):
                 self._error = self._guard.refusal(primary_ip)
                 return PREREQFUNC_ABORT
-            if self.sent and not self._resend:
-                words = "the connection was closed before an answer came"
-                self._error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="stale")
-                vars(self._error)["stale"] = True
+            if self.sent and not self.resend:
+                self._error = self._stale()
                 return PREREQFUNC_ABORT
             if not self.sent and self._on_sent is not None:
                 self._on_sent()
@@ -204,6 +207,8 @@ class Exchange(httpx.AsyncByteStream):
         if code == TOO_LARGE and self._headed:
             words = f"a little that unpacks to more than {LIBCURL_HOLDS} bytes: nothing but a bomb does that"
             self.fail(failure(httpx.DecodingError, words, request=self.request, sent=True, retryable=False, kind=BOMB))
+        elif code == pycurl.E_SEND_ERROR and EXHAUSTED in words and not self._headed:
+            self.fail(self._stale())
         elif code != pycurl.E_OK:
             self.fail(
                 curl_failure(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
@@ -219,6 +224,13 @@ class Exchange(httpx.AsyncByteStream):
         if self._error is None:
             self._error = error
         self._finish()
+
+    def _stale(self) -> httpx.RequestError:
+        """A kept connection turned out to be closed."""
+        words = "the connection was closed before an answer came"
+        error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="stale")
+        vars(error)["stale"] = True
+        return error
 
     def _finish(self) -> None:
         self._ended = True

@@ -100,6 +100,9 @@ class Options:
         if addresses:  # a list that was given before is not read again
             setopt(pycurl.RESOLVE, addresses)
         plain = True
+        if exchange.fresh:
+            setopt(pycurl.FRESH_CONNECT, 1)
+            plain = False
         if request.method != "GET" or exchange.body:
             _set_method(curl, exchange)
             plain = False

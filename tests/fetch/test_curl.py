@@ -212,6 +212,52 @@ async def test_a_request_whose_kept_connection_dies_without_an_answer_is_sent_ag
     assert sent == [1]
 
 
+async def keeps(serve, transport, count):
+    """A server of which this many connections are kept, each of them closed when it is used again."""
+    met, everybody = 0, trio.Event()
+
+    async def handler(peer):
+        nonlocal met
+        await peer.request()
+        met += 1
+        if met == count:
+            everybody.set()
+        await everybody.wait()
+        await peer.send(ok())
+        await peer.request()  # and no answer
+
+    server = await serve(handler)
+    async with trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(get, transport, server.url)
+    assert server.connections == count
+    return server
+
+
+async def test_a_server_that_has_closed_all_kept_connections_costs_nobody_an_answer(serve, transport):
+    """libcurl tries some of them and gives up; then a new one is taken."""
+    server = await keeps(serve, transport, 12)
+    sent = []
+    extensions = {"on_sent": lambda: sent.append(1)}
+    request = httpx.Request("POST", server.url, content=b"once more", extensions=extensions)
+    response = await transport.handle_async_request(request)
+    assert await response.aread() == b"ok"
+    assert server.connections == 13
+    assert set(server.bodies[12:]) == {b"once more"}
+    assert sent == [1]
+
+
+async def test_where_nothing_may_be_sent_again_the_next_request_takes_a_new_connection(serve, transport):
+    server = await keeps(serve, transport, 3)
+    request = httpx.Request("GET", server.url, extensions={"resend": False})
+    with pytest.raises(httpx.RemoteProtocolError) as caught:
+        await transport.handle_async_request(request)
+    assert caught.value.stale
+    assert len(server.heads) == 4
+    assert await (await transport.handle_async_request(request)).aread() == b"ok"
+    assert len(server.heads) == 5
+
+
 CODINGS = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
