@@ -70,10 +70,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
     proxy (`crawler.fetch.blame`).
 
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
-    as no byte of an answer has come; whatever the method, as browsers do. libcurl may take a kept one each time and gives
-    up after five: the request is sent over a new connection then. Where an answer has header lines that
-    browsers take and libcurl does not, a GET or HEAD is sent once more and read by `ask_leniently`. A request's body is
-    read into memory first.
+    as no byte of an answer has come; whatever the method, as browsers do. libcurl may meet one such connection after
+    another, and gives up then: the request is sent over a new one. Where an answer has header lines that browsers take
+    and libcurl does not, a GET or HEAD is sent once more and read by `ask_leniently`. A request's body is read into
+    memory first.
 
     libcurl gives no body where a content coding was applied that it does not know (``Content-Encoding: utf-8``). A
     request that is safe to repeat is sent again at once then, if its extension ``resend`` does not forbid it. From then
