@@ -19,6 +19,7 @@ import trio_util
 
 from crawler import urls
 from crawler.frontier.budget import Budget
+from crawler.frontier.inquiries import Inquiries
 from crawler.frontier.lane import Lane, RobotsRules
 from crawler.frontier.starts import Starts
 from crawler.frontier.ticket import Pending, Ticket
@@ -33,8 +34,6 @@ __all__ = ["Frontier", "FrontierStatistics"]
 
 FAR = 60.0
 """Seconds: a lane that is not due for so long may leave memory."""
-MOST_KNOWN = 10_000
-"""Origins of which is remembered which lane knows their robots.txt, if not that of their name."""
 MOST_WAITING = 8_192
 """Requests in all windows together; half as many again while lanes come and go."""
 
@@ -94,12 +93,7 @@ class Frontier:
         self._count = itertools.count()
         self._hungry: dict[str, Lane] = {}
         self._waiting = 0
-        self._asked: dict[str, set[Lane]] = {}
-        """Origins whose robots.txt is on its way: the lanes that wait for it, beside the one that asks."""
-        self._attempts: dict[str, tuple[int, float]] = {}
-        """Attempts to fetch a robots.txt that is not known yet, by origin, and seconds: when there may be another."""
-        self._knows: dict[str, Lane] = {}
-        """A lane that knows the robots.txt of an origin and is not the one of its name."""
+        self._inquiries = Inquiries(self.lanes)
 
     def statistics(self) -> FrontierStatistics:
         """Counts of this moment."""
@@ -188,9 +182,7 @@ class Frontier:
     def close(self, lane: Lane) -> None:
         """Lets a lane leave memory."""
         del self.lanes[lane.name]
-        self._attempts.pop(lane.name, None)
-        for origin in [origin for origin, knows in self._knows.items() if knows is lane]:
-            del self._knows[origin]
+        self._inquiries.forget(lane)
         self._waiting -= len(lane)
         self._hungry.pop(lane.name, None)
         lane.listed = math.inf
@@ -359,38 +351,17 @@ class Frontier:
         """The fetch of a robots.txt: an ordinary start of its lane, before all others.
 
         It is made by hand, or found on a page, and goes through a proxy, as `wanted` does, the request that needs it.
-        `None`: another lane knows what it says, and now this one does; or another asks for it, or has asked and is to
-        ask again later, and this one waits.
+        `None`: the lane knows now what it says, or waits.
         """
-        if self._borrow(lane, origin, now):
+        attempts = self._inquiries.begin(lane, origin, now)
+        if attempts is None:
             return None
-        attempts, not_before = self._attempts.setdefault(origin, (0, -math.inf))
-        if now < not_before:
-            lane.throttle.block(not_before)
-            return None
-        lane.asks = True
-        if origin in self._asked:
-            self._asked[origin].add(lane)
-            return None
-        self._asked[origin] = set()
         request = Request(origin + "/robots.txt", lane=lane.name, proxy=wanted.proxy)
         request = request.moved(wanted.depth or int(bool(wanted.redirects)))
         pending = Pending((0, 0), request, lane.name, attempts)
         ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
         self._take(ticket)
         return ticket
-
-    def _borrow(self, lane: Lane, origin: str, now: float) -> bool:
-        """Whether another lane knows the robots.txt of an origin; it is told to this one."""
-        for other in (self.lanes.get(origin), self._knows.get(origin)):
-            if other is None or other is lane:
-                continue
-            if now >= other.stale_at:
-                other.expire(now)
-            if origin in other.robots:
-                lane.know(origin, other.robots[origin], other.until(origin))
-                return True
-        return False
 
     def _feed(self, lane: Lane) -> None:
         """Notes a lane whose window runs low while the store has more."""
@@ -447,9 +418,9 @@ class Frontier:
         lane = ticket.lane
         self.settle(ticket)
         if ticket.robots:
-            self._attempts[ticket.robots] = (ticket.pending.attempts + (not_before > -math.inf), not_before)
+            attempts = ticket.pending.attempts + (not_before > -math.inf)
             lane.throttle.block(not_before)
-            for waiting in (lane, *self._asked.pop(ticket.robots)):
+            for waiting in (lane, *self._inquiries.failed(ticket.robots, attempts, not_before)):
                 waiting.asks = False
                 if self.lanes.get(waiting.name) is waiting:
                     self._offer(waiting)
@@ -468,12 +439,7 @@ class Frontier:
             least: how many of the requests that wait it counts for in any case: a slow lane asks for pages too.
         """
         lane, origin = ticket.lane, ticket.robots
-        self._attempts.pop(origin, None)
-        if lane.name != origin:
-            self._knows[origin] = lane
-            if len(self._knows) > MOST_KNOWN:
-                del self._knows[next(iter(self._knows))]
-        for waiting in (lane, *self._asked.pop(origin)):
+        for waiting in (lane, *self._inquiries.told(lane, origin)):
             waiting.know(origin, rules, until)
             waiting.owed = min(len(waiting), least)
             waiting.asks = False
