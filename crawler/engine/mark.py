@@ -25,8 +25,7 @@ class Mark:
 
     def __call__(self, at: float) -> None:
         """Bytes may have gone out, at this time of trio's clock."""
-        ticket = self.ticket
-        ticket.sent, ticket.sent_at = True, self.crawl.clock.from_trio(at)
+        self.ticket.go_out(self.crawl.clock.from_trio(at))
 
     async def turn(self, request: Request, response: Response) -> None:
         """The same attempt asks again, as authentication may: the answer before counts, then its lane gives a start.

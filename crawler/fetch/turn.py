@@ -48,6 +48,8 @@ class Turn:
         """Its bytes begin to go out."""
         if self.sent is None:
             self.sent = self.clock()
+            for (gate, _), grant in zip(self.stakes, self.grants, strict=True):
+                gate.throttle.went_out(grant, self.sent)
 
     def failed(self, *, sent: bool, overloaded: bool) -> None:
         """There is no answer, and there will be none.

@@ -446,7 +446,8 @@ class Frontier:
             if waiting is not lane and self.lanes.get(waiting.name) is waiting:
                 self._offer(waiting)
         throttle = lane.throttle
-        throttle.next_start = max(throttle.next_start, ticket.now + throttle.interval())
+        asked = ticket.sent_at if ticket.sent else ticket.now
+        throttle.next_start = max(throttle.next_start, asked + throttle.interval())
         self.settle(ticket)
         self._offer(lane)
         self.changed.set()

@@ -76,6 +76,12 @@ class Ticket:
     was_refused: bool = False
     """Whether the server refused it since it was asked too much."""
 
+    def go_out(self, at: float) -> None:
+        """Its bytes go out, at this time (seconds)."""
+        self.sent, self.sent_at = True, at
+        for throttle, grant in self.grants:
+            throttle.went_out(grant, at)
+
     def is_paced(self) -> bool:
         """Whether its start had to keep a distance to another."""
         return any(throttle.is_paced() for throttle, _ in self.grants)

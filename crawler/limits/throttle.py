@@ -143,6 +143,11 @@ class Throttle:
         self._last = self.governor.take(now, cost=cost)
         return self._last
 
+    def went_out(self, grant: Grant, at: float) -> None:
+        """The bytes of a start go out: the delay counts from here, since finding the host may have taken a while."""
+        if self._interval and self._last is grant:
+            self.next_start = max(self.next_start, at + self._interval)
+
     def is_full(self) -> bool:
         """Whether as many requests are in flight as do well."""
         return self.busy >= self.concurrency.limit

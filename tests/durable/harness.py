@@ -28,18 +28,18 @@ from pathlib import Path
 from typing import Any
 
 from support.web import Web
-from support.webserver import Hit, read_log, serve
+from support.webserver import RETRY_AFTER, Hit, read_log, serve
 
 __all__ = ["Durable", "Figures", "Item", "durable", "read_output"]
 
 SPIDER = Path(__file__).parent / "everything.py"
 LATE = 0.05
 """Seconds that a request may take from its start to the server's log on a busy machine, beyond the usual."""
-BUSY = 0.3
+BUSY = 0.6
 """Seconds that an answer may take to be heard by a crawl that is busy: until then it goes on as before."""
 LONGEST = 120.0
 """Seconds: no run takes longer."""
-LINE = 40
+LINE = 56
 """Bytes of a line of the server's log, about."""
 
 Item = tuple[str, int]
@@ -228,7 +228,7 @@ class Durable:
             figures.trespasses += count if not (self.web.allows(url) or url.endswith("/robots.txt")) else 0
         for host in self.web.names:
             on_host = [hit for hit in hits if hit.host == host]
-            figures.early += _too_early([hit.at for hit in on_host], self._delay(host)) + self._impatient(on_host)
+            figures.early += _too_early(on_host, self._delay(host)) + self._impatient(on_host)
         report = json.loads((self.folder / "report.json").read_text())
         figures.miscounted = abs(report["pages"] - len(expected)) + abs(report["items"] - len(expected))
         return figures
@@ -238,25 +238,25 @@ class Durable:
         return float(pace.get("delay", self.settings.get("delay", 0.0)))
 
     def _impatient(self, hits: Sequence[Hit]) -> int:
-        """Requests of a host that came within the second that a 429 asked for; those in flight with it are none."""
+        """Requests of a host that came within the time that a 429 asked for; those in flight with it are none."""
         found = 0
         for asked in (hit for hit in hits if hit.outcome == "429"):
             told = asked.at + self.drag + self.web.page(f"http://{asked.host}:{self.web.port}{asked.path}").delay
             if any(asked.at - LATE < killed < told + BUSY for killed in self.kills):
                 continue  # nobody was left to remember it
-            found += sum(told + BUSY < hit.at < told + 1.0 - LATE for hit in hits)
+            found += sum(told + BUSY < hit.since and hit.at < told + RETRY_AFTER - LATE for hit in hits)
         return found
 
 
-def _too_early(starts: Sequence[float], delay: float) -> int:
+def _too_early(hits: Sequence[Hit], delay: float) -> int:
     """Starts that came before their time. Times are those of arrival: one that took long is no excuse for the next."""
     if not delay:
         return 0
     found, due = 0, float("-inf")
-    for at in starts:
-        early = at < due - LATE
+    for hit in hits:
+        early = hit.at < due - LATE
         found += early
-        due = (at if early else max(due, at)) + delay
+        due = (hit.since if early else max(due, hit.since)) + delay
     return found
 
 

@@ -41,6 +41,16 @@ def test_a_delay_lies_between_two_starts_and_a_rate_counts_what_a_request_costs(
     assert made.blocked_by == "pace"
 
 
+def test_a_delay_counts_from_the_moment_at_which_the_request_went_out() -> None:
+    made = throttle(delay=2.0)
+    first = made.take(START)
+    made.went_out(first, START + 0.5)
+    assert made.ready_at(START + 1.0) == START + 2.5
+    made.take(START + 2.5)
+    made.went_out(first, START + 9.0)  # sent again, by whoever; the next start has been counted
+    assert made.ready_at(START + 3.0) == START + 4.5
+
+
 def test_what_was_never_sent_is_given_back() -> None:
     made = throttle(delay=10.0, rate="6/min")
     made.give_back(made.take(START))

@@ -5,8 +5,9 @@
     python tests/support/webserver.py --seed 7 --hosts 8 --pages 1200 --port 0 --log requests.log
 
 It prints its port, then serves until its standard input is closed or SIGTERM comes. Which requests of an ill page have
-been answered badly it keeps in memory. A line of the log is a request: seconds of the monotonic clock at which it had
-come whole, host, path and query, and what became of it (a status, ``close`` or ``cut``).
+been answered badly it keeps in memory. A line of the log is a request: seconds of the monotonic clock before which it
+had not come whole and at which it had (between them the server was busy, or not given a turn), host, path and query,
+and what became of it (a status, ``close`` or ``cut``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -32,12 +34,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.web import Answer, Web
 
-__all__ = ["Hit", "read_log", "serve"]
+__all__ = ["RETRY_AFTER", "Hit", "read_log", "serve"]
 
 REASONS = {
     200: "OK", 301: "Moved Permanently", 302: "Found", 404: "Not Found", 410: "Gone", 429: "Too Many Requests",
     503: "Service Unavailable",
 }  # fmt: skip
+RETRY_AFTER = 2
+"""Seconds that a 429 asks to wait."""
+AT_ONCE = 0.001
+"""Seconds: what took no longer to be found was there before it was looked for."""
 MOST = 64 * 1024
 """Bytes of the head of a request; whoever sends more is cut off."""
 
@@ -49,8 +55,10 @@ MOST = 64 * 1024
 class Hit:
     """One request that the server got."""
 
+    since: float
+    """Seconds of the monotonic clock, which all processes of a machine share: it came after that, or just before."""
     at: float
-    """Seconds of the monotonic clock, which all processes of a machine share."""
+    """Seconds of the same clock: it came before that."""
     host: str
     path: str
     """Path and query."""
@@ -61,7 +69,7 @@ class Hit:
 def read_log(path: Path) -> list[Hit]:
     """The requests so far, in their order."""
     fields = (line.split() for line in path.read_text().splitlines())
-    return [Hit(float(at), host, path, outcome) for at, host, path, outcome in fields]
+    return [Hit(float(since), float(at), *rest) for since, at, *rest in fields]
 
 
 @contextmanager
@@ -88,6 +96,23 @@ def serve(*, seed: int, hosts: int, pages: int, log: Path, drag: float = 0.0) ->
 
 
 # The process
+
+
+class Poller(selectors.DefaultSelector):  # type: ignore[misc, valid-type] - one of several classes, by platform
+    """Remembers since when what it has found may have been there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.since = self._looked = time.monotonic()
+        """Seconds of the monotonic clock."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        asked = time.monotonic()
+        found = super().select(timeout)
+        now = time.monotonic()
+        self.since = self._looked if now - asked < AT_ONCE else now
+        self._looked = now
+        return found
 
 
 class Connection(asyncio.Protocol):
@@ -133,7 +158,7 @@ class Connection(asyncio.Protocol):
         if status in (301, 302):
             lines.append(f"Location: {answer.location}")
         if status == 429:
-            lines.append("Retry-After: 1")
+            lines.append(f"Retry-After: {RETRY_AFTER}")
         head = "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
         if outcome == "cut":
             self._transport.write(head + body[: len(body) // 2])
@@ -151,9 +176,11 @@ class WebServer:
         web: what is served.
         log: where a line for each request goes.
         drag: seconds that each answer takes longer.
+        poller: of the event loop.
     """
 
-    def __init__(self, web: Web, log: TextIO, drag: float) -> None:
+    def __init__(self, web: Web, log: TextIO, drag: float, poller: Poller) -> None:
+        self._poller = poller
         self.drag = drag
         self._web = web
         self._log = log
@@ -174,7 +201,7 @@ class WebServer:
             self._asked[url] += 1
             if asked < len(answer.ailments):
                 outcome = answer.ailments[asked]
-        self._log.write(f"{at:.6f} {host} {path} {outcome}\n")
+        self._log.write(f"{self._poller.since:.6f} {at:.6f} {host} {path} {outcome}\n")
         return answer, outcome
 
 
@@ -198,7 +225,7 @@ def listen(hosts: list[str], port: int) -> list[socket.socket]:
     raise AssertionError  # the last attempt returns or raises
 
 
-async def main(*, seed: int, hosts: int, pages: int, port: int, log: Path, drag: float) -> None:
+async def main(*, seed: int, hosts: int, pages: int, port: int, log: Path, drag: float, poller: Poller) -> None:
     """Serves until standard input is closed or SIGTERM comes."""
     # 127.0.0.1 is no host of the web: whoever asks it went out of scope, and that is to stand in the log too.
     names = ["127.0.0.1", *Web(seed, hosts, pages, port).names]
@@ -208,7 +235,7 @@ async def main(*, seed: int, hosts: int, pages: int, port: int, log: Path, drag:
     sockets = listen(names, port)
     web = Web(seed, hosts, pages, sockets[0].getsockname()[1])
     with log.open("a", buffering=1) as lines:
-        server = WebServer(web, lines, drag)
+        server = WebServer(web, lines, drag, poller)
         listening = [
             await loop.create_server(lambda name=name: server.connection(name), sock=listener)  # type: ignore[misc]
             for name, listener in zip(names, sockets, strict=True)
@@ -234,4 +261,6 @@ if __name__ == "__main__":
         parser.add_argument(f"--{name}", type=int, required=name != "port", default=0)
     parser.add_argument("--drag", type=float, default=0.0, help="seconds that each answer takes longer")
     parser.add_argument("--log", type=Path, required=True, help="a line is added for each request")
-    asyncio.run(main(**vars(parser.parse_args())))
+    watching = Poller()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watching)) as runner:
+        runner.run(main(**vars(parser.parse_args()), poller=watching))
