@@ -9,9 +9,10 @@ from typing import Final, Self
 
 import attrs
 
-from crawler.errors import BadStatus, RequestError
+from crawler.errors import BadStatus, Refused, RequestError
 from crawler.fetch.pathrules import PathRules
 from crawler.headers import product_token
+from crawler.messages import Request
 from crawler.urls import join, normal
 
 __all__ = ["ALLOW_ALL", "DISALLOW_ALL", "LIMIT", "LONGEST_DELAY", "MAX_AGE", "Robots", "token_of"]
@@ -84,14 +85,19 @@ class Robots:
             return cls.parse(body, user_agent, url)
         return ALLOW_ALL if 300 <= status < 500 and status != 429 else None
 
-    @property
-    def failure(self) -> RequestError | None:
-        """What requests fail with where the origin cannot be reached; an answer that says so refuses them instead."""
-        return None if isinstance(self.error, BadStatus) else self.error
-
     def allows(self, url: str) -> bool:
         """Whether `url`, absolute, may be fetched."""
         return self.default if self.rules is None else self.rules.allows(url)
+
+    def refusal(self, request: Request) -> RequestError:
+        """Why a request is not made that is not allowed: where the origin cannot be reached, that is the error."""
+        error = self.error
+        if isinstance(error, Refused):  # its network may not be reached
+            return Refused(str(error), by=error.by, request=request)
+        if error is not None and not isinstance(error, BadStatus):
+            return error
+        why = "forbids it" if error is None else f"cannot be had ({error})"
+        return Refused(f"{request.url} was not asked for: its robots.txt {why}", by="robots", request=request)
 
 
 ALLOW_ALL: Final = Robots(None, default=True)
