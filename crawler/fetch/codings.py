@@ -2,7 +2,7 @@
 
 The rule is the one of browsers (Fetch Standard, "handle content codings"): with a coding that is not known the bytes
 are handed on as they came; a known one that cannot be undone is an error. What comes after the end of a coded body is
-ignored, and of one that ends too early there is what came. But unlike browsers and libcurl, all members of gzip are read.
+ignored, and of one that ends too early there is what came. Unlike in browsers and libcurl, all members of gzip count.
 """
 
 from __future__ import annotations
