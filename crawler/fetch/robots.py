@@ -146,9 +146,9 @@ def _read(records: Iterable[tuple[str, str]], token: str) -> tuple[_Group, _Grou
             ruled = [] if rules_ended else ruled
             delayed = [] if delays_ended else delayed
             rules_ended = delays_ended = False
-            agent = token_of(value).lower()
+            agents = {token_of(name.strip(" \t")).lower() for name in value.split(",")} - {""}  # some write a list
             for name, group in ((token, ours), ("*", others)):
-                if agent and agent == name:
+                if name in agents:
                     group.named = True
                     ruled = [*ruled, group]
                     delayed = [*delayed, group]

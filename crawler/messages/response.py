@@ -142,7 +142,7 @@ class Response:
         """What the page says to robots, in small letters: ``{"noindex", "nofollow"}``.
 
         It stands in ``X-Robots-Tag`` and ``<meta name="robots">``; what is said to another robot is left out, what is
-        said to ours (the part of `user_agent` before its first space or slash) is not. ``none`` is both of the above; a
+        said to ours (by the token of `user_agent` that robots.txt goes by) is not. ``none`` is both of the above; a
         value follows its name: ``unavailable_after: 25 jun 2030 15:00:00 pst``.
         """
         if self._robots is None:

@@ -68,7 +68,8 @@ def test_2_2_1_the_token_is_matched_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["examplebot", "EXAMPLEBOT", "ExampleBot/9", "ExampleBot other words", "ExampleBot #x"]
+    "name",
+    ["examplebot", "EXAMPLEBOT", "ExampleBot/9", "ExampleBot other words", "ExampleBot #x", "a, examplebot/1, b"],
 )
 def test_2_2_1_the_token_is_matched_without_regard_to_case(name: str) -> None:
     assert not allowed(f"User-agent: {name}\nDisallow: /", "/a")
