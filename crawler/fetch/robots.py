@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -115,6 +116,8 @@ class _Group:
 
 def _records(body: bytes) -> Iterator[tuple[str, str]]:
     """The lines that have a meaning: kind and value, one character an octet."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # no UTF-8, but what its author wants is plain
+        body = body.decode("utf-16", "replace").encode()
     if len(body) > LIMIT:  # a rule that is cut off is another rule
         body = body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT)) + 1]
     mark = next(length for length in (3, 2, 1, 0) if body.startswith(MARK[:length]))
