@@ -25,7 +25,8 @@ def table_records(
     """The rows of a table, each as column to text. Empty lines are left out.
 
     A row with more or fewer fields than there are columns is `Broken`, and so is one whose quotation mark is never
-    closed, or with a field of more than ``csv.field_size_limit()`` characters. Columns without a name are called ``column_3``, repeated ones ``name_2``.
+    closed, or with a field of more than ``csv.field_size_limit()`` characters. Columns without a name are called
+    ``column_3``, repeated ones ``name_2``.
 
     Parameters:
         pieces: the text.
