@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import attrs
 
 __all__ = ["Headers", "product_token"]
+
+COMPATIBLE: Final = re.compile(r"\s*Mozilla/.*?\bcompatible\s*;\s*([^\s/;()]+)", re.IGNORECASE | re.DOTALL)
 
 
 @attrs.frozen(eq=False, repr=False, init=False)
@@ -70,5 +73,10 @@ class Headers(Mapping[str, str]):
 
 
 def product_token(user_agent: str) -> str:
-    """The product token of a ``User-Agent``: what stands before its first space or slash (RFC 9309 section 2.2.1)."""
-    return re.split(r"[\s/]", user_agent.strip(), maxsplit=1)[0]
+    """The product token of a ``User-Agent`` (RFC 9309 section 2.2.1).
+
+    It stands before the first space or slash; of ``Mozilla/5.0 (compatible; ExampleBot/0.1; …)``, as many robots are
+    called, it is ``ExampleBot``.
+    """
+    found = COMPATIBLE.match(user_agent)
+    return found[1] if found else re.split(r"[\s/]", user_agent.strip(), maxsplit=1)[0]

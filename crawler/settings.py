@@ -80,7 +80,8 @@ class Settings:
     """
 
     user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1 (+https://example.com/bot)"
-    """The ``User-Agent`` field; its part before the first space or slash is the token that robots.txt addresses."""
+    """The ``User-Agent`` field; its part before the first space or slash is the token that robots.txt addresses.
+    Of ``Mozilla/5.0 (compatible; ExampleBot/1.0)`` that is ``ExampleBot``."""
     workers: Count = 32
     """Requests in flight over all lanes."""
     per_domain: Count = 8

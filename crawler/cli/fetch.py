@@ -101,6 +101,8 @@ class OnePage(Spider):
     def gave_up(self, failure: Failure) -> Produced:
         """Keeps the answer with a status that is no success, or the reason why there is none."""
         self.error = failure.error
+        if isinstance(failure.error, Refused) and failure.error.by == "robots":
+            self.error = Refused(f"{failure.error} (-s obey_robots=false asks all the same)", by="robots")
         if not isinstance(failure.error, (BadRedirect, Refused)):
             self.response = failure.response
         return None
@@ -121,8 +123,7 @@ def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:
     if report.interrupted:
         raise KeyboardInterrupt
     if spider.response is None:
-        refused = spider.error is None or (isinstance(spider.error, Refused) and spider.error.by == "robots")
-        raise _refused(url, report.filtered) if refused else spider.error  # type: ignore[misc]
+        raise spider.error or _refused(url, report.filtered)
     status = spider.response.status
     if not 200 <= status < 300:
         say(f"crawler: {spider.response.url} answered {status} {_phrase(status)}".rstrip() + "\n")
@@ -131,9 +132,6 @@ def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:
 
 def _refused(url: str, filtered: dict[str, int]) -> RequestError:
     """Why a request was not made."""
-    if "robots" in filtered:
-        why = "its robots.txt forbids it, or cannot be had (-s obey_robots=false asks all the same)"
-        return Refused(f"{url} was not asked for: {why}", by="robots")
     by = ", ".join(filtered) or "the crawl"
     return Refused(f"{url} was not asked for: {by}", by=by)
 

@@ -11,6 +11,7 @@ import trio
 from crawler import urls
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.redirects import redirected
+from crawler.fetch.robots import DISALLOW_ALL, Robots
 from crawler.frontier import Lane, Pending, RobotsRules, Ticket, lane_name
 from crawler.messages import Request, Response, Retry
 
@@ -230,9 +231,7 @@ class Inline:
         """Refuses what a robots.txt forbids."""
         rules = await self._robots(lane, request)
         if not rules.allows(request.url):
-            known: RequestError | None = getattr(rules, "failure", None)
-            words = f"{request.url} was not asked for: its robots.txt forbids it"
-            error = known or Refused(words, by="robots", request=request)
+            error = (rules if isinstance(rules, Robots) else DISALLOW_ALL).refusal(request)
             raise error.with_traceback(None)  # one that is known is raised many times, and would grow
 
     async def robots(self, request: Request) -> RobotsRules:

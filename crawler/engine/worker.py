@@ -18,7 +18,7 @@ from crawler.engine.retries import UNAVAILABLE
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.guard import is_start
 from crawler.fetch.redirects import redirected
-from crawler.fetch.robots import Robots
+from crawler.fetch.robots import DISALLOW_ALL, Robots
 from crawler.frontier import Ticket
 from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome
@@ -118,7 +118,7 @@ class Worker:
     def _forgets_robots(ticket: Ticket) -> bool:
         """Whether a robots.txt is to be asked for again: no link may lead to its network, but a start page is there."""
         request, rules = ticket.request, ticket.lane.robots.get(urls.origin(ticket.request.url))
-        error = rules.failure if isinstance(rules, Robots) else None
+        error = rules.error if isinstance(rules, Robots) else None
         if not isinstance(error, Refused) or error.request is None or not is_start(request):
             return False
         if error.request.redirects or error.request.depth == 0:
@@ -135,18 +135,16 @@ class Worker:
             await self._failed(Failure(request=request, error=stalled, attempts=outcome.attempts), outcome)
             return
         origin, lane = urls.origin(request.url), ticket.lane
-        rules = lane.robots.get(origin) or lane.stale.get(origin)
-        error = rules.failure if isinstance(rules, Robots) else None
-        if isinstance(error, Refused) and error.by == "network":
-            await self._kept_out(Refused(str(error), by="network", request=request), ticket, outcome)
+        found = lane.robots.get(origin) or lane.stale.get(origin)
+        rules = found if isinstance(found, Robots) else DISALLOW_ALL
+        error = rules.refusal(request)
+        if isinstance(error, Refused) and (error.by == "network" or rules.error is None):
+            await self._kept_out(error, ticket, outcome)
             return
-        if error is not None:
-            outcome.kind = Kind.FAILED
-            failure = Failure(request=request, error=error, attempts=outcome.attempts)
-            await self._failed(failure, outcome)
-            return
-        words = f"{request.url} was not asked for: its robots.txt forbids it"
-        await self._kept_out(Refused(words, by=ticket.refused, request=request), ticket, outcome)
+        if isinstance(error, Refused):  # by a server that could not say what it allows: the page may be had one day
+            outcome.filtered.append((error.by, request.url))
+        outcome.kind = Kind.FAILED
+        await self._failed(Failure(request=request, error=error, attempts=outcome.attempts), outcome)
 
     async def _kept_out(self, error: Refused, ticket: Ticket, outcome: Outcome) -> None:
         """It is not asked for: that is no failure, and counted by who said so."""

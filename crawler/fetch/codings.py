@@ -2,11 +2,12 @@
 
 The rule is the one of browsers (Fetch Standard, "handle content codings"): with a coding that is not known the bytes
 are handed on as they came; a known one that cannot be undone is an error. What comes after the end of a coded body is
-ignored, and of one that ends too early there is what came.
+ignored, and of one that ends too early there is what came. Unlike in browsers and libcurl, all members of gzip count.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -14,12 +15,17 @@ from typing import Final
 
 import pycurl
 
-__all__ = ["Decoder", "by_libcurl", "codings_of", "decoder_of"]
+__all__ = ["Decoder", "by_libcurl", "codings_of", "decoder_of", "may_have_members"]
 
 PIECE: Final = 65_536
 """Bytes that are unpacked at once, at most."""
+STEP: Final = 16_384
+"""Bytes of a body that are looked at together."""
 MOST: Final = 5
 """Codings on top of each other; libcurl takes no more either."""
+GZIP: Final = b"\x1f\x8b\x08"
+"""How a member of gzip begins (RFC 1952 section 2.3)."""
+PACKED: Final = re.compile(r"\.(?:gz|bgz|tgz|gzip)(?:[?&#]|\Z)", re.IGNORECASE)
 NOTHING: Final = frozenset({"identity", "none"})
 BUILT_IN: Final = (
     (pycurl.VERSION_LIBZ, {"gzip", "x-gzip", "deflate"}),
@@ -40,6 +46,11 @@ def by_libcurl() -> frozenset[str]:
     """The content codings that this libcurl undoes."""
     features: int = pycurl.version_info()[4]
     return frozenset().union(*(codings for feature, codings in BUILT_IN if features & feature))
+
+
+def may_have_members(url: str) -> bool:
+    """Whether a URL is that of a packed file: some servers name a content coding for it, and it may have members."""
+    return PACKED.search(url) is not None
 
 
 def decoder_of(codings: list[str]) -> Decoder | None:
@@ -81,18 +92,27 @@ class Decoder:
 
 
 class _Inflate:
-    """gzip, or what is called deflate: in the format of zlib, as the standard has it, or without, as some send it."""
+    """gzip, or what is called deflate: in the format of zlib, as the standard has it, or without, as some send it.
+
+    A file of gzip may have several members (RFC 1952 section 2.2): all are read.
+
+    Parameters:
+        window: as zlib has it, for gzip; 0: for deflate.
+    """
 
     def __init__(self, window: int) -> None:
+        self._window = window
         self._inflater = zlib.decompressobj(window) if window else None
-        self._start = b""  # of deflate: what does not say yet which of the two it is
+        self._start = b""  # of deflate, or behind the end of a member of gzip: what does not say yet what it is
+        self._over = False
 
     def all_of(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """What these pieces mean."""
         for piece in pieces:
-            yield from self._one(piece)
-            if self._inflater is not None and self._inflater.eof:
-                return
+            for at in range(0, len(piece), STEP):  # each member copies what lies behind it
+                yield from self._one(piece[at : at + STEP])
+                if self._over:
+                    return
 
     def _one(self, piece: bytes) -> Iterator[bytes]:
         if self._inflater is None:
@@ -101,10 +121,18 @@ class _Inflate:
                 return
             piece = self._start
             self._inflater = zlib.decompressobj(zlib.MAX_WBITS if _has_zlib_header(piece) else -zlib.MAX_WBITS)
-        inflater = self._inflater
-        while piece and not inflater.eof:
-            unpacked = inflater.decompress(piece, PIECE)
-            piece = inflater.unconsumed_tail
+        while piece:
+            if self._inflater.eof:
+                piece, self._start = self._start + piece, b""
+                if not self._window or not piece.startswith(GZIP[: len(piece)]):
+                    self._over = True
+                    return
+                if len(piece) < len(GZIP):
+                    self._start = piece
+                    return
+                self._inflater = zlib.decompressobj(self._window)
+            unpacked = self._inflater.decompress(piece, PIECE)
+            piece = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
             if unpacked:
                 yield unpacked
 

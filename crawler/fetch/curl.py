@@ -24,6 +24,7 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from crawler.fetch.codings import may_have_members
 from crawler.fetch.exchange import Exchange, UnknownCoding
 from crawler.fetch.failures import failure
 from crawler.fetch.lean import LeanRequest, Target, target_of
@@ -163,7 +164,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             buffer=self._buffer,
             max_headers=self._max_headers,
             drop=self._drop,
-            as_is=target in self._as_is,
+            as_is=target in self._as_is or may_have_members(_address_of(request)),  # libcurl reads the first only
             again=again,
             fresh=fresh,
         )

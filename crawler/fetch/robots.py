@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -9,9 +10,10 @@ from typing import Final, Self
 
 import attrs
 
-from crawler.errors import BadStatus, RequestError
+from crawler.errors import BadStatus, Refused, RequestError
 from crawler.fetch.pathrules import PathRules
 from crawler.headers import product_token
+from crawler.messages import Request
 from crawler.urls import join, normal
 
 __all__ = ["ALLOW_ALL", "DISALLOW_ALL", "LIMIT", "LONGEST_DELAY", "MAX_AGE", "Robots", "token_of"]
@@ -84,14 +86,19 @@ class Robots:
             return cls.parse(body, user_agent, url)
         return ALLOW_ALL if 300 <= status < 500 and status != 429 else None
 
-    @property
-    def failure(self) -> RequestError | None:
-        """What requests fail with where the origin cannot be reached; an answer that says so refuses them instead."""
-        return None if isinstance(self.error, BadStatus) else self.error
-
     def allows(self, url: str) -> bool:
         """Whether `url`, absolute, may be fetched."""
         return self.default if self.rules is None else self.rules.allows(url)
+
+    def refusal(self, request: Request) -> RequestError:
+        """Why a request is not made that is not allowed: where the origin cannot be reached, that is the error."""
+        error = self.error
+        if isinstance(error, Refused):  # its network may not be reached
+            return Refused(str(error), by=error.by, request=request)
+        if error is not None and not isinstance(error, BadStatus):
+            return error
+        why = "forbids it" if error is None else f"cannot be had ({error})"
+        return Refused(f"{request.url} was not asked for: its robots.txt {why}", by="robots", request=request)
 
 
 ALLOW_ALL: Final = Robots(None, default=True)
@@ -109,6 +116,8 @@ class _Group:
 
 def _records(body: bytes) -> Iterator[tuple[str, str]]:
     """The lines that have a meaning: kind and value, one character an octet."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # no UTF-8, but what its author wants is plain
+        body = body.decode("utf-16", "replace").encode()
     if len(body) > LIMIT:  # a rule that is cut off is another rule
         body = body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT)) + 1]
     mark = next(length for length in (3, 2, 1, 0) if body.startswith(MARK[:length]))
@@ -140,9 +149,9 @@ def _read(records: Iterable[tuple[str, str]], token: str) -> tuple[_Group, _Grou
             ruled = [] if rules_ended else ruled
             delayed = [] if delays_ended else delayed
             rules_ended = delays_ended = False
-            agent = token_of(value).lower()
+            agents = {token_of(name.strip(" \t")).lower() for name in value.split(",")} - {""}  # some write a list
             for name, group in ((token, ours), ("*", others)):
-                if agent and agent == name:
+                if name in agents:
                     group.named = True
                     ruled = [*ruled, group]
                     delayed = [*delayed, group]

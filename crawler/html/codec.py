@@ -1,7 +1,4 @@
-"""Python's codecs by the names of the WHATWG Encoding Standard: for what is written, and for what comes in pieces.
-
-turbohtml's own decoders know neither.
-"""
+"""Python's codecs by the names of the WHATWG Encoding Standard, for what is written: turbohtml has no encoders."""
 
 from __future__ import annotations
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from crawler.html.codec import codec_of
 from crawler.html.encoding import decode_label
+from crawler.html.pieces import texts
 
 __all__ = ["Incoming"]
 
@@ -48,11 +47,7 @@ class Incoming:
             head += chunk
             if len(head) >= HEAD:
                 break
-        decoder = codecs.getincrementaldecoder(codec_of(self._label(head)))("replace")
-        yield decoder.decode(head).removeprefix("\ufeff")
-        for chunk in chunks:
-            yield decoder.decode(chunk)
-        yield decoder.decode(b"", True)
+        yield from texts(chain((head,), chunks), self._label(head))
 
     def _label(self, head: bytes) -> str:
         if head[:2] in (b"<\0", b"\0<"):  # UTF-16 without a byte order mark (XML 1.0 appendix F)

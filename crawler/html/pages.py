@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from turbohtml import Document, Element, Namespace
 
+from crawler.html.encoding import encode_query
 from crawler.html.link_header import LinkValue
 from crawler.html.links import base_url
 from crawler.html.selector import encodable
@@ -19,7 +20,7 @@ __all__ = ["alternates", "canonical", "related"]
 _LIVE = ":not(template:not([shadowrootmode]) *)"
 
 
-def canonical(document: Document | None, header: Sequence[LinkValue], url: str) -> str | None:
+def canonical(document: Document | None, header: Sequence[LinkValue], url: str, encoding: str = "utf-8") -> str | None:
     """The URL that a page wants to be known by (RFC 6596); `None`: it does not say, or names no web URL.
 
     A ``<link>`` counts in the head only: what stands in the body may be somebody else's.
@@ -28,21 +29,24 @@ def canonical(document: Document | None, header: Sequence[LinkValue], url: str) 
         document: the parsed page, if it is HTML.
         header: its ``Link`` field.
         url: its canonical URL.
+        encoding: that of the page, by its WHATWG name.
     """
-    found = _first(document, "head link[rel][href]", "canonical", url) if document is not None else None
+    found = _first(document, "head link[rel][href]", "canonical", url, encoding) if document is not None else None
     return found or _of_header(header, "canonical", url)
 
 
-def related(document: Document | None, header: Sequence[LinkValue], url: str, *relations: str) -> str | None:
+def related(
+    document: Document | None, header: Sequence[LinkValue], url: str, *relations: str, encoding: str = "utf-8"
+) -> str | None:
     """The URL of the first link of a relation, of ``link a area`` or the ``Link`` field.
 
     Parameters:
-        document, header, url: as of `canonical`.
+        document, header, url, encoding: as of `canonical`.
         relations: names of one relation, in small letters: ``prev`` and its old name ``previous``.
     """
     for relation in relations:
         for query in ("link[rel][href]", "a[rel][href],area[rel][href]"):
-            found = _first(document, query, relation, url) if document is not None else None
+            found = _first(document, query, relation, url, encoding) if document is not None else None
             if found is not None:
                 return found
         found = _of_header(header, relation, url)
@@ -51,11 +55,13 @@ def related(document: Document | None, header: Sequence[LinkValue], url: str, *r
     return None
 
 
-def alternates(document: Document | None, header: Sequence[LinkValue], url: str) -> dict[str, str]:
+def alternates(
+    document: Document | None, header: Sequence[LinkValue], url: str, encoding: str = "utf-8"
+) -> dict[str, str]:
     """The URLs of a page in other languages, by language as ``hreflang`` writes it: ``en-GB``, ``x-default``.
 
     Parameters:
-        document, header, url: as of `canonical`.
+        document, header, url, encoding: as of `canonical`.
     """
     found: dict[str, str] = {}
     if document is not None:
@@ -63,7 +69,7 @@ def alternates(document: Document | None, header: Sequence[LinkValue], url: str)
         for query in ("head link[hreflang][href]", "a[hreflang][href],area[hreflang][href]"):
             for element in _elements(document, query):
                 language = encodable(element.attr("hreflang") or "").strip()
-                target = join(base, encodable(element.attr("href") or ""))
+                target = _target(element, base, encoding)
                 tokens = _tokens(element)
                 if language and target is not None and "alternate" in tokens and "stylesheet" not in tokens:
                     found.setdefault(language, target)
@@ -75,15 +81,19 @@ def alternates(document: Document | None, header: Sequence[LinkValue], url: str)
     return found
 
 
-def _first(document: Document, query: str, relation: str, url: str) -> str | None:
+def _first(document: Document, query: str, relation: str, url: str, encoding: str) -> str | None:
     base: str | None = None
     for element in _elements(document, query):
         if relation in _tokens(element):
             base = base or base_url(document, url)
-            target = join(base, encodable(element.attr("href") or ""))
+            target = _target(element, base, encoding)
             if target is not None:
                 return target
     return None
+
+
+def _target(element: Element, base: str, encoding: str) -> str | None:
+    return join(base, encode_query(encodable(element.attr("href") or ""), encoding))
 
 
 def _of_header(header: Sequence[LinkValue], relation: str, url: str) -> str | None:

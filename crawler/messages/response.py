@@ -142,7 +142,7 @@ class Response:
         """What the page says to robots, in small letters: ``{"noindex", "nofollow"}``.
 
         It stands in ``X-Robots-Tag`` and ``<meta name="robots">``; what is said to another robot is left out, what is
-        said to ours (the part of `user_agent` before its first space or slash) is not. ``none`` is both of the above; a
+        said to ours (by the token of `user_agent` that robots.txt goes by) is not. ``none`` is both of the above; a
         value follows its name: ``unavailable_after: 25 jun 2030 15:00:00 pst``.
         """
         if self._robots is None:
@@ -242,14 +242,14 @@ class Response:
         """The URL that the page wants to be known by: ``rel=canonical`` of its head or of its ``Link`` field."""
         from crawler.html.pages import canonical  # noqa: PLC0415
 
-        return canonical(self.document if self.is_html else None, self.link_header, self.url)
+        return canonical(self.document if self.is_html else None, self.link_header, self.url, self.encoding)
 
     @property
     def alternates(self) -> dict[str, str]:
         """The URL of the page by language, as ``hreflang`` writes that: ``en-GB``, ``x-default``."""
         from crawler.html.pages import alternates  # noqa: PLC0415
 
-        return alternates(self.document if self.is_html else None, self.link_header, self.url)
+        return alternates(self.document if self.is_html else None, self.link_header, self.url, self.encoding)
 
     @property
     def next_page(self) -> str | None:
@@ -264,7 +264,8 @@ class Response:
     def _related(self, *relations: str) -> str | None:
         from crawler.html.pages import related  # noqa: PLC0415
 
-        return related(self.document if self.is_html else None, self.link_header, self.url, *relations)
+        document = self.document if self.is_html else None
+        return related(document, self.link_header, self.url, *relations, encoding=self.encoding)
 
     def feed(self) -> Feed:
         """The body as RSS, Atom or JSON Feed.

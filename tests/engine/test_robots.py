@@ -16,6 +16,7 @@ from trio.testing import MockClock
 
 from crawler import BadStatus, ConnectFailed, Failure, Produced, Request, Response, Settings, SiteSpider, Spider, crawl
 from crawler.fetch.robots import LIMIT
+from crawler.store.look import failures, retry_failed
 from crawler.testing import FakeSite, Page, collect
 
 HOUR = 3600.0
@@ -146,7 +147,7 @@ async def test_what_cannot_be_had_is_asked_again_an_hour_later(autojump_clock: M
 
     site = pages([Page(status=500)] * 3 + [""])
     report = (await collect(Later(), site)).report
-    assert (report.pages, report.filtered["robots"], len(asked(site))) == (1, 2, 4)
+    assert (report.pages, report.failed, len(asked(site))) == (1, 2, 4)
 
 
 @pytest.mark.parametrize(
@@ -185,10 +186,26 @@ async def test_what_is_not_there_forbids_nothing(autojump_clock: MockClock, stat
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_a_server_that_cannot_say_forbids_everything(autojump_clock: MockClock, status: int) -> None:
+    """Nobody knows what it would have said, so what was not asked for has failed."""
     site = pages(Page(status=status))
-    report = (await collect(Many(), site)).report
-    assert len(asked(site)) == 3
-    assert (report.pages, report.failed, report.filtered) == (0, 0, {"robots": 5})
+    found = await collect(Many(), site)
+    report = found.report
+    assert len(asked(site)) == len(site.log) == 3
+    assert found.items == [{"failed": "refused", "by": "robots"}] * 5
+    assert (report.pages, report.failed, report.filtered) == (0, 5, {"robots": 5})
+    assert (report.failures, report.kinds, report.exit_code()) == ({"refused": 5}, {"refused.robots": 5}, 4)
+
+
+async def test_a_job_asks_again_for_what_a_robots_txt_that_was_not_had_has_cost(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    site, job = pages([Page(status=503)] * 3 + [Page("User-agent: *\nDisallow: /3")]), tmp_path / "job"
+    await crawl(Many(), job=job, transport=site.transport)
+    words = "was not asked for: its robots.txt cannot be had (status 503)"
+    assert {row.message for row in failures(job)} == {f"https://site.test/{number} {words}" for number in range(5)}
+    assert retry_failed(job) == 5
+    report = await crawl(Many(), job=job, transport=site.transport)
+    assert (report.pages, report.failed) == (4, 0)
 
 
 async def test_a_server_that_names_a_time_is_waited_for(autojump_clock: MockClock) -> None:

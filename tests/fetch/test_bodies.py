@@ -78,7 +78,7 @@ CODED = {
     "an empty field": (TEXT, [""]),
     "something behind the end": (gzip.compress(TEXT) + b"garbage", ["gzip"]),
     "zeros behind the end": (gzip.compress(TEXT) + bytes(600), ["gzip"]),
-    "another gzip behind the end": (gzip.compress(TEXT) + gzip.compress(b"more"), ["gzip"]),
+    "something behind the end that begins like gzip": (gzip.compress(TEXT) + b"\x1f\x8b", ["gzip"]),
     "something behind the end of deflate": (zlib.compress(TEXT) + b"garbage", ["deflate"]),
     "without its check": (gzip.compress(TEXT)[:-8], ["gzip"]),
 }
@@ -113,6 +113,43 @@ async def test_a_coded_body_is_decoded_whatever_the_coding(serve: Serve, fetch: 
     assert response.body == TEXT
     assert response.css("p::text").get() == "hello"
     assert response.headers.get_list("content-encoding") == [coding.strip() for coding in codings]
+
+
+MEMBERS = b"".join(gzip.compress(TEXT[at : at + 100]) for at in range(0, len(TEXT), 100))
+
+
+async def test_of_a_page_the_first_member_of_gzip_counts_as_in_browsers(serve: Serve, fetch: Any) -> None:
+    server = await serve(answers(ok(MEMBERS, "Content-Encoding: gzip")))
+    assert (await fetch(server.url)).body == TEXT[:100]
+
+
+@pytest.mark.parametrize("path", ["log.gz", "sitemap.xml.GZ?v=2", "genome.bgz", "export?file=all.gz", "x?f=a.gz&t=1"])
+@pytest.mark.parametrize("rest", [b"", b"garbage", bytes(600)])
+async def test_of_a_packed_file_that_is_sent_as_coded_all_members_are_read(
+    serve: Serve, fetch: Any, path: str, rest: bytes
+) -> None:
+    """As Apache sends files by ``AddEncoding x-gzip .gz``."""
+    server = await serve(answers(ok(MEMBERS + rest, "Content-Encoding: x-gzip")))
+    assert (await fetch(server.url + path)).body == TEXT
+    assert len(server.heads) == 1
+
+
+async def test_a_packed_file_of_a_wrong_member_is_an_error(serve: Serve, fetch: Any) -> None:
+    server = await serve(answers(ok(MEMBERS[:-8] + bytes(8), "Content-Encoding: gzip")))
+    with pytest.raises(BrokenExchange, match="the body is not gzip") as caught:
+        await fetch(f"{server.url}all.gz")
+    assert not caught.value.retryable
+
+
+@given(st.lists(st.integers(1, 40)))
+def test_members_are_whole_wherever_a_body_is_cut(cuts: list[int]) -> None:
+    decoder = decoder_of(["gzip"])
+    assert decoder is not None
+    body, found = MEMBERS + b"\x1f\x8bnoise", b""
+    for size in [*cuts, len(body)]:
+        found += b"".join(decoder.feed(body[:size]))
+        body = body[size:]
+    assert found == TEXT
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,15 @@ def allowed(text: str | bytes, path: str, agent: str = AGENT) -> bool:
         ("bot2/1", "bot2"),
         (" bot ", "bot"),
         ("", ""),
+        ("Mozilla/5.0 (compatible; ExampleBot/0.1; https://www.example.com/bot.html)", "ExampleBot"),
+        ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; Compatible;my-bot; +https://x.test)", "my-bot"),
+        ("Mozilla/5.0 (X11; Linux) Chrome/9 Safari/9 (compatible; bot_2 (x))", "bot_2"),
+        ("Mozilla/5.0 (X11; Linux x86_64)", "Mozilla"),
+        ("Mozilla/5.0 (compatible; )", "Mozilla"),
+        ("MyBot/1 (compatible; Other/2)", "MyBot"),
     ],
 )
-def test_the_token_stands_before_the_first_space_or_slash(agent, token):
+def test_the_token_stands_before_the_first_space_or_slash_or_behind_compatible(agent, token):
     assert token_of(agent) == token
 
 

@@ -68,7 +68,8 @@ def test_2_2_1_the_token_is_matched_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["examplebot", "EXAMPLEBOT", "ExampleBot/9", "ExampleBot other words", "ExampleBot #x"]
+    "name",
+    ["examplebot", "EXAMPLEBOT", "ExampleBot/9", "ExampleBot other words", "ExampleBot #x", "a, examplebot/1, b"],
 )
 def test_2_2_1_the_token_is_matched_without_regard_to_case(name: str) -> None:
     assert not allowed(f"User-agent: {name}\nDisallow: /", "/a")
@@ -297,6 +298,11 @@ def test_2_2_4_a_delay_belongs_to_the_agents_before_it(rules: str, delay: float 
 
 
 # ---- 2.3 the file, 2.3.1 what an answer means, 2.5 limits ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_2_3_a_file_in_utf_16_that_says_so_is_read(encoding: str) -> None:
+    assert not allowed("\ufeffUser-agent: *\r\nDisallow: /ä".encode(encoding), "/%C3%A4")
 
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xef\xbb", b"\xef", b""])

@@ -11,7 +11,7 @@ from crawler import Response
 URL = "https://site.test/shop/page?p=2"
 
 
-def page(body: str = "", link: str | None = None, kind: str = "text/html; charset=utf-8") -> Response:
+def page(body: str | bytes = "", link: str | None = None, kind: str = "text/html; charset=utf-8") -> Response:
     return Response(URL, headers={"Content-Type": kind} | ({} if link is None else {"Link": link}), body=body)
 
 
@@ -82,6 +82,15 @@ def test_the_next_page_and_the_one_before(body, link, following, previous):
     response = page(body, link)
     assert response.next_page == (following and f"https://site.test/shop/{following}")
     assert response.prev_page == (previous and f"https://site.test/shop/{previous}")
+
+
+def test_a_query_is_in_the_encoding_of_its_page():
+    links = "<link rel=canonical href='?я'><link rel=alternate hreflang=ru href='?я'><link rel=prev href='?я'>"
+    body = f"{links}<a rel=next href='?я'>x</a>".encode("windows-1251")
+    response = page(body, kind="text/html; charset=windows-1251")
+    meant = "https://site.test/shop/page?%FF"
+    said = (response.canonical, response.next_page, response.prev_page, response.alternates)
+    assert said == (meant, meant, meant, {"ru": meant})
 
 
 def test_an_api_may_have_a_next_page_too():

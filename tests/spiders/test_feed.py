@@ -149,6 +149,17 @@ async def test_tables_of_other_shapes(autojump_clock, arguments, body, items):
     assert await feed(body, FeedSpider(**arguments), kind="text/csv") == items
 
 
+async def test_any_number_of_columns_may_have_one_name(autojump_clock):
+    many = 50_000
+    [item] = await feed("a," * many + "\n" + "1," * many + "\n", kind="text/csv")
+    assert list(item) == ["a", *(f"a_{number}" for number in range(2, many + 1)), f"column_{many + 1}"]
+
+
+@pytest.mark.parametrize("last", ["", "\n", "\r\n3,4\r\n"])
+async def test_a_quotation_mark_that_is_never_closed_breaks_what_follows_it(autojump_clock, last):
+    assert await feed(f'a,b\n1,2\n1,"x\n2,y{last}', kind="text/csv", broken=1) == [{"a": "1", "b": "2"}]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "encoding"),
     [

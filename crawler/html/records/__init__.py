@@ -6,10 +6,11 @@ record that cannot be read comes out as `Broken`, and what follows it is read al
 
 from __future__ import annotations
 
+from crawler.html.pieces import texts
 from crawler.html.records.broken import Broken
 from crawler.html.records.kind import Format, kind_of
 from crawler.html.records.lines import array_records, line_records
-from crawler.html.records.source import Unpacked, label_of, texts
+from crawler.html.records.source import Unpacked, label_of
 from crawler.html.records.table import table_records
 from crawler.html.records.xml import as_dict, qualified, xml_records
 

@@ -1,15 +1,14 @@
-"""The text of a file of records, in pieces: gzip unpacked, the encoding found, never all of it at once."""
+"""The bytes of a file of records, in pieces: gzip unpacked, the encoding found, never all of it at once."""
 
 from __future__ import annotations
 
-import codecs
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from crawler.html.encoding import canonical_label, decode, decode_label
+from crawler.html.encoding import canonical_label, decode_label
 
-__all__ = ["Unpacked", "label_of", "texts"]
+__all__ = ["Unpacked", "label_of"]
 
 PIECE: Final = 64 * 1024
 """Bytes that are looked at together."""
@@ -17,10 +16,6 @@ HEAD: Final = 4096
 """Bytes of packed data that its format and encoding are told by."""
 GZIP: Final = b"\x1f\x8b\x08"
 """How gzip data begins (RFC 1952 section 2.3)."""
-WITH_STATE: Final = frozenset({"big5", "euc-jp", "euc-kr", "gb18030", "iso-2022-jp", "shift_jis", "replacement"})
-"""Encodings in which a piece cannot be told from what stands before it; they are decoded in one go."""
-BY_PYTHON: Final = frozenset({"utf-8", "utf-16le", "utf-16be"})
-"""Encodings that Python decodes as the WHATWG Encoding Standard does, also piece by piece."""
 
 
 class Unpacked:
@@ -95,29 +90,3 @@ def label_of(head: bytes, content_type: str | None, encoding: str) -> str:
         encoding: what the user says; empty: nothing.
     """
     return canonical_label(encoding) or decode_label(head, content_type)
-
-
-def texts(pieces: Iterable[bytes], label: str) -> Iterator[str]:
-    """The text of a file in pieces, without a byte order mark; what cannot be decoded is U+FFFD.
-
-    Parameters:
-        pieces: its bytes.
-        label: a WHATWG name of its encoding.
-    """
-    if label in WITH_STATE:
-        yield decode(b"".join(pieces), label)
-        return
-    if label not in BY_PYTHON:
-        for piece in pieces:
-            yield decode(piece, label)
-        return
-    decoder = codecs.getincrementaldecoder(label)("replace")
-    first = True
-    for piece in pieces:
-        text = decoder.decode(piece)
-        if first and text:
-            text, first = text.removeprefix("\ufeff"), False
-        if text:
-            yield text
-    if last := decoder.decode(b"", final=True):
-        yield last

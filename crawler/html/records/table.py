@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from crawler.html.records.broken import Broken
@@ -14,6 +15,8 @@ __all__ = ["table_records"]
 END: Final = re.compile(r"\r\n|\r(?!\Z)|\n")
 """The end of a line; a return that stands last may belong to a line feed that is to come."""
 SEPARATORS: Final = ",;\t|"
+LAST: Final = "\udfff"
+"""A line behind the last one, that no text has: where it is part of a row, a quotation mark is open."""
 
 
 def table_records(
@@ -21,8 +24,9 @@ def table_records(
 ) -> Iterator[dict[str, str] | Broken]:
     """The rows of a table, each as column to text. Empty lines are left out.
 
-    A row with more or fewer fields than there are columns is `Broken`, and so is one with a field of more than
-    ``csv.field_size_limit()`` characters. Columns without a name are called ``column_3``, repeated ones ``name_2``.
+    A row with more or fewer fields than there are columns is `Broken`, and so is one whose quotation mark is never
+    closed, or with a field of more than ``csv.field_size_limit()`` characters. Columns without a name are called
+    ``column_3``, repeated ones ``name_2``.
 
     Parameters:
         pieces: the text.
@@ -36,13 +40,14 @@ def table_records(
     if not first:
         return
     reader = csv.reader(
-        _again(first, rows),
+        chain((first,), rows, (LAST,)),
         delimiter=delimiter or _separator(first, quotechar),
         quotechar=quotechar or None,
         quoting=csv.QUOTE_MINIMAL if quotechar else csv.QUOTE_NONE,
     )
     names = None if headers is None else _distinct(headers)
     while True:
+        line = reader.line_num + 1
         try:
             row = next(reader)
         except StopIteration:
@@ -50,7 +55,10 @@ def table_records(
         except csv.Error as error:
             yield Broken(f"line {reader.line_num}: {error}")
             continue
-        if not row:
+        if not row or row == [LAST]:
+            continue
+        if row[-1].endswith(LAST):
+            yield Broken(f"line {line}: a quotation mark is never closed")
             continue
         if names is None:
             names = _distinct(row)
@@ -76,11 +84,6 @@ def _lines(pieces: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
 def _separator(line: str, quotechar: str) -> str:
     """The separator that a line has most often outside of quotes."""
     outside = "".join(line.split(quotechar)[::2]) if quotechar else line
@@ -90,10 +93,11 @@ def _separator(line: str, quotechar: str) -> str:
 def _distinct(names: Sequence[str]) -> list[str]:
     """Names of columns, each another one."""
     found: dict[str, None] = {}
+    turns: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         fresh = plain = name.strip() or f"column_{number}"
-        turn = 2
         while fresh in found:
-            fresh, turn = f"{plain}_{turn}", turn + 1
+            turns[plain] = turn = turns.get(plain, 1) + 1
+            fresh = f"{plain}_{turn}"
         found[fresh] = None
     return list(found)
