@@ -26,7 +26,9 @@ class Headers(Mapping[str, str]):
     _folded: dict[str, str] | None = None
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        if isinstance(fields, Headers):
+        if type(fields) is list:  # as it is for each answer: asking for more would cost
+            pairs = tuple(fields)
+        elif isinstance(fields, Headers):
             pairs = fields.pairs
         else:
             pairs = tuple(fields.items() if isinstance(fields, Mapping) else fields)

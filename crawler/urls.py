@@ -30,13 +30,12 @@ def normal(url: str) -> str:
         ValueError: it is no absolute web URL; the message says so in one line.
     """
     try:
-        parsed = ada_url.URL(url)
+        href = ada_url.normalize_url(url)
     except ValueError:
         raise ValueError(f"not a URL: {url!r}") from None
-    if parsed.protocol not in ("http:", "https:"):
+    if not is_web(href):
         raise ValueError(f"not an http or https URL: {url!r}")
-    parsed.hash = ""
-    return parsed.href
+    return href.partition("#")[0]
 
 
 def is_web(url: str) -> bool:
@@ -60,11 +59,15 @@ def join_all(base: str, hrefs: Iterable[str]) -> list[str | None]:
     """
     end = base.find("?")
     folder = base[: base.rfind("/", 0, end if end >= 0 else len(base)) + 1]
-    whole = WHOLE_BASE.match
-    return [_join(base if whole(href) else folder, href) for href in hrefs]
+    return [_join(base, href) if (url := _join_in(folder, href)) == "" else url for href in hrefs]
 
 
 @lru_cache(maxsize=16_384)
+def _join_in(folder: str, href: str) -> str | None:
+    """What a `href` means on each page of a folder; empty: more of the base than its folder may count for."""
+    return "" if WHOLE_BASE.match(href) else _join(folder, href)
+
+
 def _join(base: str, href: str) -> str | None:
     try:
         url = ada_url.join_url(base, href)

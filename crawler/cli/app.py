@@ -6,13 +6,12 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Final
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
-from crawler.cli import demo, fetch, job, new, plugins, run
+from crawler.cli import demo, fetch, new, plugins, run
 from crawler.cli.logs import log_traceback, say
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
@@ -23,13 +22,15 @@ EPILOGUE: Final = (
     "Exit codes: 0 finished, 1 the crawl could not go on, 2 wrong usage or configuration, 3 stopped by a quota or "
     "max_errors, 4 finished with more failures than --tolerate, 130 interrupted."
 )
+JOB: Final = "Show where a job stands: what waits, what was kept, what failed and why."
+"""Of that command, whose module is imported when it is asked for: no other looks into a database."""
 
 app = App(
     name="crawler",
     help="Crawl sites and APIs: polite, lossless, fast.",
     help_epilogue=EPILOGUE,
     help_format="markdown",
-    version=lambda: f"crawler {version('trio-crawler')}",
+    version=lambda: f"crawler {_version()}",
     default_parameter=Parameter(negative=(), show_default=False),
     result_action="return_value",
     exit_on_error=False,
@@ -42,7 +43,7 @@ app.command(new.new, sort_key=2, help_epilogue="")
 app.command(run.command, name="run", sort_key=3, help_epilogue="")
 app.command(fetch.fetch, sort_key=4, help_epilogue="")
 app.command(fetch.links, sort_key=5, help_epilogue="")
-app.command(job.job, sort_key=6, help_epilogue="")
+app.command("crawler.cli.job:job", name="job", help=JOB, sort_key=6, help_epilogue="")
 app.command(plugins.plugins, sort_key=7, help_epilogue="")
 
 
@@ -93,3 +94,9 @@ def _usage(error: CycloptsError) -> str:
         return f"{error.keyword} needs a value" if error.keyword else f"{error.argument.name} is missing"
     text = str(error).rstrip(".")
     return text[:1].lower() + text[1:]
+
+
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - few ask, and it takes a while
+
+    return version("trio-crawler")

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -103,6 +102,8 @@ def _file(path: Path) -> tuple[Settings, dict[str, dict[str, str]]]:
     """The settings of a file, and the options of each plugin that it names."""
     if not path.is_file():
         return Settings(), {}
+    import tomllib  # noqa: PLC0415 - there may be no such file
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         for name in content:

@@ -32,12 +32,14 @@ async def dispatch(crawl: RunningCrawl, ready: trio.MemorySendChannel[Ticket], s
             await leases.keep_up()
             # From here to wait() nothing may wait, or a wake-up is lost.
             look_again = look_for_room
-            while _may_start(crawl) and ready.statistics().tasks_waiting_receive:
+            waiting = ready.statistics().tasks_waiting_receive
+            while waiting and _may_start(crawl):
                 ticket, at = frontier.pop(crawl.clock())
                 if ticket is None:
                     look_again = min(at, look_for_room)
                     break
                 ready.send_nowait(ticket)
+                waiting -= 1
             if store.live == 0 and not seeds.pending():
                 return
             if frontier.hungry():

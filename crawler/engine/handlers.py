@@ -248,6 +248,8 @@ async def _drained(produced: Produced) -> Iterable[Any]:
     An async generator is drained here, whole, before anything is done with it: the engine awaits nothing while it is
     suspended, so a cancel scope that is open inside it cannot reach the engine.
     """
+    if isinstance(produced, types.GeneratorType) and not produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        return produced  # what most handlers give back
     if inspect.isawaitable(produced):
         produced = await produced
     if produced is None:

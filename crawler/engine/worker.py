@@ -84,12 +84,18 @@ class Worker:
             current_ticket.reset(token)
             if outcome is None:
                 crawl.frontier.put_back(ticket)
-        # What a handler has finished is not lost to a cancel: the writer outlives the workers.
         try:
-            with trio.CancelScope(shield=True):
-                await self._outcomes.send(outcome)
+            await self._hand_over(outcome)
         except trio.BrokenResourceError:  # the writer had to give up
             crawl.frontier.put_back(ticket)
+
+    async def _hand_over(self, outcome: Outcome) -> None:
+        """What a handler has finished is not lost to a cancel: the writer outlives the workers."""
+        try:
+            self._outcomes.send_nowait(outcome)  # no shield is needed, and there is mostly room
+        except trio.WouldBlock:
+            with trio.CancelScope(shield=True):
+                await self._outcomes.send(outcome)
 
     async def _outcome(self, ticket: Ticket) -> Outcome:
         """What becomes of the request of a ticket."""

@@ -20,7 +20,7 @@ from crawler.fetch.curl import CurlTransport
 from crawler.fetch.failures import translate
 from crawler.fetch.guard import Guard, is_start
 from crawler.fetch.kinds import BOMB
-from crawler.fetch.lean import LeanRequest
+from crawler.fetch.lean import LeanRequest, LeanResponse
 from crawler.fetch.options import accepted_codings
 from crawler.headers import Headers
 from crawler.messages import Request, Response
@@ -178,12 +178,11 @@ class Downloader:
             if not sent:
                 on_sent()
         head_at = trio.current_time()
-        lines = answer.extensions.get("wire_headers", answer.headers.raw)
-        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines])
+        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in _received(answer)])
         if "set-cookie" in headers:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         try:
-            body = await self._read(answer, request, cut)
+            body = await self._read(answer, request, headers, cut)
         except RequestError:
             raise
         except Exception as error:
@@ -212,13 +211,13 @@ class Downloader:
             extensions["resend"] = False
         return LeanRequest(request.method, request.url, lines, request.body, extensions)
 
-    async def _read(self, answer: httpx.Response, request: Request, cut: int | None) -> bytes:
+    async def _read(self, answer: httpx.Response, request: Request, headers: Headers, cut: int | None) -> bytes:
         """The decoded body, as far as it is allowed."""
         most = self._most(request)
         alarm = min(most, SUSPECT)
         whole: io.BytesIO | None = None  # unlike a list of pieces it is never there twice
         size = 0
-        decoder = self._decoder(answer)
+        decoder = _decoder(answer) if "content-encoding" in headers else None
         try:
             async with self._chunks(answer) as chunks:
                 async for chunk in chunks:
@@ -238,19 +237,16 @@ class Downloader:
             broken.retryable = False
             raise broken from error
         finally:
-            with trio.move_on_after(1, shield=True):
-                await answer.aclose()
+            if self._is_curl:
+                await answer.aclose()  # noqa: ASYNC102 - it does not wait
+            else:
+                with trio.move_on_after(1, shield=True):
+                    await answer.aclose()
         return b"" if whole is None else whole.getvalue()
 
     def _most(self, request: Request) -> int:
         """Bytes that the decoded body may have."""
         return self.settings.max_body if request.max_body is None else request.max_body
-
-    def _decoder(self, answer: httpx.Response) -> Decoder | None:
-        """What undoes the content codings; libcurl and httpx may have done so."""
-        if answer.is_stream_consumed or "content-encoding" not in answer.headers:
-            return None
-        return decoder_of(codings_of(answer.headers.get_list("content-encoding")))
 
     def _chunks(self, answer: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
         """The body as it comes."""
@@ -282,6 +278,21 @@ class Downloader:
         if not given:
             return kept
         return "; ".join(([kept] if kept else []) + [f"{name}={value}" for name, value in given.items()])
+
+
+def _received(answer: httpx.Response) -> list[tuple[bytes, bytes]]:
+    """The header fields as they came."""
+    if isinstance(answer, LeanResponse):
+        return answer.fields
+    fields: list[tuple[bytes, bytes]] | None = answer.extensions.get("wire_headers")
+    return answer.headers.raw if fields is None else fields
+
+
+def _decoder(answer: httpx.Response) -> Decoder | None:
+    """What undoes the content codings; libcurl and httpx may have done so."""
+    if answer.is_stream_consumed or "content-encoding" not in answer.headers:
+        return None
+    return decoder_of(codings_of(answer.headers.get_list("content-encoding")))
 
 
 def _over(fields: Iterable[tuple[str, str]], own: Headers) -> list[tuple[str, str]]:

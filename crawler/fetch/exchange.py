@@ -23,6 +23,7 @@ from crawler.fetch.codings import by_libcurl, codings_of
 from crawler.fetch.failures import curl_failure, failure
 from crawler.fetch.guard import Guard
 from crawler.fetch.kinds import BOMB, TOO_LARGE
+from crawler.fetch.lean import CODED, LeanRequest, LeanResponse, described
 
 __all__ = ["Exchange", "UnknownCoding", "parse_fields", "parse_status_line"]
 
@@ -36,7 +37,6 @@ LIBCURL_HOLDS: Final = 64 * 1024 * 1024
 """Bytes of a body that libcurl keeps at most while it is paused."""
 EXHAUSTED: Final = "Connection died, tried"
 """What libcurl says when one kept connection after another was closed and it gives up."""
-CODED: Final = b"content-encoding"
 BODILESS: Final = (204, 304)
 
 
@@ -257,10 +257,9 @@ class Exchange(httpx.AsyncByteStream):
             await self._wait()
         version, status, reason = parse_status_line(self._lines[0])
         fields = parse_fields(self._lines[1:])
-        names = [name.lower() for name, _ in fields]
-        if CODED in names and self.decode and status not in BODILESS and self.request.method != "HEAD":
-            for name, (_, value) in zip(names, fields, strict=True):
-                if name == CODED and (unknown := _unknown(value)) is not None:
+        if self.decode and status not in BODILESS and self.request.method != "HEAD":
+            for name, value in fields:
+                if name.lower() == CODED and (unknown := _unknown(value)) is not None:
                     words = f"its content coding {unknown!r} is not known; the next attempt takes the body as it is"
                     raise failure(UnknownCoding, words, request=self.request, sent=True, retryable=True)
         extensions = {
@@ -269,13 +268,13 @@ class Exchange(httpx.AsyncByteStream):
             "wire_headers": fields,
             "primary_ip": self._primary_ip,
         }
-        return httpx.Response(
-            status,
-            headers=_true_of(names, fields, self.decode),
-            stream=self,
-            extensions=extensions,
-            request=self.request,
-        )
+        request = self.request
+        if isinstance(request, LeanRequest):
+            return LeanResponse(
+                status, fields, decoded=self.decode, stream=self, extensions=extensions, request=request
+            )
+        headers = described(fields, decoded=self.decode)
+        return httpx.Response(status, headers=headers, stream=self, extensions=extensions, request=request)
 
     @property
     def received(self) -> int:
@@ -390,7 +389,7 @@ def parse_fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     fields: list[tuple[bytes, bytes]] = []
     for line in lines:
         name, colon, value = line.partition(b":")
-        if line[:1] in b" \t":  # a folded line (RFC 9112 section 5.2)
+        if line.startswith((b" ", b"\t")):  # a folded line (RFC 9112 section 5.2)
             if fields:
                 name, value = fields.pop()
                 fields.append((name, value + b" " + line.strip(b" \t\r\n")))
@@ -404,12 +403,3 @@ def _unknown(value: bytes) -> str | None:
     """What keeps libcurl from handing over a body of these content codings."""
     return next((coding for coding in codings_of([value.decode("latin-1")]) if coding not in by_libcurl()), None)
 
-
-def _true_of(names: list[bytes], fields: list[tuple[bytes, bytes]], decoded: bool) -> list[tuple[bytes, bytes]]:
-    """The fields that still describe the body, so that httpx does not decode once more what libcurl has decoded."""
-    untrue = {b"transfer-encoding"}
-    if decoded and CODED in names:
-        untrue |= {CODED, b"content-length"}
-    if untrue.isdisjoint(names):
-        return fields
-    return [field for name, field in zip(names, fields, strict=True) if name not in untrue]

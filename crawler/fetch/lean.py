@@ -1,22 +1,23 @@
-"""`LeanRequest`: a request of the crawl for libcurl, without the objects that only httpx's own machinery looks at.
+"""`LeanRequest` and `LeanResponse`: what the crawl asks libcurl for, without what only httpx's own machinery looks at.
 
-Taking a URL apart and putting headers into a dictionary is most of what an `httpx.Request` costs; libcurl needs
-neither.
+Taking a URL apart and putting headers into a dictionary is most of what an `httpx.Request` and its response cost;
+neither libcurl nor the crawl needs that.
 """
 
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import httpx
 
 from crawler import urls
 
-__all__ = ["LeanRequest", "Target", "target_of"]
+__all__ = ["LeanRequest", "LeanResponse", "Target", "described", "target_of"]
 
 PORTS = {"http": 80, "https": 443}
+CODED: Final = b"content-encoding"
 
 
 class LeanRequest(httpx.Request):
@@ -57,6 +58,53 @@ class LeanRequest(httpx.Request):
     async def aread(self) -> bytes:
         """The content."""
         return self.body
+
+
+class LeanResponse(httpx.Response):
+    """The answer to a `LeanRequest`: an `httpx.Response` whose `headers` are made when somebody looks at them.
+
+    Parameters:
+        status_code: HTTP status code.
+        fields: header names and values as they were received.
+        decoded: whether libcurl undoes the coding of the body.
+        stream: the body.
+        extensions: as httpx has them.
+        request: what was asked.
+    """
+
+    def __init__(
+        self,
+        status_code: int,
+        fields: list[tuple[bytes, bytes]],
+        *,
+        decoded: bool,
+        stream: httpx.AsyncByteStream,
+        extensions: dict[str, Any],
+        request: httpx.Request,
+    ) -> None:
+        self.status_code = status_code
+        self.fields = fields
+        self.stream = stream
+        self.extensions = extensions
+        self.is_closed = self.is_stream_consumed = False
+        self._decoded = decoded
+        self._request = request
+
+    @cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        """The header fields that describe the body as it is handed on."""
+        return httpx.Headers(described(self.fields, decoded=self._decoded))
+
+
+def described(fields: list[tuple[bytes, bytes]], *, decoded: bool) -> list[tuple[bytes, bytes]]:
+    """The fields that still describe the body, so that httpx does not decode once more what libcurl has decoded."""
+    names = [name.lower() for name, _ in fields]
+    untrue = {b"transfer-encoding"}
+    if decoded and CODED in names:
+        untrue |= {CODED, b"content-length"}
+    if untrue.isdisjoint(names):
+        return fields
+    return [field for name, field in zip(names, fields, strict=True) if name not in untrue]
 
 
 @attrs.frozen

@@ -9,15 +9,17 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
 from crawler.settings import WORDS, did_you_mean, plain
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "construct", "import_class", "installed", "load_plugin", "options_of"]
 
@@ -28,6 +30,8 @@ T = TypeVar("T")
 
 def installed() -> dict[str, EntryPoint]:
     """The plugins that are installed, by entry-point name. Installed is not enabled."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - it takes a while, and most crawls name none
+
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
 
 

@@ -30,13 +30,11 @@ SLOW: Final = 2e-7
 """Seconds of the processor for one more character; pages take a twentieth of that, what grows ten times it."""
 
 # HTML Standard, section 13.2.4.3, "the list of active formatting elements"; of <a> there is one at a time.
-_OPENING: Final = (  # a little more than those
-    r"<[bcefinstuBCEFINSTU](?:[iI][gG]|[oO](?:[dD][eE]|[nN][tT]|[bB][rR])|[mM](?:[aA][lL]{2})?"
-    r"|[tT](?:[rR](?:[iI][kK][eE]|[oO][nN][gG]))?)?[ \t\n\f\r/][^>]*+"
-)
-_IN_TEXT: Final = re.compile(_OPENING)
-_IN_BYTES: Final = re.compile(_OPENING.encode())
-_FORMATTING: Final = re.compile(r"<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/][^>]*+", re.IGNORECASE)
+_FORMATTING: Final = r"(?i)<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/][^>]*+"
+_LIKELY: Final = r"<[bcefinstuBCEFINSTU][ \t\n\f\r/iomtIOMT][^>]*+"
+"""By their first two letters: most tags are told from formatting ones by those."""
+_IN_TEXT: Final = (re.compile(_LIKELY), re.compile(_FORMATTING))
+_IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
 
 
 def tree(text: str) -> Document:
@@ -53,9 +51,10 @@ def stays_small(page: Any) -> bool:
     size = len(page)
     if size <= LARGE:
         return True
-    pattern: re.Pattern[Any]
-    pattern, *marks = (_IN_TEXT, '"', "'", "<") if isinstance(page, str) else (_IN_BYTES, b'"', b"'", b"<")
-    different = set(pattern.findall(page))
+    likely: re.Pattern[Any]
+    formatting: re.Pattern[Any]
+    (likely, formatting), *marks = (_IN_TEXT, '"', "'", "<") if isinstance(page, str) else (_IN_BYTES, b'"', b"'", b"<")
+    different = set(filter(formatting.match, set(likely.findall(page))))
     if any(tag.count(quote) % 2 for quote in marks[:2] for tag in different):
         return False  # the bracket that ended it is in quotes, and what comes behind it is different each time
     opened = 3 * len(different)
@@ -69,7 +68,7 @@ def _by_steps(text: str) -> Document:
         for start in range(0, len(text), STEP):
             parser.feed(text[start : start + STEP])
             if time.thread_time() - started > PATIENCE + SLOW * start:
-                return _whole(_FORMATTING.sub(r"<\1", text))
+                return _whole(_IN_TEXT[1].sub(r"<\1", text))
         # It knows no other way than to attach a declarative shadow root, where nobody would find what is in it.
         shadows = b"shadowrootmode" in text.encode("utf-8", "replace").lower()
         return _whole(text) if shadows else parser.close()
