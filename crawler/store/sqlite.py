@@ -312,6 +312,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     keys += met
                     self._log.append(self._rows(outcome, outcome.items, outcome.staged_items))
                     self._save_states(outcome.state)
+                    self.live -= 1  # behind its effects, which take a while: at no moment nothing may seem to be left
             self._database.executemany(
                 "UPDATE lane SET state = ? WHERE id = ?", [(state, lane) for lane, state in states.items()]
             )
@@ -355,8 +356,6 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         if done.rowcount == 0:
             return Verdict.DUP
         pending.attempts = outcome.attempts
-        if outcome.kind is not Kind.RETRY:
-            self.live -= 1
         failure = outcome.failure
         if failure is not None:
             self._database.execute(
