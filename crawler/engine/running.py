@@ -39,6 +39,7 @@ from crawler.limits.join import join
 from crawler.limits.limits import Limits
 from crawler.limits.refuses import refuses
 from crawler.messages import Pause, Request, Response, Stop, Usage
+from crawler.messages.checks import legible
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -163,7 +164,7 @@ class RunningCrawl:
 
     def stop(self, reason: str) -> None:
         """Ends the crawl: nothing new is started, what is in flight may end."""
-        self.shutdown.stop(reason)
+        self.shutdown.stop(legible(reason))
 
     def count(self, name: str, n: int = 1) -> None:
         """Adds to a counter of the report; inside a handler it is an effect of that page."""
@@ -171,6 +172,7 @@ class RunningCrawl:
             raise TypeError(f"count() takes a name and a whole number, not {name!r} and {n!r}")
         page = current_page.get()
         counters = self.stats.counters if page is None else page.counters
+        name = legible(name)
         counters[name] = counters.get(name, 0) + n
 
     def add(self, request: Request) -> None:

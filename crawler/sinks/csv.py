@@ -77,7 +77,8 @@ class Csv(FileSink):
                 for record in _records(file):
                     end += len(record)
                     if self._rows < 0:
-                        self._columns = dict.fromkeys(next(csv.reader(io.StringIO(record.decode(), newline=""))))
+                        header = io.StringIO(record.decode("utf-8-sig"), newline="")
+                        self._columns = dict.fromkeys(next(csv.reader(header)))
                     self._rows += 1
                     if self._rows == position:
                         break
