@@ -103,7 +103,7 @@ class RunningCrawl:
         self.agent = product_token(settings.user_agent)
         """What the crawl is called by what is said to robots."""
         self.stats = Stats()
-        self.clock = clock or Clock()
+        self.clock = clock or Clock(msgspec.json.decode(kept.notes.get("clock", b"0.0"), type=float))
         self.frontier = Frontier(settings, limits=limits)
         self.frontier.look(self.clock())
         self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
@@ -332,6 +332,8 @@ class RunningCrawl:
             observed.notes["networks"] = networks
         if started:
             observed.notes["exhausted"] = b"true"
+        if whole:
+            observed.notes["clock"] = msgspec.json.encode(self.clock())
         if whole and self.frontier.starts.budgets:
             observed.notes["budgets"] = msgspec.json.encode(self._budget_states())
         for state in self.handlers.states:

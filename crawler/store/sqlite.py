@@ -41,6 +41,8 @@ LANES: Final = 16_384
 """Names of lanes whose number is kept in memory."""
 CHECKPOINT: Final = 16 * 1024 * 1024
 """Bytes of the write-ahead log after which it is folded into the database."""
+PATIENCE: Final = 5000
+"""Milliseconds that a lock of somebody who looks at the job is waited for."""
 CHUNK: Final = 1000
 """Staged rows that are made true without a pause."""
 STAGED: Final = "SELECT rowid, item, request FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
@@ -81,6 +83,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._leases = itertools.count()
         self._waiting: dict[int, None] = {}
         self._scan = True
+        self._fold_at = CHECKPOINT
         self._contents = False  # whether there is a table of them
 
     # Opening and closing
@@ -176,13 +179,17 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         The last thing that is done: what it raises must not undo in memory what is committed.
         """
         wal = self.folder / f"{DATABASE}-wal"
-        if wal.exists() and wal.stat().st_size > CHECKPOINT:
+        if wal.exists() and wal.stat().st_size > self._fold_at:
             async with self._turn:
                 await trio.to_thread.run_sync(self._fold)
+            self._fold_at = wal.stat().st_size + CHECKPOINT
 
     def _fold(self) -> None:
+        """Empties the log. One that somebody is reading grows on until the next time: nobody is waited for."""
         with self._errors():
-            self._database.execute("PRAGMA wal_checkpoint(RESTART)")
+            self._database.execute("PRAGMA busy_timeout=0")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.execute(f"PRAGMA busy_timeout={PATIENCE}")
 
     # What an earlier run left
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+import trio
 from support.trees import FREE
 from trio.testing import MockClock
 
-from crawler import Drop, Item, Plugin, Produced, Request, Response, Row, Spider, crawl
+from crawler import Drop, Item, Plugin, Produced, Request, Response, Settings, Spider, crawl
 from crawler.testing import FakeSite
 
 LONE = "half a \ud83d"
@@ -42,3 +44,22 @@ async def test_words_that_are_no_characters_are_counted_and_do_not_stop_a_job(
         report = await crawl(Words(), plugins=[Picky()], job=tmp_path / "job", transport=FakeSite({"/": "x"}).transport)
         told = json.loads(report.to_json())
         assert told["counters"] == told["filtered"] == told["dropped"] == {"half a \N{REPLACEMENT CHARACTER}": 1}
+
+
+async def test_a_wall_clock_that_is_set_back_between_two_runs_makes_nobody_wait(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slowly(Spider):
+        start_urls = [f"https://site.test/{n}" for n in range(3)]
+        settings = FREE | Settings(delay=10.0)
+
+        def parse(self, response: Response) -> None: ...
+
+    now = 1_800_000_000.0
+    monkeypatch.setattr("crawler.fetch.clock.time", SimpleNamespace(time=lambda: now))
+    site = FakeSite(dict.fromkeys(("/0", "/1", "/2"), "x"))
+    await crawl(Slowly(), settings=Settings(max_pages=1), job=tmp_path / "job", transport=site.transport)
+    now -= 86_400.0
+    began = trio.current_time()
+    await crawl(Slowly(), job=tmp_path / "job", transport=site.transport)
+    assert [visit.at - began for visit in site.log[1:]] == [10.0, 20.0]
