@@ -38,7 +38,7 @@ class ItemLog:
         self._sinks: dict[str, tuple[int, int, bytes | None]] = {}
         self._followed: set[str] = set()
         self._changed: set[str] = set()
-        self._places: dict[int, int] = {}
+        self._places: dict[int, int] = {0: 0}
         self._new = 0
         self._end = length
         for name, cursor, place, position in database.execute("SELECT * FROM sink"):
@@ -97,7 +97,7 @@ class ItemLog:
         return cursor, None if position is None else msgspec.json.decode(position)
 
     def read(self, after: int, n: int) -> list[Row]:
-        """Up to `n` items, fewer if they are long, from number `after` on, which a sink stands at or has just read up to."""
+        """Up to `n` items from number `after` on, which a sink stands at or has just read up to; fewer long ones."""
         rows, places = self._spool.read(self._places[after], min(n, self.logged - after))
         self._places.update(enumerate(places, after + 1))
         return rows
