@@ -13,8 +13,11 @@ def main() -> int:
     """Runs the command that the command line names; gives its exit code."""
     _keep_standard_streams()
     gc.disable()
-    from crawler.cli import main as command  # noqa: PLC0415 - imports make nothing that goes away
-
+    try:
+        from crawler.cli import main as command  # noqa: PLC0415 - imports make nothing that goes away
+    except KeyboardInterrupt:  # most of what a short command takes is this
+        sys.stderr.write("crawler: interrupted\n")
+        return 130
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     gc.enable()
     return command()

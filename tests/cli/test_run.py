@@ -7,6 +7,8 @@ import json
 import os
 import pty
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -191,6 +193,25 @@ def test_debug_logs_show_each_request_and_json_logs_are_json(command, books, sit
     code, _, err = command("run", "books.py", "-s", "delay=x", "--log-json")
     told = json.loads(err)
     assert (code, told["level"], told["message"][:29]) == (2, "error", "crawler: setting delay: expec")
+
+
+EARLY = """\
+import sys
+
+class Hasty:
+    def find_spec(self, name, path=None, target=None):
+        if name == "crawler.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Hasty())
+from crawler.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_before_the_command_line_is_read_is_told_in_one_line():
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "crawler: interrupted\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
