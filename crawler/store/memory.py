@@ -7,7 +7,7 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -56,6 +56,8 @@ class _Lane:
 
 class MemoryStore:
     """Keeps everything in dictionaries. One owner; what nobody reads is not kept."""
+
+    durable: Final = False
 
     def __init__(self) -> None:
         self.known: set[str] = set()

@@ -101,6 +101,10 @@ class Store(Protocol):
         """Requests that are not settled, everywhere."""
 
     @property
+    def durable(self) -> bool:
+        """Whether what is committed outlives the process."""
+
+    @property
     def unclaimed(self) -> bool:
         """Whether there are groups with requests that nobody holds."""
 

@@ -65,6 +65,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         JobError: the folder is in use, is no job of ours, is damaged, or belongs to another crawl.
     """
 
+    durable: Final = True
+
     def __init__(
         self, folder: Path, identity: dict[str, Any] | None = None, *, power: bool = False, override: bool = False
     ) -> None:

@@ -239,6 +239,17 @@ def test_a_reader_that_goes_away_ends_the_crawl_with_one_line(start, books):
     assert err == "crawler: the crawl failed: standard output was closed by its reader\n"
 
 
+def test_a_terminal_that_is_closed_meanwhile_does_not_end_the_crawl(start, books, tmp_path):
+    ours, theirs = pty.openpty()
+    run = ["run", "books.py", "-s", "delay=0.05", "-o", "items.jsonl"]
+    process = start(*run, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    assert os.read(ours, 1)
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert len(lines(tmp_path / "items.jsonl")) == 29
+
+
 def test_on_a_terminal_a_line_shows_how_far_it_is_and_goes_away(start, books):
     ours, theirs = pty.openpty()
     process = start("run", "books.py", "-s", "delay=0.03", stderr=theirs)
