@@ -59,6 +59,8 @@ class Seeds:
                 await self._bring(batch)
         elif produced is not None:
             raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
+        if self._crawl.ended:
+            return  # it was broken off: the next run begins it anew
         self._crawl.exhausted = True
         self._crawl.frontier.changed.set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,3 +64,35 @@ async def test_a_wall_clock_that_is_set_back_between_two_runs_makes_nobody_wait(
     began = trio.current_time()
     await crawl(Slowly(), job=tmp_path / "job", transport=site.transport)
     assert [visit.at - began for visit in site.log[1:]] == [10.0, 20.0]
+
+
+class Long(Spider):
+    """More start requests than wait at a time."""
+
+    settings = FREE
+
+    def start(self) -> Iterator[Request]:
+        yield from (Request(f"https://site.test/{n}") for n in range(11_000))
+
+    def parse(self, response: Response) -> Produced:
+        yield {"url": response.url}
+
+
+class LongAsync(Long):
+    """The same, one by one."""
+
+    async def start(self) -> AsyncIterator[Request]:
+        for n in range(300):
+            yield Request(f"https://site.test/{n}")
+
+
+@pytest.mark.parametrize(("kind", "total"), [(Long, 11_000), (LongAsync, 300)])
+async def test_start_requests_that_a_stop_left_are_made_by_the_next_run(
+    autojump_clock: MockClock, tmp_path: Path, kind: type[Long], total: int
+) -> None:
+    site = FakeSite({f"/{n}": "x" for n in range(total)})
+    for most in (20, 50, None):
+        report = await crawl(
+            kind(), settings=Settings(max_pages=most), job=tmp_path / "job", transport=site.transport
+        )
+    assert (report.pages, report.items, len(site.log)) == (total, total, total)
