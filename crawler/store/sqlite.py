@@ -12,7 +12,7 @@ import math
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -215,10 +215,12 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         """Whether there are groups with requests that are not in memory."""
         return bool(self._waiting) or self._scan
 
-    async def ingest(self, requests: Sequence[Request]) -> list[Pending]:
-        """Adds requests that are not known; gives those of groups that are held."""
+    async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
+        """Adds requests that are not known, and notes with them; gives those of groups that are held."""
         async with self._transaction():
             fresh, keys, _ = self._add(requests)
+            for name, value in notes.items():
+                self._set(f"note:{name}", value)
         self.known.add(keys)
         await self._checkpoint()
         return fresh

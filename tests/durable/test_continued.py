@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import pytest
 import trio
 from support.trees import FREE
@@ -92,7 +94,31 @@ async def test_start_requests_that_a_stop_left_are_made_by_the_next_run(
 ) -> None:
     site = FakeSite({f"/{n}": "x" for n in range(total)})
     for most in (20, 50, None):
-        report = await crawl(
-            kind(), settings=Settings(max_pages=most), job=tmp_path / "job", transport=site.transport
-        )
+        report = await crawl(kind(), settings=Settings(max_pages=most), job=tmp_path / "job", transport=site.transport)
     assert (report.pages, report.items, len(site.log)) == (total, total, total)
+
+
+async def test_a_kill_before_anything_was_answered_asks_for_nothing_twice(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    class Anew(Spider):
+        settings = FREE
+
+        def start(self) -> Iterator[Request]:
+            for n in range(3):
+                yield Request(f"https://site.test/{n}", dont_filter=True)
+
+        def parse(self, response: Response) -> Produced:
+            yield {"url": response.url}
+
+    def first(request: httpx.Request) -> str:
+        """What the job holds at this moment is what a kill would leave."""
+        if not (tmp_path / "killed").exists():
+            shutil.copytree(tmp_path / "job", tmp_path / "killed")
+        return "x"
+
+    site = FakeSite({"/0": first, "/1": "x", "/2": "x"})
+    await crawl(Anew(), job=tmp_path / "job", transport=site.transport)
+    report = await crawl(Anew(), job=tmp_path / "killed", transport=site.transport)
+    assert (report.pages, report.items) == (3, 3)
+    assert len(site.visits("/2")) == 2  # once for each job
