@@ -105,7 +105,9 @@ class RunningCrawl:
         self.stats = Stats()
         self.clock = clock or Clock(msgspec.json.decode(kept.notes.get("clock", b"0.0"), type=float))
         self.frontier = Frontier(settings, limits=limits)
-        self.frontier.look(self.clock())
+        self.began = self.clock()
+        """Seconds since the epoch: when this run began."""
+        self.frontier.look(self.began)
         self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
         self.admission = Admission(Scope.of(spider.allowed_domains, settings), table, spider.waypoints)
         chance = random.Random()
@@ -334,8 +336,8 @@ class RunningCrawl:
             observed.notes["exhausted"] = b"true"
         if whole:
             observed.notes["clock"] = msgspec.json.encode(self.clock())
-        if whole and self.frontier.starts.budgets:
-            observed.notes["budgets"] = msgspec.json.encode(self._budget_states())
+        if whole and (states := self._unleased_states()):
+            observed.notes["budgets"] = msgspec.json.encode(states)
         for state in self.handlers.states:
             unsaved = state.take_unsaved()
             if unsaved:
@@ -347,9 +349,18 @@ class RunningCrawl:
             )
         return observed
 
-    def _budget_states(self) -> dict[str, Any]:
-        """What is known of the budgets, which belong to no lane; the report gets to know their quotas too."""
+    def _unleased_states(self) -> dict[str, Any]:
+        """What is known of the budgets, which belong to no lane, and of lanes that only inline fetches use.
+
+        The report gets to know the quotas of the budgets too.
+        """
         states = self._budgets.copy()  # those that this run did not ask for stay as they were
+        now = self.clock()
+        for lane in self.frontier.lanes.values():
+            if lane.epoch:
+                states.pop(lane.name, None)
+            elif lane.throttle.ready_at(now) > now or lane.throttle.policies():
+                states[lane.name] = lane.state()
         for name, budget in self.frontier.starts.budgets.items():
             states[name] = budget.throttle.state()
             self.stats.lane(name).quotas = budget.throttle.policies()

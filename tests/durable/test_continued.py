@@ -14,8 +14,8 @@ import trio
 from support.trees import FREE
 from trio.testing import MockClock
 
-from crawler import Drop, Item, Plugin, Produced, Request, Response, Settings, Spider, crawl
-from crawler.testing import FakeSite
+from crawler import Drop, Item, Pace, Plugin, Produced, Request, Response, Settings, Spider, crawl
+from crawler.testing import FakeSite, Page
 
 LONE = "half a \ud83d"
 """What is left of a text that a page has cut in the middle of a character."""
@@ -122,3 +122,44 @@ async def test_a_kill_before_anything_was_answered_asks_for_nothing_twice(
     report = await crawl(Anew(), job=tmp_path / "killed", transport=site.transport)
     assert (report.pages, report.items) == (3, 3)
     assert len(site.visits("/2")) == 2  # once for each job
+
+
+class Detour(Spider):
+    """Asks another host in place, for each page."""
+
+    start_urls = [f"https://site.test/{n}" for n in range(3)]
+    settings = FREE | Settings(pacing={"site.test": Pace(delay=20.0), "api.test": Pace(delay=7.0)})
+
+    async def parse(self, response: Response) -> Produced:
+        answer = await self.crawl.fetch(Request("https://api.test/"))
+        return {"url": response.url, "status": answer.status}
+
+
+async def test_what_a_host_asked_for_that_is_only_fetched_in_place_is_kept_by_the_next_run(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    refusal = Page(status=429, headers={"Retry-After": "600"})
+    site = FakeSite({"/0": "x", "/1": "x", "/2": "x", "https://api.test/": [refusal, "x"]})
+    await crawl(Detour(), settings=Settings(max_seconds=10, grace=0), job=tmp_path / "job", transport=site.transport)
+    report = await crawl(Detour(), job=tmp_path / "job", transport=site.transport)
+    assert report.items == 3
+    first, second, *_ = [visit.at for visit in site.visits("https://api.test/")]
+    assert second - first >= 600
+
+
+async def test_after_a_kill_a_host_that_is_fetched_in_place_waits_one_delay(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    def answer(request: httpx.Request) -> str:
+        if not (tmp_path / "killed").exists():
+            shutil.copytree(tmp_path / "job", tmp_path / "killed")
+        return "x"
+
+    site = FakeSite({"/0": "x", "/1": "x", "/2": "x", "https://api.test/": answer})
+    await crawl(Detour(), settings=Settings(max_pages=1), job=tmp_path / "job", transport=site.transport)
+    began = trio.current_time()
+    await crawl(
+        Detour(), settings=Settings(pacing={"site.test": Pace(delay=0.0)}), job=tmp_path / "killed",
+        transport=site.transport,
+    )  # fmt: skip
+    assert [visit.at - began for visit in site.visits("https://api.test/")[1:]] == [7.0, 14.0, 21.0]
