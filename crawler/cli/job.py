@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,9 +14,10 @@ import trio
 from cyclopts import Parameter
 
 from crawler.cli.logs import many, say
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, CrawlFailed
+from crawler.hooks.plugin import Plugin
 from crawler.settings import Settings
-from crawler.sinks import open_output
+from crawler.sinks import FileSink, open_output
 from crawler.store.look import JobState, failures, items, look
 from crawler.store.look import retry_failed as put_back
 
@@ -57,15 +59,34 @@ def job(
 
 
 async def _export(folder: Path, output: str, overwrite: bool) -> int:
+    """Writes all items beside the file, which takes its place when it is whole."""
     look(folder)
     if not overwrite and output != "-" and Path(output).exists():
         raise ConfigError(f"{output} exists already: --overwrite replaces it")
     sink = open_output(output, if_exists="overwrite" if overwrite else "refuse")
+    if not isinstance(sink, FileSink):
+        return await _write(folder, sink)
+    target = sink.path.resolve()
+    new = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        count = await _write(folder, open_output(new))
+        new.replace(target)
+    except OSError as error:
+        raise ConfigError(f"cannot write {output}: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        new.unlink(missing_ok=True)
+    return count
+
+
+async def _write(folder: Path, sink: Plugin) -> int:
     crawl: Any = SimpleNamespace(settings=Settings())
     count = 0
     async with sink.lifespan(crawl):
         for rows in items(folder):
-            await sink.persist(rows)
+            try:
+                await sink.persist(rows)
+            except CrawlFailed as error:  # no crawl: the reader of standard output has gone
+                raise BrokenPipeError from error
             count += len(rows)
     return count
 

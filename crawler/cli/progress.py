@@ -6,8 +6,8 @@ import math
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import asynccontextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 
 import trio
 
@@ -23,6 +23,25 @@ __all__ = ["Progress"]
 
 EVERY: Final = 0.25
 """Seconds between two looks."""
+
+
+class _Terminal:
+    """A stream that may be closed by its other end: what cannot be written is not, and ends nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Progress(Plugin):
@@ -51,7 +70,8 @@ class Progress(Plugin):
         from rich.console import Console  # noqa: PLC0415 - most of what starting costs, and only a terminal needs it
         from rich.live import Live  # noqa: PLC0415
 
-        with Live(console=Console(stderr=True), auto_refresh=False, transient=True, redirect_stdout=False) as live:
+        console = Console(file=cast("IO[str]", _Terminal(sys.stderr)))
+        with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as live:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._refresh, live)
                 yield

@@ -82,7 +82,9 @@ class Followers:
                 else:
                     await self._changed.wait()
         behind = store.logged - self._cursors[name]
-        if behind and self._crawl.reason == "cancelled":
+        if behind and store.durable and self._crawl.shutdown.interrupted:
+            log.warning("%s did not take the last %d items in time: it gets them in the next run", name, behind)
+        elif behind and self._crawl.reason == "cancelled":
             log.error("%s did not take the last %d items in time", name, behind)
         elif behind:
             raise CrawlFailed(f"{name} did not take the last {behind} items in time")

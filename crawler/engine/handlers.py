@@ -19,7 +19,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
 from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
-from crawler.messages.checks import hints_of
+from crawler.messages.checks import hints_of, legible
 from crawler.settings import did_you_mean
 from crawler.spiders import Spider
 from crawler.store import ItemRow
@@ -286,7 +286,7 @@ def encode_item(item: Item) -> bytes:
 
 def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return legible(value)
     if isinstance(value, dict):
         return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -225,7 +225,11 @@ class Inline:
         name = lane_name(request)
         frontier = self._crawl.frontier
         lane = frontier.lanes.get(name)
-        return lane if lane is not None else frontier.open(name, epoch=0, head=(), more=False)
+        if lane is None:
+            lane = frontier.open(name, epoch=0, head=(), more=False)
+            if self._crawl.unclean:  # nobody knows when it was asked last
+                lane.throttle.resume(self._crawl.began)
+        return lane
 
     async def _heed_robots(self, lane: Lane, request: Request) -> None:
         """Refuses what a robots.txt forbids."""

@@ -39,6 +39,7 @@ from crawler.limits.join import join
 from crawler.limits.limits import Limits
 from crawler.limits.refuses import refuses
 from crawler.messages import Pause, Request, Response, Stop, Usage
+from crawler.messages.checks import legible
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -102,9 +103,11 @@ class RunningCrawl:
         self.agent = product_token(settings.user_agent)
         """What the crawl is called by what is said to robots."""
         self.stats = Stats()
-        self.clock = clock or Clock()
+        self.clock = clock or Clock(msgspec.json.decode(kept.notes.get("clock", b"0.0"), type=float))
         self.frontier = Frontier(settings, limits=limits)
-        self.frontier.look(self.clock())
+        self.began = self.clock()
+        """Seconds since the epoch: when this run began."""
+        self.frontier.look(self.began)
         self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
         self.admission = Admission(Scope.of(spider.allowed_domains, settings), table, spider.waypoints)
         chance = random.Random()
@@ -163,7 +166,7 @@ class RunningCrawl:
 
     def stop(self, reason: str) -> None:
         """Ends the crawl: nothing new is started, what is in flight may end."""
-        self.shutdown.stop(reason)
+        self.shutdown.stop(legible(reason))
 
     def count(self, name: str, n: int = 1) -> None:
         """Adds to a counter of the report; inside a handler it is an effect of that page."""
@@ -171,6 +174,7 @@ class RunningCrawl:
             raise TypeError(f"count() takes a name and a whole number, not {name!r} and {n!r}")
         page = current_page.get()
         counters = self.stats.counters if page is None else page.counters
+        name = legible(name)
         counters[name] = counters.get(name, 0) + n
 
     def add(self, request: Request) -> None:
@@ -330,8 +334,10 @@ class RunningCrawl:
             observed.notes["networks"] = networks
         if started:
             observed.notes["exhausted"] = b"true"
-        if whole and self.frontier.starts.budgets:
-            observed.notes["budgets"] = msgspec.json.encode(self._budget_states())
+        if whole:
+            observed.notes["clock"] = msgspec.json.encode(self.clock())
+        if whole and (states := self._unleased_states()):
+            observed.notes["budgets"] = msgspec.json.encode(states)
         for state in self.handlers.states:
             unsaved = state.take_unsaved()
             if unsaved:
@@ -343,9 +349,18 @@ class RunningCrawl:
             )
         return observed
 
-    def _budget_states(self) -> dict[str, Any]:
-        """What is known of the budgets, which belong to no lane; the report gets to know their quotas too."""
+    def _unleased_states(self) -> dict[str, Any]:
+        """What is known of the budgets, which belong to no lane, and of lanes that only inline fetches use.
+
+        The report gets to know the quotas of the budgets too.
+        """
         states = self._budgets.copy()  # those that this run did not ask for stay as they were
+        now = self.clock()
+        for lane in self.frontier.lanes.values():
+            if lane.epoch:
+                states.pop(lane.name, None)
+            elif lane.throttle.ready_at(now) > now or lane.throttle.policies():
+                states[lane.name] = lane.state()
         for name, budget in self.frontier.starts.budgets.items():
             states[name] = budget.throttle.state()
             self.stats.lane(name).quotas = budget.throttle.policies()

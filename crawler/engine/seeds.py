@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,15 +52,23 @@ class Seeds:
         if isinstance(produced, AsyncIterable):
             await self._pull(produced)
         elif isinstance(produced, Request):
-            await self._bring([produced])
+            await self._bring([produced], last=True)
         elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
-            values = iter(produced)
-            while not self._crawl.ended and (batch := [_request(value) for value in itertools.islice(values, BATCH)]):
-                await self._bring(batch)
+            await self._pull_many(iter(produced))
         elif produced is not None:
             raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
+        if self._crawl.ended:
+            return  # it was broken off: the next run begins it anew
         self._crawl.exhausted = True
         self._crawl.frontier.changed.set()
+
+    async def _pull_many(self, produced: Iterator[Any]) -> None:
+        """A batch at a time; the last one is told, so that it is there together with the end of `start()`."""
+        last = False
+        while not last and not self._crawl.ended:
+            batch = [_request(value) for value in itertools.islice(produced, BATCH)]
+            last = len(batch) < BATCH
+            await self._bring(batch, last=last)
 
     async def _pull(self, produced: AsyncIterable[Any]) -> None:
         """One by one, since the next may be a long time in coming."""
@@ -71,13 +79,13 @@ class Seeds:
                 if self._crawl.ended:
                     break
 
-    async def _bring(self, batch: list[Request]) -> None:
+    async def _bring(self, batch: list[Request], *, last: bool = False) -> None:
         """Hands requests on, and waits while enough of them wait.
 
         Shielded: while an async `start()` is suspended, a cancel scope that is open in it must not reach the engine.
         """
         with trio.CancelScope(shield=True):
-            await self._send(batch)
+            await self._send(batch, last=last)
             while self._writer.starts > MOST and not self._crawl.ended:
                 await self._crawl.frontier.changed.wait()
 
@@ -97,10 +105,10 @@ class Seeds:
             else:
                 await crawl.added.wait()
 
-    async def _send(self, requests: list[Request]) -> None:
+    async def _send(self, requests: list[Request], *, last: bool = False) -> None:
         self._writer.arriving += 1
         try:
-            await self._messages.send(Arrivals(requests))
+            await self._messages.send(Arrivals(requests, last))
         except BaseException:
             self._writer.arriving -= 1
             raise

@@ -33,6 +33,8 @@ class Arrivals:
 
     requests: list[Request]
     """What is to be fetched, if it is not known."""
+    last: bool = False
+    """Whether `start()` has no more."""
 
 
 Message: TypeAlias = Outcome | Arrivals
@@ -117,11 +119,11 @@ class Writer:
         admitted = crawl.admission.admit(arrivals.requests, filtered)
         self._filtered(filtered)
         starts = [request for request in admitted if request.depth == 0]
-        for requests in (starts, [request for request in admitted if request.depth]):
-            if not requests:
-                continue
+        parts = [part for part in (starts, [request for request in admitted if request.depth]) if part]
+        for requests in parts:
             live = crawl.store.live
-            crawl.frontier.push(await crawl.store.ingest(requests))
+            notes = {"exhausted": b"true"} if arrivals.last and requests is parts[-1] else {}
+            crawl.frontier.push(await crawl.store.ingest(requests, notes))
             added = crawl.store.live - live
             if added < len(requests):
                 crawl.stats.filtered["duplicate"] += len(requests) - added

@@ -10,10 +10,15 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """Seconds since the epoch that pass as trio's time does. Make it inside of `trio.run`."""
+    """Seconds since the epoch that pass as trio's time does. Make it inside of `trio.run`.
 
-    def __init__(self) -> None:
-        self._offset = time.time() - trio.current_time()
+    Parameters:
+        least: seconds since the epoch: what time it was at least. Where times of an earlier process are kept, a wall
+            clock that was set back meanwhile must not make them the future.
+    """
+
+    def __init__(self, least: float = 0.0) -> None:
+        self._offset = max(time.time(), least) - trio.current_time()
 
     def __call__(self) -> float:
         """Now, in seconds since the epoch."""

@@ -127,7 +127,8 @@ class Frontier:
             known = group in self.starts.limits.throttles
             lane = Lane(group, self.starts.throttle(group))
             if not known:
-                lane.throttle.restore(state or {})
+                if state:
+                    lane.throttle.restore(state)
                 lane.limiter.total_tokens = lane.throttle.concurrency.limit
             if self._shared:
                 self._watch(lane)

@@ -52,8 +52,8 @@ class State(MutableMapping[str, Any]):
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if not isinstance(key, str):
-            raise TypeError(f"a state has str keys, not {key!r}")
+        if not isinstance(key, str) or not survives(key):
+            raise TypeError(f"a state has str keys that survive JSON, not {key!r}")
         overlay = self._overlay()
         if overlay is None:
             self._store(key, value)

@@ -50,6 +50,13 @@ def text(name: str, value: Any) -> str:
     return value
 
 
+def legible(words: Any) -> Any:
+    """Text as UTF-8 can write it: a lone surrogate, as pages may have, becomes U+FFFD. Anything else stays."""
+    if not isinstance(words, str) or words.isascii():
+        return words
+    return words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def integer(name: str, value: Any, least: int = -(2**63)) -> int:
     """`value`, if it is an int of 64 bits, `least` or more."""
     if not isinstance(value, int) or isinstance(value, bool):

@@ -11,6 +11,7 @@ import msgspec
 from attrs.validators import instance_of, optional
 
 from crawler.limits.event import QuotaEvent
+from crawler.messages.checks import legible
 
 if TYPE_CHECKING:
     from crawler.errors import RequestError
@@ -68,7 +69,7 @@ class Failure:
 class Drop:
     """A hook's word that this request or item is not wanted."""
 
-    reason: str = attrs.field(default="dropped", validator=instance_of(str))
+    reason: str = attrs.field(default="dropped", converter=legible, validator=instance_of(str))
     """A word for the report."""
 
 
@@ -76,7 +77,7 @@ class Drop:
 class Retry:
     """A hook's word that this attempt does not count as an answer: try again."""
 
-    reason: str = attrs.field(default="retry", validator=instance_of(str))
+    reason: str = attrs.field(default="retry", converter=legible, validator=instance_of(str))
     """A word for the log."""
     after: float | None = attrs.field(default=None, kw_only=True, validator=optional(_seconds))
     """Seconds to wait; `None`: the usual backoff."""
@@ -96,7 +97,7 @@ class Pause:
 class Stop:
     """Answer of `measure`: end the crawl (exit code 3)."""
 
-    reason: str = attrs.field(validator=instance_of(str))
+    reason: str = attrs.field(converter=legible, validator=instance_of(str))
     """A word for the report."""
 
 

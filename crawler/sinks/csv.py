@@ -77,7 +77,8 @@ class Csv(FileSink):
                 for record in _records(file):
                     end += len(record)
                     if self._rows < 0:
-                        self._columns = dict.fromkeys(next(csv.reader(io.StringIO(record.decode(), newline=""))))
+                        header = io.StringIO(record.decode("utf-8-sig"), newline="")
+                        self._columns = dict.fromkeys(next(csv.reader(header)))
                     self._rows += 1
                     if self._rows == position:
                         break
@@ -111,7 +112,7 @@ class Csv(FileSink):
         """Writes the file anew with more columns; the old one stays until the new one is whole."""
         padding = b"," * (len(wide) - max(len(narrow), 1)) + EOL
         target = self.path.resolve()  # a symbolic link stays one
-        wider = target.with_name(f".{target.name}.{os.getpid()}")
+        wider = target.with_name(f".{target.name}.wider")  # that of a run that was killed is written over
         with ExitStack() as undo:
             undo.callback(wider.unlink, missing_ok=True)
             with target.open("rb", buffering=CHUNK) as old, wider.open("wb", buffering=CHUNK) as new:

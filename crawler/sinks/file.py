@@ -56,9 +56,8 @@ class FileSink(Plugin, ABC):
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         """Whether it goes on with what another crawl wrote."""
         self._create = if_exists == "refuse"
-        if self.continues:
-            with self.path.open("rb") as file:
-                self.inspect(file)
+        if not in_job:  # one of a job may end in half a line of its own: it is known later whether it is
+            self.check()
 
     @abstractmethod
     def inspect(self, file: BinaryIO) -> None:
@@ -90,7 +89,7 @@ class FileSink(Plugin, ABC):
         continued = self.resumes and self.position is not None
         # A name that is noted without a position: that run ended before it wrote here, or was refused the file.
         begins_anew = self.resumes and (not self.path.exists() or self.path.stat().st_size <= BEGUN)
-        if not continued and not begins_anew:
+        if not continued and (self.continues or not begins_anew):
             self.check()
         create = self._create and not self.resumes
         self.file = self._open("r+" if continued or self.continues else "x+" if create else "w+")
@@ -106,9 +105,12 @@ class FileSink(Plugin, ABC):
         """Looks at the file as it is now.
 
         Raises:
-            ConfigError: it cannot be written, or must not.
+            ConfigError: it cannot be written, must not, or cannot be continued in this format.
         """
         _check(self.path, self._if_exists)
+        if self.continues:
+            with self.path.open("rb") as file:
+                self.inspect(file)
 
     def here(self) -> Any:
         """Where the file stands, as `persist` gives it back: what `cut` understands."""

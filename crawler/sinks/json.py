@@ -36,14 +36,16 @@ class Json(FileSink):
         """Behind the last item, or behind the opening bracket."""
         self._empty = True
         if not self.continues:
-            return self._close(self.put(b"[", 0))
+            self.file.truncate(self.put(b"[" + CLOSING, 0))
+            return 1
         head, behind, _ = _ends(self.file)
         self._empty = head[1:2] == b"]"
         return behind
 
     def cut(self, position: Any) -> int:
         """At the end of the last item that was kept; the array is closed anew."""
-        self._empty = position == 1
+        self.file.seek(position - 1)
+        self._empty = self.file.read(1) == b"["
         return self._close(self.cut_at(position))
 
     async def persist(self, batch: Sequence[Row]) -> int:

@@ -36,13 +36,13 @@ class ItemLog:
         self._spool = Spool(path, length)
         self._sync = sync
         self._sinks: dict[str, tuple[int, int, bytes | None]] = {}
+        self._followed: set[str] = set()
         self._changed: set[str] = set()
         self._places: dict[int, int] = {0: 0}
         self._new = 0
         self._end = length
         for name, cursor, place, position in database.execute("SELECT * FROM sink"):
             self._sinks[name] = (cursor, place, position)
-            self._places[cursor] = place
 
     def close(self) -> None:
         """Closes the spool."""
@@ -88,15 +88,16 @@ class ItemLog:
         """Takes in a sink, at the beginning of the log; inside of a transaction."""
         self._database.execute("INSERT INTO sink VALUES (?, 0, 0, NULL)", (sink,))
         self._sinks[sink] = (0, 0, None)
-        self._places[0] = 0
 
     def stands(self, sink: str) -> tuple[int, Any]:
-        """The number of the next item of a sink, and its position."""
-        cursor, _, position = self._sinks[sink]
+        """The number of the next item of a sink that will read on from there, and its position."""
+        self._followed.add(sink)
+        cursor, place, position = self._sinks[sink]
+        self._places[cursor] = place
         return cursor, None if position is None else msgspec.json.decode(position)
 
     def read(self, after: int, n: int) -> list[Row]:
-        """Up to `n` items from number `after` on, which a sink stands at or has just read up to."""
+        """Up to `n` items from number `after` on, which a sink stands at or has just read up to; fewer long ones."""
         rows, places = self._spool.read(self._places[after], min(n, self.logged - after))
         self._places.update(enumerate(places, after + 1))
         return rows
@@ -105,6 +106,6 @@ class ItemLog:
         """Notes where a sink stands; `save` keeps it."""
         self._sinks[sink] = (cursor, self._places[cursor], msgspec.json.encode(position))
         self._changed.add(sink)
-        first = min(cursor for cursor, _, _ in self._sinks.values())
+        first = min(self._sinks[name][0] for name in self._followed)
         for number in [number for number in self._places if number < first]:
             del self._places[number]

@@ -6,8 +6,8 @@ import itertools
 import math
 import secrets
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 
@@ -57,6 +57,8 @@ class _Lane:
 class MemoryStore:
     """Keeps everything in dictionaries. One owner; what nobody reads is not kept."""
 
+    durable: Final = False
+
     def __init__(self) -> None:
         self.known: set[str] = set()
         self.live = 0
@@ -75,7 +77,7 @@ class MemoryStore:
         """Whether there are groups with requests that nobody holds."""
         return bool(self._free)
 
-    async def ingest(self, requests: Sequence[Request]) -> list[Pending]:
+    async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
         """Adds requests that are not known; gives those of groups that are held."""
         return self._add(requests)
 

@@ -101,11 +101,18 @@ class Store(Protocol):
         """Requests that are not settled, everywhere."""
 
     @property
+    def durable(self) -> bool:
+        """Whether what is committed outlives the process."""
+
+    @property
     def unclaimed(self) -> bool:
         """Whether there are groups with requests that nobody holds."""
 
-    async def ingest(self, requests: Sequence[Request]) -> list[Pending]:
-        """Adds requests from elsewhere than a page. Idempotent by key. Gives the fresh ones of groups that are held."""
+    async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
+        """Adds requests from elsewhere than a page, and keeps notes with them.
+
+        Idempotent by key. Gives the fresh ones of groups that are held.
+        """
 
     async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
         """Leases up to `groups` groups for `lease` seconds, with their first `n` requests."""

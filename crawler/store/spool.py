@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ from crawler.errors import JobError
 from crawler.messages import Row
 
 __all__ = ["Spool", "read_rows"]
+
+MOST: Final = 8 * 1024 * 1024
+"""Bytes that are read at once, but for the row that passes this."""
 
 
 class _Line(msgspec.Struct):
@@ -79,7 +83,7 @@ class Spool:
 
 
 def read_rows(path: Path, place: int, n: int, length: int) -> tuple[list[Row], list[int]]:
-    """Up to `n` rows of a spool file from byte `place` on, and for each the byte behind it.
+    """Up to `n` rows of a spool file from byte `place` on, fewer if they are long; and for each the byte behind it.
 
     Parameters:
         path: the file.
@@ -95,7 +99,8 @@ def read_rows(path: Path, place: int, n: int, length: int) -> tuple[list[Row], l
     try:
         with path.open("rb") as file:
             file.seek(place)
-            while place < length and len(rows) < n:
+            end = min(length, place + MOST)
+            while place < end and len(rows) < n:
                 line = file.readline()
                 found = msgspec.json.decode(line, type=_Line)
                 rows.append(Row(bytes(found.item), found.key, found.page))

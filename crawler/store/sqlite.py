@@ -12,7 +12,7 @@ import math
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -41,6 +41,8 @@ LANES: Final = 16_384
 """Names of lanes whose number is kept in memory."""
 CHECKPOINT: Final = 16 * 1024 * 1024
 """Bytes of the write-ahead log after which it is folded into the database."""
+PATIENCE: Final = 5000
+"""Milliseconds that a lock of somebody who looks at the job is waited for."""
 CHUNK: Final = 1000
 """Staged rows that are made true without a pause."""
 STAGED: Final = "SELECT rowid, item, request FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
@@ -63,6 +65,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         JobError: the folder is in use, is no job of ours, is damaged, or belongs to another crawl.
     """
 
+    durable: Final = True
+
     def __init__(
         self, folder: Path, identity: dict[str, Any] | None = None, *, power: bool = False, override: bool = False
     ) -> None:
@@ -81,6 +85,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._leases = itertools.count()
         self._waiting: dict[int, None] = {}
         self._scan = True
+        self._fold_at = CHECKPOINT
         self._contents = False  # whether there is a table of them
 
     # Opening and closing
@@ -176,13 +181,17 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         The last thing that is done: what it raises must not undo in memory what is committed.
         """
         wal = self.folder / f"{DATABASE}-wal"
-        if wal.exists() and wal.stat().st_size > CHECKPOINT:
+        if wal.exists() and wal.stat().st_size > self._fold_at:
             async with self._turn:
                 await trio.to_thread.run_sync(self._fold)
+            self._fold_at = wal.stat().st_size + CHECKPOINT
 
     def _fold(self) -> None:
+        """Empties the log. One that somebody is reading grows on until the next time: nobody is waited for."""
         with self._errors():
-            self._database.execute("PRAGMA wal_checkpoint(RESTART)")
+            self._database.execute("PRAGMA busy_timeout=0")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.execute(f"PRAGMA busy_timeout={PATIENCE}")
 
     # What an earlier run left
 
@@ -206,10 +215,12 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         """Whether there are groups with requests that are not in memory."""
         return bool(self._waiting) or self._scan
 
-    async def ingest(self, requests: Sequence[Request]) -> list[Pending]:
-        """Adds requests that are not known; gives those of groups that are held."""
+    async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
+        """Adds requests that are not known, and notes with them; gives those of groups that are held."""
         async with self._transaction():
             fresh, keys, _ = self._add(requests)
+            for name, value in notes.items():
+                self._set(f"note:{name}", value)
         self.known.add(keys)
         await self._checkpoint()
         return fresh
@@ -312,6 +323,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     keys += met
                     self._log.append(self._rows(outcome, outcome.items, outcome.staged_items))
                     self._save_states(outcome.state)
+                    self.live -= 1  # behind its effects, which take a while: at no moment nothing may seem to be left
             self._database.executemany(
                 "UPDATE lane SET state = ? WHERE id = ?", [(state, lane) for lane, state in states.items()]
             )
@@ -355,8 +367,6 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         if done.rowcount == 0:
             return Verdict.DUP
         pending.attempts = outcome.attempts
-        if outcome.kind is not Kind.RETRY:
-            self.live -= 1
         failure = outcome.failure
         if failure is not None:
             self._database.execute(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import resource
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +165,42 @@ def test_what_others_wrote_behind_the_items_is_cut_off(command, half, tmp_path):
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "torn"),
+    [
+        ("items.jsonl", '{"url": "old", "title": ""}\n', '{"url": "half a li'),
+        ("items.json", '[{"url": "old", "title": ""}]\n', ',\n{"url": "half a li'),
+        ("items.csv", "\N{BOM}url,title\r\nold,\r\n", 'half a li,"no'),
+    ],
+)
+def test_an_output_that_is_appended_to_goes_on_though_a_kill_left_half_an_item(
+    command, books, tmp_path, name, old, torn
+):
+    path = tmp_path / name
+    path.write_text(old, encoding="utf-8", newline="")
+    run = ["run", "books.py", "--job", "job", "-o", name, "--append", "--quiet"]
+    assert command(*run, "-s", "max_pages=5")[0] == 0
+    with path.open("a") as file:
+        file.write(torn)
+    assert command(*run) == (0, "", "")
+    content = path.read_text(encoding="utf-8-sig")
+    reads = {".json": json.loads, ".csv": lambda text: list(csv.DictReader(text.splitlines()))}
+    items = reads[path.suffix](content) if path.suffix in reads else lines(path)
+    assert items[0] == {"url": "old", "title": ""}
+    assert all(item.keys() == items[0].keys() for item in items)  # of a table: no column came twice
+    assert len(set(pages(items))) == len(items) == TOTAL + 1
+
+
+def test_a_file_that_cannot_be_appended_to_is_refused_before_the_job_takes_it(command, books, tmp_path, asked):
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"url": "half a li')
+    for _ in range(2):
+        code, _, err = command("run", "books.py", "--job", "job", "-o", "items.jsonl", "--append")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "line is not JSON" in err
+    assert (path.read_text(), asked()) == ('{"url": "half a li', [])
+
+
 def test_a_job_with_a_commit_that_survives_the_machine_has_the_same_items(command, books, tmp_path):
     code, _, _ = command("run", "books.py", "--job", "job", "-o", "items.jsonl", "-s", "durability=power", "--quiet")
     assert code == 0
@@ -172,6 +211,27 @@ def test_a_job_may_be_moved_with_its_folder(command, half, tmp_path):
     (tmp_path / "job").rename(tmp_path / "elsewhere")
     run = [*half[:3], "elsewhere", *half[4:]]
     assert command(*run, "--quiet")[0] == 0
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_files_of_a_job_do_not_take_the_place_of_standard_streams_that_are_closed(start, books, tmp_path, closed):
+    with books.open("a") as file:
+        file.write("        import contextlib, os\n")
+        file.write("        for number in (1, 2):\n")
+        file.write("            with contextlib.suppress(OSError):\n")
+        file.write("                os.write(number, b'from far below')\n")
+    run = ["run", "books.py", "--job", "job", "-o", "items.jsonl"]
+    process = start(*run, preexec_fn=lambda: [os.close(number) for number in closed])
+    assert process.wait(60) == 0
+    assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+    assert not any(b"from far below" in path.read_bytes() for path in (tmp_path / "job").iterdir())
+
+
+def test_words_that_cannot_be_written_do_not_change_how_a_crawl_ends(start, books, tmp_path):
+    with Path("/dev/full").open("w") as full:
+        process = start("run", "books.py", "--job", "job", "-o", "items.jsonl", stderr=full)
+        assert process.wait(60) == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
 
@@ -272,6 +332,29 @@ def test_all_items_of_a_job_are_exported_in_every_form(command, half, tmp_path):
     # a job is no worse for it
     assert command(*half, "--quiet")[0] == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
+
+
+@pytest.mark.parametrize("name", ["all.jsonl", "all.json", "all.csv"])
+def test_an_export_that_does_not_fit_on_the_disk_says_so_and_leaves_the_old_file(start, command, books, tmp_path, name):
+    books.write_text(books.read_text().replace('"title":', '"text": "x" * 3000, "title":'))
+    assert command("run", "books.py", "--job", "job", "--quiet")[0] == 0
+    (tmp_path / name).write_text("the old one")
+    before = sorted(tmp_path.iterdir())
+    process = start(
+        "job", "job", "--export", name, "--overwrite",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )  # fmt: skip
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (2, "", f"crawler: cannot write {name}: file too large\n")
+    assert (tmp_path / name).read_text() == "the old one"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_export_whose_reader_goes_ends_without_a_word(start, half, command):
+    process = start("job", "job", "--export", "-")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 1
 
 
 def test_an_export_replaces_a_file_only_if_told_to(command, half, tmp_path):

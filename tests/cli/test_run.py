@@ -7,6 +7,8 @@ import json
 import os
 import pty
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -193,6 +195,25 @@ def test_debug_logs_show_each_request_and_json_logs_are_json(command, books, sit
     assert (code, told["level"], told["message"][:29]) == (2, "error", "crawler: setting delay: expec")
 
 
+EARLY = """\
+import sys
+
+class Hasty:
+    def find_spec(self, name, path=None, target=None):
+        if name == "crawler.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Hasty())
+from crawler.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_before_the_command_line_is_read_is_told_in_one_line():
+    done = subprocess.run([sys.executable, "-c", EARLY], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "crawler: interrupted\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_soon_with_exit_code_130_and_all_that_was_found(start, books, tmp_path, number):
     process = start("run", "books.py", "-o", "items.jsonl", "-s", "delay=0.2", "--report", "report.json")
@@ -216,6 +237,17 @@ def test_a_reader_that_goes_away_ends_the_crawl_with_one_line(start, books):
     err = process.stderr.read()
     assert process.wait(20) == 1
     assert err == "crawler: the crawl failed: standard output was closed by its reader\n"
+
+
+def test_a_terminal_that_is_closed_meanwhile_does_not_end_the_crawl(start, books, tmp_path):
+    ours, theirs = pty.openpty()
+    run = ["run", "books.py", "-s", "delay=0.05", "-o", "items.jsonl"]
+    process = start(*run, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    assert os.read(ours, 1)
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert len(lines(tmp_path / "items.jsonl")) == 29
 
 
 def test_on_a_terminal_a_line_shows_how_far_it_is_and_goes_away(start, books):

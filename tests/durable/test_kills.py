@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 from pathlib import Path
 
@@ -65,6 +66,20 @@ def test_killed_while_a_sink_is_behind_it_gets_the_rest_under_the_same_keys(tmp_
     assert sorted(map(json.loads, items.values()), key=str) == sorted(
         ({"url": url, "n": n} for url, n in read_output(tmp_path / "items.jsonl")), key=str
     )
+
+
+def test_interrupted_while_a_sink_is_behind_it_says_so_and_gets_the_rest_in_the_next_run(tmp_path: Path) -> None:
+    slow = ["-p", f"{SPIDER.stem}:Slow", "-P", "slow.path=slow.txt"]
+    with durable(tmp_path, seed=3, hosts=6, pages=200, settings={"workers": 16, "grace": 1}) as crawl:
+        process = crawl.start(*slow, "-P", "slow.seconds=3600")
+        crawl.wait_for_requests(process, 100)
+        code, said, _ = crawl.interrupt(process, signal.SIGINT)
+        assert (code, said.count("\n")) == (130, 1)
+        assert re.search("slow did not take the last [0-9]+ items in time: it gets them in the next run", said)
+        crawl.finish(*slow)
+        check(crawl, crawl.figures())
+        keys = {line.split(" ", 1)[0] for line in (tmp_path / "slow.txt").read_text().splitlines()}
+    assert len(keys) == len(read_output(tmp_path / "items.jsonl"))
 
 
 @pytest.mark.parametrize("each", [signal.SIGINT, signal.SIGTERM])

@@ -74,6 +74,24 @@ async def test_every_item_and_request_of_a_large_page_is_kept_once(
 
 
 @pytest.mark.parametrize("durable", [False, True])
+async def test_what_a_large_page_asks_for_after_its_items_is_fetched_though_nothing_else_waits(
+    autojump_clock: MockClock, tmp_path: Path, durable: bool
+) -> None:
+    class Last(Spider):
+        start_urls = ["https://site.test/"]
+        settings = FREE
+
+        def parse(self, response: Response) -> Iterator[Produced]:
+            if response.url == "https://site.test/":
+                yield from ({"n": n} for n in range(MANY))
+                yield Request("https://site.test/next")
+
+    site = FakeSite({"/": "x", "/next": "y"})
+    report = await crawl(Last(), job=tmp_path / "job" if durable else None, transport=site.transport)
+    assert (report.finished, report.pages, report.items) == ("finished", 2, MANY)
+
+
+@pytest.mark.parametrize("durable", [False, True])
 async def test_a_large_page_that_raises_in_the_end_leaves_nothing(
     autojump_clock: MockClock, tmp_path: Path, durable: bool
 ) -> None:

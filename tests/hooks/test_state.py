@@ -262,7 +262,7 @@ def test_a_value_that_holds_itself_is_refused():
         State("shop")["loop"] = loop
 
 
-@pytest.mark.parametrize("key", [1, None, b"a", ("a",)])
+@pytest.mark.parametrize("key", [1, None, b"a", ("a",), "\ud800"])
 def test_a_key_is_text(key):
     with pytest.raises(TypeError, match="a state has str keys"):
         State("shop")[key] = 1

@@ -70,6 +70,18 @@ async def test_appending_goes_on_with_an_array_however_it_was_written(tmp_path, 
     assert (len(found), found[-1]) == (count + 1, {"n": "new"})
 
 
+@pytest.mark.parametrize("old", ["", "[]", " [ \n ] \n\n"])
+async def test_an_array_that_is_still_empty_is_continued_by_the_next_run_of_a_job(tmp_path, keep, old):
+    path = tmp_path / "items.json"
+    path.write_text(old)
+    first = Json(path, "append", in_job=True)
+    await keep(first)
+    again = Json(path, "append", in_job=True)
+    again.resumes, again.position = True, first.position
+    await keep(again, [{"n": 1}], [{"n": 2}])
+    assert json.loads(path.read_text()) == [{"n": 1}, {"n": 2}]
+
+
 @pytest.mark.parametrize("old", ["{}", '{"n": 1}\n{"n": 2}\n', "[", "[1, 2]", "[{]", "title,year\n", " ", '[{"n": 1}'])
 def test_a_file_that_is_no_array_of_objects_is_not_appended_to(tmp_path, old):
     path = tmp_path / "items.json"

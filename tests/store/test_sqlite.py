@@ -7,6 +7,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,36 @@ async def test_a_sink_goes_on_where_a_commit_has_put_it(job: Path) -> None:
         assert len({row.key for row in rows}) == 4
 
 
+async def test_a_sink_that_is_left_out_costs_no_memory(job: Path) -> None:
+    with SqliteStore(job) as store:
+        assert await store.follow("left out") == await store.follow("file") == (0, None)
+        await store.ingest(requests(*map(str, range(20))))
+    with SqliteStore(job) as store:
+        await store.follow("file")
+        for number, row in enumerate(await claimed(store)):
+            await store.commit([done(row, items=[ItemRow(b"{}")] * 100)])
+            assert len(await store.read(100 * number, 1000)) == 100
+            await store.advance("file", 100 * (number + 1), None)
+        assert len(store._log._places) < 200  # where items begin that may still be read
+        assert await store.follow("left out") == (0, None)
+        assert len(await store.read(0, 10)) == 10
+
+
+async def test_long_items_are_read_a_few_at_a_time(job: Path) -> None:
+    item = b'{"text":"' + b"x" * 3_000_000 + b'"}'
+    with SqliteStore(job) as store:
+        await store.follow("file")
+        await store.ingest(requests("1"))
+        [row] = await claimed(store)
+        await store.commit([done(row, items=[ItemRow(item)] * 10)])
+        found = 0
+        while rows := await store.read(found, 1000):
+            assert len(rows) <= 3
+            found += len(rows)
+            await store.advance("file", found, None)
+    assert found == sum(len(part) for part in items(job)) == 10
+
+
 async def test_a_run_that_came_to_its_end_was_clean_and_a_killed_one_was_not(job: Path) -> None:
     with SqliteStore(job) as store:
         assert not store.unclean
@@ -278,11 +309,32 @@ async def test_a_cancel_while_the_log_is_folded_does_not_undo_what_is_committed(
 
 async def test_a_long_write_ahead_log_is_folded_into_the_database(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHECKPOINT", 100_000)
+    folds = []
+    fold = SqliteStore._fold
+    monkeypatch.setattr(SqliteStore, "_fold", lambda store: folds.append(fold(store)))
     with SqliteStore(job) as store:
-        for start in range(0, 2000, 50):
-            await store.ingest(requests(*map(str, range(start, start + 50))))
+        for start in range(0, 2000, 10):
+            await store.ingest(requests(*map(str, range(start, start + 10))))
             assert (job / "job.sqlite-wal").stat().st_size < 400_000
     assert tables(job, "SELECT count(*) FROM pending") == [(2000,)]
+    assert 2 < len(folds) < 100  # not after each of 200 commits, once it was long
+
+
+async def test_a_log_that_somebody_is_reading_is_folded_later(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHECKPOINT", 100_000)
+    with SqliteStore(job) as store:
+        await store.ingest(requests("first"))
+        with closing(sqlite3.connect(job / "job.sqlite", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM pending").fetchone() == (1,)
+            for start in range(0, 2000, 50):
+                await store.ingest(requests(*map(str, range(start, start + 50))))
+            assert (job / "job.sqlite-wal").stat().st_size > 400_000
+            assert reader.execute("SELECT count(*) FROM pending").fetchone() == (1,)
+        for start in range(2000, 3000, 50):
+            await store.ingest(requests(*map(str, range(start, start + 50))))
+        assert (job / "job.sqlite-wal").stat().st_size < 400_000
+    assert tables(job, "SELECT count(*) FROM pending") == [(3001,)]
 
 
 async def test_words_that_are_no_characters_do_not_stop_a_job(job: Path) -> None:
