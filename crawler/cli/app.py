@@ -12,7 +12,7 @@ from typing import Final
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
-from crawler.cli import demo, fetch, job, new, plugins, run
+from crawler.cli import demo, fetch, job, limits, new, plugins, robots, run, shell
 from crawler.cli.logs import log_traceback, say
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
@@ -42,8 +42,11 @@ app.command(new.new, sort_key=2, help_epilogue="")
 app.command(run.command, name="run", sort_key=3, help_epilogue="")
 app.command(fetch.fetch, sort_key=4, help_epilogue="")
 app.command(fetch.links, sort_key=5, help_epilogue="")
-app.command(job.job, sort_key=6, help_epilogue="")
-app.command(plugins.plugins, sort_key=7, help_epilogue="")
+app.command(robots.robots, sort_key=6, help_epilogue="")
+app.command(limits.limits, sort_key=7, help_epilogue="")
+app.command(shell.shell, sort_key=8, help_epilogue="")
+app.command(job.job, sort_key=9, help_epilogue="")
+app.command(plugins.plugins, sort_key=10, help_epilogue="")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
