@@ -7,7 +7,6 @@ import mimetypes
 import sys
 import tempfile
 import traceback
-import webbrowser
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -96,6 +95,8 @@ class Session:
         Parameters:
             response: default the last one.
         """
+        import webbrowser  # noqa: PLC0415 - needed by nothing else
+
         page: Response | None = response or self.names["response"]
         if page is None:
             raise ValueError("there is no page yet: fetch(url)")
