@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from crawler.engine.traces import theirs
-from crawler.errors import CrawlerError, CrawlFailed
+from crawler.errors import CrawlerError
 
 __all__ = ["Level", "log_to_stderr", "log_traceback", "many", "say"]
 
@@ -87,10 +87,10 @@ def log_traceback(error: BaseException) -> None:
         log.debug("%s", type(error).__name__, exc_info=error)
         return
     cause = error.__cause__
-    while isinstance(cause, BaseExceptionGroup):
+    while isinstance(cause, BaseExceptionGroup):  # of tasks, as `start()` is one
         cause = cause.exceptions[0]
-    trace = None if isinstance(cause, CrawlerError) else theirs(cause)
-    if isinstance(error, CrawlFailed) and trace is not None:
+    trace = None if cause is error.__cause__ or isinstance(cause, CrawlerError) else theirs(cause)
+    if trace is not None:
         log.error("%s", error, exc_info=trace)
 
 

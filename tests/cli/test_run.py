@@ -245,7 +245,7 @@ def test_where_a_start_raised_is_told_in_the_lines_of_the_spider(command, tmp_pa
     )
     code, out, err = command("run", "bad.py", "-o", "-", traceback=True)
     assert (code, out) == (1, "")
-    assert "/bad.py\", line 10, in shelves" in err
+    assert '/bad.py", line 10, in shelves' in err
     assert "crawler/engine" not in err
     assert err.endswith("crawler: the crawl failed: ValueError: no such shelf\n")
 
