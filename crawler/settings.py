@@ -82,7 +82,7 @@ class Settings:
     user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1 (+https://example.com/bot)"
     """The ``User-Agent`` field; its part before the first space or slash is the token that robots.txt addresses.
     Of ``Mozilla/5.0 (compatible; ExampleBot/1.0)`` that is ``ExampleBot``."""
-    workers: Count = 32
+    workers: Annotated[int, Meta(ge=1, le=10_000)] = 32
     """Requests in flight over all lanes."""
     per_domain: Count = 8
     """Requests in flight on one lane (scheme, host and port), at most."""

@@ -6,45 +6,61 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Final
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
-from crawler.cli import demo, fetch, new, plugins, run
 from crawler.cli.logs import log_traceback, say
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
-__all__ = ["app", "main"]
+__all__ = ["app_of", "main"]
 
 EPILOGUE: Final = (
     "Start here: crawler demo, then crawler new NAME, then crawler run NAME.py. For more: crawler COMMAND --help.\n\n"
     "Exit codes: 0 finished, 1 the crawl could not go on, 2 wrong usage or configuration, 3 stopped by a quota or "
     "max_errors, 4 finished with more failures than --tolerate, 130 interrupted."
 )
-JOB: Final = "Show where a job stands: what waits, what was kept, what failed and why."
-"""Of that command, whose module is imported when it is asked for: no other looks into a database."""
+COMMANDS: Final = {
+    "demo": "demo:demo",
+    "new": "new:new",
+    "run": "run:command",
+    "fetch": "fetch:fetch",
+    "links": "fetch:links",
+    "robots": "robots:robots",
+    "limits": "limits:limits",
+    "shell": "shell:shell",
+    "job": "job:job",
+    "plugins": "plugins:plugins",
+}
+"""Each command, in the order of the help page: module and function."""
 
-app = App(
-    name="crawler",
-    help="Crawl sites and APIs: polite, lossless, fast.",
-    help_epilogue=EPILOGUE,
-    help_format="markdown",
-    version=lambda: f"crawler {_version()}",
-    default_parameter=Parameter(negative=(), show_default=False),
-    result_action="return_value",
-    exit_on_error=False,
-    print_error=False,
-    verbose=False,
-    suppress_keyboard_interrupt=False,
-)
-app.command(demo.demo, sort_key=1, help_epilogue="")
-app.command(new.new, sort_key=2, help_epilogue="")
-app.command(run.command, name="run", sort_key=3, help_epilogue="")
-app.command(fetch.fetch, sort_key=4, help_epilogue="")
-app.command(fetch.links, sort_key=5, help_epilogue="")
-app.command("crawler.cli.job:job", name="job", help=JOB, sort_key=6, help_epilogue="")
-app.command(plugins.plugins, sort_key=7, help_epilogue="")
+
+def app_of(*names: str) -> App:
+    """The command line with these commands, by default all. Importing what nobody asked for would take a while.
+
+    Parameters:
+        names: of commands.
+    """
+    app = App(
+        name="crawler",
+        help="Crawl sites and APIs: polite, lossless, fast.",
+        help_epilogue=EPILOGUE,
+        help_format="markdown",
+        version=lambda: f"crawler {_version()}",
+        default_parameter=Parameter(negative=(), show_default=False),
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        verbose=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for place, name in enumerate(names or COMMANDS):
+        module, _, function = COMMANDS[name].partition(":")
+        command = getattr(import_module(f"crawler.cli.{module}"), function)
+        app.command(command, name=name, sort_key=place, help_epilogue="")
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,8 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 finished · 1 could not go on · 2 usage or configuration · 3 stopped by a limit · 4 more
         failures than tolerated · 130 interrupted.
     """
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code: int = app(sys.argv[1:] if arguments is None else arguments) or 0
+        app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
+        code: int = app(words) or 0
         sys.stdout.flush()
     except CycloptsError as error:
         code = _say(f"{_usage(error)} (see {' '.join(('crawler', *(error.command_chain or ())))} --help)", 2)

@@ -11,6 +11,9 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from crawler.engine.traces import theirs
+from crawler.errors import CrawlerError
+
 __all__ = ["Level", "log_to_stderr", "log_traceback", "many", "say"]
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
@@ -43,7 +46,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if record.exc_info and record.exc_info[1] is not None:
-            fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
+            fields["traceback"] = "".join(traceback.format_exception(*record.exc_info))
         return msgspec.json.encode(fields).decode()
 
 
@@ -78,8 +81,19 @@ def say(text: str, *, level: int = logging.INFO) -> None:
 
 
 def log_traceback(error: BaseException) -> None:
-    """The whole story behind an error that is told in one line; only at ``--log-level debug``."""
-    log.debug("%s", type(error).__name__, exc_info=error)
+    """The story behind an error that is told in one line: all of it at ``--log-level debug``, else where it was raised.
+
+    One that names the hook which raised needs none.
+    """
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("%s", type(error).__name__, exc_info=error)
+        return
+    cause = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):  # of tasks, as `start()` is one
+        cause = cause.exceptions[0]
+    trace = None if cause is error.__cause__ or isinstance(cause, CrawlerError) else theirs(cause)
+    if trace is not None:
+        log.error("%s", error, exc_info=trace)
 
 
 def many(n: int, noun: str) -> str:

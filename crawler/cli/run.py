@@ -149,24 +149,25 @@ def leave_out(spider: Spider, names: Sequence[str], others: Sequence[Plugin]) ->
     Raises:
         ConfigError: there is none of that name, there or anywhere.
     """
-    own = [plugin.name for plugin in spider.plugins]
+    if not names:
+        return
+    own = [getattr(plugin, "name", "") for plugin in spider.plugins]
     for name in names:
         if name not in own:
             known = [*own, *(plugin.name for plugin in others)]
             raise ConfigError(f"--no-plugin: no plugin called {name!r} is enabled{did_you_mean(name, known)}")
-    if names:
-        spider.plugins = [plugin for plugin in spider.plugins if plugin.name not in names]
+    spider.plugins = [plugin for plugin in spider.plugins if plugin.name not in names]
 
 
 def tell(report: Report, progress: Progress, *, outputs: Sequence[str], file: Path | None, quiet: bool) -> None:
-    """Writes the report and the summary."""
-    if file is not None:
-        write_report(file, report)
+    """Writes the summary and the report."""
     if not quiet:
         places = ["standard output" if output == "-" else output for output in outputs]
         if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
             places.append("no output: name one with -o")
         say(summary(report, outputs=places, causes=progress.causes))
+    if file is not None:
+        write_report(file, report)
 
 
 def check_report(path: Path) -> None:

@@ -53,12 +53,15 @@ def web_url(text: str) -> str:
     try:
         urls.normal(text)
     except ValueError as error:
-        hint = f" (did you mean https://{text}?)" if "://" not in text and "." in text else ""
+        scheme = "http" if HOST_AND_PORT.fullmatch(text) else "https"
+        hint = f" (did you mean {scheme}://{text}?)" if "://" not in text and "." in text else ""
         raise ConfigError(f"{error}{hint}") from None
     return text
 
 
 def _class_of(target: str) -> type[Spider]:
+    if not target:
+        raise ConfigError("TARGET is empty: a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL")
     path, colon, name = target.rpartition(":") if ":" in target else (target, "", "")
     if path.endswith(".py"):
         module = _load(Path(path))

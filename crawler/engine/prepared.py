@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ from crawler.hooks.page import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.table import HookTable
 from crawler.limits.limits import Limits
+from crawler.messages.checks import statuses_of
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
@@ -49,9 +50,10 @@ def _check_start(spider: Spider) -> None:
             f"{type(spider).__name__}.start is {spider.start!r}, not the method that gives the first requests: "
             "keep an argument of that name in start_urls"
         )
+    name = type(spider).__name__
+    _check_rest(spider, name)
     if type(spider).start is not Spider.start:
         return
-    name = type(spider).__name__
     if isinstance(spider.start_urls, str):
         raise ConfigError(f"start_urls must be a list of URLs, not {spider.start_urls!r}")
     for url in spider.start_urls:
@@ -61,6 +63,16 @@ def _check_start(spider: Spider) -> None:
             urls.normal(url)
         except ValueError as error:
             raise ConfigError(f"start_urls of {name}: {error}") from None
+
+
+def _check_rest(spider: Spider, name: str) -> None:
+    """Refuses attributes of other kinds than they should be."""
+    try:
+        statuses_of(spider.accept_status)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: {error}") from None
+    if isinstance(spider.plugins, (str, Plugin)) or not isinstance(spider.plugins, Iterable):
+        raise ConfigError(f"{name}: plugins must be a list of plugins, not {spider.plugins!r}")
 
 
 def _proxies(settings: Settings) -> Proxies | None:

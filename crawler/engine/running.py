@@ -22,6 +22,7 @@ from crawler.engine.mark import Mark
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsAsker
 from crawler.engine.shutdown import Shutdown
+from crawler.engine.traces import theirs
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
 from crawler.fetch.clock import Clock
 from crawler.fetch.downloader import Downloader
@@ -39,7 +40,7 @@ from crawler.limits.join import join
 from crawler.limits.limits import Limits
 from crawler.limits.refuses import refuses
 from crawler.messages import Pause, Request, Response, Stop, Usage
-from crawler.messages.checks import legible
+from crawler.messages.checks import legible, statuses_of
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -144,7 +145,7 @@ class RunningCrawl:
         self.waiting_tasks: list[tuple[Context, Callable[..., Awaitable[object]], tuple[object, ...]]] = []
         """Tasks that were started before the crawl."""
         self._told: set[object] = set()
-        self._accepted = frozenset(spider.accept_status)
+        self._accepted = frozenset(statuses_of(spider.accept_status))
         for plugin, state in zip(self.plugins, states, strict=True):
             plugin.crawl, plugin.state = self, state
 
@@ -315,7 +316,7 @@ class RunningCrawl:
         """What a handler raised: one line at ERROR for each page, its traceback once for each place that raises."""
         cause = error.__cause__
         place = (error.plugin, error.hook, type(cause), _line_of(cause))
-        exc_info = None if place in self._told else cause
+        exc_info = None if place in self._told else theirs(cause)
         if len(self._told) < MOST_PLACES:
             self._told.add(place)
         log.error("%s.%s failed for %s: %s", error.plugin, error.hook, url, error, exc_info=exc_info)

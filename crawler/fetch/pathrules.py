@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-__all__ = ["PathRules", "same_path"]
+__all__ = ["PathRules", "Verdict", "same_path"]
 
 PLAIN: Final = frozenset(string.ascii_letters + string.digits + "-._~/?&=+;")
 """What stands for itself: what RFC 3986 section 2.3 leaves unreserved, and what separates parts of a path or query."""
@@ -148,13 +148,21 @@ class PathRules:
         Parameters:
             url: absolute.
         """
+        return self.verdict(url)[1]
+
+    def verdict(self, url: str) -> Verdict:
+        """The rule that decides about a URL: octets of its pattern, 0: none does; and whether it allows.
+
+        Parameters:
+            url: absolute.
+        """
         path = _path(url)
         if path == "/robots.txt":
-            return True
+            return NO_MATCH
         path = same_path(path)
         if "?" in path:
-            return max(map(self._decide, _spellings(path)))[1]
-        return self._decide(path)[1]
+            return max(map(self._decide, _spellings(path)))
+        return self._decide(path)
 
     def _decide(self, path: str) -> Verdict:
         best = self._whole.get(path, NO_MATCH)

@@ -16,7 +16,7 @@ from crawler.headers import product_token
 from crawler.messages import Request
 from crawler.urls import join, normal
 
-__all__ = ["ALLOW_ALL", "DISALLOW_ALL", "LIMIT", "LONGEST_DELAY", "MAX_AGE", "Robots", "token_of"]
+__all__ = ["ALLOW_ALL", "DISALLOW_ALL", "LIMIT", "LONGEST_DELAY", "MAX_AGE", "Robots", "Why", "token_of", "why"]
 
 LIMIT: Final = 512 * 1024
 """Bytes that are read (RFC 9309 section 2.5 asks for 500 KiB at least)."""
@@ -99,6 +99,34 @@ class Robots:
             return error
         why = "forbids it" if error is None else f"cannot be had ({error})"
         return Refused(f"{request.url} was not asked for: its robots.txt {why}", by="robots", request=request)
+
+
+@attrs.frozen(kw_only=True)
+class Why:
+    """Which lines of a robots.txt decide about one URL."""
+
+    agent: str
+    """Whose group counts: our token, ``*``, or nothing where neither has one."""
+    rule: str | None
+    """The line that decides, such as ``Disallow: /private/``; `None`: none does, so it is allowed."""
+
+
+def why(body: bytes, user_agent: str, url: str) -> Why:
+    """What decides about a URL, for people; `Robots.allows` is how.
+
+    Parameters:
+        body: content of the file.
+        user_agent: the whole ``User-Agent`` field.
+        url: absolute.
+    """
+    token = token_of(user_agent)
+    ours, others, _ = _read(_records(body), token.lower())
+    group = ours if ours.named else others
+    best = PathRules(group.rules).verdict(url)
+    one = (rule for rule in group.rules if best[0] and PathRules([rule]).verdict(url) == best)
+    found = next(one, None)
+    line = None if found is None else f"{'Allow' if found[0] else 'Disallow'}: {found[1]}"
+    return Why(agent=token if ours.named else "*" if others.named else "", rule=line)
 
 
 ALLOW_ALL: Final = Robots(None, default=True)

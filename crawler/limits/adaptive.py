@@ -68,6 +68,11 @@ class Concurrency:
         """Requests that may be in flight now, at least 1."""
         return max(1, int(min(self._level, self._most())))
 
+    @property
+    def most(self) -> int:
+        """Requests that may be in flight if the server keeps up: what the user allows, or the server if less."""
+        return int(self._most())
+
     def declare(self, most: int | None) -> None:
         """The server says how many it takes at once; `None`: it does not say."""
         if most is not None and most >= 1:

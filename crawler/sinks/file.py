@@ -119,7 +119,9 @@ class FileSink(Plugin, ABC):
     def _open(self, mode: str) -> FileIO:
         try:
             return FileIO(self.path, mode)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if not self.resumes:
+                raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
             raise JobError(f"{self.path} is gone, and the job had written to it: {REMEDY}") from None
         except OSError as error:
             raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error

@@ -26,9 +26,11 @@ from sphinx.util.typing import stringify_annotation
 
 import crawler
 from crawler import errors
-from crawler.cli import app
+from crawler.cli import app_of
 from crawler.hooks.plugin import Plugin
 
+app = app_of()
+"""The whole command line."""
 SETTINGS = ("Settings", "Pace")
 HOOKS = ("Plugin", "Crawl")
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "min_length": "length at least"}

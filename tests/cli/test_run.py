@@ -268,3 +268,35 @@ def test_on_a_terminal_a_line_shows_how_far_it_is_and_goes_away(start, books):
     assert " in flight · " in live
     assert live.endswith("\x1b[2K")  # the line was cleared
     assert "\x1b" not in last
+
+
+def test_where_a_start_raised_is_told_in_the_lines_of_the_spider(command, tmp_path):
+    (tmp_path / "bad.py").write_text(
+        "from crawler import Spider\n\n\nclass Bad(Spider):\n    def start(self):\n        yield from shelves()\n\n\n"
+        "def shelves():\n    raise ValueError('no such shelf')\n"
+    )
+    code, out, err = command("run", "bad.py", "-o", "-", traceback=True)
+    assert (code, out) == (1, "")
+    assert '/bad.py", line 10, in shelves' in err
+    assert "crawler/engine" not in err
+    assert err.endswith("crawler: the crawl failed: ValueError: no such shelf\n")
+
+
+def test_what_is_no_item_is_told_without_a_traceback_of_ours(command, tmp_path, site):
+    (tmp_path / "bad.py").write_text(
+        f"from crawler import Spider\nclass Bad(Spider):\n    start_urls = ['{site.url}']\n    def parse(self, r):\n"
+        "        return 'text'\n"
+    )
+    code, out, err = command("run", "bad.py", "-o", "-", "--quiet")
+    assert (code, out) == (4, "")
+    assert err == (
+        f"ERROR crawler.engine: bad.parse failed for {site.url}: TypeError: a callback gives back requests and items, "
+        "not str\n"
+    )
+
+
+def test_a_report_that_cannot_be_written_takes_no_summary_away(command, books):
+    code, _, err = command("run", "books.py", "-s", "max_pages=1", "--report", "/dev/full")
+    assert code == 2
+    assert err.startswith("finished by max_pages: 1 page")
+    assert err.endswith("crawler: cannot write --report /dev/full: No space left on device\n")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.fetch.robots import ALLOW_ALL, DISALLOW_ALL, LIMIT, Robots, token_of
+from crawler.fetch.robots import ALLOW_ALL, DISALLOW_ALL, LIMIT, Robots, token_of, why
 
 AGENT = "trio-crawler/0.1 (+https://example.com/bot)"
 
@@ -361,3 +361,28 @@ def test_the_two_extremes():
     assert ALLOW_ALL.allows("https://site.test/a")
     assert not DISALLOW_ALL.allows("https://site.test/a")
     assert ALLOW_ALL.delay is DISALLOW_ALL.delay is None
+
+
+# ---- which line it was -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "agent", "group", "rule"),
+    [
+        ("/a/b", AGENT, "trio-crawler", "Disallow: /a"),
+        ("/a/b.gif", AGENT, "trio-crawler", "Allow: /a/*.gif$"),
+        ("/b", AGENT, "trio-crawler", None),
+        ("/robots.txt", "third", "*", None),
+        ("/b?x=/1", "third", "*", "Disallow: /*?x=%2F"),
+    ],
+)
+def test_the_line_that_decides_can_be_told(path, agent, group, rule):
+    text = "User-agent: trio-crawler\nDisallow: /a\nAllow: /a/*.gif$\n\nUser-agent: *\nDisallow: /*?x=%2F\nAllow: /"
+    told = why(text.encode(), agent, f"https://site.test{path}")
+    assert (told.agent, told.rule) == (group, rule)
+    assert allowed(text, path, agent) is (rule is None or rule.startswith("Allow"))
+
+
+def test_where_no_group_is_ours_no_line_decides():
+    told = why(b"User-agent: other\nDisallow: /", AGENT, "https://site.test/")
+    assert (told.agent, told.rule) == ("", None)

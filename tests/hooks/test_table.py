@@ -283,6 +283,21 @@ def test_a_spider_is_only_warned_of_a_misspelt_hook(caplog):
     assert [record.getMessage() for record in caplog.records] == ["Odd.presist() is no hook (did you mean persist()?)"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("start_requests", lambda self: [], "start()"),
+        ("custom_settings", {"DOWNLOAD_DELAY": 1}, "settings = Settings(…)"),
+        ("process_item", lambda self, item, spider: item, "refine(), or persist() to keep it"),
+    ],
+)
+@pytest.mark.parametrize("base", [Spider, Plugin])
+def test_what_would_do_nothing_but_in_scrapy_is_warned_of(caplog, base, name, value, meant):
+    old = type("Old", (base,), {name: value})()
+    HookTable.build([old] if base is Spider else [Shop(), old])
+    assert caplog.messages == [f"Old.{name} means something to Scrapy only (did you mean {meant}?)"]
+
+
 def test_a_spider_of_the_package_is_not_warned_of(caplog):
     with caplog.at_level(logging.WARNING):
         HookTable.build([SiteSpider("https://site.test/")])

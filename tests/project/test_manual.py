@@ -12,7 +12,7 @@ import pytest
 
 import crawler
 from crawler import testing
-from crawler.cli import app
+from crawler.cli import app_of
 from crawler.hooks.table import HOOKS
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +59,7 @@ def test_every_hook_is_in_the_reference(names):
 
 
 def test_every_command_is_in_the_reference(targets):
+    app = app_of()
     commands = [name for name in app if not name.startswith("-")]
     assert commands
     assert [name for name in commands if f"std:label cyclopts-{app.name[0]}-{name}" not in targets] == []

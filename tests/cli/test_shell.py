@@ -1,0 +1,93 @@
+"""``crawler shell``: Python with a page in it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+from support.localsite import local_site
+
+PAGES = {
+    "/": "<title>One</title><a href='/two'>two</a>",
+    "/two": "<title>Two</title>",
+}
+
+
+def test_code_has_the_page_and_prints_what_expressions_give(command):
+    with local_site(PAGES) as site:
+        code, out, err = command("shell", site.url, "-c", "response.css('title::text').get()\nx = 1; x + 1")
+        assert (code, out, err) == (0, "'One'\n2\n", "")
+
+
+def test_fetch_asks_for_another_page_by_url_or_by_request(command):
+    with local_site(PAGES) as site:
+        look = "response.css('title::text').get()"
+        code, out, err = command("shell", site.url, "-c", f"_ = fetch(response.follow('/two')); {look}")
+        assert (code, out, err) == (0, "'Two'\n", "")
+        code, out, err = command("shell", "-c", f"print(response); _ = fetch('{site.url}two'); {look}")
+        assert (code, out, err) == (0, "None\n'Two'\n", "")
+        code, out, err = command("shell", site.url, "-c", "fetch(response.urljoin('/lost')).status")
+        assert (code, out, err) == (0, "404\n", f"crawler: {site.url}lost answered 404 Not Found\n")
+
+
+def test_view_writes_the_page_to_a_file_and_opens_it(command, tmp_path):
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    browser.chmod(0o755)
+    with local_site(PAGES) as site:
+        env = {"BROWSER": f"{browser} %s", "TMPDIR": str(tmp_path)}
+        code, out, err = command("shell", site.url, "-c", "print(view())", env=env)
+        assert (code, err) == (0, "")
+        shown = Path(out.strip())
+        assert opened.read_text() == shown.as_uri()
+        assert shown.suffix == ".html"
+        assert shown.read_text() == f'<base href="{site.url}">{PAGES["/"]}'
+
+
+def test_without_a_terminal_code_is_read_from_standard_input(start):
+    with local_site(PAGES) as site:
+        process = start("shell", site.url, stdin=subprocess.PIPE)
+        out, err = process.communicate("for n in range(2):\n    print(n)\nresponse.status\n", timeout=60)
+        assert (process.returncode, out, err) == (0, "0\n1\n200\n", "")
+
+
+def test_what_code_raises_is_told_from_its_own_lines_on(command):
+    code, out, err = command("shell", "-c", "def f():\n    1 / 0\nf()", traceback=True)
+    assert (code, out) == (1, "")
+    assert "crawler" not in err
+    assert err.endswith("ZeroDivisionError: division by zero\n")
+    assert command("shell", "-c", "raise SystemExit(7)")[0] == 7
+
+
+def test_no_answer_and_wrong_code_are_told_in_one_line(command):
+    arguments = "-s", "attempts=1", "-s", "obey_robots=false"
+    code, out, err = command("shell", "-c", "fetch('http://127.0.0.1:9/')", *arguments)
+    assert (code, out, err) == (1, "", "crawler: connection refused by 127.0.0.1:9\n")
+    assert command("shell", "-c", "1 +") == (2, "", "crawler: <code>:1: invalid syntax\n")
+    assert (
+        command("shell", "-c", "fetch('x.test')")[2] == "crawler: not a URL: 'x.test' (did you mean https://x.test?)\n"
+    )
+
+
+def test_on_a_terminal_there_is_a_prompt_until_ctrl_d(start):
+    with local_site(PAGES) as site:
+        leader, follower = pty.openpty()
+        process = start("shell", site.url, stdin=follower, stdout=follower, stderr=follower, env={"TERM": "dumb"})
+        os.close(follower)
+        assert f"200 {site.url}" in _until(leader, ">>> ")
+        os.write(leader, b"response.css('title::text').get()\n")
+        assert "'One'" in _until(leader, "\n>>> ")
+        os.write(leader, b"\x04")
+        assert process.wait(60) == 0
+        os.close(leader)
+
+
+def _until(terminal: int, words: str) -> str:
+    """What a terminal shows up to some words."""
+    seen = b""
+    while words.encode() not in seen:
+        seen += os.read(terminal, 4096)
+    return seen.decode()
