@@ -50,7 +50,7 @@ def by_libcurl() -> frozenset[str]:
 
 def may_have_members(url: str) -> bool:
     """Whether a URL is that of a packed file: some servers name a content coding for it, and it may have members."""
-    return PACKED.search(url) is not None
+    return ("gz" in url or "GZ" in url) and PACKED.search(url) is not None
 
 
 def decoder_of(codings: list[str]) -> Decoder | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from crawler.html.encoding import canonical_label, decode, decode_label, encode_query
 from crawler.html.links import Link, base_url, href_of, hrefs, links, nofollowed
-from crawler.html.mime import is_binary, is_html
+from crawler.html.mime import is_binary, is_html, is_xhtml
 from crawler.html.selector import Selector, SelectorList, parse
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "hrefs",
     "is_binary",
     "is_html",
+    "is_xhtml",
     "links",
     "nofollowed",
     "parse",

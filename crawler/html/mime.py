@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import attrs
 
-__all__ = ["MimeType", "is_binary", "is_html", "mime_type"]
+__all__ = ["MimeType", "is_binary", "is_html", "is_xhtml", "mime_type"]
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++', re.DOTALL)
@@ -44,7 +44,7 @@ class MimeType:
 
     @property
     def is_html(self) -> bool:
-        """Whether it is a type of HTML; XHTML is read by the same rules."""
+        """Whether it is a type of HTML, XHTML among them."""
         return self.essence in ("text/html", "application/xhtml+xml")
 
     @property
@@ -78,6 +78,11 @@ def is_html(content_type: str, body: bytes) -> bool:
     """Whether a body is HTML: by its type, without one by how it begins (MIME Sniffing Standard, section 7.1)."""
     kind = mime_type(content_type)
     return kind.is_html if kind.essence else _HTML.match(body[:_RESOURCE_HEADER]) is not None
+
+
+def is_xhtml(content_type: str) -> bool:
+    """Whether it is XHTML that is sent as XML."""
+    return "xhtml" in content_type.lower() and mime_type(content_type).essence == "application/xhtml+xml"
 
 
 def is_binary(body: bytes) -> bool:

@@ -126,8 +126,13 @@ class Response:
     def document(self) -> Any:
         """The parsed tree (turbohtml). XML is read by the rules of HTML; what is no text has an empty tree."""
         if self._document is None:
-            body = b"" if not self.is_html and html.is_binary(self.body) else self.body
-            self._document = html.parse(body, self.encoding)
+            if html.is_xhtml(self.headers.get("content-type", "")):
+                from crawler.html.xhtml import parse_xhtml  # noqa: PLC0415 - hardly a server sends it
+
+                self._document = parse_xhtml(self.text)
+            else:
+                body = b"" if not self.is_html and html.is_binary(self.body) else self.body
+                self._document = html.parse(body, self.encoding)
         return self._document
 
     @property
