@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -47,6 +47,10 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._fold()[name.lower()]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field, its lines joined by a comma, or `default`."""
+        return self._fold().get(name.lower(), default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fold())

@@ -6,8 +6,8 @@ import copy
 import inspect
 import itertools
 import types
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing, closing, contextmanager, nullcontext
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing, closing, nullcontext
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -121,14 +121,14 @@ class Handlers:
         """
         request = response.request
         products = Products(spill=spill)
-        with _page(products.effects):
+        with _Page(products.effects):
             name = request.callback or "parse"
-            with _blame(self.spider, name, request):
+            with _Blame(self.spider, name, request):
                 method, hints = self.callback(name)
                 await self._collect(self._call(method, hints, response), products, response)
             for hook in self.table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
-                    with _blame(hook.plugin, "parse", request):
+                    with _Blame(hook.plugin, "parse", request):
                         await self._collect(hook.call(response), products, response)
             await self._finish(products, response)
         return products
@@ -137,18 +137,18 @@ class Handlers:
         """Tells the errback and the `failed` hooks; what one of them made counts if it did not raise."""
         told = Told()
         if errback is not None:
-            with _blame(self.spider, errback, failure.request, told.raised):
+            with _Blame(self.spider, errback, failure.request, told.raised):
                 method, _ = self.callback(errback)
                 await self._tell(method, failure, told)
             told.errback_raised = bool(told.raised)
         for hook in self.table.failed:
-            with _blame(hook.plugin, "failed", failure.request, told.raised):
+            with _Blame(hook.plugin, "failed", failure.request, told.raised):
                 await self._tell(hook.call, failure, told)
         return told
 
     async def _tell(self, handler: Any, failure: Failure, told: Told) -> None:
         products = Products()
-        with _page(products.effects):
+        with _Page(products.effects):
             await self._collect(handler(failure), products, failure.response)
             await self._finish(products, failure.response)
         told.products.add(products)
@@ -208,7 +208,7 @@ class Handlers:
             for hook in hooks:
                 if response is None or response.request.plugins.get(hook.plugin.name) is False:
                     continue
-                with _blame(hook.plugin, "refine", response.request):
+                with _Blame(hook.plugin, "refine", response.request):
                     answer = await hook.call(value, response)
                 if isinstance(answer, Drop):
                     products.dropped.append(answer.reason)
@@ -222,7 +222,7 @@ class Handlers:
         request = response.request if response is not None else None
         await self._refine(products, response)
         products.requests += products.effects.added
-        for state in self.states:
+        for state in self.states if products.effects.state else ():
             try:
                 changed = state.changes(products.effects)
             except TypeError as error:
@@ -294,31 +294,46 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-@contextmanager
-def _page(effects: PageEffects) -> Iterator[None]:
+# These two are entered for every page: as generators they would cost three times as much.
+
+
+class _Page:
     """What a handler changes meanwhile is kept in `effects`."""
-    token = current_page.set(effects)
-    try:
-        yield
-    finally:
-        current_page.reset(token)
+
+    def __init__(self, effects: PageEffects) -> None:
+        self._effects = effects
+
+    def __enter__(self) -> None:
+        self._token = current_page.set(self._effects)
+
+    def __exit__(self, *_exc: object) -> None:
+        current_page.reset(self._token)
 
 
-@contextmanager
-def _blame(plugin: Plugin, hook: str, request: Request, raised: list[HookError] | None = None) -> Iterator[None]:
+class _Blame:
     """What is raised meanwhile becomes a `HookError` that names who raised; with `raised` it is put there instead."""
-    try:
-        yield
-    except JobError:
-        raise  # it was the store that failed
-    except Exception as error:
-        blamed = (
-            error
-            if isinstance(error, HookError)
-            else HookError(f"{type(error).__name__}: {error}", plugin=plugin.name, hook=hook, request=request)
-        )
-        if blamed is not error:
+
+    def __init__(self, plugin: Plugin, hook: str, request: Request, raised: list[HookError] | None = None) -> None:
+        self._plugin = plugin
+        self._hook = hook
+        self._request = request
+        self._raised = raised
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, JobError):
+            return False  # nothing was raised, or it was the store that failed
+        if isinstance(error, HookError):
+            blamed = error
+        else:
+            words = f"{type(error).__name__}: {error}"
+            blamed = HookError(words, plugin=self._plugin.name, hook=self._hook, request=self._request)
             blamed.__cause__ = error
-        if raised is None:
-            raise blamed  # noqa: B904 - its cause is set
-        raised.append(blamed)
+        if self._raised is not None:
+            self._raised.append(blamed)
+            return True
+        if blamed is error:
+            return False
+        raise blamed

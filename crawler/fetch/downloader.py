@@ -115,13 +115,12 @@ class Downloader:
             if on_sent is not None:
                 on_sent(sent_at)
 
-        try:
-            with trio.fail_after(deadline):
-                answer = await self._exchange(request, sent, resend=resend, cut=cut)
-        except trio.TooSlowError:
+        with trio.CancelScope(deadline=started + deadline) as scope:
+            answer = await self._exchange(request, sent, resend=resend, cut=cut)
+        if scope.cancelled_caught:
             late = FetchTimeout(f"no complete answer within {deadline:g} s", request=request)
             late.kind = "deadline"
-            raise late from None
+            raise late
         answer.attempt = attempt
         answer.first_byte = max(0.0, answer.first_byte - sent_at)
         answer.elapsed = trio.current_time() - started

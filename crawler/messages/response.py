@@ -37,8 +37,8 @@ class Response:
     """
 
     __slots__ = (
-        "_document", "_encoding", "_heeds_nofollow", "_hrefs", "_known", "_refuses", "_robots", "_root", "_text",
-        "agent", "attempt", "body", "elapsed", "first_byte",
+        "_document", "_encoding", "_heeds_nofollow", "_hrefs", "_is_html", "_known", "_refuses", "_robots", "_root",
+        "_text", "agent", "attempt", "body", "elapsed", "first_byte",
         "headers", "refused", "repeats", "request", "source", "status", "url",
     )  # fmt: skip
 
@@ -74,6 +74,7 @@ class Response:
         self._refuses: Callable[[str, int], str | None] = _nothing
         self._heeds_nofollow = False
         self._robots: frozenset[str] | None = None
+        self._is_html: bool | None = None
         self._encoding: str | None = None
         self._text: str | None = None
         self._document: Any = None
@@ -120,7 +121,9 @@ class Response:
 
         Only of HTML are there links; they are not looked for in anything else.
         """
-        return html.is_html(self.headers.get("content-type", ""), self.body)
+        if self._is_html is None:
+            self._is_html = html.is_html(self.headers.get("content-type", ""), self.body)
+        return self._is_html
 
     @property
     def document(self) -> Any:
