@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -176,3 +177,14 @@ async def test_a_position_that_is_no_json_is_said_to_be_the_plugins_fault(
 
     with pytest.raises(CrawlFailed, match="lost.persist gave a position that is no JSON"):
         await crawl(LongAsync(), outputs=[Lost()], job=tmp_path / "job", transport=FakeSite({"/0": "x"}).transport)
+
+
+async def test_the_name_of_an_output_need_not_be_text(autojump_clock: MockClock, tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b"\xff.jsonl")
+    site = FakeSite({f"/{n}": "x" for n in range(300)})
+    for most in (10, None):
+        await crawl(
+            LongAsync(), settings=Settings(max_pages=most), outputs=[out], job=tmp_path / "job",
+            transport=site.transport,
+        )  # fmt: skip
+    assert len(out.read_text().splitlines()) == 300
