@@ -75,7 +75,10 @@ class Followers:
                 if rows:
                     position = await self._persist(hook, rows)
                     self._cursors[name] = cursor + len(rows)
-                    await store.advance(name, cursor + len(rows), position)
+                    try:
+                        await store.advance(name, cursor + len(rows), position)
+                    except (TypeError, UnicodeEncodeError) as error:
+                        raise CrawlFailed(f"{name}.persist gave a position that is no JSON: {error}") from error
                     self._changed.set()
                 elif self._complete:
                     return

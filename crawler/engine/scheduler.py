@@ -76,8 +76,8 @@ async def conduct(running: RunningCrawl) -> None:
             helpers.cancel_scope.cancel(reason="the crawl has ended")
     finally:
         with trio.move_on_after(LAST, shield=True):
+            await writer.finish()  # first: each lane kept its state with its last outcome
             await leases.end()
-            await writer.finish()
 
 
 async def _work(

@@ -17,8 +17,8 @@ class State(MutableMapping[str, Any]):
     """Values by name. Everything in it must survive JSON.
 
     Inside a handler, reads see the page's own writes, and the writes become true when the page has succeeded: a page
-    that raises, or is cut off, leaves no trace. Two handlers that both wait between reading and writing the same key
-    may overwrite each other: count with `crawl.count` instead.
+    that raises, or is cut off, leaves no trace. A handler that waits for something, be it behind its last
+    write, overwrites at its end what others wrote to the same key meanwhile: count with `crawl.count` instead.
 
     Parameters:
         owner: name of the spider or plugin.

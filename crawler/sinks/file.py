@@ -50,7 +50,7 @@ class FileSink(Plugin, ABC):
 
     def __init__(self, path: Path, if_exists: IfExists = "refuse", *, in_job: bool = False) -> None:
         self.path = Path(path)
-        self.name = f"{type(self).name}:{path}"
+        self.name = f"{type(self).name}:{os.fsencode(path).decode(errors='backslashreplace')}"
         self._if_exists = if_exists
         _check(self.path, "append" if in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0

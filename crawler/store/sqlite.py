@@ -110,8 +110,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 self._log.save()
                 self._set("clean", 1)
                 self._database.execute("COMMIT")
-                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sqlite3.Error:
+                self._fold()
+            except (sqlite3.Error, JobError):
                 pass  # what is committed is committed; the next one finds it as it is
 
     def _load(self, stack: ExitStack) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ import trio
 from support.trees import FREE
 from trio.testing import MockClock
 
-from crawler import Drop, Item, Pace, Plugin, Produced, Request, Response, Settings, Spider, crawl
+from crawler import CrawlFailed, Drop, Item, Pace, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
 from crawler.testing import FakeSite, Page
 
 LONE = "half a \ud83d"
@@ -163,3 +164,27 @@ async def test_after_a_kill_a_host_that_is_fetched_in_place_waits_one_delay(
         transport=site.transport,
     )  # fmt: skip
     assert [visit.at - began for visit in site.visits("https://api.test/")[1:]] == [7.0, 14.0, 21.0]
+
+
+async def test_a_position_that_is_no_json_is_said_to_be_the_plugins_fault(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    class Lost(Plugin):
+        name = "lost"
+
+        async def persist(self, batch: Sequence[Row]) -> object:
+            return object()
+
+    with pytest.raises(CrawlFailed, match="lost.persist gave a position that is no JSON"):
+        await crawl(LongAsync(), outputs=[Lost()], job=tmp_path / "job", transport=FakeSite({"/0": "x"}).transport)
+
+
+async def test_the_name_of_an_output_need_not_be_text(autojump_clock: MockClock, tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b"\xff.jsonl")
+    site = FakeSite({f"/{n}": "x" for n in range(300)})
+    for most in (10, None):
+        await crawl(
+            LongAsync(), settings=Settings(max_pages=most), outputs=[out], job=tmp_path / "job",
+            transport=site.transport,
+        )  # fmt: skip
+    assert len(out.read_text().splitlines()) == 300
