@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from crawler.cli import demo, fetch, job, limits, new, plugins, robots, run, shell
 from crawler.cli.logs import log_traceback, say
+from crawler.cli.stdio import abandon, ready
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
 __all__ = ["app", "main"]
@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 finished · 1 could not go on · 2 usage or configuration · 3 stopped by a limit · 4 more
         failures than tolerated · 130 interrupted.
     """
+    ready()
     try:
         code: int = app(sys.argv[1:] if arguments is None else arguments) or 0
         sys.stdout.flush()
@@ -71,9 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_traceback(error)
         code = _say(f"the crawl failed: {error}" if isinstance(error, CrawlFailed) else str(error), 1)
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would try to empty its buffer once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon()  # whoever read our output has gone
         code = 1
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        abandon()
+        code = _say(f"cannot write to standard output: {error.strerror}", 1)
     except KeyboardInterrupt:
         code = _say("interrupted", 130)
     except BaseExceptionGroup as group:  # what an event loop makes of Ctrl-C

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
@@ -75,7 +76,8 @@ def say(text: str, *, level: int = logging.INFO) -> None:
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         record = logging.LogRecord(log.name, level, __file__, 0, "%s", (text.removesuffix("\n"),), None)
         text = JsonFormatter().format(record) + "\n"
-    sys.stderr.write(text)
+    with suppress(OSError):  # a disk that is full takes no words, and no results away
+        sys.stderr.write(text)
 
 
 def log_traceback(error: BaseException) -> None:

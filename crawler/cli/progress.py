@@ -13,6 +13,7 @@ import trio
 
 from crawler.engine.report import Report, Timer
 from crawler.engine.running import RunningCrawl
+from crawler.errors import HookError
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Failure
 
@@ -59,7 +60,9 @@ class Progress(Plugin):
 
     async def failed(self, failure: Failure) -> None:
         """Keeps the words of the first failure of each kind."""
-        self.causes.setdefault(failure.error.full_reason, str(failure.error))
+        error = failure.error
+        where = f"{error.plugin}.{error.hook}: " if isinstance(error, HookError) else ""
+        self.causes.setdefault(error.full_reason, f"{where}{error}")
 
     def report(self, finished: str) -> Report | None:
         """What there is to say of a crawl that broke off; `None`: it had not begun."""

@@ -128,7 +128,7 @@ def test_failures_are_told_with_their_cause_and_tolerated_on_demand(command, tmp
     assert (code, out) == (4, '{"ok":1}\n')
     assert err.count("ValueError: no such shelf") == 3  # the log line, its traceback, the summary
     assert 'bad.py", line 7, in parse' in err
-    assert f"failed    hook_error 1 (ValueError: no such shelf): {site.url}books/1" in err
+    assert f"failed    hook_error 1 (bad.parse: ValueError: no such shelf): {site.url}books/1" in err
     quiet = ["run", "bad.py", "--quiet", "--log-level", "critical"]
     assert command(*quiet, "--tolerate", "1") == (0, "", "")
     assert command(*quiet, "--tolerate", "50%") == (0, "", "")
