@@ -11,7 +11,7 @@ from typing import Final
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
-from crawler.cli import demo, fetch, job, limits, new, plugins, robots, run, shell
+from crawler.cli import bench, demo, fetch, job, limits, new, plugins, robots, run, shell
 from crawler.cli.logs import log_traceback, say
 from crawler.cli.stdio import abandon, ready
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
@@ -47,6 +47,7 @@ app.command(limits.limits, sort_key=7, help_epilogue="")
 app.command(shell.shell, sort_key=8, help_epilogue="")
 app.command(job.job, sort_key=9, help_epilogue="")
 app.command(plugins.plugins, sort_key=10, help_epilogue="")
+app.command(bench.bench, sort_key=11, help_epilogue="")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

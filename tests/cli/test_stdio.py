@@ -19,7 +19,9 @@ def under(tmp_path):
     def under(redirections, *arguments):
         line = [sys.executable, "-m", "crawler", *map(str, arguments)]
         shell = ["sh", "-c", f'exec "$@" {redirections}', "sh", *line]
-        done = subprocess.run(shell, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            shell, check=False, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+        )
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout, done.stderr
 
