@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from crawler.cli.logs import many
 from crawler.engine.report import Report, Timer
 from crawler.engine.running import RunningCrawl
 from crawler.errors import HookError
@@ -39,6 +40,7 @@ class Progress(Plugin):
         self._live = live and sys.stderr.isatty()
         self._timer = Timer(time.monotonic())
         self._started: float | None = None
+        self._earlier = 0
         self.causes: dict[str, str] = {}
         """The words of the first failure of each kind."""
 
@@ -46,6 +48,7 @@ class Progress(Plugin):
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """The line is there meanwhile; log lines go above it."""
         self._started = time.monotonic()
+        self._earlier = crawl.stats.pages
         if not self._live:
             yield
             return
@@ -82,9 +85,9 @@ class Progress(Plugin):
         crawl, stats = self.crawl, self.crawl.stats
         seconds = time.monotonic() - (self._started or 0.0)
         parts = [
-            f"{stats.pages} pages",
-            f"{stats.pages / max(seconds, EVERY):.1f}/s",
-            f"{stats.items} items",
+            many(stats.pages, "page"),
+            f"{(stats.pages - self._earlier) / max(seconds, EVERY):.1f}/s",
+            many(stats.items, "item"),
         ]
         if isinstance(crawl, RunningCrawl):
             in_flight = crawl.frontier.handed_out

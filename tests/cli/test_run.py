@@ -7,6 +7,8 @@ import json
 import os
 import pty
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -268,3 +270,18 @@ def test_a_report_that_cannot_be_written_takes_no_summary_away(command, books):
     assert code == 2
     assert err.startswith("finished by max_pages: 1 page")
     assert err.endswith("crawler: cannot write --report /dev/full: No space left on device\n")
+
+
+def test_ctrl_c_while_the_program_is_still_loaded_is_no_traceback(tmp_path):
+    program = """
+import sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "crawler.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+from crawler.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "crawler: interrupted\n")
