@@ -24,7 +24,7 @@ class LaneStats:
     refusals: int = 0
     """Answers that say that the server was asked too much: 429, 503, …"""
     waited: dict[str, float] = attrs.field(factory=dict)
-    """Seconds that requests were ready and had to wait, by reason."""
+    """Seconds that requests were ready and had to wait, by reason; of a job, in this run."""
     quotas: dict[str, Any] = attrs.field(factory=dict)
     """What the server declared, by policy."""
 
@@ -73,10 +73,10 @@ class Stats:
         return msgspec.json.encode(fields)
 
     def restore(self, data: builtins.bytes) -> None:
-        """Goes on from the counts that `to_json` wrote."""
+        """Goes on from the counts that `to_json` wrote; times are those of one run."""
         for name, value in msgspec.json.decode(data).items():
             if name == "lanes":
-                self.lanes = {lane: LaneStats(**counts) for lane, counts in value.items()}
+                self.lanes = {lane: LaneStats(**counts | {"waited": {}}) for lane, counts in value.items()}
             elif name == "statuses":
                 self.statuses = Counter({int(status): count for status, count in value.items()})
             elif isinstance(value, dict) and name != "samples":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from crawler.cli.logs import log_traceback, say
+from crawler.cli.stdio import abandon, ready
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
 __all__ = ["app_of", "main"]
@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "shell": "shell:shell",
     "job": "job:job",
     "plugins": "plugins:plugins",
+    "bench": "bench:bench",
 }
 """Each command, in the order of the help page: module and function."""
 
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 finished · 1 could not go on · 2 usage or configuration · 3 stopped by a limit · 4 more
         failures than tolerated · 130 interrupted.
     """
+    ready()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
@@ -87,9 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_traceback(error)
         code = _say(f"the crawl failed: {error}" if isinstance(error, CrawlFailed) else str(error), 1)
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would try to empty its buffer once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon()  # whoever read our output has gone
         code = 1
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        abandon()
+        code = _say(f"cannot write to standard output: {error.strerror}", 1)
     except KeyboardInterrupt:
         code = _say("interrupted", 130)
     except BaseExceptionGroup as group:  # what an event loop makes of Ctrl-C

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from crawler.cli.logs import say
 from crawler.cli.onepage import LogLevel, SettingTexts, Url, get, status_line
+from crawler.cli.stdio import write
 
 __all__ = ["fetch", "links"]
 
@@ -57,5 +58,5 @@ def links(
         ]
     else:
         lines = list(dict.fromkeys(link.url for link in found))
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    write("".join(f"{line}\n" for line in lines))
     return 0

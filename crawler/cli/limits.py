@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from crawler.cli.layers import Layers
 from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.onepage import LogLevel, OnePage, SettingTexts, Url, ask, status_line
+from crawler.cli.stdio import write
 from crawler.cli.target import web_url
 from crawler.limits.fields import telling
 from crawler.limits.pace import parse_rate
@@ -113,7 +114,7 @@ def limits(
     if spider.known is None:
         say(f"crawler: a plugin answered for {url}: no server was asked\n")
     elif json:
-        sys.stdout.write(msgspec.json.encode(spider.known).decode() + "\n")
+        write(msgspec.json.encode(spider.known).decode() + "\n")
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _lines(spider.known)))
     return 0

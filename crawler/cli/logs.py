@@ -76,7 +76,7 @@ def say(text: str, *, level: int = logging.INFO) -> None:
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         record = logging.LogRecord(log.name, level, __file__, 0, "%s", (text.removesuffix("\n"),), None)
         text = JsonFormatter().format(record) + "\n"
-    with suppress(OSError):  # as a log line, it ends nothing if nobody can hear it
+    with suppress(OSError):  # nobody hears it, or the disk is full: it ends nothing, and takes no results away
         sys.stderr.write(text)
 
 

@@ -11,8 +11,10 @@ from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 
 import trio
 
+from crawler.cli.logs import many
 from crawler.engine.report import Report, Timer
 from crawler.engine.running import RunningCrawl
+from crawler.errors import HookError
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Failure
 
@@ -57,6 +59,7 @@ class Progress(Plugin):
         self._live = live and sys.stderr.isatty()
         self._timer = Timer(time.monotonic())
         self._started: float | None = None
+        self._earlier = 0
         self.causes: dict[str, str] = {}
         """The words of the first failure of each kind."""
 
@@ -64,6 +67,7 @@ class Progress(Plugin):
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """The line is there meanwhile; log lines go above it."""
         self._started = time.monotonic()
+        self._earlier = crawl.stats.pages
         if not self._live:
             yield
             return
@@ -79,7 +83,9 @@ class Progress(Plugin):
 
     async def failed(self, failure: Failure) -> None:
         """Keeps the words of the first failure of each kind."""
-        self.causes.setdefault(failure.error.full_reason, str(failure.error))
+        error = failure.error
+        where = f"{error.plugin}.{error.hook}: " if isinstance(error, HookError) else ""
+        self.causes.setdefault(error.full_reason, f"{where}{error}")
 
     def report(self, finished: str) -> Report | None:
         """What there is to say of a crawl that broke off; `None`: it had not begun."""
@@ -99,9 +105,9 @@ class Progress(Plugin):
         crawl, stats = self.crawl, self.crawl.stats
         seconds = time.monotonic() - (self._started or 0.0)
         parts = [
-            f"{stats.pages} pages",
-            f"{stats.pages / max(seconds, EVERY):.1f}/s",
-            f"{stats.items} items",
+            many(stats.pages, "page"),
+            f"{(stats.pages - self._earlier) / max(seconds, EVERY):.1f}/s",
+            many(stats.items, "item"),
         ]
         if isinstance(crawl, RunningCrawl):
             in_flight = crawl.frontier.handed_out

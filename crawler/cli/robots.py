@@ -13,6 +13,7 @@ from crawler import urls
 from crawler.cli.layers import Layers
 from crawler.cli.logs import log_to_stderr
 from crawler.cli.onepage import LogLevel, OnePage, SettingTexts, Url, ask, status_line
+from crawler.cli.stdio import write
 from crawler.cli.target import web_url
 from crawler.fetch.robots import Robots, token_of, why
 from crawler.limits.throttle import UNHURRIED
@@ -53,7 +54,7 @@ def robots(
     request = Request(f"{urls.origin(page)}/robots.txt")
     told = _told(page, RobotsPage(request), layers)
     if json:
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        write(msgspec.json.encode(told).decode() + "\n")
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _lines(told)))
     return 0

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from crawler.cli.layers import Layers, pairs
 from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.progress import Progress
+from crawler.cli.stdio import is_open
 from crawler.cli.summary import summary
 from crawler.cli.target import make_spider
 from crawler.engine import Job, Report, run
@@ -135,6 +136,8 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists, *, in_job: bool = Fa
     sinks: list[Plugin] = []
     places: set[str] = set()
     for spec in specs:
+        if spec == "-" and not is_open():
+            raise ConfigError("-o - wants a standard output, and there is none")
         sinks.append(open_output(spec, if_exists=if_exists, in_job=in_job))
         place = spec if spec == "-" else str(Path(spec).resolve())
         if place in places:

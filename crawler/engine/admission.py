@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from crawler.engine.traces import theirs
 from crawler.hooks.table import HookTable
 from crawler.messages import Drop, Request
 from crawler.scope import Scope
@@ -30,6 +31,8 @@ class Admission:
         """What belongs to the crawl."""
         self._hooks = table.admit
         self._ways = ways
+        self._told: set[str] = set()
+        """Plugins whose traceback has been shown."""
         self._anything = scope.is_everything and not table.admit
 
     def admit(self, requests: Iterable[Request], filtered: list[tuple[str, str]]) -> list[Request]:
@@ -56,8 +59,12 @@ class Admission:
                 continue
             try:
                 answer = hook.call(request)
-            except Exception:
-                log.exception("%s.admit failed for %s", hook.plugin.name, request.url)
+            except Exception as error:
+                first = hook.plugin.name not in self._told
+                self._told.add(hook.plugin.name)
+                words = f"{type(error).__name__}: {error}"
+                trace = theirs(error) if first else None
+                log.error("%s.admit failed for %s: %s", hook.plugin.name, request.url, words, exc_info=trace)
                 return None, ADMIT_FAILED
             if isinstance(answer, Drop):
                 return None, answer.reason

@@ -210,6 +210,8 @@ class Handlers:
                     continue
                 with _Blame(hook.plugin, "refine", response.request):
                     answer = await hook.call(value, response)
+                    if isinstance(answer, (Request, Retry, *NO_ITEMS)):
+                        raise TypeError(f"refine() gives back an item or Drop, not {type(answer).__name__}")
                 if isinstance(answer, Drop):
                     products.dropped.append(answer.reason)
                     break

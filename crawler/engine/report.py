@@ -60,7 +60,7 @@ class Report:
     statuses: dict[int, int]
     """Answers by HTTP status."""
     lanes: dict[str, dict[str, Any]]
-    """By lane: `requests`, `refusals`, `waited` (seconds by reason) and `quotas`."""
+    """By lane: `requests`, `refusals`, `waited` (seconds by reason, in this run) and `quotas`."""
     redirects: int = 0
     """Answers that led elsewhere, whether that was new and in scope or not."""
     proxies: dict[str, dict[str, int]] = attrs.field(factory=dict)

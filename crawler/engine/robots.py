@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from crawler.errors import BadStatus, Refused, RequestError
+from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import DISALLOW_ALL, LIMIT, MAX_AGE, Robots
 from crawler.frontier import Ticket, lane_name
@@ -76,6 +76,8 @@ class RobotsAsker:
             wait = crawl.retries.wait(ticket.request, ticket.pending.attempts + 1, error) if error.retryable else None
             if wait is not None:
                 return wait
+            if isinstance(error, HookError):
+                crawl.log_failure(error, ticket.request.url)
             rules, age, least = self._without(ticket, error), AGAIN, LEAST_WITHOUT
         if not crawl.settings.obey_robots:  # somebody wanted to know its sitemaps
             rules = attrs.evolve(rules, delay=None)

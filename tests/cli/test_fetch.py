@@ -99,3 +99,11 @@ def test_a_reader_that_has_gone_is_no_traceback(site):
     assert pipe.stderr.read() == b""
     pipe.stderr.close()
     assert pipe.wait(20) == 1
+
+
+def test_who_has_to_wait_is_told_why(command):
+    busy = Answer("slower", 429, headers={"Retry-After": "3"})
+    with local_site({"/": [busy, "hello"]}) as site:
+        code, out, err = command("fetch", site.url)
+        assert (code, out) == (0, "hello")
+        assert err == f"crawler: {site.url} answered 429 Too Many Requests: asked again in 3 s\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
 import resource
 import signal
 import time
@@ -45,6 +46,33 @@ def half(command, books, asked):
     assert code == 0
     asked()
     return ["run", "books.py", "--job", "job", "-o", "items.jsonl"]
+
+
+def test_the_line_and_the_summary_of_a_job_tell_of_this_run(command, start, books, asked):
+    run = ["run", "books.py", "--job", "job", "-o", "items.jsonl"]
+    code, _, err = command(*run, "-s", "max_pages=3", "-s", "delay=0.5")
+    assert code == 0
+    assert "  held back " in err
+    ours, theirs = pty.openpty()
+    process = start(*run, "-s", "max_pages=3", "-s", "delay=0.5", stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while chunk := _read(ours):
+        seen += chunk
+    os.close(ours)
+    assert process.wait(60) == 0
+    live, _, summary = seen.decode().partition("finished by max_pages: 3 pages")
+    assert "3 pages · 0.0/s · 3 items" in live
+    assert "this run  0 pages of them" in summary
+    assert "held back" not in summary
+
+
+def _read(terminal):
+    """What a terminal shows; nothing when its other end was closed."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
 
 
 BAD = """\

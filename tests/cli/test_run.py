@@ -130,7 +130,7 @@ def test_failures_are_told_with_their_cause_and_tolerated_on_demand(command, tmp
     assert (code, out) == (4, '{"ok":1}\n')
     assert err.count("ValueError: no such shelf") == 3  # the log line, its traceback, the summary
     assert 'bad.py", line 7, in parse' in err
-    assert f"failed    hook_error 1 (ValueError: no such shelf): {site.url}books/1" in err
+    assert f"failed    hook_error 1 (bad.parse: ValueError: no such shelf): {site.url}books/1" in err
     quiet = ["run", "bad.py", "--quiet", "--log-level", "critical"]
     assert command(*quiet, "--tolerate", "1") == (0, "", "")
     assert command(*quiet, "--tolerate", "50%") == (0, "", "")
@@ -300,3 +300,18 @@ def test_a_report_that_cannot_be_written_takes_no_summary_away(command, books):
     assert code == 2
     assert err.startswith("finished by max_pages: 1 page")
     assert err.endswith("crawler: cannot write --report /dev/full: No space left on device\n")
+
+
+def test_ctrl_c_while_the_program_is_still_loaded_is_no_traceback(tmp_path):
+    program = """
+import sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "crawler.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+from crawler.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "crawler: interrupted\n")

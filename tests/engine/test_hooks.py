@@ -224,6 +224,56 @@ async def test_refine_changes_and_drops_items_in_order(autojump_clock: MockClock
     assert found.report.dropped == {"not a": 2}
 
 
+@pytest.mark.parametrize("answer", [5, "text", [], Request("https://site.test/other")])
+async def test_a_refine_that_gives_back_no_item_is_blamed_for_it(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, answer: Any
+) -> None:
+    class Wrong(Plugin):
+        async def refine(self, item: Any, response: Response) -> Any:
+            return answer
+
+    found = await collect(Follow(), FakeSite({"/": "x"}), plugins=[Wrong()])
+    assert (found.items, found.report.failed) == ([], 1)
+    words = f"TypeError: refine() gives back an item or Drop, not {type(answer).__name__}"
+    assert f"wrong.refine failed for https://site.test/: {words}" in caplog.messages
+
+
+@pytest.mark.parametrize("hook", ["answer", "fetch"])
+async def test_a_hook_that_fails_for_a_robots_txt_is_named_with_the_line_that_raised(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, hook: str
+) -> None:
+    class Broken(Plugin):
+        async def answer(self, request: Request) -> Any:
+            return 1 / 0 if hook == "answer" else None
+
+        async def fetch(self, request: Request, send: Any) -> Any:
+            return 1 / 0
+
+    settings = Settings(obey_robots=True)
+    await collect(Follow(), FakeSite({"/": "x"}), plugins=[Broken()], settings=settings)
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors[0].getMessage() == (
+        f"broken.{hook} failed for https://site.test/robots.txt: ZeroDivisionError: division by zero"
+    )
+    [(kind, _, trace)] = [record.exc_info for record in errors if record.exc_info]
+    assert kind is ZeroDivisionError
+    assert trace.tb_frame.f_code.co_name == hook
+
+
+async def test_the_traceback_of_an_admit_that_raises_is_logged_once(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Plugin):
+        def admit(self, request: Request) -> Any:
+            raise KeyError(request.url)
+
+    start = [f"https://site.test/{n}" for n in range(3)]
+    await collect(Follow(start_urls=start), FakeSite({}), plugins=[Broken()])
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors[2].getMessage() == f"broken.admit failed for {start[2]}: KeyError: '{start[2]}'"
+    assert [record.exc_info is not None for record in errors] == [True, False, False]
+
+
 async def test_persist_sees_only_what_was_kept(autojump_clock: MockClock) -> None:
     class Half(Follow):
         def parse(self, response: Response) -> Produced:

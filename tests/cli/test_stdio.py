@@ -1,0 +1,57 @@
+"""Standard input, output and error may be closed or full: then that is told, or nothing can be, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from support.localsite import local_site
+
+from .conftest import environment
+
+
+@pytest.fixture
+def under(tmp_path):
+    """Runs ``python -m crawler ...`` in a folder, under redirections of a shell."""
+
+    def under(redirections, *arguments):
+        line = [sys.executable, "-m", "crawler", *map(str, arguments)]
+        shell = ["sh", "-c", f'exec "$@" {redirections}', "sh", *line]
+        done = subprocess.run(
+            shell, check=False, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    return under
+
+
+@pytest.mark.parametrize(
+    ("redirections", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")]
+)
+@pytest.mark.parametrize("command", ["fetch", "links", "robots", "limits"])
+def test_what_cannot_be_printed_is_told(under, site, redirections, why, command):
+    assert under(redirections, command, site.url) == (1, "", f"crawler: cannot write to standard output: {why}\n")
+
+
+def test_items_need_a_standard_output_only_where_they_go_there(under, site, tmp_path):
+    run = ["run", site.url, "-s", "max_pages=1", "--quiet"]
+    assert under(">&-", *run, "-o", "-") == (2, "", "crawler: -o - wants a standard output, and there is none\n")
+    assert under("<&- >&- 2>&-", *run, "-o", "items.jsonl") == (0, "", "")
+    assert (tmp_path / "items.jsonl").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_words_that_nobody_can_read_change_neither_data_nor_exit_code(under, site, redirection):
+    code, out, _ = under(redirection, "run", site.url, "-s", "max_pages=1", "-o", "-")
+    assert (code, out.count("\n")) == (0, 1)
+    assert under(redirection, "run", "nothing.py")[0] == 2
+
+
+def test_data_is_utf_8_and_words_are_readable_whatever_the_terminal_speaks(command):
+    with local_site({"/": "<a href='/x'>für</a>"}) as site:
+        code, out, err = command("links", site.url, "--json", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C.UTF-8"})
+        assert (code, json.loads(out)["text"], err) == (0, "für", "")
+    assert command("shell", "-c", "print('ü')", env={"PYTHONIOENCODING": "ascii"}) == (0, "\\xfc\n", "")
