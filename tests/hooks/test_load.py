@@ -47,7 +47,7 @@ def folder(tmp_path, monkeypatch):
 def points(monkeypatch):
     """A function that registers entry points."""
     known: list[importlib.metadata.EntryPoint] = []
-    monkeypatch.setattr(load, "entry_points", lambda group: [point for point in known if point.group == group])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point for point in known if point.group == group])
 
     def register(name: str, value: str, group: str = GROUP) -> None:
         known.append(importlib.metadata.EntryPoint(name, value, group))
