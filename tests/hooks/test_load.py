@@ -14,7 +14,6 @@ import attrs
 import pytest
 
 from crawler import ConfigError, Plugin, PluginError, SiteSpider, Spider
-from crawler.hooks import load
 from crawler.hooks.load import GROUP, construct, import_class, installed, load_plugin, options_of
 
 MODULE = """
@@ -47,7 +46,11 @@ def folder(tmp_path, monkeypatch):
 def points(monkeypatch):
     """A function that registers entry points."""
     known: list[importlib.metadata.EntryPoint] = []
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point for point in known if point.group == group])
+
+    def entry_points(group: str) -> list[importlib.metadata.EntryPoint]:
+        return [point for point in known if point.group == group]
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
 
     def register(name: str, value: str, group: str = GROUP) -> None:
         known.append(importlib.metadata.EntryPoint(name, value, group))
