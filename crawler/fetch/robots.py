@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -26,6 +25,8 @@ MAX_AGE: Final = 86_400.0
 """Seconds that an answer counts (RFC 9309 section 2.4); longer only while there is no other to be had."""
 MARK: Final = b"\xef\xbb\xbf"
 """The byte order mark of UTF-8, which may have lost its end."""
+UTF_16: Final = re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]")
+"""That of UTF-16, and a character of ASCII."""
 KINDS: Final = {
     "user-agent": "agent", "useragent": "agent", "user agent": "agent",
     "allow": "allow",
@@ -144,7 +145,7 @@ class _Group:
 
 def _records(body: bytes) -> Iterator[tuple[str, str]]:
     """The lines that have a meaning: kind and value, one character an octet."""
-    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # no UTF-8, but what its author wants is plain
+    if UTF_16.match(body):  # that is no UTF-8, but what its author wants is plain
         body = body.decode("utf-16", "replace").encode()
     if len(body) > LIMIT:  # a rule that is cut off is another rule
         body = body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT)) + 1]
