@@ -402,4 +402,3 @@ def parse_fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
 def _unknown(value: bytes) -> str | None:
     """What keeps libcurl from handing over a body of these content codings."""
     return next((coding for coding in codings_of([value.decode("latin-1")]) if coding not in by_libcurl()), None)
-
