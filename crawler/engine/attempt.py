@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from crawler.engine.mark import Mark
@@ -70,13 +71,9 @@ class Attempts:
         Raises:
             RequestError: there was no answer.
         """
-
-        async def exchange(request: Request) -> Response:
-            return await self._downloader.fetch(request, attempt=attempt, on_sent=on_sent, resend=not paced, cut=cut)
-
-        network: Network = exchange
+        network: Network = partial(self._downloader.fetch, attempt=attempt, on_sent=on_sent, resend=not paced, cut=cut)
         if self._downloader.credentials is not None:
-            network = self._knowing_who_asks(exchange, on_sent)
+            network = self._knowing_who_asks(network, on_sent)
         if not self._table.fetch:
             return await network(request)
         return await self._through(0, request, network)

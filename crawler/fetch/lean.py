@@ -95,6 +95,12 @@ class LeanResponse(httpx.Response):
         """The header fields that describe the body as it is handed on."""
         return httpx.Headers(described(self.fields, decoded=self._decoded))
 
+    async def aclose(self) -> None:
+        """Be done with it. Never waits."""
+        self.is_closed = True
+        assert isinstance(self.stream, httpx.AsyncByteStream)
+        await self.stream.aclose()
+
 
 def described(fields: list[tuple[bytes, bytes]], *, decoded: bool) -> list[tuple[bytes, bytes]]:
     """The fields that still describe the body, so that httpx does not decode once more what libcurl has decoded."""

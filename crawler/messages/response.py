@@ -9,7 +9,7 @@ import msgspec
 
 from crawler import html, urls
 from crawler.headers import Headers
-from crawler.messages.checks import Handler
+from crawler.messages.checks import Handler, handler_name
 from crawler.messages.request import Request
 from crawler.messages.values import Retry
 
@@ -355,13 +355,16 @@ class Response:
             found = self._vouched(found)
         depth, known = self.request.depth + 1, self._known
         simple = options.keys().isdisjoint(("method", "body", "json", "data", "params", "dont_filter"))
+        name = handler_name("callback", callback, None) if not options else None
         for url in found:
             if simple and url in known:
                 self.repeats += 1
             elif simple and (reason := self._refuses(url, depth)) is not None:
                 self.refused.append((reason, url))
-            else:
+            elif options or "@" in url:
                 yield Request(url, callback, **options).moved(depth)
+            else:
+                yield Request.to(url, name, depth)
 
     def _vouched(self, found: dict[str, None]) -> dict[str, None]:
         """Without the links that are not to be followed."""

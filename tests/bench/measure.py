@@ -11,6 +11,7 @@ less what the same program needs for a site of one page (median of three).
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import subprocess
@@ -96,12 +97,13 @@ def served() -> Iterator[Sites]:
 
 
 def framework(concurrency: int, *, durable: bool = False) -> Program:
-    """This framework, with the spider of ``spider_crawler.py``.
+    """This framework, with the spider of ``spider_crawler.py``; its bytecode is written as an installer writes it.
 
     Parameters:
         concurrency: requests in flight.
         durable: with a job directory, so that the crawl survives ``kill -9``.
     """
+    compileall.compile_dir(ROOT / "crawler", quiet=1)
 
     def command(url: str, output: Path) -> list[str | Path]:
         words: list[str | Path] = [sys.executable, "-m", "crawler", "run", ROOT / "tests/bench/spider_crawler.py"]

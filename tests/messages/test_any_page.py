@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -60,6 +61,7 @@ def test_nothing_raises_but_what_is_documented(body: bytes, content_type: str | 
 # ---- work ------------------------------------------------------------------------------------------------------------
 
 SMALL, TIMES = 20_000, 8
+NUMBERS = itertools.count()
 
 
 def ask(body: bytes, content_type: str) -> None:
@@ -100,13 +102,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def sized(pieces: list[bytes], size: int) -> bytes:
-    """These pieces over and over; numbered, so that links differ."""
+    """These pieces over and over; numbered, so that links differ, and none of them was met on another page."""
     unit = b"".join(pieces) or b"<a href=/%d>x</a>"
-    units, number = [], 0
+    units = []
     while size > 0:
-        units.append(unit.replace(b"%d", b"%d" % number))
+        units.append(unit.replace(b"%d", b"%d" % next(NUMBERS)))
         size -= len(units[-1])
-        number += 1
     return b"".join(units)
 
 

@@ -311,6 +311,19 @@ def test_follow_all_is_every_link_of_the_page():
     assert {request.depth for request in requests} == {2}
 
 
+@pytest.mark.parametrize("options", [{}, {"callback": "parse_item"}, {"callback": "parse_item", "priority": 1}])
+def test_follow_all_makes_the_requests_that_follow_makes(options):
+    hrefs = ["/a", "//u:p%20w@other.test/b?c=%C3%A9", "http://user@site.test", "?d", "../..//e/%2e/f#g"]
+    response = page("".join(f"<a href='{href}'>" for href in hrefs))
+    assert list(response.follow_all(**options)) == [response.follow(href, **options) for href in hrefs]
+
+
+def test_requests_of_one_page_share_nothing_that_may_change():
+    one, other, *_ = page().follow_all()
+    one.meta["seen"] = one.cb_kwargs["seen"] = one.plugins["seen"] = True
+    assert other.meta == other.cb_kwargs == other.plugins == {}
+
+
 @pytest.mark.parametrize(
     "choice",
     [
