@@ -51,6 +51,8 @@ class Seeds:
             produced = await produced
         if isinstance(produced, AsyncIterable):
             await self._pull(produced)
+            if not self._crawl.ended:
+                await self._bring([], last=True)
         elif isinstance(produced, Request):
             await self._bring([produced], last=True)
         elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):

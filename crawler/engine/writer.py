@@ -120,6 +120,8 @@ class Writer:
         self._filtered(filtered)
         starts = [request for request in admitted if request.depth == 0]
         parts = [part for part in (starts, [request for request in admitted if request.depth]) if part]
+        if arrivals.last and not parts:
+            parts = [[]]  # the end of `start()` is kept all the same
         for requests in parts:
             live = crawl.store.live
             notes = {"exhausted": b"true"} if arrivals.last and requests is parts[-1] else {}
