@@ -362,6 +362,25 @@ async def test_bad_plugins_are_refused_before_the_first_request(autojump_clock: 
     assert site.log == []
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"settings": {"delay": 1}}, "settings must be Settings, as in Settings"),
+        ({"plugins": 5}, "plugins must be a list, not 5"),
+        ({"plugins": Plugin()}, "plugins must be a list, not <"),
+        ({"outputs": "items.jsonl"}, "outputs must be a list, not 'items.jsonl'"),
+        ({"outputs": [5]}, "an output is the name of a file or a plugin, not 5"),
+        ({"job": 5}, "job must be the name of a folder, not 5"),
+        ({"transport": 5}, "transport must be an httpx.AsyncBaseTransport, not 5"),
+    ],
+)
+async def test_arguments_of_a_wrong_kind_are_refused_by_name(
+    autojump_clock: MockClock, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        await crawl(Follow(), **given)
+
+
 async def test_a_spider_brings_its_plugins_and_settings(autojump_clock: MockClock) -> None:
     class Mark(Plugin):
         async def refine(self, item: Any, response: Response) -> Any:
