@@ -139,7 +139,13 @@ def test_a_wrong_pace_is_refused_by_its_glob(value, words):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("worker", "workers"), ("per_domian", "per_domain"), ("userAgent", "user_agent"), ("DELAY", "delay"), ("max_page", "max_pages")],
+    [
+        ("worker", "workers"),
+        ("per_domian", "per_domain"),
+        ("userAgent", "user_agent"),
+        ("DELAY", "delay"),
+        ("max_page", "max_pages"),
+    ],
 )
 def test_an_unknown_setting_is_refused_with_the_nearest_one(name, hint):
     for make in (lambda: Settings(**{name: 1}), lambda: Settings.from_strings({name: "1"})):
