@@ -19,7 +19,7 @@ from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace
 from crawler.routes import routes_of
 
-__all__ = ["Settings", "did_you_mean", "plain"]
+__all__ = ["Settings", "did_you_mean", "is_utf8", "plain"]
 
 T = TypeVar("T")
 WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -214,6 +214,8 @@ class Settings:
         for name, text in pairs.items():
             if name not in NAMES:
                 raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
+            if not is_utf8(text):
+                raise ConfigError(f"setting {name}: not UTF-8")
             try:
                 if name in CONVERTED:
                     bare = name == "proxies" and not text.startswith(("[", "{"))  # one URL, as it is
@@ -287,6 +289,15 @@ NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.s
 @functools.cache
 def _types() -> dict[str, Any]:
     return typing.get_type_hints(Settings, include_extras=True)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether the text of a command line or environment is UTF-8; Python keeps other bytes as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def plain(error: Exception) -> str:

@@ -224,6 +224,19 @@ async def test_refine_changes_and_drops_items_in_order(autojump_clock: MockClock
     assert found.report.dropped == {"not a": 2}
 
 
+async def test_the_field_of_an_item_that_cannot_be_written_is_named(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Prices(Follow):
+        def parse(self, response: Response) -> Produced:
+            yield {"url": response.url, "price": response.css("b")[0], "title": response.css("b")[0]}
+
+    found = await collect(Prices(), FakeSite({"/": "<b>9.50</b>"}))
+    assert (found.items, found.report.failed) == ([], 1)
+    words = "an item cannot be written as JSON: its field 'price': Encoding objects of type Selector is unsupported"
+    assert words in caplog.text
+
+
 @pytest.mark.parametrize("answer", [5, "text", [], Request("https://site.test/other")])
 async def test_a_refine_that_gives_back_no_item_is_blamed_for_it(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, answer: Any
