@@ -19,13 +19,14 @@ from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace
 from crawler.routes import routes_of
 
-__all__ = ["Settings", "did_you_mean", "plain"]
+__all__ = ["Settings", "did_you_mean", "is_utf8", "plain"]
 
 T = TypeVar("T")
 WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """What people write for a truth value, beside what msgspec reads."""
 Seconds = Annotated[float, Meta(ge=0)]
 Wait = Annotated[float, Meta(ge=0, le=86_400)]
+Timeout = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 PRINTABLE = r"^[!-~][ -~]*\Z"
@@ -37,8 +38,9 @@ CONVERTED = frozenset({"headers", "pacing", "proxies"})
 
 def did_you_mean(name: str, known: typing.Iterable[str], *, form: str = "{}", cutoff: float = 0.6) -> str:
     """The closest of `known` as a question to put behind an error message, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f" (did you mean {form.format(close[0])}?)" if close else ""
+    written = {other.lower(): other for other in known}
+    close = difflib.get_close_matches(name.lower(), list(written), n=1, cutoff=cutoff)
+    return f" (did you mean {form.format(written[close[0]])}?)" if close else ""
 
 
 def _listed(value: Any) -> Any:
@@ -111,9 +113,9 @@ class Settings:
     srcset: bool = False
     """Whether a `SiteSpider`, which is what a URL on the command line means, follows pictures, sounds and films too:
     what `Response.media` finds, with each candidate of ``srcset``."""
-    connect_timeout: Seconds = 10.0
+    connect_timeout: Timeout = 10.0
     """Seconds until a connection, with its TLS handshake, must stand."""
-    request_deadline: Seconds = 60.0
+    request_deadline: Timeout = 60.0
     """Seconds for one whole exchange, name look-up to last byte."""
     max_body: Count = 32 * 1024 * 1024
     """Bytes of one decoded body; a larger one fails as `BodyTooLarge`, and is not read further."""
@@ -213,6 +215,8 @@ class Settings:
         for name, text in pairs.items():
             if name not in NAMES:
                 raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
+            if not is_utf8(text):
+                raise ConfigError(f"setting {name}: not UTF-8")
             try:
                 if name in CONVERTED:
                     bare = name == "proxies" and not text.startswith(("[", "{"))  # one URL, as it is
@@ -286,6 +290,15 @@ NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.s
 @functools.cache
 def _types() -> dict[str, Any]:
     return typing.get_type_hints(Settings, include_extras=True)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether the text of a command line or environment is UTF-8; Python keeps other bytes as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def plain(error: Exception) -> str:

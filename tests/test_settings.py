@@ -49,6 +49,9 @@ def test_every_setting_has_a_default():
         ("user_agent", "a\n", "expected str of printable ASCII"),
         ("user_agent", None, "expected str, got null"),
         ("workers", 0, "expected int >= 1, got 0"),
+        ("workers", 10_001, "expected int <= 10000, got 10001"),
+        ("request_deadline", 0, "expected float > 0.0, got 0"),
+        ("connect_timeout", 0.0, "expected float > 0.0, got 0.0"),
         ("workers", -1, "expected int >= 1, got -1"),
         ("workers", 1.5, "expected int, got float"),
         ("workers", True, "expected int, got bool"),
@@ -69,8 +72,8 @@ def test_every_setting_has_a_default():
         ("obey_robots", "no", "expected bool, got"),
         ("obey_nofollow", None, "expected bool, got null"),
         ("srcset", 1, "expected bool, got int"),
-        ("connect_timeout", -1, "expected float >= 0.0"),
-        ("request_deadline", math.nan, "expected float >= 0.0"),
+        ("connect_timeout", -1, "expected float > 0.0"),
+        ("request_deadline", math.nan, "expected float > 0.0"),
         ("max_body", 0, "expected int >= 1"),
         ("max_headers", 0, "expected int >= 1"),
         ("max_redirects", -1, "expected int >= 0"),
@@ -136,7 +139,13 @@ def test_a_wrong_pace_is_refused_by_its_glob(value, words):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("worker", "workers"), ("per_domian", "per_domain"), ("userAgent", "user_agent"), ("max_page", "max_pages")],
+    [
+        ("worker", "workers"),
+        ("per_domian", "per_domain"),
+        ("userAgent", "user_agent"),
+        ("DELAY", "delay"),
+        ("max_page", "max_pages"),
+    ],
 )
 def test_an_unknown_setting_is_refused_with_the_nearest_one(name, hint):
     for make in (lambda: Settings(**{name: 1}), lambda: Settings.from_strings({name: "1"})):

@@ -49,10 +49,10 @@ def job(
         raise ConfigError("--overwrite goes with --export")
     if export is not None:
         count = trio.run(_export, folder, export, overwrite)
-        say(f"{count} items written to {'standard output' if export == '-' else export}\n")
+        say(f"{many(count, 'item')} written to {'standard output' if export == '-' else export}\n")
     if retry_failed:
         count = put_back(folder)
-        say(f"{count} failed requests put back: run the job again\n")
+        say(f"{many(count, 'failed request')} put back: run the job again\n")
     if export is None and not retry_failed:
         sys.stdout.write("".join(f"{line}\n" for line in _lines(folder, look(folder))))
     return 0

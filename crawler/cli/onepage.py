@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -104,6 +105,8 @@ def ask(spider: OnePage, layers: Layers, *, always: Settings = USUAL, tell: bool
         tell: whether a status that is no success is told on standard error.
     """
     settings = Settings(grace=0.0) | layers.settings | always
+    if logging.getLogger().level == logging.WARNING:  # what the engine would warn of is told once, by the error
+        logging.getLogger("crawler.engine").setLevel(logging.ERROR)
     report = run(spider, settings=settings, plugins=layers.plugins)
     if report.interrupted:
         raise KeyboardInterrupt

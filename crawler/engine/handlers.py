@@ -237,10 +237,8 @@ class Handlers:
         try:
             data = encode_item(item)
         except Exception as error:
-            wrong = HookError(
-                f"an item cannot be written as JSON: {error}", plugin=self.spider.name, hook="item", request=request
-            )
-            raise wrong from error
+            words = f"an item cannot be written as JSON: {_culprit(item)}{error}"
+            raise HookError(words, plugin=self.spider.name, hook="item", request=request) from error
         return data
 
 
@@ -284,6 +282,16 @@ def encode_item(item: Item) -> bytes:
     if not data.startswith(b"{"):
         raise TypeError(f"an item must be an object, not {type(item).__name__}")
     return data
+
+
+def _culprit(item: Item) -> str:
+    """The first field of a dict that cannot be written, as the beginning of an error message."""
+    for name, value in item.items() if isinstance(item, dict) else ():
+        try:
+            encode_item({name: value})
+        except Exception:
+            return f"its field {name!r}: "
+    return ""
 
 
 def _without_surrogates(value: Any) -> Any:

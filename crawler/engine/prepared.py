@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -75,6 +75,22 @@ def _check_rest(spider: Spider, name: str) -> None:
         raise ConfigError(f"{name}: plugins must be a list of plugins, not {spider.plugins!r}")
 
 
+def _check_given(settings: Any, plugins: Any, outputs: Any, job: Any, limits: Any) -> None:
+    """Refuses arguments of `crawl`, `run` and `stream` of other kinds than they should be."""
+    if settings is not None and not isinstance(settings, Settings):
+        raise ConfigError(f"settings must be Settings, as in Settings(delay=1), not {settings!r}")
+    for name, given in (("plugins", plugins), ("outputs", outputs)):
+        if isinstance(given, (str, Path, Plugin)) or not isinstance(given, Iterable):
+            raise ConfigError(f"{name} must be a list, not {given!r}")
+    for output in outputs:
+        if not isinstance(output, (str, Path, Plugin)):
+            raise ConfigError(f"an output is the name of a file or a plugin, not {output!r}")
+    if job is not None and not isinstance(job, (str, Path, Job)):
+        raise ConfigError(f"job must be the name of a folder, not {job!r}")
+    if limits is not None and not isinstance(limits, Limits):
+        raise ConfigError(f"limits must be Limits, not {limits!r}")
+
+
 def _proxies(settings: Settings) -> Proxies | None:
     """The proxies that settings and environment name."""
     if not settings.proxies and not (settings.proxy_env and VARIABLES & os.environ.keys()):
@@ -109,8 +125,7 @@ class Prepared:
         job: str | Path | Job | None,
         limits: Limits | None = None,
     ) -> None:
-        if limits is not None and not isinstance(limits, Limits):
-            raise ConfigError(f"limits must be Limits, not {limits!r}")
+        _check_given(settings, plugins, outputs, job, limits)
         self.limits = limits
         if isinstance(spider, type) or not isinstance(spider, Spider):
             hint = f" (did you mean {spider.__name__}()?)" if isinstance(spider, type) else ""
@@ -135,9 +150,12 @@ class Prepared:
         """Runs it to its end. Once.
 
         Raises:
+            ConfigError: the transport is none.
             JobError: the job cannot be used.
             CrawlFailed: the crawl could not go on.
         """
+        if transport is not None and not hasattr(transport, "handle_async_request"):
+            raise ConfigError(f"transport must be an httpx.AsyncBaseTransport, not {transport!r}")
         if type(self.spider).start is Spider.start and not self.spider.start_urls:
             log.warning("%s has no start_urls and no start(): it begins nowhere", type(self.spider).__name__)
         outer = current_page.set(None)  # a crawl inside of a handler is no part of that page

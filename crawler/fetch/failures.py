@@ -298,7 +298,7 @@ def curl_failure(
 def _authority(url: httpx.URL) -> str:
     """Host and port, the default one too."""
     host = f"[{url.host}]" if ":" in url.host else url.host
-    return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
+    return f"{host}:{(443 if url.scheme == 'https' else 80) if url.port is None else url.port}"
 
 
 def _describe(code: int, words: str, peer: str, os_errno: int) -> str:

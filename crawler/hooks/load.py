@@ -16,7 +16,7 @@ import msgspec
 
 from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
-from crawler.settings import WORDS, did_you_mean, plain
+from crawler.settings import WORDS, did_you_mean, is_utf8, plain
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -146,6 +146,8 @@ def _read(text: str, annotation: Any, where: str) -> Any:
         return None
     if annotation in (inspect.Parameter.empty, Any) or str in (annotation, *union):
         return text
+    if not is_utf8(text):
+        raise ConfigError(f"{where}: not UTF-8: {text!r}")
     if bool in (annotation, *union):
         text = WORDS.get(text.lower(), text)
     try:

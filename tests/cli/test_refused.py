@@ -71,6 +71,9 @@ REFUSED = [
     ),
     (["run", "one.py", "-s", 'proxies=["http://me:x@p.test:y"]'], "'http://***@p.test:y'"),
     (["run", "one.py", "-s", "headers=DNT: 1"], "setting headers: "),
+    (["run", "one.py", "-s", "workers=\udcff"], "setting workers: not UTF-8"),
+    (["run", "one.py", "-s", 'headers={"a":"\udcff"}'], "setting headers: not UTF-8"),
+    (["run", "one.py", "-a", "n=\udcff"], "spider One: argument n: not UTF-8: "),
     (["run", "one.py", "-a", "m=1"], "spider One has no argument 'm'"),
     (["run", "one.py", "-a", "n=x"], "spider One: argument n: "),
     (["run", "one.py", "-a", "n"], "-a wants NAME=VALUE, got 'n'"),
@@ -127,7 +130,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=[" ".join(arguments) for arguments, _ in REFUSED])
+@pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=[ascii(" ".join(arguments)) for arguments, _ in REFUSED])
 def test_what_is_wrong_is_told_in_one_line_with_exit_code_2(refused, tmp_path, arguments, words):
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)

@@ -224,6 +224,19 @@ async def test_refine_changes_and_drops_items_in_order(autojump_clock: MockClock
     assert found.report.dropped == {"not a": 2}
 
 
+async def test_the_field_of_an_item_that_cannot_be_written_is_named(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Prices(Follow):
+        def parse(self, response: Response) -> Produced:
+            yield {"url": response.url, "price": response.css("b")[0], "title": response.css("b")[0]}
+
+    found = await collect(Prices(), FakeSite({"/": "<b>9.50</b>"}))
+    assert (found.items, found.report.failed) == ([], 1)
+    words = "an item cannot be written as JSON: its field 'price': Encoding objects of type Selector is unsupported"
+    assert words in caplog.text
+
+
 @pytest.mark.parametrize("answer", [5, "text", [], Request("https://site.test/other")])
 async def test_a_refine_that_gives_back_no_item_is_blamed_for_it(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, answer: Any
@@ -360,6 +373,25 @@ async def test_bad_plugins_are_refused_before_the_first_request(autojump_clock: 
         with pytest.raises(PluginError, match=message):
             await collect(Follow(), site, plugins=plugins)  # type: ignore[arg-type]
     assert site.log == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"settings": {"delay": 1}}, "settings must be Settings, as in Settings"),
+        ({"plugins": 5}, "plugins must be a list, not 5"),
+        ({"plugins": Plugin()}, "plugins must be a list, not <"),
+        ({"outputs": "items.jsonl"}, "outputs must be a list, not 'items.jsonl'"),
+        ({"outputs": [5]}, "an output is the name of a file or a plugin, not 5"),
+        ({"job": 5}, "job must be the name of a folder, not 5"),
+        ({"transport": 5}, "transport must be an httpx.AsyncBaseTransport, not 5"),
+    ],
+)
+async def test_arguments_of_a_wrong_kind_are_refused_by_name(
+    autojump_clock: MockClock, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        await crawl(Follow(), **given)
 
 
 async def test_a_spider_brings_its_plugins_and_settings(autojump_clock: MockClock) -> None:

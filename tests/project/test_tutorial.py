@@ -1,0 +1,92 @@
+"""The tutorial's commands do what it says: they are run as they stand, and what they print is compared."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from support.localsite import local_site
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = ROOT / "docs" / "tutorial"
+PLACE = "http://127.0.0.1:8000/"
+"""Where the tutorial serves its site."""
+FIGURES = re.compile(r"in [0-9.]+ s \([0-9.]+ pages/s")
+"""What is different each time."""
+SERVES = "python -m http.server"
+INSTALLS = "pip install"
+
+
+def steps(page: str) -> list[tuple[str, str]]:
+    """What a page has its reader do: kind of block and text, included files as ``file`` with their name before."""
+    found: list[tuple[str, str]] = []
+    prose = ""
+    for token in MarkdownIt().parse((TUTORIAL / page).read_text()):
+        if token.type == "inline":
+            prose = token.content
+        elif token.type == "fence" and "literalinclude" in token.info:
+            [name] = re.findall(r"into(?: a file)? `(\w+\.py)`", prose.replace("\n", " "))
+            found.append(("file", name))
+        elif token.type == "fence":
+            found.append((token.info, token.content))
+    return found
+
+
+def same(text: str) -> str:
+    """A text without what is different each time."""
+    return FIGURES.sub("in N s (N pages/s", text)
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """Does the steps of pages, one after the other, in an empty folder."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    site: dict[str, str] = {}
+
+    def run(script: str, where: str, typed: str = "") -> str:
+        done = subprocess.run(
+            ["sh", "-c", script.replace(PLACE, where)],
+            cwd=tmp_path, env=env, input=typed, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        return (done.stdout + done.stderr).replace(where, PLACE)
+
+    def read(page: str, where: str) -> int:
+        said = script = ""
+        compared = 0
+        for kind, text in steps(page):
+            if kind == "file":
+                (tmp_path / text).write_text((ROOT / "examples" / text).read_text())
+            elif kind == "sh" and INSTALLS not in text:
+                script = text.partition(SERVES)[0]
+                said = run(script, where)
+                site.update({f"/{path.name}": path.read_text() for path in tmp_path.glob("site/*.html")})
+                site["/"] = site.get("/index.html", "")
+            elif kind == "text" and ">>> " in text:
+                prompt = text[text.index(">>> ") :].splitlines()
+                typed = "".join(line.removeprefix(">>> ") + "\n" for line in prompt if line.startswith(">>> "))
+                assert run(script, where, typed).splitlines() == [
+                    line for line in prompt if not line.startswith(">>> ")
+                ]
+                compared += 1
+            elif kind == "text":
+                said += "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
+                if text.startswith("crawler: ") and text not in said:  # what is said the second time, or misspelt
+                    said += run(script, where) + run(script.replace("delay", "dealy"), where)
+                missing = [line for line in same(text).splitlines() if line not in same(said).splitlines()]
+                assert missing == [], said
+                compared += 1
+        return compared
+
+    with local_site(site) as served:
+        yield lambda page: read(page, served.url)
+
+
+def test_a_reader_of_the_tutorial_sees_what_it_says(reader):
+    assert reader("first-spider.md") == 5
+    assert reader("items-plugins-tests.md") == 1
