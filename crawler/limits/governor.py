@@ -17,6 +17,7 @@ from crawler.limits.event import QuotaEvent
 from crawler.limits.flight import Flight, Grant
 from crawler.limits.gcra import Gcra
 from crawler.limits.numbers import number
+from crawler.limits.refuses import AMBIGUOUS
 
 if TYPE_CHECKING:
     from crawler.limits.lessons import Lessons
@@ -135,7 +136,7 @@ class Governor:
         if not self._flight.end(grant):
             return []
         if self._lessons is None and not exchange.refused and exchange.declared is NOTHING:
-            self._served += grant.cost
+            self._served += grant.cost * (exchange.status not in AMBIGUOUS)
             return []
         lessons = self._learns()
         return lessons.refused(grant, exchange) if exchange.refused else lessons.answered(grant, exchange)
@@ -147,6 +148,11 @@ class Governor:
     def is_leaky(self) -> bool:
         """Whether a bucket is behind all refusals, so that they say nothing of how many requests may go at once."""
         return self._lessons is not None and self._lessons.policies.has_leak()
+
+    def acquit(self) -> None:
+        """What was learned of refusals was wrong: they were none."""
+        if self._lessons is not None:
+            self._lessons.acquit()
 
     def _learns(self) -> Lessons:
         """What it has learned, or the blank page for it."""

@@ -22,6 +22,16 @@ EXPERIMENT: Final = 2.5
 """The same where it is not known yet."""
 
 
+def _each(missing: float, full: Bracket, at: float) -> tuple[float, float]:
+    """Seconds in which one unit comes back, at least and at most, if so many are missing then and none is at the end.
+
+    The last of them may already be on its way.
+    """
+    if missing <= 0:
+        return 0.0, math.inf
+    return max(0.0, full.lo - at) / missing, max(0.0, full.hi - at) / (missing - 1) if missing > 1 else math.inf
+
+
 @attrs.define(eq=False)
 class Restoration:
     """All at once when a window ends, or unit by unit."""
@@ -37,6 +47,7 @@ class Restoration:
     at_once: bool = False
     """Whether more came back than one by one could have."""
     _moves: int = 0
+    _each: tuple[float, float] = (0.0, math.inf)
 
     @property
     def kind(self) -> Kind:
@@ -70,15 +81,30 @@ class Restoration:
         elif before < 2.0 and answer.left < limit / 4 and answer.sent >= ends.lo:
             self.vote_continuous(1)
         elif answer.ends is not None and not answer.broken and answer.left < before and answer.received < ends.lo:
-            self._moves += 1  # the end moves away while we spend: it is the time until all is restored
+            before_that = _each(limit - before, ends, heard)
+            if self._agrees(before_that) and self._agrees(_each(limit - answer.left, answer.ends, answer.received)):
+                self._moves += 1  # the end moves away as we spend: it is the time until all is restored
             if self._moves > 1:
                 self.vote_continuous(EVIDENCE)
                 self.flows = True
 
     def measure(self, answer: Answer, limit: float) -> None:
-        """The rate, where what is stated is the time until all is restored."""
-        if self._moves > 1 and answer.ends is not None and limit > answer.left and answer.ends.hi > answer.received:
+        """The rate, where what is stated is the time until all is restored; none any more where it is not."""
+        if self._moves <= 1 or answer.ends is None or limit <= answer.left or answer.ends.hi <= answer.received:
+            return
+        if self._agrees(_each(limit - answer.left, answer.ends, answer.received)):
             self.rate = (limit - answer.left) / (answer.ends.hi - answer.received)
+
+    def _agrees(self, each: tuple[float, float]) -> bool:
+        """Whether each unit may take as long as all words so far say; if not, they spoke of something else."""
+        both = max(each[0], self._each[0]), min(each[1], self._each[1])
+        agrees = both[0] <= both[1]
+        self._each = both if agrees else each
+        if not agrees and self._moves > 1:
+            self.rate, self.continuous, self.flows = None, 0, None
+        if not agrees:
+            self._moves = -EVIDENCE
+        return agrees
 
     def vote_continuous(self, votes: int) -> None:
         """Counts votes for unit by unit."""

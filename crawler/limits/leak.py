@@ -67,7 +67,7 @@ class Leak(Learned):
         self.heard = max(self.heard, received)
         return True
 
-    def refuse(self, sent: float) -> bool:
+    def refuse(self, sent: float, retry_after: float | None = None) -> bool:
         """Learns the rate anew; a refusal is always explained by a rate."""
         self.was_wrong = False
         if self.opened == -math.inf:

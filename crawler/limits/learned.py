@@ -6,12 +6,14 @@ Of what was served until the first refusal, and of when a probe gets through, fo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import attrs
 
 from crawler.limits.backoff import doubled
-from crawler.limits.bracket import Bracket
+from crawler.limits.bracket import ROUNDING, Bracket
+from crawler.limits.own import MOST
 from crawler.limits.quota import Mode, Quota
 from crawler.limits.window import Window, longest_common, next_common, shortest_common
 
@@ -19,6 +21,12 @@ __all__ = ["Learned", "Search"]
 
 MARGIN: Final = 0.3
 """Seconds: how much later than a window we believe it ends, for its begin is known by our clock only."""
+PART: Final = 50
+"""At most one in so many parts of it."""
+BRISK: Final = 0.05
+"""Share of a window, at least, in which it is used up: not at once, so that a wrong guess costs few refusals."""
+SINGLE: Final = 0.25
+"""Share of a window, at most, in which it is used up by one request after the other, until it is confirmed."""
 SLOWEST: Final = 60.0
 """Seconds: the longest pause between two probes of one search."""
 CLEAN: Final = 8
@@ -60,13 +68,14 @@ class Learned(Quota):
             self.proven = sent
         self.total += cost
         self.usage.travelled(received - sent)
+        self.own.add(sent, received, self.limit)
         if self.remaining is None or sent >= self.restored_at():
             if self._struck_at != self.opened:
                 self._strikes = 0
             self.clean += self.used >= self.limit
             self._trying = self._tries()
             self.opened, self.used = sent, cost
-            self.count_window(self.limit + self._trying - cost, sent, received, min(MARGIN, length / 20))
+            self.count_window(self.limit + self._trying - cost, sent, received, min(MARGIN, length / PART))
             return True
         self.spend(cost)
         self.used += cost
@@ -76,32 +85,45 @@ class Learned(Quota):
                 self.remaining = cost
         return True
 
-    def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
-        """As of any quota; but where the rest fits, one after the other: it may slide, or have begun by the clock."""
-        at = super().start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
-        if mode != "auto" or at > -math.inf:
+    def ready_at(self, now: float, *, cost: float, inflight: float, flying: Callable[[float], bool]) -> float:
+        """As of any quota; but never more in any window than one holds: it may slide, or have begun by the clock."""
+        at = super().ready_at(now, cost=cost, inflight=inflight, flying=flying)
+        length = self.window.length
+        if length is None or not self.own.speaks(now, length):
             return at
-        spread = super().start_at(last, cost=cost, inflight=inflight, backlog=math.inf, mode="smooth")
-        return min(spread, last + self.usage.trip)
+        return max(at, self._room_at(cost - self._trying, inflight))
 
-    def refuse(self, sent: float) -> bool:
+    def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
+        """Seconds since the epoch: when the next request starts, at a brisk pace while the window is spent."""
+        if mode != "auto" or self.interval is None:
+            return super().start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
+        pause = BRISK * self.interval
+        if not self.is_confirmed():
+            pause = max(pause, min(2.0 * self.usage.trip, SINGLE * self.interval))
+        return last + pause * cost
+
+    def refuse(self, sent: float, retry_after: float | None = None) -> bool:
         """A refusal came that no other policy explains. Returns whether this one does, by a limit that is lower.
 
         Parameters:
             sent: seconds since the epoch: when the refused request went out.
+            retry_after: seconds that it names; `None`: none.
         """
         self.was_wrong = False
+        if retry_after is not None and not self.is_confirmed() and sent + retry_after - 2 * ROUNDING > self.ends.hi:
+            return False  # the window is longer than believed, by the server's own word
         if self.remaining is None or sent >= self.restored_at():
             return False  # the window is longer than believed
-        if self.proven < self.opened and not self.is_confirmed():
+        near = self.used >= (self.limit or 0.0) - 1.0  # one was not counted, such as that for robots.txt
+        if self.proven < self.opened and not near and not self.is_confirmed():
             return False  # so it is here: what we took for two windows is one
         if self._trying:
             self.refusals += 1
             self.sure = True
         if self._struck_at != self.opened:  # once a window
             self._strikes, self._struck_at = self._strikes + 1, self.opened
-        if self._strikes > 1 and not self._trying:  # one may come from a window that began before we thought
-            self.was_wrong = self.used < (self.limit or 0.0)
+        if near or (self._strikes > 1 and not self._trying):  # one may come from what was served before
+            self.was_wrong = not near
             self.limit = max(1.0, self.used)
         self.clean, self._trying = 0, False
         self.remaining = 0.0
@@ -175,5 +197,8 @@ class Search:
         if window <= 0:
             return None
         quota = Learned(name=self.name, limit=self.served, window=Window(window), sure=self.sure)
+        for number in range(int(min(self.served, MOST))):  # as evenly as is known
+            at = self.since + (self.began - self.since) * number / self.served
+            quota.own.add(at, at, self.served)
         quota.pass_over(sent=sent, received=received, cost=cost)
         return quota

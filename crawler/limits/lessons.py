@@ -22,11 +22,10 @@ from crawler.limits.numbers import number
 from crawler.limits.policies import Policies
 from crawler.limits.quota import Mode, Quota
 from crawler.limits.refusals import Refusals
+from crawler.limits.refuses import AMBIGUOUS
 
 __all__ = ["Lessons"]
 
-UNAVAILABLE: Final = 503
-"""Said by servers that are asked too much, and by pages that are broken."""
 FICKLE: Final = 4
 """Times that what was learned of refusals proved wrong before it is clear that no limit of ours explains them: others
 may use the same quota, or the server sheds load by chance. Each wait is kept all the same."""
@@ -102,7 +101,7 @@ class Lessons:
     def answered(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         """A request was served."""
         policies, cost, flight = self.policies, grant.cost, self.flight
-        self.served += cost
+        self.served += cost * (exchange.status not in AMBIGUOUS)
         events = policies.hear(exchange, cost=cost, flying=len(flight), units=flight.units)
         events += policies.pass_over(exchange, cost=cost)
         if self.refusals is not None:
@@ -115,6 +114,13 @@ class Lessons:
         """Nobody will hear of an answer: it counts as spent."""
         for quota in self.policies:
             quota.spend(cost)
+
+    def acquit(self) -> None:
+        """What was learned of refusals was wrong: they were none."""
+        self.refusals = None
+        learned = self.policies.learned()
+        if learned is not None:
+            self.policies.drop(learned)
 
     def refused(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         """A request was refused."""
@@ -130,7 +136,7 @@ class Lessons:
         if told is None and self.policies.are_learned():
             self._look_for_leak(refusals, (sent + received) / 2.0, first=first)
         guilty = self._explain(grant.cost, declared, sent)
-        bare = told is None and exchange.status == UNAVAILABLE
+        bare = told is None and exchange.status in AMBIGUOUS
         if guilty is None and bare and refusals.is_undecided(self.flight.has_before(received)):
             self._doubt(refusals, received)  # that page may just be broken: one more refusal, and it is a limit
         elif guilty is None:

@@ -117,7 +117,7 @@ class Policies:
         guilty: Quota | None = None
         for quota in self:
             if isinstance(quota, Learned):
-                if guilty is None and quota.refuse(sent):
+                if guilty is None and quota.refuse(sent, declared.retry_after):
                     guilty = quota
             elif quota.name in declared.violated or (quota.remaining is not None and quota.remaining < cost):
                 quota.exhaust()

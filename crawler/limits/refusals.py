@@ -174,7 +174,7 @@ class Refusals:
 
     def lift(self) -> None:
         """Waits no longer."""
-        if self.search is not None and self.search.told is None:
+        if self.search is not None:
             self.anew = 0.0
         self.gate, self.probing, self.search = -math.inf, False, None
         self.in_row, self._refused, self._served, self._doubted = 0, 0, 0, False

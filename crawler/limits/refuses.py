@@ -8,11 +8,13 @@ from typing import Final
 from crawler.limits.declared import Declared
 from crawler.limits.fields import telling
 
-__all__ = ["REFUSALS", "refuses"]
+__all__ = ["AMBIGUOUS", "FORBIDDEN", "REFUSALS", "refuses"]
 
 REFUSALS: Final = frozenset({420, 429, 503, 509, 529})
 """Statuses that mean: you ask too much."""
 FORBIDDEN: Final = 403
+AMBIGUOUS: Final = frozenset({FORBIDDEN, 503})
+"""Said by servers that are asked too much, and by pages that are forbidden or broken."""
 
 Pairs = Sequence[tuple[str, str]]
 

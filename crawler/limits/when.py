@@ -110,7 +110,7 @@ def _date(text: str) -> Moment | None:
             early, late = (0.0, 60.0) if iso[1] is None else (0.0 if iso[2] else 1.0, 0.0)
         elif ":" in text and MONTH.search(text):
             date = parsedate_to_datetime(JS_ZONE.sub("", text))
-            early, late = 1.0, 0.0
+            early, late = (0.0, 1.0) if JS_ZONE.search(text) else (1.0, 0.0)  # JavaScript cuts off
         else:
             return None
         if date.tzinfo is None:  # asctime names no zone, and -0000 is read as none: every HTTP date is in UTC

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from typing import Final
 
@@ -61,6 +62,8 @@ class Window:
     explained: bool = False
     """Whether what was restored was just what our requests of one window before had taken."""
     _opened: tuple[float, float] | None = None
+    _fits: tuple[float, float] = (0.0, math.inf)
+    """Seconds that the windows lasted, at least and at most."""
     _never_late: bool = False
     _same: int = 0
     _too_early: int = 0
@@ -141,11 +144,24 @@ class Window:
             self.shorten(length, length, opened=received, end=ends.hi)
 
     def _learn(self, ends: Bracket, last: Bracket, sent: float, received: float, *, first: bool) -> None:
-        """The usual length that fits the time from the window's first request, or from the last end, to its end."""
-        length = longest_common(ends.lo - received, ends.hi - sent) if first else None
+        """The usual length that fits the time from its first request, or from the last end, to its end."""
+        length = self._fitting(ends.lo - received, ends.hi - sent) if first else None
         if length is None and last.hi <= sent <= last.hi + 2 * ROUNDING < ends.lo:
-            length = longest_common(ends.lo - last.hi, ends.hi - last.lo)
+            length = self._fitting(ends.lo - last.hi, ends.hi - last.lo)
         if length is not None:
             self._same = self._same + 1 if length == self.length else 1
             self.explained &= length == self.length
-            self.length = max(self.length or 0.0, length)
+            self.length = length
+
+    def _fitting(self, low: float, high: float) -> float | None:
+        """The longest usual length between two numbers of seconds, and between those of earlier windows if it can."""
+        both = max(low, self._fits[0]), min(high, self._fits[1])
+        length = longest_common(*both)
+        if length is not None:
+            self._fits = both
+            return length
+        length = longest_common(low, high)
+        if length is None or length < (self.length or 0.0):
+            return None
+        self._fits = low, high
+        return length

@@ -45,6 +45,8 @@ class Limited(httpx.AsyncBaseTransport):
     says: bool = True
     key: bool = False
     """Whether one quota is for all hosts."""
+    status: int = 429
+    """Of its refusals."""
     served: list[str] = attrs.field(factory=list)
     refused: list[str] = attrs.field(factory=list)
     windows: dict[str, tuple[float, int]] = attrs.field(factory=dict)
@@ -64,7 +66,7 @@ class Limited(httpx.AsyncBaseTransport):
         (self.served if fits else self.refused).append(str(request.url))
         await trio.sleep(0.05)
         if not fits:
-            return httpx.Response(429, headers={"Retry-After": str(reset)} if self.says else {})
+            return httpx.Response(self.status, headers={"Retry-After": str(reset)} if self.says else {})
         return httpx.Response(200, headers=fields if self.says else {}, content=b"x")
 
 
@@ -394,3 +396,54 @@ async def test_a_site_with_some_broken_pages_is_not_taken_for_one_that_limits(au
     assert lane["refusals"] == 14
     assert lane["quotas"] == {}
     assert report.seconds < 8  # 4 s if nothing were broken
+
+
+@pytest.mark.parametrize("window", [1.0, 5.0, 15.0])
+async def test_a_server_that_forbids_what_is_too_much_loses_no_page(window: float, autojump_clock: MockClock) -> None:
+    """It says 403 and not a word of a limit."""
+    site = Limited(window=window, says=False, status=403)
+    spider = Pages()
+    report = await crawl(spider, transport=site)
+    assert (report.finished, report.pages, report.failed) == ("finished", 100, 0)
+    assert len(site.refused) <= 2 * (8 + 3)
+    assert report.seconds <= 2 * 4 * window + 10
+
+
+FORBIDDEN = {
+    "here-and-there": (range(5, 200, 10), 10.0),
+    "one-after-the-other": (range(90, 110), 80.0),
+    "the-last": (range(199, 200), 10.0),
+    "all-but-the-first": (range(50, 200), 80.0),
+}
+"""Pages that are forbidden, and the seconds that the crawl may take."""
+
+
+@pytest.mark.parametrize(("forbidden", "seconds"), FORBIDDEN.values(), ids=FORBIDDEN)
+async def test_pages_that_are_forbidden_are_no_refusals(
+    forbidden: range, seconds: float, autojump_clock: MockClock
+) -> None:
+    """Some are asked for again, to be sure, and each is told once.
+
+    Where nothing else is left, all may be refused: a minute goes by until it is clear that they are not.
+    """
+    asked: list[int] = []
+
+    async def page(request: httpx.Request) -> httpx.Response:
+        await trio.sleep(0.1)
+        asked.append(int(request.url.path.removeprefix("/")))
+        return httpx.Response(403 if asked[-1] in forbidden else 200, content=b"x")
+
+    class Told(Pages):
+        def __init__(self) -> None:
+            super().__init__(200, errback="refused")
+            self.told: list[int] = []
+
+        def refused(self, failure: Failure) -> None:
+            self.told.append(int(failure.request.url.rpartition("/")[2]))
+
+    spider = Told()
+    report = await crawl(spider, transport=httpx.MockTransport(page))
+    assert (report.finished, report.pages, report.failed) == ("finished", 200 - len(forbidden), 0)
+    assert sorted(spider.told) == list(forbidden)
+    assert len(asked) <= 200 + 3 * 8
+    assert report.seconds < seconds

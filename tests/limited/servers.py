@@ -102,15 +102,18 @@ SERVERS = {
     "express-draft-7": Server(("node", "draft-7")),
     "express-draft-8": Server(("node", "draft-8")),
     "express-two": Server(("node", "two"), quotas=(Quota(20, 5.0), Quota(60, 50.0))),
+    "express-silent": Server(("node", "silent"), declares=False),
+    "flexible": Server(("node", "flexible")),
     "slowapi": Server(("slowapi_app.py",)),
     "flask-fixed": Server(("flask_app.py", "fixed-window")),
     "flask-moving": Server(("flask_app.py", "moving-window")),
+    "flask-silent": Server(("flask_app.py", "moving-window", "silent"), declares=False),
     "nginx-req": Server(("nginx", "req"), continuous=True, declares=False, refusal=503),
     "nginx-conn": Server(("nginx", "conn"), quotas=(), at_once=nginx.AT_ONCE, declares=False, refusal=503),
 }
-"""By name: npm's ``express-rate-limit`` in its four dialects and with two limiters one behind the other, ``slowapi``
-and ``flask-limiter`` from the Python index, and nginx with ``limit_req`` (a bucket) and ``limit_conn`` (four at once,
-and each page takes its time)."""
+"""By name: npm's ``express-rate-limit`` in its four dialects, with two limiters one behind the other, and without a
+word; npm's ``rate-limiter-flexible``; ``slowapi`` and ``flask-limiter`` from the Python index, this one also without a
+word; and nginx with ``limit_req`` (a bucket) and ``limit_conn`` (four at once, and each page takes its time)."""
 
 
 @dataclass(frozen=True)

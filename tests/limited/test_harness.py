@@ -42,10 +42,14 @@ FIRST: Mapping[str, Mapping[str, str]] = {
         "ratelimit": rf'"20-in-5sec"; r=19; t={DELTA}, "60-in-50sec"; r=59; t=\d\d',
         "ratelimit-policy": f"{FIVE}, {FIFTY}",
     },
+    "express-silent": {},
+    "flexible": LEGACY
+    | {"x-ratelimit-reset": r"\w{3} \w{3} \d\d \d{4} [\d:]{8} GMT.*", "retry-after": r"[0-5](\.\d+)?"},
     # The two from the Python index say `Retry-After` on answers that are no refusal.
     "slowapi": LEGACY | {"x-ratelimit-reset": MOMENT, "retry-after": DELTA},
     "flask-fixed": LEGACY | {"retry-after": DELTA},
     "flask-moving": LEGACY | {"retry-after": DELTA},
+    "flask-silent": {},
     "nginx-req": {},
     "nginx-conn": {},
 }
@@ -117,8 +121,8 @@ def test_a_burst_is_refused_beyond_the_limit_and_counted_by_the_server(name: str
     assert run.counts.other == 0
     assert run.counts.pages == {n for n, status in enumerate(run.statuses) if status == 200}
     if server.at_once is None:
-        # A bucket drips while the burst lasts.
-        assert run.counts.served == 20 or (server.continuous and 20 <= run.counts.served <= 24)
+        dripped = server.continuous * (1 + 4 * run.counts.seconds)  # a bucket does, while the burst lasts
+        assert 20 <= run.counts.served <= 20 + dripped
     else:
         assert run.counts.at_once == server.at_once
 
@@ -132,7 +136,7 @@ def test_who_keeps_the_limit_is_never_refused_and_nearly_as_fast_as_can_be(name:
     assert run.counts.pages == set(range(SOME))
     fastest = server.minimum(SOME)
     # Milliseconds in a log, and a request that is stamped when it has been read, may make it seem faster.
-    assert fastest - 0.1 <= run.counts.seconds <= 1.1 * fastest
+    assert fastest - 0.1 <= run.counts.seconds <= 1.2 * fastest
 
 
 @pytest.mark.parametrize("name", SERVERS)

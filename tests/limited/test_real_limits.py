@@ -16,9 +16,9 @@ from limited.servers import PAGES, SERVERS, Counts, Running, serving
 
 from crawler import Produced, Response, Settings, Spider, crawl
 
-UNDECLARED = 16
+UNDECLARED = 24
 """Refusals that a server may cost that says nothing of its limit: what was in flight at the first one, three to find
-out, and as many again as a machine that is busy with twenty crawls at once makes of it."""
+out, and as many again and more as a machine that is busy with twenty-six crawls at once makes of it."""
 SLACK = 1.1
 """How many times the shortest possible time a crawl may take."""
 SLACK_UNTOLD = 1.6

@@ -44,8 +44,8 @@ def test_milliseconds_where_the_name_says_so():
         "Sun Nov  6 08:49:37 1994",
         "Sun, 06 Nov 1994 08:49:37 -0000",
         "Sun, 06 Nov 1994 09:49:37 +0100",
-        "Sun Nov 06 1994 08:49:37 GMT+0000 (Coordinated Universal Time)",
-        "Sun Nov 06 1994 10:49:37 GMT+0200 (Central Africa Time)",
+        "Sun Nov 06 1994 08:49:36 GMT+0000 (Coordinated Universal Time)",  # JavaScript cuts off its part of a second
+        "Sun Nov 06 1994 10:49:36 GMT+0200 (Central Africa Time)",
         "1994-11-06T08:49:37Z",
         "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:30 GMT, Sun, 06 Nov 1994 08:49:37 GMT",

@@ -164,6 +164,25 @@ def test_2_epoch_seconds_of_a_clock_that_differs(limits, rounding, window):
     assert median(time / run.took for time, run in zip(least, made, strict=True)) >= 0.97
 
 
+@pytest.mark.parametrize("rounding", ["ceil", "floor"])
+@pytest.mark.parametrize("q", [2, 4])
+def test_2_windows_of_a_second_whose_ends_are_whole_seconds_of_a_clock(q, rounding):
+    """The end of one may be that of a window of two seconds; those of several together are not.
+
+    But for one that begins with a second of the clock, all but exactly: both fit each of its ends.
+    """
+    took = []
+    for seed in SEEDS:
+        chance = random.Random(seed)
+        words = Words(epoch=True, window=False, rounding=rounding)
+        server = Server(limits=[Fixed(q=q, w=1.0)], words=words, **QUICK)
+        run = throttled(server, chance=chance, count=100, begin=START + chance.uniform(0, 10))
+        assert len(server.refused) <= (rounding == "floor")
+        took.append(run.took / (100 / q - 1))
+    assert sorted(took)[-2] <= 1.1
+    assert max(took) <= 2.1
+
+
 # ---- 3: sliding windows ----------------------------------------------------------------------------------------------
 
 
@@ -370,6 +389,29 @@ def test_7_nothing_is_said_and_a_bucket_leaks_while_a_machine_is_busy(status, la
         took.append(run.took / ((100 - 20) * 5.0 / 20))
     assert median(took) <= 1.1
     assert max(took) <= slack
+
+
+BRIEF: dict[str, Callable[[int, float], Limit]] = {
+    "fixed": lambda q, w: Fixed(q=q, w=w),
+    "log": lambda q, w: Log(q=q, w=w),
+}
+
+
+@pytest.mark.parametrize("free", [0, 1], ids=["all-counted", "robots-txt-is-free"])
+@pytest.mark.parametrize("retry_after", [True, False], ids=["retry-after", "nothing"])
+@pytest.mark.parametrize(("q", "w"), [(20, 5.0), (10, 5.0), (4, 1.0)])
+@pytest.mark.parametrize("limit", BRIEF.values(), ids=BRIEF)
+def test_7_a_short_window_of_which_nothing_is_said(limit, q, w, retry_after, free):
+    """It costs what was in flight at the first refusal and three more, whether it slides or not.
+
+    A request for robots.txt that no limit counts makes the first count one too many: one refusal tells.
+    """
+    for seed in SEEDS:
+        words = Words(headers=False, retry_after=retry_after)
+        server = Server(limits=[limit(q, w)], words=words, free=free, **QUICK)
+        run = throttled(server, chance=random.Random(seed), count=100 + free)
+        assert len(server.refused) <= 8 + 3
+        assert run.took <= 1.1 * (100 / q - 1) * w
 
 
 def test_7_nothing_is_said_and_windows_begin_by_the_clock():

@@ -86,8 +86,8 @@ def test_what_is_known_of_the_unit_counts_more_than_the_name():
         ("Thu Jan  1 00:00:30 2026", 1, 0),
         ("Thu, 01 Jan 2026 00:00:30 -0000", 1, 0),
         ("Thu, 01 Jan 2026 00:00:30", 1, 0),
-        ("Thu Jan 01 2026 00:00:30 GMT+0000 (Coordinated Universal Time)", 1, 0),
-        ("Wed Dec 31 2025 16:00:30 GMT-0800 (Pacific Standard Time)", 1, 0),
+        ("Thu Jan 01 2026 00:00:30 GMT+0000 (Coordinated Universal Time)", 0, 1),
+        ("Wed Dec 31 2025 16:00:30 GMT-0800 (Pacific Standard Time)", 0, 1),
     ],
 )
 def test_a_date_is_read_against_the_date_of_the_answer(text, early, late, far_from_greenwich):

@@ -403,7 +403,7 @@ WAITS: list[Row] = [
     row("a date by RFC 850", 503, "Retry-After: Thursday, 01-Jan-26 00:02:00 GMT", says(wait=120)),
     row("a date by asctime", 503, "Retry-After: Thu Jan  1 00:02:00 2026", says(wait=120)),
     row("a date of JavaScript", 503, "Retry-After: Thu Jan 01 2026 00:02:00 GMT+0000 (Coordinated Universal Time)",
-        says(wait=120)),
+        says(wait=121)),
     row("a date that has passed", 503, "Retry-After: Wed, 31 Dec 2025 00:00:00 GMT", says(wait=0)),
     row("two dates", 429, "Retry-After: Thu, 01 Jan 2026 00:02:00 GMT, Thu, 01 Jan 2026 00:03:00 GMT", says(wait=180)),
     row("a redirect", 301, "Retry-After: 3", says(wait=3)),

@@ -240,6 +240,8 @@ class Server:
     slots: float = math.inf
     """Requests that are worked on at once; more get a 503."""
     status: int = 429
+    free: int = 0
+    """Requests that no limit counts, from the first on: for robots.txt."""
     inflight: int = 0
     busy: int = 0
     served: list[float] = attrs.field(factory=list)
@@ -252,6 +254,9 @@ class Server:
     def decide(self, now: float) -> tuple[int, list[tuple[Limit, Verdict]]]:
         if self.busy >= self.slots:
             return 503, []
+        if self.free:
+            self.free -= 1
+            return 200, []
         verdicts = [(limit, limit.decide(now, dry=True)) for limit in self.limits]
         if all(verdict.ok for _, verdict in verdicts):
             return 200, [(limit, limit.decide(now)) for limit in self.limits]
@@ -352,7 +357,7 @@ class Run:
         def arrive() -> None:
             status, verdicts = self.server.decide(self.now)
             served = self.now
-            if status == 503:  # no work is done: the answer is on its way at once
+            if status in (403, 503):  # no work is done: the answer is on its way at once
                 self.at(self.now + self.now - sent, lambda: answer(status, verdicts, served))
                 return
             self.server.busy += 1
@@ -378,7 +383,7 @@ class Run:
                 first_byte=self.now - sent,
                 status=status,
                 refused=status != 200,
-                overloaded=status == 503,
+                overloaded=status in (403, 503),
                 declared=self.server.words.hear(verdicts, served, *ours),
             )
             if self.concurrency:
@@ -433,9 +438,9 @@ class Throttled:
         """`settle` tells it."""
 
 
-def throttled(server: Server, *, chance: random.Random, count: int, most: int = 8) -> Run:
+def throttled(server: Server, *, chance: random.Random, count: int, most: int = 8, begin: float = START) -> Run:
     """A run with a whole throttle, to its end."""
     driver = Throttled(chance, most)
-    run = Run(server=server, governor=driver, chance=chance, count=count, lane=most, concurrency=driver)  # type: ignore[arg-type]
+    run = Run(server=server, governor=driver, chance=chance, count=count, lane=most, concurrency=driver, begin=begin)  # type: ignore[arg-type]
     driver.run = run
     return run.run()

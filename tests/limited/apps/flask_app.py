@@ -1,6 +1,7 @@
-"""The site behind flask-limiter, served by waitress: ``flask_app.py FD STRATEGY``.
+"""The site behind flask-limiter, served by waitress: ``flask_app.py FD STRATEGY [silent]``.
 
-FD is a socket that listens already, STRATEGY a strategy of flask-limiter, such as ``fixed-window``.
+FD is a socket that listens already, STRATEGY a strategy of flask-limiter, such as ``fixed-window``. A silent one says
+nothing of its limit.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from flask_limiter.util import get_remote_address
 from site_pages import FRONT, log, page
 
 
-def application(strategy: str) -> flask.Flask:
-    """The limited application: 20 requests in 5 seconds over all pages, headers on."""
+def application(strategy: str, *, silent: bool) -> flask.Flask:
+    """The limited application: 20 requests in 5 seconds over all pages."""
     app = flask.Flask(__name__)
     # Of the application: a default limit would count every route for itself.
     limiter = Limiter(
@@ -26,7 +27,7 @@ def application(strategy: str) -> flask.Flask:
         application_limits=["20 per 5 second"],
         strategy=strategy,
         storage_uri="memory://",
-        headers_enabled=True,
+        headers_enabled=not silent,
     )
 
     @app.get("/")
@@ -62,4 +63,6 @@ def counted(app):
 
 if __name__ == "__main__":
     listener = socket.socket(fileno=int(sys.argv[1]))
-    waitress.create_server(counted(application(sys.argv[2])), sockets=[listener], threads=8).run()
+    waitress.create_server(
+        counted(application(sys.argv[2], silent="silent" in sys.argv[3:])), sockets=[listener], threads=8
+    ).run()

@@ -1,4 +1,4 @@
-// A site of a hundred pages behind express-rate-limit: node server.js FD MODE
+// A site of a hundred pages behind express-rate-limit or rate-limiter-flexible: node server.js FD MODE
 //
 // FD is a socket that listens already, MODE one of the keys of `limiters`. Every answer is a line of JSON on standard
 // output. robots.txt is answered before the limiter, as static files are wherever an application is limited.
@@ -7,17 +7,34 @@
 const fs = require('node:fs');
 const express = require('express');
 const { rateLimit } = require('express-rate-limit');
+const { RateLimiterMemory } = require('rate-limiter-flexible');
 
 const [fd, mode] = process.argv.slice(2);
 const PAGES = 100;
 
 const limit = (count, seconds, headers) => rateLimit({ windowMs: seconds * 1000, limit: count, ...headers });
 const draft = (version) => ({ standardHeaders: version, legacyHeaders: false });
+// As the manual of rate-limiter-flexible has it: the end of the window is a date of JavaScript's.
+const flexible = (count, seconds) => {
+  const limiter = new RateLimiterMemory({ points: count, duration: seconds });
+  const say = (response, { msBeforeNext, remainingPoints }) => response.set({
+    'Retry-After': msBeforeNext / 1000,
+    'X-RateLimit-Limit': count,
+    'X-RateLimit-Remaining': remainingPoints,
+    'X-RateLimit-Reset': new Date(Date.now() + msBeforeNext).toString(),
+  });
+  return (request, response, next) => limiter.consume(request.ip)
+    .then((state) => { say(response, state); next(); })
+    .catch((state) => say(response, state).sendStatus(429));
+};
+
 const limiters = {
   legacy: () => [limit(20, 5, { standardHeaders: false, legacyHeaders: true })],
   'draft-6': () => [limit(20, 5, draft('draft-6'))],
   'draft-7': () => [limit(20, 5, draft('draft-7'))],
   'draft-8': () => [limit(20, 5, draft('draft-8'))],
+  silent: () => [limit(20, 5, { standardHeaders: false, legacyHeaders: false })],
+  flexible: () => [flexible(20, 5)],
   two: () => [limit(20, 5, draft('draft-8')), limit(60, 50, draft('draft-8'))],
 };
 
