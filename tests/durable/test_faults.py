@@ -228,10 +228,11 @@ def test_the_job_of_another_crawl_says_what_differs(stopped: Durable) -> None:
 def test_one_job_is_run_by_one_process(crawl: Durable) -> None:
     process = crawl.start()
     crawl.wait_for_requests(process, 50)
+    process.send_signal(signal.SIGSTOP)  # it is not to be faster
     found, said = crawl.run()
+    process.send_signal(signal.SIGCONT)
     assert (found, said.count("\n")) == (2, 1), said
     assert f"in use by process {process.pid}" in said
-    assert process.poll() is None
     assert crawl.end(process) == (0, "")
     figures = crawl.figures()
     assert figures.holds(), figures
