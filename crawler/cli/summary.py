@@ -20,6 +20,9 @@ WORDS: Final = {
 }
 SHOWN: Final = 2
 """URLs that are shown of each kind, proxies that failed, and lanes that were held back."""
+FORBIDDEN: Final = 403
+SUSPICIOUS: Final = 10
+"""Pages that are forbidden, at least, beside others that were served: some servers refuse by that."""
 NOTABLE: Final = 0.2
 """Share of the time of a crawl for which a lane has to wait to be shown."""
 
@@ -47,6 +50,9 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         yield f"  this run  {many(pages, 'page')} of them; the others came in earlier runs of the job"
     if set(report.statuses) - {200}:
         yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
+    if report.pages and report.statuses.get(FORBIDDEN, 0) >= SUSPICIOUS:
+        setting = """-s 'pacing={"*": {"refusals": [403]}}'"""
+        yield f"  forbidden if 403 means too many requests here, {setting} asks again in time"
     if report.filtered:
         yield f"  not made  {_counts(_most(report.filtered))}"
     if not report.pages:  # what was it then that was not asked for?

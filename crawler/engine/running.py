@@ -58,8 +58,6 @@ __all__ = ["RunningCrawl"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
 """Statuses of servers that have too much to do."""
-SAFE: Final = frozenset({"GET", "HEAD"})
-"""Methods of requests that are made again on a guess."""
 LONG: Final = 1_000_000
 """Bytes of a body that is not looked through for what it says of limits."""
 MOST_PLACES: Final = 1000
@@ -297,24 +295,20 @@ class RunningCrawl:
             return Exchange(sent=sent, received=received, overloaded=overloaded)
         pace, status, pairs = ticket.lane.throttle.pace, response.status, response.headers.pairs
         declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)
-        refused = suspected = False
+        refused = False
         if status >= 400 or pace.bodies or pace.refusals:  # most answers need no second look
             refused = refuses(status, declared, pairs, statuses=pace.refusals)
             if refused or pace.bodies:
                 told = _told(response)
                 refused = refused or told.retry_after is not None or bool(told.violated)
                 declared = join((declared, told)) if told else declared
-            if not refused and ticket.page and ticket.request.method in SAFE and not self.accepts(response):
-                refused = suspected = ticket.was_suspected = ticket.lane.throttle.suspects(
-                    status, declared, ticket.pending.suspicion, received
-                )
         return Exchange(
             sent=sent,
             received=received,
             first_byte=response.first_byte,
             status=status,
             refused=refused,
-            overloaded=suspected or status in OVERLOADED,
+            overloaded=status in OVERLOADED,
             declared=declared,
         )
 

@@ -20,7 +20,6 @@ from crawler.fetch.guard import is_start
 from crawler.fetch.redirects import redirected
 from crawler.fetch.robots import DISALLOW_ALL, Robots
 from crawler.frontier import Ticket
-from crawler.limits.throttle import Suspicion
 from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome
 
@@ -215,25 +214,13 @@ class Worker:
             await self._redirected(target, response, ticket, outcome)
             return
         error = crawl.attempts.bad_status(response)
-        if ticket.was_suspected:
-            self._suspected(ticket, outcome)
-            if outcome.kind is Kind.RETRY:
-                return
-        elif error.retryable or ticket.was_refused:
+        if error.retryable or ticket.was_refused:
             await self._again(error, ticket, outcome, response)
-            return
-        outcome.kind = Kind.DONE
-        await self._failed(Failure(request=request, error=error, attempts=outcome.attempts, response=response), outcome)
-
-    def _suspected(self, ticket: Ticket, outcome: Outcome) -> None:
-        """A page was forbidden that may have been refused: it goes back, until it is clear that it is meant."""
-        pending = ticket.pending
-        pending.suspicion = pending.suspicion or Suspicion()
-        wait = ticket.lane.throttle.patience(pending.suspicion)
-        if wait is not None:
-            log.debug("forbidden, it goes back: %s", ticket.request.url)
-            outcome.kind, outcome.not_before = Kind.RETRY, self._crawl.clock() + wait
-            outcome.attempts -= 1
+        else:
+            outcome.kind = Kind.DONE
+            await self._failed(
+                Failure(request=request, error=error, attempts=outcome.attempts, response=response), outcome
+            )
 
     async def _redirected(self, target: Request, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """The target becomes a request of its own, in the commit that settles the one that led to it.

@@ -12,7 +12,7 @@ from crawler.messages import Request
 if TYPE_CHECKING:
     from crawler.frontier.lane import Lane
     from crawler.limits.flight import Grant
-    from crawler.limits.throttle import Suspicion, Throttle
+    from crawler.limits.throttle import Throttle
 
 __all__ = ["START", "Order", "Pending", "Ticket"]
 
@@ -38,8 +38,6 @@ class Pending:
     """How often its page was put back since a handler would have had to wait too long in place."""
     refusals: int = 0
     """How often it was refused since its server was asked too much: no attempts."""
-    suspicion: Suspicion | None = None
-    """That its page is not forbidden but refused, if there was one."""
     stale: int = 0
     """How often it met a kept connection that its server had closed meanwhile: no attempts."""
     not_before: float = -math.inf
@@ -77,8 +75,6 @@ class Ticket:
     """What its start took of the lane and of budgets, until something came of it."""
     was_refused: bool = False
     """Whether the server refused it since it was asked too much."""
-    was_suspected: bool = False
-    """Whether that is a guess: a page was forbidden where many others were served."""
 
     def go_out(self, at: float) -> None:
         """Its bytes go out, at this time (seconds)."""

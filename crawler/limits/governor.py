@@ -149,11 +149,6 @@ class Governor:
         """Whether a bucket is behind all refusals, so that they say nothing of how many requests may go at once."""
         return self._lessons is not None and self._lessons.policies.has_leak()
 
-    def acquit(self) -> None:
-        """What was learned of refusals was wrong: they were none."""
-        if self._lessons is not None:
-            self._lessons.acquit()
-
     def _learns(self) -> Lessons:
         """What it has learned, or the blank page for it."""
         if self._lessons is None:

@@ -25,6 +25,8 @@ PART: Final = 50
 """At most one in so many parts of it."""
 BRISK: Final = 0.05
 """Share of a window, at least, in which it is used up: not at once, so that a wrong guess costs few refusals."""
+LONGEST: Final = 1.0
+"""Seconds between two requests of that, at most: by then a refusal has been heard."""
 SINGLE: Final = 0.25
 """Share of a window, at most, in which it is used up by one request after the other, until it is confirmed."""
 SLOWEST: Final = 60.0
@@ -97,7 +99,7 @@ class Learned(Quota):
         """Seconds since the epoch: when the next request starts, at a brisk pace while the window is spent."""
         if mode != "auto" or self.interval is None:
             return super().start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
-        pause = BRISK * self.interval
+        pause = min(LONGEST, BRISK * self.interval)
         if not self.is_confirmed():
             pause = max(pause, min(2.0 * self.usage.trip, SINGLE * self.interval))
         return last + pause * cost

@@ -115,13 +115,6 @@ class Lessons:
         for quota in self.policies:
             quota.spend(cost)
 
-    def acquit(self) -> None:
-        """What was learned of refusals was wrong: they were none."""
-        self.refusals = None
-        learned = self.policies.learned()
-        if learned is not None:
-            self.policies.drop(learned)
-
     def refused(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
         """A request was refused."""
         refusals = self.refusals = self.refusals or Refusals()

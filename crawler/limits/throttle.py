@@ -22,12 +22,11 @@ from crawler.limits.flight import Grant
 from crawler.limits.gcra import Gcra
 from crawler.limits.governor import Governor
 from crawler.limits.pace import Pace, parse_rate
-from crawler.limits.refuses import FORBIDDEN
 
 if TYPE_CHECKING:
     from crawler.limits.dialects import Dialect
 
-__all__ = ["Suspicion", "Throttle"]
+__all__ = ["Throttle"]
 
 STALL: Final = 900.0
 """Seconds of refusals without one success, waits that the server named left out, after which a scope has stalled."""
@@ -38,34 +37,8 @@ EMPTY: Final = 10.0
 """Seconds that a scope waits after a refusal that it has no retry to spare for."""
 LONE: Final = 10
 """Answers in a row after which one failure (503 without a word, a timeout, a reset) is taken for that of a page."""
-WELCOME: Final = 5
-"""Answers that were well before one that forbids a page is suspected to be a refusal."""
-SURE: Final = 3
-"""Pages that are forbidden for certain before none is suspected any more."""
-FEW: Final = 4
-"""Times in a row that a page may be forbidden, no other one with it, until it is clear that it is meant and not we."""
-SOON: Final = 0.5
-"""Seconds: one that stands alone is asked for again after so long."""
-STREAK: Final = 3
-"""Pages in a row that are forbidden before the lane waits."""
-LATER: Final = 8.0
-"""Seconds: one of a row is asked for again after so long, so that others show before whether they are forbidden too."""
-A_MINUTE: Final = 55.0
-"""Seconds: what is forbidden for longer is not refused: then most usual windows are over, and one has asked since."""
 UNHURRIED: Final = 2
 """Requests at once, at most, where robots.txt asks for a delay."""
-
-
-@attrs.define
-class Suspicion:
-    """Of one page, that it is not forbidden but refused."""
-
-    times: int = 0
-    """How often it was in a row, while no other was served."""
-    welcome: int = 0
-    """Answers of its lane that were well by then."""
-    waves: int = 0
-    """How often its lane had to wait by then, since so much was forbidden."""
 
 
 def _governor(throttle: Throttle) -> Governor:
@@ -103,8 +76,6 @@ class Throttle:
     """Seconds since the epoch: until then nothing is worth asking, since all was refused for so long."""
     busy: int = attrs.field(default=0, init=False)
     """Requests whose answers have not ended, of all owners that `enter` and `leave`."""
-    welcome: int = attrs.field(default=0, init=False)
-    """Answers that were well, of all."""
     watchers: tuple[Callable[[], None], ...] = attrs.field(default=(), init=False)
     """Called when `ready_at` may have another answer, where several owners share this scope."""
     _dialect: Dialect | None = attrs.field(default=None, init=False)
@@ -114,14 +85,6 @@ class Throttle:
     """Requests that were in flight at the last refusal which the level has not answered for yet."""
     _well: int = attrs.field(default=0, init=False)
     """Answers since the server last failed as one that has too much to do."""
-    _forbidden: int = attrs.field(default=0, init=False)
-    """Answers in a row by which pages were forbidden, since the last that was well."""
-    _forbidden_since: float = attrs.field(default=math.nan, init=False)
-    """Seconds since the epoch: when the first of them came."""
-    _waves: int = attrs.field(default=0, init=False)
-    """How often so many of them came that the lane had to wait."""
-    _forbids: int = attrs.field(default=0, init=False)
-    """Pages that were forbidden while others were served."""
     _hesitates_until: float = attrs.field(default=-math.inf, init=False)
     """Seconds since the epoch: until then what is in flight may tell that the last failure was not that of a page."""
     _refused_since: float = attrs.field(default=math.nan, init=False)
@@ -218,36 +181,6 @@ class Throttle:
             self._dialect = _dialect()
         return self._dialect.read(headers, status=status, sent=sent, received=received)
 
-    def suspects(self, status: int, declared: Declared, page: Suspicion | None, now: float) -> bool:
-        """Whether a page that is forbidden may be a refusal: others were served, and none is known to be meant.
-
-        Parameters:
-            status: HTTP status.
-            declared: what the answer says of limits.
-            page: that it was suspected before; `None`: it was not.
-            now: seconds since the epoch.
-        """
-        if status != FORBIDDEN or declared is not NOTHING or self.welcome < WELCOME or self._forbids >= SURE:
-            return False
-        meant = page is not None and page.waves == self._waves and page.welcome < self.welcome
-        if meant:  # those before and after it were served, twice
-            self._forbids += 1
-        elif self._forbidden and now - self._forbidden_since > A_MINUTE:
-            self._forbids = SURE
-        else:
-            return True
-        self.governor.acquit()
-        return False
-
-    def patience(self, page: Suspicion) -> float | None:
-        """Seconds until a page that is suspected is asked for again; `None`: nothing else is left that could tell."""
-        page.times = 1 if self.welcome > page.welcome else page.times + 1
-        page.welcome, page.waves = self.welcome, self._waves
-        alone = self._forbidden <= page.times
-        if alone and page.times >= FEW:
-            return None
-        return SOON * page.times if alone or self._forbidden < STREAK else LATER
-
     def settle(self, grant: Grant, exchange: Exchange, *, inflight: int) -> list[QuotaEvent]:
         """Learns from what came of a start.
 
@@ -257,14 +190,6 @@ class Throttle:
             inflight: requests of the lane that were in flight, this one included.
         """
         self._hesitates_until = -math.inf
-        if exchange.status == FORBIDDEN and exchange.refused:
-            if not self._forbidden:
-                self._forbidden_since = exchange.received
-            self._forbidden += 1
-            self._waves += self._forbidden == STREAK
-        elif exchange.status and not exchange.refused:
-            self.welcome += 1
-            self._forbidden = 0
         if self._is_lone(exchange):
             self._hesitates_until = exchange.received + patience(exchange.received - exchange.sent)
             exchange = attrs.evolve(exchange, refused=False, overloaded=False, first_byte=None)
@@ -290,8 +215,7 @@ class Throttle:
         if not exchange.overloaded:
             self._well += not exchange.refused
             return False
-        few = self._forbidden < STREAK if exchange.status == FORBIDDEN else self._well >= LONE
-        lone = few and exchange.declared.retry_after is None and not self.governor.expects_refusals()
+        lone = self._well >= LONE and exchange.declared.retry_after is None and not self.governor.expects_refusals()
         self._well = 0
         return lone
 

@@ -114,3 +114,9 @@ def test_lanes_that_held_the_crawl_back_are_named_with_their_quotas():
         "  held back http://a.test by pace 20.0 s, quota 5.0 s, 2 refused (daily: 500 in 86400 s, 95 left; odd)",
         "  held back http://b.test by refusal 10.0 s",
     ]
+
+
+@pytest.mark.parametrize(("pages", "forbidden", "told"), [(20, 80, True), (20, 9, False), (0, 80, False)])
+def test_where_many_pages_are_forbidden_beside_others_it_says_what_that_may_mean(pages, forbidden, told):
+    lines = summary(report(pages=pages, statuses={200: pages, 403: forbidden}))
+    assert ('-s \'pacing={"*": {"refusals": [403]}}\'' in lines) is told

@@ -399,51 +399,19 @@ async def test_a_site_with_some_broken_pages_is_not_taken_for_one_that_limits(au
 
 
 @pytest.mark.parametrize("window", [1.0, 5.0, 15.0])
-async def test_a_server_that_forbids_what_is_too_much_loses_no_page(window: float, autojump_clock: MockClock) -> None:
-    """It says 403 and not a word of a limit."""
+async def test_a_server_that_refuses_by_403_loses_no_page_if_that_is_said(
+    window: float, autojump_clock: MockClock
+) -> None:
     site = Limited(window=window, says=False, status=403)
-    spider = Pages()
-    report = await crawl(spider, transport=site)
+    settings = Settings(pacing={"h0.test": Pace(refusals=(403,))})
+    report = await crawl(Pages(), transport=site, settings=settings)
     assert (report.finished, report.pages, report.failed) == ("finished", 100, 0)
     assert len(site.refused) <= 2 * (8 + 3)
-    assert report.seconds <= 2 * 4 * window + 10
+    assert report.seconds <= 2 * 4 * window
 
 
-FORBIDDEN = {
-    "here-and-there": (range(5, 200, 10), 10.0),
-    "one-after-the-other": (range(90, 110), 80.0),
-    "the-last": (range(199, 200), 10.0),
-    "all-but-the-first": (range(50, 200), 80.0),
-}
-"""Pages that are forbidden, and the seconds that the crawl may take."""
-
-
-@pytest.mark.parametrize(("forbidden", "seconds"), FORBIDDEN.values(), ids=FORBIDDEN)
-async def test_pages_that_are_forbidden_are_no_refusals(
-    forbidden: range, seconds: float, autojump_clock: MockClock
-) -> None:
-    """Some are asked for again, to be sure, and each is told once.
-
-    Where nothing else is left, all may be refused: a minute goes by until it is clear that they are not.
-    """
-    asked: list[int] = []
-
-    async def page(request: httpx.Request) -> httpx.Response:
-        await trio.sleep(0.1)
-        asked.append(int(request.url.path.removeprefix("/")))
-        return httpx.Response(403 if asked[-1] in forbidden else 200, content=b"x")
-
-    class Told(Pages):
-        def __init__(self) -> None:
-            super().__init__(200, errback="refused")
-            self.told: list[int] = []
-
-        def refused(self, failure: Failure) -> None:
-            self.told.append(int(failure.request.url.rpartition("/")[2]))
-
-    spider = Told()
-    report = await crawl(spider, transport=httpx.MockTransport(page))
-    assert (report.finished, report.pages, report.failed) == ("finished", 200 - len(forbidden), 0)
-    assert sorted(spider.told) == list(forbidden)
-    assert len(asked) <= 200 + 3 * 8
-    assert report.seconds < seconds
+async def test_a_page_that_is_forbidden_is_asked_for_once_if_nothing_is_said(autojump_clock: MockClock) -> None:
+    site = Limited(window=5.0, says=False, status=403)
+    report = await crawl(Pages(), transport=site)
+    assert report.statuses == {200: 20, 403: 80}
+    assert len(site.refused) == len(set(site.refused)) == 80
