@@ -3,12 +3,12 @@
 ::
 
     apt-get install nginx-light python3.13-doc
-    python tests/bench/scrapy_ratio.py [--rounds 3] [--concurrency 16] [--idiom extractor] [--venv PATH] [--job]
+    python tests/bench/scrapy_ratio.py [--rounds 3] [--concurrency 16] [--idiom extractor] [--site PACKAGE] [--job]
 
-It installs Scrapy in a virtual environment of its own (kept in the user's cache), serves the manual of Python with
-nginx and lets Scrapy and this framework crawl it in turn, with the same number of requests in flight and the same job:
-URL, title and number of links of each page into JSON Lines, every ``<a href>`` on the host followed, robots.txt
-obeyed. It fails when the two do not find the same pages.
+It installs Scrapy in a virtual environment of its own (kept in the user's cache, or `--venv PATH`), serves the manual
+of Python, or another of Debian's, with nginx and lets Scrapy and this framework crawl it in turn, with the same number
+of requests in flight and the same job: URL, title and number of links of each page into JSON Lines, every ``<a href>``
+on the host followed, robots.txt obeyed. It fails when the two do not find the same pages.
 
 Scrapy runs with its default reactor (asyncio) and without what costs time here: no delay, no AutoThrottle, no cookies,
 no telnet console, errors logged only. The headline is the whole process; `crawl only` leaves the start-up out.
@@ -23,7 +23,7 @@ import subprocess
 import venv
 from pathlib import Path
 
-from measure import ROOT, Program, framework, measure, served
+from measure import PACKAGES, ROOT, Program, framework, measure, served
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio-crawler-bench" / "scrapy"
 SPIDER = ROOT / "tests/bench/spider_scrapy.py"
@@ -72,13 +72,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="crawls by each program (3)")
     parser.add_argument("--concurrency", type=int, default=16, help="requests in flight (16)")
     parser.add_argument("--idiom", choices=IDIOMS, default=IDIOMS[0], help=f"of the Scrapy spider ({IDIOMS[0]})")
+    parser.add_argument("--site", choices=PACKAGES, default=PACKAGES[0], help=f"a package of Debian's ({PACKAGES[0]})")
     parser.add_argument("--venv", type=Path, default=CACHE, help=f"where Scrapy is, or will be, installed ({CACHE})")
     parser.add_argument("--job", action="store_true", help="measure a durable crawl as well")
     options = parser.parse_args()
     programs = [scrapy(scrapy_python(options.venv), options.concurrency, options.idiom), framework(options.concurrency)]
     if options.job:
         programs.append(framework(options.concurrency, durable=True))
-    with served() as sites:
+    with served(options.site) as sites:
         figures = measure(programs, sites, options.rounds)
     base = figures["Scrapy"]
     for program in programs[1:]:
