@@ -10,7 +10,15 @@ import importlib as _importlib
 import typing as _typing
 
 if _typing.TYPE_CHECKING:
-    from crawler.engine import ItemStream, Job, Report, RetryPolicy, crawl, run, stream
+    from crawler.client.client import Client, client
+    from crawler.client.errors import QuotaTimeout
+    from crawler.client.mapping import Answers
+    from crawler.client.transport import GovernedTransport
+    from crawler.content.link_header import LinkValue
+    from crawler.engine.api import ItemStream, crawl, run, stream
+    from crawler.engine.job import Job
+    from crawler.engine.report import Report
+    from crawler.engine.retries import RetryPolicy
     from crawler.errors import (
         BadRedirect,
         BadStatus,
@@ -29,21 +37,16 @@ if _typing.TYPE_CHECKING:
         RequestError,
         WouldExceedDeadline,
     )
-    from crawler.fetch.answers import Answers
-    from crawler.fetch.client import Client, client
-    from crawler.fetch.governed import GovernedTransport
-    from crawler.fetch.quotas import QuotaTimeout
+    from crawler.feeds.feed import Feed, FeedEntry
+    from crawler.feeds.sitemap import sitemaps
+    from crawler.feeds.sitemap_entry import SitemapEntry
     from crawler.headers import Headers
     from crawler.hooks.plugin import Crawl, Plugin
     from crawler.hooks.state import State
     from crawler.html import Link, Selector, SelectorList
-    from crawler.html.feed import Feed, FeedEntry
-    from crawler.html.link_header import LinkValue
-    from crawler.html.sitemap import sitemaps
-    from crawler.html.sitemap_entry import SitemapEntry
-    from crawler.limits.event import QuotaEvent
-    from crawler.limits.limits import Limits
+    from crawler.limits.events import QuotaEvent
     from crawler.limits.pace import Pace
+    from crawler.limits.registry import Limits
     from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
     from crawler.messages.form import Form
     from crawler.settings import Settings
@@ -121,13 +124,13 @@ __all__ = [
 ]
 
 _PLACES: _typing.Final = {
-    "Answers": "fetch.answers",
+    "Answers": "client.mapping",
     "ApiSpider": "spiders.api",
     "BadRedirect": "errors",
     "BadStatus": "errors",
     "BodyTooLarge": "errors",
     "BrokenExchange": "errors",
-    "Client": "fetch.client",
+    "Client": "client.client",
     "ConfigError": "errors",
     "ConnectFailed": "errors",
     "Crawl": "hooks.plugin",
@@ -136,54 +139,54 @@ _PLACES: _typing.Final = {
     "CrawlerError": "errors",
     "Drop": "messages",
     "Failure": "messages",
-    "Feed": "html.feed",
-    "FeedEntry": "html.feed",
+    "Feed": "feeds.feed",
+    "FeedEntry": "feeds.feed",
     "FeedSpider": "spiders.feed",
     "FetchError": "errors",
     "FetchTimeout": "errors",
     "Form": "messages.form",
-    "GovernedTransport": "fetch.governed",
+    "GovernedTransport": "client.transport",
     "Headers": "headers",
     "HookError": "errors",
     "Item": "messages",
-    "ItemStream": "engine",
-    "Job": "engine",
+    "ItemStream": "engine.api",
+    "Job": "engine.job",
     "JobError": "errors",
-    "Limits": "limits.limits",
+    "Limits": "limits.registry",
     "Link": "html",
-    "LinkValue": "html.link_header",
+    "LinkValue": "content.link_header",
     "Pace": "limits.pace",
     "Pause": "messages",
     "Plugin": "hooks.plugin",
     "PluginError": "errors",
     "Produced": "messages",
-    "QuotaEvent": "limits.event",
-    "QuotaTimeout": "fetch.quotas",
+    "QuotaEvent": "limits.events",
+    "QuotaTimeout": "client.errors",
     "Refused": "errors",
-    "Report": "engine",
+    "Report": "engine.report",
     "Request": "messages",
     "RequestError": "errors",
     "Response": "messages",
     "Retry": "messages",
-    "RetryPolicy": "engine",
+    "RetryPolicy": "engine.retries",
     "Row": "messages",
     "Rule": "spiders.rules",
     "Selector": "html",
     "SelectorList": "html",
     "Settings": "settings",
     "SiteSpider": "spiders",
-    "SitemapEntry": "html.sitemap_entry",
+    "SitemapEntry": "feeds.sitemap_entry",
     "SitemapSpider": "spiders.sitemap",
     "Spider": "spiders",
     "State": "hooks.state",
     "Stop": "messages",
     "Usage": "messages",
     "WouldExceedDeadline": "errors",
-    "client": "fetch.client",
-    "crawl": "engine",
-    "run": "engine",
-    "sitemaps": "html.sitemap",
-    "stream": "engine",
+    "client": "client.client",
+    "crawl": "engine.api",
+    "run": "engine.api",
+    "sitemaps": "feeds.sitemap",
+    "stream": "engine.api",
 }
 """Where each of these names is."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-SERVED = (Path(__file__).parent / "sites", Path(__file__).parent / "limited")
+SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters"))
 """What needs real servers."""
 
 # The machine may be slow or shared: how long one example takes proves nothing.
@@ -16,7 +16,11 @@ hypothesis.settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--servers", action="store_true", help="run tests/sites and tests/limited too: real servers")
+    parser.addoption(
+        "--servers",
+        action="store_true",
+        help="also run the tests that need real servers",
+    )
 
 
 def servers_asked(config: pytest.Config) -> bool:
@@ -32,5 +36,5 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not servers_asked(config):
-        line = "tests/sites, tests/limited: not asked for (--servers; they need nginx, four manuals, node and npm)"
+        line = "tests/integration/{nginx,rate_limiters}: not run without --servers, which nginx, manuals and node serve"
         terminalreporter.write_line(line)

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from crawler.cli.logs import log_traceback, say
-from crawler.cli.stdio import abandon, ready
+from crawler.cli.standard_streams import abandon, ready
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
 __all__ = ["app_of", "main"]

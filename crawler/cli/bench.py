@@ -14,11 +14,12 @@ from typing import Annotated, Any, Self
 import msgspec
 from cyclopts import Parameter, validators
 
-from crawler.cli.layers import Layers
+from crawler.cli.configuration import Layers
 from crawler.cli.logs import log_to_stderr
-from crawler.cli.onepage import LogLevel, SettingTexts
-from crawler.cli.stdio import write
-from crawler.engine import Report, run
+from crawler.cli.single_page import LogLevel, SettingTexts
+from crawler.cli.standard_streams import write
+from crawler.engine.api import run
+from crawler.engine.report import Report
 from crawler.settings import Settings
 from crawler.spiders import SiteSpider
 

@@ -16,7 +16,8 @@ from crawler.cli.logs import Level, log_to_stderr
 from crawler.cli.progress import Progress
 from crawler.cli.run import open_outputs
 from crawler.cli.summary import summary
-from crawler.engine import Report, run
+from crawler.engine.api import run
+from crawler.engine.report import Report
 from crawler.messages import Response
 from crawler.settings import Settings
 from crawler.spiders import Spider

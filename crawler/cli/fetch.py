@@ -9,8 +9,8 @@ import msgspec
 from cyclopts import Parameter
 
 from crawler.cli.logs import say
-from crawler.cli.onepage import LogLevel, SettingTexts, Url, get, status_line
-from crawler.cli.stdio import write
+from crawler.cli.single_page import LogLevel, SettingTexts, Url, get, status_line
+from crawler.cli.standard_streams import write
 
 __all__ = ["fetch", "links"]
 

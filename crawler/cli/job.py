@@ -18,8 +18,8 @@ from crawler.errors import ConfigError, CrawlFailed
 from crawler.hooks.plugin import Plugin
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
-from crawler.store.look import JobState, failures, items, look
-from crawler.store.look import retry_failed as put_back
+from crawler.store.inspect import JobState, failures, items, look
+from crawler.store.inspect import retry_failed as put_back
 
 __all__ = ["job"]
 

@@ -11,12 +11,12 @@ import attrs
 import msgspec
 from cyclopts import Parameter
 
-from crawler.cli.layers import Layers
+from crawler.cli.configuration import Layers
 from crawler.cli.logs import log_to_stderr, say
-from crawler.cli.onepage import LogLevel, OnePage, SettingTexts, Url, ask, status_line
-from crawler.cli.stdio import write
+from crawler.cli.single_page import LogLevel, OnePage, SettingTexts, Url, ask, status_line
+from crawler.cli.standard_streams import write
 from crawler.cli.target import web_url
-from crawler.limits.fields import telling
+from crawler.limits.headers.field_names import telling
 from crawler.limits.pace import parse_rate
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request, Response, Stop, Usage

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from crawler.engine.traces import theirs
+from crawler.engine.tracebacks import theirs
 from crawler.errors import CrawlerError
 
 __all__ = ["Level", "log_to_stderr", "log_traceback", "many", "say"]

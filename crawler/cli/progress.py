@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 import trio
 
 from crawler.cli.logs import many
+from crawler.engine.crawl import RunningCrawl
 from crawler.engine.report import Report, Timer
-from crawler.engine.running import RunningCrawl
 from crawler.errors import HookError
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Failure

@@ -10,12 +10,12 @@ import msgspec
 from cyclopts import Parameter
 
 from crawler import urls
-from crawler.cli.layers import Layers
+from crawler.cli.configuration import Layers
 from crawler.cli.logs import log_to_stderr
-from crawler.cli.onepage import LogLevel, OnePage, SettingTexts, Url, ask, status_line
-from crawler.cli.stdio import write
+from crawler.cli.single_page import LogLevel, OnePage, SettingTexts, Url, ask, status_line
+from crawler.cli.standard_streams import write
 from crawler.cli.target import web_url
-from crawler.fetch.robots import Robots, token_of, why
+from crawler.http.robots import Robots, token_of, why
 from crawler.limits.throttle import UNHURRIED
 from crawler.messages import Failure, Produced, Request
 from crawler.settings import Settings

@@ -10,20 +10,21 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from crawler.cli.layers import Layers, pairs
+from crawler.cli.configuration import Layers, pairs
 from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.progress import Progress
-from crawler.cli.stdio import is_open
+from crawler.cli.standard_streams import is_open
 from crawler.cli.summary import summary
 from crawler.cli.target import make_spider
-from crawler.engine import Job, Report, run
-from crawler.engine.report import tolerated
+from crawler.engine.api import run
+from crawler.engine.job import Job
+from crawler.engine.report import Report, tolerated
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.hooks.plugin import Plugin
-from crawler.settings import did_you_mean
 from crawler.sinks import open_output
-from crawler.sinks.file import IfExists
+from crawler.sinks.base import IfExists
 from crawler.spiders import Spider
+from crawler.suggest import did_you_mean
 
 __all__ = ["command", "open_outputs"]
 

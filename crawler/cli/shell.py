@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from crawler.cli.layers import Layers
+from crawler.cli.configuration import Layers
 from crawler.cli.logs import log_to_stderr, say
-from crawler.cli.onepage import LogLevel, OnePage, SettingTexts, ask
+from crawler.cli.single_page import LogLevel, OnePage, SettingTexts, ask
 from crawler.cli.target import web_url
 from crawler.errors import ConfigError, CrawlerError, RequestError
 from crawler.messages import Request, Response

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from crawler.cli.logs import many
-from crawler.engine import Report
+from crawler.engine.report import Report
 
 __all__ = ["summary"]
 

@@ -13,11 +13,11 @@ from types import ModuleType
 from typing import Any, Final, TypeGuard
 
 from crawler import urls
-from crawler.cli.layers import made
+from crawler.cli.configuration import made
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import import_class
-from crawler.settings import did_you_mean
 from crawler.spiders import SiteSpider, Spider
+from crawler.suggest import did_you_mean
 
 __all__ = ["make_spider"]
 

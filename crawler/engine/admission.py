@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from crawler.engine.traces import theirs
+from crawler.engine.tracebacks import theirs
 from crawler.hooks.table import HookTable
 from crawler.messages import Drop, Request
 from crawler.scope import Scope

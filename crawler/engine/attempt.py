@@ -12,7 +12,7 @@ from crawler.engine.retries import is_transient
 from crawler.errors import BadStatus, HookError, RequestError
 from crawler.fetch.downloader import Downloader
 from crawler.hooks.table import Hook, HookTable
-from crawler.limits.retry_after import parse_retry_after
+from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
 
 __all__ = ["Attempts"]

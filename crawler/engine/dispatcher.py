@@ -9,8 +9,8 @@ import trio
 from crawler.frontier import Ticket
 
 if TYPE_CHECKING:
+    from crawler.engine.crawl import RunningCrawl
     from crawler.engine.leases import Leases
-    from crawler.engine.running import RunningCrawl
     from crawler.engine.seeds import Seeds
 
 __all__ = ["dispatch"]

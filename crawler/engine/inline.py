@@ -10,13 +10,13 @@ import trio
 
 from crawler import urls
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
-from crawler.fetch.redirects import redirected
-from crawler.fetch.robots import DISALLOW_ALL, Robots
 from crawler.frontier import Lane, Pending, RobotsRules, Ticket, lane_name
+from crawler.http.redirects import redirected
+from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Request, Response, Retry
 
 if TYPE_CHECKING:
-    from crawler.engine.running import RunningCrawl
+    from crawler.engine.crawl import RunningCrawl
 
 __all__ = ["Inline", "current_ticket", "deepened", "in_sink"]
 

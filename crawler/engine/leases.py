@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crawler.fetch.robots import MAX_AGE, Robots
+from crawler.http.robots import MAX_AGE, Robots
 
 if TYPE_CHECKING:
-    from crawler.fetch.clock import Clock
+    from crawler.clock import Clock
     from crawler.frontier import Frontier
     from crawler.store import Group, Store
 

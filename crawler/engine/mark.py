@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from crawler.engine.running import RunningCrawl
+    from crawler.engine.crawl import RunningCrawl
     from crawler.frontier import Ticket
     from crawler.messages import Request, Response
 

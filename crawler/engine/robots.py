@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from crawler.errors import BadStatus, HookError, Refused, RequestError
-from crawler.fetch.redirects import redirected
-from crawler.fetch.robots import DISALLOW_ALL, LIMIT, MAX_AGE, Robots
 from crawler.frontier import Ticket, lane_name
+from crawler.http.redirects import redirected
+from crawler.http.robots import DISALLOW_ALL, LIMIT, MAX_AGE, Robots
 from crawler.messages import Response, Retry
 from crawler.store import RobotsAnswer
 
 if TYPE_CHECKING:
-    from crawler.engine.running import RunningCrawl
+    from crawler.engine.crawl import RunningCrawl
 
 __all__ = ["RobotsAsker"]
 

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from crawler.engine.dispatcher import dispatch
-from crawler.engine.followers import Followers
 from crawler.engine.leases import Leases
 from crawler.engine.seeds import Seeds
 from crawler.engine.shutdown import LAST, Shutdown
+from crawler.engine.sinks import Followers
 from crawler.engine.worker import Worker
 from crawler.engine.writer import Message, Writer
 from crawler.frontier import Ticket
 
 if TYPE_CHECKING:
-    from crawler.engine.running import RunningCrawl
+    from crawler.engine.crawl import RunningCrawl
 
 __all__ = ["conduct"]
 

@@ -14,7 +14,7 @@ from crawler.engine.writer import Arrivals, Message, Writer
 from crawler.messages import Request
 
 if TYPE_CHECKING:
-    from crawler.engine.running import RunningCrawl
+    from crawler.engine.crawl import RunningCrawl
 
 __all__ = ["Seeds"]
 

@@ -16,17 +16,17 @@ from crawler import urls
 from crawler.engine.inline import current_ticket
 from crawler.engine.retries import UNAVAILABLE
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
-from crawler.fetch.guard import is_start
-from crawler.fetch.redirects import redirected
-from crawler.fetch.robots import DISALLOW_ALL, Robots
 from crawler.frontier import Ticket
+from crawler.http.address_guard import is_start
+from crawler.http.redirects import redirected
+from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
-    from crawler.engine.contents import Contents
-    from crawler.engine.handlers import Products
-    from crawler.engine.running import RunningCrawl
+    from crawler.engine.body_dedup import Contents
+    from crawler.engine.crawl import RunningCrawl
+    from crawler.engine.page import Products
     from crawler.engine.writer import Message
 
 __all__ = ["Worker"]

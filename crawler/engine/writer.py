@@ -16,8 +16,8 @@ from crawler.messages import Request
 from crawler.store import Kind, Observations, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from crawler.engine.followers import Followers
-    from crawler.engine.running import RunningCrawl
+    from crawler.engine.crawl import RunningCrawl
+    from crawler.engine.sinks import Followers
 
 __all__ = ["Arrivals", "Message", "Writer"]
 

@@ -12,10 +12,10 @@ import httpx
 
 from crawler import urls
 from crawler.errors import ConfigError, RequestError
-from crawler.fetch.failures import translate
 from crawler.headers import Headers
 from crawler.messages import Request, Response
 from crawler.messages.checks import auth_of
+from crawler.transport.errors import translate
 
 __all__ = ["Auth", "Credentials", "authenticated"]
 

@@ -14,17 +14,17 @@ import httpx
 import trio
 
 from crawler.errors import BodyTooLarge, BrokenExchange, FetchTimeout, RequestError
-from crawler.fetch.codings import Decoder, codings_of, decoder_of
-from crawler.fetch.cookies import CookieJar
-from crawler.fetch.curl import CurlTransport
-from crawler.fetch.failures import translate
-from crawler.fetch.guard import Guard, is_start
-from crawler.fetch.kinds import BOMB
-from crawler.fetch.lean import LeanRequest, LeanResponse
-from crawler.fetch.options import accepted_codings
 from crawler.headers import Headers
+from crawler.http.address_guard import Guard, is_start
+from crawler.http.cookies import CookieJar
 from crawler.messages import Request, Response
-from crawler.routes import DIRECT
+from crawler.settings.proxies import DIRECT
+from crawler.transport.curl import CurlTransport
+from crawler.transport.curl_options import accepted_codings
+from crawler.transport.decoding import Decoder, codings_of, decoder_of
+from crawler.transport.error_kinds import BOMB
+from crawler.transport.errors import translate
+from crawler.transport.lean import LeanRequest, LeanResponse
 
 if TYPE_CHECKING:
     from crawler.fetch.auth import Credentials
@@ -145,7 +145,7 @@ class Downloader:
         rotation = proxies.rotation(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
             return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend, cut=cut)
-        from crawler.fetch.detour import by_turns  # noqa: PLC0415 - most crawls need none
+        from crawler.fetch.proxy_failover import by_turns  # noqa: PLC0415 - most crawls need none
 
         send = partial(self._send, request, on_sent, resend=resend, cut=cut)
         return await by_turns(proxies, rotation, request, send, self._clock)
@@ -162,7 +162,7 @@ class Downloader:
         try:
             answer = await self.transport.handle_async_request(wire)
             if proxy is not None and request.url.startswith("http:"):
-                from crawler.fetch.detour import check  # noqa: PLC0415 - most crawls need none
+                from crawler.fetch.proxy_failover import check  # noqa: PLC0415 - most crawls need none
 
                 await check(answer, wire, proxy)
         except NOT_SENT as error:

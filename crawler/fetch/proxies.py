@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from crawler import urls
-from crawler.fetch.environment import Environment
-from crawler.routes import DIRECT, label
+from crawler.fetch.proxy_env import Environment
+from crawler.settings.proxies import DIRECT, label
 
 if TYPE_CHECKING:
     from crawler.settings import Settings

@@ -19,13 +19,13 @@ import trio_util
 
 from crawler import urls
 from crawler.frontier.budget import Budget
-from crawler.frontier.inquiries import Inquiries
 from crawler.frontier.lane import Lane, RobotsRules
+from crawler.frontier.robots import Inquiries
 from crawler.frontier.starts import Starts
 from crawler.frontier.ticket import Pending, Ticket
-from crawler.limits.declared import Exchange
-from crawler.limits.event import QuotaEvent
-from crawler.limits.limits import Limits
+from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.declared import Exchange
+from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
 from crawler.settings import Settings

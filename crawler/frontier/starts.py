@@ -10,10 +10,10 @@ import attrs
 from crawler.frontier.budget import Budget
 from crawler.frontier.lane import Lane
 from crawler.frontier.ticket import Ticket
-from crawler.limits.declared import NOTHING, Exchange
-from crawler.limits.event import QuotaEvent
-from crawler.limits.limits import Limits
+from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.declared import NOTHING, Exchange
 from crawler.limits.pace import Pace
+from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
 from crawler.settings import Settings

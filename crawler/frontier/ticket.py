@@ -11,7 +11,7 @@ from crawler.messages import Request
 
 if TYPE_CHECKING:
     from crawler.frontier.lane import Lane
-    from crawler.limits.flight import Grant
+    from crawler.limits.in_flight import Grant
     from crawler.limits.throttle import Throttle
 
 __all__ = ["START", "Order", "Pending", "Ticket"]

@@ -16,7 +16,8 @@ import msgspec
 
 from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
-from crawler.settings import WORDS, did_you_mean, is_utf8, plain
+from crawler.settings.texts import WORDS, is_utf8, plain
+from crawler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.hooks.page import MISSING, PageEffects, current_page
+from crawler.hooks.page_effects import MISSING, PageEffects, current_page
 from crawler.messages.checks import survives
 
 __all__ = ["State"]

@@ -11,8 +11,8 @@ import attrs
 
 from crawler.errors import PluginError
 from crawler.hooks.plugin import Plugin
-from crawler.hooks.scrapy import foreign
-from crawler.settings import did_you_mean
+from crawler.hooks.scrapy_names import foreign
+from crawler.suggest import did_you_mean
 
 __all__ = ["HOOKS", "Hook", "HookTable"]
 

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 from turbohtml import Document, Element, Namespace
 
-from crawler.html.encoding import encode_query
+from crawler.content.encoding import encode_query
 from crawler.html.selector import Selector, encodable
 from crawler.urls import join, join_all
 

@@ -19,8 +19,8 @@ from typing import Any, SupportsIndex, TypeAlias, overload
 import turbohtml
 from turbohtml import Document, Element, Node, XPath
 
+from crawler.content.encoding import decode
 from crawler.html.css import select
-from crawler.html.encoding import decode
 from crawler.html.tree import stays_small, tree
 
 __all__ = ["Selector", "SelectorList", "encodable", "parse"]

@@ -7,7 +7,7 @@ from typing import Final
 
 from turbohtml import Document
 
-from crawler.html.encoding import encode_query
+from crawler.content.encoding import encode_query
 from crawler.html.links import base_url
 from crawler.html.selector import encodable
 from crawler.urls import join_all

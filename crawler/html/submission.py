@@ -13,8 +13,8 @@ from urllib.parse import quote_from_bytes
 
 import attrs
 
-from crawler.html.codec import codec_of, standard_name
-from crawler.html.encoding import canonical_label
+from crawler.content.encoding import canonical_label
+from crawler.content.python_codecs import codec_of, standard_name
 from crawler.html.forms import Control
 
 __all__ = ["MULTIPART", "PLAIN", "URLENCODED", "Entry", "Upload", "encoding_for", "entries_of", "written"]

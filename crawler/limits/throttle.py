@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from crawler.limits.adaptive import Concurrency
 from crawler.limits.backoff import patience
-from crawler.limits.declared import NOTHING, Declared, Exchange
-from crawler.limits.event import QuotaEvent
-from crawler.limits.fields import telling
-from crawler.limits.flight import Grant
+from crawler.limits.concurrency import Concurrency
+from crawler.limits.events import QuotaEvent
 from crawler.limits.gcra import Gcra
-from crawler.limits.governor import Governor
+from crawler.limits.headers.declared import NOTHING, Declared, Exchange
+from crawler.limits.headers.field_names import telling
+from crawler.limits.in_flight import Grant
 from crawler.limits.pace import Pace, parse_rate
+from crawler.limits.pacing import Governor
 
 if TYPE_CHECKING:
-    from crawler.limits.dialects import Dialect
+    from crawler.limits.headers.reader import Dialect
 
 __all__ = ["Throttle"]
 
@@ -294,7 +294,7 @@ class Throttle:
 
 
 def _dialect() -> Dialect:
-    from crawler.limits.dialects import Dialect  # noqa: PLC0415 - most servers declare nothing
+    from crawler.limits.headers.reader import Dialect  # noqa: PLC0415 - most servers declare nothing
 
     return Dialect()
 

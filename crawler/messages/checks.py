@@ -13,9 +13,9 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
 
-from crawler import routes
-from crawler.fields import TOKEN, VALUE
 from crawler.headers import Headers
+from crawler.settings import proxies
+from crawler.settings.headers import TOKEN, VALUE
 
 Handler: TypeAlias = "str | Callable[..., Any] | None"
 """A method of the spider, or its name."""
@@ -98,10 +98,10 @@ def userinfo_of(pair: tuple[str, str] | None) -> tuple[str, str] | None:
 
 def proxy_of(proxy: Any) -> str:
     """The URL of a proxy, or that none is to be used."""
-    if text("proxy", proxy) == routes.DIRECT:
-        return routes.DIRECT
+    if text("proxy", proxy) == proxies.DIRECT:
+        return proxies.DIRECT
     try:
-        return routes.proxy_url(proxy)
+        return proxies.proxy_url(proxy)
     except ValueError as error:
         raise ValueError(f"proxy is {error}") from None
 

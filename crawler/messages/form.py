@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crawler import urls
-from crawler.fields import TOKEN
-from crawler.html.encoding import encode_query
+from crawler.content.encoding import encode_query
 from crawler.html.forms import Control, controls_of, forms_of
 from crawler.html.links import base_url
 from crawler.html.submission import MULTIPART, PLAIN, URLENCODED, Upload, encoding_for, entries_of, written
 from crawler.messages.checks import Handler
 from crawler.messages.request import Request
-from crawler.settings import did_you_mean
+from crawler.settings.headers import TOKEN
+from crawler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from turbohtml import Element

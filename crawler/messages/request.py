@@ -10,10 +10,10 @@ import attrs
 import msgspec
 
 from crawler import urls
-from crawler.fields import TOKEN
 from crawler.headers import Headers
 from crawler.messages import checks
 from crawler.messages.checks import Handler
+from crawler.settings.headers import TOKEN
 
 __all__ = ["Request"]
 

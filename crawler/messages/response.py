@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from crawler import html, urls
+from crawler import content, html, urls
 from crawler.headers import Headers
 from crawler.messages.checks import Handler, handler_name
 from crawler.messages.request import Request
 from crawler.messages.values import Retry
 
 if TYPE_CHECKING:
+    from crawler.content.link_header import LinkValue
+    from crawler.feeds.feed import Feed
     from crawler.html import Link, Selector, SelectorList
-    from crawler.html.feed import Feed
-    from crawler.html.link_header import LinkValue
     from crawler.messages.form import Form
 
 __all__ = ["Response"]
@@ -105,14 +105,14 @@ class Response:
     def encoding(self) -> str:
         """The encoding of the body by its WHATWG name: byte order mark > header > meta, XML declaration > detection."""
         if self._encoding is None:
-            self._encoding = html.decode_label(self.body, self.headers.get("content-type"))
+            self._encoding = content.decode_label(self.body, self.headers.get("content-type"))
         return self._encoding
 
     @property
     def text(self) -> str:
         """The body as text. Never raises: what cannot be decoded becomes U+FFFD."""
         if self._text is None:
-            self._text = html.decode(self.body, self.encoding)
+            self._text = content.decode(self.body, self.encoding)
         return self._text
 
     @property
@@ -122,19 +122,19 @@ class Response:
         Only of HTML are there links; they are not looked for in anything else.
         """
         if self._is_html is None:
-            self._is_html = html.is_html(self.headers.get("content-type", ""), self.body)
+            self._is_html = content.is_html(self.headers.get("content-type", ""), self.body)
         return self._is_html
 
     @property
     def document(self) -> Any:
         """The parsed tree (turbohtml). XML is read by the rules of HTML; what is no text has an empty tree."""
         if self._document is None:
-            if html.is_xhtml(self.headers.get("content-type", "")):
+            if content.is_xhtml(self.headers.get("content-type", "")):
                 from crawler.html.xhtml import parse_xhtml  # noqa: PLC0415 - hardly a server sends it
 
                 self._document = parse_xhtml(self.text)
             else:
-                body = b"" if not self.is_html and html.is_binary(self.body) else self.body
+                body = b"" if not self.is_html and content.is_binary(self.body) else self.body
                 self._document = html.parse(body, self.encoding)
         return self._document
 
@@ -154,7 +154,7 @@ class Response:
         value follows its name: ``unavailable_after: 25 jun 2030 15:00:00 pst``.
         """
         if self._robots is None:
-            from crawler.html.directives import robots_directives  # noqa: PLC0415 - few crawls ask
+            from crawler.html.robots_directives import robots_directives  # noqa: PLC0415 - few crawls ask
 
             document = self.document if self.is_html else None
             self._robots = robots_directives(self.headers.get_list("x-robots-tag"), document, self.agent)
@@ -207,7 +207,9 @@ class Response:
         return url
 
     def _join(self, base: str, href: str) -> str | None:
-        return urls.join(base, href if href.isascii() or not self.is_html else html.encode_query(href, self.encoding))
+        return urls.join(
+            base, href if href.isascii() or not self.is_html else content.encode_query(href, self.encoding)
+        )
 
     def _base(self) -> str:
         return html.base_url(self.document, self.url) if self.is_html else self.url
@@ -240,7 +242,7 @@ class Response:
     @property
     def link_header(self) -> list[LinkValue]:
         """The links of the ``Link`` field (RFC 8288), in their order; malformed ones are left out."""
-        from crawler.html.link_header import parse_link_header  # noqa: PLC0415
+        from crawler.content.link_header import parse_link_header  # noqa: PLC0415
 
         value = self.headers.get("link")
         return parse_link_header(value, self.url) if value else []
@@ -248,14 +250,14 @@ class Response:
     @property
     def canonical(self) -> str | None:
         """The URL that the page wants to be known by: ``rel=canonical`` of its head or of its ``Link`` field."""
-        from crawler.html.pages import canonical  # noqa: PLC0415
+        from crawler.html.page_relations import canonical  # noqa: PLC0415
 
         return canonical(self.document if self.is_html else None, self.link_header, self.url, self.encoding)
 
     @property
     def alternates(self) -> dict[str, str]:
         """The URL of the page by language, as ``hreflang`` writes that: ``en-GB``, ``x-default``."""
-        from crawler.html.pages import alternates  # noqa: PLC0415
+        from crawler.html.page_relations import alternates  # noqa: PLC0415
 
         return alternates(self.document if self.is_html else None, self.link_header, self.url, self.encoding)
 
@@ -270,7 +272,7 @@ class Response:
         return self._related("prev", "previous")
 
     def _related(self, *relations: str) -> str | None:
-        from crawler.html.pages import related  # noqa: PLC0415
+        from crawler.html.page_relations import related  # noqa: PLC0415
 
         document = self.document if self.is_html else None
         return related(document, self.link_header, self.url, *relations, encoding=self.encoding)
@@ -281,7 +283,7 @@ class Response:
         Raises:
             ValueError: it is none.
         """
-        from crawler.html.feeds import read_feed  # noqa: PLC0415
+        from crawler.feeds.read import read_feed  # noqa: PLC0415
 
         feed = read_feed(self.body, self.url, content_type=self.headers.get("content-type"))
         if feed is None:

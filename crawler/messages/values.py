@@ -10,7 +10,7 @@ import attrs
 import msgspec
 from attrs.validators import instance_of, optional
 
-from crawler.limits.event import QuotaEvent
+from crawler.limits.events import QuotaEvent
 from crawler.messages.checks import legible
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from crawler.messages import Row
-from crawler.sinks.file import FileSink, last_line
+from crawler.sinks.base import FileSink, last_line
 
 __all__ = ["Csv"]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO, Final
 
 from crawler.messages import Row
-from crawler.sinks.file import FileSink
+from crawler.sinks.base import FileSink
 
 __all__ = ["Json"]
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from crawler.messages import Row
-from crawler.sinks.file import FileSink, last_line
+from crawler.sinks.base import FileSink, last_line
 
 __all__ = ["JsonLines"]
 

@@ -14,13 +14,13 @@ import attrs
 from crawler import urls
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
-from crawler.html.dotted import keys_of, place, walk
 from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import query_of
-from crawler.spiders.credentials import Credentials, credentials_of, from_environment
+from crawler.records.json_path import keys_of, place, walk
+from crawler.spiders.api_credentials import Credentials, credentials_of, from_environment
+from crawler.spiders.callback_results import by_one, check_start, check_types
+from crawler.spiders.idempotent_posts import Reads
 from crawler.spiders.paging import PARAMETERS, Paging, Position, Seen, way_of, with_query
-from crawler.spiders.produced import by_one, check_start, check_types
-from crawler.spiders.reads import Reads
 from crawler.spiders.spider import Spider
 
 __all__ = ["ApiSpider"]

@@ -14,10 +14,10 @@ from crawler import html
 from crawler.errors import ConfigError
 from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import hints_of
-from crawler.settings import did_you_mean
-from crawler.spiders.produced import method_name
+from crawler.spiders.callback_results import method_name
 from crawler.spiders.rules import Rule
 from crawler.spiders.spider import Spider
+from crawler.suggest import did_you_mean
 
 __all__ = ["CrawlSpider"]
 

@@ -10,14 +10,13 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
-from crawler import html
+from crawler import content, records
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
-from crawler.html import records
-from crawler.html.dotted import keys_of
 from crawler.messages import Produced, Request, Response
+from crawler.records.json_path import keys_of
 from crawler.settings import Settings
-from crawler.spiders.produced import check_start, check_types, is_async, several
+from crawler.spiders.callback_results import check_start, check_types, is_async, several
 from crawler.spiders.spider import Spider
 
 __all__ = ["FeedSpider"]
@@ -105,7 +104,7 @@ class FeedSpider(Spider):
                 raise ConfigError(f"{name}: argument {argument}: one character, not {value!r}")
         if self.quotechar and self.quotechar == self.delimiter:
             raise ConfigError(f"{name}: delimiter and quotechar are the same: {self.delimiter!r}")
-        if self.encoding and html.canonical_label(self.encoding) is None:
+        if self.encoding and content.canonical_label(self.encoding) is None:
             raise ConfigError(f"{name}: argument encoding: no encoding of the web is called {self.encoding!r}")
         if self.max_unpacked < 1:
             raise ConfigError(f"{name}: argument max_unpacked: at least 1, not {self.max_unpacked}")
@@ -173,7 +172,7 @@ class FeedSpider(Spider):
         label = records.label_of(head, content_type, self.encoding)
         kind = self.format
         if kind == "auto":
-            begins = html.decode(head[:4096], label)
+            begins = content.decode(head[:4096], label)
             if HTML.match(begins):  # as a server says that it is not well
                 raise ValueError(f"{response.url} is a page of HTML, no file of records")
             kind = records.kind_of(content_type, urlsplit(response.url).path, begins)

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from crawler import urls
-from crawler.settings import did_you_mean
+from crawler.suggest import did_you_mean
 
 __all__ = ["Kind", "Paging", "Position", "Seen", "way_of", "with_query"]
 

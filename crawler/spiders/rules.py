@@ -11,7 +11,7 @@ import attrs
 from crawler import html
 from crawler.errors import ConfigError
 from crawler.html import Link
-from crawler.html.pick import pick
+from crawler.html.link_regions import pick
 from crawler.messages import Response
 from crawler.messages.checks import Handler
 from crawler.scope import Scope

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from crawler import urls
 from crawler.errors import ConfigError, RequestError
-from crawler.html.dates import w3c_date
-from crawler.html.sitemap import LARGEST, sitemaps
-from crawler.html.sitemap_entry import SitemapEntry
+from crawler.feeds.dates import w3c_date
+from crawler.feeds.sitemap import LARGEST, sitemaps
+from crawler.feeds.sitemap_entry import SitemapEntry
 from crawler.messages import Failure, Produced, Request, Response
-from crawler.settings import did_you_mean
 from crawler.spiders.site import title_of
 from crawler.spiders.spider import Spider
+from crawler.suggest import did_you_mean
 
 __all__ = ["SitemapSpider"]
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, get_origin
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.messages import Produced, Request, Response
-from crawler.settings import Settings, did_you_mean
+from crawler.settings import Settings
+from crawler.suggest import did_you_mean
 
 __all__ = ["Spider"]
 

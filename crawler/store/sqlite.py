@@ -24,13 +24,13 @@ from crawler import urls
 from crawler.errors import JobError
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
-from crawler.hooks.page import MISSING
+from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
-from crawler.store.folder import DATABASE, SPOOL, connect, difference, locked, sync, told
-from crawler.store.itemlog import ItemLog
-from crawler.store.known import Known
+from crawler.store.item_log import ItemLog
+from crawler.store.job_folder import DATABASE, SPOOL, connect, difference, locked, sync, told
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, Kept, RobotsAnswer, Verdict
+from crawler.store.recent_keys import Known
 from crawler.store.schema import CONTENT, INSERT, fingerprint, pack, unpack
 
 __all__ = ["SqliteStore"]

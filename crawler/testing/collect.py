@@ -11,8 +11,9 @@ import attrs
 import httpx
 import msgspec
 
-from crawler.engine import Report, crawl
-from crawler.engine.running import RunningCrawl
+from crawler.engine.api import crawl
+from crawler.engine.crawl import RunningCrawl
+from crawler.engine.report import Report
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.table import HookTable
 from crawler.messages import Produced, Request, Response, Row

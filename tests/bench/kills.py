@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from durable.harness import Figures, durable, read_output
+from integration.kills.harness import Figures, durable, read_output
 
 HOSTS = 20
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]

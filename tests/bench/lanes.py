@@ -19,8 +19,8 @@ import time
 import tracemalloc
 
 from crawler.frontier import Frontier, Pending
-from crawler.limits.declared import Exchange
-from crawler.limits.limits import Limits
+from crawler.limits.headers.declared import Exchange
+from crawler.limits.registry import Limits
 from crawler.messages import Request
 from crawler.settings import Settings
 

@@ -6,10 +6,10 @@
     python3 -m venv others && others/bin/pip install scrapy 'crawlee[httpx]' aiolimiter httpx
     python tests/bench/limits.py --python others/bin/python [--rows nginx-req ...] [--columns ours scrapy ...]
 
-The servers are those of ``tests/limited/servers.py``, in the environment of the tests; the other crawlers have one of
-their own. Everybody has the same job, a hundred pages whose URLs are known, and is told nothing; only httpx with
-aiolimiter, which knows no servers, is told the quota. Every run has a server of its own with a fresh state, and is
-ended after three minutes.
+The servers are those of ``tests/integration/rate_limiters/servers.py``, in the environment of the tests; the other
+crawlers have one of their own. All have the same job, a hundred pages whose URLs are known, and know nothing of the
+limit; only httpx with aiolimiter, which reads no headers, is given the quota. Each run has a fresh server
+of its own and is ended after three minutes.
 
 A cell is **refusals / pages lost / seconds**. Refusals are counted by the server. Seconds are by its log too, from the
 first request to the last page that it served, so nobody's start-up counts; they say little where pages were lost.
@@ -35,7 +35,7 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from limited.servers import PAGES, SERVERS, Server, serving  # noqa: E402
+from integration.rate_limiters.servers import PAGES, SERVERS, Server, serving  # noqa: E402
 
 LONGEST = 180.0
 """Seconds of one run, at most."""

@@ -27,8 +27,8 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from sites.documents import FOLDERS, folder  # noqa: E402
-from sites.nginx import serve  # noqa: E402
+from integration.nginx.documents import FOLDERS, folder  # noqa: E402
+from integration.nginx.nginx import serve  # noqa: E402
 
 __all__ = ["PACKAGES", "Figures", "Program", "Run", "Sites", "framework", "measure", "served"]
 

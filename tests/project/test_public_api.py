@@ -98,9 +98,9 @@ def test_importing_the_framework_imports_nothing_until_it_is_asked_for():
 
 def test_a_crawl_imports_no_more_than_it_needs():
     loaded = loaded_by("from crawler import Request, Response, Settings, Spider, crawl, run")
-    beside = ("crawler_plugins", "crawler.testing", "crawler.cli", "crawler.html.records", "crawler.spiders.api")
-    beside += ("crawler.spiders.crawl", "crawler.spiders.feed", "crawler.spiders.sitemap", "crawler.html.feed")
-    beside += ("crawler.html.sitemap", "crawler.messages.form", "crawler.fetch.client", "crawler.fetch.proxies")
+    beside = ("crawler_plugins", "crawler.testing", "crawler.cli", "crawler.records", "crawler.spiders.api")
+    beside += ("crawler.spiders.crawl", "crawler.spiders.feed", "crawler.spiders.sitemap", "crawler.feeds.feed")
+    beside += ("crawler.feeds.sitemap", "crawler.messages.form", "crawler.client.client", "crawler.fetch.proxies")
     assert not [name for name in loaded if name.startswith(beside)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crawler.limits.declared import Declared, Observation
+from crawler.limits.headers.declared import Declared, Observation
 
 __all__ = ["DATE", "NOW", "RECEIVED", "SENT", "VECTORS", "exact", "fields", "on", "seconds"]
 

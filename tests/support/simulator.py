@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from crawler.limits.adaptive import Concurrency
-from crawler.limits.declared import NOTHING, Declared, Exchange, Observation
-from crawler.limits.event import QuotaEvent
-from crawler.limits.flight import Grant
-from crawler.limits.governor import Governor
+from crawler.limits.concurrency import Concurrency
+from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.declared import NOTHING, Declared, Exchange, Observation
+from crawler.limits.in_flight import Grant
 from crawler.limits.pace import Pace
+from crawler.limits.pacing import Governor
 from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0

@@ -1,0 +1,16 @@
+"""What the bytes of a body are: its media type, its character encoding, and the text it decodes to."""
+
+from __future__ import annotations
+
+from crawler.content.encoding import canonical_label, decode, decode_label, encode_query
+from crawler.content.media_type import is_binary, is_html, is_xhtml
+
+__all__ = [
+    "canonical_label",
+    "decode",
+    "decode_label",
+    "encode_query",
+    "is_binary",
+    "is_html",
+    "is_xhtml",
+]

@@ -1,0 +1,411 @@
+"""`RunningCrawl`: the parts of a crawl, wired once, and the face that spiders and plugins see of it."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import msgspec
+import trio
+import trio_util
+
+from crawler.clock import Clock
+from crawler.engine.admission import Admission
+from crawler.engine.attempt import Attempts
+from crawler.engine.inline import Inline, current_ticket, deepened
+from crawler.engine.mark import Mark
+from crawler.engine.page import Handlers
+from crawler.engine.retries import RetryPolicy
+from crawler.engine.robots import RobotsAsker
+from crawler.engine.shutdown import Shutdown
+from crawler.engine.tracebacks import theirs
+from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
+from crawler.fetch.downloader import Downloader
+from crawler.frontier import Frontier, Ticket
+from crawler.headers import product_token
+from crawler.hooks.page_effects import current_page
+from crawler.hooks.plugin import Plugin
+from crawler.hooks.state import State
+from crawler.hooks.table import HookTable
+from crawler.http.redirects import refreshed
+from crawler.http.robots import Robots
+from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.declared import NOTHING, Declared, Exchange
+from crawler.limits.headers.join import join
+from crawler.limits.headers.refusal_status import refuses
+from crawler.limits.registry import Limits
+from crawler.messages import Pause, Request, Response, Stop, Usage
+from crawler.messages.checks import legible, statuses_of
+from crawler.scope import Scope
+from crawler.settings import Settings
+from crawler.spiders import Spider
+from crawler.stats import Stats
+from crawler.store import CookieChange, Kept, Observations, Store
+
+if TYPE_CHECKING:
+    import httpx
+
+    from crawler.engine.body_dedup import Contents
+    from crawler.fetch.auth import Credentials
+    from crawler.fetch.proxies import Proxies
+
+__all__ = ["RunningCrawl"]
+
+OVERLOADED: Final = frozenset({503, 504, 529})
+"""Statuses of servers that have too much to do."""
+LONG: Final = 1_000_000
+"""Bytes of a body that is not looked through for what it says of limits."""
+MOST_PLACES: Final = 1000
+"""Places that raise whose traceback is remembered as told."""
+log = logging.getLogger("crawler.engine")
+
+
+class RunningCrawl:
+    """A crawl while it runs; what plugins know as `self.crawl` (see `crawler.hooks.plugin.Crawl`).
+
+    Parameters:
+        spider: what it is about.
+        plugins: the spider first, then the others.
+        table: their hooks.
+        settings: all layers merged.
+        store: the truth.
+        transport: any httpx transport.
+        clock: the clock to go by, where several crawls share one.
+        kept: what the store has kept of an earlier run.
+        limits: throttles that are shared with other crawls and clients.
+        proxies: which proxies requests go through; `None`: there are none.
+        credentials: what the origins are given; `None`: nothing but what requests say.
+    """
+
+    def __init__(
+        self,
+        spider: Spider,
+        plugins: Sequence[Plugin],
+        table: HookTable,
+        settings: Settings,
+        store: Store,
+        transport: httpx.AsyncBaseTransport,
+        clock: Clock | None = None,
+        kept: Kept = Kept(),  # noqa: B008 - frozen
+        limits: Limits | None = None,
+        proxies: Proxies | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self.spider = spider
+        self.plugins = tuple(plugins)
+        self.table = table
+        self.settings = settings
+        self.store = store
+        self.agent = product_token(settings.user_agent)
+        """What the crawl is called by what is said to robots."""
+        self.stats = Stats()
+        self.clock = clock or Clock(msgspec.json.decode(kept.notes.get("clock", b"0.0"), type=float))
+        self.frontier = Frontier(settings, limits=limits)
+        self.began = self.clock()
+        """Seconds since the epoch: when this run began."""
+        self.frontier.look(self.began)
+        self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
+        self.admission = Admission(Scope.of(spider.allowed_domains, settings), table, spider.waypoints)
+        chance = random.Random()
+        self.retries = RetryPolicy(settings, chance)
+        """Whether and when a request is made again."""
+        self.downloader = Downloader(
+            transport, settings, self.clock, proxies, credentials, networks=kept.notes.get("networks")
+        )
+        self.attempts = Attempts(self.downloader, table, self.clock)
+        states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]
+        self._budgets: dict[str, Any] = msgspec.json.decode(kept.notes.get("budgets", b"{}"))
+        self._take_up(kept, own_limits=limits is None)
+        self.exhausted = "exhausted" in kept.notes
+        """Whether `start()` has nothing more, in an earlier run either."""
+        self.unclean = kept.unclean
+        """Whether an earlier run broke off."""
+        self.observed = Observations()
+        """What is true of the whole crawl, and rides in the next commit."""
+        self.handlers = Handlers(spider, table, states)
+        self.contents = _contents(store) if settings.dedup_content else None
+        """Which bodies are known, if pages with the same one are to be left out."""
+        self.robots = RobotsAsker(self)
+        self.inline = Inline(self)
+        self.stages = itertools.count(1)
+        """Numbers for `Store.stage`."""
+        self.ended = False
+        """Whether nothing more is started."""
+        self.inbox: list[Request] = []
+        """Requests that were added outside of any page."""
+        self.added = trio_util.RepeatedEvent()
+        """Set when the inbox has something."""
+        self.tasks: trio.Nursery | None = None
+        """Where `start_soon` starts tasks."""
+        self.waiting_tasks: list[tuple[Context, Callable[..., Awaitable[object]], tuple[object, ...]]] = []
+        """Tasks that were started before the crawl."""
+        self._told: set[object] = set()
+        self._accepted = frozenset(statuses_of(spider.accept_status))
+        for plugin, state in zip(self.plugins, states, strict=True):
+            plugin.crawl, plugin.state = self, state
+
+    def _take_up(self, kept: Kept, *, own_limits: bool) -> None:
+        """Goes on where an earlier run left off."""
+        if "stats" in kept.notes:
+            self.stats.restore(kept.notes["stats"])
+        self.downloader.cookies.restore(kept.cookies)
+        self.frontier.starts.limits.restore(self._budgets)
+        if kept.unclean and own_limits:
+            self.frontier.starts.limits.resume(self.clock())
+
+    @property
+    def reason(self) -> str | None:
+        """Why the crawl ends; `None` while it goes on."""
+        return self.shutdown.reason
+
+    # What spiders and plugins call
+
+    def stop(self, reason: str) -> None:
+        """Ends the crawl: nothing new is started, what is in flight may end."""
+        self.shutdown.stop(legible(reason))
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Adds to a counter of the report; inside a handler it is an effect of that page."""
+        if not isinstance(name, str) or not isinstance(n, int):
+            raise TypeError(f"count() takes a name and a whole number, not {name!r} and {n!r}")
+        page = current_page.get()
+        counters = self.stats.counters if page is None else page.counters
+        name = legible(name)
+        counters[name] = counters.get(name, 0) + n
+
+    def add(self, request: Request) -> None:
+        """Adds a request; inside a handler it is an effect of that page."""
+        if not isinstance(request, Request):
+            raise TypeError(f"add() takes a Request, not {type(request).__name__}")
+        page = current_page.get()
+        if self.ended:
+            log.warning("%s was added when the crawl had ended: it is not fetched", request.url)
+        if page is not None:
+            page.added.append(request)
+        else:
+            self.inbox.append(deepened(request))
+            self.added.set()
+
+    def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
+        """Starts a task beside the crawl."""
+        context = copy_context()
+        context.run(current_page.set, None)
+        context.run(current_ticket.set, None)  # a task is no part of the page that started it
+        if self.tasks is None:
+            self.waiting_tasks.append((context, function, args))
+        else:
+            context.run(self.tasks.start_soon, function, *args)
+
+    def start_tasks(self, nursery: trio.Nursery) -> None:
+        """From now on tasks can be started; those that wait are."""
+        self.tasks = nursery
+        for context, function, args in self.waiting_tasks:
+            context.run(nursery.start_soon, function, *args)
+        self.waiting_tasks.clear()
+
+    async def fetch(self, request: Request) -> Response:
+        """Fetches now, in this task, ahead of what is queued; redirects are followed in place.
+
+        Raises:
+            RequestError: there was no answer. `WouldExceedDeadline` among them: the lane would have to be waited for
+                longer than `inline_wait`, or than the deadline of the caller allows.
+        """
+        return await self.inline.fetch(request)
+
+    async def sitemaps_of(self, url: str) -> list[str]:
+        """The sitemaps that the robots.txt of a URL's origin names, which is asked for if it is not known yet.
+
+        Raises:
+            ValueError: `url` is no web URL.
+            RequestError: there was no robots.txt to be had; that there is none (404) is an empty list.
+        """
+        rules = await self.inline.robots(Request(url))
+        if not isinstance(rules, Robots):
+            return []
+        if rules.error is not None:
+            raise rules.error.with_traceback(None)  # one and the same each time: it would grow
+        return list(rules.sitemaps)
+
+    # What the engine asks
+
+    def accepts(self, response: Response) -> bool:
+        """Whether a response reaches its callback."""
+        status = response.status
+        own = response.request.accept_status
+        return 200 <= status < 300 or status in own or (not own and status in self._accepted)
+
+    def refreshed(self, response: Response) -> Request | None:
+        """The request that a page asks for by a refresh, if it is to be followed."""
+        within = self.settings.follow_refresh
+        if within is None or not 200 <= response.status < 300:
+            return None
+        return refreshed(response, within=within, most=self.settings.max_redirects)
+
+    def sent_mark(self, ticket: Ticket) -> Mark:
+        """What is to be called when the bytes of a request may have gone out."""
+        return Mark(self, ticket)
+
+    def attempted(
+        self, ticket: Ticket, request: Request, response: Response | None, error: RequestError | None
+    ) -> None:
+        """An attempt is over: its limits learn from it, it is counted, the `measure` hooks are asked."""
+        lane = ticket.lane
+        events: list[tuple[str, QuotaEvent]] = []
+        if ticket.grants:
+            if ticket.sent:
+                events = self.frontier.learn(ticket, self._exchange(ticket, response, error))
+            else:
+                self.frontier.settle_unsent(ticket)
+        counts = self.stats.lane(lane.name)
+        if ticket.sent:
+            self.stats.requests += 1
+            counts.requests += 1
+            counts.refusals += ticket.was_refused
+        if lane.waited:
+            for reason, seconds in lane.waited.items():
+                counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
+            lane.waited.clear()
+        if self.table.measure:
+            kind = "error" if response is None else "refused" if ticket.was_refused else "answer"
+            usage = Usage(
+                event=kind,
+                lane=lane.name,
+                request=request,
+                response=response,
+                error=error,
+                quotas=self.frontier.starts.policies(lane, request),
+                requests=counts.requests,
+                refusals=counts.refusals,
+            )
+            self._measure(usage)
+            for scope, event in events:
+                if event.kind not in ("refused", "concurrency"):
+                    self._measure(attrs.evolve(usage, event=event.kind, scope=scope, quota=event))
+
+    def _exchange(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> Exchange:
+        """An attempt as the limits see it."""
+        sent, received = ticket.sent_at, self.clock()
+        if response is None:
+            overloaded = isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind != "stale"
+            return Exchange(sent=sent, received=received, overloaded=overloaded)
+        pace, status, pairs = ticket.lane.throttle.pace, response.status, response.headers.pairs
+        declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)
+        refused = False
+        if status >= 400 or pace.bodies or pace.refusals:  # most answers need no second look
+            refused = refuses(status, declared, pairs, statuses=pace.refusals)
+            if refused or pace.bodies:
+                told = _told(response)
+                refused = refused or told.retry_after is not None or bool(told.violated)
+                declared = join((declared, told)) if told else declared
+        return Exchange(
+            sent=sent,
+            received=received,
+            first_byte=response.first_byte,
+            status=status,
+            refused=refused,
+            overloaded=status in OVERLOADED,
+            declared=declared,
+        )
+
+    def log_failure(self, error: HookError, url: str) -> None:
+        """What a handler raised: one line at ERROR for each page, its traceback once for each place that raises."""
+        cause = error.__cause__
+        place = (error.plugin, error.hook, type(cause), _line_of(cause))
+        exc_info = None if place in self._told else theirs(cause)
+        if len(self._told) < MOST_PLACES:
+            self._told.add(place)
+        log.error("%s.%s failed for %s: %s", error.plugin, error.hook, url, error, exc_info=exc_info)
+
+    def take_observed(self, *, whole: bool, started: bool) -> Observations:
+        """What has been observed since the last call, and the counts so far.
+
+        Parameters:
+            whole: with the counts of the lanes.
+            started: whether all start requests are in the store.
+        """
+        observed, self.observed = self.observed, Observations()
+        observed.notes["stats"] = self.stats.to_json(lanes=whole)
+        networks = self.downloader.guard.take_unsaved(whole=whole) if self.downloader.guard is not None else None
+        if networks is not None:
+            observed.notes["networks"] = networks
+        if started:
+            observed.notes["exhausted"] = b"true"
+        if whole:
+            observed.notes["clock"] = msgspec.json.encode(self.clock())
+        if whole and (states := self._unleased_states()):
+            observed.notes["budgets"] = msgspec.json.encode(states)
+        for state in self.handlers.states:
+            unsaved = state.take_unsaved()
+            if unsaved:
+                observed.states[state.owner] = unsaved
+        for session, cookie, there in self.downloader.cookies.take_changes():
+            value = msgspec.json.encode(cookie) if there else None
+            observed.cookies.append(
+                CookieChange(session=session, domain=cookie.domain, path=cookie.path, name=cookie.name, value=value)
+            )
+        return observed
+
+    def _unleased_states(self) -> dict[str, Any]:
+        """What is known of the budgets, which belong to no lane, and of lanes that only inline fetches use.
+
+        The report gets to know the quotas of the budgets too.
+        """
+        states = self._budgets.copy()  # those that this run did not ask for stay as they were
+        now = self.clock()
+        for lane in self.frontier.lanes.values():
+            if lane.epoch:
+                states.pop(lane.name, None)
+            elif lane.throttle.ready_at(now) > now or lane.throttle.policies():
+                states[lane.name] = lane.state()
+        for name, budget in self.frontier.starts.budgets.items():
+            states[name] = budget.throttle.state()
+            self.stats.lane(name).quotas = budget.throttle.policies()
+        return states
+
+    def _measure(self, usage: Usage) -> None:
+        """Asks the `measure` hooks; the strictest answer wins."""
+        pause: Pause | None = None
+        for hook in self.table.measure:
+            try:
+                answer = hook.call(usage)
+            except Exception as error:
+                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {error}") from error
+            if answer is not None and not isinstance(answer, (Stop, Pause)):
+                raise CrawlFailed(f"{hook.plugin.name}.measure answered with {type(answer).__name__}")
+            if isinstance(answer, Stop):
+                self.shutdown.stop(answer.reason, by_limit=True)
+            elif isinstance(answer, Pause) and (pause is None or answer.seconds > pause.seconds):
+                pause = answer
+        if pause is not None:
+            self.frontier.block(pause.scope or usage.lane, self.clock() + pause.seconds)
+
+
+def _contents(store: Store) -> Contents:
+    from crawler.engine.body_dedup import Contents  # noqa: PLC0415 - few crawls need it
+
+    return Contents(store)
+
+
+def _told(response: Response) -> Declared:
+    """What a body says of limits, if it is JSON of moderate size."""
+    from crawler.limits.headers.json_bodies import read_body  # noqa: PLC0415 - few answers get here
+
+    if len(response.body) > LONG or "json" not in response.headers.get("content-type", ""):
+        return NOTHING
+    try:
+        return read_body(msgspec.json.decode(response.body))
+    except msgspec.DecodeError:
+        return NOTHING
+
+
+def _line_of(error: BaseException | None) -> tuple[str, int] | None:
+    """Where an exception was raised."""
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return None if trace is None else (trace.tb_frame.f_code.co_filename, trace.tb_lineno)

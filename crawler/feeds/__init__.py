@@ -1,0 +1,1 @@
+"""Documents that list other documents: sitemaps, RSS, Atom and JSON feeds."""

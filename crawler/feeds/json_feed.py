@@ -1,0 +1,86 @@
+"""`read_json`: JSON Feed, versions 1 and 1.1 (jsonfeed.org)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from crawler.feeds.dates import any_date
+from crawler.feeds.feed import Enclosure, Feed, FeedEntry
+from crawler.urls import join
+
+__all__ = ["read_json"]
+
+
+def read_json(text: str, url: str) -> Feed | None:
+    """What a JSON Feed says; `None`: it is none.
+
+    Parameters:
+        text: the content.
+        url: its canonical URL.
+    """
+    try:
+        found = msgspec.json.decode(text.encode("utf-8", "replace"))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    items = found.get("items")
+    if "jsonfeed.org" not in (_text(found, "version") or "") and not isinstance(items, list):
+        return None
+    return Feed(
+        title=_line(_text(found, "title")),
+        url=_url(url, found, "home_page_url"),
+        entries=[_entry(item, url) for item in _dicts(items)],
+        next=_url(url, found, "next_url"),
+    )
+
+
+def _entry(item: dict[str, Any], url: str) -> FeedEntry:
+    authors = [*_dicts(item.get("authors")), *_dicts([item.get("author")])]
+    attachments = [(_url(url, one, "url"), one) for one in _dicts(item.get("attachments"))]
+    tags = item.get("tags")
+    return FeedEntry(
+        url=_url(url, item, "url") or _url(url, item, "external_url"),
+        id=_text(item, "id"),
+        title=_line(_text(item, "title")),
+        published=any_date(_text(item, "date_published") or ""),
+        updated=any_date(_text(item, "date_modified") or ""),
+        summary=_text(item, "summary"),
+        content=_text(item, "content_html") or _text(item, "content_text"),
+        author=", ".join(dict.fromkeys(name for author in authors if (name := _text(author, "name")))) or None,
+        categories=tuple(tag for tag in tags if isinstance(tag, str) and tag) if isinstance(tags, list) else (),
+        enclosures=tuple(
+            Enclosure(url=target, type=_text(one, "mime_type"), length=_size(one.get("size_in_bytes")))
+            for target, one in attachments
+            if target is not None
+        ),
+    )
+
+
+def _dicts(values: Any) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _text(found: dict[str, Any], name: str) -> str | None:
+    """A text; a number, which an ``id`` may be by mistake, as text (jsonfeed.org: "coerce that value to a string")."""
+    value = found.get(name)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _line(text: str | None) -> str | None:
+    return None if text is None else " ".join(text.split())
+
+
+def _url(base: str, found: dict[str, Any], name: str) -> str | None:
+    value = _text(found, name)
+    return None if value is None else join(base, value.strip())
+
+
+def _size(value: Any) -> int | None:
+    return (
+        int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+    )

@@ -1,0 +1,316 @@
+"""`sitemaps`: what a sitemap lists, entry by entry, in memory that does not grow with the file (sitemaps.org protocol).
+
+A sitemap is XML (``urlset`` or ``sitemapindex``), plain text with a URL a line, or a feed (RSS 0.9x 1.0 2.0, Atom);
+packed by gzip or not. Elements are told by their local names, so that missing and wrong namespaces do no harm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, Final, Literal
+
+from crawler.content.body_stream import Incoming
+from crawler.feeds.dates import any_date, w3c_period
+from crawler.feeds.sitemap_entry import SitemapEntry, SitemapImage, SitemapNews, SitemapVideo
+from crawler.feeds.xml_stream import XmlStream
+from crawler.urls import join, normal
+
+__all__ = ["LARGEST", "Sitemaps", "sitemaps"]
+
+LARGEST: Final = 50 * 1024 * 1024
+"""Bytes of one sitemap, unpacked (sitemaps.org: 50 MB)."""
+LONGEST: Final = 8192
+"""Characters of one field; a longer one counts as missing."""
+MOST: Final = 1000
+"""Images, videos or alternates of one entry; what comes behind is left out."""
+ODD: Final = 50
+"""Fields of one image or video."""
+FREQUENCIES: Final = frozenset({"always", "hourly", "daily", "weekly", "monthly", "yearly", "never"})
+FIELDS: Final = frozenset({"loc", "lastmod", "changefreq", "priority"})
+FEED_FIELDS: Final = frozenset({"link", "guid", "pubdate", "date", "updated", "published"})
+ENTRIES: Final = {"rss": "item", "rdf": "item", "feed": "entry"}
+"""The element of an entry, by the root of a feed."""
+_HTML: Final = re.compile(r"(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
+
+
+class Sitemaps(Iterator[SitemapEntry]):
+    """The entries of a sitemap, to be read once; see `sitemaps`."""
+
+    def __init__(self, body: bytes | Iterable[bytes], url: str, content_type: str | None, most: int) -> None:
+        self.kind: Literal["", "urlset", "index", "text", "feed"] = ""
+        """What it turned out to be."""
+        self.fault: str | None = None
+        """Why not all of it could be read, in a few words; known when the entries have ended."""
+        self._url = url
+        self._incoming = Incoming(body, content_type, most)
+        self._entries = self._read()
+
+    def __next__(self) -> SitemapEntry:
+        return next(self._entries)
+
+    def _read(self) -> Iterator[SitemapEntry]:
+        pieces = iter(self._incoming)
+        head = ""
+        for piece in pieces:
+            head += piece.lstrip() if not head else piece
+            if len(head) >= LONGEST:
+                break
+        if _HTML.match(head):
+            self.fault = "HTML, no sitemap"
+            return
+        is_text = not head.startswith("<") and not ("<?xml" in head or "<urlset" in head or "<sitemapindex" in head)
+        yield from self._lines(head, pieces) if is_text else self._elements(head, pieces)
+        self.fault = self._incoming.fault or self.fault
+
+    def _elements(self, head: str, pieces: Iterator[str]) -> Iterator[SitemapEntry]:
+        reader = _Reader(self._url)
+        xml = reader.stream
+        xml.feed(head)
+        for piece in pieces:
+            yield from reader.take()
+            if xml.over:
+                break
+            xml.feed(piece)
+        xml.close()
+        yield from reader.take()
+        self.kind = reader.kind
+        self.fault = xml.fault
+
+    def _lines(self, head: str, pieces: Iterator[str]) -> Iterator[SitemapEntry]:
+        """One URL a line, fully specified (sitemaps.org, "Text file"); other lines are no entries."""
+        strange = False
+        for line in _split(chain((head,), pieces)):
+            entry = self._line(line)
+            if entry is not None:
+                yield entry
+            elif line and not line.isspace():
+                strange = True
+        if not self.kind:
+            self.fault = "no sitemap" if strange else "empty"
+
+    def _line(self, line: str) -> SitemapEntry | None:
+        line = line.strip()
+        if not line[:8].lower().startswith(("http://", "https://")) or len(line) > LONGEST:
+            return None
+        url = _absolute(self._url, line)
+        if url is None:
+            return None
+        self.kind = "text"
+        return SitemapEntry(url=url)
+
+
+def sitemaps(
+    body: bytes | Iterable[bytes], url: str, *, content_type: str | None = None, most: int = LARGEST
+) -> Sitemaps:
+    """The entries of a sitemap in their order, made while it is read.
+
+    What cannot be read is left out, and what came before it counts; the iterator's `fault` tells of it in the end.
+
+    Parameters:
+        body: the content, or pieces of it; what is packed by gzip is unpacked.
+        url: its canonical URL, against which others are joined.
+        content_type: the HTTP header field of that name, if there was one.
+        most: bytes that are read, unpacked.
+    """
+    return Sitemaps(body, url, content_type, most)
+
+
+class _Reader:
+    """Makes entries of elements."""
+
+    def __init__(self, url: str) -> None:
+        self.kind: Literal["", "urlset", "index", "feed"] = ""
+        self.stream = XmlStream(self._opened, self._closed, self._said, self._broken)
+        self._url = url
+        self._locals: dict[str, str] = {}
+        self._names: frozenset[str] = frozenset()
+        self._feed = False
+        self._ready: list[SitemapEntry] = []
+        self._at = 0
+        self._entry: dict[str, Any] = {}
+        self._group: dict[str, Any] | None = None
+        self._text: list[str] | None = None
+        self._size = 0
+
+    def take(self) -> list[SitemapEntry]:
+        """What has been made since the last call."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _local(self, name: str) -> str:
+        local = self._locals.get(name)
+        if local is None:
+            local = self._locals[name] = name.rpartition(":")[2].lower()
+        return local
+
+    def _opened(self, name: str, attributes: Mapping[str, str]) -> None:
+        depth, local = self.stream.depth, self._local(name)
+        if depth == 1:
+            self._begin(local)
+        elif not self._at:
+            if local in self._names:
+                self._at, self._entry, self._group = depth, {"name": local}, None
+                self.stream.level = depth - 1
+        elif depth == self._at + 1:
+            self._group = self._text = None
+            if local == "link" and "href" in attributes:
+                self._link(attributes)
+            elif local in ("image", "video", "news") and not self._feed:
+                self._group = {}
+                self._put_group(local, self._group)
+            elif local in (FEED_FIELDS if self._feed else FIELDS):
+                self._listen()
+                if local == "guid" and attributes.get("isPermaLink", "true").strip().lower() == "false":
+                    self._text = None
+        elif self._group is not None:
+            self._listen()
+        else:
+            self._text = None
+
+    def _begin(self, root: str) -> None:
+        self._feed = root in ENTRIES
+        self._names = frozenset({ENTRIES[root]} if self._feed else {"url", "sitemap"})
+        self.kind = "feed" if self._feed else "index" if root == "sitemapindex" else "urlset"
+
+    def _listen(self) -> None:
+        self._text, self._size = [], 0
+
+    def _said(self, text: str) -> None:
+        if self._text is not None:
+            self._size += len(text)
+            if self._size <= LONGEST:
+                self._text.append(text)
+
+    def _closed(self, name: str) -> None:
+        if not self._at:
+            return
+        depth = self.stream.depth + 1
+        if depth == self._at:
+            self._at = 0
+            entry = self._made()
+            if entry is not None:
+                self._ready.append(entry)
+        elif self._text is not None:
+            text = "".join(self._text).strip() if self._size <= LONGEST else ""
+            self._text = None
+            if text:
+                self._put(self._local(name), text)
+
+    def _broken(self) -> None:
+        self._at, self._entry, self._group, self._text = 0, {}, None, None
+
+    def _put(self, local: str, text: str) -> None:
+        if self._group is None:
+            self._entry.setdefault(local, text)
+        elif local == "tag":
+            tags = self._group.setdefault("tag", [])
+            if len(tags) < MOST:
+                tags.append(text)
+        elif len(self._group) < ODD:
+            self._group.setdefault(local, text)
+
+    def _put_group(self, local: str, group: dict[str, Any]) -> None:
+        groups = self._entry.setdefault(f"{local}s", [])
+        if len(groups) < MOST:
+            groups.append(group)
+
+    def _link(self, attributes: Mapping[str, str]) -> None:
+        """``xhtml:link`` names the page in another language, ``atom:link`` the page of an entry."""
+        rel = attributes.get("rel", "alternate").lower().split()
+        language, href = attributes.get("hreflang", "").strip(), attributes["href"]
+        if "alternate" not in rel or len(href) > LONGEST:
+            return
+        if self._feed:
+            self._entry.setdefault("href", href)
+            return
+        target = join(self._url, href.strip())
+        alternates = self._entry.setdefault("alternates", {})
+        if language and target is not None and len(alternates) < MOST:
+            alternates.setdefault(language, target)
+
+    def _made(self) -> SitemapEntry | None:
+        entry, self._entry = self._entry, {}
+        if self._feed:
+            url, lastmod, until = entry.get("link") or entry.get("href") or entry.get("guid"), None, None
+            for name in ("updated", "pubdate", "published", "date"):
+                lastmod = lastmod or any_date(entry.get(name, ""))
+        else:
+            url = entry.get("loc")
+            lastmod, until = w3c_period(entry.get("lastmod", "")) or (None, None)
+        target = None if url is None else _absolute(self._url, url)
+        if target is None:
+            return None
+        frequency = entry.get("changefreq", "").lower()
+        return SitemapEntry(
+            url=target,
+            kind="sitemap" if entry["name"] == "sitemap" else "page",
+            lastmod=lastmod,
+            until=until,
+            changefreq=frequency if frequency in FREQUENCIES else None,
+            priority=_priority(entry.get("priority")),
+            alternates=entry.get("alternates", {}),
+            images=tuple(image for group in entry.get("images", ()) if (image := self._image(group))),
+            videos=tuple(self._video(group) for group in entry.get("videos", ()) if group),
+            news=self._news(entry["newss"][0]) if entry.get("newss") else None,
+        )
+
+    def _image(self, group: dict[str, Any]) -> SitemapImage | None:
+        url = self._absolute(group.get("loc"))
+        if url is None:
+            return None
+        names = ("caption", "title", "geo_location", "license")
+        return SitemapImage(url=url, **{name: group.get(name) for name in names})
+
+    def _video(self, group: dict[str, Any]) -> SitemapVideo:
+        duration = group.pop("duration", "")
+        return SitemapVideo(
+            url=self._absolute(group.pop("content_loc", None)),
+            player=self._absolute(group.pop("player_loc", None)),
+            thumbnail=self._absolute(group.pop("thumbnail_loc", None)),
+            title=group.pop("title", None),
+            description=group.pop("description", None),
+            duration=int(duration) if duration.isascii() and duration.isdigit() and len(duration) < 10 else None,
+            published=any_date(group.pop("publication_date", "")),
+            expires=any_date(group.pop("expiration_date", "")),
+            tags=tuple(group.pop("tag", ())),
+            fields=group,
+        )
+
+    @staticmethod
+    def _news(group: dict[str, Any]) -> SitemapNews:
+        names = ("name", "language", "title", "keywords", "genres", "stock_tickers", "access")
+        fields = {name: group.get(name) for name in names}
+        return SitemapNews(published=any_date(group.get("publication_date", "")), **fields)
+
+    def _absolute(self, url: str | None) -> str | None:
+        return None if url is None else join(self._url, url)
+
+
+def _split(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a text that comes in pieces, whatever they end with; of a very long one nothing is kept."""
+    rest, skips = "", False
+    for piece in chain(pieces, ("\n",)):
+        *lines, rest = (rest + piece).replace("\r", "\n").split("\n")
+        yield from lines[skips:]  # where the rest was too long, the first is its end
+        skips = (skips and not lines) or len(rest) > LONGEST
+        rest = "" if skips else rest
+
+
+def _absolute(base: str, url: str) -> str | None:
+    """The URL of an entry. It is met once: `join` would keep it, and forget what pages link to again and again."""
+    if not url[:8].lower().startswith(("http://", "https://")):
+        return join(base, url)
+    try:
+        return normal(url)
+    except ValueError:
+        return None
+
+
+def _priority(text: str | None) -> float | None:
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None

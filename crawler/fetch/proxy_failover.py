@@ -1,0 +1,92 @@
+"""A request by way of proxies: one after the other (`by_turns`), until an answer comes that is the site's (`check`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import httpx
+
+from crawler.errors import RequestError
+from crawler.fetch.proxies import Proxies, Proxy, Rotation
+from crawler.messages import Request, Response
+from crawler.settings.proxies import label
+from crawler.transport.errors import failure, was_sent
+from crawler.transport.proxy_faults import blamed, is_by_proxy
+
+__all__ = ["by_turns", "check"]
+
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 section 9.2.1)."""
+
+
+async def by_turns(
+    proxies: Proxies,
+    rotation: Rotation,
+    request: Request,
+    send: Callable[[str | None], Awaitable[Response]],
+    clock: Callable[[], float],
+) -> Response:
+    """The answer that the first proxy gets which does what it is for; each is asked once at most.
+
+    Parameters:
+        proxies: is told which failed.
+        rotation: those to choose from.
+        request: what is asked.
+        send: one exchange through the proxy of this URL, or through none.
+        clock: gives seconds.
+
+    Raises:
+        RequestError: there was no answer, and not for want of a proxy; or none of them got one.
+    """
+    tried: list[Proxy] = []
+    doubted: list[tuple[Proxy, float, RequestError]] = []
+    while True:  # noqa: ASYNC913 - each time something is sent
+        began = clock()
+        proxy = rotation.choose(began, tried)
+        assert proxy is not None, "one is left, or the last failure would have been raised"
+        proxies.requests[proxy.name] += 1
+        try:
+            response = await send(proxy.url)
+        except RequestError as error:
+            whose = blamed(error.__cause__)
+            if whose is None:
+                raise
+            tried.append(proxy)
+            if whose == "proxy":
+                proxies.failed(proxy, began, clock(), error)
+            else:
+                doubted.append((proxy, began, error))
+            if len(tried) == len(rotation.proxies) or not _may_go_again(error, request):
+                raise
+            continue
+        proxy.worked(began)
+        for other, then, why in doubted:  # it was not the site, then
+            proxies.failed(other, then, clock(), why)
+        return response
+
+
+async def check(answer: httpx.Response, wire: httpx.Request, proxy: str) -> None:
+    """Refuses an answer that is the proxy's own.
+
+    Parameters:
+        answer: to a request without a tunnel.
+        wire: that request.
+        proxy: the URL of the proxy.
+
+    Raises:
+        httpx.ProxyError: it is.
+    """
+    whose = None if proxy.startswith("socks") else is_by_proxy(answer)
+    if whose is not None:
+        await answer.aclose()
+        words = f"the proxy {label(proxy)} answered {answer.status_code}"
+        error = failure(httpx.ProxyError, words, request=wire, sent=whose == "beyond")
+        vars(error)["blame"] = whose
+        raise error
+
+
+def _may_go_again(error: RequestError, request: Request) -> bool:
+    """Whether another proxy may be asked at once: the site has not got it, or would not mind to get it twice."""
+    cause = error.__cause__
+    return request.method in SAFE or (isinstance(cause, Exception) and not was_sent(cause))

@@ -1,0 +1,163 @@
+"""Cookies by RFC 6265: a jar a session, kept site by site, so that a crawl of many sites pays for one at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Container, Iterable
+from typing import Final
+
+import attrs
+import msgspec
+
+from crawler import urls
+from crawler.http.set_cookie import Cookie, has_ended, parse, path_matches, path_of, site_of
+
+__all__ = ["Cookie", "CookieJar"]
+
+PER_SITE: Final = 100
+"""Cookies of one site; the oldest goes first (RFC 6265 section 6.1 asks for 50 at least)."""
+MOST: Final = 50_000
+"""Cookies of all; those of the site that was asked for least recently go first (section 6.1 asks for 3000 at least)."""
+log = logging.getLogger("crawler.fetch")
+
+Key = tuple[str, str, str]
+"""Domain, path and name: two cookies with the same ones are one."""
+
+
+class CookieJar:
+    """The cookies of all sessions of a crawl."""
+
+    def __init__(self) -> None:
+        self._sites: dict[tuple[str, str], dict[Key, Cookie]] = {}  # by session and site, the last asked for last
+        self._changes: list[tuple[str, Cookie, bool]] = []
+        self._number = 0
+        self._count = 0
+        self._full = False
+
+    def __len__(self) -> int:
+        return self._count
+
+    def header(self, session: str, url: str, now: float, without: Container[str] = ()) -> str:
+        """The ``Cookie`` field for a request, empty without cookies (RFC 6265 section 5.4).
+
+        Parameters:
+            session: name of the session.
+            url: canonical URL of the request.
+            now: seconds since the epoch.
+            without: names that are left out.
+        """
+        if not self._sites:
+            return ""
+        host = urls.host(url)
+        place = (session, site_of(host))
+        cookies = self._sites.get(place)
+        if cookies is None:
+            return ""
+        self._sites[place] = self._sites.pop(place)
+        path = path_of(url)
+        secure = url.startswith("https:")
+        fitting, ended = [], []
+        for cookie in cookies.values():
+            if has_ended(cookie, now):
+                ended.append(cookie)
+            elif (
+                (cookie.domain == host or (not cookie.host_only and host.endswith("." + cookie.domain)))
+                and path_matches(path, cookie.path)
+                and (secure or not cookie.secure)
+                and cookie.name not in without
+            ):
+                fitting.append(cookie)
+        for cookie in ended:
+            self._remove(place, cookie)
+        fitting.sort(key=lambda cookie: -len(cookie.path))
+        return "; ".join([f"{cookie.name}={cookie.value}" for cookie in fitting])
+
+    def store(self, session: str, url: str, fields: Iterable[str], now: float) -> None:
+        """Takes the ``Set-Cookie`` fields of an answer (RFC 6265 section 5.3).
+
+        Parameters:
+            session: name of the session.
+            url: canonical URL that answered.
+            fields: the values of its ``Set-Cookie`` lines.
+            now: seconds since the epoch.
+        """
+        for field in fields:
+            cookie = parse(field, url, now)
+            if cookie is None:
+                continue
+            place = (session, site_of(cookie.domain))
+            site = self._sites.get(place, {})
+            if not cookie.secure and url.startswith("http:") and _is_in_the_way(cookie, site.values()):
+                continue
+            old = site.get(_key(cookie))
+            if has_ended(cookie, now):
+                if old is not None:
+                    self._remove(place, old)
+                continue
+            if old is not None:
+                cookie = attrs.evolve(cookie, number=old.number)  # it keeps its place in the order
+            else:
+                self._number += 1
+                cookie = attrs.evolve(cookie, number=self._number)
+            if cookie != old:
+                self._put(place, cookie)
+                self._changes.append((session, cookie, True))
+                self._make_room(place, now)
+
+    def _put(self, place: tuple[str, str], cookie: Cookie) -> None:
+        site = self._sites.setdefault(place, {})
+        before = len(site)
+        site[_key(cookie)] = cookie
+        self._count += len(site) - before
+
+    def _remove(self, place: tuple[str, str], cookie: Cookie) -> None:
+        site = self._sites[place]
+        del site[_key(cookie)]
+        self._count -= 1
+        self._changes.append((place[0], cookie, False))
+        if not site:
+            del self._sites[place]
+
+    def _make_room(self, place: tuple[str, str], now: float) -> None:
+        """Forgets what is too much, of the site that has just got one or of another one."""
+        site = self._sites[place]
+        if len(site) > PER_SITE:
+            self._remove(place, next((old for old in site.values() if has_ended(old, now)), next(iter(site.values()))))
+        if self._count > MOST:
+            idle = next(other for other in self._sites if other != place)
+            if not self._full:
+                self._full = True
+                log.warning("more than %d cookies: those of the sites that were asked for least recently go", MOST)
+            for cookie in list(self._sites[idle].values()):
+                self._remove(idle, cookie)
+
+    def take_changes(self) -> list[tuple[str, Cookie, bool]]:
+        """Session, cookie, and whether it is there now: what has changed since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
+        """Takes back cookies that were kept, as session and JSON, in any order."""
+        cookies = [(session, msgspec.json.decode(data, type=Cookie)) for session, data in kept]
+        for session, cookie in sorted(cookies, key=lambda entry: entry[1].number):
+            self._put((session, site_of(cookie.domain)), cookie)
+            self._number = max(self._number, cookie.number)
+
+
+def _key(cookie: Cookie) -> Key:
+    return cookie.domain, cookie.path, cookie.name
+
+
+def _is_in_the_way(cookie: Cookie, others: Iterable[Cookie]) -> bool:
+    """Whether a cookie that came in the clear would stand in for one that came over TLS (6265bis section 5.7)."""
+    return any(
+        other.secure
+        and other.name == cookie.name
+        and (_is_of(cookie.domain, other.domain) or _is_of(other.domain, cookie.domain))
+        and path_matches(cookie.path, other.path)
+        for other in others
+    )
+
+
+def _is_of(host: str, domain: str) -> bool:
+    return host == domain or host.endswith("." + domain)

@@ -1,0 +1,1 @@
+"""What a server says of its limits, read from header fields and bodies."""

@@ -1,0 +1,1 @@
+"""What refusals teach about limits that a server does not declare."""

@@ -1,0 +1,103 @@
+"""Records of tables: CSV (RFC 4180), and what is like it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from crawler.records.broken import Broken
+
+__all__ = ["table_records"]
+
+END: Final = re.compile(r"\r\n|\r(?!\Z)|\n")
+"""The end of a line; a return that stands last may belong to a line feed that is to come."""
+SEPARATORS: Final = ",;\t|"
+LAST: Final = "\udfff"
+"""A line behind the last one, that no text has: where it is part of a row, a quotation mark is open."""
+
+
+def table_records(
+    pieces: Iterable[str], *, delimiter: str = "", quotechar: str = '"', headers: Sequence[str] | None = None
+) -> Iterator[dict[str, str] | Broken]:
+    """The rows of a table, each as column to text. Empty lines are left out.
+
+    A row with more or fewer fields than there are columns is `Broken`, and so is one whose quotation mark is never
+    closed, or with a field of more than ``csv.field_size_limit()`` characters. Columns without a name are called
+    ``column_3``, repeated ones ``name_2``.
+
+    Parameters:
+        pieces: the text.
+        delimiter: what stands between fields; empty: the one of comma, semicolon, tab and ``|`` that the first line
+            has most often outside of quotes.
+        quotechar: what a field may stand in; empty: nothing has a meaning of its own.
+        headers: names of the columns; `None`: the first row has them.
+    """
+    rows = _lines(pieces)
+    first = next((line for line in rows if line.strip()), "")
+    if not first:
+        return
+    reader = csv.reader(
+        chain((first,), rows, (LAST,)),
+        delimiter=delimiter or _separator(first, quotechar),
+        quotechar=quotechar or None,
+        quoting=csv.QUOTE_MINIMAL if quotechar else csv.QUOTE_NONE,
+    )
+    names = None if headers is None else _distinct(headers)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Broken(f"line {reader.line_num}: {error}")
+            continue
+        if not row or row == [LAST]:
+            continue
+        if row[-1].endswith(LAST):
+            yield Broken(f"line {line}: a quotation mark is never closed")
+            continue
+        if names is None:
+            names = _distinct(row)
+        elif len(row) == len(names):
+            yield dict(zip(names, row, strict=True))
+        elif row != [""]:
+            yield Broken(f"line {reader.line_num}: {len(row)} fields where there are {len(names)} columns")
+
+
+def _lines(pieces: Iterable[str]) -> Iterator[str]:
+    held: list[str] = []
+    for piece in pieces:
+        if "\n" not in piece and "\r" not in piece and not (held and held[-1].endswith("\r")):
+            held.append(piece)
+            continue
+        text = "".join([*held, piece])
+        start = 0
+        for found in END.finditer(text):
+            yield text[start : found.end()]
+            start = found.end()
+        held = [text[start:]]
+    if rest := "".join(held):
+        yield rest
+
+
+def _separator(line: str, quotechar: str) -> str:
+    """The separator that a line has most often outside of quotes."""
+    outside = "".join(line.split(quotechar)[::2]) if quotechar else line
+    return max(SEPARATORS, key=outside.count)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of columns, each another one."""
+    found: dict[str, None] = {}
+    turns: dict[str, int] = {}
+    for number, name in enumerate(names, 1):
+        fresh = plain = name.strip() or f"column_{number}"
+        while fresh in found:
+            turns[plain] = turn = turns.get(plain, 1) + 1
+            fresh = f"{plain}_{turn}"
+        found[fresh] = None
+    return list(found)

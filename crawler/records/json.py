@@ -1,0 +1,150 @@
+"""Records of JSON: one a line (JSON Lines), or the elements of an array somewhere in a document."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from crawler.records.broken import Broken
+
+__all__ = ["array_records", "line_records"]
+
+DECODER: Final = json.JSONDecoder()
+SPACE: Final = re.compile(r"[ \t\r\n]*+")
+TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{},"]', re.DOTALL)
+"""What decides where a value of JSON ends: a string, a bracket, a comma; a quotation mark alone opens a string that is
+never closed."""
+PATIENCE: Final = 100
+"""Errors after which elements are delimited before they are decoded."""
+WRONG: Final = (ValueError, RecursionError)
+"""What a decoder raises: also for numbers of thousands of digits, and values nested too deeply."""
+
+
+def line_records(pieces: Iterable[str]) -> Iterator[Any]:
+    """The values of JSON Lines (RFC 7464's record separators too). Empty lines are left out; a bad one is `Broken`."""
+    number = 0
+    held: list[str] = []
+    decode = msgspec.json.Decoder().decode
+    for piece in _with_an_end(pieces):
+        if "\n" not in piece:
+            held.append(piece)
+            continue
+        *lines, rest = "".join([*held, piece]).split("\n")
+        held = [rest]
+        for line in lines:
+            number += 1
+            line = line.strip(" \t\r\x1e")
+            if line:
+                try:
+                    record = decode(line)
+                except (*WRONG, msgspec.DecodeError) as error:
+                    record = Broken(f"line {number}: {error}")
+                yield record
+
+
+def _with_an_end(pieces: Iterable[str]) -> Iterator[str]:
+    yield from pieces
+    yield "\n"
+
+
+def array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
+    """The elements of a JSON array, decoded one at a time. Where that goes wrong, the next one is looked for.
+
+    Parameters:
+        text: the whole document.
+        path: the keys of objects that lead to the array; none: it is the document.
+
+    Raises:
+        ValueError: there is no array at that place.
+    """
+    at = _array_at(text, path)
+    if text.startswith("]", _gap(text, at + 1)):
+        return
+    number = errors = 0
+    comma = True
+    while comma:
+        number += 1
+        start = _gap(text, at + 1)
+        try:
+            record, at = _careful(text, start) if errors > PATIENCE else _quick(text, start)
+        except WRONG as error:
+            errors += 1
+            record, at = Broken(f"element {number}: {error}"), _end_of_value(text, start)
+        yield record
+        comma = text.startswith(",", at)
+    if at >= len(text) and not isinstance(record, Broken):
+        yield Broken(f"the array ends early, after element {number}")
+
+
+def _quick(text: str, start: int) -> tuple[Any, int]:
+    """The element that begins at a place, and where the comma or bracket stands that ends it."""
+    record, end = DECODER.raw_decode(text, start)
+    at = _gap(text, end)
+    if text[at : at + 1] not in ("", ",", "]"):
+        raise ValueError(f"{text[at]!r} stands where a comma is expected")
+    return record, at
+
+
+def _careful(text: str, start: int) -> tuple[Any, int]:
+    """The same, without the price of an error: a decoder counts the lines that stand before it."""
+    at = _end_of_value(text, start)
+    return json.loads(text[start:at]), at
+
+
+def _gap(text: str, at: int) -> int:
+    """Where white space ends."""
+    found = SPACE.match(text, at)
+    return at if found is None else found.end()
+
+
+def _array_at(text: str, path: Sequence[str]) -> int:
+    """Where the array at `path` begins."""
+    at = _gap(text, 0)
+    for key in path:
+        at = _member(text, at, key)
+    if not text.startswith("[", at):
+        where = f"at {'.'.join(path)}" if path else "there"
+        found = "an object" if text.startswith("{", at) else "something else" if at < len(text) else "nothing"
+        hint = "; name the way to its records" if found == "an object" else ""
+        raise ValueError(f"no array stands {where}, but {found}{hint}")
+    return at
+
+
+def _member(text: str, at: int, key: str) -> int:
+    """Where the value of a key begins, of the object that begins at `at`."""
+    missing = f"the document has no {key!r} on the way to its records"
+    if not text.startswith("{", at):
+        raise ValueError(missing)
+    while True:
+        at = _gap(text, at + 1)
+        if not text.startswith('"', at):
+            raise ValueError(missing)
+        try:
+            name, end = DECODER.raw_decode(text, at)
+            colon = _gap(text, end)
+            at = _gap(text, colon + 1)
+            if name == key and text.startswith(":", colon):
+                return at
+            _, end = DECODER.raw_decode(text, at)
+        except WRONG as error:
+            raise ValueError(f"{missing}: {error}") from None
+        at = _gap(text, end)
+        if not text.startswith(",", at):
+            raise ValueError(missing)
+
+
+def _end_of_value(text: str, at: int) -> int:
+    """Where the comma or bracket stands that ends an element, by counting brackets outside of strings."""
+    depth = 0
+    for token in TOKEN.finditer(text, at):
+        sign = token[0]
+        if sign == '"':
+            break
+        if depth == 0 and sign in ",]":
+            return token.start()
+        depth = max(0, depth + (sign in "[{") - (sign in "]}"))
+    return len(text)

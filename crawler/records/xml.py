@@ -1,0 +1,217 @@
+"""Records of XML: elements of one name, wherever they stand (XML 1.0, Namespaces in XML 1.0).
+
+Read by expat as it goes; only the element that is being read is kept. Documents that declare entities are refused, and
+nothing is ever loaded from elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+from xml.sax.saxutils import quoteattr
+
+from crawler.records.broken import Broken
+
+__all__ = ["as_dict", "qualified", "xml_records"]
+
+DEEPEST: Final = 200
+"""Elements inside of one another in a record; a deeper one is broken."""
+LONGEST_TAG: Final = 4096
+"""Bytes of the beginning of a tag that may be split between two pieces."""
+NAME: Final = r"[^\s<>&/{}:=\"']+"
+
+
+def qualified(tag: str, namespaces: Mapping[str, str]) -> str:
+    """A name as `xml_records` takes it: ``g:price`` becomes ``{URI}price``; others stay as they are.
+
+    Raises:
+        ValueError: it is no name, or its prefix is not among `namespaces`.
+    """
+    if re.fullmatch(rf"(?:\{{[^{{}}]*\}})?{NAME}", tag):
+        return tag
+    if not re.fullmatch(f"{NAME}:{NAME}", tag):
+        raise ValueError(f"not the name of an element: {tag!r}")
+    prefix, _, local = tag.partition(":")
+    if prefix not in namespaces:
+        raise ValueError(f"the prefix {prefix!r} has no namespace: add it to namespaces")
+    return f"{{{namespaces[prefix]}}}{local}"
+
+
+def xml_records(pieces: Iterable[str], tag: str) -> Iterator[Element | Broken]:
+    """The elements called `tag`, in the order of the document; what stands inside of one is no record of its own.
+
+    Parameters:
+        pieces: the text of the document.
+        tag: ``item`` in any namespace or none, or ``{URI}item``.
+
+    Raises:
+        ValueError: the document declares entities.
+    """
+    reader = _Reader(tag)
+    for piece in pieces:
+        reader.read(piece.encode())
+        yield from reader.take()
+    reader.read(b"", last=True)
+    yield from reader.take()
+
+
+def as_dict(element: Element) -> dict[str, Any]:
+    """An element as JSON has it: by the local names of its children, a repeated one as a list.
+
+    An element without children and attributes is its text, stripped. Else attributes are ``@name``, and text is
+    ``#text``.
+    """
+    found: dict[str, Any] = {f"@{_local(name)}": value for name, value in element.attrib.items()}
+    for child in element:
+        name = _local(child.tag)
+        value: Any = as_dict(child) if len(child) or child.attrib else (child.text or "").strip()
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], list):
+            found[name].append(value)
+        else:
+            found[name] = [found[name], value]
+    parts = (element.text, *(child.tail for child in element))
+    if text := " ".join(part.strip() for part in parts if part and part.strip()):
+        found["#text"] = text
+    return found
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+class _Reader:
+    """Reads piece by piece. After an error it goes on at the next start of a record, by a parser of its own."""
+
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+        self._anywhere = not tag.startswith("{")
+        self._start = re.compile(rb"<(?:[^\s<>&/:=\"']{1,256}:)?%b(?=[\s/>])" % re.escape(_local(tag)).encode())
+        self._prefixes: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._found: list[Element | Broken] = []
+        self._seen = 0
+        self._lost = b""
+        self._searching = self._resumed = self._begun = False
+        self._open()
+
+    def take(self) -> list[Element | Broken]:
+        """What was found since the last call."""
+        found, self._found = self._found, []
+        return found
+
+    def read(self, data: bytes, *, last: bool = False) -> None:
+        """The next piece, in UTF-8."""
+        at = 0
+        while True:
+            if self._searching:
+                if self._lost:
+                    data, at, self._lost = self._lost + data[at:], 0, b""
+                begins = self._start.search(data, at)
+                if begins is None:
+                    self._lost = data[max(data.rfind(b"<"), len(data) - LONGEST_TAG, at) :]
+                    return
+                at = begins.start()
+                self._resume()
+            try:
+                self._parser.Parse(memoryview(data)[at:], last)
+            except expat.ExpatError as error:
+                self._report(error)
+                stopped = at + max(self._parser.ErrorByteIndex - self._fed, 1)
+                at, self._searching = min(stopped, len(data)), True
+                if last and at == len(data):
+                    return
+            else:
+                self._fed += len(data) - at
+                return
+
+    def _open(self) -> None:
+        self._builder: TreeBuilder | None = None
+        self._depth = self._fed = 0
+        self._wrong, self._begun = "", False
+        parser = expat.ParserCreate("utf-8", "}")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._begin
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartNamespaceDeclHandler = self._declare
+        parser.EntityDeclHandler = _refuse
+        parser.SkippedEntityHandler = self._skipped
+        self._parser = parser
+
+    def _resume(self) -> None:
+        """A new parser, for which the prefixes that were declared before are declared again."""
+        self._open()
+        self._searching, self._resumed = False, True
+        names = {f"xmlns:{prefix}" if prefix else "xmlns": uri for prefix, uri in self._prefixes.items()}
+        root = f"<_ {' '.join(f'{name}={quoteattr(uri)}' for name, uri in names.items())}>".encode()
+        self._parser.Parse(root, False)
+        self._fed = len(root)
+
+    def _report(self, error: expat.ExpatError) -> None:
+        """A record is broken if the error is inside of it or its tag. The end of what was resumed is none."""
+        if self._builder is None and self._begun:  # it resumed at a tag, which was whole
+            return
+        if self._builder is not None or self._resumed:
+            self._seen += self._builder is None
+            where = f"record {self._seen}"
+        else:
+            where = "the document"
+        words = expat.errors.messages.get(error.code, str(error.code))
+        self._found.append(Broken(f"{where}: {words}"))
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        if self._builder is None:
+            name = self._name(name)
+            if name != self._tag and not (self._anywhere and _local(name) == self._tag):
+                return
+            self._builder = TreeBuilder()
+            self._seen += 1
+            self._begun = self._resumed
+        self._depth += 1
+        if self._depth > DEEPEST:
+            self._wrong = f"its elements are nested more than {DEEPEST} deep"
+        else:
+            self._builder.start(self._name(name), {self._name(key): value for key, value in attributes.items()})
+
+    def _end(self, name: str) -> None:
+        if self._builder is None:
+            return
+        self._depth -= 1
+        if self._depth < DEEPEST:
+            self._builder.end(self._name(name))
+        if self._depth == 0:
+            record = self._builder.close()
+            self._found.append(Broken(f"record {self._seen}: {self._wrong}") if self._wrong else record)
+            self._builder, self._wrong = None, ""
+
+    def _text(self, text: str) -> None:
+        if self._builder is not None and self._depth <= DEEPEST:
+            self._builder.data(text)
+
+    def _declare(self, prefix: str | None, uri: str | None) -> None:
+        if self._builder is None and len(self._prefixes) < DEEPEST:
+            self._prefixes[prefix or ""] = uri or ""
+
+    def _skipped(self, name: str, _is_parameter: object) -> None:
+        if self._builder is not None:
+            self._wrong = f"the entity {name!r} is not defined"
+
+    def _name(self, name: str) -> str:
+        """``uri}local`` of expat as ``{uri}local``."""
+        if "}" not in name or name.startswith("{"):
+            return name
+        known = self._names.get(name)
+        if known is None:
+            if len(self._names) > 10_000:
+                self._names.clear()
+            known = self._names[name] = f"{{{name}"
+        return known
+
+
+def _refuse(name: str, *_: object) -> None:
+    raise ValueError(f"the document declares the entity {name!r}; documents with entities are refused")

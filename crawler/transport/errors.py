@@ -1,0 +1,348 @@
+"""What went wrong: libcurl's codes become httpx exceptions, and those the framework's own errors.
+
+::
+
+    libcurl code  ──curl_failure──►  httpx exception  ──translate──►  RequestError
+                     (_BY_CODE)       .sent .retryable  (_BY_CLASS)     .retryable
+
+Worth another attempt is what time may mend. Not retryable are a host name that does not exist (while a look-up that
+failed is), a certificate that does not verify, no version or cipher of TLS in common, a URL or a request that cannot
+be sent, a protocol or a coding that is not spoken, response headers that cannot be read or never end, and endless
+redirects: the same request would fail in the same way.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+
+import httpx
+import pycurl
+import trio
+
+from crawler.errors import (
+    BadStatus,
+    BodyTooLarge,
+    BrokenExchange,
+    ConnectFailed,
+    FetchError,
+    FetchTimeout,
+    RequestError,
+)
+from crawler.messages import Request
+from crawler.transport.error_kinds import BOMB, FINAL_KINDS, TOO_LARGE, kind_of, kind_of_code, no_such_name
+
+__all__ = ["curl_failure", "failure", "translate", "was_sent"]
+
+# Codes that pycurl has no name for (include/curl/curl.h).
+_HTTP2_STREAM, _RECURSIVE_API_CALL, _AUTH_ERROR, _HTTP3, _QUIC_CONNECT_ERROR = 92, 93, 94, 95, 96
+_PROXY, _SSL_CLIENTCERT, _UNRECOVERABLE_POLL, _ECH_REQUIRED = 97, 98, 99, 101
+
+
+_TLS = (
+    pycurl.E_SSL_CONNECT_ERROR,
+    pycurl.E_SSL_ENGINE_NOTFOUND,
+    pycurl.E_SSL_ENGINE_SETFAILED,
+    pycurl.E_SSL_ENGINE_INITFAILED,
+    pycurl.E_SSL_CERTPROBLEM,
+    pycurl.E_SSL_CIPHER,
+    pycurl.E_PEER_FAILED_VERIFICATION,
+    pycurl.E_USE_SSL_FAILED,
+    pycurl.E_SSL_CACERT_BADFILE,
+    pycurl.E_SSL_CRL_BADFILE,
+    pycurl.E_SSL_ISSUER_ERROR,
+    pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
+    pycurl.E_SSL_INVALIDCERTSTATUS,
+    _SSL_CLIENTCERT,
+    _ECH_REQUIRED,
+)
+
+_GROUPS: dict[type[httpx.RequestError], tuple[int, ...]] = {
+    httpx.ConnectError: (
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_INTERFACE_FAILED,
+        pycurl.E_NO_CONNECTION_AVAILABLE,
+        _QUIC_CONNECT_ERROR,
+        *_TLS,
+    ),
+    httpx.ConnectTimeout: (pycurl.E_OPERATION_TIMEDOUT,),  # the only timeout that libcurl is given
+    httpx.ProxyError: (pycurl.E_COULDNT_RESOLVE_PROXY, _PROXY),
+    httpx.UnsupportedProtocol: (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_NOT_BUILT_IN),
+    httpx.ReadError: (pycurl.E_RECV_ERROR, pycurl.E_AGAIN),
+    httpx.WriteError: (pycurl.E_SEND_ERROR, pycurl.E_UPLOAD_FAILED, pycurl.E_HTTP_POST_ERROR),
+    httpx.CloseError: (pycurl.E_SSL_SHUTDOWN_FAILED,),
+    httpx.RemoteProtocolError: (
+        pycurl.E_FTP_WEIRD_SERVER_REPLY,  # of any protocol, whatever the old name says
+        pycurl.E_HTTP2,
+        pycurl.E_PARTIAL_FILE,
+        pycurl.E_HTTP_RETURNED_ERROR,
+        pycurl.E_RANGE_ERROR,
+        pycurl.E_BAD_DOWNLOAD_RESUME,
+        pycurl.E_GOT_NOTHING,
+        pycurl.E_FILESIZE_EXCEEDED,
+        pycurl.E_LOGIN_DENIED,
+        pycurl.E_CHUNK_FAILED,
+        _HTTP2_STREAM,
+        _AUTH_ERROR,
+        _HTTP3,
+        TOO_LARGE,
+    ),
+    httpx.LocalProtocolError: (
+        pycurl.E_FAILED_INIT,
+        pycurl.E_URL_MALFORMAT,
+        pycurl.E_MALFORMAT_USER,
+        pycurl.E_READ_ERROR,
+        pycurl.E_BAD_FUNCTION_ARGUMENT,
+        pycurl.E_BAD_CALLING_ORDER,
+        pycurl.E_BAD_PASSWORD_ENTERED,
+        pycurl.E_UNKNOWN_OPTION,
+        pycurl.E_SEND_FAIL_REWIND,
+        _RECURSIVE_API_CALL,
+    ),
+    httpx.DecodingError: (
+        pycurl.E_BAD_CONTENT_ENCODING,
+        pycurl.E_WRITE_ERROR,
+        pycurl.E_CONV_FAILED,
+        pycurl.E_CONV_REQD,
+    ),
+    httpx.TooManyRedirects: (pycurl.E_TOO_MANY_REDIRECTS,),
+    httpx.TransportError: (  # libcurl itself, and what only other protocols than HTTP answer
+        pycurl.E_OUT_OF_MEMORY,
+        pycurl.E_LIBRARY_NOT_FOUND,
+        pycurl.E_FUNCTION_NOT_FOUND,
+        pycurl.E_ABORTED_BY_CALLBACK,
+        pycurl.E_SHARE_IN_USE,
+        pycurl.E_CALL_MULTI_PERFORM,
+        pycurl.E_ALREADY_COMPLETE,
+        _UNRECOVERABLE_POLL,
+        pycurl.E_REMOTE_ACCESS_DENIED,
+        pycurl.E_REMOTE_DISK_FULL,
+        pycurl.E_REMOTE_FILE_EXISTS,
+        pycurl.E_REMOTE_FILE_NOT_FOUND,
+        pycurl.E_QUOTE_ERROR,
+        pycurl.E_FTP_ACCEPT_FAILED,
+        pycurl.E_FTP_ACCEPT_TIMEOUT,
+        pycurl.E_FTP_BAD_FILE_LIST,
+        pycurl.E_FTP_CANT_GET_HOST,
+        pycurl.E_FTP_COULDNT_RETR_FILE,
+        pycurl.E_FTP_COULDNT_SET_ASCII,
+        pycurl.E_FTP_COULDNT_SET_TYPE,
+        pycurl.E_FTP_COULDNT_GET_SIZE,
+        pycurl.E_FTP_COULDNT_USE_REST,
+        pycurl.E_FTP_PORT_FAILED,
+        pycurl.E_FTP_PRET_FAILED,
+        pycurl.E_FTP_WEIRD_227_FORMAT,
+        pycurl.E_FTP_WEIRD_PASS_REPLY,
+        pycurl.E_FTP_WEIRD_PASV_REPLY,
+        pycurl.E_FTP_WRITE_ERROR,
+        pycurl.E_FILE_COULDNT_READ_FILE,
+        pycurl.E_LDAP_CANNOT_BIND,
+        pycurl.E_LDAP_INVALID_URL,
+        pycurl.E_LDAP_SEARCH_FAILED,
+        pycurl.E_TELNET_OPTION_SYNTAX,
+        pycurl.E_TFTP_ILLEGAL,
+        pycurl.E_TFTP_NOSUCHUSER,
+        pycurl.E_TFTP_NOTFOUND,
+        pycurl.E_TFTP_PERM,
+        pycurl.E_TFTP_UNKNOWNID,
+        pycurl.E_RTSP_CSEQ_ERROR,
+        pycurl.E_RTSP_SESSION_ERROR,
+        pycurl.E_SSH,
+    ),
+}
+
+_BY_CODE: dict[int, type[httpx.RequestError]] = {code: kind for kind, codes in _GROUPS.items() for code in codes}
+
+_FINAL_CODES = frozenset(
+    {
+        pycurl.E_UNSUPPORTED_PROTOCOL,
+        pycurl.E_URL_MALFORMAT,
+        pycurl.E_NOT_BUILT_IN,
+        pycurl.E_BAD_FUNCTION_ARGUMENT,
+        pycurl.E_SSL_CERTPROBLEM,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT_BADFILE,
+        pycurl.E_SSL_ISSUER_ERROR,
+        pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
+        pycurl.E_SSL_INVALIDCERTSTATUS,
+        pycurl.E_BAD_CONTENT_ENCODING,
+        TOO_LARGE,
+    }
+)
+
+# What the server has sent is at fault, not the request: HTTP/0.9, HTTP/1.2, SSH …; a header line libcurl cannot take.
+_SERVERS_IF_SENT = (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_BAD_FUNCTION_ARGUMENT)
+
+# The nearest class of an exception's own line of ancestors decides.
+_BY_CLASS: dict[type[Exception], type[RequestError]] = {
+    httpx.HTTPError: BrokenExchange,
+    httpx.RequestError: BrokenExchange,
+    httpx.TransportError: BrokenExchange,
+    httpx.TimeoutException: FetchTimeout,
+    httpx.ConnectTimeout: FetchTimeout,
+    httpx.ReadTimeout: FetchTimeout,
+    httpx.WriteTimeout: FetchTimeout,
+    httpx.PoolTimeout: FetchTimeout,
+    httpx.NetworkError: BrokenExchange,
+    httpx.ConnectError: ConnectFailed,
+    httpx.ReadError: BrokenExchange,
+    httpx.WriteError: BrokenExchange,
+    httpx.CloseError: BrokenExchange,
+    httpx.ProxyError: ConnectFailed,
+    httpx.ProtocolError: BrokenExchange,
+    httpx.RemoteProtocolError: BrokenExchange,
+    httpx.LocalProtocolError: FetchError,
+    httpx.UnsupportedProtocol: FetchError,
+    httpx.DecodingError: BrokenExchange,
+    httpx.TooManyRedirects: FetchError,
+    httpx.HTTPStatusError: BadStatus,
+    httpx.InvalidURL: FetchError,
+    httpx.CookieConflict: FetchError,
+    httpx.StreamError: FetchError,
+    httpx.StreamConsumed: FetchError,
+    httpx.StreamClosed: FetchError,
+    httpx.ResponseNotRead: FetchError,
+    httpx.RequestNotRead: FetchError,
+    # What a transport of somebody else's may let through.
+    OSError: ConnectFailed,
+    ConnectionError: BrokenExchange,
+    ConnectionRefusedError: ConnectFailed,
+    TimeoutError: FetchTimeout,
+    socket.gaierror: ConnectFailed,
+    ssl.SSLError: ConnectFailed,
+    EOFError: BrokenExchange,
+    trio.TooSlowError: FetchTimeout,
+    trio.BrokenResourceError: BrokenExchange,
+    trio.ClosedResourceError: BrokenExchange,
+    Exception: FetchError,
+}
+
+_FINAL_CLASSES = (
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+    httpx.TooManyRedirects,
+    httpx.HTTPStatusError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    httpx.StreamError,
+    ssl.SSLCertVerificationError,
+)
+
+_BEFORE_SENDING = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    ConnectionRefusedError,
+    socket.gaierror,
+)
+
+
+def failure(
+    cls: type[httpx.RequestError],
+    words: str,
+    *,
+    request: httpx.Request,
+    sent: bool,
+    retryable: bool | None = None,
+    kind: str = "",
+) -> httpx.RequestError:
+    """An httpx exception that carries its request and whether any of it may have reached the server.
+
+    Parameters:
+        cls: its class.
+        words: what happened, one line.
+        request: the request that failed.
+        sent: whether bytes of it were sent; `was_sent` reads it.
+        retryable: whether another attempt makes sense; ``None``: as its class says. `translate` reads it.
+        kind: what exactly, as `RequestError.kind` has it; empty: as its class says.
+    """
+    error = cls(words, request=request)
+    vars(error).update(sent=sent, retryable=retryable, kind=kind)
+    return error
+
+
+def curl_failure(
+    code: int, words: str, *, request: httpx.Request, proxy: httpx.URL | None, sent: bool, os_errno: int = 0
+) -> httpx.RequestError:
+    """The httpx exception for a transfer that libcurl gave up.
+
+    Parameters:
+        code: libcurl's result (``CURLcode``).
+        words: libcurl's own description.
+        request: the request that failed.
+        proxy: who was asked to pass it on.
+        sent: whether the connection was made and sending began.
+        os_errno: the system's error number of the last failed connection attempt, 0 if there is none.
+    """
+    cls = _BY_CODE.get(code, httpx.TransportError)
+    kind = kind_of_code(code, words, os_errno)
+    retryable = False if code in _FINAL_CODES or kind in FINAL_KINDS else None
+    if sent and code in _SERVERS_IF_SENT:
+        cls, retryable = httpx.RemoteProtocolError, None
+    elif proxy is not None and not (sent or os_errno) and code in (pycurl.E_COULDNT_CONNECT, pycurl.E_RECV_ERROR):
+        cls, kind = httpx.ProxyError, "proxy"  # it was reached, and declined
+    tls = code in _TLS and proxy is not None and proxy.scheme != "https"  # through the proxy, with the site
+    peer = _authority(request.url) if proxy is None or tls else f"the proxy {_authority(proxy)}"
+    told = _describe(code, words, peer, os_errno)
+    return failure(cls, told, request=request, sent=sent, retryable=retryable, kind=kind)
+
+
+def _authority(url: httpx.URL) -> str:
+    """Host and port, the default one too."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{host}:{(443 if url.scheme == 'https' else 80) if url.port is None else url.port}"
+
+
+def _describe(code: int, words: str, peer: str, os_errno: int) -> str:
+    if code in _TLS:
+        return f"TLS with {peer} failed: {words}"
+    if code == pycurl.E_COULDNT_CONNECT and os_errno == errno.ECONNREFUSED:
+        return f"connection refused by {peer}"
+    if code == pycurl.E_COULDNT_CONNECT and os_errno:
+        return f"no connection to {peer}: {os.strerror(os_errno).lower()}"
+    return f"{peer}: {words or pycurl.easy_strerror(code)}"
+
+
+def was_sent(error: Exception) -> bool:
+    """Whether bytes of the request may have reached the server before `error`: if not, it cost no quota."""
+    sent = getattr(error, "sent", None)
+    return sent if isinstance(sent, bool) else not isinstance(error, _BEFORE_SENDING)
+
+
+def translate(error: Exception, request: Request | None = None) -> RequestError:
+    """The framework's error for what a transport raised. Raise it ``from error``.
+
+    Parameters:
+        error: an exception of httpx, of a transport, or a `RequestError`, which is returned as it is.
+        request: the framework's request that failed.
+    """
+    if isinstance(error, RequestError):
+        error.request = error.request or request
+        return error
+    cls = next(_BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in _BY_CLASS)
+    words = _one_line(error)
+    if isinstance(error, httpx.HTTPStatusError):
+        return BadStatus(words, status=error.response.status_code, request=request)
+    kind = kind_of(error)
+    translated = (BodyTooLarge if kind == BOMB else cls)(words, request=request)
+    translated.kind = kind
+    retryable = getattr(error, "retryable", None)
+    if retryable is None and (isinstance(error, _FINAL_CLASSES) or cls is FetchError or no_such_name(error)):
+        retryable = False
+    if retryable is not None:
+        translated.retryable = retryable
+    return translated
+
+
+def _one_line(error: Exception) -> str:
+    """What an exception says; its class if it says nothing, as timeouts of httpx do."""
+    lines = str(error).split("\n", 1)
+    return lines[0].strip() or type(error).__name__

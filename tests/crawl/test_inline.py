@@ -1,0 +1,222 @@
+"""Inline fetches: `await crawl.fetch(request)` in a handler."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from support.trees import FREE
+from trio.testing import MockClock
+
+from crawler import ConnectFailed, Plugin, Refused, Request, Response, Settings, Spider, WouldExceedDeadline
+from crawler.engine import crawl as crawl_parts
+from crawler.testing import FakeSite, Page, collect
+
+
+class Inline(Spider):
+    """Fetches one URL from its handler; keeps what came of it."""
+
+    start_urls = ["https://site.test/"]
+    settings = FREE
+    target: str = "https://site.test/api"
+
+    async def parse(self, response: Response) -> Any:
+        found = await self.crawl.fetch(Request(self.target))
+        return [{"status": found.status, "text": found.text, "url": found.url}]
+
+
+async def test_an_inline_fetch_gives_the_response_and_is_no_page(autojump_clock: MockClock) -> None:
+    found = await collect(Inline(), FakeSite({"/": "x", "/api": "data"}))
+    assert found.items == [{"status": 200, "text": "data", "url": "https://site.test/api"}]
+    assert (found.report.pages, found.report.requests) == (1, 2)
+
+
+async def test_any_status_is_an_answer_and_redirects_are_followed(autojump_clock: MockClock) -> None:
+    site = FakeSite({"/": "x", "/api": Page(status=302, headers={"Location": "https://other.test/gone"})})
+    found = await collect(Inline(), site)
+    assert found.items == [{"status": 404, "text": "not found", "url": "https://other.test/gone"}]
+
+
+async def test_it_is_not_deduplicated(autojump_clock: MockClock) -> None:
+    class Twice(Inline):
+        async def parse(self, response: Response) -> Any:
+            for _ in range(2):
+                await self.crawl.fetch(Request(self.target))
+
+    site = FakeSite({"/": "x", "/api": "data"})
+    await collect(Twice(), site)
+    assert len(site.visits("/api")) == 2
+
+
+async def test_it_keeps_the_pace_and_the_concurrency_of_its_lane(autojump_clock: MockClock) -> None:
+    class Many(Inline):
+        start_urls = [f"https://site.test/{n}" for n in range(6)]
+
+    site = FakeSite({f"/{n}": Page("x", delay=0.5) for n in range(6)} | {"/api": Page("x", delay=0.5)})
+    await collect(Many(), site, settings=Settings(delay=1.0, per_domain=2, inline_wait=1000))
+    times = [visit.at for visit in site.log]
+    assert len(times) == 12
+    assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in itertools.pairwise(times))
+    assert site.peak["https://site.test"] <= 2
+
+
+async def test_a_handler_that_fetches_on_a_full_lane_does_not_deadlock(autojump_clock: MockClock) -> None:
+    class Many(Inline):
+        start_urls = [f"https://site.test/{n}" for n in range(20)]
+
+    site = FakeSite({f"/{n}": Page("x", delay=1) for n in range(20)} | {"/api": Page("x", delay=1)})
+    with trio.fail_after(1000):
+        found = await collect(Many(), site, settings=Settings(per_domain=1, workers=4))
+    assert len(found.items) == 20
+
+
+async def test_too_long_a_wait_puts_the_page_back_without_using_up_an_attempt(autojump_clock: MockClock) -> None:
+    site = FakeSite({"/": "x", "https://slow.test/api": "data"})
+
+    class Slow(Inline):
+        target = "https://slow.test/api"
+        tries = 0
+
+        async def parse(self, response: Response) -> Any:
+            type(self).tries += 1
+            self.crawl.count("tries")
+            return await super().parse(response)
+
+    spider = Slow()
+
+    async def run() -> Any:
+        return await collect(
+            spider, site, settings=Settings(attempts=1, inline_wait=5, pacing={"slow.test": {"delay": 60}})
+        )
+
+    class First(Slow):
+        async def parse(self, response: Response) -> Any:
+            if type(self).tries == 0:
+                await self.crawl.fetch(Request("https://slow.test/first"))
+            return await Slow.parse(self, response)
+
+    spider = First()
+    started = trio.current_time()
+    found = await run()
+    assert First.tries == 2
+    assert found.report.counters == {"tries": 1}  # the first try left no effect
+    assert found.items[0]["text"] == "data"
+    assert trio.current_time() - started >= 60
+    assert found.report.failed == 0
+
+
+async def test_a_deadline_that_cannot_be_met_fails_at_once_with_its_cause(autojump_clock: MockClock) -> None:
+    caught: list[tuple[float, WouldExceedDeadline]] = []
+
+    class Deadline(Inline):
+        async def parse(self, response: Response) -> Any:
+            started = trio.current_time()
+            try:
+                with trio.fail_after(3):
+                    await self.crawl.fetch(Request(self.target))
+            except WouldExceedDeadline as error:
+                caught.append((trio.current_time() - started, error))
+
+    await collect(Deadline(), FakeSite({"/": "x", "/api": "x"}), settings=Settings(delay=4, inline_wait=100))
+    [(waited, error)] = caught
+    assert waited == 0
+    assert error.scope == "https://site.test"
+
+
+@pytest.mark.parametrize("robots", [Page("User-agent: *\nDisallow: /api"), Page(status=503)])
+async def test_robots_txt_is_heeded(autojump_clock: MockClock, robots: Page) -> None:
+    caught: list[Refused] = []
+
+    class Polite(Inline):
+        target = "https://api.test/api"
+
+        async def parse(self, response: Response) -> Any:
+            try:
+                await self.crawl.fetch(Request(self.target))
+            except Refused as error:
+                caught.append(error)
+
+    site = FakeSite({"/": "x", "https://api.test/api": "x", "https://api.test/robots.txt": robots})
+    await collect(Polite(), site, settings=Settings(obey_robots=True))
+    assert caught[0].by == "robots"
+    assert not site.visits("https://api.test/api")
+
+
+async def test_an_error_that_nobody_catches_fails_the_page(autojump_clock: MockClock) -> None:
+    site = FakeSite({"/": "x", "/api": httpx.ConnectError("refused")})
+    report = (await collect(Inline(), site)).report
+    assert report.failed == 1
+    assert len(site.visits("/api")) == 3
+
+
+async def test_an_error_may_be_caught(autojump_clock: MockClock) -> None:
+    class Catch(Inline):
+        async def parse(self, response: Response) -> Any:
+            try:
+                await self.crawl.fetch(Request(self.target))
+            except ConnectFailed as error:
+                return [{"error": error.reason}]
+
+    site = FakeSite({"/": "x", "/api": httpx.ConnectError("refused")})
+    assert (await collect(Catch(), site)).items == [{"error": "connect_failed"}]
+
+
+async def test_a_page_that_waits_for_what_is_in_flight_comes_back(autojump_clock: MockClock) -> None:
+    class Probed(Spider):
+        settings = FREE | Settings(per_domain=8, slow_start=False, request_deadline=100.0)
+        start_urls = ["https://api.test/first"]
+
+        async def parse(self, response: Response) -> Any:
+            if response.url.endswith("/first"):
+                return [Request("https://api.test/probe"), Request("https://site.test/")]
+            if response.url.startswith("https://site.test"):
+                await trio.sleep(3.0)  # the probe is on its way
+                await self.crawl.fetch(Request("https://api.test/more"))
+            return [{"url": response.url}]
+
+    used_up = {"RateLimit-Limit": "1", "RateLimit-Remaining": "0", "RateLimit-Reset": "1"}
+    site = FakeSite({
+        "https://api.test/first": Page("x", headers=used_up),
+        "https://api.test/probe": Page("x", delay=60.0),
+        "https://api.test/more": "x",
+        "/": "x",
+    })  # fmt: skip
+    with trio.fail_after(1000):
+        found = await collect(Probed(), site)
+    assert {item["url"] for item in found.items} == {"https://api.test/probe", "https://site.test/"}
+    assert found.report.failed == 0
+
+
+async def test_the_lane_of_an_inline_fetch_stays_in_memory_between_its_attempts(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes: list[Any] = []
+
+    class Look(Plugin):
+        name = "look"
+
+        async def fetch(self, request: Request, send: Any) -> None:
+            if request.url == Wide.target:
+                lanes.append(self.crawl.frontier.lanes["https://api.test"])  # type: ignore[attr-defined]
+
+    class Wide(Inline):
+        settings = FREE | Settings(workers=2, inline_wait=60.0, backoff_base=8.0)
+        start_urls = ["https://site.test/", *(f"https://h{n}.test/" for n in range(9))]
+        target = "https://api.test/"
+
+        async def parse(self, response: Response) -> Any:
+            if response.url == self.start_urls[0]:
+                return await super().parse(response)
+            await trio.sleep(2.0)
+            return None
+
+    monkeypatch.setattr(crawl_parts, "Frontier", functools.partial(crawl_parts.Frontier, most_lanes=2))
+    pages: dict[str, Any] = dict.fromkeys(Wide.start_urls, "x")
+    site = FakeSite(pages | {Wide.target: [Page(status=500), Page(status=500), "data"]})
+    found = await collect(Wide(), site, plugins=[Look()])
+    assert (found.report.pages, found.report.failed, len(lanes)) == (10, 0, 3)
+    assert len(set(map(id, lanes))) == 1

@@ -1,0 +1,80 @@
+"""Lanes come into memory and leave it while others go on: every step of the store may take a while."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import trio
+from trio.testing import MockClock
+
+from crawler.clock import Clock
+from crawler.engine.leases import Leases
+from crawler.frontier import Frontier, Pending
+from crawler.frontier.ticket import Order
+from crawler.messages import Request
+from crawler.settings import Settings
+from crawler.store import MemoryStore
+
+HOST = "http://a.test"
+
+
+class Slow(MemoryStore):
+    """Does something else meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
+        await trio.lowlevel.checkpoint()
+        self.meanwhile()
+        return await super().more(group, epoch, after, n)
+
+    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
+        await trio.lowlevel.checkpoint()
+        self.meanwhile()
+        await super().release(group, epoch, state)
+
+
+def frontier(**options: Any) -> Frontier:
+    return Frontier(Settings(obey_robots=False, slow_start=False, workers=8), **options)
+
+
+def requests(numbers: Sequence[int], host: str = HOST) -> list[Request]:
+    return [Request(f"{host}/{n}") for n in numbers]
+
+
+async def test_a_window_that_is_forgotten_while_it_is_refilled_loses_nothing(autojump_clock: MockClock) -> None:
+    made, clock = frontier(window=8), Clock()
+    store = Slow()
+    leases = Leases(made, store, clock)
+    seen: list[str] = []
+    await store.ingest(requests(range(12)))
+    await leases.keep_up()
+    while (ticket := made.pop(clock())[0]) is not None:
+        seen.append(ticket.request.url)
+        made.settle(ticket)
+        store._lanes[HOST].remove(ticket.pending.order)
+        if len(seen) == 7:  # one is left in the window, and a large page has brought others of this lane
+            store.meanwhile = lambda: (setattr(store, "meanwhile", lambda: None), made.grow([HOST]))
+        await leases.keep_up()
+    assert seen == [request.url for request in requests(range(12))]
+
+
+async def test_a_lane_that_is_taken_up_while_another_leaves_stays(autojump_clock: MockClock) -> None:
+    made, clock = frontier(most_lanes=2), Clock()
+    store = Slow(lambda: made.push(late))
+    late: list[Pending] = []
+    leases = Leases(made, store, clock)
+    await store.ingest([Request("http://a.test/"), Request("http://b.test/"), Request("http://c.test/")])
+    await leases.keep_up()
+    for _ in range(2):
+        ticket, _ = made.pop(clock())
+        assert ticket is not None
+        made.settle(ticket)
+        store._lanes[ticket.lane.name].remove(ticket.pending.order)
+    late += await store.ingest([Request("http://b.test/late")])
+    assert await leases.make_room() < math.inf
+    assert list(made.lanes) == ["http://b.test"]

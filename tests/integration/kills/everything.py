@@ -1,0 +1,110 @@
+"""The spider of the tests of durable jobs: an item for every page that can be reached. And two plugins beside it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from crawler import Plugin, Produced, Response, Row, Spider
+from crawler.fetch.downloader import Downloader
+from crawler.sinks.base import FileSink
+from crawler.store.spool import Spool
+from crawler.store.sqlite import SqliteStore
+
+
+class Everything(Spider):
+    """Follows everything on some hosts."""
+
+    front: str
+    """Where to begin."""
+    hosts: list[str]
+    """Where to stay."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.start_urls = [self.front]
+        self.allowed_domains = self.hosts
+
+    def parse(self, response: Response) -> Produced:
+        """One item, and all links."""
+        yield {"url": response.url, "n": int(response.css("h1::text").get())}
+        yield from response.follow_all()
+
+
+class Slow(Plugin):
+    """A sink outside of the job: takes its time, and appends a line of key and item for each row.
+
+    It keeps no position, so after a kill it is given again what it had not acknowledged.
+    """
+
+    def __init__(self, path: Path, seconds: float = 0.2) -> None:
+        self.path, self.seconds = path, seconds
+
+    async def persist(self, batch: Sequence[Row]) -> None:
+        """Some rows now, the others after a while."""
+        with self.path.open("a") as file:
+            for index, row in enumerate(batch):
+                file.write(f"{row.key} {row.data.decode()}\n")
+                if index % 50 == 0:
+                    file.flush()
+                    await trio.sleep(self.seconds)
+
+
+STEPS: dict[str, tuple[type, str, int]] = {
+    "answered": (Downloader, "fetch", 0),
+    "logged": (Spool, "write", 0),
+    "half logged": (Spool, "write", 7),
+    "committed": (SqliteStore, "commit", 0),
+    "output opened": (FileSink, "_open", 0),
+    "output begun": (FileSink, "here", 0),
+    "written": (FileSink, "put", 0),
+    "half written": (FileSink, "put", 7),
+    "noted": (SqliteStore, "advance", 0),
+}
+"""Moments of a durable crawl: the method that has just done its work, and how many bytes its file then lacks."""
+
+
+class Dies(Plugin):
+    """Kills its own process at an exact moment.
+
+    Parameters:
+        step: one of `STEPS`.
+        call: the how-manieth time.
+    """
+
+    def __init__(self, step: str, call: int) -> None:
+        owner, name, torn = STEPS[step]
+        method = getattr(owner, name)
+        calls = itertools.count(1)
+
+        def die(this: Any) -> None:
+            if next(calls) < call:
+                return
+            if torn:
+                path = this.path if isinstance(this, FileSink) else this._path
+                os.truncate(path, max(0, path.stat().st_size - torn))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        @functools.wraps(method)
+        def wrapper(this: Any, *args: Any, **kwargs: Any) -> Any:
+            result = method(this, *args, **kwargs)
+            if inspect.isawaitable(result):
+                return _then(result, functools.partial(die, this))
+            die(this)
+            return result
+
+        setattr(owner, name, wrapper)
+
+
+async def _then(waited_for: Any, die: Any) -> Any:
+    result = await waited_for
+    die()
+    return result

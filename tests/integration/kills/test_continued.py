@@ -1,0 +1,203 @@
+"""Jobs that are stopped and continued, in virtual time: what the next run finds, and what it must not do again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+import trio
+from support.trees import FREE
+from trio.testing import MockClock
+
+from crawler import CrawlFailed, Drop, Item, Pace, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
+from crawler.testing import FakeSite, Page
+
+LONE = "half a \ud83d"
+"""What is left of a text that a page has cut in the middle of a character."""
+
+
+async def test_words_that_are_no_characters_are_counted_and_do_not_stop_a_job(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    class Words(Spider):
+        start_urls = ["https://site.test/"]
+        settings = FREE
+
+        def parse(self, response: Response) -> Produced:
+            self.crawl.count(LONE)
+            yield {"n": 1}
+            yield Request("https://site.test/next")
+            self.crawl.stop(LONE)
+
+    class Picky(Plugin):
+        name = "picky"
+
+        def admit(self, request: Request) -> Drop | None:
+            return Drop(LONE) if request.depth else None
+
+        async def refine(self, item: Item, response: Response) -> Drop:
+            return Drop(LONE)
+
+    for _ in range(2):
+        report = await crawl(Words(), plugins=[Picky()], job=tmp_path / "job", transport=FakeSite({"/": "x"}).transport)
+        told = json.loads(report.to_json())
+        assert told["counters"] == told["filtered"] == told["dropped"] == {"half a \N{REPLACEMENT CHARACTER}": 1}
+
+
+async def test_a_wall_clock_that_is_set_back_between_two_runs_makes_nobody_wait(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slowly(Spider):
+        start_urls = [f"https://site.test/{n}" for n in range(3)]
+        settings = FREE | Settings(delay=10.0)
+
+        def parse(self, response: Response) -> None: ...
+
+    now = 1_800_000_000.0
+    monkeypatch.setattr("crawler.clock.time", SimpleNamespace(time=lambda: now))
+    site = FakeSite(dict.fromkeys(("/0", "/1", "/2"), "x"))
+    await crawl(Slowly(), settings=Settings(max_pages=1), job=tmp_path / "job", transport=site.transport)
+    now -= 86_400.0
+    began = trio.current_time()
+    await crawl(Slowly(), job=tmp_path / "job", transport=site.transport)
+    assert [visit.at - began for visit in site.log[1:]] == [10.0, 20.0]
+
+
+class Long(Spider):
+    """More start requests than wait at a time."""
+
+    settings = FREE
+
+    def start(self) -> Iterator[Request]:
+        yield from (Request(f"https://site.test/{n}") for n in range(11_000))
+
+    def parse(self, response: Response) -> Produced:
+        yield {"url": response.url}
+
+
+class LongAsync(Long):
+    """The same, one by one."""
+
+    async def start(self) -> AsyncIterator[Request]:
+        for n in range(300):
+            yield Request(f"https://site.test/{n}")
+
+
+@pytest.mark.parametrize(("kind", "total"), [(Long, 11_000), (LongAsync, 300)])
+async def test_start_requests_that_a_stop_left_are_made_by_the_next_run(
+    autojump_clock: MockClock, tmp_path: Path, kind: type[Long], total: int
+) -> None:
+    site = FakeSite({f"/{n}": "x" for n in range(total)})
+    for most in (20, 50, None):
+        report = await crawl(kind(), settings=Settings(max_pages=most), job=tmp_path / "job", transport=site.transport)
+    assert (report.pages, report.items, len(site.log)) == (total, total, total)
+
+
+class Anew(Spider):
+    """Start requests that are made in any case."""
+
+    settings = FREE
+
+    def start(self) -> Produced:
+        for n in range(3):
+            yield Request(f"https://site.test/{n}", dont_filter=True)
+
+    def parse(self, response: Response) -> Produced:
+        yield {"url": response.url}
+
+
+class AnewAsync(Anew):
+    """The same, one by one."""
+
+    async def start(self) -> AsyncIterator[Request]:
+        for request in super().start():
+            yield request
+
+
+@pytest.mark.parametrize("kind", [Anew, AnewAsync])
+async def test_a_kill_before_anything_was_answered_asks_for_nothing_twice(
+    autojump_clock: MockClock, tmp_path: Path, kind: type[Anew]
+) -> None:
+    async def first(request: httpx.Request) -> str:
+        """What the job holds at this moment is what a kill would leave."""
+        await trio.sleep(1)
+        if not (tmp_path / "killed").exists():
+            shutil.copytree(tmp_path / "job", tmp_path / "killed")
+        return "x"
+
+    site = FakeSite(dict.fromkeys(("/0", "/1", "/2"), first))
+    await crawl(kind(), job=tmp_path / "job", transport=site.transport)
+    report = await crawl(kind(), job=tmp_path / "killed", transport=site.transport)
+    assert (report.pages, report.items) == (3, 3)
+    assert len(site.log) == 6  # once for each job
+
+
+class Detour(Spider):
+    """Asks another host in place, for each page."""
+
+    start_urls = [f"https://site.test/{n}" for n in range(3)]
+    settings = FREE | Settings(pacing={"site.test": Pace(delay=20.0), "api.test": Pace(delay=7.0)})
+
+    async def parse(self, response: Response) -> Produced:
+        answer = await self.crawl.fetch(Request("https://api.test/"))
+        return {"url": response.url, "status": answer.status}
+
+
+async def test_what_a_host_asked_for_that_is_only_fetched_in_place_is_kept_by_the_next_run(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    refusal = Page(status=429, headers={"Retry-After": "600"})
+    site = FakeSite({"/0": "x", "/1": "x", "/2": "x", "https://api.test/": [refusal, "x"]})
+    await crawl(Detour(), settings=Settings(max_seconds=10, grace=0), job=tmp_path / "job", transport=site.transport)
+    report = await crawl(Detour(), job=tmp_path / "job", transport=site.transport)
+    assert report.items == 3
+    first, second, *_ = [visit.at for visit in site.visits("https://api.test/")]
+    assert second - first >= 600
+
+
+async def test_after_a_kill_a_host_that_is_fetched_in_place_waits_one_delay(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    def answer(request: httpx.Request) -> str:
+        if not (tmp_path / "killed").exists():
+            shutil.copytree(tmp_path / "job", tmp_path / "killed")
+        return "x"
+
+    site = FakeSite({"/0": "x", "/1": "x", "/2": "x", "https://api.test/": answer})
+    await crawl(Detour(), settings=Settings(max_pages=1), job=tmp_path / "job", transport=site.transport)
+    began = trio.current_time()
+    await crawl(
+        Detour(), settings=Settings(pacing={"site.test": Pace(delay=0.0)}), job=tmp_path / "killed",
+        transport=site.transport,
+    )  # fmt: skip
+    assert [visit.at - began for visit in site.visits("https://api.test/")[1:]] == [7.0, 14.0, 21.0]
+
+
+async def test_a_position_that_is_no_json_is_said_to_be_the_plugins_fault(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    class Lost(Plugin):
+        name = "lost"
+
+        async def persist(self, batch: Sequence[Row]) -> object:
+            return object()
+
+    with pytest.raises(CrawlFailed, match="lost.persist gave a position that is no JSON"):
+        await crawl(LongAsync(), outputs=[Lost()], job=tmp_path / "job", transport=FakeSite({"/0": "x"}).transport)
+
+
+async def test_the_name_of_an_output_need_not_be_text(autojump_clock: MockClock, tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b"\xff.jsonl")
+    site = FakeSite({f"/{n}": "x" for n in range(300)})
+    for most in (10, None):
+        await crawl(
+            LongAsync(), settings=Settings(max_pages=most), outputs=[out], job=tmp_path / "job",
+            transport=site.transport,
+        )  # fmt: skip
+    assert len(out.read_text().splitlines()) == 300

@@ -1,0 +1,253 @@
+"""What is wrong with a job is said in one clear line; when it has been put right, nothing is lost and nothing twice."""
+
+from __future__ import annotations
+
+import random
+import re
+import resource
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from integration.kills.harness import Durable, durable
+from support.webserver import read_log
+
+OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
+LIMIT = 150_000
+"""Bytes of the largest file, where the disk is small."""
+
+
+@pytest.fixture
+def crawl(tmp_path: Path) -> Iterator[Durable]:
+    """A crawl of a web of 250 pages that has not begun."""
+    settings = {"workers": 16, "delay": 0.01}
+    with durable(tmp_path, seed=7, hosts=6, pages=250, outputs=OUTPUTS, settings=settings) as crawl:
+        yield crawl
+
+
+@pytest.fixture
+def stopped(crawl: Durable) -> Durable:
+    """The same, stopped by Ctrl-C half-way: everything is in the files themselves."""
+    process = crawl.start()
+    crawl.wait_for_requests(process, 100)
+    process.send_signal(signal.SIGINT)
+    assert crawl.end(process)[0] == 130
+    crawl.kills.append(0.0)
+    return crawl
+
+
+@pytest.fixture
+def killed(crawl: Durable) -> Durable:
+    """The same, killed half-way: what was committed last is in the write-ahead log."""
+    process = crawl.start()
+    crawl.wait_for_requests(process, 100)
+    crawl.kill(process)
+    return crawl
+
+
+def refused(crawl: Durable, says: str, *more: str, code: int = 2, job: str = "job") -> None:
+    """A run that ends with one clear line and asks for nothing."""
+    asked = len(read_log(crawl.log))
+    found, said = crawl.run(*more, job=job)
+    assert (found, said.count("\n")) == (code, 1), said
+    assert said.startswith("crawler: ")
+    assert re.search(says, said), said
+    assert len(read_log(crawl.log)) == asked
+
+
+def completes(crawl: Durable) -> None:
+    """The next run finishes, and everything is there once."""
+    crawl.finish()
+    figures = crawl.figures()
+    assert figures.holds(), figures
+
+
+def small_disk() -> None:
+    """In a child before it becomes the crawl: writing beyond `LIMIT` fails as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, resource.RLIM_INFINITY))
+
+
+# The disk
+
+
+def test_a_full_disk_ends_the_crawl_in_one_line_and_room_lets_it_go_on(crawl: Durable) -> None:
+    for _ in range(2):  # the second time there is no room from the beginning
+        code, said = crawl.run(preexec_fn=small_disk)
+        assert (code in (1, 2), said.count("\n")) == (True, 1), said
+        assert re.search("disk is full|disk i/o error", said)
+        crawl.kills.append(0.0)
+    completes(crawl)
+
+
+def test_a_full_disk_of_an_output_ends_the_crawl_and_room_lets_it_go_on(crawl: Durable) -> None:
+    before = b'{"url": "http://before.test/", "n": 0}\n'
+    old = before * (32_000_000 // len(before))  # larger than anything else that grows meanwhile
+    (crawl.folder / "items.jsonl").write_bytes(old)
+    crawl.outputs = ["items.jsonl"]
+
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) + 700, resource.RLIM_INFINITY))
+
+    code, said = crawl.run("--append", "--log-level", "error", preexec_fn=no_room)
+    assert (code, said.count("\n")) == (1, 1), said
+    assert re.search("items.jsonl cannot keep items: .*too large", said)
+    crawl.kills.append(0.0)
+    crawl.finish("--append")
+    content = (crawl.folder / "items.jsonl").read_bytes()
+    assert content.startswith(old)
+    (crawl.folder / "items.jsonl").write_bytes(content.removeprefix(old))
+    figures = crawl.figures()
+    assert figures.holds(), figures
+
+
+@pytest.mark.parametrize("job", ["a-file", "a-file/job", "no/such/folder", "/proc/job"])
+def test_a_job_that_cannot_be_written_is_refused(crawl: Durable, job: str) -> None:
+    (crawl.folder / "a-file").write_text("mine")
+    refused(crawl, re.escape(job), job=job)
+    assert (crawl.folder / "a-file").read_text() == "mine"
+
+
+def test_a_folder_of_something_else_is_no_job(crawl: Durable) -> None:
+    (crawl.folder / "photos").mkdir()
+    (crawl.folder / "photos" / "me.png").write_bytes(b"\x89PNG")
+    refused(crawl, "photos is no job.* me.png", job="photos")
+    assert [path.name for path in (crawl.folder / "photos").iterdir()] == ["me.png"]
+
+
+# Damage to the store
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(random.Random(1).randbytes(path.stat().st_size))
+
+
+def hole(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:8192] + bytes(8192) + content[16384:])
+
+
+def another_program(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE photo (name TEXT)")
+    database.close()
+
+
+@pytest.mark.parametrize("harm", [cut, garbage, hole, another_program, Path.unlink])
+def test_a_damaged_store_is_refused_and_left_alone(stopped: Durable, harm: Callable[[Path], None]) -> None:
+    job = stopped.folder / "job"
+    shutil.copytree(job, stopped.folder / "backup")
+    harm(job / "job.sqlite")
+    harmed = {path.name: path.read_bytes() for path in job.iterdir() if path.name.endswith((".sqlite", ".spool"))}
+    refused(stopped, r"job\.sqlite")
+    assert {name: (job / name).read_bytes() for name in harmed} == harmed
+    shutil.rmtree(job)
+    (stopped.folder / "backup").rename(job)
+    completes(stopped)
+
+
+def test_a_log_of_items_that_lacks_some_is_refused(killed: Durable) -> None:
+    spool = killed.folder / "job" / "items.spool"
+    content = spool.read_bytes()
+    cut(spool)
+    refused(killed, r"items\.spool is damaged")
+    spool.write_bytes(content)
+    completes(killed)
+
+
+@pytest.mark.parametrize("harm", [cut, garbage])
+def test_without_its_last_commits_a_store_goes_on_from_the_one_before(
+    killed: Durable, harm: Callable[[Path], None]
+) -> None:
+    """What the end of the machine may do to the write-ahead log: pages are asked for again, items stay single."""
+    wal = killed.folder / "job" / "job.sqlite-wal"
+    content = wal.read_bytes()
+    wal.write_bytes(content[: len(content) * 3 // 4])
+    rest = wal.with_name("rest")
+    rest.write_bytes(content[len(content) * 3 // 4 :])
+    harm(rest)
+    wal.write_bytes(wal.read_bytes() + rest.read_bytes())
+    rest.unlink()
+    killed.finish()
+    figures = killed.figures()
+    assert figures.refetches > 0
+    figures.refetches = 0
+    assert figures.holds(), figures
+
+
+# Damage to the outputs
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_output_that_lacks_what_was_written_is_refused(stopped: Durable, output: str) -> None:
+    path = stopped.folder / output
+    content = path.read_bytes()
+    path.unlink()
+    refused(stopped, f"{output} is gone")
+    path.write_bytes(content[: len(content) // 2])
+    refused(stopped, f"{output} is shorter")
+    path.write_bytes(content)
+    completes(stopped)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_output_that_was_there_before_the_job_is_never_touched(crawl: Durable, output: str) -> None:
+    path = crawl.folder / output
+    path.write_text("precious\n")
+    for _ in range(3):
+        refused(crawl, f"{output} exists already")
+        assert path.read_text() == "precious\n"
+    path.unlink()
+    completes(crawl)
+
+
+# Whose job it is
+
+
+def test_the_job_of_another_crawl_says_what_differs(stopped: Durable) -> None:
+    refused(
+        stopped, r"belongs to another crawl: .*front was .*page/0.* now .*page/1", "-a", f"front={stopped.web.url(1)}"
+    )
+    refused(stopped, r"max_depth was null, now 3", "-s", "max_depth=3")
+    spider = stopped.folder / "everything.py"
+    text = spider.read_text()
+    spider.write_text(text.replace("class Everything(", "class Other("))
+    refused(stopped, r"spider was .*Everything.* now .*Other")
+    spider.write_text(text)
+    completes(stopped)
+
+
+def test_one_job_is_run_by_one_process(crawl: Durable) -> None:
+    process = crawl.start()
+    crawl.wait_for_requests(process, 50)
+    process.send_signal(signal.SIGSTOP)  # it is not to be faster
+    found, said = crawl.run()
+    process.send_signal(signal.SIGCONT)
+    assert (found, said.count("\n")) == (2, 1), said
+    assert f"in use by process {process.pid}" in said
+    assert crawl.end(process) == (0, "")
+    figures = crawl.figures()
+    assert figures.holds(), figures
+
+
+def test_a_finished_job_says_so_and_asks_for_nothing(crawl: Durable) -> None:
+    completes(crawl)
+    asked = len(read_log(crawl.log))
+    contents = [(crawl.folder / output).read_bytes() for output in OUTPUTS]
+    begun = time.monotonic()
+    code, said = crawl.run()
+    assert (code, said.count("\n")) == (0, 1), said
+    assert "job had finished" in said
+    assert time.monotonic() - begun < 5.0
+    assert len(read_log(crawl.log)) == asked
+    assert [(crawl.folder / output).read_bytes() for output in OUTPUTS] == contents
+    figures = crawl.figures()
+    assert figures.holds(), figures

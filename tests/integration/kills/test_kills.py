@@ -1,0 +1,108 @@
+"""Nothing is lost and nothing comes twice, however a durable crawl is ended and however often."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from integration.kills.harness import SPIDER, Durable, Figures, durable, read_output
+
+OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
+
+
+def check(crawl: Durable, figures: Figures) -> None:
+    """What holds at the end of every crawl, and that every output tells the same in the same order."""
+    assert figures.holds(), figures
+    contents = [read_output(crawl.folder / output) for output in crawl.outputs]
+    assert all(content == contents[0] for content in contents)
+
+
+def test_a_crawl_in_memory_finds_the_whole_web(tmp_path: Path) -> None:
+    with durable(tmp_path, seed=1, hosts=12, pages=600, outputs=OUTPUTS) as crawl:
+        crawl.finish(job=None)
+        figures = crawl.figures()
+        check(crawl, figures)
+        assert figures.refetches == 0
+
+
+def test_killed_six_times_it_loses_nothing_repeats_nothing_and_stays_polite(tmp_path: Path) -> None:
+    # Starting takes less than a second: on the last host a run that forgot the one before would come too early.
+    settings = {"workers": 16, "delay": 0.02, "pacing": {"127.0.0.13": {"delay": 1.2}}}
+    with durable(tmp_path, seed=1, hosts=12, pages=1200, outputs=OUTPUTS, settings=settings) as crawl:
+        crawl.run_with_kills(6, random.Random(1))
+        figures = crawl.figures()
+        check(crawl, figures)
+        assert figures.kills == 6
+
+
+def test_killed_three_times_when_each_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    settings = {"workers": 16, "durability": "power"}
+    with durable(tmp_path, seed=2, hosts=6, pages=500, outputs=OUTPUTS, settings=settings) as crawl:
+        crawl.run_with_kills(3, random.Random(2))
+        check(crawl, crawl.figures())
+
+
+def test_killed_while_a_sink_is_behind_it_gets_the_rest_under_the_same_keys(tmp_path: Path) -> None:
+    slow = ["-p", f"{SPIDER.stem}:Slow", "-P", "slow.path=slow.txt"]
+    with durable(tmp_path, seed=3, hosts=6, pages=500, settings={"workers": 16, "sink_lag": 150}) as crawl:
+        behind = []
+        for _ in range(3):
+            process = crawl.start(*slow)
+            crawl.wait_for_requests(process, 130)
+            crawl.kill(process)
+            kept = [(tmp_path / name).read_text().count("\n") for name in ("items.jsonl", "slow.txt")]
+            behind.append(kept[0] - kept[1])
+        assert max(behind) > 0
+        crawl.finish(*slow)
+        check(crawl, crawl.figures())
+        rows = [line.split(" ", 1) for line in (tmp_path / "slow.txt").read_text().splitlines()]
+    items: dict[str, str] = {}
+    for key, item in rows:
+        assert items.setdefault(key, item) == item
+    assert sorted(map(json.loads, items.values()), key=str) == sorted(
+        ({"url": url, "n": n} for url, n in read_output(tmp_path / "items.jsonl")), key=str
+    )
+
+
+def test_interrupted_while_a_sink_is_behind_it_says_so_and_gets_the_rest_in_the_next_run(tmp_path: Path) -> None:
+    slow = ["-p", f"{SPIDER.stem}:Slow", "-P", "slow.path=slow.txt"]
+    with durable(tmp_path, seed=3, hosts=6, pages=200, settings={"workers": 16, "grace": 1}) as crawl:
+        process = crawl.start(*slow, "-P", "slow.seconds=3600")
+        crawl.wait_for_requests(process, 100)
+        code, said, _ = crawl.interrupt(process, signal.SIGINT)
+        assert (code, said.count("\n")) == (130, 1)
+        assert re.search("slow did not take the last [0-9]+ items in time: it gets them in the next run", said)
+        crawl.finish(*slow)
+        check(crawl, crawl.figures())
+        keys = {line.split(" ", 1)[0] for line in (tmp_path / "slow.txt").read_text().splitlines()}
+    assert len(keys) == len(read_output(tmp_path / "items.jsonl"))
+
+
+@pytest.mark.parametrize("each", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_within_its_grace_and_the_next_run_completes_it(tmp_path: Path, each: signal.Signals) -> None:
+    settings = {"grace": 0.2}
+    with durable(tmp_path, seed=4, hosts=4, pages=40, outputs=OUTPUTS, settings=settings, drag=0.6) as crawl:
+        process = crawl.start()
+        crawl.wait_for_requests(process, 12)
+        code, said, seconds = crawl.interrupt(process, each)
+        assert (code, said) == (130, "")
+        assert seconds < 0.2 + 1.0
+        for output in OUTPUTS:  # it had time to leave them as they are to be
+            read_output(tmp_path / output)
+        crawl.finish()
+        check(crawl, crawl.figures())
+
+
+def test_the_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with durable(tmp_path, seed=5, hosts=4, pages=13, outputs=OUTPUTS, settings={"grace": 60}, drag=0.9) as crawl:
+        process = crawl.start()
+        crawl.wait_for_requests(process, 7)
+        code, said, seconds = crawl.interrupt(process, signal.SIGINT, signal.SIGINT)
+        assert (code, said) == (130, "")
+        assert seconds < 0.8
+        crawl.finish()
+        check(crawl, crawl.figures())

@@ -1,0 +1,31 @@
+"""Killed between any two steps of a commit, or in the middle of one, a crawl loses nothing and repeats nothing."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from pathlib import Path
+
+import pytest
+from integration.kills.everything import STEPS
+from integration.kills.harness import SPIDER, durable, read_output
+
+OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
+CALLS = {"output opened": (1, 2, 3), "output begun": (1, 2)}
+"""At which call of each run it dies: outputs are opened one after another, and only once in a run."""
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_this_very_moment_run_after_run(tmp_path: Path, step: str) -> None:
+    with durable(tmp_path, seed=6, hosts=4, pages=120, outputs=OUTPUTS, settings={"workers": 8}) as crawl:
+        for call in CALLS.get(step, (1, 2, 5, 9)):
+            dies = ["-p", f"{SPIDER.stem}:Dies", "-P", f"dies.step={step}", "-P", f"dies.call={call}"]
+            process = crawl.start(*dies)
+            assert crawl.end(process) == (-signal.SIGKILL, "")
+            crawl.kills.append(0.0)
+            crawl.look()
+        crawl.finish()
+        figures = crawl.figures()
+        assert figures.holds(), figures
+        contents = [read_output(tmp_path / output) for output in OUTPUTS]
+        assert all(one == other for one, other in itertools.pairwise(contents))

@@ -1,0 +1,48 @@
+"""Real sites that Debian packages put on disk: the manuals of Python, SQLite and git, and a handbook.
+
+They were written by hand and by generators over decades, which no made-up fixture imitates: pages of 3 MB, links with
+every kind of fragment, plain text and images behind links, dead links, symbolic links that leave the folder.
+
+::
+
+    apt-get install python3.13-doc sqlite3-doc git-doc debian-handbook nginx-light
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from integration.nginx.reachable import Found, reachable
+
+__all__ = ["FOLDERS", "expected", "folder"]
+
+ANYWHERE = "http://127.0.0.1/"
+FOLDERS = {
+    "python3.13-doc": Path("/usr/share/doc/python3.13/html"),
+    "sqlite3-doc": Path("/usr/share/doc/sqlite3"),
+    "git-doc": Path("/usr/share/doc/git-doc"),
+    "debian-handbook": Path("/usr/share/doc/debian-handbook/html/en-US"),
+}
+"""The folder of each documentation package; its front page is ``index.html``."""
+
+
+def folder(package: str) -> Path:
+    """The folder that the Debian package `package` fills.
+
+    Debian replaces files that it has already, such as jquery, by symbolic links out of the folder: whoever serves or
+    reads it has to follow them.
+
+    Raises:
+        FileNotFoundError: the package is not installed; the message says how to install it.
+    """
+    path = FOLDERS[package]
+    if not (path / "index.html").is_file():
+        raise FileNotFoundError(f"{path}/index.html is missing; install it with: apt-get install {package}")
+    return path
+
+
+@functools.cache
+def expected(package: str) -> dict[str, Found]:
+    """The pages of a site by their path; worked out once, since it takes as long as several crawls."""
+    return {url.removeprefix(ANYWHERE): found for url, found in reachable(folder(package), ANYWHERE).items()}

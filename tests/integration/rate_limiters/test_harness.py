@@ -1,0 +1,234 @@
+"""The servers themselves: each one limits, in the words of its dialect, and counts what it served and refused.
+
+All of it without the framework: what these tests prove is the ground that `test_real_limits.py` stands on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from integration.rate_limiters import clients, nginx, packages
+from integration.rate_limiters.servers import PAGES, SERVERS, Counts, Quota, Running, Server, serving
+
+BURST = 40
+SOME = 60
+"""Pages that the polite client asks for: three windows."""
+
+DELTA, EPOCH, MOMENT = "[1-5]", r"1\d{9}", r"1\d{9}\.\d+"
+PK = "pk=:[A-Za-z0-9+/=]+:"
+FIVE, FIFTY = rf'"20-in-5sec"; q=20; w=5; {PK}', rf'"60-in-50sec"; q=60; w=50; {PK}'
+LEGACY = {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "19", "x-ratelimit-reset": EPOCH}
+
+FIRST: Mapping[str, Mapping[str, str]] = {
+    "express-legacy": LEGACY,
+    "express-draft-6": {
+        "ratelimit-limit": "20",
+        "ratelimit-policy": "20;w=5",
+        "ratelimit-remaining": "19",
+        "ratelimit-reset": DELTA,
+    },
+    "express-draft-7": {"ratelimit": f"limit=20, remaining=19, reset={DELTA}", "ratelimit-policy": "20;w=5"},
+    "express-draft-8": {"ratelimit": f'"20-in-5sec"; r=19; t={DELTA}', "ratelimit-policy": FIVE},
+    "express-two": {
+        "ratelimit": rf'"20-in-5sec"; r=19; t={DELTA}, "60-in-50sec"; r=59; t=\d\d',
+        "ratelimit-policy": f"{FIVE}, {FIFTY}",
+    },
+    "express-silent": {},
+    "flexible": LEGACY
+    | {"x-ratelimit-reset": r"\w{3} \w{3} \d\d \d{4} [\d:]{8} GMT.*", "retry-after": r"[0-5](\.\d+)?"},
+    # The two from the Python index say `Retry-After` on answers that are no refusal.
+    "slowapi": LEGACY | {"x-ratelimit-reset": MOMENT, "retry-after": DELTA},
+    "flask-fixed": LEGACY | {"retry-after": DELTA},
+    "flask-moving": LEGACY | {"retry-after": DELTA},
+    "flask-silent": {},
+    "nginx-req": {},
+    "nginx-conn": {},
+}
+"""What the answer to a server's first request says of limits: every such header, with all that it may hold."""
+
+
+def words(answer: httpx.Response) -> dict[str, str]:
+    """The headers of an answer that speak of limits."""
+    return {name: text for name, text in answer.headers.items() if "limit" in name or "retry" in name}
+
+
+@dataclass
+class Run:
+    """One client against one server."""
+
+    answers: list[httpx.Response] = field(default_factory=list)
+    beyond: httpx.Response | None = None
+    """The answer to one more than the second quota allows."""
+    counts: Counts | None = None
+
+    @property
+    def statuses(self) -> list[int]:
+        """What the client saw."""
+        return [answer.status_code for answer in self.answers]
+
+
+async def run_all(stack: ExitStack) -> dict[tuple[str, str], Run]:
+    """Both clients against every server, each against one of its own; first all greedy ones, then all polite ones."""
+    runs: dict[tuple[str, str], Run] = {}
+
+    async def greedy(running: Running) -> None:
+        run = runs["greedy", running.name] = Run()
+        async with clients.client() as http:
+            run.answers.append(await http.get(running.url + "page/0"))
+        run.answers += await clients.greedy(running, range(1, BURST))
+
+    async def polite(running: Running, start: float) -> None:
+        await trio.sleep(start)
+        run = runs["polite", running.name] = Run()
+        run.answers += await clients.polite(running, range(SOME))
+        if len(running.server.quotas) == 2:  # the first of the two has forgotten everything, the second has not
+            await trio.sleep(running.server.quotas[0].seconds + clients.MARGIN)
+            async with clients.client() as http:
+                run.beyond = await http.get(running.url + "page/99")
+
+    both = stack.enter_context(serving(*SERVERS, *SERVERS))
+    async with trio.open_nursery() as nursery:
+        for running in both[: len(SERVERS)]:
+            nursery.start_soon(greedy, running)
+    async with trio.open_nursery() as nursery:
+        for k, running in enumerate(both[len(SERVERS) :]):  # one after the other: a burst of all of them takes its time
+            nursery.start_soon(polite, running, k * 0.25)
+    for client, running in zip(["greedy"] * len(SERVERS) + ["polite"] * len(SERVERS), both, strict=True):
+        runs[client, running.name].counts = running.stop()
+    return runs
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[dict[tuple[str, str], Run]]:
+    with ExitStack() as stack:
+        yield trio.run(run_all, stack)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_burst_is_refused_beyond_the_limit_and_counted_by_the_server(name: str, runs) -> None:
+    run, server = runs["greedy", name], SERVERS[name]
+    assert set(run.statuses) == {200, server.refusal}
+    assert (run.counts.served, run.counts.refused) == (run.statuses.count(200), run.statuses.count(server.refusal))
+    assert run.counts.other == 0
+    assert run.counts.pages == {n for n, status in enumerate(run.statuses) if status == 200}
+    if server.at_once is None:
+        dripped = server.continuous * (1 + 4 * run.counts.seconds)  # a bucket does, while the burst lasts
+        assert 20 <= run.counts.served <= 20 + dripped
+    else:
+        assert run.counts.at_once == server.at_once
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_who_keeps_the_limit_is_never_refused_and_nearly_as_fast_as_can_be(name: str, runs) -> None:
+    run, server = runs["polite", name], SERVERS[name]
+    assert run.statuses == [200] * SOME
+    assert (run.counts.served, run.counts.other) == (SOME, 0)
+    assert run.counts.refused == (run.beyond is not None)
+    assert run.counts.pages == set(range(SOME))
+    fastest = server.minimum(SOME)
+    # Milliseconds in a log, and a request that is stamped when it has been read, may make it seem faster.
+    assert fastest - 0.1 <= run.counts.seconds <= 1.2 * fastest
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_every_server_speaks_its_dialect_and_no_other(name: str, runs) -> None:
+    run, server = runs["greedy", name], SERVERS[name]
+    said = words(run.answers[0])
+    assert said.keys() == FIRST[name].keys()
+    assert {header for header, text in said.items() if not re.fullmatch(FIRST[name][header], text)} == set()
+    refusal = words(next(answer for answer in run.answers if answer.status_code == server.refusal))
+    assert ("retry-after" in refusal) is server.declares
+    left = [text for text in refusal.values() if re.search(r"(^|r=|remaining=)0\b", text)]
+    assert len(left) == server.declares
+
+
+def test_the_second_of_two_limiters_refuses_by_itself(runs) -> None:
+    refused = runs["polite", "express-two"].beyond
+    assert refused.status_code == 429
+    assert re.fullmatch(r'"20-in-5sec"; r=19; t=5, "60-in-50sec"; r=0; t=[23]\d', refused.headers["ratelimit"])
+    assert 20 <= int(refused.headers["retry-after"]) <= 40
+
+
+def test_the_front_page_links_to_all_and_robots_txt_costs_nothing() -> None:
+    with serving(*SERVERS) as everything:
+        for running in everything:
+            with httpx.Client(base_url=running.url) as http:
+                links = re.findall(r'href="/page/(\d+)"', http.get("/").text)
+                assert [int(n) for n in links] == list(range(PAGES))
+                for _ in range(30):
+                    answer = http.get("/robots.txt")
+                    assert (answer.status_code, words(answer)) == (404, {})
+                page = http.get("/page/7")
+                assert page.headers["content-type"].startswith("text/html")
+                assert "This is page 7." in page.text
+                assert http.get("/page/100").status_code == 404
+            counts = running.stop()
+            assert (counts.served, counts.refused, counts.other, counts.pages) == (1, 0, 1, {7})
+            assert [hit.uri for hit in running.hits()].count("/robots.txt") == 30
+
+
+@pytest.mark.parametrize(
+    ("server", "pages", "seconds"),
+    [
+        (Server((), quotas=(Quota(20, 5.0),)), 20, 0.0),
+        (Server((), quotas=(Quota(20, 5.0),)), 21, 5.0),
+        (Server((), quotas=(Quota(20, 5.0),)), 100, 20.0),
+        (Server((), quotas=(Quota(20, 5.0), Quota(60, 50.0))), 60, 10.0),
+        (Server((), quotas=(Quota(20, 5.0), Quota(60, 50.0))), 61, 50.0),
+        (Server((), quotas=(Quota(20, 5.0), Quota(60, 50.0))), 100, 55.0),
+        (Server((), quotas=(Quota(20, 5.0),), continuous=True), 21, 0.25),
+        (Server((), quotas=(Quota(20, 5.0),), continuous=True), 100, 20.0),
+        (Server((), quotas=(), at_once=4), 5, 2 * nginx.PAGE_SECONDS),
+        (Server((), quotas=(), at_once=4), 100, 25 * nginx.PAGE_SECONDS),
+    ],
+)
+def test_the_shortest_time_for_a_number_of_pages(server: Server, pages: int, seconds: float) -> None:
+    assert server.minimum(pages) == pytest.approx(seconds)
+
+
+def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SERVERS, "broken", Server(("flask_app.py", "no-such-strategy")))
+    with (
+        pytest.raises(RuntimeError, match=r"(?s)broken does not answer, exit code 1:.*no-such-strategy"),
+        serving("broken"),
+    ):
+        pass
+
+
+def test_no_server_is_left_when_the_block_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyError), serving("express-draft-8", "nginx-req", "slowapi") as everything:
+        raise KeyError
+    assert all(running.process.poll() is not None for running in everything)
+    for running in everything:
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(running.url)
+
+
+def test_missing_programs_name_the_package_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(FileNotFoundError, match="apt-get install nginx-light"), serving("nginx-req"):
+        pass
+    with pytest.raises(FileNotFoundError, match="apt-get install nodejs npm"), serving("express-draft-8"):
+        pass
+
+
+def test_packages_are_installed_once_from_a_lock_that_names_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = json.loads((packages.NODE / "package-lock.json").read_text())
+    installed = {name: entry for name, entry in lock["packages"].items() if name}
+    assert all(entry["integrity"] and "resolved" not in entry for entry in installed.values())
+    folder = packages.node_modules(tmp_path)
+    assert {path.name for path in folder.glob("express*")} == {"express", "express-rate-limit"}
+    monkeypatch.setattr(subprocess, "run", None)
+    assert packages.node_modules(tmp_path) == folder
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,608 @@
+"""`crawler.client.transport`: quotas are used up and not passed; what failed is sent again where that is right."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+import httpx
+import pytest
+import trio
+from support.quotaserver import QuotaServer
+
+from crawler.client.errors import QuotaTimeout
+from crawler.client.transport import GovernedTransport
+from crawler.errors import ConfigError, WouldExceedDeadline
+from crawler.limits.pace import Pace
+from crawler.limits.registry import Limits
+from crawler.transport.curl import CurlTransport
+
+API = "https://api.test/"
+
+
+def governed(handler, **options) -> httpx.AsyncClient:
+    options = {"chance": random.Random(3)} | options
+    transport = handler if isinstance(handler, httpx.AsyncBaseTransport) else httpx.MockTransport(handler)
+    return httpx.AsyncClient(transport=GovernedTransport(transport, **options))
+
+
+def is_idle(http: httpx.AsyncClient) -> bool:
+    """No token is out, and nobody waits."""
+    throttles = http._transport.limits.throttles.values()
+    waiting = [gate.waiting for gate in http._transport.turnstile._gates.values()]
+    return not any(waiting) and all(not throttle.busy and not throttle.governor.inflight for throttle in throttles)
+
+
+async def get_all(http: httpx.AsyncClient, count: int, *, workers: int = 16, **options) -> list[int]:
+    """Statuses of so many requests."""
+    numbers = iter(range(count))
+    statuses = []
+
+    async def worker() -> None:
+        for number in numbers:
+            answer = await http.get(f"{API}{number}", **options)
+            statuses.append(answer.status_code)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(workers):
+            nursery.start_soon(worker)
+    return statuses
+
+
+class Script:
+    """Answers one after the other: a status, a response, or an exception; the last for good."""
+
+    def __init__(self, *answers) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, float]] = []
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        await trio.sleep(0.01)
+        self.asked.append((request.method, trio.current_time()))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, type) and issubclass(answer, Exception):
+            raise answer("broken", request=request)
+        return httpx.Response(answer) if isinstance(answer, int) else answer()
+
+
+# ---- quotas ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("says", "factor"), [("draft-6", 1.02), ("legacy", 1.2)])
+async def test_a_declared_window_is_used_up_and_never_passed(autojump_clock, says, factor):
+    server = QuotaServer(20, 5.0, says=says)
+    async with governed(server) as http:
+        before = trio.current_time()
+        assert await get_all(http, 100) == [200] * 100
+        assert trio.current_time() - before <= factor * (4 * server.window + 5 * 2 * server.trip)
+        assert server.refused == []
+        assert is_idle(http)
+
+
+async def test_where_nothing_is_declared_one_burst_of_refusals_teaches_the_limit(autojump_clock):
+    server = QuotaServer(20, 5.0, says="nothing")
+    async with governed(server, concurrency=4) as http:
+        assert await get_all(http, 200) == [200] * 200
+        assert len(server.refused) <= 20
+        assert is_idle(http)
+
+
+async def test_retry_after_an_hour_is_waited_for_once_by_all(autojump_clock):
+    server = QuotaServer(20, 3600.0, says="retry-after")
+    async with governed(server, concurrency=4) as http:
+        assert await get_all(http, 40) == [200] * 40
+        assert len(server.refused) <= 4
+        assert 3600 <= trio.current_time() <= 3700
+
+
+async def test_two_hosts_share_a_budget(autojump_clock):
+    server = QuotaServer(20, 5.0)
+    async with governed(server) as http:
+        async with trio.open_nursery() as nursery:
+            for number in range(60):
+                url = f"https://{'ab'[number % 2]}.test/{number}"
+                nursery.start_soon(lambda url=url: http.get(url, extensions={"quotas": {"key:A": 1}}))
+        assert len(server.served) == 60
+        assert server.refused == []
+        usage = http._transport.usage()
+        assert usage["key:A"]["5s"]["limit"] == 20
+        assert (usage["https://a.test"], usage["https://b.test"]) == ({}, {})
+        assert is_idle(http)
+
+
+async def test_without_the_budget_two_hosts_refuse_each_other(autojump_clock):
+    """The counterpart: the quota is the server's, and who does not say so cannot know."""
+    server = QuotaServer(20, 5.0, says="retry-after")
+    async with governed(server) as http, trio.open_nursery() as nursery:
+        for number in range(60):
+            nursery.start_soon(http.get, f"https://{'ab'[number % 2]}.test/{number}")
+    assert server.refused
+
+
+async def test_dear_requests_take_as_much_as_they_say(autojump_clock):
+    server = QuotaServer(20, 5.0, cost=lambda request: 5.0 if "dear" in request.url.path else 1.0)
+    async with governed(server) as http:
+        async with trio.open_nursery() as nursery:
+            for number in range(24):
+                dear = number % 3 == 0
+                path = f"{'dear' if dear else 'cheap'}/{number}"
+                extensions = {"quotas": {"key:A": 5 if dear else 1}}
+                nursery.start_soon(lambda path=path, more=extensions: http.get(API + path, extensions=more))
+        assert len(server.served) == 24
+        assert server.refused == []
+        assert is_idle(http)
+
+
+async def test_a_refusal_belongs_to_the_first_budget_and_an_overload_to_the_lane(autojump_clock):
+    script = Script(
+        lambda: httpx.Response(429, headers={"Retry-After": "30"}),
+        200,
+        lambda: httpx.Response(503, headers={"Retry-After": "50"}),
+        200,
+    )
+    events = []
+    async with governed(script, on_event=events.append) as http:
+        await http.get(API, extensions={"quotas": {"key:A": 1, "key:B": 1}})
+        assert 30 <= trio.current_time() < 35
+        await http.get(API, extensions={"quotas": {"key:B": 1}})
+        assert 80 <= trio.current_time() < 90
+        assert is_idle(http)
+    assert [event.scope for event in events if event.kind == "refused"] == ["key:A", "https://api.test"]
+
+
+async def test_the_users_rate_holds_where_the_server_says_nothing(autojump_clock):
+    script = Script(200)
+    async with governed(script, rate="60/min") as http:
+        await get_all(http, 10)
+    times = [at for _, at in script.asked]
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 1.0 - 1e-6
+    assert times[-1] == pytest.approx(9.01, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("pacing", "seconds"),
+    [
+        ({"https://api.test": Pace(rate="1/s")}, 4),
+        ({"api.*": Pace(rate="1/s")}, 4),
+        ({"https://other.test": Pace(rate="1/s"), "*": Pace(delay=2)}, 8),
+        ({"*.test": Pace(concurrency=1)}, 20),  # what it does not say comes from the rate of all
+        ({"key:*": Pace(rate="1/10s")}, 40),
+    ],
+)
+async def test_a_pace_is_found_by_lane_host_or_budget(autojump_clock, pacing, seconds):
+    script = Script(200)
+    rate = "1/5s" if "*.test" in pacing else None
+    async with governed(script, pacing=pacing, rate=rate) as http:
+        await get_all(http, 5, extensions={"quotas": {"key:A": 1}})
+    assert script.asked[-1][1] == pytest.approx(seconds, abs=0.2)
+
+
+async def test_a_lane_may_be_named(autojump_clock):
+    script = Script(200)
+    async with governed(script, pacing={"apis": Pace(rate="1/s")}) as http:
+        for host in "abc":
+            await http.get(f"https://{host}.test/", extensions={"lane": "apis"})
+        assert list(http._transport.limits.throttles) == ["apis"]
+    assert trio.current_time() >= 2
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [{"quotas": ["key"]}, {"quotas": {"key": 0}}, {"quotas": {"key": True}}, {"quotas": {7: 1}}, {"lane": 7}],
+)
+async def test_extensions_that_mean_nothing_are_an_error_of_httpx(autojump_clock, extensions):
+    async with governed(Script(200)) as http:
+        with pytest.raises(httpx.LocalProtocolError, match="extensions"):
+            await http.get(API, extensions=extensions)
+        assert is_idle(http)
+
+
+async def test_concurrency_is_never_passed_and_comes_back_with_the_body(autojump_clock):
+    server = QuotaServer(10_000, 1.0, says="nothing", trip=0.05)
+    async with governed(server, concurrency=3) as http:
+        await get_all(http, 60)
+    assert server.peak == 3
+
+
+async def test_two_transports_with_one_limits_count_together(autojump_clock):
+    server = QuotaServer(20, 5.0, trip=0.05)
+    limits = Limits()
+    async with (
+        governed(server, concurrency=3, limits=limits) as one,
+        governed(server, concurrency=3, limits=limits) as other,
+    ):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(get_all, one, 50)
+            nursery.start_soon(get_all, other, 50)
+        assert is_idle(one)
+    assert server.refused == []
+    assert server.peak == 3
+    assert len(server.served) == 100
+
+
+# ---- deadlines -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_wait_that_does_not_fit_fails_at_once_as_a_timeout_of_httpx(autojump_clock):
+    async with governed(Script(200), rate="1/10s") as http:
+        await http.get(API)
+        before = trio.current_time()
+        with pytest.raises(httpx.PoolTimeout, match=r"https://api.test \(pace\): its turn comes in 9.99 s") as caught:
+            with trio.fail_after(5):
+                await http.get(API)
+        assert trio.current_time() - before < 0.01
+        error = caught.value
+        assert isinstance(error, QuotaTimeout)
+        assert error.retry_at == pytest.approx(http._transport.turnstile.clock() + 9.99, abs=1e-3)
+        assert (error.scope, error.request.url) == ("https://api.test", API)
+        assert isinstance(error.__cause__, WouldExceedDeadline)
+        assert is_idle(http)
+        with trio.fail_after(15):
+            assert (await http.get(API)).status_code == 200
+
+
+async def test_on_deadline_wait_waits_for_the_deadline(autojump_clock):
+    async with governed(Script(200), rate="1/10s", on_deadline="wait") as http:
+        await http.get(API)
+        with trio.move_on_after(5) as scope:
+            await http.get(API)
+        assert scope.cancelled_caught
+        assert trio.current_time() == pytest.approx(5.01)
+        assert is_idle(http)
+
+
+async def test_patience_is_for_all_waits_of_a_request(autojump_clock):
+    script = Script(lambda: httpx.Response(429, headers={"Retry-After": "20"}))
+    async with governed(script, patience=50) as http:
+        answer = await http.get(API)  # after each refusal it waits 20 s
+        assert answer.status_code == 429
+        assert 40 <= trio.current_time() <= 50
+    async with governed(Script(200), rate="1/10s", patience=5) as http:
+        await http.get(API)
+        with pytest.raises(QuotaTimeout):
+            await http.get(API)
+
+
+async def test_timeouts_of_httpx_count_for_the_exchange_only(autojump_clock):
+    async with governed(Script(200), rate="1/100s") as http:
+        await http.get(API, timeout=1.0)
+        await http.get(API, timeout=1.0)
+        assert trio.current_time() >= 100
+
+
+# ---- again -----------------------------------------------------------------------------------------------------------
+
+
+async def test_refusals_use_up_no_attempts(autojump_clock):
+    script = Script(429, 429, 429, 429, 429, 200)
+    async with governed(script, attempts=1) as http:
+        assert (await http.get(API)).status_code == 200
+        assert is_idle(http)
+    assert len(script.asked) == 6
+
+
+async def test_who_was_refused_keeps_the_place_in_which_it_came(autojump_clock):
+    paths = []
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await trio.sleep(0.5)
+        paths.append(request.url.path)
+        return httpx.Response(429 if len(paths) == 1 else 200, headers={"Retry-After": "10"})
+
+    async with governed(handler, concurrency=1) as http, trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(http.get, f"{API}{number}")
+            await trio.sleep(0.01)
+    assert paths == ["/0", "/0", "/1", "/2", "/3"]
+
+
+async def test_libcurl_sends_nothing_again_by_itself_where_every_start_counts(autojump_clock):
+    class Curl(CurlTransport):
+        async def handle_async_request(self, request):
+            request.extensions["on_sent"]()
+            seen.append(request.extensions.get("resend", True))
+            return httpx.Response(200)
+
+    seen = []
+    for rate in (None, "1/s"):
+        async with governed(Curl(), rate=rate) as http:
+            await http.get(API)
+    assert seen == [True, False]
+
+
+async def test_the_last_refusal_is_handed_on_as_it_is(autojump_clock):
+    def refuse() -> httpx.Response:
+        return httpx.Response(429, headers={"Retry-After": "1"}, json={"say": "no"})
+
+    script = Script(refuse)
+    async with governed(script) as http:
+        answer = await http.get(API)
+        assert (answer.status_code, answer.json(), answer.headers["retry-after"]) == (429, {"say": "no"}, "1")
+        assert len(script.asked) == 21
+        assert is_idle(http)
+
+
+async def test_a_refusal_whose_wait_does_not_fit_is_handed_on_at_once(autojump_clock):
+    class Stream(httpx.AsyncByteStream):
+        async def __aiter__(self):
+            yield b"come "
+            yield b"back"
+
+    script = Script(lambda: httpx.Response(429, headers={"Retry-After": "60"}, stream=Stream()))
+    async with governed(script) as http:
+        with trio.fail_after(5):
+            answer = await http.get(API)
+        assert (answer.status_code, answer.text) == (429, "come back")
+        assert trio.current_time() < 0.02
+        assert is_idle(http)
+
+
+@pytest.mark.parametrize("wait", ["90000", "Fri, 31 Dec 2999 23:59:59 GMT"])
+async def test_a_wait_of_more_than_a_day_is_not_waited_for(autojump_clock, wait):
+    script = Script(lambda: httpx.Response(429, headers={"Retry-After": wait}))
+    async with governed(script) as http:
+        assert (await http.get(API)).status_code == 429
+    assert len(script.asked) == 1
+
+
+async def test_a_server_that_refuses_everything_is_given_up_when_it_has_stalled(autojump_clock):
+    script = Script(429)
+    async with governed(script) as http:
+        statuses = await get_all(http, 60, workers=4)
+        assert set(statuses) == {429}
+        asked = len(script.asked)
+        assert asked < 60 * 21 / 2
+        assert is_idle(http)
+
+
+async def test_what_a_document_asks_to_wait_counts_too(autojump_clock):
+    script = Script(lambda: httpx.Response(429, json={"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 45_000}), 200)
+    async with governed(script) as http:
+        assert (await http.get(API)).status_code == 200
+        assert 45 <= trio.current_time() < 50
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "times"),
+    [
+        ("GET", 500, 3),
+        ("GET", 408, 3),
+        ("PUT", 502, 3),
+        ("POST", 500, 1),
+        ("PATCH", 503, 1),
+        ("POST", 429, 21),
+        ("GET", 404, 1),
+        ("GET", httpx.ReadTimeout, 3),
+        ("GET", httpx.ReadError, 3),
+        ("GET", httpx.ConnectError, 3),
+        ("GET", httpx.RemoteProtocolError, 3),
+        ("GET", httpx.LocalProtocolError, 1),
+        ("GET", httpx.UnsupportedProtocol, 1),
+        ("GET", httpx.DecodingError, 1),
+        ("POST", httpx.ReadError, 1),
+        ("POST", httpx.ConnectError, 3),
+    ],
+)
+async def test_what_is_sent_again_and_how_often(autojump_clock, method, answer, times):
+    script = Script(answer)
+    async with governed(script) as http:
+        if isinstance(answer, int):
+            assert (await http.request(method, API, content=b"x")).status_code == answer
+        else:
+            with pytest.raises(answer):
+                await http.request(method, API, content=b"x")
+        assert len(script.asked) == times
+        assert is_idle(http)
+
+
+async def test_the_backoff_is_random_grows_and_obeys_the_deadline(autojump_clock):
+    waits = []
+    for seed in range(20):
+        script = Script(500)
+        async with governed(script, chance=random.Random(seed), attempts=4) as http:
+            await http.get(API)
+        times = [at for _, at in script.asked]
+        waits.append([later - earlier - 0.01 for earlier, later in itertools.pairwise(times)])
+    for number, cap in enumerate((0.5, 1.0, 2.0)):
+        drawn = [wait[number] for wait in waits]
+        assert cap / 2 < max(drawn) <= cap + 1e-3
+        assert min(drawn) < cap / 2
+    script = Script(lambda: httpx.Response(500, headers={"Retry-After": "60"}))
+    async with governed(script) as http:
+        before = trio.current_time()
+        with trio.fail_after(5):
+            assert (await http.get(API)).status_code == 500
+        assert trio.current_time() - before < 0.02
+
+
+async def test_a_body_that_comes_once_is_sent_once(autojump_clock):
+    async def body():
+        yield b"once"
+
+    class Reading(httpx.AsyncBaseTransport):
+        asked = 0
+
+        async def handle_async_request(self, request):
+            self.asked += 1
+            assert [chunk async for chunk in request.stream] == [b"once"]
+            return httpx.Response(429)
+
+    transport = Reading()
+    async with governed(transport) as http:
+        assert (await http.put(API, content=body())).status_code == 429
+        assert transport.asked == 1
+
+
+async def test_a_refusal_with_an_endless_body_is_handed_on_with_all_of_it(autojump_clock):
+    class Long(httpx.AsyncByteStream):
+        closed = False
+
+        async def __aiter__(self):
+            for _ in range(40):
+                yield b"x" * 65_536
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    long = Long()
+    script = Script(lambda: httpx.Response(429, stream=long))
+    async with governed(script) as http:
+        answer = await http.get(API)
+        assert len(answer.content) == 40 * 65_536
+        assert long.closed
+        assert len(script.asked) == 1
+        assert is_idle(http)
+
+
+async def test_a_refusal_that_breaks_off_is_a_refusal_all_the_same(autojump_clock):
+    class Broken(httpx.AsyncByteStream):
+        async def __aiter__(self):
+            yield b"half"
+            raise httpx.ReadError("broken")
+
+    script = Script(lambda: httpx.Response(429, headers={"Retry-After": "1"}, stream=Broken()), 200)
+    async with governed(script) as http:
+        assert (await http.get(API)).status_code == 200
+        assert is_idle(http)
+
+
+async def test_a_kept_connection_that_was_closed_is_replaced_at_once(autojump_clock):
+    class Stale(httpx.AsyncBaseTransport):
+        asked = 0
+
+        async def handle_async_request(self, request):
+            self.asked += 1
+            if self.asked == 1:
+                error = httpx.WriteError("closed", request=request)
+                error.sent = False
+                raise error
+            return httpx.Response(200)
+
+    async with governed(Stale()) as http:
+        assert (await http.post(API)).status_code == 200
+        assert trio.current_time() == 0
+
+
+# ---- cancelling ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_thousand_requests_cancelled_at_random_lose_nothing(autojump_clock):
+    chance = random.Random(11)
+    server = QuotaServer(100, 5.0, trip=0.05)
+
+    async def one(http: httpx.AsyncClient, number: int) -> None:
+        with trio.move_on_after(chance.uniform(0.01, 60)):
+            quotas = {"quotas": {"key": 1}} if number % 2 else {}
+            try:
+                await http.get(f"{API}{number}", extensions=quotas)
+            except QuotaTimeout:
+                await http.get(f"https://b.test/{number}")
+
+    async with governed(server) as http:
+        async with trio.open_nursery() as nursery:
+            for number in range(1000):
+                nursery.start_soon(one, http, number)
+        assert is_idle(http)
+        assert (await http.get(API)).status_code == 200
+
+
+async def test_cancelled_in_flight_it_counts_as_spent(autojump_clock):
+    server = QuotaServer(5, 100.0, trip=0.5)
+    async with governed(server) as http:
+        await http.get(API)
+        with trio.move_on_after(0.6):  # it has arrived, and was counted there
+            await http.get(API)
+        assert http._transport.usage()["https://api.test"]["100s"]["remaining"] == 3
+        assert is_idle(http)
+
+
+async def test_a_request_that_cannot_connect_costs_nothing(autojump_clock):
+    script = Script(
+        lambda: httpx.Response(200, headers={"RateLimit": "limit=10, remaining=9, reset=100"}), httpx.ConnectError
+    )
+    async with governed(script) as http:
+        await http.get(API)
+        with pytest.raises(httpx.ConnectError):
+            await http.get(API)
+        [policy] = http._transport.usage()["https://api.test"].values()
+        assert policy["remaining"] == 9
+
+
+async def test_an_exception_that_is_none_of_httpx_passes_and_loses_nothing(autojump_clock):
+    def handler(request):
+        raise KeyError("mine")
+
+    async with governed(handler) as http:
+        with pytest.raises(KeyError):
+            await http.get(API)
+        assert is_idle(http)
+
+
+# ---- events ----------------------------------------------------------------------------------------------------------
+
+
+async def test_events_come_with_the_name_of_their_scope(autojump_clock):
+    events = []
+    server = QuotaServer(20, 5.0, says="retry-after")
+    async with governed(server, on_event=events.append) as http:
+        await get_all(http, 40, extensions={"quotas": {"key:A": 1}})
+    kinds = [event.kind for event in events]
+    assert "refused" in kinds
+    assert "recovered" in kinds
+    assert {event.scope for event in events} == {"key:A"}
+
+
+async def test_what_on_event_raises_the_request_raises_and_nothing_is_lost(autojump_clock):
+    def on_event(event):
+        raise RuntimeError(f"{event.kind} on {event.scope}")
+
+    class Stream(httpx.AsyncByteStream):
+        closed = False
+
+        async def __aiter__(self):
+            yield b"x"
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    stream = Stream()
+    async with governed(Script(lambda: httpx.Response(429, stream=stream)), on_event=on_event) as http:
+        with pytest.raises(RuntimeError, match="refused on https://api.test"):
+            await http.get(API)
+        assert stream.closed
+        assert is_idle(http)
+
+
+# ---- options ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rate": "fast"}, "not a rate: 'fast'"),
+        ({"rate": 5}, "rate must be text"),
+        ({"concurrency": 0}, "concurrency must be at least 1"),
+        ({"delay": -1}, "delay must be 0 seconds or more"),
+        ({"pacing": [1]}, "pacing must map globs to Pace"),
+        ({"pacing": {"a": "1/s"}}, "pacing must map globs to Pace, not 'a' to '1/s'"),
+        ({"limits": 7}, "limits must be a Limits"),
+        ({"attempts": 0}, "attempts must be a number, at least 1"),
+        ({"longest": math.nan}, "longest must be seconds"),
+        ({"longest": None}, "longest must be seconds"),
+        ({"patience": -1}, "patience must be seconds"),
+        ({"on_deadline": "panic"}, "on_deadline must be 'fail' or 'wait'"),
+        ({"on_event": 7}, "on_event must be a function"),
+    ],
+)
+async def test_a_wrong_option_is_refused_in_one_line(autojump_clock, options, words):
+    with pytest.raises(ConfigError, match=f"^{words}") as caught:
+        GovernedTransport(httpx.MockTransport(lambda _: httpx.Response(200)), **options)
+    assert "\n" not in str(caught.value)
+
+
+async def test_what_is_no_transport_or_is_governed_is_refused(autojump_clock):
+    with pytest.raises(ConfigError, match="not a transport"):
+        GovernedTransport(httpx.HTTPTransport())
+    with pytest.raises(ConfigError, match="governed already"):
+        GovernedTransport(GovernedTransport(httpx.MockTransport(lambda _: httpx.Response(200))))

@@ -1,0 +1,87 @@
+"""What a field says of limits by its name alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.limits.headers.field_names import Field, field_of, telling
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Date", "Age", "Server", "Content-Type", "Content-Length", "Cache-Control", "X-Frame-Options", "Set-Cookie",
+     "Vary", "X-Request-Id", "X-Total-Count", "Access-Control-Max-Age", "Alt-Svc", "X-Preset", "Retry",
+     "X-Limit-Of-Things", "", "-", "x-", "X-RateLimit-Endpoint-Name"],
+)  # fmt: skip
+def test_most_fields_say_nothing(name):
+    assert field_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "policy", "window", "unit"),
+    [
+        ("X-RateLimit-Limit", "limit", "default", None, "requests"),
+        ("RATELIMIT_REMAINING", "remaining", "default", None, "requests"),
+        ("x-rate-limit-limit", "limit", "default", None, "requests"),
+        ("x-rate-limit", "bare", "default", None, "requests"),
+        ("RateLimit-Policy", "policy", "default", None, "requests"),
+        ("x-ratelimit-limit-requests", "limit", "requests", None, "requests"),
+        ("x-ratelimit-requests-limit", "limit", "requests", None, "requests"),
+        ("anthropic-ratelimit-input-tokens-reset", "reset", "anthropic-input-tokens", None, "tokens"),
+        ("x-ratelimit-remaining-minute", "remaining", "minute", 60, "requests"),
+        ("x-ratelimit-limit-month", "limit", "month", None, "requests"),
+        ("x-hubspot-ratelimit-secondly", "bare", "hubspot-secondly", 1, "requests"),
+        ("x-app-limit-24hour-reset", "reset", "app-24hour", 86400, "requests"),
+        ("ratelimit-resettime", "reset", "default", None, "requests"),
+        ("x-ratelimit-complexity-limit", "limit", "complexity", None, "points"),
+        ("x-ms-ratelimit-remaining-subscription-reads", "remaining", "ms-subscription-reads", None, "requests"),
+        ("x-ratelimit-resource", "name", "default", None, "requests"),
+        ("x-ratelimit-global", "scope", "default", None, "requests"),
+        ("x-ratelimit-global-remaining", "remaining", "global", None, "requests"),
+        ("stripe-rate-limited-reason", "reason", "stripe", None, "requests"),
+        ("x-concurrency-limit", "concurrency", "default", None, "requests"),
+        ("x-ratelimit-concurrency-limit", "concurrency", "default", None, "requests"),
+        ("Retry-After", "retry", "default", None, "requests"),
+        ("x-acme-retryafter-seconds", "retry", "default", None, "requests"),
+        ("retry-after-long", "retry", "default", None, "requests"),
+        ("x-app-usage", "vendor", "default", None, "requests"),
+    ],
+)
+def test_what_a_name_means(name, role, policy, window, unit):
+    field = field_of(name)
+    assert (field.role, field.policy, field.window, field.unit) == (role, policy, window, unit)
+    assert field.name == name.lower()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x-ratelimit-reset-ms", "x-rate-limit-api-key-interval-ms", "x-hubspot-ratelimit-interval-milliseconds",
+     "retry-after-ms", "x-amz-retry-after", "RequestLimit-Default-RetryAfter"],
+)  # fmt: skip
+def test_milliseconds_by_name(name):
+    assert field_of(name).milli
+
+
+@pytest.mark.parametrize("name", ["x-ratelimit-reset", "retry-after", "x-ms-ratelimit-remaining-subscription-reads"])
+def test_seconds_otherwise(name):
+    assert not field_of(name).milli
+
+
+def test_a_time_from_now_on_by_name():
+    assert field_of("X-RateLimit-Reset-After").lasting
+    assert field_of("X-Toggl-Quota-Resets-In").lasting
+    assert not field_of("X-RateLimit-Reset").lasting
+
+
+def test_long_names_say_nothing_and_are_not_kept():
+    kept = field_of.cache_info().currsize
+    assert telling([("x-ratelimit-limit-" + "x" * 100, "5")] * 5) == []
+    assert field_of.cache_info().currsize == kept
+
+
+@given(st.text() | st.text(alphabet="ratelimsngx-_24hour"))
+def test_no_name_breaks_it(name):
+    field = field_of(name)
+    assert field is None or (isinstance(field, Field) and field.policy)

@@ -1,0 +1,127 @@
+"""What JSON documents say of limits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.limits.headers.declared import NOTHING, Declared, Observation
+from crawler.limits.headers.json_bodies import read_body
+from crawler.limits.headers.retry_after import YEAR
+
+PROBLEM = "https://iana.org/assignments/http-problem-types#"
+DOCUMENTS = {
+    "Matrix": (
+        '{"errcode": "M_LIMIT_EXCEEDED", "error": "Too Many Requests", "retry_after_ms": 1992}',
+        Declared(retry_after=1.992, violated=("M_LIMIT_EXCEEDED",)),
+    ),
+    "Discord": (
+        '{"message": "You are being rate limited.", "retry_after": 64.57, "global": false}',
+        Declared(retry_after=64.57),
+    ),
+    "Discord, everywhere": (
+        '{"message": "You are being rate limited.", "retry_after": 64.57, "global": true}',
+        Declared(retry_after=64.57, violated=("global",)),
+    ),
+    "Stack Exchange": (
+        '{"items": [], "backoff": 10, "quota_max": 300, "quota_remaining": 299}',
+        Declared(observations=(Observation(policy="quota", limit=300, remaining=299, window=86400),), retry_after=10.0),
+    ),
+    "Stack Exchange, no hurry": (
+        '{"items": [], "quota_max": 300, "quota_remaining": 0}',
+        Declared(observations=(Observation(policy="quota", limit=300, remaining=0, window=86400),)),
+    ),
+    "Shopify": (
+        (
+            '{"data": {}, "extensions": {"cost": {"requestedQueryCost": 101, "actualQueryCost": 46, "throttleStatus": '
+            '{"maximumAvailable": 1000.0, "currentlyAvailable": 954, "restoreRate": 50.0}}}}'
+        ),
+        Declared(observations=(Observation(policy="graphql", limit=1000, remaining=954, rate=50, unit="points"),)),
+    ),
+    "Shopify refuses": (
+        (
+            '{"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}], "extensions": {"cost": '
+            '{"throttleStatus": {"maximumAvailable": 1000.0, "currentlyAvailable": 4, "restoreRate": 50.0}}}}'
+        ),
+        Declared(
+            observations=(Observation(policy="graphql", limit=1000, remaining=4, rate=50, unit="points"),),
+            violated=("THROTTLED",),
+        ),
+    ),
+    "Linear": (
+        '{"errors": [{"message": "Rate limit exceeded", "extensions": {"code": "RATELIMITED"}}]}',
+        Declared(violated=("RATELIMITED",)),
+    ),
+    "Google": (
+        (
+            '{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [{"@type": '
+            '"type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "12.771204034s"}]}}'
+        ),
+        Declared(retry_after=12.771204034),
+    ),
+    "Google, by reason": (
+        '{"error": {"code": 403, "errors": [{"domain": "usageLimits", "reason": "userRateLimitExceeded"}]}}',
+        Declared(violated=("userRateLimitExceeded",)),
+    ),
+    "MediaWiki": (
+        '{"error": {"code": "maxlag", "info": "Waiting for a server: 8 seconds lagged", "lag": 8}}',
+        Declared(violated=("maxlag",)),
+    ),
+    "Slack": ('{"ok": false, "error": "ratelimited"}', Declared(violated=("ratelimited",))),
+    "a problem": (
+        f'{{"type": "{PROBLEM}quota-exceeded", "title": "x", "violated-policies": ["daily", "bandwidth"]}}',
+        Declared(violated=("daily", "bandwidth")),
+    ),
+    "a problem for now": (
+        f'{{"type": "{PROBLEM}temporary-reduced-capacity", "violated-policies": ["daily"]}}',
+        Declared(violated=("daily",)),
+    ),
+    "a problem of another type": (
+        '{"type": "https://example.com/problems#other", "violated-policies": ["daily"]}',
+        NOTHING,
+    ),
+    "for ever": ('{"retry_after": 1e17}', Declared(retry_after=YEAR)),
+    "an ordinary document": ('{"id": 7, "error": null, "errors": [], "type": "user", "global": true}', NOTHING),
+    "another kind of error": ('{"error": {"code": "badtoken"}, "errcode": "M_FORBIDDEN"}', NOTHING),
+    "nonsense": ('{"retry_after": -1, "backoff": "soon", "quota_remaining": true, "retry_after_ms": []}', NOTHING),
+    "a list": ("[1, 2]", NOTHING),
+    "text": ('"M_LIMIT_EXCEEDED"', NOTHING),
+}
+
+
+@pytest.mark.parametrize(("document", "means"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_what_it_means(document, means):
+    assert read_body(json.loads(document)) == means
+
+
+def test_numbers_beyond_all_floats_say_nothing():
+    assert read_body({"retry_after": 10**400, "quota_remaining": 10**400}) is NOTHING
+
+
+def test_what_says_nothing_is_the_one_nothing():
+    assert read_body({"id": 7}) is NOTHING
+
+
+KEYS = ["retry_after", "retry_after_ms", "backoff", "quota_remaining", "quota_max", "error", "errors", "details",
+        "code", "retryDelay", "extensions", "cost", "throttleStatus", "currentlyAvailable", "restoreRate", "type",
+        "errcode", "violated-policies", "reason", "global"]  # fmt: skip
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["5s", "maxlag", 10**400])
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_no_document_breaks_it(document):
+    declared = read_body(document)
+    assert declared.retry_after is None or 0 <= declared.retry_after <= YEAR
+    assert all(isinstance(name, str) for name in declared.violated)
+    for one in declared.observations:
+        assert all(x is None or 0 <= x < 1e18 for x in (one.limit, one.remaining, one.rate))

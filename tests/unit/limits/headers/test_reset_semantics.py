@@ -1,0 +1,90 @@
+"""What the numbers of a reset field are, told by how they move."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler.limits.headers.reset_semantics import Reading, Slopes
+
+
+def reading(at, wait, *, left=None, limit=None, milli=True):
+    """What an answer says that came at `at` and names a wait."""
+    return Reading(
+        sent=at,
+        received=at + 0.1,
+        reset=(at + max(0, wait - 1), at + 0.1 + wait),
+        milli=(at + max(0, wait - 1) / 1000, at + 0.1 + wait / 1000) if milli else None,
+        limit=limit,
+        remaining=left,
+    )
+
+
+def verdict(*readings):
+    slopes = Slopes()
+    for one in readings:
+        slopes.see("reset", "default", one)
+    return slopes.verdict("reset")
+
+
+def test_two_answers_within_two_seconds_tell_no_slope():
+    assert verdict(reading(0, 60000), reading(1.5, 58500)) == ""
+    assert verdict(reading(0, 60000), reading(2.5, 57500)) == "milliseconds"
+
+
+def test_what_cannot_be_milliseconds_is_not():
+    assert verdict(reading(0, 60000, milli=False), reading(2.5, 57500, milli=False)) == ""
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        reading(3, 90, left=4, limit=10),  # another limit: perhaps another policy
+        reading(3, 90, left=9, limit=20),  # more is left: a new window
+        reading(3, 90, left=8, limit=20),  # nothing was taken
+        reading(60, 60, left=4, limit=20),  # the first window is over
+    ],
+)
+def test_what_is_not_of_one_window_proves_nothing(second):
+    assert verdict(reading(0, 60, left=8, limit=20), second) == ""
+
+
+def test_the_time_to_full_is_in_proportion_to_what_is_missing():
+    full = [reading(i / 10, 3 * (20 - left), left=left, limit=20) for i, left in enumerate((10, 8, 6, 2))]
+    assert verdict(*full) == "full"
+    assert full[-1].rate() == pytest.approx(17 / 54)  # units a second, at least: it is one in 3 s
+
+
+def test_a_time_without_proportion_is_moving_and_remains_so():
+    moving = [reading(2 * i, 60, left=left, limit=20) for i, left in enumerate((15, 14, 13))]
+    assert verdict(*moving) == "moving"
+    assert verdict(*moving, reading(5.2, 80, left=12, limit=20)) == "moving"
+
+
+def test_without_a_limit_the_time_to_full_is_believed():
+    assert verdict(reading(0, 10, left=8), reading(1, 20, left=6)) == "full"
+
+
+def test_what_stands_still_while_much_is_taken_is_plain():
+    assert verdict(reading(0, 60, left=18, limit=20), reading(1, 59, left=4, limit=20)) == "plain"
+
+
+def test_documented_fields_need_no_proof():
+    slopes = Slopes()
+    assert slopes.verdict("x-ratelimit-reset-tokens") == slopes.verdict("anthropic-ratelimit-requests-reset") == "full"
+    assert slopes.verdict("x-ratelimit-reset") == ""
+
+
+def test_policies_of_one_field_are_compared_each_with_itself():
+    slopes = Slopes()
+    slopes.see("reset", "a", reading(0, 10, left=8, limit=10))
+    slopes.see("reset", "b", reading(1, 20, left=6, limit=10))
+    assert slopes.verdict("reset") == ""
+    slopes.see("reset", "a", reading(1, 30, left=4, limit=10))
+    assert slopes.verdict("reset") == "full"
+
+
+def test_a_bucket_that_is_full_has_no_rate():
+    assert reading(0, 0, left=10, limit=10).rate() is None
+    assert reading(0, 0, left=8, limit=10).rate() is None
+    assert reading(0, 5, left=9, limit=10).rate() is None  # the one that is missing may be on its way
+    assert reading(0, 5).rate() is None

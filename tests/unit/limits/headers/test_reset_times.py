@@ -1,0 +1,185 @@
+"""A reset value in any of its spellings, as a bracket by our own clock."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from crawler.limits.headers.reset_times import FARTHEST, http_date, read_moment, when
+
+NOW = 1767225600.0  # Thu, 01 Jan 2026 00:00:00 GMT
+SENT, RECEIVED = NOW + 0.25, NOW + 0.5
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch):
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def read(text, **kw):
+    return when(text, **{"sent": SENT, "received": RECEIVED, "date": NOW} | kw)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("41", 40, 41),
+        ("1", 0, 1),
+        ("0", 0, 0),
+        ("41, 41", 40, 41),
+        (" 41 ; w=60", 40, 41),
+        ("57.0", 57, 57),
+        ("64.570", 64.57, 64.57),
+        ("2764800", 2764799, 2764800),  # 32 days
+        ("1s", 0, 1),
+        ("12ms", 0.011, 0.012),
+        ("6m0s", 359, 360),
+        ("2m59.56s", 179.56, 179.56),
+        ("1h", 0, 3600),
+        ("1m", 0, 60),
+        ("1h0m5s", 3604, 3605),
+        ("1d2h", 26 * 3600 - 3600, 26 * 3600),
+        ("250us", 0.000249, 0.00025),
+        ("250µs", 0.000249, 0.00025),
+        ("5000ns", 0.000004999, 0.000005),
+    ],
+)
+def test_a_wait_is_between_its_rounded_values(text, low, high):
+    assert read(text) == pytest.approx((SENT + low, RECEIVED + high), abs=1e-6)
+
+
+@pytest.mark.parametrize("field", ["x-ratelimit-reset-ms", "reset_ms", "x-reset-milliseconds", "x-amz-retry-after"])
+def test_milliseconds_by_name(field):
+    assert read("2500", field=field) == pytest.approx((SENT + 2.499, RECEIVED + 2.5))
+    assert read("1767225630000", field=field) == read("1767225630000")  # an epoch is one whatever the name
+
+
+def test_what_is_known_of_the_unit_counts_more_than_the_name():
+    assert read("2500", milli=True) == read("2500", field="reset-ms")
+    assert read("2500", milli=False, field="reset-ms") == read("2500")
+
+
+@pytest.mark.parametrize(
+    ("text", "early", "late"),
+    [
+        ("1767225630", 1, 0),
+        ("1767225630000", 1e-3, 0),
+        ("1767225630000000", 1e-6, 0),
+        ("1767225630000000000", 1e-9, 0),
+        ("1767225630.0", 0, 0),
+        ("2026-01-01T00:00:30Z", 1, 0),
+        ("2026-01-01t00:00:30z", 1, 0),
+        ("2026-01-01 00:00:30", 1, 0),
+        ("2026-01-01T01:00:30+01:00", 1, 0),
+        ("2026-01-01T00:00:30.000000Z", 0, 0),
+        ("2026-01-01T00:00:30.000000000Z", 0, 0),
+        ("Thu, 01 Jan 2026 00:00:30 GMT", 1, 0),
+        ("Thursday, 01-Jan-26 00:00:30 GMT", 1, 0),
+        ("Thu Jan  1 00:00:30 2026", 1, 0),
+        ("Thu, 01 Jan 2026 00:00:30 -0000", 1, 0),
+        ("Thu, 01 Jan 2026 00:00:30", 1, 0),
+        ("Thu Jan 01 2026 00:00:30 GMT+0000 (Coordinated Universal Time)", 0, 1),
+        ("Wed Dec 31 2025 16:00:30 GMT-0800 (Pacific Standard Time)", 0, 1),
+    ],
+)
+def test_a_date_is_read_against_the_date_of_the_answer(text, early, late, far_from_greenwich):
+    # the server's clock was somewhere in its second, at some time between sending and receipt
+    assert read(text) == pytest.approx((SENT + 29 - early, RECEIVED + 30 + late), abs=1e-6)
+    assert read(text, sent=SENT - 90, received=RECEIVED - 90) == pytest.approx(
+        (SENT - 90 + 29 - early, RECEIVED - 90 + 30 + late), abs=1e-6
+    )
+
+
+def test_a_minute_without_seconds_lasts_until_its_end():
+    assert read("2026-01-01T00:02Z") == (SENT + 119, RECEIVED + 180)
+
+
+def test_without_a_date_the_clocks_are_taken_to_agree():
+    assert read("1767225630", date=None) == (NOW + 29, NOW + 30)
+
+
+def test_what_is_known_of_the_clocks_narrows_a_date():
+    assert read("1767225630", skew=(-2.0, -1.5)) == (NOW + 30.5, NOW + 32)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "-1", "-0.5", "+5", "²", "٣", "1e3", "NaN", "inf", "Infinity", "0x10", "1.", ".5", "soon", "true", "s",
+     "5 s", "5w", ";", ",", '"5"', "2026-01-01", "20260101", "2026-13-01T00:00:00Z", "2026-01-01T99:00:00Z",
+     "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "Thu, 99 Jan 2026 00:00:00 GMT", "Thu, 01 Jan 2026",
+     "Thu, 01 Jan 2026 00:00:٣٣ GMT", "Jan :", "\x00", "1" * 26, "9" * 400, "1" * 100_000, "1s" * 50_000,
+     "Jan 00:00:00 " * 9000, "(" * 100_000],
+)  # fmt: skip
+def test_what_is_no_time_says_nothing(text):
+    assert read(text) is None
+
+
+@pytest.mark.parametrize("text", ["2764801", "33d", "5184000", "946684800", "3344000000", "2028-01-01T00:00:00Z"])
+def test_what_is_implausible_says_nothing(text):
+    assert read(text) is None
+
+
+@pytest.mark.parametrize("text", ["1767225599", "1767225000", "2025-12-31T23:59:59Z"])
+def test_what_was_over_before_we_asked_says_nothing(text):
+    assert read(text) is None
+
+
+@given(
+    t=st.floats(0, 1e6),
+    at=st.floats(0, 1),
+    trip=st.floats(0, 5),
+    start=st.floats(0, 1e4),
+)
+def test_the_true_time_is_in_the_bracket_of_a_wait_that_was_rounded_up(t, at, trip, start):
+    sent = NOW + start
+    low, high = when(str(math.ceil(t)), sent=sent, received=sent + trip, date=None)
+    assert low - 1e-6 <= sent + trip * at + t <= high + 1e-6
+
+
+@given(
+    t=st.floats(1, 1e6),
+    at=st.floats(0, 1),
+    trip=st.floats(0, 5),
+    start=st.floats(0, 1e4),
+    ahead=st.floats(-1e5, 1e5),
+    scale=st.sampled_from([1, 1000]),
+)
+def test_the_true_time_is_in_the_bracket_of_a_date_however_wrong_the_clocks_are(t, at, trip, start, ahead, scale):
+    sent = NOW + start
+    server = sent + trip * at + ahead
+    text = str(math.ceil((server + t) * scale))
+    bracket = when(text, sent=sent, received=sent + trip, date=float(math.floor(server)))
+    assert bracket is not None
+    assert bracket[0] - 1e-5 <= sent + trip * at + t <= bracket[1] + 1e-5
+
+
+@example("1" * 25, NOW, 0.0, None, "x-ms")
+@given(
+    st.text() | st.text(alphabet="0123456789.,:;+-TZGMTmsµhd Jan"),
+    st.floats(0, 4e9),
+    st.floats(0, 1e4),
+    st.none() | st.floats(-1e11, 1e11),
+    st.sampled_from(["", "x-ratelimit-reset", "reset-ms"]),
+)
+def test_no_text_breaks_it(text, sent, trip, date, field):
+    bracket = when(text, sent=sent, received=sent + trip, date=date, field=field)
+    assert bracket is None or sent <= bracket[0] <= bracket[1] <= sent + trip + FARTHEST + 60
+
+
+def test_the_date_of_an_answer():
+    assert http_date(" Thu, 01 Jan 2026 00:00:00 GMT ") == NOW
+    assert http_date("yesterday") is None
+    assert http_date("Thu, 01 Jan 2026 00:00:00 GMT" + " " * 9 + "x" * 1000) is None
+
+
+def test_numbers_keep_what_they_may_be_off_by():
+    moment = read_moment("30", now=NOW)
+    assert (moment.value, moment.absolute, moment.early, moment.late) == (30, False, 1, 0)

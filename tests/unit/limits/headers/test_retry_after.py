@@ -1,0 +1,75 @@
+"""How long a server that refuses asks us to wait."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.limits.headers.retry_after import YEAR, parse_retry_after
+
+NOW = 784111777.0 - 100  # Sun, 06 Nov 1994 08:49:37 GMT is 784111777
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch):
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("120", 120.0), ("0", 0.0), (" 3600 ", 3600.0), ("007", 7.0), ("1.5", 1.5), ("9.998", 9.998), ("2, 2", 2.0),
+     ("2,7,5", 7.0), ("5, soon", 5.0), ("5s", 5.0), ("1m30s", 90.0), ("12.771204034s", 12.771204034), ("250ms", 0.25),
+     ("120;comment=x", 120.0), ("784111807", 130.0), ("784111807000", 130.0), ("9999999999999", YEAR)],
+)  # fmt: skip
+def test_seconds(value, seconds):
+    assert parse_retry_after(value, now=NOW) == pytest.approx(seconds)
+
+
+def test_milliseconds_where_the_name_says_so():
+    assert parse_retry_after("1500", now=NOW, milli=True) == 1.5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Sun, 06 Nov 1994 08:49:37 GMT",  # RFC 9110 section 5.6.7: the three forms of a date
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        "Sun, 06 Nov 1994 08:49:37 -0000",
+        "Sun, 06 Nov 1994 09:49:37 +0100",
+        "Sun Nov 06 1994 08:49:36 GMT+0000 (Coordinated Universal Time)",  # JavaScript cuts off its part of a second
+        "Sun Nov 06 1994 10:49:36 GMT+0200 (Central Africa Time)",
+        "1994-11-06T08:49:37Z",
+        "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:30 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
+    ],
+)
+def test_a_date_is_the_time_until_then_wherever_the_crawler_runs(value, far_from_greenwich):
+    assert parse_retry_after(value, now=NOW) == 100.0
+
+
+def test_a_date_that_has_passed_is_no_wait():
+    assert parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now=NOW + 200) == 0.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, "", " ", ",", "-5", "+5", "1e3", "5 s", "soon", "²", "٣", "nan", "inf", "0x10", "GMT", "Sun, 06 Nov 1994",
+     "Sun, 99 Nov 1994 08:49:37 GMT", "9" * 400, "\x00", "Sun, 06 Nov 99999999999 08:49:37 GMT", "1" * 100_000,
+     "2, " * 50_000],
+)  # fmt: skip
+def test_what_is_neither_says_nothing(value):
+    assert parse_retry_after(value, now=NOW) is None
+
+
+@given(st.text() | st.text(alphabet="0123456789.,:;+-TZGMTms Nov"), st.floats(0, 1e10), st.booleans())
+def test_no_text_breaks_it(value, now, milli):
+    wait = parse_retry_after(value, now=now, milli=milli)
+    assert wait is None or 0 <= wait <= YEAR

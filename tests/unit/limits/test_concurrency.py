@@ -1,0 +1,221 @@
+"""Concurrency: up while a server keeps pace, down when it queues or refuses, and what broke is remembered."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.limits.concurrency import Concurrency
+
+NOW = 1_800_000_000.0
+
+
+def rounds(made: Concurrency, first_bytes: list[float], now: float = NOW) -> float:
+    """As many answers as are allowed for each of these, one round after the other; when the last came."""
+    for first_byte in first_bytes:
+        now += first_byte
+        for left in range(made.limit, 0, -1):
+            made.answered(now, first_byte, max(left, made.limit))
+    return now
+
+
+def test_it_starts_with_one_and_doubles_every_round_up_to_the_cap():
+    made = Concurrency(10)
+    levels, now = [made.limit], NOW
+    for _ in range(5):
+        now = rounds(made, [0.1], now)
+        levels.append(made.limit)
+    assert levels == [1, 2, 4, 8, 10, 10]
+
+
+def test_a_user_may_begin_higher():
+    assert Concurrency(10, start=4).limit == 4
+    assert Concurrency(2, start=4).limit == 2
+
+
+def test_who_does_not_use_what_is_allowed_is_not_allowed_more():
+    made = Concurrency(100, start=8)
+    for _ in range(50):
+        made.answered(NOW, 0.1, 1)
+    assert made.limit == 8
+
+
+def test_a_queue_lowers_it_and_its_end_raises_it():
+    made = Concurrency(20)
+    now = rounds(made, [0.1] * 20)
+    assert made.limit == 20
+    now = rounds(made, [1.0] * 10, now)
+    assert made.limit <= 8
+    rounds(made, [0.1] * 10, now)
+    assert made.limit == 20
+
+
+@given(st.integers(0, 1000))
+def test_a_fast_server_with_the_jitter_of_two_machines_keeps_its_cap(seed):
+    """An nginx next door answers in 0.3 to 5 ms; what we measure has now and then ten times as much."""
+    chance, made, now = random.Random(seed), Concurrency(16), NOW
+    for number in range(2000):
+        first_byte = chance.uniform(0.0003, 0.005) * (10 if chance.random() < 0.1 else 1)
+        now += first_byte / 16
+        made.answered(now, first_byte, made.limit)
+        if number > 50:
+            assert made.limit == 16
+
+
+@given(st.integers(0, 1000))
+def test_ordinary_jitter_of_a_distant_server_costs_little(seed):
+    chance, made, now = random.Random(seed), Concurrency(10), NOW
+    levels = []
+    for _ in range(1000):
+        now += 0.01
+        made.answered(now, chance.uniform(0.05, 0.15), made.limit)
+        levels.append(made.limit)
+    assert sum(levels[100:]) / len(levels[100:]) >= 9.5
+
+
+def test_a_refusal_takes_three_tenths_once_a_round_trip():
+    made = Concurrency(10)
+    now = rounds(made, [0.1] * 10)
+    for left in range(10, 0, -1):
+        made.overloaded(now + 0.01, left)
+    assert made.limit == 7
+    made.overloaded(now + 1, 7)
+    assert made.limit == 4
+
+
+def test_it_never_falls_below_one():
+    made = Concurrency(10)
+    for second in range(100):
+        made.overloaded(NOW + second, 1)
+        assert made.limit >= 1
+
+
+def serve(made: Concurrency, slots: int, seconds: float) -> tuple[int, int]:
+    """A server that works on so many at once, each a tenth of a second; how many it served and refused."""
+    now, served, refused = NOW, 0, 0
+    while now < NOW + seconds:
+        now += 0.1
+        level = made.limit
+        for place in range(level):
+            if place < slots:
+                made.answered(now, 0.1, level - place)
+                served += 1
+            else:
+                made.overloaded(now, level)
+                refused += 1
+    return served, refused
+
+
+def test_what_a_server_takes_at_once_is_found_and_seldom_tried_again():
+    made = Concurrency(50)
+    serve(made, 5, 3.0)
+    served, refused = serve(made, 5, 300.0)
+    assert made.limit == 5
+    assert refused <= 0.01 * served
+
+
+def test_what_stays_in_flight_beside_a_refusal_is_what_a_server_takes_at_once():
+    made = Concurrency(50, start=5)
+    made.refused_for_concurrency(NOW, 5)
+    assert made.limit == 4
+
+
+@pytest.mark.parametrize(("most", "level"), [(5, 5), (3, 3), (0, 2)])
+def test_a_round_that_is_refused_leaves_what_was_not_and_a_quarter_at_least(most, level):
+    """That all is refused says nothing of requests at once."""
+    made = Concurrency(50, start=8)
+    for inflight in range(8, most, -1):
+        made.refused_for_concurrency(NOW, inflight)
+    assert made.limit == level
+    assert made._broke == level + 1
+
+
+def test_a_server_that_fails_without_a_refusal_is_given_less_than_it_took():
+    made = Concurrency(50, start=10)
+    made.overloaded(NOW, 10)
+    assert made.limit == 7
+
+
+def test_a_server_that_takes_more_after_all_is_given_more():
+    made = Concurrency(10)
+    serve(made, 5, 10.0)
+    serve(made, 20, 60.0)
+    assert made.limit == 10
+
+
+def test_a_server_that_names_a_limit_gets_that():
+    made = Concurrency(10)
+    rounds(made, [0.1] * 10)
+    made.declare(3)
+    assert made.limit == 3
+    made.declare(None)
+    assert made.limit == 3
+    made.declare(20)
+    rounds(made, [0.1] * 10)
+    assert made.limit == 10
+
+
+def test_a_pace_is_never_starved_by_a_queue():
+    made = Concurrency(50, pace=10.0)
+    now = rounds(made, [0.1] * 10)
+    rounds(made, [1.0] * 40, now)
+    assert made.limit >= 10  # ten a second, a second each
+
+
+def test_what_was_learned_outlives_it():
+    made = Concurrency(50)
+    serve(made, 5, 30.0)
+    other = Concurrency(50)
+    other.restore(json.loads(json.dumps(made.state())))
+    assert other.limit == made.limit
+    assert serve(other, 5, 10.0)[1] <= 5
+    assert Concurrency(5).state() == {}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(JSON | st.dictionaries(st.sampled_from(["level", "broke", "first_byte", "retry"]), JSON))
+def test_garbage_is_ignored(state):
+    made = Concurrency(10)
+    made.restore(state)
+    assert 1 <= made.limit <= 10
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["answered", "overloaded", "refused", "declare"]),
+            st.floats(0, 100),
+            st.floats(0, 100),
+            st.integers(0, 100),
+        )
+    ),
+    st.integers(1, 50),
+    st.none() | st.floats(0, 100),
+)
+def test_whatever_happens_the_level_stays_between_one_and_the_cap(steps, cap, pace):
+    made, now = Concurrency(cap, pace=pace), NOW
+    for what, passed, first_byte, inflight in steps:
+        now += passed
+        match what:
+            case "answered":
+                made.answered(now, first_byte, inflight)
+            case "overloaded":
+                made.overloaded(now, inflight)
+            case "refused":
+                made.refused_for_concurrency(now, inflight)
+            case _:
+                made.declare(inflight)
+        assert 1 <= made.limit <= cap
+        assert not math.isnan(made._level)
+        json.dumps(made.state(), allow_nan=False)

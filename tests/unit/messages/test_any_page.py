@@ -1,0 +1,143 @@
+"""Whatever is sent as a page: what is asked of it raises nothing but what is documented, and its work has a bound."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler import Request, Response
+from crawler.content.encoding import _LABELS
+
+URL = "https://site.test/a/b?c"
+
+TAGS = ["a", "area", "base", "link", "iframe", "svg", "template", "table", "td", "select", "noscript", "plaintext", "b"]
+WORDS = [
+    "\ud800", "\x00", "é", "&#xD800;", "&amp", "<!--", "-->", "<![CDATA[", "]]>", "<?xml encoding='koi8-r'?>",
+    "javascript:", "http://[", "//", "?q=é", "#", "\\", "data:,", "<meta charset=utf-16>", "<meta charset='shift_jis'>",
+    "<base href=//x>", "<script>", "</p>", "{", '"', "'",
+]  # fmt: skip
+PIECE = (
+    st.sampled_from(WORDS).map(lambda word: word.encode("utf-8", "surrogatepass"))
+    | st.builds("<{} href='{}'>".format, st.sampled_from(TAGS), st.sampled_from(WORDS)).map(
+        lambda tag: tag.encode("utf-8", "surrogatepass")
+    )
+    | st.binary(max_size=12)
+)
+BODIES = st.lists(PIECE, max_size=30).map(b"".join)
+TYPES = st.sampled_from(["text/html", "application/xhtml+xml", "text/plain", "image/png", "application/json", "x", ""])
+FIELDS = st.none() | st.text(max_size=40) | st.builds("{}; charset={}".format, TYPES, st.sampled_from(sorted(_LABELS)))
+QUERIES = st.sampled_from(
+    ["*", "a::attr(href)", "::text", "a ::text", "td > b, a:not([href])", "li:nth-child(2n+1)", "a[", "::x", ">", ""]
+)
+
+
+@given(BODIES, FIELDS, st.text(max_size=20) | st.sampled_from(WORDS), QUERIES)
+def test_nothing_raises_but_what_is_documented(body: bytes, content_type: str | None, href: str, query: str) -> None:
+    response = Response(URL, 200, {} if content_type is None else {"Content-Type": content_type}, body)
+    said = [response.text, response.encoding, *response.hrefs()]
+    for link in response.links():
+        said += link.url, link.text, link.fragment, *link.rel
+    said += [request.url for request in response.follow_all()]
+    for ask in (response.css, response.xpath):
+        with suppress(ValueError):  # it is no query
+            said += map(str, ask(query).getall())
+    with suppress(ValueError):  # it is no web link
+        said.append(response.urljoin(href))
+        said.append(response.follow(href).url)
+        said += [request.url for request in response.follow_all([href])]
+    with suppress(ValueError):  # it is no JSON
+        response.json()
+    "".join(said).encode()
+    assert all(Request(url).url == url for url in response.hrefs())
+
+
+# ---- work ------------------------------------------------------------------------------------------------------------
+
+SMALL, TIMES = 20_000, 8
+NUMBERS = itertools.count()
+
+
+def ask(body: bytes, content_type: str) -> None:
+    """All that a crawl asks of a page."""
+    response = Response(URL, 200, {"Content-Type": content_type}, body)
+    response.hrefs()
+    response.links()
+    len(response.text)
+    response.css("a::attr(href)")
+    response.css("title::text, p ::text")
+    sum(1 for _ in response.follow_all())
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions are called, of Python and of C."""
+    count = 0
+
+    def note(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Of the processor, the best of a few."""
+    best = float("inf")
+    for _ in range(3):
+        start = time.process_time()
+        work()
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def sized(pieces: list[bytes], size: int) -> bytes:
+    """These pieces over and over; numbered, so that links differ, and none of them was met on another page."""
+    unit = b"".join(pieces) or b"<a href=/%d>x</a>"
+    units = []
+    while size > 0:
+        units.append(unit.replace(b"%d", b"%d" % next(NUMBERS)))
+        size -= len(units[-1])
+    return b"".join(units)
+
+
+# Formatting elements that differ and are never closed (<b 1><b 2> ...) are left out: from a certain size on a page
+# of them is parsed in another way (tests/unit/html/test_tree.py), so that a small one is no measure for a large one.
+UNITS = st.lists(
+    PIECE | st.sampled_from([b"<a href=/%d>x</a>", b"<td>", b"<p>", b"<div>", b"</div>", b"<a href='?q=\xe9%d'>"]),
+    min_size=1,
+    max_size=4,
+)
+CHARSETS = st.sampled_from(["", "utf-8", "windows-1252", "shift_jis", "utf-16"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(UNITS, CHARSETS)
+def test_a_page_that_is_eight_times_as_long_is_at_most_eight_times_the_work(pieces: list[bytes], charset: str) -> None:
+    kind = f"text/html; charset={charset}"
+    small, large = sized(pieces, SMALL), sized(pieces, TIMES * SMALL)
+    few, many = calls(lambda: ask(small, kind)), calls(lambda: ask(large, kind))
+    assert many <= TIMES * few * 1.2 + 500
+    # what goes on inside of C is not counted, so it is weighed: work that grows with the square takes 64 times as long
+    assert seconds(lambda: ask(large, kind)) <= 5 * TIMES * max(seconds(lambda: ask(small, kind)), 0.002)
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/pdf", "application/json", "text/plain"])
+def test_what_is_no_page_is_no_work_however_large_it_is(content_type: str) -> None:
+    def ask(body: bytes) -> None:
+        response = Response(URL, 200, {"Content-Type": content_type}, body)
+        assert response.hrefs() == response.links() == list(response.follow_all()) == []
+
+    body = b"\x89\0<a href=/x>"
+    ask(body)  # what is made once
+    assert calls(lambda: ask(body)) == calls(lambda: ask(body * 100_000))

@@ -1,0 +1,470 @@
+"""Settings: every wrong name and value is refused with words that help, and layers remember what was given."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.errors import ConfigError
+from crawler.limits.pace import Pace
+from crawler.settings import Settings
+from crawler.suggest import did_you_mean
+
+FIELDS = [field.name for field in attrs.fields(Settings) if not field.name.startswith("_")]
+GIVEN = st.fixed_dictionaries(
+    {},
+    optional={
+        "workers": st.integers(1, 99),
+        "delay": st.floats(0, 99),
+        "max_pages": st.none() | st.integers(1, 99),
+        "user_agent": st.sampled_from(["a/1", "b"]),
+        "obey_robots": st.booleans(),
+        "headers": st.dictionaries(st.sampled_from(["A", "b", "B2"]), st.sampled_from(["1", "2"]), max_size=3),
+        "proxies": st.dictionaries(st.sampled_from(["a", "*"]), st.sampled_from(["http://p", "direct"]), max_size=2),
+        "pacing": st.dictionaries(
+            st.sampled_from(["a", "b", "*"]), st.builds(Pace, burst=st.integers(1, 9)), max_size=3
+        ),
+    },
+)
+
+
+def test_every_setting_has_a_default():
+    assert Settings().given == {}
+    assert Settings().workers == 32
+    assert Settings().per_domain == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("user_agent", "", "expected str of printable ASCII"),
+        ("user_agent", "a\r\nX-Evil: 1", "expected str of printable ASCII"),
+        ("user_agent", "ümlaut/1", "expected str of printable ASCII"),
+        ("user_agent", " a", "expected str of printable ASCII"),
+        ("user_agent", "a\n", "expected str of printable ASCII"),
+        ("user_agent", None, "expected str, got null"),
+        ("workers", 0, "expected int >= 1, got 0"),
+        ("workers", 10_001, "expected int <= 10000, got 10001"),
+        ("request_deadline", 0, "expected float > 0.0, got 0"),
+        ("connect_timeout", 0.0, "expected float > 0.0, got 0.0"),
+        ("workers", -1, "expected int >= 1, got -1"),
+        ("workers", 1.5, "expected int, got float"),
+        ("workers", True, "expected int, got bool"),
+        ("workers", "8", "expected int, got"),
+        ("workers", None, "expected int, got null"),
+        ("per_domain", 0, "expected int >= 1"),
+        ("delay", -0.5, "expected float >= 0.0, got -0.5"),
+        ("delay", math.nan, "expected float >= 0.0, got nan"),
+        ("delay", math.inf, "expected float <= 86400.0, got inf"),
+        ("delay", "1", "expected float, got"),
+        ("delay", False, "expected float, got bool"),
+        ("jitter", 1.01, "expected float <= 1.0"),
+        ("jitter", -0.01, "expected float >= 0.0"),
+        ("headers", 5, "expected a mapping of names to values, got 5"),
+        ("proxies", 5, "expected a URL, a list of them, or a mapping of globs to them, got 5"),
+        ("proxy_env", "no", "expected bool, got"),
+        ("obey_robots", 1, "expected bool, got int"),
+        ("obey_robots", "no", "expected bool, got"),
+        ("obey_nofollow", None, "expected bool, got null"),
+        ("srcset", 1, "expected bool, got int"),
+        ("connect_timeout", -1, "expected float > 0.0"),
+        ("request_deadline", math.nan, "expected float > 0.0"),
+        ("max_body", 0, "expected int >= 1"),
+        ("max_headers", 0, "expected int >= 1"),
+        ("max_redirects", -1, "expected int >= 0"),
+        ("follow_refresh", -1, "expected float >= 0.0"),
+        ("max_depth", -1, "expected int >= 0"),
+        ("include", 5, "expected array, got int"),
+        ("include", ["/a", 5], "expected str, got int"),
+        ("exclude", [""], "expected str of length >= 1"),
+        ("skip_extensions", None, "expected array, got null"),
+        ("max_url_length", 0, "expected int >= 1"),
+        ("traps", None, "expected bool, got null"),
+        ("max_per_template", 0, "expected int >= 1"),
+        ("dedup_content", 1, "expected bool, got int"),
+        ("max_pages", 0, "expected int >= 1"),
+        ("max_items", 0, "expected int >= 1"),
+        ("max_seconds", -1, "expected float >= 0.0"),
+        ("max_errors", 0, "expected int >= 1"),
+        ("attempts", 0, "expected int >= 1"),
+        ("backoff_base", math.inf, "expected float <= 86400.0"),
+        ("backoff_max", -1, "expected float >= 0.0"),
+        ("backoff_jitter", "half", "expected full or equal or decorrelated"),
+        ("inline_wait", -1, "expected float >= 0.0"),
+        ("grace", -1, "expected float >= 0.0"),
+        ("durability", "forever", "expected process or power"),
+        ("slow_start", "yes", "expected bool"),
+        ("private_network", "yes", "expected bool"),
+        ("tls_verify", "yes", "expected bool, got"),
+        ("http3", None, "expected bool, got null"),
+        ("sink_lag", 0, "expected int >= 1"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(name, value, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings(**{name: value})
+    assert str(caught.value).startswith(f"setting {name}: {words}")
+    assert str(caught.value).endswith(f"got {value!r}")
+
+
+def test_every_setting_but_pacing_has_a_value_that_is_refused():
+    """The list above is complete: a setting without a rule would be one that no test has looked at."""
+    [marker] = test_a_value_out_of_range_is_refused_by_name.pytestmark
+    assert {name for name, *_ in marker.args[1]} == {*FIELDS} - {"pacing"}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (5, "a mapping of globs to Pace, not 5"),
+        ([1], "a mapping of globs to Pace, not [1]"),
+        ({5: Pace()}, "a glob must be text, not 5"),
+        ({"a": None}, "a: not a pace: None"),
+        ({"a": 5}, "a: not a pace: 5"),
+        ({"a": {"rat": "1/s"}}, "a: no such field: rat (did you mean rate?)"),
+        ({"a": {"delay": -1}}, "a: delay must be 0 seconds or more, not -1"),
+        ({"a": {"rate": "fast"}}, "a: not a rate: 'fast'"),
+    ],
+)
+def test_a_wrong_pace_is_refused_by_its_glob(value, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings(pacing=value)
+    assert str(caught.value).startswith(f"setting pacing: {words}")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("worker", "workers"),
+        ("per_domian", "per_domain"),
+        ("userAgent", "user_agent"),
+        ("DELAY", "delay"),
+        ("max_page", "max_pages"),
+    ],
+)
+def test_an_unknown_setting_is_refused_with_the_nearest_one(name, hint):
+    for make in (lambda: Settings(**{name: 1}), lambda: Settings.from_strings({name: "1"})):
+        with pytest.raises(ConfigError) as caught:
+            make()
+        assert str(caught.value) == f"no such setting: {name} (did you mean {hint}?)"
+
+
+@pytest.mark.parametrize("name", ["zzz", "_given", "given"])
+def test_what_is_near_to_nothing_gets_no_hint(name):
+    with pytest.raises(ConfigError, match=f"^no such setting: {name}$"):
+        Settings(**{name: 1})
+
+
+def test_a_hint_can_be_given_a_form_and_a_distance():
+    assert did_you_mean("presist", ["persist"], form="{}()") == " (did you mean persist()?)"
+    assert did_you_mean("parse_item", ["parse"], cutoff=0.8) == ""
+    assert did_you_mean("a", []) == ""
+
+
+def test_numbers_of_the_other_kind_are_taken_where_they_mean_the_same():
+    assert Settings(delay=1).delay == 1.0
+    assert type(Settings(delay=1).delay) is float
+
+
+@pytest.mark.parametrize("name", ["connect_timeout", "request_deadline", "max_seconds", "inline_wait", "grace"])
+def test_a_deadline_may_be_infinite(name):
+    assert getattr(Settings(**{name: math.inf}), name) == math.inf
+
+
+def test_settings_do_not_change():
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Settings().delay = 1.0  # type: ignore[misc]
+
+
+def test_settings_take_only_names():
+    with pytest.raises(TypeError):
+        Settings(5)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_remembers_what_was_given(copied):
+    settings = Settings(delay=0.0, pacing={"a": Pace(burst=2)})
+    assert copied(settings) == settings
+    assert copied(settings).given == settings.given
+
+
+# ---- layers ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_what_was_given_goes_over():
+    merged = Settings(delay=1.0, workers=5) | Settings(workers=6)
+    assert (merged.delay, merged.workers) == (1.0, 6)
+    assert merged.given == {"delay": 1.0, "workers": 6}
+
+
+def test_a_default_that_was_given_goes_over_too():
+    assert (Settings(delay=3.0, obey_robots=False) | Settings(delay=0.0, obey_robots=True)).delay == 0.0
+    assert (Settings(max_pages=5) | Settings(max_pages=None)).max_pages is None
+
+
+def test_pacing_goes_over_glob_by_glob_and_is_asked_first():
+    base = Settings(pacing={"a": Pace(burst=2), "b": Pace(burst=3)})
+    over = Settings(pacing={"b": Pace(burst=4), "*": Pace(burst=5)})
+    assert list((base | over).pacing.items()) == [("b", Pace(burst=4)), ("*", Pace(burst=5)), ("a", Pace(burst=2))]
+    assert (base | Settings()).pacing == base.pacing
+    assert (Settings() | base).pacing == base.pacing
+
+
+def test_settings_go_over_settings_only():
+    with pytest.raises(TypeError):
+        Settings() | {"delay": 1.0}  # type: ignore[operator]
+
+
+@given(GIVEN, GIVEN, GIVEN)
+def test_layers_can_be_merged_in_any_grouping(one, two, three):
+    a, b, c = Settings(**one), Settings(**two), Settings(**three)
+    assert (a | b) | c == a | (b | c)
+    assert list(((a | b) | c).pacing) == list((a | (b | c)).pacing)
+    assert list(((a | b) | c).headers.items()) == list((a | (b | c)).headers.items())
+    assert list(((a | b) | c).proxies) == list((a | (b | c)).proxies)
+    assert a | Settings() == Settings() | a == a
+
+
+def test_headers_go_over_name_by_name_at_their_place():
+    base = Settings(headers={"Accept-Language": "de", "DNT": "1"})
+    over = Settings(headers={"X-A": None, "accept-language": "en"})
+    assert list((base | over).headers.items()) == [("accept-language", "en"), ("DNT", "1"), ("X-A", "")]
+    assert (base | Settings()).headers == base.headers
+
+
+def test_proxies_go_over_glob_by_glob_and_are_asked_first():
+    base = Settings(proxies={"a.test": "http://p:1", "*": ["http://p:2", "http://p:3"]})
+    merged = base | Settings(proxies={"*.test": "direct", "*": "http://p:4"})
+    assert list(merged.proxies.items()) == [
+        ("*.test", ("direct",)), ("*", ("http://p:4",)), ("a.test", ("http://p:1",)),
+    ]  # fmt: skip
+    assert (base | Settings(proxies="direct")).proxies["*"] == ("direct",)
+
+
+# ---- text ------------------------------------------------------------------------------------------------------------
+
+
+def test_text_becomes_values_by_the_type_of_the_setting():
+    texts = {
+        "workers": "8", "delay": "0.5", "obey_robots": "false", "max_depth": "none", "max_pages": "10",
+        "user_agent": "mine/1", "durability": "power", "max_seconds": "None",
+        "pacing": '{"*.example.com": {"rate": ["10/s", "100/min"], "burst": 2}}',
+    }  # fmt: skip
+    assert Settings.from_strings(texts).given == {
+        "workers": 8, "delay": 0.5, "obey_robots": False, "max_depth": None, "max_pages": 10, "user_agent": "mine/1",
+        "durability": "power", "max_seconds": None,
+        "pacing": {"*.example.com": Pace(rate=("10/s", "100/min"), burst=2)},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("/docs/*", ("/docs/*",)),
+        ("re:[0-9]{1,3}", ("re:[0-9]{1,3}",)),
+        ('["/docs/*", "re:,"]', ("/docs/*", "re:,")),
+        ("[]", ()),
+    ],
+)
+def test_a_list_of_texts_is_one_of_them_or_json(text, values):
+    assert Settings.from_strings({"include": text}).include == values
+    assert Settings(include=text).include == (text,)
+    assert Settings(include=list(values)).include == values
+
+
+@pytest.mark.parametrize("text", ["[/docs", "[1]", ""])
+def test_a_wrong_list_of_texts_is_refused(text):
+    with pytest.raises(ConfigError, match="^setting include: "):
+        Settings.from_strings({"include": text})
+
+
+@pytest.mark.parametrize("name", ["traps", "private_network"])  # a truth value, and one that may be neither
+@pytest.mark.parametrize(("text", "value"), [("yes", True), ("On", True), ("no", False), ("off", False), ("0", False)])
+def test_a_truth_value_may_be_written_as_people_write_it(name, text, value):
+    assert getattr(Settings.from_strings({name: text}), name) is value
+
+
+@pytest.mark.parametrize("text", ["none", "null", "7", "true"])
+def test_text_stays_text_where_text_is_wanted(text):
+    assert Settings.from_strings({"user_agent": text}).user_agent == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("workers", "many", "expected int, got 'many'"),
+        ("workers", "", "expected int, got ''"),
+        ("workers", "0", "expected int >= 1, got '0'"),
+        ("workers", "none", "expected int, got 'none'"),
+        ("workers", "1.5", "expected int, got '1.5'"),
+        ("delay", "nan", "expected float >= 0.0, got 'nan'"),
+        ("obey_robots", "maybe", "expected bool, got 'maybe'"),
+        ("durability", "forever", "expected process or power, got 'forever'"),
+        ("pacing", "quick", "JSON is malformed"),
+        ("pacing", '{"a":', "JSON ends too early"),
+        ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
+    ],
+)
+def test_text_that_is_no_value_is_refused_by_name(name, text, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_strings({name: text})
+    assert str(caught.value).startswith(f"setting {name}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"A B": "c"}, "not a field name: 'A B'"),
+        ({5: "c"}, "not a field name: 5"),
+        ({"A": "b\r\nC: d"}, "not a value for A: 'b\\r\\nC: d'"),
+        ({"A": "\0"}, "not a value for A: '\\x00'"),
+        ({"A": 5}, "not a value for A: 5"),
+        ({"X": "1", "x": "2"}, "x is given twice"),
+        ({"user-AGENT": "x"}, "user-AGENT is no default field: it is the setting user_agent"),
+        ({"Authorization": "Bearer x"}, "Authorization is no default field: it would go to every site; Spider.auth"),
+        ({"Cookie": "a=b"}, "Cookie is no default field: it would go to every site"),
+        ({"Host": "a"}, "Host is no default field"),
+        ([("A", "b")], "expected a mapping of names to values, got [('A', 'b')]"),
+    ],
+)
+def test_wrong_headers_are_refused_by_name(value, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings(headers=value)
+    assert str(caught.value).startswith(f"setting headers: {words}")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("p.test:3128", "not the URL of an http, https, socks5 or socks5h proxy: 'p.test:3128'"),
+        ("ftp://p.test", "not the URL of an http, https, socks5 or socks5h proxy: 'ftp://p.test'"),
+        ("http://", "not the URL of an"),
+        ("http://p.test:0x", "not the URL of an"),
+        (
+            "http://me:secret@p.test:99999",
+            "not the URL of an http, https, socks5 or socks5h proxy: 'http://***@p.test:99999'",
+        ),
+        ("http://p.test/path", "not the URL of an"),
+        ("http://p.test\r\nX", "not the URL of an"),
+        (["http://p.test", 5], "expected a URL, a list of them, or direct, not 5"),
+        ({"*.test": []}, "*.test: expected a URL, a list of them, or direct, not []"),
+        ({"*.test": None}, "*.test: expected a URL, a list of them, or direct, not None"),
+        ({"*.test": "nowhere"}, "*.test: not the URL of an"),
+        ({"https://a.test": "direct"}, "a glob is of hosts, not of URLs: 'https://a.test'"),
+        ({5: "direct"}, "a glob of hosts must be text, not 5"),
+    ],
+)
+def test_wrong_proxies_are_refused_and_no_password_is_shown(value, words):
+    with pytest.raises(ConfigError) as caught:
+        Settings(proxies=value)
+    assert str(caught.value).startswith(f"setting proxies: {words}")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_password_is_not_shown_with_the_settings_nor_in_what_is_wrong_with_them():
+    assert "secret" not in repr(Settings(proxies="http://me:secret@p.test"))
+    for name, text in [("proxies", '["http://me:secret@p.test"'), ("headers", '{"X-Key": "secret"')]:
+        with pytest.raises(ConfigError, match=f"^setting {name}: JSON ends too early$"):
+            Settings.from_strings({name: text})
+    with pytest.raises(ConfigError, match=r"//\*\*\*@p\.test") as caught:
+        Settings(proxies={"http://me:secret@p.test"})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "proxies"),
+    [
+        ("http://p.test:1", {"*": ("http://p.test:1",)}),
+        ("direct", {"*": ("direct",)}),
+        ("", {}),
+        ('["http://p.test:1", "socks5://[::1]"]', {"*": ("http://p.test:1", "socks5://[::1]")}),
+        ('{"*.test": "direct", "*": ["http://p.test:1", "http://p.test:1"]}',
+         {"*.test": ("direct",), "*": ("http://p.test:1",)}),
+    ],
+)  # fmt: skip
+def test_proxies_as_text(text, proxies):
+    assert Settings.from_strings({"proxies": text}).proxies == proxies
+    again = Settings.from_strings({"proxies": text})
+    assert Settings(**again.given) == again
+
+
+def test_headers_as_text():
+    assert Settings.from_strings({"headers": '{"DNT": "1", "Accept": null}'}).headers == {"DNT": "1", "Accept": ""}
+    for text in ("DNT: 1", '"a"'):
+        with pytest.raises(ConfigError, match="^setting headers: "):
+            Settings.from_strings({"headers": text})
+
+
+# ---- pace ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_without_a_glob_has_the_pace_of_the_settings():
+    assert Settings(per_domain=3, delay=2.0, jitter=0.5).pace("example.com") == Pace(
+        concurrency=3, delay=2.0, jitter=0.5, slow_start=False
+    )
+
+
+def test_what_a_pace_leaves_open_comes_from_the_settings():
+    settings = Settings(per_domain=3, delay=2.0, pacing={"example.com": Pace(delay=0.0, rate="1/s")})
+    assert settings.pace("example.com") == Pace(concurrency=3, delay=0.0, jitter=0.0, rate="1/s", slow_start=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "slowly"),
+    [
+        (Settings(), True),
+        (Settings(per_domain=8), False),
+        (Settings(per_domain=8, slow_start=True), True),
+        (Settings(slow_start=False), False),
+        (Settings(pacing={"a.test": Pace(concurrency=4)}), False),
+        (Settings(pacing={"a.test": Pace(delay=4)}), True),
+        (Settings(pacing={"a.test": Pace(concurrency=4, slow_start=True)}), True),
+    ],
+)
+def test_a_lane_starts_slowly_where_nobody_said_how_many_may_go_at_once(settings, slowly):
+    assert settings.pace("a.test").slow_start is slowly
+
+
+@pytest.mark.parametrize(
+    ("glob", "authority", "matches"),
+    [
+        ("example.com", "example.com", True),
+        ("example.com", "example.com:8080", True),
+        ("example.com:8080", "example.com:8080", True),
+        ("example.com:8080", "example.com:8081", False),
+        ("example.com:8080", "example.com", False),
+        ("example.com", "www.example.com", False),
+        ("*.example.com", "www.example.com:81", True),
+        ("*.example.com", "example.com", False),
+        ("*", "example.com", True),
+        ("*:8080", "example.com:8080", True),
+        ("127.0.0.?", "127.0.0.1:80", True),
+        ("Example.COM", "example.com", True),
+        ("[::1]", "[::1]", True),
+        ("[::1]", "[::1]:8080", True),
+        ("[::1]:8080", "[::1]:8080", True),
+        ("[::1]:8080", "[::1]:8081", False),
+        ("key:A", "key:A", True),
+        ("key:A", "key:B", False),
+    ],
+)
+def test_globs_match_hosts_with_or_without_port(glob, authority, matches):
+    pace = Settings(pacing={glob: Pace(burst=7)}).pace(authority)
+    assert (pace.burst == 7) is matches
+
+
+def test_the_first_glob_that_matches_counts():
+    settings = Settings(pacing={"*.test": Pace(burst=2), "a.test": Pace(burst=3), "*": Pace(burst=4)})
+    assert [settings.pace(host).burst for host in ("a.test", "b.test", "c.other")] == [2, 2, 4]
+
+
+def test_a_setting_with_choices_names_them():
+    for make in (lambda: Settings(durability="never"), lambda: Settings.from_strings({"durability": "never"})):
+        with pytest.raises(ConfigError, match="^setting durability: expected process or power, got 'never'$"):
+            make()

@@ -1,0 +1,41 @@
+"""One transfer without libcurl: what only another version of it, or an accident, would bring about."""
+
+from __future__ import annotations
+
+import httpx
+import pycurl
+import pytest
+
+from crawler.transport.transfer import Exchange, parse_fields
+
+
+class Failing:
+    """A handle that finds, when it is to go on, that it cannot."""
+
+    def pause(self, state):
+        raise pycurl.error(pycurl.E_BAD_CONTENT_ENCODING, "a broken block")
+
+
+def test_an_older_libcurl_hands_over_folded_lines_as_they_are():
+    assert parse_fields([b" before all\r\n", b"A: b\r\n", b"\t c \r\n", b"  d\r\n", b"E:f\r\n"]) == [
+        (b"A", b"b c d"),
+        (b"E", b"f"),
+    ]
+
+
+async def test_what_libcurl_finds_when_it_goes_on_is_raised_after_what_has_arrived():
+    dropped = []
+    request = httpx.Request("GET", "http://site.example/")
+    exchange = Exchange(request, body=b"", proxy=None, buffer=4, max_headers=100, drop=dropped.append)
+    exchange.curl = Failing()
+    exchange.on_start("192.0.2.1", "", 80, 0)
+    for line in (b"HTTP/1.1 200 OK\r\n", b"Content-Encoding: gzip\r\n", b"\r\n"):
+        assert exchange.on_header(line) is None
+    response = await exchange.response()
+    assert exchange.on_body(b"1234") is None
+    assert exchange.on_body(b"5678") == pycurl.WRITEFUNC_PAUSE
+    chunks = response.stream
+    assert await anext(chunks) == b"1234"
+    assert dropped == [exchange]
+    with pytest.raises(httpx.DecodingError, match="a broken block"):
+        await anext(chunks)
