@@ -12,7 +12,7 @@ import typing as _typing
 if _typing.TYPE_CHECKING:
     from crawler.client.client import Client, client
     from crawler.client.errors import QuotaTimeout
-    from crawler.client.mapping import Answers
+    from crawler.client.mapping import MappedResponses
     from crawler.client.transport import GovernedTransport
     from crawler.content.link_header import LinkValue
     from crawler.engine.api import ItemStream, crawl, run, stream
@@ -58,7 +58,6 @@ if _typing.TYPE_CHECKING:
     from crawler.spiders.sitemap import SitemapSpider
 
 __all__ = [
-    "Answers",
     "ApiSpider",
     "BadRedirect",
     "BadStatus",
@@ -89,6 +88,7 @@ __all__ = [
     "Limits",
     "Link",
     "LinkValue",
+    "MappedResponses",
     "Pace",
     "Pause",
     "Plugin",
@@ -124,7 +124,7 @@ __all__ = [
 ]
 
 _PLACES: _typing.Final = {
-    "Answers": "client.mapping",
+    "MappedResponses": "client.mapping",
     "ApiSpider": "spiders.api",
     "BadRedirect": "errors",
     "BadStatus": "errors",

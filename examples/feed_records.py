@@ -13,7 +13,7 @@ from typing import Any
 from crawler import FeedSpider, Response
 
 
-class Products(FeedSpider):
+class PageResult(FeedSpider):
     """An item a product. One that has no price is broken: it is counted, and the rest goes on."""
 
     itertag = "g:product"

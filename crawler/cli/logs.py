@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from crawler.engine.tracebacks import theirs
+from crawler.engine.tracebacks import user_frames
 from crawler.errors import CrawlerError
 
 __all__ = ["Level", "log_to_stderr", "log_traceback", "many", "say"]
@@ -91,7 +91,7 @@ def log_traceback(error: BaseException) -> None:
     cause = error.__cause__
     while isinstance(cause, BaseExceptionGroup):  # of tasks, as `start()` is one
         cause = cause.exceptions[0]
-    trace = None if cause is error.__cause__ or isinstance(cause, CrawlerError) else theirs(cause)
+    trace = None if cause is error.__cause__ or isinstance(cause, CrawlerError) else user_frames(cause)
     if trace is not None:
         log.error("%s", error, exc_info=trace)
 

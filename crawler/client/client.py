@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, Self, overload
 import httpx
 import trio
 
-from crawler.client.mapping import Answers, Asked
+from crawler.client.mapping import Asked, MappedResponses
 from crawler.client.nest import Nest
 from crawler.client.policy import DAY, Deadlines
 from crawler.client.state_file import StateFile
@@ -76,7 +76,7 @@ class Client(httpx.AsyncClient):
         window: int = ...,
         return_exceptions: Literal[False] = ...,
         **options: Any,
-    ) -> Answers[httpx.Response]: ...
+    ) -> MappedResponses[httpx.Response]: ...
 
     @overload
     def map(
@@ -87,7 +87,7 @@ class Client(httpx.AsyncClient):
         window: int = ...,
         return_exceptions: Literal[True],
         **options: Any,
-    ) -> Answers[httpx.Response | Exception]: ...
+    ) -> MappedResponses[httpx.Response | Exception]: ...
 
     def map(
         self,
@@ -97,7 +97,7 @@ class Client(httpx.AsyncClient):
         window: int = 32,
         return_exceptions: bool = False,
         **options: Any,
-    ) -> Answers[Any]:
+    ) -> MappedResponses[Any]:
         """Many requests, a few at a time: ``async for response in http.map(urls)`` gives the answers in order.
 
         The bodies are read. What one request raises is raised at its place. A deadline around the loop counts for the
@@ -125,7 +125,7 @@ class Client(httpx.AsyncClient):
                 raise ConfigError(f"map() has no option {name}{did_you_mean(name, BUILDING + SENDING)}")
         if self._nest is None:
             raise RuntimeError("map() needs a client that is open: async with client() as http")
-        return Answers(
+        return MappedResponses(
             requests,
             partial(self._ask, method, options),
             window=window,

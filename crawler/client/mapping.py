@@ -1,4 +1,4 @@
-"""`Answers`: many requests, a few at a time, and their answers in order."""
+"""`MappedResponses`: many requests, a few at a time, and their answers in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import trio
 
 from crawler.client.nest import Nest
 
-__all__ = ["Answers", "Asked"]
+__all__ = ["Asked", "MappedResponses"]
 
 Answer_co = TypeVar("Answer_co", httpx.Response, httpx.Response | Exception, covariant=True)
 Asked = str | httpx.URL | httpx.Request
@@ -32,7 +32,7 @@ class _Place:
 
 
 class _Flow:
-    """The tasks that send. They do not know the `Answers`, so that these can be dropped."""
+    """The tasks that send. They do not know the `MappedResponses`, so that these can be dropped."""
 
     def __init__(self, source: Iterable[Asked] | AsyncIterable[Asked], send: Send, window: int) -> None:
         self.scope = trio.CancelScope()
@@ -73,7 +73,7 @@ class _Flow:
             place.done.set()
 
 
-class Answers(AsyncIterator[Answer_co], Generic[Answer_co]):
+class MappedResponses(AsyncIterator[Answer_co], Generic[Answer_co]):
     """Answers in the order of their requests: ``async for answer in http.map(urls)``.
 
     Requests are taken when there is room, so they may be endless. What one of them raises is raised at its place; the

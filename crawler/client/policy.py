@@ -1,4 +1,4 @@
-"""`Rules`: how a governed transport waits and tries again, as the user wants it; and his pace for each scope."""
+"""`RetryRules`: how a governed transport waits and tries again, as the user wants it; and his pace for each scope."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crawler.errors import ConfigError
 from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace
 
-__all__ = ["CONCURRENCY", "DAY", "Deadlines", "Paces", "Rules"]
+__all__ = ["CONCURRENCY", "DAY", "Deadlines", "PaceRules", "RetryRules"]
 
 CONCURRENCY: Final = 8
 """Requests in flight on one lane, at most, if nothing else is said."""
@@ -24,7 +24,7 @@ Deadlines = Literal["fail", "wait"]
 
 
 @attrs.frozen(kw_only=True)
-class Rules:
+class RetryRules:
     """How requests wait and are tried again.
 
     Raises:
@@ -63,7 +63,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
 
 
-class Paces:
+class PaceRules:
     """The pace of each lane and budget.
 
     Parameters:

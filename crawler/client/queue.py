@@ -1,4 +1,4 @@
-"""`Turnstile`: where requests wait for their turn, in the order in which they came. Nobody polls.
+"""`FairQueue`: where requests wait for their turn, in the order in which they came. Nobody polls.
 
 A request names scopes: its lane, and budgets. It starts as soon as its lane has room and all of its scopes are ready at
 the same moment; then all are taken, with no checkpoint in between. ::
@@ -30,7 +30,7 @@ from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 
-__all__ = ["Gate", "Grants", "Stakes", "Turnstile"]
+__all__ = ["Costs", "FairQueue", "Grants", "ScopeQueue"]
 
 LATE: Final = 1e-6
 """Seconds added to an alarm: seconds since the epoch are rounded to a quarter of that."""
@@ -39,7 +39,7 @@ MOST: Final = 1024
 
 
 @attrs.define(eq=False)
-class Gate:
+class ScopeQueue:
     """One scope, and who waits for it."""
 
     throttle: Throttle
@@ -53,11 +53,11 @@ class Gate:
     """The first of each lane whose first names this scope, in the order in which they came."""
     watcher: Callable[[], None] = lambda: None
     """What its throttle calls."""
-    alone: Stakes = ()
+    alone: Costs = ()
     """What a request takes that names no budget."""
 
 
-Stakes = tuple[tuple[Gate, float], ...]
+Costs = tuple[tuple[ScopeQueue, float], ...]
 """What a request takes, in units: of its lane, then of budgets."""
 Grants = tuple[Grant, ...]
 """What it was given, in the same order."""
@@ -67,7 +67,7 @@ Grants = tuple[Grant, ...]
 class Waiter:
     """One request that waits."""
 
-    stakes: Stakes
+    stakes: Costs
     order: int
     """Who came first has less."""
     patience: float
@@ -76,7 +76,7 @@ class Waiter:
     """Seconds since the epoch: when it has to be through, or waiting is of no use."""
     at: float = math.inf
     """Seconds since the epoch: when it may start, as far as is known."""
-    held_by: Gate | None = None
+    held_by: ScopeQueue | None = None
     """What it waits for, of all that it names."""
     grants: Grants | None = None
     """What it was given."""
@@ -98,7 +98,7 @@ def _order(waiter: Waiter) -> int:
     return waiter.order
 
 
-class Turnstile:
+class FairQueue:
     """Lets requests start.
 
     Parameters:
@@ -107,7 +107,7 @@ class Turnstile:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._gates: dict[str, Gate] = {}
+        self._gates: dict[str, ScopeQueue] = {}
         self._most = MOST
         self._orders = itertools.count()
         self._clock: Clock | None = None
@@ -123,7 +123,7 @@ class Turnstile:
         """The place of a request that comes now."""
         return next(self._orders)
 
-    def gate(self, name: str, pace: Callable[[str], Pace]) -> Gate:
+    def gate(self, name: str, pace: Callable[[str], Pace]) -> ScopeQueue:
         """The gate of a scope, made when it is first asked for.
 
         Parameters:
@@ -132,7 +132,7 @@ class Turnstile:
         """
         gate = self._gates.get(name)
         if gate is None:
-            gate = Gate(self.limits.throttle(name, pace))
+            gate = ScopeQueue(self.limits.throttle(name, pace))
             gate.alone = ((gate, 1.0),)
             gate.watcher = partial(self._look, gate)
             gate.throttle.watchers += (gate.watcher,)
@@ -164,7 +164,7 @@ class Turnstile:
 
     # ---- starting ----------------------------------------------------------------------------------------------------
 
-    def take(self, stakes: Stakes) -> Grants | None:
+    def take(self, stakes: Costs) -> Grants | None:
         """What a request needs, if it may start at once; else it has to `wait`."""
         if stakes[0][0].queue:
             return None
@@ -172,7 +172,7 @@ class Turnstile:
         at, _ = self._ready_at(stakes, now, None)
         return self._take(stakes, now) if at <= now else None
 
-    async def wait(self, stakes: Stakes, *, order: int, patience: float, until: Callable[[], float]) -> Grants:
+    async def wait(self, stakes: Costs, *, order: int, patience: float, until: Callable[[], float]) -> Grants:
         """Waits for what a request needs; loses nothing if it is cancelled.
 
         Parameters:
@@ -206,7 +206,7 @@ class Turnstile:
         return waiter.grants
 
     @staticmethod
-    def give_back(stakes: Stakes, grants: Grants) -> None:
+    def give_back(stakes: Costs, grants: Grants) -> None:
         """Undoes a start whose request was never sent."""
         for (gate, _), grant in zip(stakes, grants, strict=True):
             gate.throttle.give_back(grant)
@@ -215,12 +215,12 @@ class Turnstile:
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def _take(stakes: Stakes, now: float) -> Grants:
+    def _take(stakes: Costs, now: float) -> Grants:
         stakes[0][0].throttle.enter()
         return tuple([gate.throttle.take(now, cost=cost) for gate, cost in stakes])
 
     @staticmethod
-    def _ready_at(stakes: Stakes, now: float, waiter: Waiter | None) -> tuple[float, Gate | None]:
+    def _ready_at(stakes: Costs, now: float, waiter: Waiter | None) -> tuple[float, ScopeQueue | None]:
         """When a request may start, and what it waits for until then; infinite: that is not known."""
         lane = stakes[0][0]
         if lane.throttle.is_full():
@@ -242,7 +242,7 @@ class Turnstile:
                     break
         return at, gate_of_at
 
-    def _look(self, gate: Gate) -> None:
+    def _look(self, gate: ScopeQueue) -> None:
         """Something changed here: lets go who may, in the order in which they came."""
         if not gate.fronts:
             return
@@ -291,7 +291,7 @@ class Turnstile:
         self._renew_front(lane)
 
     @staticmethod
-    def _renew_front(lane: Gate) -> None:
+    def _renew_front(lane: ScopeQueue) -> None:
         old, new = lane.front, lane.queue[0] if lane.queue else None
         if old is new:
             return
@@ -352,7 +352,7 @@ class Turnstile:
                 at, waiter.held_by = when, gate
         return at if at > now else math.inf
 
-    def _forget(self, name: str, gate: Gate, *, keep: bool = False) -> None:
+    def _forget(self, name: str, gate: ScopeQueue, *, keep: bool = False) -> None:
         """Lets a gate go; and its throttle, unless it is to be kept or others watch it."""
         del self._gates[name]
         throttle = gate.throttle

@@ -1,4 +1,4 @@
-"""`Errand`: one request, until there is an answer to hand on: it waits for its turn, is sent, and may be sent again.
+"""`RetryingSend`: sends one request until there is an answer to return: it waits, sends, and retries.
 
 ::
 
@@ -31,7 +31,7 @@ from crawler.transport.errors import was_sent
 if TYPE_CHECKING:
     from crawler.client.transport import GovernedTransport
 
-__all__ = ["Errand"]
+__all__ = ["RetryingSend"]
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2."""
@@ -51,7 +51,7 @@ CAP: Final = 30.0
 """Seconds: the longest wait between two attempts."""
 
 
-class Errand:
+class RetryingSend:
     """One request on its way.
 
     Parameters:

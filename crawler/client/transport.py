@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import httpx
 
-from crawler.client.policy import DAY, Deadlines, Paces, Rules
-from crawler.client.queue import Stakes, Turnstile
-from crawler.client.sending import Errand
+from crawler.client.policy import DAY, Deadlines, PaceRules, RetryRules
+from crawler.client.queue import Costs, FairQueue
+from crawler.client.sending import RetryingSend
 from crawler.client.turn import Turn
 from crawler.errors import ConfigError
 from crawler.limits.events import QuotaEvent
@@ -90,7 +90,7 @@ class GovernedTransport(httpx.AsyncBaseTransport):
         if limits is not None and not isinstance(limits, Limits):
             raise ConfigError(f"limits must be a Limits, not {limits!r}")
         self.inner = inner
-        self.rules = Rules(
+        self.rules = RetryRules(
             attempts=attempts,
             longest=longest,
             patience=patience,
@@ -98,8 +98,8 @@ class GovernedTransport(httpx.AsyncBaseTransport):
             on_event=on_event,
             chance=random.Random() if chance is None else chance,
         )
-        self.turnstile = Turnstile(Limits() if limits is None else limits)
-        self._paces = Paces(rate, concurrency, delay, pacing)
+        self.turnstile = FairQueue(Limits() if limits is None else limits)
+        self._paces = PaceRules(rate, concurrency, delay, pacing)
         self._tells = isinstance(inner, CurlTransport)  # whether it says when sending begins
         self._added: dict[str, Any] = {}
 
@@ -134,7 +134,7 @@ class GovernedTransport(httpx.AsyncBaseTransport):
             QuotaTimeout: its turn does not come in time.
             httpx.RequestError: there is no answer.
         """
-        return await Errand(self, request).run()
+        return await RetryingSend(self, request).run()
 
     async def aclose(self) -> None:
         """Close the inner transport; who waits for a turn gets a `httpx.CloseError`."""
@@ -143,7 +143,7 @@ class GovernedTransport(httpx.AsyncBaseTransport):
 
     # ---- for errands -------------------------------------------------------------------------------------------------
 
-    def stakes(self, request: httpx.Request) -> Stakes:
+    def stakes(self, request: httpx.Request) -> Costs:
         """What a request takes of which scopes.
 
         Raises:
@@ -189,8 +189,8 @@ class GovernedTransport(httpx.AsyncBaseTransport):
             turn.mark_sent()
             return False
         given = wire.extensions.get("on_sent")
-        theirs = getattr(given, "theirs", given)  # of the attempt before: what the user asked for
-        wire.extensions = {**wire.extensions, "on_sent": _OnSent(turn, theirs)}
+        user_frames = getattr(given, "user_frames", given)  # of the attempt before: what the user asked for
+        wire.extensions = {**wire.extensions, "on_sent": _OnSent(turn, user_frames)}
         if turn.is_paced():
             wire.extensions["resend"] = False
         return True
@@ -199,11 +199,11 @@ class GovernedTransport(httpx.AsyncBaseTransport):
 class _OnSent:
     """Tells a turn, and whom the user wants to be told, that sending begins."""
 
-    def __init__(self, turn: Turn, theirs: Callable[[], object] | None) -> None:
+    def __init__(self, turn: Turn, user_frames: Callable[[], object] | None) -> None:
         self._turn = turn
-        self.theirs = theirs
+        self.user_frames = user_frames
 
     def __call__(self) -> None:
         self._turn.mark_sent()
-        if self.theirs is not None:
-            self.theirs()
+        if self.user_frames is not None:
+            self.user_frames()

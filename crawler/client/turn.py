@@ -7,9 +7,9 @@ from typing import Final
 
 import attrs
 
-from crawler.client.queue import Grants, Stakes, Turnstile
+from crawler.client.queue import Costs, FairQueue, Grants
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import NOTHING, Declared, Exchange
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
 from crawler.limits.headers.refusal_status import refuses
 from crawler.limits.throttle import Throttle
 
@@ -29,7 +29,7 @@ class Turn:
         clock: gives seconds since the epoch.
     """
 
-    stakes: Stakes
+    stakes: Costs
     grants: Grants
     clock: Callable[[], float]
     sent: float | None = attrs.field(default=None, init=False)
@@ -60,11 +60,11 @@ class Turn:
         """
         if not sent:
             self._ended = True
-            Turnstile.give_back(self.stakes, self.grants)
+            FairQueue.give_back(self.stakes, self.grants)
             return
         now = self.clock()
         lane, *budgets = [gate.throttle for gate, _ in self.stakes]
-        exchange = Exchange(sent=self.sent or now, received=now, overloaded=overloaded)
+        exchange = AttemptReport(sent=self.sent or now, received=now, overloaded=overloaded)
         lane.settle(self.grants[0], exchange, inflight=lane.busy)
         for budget, grant in zip(budgets, self.grants[1:], strict=True):
             budget.lost(grant)
@@ -87,7 +87,7 @@ class Turn:
         self.declared = main.read(headers, status=status, sent=sent, received=received)
         statuses = lane.pace.refusals if main is lane else (*lane.pace.refusals, *main.pace.refusals)
         refused = refuses(status, self.declared, headers, statuses=statuses)
-        exchange = Exchange(
+        exchange = AttemptReport(
             sent=sent,
             received=received,
             first_byte=received - sent,
@@ -108,7 +108,7 @@ class Turn:
             self._ended = True
             self.stakes[0][0].throttle.leave()
 
-    def _share(self, exchange: Exchange, lane: Throttle, main: Throttle) -> list[tuple[str, QuotaEvent]]:
+    def _share(self, exchange: AttemptReport, lane: Throttle, main: Throttle) -> list[tuple[str, QuotaEvent]]:
         """Tells each scope its part. Who refused comes first: its news must be there before others may start."""
         declared = exchange.declared
         of_lane = NOTHING

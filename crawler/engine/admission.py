@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from crawler.engine.tracebacks import theirs
+from crawler.engine.tracebacks import user_frames
 from crawler.hooks.table import HookTable
 from crawler.messages import Drop, Request
 from crawler.scope import Scope
@@ -63,7 +63,7 @@ class Admission:
                 first = hook.plugin.name not in self._told
                 self._told.add(hook.plugin.name)
                 words = f"{type(error).__name__}: {error}"
-                trace = theirs(error) if first else None
+                trace = user_frames(error) if first else None
                 log.error("%s.admit failed for %s: %s", hook.plugin.name, request.url, words, exc_info=trace)
                 return None, ADMIT_FAILED
             if isinstance(answer, Drop):

@@ -13,7 +13,7 @@ import trio
 
 from crawler.engine.job import Job
 from crawler.engine.report import Report
-from crawler.engine.session import Prepared
+from crawler.engine.session import CrawlSession
 from crawler.errors import CrawlerError
 from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
@@ -53,7 +53,7 @@ async def crawl(
         JobError: the job is in use, damaged, or another crawl's; or its disk is full.
         CrawlFailed: the crawl could not go on.
     """
-    return await Prepared(spider, settings, plugins, outputs, job, limits).run(transport)
+    return await CrawlSession(spider, settings, plugins, outputs, job, limits).run(transport)
 
 
 def run(
@@ -71,12 +71,12 @@ def run(
     In the main thread SIGINT and SIGTERM are handled: the first takes no new work and lets what is in flight end
     within `grace`, the second ends it at once. Parameters and errors are those of `crawl`.
     """
-    prepared = Prepared(spider, settings, plugins, outputs, job, limits)
+    prepared = CrawlSession(spider, settings, plugins, outputs, job, limits)
     report: Report = trio.run(_run_with_signals, prepared, transport)
     return report
 
 
-async def _run_with_signals(prepared: Prepared, transport: httpx.AsyncBaseTransport | None) -> Report:
+async def _run_with_signals(prepared: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> Report:
     if threading.current_thread() is not threading.main_thread():
         return await prepared.run(transport)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -94,7 +94,7 @@ async def _run_with_signals(prepared: Prepared, transport: httpx.AsyncBaseTransp
     return report
 
 
-async def _heed(signals: AsyncIterator[int], prepared: Prepared) -> None:
+async def _heed(signals: AsyncIterator[int], prepared: CrawlSession) -> None:
     """First signal: no new work. Second: now. Third: whatever it is that still holds it up."""
     count = 0
     async for _ in signals:
@@ -164,7 +164,7 @@ async def stream(
     in the block comes out as it is.
     """
     send, receive = trio.open_memory_channel[Item](0)
-    prepared = Prepared(spider, settings, [*plugins, _StreamSink(send)], outputs, None, limits)
+    prepared = CrawlSession(spider, settings, [*plugins, _StreamSink(send)], outputs, None, limits)
     items = ItemStream(receive)
     raised: Exception | None = None
 

@@ -1,4 +1,4 @@
-"""`Contents`: of pages with the same body only the first is handled (setting `dedup_content`)."""
+"""`BodyDeduplicator`: of pages with the same body only the first is handled (setting `dedup_content`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 if TYPE_CHECKING:
     from crawler.store import Store
 
-__all__ = ["Contents"]
+__all__ = ["BodyDeduplicator"]
 
 
 @attrs.define(eq=False)
@@ -22,7 +22,7 @@ class _Claim:
     kept: bool = False
 
 
-class Contents:
+class BodyDeduplicator:
     """Knows which bodies belong to a page already.
 
     The store keeps what is committed. Here is only what is on its way there: a page whose handler still runs holds its

@@ -19,11 +19,11 @@ from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.inline import Inline, current_ticket, deepened
 from crawler.engine.mark import Mark
-from crawler.engine.page import Handlers
+from crawler.engine.page import PageRunner
 from crawler.engine.retries import RetryPolicy
-from crawler.engine.robots import RobotsAsker
+from crawler.engine.robots import RobotsFetcher
 from crawler.engine.shutdown import Shutdown
-from crawler.engine.tracebacks import theirs
+from crawler.engine.tracebacks import user_frames
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
 from crawler.fetch.downloader import Downloader
 from crawler.frontier import Frontier, Ticket
@@ -35,7 +35,7 @@ from crawler.hooks.table import HookTable
 from crawler.http.redirects import refreshed
 from crawler.http.robots import Robots
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import NOTHING, Declared, Exchange
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
 from crawler.limits.headers.join import join
 from crawler.limits.headers.refusal_status import refuses
 from crawler.limits.registry import Limits
@@ -45,13 +45,13 @@ from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.stats import Stats
-from crawler.store import CookieChange, Kept, Observations, Store
+from crawler.store import CookieChange, Observations, ResumeState, Store
 
 if TYPE_CHECKING:
     import httpx
 
-    from crawler.engine.body_dedup import Contents
-    from crawler.fetch.auth import Credentials
+    from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
 
 __all__ = ["RunningCrawl"]
@@ -91,10 +91,10 @@ class RunningCrawl:
         store: Store,
         transport: httpx.AsyncBaseTransport,
         clock: Clock | None = None,
-        kept: Kept = Kept(),  # noqa: B008 - frozen
+        kept: ResumeState = ResumeState(),  # noqa: B008 - frozen
         limits: Limits | None = None,
         proxies: Proxies | None = None,
-        credentials: Credentials | None = None,
+        credentials: OriginAuth | None = None,
     ) -> None:
         self.spider = spider
         self.plugins = tuple(plugins)
@@ -127,10 +127,10 @@ class RunningCrawl:
         """Whether an earlier run broke off."""
         self.observed = Observations()
         """What is true of the whole crawl, and rides in the next commit."""
-        self.handlers = Handlers(spider, table, states)
+        self.handlers = PageRunner(spider, table, states)
         self.contents = _contents(store) if settings.dedup_content else None
         """Which bodies are known, if pages with the same one are to be left out."""
-        self.robots = RobotsAsker(self)
+        self.robots = RobotsFetcher(self)
         self.inline = Inline(self)
         self.stages = itertools.count(1)
         """Numbers for `Store.stage`."""
@@ -149,7 +149,7 @@ class RunningCrawl:
         for plugin, state in zip(self.plugins, states, strict=True):
             plugin.crawl, plugin.state = self, state
 
-    def _take_up(self, kept: Kept, *, own_limits: bool) -> None:
+    def _take_up(self, kept: ResumeState, *, own_limits: bool) -> None:
         """Goes on where an earlier run left off."""
         if "stats" in kept.notes:
             self.stats.restore(kept.notes["stats"])
@@ -287,12 +287,12 @@ class RunningCrawl:
                 if event.kind not in ("refused", "concurrency"):
                     self._measure(attrs.evolve(usage, event=event.kind, scope=scope, quota=event))
 
-    def _exchange(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> Exchange:
+    def _exchange(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> AttemptReport:
         """An attempt as the limits see it."""
         sent, received = ticket.sent_at, self.clock()
         if response is None:
             overloaded = isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind != "stale"
-            return Exchange(sent=sent, received=received, overloaded=overloaded)
+            return AttemptReport(sent=sent, received=received, overloaded=overloaded)
         pace, status, pairs = ticket.lane.throttle.pace, response.status, response.headers.pairs
         declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)
         refused = False
@@ -302,7 +302,7 @@ class RunningCrawl:
                 told = _told(response)
                 refused = refused or told.retry_after is not None or bool(told.violated)
                 declared = join((declared, told)) if told else declared
-        return Exchange(
+        return AttemptReport(
             sent=sent,
             received=received,
             first_byte=response.first_byte,
@@ -316,7 +316,7 @@ class RunningCrawl:
         """What a handler raised: one line at ERROR for each page, its traceback once for each place that raises."""
         cause = error.__cause__
         place = (error.plugin, error.hook, type(cause), _line_of(cause))
-        exc_info = None if place in self._told else theirs(cause)
+        exc_info = None if place in self._told else user_frames(cause)
         if len(self._told) < MOST_PLACES:
             self._told.add(place)
         log.error("%s.%s failed for %s: %s", error.plugin, error.hook, url, error, exc_info=exc_info)
@@ -385,10 +385,10 @@ class RunningCrawl:
             self.frontier.block(pause.scope or usage.lane, self.clock() + pause.seconds)
 
 
-def _contents(store: Store) -> Contents:
-    from crawler.engine.body_dedup import Contents  # noqa: PLC0415 - few crawls need it
+def _contents(store: Store) -> BodyDeduplicator:
+    from crawler.engine.body_dedup import BodyDeduplicator  # noqa: PLC0415 - few crawls need it
 
-    return Contents(store)
+    return BodyDeduplicator(store)
 
 
 def _told(response: Response) -> Declared:

@@ -24,7 +24,7 @@ from crawler.spiders import Spider
 from crawler.store import ItemRow
 from crawler.suggest import did_you_mean
 
-__all__ = ["Handlers", "Products"]
+__all__ = ["PageResult", "PageRunner"]
 
 NO_ITEMS = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
 """What a handler may not yield, though it could be written as JSON, or nearly."""
@@ -33,11 +33,11 @@ MANY: Final = 10_000
 NOTHING: Final = object()
 
 
-Spill: TypeAlias = "Callable[[Products], Awaitable[None]]"
+Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
 
 
 @attrs.define(eq=False)
-class Products:
+class PageResult:
     """What the handlers of one page made."""
 
     effects: PageEffects = attrs.field(factory=PageEffects)
@@ -55,7 +55,7 @@ class Products:
     spill: Spill | None = None
     """Takes items and requests away when there are many, before the handler has ended."""
 
-    def add(self, others: Products) -> None:
+    def add(self, others: PageResult) -> None:
         """Takes in what another handler made."""
         self.items += others.items
         self.requests += others.requests
@@ -67,10 +67,10 @@ class Products:
 
 
 @attrs.define(eq=False)
-class Told:
+class FailureResult:
     """What came of telling handlers of a failure."""
 
-    products: Products = attrs.field(factory=Products)
+    products: PageResult = attrs.field(factory=PageResult)
     """What those made that did not raise."""
     raised: list[HookError] = attrs.field(factory=list)
     """What the others raised."""
@@ -78,7 +78,7 @@ class Told:
     """Whether the errback is among them."""
 
 
-class Handlers:
+class PageRunner:
     """The callbacks of a spider and the hooks around them.
 
     Parameters:
@@ -109,7 +109,7 @@ class Handlers:
             found = self._callbacks[name] = (method, hints_of(getattr(method, "__func__", method)))
         return found
 
-    async def page(self, response: Response, spill: Spill | None = None) -> Products:
+    async def page(self, response: Response, spill: Spill | None = None) -> PageResult:
         """Runs the callback of a page and the `parse` hooks of the plugins.
 
         Parameters:
@@ -120,7 +120,7 @@ class Handlers:
             HookError: one of them raised; its cause is what it raised.
         """
         request = response.request
-        products = Products(spill=spill)
+        products = PageResult(spill=spill)
         with _Page(products.effects):
             name = request.callback or "parse"
             with _Blame(self.spider, name, request):
@@ -133,9 +133,9 @@ class Handlers:
             await self._finish(products, response)
         return products
 
-    async def failure(self, failure: Failure, errback: str | None) -> Told:
+    async def failure(self, failure: Failure, errback: str | None) -> FailureResult:
         """Tells the errback and the `failed` hooks; what one of them made counts if it did not raise."""
-        told = Told()
+        told = FailureResult()
         if errback is not None:
             with _Blame(self.spider, errback, failure.request, told.raised):
                 method, _ = self.callback(errback)
@@ -146,8 +146,8 @@ class Handlers:
                 await self._tell(hook.call, failure, told)
         return told
 
-    async def _tell(self, handler: Any, failure: Failure, told: Told) -> None:
-        products = Products()
+    async def _tell(self, handler: Any, failure: Failure, told: FailureResult) -> None:
+        products = PageResult()
         with _Page(products.effects):
             await self._collect(handler(failure), products, failure.response)
             await self._finish(products, failure.response)
@@ -168,7 +168,7 @@ class Handlers:
             )
         return produced
 
-    async def _collect(self, produced: Produced, products: Products, response: Response | None) -> None:
+    async def _collect(self, produced: Produced, products: PageResult, response: Response | None) -> None:
         """Sorts what a handler gave back into items and requests."""
         values = await _drained(produced)
         with closing(values) if isinstance(values, types.GeneratorType) else nullcontext():
@@ -182,7 +182,7 @@ class Handlers:
                     await products.spill(products)
 
     @staticmethod
-    def _sort(values: Iterable[Any], products: Products) -> bool:
+    def _sort(values: Iterable[Any], products: PageResult) -> bool:
         """Sorts values; whether there were any."""
         value: Any = NOTHING
         for value in values:
@@ -198,7 +198,7 @@ class Handlers:
                 products.items.append(ItemRow(b"", value))
         return value is not NOTHING
 
-    async def _refine(self, products: Products, response: Response | None) -> None:
+    async def _refine(self, products: PageResult, response: Response | None) -> None:
         """Refines and encodes the items."""
         items, products.items = products.items, []
         hooks = self.table.refine if response is not None else ()
@@ -219,7 +219,7 @@ class Handlers:
             else:
                 products.items.append(ItemRow(self._encode(value, request), value))
 
-    async def _finish(self, products: Products, response: Response | None) -> None:
+    async def _finish(self, products: PageResult, response: Response | None) -> None:
         """Refines and encodes the items, and settles what the page did to states."""
         request = response.request if response is not None else None
         await self._refine(products, response)

@@ -18,7 +18,7 @@ from crawler.store import RobotsAnswer
 if TYPE_CHECKING:
     from crawler.engine.crawl import RunningCrawl
 
-__all__ = ["RobotsAsker"]
+__all__ = ["RobotsFetcher"]
 
 HOPS: Final = 5
 """Redirects of a robots.txt that are followed (RFC 9309 section 2.3.1.2)."""
@@ -31,7 +31,7 @@ LEAST_WITHOUT: Final = 8
 log = logging.getLogger("crawler.engine")
 
 
-class RobotsAsker:
+class RobotsFetcher:
     """Finds out what a robots.txt says.
 
     Parameters:

@@ -19,7 +19,7 @@ from crawler.engine.dispatcher import dispatch
 from crawler.engine.leases import Leases
 from crawler.engine.seeds import Seeds
 from crawler.engine.shutdown import LAST, Shutdown
-from crawler.engine.sinks import Followers
+from crawler.engine.sinks import SinkRunner
 from crawler.engine.worker import Worker
 from crawler.engine.writer import Message, Writer
 from crawler.frontier import Ticket
@@ -27,18 +27,18 @@ from crawler.frontier import Ticket
 if TYPE_CHECKING:
     from crawler.engine.crawl import RunningCrawl
 
-__all__ = ["conduct"]
+__all__ = ["run_crawl"]
 
 OUTCOMES: Final = 64
 """Outcomes that may wait for the writer."""
 
 
-async def conduct(running: RunningCrawl) -> None:
+async def run_crawl(running: RunningCrawl) -> None:
     """Opens the nurseries. Each outlives those inside it: helpers of plugins, then writer and sinks, then workers."""
     shutdown = running.shutdown
     ready_send, ready_receive = trio.open_memory_channel[Ticket](0)
     messages, to_write = trio.open_memory_channel[Message](OUTCOMES)
-    followers = Followers(running, running.table.persist)
+    followers = SinkRunner(running, running.table.persist)
     writer = Writer(running, followers)
     leases = Leases(running.frontier, running.store, running.clock, unclean=running.unclean)
     kept = trio.Event()

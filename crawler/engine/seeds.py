@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from crawler.engine.writer import Arrivals, Message, Writer
+from crawler.engine.writer import Message, NewRequests, Writer
 from crawler.messages import Request
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Seeds:
     async def _send(self, requests: list[Request], *, last: bool = False) -> None:
         self._writer.arriving += 1
         try:
-            await self._messages.send(Arrivals(requests, last))
+            await self._messages.send(NewRequests(requests, last))
         except BaseException:
             self._writer.arriving -= 1
             raise

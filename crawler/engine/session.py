@@ -1,4 +1,4 @@
-"""`Prepared`: a crawl that has been checked. Running it opens store, transport and plugins, and closes them."""
+"""`CrawlSession`: a crawl that has been checked. Running it opens store, transport and plugins, and closes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crawler import urls
 from crawler.engine.crawl import RunningCrawl
 from crawler.engine.job import Job, identity
 from crawler.engine.report import Report, Timer
-from crawler.engine.scheduler import conduct
+from crawler.engine.scheduler import run_crawl
 from crawler.engine.shutdown import LAST
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 from crawler.hooks.page_effects import current_page
@@ -33,10 +33,10 @@ from crawler.transport.curl import CurlTransport
 if TYPE_CHECKING:
     import httpx
 
-    from crawler.fetch.auth import Credentials
+    from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
 
-__all__ = ["Prepared"]
+__all__ = ["CrawlSession"]
 
 VARIABLES: Final = frozenset({"all_proxy", "http_proxy", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
 """What names a proxy in the environment."""
@@ -100,16 +100,16 @@ def _proxies(settings: Settings) -> Proxies | None:
     return Proxies.of(settings, os.environ)
 
 
-def _credentials(spider: Spider) -> Credentials | None:
+def _credentials(spider: Spider) -> OriginAuth | None:
     """What the spider gives to origins."""
     if not spider.auth:
         return None
-    from crawler.fetch.auth import Credentials  # noqa: PLC0415 - most crawls need none
+    from crawler.fetch.auth import OriginAuth  # noqa: PLC0415 - most crawls need none
 
-    return Credentials(spider.auth)
+    return OriginAuth(spider.auth)
 
 
-class Prepared:
+class CrawlSession:
     """A crawl that has been checked and can be started.
 
     Raises:
@@ -192,7 +192,7 @@ class Prepared:
                 for hook in self.table.lifespan:
                     await stack.enter_async_context(_lifespan(hook.plugin, running))
                 await self._keep_positions(running.store)
-                await conduct(running)
+                await run_crawl(running)
                 ended = True
         return ended or scope.cancelled_caught
 

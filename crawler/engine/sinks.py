@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crawler.engine.crawl import RunningCrawl
     from crawler.messages import Row
 
-__all__ = ["Followers"]
+__all__ = ["SinkRunner"]
 
 BATCH: Final = 1000
 """Items in one call of `persist`."""
@@ -29,7 +29,7 @@ PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 log = logging.getLogger("crawler.engine")
 
 
-class Followers:
+class SinkRunner:
     """The sinks of a crawl.
 
     Parameters:

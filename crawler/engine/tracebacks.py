@@ -1,18 +1,18 @@
-"""`theirs`: of a traceback, what concerns whoever wrote the code that raised."""
+"""`user_frames`: of a traceback, what concerns whoever wrote the code that raised."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Final
 
-__all__ = ["ExcInfo", "theirs"]
+__all__ = ["ExcInfo", "user_frames"]
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 OURS: Final = frozenset({"contextlib", "crawler", "trio"})
 """Packages whose lines lead to the code of others."""
 
 
-def theirs(error: BaseException | None) -> ExcInfo | None:
+def user_frames(error: BaseException | None) -> ExcInfo | None:
     """The traceback of an error from the first line on that is not the framework's; `None`: all of it is.
 
     It is as `logging` takes it.

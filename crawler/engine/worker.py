@@ -24,9 +24,9 @@ from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
-    from crawler.engine.body_dedup import Contents
+    from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.crawl import RunningCrawl
-    from crawler.engine.page import Products
+    from crawler.engine.page import PageResult
     from crawler.engine.writer import Message
 
 __all__ = ["Worker"]
@@ -243,7 +243,7 @@ class Worker:
             failure = Failure(request=request, error=refused, attempts=outcome.attempts, response=response)
             await self._failed(failure, outcome)
 
-    async def _new_page(self, response: Response, contents: Contents, ticket: Ticket, outcome: Outcome) -> None:
+    async def _new_page(self, response: Response, contents: BodyDeduplicator, ticket: Ticket, outcome: Outcome) -> None:
         """A page, unless its body is that of another one."""
         digest = await contents.claim(response.body)
         if digest is None:
@@ -295,11 +295,11 @@ class Worker:
         outcome.filtered += response.refused
         self._keep(products, requests, outcome)
 
-    def _spill(self, response: Response, outcome: Outcome) -> Callable[[Products], Awaitable[None]]:
+    def _spill(self, response: Response, outcome: Outcome) -> Callable[[PageResult], Awaitable[None]]:
         """What takes the effects of a page that makes many to the store, where only its outcome makes them true."""
         crawl = self._crawl
 
-        async def spill(products: Products) -> None:
+        async def spill(products: PageResult) -> None:
             requests = crawl.admission.admit(self._checked(products, response), outcome.filtered)
             outcome.stage = outcome.stage or next(crawl.stages)
             outcome.staged_items += len(products.items)
@@ -308,7 +308,7 @@ class Worker:
 
         return spill
 
-    def _checked(self, products: Products, response: Response) -> list[Request]:
+    def _checked(self, products: PageResult, response: Response) -> list[Request]:
         """The requests of a page, if each names callbacks that exist."""
         crawl = self._crawl
         _deepen(products.requests, response.request)
@@ -323,7 +323,7 @@ class Worker:
                 ) from None
         return products.requests
 
-    def _keep(self, products: Products, requests: list[Request], outcome: Outcome) -> None:
+    def _keep(self, products: PageResult, requests: list[Request], outcome: Outcome) -> None:
         crawl = self._crawl
         outcome.items = products.items
         outcome.dropped = products.dropped

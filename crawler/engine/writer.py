@@ -17,9 +17,9 @@ from crawler.store import Kind, Observations, Outcome, Verdict
 
 if TYPE_CHECKING:
     from crawler.engine.crawl import RunningCrawl
-    from crawler.engine.sinks import Followers
+    from crawler.engine.sinks import SinkRunner
 
-__all__ = ["Arrivals", "Message", "Writer"]
+__all__ = ["Message", "NewRequests", "Writer"]
 
 MOST: Final = 64
 """Outcomes in one commit."""
@@ -28,7 +28,7 @@ WHOLE: Final = 1.0
 
 
 @attrs.frozen(eq=False)
-class Arrivals:
+class NewRequests:
     """Requests from elsewhere than a page: start requests, and what `crawl.add` brought."""
 
     requests: list[Request]
@@ -37,7 +37,7 @@ class Arrivals:
     """Whether `start()` has no more."""
 
 
-Message: TypeAlias = Outcome | Arrivals
+Message: TypeAlias = Outcome | NewRequests
 
 
 class Writer:
@@ -48,7 +48,7 @@ class Writer:
         followers: the sinks, which it must not run away from.
     """
 
-    def __init__(self, crawl: RunningCrawl, followers: Followers) -> None:
+    def __init__(self, crawl: RunningCrawl, followers: SinkRunner) -> None:
         self._crawl = crawl
         self._followers = followers
         self._whole_at = 0.0
@@ -83,7 +83,7 @@ class Writer:
         crawl = self._crawl
         crawl.frontier.look(crawl.clock())
         for message in batch:
-            if isinstance(message, Arrivals):
+            if isinstance(message, NewRequests):
                 await self._arrive(message)
         outcomes = self._within_limits([message for message in batch if isinstance(message, Outcome)])
         if outcomes:
@@ -113,7 +113,7 @@ class Writer:
             if quotas:
                 self._crawl.stats.lane(lane.name).quotas = quotas
 
-    async def _arrive(self, arrivals: Arrivals) -> None:
+    async def _arrive(self, arrivals: NewRequests) -> None:
         crawl = self._crawl
         filtered: list[tuple[str, str]] = []
         admitted = crawl.admission.admit(arrivals.requests, filtered)

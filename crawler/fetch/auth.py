@@ -1,4 +1,4 @@
-"""Who a crawl is, by origin (`Credentials`), and authentication that takes more than one exchange (`authenticated`)."""
+"""Who a crawl is, by origin (`OriginAuth`), and authentication that takes more than one exchange (`authenticated`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crawler.messages import Request, Response
 from crawler.messages.checks import auth_of
 from crawler.transport.errors import translate
 
-__all__ = ["Auth", "Credentials", "authenticated"]
+__all__ = ["Auth", "OriginAuth", "authenticated"]
 
 Auth: TypeAlias = tuple[str, str] | str | httpx.Auth
 """User and password, or a scheme and a credential as one text, or what does it in its own way."""
@@ -28,7 +28,7 @@ OF_WIRE: Final = frozenset({"content-encoding", "content-length", "transfer-enco
 """Fields that do not describe a body which is decoded."""
 
 
-class Credentials:
+class OriginAuth:
     """What `Spider.auth` says.
 
     Parameters:

@@ -27,7 +27,7 @@ from crawler.transport.errors import translate
 from crawler.transport.lean import LeanRequest, LeanResponse
 
 if TYPE_CHECKING:
-    from crawler.fetch.auth import Credentials
+    from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
     from crawler.settings import Settings
 
@@ -62,7 +62,7 @@ class Downloader:
         settings: Settings,
         clock: Callable[[], float],
         proxies: Proxies | None = None,
-        credentials: Credentials | None = None,
+        credentials: OriginAuth | None = None,
         *,
         networks: bytes | None = None,
     ) -> None:
@@ -145,10 +145,10 @@ class Downloader:
         rotation = proxies.rotation(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
             return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend, cut=cut)
-        from crawler.fetch.proxy_failover import by_turns  # noqa: PLC0415 - most crawls need none
+        from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls need none
 
         send = partial(self._send, request, on_sent, resend=resend, cut=cut)
-        return await by_turns(proxies, rotation, request, send, self._clock)
+        return await with_failover(proxies, rotation, request, send, self._clock)
 
     async def _send(
         self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, cut: int | None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from crawler import urls
-from crawler.fetch.proxy_env import Environment
+from crawler.fetch.proxy_env import ProxyEnvironment
 from crawler.settings.proxies import DIRECT, label
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Proxies:
         ConfigError: the environment names what is no proxy.
     """
 
-    def __init__(self, settings: Settings, environment: Environment) -> None:
+    def __init__(self, settings: Settings, environment: ProxyEnvironment) -> None:
         self.requests: Counter[str] = Counter()
         """Requests that were given to each, by host and port."""
         self.failures: Counter[str] = Counter()
@@ -125,7 +125,7 @@ class Proxies:
     @classmethod
     def of(cls, settings: Settings, environment: Mapping[str, str]) -> Proxies | None:
         """What is to be asked before each request; `None`: there is no proxy at all."""
-        found = Environment.of(environment if settings.proxy_env else {})
+        found = ProxyEnvironment.of(environment if settings.proxy_env else {})
         return cls(settings, found) if settings.proxies or found else None
 
     def rotation(self, url: str) -> Rotation | None:

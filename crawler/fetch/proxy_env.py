@@ -17,13 +17,13 @@ from crawler import urls
 from crawler.errors import ConfigError
 from crawler.settings.proxies import proxy_url
 
-__all__ = ["Environment"]
+__all__ = ["ProxyEnvironment"]
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @attrs.frozen
-class Environment:
+class ProxyEnvironment:
     """What it says of proxies. False if it names none."""
 
     proxies: Mapping[str, str]
@@ -32,7 +32,7 @@ class Environment:
     """Hosts that are reached directly: a name or ``*``, or a network, and a port or nothing."""
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Environment:
+    def of(cls, environment: Mapping[str, str]) -> ProxyEnvironment:
         """Reads it.
 
         Raises:

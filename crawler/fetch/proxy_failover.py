@@ -1,4 +1,4 @@
-"""A request by way of proxies: one after the other (`by_turns`), until an answer comes that is the site's (`check`)."""
+"""Requests that go through the proxies of a route in turn: the next one takes over when a proxy fails.
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from crawler.settings.proxies import label
 from crawler.transport.errors import failure, was_sent
 from crawler.transport.proxy_faults import blamed, is_by_proxy
 
-__all__ = ["by_turns", "check"]
+__all__ = ["check", "with_failover"]
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 section 9.2.1)."""
 
 
-async def by_turns(
+async def with_failover(
     proxies: Proxies,
     rotation: Rotation,
     request: Request,

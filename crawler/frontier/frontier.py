@@ -20,11 +20,11 @@ import trio_util
 from crawler import urls
 from crawler.frontier.budget import Budget
 from crawler.frontier.lane import Lane, RobotsRules
-from crawler.frontier.robots import Inquiries
+from crawler.frontier.robots import RobotsLookups
 from crawler.frontier.starts import Starts
 from crawler.frontier.ticket import Pending, Ticket
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import Exchange
+from crawler.limits.headers.declared import AttemptReport
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
@@ -93,7 +93,7 @@ class Frontier:
         self._count = itertools.count()
         self._hungry: dict[str, Lane] = {}
         self._waiting = 0
-        self._inquiries = Inquiries(self.lanes)
+        self._inquiries = RobotsLookups(self.lanes)
 
     def statistics(self) -> FrontierStatistics:
         """Counts of this moment."""
@@ -378,7 +378,7 @@ class Frontier:
             ticket.lane.throttle.leave()
             self._offer(ticket.lane)
 
-    def learn(self, ticket: Ticket, exchange: Exchange) -> list[tuple[str, QuotaEvent]]:
+    def learn(self, ticket: Ticket, exchange: AttemptReport) -> list[tuple[str, QuotaEvent]]:
         """What came of a start teaches the limits; gives what users may want to know, by lane or budget."""
         self.look(exchange.received)
         changed, events = self.starts.learn(ticket, exchange)

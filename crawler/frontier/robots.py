@@ -1,4 +1,4 @@
-"""`Inquiries`: which robots.txt is being asked for, by which lane, and which lane knows it already.
+"""`RobotsLookups`: which robots.txt is being asked for, by which lane, and which lane knows it already.
 
 A robots.txt belongs to an origin, and an origin may have its requests on several lanes: one of them asks, and the
 others wait for what it is told.
@@ -11,13 +11,13 @@ from typing import Final
 
 from crawler.frontier.lane import Lane
 
-__all__ = ["Inquiries"]
+__all__ = ["RobotsLookups"]
 
 MOST_KNOWN: Final = 10_000
 """Origins of which is remembered which lane knows their robots.txt, if not that of their name."""
 
 
-class Inquiries:
+class RobotsLookups:
     """Who asks for the robots.txt of an origin, who waits for it, and who knows it.
 
     Parameters:

@@ -11,7 +11,7 @@ from crawler.frontier.budget import Budget
 from crawler.frontier.lane import Lane
 from crawler.frontier.ticket import Ticket
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import NOTHING, Exchange
+from crawler.limits.headers.declared import NOTHING, AttemptReport
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
@@ -110,7 +110,7 @@ class Starts:
             throttle.lost(grant)
         return [throttle for throttle, _ in grants]
 
-    def learn(self, ticket: Ticket, exchange: Exchange) -> tuple[list[Throttle], list[tuple[str, QuotaEvent]]]:
+    def learn(self, ticket: Ticket, exchange: AttemptReport) -> tuple[list[Throttle], list[tuple[str, QuotaEvent]]]:
         """Tells each throttle what concerns it of an exchange.
 
         What a server declares, and that it is asked too often (429), concerns the first budget that the request names;

@@ -1,11 +1,11 @@
-"""`foreign`: names of Scrapy that mean nothing here, and what is called so instead."""
+"""`misused_names`: names of Scrapy that mean nothing here, and what is called so instead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["foreign"]
+__all__ = ["misused_names"]
 
 MEANT: Final = {
     "close_spider": "lifespan()",
@@ -25,7 +25,7 @@ MEANT: Final = {
 }
 
 
-def foreign(kind: type) -> Iterator[str]:
+def misused_names(kind: type) -> Iterator[str]:
     """A line for each name of Scrapy in a class of a user, which nobody will call or read.
 
     Parameters:

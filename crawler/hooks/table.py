@@ -11,7 +11,7 @@ import attrs
 
 from crawler.errors import PluginError
 from crawler.hooks.plugin import Plugin
-from crawler.hooks.scrapy_names import foreign
+from crawler.hooks.scrapy_names import misused_names
 from crawler.suggest import did_you_mean
 
 __all__ = ["HOOKS", "Hook", "HookTable"]
@@ -102,7 +102,7 @@ def check(plugin: Plugin, *, lenient: bool = False) -> None:
             raise PluginError(f"{kind.__name__}.{name}() must be a method of the class, not of one instance")
         if getattr(kind, name) is not getattr(Plugin, name):
             _check_hook(f"{kind.__name__}.{name}()", name, getattr(plugin, name))
-    for line in foreign(kind):
+    for line in misused_names(kind):
         log.warning("%s", line)
     for name, _ in inspect.getmembers(kind, inspect.isfunction):
         if name.startswith("_") or hasattr(Plugin, name) or not _defined_by_user(kind, name):

@@ -14,13 +14,13 @@ import attrs
 
 from crawler.limits.events import QuotaEvent
 from crawler.limits.gcra import Gcra
-from crawler.limits.headers.declared import NOTHING, Exchange
+from crawler.limits.headers.declared import NOTHING, AttemptReport
 from crawler.limits.headers.refusal_status import AMBIGUOUS
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.numbers import number
 
 if TYPE_CHECKING:
-    from crawler.limits.learning.learner import Lessons
+    from crawler.limits.learning.learner import LimitLearner
     from crawler.limits.quotas.quota import Mode
 
 __all__ = ["LONGEST", "Governor"]
@@ -52,7 +52,7 @@ class Governor:
     _gate: float = attrs.field(default=-math.inf, init=False)
     _since: float = attrs.field(default=math.nan, init=False)
     _served: float = attrs.field(default=0.0, init=False)
-    _lessons: Lessons | None = attrs.field(default=None, init=False)
+    _lessons: LimitLearner | None = attrs.field(default=None, init=False)
 
     @property
     def inflight(self) -> int:
@@ -123,7 +123,7 @@ class Governor:
 
     # ---- what answers teach ------------------------------------------------------------------------------------------
 
-    def settle(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
+    def settle(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
         """Learns from what came of a start.
 
         Parameters:
@@ -149,12 +149,12 @@ class Governor:
         """Whether a bucket is behind all refusals, so that they say nothing of how many requests may go at once."""
         return self._lessons is not None and self._lessons.policies.has_leak()
 
-    def _learns(self) -> Lessons:
+    def _learns(self) -> LimitLearner:
         """What it has learned, or the blank page for it."""
         if self._lessons is None:
-            from crawler.limits.learning.learner import Lessons  # noqa: PLC0415 - most servers say nothing and refuse nothing
+            from crawler.limits.learning.learner import LimitLearner  # noqa: PLC0415 - most servers say nothing and refuse nothing
 
-            self._lessons = Lessons(
+            self._lessons = LimitLearner(
                 flight=self._flight,
                 longest=self._longest,
                 chance=self._chance or random.Random(),

@@ -17,14 +17,14 @@ from crawler.limits.backoff import patience
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.gcra import Gcra
-from crawler.limits.headers.declared import NOTHING, Declared, Exchange
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
 from crawler.limits.headers.field_names import telling
 from crawler.limits.in_flight import Grant
 from crawler.limits.pace import Pace, parse_rate
 from crawler.limits.pacing import Governor
 
 if TYPE_CHECKING:
-    from crawler.limits.headers.reader import Dialect
+    from crawler.limits.headers.reader import HeaderReader
 
 __all__ = ["Throttle"]
 
@@ -78,7 +78,7 @@ class Throttle:
     """Requests whose answers have not ended, of all owners that `enter` and `leave`."""
     watchers: tuple[Callable[[], None], ...] = attrs.field(default=(), init=False)
     """Called when `ready_at` may have another answer, where several owners share this scope."""
-    _dialect: Dialect | None = attrs.field(default=None, init=False)
+    _dialect: HeaderReader | None = attrs.field(default=None, init=False)
     _last: Grant | None = attrs.field(default=None, init=False)
     _interval: float = attrs.field(default=0.0, init=False)
     _crowd: int = attrs.field(default=0, init=False)
@@ -174,14 +174,14 @@ class Throttle:
         self._tell()
 
     def read(self, headers: Sequence[tuple[str, str]], *, status: int, sent: float, received: float) -> Declared:
-        """What an answer says of limits; see `Dialect.read`."""
+        """What an answer says of limits; see `HeaderReader.read`."""
         if self._dialect is None:
             if not telling(headers):
                 return NOTHING
             self._dialect = _dialect()
         return self._dialect.read(headers, status=status, sent=sent, received=received)
 
-    def settle(self, grant: Grant, exchange: Exchange, *, inflight: int) -> list[QuotaEvent]:
+    def settle(self, grant: Grant, exchange: AttemptReport, *, inflight: int) -> list[QuotaEvent]:
         """Learns from what came of a start.
 
         Parameters:
@@ -210,7 +210,7 @@ class Throttle:
         self._tell()
         return events
 
-    def _is_lone(self, exchange: Exchange) -> bool:
+    def _is_lone(self, exchange: AttemptReport) -> bool:
         """Whether a failure stands alone: then it is that of a page, and says nothing of limits."""
         if not exchange.overloaded:
             self._well += not exchange.refused
@@ -219,7 +219,7 @@ class Throttle:
         self._well = 0
         return lone
 
-    def _learn_level(self, exchange: Exchange, inflight: int) -> None:
+    def _learn_level(self, exchange: AttemptReport, inflight: int) -> None:
         if exchange.refused and self.governor.is_leaky():
             return
         if exchange.overloaded:
@@ -227,7 +227,7 @@ class Throttle:
         elif exchange.first_byte is not None and not exchange.refused:
             self.concurrency.answered(exchange.received, exchange.first_byte, inflight)
 
-    def _refused(self, exchange: Exchange) -> None:
+    def _refused(self, exchange: AttemptReport) -> None:
         """Keeps what refused requests add within bounds: a tenth of all, and some time without any success."""
         now = exchange.received
         stated = exchange.declared.retry_after or 0.0
@@ -267,7 +267,7 @@ class Throttle:
             state["interval"] = self._interval
         if self.governor.rates:
             state["rates"] = [max(rate.due, 0.0) for rate in self.governor.rates]
-        parts: dict[str, Governor | Concurrency | Dialect | None] = {
+        parts: dict[str, Governor | Concurrency | HeaderReader | None] = {
             "governor": self.governor,
             "concurrency": self.concurrency,
             "dialect": self._dialect,
@@ -293,10 +293,10 @@ class Throttle:
             self._dialect.restore(state["dialect"])
 
 
-def _dialect() -> Dialect:
-    from crawler.limits.headers.reader import Dialect  # noqa: PLC0415 - most servers declare nothing
+def _dialect() -> HeaderReader:
+    from crawler.limits.headers.reader import HeaderReader  # noqa: PLC0415 - most servers declare nothing
 
-    return Dialect()
+    return HeaderReader()
 
 
 def _time(value: Any, otherwise: float) -> float:

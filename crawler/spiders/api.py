@@ -17,9 +17,9 @@ from crawler.hooks.plugin import Crawl
 from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import query_of
 from crawler.records.json_path import keys_of, place, walk
-from crawler.spiders.api_credentials import Credentials, credentials_of, from_environment
+from crawler.spiders.api_credentials import ApiCredentials, credentials_of, from_environment
 from crawler.spiders.callback_results import by_one, check_start, check_types
-from crawler.spiders.idempotent_posts import Reads
+from crawler.spiders.idempotent_posts import IdempotentPosts
 from crawler.spiders.paging import PARAMETERS, Paging, Position, Seen, way_of, with_query
 from crawler.spiders.spider import Spider
 
@@ -35,7 +35,7 @@ class _Plan:
     paging: Paging
     items: Any
     param: str
-    credentials: Credentials
+    credentials: ApiCredentials
 
 
 class ApiSpider(Spider):
@@ -109,7 +109,7 @@ class ApiSpider(Spider):
         """Looks at the arguments once more, which a subclass may have set since."""
         _ = self._plan
         if self.query or self.body is not None:
-            crawl.retries = Reads(crawl.retries, "parse_page")
+            crawl.retries = IdempotentPosts(crawl.retries, "parse_page")
         if type(self).start is ApiSpider.start:
             check_start(self)
         yield

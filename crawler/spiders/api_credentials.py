@@ -14,14 +14,14 @@ from crawler.headers import Headers
 from crawler.messages import Request
 from crawler.messages.checks import auth_of, fields_of
 
-__all__ = ["Credentials", "credentials_of", "from_environment"]
+__all__ = ["ApiCredentials", "credentials_of", "from_environment"]
 
 FROM_ENVIRONMENT: Final = "env:"
 """How a value begins that is the name of a variable of the environment."""
 
 
 @attrs.frozen
-class Credentials:
+class ApiCredentials:
     """What is sent to some origins and to no other."""
 
     origins: frozenset[str]
@@ -42,7 +42,7 @@ class Credentials:
 
 def credentials_of(
     origins: frozenset[str], *, headers: Mapping[str, str], token: str, user: str, where: str
-) -> Credentials:
+) -> ApiCredentials:
     """Credentials by the arguments of a spider. No message shows one of them.
 
     Parameters:
@@ -71,7 +71,7 @@ def credentials_of(
             told = str(error) if "field name" in str(error) else f"{source}: it cannot be sent as {field}"
             raise ConfigError(f"{where} {told}") from None
     try:
-        return Credentials(origins, fields, auth_of((name, password)) if user else None)
+        return ApiCredentials(origins, fields, auth_of((name, password)) if user else None)
     except ValueError as error:
         raise ConfigError(f"{where} {error}") from None
 

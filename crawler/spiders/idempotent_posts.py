@@ -1,4 +1,4 @@
-"""`Reads`: a policy of retries that knows that some POST requests change nothing."""
+"""`IdempotentPosts`: a policy of retries that knows that some POST requests change nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 from crawler.messages import Request
 
-__all__ = ["Reads"]
+__all__ = ["IdempotentPosts"]
 
 
-class Reads:
+class IdempotentPosts:
     """A `RetryPolicy` by which the pages of an API may be asked for again, whatever their method.
 
     HTTP takes a POST for something that must not be repeated (RFC 9110 section 9.2.2), but one that asks for a page of

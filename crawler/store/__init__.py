@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from crawler.store.memory import MemoryStore
 from crawler.store.outcome import CookieChange, FailureRow, ItemRow, Kind, Observations, Outcome, RobotsAnswer
-from crawler.store.protocol import Claimed, Committed, Group, Kept, Store, Verdict
+from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Store, Verdict
 
 __all__ = [
-    "Claimed", "Committed", "CookieChange", "FailureRow", "Group", "ItemRow", "Kept", "Kind", "MemoryStore",
-    "Observations", "Outcome", "RobotsAnswer", "Store", "Verdict",
-]  # fmt: skip
+    "Claimed",
+    "Committed",
+    "CookieChange",
+    "FailureRow",
+    "Group",
+    "ItemRow",
+    "Kind",
+    "MemoryStore",
+    "Observations",
+    "Outcome",
+    "ResumeState",
+    "RobotsAnswer",
+    "Store",
+    "Verdict",
+]

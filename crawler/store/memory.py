@@ -15,7 +15,7 @@ from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
-from crawler.store.protocol import Claimed, Committed, Group, Kept, Verdict
+from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Verdict
 
 __all__ = ["MemoryStore"]
 
@@ -96,9 +96,9 @@ class MemoryStore:
         """The next requests of a group."""
         return self._lanes[group].behind(after, n)
 
-    async def kept(self) -> Kept:
+    async def kept(self) -> ResumeState:
         """Nothing."""
-        return Kept()
+        return ResumeState()
 
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
         """Keeps effects of a page that is still being handled."""

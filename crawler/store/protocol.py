@@ -17,7 +17,7 @@ from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
 from crawler.store.outcome import ItemRow, Observations, Outcome, RobotsAnswer
 
-__all__ = ["Claimed", "Committed", "Group", "Kept", "RobotsAnswer", "Store", "Verdict"]
+__all__ = ["Claimed", "Committed", "Group", "ResumeState", "RobotsAnswer", "Store", "Verdict"]
 
 
 class Verdict(enum.Enum):
@@ -50,7 +50,7 @@ class Group:
 
 
 @attrs.frozen(kw_only=True)
-class Kept:
+class ResumeState:
     """What a store has kept of an earlier run."""
 
     notes: Mapping[str, bytes] = attrs.field(factory=dict)
@@ -120,7 +120,7 @@ class Store(Protocol):
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
         """The next `n` requests of a group behind `after`: by key, so it can be asked at any time."""
 
-    async def kept(self) -> Kept:
+    async def kept(self) -> ResumeState:
         """What was kept of an earlier run."""
 
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:

@@ -1,14 +1,14 @@
-"""`Known`: the keys that were committed last, in memory, to spare look-ups."""
+"""`RecentKeys`: the keys that were committed last, in memory, to spare look-ups."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-__all__ = ["Known"]
+__all__ = ["RecentKeys"]
 
 
-class Known:
+class RecentKeys:
     """A container of the last `most` keys that were added.
 
     Parameters:

@@ -29,8 +29,8 @@ from crawler.messages import Request, Row
 from crawler.store.item_log import ItemLog
 from crawler.store.job_folder import DATABASE, SPOOL, connect, difference, locked, sync, told
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
-from crawler.store.protocol import Claimed, Committed, Group, Kept, RobotsAnswer, Verdict
-from crawler.store.recent_keys import Known
+from crawler.store.protocol import Claimed, Committed, Group, ResumeState, RobotsAnswer, Verdict
+from crawler.store.recent_keys import RecentKeys
 from crawler.store.schema import CONTENT, INSERT, fingerprint, pack, unpack
 
 __all__ = ["SqliteStore"]
@@ -71,7 +71,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self, folder: Path, identity: dict[str, Any] | None = None, *, power: bool = False, override: bool = False
     ) -> None:
         self.folder = folder
-        self.known = Known(KNOWN)
+        self.known = RecentKeys(KNOWN)
         self.live = 0
         self.unclean = False
         """Whether the process before this one did not come to its end."""
@@ -195,7 +195,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     # What an earlier run left
 
-    async def kept(self) -> Kept:
+    async def kept(self) -> ResumeState:
         """What was kept of an earlier run."""
         with self._errors():
             meta = dict(self._database.execute("SELECT name, value FROM meta WHERE name LIKE 'note:%'"))
@@ -206,7 +206,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 (session, value) for session, value in self._database.execute("SELECT session, value FROM cookie")
             ]
         notes = {name.removeprefix("note:"): bytes(value) for name, value in meta.items()}
-        return Kept(notes=notes, states=states, cookies=cookies, unclean=self.unclean)
+        return ResumeState(notes=notes, states=states, cookies=cookies, unclean=self.unclean)
 
     # Requests
 

@@ -31,7 +31,7 @@ from crawler.transport.errors import failure
 from crawler.transport.lean import LeanRequest, Target, target_of
 from crawler.transport.resolver import Resolver, Resolves, literal
 from crawler.transport.sockets import Poller, Ready, open_poller
-from crawler.transport.transfer import Exchange, UnknownCoding
+from crawler.transport.transfer import Transfer, UnknownCoding
 
 __all__ = ["CurlTransport", "TransportStatistics"]
 
@@ -111,7 +111,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._multi: Any = None  # opened by the first request
         self._poller: Poller
         self._idle: list[Any] = []
-        self._transfers: dict[Any, Exchange] = {}  # by handle
+        self._transfers: dict[Any, Transfer] = {}  # by handle
         self._as_is: dict[Target, None] = {}  # who sent a content coding that libcurl does not know
         self._doubtful: set[Target] = set()  # whose kept connections may be closed: the next request takes a new one
         self._lenient: dict[
@@ -157,7 +157,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         fresh = bool(self._doubtful) and target in self._doubtful
         if fresh:
             self._doubtful.remove(target)
-        exchange = Exchange(
+        exchange = Transfer(
             request,
             body=await request.aread(),
             proxy=proxy_of(request),
@@ -194,7 +194,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._doubtful.clear()
         self._doubtful.add(target)
 
-    def _learns_leniency(self, error: httpx.RequestError, exchange: Exchange) -> bool:
+    def _learns_leniency(self, error: httpx.RequestError, exchange: Transfer) -> bool:
         """Whether libcurl gave up at a line that browsers take, and it may be asked again at once."""
         if not isinstance(error, httpx.RemoteProtocolError) or getattr(error, "kind", "") != "bad_header":
             return False
@@ -246,7 +246,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     # ---- the beginning and the end of a transfer --------------------------------------------------------------------
 
-    async def _addresses(self, exchange: Exchange, target: Target) -> list[str]:
+    async def _addresses(self, exchange: Transfer, target: Target) -> list[str]:
         """Names and addresses for libcurl's own cache (CURLOPT_RESOLVE); names that proxies resolve are not ours."""
         proxy, extensions = exchange.proxy, exchange.request.extensions
         guard, start = extensions.get("guard"), extensions.get("start", False)
@@ -279,7 +279,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         return entries
 
     @enable_ki_protection
-    def _start(self, exchange: Exchange, addresses: list[str]) -> None:
+    def _start(self, exchange: Transfer, addresses: list[str]) -> None:
         """Give a request to libcurl, and let it begin."""
         request = exchange.request
         if self._closed:
@@ -307,14 +307,14 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._act(TIMER_EXPIRED)
 
     @enable_ki_protection
-    def _drop(self, exchange: Exchange) -> None:
+    def _drop(self, exchange: Transfer) -> None:
         """Take a transfer from libcurl, if it has it."""
         if exchange.curl is not None:
             self._release(exchange.curl)
             if not self._transfers:
                 self._nap.cancel(reason="no transfer is under way any more")
 
-    def _release(self, curl: Any) -> Exchange:
+    def _release(self, curl: Any) -> Transfer:
         """Take a handle from libcurl and keep it for another request, with nothing of this one left in it."""
         exchange = self._transfers.pop(curl)
         exchange.curl = None

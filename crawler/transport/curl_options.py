@@ -16,7 +16,7 @@ from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.decoding import by_libcurl
 from crawler.transport.errors import failure
 from crawler.transport.lean import LeanRequest
-from crawler.transport.transfer import Exchange
+from crawler.transport.transfer import Transfer
 
 __all__ = ["Options", "accepted_codings", "proxy_of"]
 
@@ -67,7 +67,7 @@ class Options:
             setopt(pycurl.CAINFO, authorities)
             setopt(pycurl.PROXY_CAINFO, authorities)
 
-    def describe(self, curl: Any, exchange: Exchange, addresses: list[str]) -> bool:
+    def describe(self, curl: Any, exchange: Transfer, addresses: list[str]) -> bool:
         """Give an equipped handle one request.
 
         Parameters:
@@ -177,7 +177,7 @@ def _header_lines(
     return (*lines, *missing.values()), decode
 
 
-def _set_method(curl: Any, exchange: Exchange) -> None:
+def _set_method(curl: Any, exchange: Transfer) -> None:
     """Any method but GET, and any body."""
     method, size = exchange.request.method, len(exchange.body)
     if not method or method.encode("latin-1", "replace").translate(None, TOKEN):

@@ -1,8 +1,8 @@
 """`ask_leniently`: reads what libcurl refuses and browsers do not: header lines without a colon, CR within a line.
 
 libcurl has no option for them. A server that sends such lines is asked once more, over a connection of our own to the
-address that libcurl was connected to, and its answer read by `RawAnswer`. Proxies, request bodies and HTTP/2 (which has
-no such lines) are left to libcurl.
+address that libcurl was connected to, and `LenientHTTP11Parser` reads its answer. Proxies, request bodies and HTTP/2
+(which has no such lines) are left to libcurl.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import trio
 
 from crawler.transport.errors import failure
 from crawler.transport.lean import LeanRequest, Target
-from crawler.transport.lenient_parser import BadAnswer, RawAnswer
+from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 from crawler.transport.transfer import parse_fields, parse_status_line
 
 __all__ = ["ask_leniently", "is_bad_line", "may_be_lenient", "tls_context"]
@@ -89,7 +89,7 @@ async def ask_leniently(
     except trio.TooSlowError:
         words = f"no connection to {address} within {connect_timeout:g} s"
         raise failure(httpx.ConnectTimeout, words, request=request, sent=False, kind="connect") from None
-    answer = RawAnswer(has_body=request.method != "HEAD", max_headers=max_headers)
+    answer = LenientHTTP11Parser(has_body=request.method != "HEAD", max_headers=max_headers)
     body = LenientBody(request, stream, answer)
     try:
         on_sent = None if again else request.extensions.get("on_sent")
@@ -123,7 +123,7 @@ class LenientBody(httpx.AsyncByteStream):
         answer: reads what comes.
     """
 
-    def __init__(self, request: httpx.Request, stream: Stream, answer: RawAnswer) -> None:
+    def __init__(self, request: httpx.Request, stream: Stream, answer: LenientHTTP11Parser) -> None:
         self._request = request
         self._stream = stream
         self._answer = answer
@@ -188,7 +188,7 @@ class LenientBody(httpx.AsyncByteStream):
             if data:
                 return self._answer.feed(bytes(data))
             self._answer.end()
-        except BadAnswer as error:
+        except ParseError as error:
             raise self._broken(str(error), error.kind) from None
         except trio.TooSlowError:
             words = f"the server sent nothing for {self._patience:g} s"

@@ -1,11 +1,11 @@
-"""`RawAnswer`: an answer of HTTP/1 read byte by byte, as leniently as browsers do. It does no I/O."""
+"""`LenientHTTP11Parser`: an answer of HTTP/1 read byte by byte, as leniently as browsers do. It does no I/O."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["BadAnswer", "RawAnswer"]
+__all__ = ["LenientHTTP11Parser", "ParseError"]
 
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?!\d)", re.IGNORECASE)
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")
@@ -15,7 +15,7 @@ LONGEST_LINE: Final = 16_384
 """Bytes of a line between chunks."""
 
 
-class BadAnswer(Exception):
+class ParseError(Exception):
     """What came cannot be read.
 
     Parameters:
@@ -28,7 +28,7 @@ class BadAnswer(Exception):
         self.kind = kind
 
 
-class RawAnswer:
+class LenientHTTP11Parser:
     """Takes bytes as they come and gives those of the body, its framing undone (RFC 9112 sections 6 and 7).
 
     Line ends may lack their CR; CR elsewhere in a line counts as a blank (section 2.2); interim answers are skipped.
@@ -58,7 +58,7 @@ class RawAnswer:
         """The bytes of the body that are in what has come.
 
         Raises:
-            BadAnswer: it cannot be read.
+            ParseError: it cannot be read.
         """
         self._buffer += data
         body = bytearray()
@@ -70,13 +70,13 @@ class RawAnswer:
         """Nothing more will come.
 
         Raises:
-            BadAnswer: something is missing.
+            ParseError: something is missing.
         """
         if not self.headed:
             words = "closed in the middle of the headers" if self.lines or self._buffer else "closed without an answer"
-            raise BadAnswer(f"the connection was {words}", "closed")
+            raise ParseError(f"the connection was {words}", "closed")
         if not self.complete and (self._chunked or self._left is not None):
-            raise BadAnswer("the connection was closed in the middle of the body", "closed")
+            raise ParseError("the connection was closed in the middle of the body", "closed")
         self.complete = True
 
     def _step(self, body: bytearray) -> bool:
@@ -92,7 +92,7 @@ class RawAnswer:
             self._chunk(line)
         elif self._place == "break":
             if line:
-                raise BadAnswer("a chunk is longer than its size says", "bad_chunk")
+                raise ParseError("a chunk is longer than its size says", "bad_chunk")
             self._place = "size"
         elif not line:  # behind the trailers
             self.complete = True
@@ -106,8 +106,8 @@ class RawAnswer:
             most -= self._size
         if size > most:
             if self._place in ("head", "trailer"):
-                raise BadAnswer(f"more than {self._max_headers} bytes of response headers", "headers_too_large")
-            raise BadAnswer("a line between chunks without end", "bad_chunk")
+                raise ParseError(f"more than {self._max_headers} bytes of response headers", "headers_too_large")
+            raise ParseError("a line between chunks without end", "bad_chunk")
         if end < 0:
             return None
         line = bytes(self._buffer[:end]).removesuffix(b"\r")
@@ -119,11 +119,11 @@ class RawAnswer:
     def _head(self, line: bytes) -> None:
         if not self.lines:
             if STATUS.match(line) is None:
-                raise BadAnswer("what came is no HTTP", "no_http")
+                raise ParseError("what came is no HTTP", "no_http")
             self.lines.append(line)
         elif line:
             if b"\0" in line:
-                raise BadAnswer("NUL in a header line", "bad_header")
+                raise ParseError("NUL in a header line", "bad_header")
             self.lines.append(line)
         elif INTERIM.match(self.lines[0]):
             self.lines.clear()
@@ -151,14 +151,14 @@ class RawAnswer:
             values = {value.strip() for value in lengths.split(b",")}
             value = values.pop()
             if values or re.fullmatch(rb"\d{1,18}", value) is None:
-                raise BadAnswer("a Content-Length that is none", "bad_header")
+                raise ParseError("a Content-Length that is none", "bad_header")
             self._left = int(value)
             self.complete = self._left == 0
 
     def _chunk(self, line: bytes) -> None:
         match = SIZE.fullmatch(line)
         if match is None:
-            raise BadAnswer("a chunk without a size", "bad_chunk")
+            raise ParseError("a chunk without a size", "bad_chunk")
         self._left = int(match[1], 16)
         self._place = "data" if self._left else "trailer"
 

@@ -1,4 +1,4 @@
-"""`Exchange`: one request on its way through libcurl, and the body of its answer as httpx reads it.
+"""`Transfer`: one request on its way through libcurl, and the body of its answer as httpx reads it.
 
 libcurl calls the ``on_…`` methods from inside its own code, where nothing may be raised and none of its functions may
 be called: they note what came and wake the one task that waits. That task calls the other methods.
@@ -25,7 +25,7 @@ from crawler.transport.error_kinds import BOMB, TOO_LARGE
 from crawler.transport.errors import curl_failure, failure
 from crawler.transport.lean import CODED, LeanRequest, LeanResponse, described
 
-__all__ = ["Exchange", "UnknownCoding", "parse_fields", "parse_status_line"]
+__all__ = ["Transfer", "UnknownCoding", "parse_fields", "parse_status_line"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -44,7 +44,7 @@ class UnknownCoding(httpx.DecodingError):
     """libcurl does not know a content coding, and gives no body then; asked not to decode, it does."""
 
 
-class Exchange(httpx.AsyncByteStream):
+class Transfer(httpx.AsyncByteStream):
     """One transfer.
 
     Parameters:
@@ -72,7 +72,7 @@ class Exchange(httpx.AsyncByteStream):
         proxy: httpx.URL | None,
         buffer: int,
         max_headers: int,
-        drop: Callable[[Exchange], None],
+        drop: Callable[[Transfer], None],
         as_is: bool = False,
         again: bool = False,
         fresh: bool = False,

@@ -19,7 +19,7 @@ import time
 import tracemalloc
 
 from crawler.frontier import Frontier, Pending
-from crawler.limits.headers.declared import Exchange
+from crawler.limits.headers.declared import AttemptReport
 from crawler.limits.registry import Limits
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -71,7 +71,7 @@ def dispatch(made: Frontier) -> float:
         throttle = ticket.lane.throttle
         declared = throttle.read(FIELDS, status=200, sent=now, received=now)
         made.release(ticket)
-        made.learn(ticket, Exchange(sent=now, received=now, first_byte=0.001, status=200, declared=declared))
+        made.learn(ticket, AttemptReport(sent=now, received=now, first_byte=0.001, status=200, declared=declared))
         made.settle(ticket)
     return (time.perf_counter() - begun) / TURNS * 1e6
 
@@ -85,7 +85,7 @@ def limits_alone() -> float:
         throttle.ready_at(now, backlog=5.0)
         grant = throttle.take(now)
         declared = throttle.read(FIELDS, status=200, sent=now, received=now)
-        exchange = Exchange(sent=now, received=now, first_byte=0.001, status=200, declared=declared)
+        exchange = AttemptReport(sent=now, received=now, first_byte=0.001, status=200, declared=declared)
         throttle.settle(grant, exchange, inflight=3)
     return (time.perf_counter() - begun) / TURNS * 1e6
 

@@ -34,7 +34,7 @@ from crawler import (
 from crawler.engine import crawl as crawl_parts
 from crawler.engine import page
 from crawler.engine.job import Job
-from crawler.engine.session import Prepared
+from crawler.engine.session import CrawlSession
 from crawler.store import sqlite
 from crawler.testing import FakeSite, Page
 
@@ -211,7 +211,7 @@ async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
     done: Counter[str] = Counter()
     for breaks_off in (True, True, False) if job else (False,):
         plugins = [Trouble(chance)] if seed % 3 else []
-        prepared = Prepared(Wild(chance, done), settings, plugins, [], job, limits)
+        prepared = CrawlSession(Wild(chance, done), settings, plugins, [], job, limits)
         began, finished = trio.current_time(), ""
         with trio.fail_after(1e6):
             with trio.move_on_after(chance.random() * 30 if breaks_off else math.inf):
@@ -226,7 +226,7 @@ async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
             assert set(done.values()) == {1}
 
 
-def check(prepared: Prepared, *, emptied: bool) -> None:
+def check(prepared: CrawlSession, *, emptied: bool) -> None:
     """Everything that was lent is back."""
     assert prepared.running is not None
     frontier = prepared.running.frontier

@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from crawler import CrawlFailed, Pace, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
 from crawler.clock import Clock
 from crawler.engine.crawl import RunningCrawl
-from crawler.engine.scheduler import conduct
+from crawler.engine.scheduler import run_crawl
 from crawler.hooks.table import HookTable
 from crawler.store import MemoryStore
 from crawler.testing import FakeSite, Page, collect
@@ -117,7 +117,7 @@ async def test_a_cancel_at_any_moment_loses_nothing_that_was_handed_out(autojump
             clock,
         )
         with trio.move_on_after(chance.random() * 6):
-            await conduct(running)
+            await run_crawl(running)
         assert trio.lowlevel.current_statistics().tasks_living == tasks
         assert running.frontier.handed_out == 0
         assert all(lane.limiter.borrowed_tokens == 0 for lane in running.frontier.lanes.values())
@@ -142,7 +142,7 @@ async def test_more_lanes_than_fit_into_memory_are_crawled_all(autojump_clock: M
     store = MemoryStore()
     running = RunningCrawl(spider, [spider], HookTable.build([spider]), FREE, store, FakeSite(pages).transport)
     running.frontier.most_lanes = 7
-    await conduct(running)
+    await run_crawl(running)
     assert running.stats.pages == 50
     assert store.live == 0
 
@@ -152,7 +152,7 @@ async def test_a_window_smaller_than_the_lane_is_refilled(autojump_clock: MockCl
     spider = Follow()
     running = RunningCrawl(spider, [spider], HookTable.build([spider]), FREE, MemoryStore(), site.transport)
     running.frontier.window = 10
-    await conduct(running)
+    await run_crawl(running)
     assert running.stats.pages == 501
 
 
@@ -295,7 +295,7 @@ async def test_lanes_that_have_to_wait_long_make_room_for_others(autojump_clock:
     running = RunningCrawl(spider, [spider], HookTable.build([spider]), FREE, MemoryStore(), site.transport)
     running.frontier.most_lanes = 5
     started = trio.current_time()
-    await conduct(running)
+    await run_crawl(running)
     assert running.stats.pages == 10
     assert max(visit.at for visit in site.log if "open" in visit.url) - started < 10
 
@@ -328,5 +328,5 @@ async def test_pages_that_wait_for_their_commit_count_as_in_flight(autojump_cloc
     running = RunningCrawl(
         spider, plugins, HookTable.build(plugins), settings, MemoryStore(), tree(5, 3, most=0.01).transport
     )
-    await conduct(running)
+    await run_crawl(running)
     assert (running.stats.pages, farthest) == (156, 4)

@@ -13,7 +13,7 @@ from support.trees import FREE, Follow, tree
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
-from crawler.engine.session import Prepared
+from crawler.engine.session import CrawlSession
 from crawler.testing import FakeSite, Page, collect
 
 HANG = math.inf
@@ -83,7 +83,7 @@ async def test_a_spider_may_stop_its_crawl(autojump_clock: MockClock) -> None:
 async def test_a_stop_ends_hanging_requests_within_the_grace(autojump_clock: MockClock, at_once: bool) -> None:
     site = FakeSite({f"/{n}": Page("x", delay=HANG) for n in range(64)})
     spider = Follow(start_urls=[f"https://site.test/{n}" for n in range(64)])
-    prepared = Prepared(spider, Settings(workers=64, per_domain=64, grace=5), (), (), None)
+    prepared = CrawlSession(spider, Settings(workers=64, per_domain=64, grace=5), (), (), None)
     started = trio.current_time()
     reports: list[Any] = []
 
@@ -152,7 +152,7 @@ async def test_a_handler_that_hangs_is_cut_off_and_its_page_goes_back(autojump_c
             self.crawl.count("begun")
             await trio.sleep_forever()
 
-    prepared = Prepared(Slow(), Settings(max_seconds=5, grace=2), (), (), None)
+    prepared = CrawlSession(Slow(), Settings(max_seconds=5, grace=2), (), (), None)
     report = await prepared.run(FakeSite({"/": "x"}).transport)
     assert (report.pages, report.failed, report.counters) == (0, 0, {})
     assert prepared.running is not None
@@ -160,7 +160,7 @@ async def test_a_handler_that_hangs_is_cut_off_and_its_page_goes_back(autojump_c
 
 
 async def test_a_stop_does_not_wait_for_a_lane_that_is_not_due(autojump_clock: MockClock) -> None:
-    prepared = Prepared(Follow(), Settings(delay=60, grace=10), (), (), None)
+    prepared = CrawlSession(Follow(), Settings(delay=60, grace=10), (), (), None)
     started = trio.current_time()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(prepared.run, tree(3, 2).transport)

@@ -13,7 +13,7 @@ import attrs
 
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import NOTHING, Declared, Exchange, Observation
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Observation
 from crawler.limits.in_flight import Grant
 from crawler.limits.pace import Pace
 from crawler.limits.pacing import Governor
@@ -377,7 +377,7 @@ class Run:
             else:
                 self._waiting += 1
                 self.server.refused.append(served - self.begin)
-            exchange = Exchange(
+            exchange = AttemptReport(
                 sent=ours[0],
                 received=ours[1],
                 first_byte=self.now - sent,
@@ -427,7 +427,7 @@ class Throttled:
     def take(self, now: float) -> Grant:
         return self.throttle.take(now)
 
-    def settle(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
+    def settle(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
         assert self.run is not None
         return self.throttle.settle(grant, exchange, inflight=self.run.flying + 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["NOTHING", "Declared", "Exchange", "Observation"]
+__all__ = ["NOTHING", "AttemptReport", "Declared", "Observation"]
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +50,7 @@ NOTHING = Declared()
 
 
 @attrs.frozen(kw_only=True)
-class Exchange:
+class AttemptReport:
     """One request and what came of it, as far as limits are concerned."""
 
     sent: float

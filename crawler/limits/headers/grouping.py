@@ -73,8 +73,8 @@ class Group:
 
     def agrees(self, other: Group) -> bool:
         """Whether two families tell of the same policy: neither contradicts the other's limit."""
-        mine, theirs = self.numbers("limit"), other.numbers("limit")
-        return not mine or not theirs or mine[0] == theirs[0]
+        mine, user_frames = self.numbers("limit"), other.numbers("limit")
+        return not mine or not user_frames or mine[0] == user_frames[0]
 
     def absorb(self, other: Group) -> None:
         """Takes all of another group."""

@@ -1,4 +1,4 @@
-"""`Dialect`: what a server says of its limits, whatever its dialect.
+"""`HeaderReader`: what a server says of its limits, whatever its dialect.
 
 Most servers that limit say so, in dozens of dialects: five shapes of one IETF draft, a common pattern with a vendor's
 words in it, and a few of no pattern at all. A dialect needs some memory: numbers of one field are told apart by how
@@ -25,7 +25,7 @@ from crawler.limits.headers.retry_after import YEAR, parse_retry_after
 from crawler.limits.headers.structured_fields import Member, Policy, number
 from crawler.limits.headers.vendors import READERS
 
-__all__ = ["Dialect"]
+__all__ = ["HeaderReader"]
 
 ACCEPTED: Final = 202
 CONCURRENT: Final = "concurrent-requests"
@@ -61,7 +61,7 @@ class _At:
         return (self.sent, self.received + seconds) if seconds <= LONGEST else None
 
 
-class Dialect:
+class HeaderReader:
     """The dialect of one scope. Knows no clock, and keeps a few numbers of what it was told."""
 
     def __init__(self) -> None:

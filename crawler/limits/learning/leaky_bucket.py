@@ -1,4 +1,4 @@
-"""`Leak`: a rate that no answer names, learned from how much is served between two refusals without a word.
+"""`LeakyBucketQuota`: a rate that no answer names, learned from how much is served between two refusals without a word.
 
 A bucket that leaks is full at a refusal. So what is served from one refusal to the next has leaked meanwhile, give or
 take one unit, and the longer that takes, the better the rate is known.
@@ -12,10 +12,10 @@ from typing import Final
 
 import attrs
 
-from crawler.limits.learning.undeclared import Learned
+from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.quota import Mode
 
-__all__ = ["Leak", "leak"]
+__all__ = ["LeakyBucketQuota", "leak"]
 
 BELOW: Final = 0.97
 """Share of the learned rate that is used."""
@@ -41,7 +41,7 @@ REST: Final = 2.0
 
 
 @attrs.define(eq=False, kw_only=True)
-class Leak(Learned):
+class LeakyBucketQuota(UndeclaredQuota):
     """A bucket. `opened` is when the first refusal came, `used` what was served since."""
 
     held: float = -math.inf
@@ -110,7 +110,7 @@ class Leak(Learned):
         self.limit, self.window.length = max(1.0, math.floor(rate * SOON)), SOON
 
 
-def leak(name: str, *, before: float, refused: float, served: float, again: float) -> Leak | None:
+def leak(name: str, *, before: float, refused: float, served: float, again: float) -> LeakyBucketQuota | None:
     """The bucket behind two refusals; `None`: there is likely none.
 
     Where windows end, all that the first one gave is there again; where a bucket leaks, much less.
@@ -124,6 +124,6 @@ def leak(name: str, *, before: float, refused: float, served: float, again: floa
     """
     if not (ENOUGH <= served <= before / 2.0 and 0.0 < again - refused <= SOON):
         return None
-    made = Leak(name=name, opened=refused, used=served)
+    made = LeakyBucketQuota(name=name, opened=refused, used=served)
     made.refuse(again)
     return made

@@ -1,4 +1,4 @@
-"""`Lessons`: what a scope has learned of the limits of its server, from its words and from its refusals.
+"""`LimitLearner`: what a scope has learned of the limits of its server, from its words and from its refusals.
 
 Most servers say nothing and refuse nothing: their scopes have none, and what stands behind this is not even imported.
 """
@@ -13,30 +13,30 @@ import attrs
 
 from crawler.limits.backoff import stated_jitter
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import Declared, Exchange
+from crawler.limits.headers.declared import AttemptReport, Declared
 from crawler.limits.headers.refusal_status import AMBIGUOUS
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.learning.forecast import event
 from crawler.limits.learning.leaky_bucket import leak
-from crawler.limits.learning.quota_set import Policies
+from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.refusals import Refusals
-from crawler.limits.learning.undeclared import Learned, Search
+from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
 from crawler.limits.numbers import number
 from crawler.limits.quotas.quota import Mode, Quota
 
-__all__ = ["Lessons"]
+__all__ = ["LimitLearner"]
 
 FICKLE: Final = 4
 """Times that what was learned of refusals proved wrong before it is clear that no limit of ours explains them: others
 may use the same quota, or the server sheds load by chance. Each wait is kept all the same."""
 
 
-def _policies(lessons: Lessons) -> Policies:
-    return Policies(lessons.longest)
+def _policies(lessons: LimitLearner) -> QuotaSet:
+    return QuotaSet(lessons.longest)
 
 
 @attrs.define(eq=False, kw_only=True)
-class Lessons:
+class LimitLearner:
     """Of one scope.
 
     Parameters:
@@ -52,7 +52,7 @@ class Lessons:
     chance: random.Random
     since: float
     served: float
-    policies: Policies = attrs.field(default=attrs.Factory(_policies, takes_self=True), init=False)
+    policies: QuotaSet = attrs.field(default=attrs.Factory(_policies, takes_self=True), init=False)
     refusals: Refusals | None = attrs.field(default=None, init=False)
     backlog: float = attrs.field(default=math.inf, init=False)
     """Units that waited when it was asked for the last time."""
@@ -98,7 +98,7 @@ class Lessons:
 
     # ---- what answers teach ------------------------------------------------------------------------------------------
 
-    def answered(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
+    def answered(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
         """A request was served."""
         policies, cost, flight = self.policies, grant.cost, self.flight
         self.served += cost * (exchange.status not in AMBIGUOUS)
@@ -115,7 +115,7 @@ class Lessons:
         for quota in self.policies:
             quota.spend(cost)
 
-    def refused(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
+    def refused(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
         """A request was refused."""
         refusals = self.refusals = self.refusals or Refusals()
         declared, sent, received = exchange.declared, exchange.sent, exchange.received
@@ -172,7 +172,7 @@ class Lessons:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _succeed(self, refusals: Refusals, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
+    def _succeed(self, refusals: Refusals, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
         searched = refusals.search is not None
         ended, found = refusals.served(exchange.sent, exchange.received, grant.cost)
         self._weigh(refusals, exchange.received)
@@ -213,20 +213,20 @@ class Lessons:
     def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
         """The policy that a refusal is due to, as far as we know; none any more if guesses were wrong too often."""
         guilty = self.policies.explain(cost, declared, sent)
-        if isinstance(guilty, Learned):
+        if isinstance(guilty, UndeclaredQuota):
             self._wrong += guilty.was_wrong
             if self._wrong >= FICKLE:
                 self.policies.drop(guilty)
                 return None
         return guilty
 
-    def _search(self, received: float, *, sure: bool) -> Search:
+    def _search(self, received: float, *, sure: bool) -> LimitSearch:
         """Starts to look for a limit of which nothing is known, or of which what we believed was wrong."""
         learned = self.policies.learned()
         if learned is None:
             name = "hidden" if self.policies.quotas else "undeclared"
-            return Search(name=name, since=self.since, served=self.served, began=received, sure=sure)
+            return LimitSearch(name=name, since=self.since, served=self.served, began=received, sure=sure)
         self.policies.drop(learned)
         self._wrong += 1
         since, served = learned.evidence()
-        return Search(name=learned.name, since=since, served=served, began=received, sure=sure, known=True)
+        return LimitSearch(name=learned.name, since=since, served=served, began=received, sure=sure, known=True)

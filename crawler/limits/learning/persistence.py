@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from crawler.limits.learning.leaky_bucket import Leak
-from crawler.limits.learning.undeclared import Learned
+from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
+from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.numbers import number
 from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.replenishment import EVIDENCE
@@ -37,7 +37,7 @@ def save(quota: Quota) -> dict[str, Any]:
         "flows": restoration.flows,
         "declared": [quota.limit_declared, quota.window.declared, quota.window.stated],
     }
-    if isinstance(quota, Learned):
+    if isinstance(quota, UndeclaredQuota):
         saved["declared"] = None
         saved["learned"] = [
             quota.used,
@@ -57,7 +57,7 @@ def load(name: str, saved: Any) -> Quota | None:
     unit = saved.get("unit", "requests")
     learned = saved.get("learned")
     rate = number(saved.get("rate"), 1e-9)
-    kind = Quota if not isinstance(learned, list) else Learned if rate is None else Leak
+    kind = Quota if not isinstance(learned, list) else UndeclaredQuota if rate is None else LeakyBucketQuota
     quota = kind(name=name, unit=unit if isinstance(unit, str) else "requests")
     quota.limit = number(saved.get("limit"), 0.0)
     quota.window.length = number(saved.get("window"), 1e-3, 400 * DAY)
@@ -77,7 +77,7 @@ def load(name: str, saved: Any) -> Quota | None:
     quota.restoration.continuous = int(number(saved.get("continuous"), 0, EVIDENCE) or 0)
     flows = saved.get("flows")
     quota.restoration.flows = flows if isinstance(flows, bool) else None
-    if isinstance(quota, Learned):
+    if isinstance(quota, UndeclaredQuota):
         return _learned(quota, learned)
     match saved.get("declared"):
         case [bool(limit), bool(window), bool(end)]:
@@ -85,7 +85,7 @@ def load(name: str, saved: Any) -> Quota | None:
     return quota
 
 
-def _learned(quota: Learned, saved: Any) -> Learned | None:
+def _learned(quota: UndeclaredQuota, saved: Any) -> UndeclaredQuota | None:
     match saved:
         case [used, opened, refusals, clean, bool(sure), bool(confirmed)]:
             quota.used, quota.sure = number(used, 0.0) or 0.0, sure
@@ -95,7 +95,7 @@ def _learned(quota: Learned, saved: Any) -> Learned | None:
             quota.clean = int(number(clean, 0) or 0)
         case _:
             return None
-    if isinstance(quota, Leak):
+    if isinstance(quota, LeakyBucketQuota):
         quota.resume(quota.opened)
     return quota if quota.limit and quota.window.length else None
 

@@ -1,4 +1,4 @@
-"""`Policies`: every quota that is known of one scope, declared or learned, and what each of them foretells."""
+"""`QuotaSet`: every quota that is known of one scope, declared or learned, and what each of them foretells."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, Final
 import attrs
 
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import Declared, Exchange
+from crawler.limits.headers.declared import AttemptReport, Declared
 from crawler.limits.learning.forecast import Forecast, event
-from crawler.limits.learning.leaky_bucket import Leak
+from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.persistence import load, save
-from crawler.limits.learning.undeclared import Learned
+from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.quota import Quota
 
-__all__ = ["Policies"]
+__all__ = ["QuotaSet"]
 
 MOST: Final = 16
 """Policies that are remembered; a server that invents names displaces those not heard of for longest."""
 
 
 @attrs.define(eq=False)
-class Policies:
+class QuotaSet:
     """The quotas of one scope, by name.
 
     Parameters:
@@ -55,7 +55,7 @@ class Policies:
 
     # ---- what answers say --------------------------------------------------------------------------------------------
 
-    def hear(self, exchange: Exchange, *, cost: float, flying: int, units: float) -> list[QuotaEvent]:
+    def hear(self, exchange: AttemptReport, *, cost: float, flying: int, units: float) -> list[QuotaEvent]:
         """Takes the words of an answer.
 
         Parameters:
@@ -67,7 +67,7 @@ class Policies:
         events = []
         for word in exchange.declared.observations:
             quota = self.quotas.get(word.policy)
-            if quota is None or isinstance(quota, Learned):
+            if quota is None or isinstance(quota, UndeclaredQuota):
                 quota = Quota(name=word.policy, unit=word.unit)
                 for known in self:  # policies of one server are of one kind, until they show otherwise
                     quota.restoration.expect(known.restoration)
@@ -83,14 +83,14 @@ class Policies:
                 events.append(event("policy_changed", quota))
         return events
 
-    def pass_over(self, exchange: Exchange, *, cost: float) -> list[QuotaEvent]:
+    def pass_over(self, exchange: AttemptReport, *, cost: float) -> list[QuotaEvent]:
         """Counts an answer where it says nothing; a policy that others replaced when it ended is forgotten."""
         events = []
         named = {word.policy for word in exchange.declared.observations}
         for quota in list(self):
             if quota.name in named:
                 continue
-            replaced = bool(named) and not isinstance(quota, Learned) and exchange.sent >= quota.restored_at()
+            replaced = bool(named) and not isinstance(quota, UndeclaredQuota) and exchange.sent >= quota.restored_at()
             if replaced or not quota.pass_over(sent=exchange.sent, received=exchange.received, cost=cost):
                 self.drop(quota)
                 events.append(event("policy_changed", quota))
@@ -116,7 +116,7 @@ class Policies:
         """
         guilty: Quota | None = None
         for quota in self:
-            if isinstance(quota, Learned):
+            if isinstance(quota, UndeclaredQuota):
                 if guilty is None and quota.refuse(sent, declared.retry_after):
                     guilty = quota
             elif quota.name in declared.violated or (quota.remaining is not None and quota.remaining < cost):
@@ -124,17 +124,17 @@ class Policies:
                 guilty = quota
         return guilty
 
-    def learned(self) -> Learned | None:
+    def learned(self) -> UndeclaredQuota | None:
         """The one that no answer names, if there is one."""
-        return next((quota for quota in self if isinstance(quota, Learned)), None)
+        return next((quota for quota in self if isinstance(quota, UndeclaredQuota)), None)
 
     def are_learned(self) -> bool:
         """Whether no answer names any of them."""
-        return all(isinstance(quota, Learned) for quota in self)
+        return all(isinstance(quota, UndeclaredQuota) for quota in self)
 
     def has_leak(self) -> bool:
         """Whether one of them is a bucket behind all refusals."""
-        return any(isinstance(quota, Leak) for quota in self)
+        return any(isinstance(quota, LeakyBucketQuota) for quota in self)
 
     # ---- what outlives it --------------------------------------------------------------------------------------------
 

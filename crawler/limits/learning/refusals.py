@@ -12,7 +12,7 @@ import attrs
 
 from crawler.limits.backoff import doubled, patience
 from crawler.limits.learning.leaky_bucket import ENOUGH, SOON
-from crawler.limits.learning.undeclared import Learned, Search
+from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
 from crawler.limits.quotas.time_interval import ROUNDING
 
 __all__ = ["Refusals"]
@@ -37,7 +37,7 @@ class Refusals:
     """Whether the gate opens for one request only, which tells whether the wait was long enough."""
     pad: float = 0.0
     """Seconds to wait beyond ``Retry-After``, learned from a server that rounds down."""
-    search: Search | None = None
+    search: LimitSearch | None = None
     """Looks for the limit behind them, where none is known."""
     heard: float = -math.inf
     """Seconds since the epoch: when the last came."""
@@ -114,7 +114,7 @@ class Refusals:
         else:
             self.search.refused = max(self.search.refused, sent)
 
-    def served(self, sent: float, received: float, cost: float) -> tuple[str, Learned | None]:
+    def served(self, sent: float, received: float, cost: float) -> tuple[str, UndeclaredQuota | None]:
         """Counts a success. Returns what it ended (``wait``, ``doubt`` or nothing), and the limit that it teaches."""
         if self.belongs(sent):
             self._served += 1

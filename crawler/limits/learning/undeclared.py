@@ -17,7 +17,7 @@ from crawler.limits.quotas.request_log import MOST
 from crawler.limits.quotas.time_interval import ROUNDING, Bracket
 from crawler.limits.quotas.window import Window, longest_common, next_common, shortest_common
 
-__all__ = ["Learned", "Search"]
+__all__ = ["LimitSearch", "UndeclaredQuota"]
 
 MARGIN: Final = 0.3
 """Seconds: how much later than a window we believe it ends, for its begin is known by our clock only."""
@@ -38,7 +38,7 @@ SHORT: Final = 20.0
 
 
 @attrs.define(eq=False, kw_only=True)
-class Learned(Quota):
+class UndeclaredQuota(Quota):
     """A policy that no answer names. Now and then it tries whether there is more than it believes."""
 
     opened: float = -math.inf
@@ -151,7 +151,7 @@ class Learned(Quota):
 
 
 @attrs.define(eq=False, kw_only=True)
-class Search:
+class LimitSearch:
     """Finds out how many units are served in how many seconds (rule 8)."""
 
     name: str
@@ -186,7 +186,7 @@ class Search:
         self.probes += 1
         return min(self.since + next_common(received - self.since) + MARGIN, received + pause)
 
-    def found(self, sent: float, received: float, cost: float) -> Learned | None:
+    def found(self, sent: float, received: float, cost: float) -> UndeclaredQuota | None:
         """What a probe that was served teaches; `None`: nothing that can be relied on."""
         if self.served < 1 or (not self.known and sent - self.since > SHORT * (sent - self.began)):
             return None
@@ -198,7 +198,7 @@ class Search:
             window = shortest_common(self.refused - self.since, high) or high
         if window <= 0:
             return None
-        quota = Learned(name=self.name, limit=self.served, window=Window(window), sure=self.sure)
+        quota = UndeclaredQuota(name=self.name, limit=self.served, window=Window(window), sure=self.sure)
         for number in range(int(min(self.served, MOST))):  # as evenly as is known
             at = self.since + (self.began - self.since) * number / self.served
             quota.own.add(at, at, self.served)

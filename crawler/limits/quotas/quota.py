@@ -30,7 +30,7 @@ from crawler.limits.backoff import doubled
 from crawler.limits.headers.declared import Observation
 from crawler.limits.quotas.replenishment import Restoration
 from crawler.limits.quotas.request_log import OwnLog
-from crawler.limits.quotas.sample import Answer
+from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import ROUNDING, Bracket
 from crawler.limits.quotas.usage import Usage
 from crawler.limits.quotas.window import Window
@@ -132,7 +132,7 @@ class Quota:
             return changed
         if not self.limit_declared:
             self.limit = max(self.limit or 0.0, left if refused else left + cost)
-        answer = Answer(
+        answer = QuotaSample(
             left=left,
             ends=ends,
             sent=sent,
@@ -347,18 +347,18 @@ class Quota:
         left = self.limit if over else self.remaining
         return None if left is None else max(0.0, left - cost)
 
-    def _is_over(self, answer: Answer) -> bool:
+    def _is_over(self, answer: QuotaSample) -> bool:
         """Whether it speaks of a window that is over."""
         slack = min(ROUNDING, (self.window.length or math.inf) / 4)
         return answer.ends is not None and not answer.causal and answer.ends.hi + slack <= self.ends.lo
 
-    def _is_new(self, answer: Answer) -> bool:
+    def _is_new(self, answer: QuotaSample) -> bool:
         """Rule 2. One that others overtook counts only if its end is far off: ends of single units have no order."""
         if answer.ends is not None and answer.ends.lo >= self.ends.hi < answer.ends.hi:
             return answer.causal or answer.ends.lo >= self.ends.hi + (self.window.length or 4.0) / 2
         return answer.causal and answer.left > (self.remaining or 0.0) + self._unsaid
 
-    def _check_expectations(self, answer: Answer) -> None:
+    def _check_expectations(self, answer: QuotaSample) -> None:
         """Rules 4 and 5: something was there before its time, or was not there in time."""
         if (self.remaining or 0.0) >= answer.cost or not answer.causal:
             return
@@ -372,7 +372,7 @@ class Quota:
         elif answer.refused and not early:
             self._learn_why_a_probe_was_refused(answer)
 
-    def _learn_why_a_probe_was_refused(self, answer: Answer) -> None:
+    def _learn_why_a_probe_was_refused(self, answer: QuotaSample) -> None:
         """Either the stated end was rounded down, or the window has ended and yet nothing was restored."""
         if self.window.pad < 0:
             late = self.window.lengthen()
@@ -388,11 +388,11 @@ class Quota:
             if ends is not None:
                 ends.shift(ROUNDING)
 
-    def _is_full(self, answer: Answer) -> bool:
+    def _is_full(self, answer: QuotaSample) -> bool:
         """Whether nothing is used but by its own request and those in flight."""
         return self.limit is not None and answer.left >= self.limit - answer.cost - answer.inflight
 
-    def _learn_how_late_ends_are(self, answer: Answer) -> None:
+    def _learn_how_late_ends_are(self, answer: QuotaSample) -> None:
         """Rule 11: all is there again although the window should go on for a while."""
         early = answer.received < self.ends.lo and answer.causal and not answer.broken
         if early and self._first is not None and not self.window.declared and self._is_full(answer):
@@ -401,7 +401,7 @@ class Quota:
             if answer.ends is not None:
                 answer.ends.shift(self.window.pad - pad)
 
-    def _judge(self, answer: Answer) -> None:
+    def _judge(self, answer: QuotaSample) -> None:
         limit = self.limit or 0.0
         self.restoration.judge(
             answer,
@@ -414,7 +414,7 @@ class Quota:
         if not self.window.declared:
             self.restoration.measure(answer, limit)
 
-    def _open(self, answer: Answer) -> None:
+    def _open(self, answer: QuotaSample) -> None:
         """A window has begun, or is the first."""
         ends = answer.ends or self._guess(answer)
         first = self._is_full(answer)
@@ -423,7 +423,7 @@ class Quota:
             self.window.begin(ends, last=self.ends, sent=answer.sent, received=answer.received, first=first)
         self._start(answer.left, ends, answer.received)
 
-    def _guess(self, answer: Answer) -> Bracket:
+    def _guess(self, answer: QuotaSample) -> Bracket:
         """The end of a window where none is stated."""
         length = self.window.length
         if length is None:
@@ -438,7 +438,7 @@ class Quota:
         self._asked_again, self._unsaid, self._silent = 0, 0.0, 0.0
         self.usage.open(left, received, None if self.limit is None else self.limit - left)
 
-    def _remember(self, answer: Answer, *, heard: bool) -> None:
+    def _remember(self, answer: QuotaSample, *, heard: bool) -> None:
         """Compares what is left with our own log, and writes the request down (rule 10)."""
         limit, length = self.limit, self.window.length
         if answer.broken:
@@ -462,7 +462,7 @@ class Quota:
         if cost != 1.0:
             self.own.doubt(math.inf)
 
-    def _go_on(self, answer: Answer) -> None:
+    def _go_on(self, answer: QuotaSample) -> None:
         """Another word of the same window."""
         before = self.remaining or 0.0
         if answer.ends is not None:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import attrs
 
-from crawler.limits.quotas.sample import Answer
+from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import Bracket
 
 __all__ = ["EVIDENCE", "Kind", "Restoration"]
@@ -62,7 +62,7 @@ class Restoration:
             self.fixed, self.at_once = 1, True
 
     def judge(
-        self, answer: Answer, *, before: float, heard: float, ends: Bracket, limit: float, interval: float | None
+        self, answer: QuotaSample, *, before: float, heard: float, ends: Bracket, limit: float, interval: float | None
     ) -> None:
         """Votes, since an answer shows that something was restored.
 
@@ -88,7 +88,7 @@ class Restoration:
                 self.vote_continuous(EVIDENCE)
                 self.flows = True
 
-    def measure(self, answer: Answer, limit: float) -> None:
+    def measure(self, answer: QuotaSample, limit: float) -> None:
         """The rate, where what is stated is the time until all is restored; none any more where it is not."""
         if self._moves <= 1 or answer.ends is None or limit <= answer.left or answer.ends.hi <= answer.received:
             return

@@ -1,4 +1,4 @@
-"""`Answer`: what one answer says of one policy, with all that the rules ask of it."""
+"""`QuotaSample`: what one answer says of one policy, with all that the rules ask of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import attrs
 
 from crawler.limits.quotas.time_interval import Bracket
 
-__all__ = ["Answer"]
+__all__ = ["QuotaSample"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Answer:
+class QuotaSample:
     """One word on one policy."""
 
     left: float

@@ -53,9 +53,9 @@ def test_the_line_and_the_summary_of_a_job_tell_of_this_run(command, start, book
     code, _, err = command(*run, "-s", "max_pages=3", "-s", "delay=0.5")
     assert code == 0
     assert "  held back " in err
-    ours, theirs = pty.openpty()
-    process = start(*run, "-s", "max_pages=3", "-s", "delay=0.5", stderr=theirs)
-    os.close(theirs)
+    ours, user_frames = pty.openpty()
+    process = start(*run, "-s", "max_pages=3", "-s", "delay=0.5", stderr=user_frames)
+    os.close(user_frames)
     seen = b""
     while chunk := _read(ours):
         seen += chunk

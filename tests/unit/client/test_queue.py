@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import trio
 
-from crawler.client.queue import MOST, Turnstile
+from crawler.client.queue import MOST, FairQueue
 from crawler.client.turn import Turn
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.pace import Pace
@@ -30,7 +30,7 @@ class Party:
     """A turnstile and those who come to it."""
 
     def __init__(self, limits: Limits | None = None, **paces: Pace) -> None:
-        self.turnstile = Turnstile(Limits() if limits is None else limits)
+        self.turnstile = FairQueue(Limits() if limits is None else limits)
         self.paces = paces
         self.started: list[tuple[object, float]] = []
 

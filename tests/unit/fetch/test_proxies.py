@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crawler import ConfigError, Settings
 from crawler.fetch.proxies import LONGEST_REST, REST, Proxies, Proxy, Rotation
-from crawler.fetch.proxy_env import Environment
+from crawler.fetch.proxy_env import ProxyEnvironment
 from crawler.settings.proxies import label, proxy_url
 
 A, B, C = "http://a.test:1", "http://b.test:2", "socks5h://me:secret@c.test"
@@ -176,7 +176,7 @@ def test_any_text_is_a_proxy_or_refused_without_what_stands_before_the_at_sign(t
     ],
 )
 def test_variables_in_either_spelling(environment, http, https):
-    found = Environment.of(environment)
+    found = ProxyEnvironment.of(environment)
     assert (found.proxy("http://site.test"), found.proxy("https://site.test")) == (http, https)
 
 
@@ -185,7 +185,7 @@ def test_a_variable_that_names_no_proxy_is_one_clear_line(value):
     with pytest.raises(
         ConfigError, match=r"^HTTPS_PROXY in the environment: not the URL of an .*proxy_env=false"
     ) as caught:
-        Environment.of({"HTTPS_PROXY": value})
+        ProxyEnvironment.of({"HTTPS_PROXY": value})
     assert "secret" not in str(caught.value)
 
 
@@ -220,7 +220,7 @@ def test_a_variable_that_names_no_proxy_is_one_clear_line(value):
     ],
 )
 def test_exceptions(exceptions, url, direct):
-    found = Environment.of({"all_proxy": A, "NO_PROXY": exceptions})
+    found = ProxyEnvironment.of({"all_proxy": A, "NO_PROXY": exceptions})
     assert found.proxy(url) == (None if direct else A)
 
 
@@ -228,9 +228,9 @@ def test_exceptions(exceptions, url, direct):
     "url", ["http://localhost", "http://a.localhost:80", "https://127.0.0.1:8443", "http://127.1.2.3", "http://[::1]"]
 )
 def test_loopback_is_reached_directly(url):
-    assert Environment.of({"all_proxy": A}).proxy(url) is None
+    assert ProxyEnvironment.of({"all_proxy": A}).proxy(url) is None
 
 
 @given(st.text(), st.sampled_from(["http://site.test", "https://10.0.0.1:81", "http://[::2]"]))
 def test_any_list_of_exceptions_can_be_read(text, origin):
-    assert Environment.of({"all_proxy": A, "no_proxy": text}).proxy(origin) in (None, A)
+    assert ProxyEnvironment.of({"all_proxy": A, "no_proxy": text}).proxy(origin) in (None, A)

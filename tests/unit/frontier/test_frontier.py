@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.frontier import Frontier, Pending, Ticket
-from crawler.limits.headers.declared import Declared, Exchange, Observation
+from crawler.limits.headers.declared import AttemptReport, Declared, Observation
 from crawler.limits.pace import Pace
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -57,7 +57,7 @@ def sent(ticket: Ticket) -> Ticket:
 
 def fetched(made: Frontier, ticket: Ticket) -> None:
     """Its request was answered, and its page is committed."""
-    made.learn(sent(ticket), Exchange(sent=ticket.now, received=ticket.now, first_byte=0.0, status=200))
+    made.learn(sent(ticket), AttemptReport(sent=ticket.now, received=ticket.now, first_byte=0.0, status=200))
     made.settle(ticket)
 
 
@@ -441,7 +441,7 @@ def test_a_budget_wakes_those_who_wait_when_its_probe_could_not_be_sent() -> Non
     made.push([budgeted(1, HOST, key=1.0)])
     first = pop(made)
     said = Declared(observations=(Observation(policy="q", limit=1, remaining=0, reset=(10.0, 10.0), window=10.0),))
-    made.learn(sent(first), Exchange(sent=0.0, received=0.0, first_byte=0.0, status=200, declared=said))
+    made.learn(sent(first), AttemptReport(sent=0.0, received=0.0, first_byte=0.0, status=200, declared=said))
     made.settle(first)
     made.push([budgeted(2, HOST, key=1.0), budgeted(3, B, key=1.0)])
     assert made.pop(1.0)[0] is None
@@ -458,7 +458,7 @@ def test_those_behind_a_costly_request_are_woken_when_it_leaves_the_budget() -> 
     made.push([budgeted(1, HOST, key=1.0)])
     first = pop(made)
     said = Declared(observations=(Observation(policy="q", limit=10, remaining=5, reset=(99.0, 99.0), window=100.0),))
-    made.learn(sent(first), Exchange(sent=0.0, received=0.0, first_byte=0.0, status=200, declared=said))
+    made.learn(sent(first), AttemptReport(sent=0.0, received=0.0, first_byte=0.0, status=200, declared=said))
     made.settle(first)
     made.push([budgeted(2, HOST, key=8.0), budgeted(3, B, key=1.0)])
     assert made.pop(30.0)[0] is None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from crawler.limits.events import QuotaEvent
 from crawler.limits.gcra import Gcra
-from crawler.limits.headers.declared import NOTHING, Declared, Exchange, Observation
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Observation
 from crawler.limits.in_flight import Grant
 from crawler.limits.pacing import Governor
 
@@ -31,7 +31,7 @@ def said(left: float, end: float, *, policy: str = "p", limit: float = 60.0, **v
 def settle(
     governor: Governor, grant: Grant, received: float, declared: Declared = NOTHING, *, status: int = 200
 ) -> list[QuotaEvent]:
-    exchange = Exchange(
+    exchange = AttemptReport(
         sent=grant.at, received=received, first_byte=0.1, status=status, refused=status in (429, 503), declared=declared
     )  # fmt: skip
     return governor.settle(grant, exchange)
@@ -557,7 +557,7 @@ def test_whatever_happens_nothing_raises_and_nothing_leaks(steps, mode):
                 status = {"settle": 200, "refuse": 429, "fail": 0}[what]
                 governor.settle(
                     grant,
-                    Exchange(sent=grant.at, received=now, status=status, refused=status == 429, declared=declared),
+                    AttemptReport(sent=grant.at, received=now, status=status, refused=status == 429, declared=declared),
                 )
         assert governor.inflight == len(flying)
         json.dumps(governor.policies(), allow_nan=False)
@@ -586,7 +586,7 @@ def test_a_declared_quota_is_never_overspent(steps, limit, cost):
             end = opened + 60
             left = max(0.0, limit - used)
             words = Observation(policy="p", limit=limit, remaining=left, reset=(end, end), window=60.0)
-            exchange = Exchange(sent=now, received=now, status=200, declared=Declared(observations=(words,)))
+            exchange = AttemptReport(sent=now, received=now, status=200, declared=Declared(observations=(words,)))
             governor.settle(grant, exchange)
 
 
@@ -612,7 +612,7 @@ def test_a_thousand_steps_in_any_order_leave_nothing_behind():
 
 def test_a_governor_that_knows_nothing_costs_next_to_nothing():
     """Two microseconds are what it takes on a slow machine; the bound leaves room for a busy one."""
-    governor, exchange = Governor(), Exchange(sent=NOW, received=NOW, status=200)
+    governor, exchange = Governor(), AttemptReport(sent=NOW, received=NOW, status=200)
 
     def request() -> None:
         governor.ready_at(NOW)

@@ -22,7 +22,7 @@ from support.simulator import START, Aligned, Bucket, Counter, Fixed, Limit, Log
 
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import Declared, Exchange
+from crawler.limits.headers.declared import AttemptReport, Declared
 from crawler.limits.in_flight import Grant
 from crawler.limits.pacing import Governor
 
@@ -454,7 +454,7 @@ class Greedy(Governor):
     def ready_at(self, now: float, *, cost: float = 1.0, backlog: float = math.inf) -> float:
         return self._gate
 
-    def settle(self, grant: Grant, exchange: Exchange) -> list[QuotaEvent]:
+    def settle(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
         self._flight.end(grant)
         if exchange.refused:
             self.block(exchange.received + (exchange.declared.retry_after or 0.0))
@@ -609,7 +609,7 @@ def test_12_a_blocked_host_delays_nobody():
             refused = blocked and host == 0
             declared = Declared(retry_after=3600.0 if refused else None)
             status = 429 if refused else 200
-            exchange = Exchange(sent=grant.at, received=now, status=status, refused=refused, declared=declared)
+            exchange = AttemptReport(sent=grant.at, received=now, status=status, refused=refused, declared=declared)
             governors[host].settle(grant, exchange)
             if refused:
                 assert governors[0].ready_at(now) >= grant.at + 3600

@@ -8,7 +8,7 @@ import random
 import msgspec
 import pytest
 
-from crawler.limits.headers.declared import Declared, Exchange, Observation
+from crawler.limits.headers.declared import AttemptReport, Declared, Observation
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
@@ -28,7 +28,9 @@ def ask(made: Throttle, now: float, *, status: int = 200, declared: Declared = D
     at = max(now, made.ready_at(now, cost=cost))
     grant = made.take(at, cost=cost)
     refused = status in (429, 503)
-    exchange = Exchange(sent=at, received=at + 0.1, first_byte=0.1, status=status, refused=refused, declared=declared)
+    exchange = AttemptReport(
+        sent=at, received=at + 0.1, first_byte=0.1, status=status, refused=refused, declared=declared
+    )
     made.settle(grant, exchange, inflight=1)
     return at
 

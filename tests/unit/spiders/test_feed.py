@@ -55,7 +55,7 @@ async def test_records_of_one_namespace(autojump_clock, tag):
 
 
 async def test_a_record_of_xml_is_an_element(autojump_clock):
-    class Products(FeedSpider):
+    class PageResult(FeedSpider):
         itertag = "product"
         namespaces = {"s": "https://shop.test/", "g": "https://goods.test/"}
 
@@ -63,7 +63,7 @@ async def test_a_record_of_xml_is_an_element(autojump_clock):
             price = record.find("g:price", self.namespaces)
             yield {"title": "".join(record.find("s:title", self.namespaces).itertext()), "has": price is not None}
 
-    assert await feed(XML, Products()) == [{"title": "Tea & more", "has": True}, {"title": "<Cup>", "has": False}]
+    assert await feed(XML, PageResult()) == [{"title": "Tea & more", "has": True}, {"title": "<Cup>", "has": False}]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "shift_jis", "iso-8859-5"])

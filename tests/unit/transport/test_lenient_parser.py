@@ -1,4 +1,4 @@
-"""`RawAnswer`: answers of HTTP/1 read as browsers do; whatever comes, in whatever pieces."""
+"""`LenientHTTP11Parser`: answers of HTTP/1 read as browsers do; whatever comes, in whatever pieces."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.transport.lenient_parser import BadAnswer, RawAnswer
+from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def read(data, *, pieces=None, has_body=True, max_headers=10_000):
     """The answer and its body."""
-    answer = RawAnswer(has_body=has_body, max_headers=max_headers)
+    answer = LenientHTTP11Parser(has_body=has_body, max_headers=max_headers)
     body = b""
     for piece in pieces or [data]:
         body += answer.feed(piece)
@@ -84,7 +84,7 @@ BAD = {
 
 @pytest.mark.parametrize(("kind", "data"), [(kind, data) for kind, given in BAD.items() for data in given])
 def test_what_is_wrong_is_told_by_kind(kind, data):
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(ParseError) as caught:
         read(data)
     assert caught.value.kind == kind
     assert str(caught.value)
@@ -109,7 +109,7 @@ def test_any_bytes_are_an_answer_or_a_bad_one_however_they_are_cut(pieces, has_b
     def outcome(parts):
         try:
             answer, body = read(b"", pieces=parts or [b""], has_body=has_body)
-        except BadAnswer as error:
+        except ParseError as error:
             return error.kind
         return answer.lines, body
 

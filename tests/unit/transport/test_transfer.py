@@ -6,7 +6,7 @@ import httpx
 import pycurl
 import pytest
 
-from crawler.transport.transfer import Exchange, parse_fields
+from crawler.transport.transfer import Transfer, parse_fields
 
 
 class Failing:
@@ -26,7 +26,7 @@ def test_an_older_libcurl_hands_over_folded_lines_as_they_are():
 async def test_what_libcurl_finds_when_it_goes_on_is_raised_after_what_has_arrived():
     dropped = []
     request = httpx.Request("GET", "http://site.example/")
-    exchange = Exchange(request, body=b"", proxy=None, buffer=4, max_headers=100, drop=dropped.append)
+    exchange = Transfer(request, body=b"", proxy=None, buffer=4, max_headers=100, drop=dropped.append)
     exchange.curl = Failing()
     exchange.on_start("192.0.2.1", "", 80, 0)
     for line in (b"HTTP/1.1 200 OK\r\n", b"Content-Encoding: gzip\r\n", b"\r\n"):

@@ -16,7 +16,7 @@ from support.header_vectors import DATE, NOW, RECEIVED, SENT, VECTORS, fields
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
 from crawler.limits.headers.field_names import field_of
-from crawler.limits.headers.reader import Dialect
+from crawler.limits.headers.reader import HeaderReader
 from crawler.limits.headers.refusal_status import REFUSALS, refuses
 from crawler.limits.headers.reset_times import FARTHEST
 from crawler.limits.headers.retry_after import YEAR
@@ -56,7 +56,7 @@ def sound(declared: Declared, sent: float = SENT, received: float = RECEIVED) ->
 
 @pytest.mark.parametrize(("status", "text", "means"), [pytest.param(*row[1:], id=row[0]) for row in VECTORS])
 def test_what_it_means(status, text, means):
-    declared = Dialect().read(fields(text), status=status, sent=SENT, received=RECEIVED)
+    declared = HeaderReader().read(fields(text), status=status, sent=SENT, received=RECEIVED)
     assert same(attrs.astuple(declared), attrs.astuple(means)), declared
     assert sound(declared)
 
@@ -68,7 +68,7 @@ def test_the_table_is_large_and_names_each_row_once():
 
 @pytest.mark.parametrize(("status", "text"), [pytest.param(*row[1:3], id=row[0]) for row in VECTORS])
 def test_the_spelling_and_order_of_names_mean_nothing(status, text):
-    one, two = Dialect(), Dialect()
+    one, two = HeaderReader(), HeaderReader()
     pairs = fields(text)
     shouted = [(name.upper(), value) for name, value in pairs]
     said = one.read(pairs, status=status, sent=SENT, received=RECEIVED)
@@ -77,7 +77,7 @@ def test_the_spelling_and_order_of_names_mean_nothing(status, text):
 
 @pytest.mark.parametrize(("status", "text"), [pytest.param(*row[1:3], id=row[0]) for row in VECTORS])
 def test_the_same_answer_again_names_the_same_policies(status, text):
-    dialect = Dialect()
+    dialect = HeaderReader()
     first = dialect.read(fields(text), status=status, sent=SENT, received=RECEIVED)
     again = dialect.read(fields(text), status=status, sent=RECEIVED, received=RECEIVED + 0.1)
     assert [one.policy for one in again.observations] == [one.policy for one in first.observations]
@@ -100,14 +100,14 @@ def read(dialect, text, *, status=200, at=0.0, trip=0.05, ahead=0.0, dated=True)
 
 
 def test_an_ordinary_answer_says_nothing_at_once():
-    dialect = Dialect()
+    dialect = HeaderReader()
     assert dialect.read(ORDINARY, status=200, sent=SENT, received=RECEIVED) is NOTHING
     assert dialect.read([], status=200, sent=SENT, received=RECEIVED) is NOTHING
-    assert dialect.state() == Dialect().state()
+    assert dialect.state() == HeaderReader().state()
 
 
 def test_names_are_looked_up_and_not_taken_apart_again():
-    dialect = Dialect()
+    dialect = HeaderReader()
     dialect.read(ORDINARY, status=200, sent=SENT, received=RECEIVED)
     misses = field_of.cache_info().misses
     dialect.read(ORDINARY, status=200, sent=SENT, received=RECEIVED)
@@ -118,7 +118,7 @@ def test_names_are_looked_up_and_not_taken_apart_again():
 
 
 def test_a_refusal_without_the_policy_speaks_of_the_same_policy():
-    dialect = Dialect()
+    dialect = HeaderReader()
     first = read(dialect, "RateLimit-Limit: 100 | RateLimit-Policy: 100;w=60 | RateLimit-Remaining: 3")
     later = read(dialect, "RateLimit-Limit: 100 | RateLimit-Remaining: 0 | Retry-After: 9", status=429, at=1)
     assert [one.policy for one in first.observations] == [one.policy for one in later.observations] == ["60s"]
@@ -126,7 +126,7 @@ def test_a_refusal_without_the_policy_speaks_of_the_same_policy():
 
 
 def test_the_limit_that_ends_first_may_change_without_confusion():
-    dialect = Dialect()
+    dialect = HeaderReader()
     policies = "RateLimit-Policy: 10;w=1, 50;w=60"
     one = read(dialect, f"{policies} | RateLimit-Limit: 10 | RateLimit-Remaining: 9 | RateLimit-Reset: 1")
     two = read(dialect, f"{policies} | RateLimit-Limit: 50 | RateLimit-Remaining: 8 | RateLimit-Reset: 51", at=9)
@@ -135,14 +135,14 @@ def test_the_limit_that_ends_first_may_change_without_confusion():
 
 
 def test_a_unit_is_remembered_from_the_policy():
-    dialect = Dialect()
+    dialect = HeaderReader()
     read(dialect, 'RateLimit: "up";r=9 | RateLimit-Policy: "up";q=10;qu="content-bytes";w=5')
     (one,) = read(dialect, 'RateLimit: "up";r=8').observations
     assert (one.unit, one.limit, one.window) == ("content-bytes", 10, 5)
 
 
 def test_what_is_remembered_is_bounded():
-    dialect = Dialect()
+    dialect = HeaderReader()
     for i in range(1000):
         read(dialect, f'RateLimit: "p{i}";r=8;t=9 | RateLimit-Policy: "p{i}";q=9;w=9 | x-{i}-ratelimit-reset: 9')
     assert len(dialect._policies) <= 64
@@ -168,14 +168,14 @@ def window(dialect, reset, *, limit=60, start=0, gap=2.5, count=4):
 
 
 def test_seconds_fall_by_one_a_second():
-    dialect = Dialect()
+    dialect = HeaderReader()
     for low, high in window(dialect, lambda t, _: math.ceil(60 - t)):
         assert low <= NOW + 60 <= high
     assert dialect.state()["verdicts"].get("x-ratelimit-reset") in {None, "plain"}
 
 
 def test_milliseconds_fall_by_a_thousand_a_second():
-    dialect = Dialect()
+    dialect = HeaderReader()
     first, *later = window(dialect, lambda t, _: math.ceil((60 - t) * 1000))
     assert first[0] > NOW + 10000  # nobody could know
     for low, high in later:
@@ -186,14 +186,14 @@ def test_milliseconds_fall_by_a_thousand_a_second():
 
 
 def test_an_epoch_stands_still():
-    dialect = Dialect()
+    dialect = HeaderReader()
     for low, high in window(dialect, lambda _t, _n: int(NOW) + 60):
         assert low <= NOW + 60 <= high
     assert dialect.state()["verdicts"].get("x-ratelimit-reset") in {None, "plain"}
 
 
 def test_an_epoch_that_stands_still_for_long_is_proven():
-    dialect = Dialect()
+    dialect = HeaderReader()
     window(dialect, lambda _t, _n: int(NOW) + 60, limit=10, gap=5, count=9)
     assert dialect.state()["verdicts"] == {"x-ratelimit-reset": "plain"}
 
@@ -201,7 +201,7 @@ def test_an_epoch_that_stands_still_for_long_is_proven():
 @pytest.mark.parametrize("start", [0, int(NOW)])
 def test_the_time_to_full_moves_away_with_each_request(start):
     # a bucket of 5 that gets one unit back every 2 s, drained at once: 2, 4, 6, 8, 10
-    dialect = Dialect()
+    dialect = HeaderReader()
     resets = window(dialect, lambda _, n: start + 2 * n, limit=5, gap=0.1, count=5)
     assert dialect.state()["verdicts"] == {"x-ratelimit-reset": "full"}
     assert resets[3] is None
@@ -210,7 +210,7 @@ def test_the_time_to_full_moves_away_with_each_request(start):
 
 
 def test_the_time_to_full_tells_how_fast_units_come_back():
-    dialect = Dialect()
+    dialect = HeaderReader()
     for n in range(1, 6):
         declared = read(
             dialect,
@@ -223,14 +223,14 @@ def test_the_time_to_full_tells_how_fast_units_come_back():
 
 
 def test_a_window_that_is_said_over_and_over_is_no_time():
-    dialect = Dialect()
+    dialect = HeaderReader()
     resets = window(dialect, lambda _t, _n: 60, count=8)
     assert dialect.state()["verdicts"] == {"x-ratelimit-reset": "moving"}
     assert resets[-1] is None
 
 
 def test_what_is_documented_as_time_to_full_is_overruled_by_what_it_does():
-    dialect = Dialect()
+    dialect = HeaderReader()
     for i, left in enumerate(range(90, 0, -10)):
         (one,) = read(
             dialect,
@@ -243,7 +243,7 @@ def test_what_is_documented_as_time_to_full_is_overruled_by_what_it_does():
 
 
 def test_answers_that_come_out_of_order_prove_nothing():
-    dialect = Dialect()
+    dialect = HeaderReader()
     read(dialect, "X-RateLimit-Limit: 9 | X-RateLimit-Remaining: 8 | X-RateLimit-Reset: 2", at=0, trip=5)
     read(dialect, "X-RateLimit-Limit: 9 | X-RateLimit-Remaining: 7 | X-RateLimit-Reset: 9", at=1, trip=1)
     assert dialect.state()["verdicts"] == {}
@@ -259,7 +259,7 @@ def test_answers_that_come_out_of_order_prove_nothing():
     dated=st.booleans(),
 )
 def test_a_fixed_window_is_never_taken_for_anything_else(limit, span, gaps, trip, ahead, kind, dated):
-    dialect = Dialect()
+    dialect = HeaderReader()
     ahead = ahead if dated else 0
     now, begun, used = 10.0, 10.0, 0
     for gap in gaps:
@@ -298,7 +298,7 @@ def test_a_fixed_window_is_never_taken_for_anything_else(limit, span, gaps, trip
 def test_a_bucket_that_is_found_out_is_never_said_to_be_slower_or_faster_than_it_is(
     limit, each, gaps, trip, whole, told
 ):
-    dialect = Dialect()
+    dialect = HeaderReader()
     now, level, before = 0.0, float(limit), 0.0
     for gap in gaps:
         now += gap + trip
@@ -322,12 +322,12 @@ def test_a_bucket_that_is_found_out_is_never_said_to_be_slower_or_faster_than_it
 def test_dates_are_right_though_our_clock_is_wrong():
     for ahead in (-90, 90, 3600):
         text = f"X-RateLimit-Remaining: 9 | X-RateLimit-Reset: {int(NOW) + 5000 + ahead}"
-        (one,) = read(Dialect(), text, at=4970, ahead=ahead).observations
+        (one,) = read(HeaderReader(), text, at=4970, ahead=ahead).observations
         assert one.reset[0] <= NOW + 5000 <= one.reset[1] < NOW + 5002
 
 
 def test_every_answer_narrows_what_is_known_of_the_clocks():
-    dialect = Dialect()
+    dialect = HeaderReader()
     widths = []
     for i in range(20):
         text = f"X-RateLimit-Remaining: 9 | X-RateLimit-Reset: {NOW + 300 + 77.7:.3f}"
@@ -342,12 +342,12 @@ def test_every_answer_narrows_what_is_known_of_the_clocks():
 
 def test_a_mad_date_moves_nothing():
     text = f"X-RateLimit-Remaining: 9 | X-RateLimit-Reset: {int(NOW) + 30} | Date: Thu, 01 Jan 0170 00:00:00 GMT"
-    (one,) = read(Dialect(), text, dated=False).observations
+    (one,) = read(HeaderReader(), text, dated=False).observations
     assert one.reset == (NOW + 29, NOW + 30)
 
 
 def test_a_clock_that_was_set_is_believed():
-    dialect = Dialect()
+    dialect = HeaderReader()
     read(dialect, "X-RateLimit-Remaining: 9", at=200, ahead=50)
     text = f"X-RateLimit-Remaining: 9 | X-RateLimit-Reset: {int(NOW) + 300 - 50}"
     (one,) = read(dialect, text, at=202, ahead=-50).observations
@@ -358,11 +358,11 @@ def test_a_clock_that_was_set_is_believed():
 
 
 def test_what_was_learned_outlives_the_object():
-    dialect = Dialect()
+    dialect = HeaderReader()
     window(dialect, lambda t, _: math.ceil((60 - t) * 1000))
     state = json.loads(json.dumps(dialect.state()))
     assert set(state) == {"verdicts", "skew"}
-    again = Dialect()
+    again = HeaderReader()
     again.restore(state)
     assert again.state() == dialect.state() == state
     low, high = window(again, lambda t, _: math.ceil((60 - t) * 1000), start=100, count=1)[0]
@@ -378,14 +378,14 @@ JSON = st.recursive(
 
 @given(JSON | st.fixed_dictionaries({"verdicts": JSON | st.dictionaries(st.text(), JSON), "skew": JSON}))
 def test_garbage_is_no_state(state):
-    dialect = Dialect()
+    dialect = HeaderReader()
     dialect.restore(state)
     json.dumps(dialect.state(), allow_nan=False)
     assert read(dialect, "X-RateLimit-Reset: 5 | X-RateLimit-Remaining: 1").observations[0].remaining == 1
 
 
 def test_a_verdict_that_is_none_is_not_restored():
-    dialect = Dialect()
+    dialect = HeaderReader()
     dialect.restore({"verdicts": {"a": "full", "b": "odd", "c": 7}, "skew": [2, 1]})
     assert dialect.state() == {"verdicts": {"a": "full"}, "skew": []}
 
@@ -444,7 +444,7 @@ VALUES = sorted({value for row in VECTORS for _, value in fields(row[2])})
     st.floats(0, 1000),
 )
 def test_no_header_breaks_it(headers, status, sent, trip):
-    dialect = Dialect()
+    dialect = HeaderReader()
     for _ in range(2):
         declared = dialect.read(headers, status=status, sent=sent, received=sent + trip)
         assert sound(declared, sent, sent + trip)
@@ -461,7 +461,7 @@ def test_no_value_takes_long(name, piece):
     for length in (1000, 8000, 100_000):
         value = (piece * length)[:length]
         begun = time.perf_counter()
-        declared = Dialect().read([(name, value)], status=429, sent=SENT, received=RECEIVED)
+        declared = HeaderReader().read([(name, value)], status=429, sent=SENT, received=RECEIVED)
         assert time.perf_counter() - begun < 0.5
         assert sound(declared)
 
@@ -487,7 +487,7 @@ def mutated(value: str, chance: random.Random) -> str:
 def test_a_hundred_thousand_mutations_break_nothing():
     chance = random.Random(20260101)
     rows = [(status, fields(text)) for _, status, text, _ in VECTORS]
-    dialect, said = Dialect(), 0
+    dialect, said = HeaderReader(), 0
     for i in range(100_000):
         status, pairs = rows[i % len(rows)]
         pairs = list(pairs)
@@ -495,7 +495,7 @@ def test_a_hundred_thousand_mutations_break_nothing():
         name, value = pairs[at]
         pairs[at] = name, mutated(value, chance)
         if i % 1000 == 0:
-            dialect = Dialect()
+            dialect = HeaderReader()
         sent = SENT + i
         declared = dialect.read(pairs, status=status, sent=sent, received=sent + 0.25)
         said += bool(declared)

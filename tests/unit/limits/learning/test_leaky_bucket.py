@@ -1,4 +1,4 @@
-"""`Leak`: the rate of a bucket, from what is served between two refusals."""
+"""`LeakyBucketQuota`: the rate of a bucket, from what is served between two refusals."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import math
 
 import pytest
 
-from crawler.limits.learning.leaky_bucket import Leak, leak
+from crawler.limits.learning.leaky_bucket import LeakyBucketQuota, leak
 from crawler.limits.learning.persistence import load, save
 
 NOW = 1_800_000_000.0
 
 
-def found(served: float = 4.0, *, before: float = 20.0, after: float = 1.0) -> Leak | None:
+def found(served: float = 4.0, *, before: float = 20.0, after: float = 1.0) -> LeakyBucketQuota | None:
     return leak("undeclared", before=before, refused=NOW, served=served, again=NOW + after)
 
 
-def start(made: Leak, last: float) -> float:
+def start(made: LeakyBucketQuota, last: float) -> float:
     """Seconds after `NOW` of the start after this one."""
     at = max(
         made.ready_at(NOW + last, cost=1.0, inflight=0.0, flying=lambda since: False),
@@ -75,7 +75,7 @@ def test_a_pause_does_not_make_it_slow_and_calm_makes_it_faster():
 
 def test_the_next_run_knows_the_rate_and_not_how_full_the_bucket_is():
     made = load("undeclared", json.loads(json.dumps(save(found()))))
-    assert isinstance(made, Leak)
+    assert isinstance(made, LeakyBucketQuota)
     assert made.restoration.rate == pytest.approx(0.97 * 4.5)
     made.refuse(NOW + 1000)
     assert made.restoration.rate == pytest.approx(0.97 * 0.97 * 4.5)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crawler.limits.headers.declared import Observation
-from crawler.limits.learning.undeclared import Learned
+from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.window import Window
 
@@ -383,8 +383,8 @@ def test_the_price_of_a_request_is_learned_where_requests_are_not_what_is_counte
 # ---- limits that nobody states ---------------------------------------------------------------------------------------
 
 
-def learned() -> Learned:
-    made = Learned(name="undeclared", limit=3.0, window=Window(60.0))
+def learned() -> UndeclaredQuota:
+    made = UndeclaredQuota(name="undeclared", limit=3.0, window=Window(60.0))
     made.pass_over(sent=NOW, received=NOW + 0.1)
     return made
 
@@ -412,7 +412,7 @@ def test_a_learned_limit_tries_for_one_more_after_eight_clean_windows_and_then_m
 
 
 def test_a_learned_limit_that_was_too_low_rises_with_what_is_served():
-    made = Learned(name="undeclared", limit=3.0, window=Window(60.0), sure=False)
+    made = UndeclaredQuota(name="undeclared", limit=3.0, window=Window(60.0), sure=False)
     now = 0.0
     while now < 50:
         assert ready(made, now) <= now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.limits.quotas.replenishment import Restoration
-from crawler.limits.quotas.sample import Answer
+from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import Bracket
 
 LIMIT = 20.0
@@ -17,7 +17,7 @@ def spend(end_of, *, answers: int = 15) -> Restoration:
     for missing in range(1, answers + 1):
         now, before = 100.0 + missing / 10, LIMIT - missing + 1
         stated = now + end_of(missing)
-        answer = Answer(
+        answer = QuotaSample(
             left=before - 1,
             ends=Bracket(stated - 1.0, stated),
             sent=now - 0.01,
