@@ -10,10 +10,10 @@ import importlib as _importlib
 import typing as _typing
 
 if _typing.TYPE_CHECKING:
-    from crawler.client.client import Client, client
-    from crawler.client.errors import QuotaTimeout
-    from crawler.client.mapping import MappedResponses
-    from crawler.client.transport import GovernedTransport
+    from crawler.api_client.client import Client, client
+    from crawler.api_client.errors import QuotaTimeout
+    from crawler.api_client.mapping import MappedResponses
+    from crawler.api_client.transport import GovernedTransport
     from crawler.content.link_header import LinkValue
     from crawler.engine.api import ItemStream, crawl, run, stream
     from crawler.engine.job import Job
@@ -124,13 +124,13 @@ __all__ = [
 ]
 
 _PLACES: _typing.Final = {
-    "MappedResponses": "client.mapping",
+    "MappedResponses": "api_client.mapping",
     "ApiSpider": "spiders.api",
     "BadRedirect": "errors",
     "BadStatus": "errors",
     "BodyTooLarge": "errors",
     "BrokenExchange": "errors",
-    "Client": "client.client",
+    "Client": "api_client.client",
     "ConfigError": "errors",
     "ConnectFailed": "errors",
     "Crawl": "hooks.plugin",
@@ -145,7 +145,7 @@ _PLACES: _typing.Final = {
     "FetchError": "errors",
     "FetchTimeout": "errors",
     "Form": "messages.form",
-    "GovernedTransport": "client.transport",
+    "GovernedTransport": "api_client.transport",
     "Headers": "headers",
     "HookError": "errors",
     "Item": "messages",
@@ -161,7 +161,7 @@ _PLACES: _typing.Final = {
     "PluginError": "errors",
     "Produced": "messages",
     "QuotaEvent": "limits.events",
-    "QuotaTimeout": "client.errors",
+    "QuotaTimeout": "api_client.errors",
     "Refused": "errors",
     "Report": "engine.report",
     "Request": "messages",
@@ -182,7 +182,7 @@ _PLACES: _typing.Final = {
     "Stop": "messages",
     "Usage": "messages",
     "WouldExceedDeadline": "errors",
-    "client": "client.client",
+    "client": "api_client.client",
     "crawl": "engine.api",
     "run": "engine.api",
     "sitemaps": "feeds.sitemap",

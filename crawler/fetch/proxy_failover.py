@@ -1,4 +1,4 @@
-"""Requests that go through the proxies of a route in turn: the next one takes over when a proxy fails.
+"""Requests that go through the proxies of a route in turn: the next one takes over when a proxy fails."""
 
 from __future__ import annotations
 

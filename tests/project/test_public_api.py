@@ -100,7 +100,7 @@ def test_a_crawl_imports_no_more_than_it_needs():
     loaded = loaded_by("from crawler import Request, Response, Settings, Spider, crawl, run")
     beside = ("crawler_plugins", "crawler.testing", "crawler.cli", "crawler.records", "crawler.spiders.api")
     beside += ("crawler.spiders.crawl", "crawler.spiders.feed", "crawler.spiders.sitemap", "crawler.feeds.feed")
-    beside += ("crawler.feeds.sitemap", "crawler.messages.form", "crawler.client.client", "crawler.fetch.proxies")
+    beside += ("crawler.feeds.sitemap", "crawler.messages.form", "crawler.api_client.client", "crawler.fetch.proxies")
     assert not [name for name in loaded if name.startswith(beside)]
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 import trio
 
-from crawler.client.nest import Nest
+from crawler.api_client.nest import Nest
 from crawler.testing.faults.bodies import BODIES
 from crawler.testing.faults.case import FaultCase, Peer, answer
 from crawler.testing.faults.connection import CONNECTION

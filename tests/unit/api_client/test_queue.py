@@ -1,4 +1,4 @@
-"""`crawler.client.queue`: in order, at the exact time, and nothing is lost whoever is cancelled."""
+"""`crawler.api_client.queue`: in order, at the exact time, and nothing is lost whoever is cancelled."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 import trio
 
-from crawler.client.queue import MOST, FairQueue
-from crawler.client.turn import Turn
+from crawler.api_client.queue import MOST, FairQueue
+from crawler.api_client.turn import Turn
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits

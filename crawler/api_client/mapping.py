@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar, cast
 import httpx
 import trio
 
-from crawler.client.nest import Nest
+from crawler.api_client.nest import Nest
 
 __all__ = ["Asked", "MappedResponses"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from crawler.client.queue import Costs, FairQueue, Grants
+from crawler.api_client.queue import Costs, FairQueue, Grants
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
 from crawler.limits.headers.refusal_status import refuses

@@ -14,7 +14,7 @@ import trio
 from support.quotaserver import QuotaServer
 
 from crawler import ConfigError, client, clock
-from crawler.client.state_file import StateFile
+from crawler.api_client.state_file import StateFile
 from crawler.limits.registry import Limits
 
 API = "https://api.test/"

@@ -1,8 +1,8 @@
 """`GovernedTransport`: any httpx transport, kept within what servers allow and the user asks for.
 
-It sends a request when its turn has come (`crawler.client.queue`), learns from the answer, and sends again what was
-refused or has failed in passing (`crawler.client.sending`). httpx does redirects, authentication and cookies above it,
-so each hop waits for its own turn.
+It sends a request when the limits allow it (`crawler.api_client.queue`), learns from the response, and retries what was
+refused or failed for a moment (`crawler.api_client.sending`). httpx handles redirects, authentication and cookies above
+it, so each hop waits for the limits too.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import httpx
 
-from crawler.client.policy import DAY, Deadlines, PaceRules, RetryRules
-from crawler.client.queue import Costs, FairQueue
-from crawler.client.sending import RetryingSend
-from crawler.client.turn import Turn
+from crawler.api_client.policy import DAY, Deadlines, PaceRules, RetryRules
+from crawler.api_client.queue import Costs, FairQueue
+from crawler.api_client.sending import RetryingSend
+from crawler.api_client.turn import Turn
 from crawler.errors import ConfigError
 from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace

@@ -1,4 +1,4 @@
-"""`client`: httpx, for those who have an API with a quota and no crawl. See `crawler.client.transport`."""
+"""`client`: httpx, for those who have an API with a quota and no crawl. See `crawler.api_client.transport`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Any, Final, Literal, Self, overload
 import httpx
 import trio
 
-from crawler.client.mapping import Asked, MappedResponses
-from crawler.client.nest import Nest
-from crawler.client.policy import DAY, Deadlines
-from crawler.client.state_file import StateFile
-from crawler.client.transport import GovernedTransport, is_transport
+from crawler.api_client.mapping import Asked, MappedResponses
+from crawler.api_client.nest import Nest
+from crawler.api_client.policy import DAY, Deadlines
+from crawler.api_client.state_file import StateFile
+from crawler.api_client.transport import GovernedTransport, is_transport
 from crawler.errors import ConfigError
 from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace

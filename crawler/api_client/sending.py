@@ -19,9 +19,9 @@ import httpx
 import msgspec
 import trio
 
-from crawler.client.body import Body, close, read_ahead
-from crawler.client.errors import QuotaTimeout
-from crawler.client.turn import Turn
+from crawler.api_client.body import Body, close, read_ahead
+from crawler.api_client.errors import QuotaTimeout
+from crawler.api_client.turn import Turn
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.backoff import full_jitter
 from crawler.limits.headers.json_bodies import read_body
@@ -29,7 +29,7 @@ from crawler.limits.pacing import LONGEST
 from crawler.transport.errors import was_sent
 
 if TYPE_CHECKING:
-    from crawler.client.transport import GovernedTransport
+    from crawler.api_client.transport import GovernedTransport
 
 __all__ = ["RetryingSend"]
 

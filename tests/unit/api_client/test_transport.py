@@ -1,4 +1,4 @@
-"""`crawler.client.transport`: quotas are used up and not passed; what failed is sent again where that is right."""
+"""`crawler.api_client.transport`: quotas are used up and not passed; what failed is sent again where that is right."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 import trio
 from support.quotaserver import QuotaServer
 
-from crawler.client.errors import QuotaTimeout
-from crawler.client.transport import GovernedTransport
+from crawler.api_client.errors import QuotaTimeout
+from crawler.api_client.transport import GovernedTransport
 from crawler.errors import ConfigError, WouldExceedDeadline
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
