@@ -35,8 +35,7 @@ from crawler.hooks.table import HookTable
 from crawler.http.redirects import refreshed
 from crawler.http.robots import Robots
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
-from crawler.limits.headers.join import join
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
 from crawler.limits.headers.refusal_status import refuses
 from crawler.limits.registry import Limits
 from crawler.messages import Pause, Request, Response, Stop, Usage
@@ -301,7 +300,7 @@ class RunningCrawl:
             if refused or pace.bodies:
                 told = _told(response)
                 refused = refused or told.retry_after is not None or bool(told.violated)
-                declared = join((declared, told)) if told else declared
+                declared = merge((declared, told)) if told else declared
         return AttemptReport(
             sent=sent,
             received=received,

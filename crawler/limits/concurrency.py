@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from crawler.limits.numbers import number
+from crawler.limits.json_numbers import json_number
 
 __all__ = ["Concurrency"]
 
@@ -146,8 +146,11 @@ class Concurrency:
         """Takes up where `state` left off; what cannot be read is ignored."""
         if not isinstance(state, dict):
             return
-        level, broke = number(state.get("level"), 1.0, 1e6), number(state.get("broke"), 2.0, 1e6)
-        first_byte, retry = number(state.get("first_byte"), 1e-6, 3600.0), number(state.get("retry"), RETRY, RAREST)
+        level, broke = json_number(state.get("level"), 1.0, 1e6), json_number(state.get("broke"), 2.0, 1e6)
+        first_byte, retry = (
+            json_number(state.get("first_byte"), 1e-6, 3600.0),
+            json_number(state.get("retry"), RETRY, RAREST),
+        )
         if first_byte is not None:
             self._long, self._answers = first_byte, LONG // 10
         if broke is not None:

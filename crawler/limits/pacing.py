@@ -17,7 +17,7 @@ from crawler.limits.gcra import Gcra
 from crawler.limits.headers.declared import NOTHING, AttemptReport
 from crawler.limits.headers.refusal_status import AMBIGUOUS
 from crawler.limits.in_flight import Flight, Grant
-from crawler.limits.numbers import number
+from crawler.limits.json_numbers import json_number
 
 if TYPE_CHECKING:
     from crawler.limits.learning.learner import LimitLearner
@@ -178,7 +178,7 @@ class Governor:
         """Takes up where `state` left off; what cannot be read is ignored."""
         if not isinstance(state, dict):
             return
-        gate = number(state.get("gate"))
+        gate = json_number(state.get("gate"))
         if gate is not None:
             self.block(gate)
         if state.keys() & {"refused", "quotas"}:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 import attrs
 
-__all__ = ["NOTHING", "AttemptReport", "Declared", "Observation"]
+__all__ = ["NOTHING", "AttemptReport", "Declared", "Observation", "TimeRange", "intersect", "merge"]
+
+MAX_OBSERVATIONS: Final = 64
+"""Observations kept of one response."""
+
+TimeRange = tuple[float, float]
+"""The earliest and the latest time of an event, in seconds since the epoch."""
 
 
 @attrs.frozen(kw_only=True)
@@ -17,7 +26,7 @@ class Observation:
     """Units in one window."""
     remaining: float | None = None
     """Units that are left, this answer's own already taken; not negative."""
-    reset: tuple[float, float] | None = None
+    reset: TimeRange | None = None
     """Seconds since the epoch by our own clock: not before the first and not after the second of these something is
     restored."""
     window: float | None = None
@@ -67,3 +76,47 @@ class AttemptReport:
     """Whether it failed as servers fail that are asked too much: 503, a timeout, a reset."""
     declared: Declared = NOTHING
     """What the answer says of limits."""
+
+
+def intersect(first: TimeRange, second: TimeRange) -> TimeRange:
+    """Return the intersection of two ranges of one event's time, or `first` if they do not overlap."""
+    low, high = max(first[0], second[0]), min(first[1], second[1])
+    return (low, high) if low <= high else first
+
+
+def merge(parts: Iterable[Declared]) -> Declared:
+    """Merge what the parts of one response declare: one observation per policy, the strictest value of each kind."""
+    observations: dict[str, Observation] = {}
+    violated: dict[str, None] = {}
+    waits: list[float] = []
+    limits: list[int] = []
+    for part in parts:
+        for new in part.observations:
+            known = observations.get(new.policy)
+            if known is not None:
+                observations[new.policy] = _merge_observations(known, new)
+            elif len(observations) < MAX_OBSERVATIONS:
+                observations[new.policy] = new
+        violated.update(dict.fromkeys(part.violated))
+        waits += () if part.retry_after is None else (part.retry_after,)
+        limits += () if part.concurrency is None else (part.concurrency,)
+    return Declared(
+        observations=tuple(observations.values()),
+        retry_after=max(waits, default=None),
+        concurrency=min(limits, default=None),
+        violated=tuple(violated),
+    )
+
+
+def _merge_observations(first: Observation, second: Observation) -> Observation:
+    """Merge two observations of one policy."""
+    remaining = [x for x in (first.remaining, second.remaining) if x is not None]
+    resets = [x for x in (first.reset, second.reset) if x is not None]
+    return attrs.evolve(
+        first,
+        limit=second.limit if first.limit is None else first.limit,
+        remaining=min(remaining, default=None),
+        reset=intersect(resets[0], resets[-1]) if resets else None,
+        window=second.window if first.window is None else first.window,
+        rate=second.rate if first.rate is None else first.rate,
+    )

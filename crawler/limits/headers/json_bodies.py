@@ -8,7 +8,7 @@ from typing import Any, Final
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
 from crawler.limits.headers.reset_times import DAY
 from crawler.limits.headers.retry_after import YEAR, parse_retry_after
-from crawler.limits.headers.vendors import count
+from crawler.limits.json_numbers import json_count
 
 __all__ = ["read_body"]
 
@@ -44,7 +44,7 @@ def _waits(document: dict[str, Any]) -> Iterator[float]:
         ("retry_after", 1.0),
         ("backoff", 1.0),
     ):  # Matrix, Discord, Stack Exchange
-        if (wait := count(document.get(key))) is not None:
+        if (wait := json_count(document.get(key))) is not None:
             yield wait * unit
     for error in _objects(document.get("error")):
         for detail in _objects(error.get("details")):
@@ -65,7 +65,7 @@ def _codes(document: dict[str, Any]) -> Iterator[Any]:
 
 
 def _violated(document: dict[str, Any]) -> Iterator[str]:
-    if document.get("global") is True and count(document.get("retry_after")) is not None:
+    if document.get("global") is True and json_count(document.get("retry_after")) is not None:
         yield "global"
     yield from (code for code in _codes(document) if isinstance(code, str) and code in CODES)
     kind = document.get("type")
@@ -75,17 +75,19 @@ def _violated(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _observations(document: dict[str, Any]) -> Iterator[Observation]:
-    left = count(document.get("quota_remaining"))
+    left = json_count(document.get("quota_remaining"))
     if left is not None:  # Stack Exchange: by day
-        yield Observation(policy="quota", limit=count(document.get("quota_max")) or None, remaining=left, window=DAY)
+        yield Observation(
+            policy="quota", limit=json_count(document.get("quota_max")) or None, remaining=left, window=DAY
+        )
     status = _get(document, "extensions", "cost", "throttleStatus")
-    left = count(_get(status, "currentlyAvailable"))
+    left = json_count(_get(status, "currentlyAvailable"))
     if left is not None:  # Shopify's GraphQL
         yield Observation(
             policy="graphql",
-            limit=count(_get(status, "maximumAvailable")) or None,
+            limit=json_count(_get(status, "maximumAvailable")) or None,
             remaining=left,
-            rate=count(_get(status, "restoreRate")) or None,
+            rate=json_count(_get(status, "restoreRate")) or None,
             unit="points",
         )
 

@@ -14,10 +14,9 @@ from typing import Any, Final
 import attrs
 
 from crawler.limits.headers.clock_skew import Skew
-from crawler.limits.headers.declared import NOTHING, Declared, Observation
+from crawler.limits.headers.declared import NOTHING, Declared, Observation, TimeRange, intersect, merge
 from crawler.limits.headers.field_names import DEFAULT, Field, telling
 from crawler.limits.headers.grouping import Gathered, Group, Said, gather
-from crawler.limits.headers.join import join, met
 from crawler.limits.headers.refusal_status import REFUSALS
 from crawler.limits.headers.reset_semantics import Reading, Slopes
 from crawler.limits.headers.reset_times import LONGEST, http_date, read_moment, when
@@ -35,7 +34,6 @@ NAME: Final = 100
 """Characters of a name."""
 
 Pairs = Sequence[tuple[str, str]]
-Bracket = tuple[float, float]
 
 
 @attrs.frozen
@@ -45,18 +43,18 @@ class _At:
     status: int
     sent: float
     received: float
-    skew: Bracket
+    skew: TimeRange
 
     @property
     def clock(self) -> float:
         """The server's clock on receipt, at the earliest."""
         return self.received + self.skew[0]
 
-    def when(self, text: str, *, milli: bool) -> Bracket | None:
+    def when(self, text: str, *, milli: bool) -> TimeRange | None:
         """A reset value as a bracket by our clock."""
         return when(text, sent=self.sent, received=self.received, date=self.clock, milli=milli, skew=self.skew)
 
-    def within(self, seconds: float) -> Bracket | None:
+    def within(self, seconds: float) -> TimeRange | None:
         """Some time in these seconds; `None`: they are too many to believe."""
         return (self.sent, self.received + seconds) if seconds <= LONGEST else None
 
@@ -90,9 +88,9 @@ class HeaderReader:
             return NOTHING
         gathered = gather(said)
         self._remember(policy for group in gathered.groups for policy in group.policies)
-        declared = join(self._parts(gathered, at))
+        declared = merge(self._parts(gathered, at))
         if at.status == ACCEPTED or at.status >= 300 or declared.violated:
-            declared = join((declared, _wait(gathered, at)))
+            declared = merge((declared, _wait(gathered, at)))
         return declared or NOTHING
 
     def state(self) -> dict[str, Any]:
@@ -185,20 +183,20 @@ class HeaderReader:
 
     def _reset(
         self, said: Iterable[Said], policy: Policy, left: float | None, at: _At
-    ) -> tuple[Bracket | None, float | None]:
+    ) -> tuple[TimeRange | None, float | None]:
         """When something is restored, and how much of it a second, by every reset field of one policy."""
-        found: Bracket | None = None
+        found: TimeRange | None = None
         speed: float | None = None
         for field, text in sorted(said, key=lambda one: not one[0].lasting):
             reset, rate = self._one_reset(field, text, policy, left, at)
             if reset is not None and (reset[1] > at.received or left == 0):  # over while something is left: no news
-                found = met(found, reset) if found else reset
+                found = intersect(found, reset) if found else reset
             speed = rate if speed is None else speed
         return found, speed
 
     def _one_reset(
         self, field: Field, text: str, policy: Policy, left: float | None, at: _At
-    ) -> tuple[Bracket | None, float | None]:
+    ) -> tuple[TimeRange | None, float | None]:
         verdict = self._slopes.verdict(field.name)
         plain = at.when(text, milli=field.milli)
         milli = None if field.milli or not text.strip().isdigit() else at.when(text, milli=True)
@@ -232,12 +230,12 @@ def _span(value: str, field: Field) -> float | None:
     return moment.value if moment is not None and not moment.absolute and 0 < moment.value <= YEAR else None
 
 
-def _is_longer(plain: Bracket, milli: Bracket, window: float, at: _At) -> bool:
+def _is_longer(plain: TimeRange, milli: TimeRange, window: float, at: _At) -> bool:
     """Whether a number is too long for its own window if it counts seconds, and fits if it counts milliseconds."""
     return plain[1] - at.received > 2 * window and milli[1] - at.received <= 1.1 * window
 
 
-def _observed(policy: Policy, left: float | None, reset: Bracket | None, rate: float | None) -> Declared:
+def _observed(policy: Policy, left: float | None, reset: TimeRange | None, rate: float | None) -> Declared:
     limit = policy.limit or None
     if limit is None and left is None and reset is None and rate is None:
         return NOTHING

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import attrs
 
+from crawler.limits.headers.declared import TimeRange
+
 __all__ = ["Reading", "Slopes"]
 
 VERDICTS: Final = ("plain", "milliseconds", "full", "moving")
@@ -26,8 +28,6 @@ MOST: Final = 64
 STRETCH: Final = 2.0
 """Seconds between two answers before a slope is believed."""
 
-Bracket = tuple[float, float]
-
 
 @attrs.frozen(kw_only=True)
 class Reading:
@@ -37,16 +37,16 @@ class Reading:
     """Seconds since the epoch: when the request went out."""
     received: float
     """Seconds since the epoch: when the answer was there."""
-    reset: Bracket
+    reset: TimeRange
     """Seconds since the epoch, if the guess is right."""
-    milli: Bracket | None = None
+    milli: TimeRange | None = None
     """The same if it is a number of milliseconds; `None`: it cannot be."""
     limit: float | None = None
     """Units in one window, as the same answer says."""
     remaining: float | None = None
     """Units that are left."""
 
-    def each(self) -> Bracket | None:
+    def each(self) -> TimeRange | None:
         """Seconds in which one unit comes back, at least and at most, if `reset` is when all of them will be there.
 
         Of `limit` - `remaining` units that are missing, the last may already be on its way.
@@ -63,7 +63,7 @@ class Reading:
         return 1 / each[1] if each is not None and 0 < each[1] < math.inf else None
 
 
-def _meet(one: Bracket, other: Bracket) -> bool:
+def _meet(one: TimeRange, other: TimeRange) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 

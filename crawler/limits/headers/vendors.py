@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
 from crawler.limits.headers.reset_times import DAY
+from crawler.limits.json_numbers import json_count
 
-__all__ = ["READERS", "count"]
+__all__ = ["READERS"]
 
 MOST: Final = 32
 """Policies of one value: the rest is ignored."""
@@ -19,15 +20,6 @@ RESOURCE = re.compile(r"([^\s,;][^,;]{0,99});(\d{1,15})(?!\d)", re.ASCII)
 FRACTION = re.compile(r"\s*(\d{1,6}(?:\.\d{1,12})?)\s*", re.ASCII)
 LEAK: Final = 20.0
 """Shopify restores a bucket of 40, 80 or 400 at 2, 4 or 20 a second."""
-
-
-def count(value: Any) -> float | None:
-    """A number of a JSON document; `None`: it is none that counts something."""
-    try:
-        number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else -1.0
-    except OverflowError:
-        return None
-    return number if 0 <= number < 1e18 else None
 
 
 def _shopify(value: str, _sent: float, _received: float) -> Declared:
@@ -71,7 +63,7 @@ def _usages(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and content of every usage in one of Meta's documents: itself, or lists of them by business."""
     if not isinstance(document, dict):
         return
-    if any(count(value) is not None for value in document.values()):
+    if any(json_count(value) is not None for value in document.values()):
         yield "", document
     for listed in document.values():
         for usage in listed if isinstance(listed, list) else ():
@@ -89,9 +81,9 @@ def _meta(policy: str) -> Callable[[str, float, float], Declared]:
             return NOTHING
         worst: dict[str, tuple[float, float]] = {}
         for name, usage in list(_usages(document))[:MOST]:
-            minutes = count(usage.get("estimated_time_to_regain_access")) or 0.0
+            minutes = json_count(usage.get("estimated_time_to_regain_access")) or 0.0
             percents = [
-                count(part) for key, part in usage.items() if key.endswith(("_count", "_cputime", "_time", "_pct"))
+                json_count(part) for key, part in usage.items() if key.endswith(("_count", "_cputime", "_time", "_pct"))
             ]
             used = max((part for part in percents if part is not None), default=0.0)
             before = worst.get(name, (0.0, 0.0))

@@ -16,12 +16,12 @@ from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport, Declared
 from crawler.limits.headers.refusal_status import AMBIGUOUS
 from crawler.limits.in_flight import Flight, Grant
+from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import event
 from crawler.limits.learning.leaky_bucket import leak
 from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.refusals import Refusals
 from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
-from crawler.limits.numbers import number
 from crawler.limits.quotas.quota import Mode, Quota
 
 __all__ = ["LimitLearner"]
@@ -159,8 +159,8 @@ class LimitLearner:
         """Takes up where `state` left off; what cannot be read is ignored."""
         match state.get("refused"):
             case [until, pad]:
-                refusals = Refusals(pad=number(pad, 0.0, 60.0) or 0.0)
-                if number(until, 1e-9) is not None:
+                refusals = Refusals(pad=json_number(pad, 0.0, 60.0) or 0.0)
+                if json_number(until, 1e-9) is not None:
                     refusals.gate, refusals.heard, refusals.probing, refusals.in_row = until, until, True, 1
                 self.refusals = refusals
         self.policies.restore(state.get("quotas"))

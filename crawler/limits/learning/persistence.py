@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.undeclared import UndeclaredQuota
-from crawler.limits.numbers import number
 from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.replenishment import EVIDENCE
 from crawler.limits.quotas.time_interval import Bracket
@@ -56,25 +56,25 @@ def load(name: str, saved: Any) -> Quota | None:
         return None
     unit = saved.get("unit", "requests")
     learned = saved.get("learned")
-    rate = number(saved.get("rate"), 1e-9)
+    rate = json_number(saved.get("rate"), 1e-9)
     kind = Quota if not isinstance(learned, list) else UndeclaredQuota if rate is None else LeakyBucketQuota
     quota = kind(name=name, unit=unit if isinstance(unit, str) else "requests")
-    quota.limit = number(saved.get("limit"), 0.0)
-    quota.window.length = number(saved.get("window"), 1e-3, 400 * DAY)
+    quota.limit = json_number(saved.get("limit"), 0.0)
+    quota.window.length = json_number(saved.get("window"), 1e-3, 400 * DAY)
     quota.restoration.rate = rate
-    quota.remaining = number(saved.get("left"), 0.0)
-    lo, hi, heard = (number(saved.get(key), 0.0) for key in ("lo", "hi", "heard"))
+    quota.remaining = json_number(saved.get("left"), 0.0)
+    lo, hi, heard = (json_number(saved.get(key), 0.0) for key in ("lo", "hi", "heard"))
     quota.ends = Bracket(-math.inf if lo is None else lo, math.inf if hi is None else hi)
     if quota.ends.lo > quota.ends.hi:
         return None
     quota.heard = -math.inf if heard is None else heard
     quota.own.doubt(quota.heard)
     quota.epoch = 1
-    quota.window.pad = number(saved.get("pad"), -DAY, DAY) or 0.0
-    quota.usage.others = number(saved.get("others"), 0.0) or 0.0
-    quota.usage.price = number(saved.get("price"), 0.0) or 1.0
-    quota.restoration.fixed = int(number(saved.get("fixed"), 0, EVIDENCE) or 0)
-    quota.restoration.continuous = int(number(saved.get("continuous"), 0, EVIDENCE) or 0)
+    quota.window.pad = json_number(saved.get("pad"), -DAY, DAY) or 0.0
+    quota.usage.others = json_number(saved.get("others"), 0.0) or 0.0
+    quota.usage.price = json_number(saved.get("price"), 0.0) or 1.0
+    quota.restoration.fixed = int(json_number(saved.get("fixed"), 0, EVIDENCE) or 0)
+    quota.restoration.continuous = int(json_number(saved.get("continuous"), 0, EVIDENCE) or 0)
     flows = saved.get("flows")
     quota.restoration.flows = flows if isinstance(flows, bool) else None
     if isinstance(quota, UndeclaredQuota):
@@ -88,11 +88,11 @@ def load(name: str, saved: Any) -> Quota | None:
 def _learned(quota: UndeclaredQuota, saved: Any) -> UndeclaredQuota | None:
     match saved:
         case [used, opened, refusals, clean, bool(sure), bool(confirmed)]:
-            quota.used, quota.sure = number(used, 0.0) or 0.0, sure
-            quota.opened = quota.proven = number(opened, 0.0) or 0.0
+            quota.used, quota.sure = json_number(used, 0.0) or 0.0, sure
+            quota.opened = quota.proven = json_number(opened, 0.0) or 0.0
             quota.total = quota.used + (2.0 * (quota.limit or 0.0) if confirmed else 0.0)
-            quota.refusals = int(number(refusals, 0, 20) or 0)
-            quota.clean = int(number(clean, 0) or 0)
+            quota.refusals = int(json_number(refusals, 0, 20) or 0)
+            quota.clean = int(json_number(clean, 0) or 0)
         case _:
             return None
     if isinstance(quota, LeakyBucketQuota):
