@@ -42,6 +42,7 @@ if _typing.TYPE_CHECKING:
     from crawler.feeds.sitemap_entry import SitemapEntry
     from crawler.headers import Headers
     from crawler.hooks.plugin import Crawl, Plugin
+    from crawler.hooks.sink import Sink
     from crawler.hooks.state import State
     from crawler.html import Link, Selector, SelectorList
     from crawler.limits.events import QuotaEvent
@@ -108,6 +109,7 @@ __all__ = [
     "Selector",
     "SelectorList",
     "Settings",
+    "Sink",
     "SiteSpider",
     "SitemapEntry",
     "SitemapSpider",
@@ -174,6 +176,7 @@ _PLACES: _typing.Final = {
     "Selector": "html",
     "SelectorList": "html",
     "Settings": "settings",
+    "Sink": "hooks.sink",
     "SiteSpider": "spiders",
     "SitemapEntry": "feeds.sitemap_entry",
     "SitemapSpider": "spiders.sitemap",

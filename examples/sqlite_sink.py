@@ -1,12 +1,12 @@
-"""Items go where you want: a plugin that writes them into an SQLite database.
+"""An output of your own: a sink that writes items into an SQLite database.
 
 ::
 
     python -m crawler run examples/sqlite_sink.py
     cd examples && python -m crawler run quotes.py -p sqlite_sink:Sqlite -P sqlite.path=quotes.sqlite
 
-``persist`` sees items that are kept for good, many at once, in a task of its own: a slow database makes the crawl wait,
-but blocks nothing. If it raises, the same items come again after a while.
+``persist`` gets committed items, many at a time. It is a plain function, so it runs in a worker thread: a slow database
+does not hold up the crawl until it lags ``sink_lag`` items behind. If it raises, the same items come again.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
-from typing import Any
 
 from quotes import Quotes
 
-from crawler import Crawl, Plugin, Row
+from crawler import Crawl, Row, Sink
 
 
-class Sqlite(Plugin):
-    """Adds items to the table ``items`` of a database.
+class Sqlite(Sink):
+    """Store items in the table ``items`` of a database.
 
     Parameters:
-        path: the file; it is made if it does not exist.
+        path: The database file. It is created if it does not exist.
     """
 
     def __init__(self, path: str = "items.sqlite") -> None:
@@ -33,19 +32,19 @@ class Sqlite(Plugin):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """The database is open as long as the crawl runs."""
-        with closing(sqlite3.connect(self.path)) as self.database:
-            self.database.execute("CREATE TABLE IF NOT EXISTS items (page TEXT, data TEXT)")
+        """Keep the database open while the crawl runs."""
+        with closing(sqlite3.connect(self.path, check_same_thread=False)) as self.database:
+            self.database.execute("CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, page TEXT, data TEXT)")
             yield
 
-    async def persist(self, batch: Sequence[Row]) -> Any:
-        """One transaction for each batch: all of its items are written, or none."""
+    def persist(self, batch: Sequence[Row]) -> None:
+        """Write a batch in one transaction: all of its items, or none. A batch that comes again changes nothing."""
         with self.database:
-            rows = [(row.page, row.data.decode()) for row in batch]
-            self.database.executemany("INSERT INTO items VALUES (?, ?)", rows)
+            rows = [(row.key, row.page, row.data.decode()) for row in batch]
+            self.database.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", rows)
 
 
 class QuotesToSqlite(Quotes):
-    """The quotes, in a database."""
+    """Store every quote in a database."""
 
     plugins = [Sqlite()]

@@ -38,7 +38,7 @@ async def run_crawl(running: RunningCrawl) -> None:
     shutdown = running.shutdown
     ready_send, ready_receive = trio.open_memory_channel[Ticket](0)
     messages, to_write = trio.open_memory_channel[Message](OUTCOMES)
-    followers = SinkRunner(running, running.table.persist)
+    followers = SinkRunner(running.table.persist, running.store, running.shutdown, running.settings.sink_lag)
     writer = Writer(running, followers)
     leases = Leases(running.frontier, running.store, running.clock, unclean=running.unclean)
     kept = trio.Event()

@@ -17,6 +17,7 @@ from crawler.engine.job import Job, identity
 from crawler.engine.report import Report, Timer
 from crawler.engine.scheduler import run_crawl
 from crawler.engine.shutdown import LAST
+from crawler.engine.sinks import keep_positions, restore_positions
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import Plugin
@@ -25,7 +26,7 @@ from crawler.limits.registry import Limits
 from crawler.messages.checks import statuses_of
 from crawler.scope import Scope
 from crawler.settings import Settings
-from crawler.sinks import FileSink, open_output
+from crawler.sinks import open_output
 from crawler.spiders import Spider
 from crawler.store import MemoryStore, Store
 from crawler.transport.curl import CurlTransport
@@ -191,7 +192,7 @@ class CrawlSession:
             async with AsyncExitStack() as stack:
                 for hook in self.table.lifespan:
                     await stack.enter_async_context(_lifespan(hook.plugin, running))
-                await self._keep_positions(running.store)
+                await keep_positions(self.table.persist, running.store)
                 await run_crawl(running)
                 ended = True
         return ended or scope.cancelled_caught
@@ -234,31 +235,11 @@ class CrawlSession:
         return self.running
 
     async def _tell_positions(self, store: Store) -> None:
-        """Tells each sink where the job stands with it, before it opens anything."""
-        behind = 0
-        new = [hook.plugin for hook in self.table.persist if not store.follows(hook.plugin.name)]
-        for plugin in new:
-            if isinstance(plugin, FileSink):
-                plugin.check()  # before the job takes the file for its own
-        for hook in self.table.persist:
-            name = hook.plugin.name
-            hook.plugin.resumes = store.follows(name)
-            cursor, hook.plugin.position = await store.follow(name)
-            behind = max(behind, store.logged - cursor)
+        """Give each sink its position in the job, before it opens anything."""
+        behind = await restore_positions(self.table.persist, store)
         if self.job is not None and self.running is not None and self.running.exhausted and store.live == 0:
             rest = f"{behind} items are still to be written" if behind else "there is nothing to fetch"
             log.warning("%s had finished before: %s", self.job.folder, rest)
-
-    async def _keep_positions(self, store: Store) -> None:
-        """Keeps where new sinks begin, before they write anything."""
-        new = False
-        for plugin in (hook.plugin for hook in self.table.persist):
-            cursor, kept = await store.follow(plugin.name)
-            if kept is None and plugin.position is not None:
-                await store.advance(plugin.name, cursor, plugin.position)
-                new = True
-        if new:
-            await store.commit([])
 
 
 @asynccontextmanager

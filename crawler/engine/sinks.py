@@ -1,109 +1,202 @@
-"""Followers: each sink is a task of its own that follows the log of items, so it sees only what is true.
+"""`SinkRunner`: each sink is a task of its own that reads the item log, so it sees committed items only.
 
-The writer waits when one is too far behind; one that fails is asked again after a while, then the crawl ends.
+The writer waits while a sink lags too far behind. A sink that fails gets its batch again after a pause; then the crawl
+fails.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import trio
 import trio_util
 
 from crawler.engine.inline import in_sink
 from crawler.errors import CrawlFailed
 from crawler.hooks.table import Hook
+from crawler.sinks import FileSink
 
 if TYPE_CHECKING:
-    from crawler.engine.crawl import RunningCrawl
+    from crawler.engine.shutdown import Shutdown
     from crawler.messages import Row
+    from crawler.store import Store
 
-__all__ = ["SinkRunner"]
+__all__ = ["SinkRunner", "keep_positions", "restore_positions"]
 
-BATCH: Final = 1000
-"""Items in one call of `persist`."""
-PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each further try of a `persist` that failed."""
+BATCH_ITEMS: Final = 1000
+"""Items in one call of `persist`, at most."""
+RETRY_PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before each further call of a `persist` that raised."""
+GATHER_MIN: Final = 0.001
+"""Seconds: a `persist` that took less is called again at once."""
+GATHER_MAX: Final = 0.25
+"""Seconds: the longest time in which items gather for the next batch."""
 log = logging.getLogger("crawler.engine")
+
+
+async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
+    """Set `resumes` and `position` of each sink, and return how many items the slowest of them lags behind.
+
+    Raises:
+        ConfigError: A file that is new to the job cannot be written.
+    """
+    behind = 0
+    plugins: list[Any] = [hook.plugin for hook in hooks]  # any plugin may have the hook; `Sink` names the attributes
+    for plugin in plugins:
+        if isinstance(plugin, FileSink) and not store.follows(plugin.name):
+            plugin.check()  # before the job claims the file
+    for plugin in plugins:
+        plugin.resumes = store.follows(plugin.name)
+        cursor, plugin.position = await store.follow(plugin.name)
+        behind = max(behind, store.logged - cursor)
+    return behind
+
+
+async def keep_positions(hooks: Sequence[Hook], store: Store) -> None:
+    """Commit the position at which each new sink begins, before it stores an item."""
+    changed = False
+    plugins: list[Any] = [hook.plugin for hook in hooks]
+    for plugin in plugins:
+        cursor, kept = await store.follow(plugin.name)
+        if kept is None and plugin.position is not None:
+            await store.advance(plugin.name, cursor, plugin.position)
+            changed = True
+    if changed:
+        await store.commit([])
+
+
+@attrs.define(eq=False)
+class _Sink:
+    """One sink and where it stands."""
+
+    hook: Hook
+    cursor: int
+    """Items of the log that it has stored."""
+    thread: trio.CapacityLimiter | None
+    """Of a `persist` that blocks: one thread at a time; `None`: it is `async`."""
+
+    @property
+    def name(self) -> str:
+        """The name of the plugin."""
+        return self.hook.plugin.name
+
+    async def persist(self, rows: list[Row]) -> Any:
+        """Call `persist`, in a worker thread if it is not async. A stop does not wait for a thread that hangs."""
+        if self.thread is None:
+            return await self.hook.call(rows)
+        return await trio.to_thread.run_sync(self.hook.call, rows, abandon_on_cancel=True, limiter=self.thread)
 
 
 class SinkRunner:
     """The sinks of a crawl.
 
     Parameters:
-        crawl: the parts of the running crawl.
         hooks: the `persist` hooks.
+        store: holds the item log.
+        shutdown: when the crawl must end.
+        max_lag: items that a sink may lag behind before the writer waits for it.
     """
 
-    def __init__(self, crawl: RunningCrawl, hooks: Sequence[Hook]) -> None:
-        self._crawl = crawl
+    def __init__(self, hooks: Sequence[Hook], store: Store, shutdown: Shutdown, max_lag: int) -> None:
         self._hooks = hooks
-        self._cursors: dict[str, int] = {}
+        self._store = store
+        self._shutdown = shutdown
+        self._max_lag = max_lag
+        self._sinks: list[_Sink] = []
         self._changed = trio_util.RepeatedEvent()
         self._complete = False
+        self._waiting = False  # whether the writer waits for a sink
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
 
     async def start(self, nursery: trio.Nursery) -> None:
-        """Starts a task for each sink."""
+        """Start a task for each sink."""
         for hook in self._hooks:
-            cursor, _ = await self._crawl.store.follow(hook.plugin.name)
-            self._cursors[hook.plugin.name] = cursor
-            nursery.start_soon(self._follow, hook)
+            cursor, _ = await self._store.follow(hook.plugin.name)
+            blocks = not inspect.iscoroutinefunction(hook.call)
+            sink = _Sink(hook, cursor, trio.CapacityLimiter(1) if blocks else None)
+            self._sinks.append(sink)
+            nursery.start_soon(self._run, sink)
 
     def complete(self) -> None:
-        """The log grows no more: sinks end when they have reached its end."""
+        """Mark the log as complete: each sink ends when it has read all of it."""
         self._complete = True
         self._changed.set()
 
     async def keep_up(self) -> None:
-        """Wakes the sinks, and waits while one is more than `sink_lag` items behind."""
+        """Wake the sinks, and wait while one lags more than `max_lag` items behind."""
         self._changed.set()
-        while self._crawl.store.logged - min(self._cursors.values()) > self._crawl.settings.sink_lag:
-            await self._changed.wait()
+        self._waiting = True
+        try:
+            while self._store.logged - min(sink.cursor for sink in self._sinks) > self._max_lag:
+                await self._changed.wait()
+        finally:
+            self._waiting = False
 
-    async def _follow(self, hook: Hook) -> None:
-        store, name = self._crawl.store, hook.plugin.name
+    async def _run(self, sink: _Sink) -> None:
         in_sink.set(True)
-        with self._crawl.shutdown.finishing():
+        with self._shutdown.finishing():
             while True:
-                cursor = self._cursors[name]
-                rows = await store.read(cursor, BATCH)
+                rows = await self._store.read(sink.cursor, BATCH_ITEMS)
                 if rows:
-                    position = await self._persist(hook, rows)
-                    self._cursors[name] = cursor + len(rows)
-                    try:
-                        await store.advance(name, cursor + len(rows), position)
-                    except (TypeError, UnicodeEncodeError) as error:
-                        raise CrawlFailed(f"{name}.persist gave a position that is no JSON: {error}") from error
-                    self._changed.set()
+                    began = trio.current_time()
+                    await self._keep(sink, rows)
+                    await self._gather(sink, trio.current_time() - began)
                 elif self._complete:
                     return
                 else:
                     await self._changed.wait()
-        behind = store.logged - self._cursors[name]
-        if behind and store.durable and self._crawl.shutdown.interrupted:
-            log.warning("%s did not take the last %d items in time: it gets them in the next run", name, behind)
-        elif behind and self._crawl.reason == "cancelled":
-            log.error("%s did not take the last %d items in time", name, behind)
-        elif behind:
-            raise CrawlFailed(f"{name} did not take the last {behind} items in time")
+        self._report_lag(sink)
 
-    async def _persist(self, hook: Hook, rows: list[Row]) -> Any:
-        """One call of `persist`, again after a while if it raises."""
-        for pause in (*PAUSES, None):
+    async def _keep(self, sink: _Sink, rows: list[Row]) -> None:
+        """Store a batch, and keep its position in the job."""
+        position = await self._persist(sink, rows)
+        sink.cursor += len(rows)
+        try:
+            await self._store.advance(sink.name, sink.cursor, position)
+        except (TypeError, UnicodeEncodeError) as error:
+            raise CrawlFailed(
+                f"{sink.name}.persist returned a position that cannot be written as JSON: {error}"
+            ) from error
+        self._changed.set()
+
+    async def _gather(self, sink: _Sink, took: float) -> None:
+        """Let items gather for as long as the last batch took, so that a slow sink gets few large batches."""
+        if took < GATHER_MIN:
+            return
+        with trio.move_on_after(min(took, GATHER_MAX)):
+            while not (self._complete or self._waiting or self._store.logged - sink.cursor >= BATCH_ITEMS):
+                await self._changed.wait()
+
+    async def _persist(self, sink: _Sink, rows: list[Row]) -> Any:
+        """Call `persist`, again after a pause if it raises."""
+        for pause in (*RETRY_PAUSES, None):
             try:
-                return await hook.call(rows)
+                return await sink.persist(rows)
             except CrawlFailed:
-                raise  # it says itself that there is no use in asking again
+                raise  # the sink itself says that another call is of no use
             except Exception as error:
                 if pause is None:
-                    raise CrawlFailed(f"{hook.plugin.name} cannot keep items: {error}") from error
+                    raise CrawlFailed(f"{sink.name} cannot store items: {error}") from error
                 log.warning(
-                    "%s.persist failed (%s: %s), again in %g s", hook.plugin.name, type(error).__name__, error, pause
+                    "%s.persist failed (%s: %s), retrying in %g s", sink.name, type(error).__name__, error, pause
                 )
             await trio.sleep(pause)
         raise AssertionError  # the last turn of the loop returns or raises
+
+    def _report_lag(self, sink: _Sink) -> None:
+        """Say what a sink did not store before the deadline of a stop."""
+        behind = self._store.logged - sink.cursor
+        if not behind:
+            return
+        if self._store.durable and self._shutdown.interrupted:
+            log.warning("%s did not store the last %d items in time: the next run stores them", sink.name, behind)
+        elif self._shutdown.reason == "cancelled":
+            log.error("%s did not store the last %d items in time", sink.name, behind)
+        else:
+            raise CrawlFailed(f"{sink.name} did not store the last {behind} items in time")

@@ -57,7 +57,7 @@ def load_plugin(spec: str) -> type[Plugin]:
         except Exception as error:
             raise PluginError(f"plugin {spec} cannot be imported: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Plugin)):
-        raise PluginError(f"{spec} is no Plugin: {found!r}")
+        raise PluginError(f"{spec} is not a Plugin: {found!r}")
     return found
 
 

@@ -1,8 +1,8 @@
-"""`Plugin`: the one page to read for writing one.
+"""`Plugin`: the base class of plugins, and the one page to read for writing one.
 
-A plugin is a class with methods named after what happens. Override those you need; the others cost nothing. ``None``
-means "no opinion", everywhere. What a hook wants is told by what it returns, never by an exception: an exception is a
-failure, as each hook says. A spider is a plugin too: the first one.
+A plugin is a class whose methods are named after the events of a crawl. Override the hooks you need; the others cost
+nothing. A hook states its wish by its return value, and ``None`` means "no opinion" everywhere. An exception is always
+a failure; each hook says of what. A spider is a plugin too: the first one.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
     from crawler.settings import Settings
     from crawler.stats import Stats
 
-__all__ = ["Crawl", "Plugin", "Send"]
-
-Send = "Callable[[Request], Awaitable[Response]]"
-"""The rest of the way to the server, as the hook `fetch` gets it."""
+__all__ = ["Crawl", "Plugin"]
 
 
 class Crawl(Protocol):
-    """The running crawl, as `plugin.crawl` and `spider.crawl`."""
+    """The running crawl: `plugin.crawl` and `spider.crawl`."""
 
     @property
     def settings(self) -> Settings:
@@ -32,10 +29,10 @@ class Crawl(Protocol):
 
     @property
     def stats(self) -> Stats:
-        """What has been counted so far."""
+        """The counts so far."""
 
     retries: Any
-    """The `RetryPolicy` in force: a `lifespan` may put another in its place."""
+    """The `RetryPolicy` in force. A `lifespan` may replace it."""
 
     @property
     def spider(self) -> Any:
@@ -43,59 +40,60 @@ class Crawl(Protocol):
 
     @property
     def plugins(self) -> Sequence[Plugin]:
-        """The spider and the plugins, in their order."""
+        """The spider and the plugins, in hook order."""
 
     def clock(self) -> float:
-        """Now, in seconds since the epoch, by the clock of the crawl: virtual in tests."""
+        """Return the time in seconds since the epoch, by the clock of the crawl: virtual in tests."""
 
     @property
     def reason(self) -> str | None:
-        """Why the crawl ends; `None` while it goes on."""
+        """Why the crawl ends, such as ``max_pages``; `None` while it runs."""
 
     async def fetch(self, request: Request) -> Response:
-        """Fetches now, in this task, ahead of what is queued: any status is an answer, redirects are followed.
+        """Fetch a request now, in the calling task and ahead of the queue, and return its response.
+
+        Redirects are followed. Every status is returned, errors included.
 
         Raises:
-            RequestError: there was no answer.
+            RequestError: The server sent no response, or the lane would have to be waited for too long.
         """
 
     async def sitemaps_of(self, url: str) -> list[str]:
-        """The sitemaps that the robots.txt of a URL's origin names, as absolute URLs.
+        """Return the absolute URLs of the sitemaps that the robots.txt of a URL's origin names.
 
-        The file is asked for as any other, once, if it is not known yet: also where `obey_robots` is off.
+        An unknown robots.txt is fetched once, even where `obey_robots` is off. A missing one (404) names no sitemaps.
 
         Raises:
-            ValueError: `url` is no web URL.
-            RequestError: the file could not be had (5xx, 429, no connection); that there is none is an empty list.
+            ValueError: `url` is not an http or https URL.
+            RequestError: The robots.txt could not be fetched (5xx, 429, no connection).
         """
 
     def add(self, request: Request) -> None:
-        """Adds a request to the crawl; inside a handler it is an effect of that page."""
+        """Add a request to the crawl. Inside a handler it is an effect of that page."""
 
     def count(self, name: str, n: int = 1) -> None:
-        """Adds `n` to a counter of the report; inside a handler it is an effect of that page."""
+        """Add `n` to a counter of the report. Inside a handler it is an effect of that page."""
 
     def stop(self, reason: str) -> None:
-        """Ends the crawl: nothing new is started, what is in flight may end."""
+        """End the crawl: start no further request, and let those in flight finish."""
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
-        """Starts a task beside the crawl; it is cancelled when the crawl ends, and its error ends the crawl."""
+        """Start a task beside the crawl. It is cancelled when the crawl ends; an exception in it ends the crawl."""
 
 
 class Plugin:
-    """Base of all plugins. Its constructor's arguments are its options, converted by their annotations."""
+    """Base class of all plugins.
+
+    The arguments of its constructor are its options. Text from a command line or a settings file is converted by
+    their annotations.
+    """
 
     name: str = ""
-    """Names the plugin in options, reports and stored state; unique. Default: the class name in small letters."""
+    """Unique name of the plugin, used in options, reports and stored state. Default: the class name in lower case."""
     crawl: Crawl
-    """The running crawl; set before `lifespan`."""
-    resumes: bool = False
-    """Whether an earlier run of the same job has called `persist`; set before `lifespan`."""
-    position: Any = None
-    """What `persist` last gave back, as the job kept it: what was written behind it has to be cut off. Set before
-    `lifespan`; a sink that writes something there may set it anew."""
+    """The running crawl. Set before `lifespan`."""
     state: State
-    """JSON values that are the plugin's own: what a handler changes counts only if its page succeeds."""
+    """JSON values of the plugin. A change made while a page is handled takes effect only if the page succeeds."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -104,43 +102,50 @@ class Plugin:
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Around the whole crawl: open before, close after. If it raises, the crawl does not start, or fails."""
+        """Wrap the whole crawl: acquire resources before the ``yield``, release them after it.
+
+        An exception before the ``yield`` keeps the crawl from starting; one after it fails the crawl.
+        """
         yield
 
     def admit(self, request: Request) -> Request | Drop | None:
-        """Before a request enters the frontier: change it or drop it. If it raises, that request fails."""
+        """Replace or drop a request before it enters the frontier. An exception fails the request."""
         return None
 
     async def answer(self, request: Request) -> Response | None:
-        """Before any lane or pace: an answer without the network, as of a cache. If it raises, the request fails."""
+        """Return a response without the network, from a cache for example. An exception fails the request.
+
+        The hook runs before any limit applies: a request that is answered here uses up no quota.
+        """
         return None
 
     async def fetch(self, request: Request, send: Any) -> Response | Retry | Drop | None:
-        """Around one attempt: `await send(request)` once at most. First listed is outermost. Raising fails the attempt.
+        """Wrap one attempt. Await ``send(request)`` at most once. An exception fails the attempt.
 
-        ``None`` means that it was not handled here: the next one is asked.
+        The first plugin listed is the outermost. ``None`` without a call of `send` passes the request on to the next.
         """
         return None
 
     def parse(self, response: Response) -> Produced:
-        """The content of every page: yields items and requests. If it raises, that page fails."""
+        """Yield items and requests from a page. Plugins see every page. An exception fails the page."""
         return None
 
     async def refine(self, item: Item, response: Response) -> Item | Drop | None:
-        """Item by item, before it is kept: change it or drop it. If it raises, that page fails."""
+        """Replace or drop an item before it is committed. An exception fails the page."""
         return None
 
     async def persist(self, batch: Sequence[Row]) -> Any:
-        """Committed items, in a task of its own. Its result is the position to resume from.
+        """Store committed items, and return the position to resume from. `Sink` is the base class for this hook.
 
-        If it raises it is asked again after a while, then the crawl ends, resumable.
+        It runs in a task of its own. A plain ``def persist`` runs in a worker thread, where it may block. If it
+        raises, the same batch comes again after a pause; after five attempts the crawl fails, resumable.
         """
         return None
 
     def measure(self, usage: Usage) -> Pause | Stop | None:
-        """After every attempt and on quota events; the strictest answer wins. If it raises, the crawl fails."""
+        """React to an attempt or a quota event; the strictest result counts. An exception fails the crawl."""
         return None
 
     async def failed(self, failure: Failure) -> Produced:
-        """After the last attempt: may produce like a callback. If it raises, that is logged."""
+        """Handle a request that failed for good; may yield items and requests. An exception is logged."""
         return None

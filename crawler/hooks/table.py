@@ -1,4 +1,4 @@
-"""The hook table: who is to be asked at each hook, checked before anything starts."""
+"""`HookTable`: the plugins that each hook calls, in order, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["HOOKS", "Hook", "HookTable"]
 HOOKS: Final = ("lifespan", "admit", "answer", "fetch", "parse", "refine", "persist", "measure", "failed")
 KINDS: Final = {
     "admit": "sync", "measure": "sync", "parse": "any", "lifespan": "context",
-    "answer": "async", "fetch": "async", "refine": "async", "persist": "async", "failed": "produces",
+    "answer": "async", "fetch": "async", "refine": "async", "persist": "task", "failed": "produces",
 }  # fmt: skip
 ARGUMENTS: Final = {"fetch": 2, "refine": 2}
 log = logging.getLogger("crawler.hooks")
@@ -27,24 +27,24 @@ log = logging.getLogger("crawler.hooks")
 
 @attrs.frozen
 class Hook:
-    """One plugin's method for one hook."""
+    """The method of one plugin for one hook."""
 
     plugin: Plugin
-    """Whose it is."""
+    """The plugin."""
     call: Callable[..., Any]
     """The bound method."""
 
 
 @attrs.frozen(kw_only=True)
 class HookTable:
-    """For each hook the plugins that override it, in order. Built once; an empty hook costs nothing."""
+    """For each hook the plugins that override it, in order. Built once; a hook without plugins costs nothing."""
 
     lifespan: tuple[Hook, ...]
     admit: tuple[Hook, ...]
     answer: tuple[Hook, ...]
     fetch: tuple[Hook, ...]
     parse: tuple[Hook, ...]
-    """Without the spider's own `parse`, which is the default callback."""
+    """The spider's own `parse` is not among them: it is the default callback."""
     refine: tuple[Hook, ...]
     persist: tuple[Hook, ...]
     measure: tuple[Hook, ...]
@@ -52,25 +52,26 @@ class HookTable:
 
     @classmethod
     def build(cls, plugins: Sequence[Plugin]) -> HookTable:
-        """The table of the spider and its plugins.
+        """Build the table for a spider and its plugins.
 
         Parameters:
-            plugins: the spider first, then the others in their order.
+            plugins: The spider, then the plugins in hook order.
 
         Raises:
-            PluginError: a plugin breaks the contract of its hooks, or two have the same name.
+            PluginError: A plugin breaks the contract of a hook, or two plugins have the same name.
         """
         names: dict[str, Plugin] = {}
         for plugin in plugins:
             if not isinstance(plugin, Plugin):
-                what = "a class, not an instance of it" if isinstance(plugin, type) else "no Plugin"
-                raise PluginError(f"{plugin!r} is {what}")
+                if isinstance(plugin, type):
+                    raise PluginError(f"{plugin!r} is a class: pass an instance, {plugin.__name__}()")
+                raise PluginError(f"{plugin!r} is not a Plugin")
             other = names.get(plugin.name)
             if other is plugin:
                 raise PluginError(f"the plugin {plugin.name!r} is listed twice")
             if other is not None:
                 raise PluginError(
-                    f"two plugins are called {plugin.name!r}: {type(other).__name__} and {type(plugin).__name__}"
+                    f"two plugins have the name {plugin.name!r}: {type(other).__name__} and {type(plugin).__name__}"
                 )
             names[plugin.name] = plugin
             check(plugin, lenient=plugin is plugins[0])
@@ -87,19 +88,21 @@ class HookTable:
 
 
 def check(plugin: Plugin, *, lenient: bool = False) -> None:
-    """Whether the methods of `plugin` are what the hooks ask for.
+    """Check that the methods of a plugin can be called as hooks.
 
     Parameters:
-        plugin: an instance.
-        lenient: it is a spider, where methods of other names are normal: a misspelt hook is only warned of.
+        plugin: An instance.
+        lenient: Only warn of a misspelt hook. A spider has methods of its own, so a similar name may be meant.
 
     Raises:
-        PluginError: one is not; the message names it.
+        PluginError: A method cannot be called as its hook, or is a misspelt hook; the message names it.
     """
     kind = type(plugin)
     for name in HOOKS:
         if name in vars(plugin):
-            raise PluginError(f"{kind.__name__}.{name}() must be a method of the class, not of one instance")
+            raise PluginError(
+                f"{kind.__name__}.{name}() must be a method of the class, not an attribute of the instance"
+            )
         if getattr(kind, name) is not getattr(Plugin, name):
             _check_hook(f"{kind.__name__}.{name}()", name, getattr(plugin, name))
     for line in misused_names(kind):
@@ -109,19 +112,19 @@ def check(plugin: Plugin, *, lenient: bool = False) -> None:
             continue
         hint = did_you_mean(name, HOOKS, form="{}()", cutoff=0.8)
         if hint and lenient:
-            log.warning("%s.%s() is no hook%s", kind.__name__, name, hint)
+            log.warning("%s.%s() is not a hook%s", kind.__name__, name, hint)
         elif hint:
-            raise PluginError(f"{kind.__name__}.{name}() is no hook{hint}")
+            raise PluginError(f"{kind.__name__}.{name}() is not a hook{hint}")
 
 
 def _defined_by_user(kind: type, name: str) -> bool:
-    """Whether a class outside of this package defines the method."""
+    """Return whether a class outside this package defines the method."""
     owner = next(base for base in kind.__mro__ if name in vars(base))
     return owner.__module__.partition(".")[0] != "crawler"
 
 
 def _check_hook(where: str, name: str, method: Any) -> None:
-    """Raises `PluginError` if the bound `method` cannot be called as the hook `name` is."""
+    """Raise `PluginError` if the bound `method` cannot be called as the hook `name`."""
     if not callable(method):
         raise PluginError(f"{where} must be a method, not {method!r}")
     wrong = _wrong_kind(KINDS[name], method)
@@ -134,7 +137,7 @@ def _check_hook(where: str, name: str, method: Any) -> None:
 
 
 def _wrong_kind(wanted: str, method: Callable[..., Any]) -> str:
-    """What is wrong with the kind of function that `method` is, or nothing."""
+    """Return what is wrong with the kind of a function; an empty string if nothing is."""
     is_async, yields_async = inspect.iscoroutinefunction(method), inspect.isasyncgenfunction(method)
     yields = inspect.isgeneratorfunction(method)
     if wanted == "context":
@@ -143,8 +146,10 @@ def _wrong_kind(wanted: str, method: Callable[..., Any]) -> str:
         return "" if managed else "must be an async context manager: decorate it with @asynccontextmanager"
     if wanted == "sync":
         if is_async or yields_async:
-            return "must not be async: it is called where nothing may wait"
-        return "must return its answer, not yield it" if yields else ""
+            return "must not be async: the crawl does not wait for this hook"
+        return "must return its result, not yield it" if yields else ""
+    if wanted == "task":  # a plain function runs in a worker thread
+        return "must not yield: it returns the position to resume from" if yields or yields_async else ""
     if wanted == "async" and not is_async:
         return "must be `async def`" + (" without yield" if yields_async else "")
     return "must be `async def`" if wanted == "produces" and not (is_async or yields_async) else ""

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from crawler.errors import ConfigError, JobError
-from crawler.hooks.plugin import Crawl, Plugin
+from crawler.hooks.plugin import Crawl
+from crawler.hooks.sink import Sink
 
 __all__ = ["FileSink", "IfExists", "last_line"]
 
@@ -28,7 +29,7 @@ BEGUN = len(b"[\n]\n")
 REMEDY = "put it back, or name another output, which gets all items of the job"
 
 
-class FileSink(Plugin, ABC):
+class FileSink(Sink, ABC):
     """Base of the sinks that write one file.
 
     Parameters:

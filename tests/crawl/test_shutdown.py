@@ -125,7 +125,7 @@ class Hang(Plugin):
 
 async def test_a_hanging_sink_does_not_hold_up_a_stop(autojump_clock: MockClock) -> None:
     started = trio.current_time()
-    with pytest.raises(CrawlFailed, match="hang did not take the last"):
+    with pytest.raises(CrawlFailed, match="hang did not store the last"):
         await crawl(
             Follow(),
             settings=Settings(sink_lag=5, max_seconds=10, grace=3),

@@ -188,7 +188,7 @@ async def test_a_position_that_is_no_json_is_said_to_be_the_plugins_fault(
         async def persist(self, batch: Sequence[Row]) -> object:
             return object()
 
-    with pytest.raises(CrawlFailed, match="lost.persist gave a position that is no JSON"):
+    with pytest.raises(CrawlFailed, match="lost.persist returned a position that cannot be written as JSON"):
         await crawl(LongAsync(), outputs=[Lost()], job=tmp_path / "job", transport=FakeSite({"/0": "x"}).transport)
 
 

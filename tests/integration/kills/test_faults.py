@@ -94,7 +94,7 @@ def test_a_full_disk_of_an_output_ends_the_crawl_and_room_lets_it_go_on(crawl: D
 
     code, said = crawl.run("--append", "--log-level", "error", preexec_fn=no_room)
     assert (code, said.count("\n")) == (1, 1), said
-    assert re.search("items.jsonl cannot keep items: .*too large", said)
+    assert re.search("items.jsonl cannot store items: .*too large", said)
     crawl.kills.append(0.0)
     crawl.finish("--append")
     content = (crawl.folder / "items.jsonl").read_bytes()

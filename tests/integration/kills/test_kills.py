@@ -75,7 +75,7 @@ def test_interrupted_while_a_sink_is_behind_it_says_so_and_gets_the_rest_in_the_
         crawl.wait_for_requests(process, 100)
         code, said, _ = crawl.interrupt(process, signal.SIGINT)
         assert (code, said.count("\n")) == (130, 1)
-        assert re.search("slow did not take the last [0-9]+ items in time: it gets them in the next run", said)
+        assert re.search("slow did not store the last [0-9]+ items in time: the next run stores them", said)
         crawl.finish(*slow)
         check(crawl, crawl.figures())
         keys = {line.split(" ", 1)[0] for line in (tmp_path / "slow.txt").read_text().splitlines()}

@@ -44,7 +44,7 @@ REFUSED = [
     (["run", "."], ". is a folder"),
     (["run", ""], "TARGET is empty"),
     (["run", "word.py"], "Word: plugins must be a list of plugins, not 'tidy'"),
-    (["run", "words.py"], "'tidy' is no Plugin"),
+    (["run", "words.py"], "'tidy' is not a Plugin"),
     (["run", "words.py", "--no-plugin", "tidy"], "--no-plugin: no plugin called 'tidy' is enabled"),
     (["run", "number.py"], "Number: accept_status must be several statuses, not int"),
     (["run", "texts.py"], "Texts: a status in accept_status must be int, not str"),

@@ -114,7 +114,7 @@ def test_what_cannot_be_imported_is_the_plugins_fault(folder, source, words):
 @pytest.mark.parametrize("name", ["NoPlugin", "thing"])
 def test_what_is_no_plugin_class_is_refused(folder, name):
     (folder / "my_plugins.py").write_text(MODULE)
-    with pytest.raises(PluginError, match=f"^my_plugins:{name} is no Plugin: "):
+    with pytest.raises(PluginError, match=f"^my_plugins:{name} is not a Plugin: "):
         load_plugin(f"my_plugins:{name}")
 
 
@@ -139,7 +139,7 @@ def test_a_plugin_that_is_not_installed_is_named_with_the_nearest_one(points):
     [
         ("no_such_module:Mine", "plugin broken cannot be imported: ModuleNotFoundError: "),
         ("crawler.errors:NoSuch", "plugin broken cannot be imported: AttributeError: "),
-        ("crawler.errors:ConfigError", "broken is no Plugin: "),
+        ("crawler.errors:ConfigError", "broken is not a Plugin: "),
     ],
 )
 def test_an_installed_plugin_that_does_not_load_is_its_own_fault(points, value, words):

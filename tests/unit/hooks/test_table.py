@@ -188,9 +188,9 @@ BREACHES = [
     ("lifespan", generator, "must be an async context manager: decorate it with @asynccontextmanager"),
     ("lifespan", sync_context, "must be an async context manager: decorate it with @asynccontextmanager"),
     ("lifespan", asynccontextmanager(async_two), "cannot be called: missing a required argument: 'two'"),
-    ("admit", async_one, "must not be async: it is called where nothing may wait"),
-    ("admit", async_generator, "must not be async: it is called where nothing may wait"),
-    ("admit", generator, "must return its answer, not yield it"),
+    ("admit", async_one, "must not be async: the crawl does not wait for this hook"),
+    ("admit", async_generator, "must not be async: the crawl does not wait for this hook"),
+    ("admit", generator, "must return its result, not yield it"),
     ("admit", sync_two, "cannot be called: missing a required argument: 'two'"),
     ("admit", lambda self: None, "cannot be called: too many positional arguments"),
     ("admit", lambda: None, "cannot be called: invalid method signature"),
@@ -208,11 +208,11 @@ BREACHES = [
     ("refine", sync_two, "must be `async def`"),
     ("refine", async_one, "cannot be called: too many positional arguments"),
     ("refine", async_generator, "must be `async def` without yield"),
-    ("persist", sync_one, "must be `async def`"),
-    ("persist", generator, "must be `async def`"),
+    ("persist", generator, "must not yield: it returns the position to resume from"),
+    ("persist", async_generator, "must not yield: it returns the position to resume from"),
     ("persist", async_two, "cannot be called: missing a required argument: 'two'"),
-    ("measure", async_one, "must not be async: it is called where nothing may wait"),
-    ("measure", generator, "must return its answer, not yield it"),
+    ("measure", async_one, "must not be async: the crawl does not wait for this hook"),
+    ("measure", generator, "must return its result, not yield it"),
     ("failed", sync_one, "must be `async def`"),
     ("failed", generator, "must be `async def`"),
     ("failed", async_two, "cannot be called: missing a required argument: 'two'"),
@@ -262,7 +262,7 @@ def test_a_misspelt_hook_is_refused_with_the_one_that_was_meant(misspelt, meant)
     for method in (sync_one, async_one):
         with pytest.raises(PluginError) as caught:
             HookTable.build([Shop(), plugin(**{misspelt: method})])
-        assert str(caught.value) == f"Mine.{misspelt}() is no hook (did you mean {meant}()?)"
+        assert str(caught.value) == f"Mine.{misspelt}() is not a hook (did you mean {meant}()?)"
 
 
 @pytest.mark.parametrize("name", ["_presist", "helper", "write", "get", "connect"])
@@ -280,7 +280,9 @@ def test_a_spider_is_only_warned_of_a_misspelt_hook(caplog):
 
     with caplog.at_level(logging.WARNING, "crawler.hooks"):
         HookTable.build([Odd()])
-    assert [record.getMessage() for record in caplog.records] == ["Odd.presist() is no hook (did you mean persist()?)"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Odd.presist() is not a hook (did you mean persist()?)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -324,9 +326,9 @@ def test_two_plugins_of_one_name_are_refused():
     class Other(Plugin):
         name = "mine"
 
-    with pytest.raises(PluginError, match=r"^two plugins are called 'mine': Mine and Other$"):
+    with pytest.raises(PluginError, match=r"^two plugins have the name 'mine': Mine and Other$"):
         HookTable.build([Shop(), plugin(), Other()])
-    with pytest.raises(PluginError, match=r"^two plugins are called 'shop': Shop and Mine$"):
+    with pytest.raises(PluginError, match=r"^two plugins have the name 'shop': Shop and Mine$"):
         HookTable.build([Shop(), plugin("shop")])
 
 
@@ -338,7 +340,11 @@ def test_one_plugin_cannot_be_there_twice():
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [(Everything, "is a class, not an instance of it"), (5, "5 is no Plugin"), ("jsonl", "'jsonl' is no Plugin")],
+    [
+        (Everything, r"is a class: pass an instance, Everything\(\)"),
+        (5, "5 is not a Plugin"),
+        ("jsonl", "'jsonl' is not a Plugin"),
+    ],
 )
 def test_what_is_no_plugin_is_refused(wrong, words):
     with pytest.raises(PluginError) as caught:

@@ -1,0 +1,170 @@
+"""Sinks: blocking ones run in a thread, slow ones get few large batches, and any plugin with `persist` is one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from crawler import CrawlFailed, Plugin, Response, Row, Settings, Sink, Spider, crawl
+from crawler.testing import FakeSite
+
+PAGES = 300
+
+
+class Numbers(Spider):
+    """One item a page."""
+
+    start_urls = [f"https://numbers.test/{number}" for number in range(PAGES)]
+
+    def parse(self, response: Response) -> Iterator[object]:
+        yield {"url": response.url}
+
+
+SITE = {f"/{number}": "<p>x</p>" for number in range(PAGES)} | {"/robots.txt": ""}
+
+
+class Recorder(Sink):
+    """Records its batches, and the thread that stores them."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.batches: list[list[str]] = []
+        self.threads: set[int] = set()
+
+    def keep(self, batch: Sequence[Row]) -> int:
+        self.threads.add(threading.get_ident())
+        self.batches.append([row.item["url"] for row in batch])
+        return sum(map(len, self.batches))
+
+    @property
+    def urls(self) -> list[str]:
+        return [url for batch in self.batches for url in batch]
+
+
+class Blocking(Recorder):
+    def persist(self, batch: Sequence[Row]) -> int:
+        time.sleep(self.seconds)
+        return self.keep(batch)
+
+
+class Waiting(Recorder):
+    async def persist(self, batch: Sequence[Row]) -> int:
+        await trio.sleep(self.seconds)
+        return self.keep(batch)
+
+
+async def run(sink: Plugin, **settings: object) -> None:
+    report = await crawl(
+        Numbers(),
+        plugins=[sink],
+        settings=Settings(**settings),
+        transport=FakeSite(SITE, host="https://numbers.test").transport,
+    )
+    assert report.pages == PAGES
+
+
+async def test_a_plain_function_runs_in_a_worker_thread():
+    sink = Blocking()
+    await run(sink)
+    assert threading.get_ident() not in sink.threads
+    assert sorted(sink.urls) == sorted(Numbers.start_urls)
+
+
+async def test_an_async_function_runs_on_the_event_loop(autojump_clock: MockClock):
+    sink = Waiting()
+    await run(sink)
+    assert sink.threads == {threading.get_ident()}
+    assert sorted(sink.urls) == sorted(Numbers.start_urls)
+
+
+async def test_a_blocking_sink_does_not_hold_up_the_event_loop():
+    sink, longest, last = Blocking(0.2), 0.0, time.monotonic()
+
+    async def watch() -> None:
+        nonlocal longest, last
+        while True:
+            last = time.monotonic()
+            await trio.sleep(0.005)
+            longest = max(longest, time.monotonic() - last)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        await run(sink)
+        nursery.cancel_scope.cancel(reason="the crawl has ended")
+    assert longest < 0.15
+    assert sorted(sink.urls) == sorted(Numbers.start_urls)
+
+
+async def test_a_slow_sink_gets_few_large_batches(autojump_clock: MockClock):
+    slow, fast = Waiting(1.0), Waiting(0.0)
+    await run(slow, per_domain=1, slow_start=False, delay=0.1)
+    await run(fast, per_domain=1, slow_start=False, delay=0.1)
+    assert len(fast.batches) > 200
+    assert len(slow.batches) < PAGES * 0.1 / 1.0 * 1.2
+    assert slow.urls == fast.urls
+
+
+async def test_items_do_not_wait_for_a_batch_when_the_crawl_has_ended(autojump_clock: MockClock):
+    sink = Waiting(0.2)
+    began = trio.current_time()
+    await run(sink, workers=1, per_domain=1)
+    assert trio.current_time() - began <= 0.2 * len(sink.batches) + 0.25 * (len(sink.batches) - 1) + 0.001
+
+
+async def test_a_blocking_sink_that_raises_gets_the_batch_again():
+    class Flaky(Blocking):
+        failures = 1
+
+        def persist(self, batch: Sequence[Row]) -> int:
+            if self.failures:
+                self.failures -= 1
+                raise OSError("database is locked")
+            return super().persist(batch)
+
+    sink = Flaky()
+    await run(sink)
+    assert sorted(sink.urls) == sorted(Numbers.start_urls)
+
+
+async def test_a_sink_that_says_it_cannot_go_on_ends_the_crawl():
+    class Gone(Sink):
+        def persist(self, batch: Sequence[Row]) -> None:
+            raise CrawlFailed("the table was dropped")
+
+    with pytest.raises(CrawlFailed, match="the table was dropped"):
+        await crawl(Numbers(), plugins=[Gone()], transport=FakeSite(SITE, host="https://numbers.test").transport)
+
+
+async def test_any_plugin_with_the_hook_is_a_sink(autojump_clock: MockClock, tmp_path):
+    class Plain(Plugin):
+        seen: list[object]
+
+        async def persist(self, batch: Sequence[Row]) -> int:
+            self.seen.append((self.resumes, self.position))
+            return len(batch)
+
+    first, second = Plain(), Plain()
+    first.seen, second.seen = [], []
+    settings = Settings(max_pages=50)
+    await crawl(
+        Numbers(),
+        plugins=[first],
+        settings=settings,
+        transport=FakeSite(SITE, host="https://numbers.test").transport,
+        job=tmp_path / "job",
+    )
+    await crawl(
+        Numbers(),
+        plugins=[second],
+        transport=FakeSite(SITE, host="https://numbers.test").transport,
+        job=tmp_path / "job",
+    )
+    assert first.seen[0] == (False, None)
+    resumed, position = second.seen[0]
+    assert resumed is True
+    assert position > 0
