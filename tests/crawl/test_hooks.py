@@ -365,7 +365,7 @@ async def test_bad_plugins_are_refused_before_the_first_request(autojump_clock: 
 
     site = FakeSite(LINKS)
     for plugins, message in (
-        ([Typo()], r"Typo.presist() is not a hook \(did you mean persist\(\)\?\)"),
+        ([Typo()], r"Typo.presist\(\) is not a hook \(did you mean persist\(\)\?\)"),
         ([NotAsync()], r"NotAsync.refine\(\) must be `async def`"),
         ([Plugin(), Plugin()], "two plugins have the name"),
         ([Plugin], "is a class: pass an instance, Plugin"),
