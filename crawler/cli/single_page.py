@@ -44,7 +44,7 @@ class OnePage(Spider):
 
     def __init__(self, request: Request) -> None:
         super().__init__()
-        self.request = request.replace(callback=None, errback=self.gave_up).moved(0)
+        self.request = request.replace(callback=None, errback=self.gave_up, depth=0, redirects=())
         self.response: Response | None = None
         self.error: RequestError | None = None
 

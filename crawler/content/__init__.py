@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.content.encoding import canonical_label, decode, decode_label, encode_query
+from crawler.content.encoding import canonical_label, decode, decode_label, encode_query, replace_surrogates
 from crawler.content.media_type import is_binary, is_html, is_xhtml
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "is_binary",
     "is_html",
     "is_xhtml",
+    "replace_surrogates",
 ]

@@ -16,7 +16,7 @@ from turbohtml.detect import detect  # importing it also registers the whatwg-* 
 
 from crawler.content.media_type import MimeType, mime_type
 
-__all__ = ["canonical_label", "decode", "decode_label", "encode_query"]
+__all__ = ["canonical_label", "decode", "decode_label", "encode_query", "replace_surrogates"]
 
 _PRESCAN = 1024
 _DETECT = 8192
@@ -157,6 +157,17 @@ def encode_query(href: str, label: str) -> str:
     start, end = found.span(1)
     codec = _ENCODERS.get(label, label)
     return href[:start] + _NOT_ASCII_TEXT.sub(lambda run: _percent(run[0], codec), found[1]) + href[end:]
+
+
+def replace_surrogates(text: str) -> str:
+    """Return the text with each lone surrogate replaced by U+FFFD. No encoding can write a lone surrogate."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _percent(text: str, codec: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from crawler.engine.tracebacks import user_frames
 from crawler.hooks.table import HookTable
 from crawler.messages import Drop, Request
+from crawler.messages.request import copy_unchecked
 from crawler.scope import Scope
 
 __all__ = ["ADMIT_FAILED", "Admission"]
@@ -69,7 +70,7 @@ class Admission:
             if isinstance(answer, Drop):
                 return None, answer.reason
             if isinstance(answer, Request):
-                request = answer.altered(depth=request.depth, redirects=request.redirects)
+                request = copy_unchecked(answer, depth=request.depth, redirects=request.redirects)
             elif answer is not None:
                 log.error("%s.admit answered with %s for %s", hook.plugin.name, type(answer).__name__, request.url)
                 return None, ADMIT_FAILED

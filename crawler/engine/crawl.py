@@ -15,6 +15,7 @@ import trio
 import trio_util
 
 from crawler.clock import Clock
+from crawler.content import replace_surrogates
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.inline import Inline, current_ticket, deepened
@@ -39,7 +40,7 @@ from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, me
 from crawler.limits.headers.refusal_status import refuses
 from crawler.limits.registry import Limits
 from crawler.messages import Pause, Request, Response, Stop, Usage
-from crawler.messages.checks import legible, statuses_of
+from crawler.messages.checks import parse_statuses
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -144,7 +145,7 @@ class RunningCrawl:
         self.waiting_tasks: list[tuple[Context, Callable[..., Awaitable[object]], tuple[object, ...]]] = []
         """Tasks that were started before the crawl."""
         self._told: set[object] = set()
-        self._accepted = frozenset(statuses_of(spider.accept_status))
+        self._accepted = frozenset(parse_statuses(spider.accept_status))
         for plugin, state in zip(self.plugins, states, strict=True):
             plugin.crawl, plugin.state = self, state
 
@@ -166,7 +167,7 @@ class RunningCrawl:
 
     def stop(self, reason: str) -> None:
         """Ends the crawl: nothing new is started, what is in flight may end."""
-        self.shutdown.stop(legible(reason))
+        self.shutdown.stop(replace_surrogates(str(reason)))
 
     def count(self, name: str, n: int = 1) -> None:
         """Adds to a counter of the report; inside a handler it is an effect of that page."""
@@ -174,7 +175,7 @@ class RunningCrawl:
             raise TypeError(f"count() takes a name and a whole number, not {name!r} and {n!r}")
         page = current_page.get()
         counters = self.stats.counters if page is None else page.counters
-        name = legible(name)
+        name = replace_surrogates(name)
         counters[name] = counters.get(name, 0) + n
 
     def add(self, request: Request) -> None:

@@ -14,6 +14,8 @@ from crawler.frontier import Lane, Pending, RobotsRules, Ticket, lane_name
 from crawler.http.redirects import redirected
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Request, Response, Retry
+from crawler.messages.link_filter import LinkFilter
+from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:
     from crawler.engine.crawl import RunningCrawl
@@ -176,7 +178,7 @@ class Inline:
             answer = await crawl.attempts.send(request, attempt, sent, paced=ticket.is_paced(), cut=cut)
             if isinstance(answer, Response):
                 response = answer
-                response.agent = crawl.agent
+                response._bind(LinkFilter(agent=crawl.agent))  # noqa: SLF001 - not for users
                 if cut is None:  # a robots.txt that has moved is counted as little as one that has not
                     crawl.stats.statuses[answer.status] += 1
                 return answer
@@ -282,5 +284,5 @@ def deepened(request: Request) -> Request:
     """A request as it counts: of one that is made beside a page, or in a sink, a page may have said where it goes."""
     ticket = current_ticket.get()
     if request.depth == 0 and (ticket is not None or in_sink.get()):
-        return request.altered(depth=1 if ticket is None else ticket.request.depth + 1)
+        return copy_unchecked(request, depth=1 if ticket is None else ticket.request.depth + 1)
     return request

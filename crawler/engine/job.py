@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from crawler.messages.checks import survives
+from crawler.messages.checks import survives_json
 from crawler.settings import Settings
 from crawler.spiders import Spider
 
@@ -36,7 +36,7 @@ def identity(spider: Spider, settings: Settings) -> dict[str, Any]:
         if name.startswith("_") or name in NO_ARGUMENTS:
             continue
         plain = list(value) if isinstance(value, tuple) else value
-        if survives(plain):  # else it is an object of the spider's own, no argument
+        if survives_json(plain):  # else it is an object of the spider's own, no argument
             arguments[name] = plain
     kind = type(spider)
     return {

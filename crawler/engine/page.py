@@ -13,13 +13,14 @@ from typing import Any, Final, TypeAlias
 import attrs
 import msgspec
 
+from crawler.content import replace_surrogates
 from crawler.errors import HookError, JobError
 from crawler.hooks.page_effects import PageEffects, current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
 from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
-from crawler.messages.checks import hints_of, legible
+from crawler.messages.checks import parameter_hints
 from crawler.spiders import Spider
 from crawler.store import ItemRow
 from crawler.suggest import did_you_mean
@@ -106,7 +107,7 @@ class PageRunner:
             if not callable(method):
                 methods = [n for n, _ in inspect.getmembers(self.spider, inspect.ismethod) if not n.startswith("_")]
                 raise LookupError(f"{type(self.spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
-            found = self._callbacks[name] = (method, hints_of(getattr(method, "__func__", method)))
+            found = self._callbacks[name] = (method, parameter_hints(getattr(method, "__func__", method)))
         return found
 
     async def page(self, response: Response, spill: Spill | None = None) -> PageResult:
@@ -296,7 +297,7 @@ def _culprit(item: Item) -> str:
 
 def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
-        return legible(value)
+        return replace_surrogates(value)
     if isinstance(value, dict):
         return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
     if isinstance(value, list):

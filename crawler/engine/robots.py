@@ -13,6 +13,7 @@ from crawler.frontier import Ticket, lane_name
 from crawler.http.redirects import redirected
 from crawler.http.robots import DISALLOW_ALL, LIMIT, MAX_AGE, Robots
 from crawler.messages import Response, Retry
+from crawler.messages.request import copy_unchecked
 from crawler.store import RobotsAnswer
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class RobotsFetcher:
                 break
             if target is None:
                 break
-            lane = crawl.frontier.lanes.get(lane_name(target.altered(lane=None)))
+            lane = crawl.frontier.lanes.get(lane_name(copy_unchecked(target, lane=None)))
             answer = await crawl.inline.turn(lane or ticket.lane, target, 1, patience=math.inf, cut=LIMIT)
         return answer
 

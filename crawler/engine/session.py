@@ -23,7 +23,7 @@ from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.table import HookTable
 from crawler.limits.registry import Limits
-from crawler.messages.checks import statuses_of
+from crawler.messages.checks import parse_statuses
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.sinks import open_output
@@ -69,7 +69,7 @@ def _check_start(spider: Spider) -> None:
 def _check_rest(spider: Spider, name: str) -> None:
     """Refuses attributes of other kinds than they should be."""
     try:
-        statuses_of(spider.accept_status)
+        parse_statuses(spider.accept_status)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from None
     if isinstance(spider.plugins, (str, Plugin)) or not isinstance(spider.plugins, Iterable):

@@ -21,6 +21,8 @@ from crawler.http.address_guard import is_start
 from crawler.http.redirects import redirected
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Failure, Request, Response, Retry
+from crawler.messages.link_filter import LinkFilter
+from crawler.messages.request import copy_unchecked
 from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
@@ -262,12 +264,13 @@ class Worker:
     async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""
         crawl = self._crawl
-        response.within(
+        link_filter = LinkFilter(
             crawl.store.known,
             crawl.admission.scope.refuses,
             agent=crawl.agent,
             obey_nofollow=crawl.settings.obey_nofollow,
         )
+        response._bind(link_filter)  # noqa: SLF001 - not for users
         try:
             products = await crawl.handlers.page(response, self._spill(response, outcome))
             requests = self._checked(products, response)
@@ -291,8 +294,8 @@ class Worker:
             return
         outcome.kind = Kind.DONE
         outcome.page = True
-        outcome.repeats = response.repeats
-        outcome.filtered += response.refused
+        outcome.repeats = link_filter.repeats
+        outcome.filtered += link_filter.refused
         self._keep(products, requests, outcome)
 
     def _spill(self, response: Response, outcome: Outcome) -> Callable[[PageResult], Awaitable[None]]:
@@ -406,7 +409,7 @@ def _deepen(requests: list[Request], parent: Request) -> None:
     """Requests that were made without `follow` are one link deeper than what they come from all the same."""
     for index, request in enumerate(requests):
         if request.depth == 0:
-            requests[index] = request.altered(depth=parent.depth + 1)
+            requests[index] = copy_unchecked(request, depth=parent.depth + 1)
 
 
 def _unspill(outcome: Outcome) -> None:

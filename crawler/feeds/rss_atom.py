@@ -9,10 +9,10 @@ from typing import Any, Final
 import attrs
 import turbohtml
 
+from crawler.content.encoding import replace_surrogates
 from crawler.feeds.dates import any_date
 from crawler.feeds.feed import Enclosure, Feed, FeedEntry
 from crawler.feeds.xml_stream import XmlStream
-from crawler.html.selector import encodable
 from crawler.urls import join
 
 __all__ = ["FeedReader"]
@@ -196,7 +196,7 @@ class FeedReader:
         elif name == "link":
             part.texts.setdefault(name, self._absolute(text) or "")
         elif name in ("title", "dc:title") and self._type in ("html", "xhtml", "text/html", "application/xhtml+xml"):
-            part.texts.setdefault(name, encodable(turbohtml.parse(text, positions=False).text))
+            part.texts.setdefault(name, replace_surrogates(turbohtml.parse(text, positions=False).text))
         else:
             part.texts.setdefault(name, text)
 

@@ -14,7 +14,8 @@ from crawler import urls
 from crawler.errors import ConfigError, RequestError
 from crawler.headers import Headers
 from crawler.messages import Request, Response
-from crawler.messages.checks import auth_of
+from crawler.messages.checks import parse_auth
+from crawler.messages.request import copy_unchecked
 from crawler.transport.errors import translate
 
 __all__ = ["Auth", "OriginAuth", "authenticated"]
@@ -113,7 +114,9 @@ def _of_flow(wire: httpx.Request, request: Request) -> Request:
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in wire.headers.raw]
     own = [(name, value) for name, value in pairs if name.lower() not in OF_HTTPX or name in request.headers]
     cookies = request.cookies if urls.origin(url) == urls.origin(request.url) else {}
-    return request.altered(url=url, method=wire.method, headers=Headers(own), body=wire.content, cookies=cookies)
+    return copy_unchecked(
+        request, url=url, method=wire.method, headers=Headers(own), body=wire.content, cookies=cookies
+    )
 
 
 def _for_flow(answer: Response, wire: httpx.Request) -> httpx.Response:
@@ -141,6 +144,6 @@ def _auth(key: Any, value: Any) -> Auth:
     if isinstance(value, httpx.Auth):
         return value
     try:
-        return auth_of(value)
+        return parse_auth(value)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"Spider.auth[{key!r}]: {error}") from None

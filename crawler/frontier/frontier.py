@@ -28,6 +28,7 @@ from crawler.limits.headers.declared import AttemptReport
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
+from crawler.messages.request import set_position
 from crawler.settings import Settings
 
 __all__ = ["Frontier", "FrontierStatistics"]
@@ -358,7 +359,7 @@ class Frontier:
         if attempts is None:
             return None
         request = Request(origin + "/robots.txt", lane=lane.name, proxy=wanted.proxy)
-        request = request.moved(wanted.depth or int(bool(wanted.redirects)))
+        set_position(request, wanted.depth or int(bool(wanted.redirects)))
         pending = Pending((0, 0), request, lane.name, attempts)
         ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
         self._take(ticket)

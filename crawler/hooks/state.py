@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
-from crawler.messages.checks import survives
+from crawler.messages.checks import survives_json
 
 __all__ = ["State"]
 
@@ -52,7 +52,7 @@ class State(MutableMapping[str, Any]):
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if not isinstance(key, str) or not survives(key):
+        if not isinstance(key, str) or not survives_json(key):
             raise TypeError(f"a state has str keys that survive JSON, not {key!r}")
         overlay = self._overlay()
         if overlay is None:
@@ -129,6 +129,6 @@ class State(MutableMapping[str, Any]):
         self.apply({key: self._unsaved[key]})
 
     def _encoded(self, key: str, value: Any) -> bytes:
-        if not survives(value):
+        if not survives_json(value):
             raise TypeError(f"state[{key!r}] of {self.owner} does not survive JSON: {value!r} ({type(value).__name__})")
         return msgspec.json.encode(value)

@@ -14,7 +14,7 @@ from typing import Final, overload
 import attrs
 from turbohtml import Document, Element, Namespace
 
-from crawler.html.selector import encodable
+from crawler.content.encoding import replace_surrogates
 
 __all__ = ["Control", "controls_of", "forms_of"]
 
@@ -152,12 +152,12 @@ class _Owners:
 
 
 def _control(element: Element, *, enabled: bool) -> Control:
-    name = encodable(element.attr("name") or "")
+    name = replace_surrogates(element.attr("name") or "")
     if element.tag == "select":
         return Control(name=name, kind="select", values=_chosen(element), enabled=enabled)
     kind = _attribute(element, "type").lower()
     if element.tag == "textarea":
-        kind, value = "textarea", encodable(element.text).replace("\r\n", "\n").replace("\r", "\n")
+        kind, value = "textarea", replace_surrogates(element.text).replace("\r\n", "\n").replace("\r", "\n")
     elif element.tag == "button":
         kind, value = (kind if kind in ("reset", "button") else "submit"), _attribute(element, "value")
     else:
@@ -184,7 +184,7 @@ def _control(element: Element, *, enabled: bool) -> Control:
 
 
 def _attribute(element: Element, name: str) -> str:
-    return encodable(element.attr(name) or "")
+    return replace_surrogates(element.attr(name) or "")
 
 
 def _given(element: Element, name: str) -> str | None:
@@ -243,7 +243,7 @@ def _is_barred(option: Element) -> bool:
 
 def _option_value(option: Element) -> str:
     value = option.attr("value")
-    return " ".join(encodable(option.text).split()) if value is None else encodable(value)
+    return " ".join(replace_surrogates(option.text).split()) if value is None else replace_surrogates(value)
 
 
 def _sanitized(element: Element, kind: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from turbohtml import Document, Element
 
-from crawler.content.encoding import encode_query
+from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.links import Link, _elements, base_url, href_of
-from crawler.html.selector import Selector, encodable
+from crawler.html.selector import Selector
 from crawler.urls import join_all
 
 __all__ = ["pick"]
@@ -41,7 +41,7 @@ def pick(
     if css or xpath:
         elements = _inside(elements, _regions(Selector(root=document), css, xpath))
     found = [
-        (encodable(href), element)
+        (replace_surrogates(href), element)
         for element in elements
         for attribute in attributes
         if (href := _written(element, attribute)) is not None

@@ -12,8 +12,8 @@ from typing import Final
 import attrs
 from turbohtml import Document, Element, Namespace
 
-from crawler.content.encoding import encode_query
-from crawler.html.selector import Selector, encodable
+from crawler.content.encoding import encode_query, replace_surrogates
+from crawler.html.selector import Selector
 from crawler.urls import join, join_all
 
 __all__ = ["Link", "base_url", "href_of", "hrefs", "links", "nofollowed"]
@@ -39,12 +39,12 @@ class Link:
     @property
     def text(self) -> str:
         """The text of the element, white space collapsed."""
-        return " ".join(encodable(self._element.text).split())
+        return " ".join(replace_surrogates(self._element.text).split())
 
     @property
     def rel(self) -> tuple[str, ...]:
         """The tokens of ``rel``, in lower case (HTML Standard, "link types")."""
-        return tuple(encodable(self._element.attr("rel") or "").lower().split())
+        return tuple(replace_surrogates(self._element.attr("rel") or "").lower().split())
 
     @property
     def nofollow(self) -> bool:
@@ -91,7 +91,7 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
     found = [(href, element) for element in _elements(document, _LINKS) if (href := _address(element)) is not None]
     targets = join_all(base_url(document, url), [encode_query(href, encoding) for href, _ in found])
     return [
-        Link(target, element.tag, encodable(href.partition("#")[2].rstrip("\t\n\f\r ")), element)
+        Link(target, element.tag, replace_surrogates(href.partition("#")[2].rstrip("\t\n\f\r ")), element)
         for target, (href, element) in zip(targets, found, strict=True)
         if target is not None
     ]
@@ -135,7 +135,7 @@ def href_of(target: object) -> str | None:
     if isinstance(target, Selector):
         target = target.root
     href = _address(target) if isinstance(target, Element) else target
-    return encodable(href) if isinstance(href, str) else None
+    return replace_surrogates(href) if isinstance(href, str) else None
 
 
 def _addresses(document: Document, tags: Sequence[str]) -> Iterable[str]:

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from turbohtml import Document, Element, Namespace
 
-from crawler.content.encoding import encode_query
+from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.content.link_header import LinkValue
 from crawler.html.links import base_url
-from crawler.html.selector import encodable
 from crawler.urls import join
 
 __all__ = ["alternates", "canonical", "related"]
@@ -68,7 +67,7 @@ def alternates(
         base = base_url(document, url)
         for query in ("head link[hreflang][href]", "a[hreflang][href],area[hreflang][href]"):
             for element in _elements(document, query):
-                language = encodable(element.attr("hreflang") or "").strip()
+                language = replace_surrogates(element.attr("hreflang") or "").strip()
                 target = _target(element, base, encoding)
                 tokens = _tokens(element)
                 if language and target is not None and "alternate" in tokens and "stylesheet" not in tokens:
@@ -93,7 +92,7 @@ def _first(document: Document, query: str, relation: str, url: str, encoding: st
 
 
 def _target(element: Element, base: str, encoding: str) -> str | None:
-    return join(base, encode_query(encodable(element.attr("href") or ""), encoding))
+    return join(base, encode_query(replace_surrogates(element.attr("href") or ""), encoding))
 
 
 def _of_header(header: Sequence[LinkValue], relation: str, url: str) -> str | None:
@@ -112,4 +111,4 @@ def _elements(document: Document, query: str) -> Iterator[Element]:
 
 
 def _tokens(element: Element) -> list[str]:
-    return encodable(element.attr("rel") or "").lower().split()
+    return replace_surrogates(element.attr("rel") or "").lower().split()

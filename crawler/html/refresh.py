@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 from turbohtml import Document, Namespace
 
-from crawler.html.selector import encodable
+from crawler.content.encoding import replace_surrogates
 
 __all__ = ["Refresh", "meta_refresh", "parse_refresh"]
 
@@ -61,7 +61,7 @@ def meta_refresh(document: Document) -> Refresh | None:
     """
     for meta in document.select("meta[http-equiv][content]:not(template *):not(noscript *)"):
         if meta.namespace is Namespace.HTML and (meta.attr("http-equiv") or "").lower() == "refresh":
-            found = parse_refresh(encodable(meta.attr("content") or ""))
+            found = parse_refresh(replace_surrogates(meta.attr("content") or ""))
             if found is not None:
                 return found
     return None

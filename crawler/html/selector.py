@@ -19,11 +19,11 @@ from typing import Any, SupportsIndex, TypeAlias, overload
 import turbohtml
 from turbohtml import Document, Element, Node, XPath
 
-from crawler.content.encoding import decode
+from crawler.content.encoding import decode, replace_surrogates
 from crawler.html.css import select
 from crawler.html.tree import stays_small, tree
 
-__all__ = ["Selector", "SelectorList", "encodable", "parse"]
+__all__ = ["Selector", "SelectorList", "parse"]
 
 _Variable: TypeAlias = "str | float | bool | Element | Iterable[Element]"
 
@@ -117,8 +117,8 @@ class Selector:
         `default` is for `SelectorList.get`, whose signature this shares.
         """
         if isinstance(self.root, str):
-            return encodable(self.root)
-        return encodable(self.root.html) if isinstance(self.root, Node) else self.root
+            return replace_surrogates(self.root)
+        return replace_surrogates(self.root.html) if isinstance(self.root, Node) else self.root
 
     def getall(self) -> list[Any]:
         """`get`, in a list of one."""
@@ -130,7 +130,7 @@ class Selector:
         if not isinstance(self.root, Element):
             return {}
         element = self.root
-        return {name: encodable(element.attr(name) or "") for name in element.attrs}
+        return {name: replace_surrogates(element.attr(name) or "") for name in element.attrs}
 
     def re(self, pattern: str | Pattern[str], *, replace_entities: bool = True) -> list[str]:
         """All matches of a regular expression in what `get` gives.
@@ -180,7 +180,7 @@ class Selector:
             return self.root
         text = self.root.text if isinstance(self.root, Node) else self.root
         try:
-            return json.loads(_ESCAPE.sub(_paired, encodable(text)))
+            return json.loads(_ESCAPE.sub(_paired, replace_surrogates(text)))
         except (ValueError, RecursionError):
             return None
 
@@ -268,17 +268,6 @@ def _search(expression: str, data: Any) -> Any:
     except jmespath.exceptions.JMESPathError as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"JMESPath expression {expression!r}: {reason}") from None
-
-
-def encodable(text: str) -> str:
-    """The text with lone surrogates replaced by U+FFFD: nothing can encode those."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def _paired(escape: re.Match[str]) -> str:

@@ -7,9 +7,8 @@ from typing import Final
 
 from turbohtml import Document
 
-from crawler.content.encoding import encode_query
+from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.links import base_url
-from crawler.html.selector import encodable
 from crawler.urls import join_all
 
 __all__ = ["media", "srcset"]
@@ -106,5 +105,5 @@ def media(document: Document, url: str, encoding: str = "utf-8") -> list[str]:
             value = element.attr(name)
             if value:
                 written += srcset(value) if name.endswith("srcset") else [value]
-    targets = join_all(base_url(document, url), [encode_query(encodable(one), encoding) for one in written])
+    targets = join_all(base_url(document, url), [encode_query(replace_surrogates(one), encoding) for one in written])
     return list(dict.fromkeys(target for target in targets if target is not None))

@@ -12,6 +12,7 @@ from crawler import content, html, urls
 from crawler.errors import BadRedirect
 from crawler.headers import Headers
 from crawler.messages import Request, Response
+from crawler.messages.request import copy_unchecked
 
 __all__ = ["redirected", "refreshed"]
 
@@ -112,7 +113,8 @@ def _next(request: Request, target: str, chain: tuple[str, ...], *, as_get: bool
         fields = tuple(pair for pair in fields if not _is_own(pair[0]))
         if request.url.startswith("https:") and target.startswith("http:"):  # RFC 9110 section 10.1.3
             fields = tuple(pair for pair in fields if pair[0].lower() != "referer")
-    return request.altered(
+    return copy_unchecked(
+        request,
         url=target,
         method=method,
         body=body,

@@ -27,22 +27,22 @@ JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
-def kind(value: object) -> str:
+def type_name(value: object) -> str:
     """The name of the type of `value`."""
     return type(value).__name__
 
 
-def of(expected: type, name: str, value: Any) -> Any:
+def require_type(expected: type, name: str, value: Any) -> Any:
     """`value`, if it is of the type `expected`."""
     if not isinstance(value, expected):
-        raise TypeError(f"{name} must be {expected.__name__}, not {kind(value)}")
+        raise TypeError(f"{name} must be {expected.__name__}, not {type_name(value)}")
     return value
 
 
-def text(name: str, value: Any) -> str:
+def require_text(name: str, value: Any) -> str:
     """`value`, if it is text that UTF-8 can write."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be str, not {kind(value)}")
+        raise TypeError(f"{name} must be str, not {type_name(value)}")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -50,32 +50,25 @@ def text(name: str, value: Any) -> str:
     return value
 
 
-def legible(words: Any) -> Any:
-    """Text as UTF-8 can write it: a lone surrogate, as pages may have, becomes U+FFFD. Anything else stays."""
-    if not isinstance(words, str) or words.isascii():
-        return words
-    return words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def integer(name: str, value: Any, least: int = -(2**63)) -> int:
+def require_int(name: str, value: Any, least: int = -(2**63)) -> int:
     """`value`, if it is an int of 64 bits, `least` or more."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be int, not {kind(value)}")
+        raise TypeError(f"{name} must be int, not {type_name(value)}")
     if not least <= value < 2**63:
         raise ValueError(f"{name} must be {f'at least {least}' if value < least else 'smaller'}, not {value}")
     return value
 
 
-def above_zero(name: str, value: Any) -> float:
+def require_positive(name: str, value: Any) -> float:
     """`value`, if it is a finite number above 0."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number, not {kind(value)}")
+        raise TypeError(f"{name} must be a number, not {type_name(value)}")
     if not 0 < value < math.inf:
         raise ValueError(f"{name} must be a number above 0, not {value!r}")
     return value
 
 
-def auth_of(auth: Any) -> tuple[str, str] | str:
+def parse_auth(auth: Any) -> tuple[str, str] | str:
     """A user and a password that HTTP's basic authentication can carry, or a scheme and what it wants as one text."""
     if isinstance(auth, str):
         scheme, space, rest = auth.partition(" ")
@@ -84,21 +77,23 @@ def auth_of(auth: Any) -> tuple[str, str] | str:
         return auth
     if not isinstance(auth, Sequence) or len(auth) != 2:
         hint = "; its place is Spider.auth" if hasattr(auth, "auth_flow") else ""  # one of httpx survives no JSON
-        raise TypeError(f"auth must be a user and a password, or text such as 'Bearer TOKEN', not {kind(auth)}{hint}")
-    user, password = text("auth", auth[0]), text("auth", auth[1])
+        raise TypeError(
+            f"auth must be a user and a password, or text such as 'Bearer TOKEN', not {type_name(auth)}{hint}"
+        )
+    user, password = require_text("auth", auth[0]), require_text("auth", auth[1])
     if ":" in user or CONTROLS.search(user + password):
         raise ValueError("auth: a user has no colon, and neither part has control characters (RFC 7617)")
     return user, password
 
 
-def userinfo_of(pair: tuple[str, str] | None) -> tuple[str, str] | None:
+def userinfo_auth(pair: tuple[str, str] | None) -> tuple[str, str] | None:
     """A user and a password that stood in a URL; `None` if they cannot be sent: a page may link to anything."""
     return pair if pair is not None and ":" not in pair[0] and not CONTROLS.search("".join(pair)) else None
 
 
-def proxy_of(proxy: Any) -> str:
+def parse_proxy(proxy: Any) -> str:
     """The URL of a proxy, or that none is to be used."""
-    if text("proxy", proxy) == proxies.DIRECT:
+    if require_text("proxy", proxy) == proxies.DIRECT:
         return proxies.DIRECT
     try:
         return proxies.proxy_url(proxy)
@@ -106,9 +101,9 @@ def proxy_of(proxy: Any) -> str:
         raise ValueError(f"proxy is {error}") from None
 
 
-def fields_of(headers: Any) -> Headers:
+def parse_headers(headers: Any) -> Headers:
     """Header fields that can be sent: their values are visible ASCII, spaces and tabs; `None` is an empty one."""
-    given = headers.pairs if isinstance(headers, Headers) else pairs("headers", headers)
+    given = headers.pairs if isinstance(headers, Headers) else name_value_pairs("headers", headers)
     for name, value in given:
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise ValueError(f"headers: not a field name: {name!r}")
@@ -117,9 +112,9 @@ def fields_of(headers: Any) -> Headers:
     return headers if isinstance(headers, Headers) else Headers([(name, value or "") for name, value in given])
 
 
-def cookies_of(cookies: Any) -> dict[str, str]:
+def parse_cookies(cookies: Any) -> dict[str, str]:
     """Cookies that fit in a ``Cookie`` field."""
-    for name, value in of(Mapping, "cookies", cookies).items():
+    for name, value in require_type(Mapping, "cookies", cookies).items():
         if not isinstance(name, str) or not COOKIE_NAME.fullmatch(name):
             raise ValueError(f"cookies: not the name of a cookie: {name!r}")
         if not isinstance(value, str) or not COOKIE_VALUE.fullmatch(value):
@@ -127,30 +122,30 @@ def cookies_of(cookies: Any) -> dict[str, str]:
     return dict(cookies)
 
 
-def quotas_of(quotas: Any) -> dict[str, float]:
+def parse_quotas(quotas: Any) -> dict[str, float]:
     """The cost by budget."""
     return {
-        text("a name in quotas", name): above_zero(f"quotas[{name!r}]", cost)
-        for name, cost in of(Mapping, "quotas", quotas).items()
+        require_text("a name in quotas", name): require_positive(f"quotas[{name!r}]", cost)
+        for name, cost in require_type(Mapping, "quotas", quotas).items()
     }
 
 
-def statuses_of(statuses: Any) -> tuple[int, ...]:
+def parse_statuses(statuses: Any) -> tuple[int, ...]:
     """HTTP status codes."""
     if not isinstance(statuses, Iterable):
-        raise TypeError(f"accept_status must be several statuses, not {kind(statuses)}")
+        raise TypeError(f"accept_status must be several statuses, not {type_name(statuses)}")
     found = tuple(statuses)
     for status in found:
-        if not 100 <= integer("a status in accept_status", status) <= 999:
+        if not 100 <= require_int("a status in accept_status", status) <= 999:
             raise ValueError(f"accept_status: not an HTTP status: {status}")
     return found
 
 
-def pairs(name: str, fields: Any) -> list[tuple[Any, Any]]:
+def name_value_pairs(name: str, fields: Any) -> list[tuple[Any, Any]]:
     """The names and values of a mapping, or of pairs."""
     given = fields.items() if isinstance(fields, Mapping) else fields
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
-        raise TypeError(f"{name} must be a mapping or pairs, not {kind(fields)}")
+        raise TypeError(f"{name} must be a mapping or pairs, not {type_name(fields)}")
     found = list(given)
     for pair in found:
         if isinstance(pair, (str, bytes)) or not isinstance(pair, Sequence) or len(pair) != 2:
@@ -158,12 +153,12 @@ def pairs(name: str, fields: Any) -> list[tuple[Any, Any]]:
     return [(key, value) for key, value in found]
 
 
-def query_of(params: Any) -> str:
+def encode_params(params: Any) -> str:
     """Parameters as they stand in a URL."""
     return _urlencoded("params", params, quote_plus)
 
 
-def content_of(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, str | None]:
+def encode_body(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, str | None]:
     """The body that was given in one of three forms, and its media type."""
     if (body is not None) + (json is not None) + (data is not None) > 1:
         raise TypeError("give one of body, json and data, not several")
@@ -176,21 +171,23 @@ def content_of(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, s
         return _urlencoded("data", data, quote_form).encode(), FORM_TYPE
     if body is None:
         return b"", None
-    return (text("body", body).encode() if isinstance(body, str) else of(bytes, "body", body)), None
+    return (require_text("body", body).encode() if isinstance(body, str) else require_type(bytes, "body", body)), None
 
 
 def _urlencoded(name: str, fields: Any, quote_via: Callable[..., str]) -> str:
     """Names and values of a query or a form; a list is one name several times, `None` an empty value."""
     flat: list[tuple[str, str | bytes]] = []
-    for key, value in pairs(name, fields):
+    for key, value in name_value_pairs(name, fields):
         for part in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(part, bool):
                 part = "true" if part else "false"
             elif isinstance(part, (int, float)) or part is None:
                 part = "" if part is None else str(part)
             elif not isinstance(part, (str, bytes)):
-                raise TypeError(f"{name}[{key!r}] must be text or a number, not {kind(part)}")
-            flat.append((text(f"a name in {name}", key), part if isinstance(part, bytes) else text(name, part)))
+                raise TypeError(f"{name}[{key!r}] must be text or a number, not {type_name(part)}")
+            flat.append(
+                (require_text(f"a name in {name}", key), part if isinstance(part, bytes) else require_text(name, part))
+            )
     return urlencode(flat, quote_via=quote_via)
 
 
@@ -199,18 +196,18 @@ def quote_form(text: Any, _safe: Any, encoding: Any, errors: Any) -> str:
     return quote(text, "*-._ ", encoding, errors).replace("~", "%7E").replace(" ", "+")
 
 
-def plain(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
+def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
     """`value` as a dict, if it survives a round trip through JSON unchanged."""
     if value is None:
         return {}
-    for key, part in of(Mapping, name, value).items():
-        text(f"a name in {name}", key)
-        if not survives(part):
-            raise TypeError(f"{name}[{key!r}] does not survive JSON: {part!r} ({kind(part)})")
+    for key, part in require_type(Mapping, name, value).items():
+        require_text(f"a name in {name}", key)
+        if not survives_json(part):
+            raise TypeError(f"{name}[{key!r}] does not survive JSON: {part!r} ({type_name(part)})")
     return dict(value)
 
 
-def survives(value: Any) -> bool:
+def survives_json(value: Any) -> bool:
     """Whether `value` comes out of JSON as it went in."""
     try:
         return _same(msgspec.json.decode(msgspec.json.encode(value)), value)
@@ -255,12 +252,12 @@ def _misfit(function: Callable[..., Any], keywords: tuple[str, ...]) -> str:
     return ""
 
 
-def encoded(cb_kwargs: Mapping[str, Any], callback: Handler) -> dict[str, Any]:
+def encode_cb_kwargs(cb_kwargs: Mapping[str, Any], callback: Handler) -> dict[str, Any]:
     """`cb_kwargs` as JSON values; those that change on the way need an annotation that brings them back."""
-    hints = hints_of(callback.__func__) if inspect.ismethod(callback) else None
+    hints = parameter_hints(callback.__func__) if inspect.ismethod(callback) else None
     values: dict[str, Any] = {}
-    for name, value in of(Mapping, "cb_kwargs", cb_kwargs).items():
-        text("a name in cb_kwargs", name)
+    for name, value in require_type(Mapping, "cb_kwargs", cb_kwargs).items():
+        require_text("a name in cb_kwargs", name)
         try:
             values[name] = _encoded(value, None if hints is None else hints.get(name, Any))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -281,7 +278,7 @@ def _encoded(value: Any, hint: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=1024)
-def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+def parameter_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The resolved annotations of a callback's parameters; none where they cannot be resolved."""
     try:
         hints = inspect.get_annotations(function, eval_str=True)

@@ -11,7 +11,7 @@ from crawler.html.forms import Control, controls_of, forms_of
 from crawler.html.links import base_url
 from crawler.html.submission import MULTIPART, PLAIN, URLENCODED, Upload, encoding_for, entries_of, written
 from crawler.messages.checks import Handler
-from crawler.messages.request import Request
+from crawler.messages.request import Request, set_position
 from crawler.settings.headers import TOKEN
 from crawler.suggest import did_you_mean
 
@@ -122,7 +122,7 @@ class Form:
             given = [pair for pair in given if pair[0].lower() != "content-type"]
             headers = [*given, ("Content-Type", kind)]
             request = Request(target, callback, method="POST", body=body, headers=headers, **options)
-        return request.moved(self._response.depth + 1)
+        return set_position(request, self._response.depth + 1)
 
     def __repr__(self) -> str:
         return f"<Form {self.method.upper()} {self.action}>"

@@ -114,21 +114,21 @@ class Request:
         max_body: int | None = None,
         plugins: Mapping[str, Any] | None = None,
     ) -> None:
-        url = urls.normal(checks.of(str, "url", url))
+        url = urls.normal(checks.require_type(str, "url", url))
         if "@" in url:
             url, userinfo = urls.split_userinfo(url)
-            auth = checks.userinfo_of(userinfo) if auth is None else auth
+            auth = checks.userinfo_auth(userinfo) if auth is None else auth
         if params is not None:
-            query = checks.query_of(params)
+            query = checks.encode_params(params)
             url = (
                 urls.normal(url + ("" if url.endswith(("?", "&")) else "&" if "?" in url else "?") + query)
                 if query
                 else url
             )
-        if not TOKEN.fullmatch(checks.of(str, "method", method)):
+        if not TOKEN.fullmatch(checks.require_type(str, "method", method)):
             raise ValueError(f"method is not an HTTP method: {method!r}")
-        fields = NO_FIELDS if headers is None else checks.fields_of(headers)
-        content, content_type = checks.content_of(body, json, data)
+        fields = NO_FIELDS if headers is None else checks.parse_headers(headers)
+        content, content_type = checks.encode_body(body, json, data)
         if content_type and "content-type" not in fields:
             fields = Headers((*fields.pairs, ("Content-Type", content_type)))
         self.__attrs_init__(
@@ -138,40 +138,24 @@ class Request:
             method.upper(),
             fields,
             content,
-            {} if cookies is None else checks.cookies_of(cookies),
-            checks.text("session", session),
-            None if auth is None else checks.auth_of(auth),
-            None if not proxy else checks.proxy_of(proxy),
-            checks.plain("meta", meta),
-            {} if cb_kwargs is None else checks.encoded(cb_kwargs, callback),
-            checks.integer("priority", priority, 1 - 2**63),
+            {} if cookies is None else checks.parse_cookies(cookies),
+            checks.require_text("session", session),
+            None if auth is None else checks.parse_auth(auth),
+            None if not proxy else checks.parse_proxy(proxy),
+            checks.json_dict("meta", meta),
+            {} if cb_kwargs is None else checks.encode_cb_kwargs(cb_kwargs, callback),
+            checks.require_int("priority", priority, 1 - 2**63),
             bool(dont_filter),
-            None if not lane else checks.text("lane", lane),
-            {} if quotas is None else checks.quotas_of(quotas),
-            () if accept_status is None else checks.statuses_of(accept_status),
-            None if timeout is None else checks.above_zero("timeout", timeout),
-            None if attempts is None else checks.integer("attempts", attempts, least=1),
-            None if max_body is None else checks.integer("max_body", max_body, least=1),
-            checks.plain("plugins", plugins),
+            None if not lane else checks.require_text("lane", lane),
+            {} if quotas is None else checks.parse_quotas(quotas),
+            () if accept_status is None else checks.parse_statuses(accept_status),
+            None if timeout is None else checks.require_positive("timeout", timeout),
+            None if attempts is None else checks.require_int("attempts", attempts, least=1),
+            None if max_body is None else checks.require_int("max_body", max_body, least=1),
+            checks.json_dict("plugins", plugins),
             0,
             (),
         )
-
-    @classmethod
-    def to(cls, url: str, callback: str | None, depth: int) -> Self:
-        """A request with nothing special to it, unchecked, at a third of the cost: what most links become.
-
-        Parameters:
-            url: a canonical URL without user and password.
-            callback: the name of a method.
-            depth: links between a start page and this one.
-        """
-        self = object.__new__(cls)
-        self.__attrs_init__(
-            url, callback, None, "GET", NO_FIELDS, b"", {}, "", None, None, {}, {},
-            0, False, None, {}, (), None, None, None, {}, depth, (),
-        )  # fmt: skip
-        return self
 
     @property
     def key(self) -> str:
@@ -193,20 +177,7 @@ class Request:
         depth, redirects = changes.pop("depth", self.depth), changes.pop("redirects", self.redirects)
         if "auth" not in changes and urls.origin(urls.normal(changes.get("url", self.url))) != urls.origin(self.url):
             del kept["auth"]
-        return Request(**(kept | changes)).moved(depth, redirects)
-
-    def altered(self, **fields: Any) -> Self:
-        """A copy with some fields set as they are, unchecked. For whoever knows that they fit."""
-        copy = object.__new__(type(self))
-        for name in _FIELDS:
-            object.__setattr__(copy, name, fields[name] if name in fields else getattr(self, name))
-        return copy
-
-    def moved(self, depth: int, redirects: tuple[str, ...] = ()) -> Self:
-        """This request, told how deep it is and who redirected to it. For whoever has just made it."""
-        object.__setattr__(self, "depth", depth)
-        object.__setattr__(self, "redirects", redirects)
-        return self
+        return set_position(Request(**(kept | changes)), depth, redirects)
 
     def to_json(self) -> bytes:
         """The request as JSON, fields at their default left out."""
@@ -240,6 +211,48 @@ class Request:
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Request))
+
+
+def plain_get(url: str, callback: str | None, depth: int) -> Request:
+    """Return a GET request whose other fields have their defaults, without checks: what most links become.
+
+    It costs a third of `Request`.
+
+    Parameters:
+        url: a canonical URL without user and password.
+        callback: the name of a method of the spider; `None`: `Spider.parse`.
+        depth: links between a start page and this request.
+    """
+    request = object.__new__(Request)
+    request.__attrs_init__(
+        url, callback, None, "GET", NO_FIELDS, b"", {}, "", None, None, {}, {},
+        0, False, None, {}, (), None, None, None, {}, depth, (),
+    )  # fmt: skip
+    return request
+
+
+def set_position(request: Request, depth: int, redirects: tuple[str, ...] = ()) -> Request:
+    """Set the depth and redirects of a request that was just built, in place, and return it.
+
+    Parameters:
+        request: a request that no other code holds yet.
+        depth: links between a start page and this request.
+        redirects: the URLs that redirected to it, first to last.
+    """
+    object.__setattr__(request, "depth", depth)
+    object.__setattr__(request, "redirects", redirects)
+    return request
+
+
+def copy_unchecked(request: Request, **fields: Any) -> Request:
+    """Return a copy with some fields set to values that are known to be valid.
+
+    `Request.replace` checks its arguments; this does not.
+    """
+    copy = object.__new__(Request)
+    for name in _FIELDS:
+        object.__setattr__(copy, name, fields[name] if name in fields else getattr(request, name))
+    return copy
 
 
 class _Stored(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,7 +10,8 @@ import msgspec
 from crawler import content, html, urls
 from crawler.headers import Headers
 from crawler.messages.checks import Handler, handler_name
-from crawler.messages.request import Request
+from crawler.messages.link_filter import NO_FILTER, LinkFilter
+from crawler.messages.request import Request, plain_get, set_position
 from crawler.messages.values import Retry
 
 if TYPE_CHECKING:
@@ -37,9 +38,8 @@ class Response:
     """
 
     __slots__ = (
-        "_document", "_encoding", "_heeds_nofollow", "_hrefs", "_is_html", "_known", "_refuses", "_robots", "_root",
-        "_text", "agent", "attempt", "body", "elapsed", "first_byte",
-        "headers", "refused", "repeats", "request", "source", "status", "url",
+        "_document", "_encoding", "_filter", "_hrefs", "_is_html", "_robots", "_root", "_text",
+        "attempt", "body", "elapsed", "first_byte", "headers", "request", "source", "status", "url",
     )  # fmt: skip
 
     def __init__(
@@ -64,15 +64,7 @@ class Response:
         self.source = source
         self.first_byte = elapsed
         """Seconds between sending and the first byte of the answer."""
-        self.repeats = 0
-        """Links that were left out since they are known."""
-        self.refused: list[tuple[str, str]] = []
-        """Links that were left out since they are out of scope, or not to be followed: reason and URL."""
-        self.agent = ""
-        """The product token that this crawl has for robots; empty outside of one."""
-        self._known: Container[str] = frozenset()
-        self._refuses: Callable[[str, int], str | None] = _nothing
-        self._heeds_nofollow = False
+        self._filter = NO_FILTER
         self._robots: frozenset[str] | None = None
         self._is_html: bool | None = None
         self._encoding: str | None = None
@@ -157,7 +149,7 @@ class Response:
             from crawler.html.robots_directives import robots_directives  # noqa: PLC0415 - few crawls ask
 
             document = self.document if self.is_html else None
-            self._robots = robots_directives(self.headers.get_list("x-robots-tag"), document, self.agent)
+            self._robots = robots_directives(self.headers.get_list("x-robots-tag"), document, self._filter.agent)
         return self._robots
 
     def css(self, query: str) -> SelectorList:
@@ -326,7 +318,7 @@ class Response:
         href = html.href_of(target)
         if href is None:
             raise ValueError(f"not a web link: {target!r} on {self.url}")
-        return Request(self.urljoin(href), callback, **options).moved(self.request.depth + 1)
+        return set_position(Request(self.urljoin(href), callback, **options), self.request.depth + 1)
 
     def follow_all(
         self,
@@ -353,20 +345,21 @@ class Response:
         elif targets is None and css not in (None, "a", "a[href]"):
             targets = self.css(css)
         found = self._found() if targets is None else self._joined(targets)
-        if self._heeds_nofollow:
+        link_filter = self._filter
+        if link_filter.obey_nofollow:
             found = self._vouched(found)
-        depth, known = self.request.depth + 1, self._known
+        depth, known, refuses = self.request.depth + 1, link_filter.known, link_filter.refuses
         simple = options.keys().isdisjoint(("method", "body", "json", "data", "params", "dont_filter"))
         name = handler_name("callback", callback, None) if not options else None
         for url in found:
             if simple and url in known:
-                self.repeats += 1
-            elif simple and (reason := self._refuses(url, depth)) is not None:
-                self.refused.append((reason, url))
+                link_filter.repeats += 1
+            elif simple and (reason := refuses(url, depth)) is not None:
+                link_filter.refused.append((reason, url))
             elif options or "@" in url:
-                yield Request(url, callback, **options).moved(depth)
+                yield set_position(Request(url, callback, **options), depth)
             else:
-                yield Request.to(url, name, depth)
+                yield plain_get(url, name, depth)
 
     def _vouched(self, found: dict[str, None]) -> dict[str, None]:
         """Without the links that are not to be followed."""
@@ -374,7 +367,7 @@ class Response:
             shunned = frozenset(found)
         else:
             shunned = html.nofollowed(self.document, self.url, self.encoding) if self.is_html else frozenset()
-        self.refused += [("nofollow", url) for url in found if url in shunned]
+        self._filter.refused += [("nofollow", url) for url in found if url in shunned]
         return {url: None for url in found if url not in shunned}
 
     def _joined(self, targets: Iterable[Any]) -> dict[str, None]:
@@ -402,30 +395,12 @@ class Response:
         names = ("url", "status", "headers", "body", "request", "elapsed", "attempt", "source")
         copy = Response(**({name: getattr(self, name) for name in names} | changes))
         copy.first_byte = self.first_byte
-        copy.within(self._known, self._refuses, agent=self.agent, obey_nofollow=self._heeds_nofollow)
+        copy._filter = self._filter
         return copy
 
-    def within(
-        self,
-        known: Container[str],
-        refuses: Callable[[str, int], str | None],
-        *,
-        agent: str = "",
-        obey_nofollow: bool = False,
-    ) -> None:
-        """Tells the response what its crawl knows, so that `follow_all` need not make requests in vain.
-
-        Parameters:
-            known: keys of requests that are known.
-            refuses: why a URL, so many links deep, is out of scope; `None`: it is not.
-            agent: the product token that it has for robots.
-            obey_nofollow: whether links that pages do not vouch for are left out.
-        """
-        self._known, self._refuses, self.agent, self._heeds_nofollow = known, refuses, agent, obey_nofollow
+    def _bind(self, link_filter: LinkFilter) -> None:
+        """Give the response what its crawl knows about links, for `follow_all` and `robots`."""
+        self._filter = link_filter
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.url}>"
-
-
-def _nothing(url: str, depth: int) -> None:
-    """Nothing is out of scope."""

@@ -10,8 +10,8 @@ import attrs
 import msgspec
 from attrs.validators import instance_of, optional
 
+from crawler.content.encoding import replace_surrogates
 from crawler.limits.events import QuotaEvent
-from crawler.messages.checks import legible
 
 if TYPE_CHECKING:
     from crawler.errors import RequestError
@@ -27,6 +27,11 @@ Produced: TypeAlias = Any
 
 To a type checker it is `Any`: there is no union that it would accept as the annotation of a generator.
 """
+
+
+def _storable(reason: Any) -> Any:
+    """Make a reason encodable: words of a page may hold lone surrogates. Its type is checked afterwards."""
+    return replace_surrogates(reason) if isinstance(reason, str) else reason
 
 
 def _seconds(_: object, field: attrs.Attribute[float], value: float) -> None:
@@ -69,7 +74,7 @@ class Failure:
 class Drop:
     """A hook's word that this request or item is not wanted."""
 
-    reason: str = attrs.field(default="dropped", converter=legible, validator=instance_of(str))
+    reason: str = attrs.field(default="dropped", converter=_storable, validator=instance_of(str))
     """A word for the report."""
 
 
@@ -77,7 +82,7 @@ class Drop:
 class Retry:
     """A hook's word that this attempt does not count as an answer: try again."""
 
-    reason: str = attrs.field(default="retry", converter=legible, validator=instance_of(str))
+    reason: str = attrs.field(default="retry", converter=_storable, validator=instance_of(str))
     """A word for the log."""
     after: float | None = attrs.field(default=None, kw_only=True, validator=optional(_seconds))
     """Seconds to wait; `None`: the usual backoff."""
@@ -97,7 +102,7 @@ class Pause:
 class Stop:
     """Answer of `measure`: end the crawl (exit code 3)."""
 
-    reason: str = attrs.field(converter=legible, validator=instance_of(str))
+    reason: str = attrs.field(converter=_storable, validator=instance_of(str))
     """A word for the report."""
 
 

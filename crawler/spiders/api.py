@@ -15,7 +15,7 @@ from crawler import urls
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
 from crawler.messages import Produced, Request, Response
-from crawler.messages.checks import query_of
+from crawler.messages.checks import encode_params
 from crawler.records.json_path import keys_of, place, walk
 from crawler.spiders.api_credentials import ApiCredentials, credentials_of, from_environment
 from crawler.spiders.callback_results import by_one, check_start, check_types
@@ -284,7 +284,7 @@ class ApiSpider(Spider):
         if self.size and not self.size_param:
             raise ConfigError(f"{name} size_param: it is empty")
         try:
-            query_of({key: from_environment(value, f"{name} params") for key, value in self.params.items()})
+            encode_params({key: from_environment(value, f"{name} params") for key, value in self.params.items()})
         except TypeError as error:
             raise ConfigError(f"{name} params: {error}") from None
 

@@ -12,7 +12,8 @@ from crawler import urls
 from crawler.errors import ConfigError
 from crawler.headers import Headers
 from crawler.messages import Request
-from crawler.messages.checks import auth_of, fields_of
+from crawler.messages.checks import parse_auth, parse_headers
+from crawler.messages.request import copy_unchecked
 
 __all__ = ["ApiCredentials", "credentials_of", "from_environment"]
 
@@ -37,7 +38,7 @@ class ApiCredentials:
             return None
         added = [pair for pair in self.fields.items() if pair[0] not in request.headers]
         headers = Headers([*request.headers.pairs, *added])
-        return request.altered(headers=headers, auth=request.auth or self.auth)
+        return copy_unchecked(request, headers=headers, auth=request.auth or self.auth)
 
 
 def credentials_of(
@@ -65,13 +66,13 @@ def credentials_of(
         raise ConfigError(f"{where} user: user:password, or env:NAME of a variable that holds that")
     for field, value in fields.items():
         try:
-            fields_of({field: value})
+            parse_headers({field: value})
         except ValueError as error:
             source = "token" if token and field == "Authorization" else "headers"
             told = str(error) if "field name" in str(error) else f"{source}: it cannot be sent as {field}"
             raise ConfigError(f"{where} {told}") from None
     try:
-        return ApiCredentials(origins, fields, auth_of((name, password)) if user else None)
+        return ApiCredentials(origins, fields, parse_auth((name, password)) if user else None)
     except ValueError as error:
         raise ConfigError(f"{where} {error}") from None
 

@@ -13,7 +13,8 @@ import msgspec
 from crawler import html
 from crawler.errors import ConfigError
 from crawler.messages import Produced, Request, Response
-from crawler.messages.checks import hints_of
+from crawler.messages.checks import parameter_hints
+from crawler.messages.request import set_position
 from crawler.spiders.callback_results import method_name
 from crawler.spiders.rules import Rule
 from crawler.spiders.spider import Spider
@@ -116,7 +117,7 @@ class CrawlSpider(Spider):
         """
         self._add_links(response)
         method = getattr(self, callback)
-        hints = hints_of(getattr(method, "__func__", method))
+        hints = parameter_hints(getattr(method, "__func__", method))
         produced: Produced = method(
             response,
             **{name: msgspec.convert(value, hints.get(name, Any)) for name, value in arguments.items()},
@@ -161,7 +162,7 @@ class CrawlSpider(Spider):
         for request in requests:
             changed = process(request, response)
             if isinstance(changed, Request):
-                yield changed.moved(request.depth) if changed.depth == 0 else changed
+                yield set_position(changed, request.depth) if changed.depth == 0 else changed
             elif changed is not None:
                 raise TypeError(f"process_request returns a Request or None, not {type(changed).__name__}")
 

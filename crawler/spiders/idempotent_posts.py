@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crawler.messages import Request
+from crawler.messages.request import copy_unchecked
 
 __all__ = ["IdempotentPosts"]
 
@@ -25,7 +26,7 @@ class IdempotentPosts:
         self._callback = callback
 
     def _as_read(self, request: Request) -> Request:
-        return request.altered(method="GET") if request.callback == self._callback else request
+        return copy_unchecked(request, method="GET") if request.callback == self._callback else request
 
     def goes_back(self, request: Request, error: Any, refusals: int) -> bool:
         """See `RetryPolicy.goes_back`."""

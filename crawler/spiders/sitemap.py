@@ -17,6 +17,7 @@ from crawler.feeds.dates import w3c_date
 from crawler.feeds.sitemap import LARGEST, sitemaps
 from crawler.feeds.sitemap_entry import SitemapEntry
 from crawler.messages import Failure, Produced, Request, Response
+from crawler.messages.request import set_position
 from crawler.spiders.site import title_of
 from crawler.spiders.spider import Spider
 from crawler.suggest import did_you_mean
@@ -134,7 +135,7 @@ class SitemapSpider(Spider):
             left_out["other host"] += 1
         elif entry.kind == "sitemap":
             if any(pattern.search(entry.url) for pattern in self._follow):
-                yield self._sitemap(entry.url, sorted(allowed)).moved(depth)
+                yield set_position(self._sitemap(entry.url, sorted(allowed)), depth)
             else:
                 left_out["not to be followed"] += 1
         else:
@@ -144,7 +145,7 @@ class SitemapSpider(Spider):
                 if callback is None:
                     left_out["no rule"] += 1
                 else:
-                    yield Request(url, callback).moved(depth)
+                    yield set_position(Request(url, callback), depth)
 
     def no_sitemap(self, failure: Failure) -> None:
         """A sitemap cannot be had: a crawl that finds no page for it should not be silent."""
@@ -177,7 +178,7 @@ class SitemapSpider(Spider):
     def _requested(self, origin: str, named: Iterable[str], *, guess: bool) -> list[Request]:
         named = list(named) or ([f"{origin}/sitemap.xml"] if guess else [])
         hosts = [urls.authority(f"{origin}/")]
-        return [self._sitemap(url, hosts).moved(1) for url in named]  # the site has named them, not the user
+        return [set_position(self._sitemap(url, hosts), 1) for url in named]  # the site has named them, not the user
 
     def _sitemap(self, url: str, hosts: Sequence[str]) -> Request:
         most = max(LARGEST, self.crawl.settings.max_body)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from crawler.frontier import Pending
 from crawler.messages import Request
+from crawler.messages.request import copy_unchecked
 
 __all__ = ["APPLICATION", "CONTENT", "INSERT", "SCHEMA", "STAGE", "VERSION", "fingerprint", "pack", "unpack"]
 
@@ -79,7 +80,8 @@ def unpack(lane: str, row: tuple[Any, ...]) -> Pending:
     if rest is not None:
         request = Request.from_json(rest)
     else:
-        request = _PLAIN.altered(
+        request = copy_unchecked(
+            _PLAIN,
             url=lane + url if url.startswith("/") else url,
             depth=depth,
             callback=callback,

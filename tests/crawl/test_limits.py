@@ -151,7 +151,7 @@ async def test_a_host_that_refuses_everything_stalls_and_what_waits_there_fails_
     class Fails(Pages):
         def start(self) -> Iterator[Request]:
             for request in super().start():
-                yield request.altered(errback="lost")
+                yield request.replace(errback="lost")
 
         def lost(self, failure: Failure) -> None:
             failures.append(failure.reason)

@@ -103,5 +103,5 @@ def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
 def test_a_start_page_is_no_link_and_no_target_of_a_redirect():
     request = Request("http://a.test/")
     assert is_start(request)
-    assert not is_start(request.altered(depth=1))
-    assert not is_start(request.altered(redirects=("http://b.test/",)))
+    assert not is_start(request.replace(depth=1))
+    assert not is_start(request.replace(redirects=("http://b.test/",)))

@@ -183,7 +183,7 @@ FULL = Request(
     headers={"X": "y", "Authorization": "Bearer t", "Cookie": "a=b", "Host": "virtual.test"}, priority=3, lane="l",
     meta={"m": 1}, cb_kwargs={"k": 2}, quotas={"q": 1}, accept_status=[404], timeout=5, attempts=2, max_body=10,
     plugins={"x": False},
-).moved(4)  # fmt: skip
+).replace(depth=4)  # fmt: skip
 KEPT = [
     "callback", "errback", "session", "proxy", "meta", "cb_kwargs", "priority", "lane", "quotas", "accept_status",
     "timeout", "attempts", "max_body", "plugins", "depth",

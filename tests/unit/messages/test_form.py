@@ -15,7 +15,7 @@ URL = "https://site.test/dir/page?old=1"
 
 
 def page(body: str | bytes, charset: str = "utf-8") -> Response:
-    request = Request(URL).moved(3)
+    request = Request(URL).replace(depth=3)
     return Response(URL, headers={"Content-Type": f"text/html; charset={charset}"}, body=body, request=request)
 
 

@@ -199,7 +199,7 @@ def test_every_other_argument_is_kept_as_it_is():
             proxy="socks5h://p.test:1080", meta={"a": [1, 2.5, None, {"b": "c"}]}, priority=-5, lane="key:A",
             quotas={"key:A": 2, "b": 0.5}, accept_status=[404, 410], timeout=2.5, attempts=1, max_body=10,
             plugins={"browser": {"wait": "#app"}, "warc": False},
-        ).moved(3, ("https://site.test/old",))
+        ).replace(depth=3, redirects=("https://site.test/old",))
     )  # fmt: skip
     assert (request.callback, request.errback, request.cookies) == ("parse_item", "failed", {"a": "b c", "c": ""})
     assert (request.session, request.proxy) == ("ü", "socks5h://p.test:1080")
@@ -502,7 +502,7 @@ def test_requests_are_equal_if_every_field_is():
     assert Request(URL) == Request("https://site.test")
     assert hash(Request(URL)) == hash(Request(URL, priority=1))
     assert Request(URL) != Request(URL, priority=1)
-    assert Request(URL) != Request(URL).moved(1)
+    assert Request(URL) != Request(URL).replace(depth=1)
     assert Request(URL) != URL
 
 
@@ -522,7 +522,7 @@ FULL = Request(
     json={"a": 1}, cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test", meta={"m": [1]},
     cb_kwargs={"when": NEW_YEAR, "pair": (1, 2)}, priority=3, dont_filter=True, lane="l",
     quotas={"q": 2}, accept_status=(404,), timeout=1.5, attempts=2, max_body=7, plugins={"x": False},
-).moved(4, ("https://site.test/0",))  # fmt: skip
+).replace(depth=4, redirects=("https://site.test/0",))  # fmt: skip
 
 
 def test_replacing_nothing_changes_nothing():

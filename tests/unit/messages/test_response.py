@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler import Headers, Link, Request, Response, Retry, html
+from crawler.messages.link_filter import LinkFilter
 
 URL = "https://site.test/shop/list?page=1"
 PAGE = """<!doctype html><html><head><title> The
@@ -38,7 +39,7 @@ def parses(monkeypatch):
 
 
 def test_a_response_carries_what_was_asked():
-    request = Request(URL, meta={"a": 1}, cb_kwargs={"b": 2}).moved(3, ("https://site.test/old",))
+    request = Request(URL, meta={"a": 1}, cb_kwargs={"b": 2}).replace(depth=3, redirects=("https://site.test/old",))
     response = Response(URL, 404, {"ETag": "x"}, b"no", request=request, elapsed=0.5, attempt=2, source="cache")
     assert (response.url, response.status, response.headers["etag"], response.body) == (URL, 404, "x", b"no")
     assert (response.request, response.meta, response.cb_kwargs) == (request, {"a": 1}, {"b": 2})
@@ -66,12 +67,13 @@ def test_a_response_has_no_room_for_anything_else():
 
 def test_a_copy_keeps_what_was_not_changed():
     response = page(request=Request(URL, meta={"a": 1}), elapsed=1.0, attempt=3, source="cache")
-    response.within({LINKS[0]}, lambda url, depth: "scope" if "other" in url else None)
+    link_filter = LinkFilter({LINKS[0]}, lambda url, depth: "scope" if "other" in url else None)
+    response._bind(link_filter)
     copy = response.replace(status=203, body=b"<a href='a.html'>", headers=[("Content-Type", "text/html"), ("A", "b")])
     assert (copy.url, copy.status, copy.body, copy.headers["a"]) == (URL, 203, b"<a href='a.html'>", "b")
     assert (copy.request, copy.elapsed, copy.attempt, copy.source) == (response.request, 1.0, 3, "cache")
     assert list(copy.follow_all()) == []
-    assert copy.repeats == 1
+    assert link_filter.repeats == 1
     assert list(response.replace().headers.pairs) == list(response.headers.pairs)
 
 
@@ -270,7 +272,7 @@ def test_base_is_heeded_everywhere(base, url):
 
 
 def test_follow_makes_a_request_one_link_deeper():
-    response = page(request=Request(URL).moved(4, ("https://site.test/old",)))
+    response = page(request=Request(URL).replace(depth=4, redirects=("https://site.test/old",)))
     request = response.follow("x", "parse_item", meta={"a": 1}, priority=2)
     assert (request.url, request.callback, request.meta, request.priority) == (
         "https://site.test/shop/x", "parse_item", {"a": 1}, 2
@@ -305,7 +307,7 @@ def test_a_link_without_href_cannot_be_followed():
 
 
 def test_follow_all_is_every_link_of_the_page():
-    requests = list(page(request=Request(URL).moved(1)).follow_all(callback="parse_item"))
+    requests = list(page(request=Request(URL).replace(depth=1)).follow_all(callback="parse_item"))
     assert [request.url for request in requests] == LINKS
     assert {request.callback for request in requests} == {"parse_item"}
     assert {request.depth for request in requests} == {2}
@@ -353,9 +355,9 @@ def test_no_targets_are_not_all_links():
 
 def test_known_links_are_left_out_and_counted():
     response = page()
-    response.within({LINKS[0], LINKS[2]}, lambda url, depth: None)
+    response._bind(link_filter := LinkFilter({LINKS[0], LINKS[2]}))
     assert [request.url for request in response.follow_all()] == [LINKS[1], LINKS[3]]
-    assert response.repeats == 2
+    assert link_filter.repeats == 2
 
 
 @pytest.mark.parametrize(
@@ -364,9 +366,9 @@ def test_known_links_are_left_out_and_counted():
 )
 def test_a_known_url_is_not_left_out_if_the_request_is_another(options):
     response = page()
-    response.within(set(LINKS), lambda url, depth: None)
+    response._bind(link_filter := LinkFilter(set(LINKS)))
     assert len(list(response.follow_all(**options))) == 4
-    assert response.repeats == 0
+    assert link_filter.repeats == 0
 
 
 def test_links_out_of_scope_are_left_out_with_their_reason():
@@ -376,10 +378,10 @@ def test_links_out_of_scope_are_left_out_with_their_reason():
         asked.append((url, depth))
         return "scope" if "other.test" in url else None
 
-    response = page(request=Request(URL).moved(1))
-    response.within({LINKS[0]}, refuses)
+    response = page(request=Request(URL).replace(depth=1))
+    response._bind(link_filter := LinkFilter({LINKS[0]}, refuses))
     assert [request.url for request in response.follow_all()] == [LINKS[1], LINKS[3]]
-    assert response.refused == [("scope", LINKS[2])]
+    assert link_filter.refused == [("scope", LINKS[2])]
     assert asked == [(url, 2) for url in LINKS[1:]]
 
 
@@ -388,7 +390,7 @@ def test_what_a_page_says_to_robots_is_read_when_it_is_asked_for():
     response = Response(URL, headers=headers, body="<meta name=robots content=noindex><meta name=OurBot content=none>")
     assert response.robots == {"noarchive", "noindex"}
     again = response.replace(status=404)
-    again.within(set(), lambda url, depth: None, agent="OurBot")
+    again._bind(LinkFilter(agent="OurBot"))
     assert again.robots == {"noarchive", "nosnippet", "noindex", "nofollow"}
     assert again.replace().robots == again.robots
     picture = Response(URL, headers={"Content-Type": "image/png", "x-robots-tag": "none"}, body="<meta name=robots>")
@@ -408,10 +410,12 @@ def test_links_that_are_not_to_be_followed_are_left_out_if_that_is_wanted(target
     headers = {"Content-Type": "text/html", "X-Robots-Tag": header}
     for heeds in (False, True):
         response = Response("https://site.test/", headers=headers, body=head + NOFOLLOW)
-        response.within(set(), lambda url, depth: None, obey_nofollow=heeds)
+        response._bind(link_filter := LinkFilter(obey_nofollow=heeds))
         followed = [int(request.url[-1]) for request in response.follow_all(targets)]
         assert followed == [number for number in (1, 2, 3) if not heeds or number not in left]
-        assert response.refused == ([("nofollow", f"https://site.test/{number}") for number in left] if heeds else [])
+        assert link_filter.refused == (
+            [("nofollow", f"https://site.test/{number}") for number in left] if heeds else []
+        )
 
 
 def test_a_wrong_option_is_refused():

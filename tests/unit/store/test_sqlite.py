@@ -384,7 +384,7 @@ def test_a_request_comes_out_of_a_row_as_it_went_in(
     host: str, path: str, fields: dict[str, Any], depth: int, redirects: list[str]
 ) -> None:
     try:
-        request = Request(f"{host}/{path}", **fields).moved(depth, tuple(redirects))
+        request = Request(f"{host}/{path}", **fields).replace(depth=depth, redirects=tuple(redirects))
     except ValueError:
         return  # no URL
     lane = lane_name(request)

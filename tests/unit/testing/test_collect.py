@@ -159,7 +159,7 @@ class Forms(Spider):
 @pytest.mark.parametrize("form", ["generator", "listed", "coroutine", "async_generator", "adding"])
 async def test_a_callback_of_any_form_gives_a_list(form):
     results = await callback_results(Forms(), response_for(URL, callback=form))
-    assert results == [{"n": 1}, Request(f"{URL}b").moved(1)]
+    assert results == [{"n": 1}, Request(f"{URL}b").replace(depth=1)]
 
 
 @pytest.mark.parametrize(("form", "count"), [("one", 1), ("request", 1), ("nothing", 0), ("nothing_later", 0)])
