@@ -1,7 +1,8 @@
-"""What holds for every test: which folders are collected, and how hypothesis searches."""
+"""What holds for every test: which folders are collected, how many processes share them, how hypothesis searches."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -27,6 +28,15 @@ def servers_asked(config: pytest.Config) -> bool:
     """Whether what needs real servers is to run: by ``--servers``, or because one of it is on the command line."""
     paths = [Path(config.invocation_params.dir, argument.partition("::")[0]) for argument in config.args]
     return bool(config.getoption("servers")) or any(path.is_relative_to(folder) for path in paths for folder in SERVED)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return one worker for ten files of tests, at most one for a core; 0 means that no worker is started."""
+    if number := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return int(number)
+    files = {file for argument in config.args for file in Path(argument.partition("::")[0]).rglob("test_*.py")}
+    workers = min(len(os.sched_getaffinity(0)), len(files) // 10)
+    return workers if workers > 1 else 0
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -15,7 +15,7 @@ from support.rawserver import Serve, start
 from trio.testing import MockClock
 
 from crawler import ConfigError, Failure, Plugin, Produced, Request, Response, Settings, Spider, crawl
-from crawler.fetch.auth import Credentials
+from crawler.fetch.auth import OriginAuth
 from crawler.testing import FakeSite, Page, Visit, collect
 from crawler.transport.curl import CurlTransport
 
@@ -177,7 +177,7 @@ async def test_what_is_wrong_is_one_clear_line_and_starts_nothing(auth: Any, wor
 
 
 def test_the_plain_origin_goes_before_the_pattern_and_a_default_port_is_none() -> None:
-    credentials = Credentials({"https://*.api.test": "Bearer all", "https://One.API.test:443/": "Bearer one"})
+    credentials = OriginAuth({"https://*.api.test": "Bearer all", "https://One.API.test:443/": "Bearer one"})
     assert credentials.of("https://one.api.test/a") == "Bearer one"
     assert credentials.of("https://two.api.test/a") == "Bearer all"
 

@@ -460,13 +460,13 @@ def test_governed_transport(tmp_path):
 
 def test_quotes_tests():
     """``test_quotes.py`` is an example of tests: it passes, and its hour takes no time."""
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_quotes.py", folder=EXAMPLES)
+    done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_quotes.py", folder=EXAMPLES)
     assert re.search(r"^2 passed in \d\.\d", done.stdout, re.MULTILINE)
 
 
 def test_faults_tests():
     """``test_faults.py`` is one too, against a server on loopback."""
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_faults.py", folder=EXAMPLES)
+    done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_faults.py", folder=EXAMPLES)
     assert re.search(r"^5 passed in \d", done.stdout, re.MULTILINE)
 
 

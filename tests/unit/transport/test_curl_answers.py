@@ -73,7 +73,7 @@ async def test_a_body_longer_than_its_length_is_cut_and_the_connection_is_not_us
     assert server.connections == 2
 
 
-@pytest.mark.parametrize("after", [b"trailing junk", gzip.compress(b"a second member")])
+@pytest.mark.parametrize("after", [b"trailing junk", gzip.compress(b"a second member")], ids=["junk", "member"])
 async def test_bytes_after_a_compressed_body_are_ignored_as_browsers_do(serve, transport, after):
     server = await serve(answers(ok(gzip.compress(b"hello") + after, "Content-Encoding: gzip")))
     assert (await get(transport, server.url)).content == b"hello"
