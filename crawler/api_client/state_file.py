@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from crawler.errors import ConfigError
+from crawler.files import locked, replace_file
 from crawler.limits.registry import Limits
 
 __all__ = ["StateFile"]
@@ -46,19 +46,15 @@ class StateFile:
         Raises:
             ConfigError: it is not ours, is damaged or in use, or cannot be read or written.
         """
-        try:
-            lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ConfigError(f"state {self._path} cannot be kept: {_why(error)}") from error
-        try:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                stack.enter_context(locked(self._path.with_name(f"{self._path.name}.lock"), mode=0o600))
+            except BlockingIOError:
                 raise ConfigError(f"state {self._path} is in use by another client") from None
+            except OSError as error:
+                raise ConfigError(f"state {self._path} cannot be kept: {_why(error)}") from error
             self._restore(now)
             yield
-        finally:
-            os.close(lock)
 
     def save(self, document: bytes) -> None:
         """Writes it, if it has changed. A disk that is full is logged, and no more: the requests went well.
@@ -113,19 +109,8 @@ class StateFile:
 
     def _write(self, document: bytes) -> None:
         """All of it or nothing: a new file takes the place of the old one."""
-        new = self._path.with_name(f"{self._path.name}.new")
-        new.unlink(missing_ok=True)  # a crash left it: only the owner of the lock comes here
-        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(number, "wb") as file:
+        with replace_file(self._path, mode=0o600, sync=True, sole_writer=True) as file:
             file.write(document)
-            file.flush()
-            os.fsync(number)
-        new.replace(self._path)
-        folder = os.open(self._path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
         self._written = document
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from cyclopts import Parameter
 
 from crawler.cli.logs import many, say
 from crawler.errors import ConfigError, CrawlFailed
+from crawler.files import replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
@@ -66,16 +66,11 @@ async def _export(folder: Path, output: str, overwrite: bool) -> int:
     sink = open_output(output, if_exists="overwrite" if overwrite else "refuse")
     if not isinstance(sink, FileSink):
         return await _write(folder, sink)
-    target = sink.path.resolve()
-    new = target.with_name(f".{os.getpid()}.{target.name}")
     try:
-        count = await _write(folder, open_output(new))
-        new.replace(target)
+        with replace_file(sink.path) as file:
+            return await _write(folder, open_output(file.name, if_exists="overwrite"))
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {(error.strerror or str(error)).lower()}") from error
-    finally:
-        new.unlink(missing_ok=True)
-    return count
 
 
 async def _write(folder: Path, sink: Plugin) -> int:

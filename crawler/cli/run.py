@@ -20,6 +20,7 @@ from crawler.engine.api import run
 from crawler.engine.job import Job
 from crawler.engine.report import Report, tolerated
 from crawler.errors import ConfigError, CrawlFailed
+from crawler.files import replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.sinks import open_output
 from crawler.sinks.base import IfExists
@@ -190,11 +191,12 @@ def write_report(path: Path, report: Report) -> None:
     Raises:
         ConfigError: it cannot be written any more.
     """
-    plain = not path.is_symlink() and (path.is_file() or not path.exists())
-    new = path.with_name(f".{path.name}.{os.getpid()}") if plain else path
+    replaceable = not path.is_symlink() and (path.is_file() or not path.exists())
     try:
-        new.write_bytes(report.to_json())
-        if plain:  # anything else, as /dev/stderr, is written to as it is
-            new.replace(path)
+        if replaceable:
+            with replace_file(path) as file:
+                file.write(report.to_json())
+        else:  # a pipe or a device, such as /dev/stderr
+            path.write_bytes(report.to_json())
     except OSError as error:
         raise ConfigError(f"cannot write --report {path}: {error.strerror}") from error

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from crawler.errors import ConfigError, JobError
+from crawler.files import write_all
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 
@@ -149,11 +150,9 @@ class FileSink(Sink, ABC):
         Raises:
             OSError: it could not be written; the file ends at `at` now.
         """
-        rest = memoryview(data)
         self.file.seek(at)
         try:
-            while rest:
-                rest = rest[self.file.write(rest) :]
+            write_all(self.file.write, data)
         except OSError:
             with suppress(OSError):
                 self.file.truncate(at)

@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from io import FileIO
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 import trio
 
+from crawler.files import replace_file, sync_folder
 from crawler.messages import Row
 from crawler.sinks.base import FileSink, last_line
 
@@ -111,23 +111,24 @@ class Csv(FileSink):
     def _widen(self, narrow: dict[str, None], wide: dict[str, None]) -> None:
         """Writes the file anew with more columns; the old one stays until the new one is whole."""
         padding = b"," * (len(wide) - max(len(narrow), 1)) + EOL
-        target = self.path.resolve()  # a symbolic link stays one
-        wider = target.with_name(f".{target.name}.wider")  # that of a run that was killed is written over
         with ExitStack() as undo:
-            undo.callback(wider.unlink, missing_ok=True)
-            with target.open("rb", buffering=CHUNK) as old, wider.open("wb", buffering=CHUNK) as new:
+            with (
+                self.path.open("rb", buffering=CHUNK) as old,
+                replace_file(self.path, sole_writer=True) as new,
+            ):
                 records = _records(old)
                 next(records)
                 new.write(_record(wide))
                 new.writelines((record.rstrip(b"\r\n") or b'""') + padding for record in records)
-            shutil.copymode(target, wider)
-            file = undo.enter_context(FileIO(wider, "r+"))
-            if self._sync:  # the old one goes only when the new one is on the disk
-                os.fsync(file.fileno())
-            wider.replace(target)
+                new.flush()
+                if self._sync:  # the old file goes only when the new one is on the disk
+                    os.fsync(new.fileno())
+                file = undo.enter_context(FileIO(os.dup(new.fileno()), "r+"))
             undo.pop_all()
         self.file.close()
         self.file, self.end, self._columns = file, file.seek(0, os.SEEK_END), wide
+        if self._sync:
+            sync_folder(self.path.resolve().parent)
 
 
 def _cell(value: Any) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import trio
 
 from crawler.errors import CrawlFailed
+from crawler.files import write_all
 from crawler.hooks.plugin import Plugin
 from crawler.messages import Row
 
@@ -39,6 +41,4 @@ class Stdout(Plugin):
 def _write(data: bytes) -> None:
     """Past Python's own buffer, which could not be emptied at exit when the reader has gone."""
     sys.stdout.flush()
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(DESCRIPTOR, rest) :]
+    write_all(partial(os.write, DESCRIPTOR), data)

@@ -13,7 +13,7 @@ import msgspec
 
 from crawler.errors import JobError
 from crawler.messages import Request, Row
-from crawler.store.job_folder import DATABASE, SPOOL, connect, locked, told
+from crawler.store.job_folder import DATABASE, SPOOL, connect, locked_folder, told
 from crawler.store.schema import INSERT, pack
 from crawler.store.spool import read_rows
 
@@ -137,7 +137,7 @@ def retry_failed(folder: Path) -> int:
     """
     if not (folder / DATABASE).is_file():
         raise JobError(f"{folder} is no job: it has no {DATABASE}")
-    with locked(folder), closing(connect(folder)) as database:
+    with locked_folder(folder), closing(connect(folder)) as database:
         try:
             database.execute("BEGIN IMMEDIATE")
             rows = database.execute(

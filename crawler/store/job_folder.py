@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from crawler.errors import JobError
+from crawler.files import locked, sync_folder
 from crawler.store.schema import APPLICATION, SCHEMA, STAGE, VERSION
 
-__all__ = ["DATABASE", "SPOOL", "connect", "difference", "locked", "sync", "told"]
+__all__ = ["DATABASE", "SPOOL", "connect", "difference", "locked_folder", "sync_names", "told"]
 
 DATABASE: Final = "job.sqlite"
 SPOOL: Final = "items.spool"
@@ -26,47 +26,41 @@ FILES: Final = frozenset({DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DAT
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The folder is made if it is missing, and is ours alone meanwhile.
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Lock the folder of a job for this process; the folder is created if it does not exist.
 
     Raises:
-        JobError: it is in use, holds other things, or cannot be made.
+        JobError: The folder is in use, holds other files, or cannot be created.
     """
-    try:
-        if not folder.exists():
-            folder.mkdir()
-        elif not folder.is_dir():
-            raise JobError(f"{folder} is no folder")
-        strangers = sorted(found.name for found in folder.iterdir() if found.name not in FILES)
-        if strangers and not (folder / DATABASE).exists():
-            raise JobError(f"{folder} is no job: it holds {strangers[0]}, and a job begins in a new or empty folder")
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise JobError(f"{folder} cannot be used for a job: {(error.strerror or str(error)).lower()}") from error
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(lock, 32).decode("ascii", "replace").strip()
+            if not folder.exists():
+                folder.mkdir()
+            elif not folder.is_dir():
+                raise JobError(f"{folder} is no folder")
+            strangers = sorted(found.name for found in folder.iterdir() if found.name not in FILES)
+            if strangers and not (folder / DATABASE).exists():
+                raise JobError(
+                    f"{folder} is no job: it holds {strangers[0]}, and a job begins in a new or empty folder"
+                )
+            lock = stack.enter_context(locked(folder / LOCK))
+        except BlockingIOError:
+            owner = (folder / LOCK).read_text("ascii", "replace").strip()
             raise JobError(f"{folder} is in use by process {owner or 'unknown'}") from None
+        except OSError as error:
+            raise JobError(f"{folder} cannot be used for a job: {(error.strerror or str(error)).lower()}") from error
         try:
             os.ftruncate(lock, 0)
             os.pwrite(lock, b"%d\n" % os.getpid(), 0)
         except OSError as error:
             raise JobError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
         yield
-    finally:
-        os.close(lock)
 
 
-def sync(folder: Path) -> None:
-    """Waits until the names of the files of a job are on the disk, as their content is."""
-    for path in (folder, folder.resolve().parent):
-        number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+def sync_names(folder: Path) -> None:
+    """Wait until the names of a job's files are on the disk, as their content is."""
+    sync_folder(folder)
+    sync_folder(folder.resolve().parent)
 
 
 def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sqlite3.Connection:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from crawler.errors import JobError
+from crawler.files import write_all
 from crawler.messages import Row
 
 __all__ = ["Spool", "read_rows"]
@@ -63,10 +64,8 @@ class Spool:
         data = b"".join(
             b'{"key":%b,"page":%b,"item":%b}\n' % (encode(key), encode(page), item) for key, page, item in rows
         )
-        rest = memoryview(data)
         self._file.seek(at)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        write_all(self._file.write, data)
         return at + len(data)
 
     def sync(self) -> None:

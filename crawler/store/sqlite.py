@@ -27,7 +27,7 @@ from crawler.frontier.ticket import START, Order
 from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
 from crawler.store.item_log import ItemLog
-from crawler.store.job_folder import DATABASE, SPOOL, connect, difference, locked, sync, told
+from crawler.store.job_folder import DATABASE, SPOOL, connect, difference, locked_folder, sync_names, told
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, RobotsAnswer, Verdict
 from crawler.store.recent_keys import RecentKeys
@@ -92,13 +92,13 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(locked(self.folder))
+            stack.enter_context(locked_folder(self.folder))
             self._database = connect(self.folder, power=self._power)
             stack.callback(self._database.close)
             with self._errors():
                 self._load(stack)
                 if self._power:
-                    sync(self.folder)
+                    sync_names(self.folder)
             self._stack = stack.pop_all()
         return self
 

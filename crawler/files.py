@@ -1,0 +1,104 @@
+"""Files: complete writes, replacement in one step, and locks between processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["locked", "replace_file", "sync_folder", "write_all"]
+
+
+def write_all(write: Callable[[memoryview], int], data: bytes) -> None:
+    """Write all of `data`, however many calls that takes.
+
+    Parameters:
+        write: Writes a prefix of its argument and returns the number of bytes written, as `os.write` and the `write`
+            method of an unbuffered file do.
+        data: The bytes to write.
+
+    Raises:
+        OSError: `write` failed; a part of `data` may have been written.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[write(rest) :]
+
+
+@contextmanager
+def replace_file(
+    path: Path, *, mode: int | None = None, sync: bool = False, sole_writer: bool = False
+) -> Iterator[BinaryIO]:
+    """Open a new file that replaces `path` when the block ends; if the block raises, `path` stays as it was.
+
+    The new file lies in the same folder as the old one, hidden, under a name with the same ending. A symbolic link
+    stays a link: the file that it points to is replaced.
+
+    Parameters:
+        path: The file to replace; it need not exist.
+        mode: Permissions of the new file. `None` keeps those of the old one; without an old one the umask decides.
+        sync: Whether to wait until the content and the name are on the disk.
+        sole_writer: Whether no other process can replace `path` at the same time. The new file has a fixed name then,
+            so that the next replacement removes one that a killed process left behind.
+
+    Raises:
+        OSError: The new file cannot be written, or cannot replace the old one; or, after the replacement, the folder
+            cannot be synchronised.
+    """
+    target = path.resolve()
+    new = target.with_name(f".{'new' if sole_writer else os.getpid()}.{target.name}")
+    new.unlink(missing_ok=True)
+    with ExitStack() as undo:
+        new.touch(0o666 if mode is None else mode, exist_ok=False)
+        undo.callback(new.unlink, missing_ok=True)
+        if mode is None and target.exists():
+            shutil.copymode(target, new)
+        with new.open("r+b") as file:
+            yield file
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        new.replace(target)
+        undo.pop_all()
+    if sync:
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk (`fsync` of a file covers its content alone).
+
+    Raises:
+        OSError: The folder cannot be opened or synchronised.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path, *, mode: int = 0o644) -> Iterator[int]:
+    """Hold the exclusive lock (`flock`) of a file, and give its descriptor.
+
+    The file is created if it does not exist, and stays: removing it would let two processes lock two files of the same
+    name. The lock ends with the process, also if that is killed.
+
+    Parameters:
+        path: The lock file.
+        mode: Permissions of a file that is created.
+
+    Raises:
+        BlockingIOError: The lock is held elsewhere.
+        OSError: The file cannot be opened or locked.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    finally:
+        os.close(descriptor)

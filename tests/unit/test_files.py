@@ -1,0 +1,148 @@
+"""`crawler.files`: complete writes, replacement in one step, and locks between processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.files import locked, replace_file, sync_folder, write_all
+
+HOLD = "import sys, pathlib; from crawler.files import locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(1, 50), min_size=1))
+def test_write_all_writes_every_byte_once_however_little_a_call_takes(data, sizes):
+    written = bytearray()
+    calls = iter(sizes * 201)
+
+    def write(rest):
+        taken = rest[: next(calls)]
+        written.extend(taken)
+        return len(taken)
+
+    write_all(write, data)
+    assert written == data
+
+
+def test_write_all_stops_at_the_first_error():
+    written = []
+
+    def write(rest):
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(bytes(rest[:3]))
+        return 3
+
+    with pytest.raises(OSError, match="No space left"):
+        write_all(write, b"abcdef")
+    assert written == [b"abc"]
+
+
+def test_a_file_is_replaced_when_the_block_ends_and_not_before(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    with replace_file(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("sole_writer", [True, False])
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_block_that_raises_leaves_everything_as_it_was(tmp_path, sole_writer, existed):
+    path = tmp_path / "a.json"
+    if existed:
+        path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), replace_file(path, sole_writer=sole_writer) as file:
+        file.write(b"new")
+        raise KeyboardInterrupt
+    assert [found.read_bytes() for found in tmp_path.iterdir()] == ([b"old"] if existed else [])
+
+
+def test_the_new_file_has_the_rights_of_the_old_one_or_those_asked_for(tmp_path):
+    path = tmp_path / "a.json"
+    path.touch()
+    path.chmod(0o640)
+    with replace_file(path):
+        assert path.stat().st_size == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    with replace_file(path, mode=0o600) as file:
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path):
+    folder = tmp_path / "there"
+    folder.mkdir()
+    target, link = folder / "a.json", tmp_path / "link.json"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    with replace_file(link, sync=True) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert list(folder.iterdir()) == [target]
+
+
+def test_a_sole_writer_removes_what_a_killed_process_left(tmp_path):
+    path = tmp_path / "a.csv"
+    with replace_file(path, sole_writer=True) as file:
+        left = file.name
+        assert left.endswith(".csv")  # outputs are chosen by their ending
+        file.write(b"x")
+    with open(left, "wb") as file:  # noqa: PTH123
+        file.write(b"half of a table")
+    with replace_file(path, sole_writer=True) as file:
+        file.write(b"y")
+    assert [found.read_bytes() for found in tmp_path.iterdir()] == [b"y"]
+
+
+def test_a_folder_that_does_not_exist_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError), replace_file(tmp_path / "none" / "a.json"):
+        pass
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "none")
+    with pytest.raises(FileNotFoundError), locked(tmp_path / "none" / "lock"):
+        pass
+
+
+def test_a_lock_keeps_others_out_until_the_block_ends(tmp_path):
+    path = tmp_path / "lock"
+    with locked(path, mode=0o600) as descriptor:
+        assert stat.S_IMODE(os.fstat(descriptor).st_mode) == 0o600
+        with pytest.raises(BlockingIOError), locked(path):
+            pass
+    with locked(path):
+        pass
+    assert path.exists()
+
+
+def test_the_lock_of_a_process_ends_when_it_is_killed(tmp_path):
+    path = tmp_path / "lock"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", HOLD, path], **pipes) as process:
+        process.stdout.readline()
+        with pytest.raises(BlockingIOError), locked(path):
+            pass
+        process.kill()
+    with locked(path):
+        pass
+
+
+def test_a_file_system_without_locks_is_not_taken_for_a_lock_that_is_held(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="No locks available") as caught, locked(tmp_path / "lock"):
+        pass
+    assert not isinstance(caught.value, BlockingIOError)
