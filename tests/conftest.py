@@ -12,8 +12,9 @@ SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx"
 """What needs real servers."""
 
 # The machine may be slow or shared: how long one example takes proves nothing.
-hypothesis.settings.register_profile("project", hypothesis.settings(), deadline=None)
-hypothesis.settings.load_profile("project")
+hypothesis.settings.register_profile("project", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

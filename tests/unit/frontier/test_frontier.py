@@ -7,8 +7,9 @@ import random
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from crawler.frontier import Frontier, Pending, Ticket
 from crawler.limits.headers.declared import AttemptReport, Declared, Observation
@@ -311,7 +312,7 @@ def test_a_lane_whose_next_request_is_far_off_may_leave() -> None:
 
 
 @given(st.lists(st.sampled_from(["pop", "settle", "put_back", "put_off", "push"]), max_size=80), st.integers(1, 4))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_whatever_happens_every_request_is_settled_once_and_tokens_add_up(actions: list[str], tokens: int) -> None:
     made = frontier(3, per_domain=tokens, window=4)
     held: list[Ticket] = []

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from crawler import Request, Response
 from crawler.content.encoding import _LABELS
@@ -121,7 +122,7 @@ UNITS = st.lists(
 CHARSETS = st.sampled_from(["", "utf-8", "windows-1252", "shift_jis", "utf-16"])
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(UNITS, CHARSETS)
 def test_a_page_that_is_eight_times_as_long_is_at_most_eight_times_the_work(pieces: list[bytes], charset: str) -> None:
     kind = f"text/html; charset={charset}"

@@ -8,8 +8,9 @@ from contextlib import suppress
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from crawler import ConfigError, FeedSpider, Settings, crawl
 from crawler.engine.page import encode_item
@@ -439,7 +440,7 @@ KINDS = ["", "text/xml", "text/csv; charset=shift_jis", "text/plain; charset=utf
 
 
 @given(PARTS | PARTS.map(gzip.compress) | st.binary(), st.sampled_from(FORMS), st.sampled_from(KINDS))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 async def test_any_bytes_raise_nothing_but_what_is_documented(body, form, kind):
     response = response_for(URL, body, headers={"Content-Type": kind})
     with suppress(ValueError):  # none of it can be read, or it is not to be read further
@@ -496,7 +497,7 @@ def test_after_many_errors_elements_are_read_as_before(elements):
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3), min_size=1))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 async def test_json_that_was_written_comes_back(records):
     lines = "\n".join(json.dumps(record) for record in records)
     array = json.dumps({"a": [1], "data": records})
