@@ -9,7 +9,14 @@ __all__ = ["did_you_mean"]
 
 
 def did_you_mean(name: str, known: Iterable[str], *, form: str = "{}", cutoff: float = 0.6) -> str:
-    """The closest of `known` as a question to put behind an error message, or nothing."""
+    """Return the closest known name as a question to append to an error message; empty if none is close.
+
+    Parameters:
+        name: The unknown name.
+        known: The names that exist.
+        form: Format of the suggestion.
+        cutoff: Similarity that is required, 0 to 1.
+    """
     written = {other.lower(): other for other in known}
     close = difflib.get_close_matches(name.lower(), list(written), n=1, cutoff=cutoff)
     return f" (did you mean {form.format(written[close[0]])}?)" if close else ""

@@ -16,7 +16,7 @@ class Archive(SiteSpider):
 
     settings = Settings(
         user_agent="example-bot/1.0 (+https://bot.example/)",  # robots.txt addresses it as `example-bot`
-        per_domain=2,  # requests in flight on one host
+        per_host=2,  # requests in flight on one host
         delay=1.0,  # seconds between two starts on one host
         jitter=0.5,  # and up to half of that in addition, at random
         pacing={  # the first glob that matches a host goes over what stands above

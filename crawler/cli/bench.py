@@ -49,7 +49,7 @@ def bench(
     with tempfile.TemporaryDirectory(prefix="crawler-bench-") as folder, Site(pages) as site:
         report = run(
             SiteSpider(site.url),
-            settings=Settings(per_domain=32) | layers.settings,
+            settings=Settings(per_host=32) | layers.settings,
             plugins=layers.plugins,
             outputs=[Path(folder) / "pages.jsonl"],
             job=Path(folder) / "job" if job else None,

@@ -25,7 +25,7 @@ import msgspec
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.plugin import Plugin
-from crawler.settings.settings import NAMES, Settings
+from crawler.settings.settings import ALIASES, NAMES, Settings
 from crawler.suggest import did_you_mean
 
 __all__ = ["SETTINGS_FILE", "Layers", "made", "pairs"]
@@ -128,17 +128,17 @@ def _text(value: Any) -> str:
 
 
 def _environment(environment: Mapping[str, str]) -> Settings:
-    """``CRAWLER_WORKERS=8`` and the like. A name that is no setting is warned of: it may be another program's."""
+    """Read settings such as ``CRAWLER_WORKERS=8``. An unknown name is only a warning: it may be another program's."""
     values: dict[str, str] = {}
     for variable, text in environment.items():
         if not variable.startswith(PREFIX):
             continue
         name = variable.removeprefix(PREFIX).lower()
-        if name in NAMES:
+        if name in NAMES or name in ALIASES:
             values[name] = text
         else:
             hint = did_you_mean(name.upper(), [known.upper() for known in NAMES], form=PREFIX + "{}")
-            log.warning("%s in the environment is no setting%s", variable, hint)
+            log.warning("%s in the environment is not a setting%s", variable, hint)
     try:
         return Settings.from_strings(values)
     except ConfigError as error:

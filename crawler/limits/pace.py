@@ -62,7 +62,7 @@ class Pace:
     """
 
     concurrency: int | None = None
-    """Requests in flight at once, at least 1. `None`: `Settings.per_domain`."""
+    """Requests in flight at once, at least 1. `None`: `Settings.per_host`."""
     delay: float | None = None
     """Seconds between two starts. `None`: `Settings.delay`."""
     jitter: float | None = None

@@ -1,4 +1,4 @@
-"""Proxies as somebody gives them: their URLs, and which hosts are reached by which."""
+"""The setting `proxies`: proxy URLs, and the hosts that use them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from crawler.errors import ConfigError
 __all__ = ["DIRECT", "PROXY_PORTS", "label", "proxy_url", "routes_of"]
 
 DIRECT: Final = "direct"
-"""What stands in the place of a proxy where none is used."""
+"""Written in place of a proxy URL: connect directly."""
 PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-"""Kinds of proxies, and where they listen if nothing is said."""
+"""Default port by the scheme of a proxy URL."""
 VISIBLE: Final = re.compile(r"[!-~]+")
 USERINFO: Final = re.compile(r"//[^/]*@")
 
 
 def proxy_url(text: str) -> str:
-    """The URL of a proxy, as it was given.
+    """Return the URL of a proxy, unchanged.
 
     Raises:
-        ValueError: it is none; the message shows no password.
+        ValueError: It is not a proxy URL. The message shows no password.
     """
     scheme = text.partition("://")[0].lower()
     try:
@@ -37,16 +37,16 @@ def proxy_url(text: str) -> str:
 
 
 def label(url: str) -> str:
-    """Host and port of the URL of a proxy: what may be shown of it."""
+    """Return the host and port of a proxy URL, the part that may be shown."""
     parsed = ada_url.URL(url)
     return f"{parsed.hostname}:{parsed.port or PROXY_PORTS[parsed.protocol[:-1]]}"
 
 
 def routes_of(value: Any) -> dict[str, tuple[str, ...]]:
-    """The setting `proxies`: glob of hosts to proxies in turn; one URL or a list of them is for all hosts.
+    """Convert the setting `proxies` to a mapping of host globs to proxies. A URL or a list of them is for all hosts.
 
     Raises:
-        ConfigError: it is none of that, or one is no proxy.
+        ConfigError: The value has another type, or holds something that is not a proxy URL.
     """
     if isinstance(value, Mapping):
         return {_glob(glob): _proxies(given, f"{glob}: ") for glob, given in value.items()}
@@ -58,7 +58,7 @@ def routes_of(value: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _shown(value: Any) -> str:
-    """A value in an error message, without user and password."""
+    """Return a value for an error message, without user name and password."""
     return USERINFO.sub("//***@", repr(value))
 
 
@@ -66,7 +66,7 @@ def _glob(glob: Any) -> str:
     if not isinstance(glob, str) or not glob:
         raise ConfigError(f"setting proxies: a glob of hosts must be text, not {glob!r}")
     if "/" in glob:
-        raise ConfigError(f"setting proxies: a glob is of hosts, not of URLs: {glob!r}")
+        raise ConfigError(f"setting proxies: expected a glob of hosts, not of URLs: {glob!r}")
     return glob
 
 

@@ -1,4 +1,4 @@
-"""Everything a user can set, in one frozen object that remembers which fields were given."""
+"""`Settings`: everything a user can set, in one frozen object that remembers which fields were given."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ Count = Annotated[int, Meta(ge=1)]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 PRINTABLE = r"^[!-~][ -~]*\Z"
 SECRET = frozenset({"headers", "proxies"})
-"""Settings that may hold passwords and keys, and are not shown."""
+"""Settings that may hold passwords or keys. Messages do not show their values."""
 CONVERTED = frozenset({"headers", "pacing", "proxies"})
-"""Settings whose values are checked and brought to one form by functions of their own."""
+"""Settings whose values have a converter of their own."""
+ALIASES = {"per_domain": "per_host"}
+"""Former names of settings, which are still accepted."""
 
 
 def _listed(value: Any) -> Any:
-    """One text is a list of one."""
+    """Return a single string as a tuple of one."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -65,125 +67,124 @@ def _pace(glob: Any, value: Any) -> Pace:
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """The settings of a crawl. `base | over` takes from `over` only what was given to it.
+    """The settings of a crawl. `base | over` overrides the fields of `base` that were given to `over`.
 
-    Layers: defaults < spider < settings file < environment < caller or command line.
+    Layers, lowest first: defaults, spider, settings file, environment, command line or caller.
 
     Raises:
-        ConfigError: an unknown name or a value of the wrong kind or range.
+        ConfigError: A name is unknown, or a value has the wrong type or is out of range.
     """
 
     user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1 (+https://example.com/bot)"
-    """The ``User-Agent`` field; its part before the first space or slash is the token that robots.txt addresses.
-    Of ``Mozilla/5.0 (compatible; ExampleBot/1.0)`` that is ``ExampleBot``."""
+    """Value of the ``User-Agent`` header. Its product token, the part before the first space or slash, selects the
+    group of robots.txt. The token of ``Mozilla/5.0 (compatible; ExampleBot/1.0)`` is ``ExampleBot``."""
     workers: Annotated[int, Meta(ge=1, le=10_000)] = 32
-    """Requests in flight over all lanes."""
-    per_domain: Count = 8
-    """Requests in flight on one lane (scheme, host and port), at most."""
+    """Requests in flight, over all lanes together."""
+    per_host: Count = 8
+    """Requests in flight on one lane (scheme, host and port), at most. Former name: ``per_domain``."""
     slow_start: bool | None = None
-    """Whether the first request of a lane goes alone and more follow as the server keeps up, until `per_domain`.
-    `None`: where nobody said how many may go at once."""
+    """Whether a lane starts with one request at a time and adds more while the server keeps up, up to `per_host`.
+    `None` means yes, unless `per_host` or the `Pace` of the host was given."""
     delay: Wait = 0.0
-    """Seconds between two starts on one lane."""
+    """Seconds between the starts of two requests on one lane."""
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    """Share of the delay that is added to it at random, 0 to 1."""
+    """Random addition to the delay, as a share of it: 0 to 1."""
     pacing: dict[str, Pace] = attrs.field(factory=dict, converter=_pacing)
-    """Glob of hosts (``"*.example.com"``, ``"example.com:8080"``) to `Pace`; the first glob that matches counts."""
+    """Host glob (``"*.example.com"``, ``"example.com:8080"``) to `Pace`. The first glob that matches counts."""
     headers: dict[str, str] = attrs.field(factory=dict, converter=default_fields, repr=False)
-    """Fields that every request carries, in this order: name to value, such as ``{"Accept-Language": "de"}``. They and
-    those of a request take the place of ``Accept`` and ``Accept-Encoding``; an empty value leaves a field out."""
+    """Headers of every request, in this order, such as ``{"Accept-Language": "de"}``. They replace the default
+    ``Accept`` and ``Accept-Encoding``, as the headers of a request do. An empty value removes a header."""
     proxies: dict[str, tuple[str, ...]] = attrs.field(factory=dict, converter=routes_of, repr=False)
-    """One proxy, a list that is used in turn, or glob of hosts to either: ``http``, ``https``, ``socks5``, ``socks5h``
-    URLs, or ``"direct"``. The first glob that matches counts; what matches none goes as `proxy_env` says."""
+    """A proxy, a list of proxies used in turn, or a mapping of host globs to either. A proxy is an ``http``, ``https``,
+    ``socks5`` or ``socks5h`` URL, or ``"direct"``. The first glob that matches counts; a host that matches none goes by
+    `proxy_env`."""
     proxy_env: bool = True
-    """Whether the environment is asked for a proxy: ``http_proxy``, ``https_proxy``, ``all_proxy``, ``no_proxy``."""
+    """Whether to use ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy`` of the environment."""
     obey_robots: bool = True
-    """Whether robots.txt (RFC 9309) is fetched and obeyed."""
+    """Whether to fetch and obey robots.txt (RFC 9309)."""
     obey_nofollow: bool = False
-    """Whether `follow_all` leaves out links with ``rel=nofollow``, ``ugc`` or ``sponsored``, and all links of a page
-    whose ``X-Robots-Tag`` or ``<meta name=robots>`` says ``nofollow``."""
+    """Whether `follow_all` skips links with ``rel=nofollow``, ``ugc`` or ``sponsored``, and all links of a page whose
+    ``X-Robots-Tag`` or ``<meta name=robots>`` says ``nofollow``."""
     srcset: bool = False
-    """Whether a `SiteSpider`, which is what a URL on the command line means, follows pictures, sounds and films too:
-    what `Response.media` finds, with each candidate of ``srcset``."""
+    """Whether a `SiteSpider`, which crawls a URL given on the command line, also follows images, audio and video: all
+    of `Response.media`, with each candidate of ``srcset``."""
     connect_timeout: Timeout = 10.0
-    """Seconds until a connection, with its TLS handshake, must stand."""
+    """Seconds to establish a connection, TLS handshake included."""
     request_deadline: Timeout = 60.0
-    """Seconds for one whole exchange, name look-up to last byte."""
+    """Seconds for one whole exchange, from the DNS look-up to the last byte of the body."""
     max_body: Count = 32 * 1024 * 1024
-    """Bytes of one decoded body; a larger one fails as `BodyTooLarge`, and is not read further."""
+    """Bytes of one decoded body. A larger body fails with `BodyTooLarge` and is not read further."""
     max_headers: Count = 256 * 1024
-    """Bytes of all header lines of one answer."""
+    """Bytes of all header lines of one response."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10
     """Redirects in one chain."""
     follow_refresh: Wait | None = None
-    """Seconds: a page that refreshes to another one (``Refresh`` header or ``<meta http-equiv=refresh>``) after no
-    longer than this is taken as a redirect. `None`: never."""
+    """Seconds: a page that refreshes to another URL (``Refresh`` header or ``<meta http-equiv=refresh>``) within this
+    time counts as a redirect. `None` means never."""
     max_depth: Annotated[int, Meta(ge=0)] | None = None
-    """Links from a start page; `None`: no limit."""
+    """Links between a start page and a page, at most. `None` means no limit."""
     include: Texts = attrs.field(default=(), converter=_listed)
-    """Patterns of the URLs that links may lead to: ``/blog/*``, ``https://example.com/*``, ``re:/[0-9]+$``; empty: any.
-    A start page need not match."""
+    """Patterns of the URLs that links may lead to: ``/blog/*``, ``https://example.com/*``, ``re:/[0-9]+$``. Empty means
+    any. A start page need not match."""
     exclude: Texts = attrs.field(default=(), converter=_listed)
-    """Patterns of the URLs that are never fetched."""
+    """Patterns of URLs that are never fetched."""
     skip_extensions: Texts = attrs.field(default=(), converter=_listed)
-    """File extensions of links that are not fetched (``pdf``); ``media`` are images, sound, video and fonts,
-    ``archives`` compressed files, packages and programs."""
+    """File extensions of links that are not fetched, such as ``pdf``. ``media`` stands for images, audio, video and
+    fonts; ``archives`` for compressed files, packages and programs."""
     max_url_length: Count | None = 4096
-    """Characters of a URL that a link leads to; `None`: any number."""
+    """Characters of the URL of a link, at most. `None` means no limit."""
     traps: bool = True
-    """Whether links are left out that look like a site without end: path segments, or pairs of a query, that come again
-    and again, a query of more than 100 parts, and one page under many sessions."""
+    """Whether to skip links that look like a crawler trap: repeated path segments or query pairs, a query of more than
+    100 parts, or one page under many session ids."""
     max_per_template: Count | None = None
-    """URLs of one host that differ in numbers only, as the days of a calendar do; `None`: any number. A job that is
-    continued counts anew."""
+    """URLs of one host that differ only in numbers, such as the days of a calendar, at most. `None` means no limit. The
+    count restarts when a job is resumed."""
     dedup_content: bool = False
-    """Whether a page whose body was that of another page is left out: its callback is not called. Empty bodies,
-    sitemaps and requests with `dont_filter` count as new."""
+    """Whether to skip a page whose body equals that of another page: its callback is not called. Empty bodies, sitemaps
+    and requests with `dont_filter` are never skipped."""
     max_pages: Count | None = None
     """Stop after this many pages."""
     max_items: Count | None = None
-    """Stop after this many items; those of the page that reached it are all kept."""
+    """Stop after this many items. All items of the page that reaches the limit are kept."""
     max_seconds: Seconds | None = None
     """Stop after this many seconds."""
     max_errors: Count | None = None
     """Stop after this many failed requests (exit code 3)."""
     attempts: Count = 3
-    """Attempts for one request, the first included."""
+    """Attempts per request, the first included."""
     backoff_base: Wait = 0.5
-    """Seconds: the longest wait before the second attempt; doubled for each further one, drawn at random up to it."""
+    """Seconds: the longest wait before the second attempt. It doubles with each further attempt; `backoff_jitter` draws
+    the wait at random below it."""
     backoff_max: Wait = 30.0
     """Seconds: the longest wait between two attempts."""
     backoff_jitter: Jitter = "full"
-    """How chance spreads these waits: ``full`` from nothing to the longest, ``equal`` from its half, ``decorrelated``
-    from `backoff_base` to three times the wait before."""
+    """Range of the random wait: ``full`` from zero to the longest, ``equal`` from half of it, ``decorrelated`` from
+    `backoff_base` to three times the previous wait."""
     inline_wait: Seconds = 5.0
-    """Seconds that a handler's own `crawl.fetch` may wait for its lane; longer, and the page is put back until then."""
+    """Seconds that `crawl.fetch` in a handler may wait for its lane. A page that must wait longer is retried later."""
     grace: Seconds = 10.0
-    """Seconds that what is in flight is given to end after a stop."""
+    """Seconds that requests in flight may take to finish after a stop."""
     durability: Literal["process", "power"] = "process"
-    """What a durable job survives: ``process`` the end of the process, ``power`` that of the machine too. A crawl that
-    is kept in memory survives neither."""
+    """What a durable job survives: ``process`` a killed process, ``power`` also a power failure of the machine. A crawl
+    without a job survives neither."""
     private_network: bool | None = None
     """Whether pages may lead to loopback, private, link-local and other networks that are not the public internet.
-    `None`: to those that a start page is on; `False`: a start page may not be there either."""
+    `None` means only to networks that a start page is on; `False` forbids them to start pages too."""
     tls_verify: bool = True
-    """Whether certificates are verified."""
+    """Whether to verify TLS certificates."""
     http3: bool = False
-    """Whether HTTP/3 is tried first."""
+    """Whether to try HTTP/3 first."""
     sink_lag: Count = 10_000
-    """Items that a sink may be behind before the crawl waits for it."""
+    """Items that a sink may lag behind before the crawl waits for it."""
 
     _given: frozenset[str] = attrs.field(init=False, eq=False, repr=False)
 
     if not typing.TYPE_CHECKING:  # hides the signature of __init__ from type checkers
 
         def __new__(cls, **given: Any) -> Self:
-            """Remembers which fields are given."""
-            for name in given:
-                if name not in NAMES:
-                    raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
+            """Remember which fields are given."""
             self = object.__new__(cls)
-            object.__setattr__(self, "_given", frozenset(given))
+            object.__setattr__(self, "_given", frozenset(map(setting_name, given)))
             return self
 
     def __attrs_post_init__(self) -> None:
@@ -196,22 +197,21 @@ class Settings:
 
     @classmethod
     def from_strings(cls, pairs: Mapping[str, str]) -> Self:
-        """Settings from text, as a command line or an environment has them.
+        """Return settings that are given as text, on a command line or in the environment.
 
-        Mappings are written as JSON, and so is a list of more than one text.
+        A mapping is written as JSON, and so is a list of more than one string.
 
         Raises:
-            ConfigError: an unknown name, or text that cannot be read as the setting's type.
+            ConfigError: A name is unknown, or a text does not parse as the type of its setting.
         """
         values: dict[str, Any] = {}
-        for name, text in pairs.items():
-            if name not in NAMES:
-                raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
+        for given, text in pairs.items():
+            name = setting_name(given)
             if not is_utf8(text):
                 raise ConfigError(f"setting {name}: not UTF-8")
             try:
                 if name in CONVERTED:
-                    bare = name == "proxies" and not text.startswith(("[", "{"))  # one URL, as it is
+                    bare = name == "proxies" and not text.startswith(("[", "{"))  # a single URL
                     values[name] = text if bare else msgspec.json.decode(text)
                 elif typing.get_origin(_types()[name]) is tuple:
                     values[name] = msgspec.json.decode(text) if text.startswith("[") else text
@@ -242,24 +242,29 @@ class Settings:
             values["headers"] = merged(self.headers, over.headers)
         return Settings(**values)
 
+    @property
+    def per_domain(self) -> int:
+        """The former name of `per_host`."""
+        return self.per_host
+
     def pace(self, authority: str) -> Pace:
-        """The pace of one lane, every field filled in.
+        """Return the pace of a lane, with every field set.
 
         Parameters:
-            authority: host, or host and port, of the lane.
+            authority: Host of the lane, with its port unless it is the default.
         """
         pace = _first(self.pacing, authority) or Pace()
         slowly = self.slow_start
         if slowly is None:
-            slowly = pace.concurrency is None and "per_domain" not in self._given
-        usual = Pace(concurrency=self.per_domain, delay=self.delay, jitter=self.jitter, slow_start=slowly)
+            slowly = pace.concurrency is None and "per_host" not in self._given
+        usual = Pace(concurrency=self.per_host, delay=self.delay, jitter=self.jitter, slow_start=slowly)
         return pace.over(usual)
 
     def route(self, authority: str) -> tuple[str, ...]:
-        """The proxies that a host is reached by in turn; empty: nothing is said.
+        """Return the proxies that a host uses in turn; empty if the setting `proxies` names none.
 
         Parameters:
-            authority: host, or host and port.
+            authority: Host, with its port unless it is the default.
         """
         return _first(self.proxies, authority) or ()
 
@@ -277,6 +282,34 @@ def _matches(glob: str, authority: str, host: str) -> bool:
 
 
 NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.startswith("_"))
+"""Names of all settings."""
+
+
+def setting_name(name: str) -> str:
+    """Return the present name of a setting.
+
+    Raises:
+        ConfigError: There is no such setting.
+    """
+    present = ALIASES.get(name, name)
+    if present not in NAMES:
+        raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
+    return present
+
+
+if not typing.TYPE_CHECKING:
+    _set_fields = Settings.__init__
+
+    @functools.wraps(_set_fields)
+    def _init(self: Settings, **given: Any) -> None:
+        """Set the fields, former names included."""
+        values = {setting_name(name): value for name, value in given.items()}
+        if len(values) < len(given):
+            twice = next(name for name in given if name in ALIASES)
+            raise ConfigError(f"setting {ALIASES[twice]} is given twice: {twice} is its former name")
+        _set_fields(self, **values)
+
+    Settings.__init__ = _init
 
 
 @functools.cache
@@ -285,7 +318,7 @@ def _types() -> dict[str, Any]:
 
 
 def _expected(name: str, error: Exception) -> str:
-    """What a setting takes: its choices if it has some, else msgspec's words."""
+    """Return what a setting accepts: its choices if it has any, else the message of msgspec."""
     choices = typing.get_args(_types()[name]) if name not in CONVERTED else ()
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"expected {' or '.join(choices)}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 __all__ = ["WORDS", "is_utf8", "plain"]
 
 WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-"""What people write for a truth value, beside what msgspec reads."""
+"""Words for a boolean, beside those that msgspec reads."""
 
 
 def is_utf8(text: str) -> bool:
-    """Whether the text of a command line or environment is UTF-8; Python keeps other bytes as surrogates."""
+    """Return whether a text was UTF-8 on the command line: Python keeps other bytes as surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -18,7 +18,7 @@ def is_utf8(text: str) -> bool:
 
 
 def plain(error: Exception) -> str:
-    """msgspec's words as they stand, the first letter small where it begins a sentence."""
+    """Return the message of a msgspec error, without its backticks and its capital letter."""
     text = (
         str(error).replace("`", "").removesuffix(", got str").replace("Input data was truncated", "JSON ends too early")
     )

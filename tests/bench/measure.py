@@ -111,7 +111,7 @@ def framework(concurrency: int, *, durable: bool = False) -> Program:
     def command(url: str, output: Path) -> list[str | Path]:
         words: list[str | Path] = [sys.executable, "-m", "crawler", "run", ROOT / "tests/bench/spider_crawler.py"]
         words += ["--quiet", "-a", f"front={url}", "-o", output]
-        words += ["-s", f"workers={concurrency}", "-s", f"per_domain={concurrency}"]
+        words += ["-s", f"workers={concurrency}", "-s", f"per_host={concurrency}"]
         if durable:
             words += ["--job", tempfile.mkdtemp(prefix="job-", dir=output.parent)]
         return words

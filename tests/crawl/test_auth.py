@@ -401,7 +401,7 @@ async def test_pages_that_are_all_challenged_do_not_wait_for_each_other(serve: S
     pages = [f"{server.url}{number}" for number in range(12)]
     spider = given({server.url: PerPage("Mufasa", "Circle of Life")}, *pages)
     with trio.fail_after(20):
-        found = await collect(spider, transport, settings=FREE | Settings(workers=6, per_domain=2))
+        found = await collect(spider, transport, settings=FREE | Settings(workers=6, per_host=2))
     assert found.report.pages == 12
     assert digest.log.count("let in") == 12
 

@@ -197,7 +197,7 @@ async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
     monkeypatch.setattr(sqlite, "CHECKPOINT", math.inf)  # virtual time does not wait for threads
     settings = Settings(
         obey_robots=chance.random() < 0.4,
-        per_domain=chance.choice([1, 2, 8]),
+        per_host=chance.choice([1, 2, 8]),
         workers=chance.choice([1, 4, 32]),
         slow_start=chance.choice([None, True, False]),
         delay=chance.choice([0.0, 0.1]),

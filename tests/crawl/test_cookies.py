@@ -189,7 +189,7 @@ async def test_many_requests_at_once_see_what_was_set_before_they_were_sent(auto
         return Page("x", delay=1.0, headers=[("Set-Cookie", f"n{request.url.path[1:]}=1; Path=/")])
 
     site = FakeSite({f"/{number}": counts for number in range(20)})
-    await collect(Many(), site, settings=Settings(per_domain=5))
+    await collect(Many(), site, settings=Settings(per_host=5))
     sizes = [
         len((visit.headers.get("cookie") or "").split("; ")) if "cookie" in visit.headers else 0 for visit in site.log
     ]

@@ -50,7 +50,7 @@ async def test_a_page_may_produce_any_number_of_requests_without_a_deadlock(
 
 async def test_a_lane_never_has_more_in_flight_nor_starts_closer_than_it_may(autojump_clock: MockClock) -> None:
     site = tree(5, 3, hosts=4, most=3.0)
-    await collect(Follow(), site, settings=Settings(workers=16, per_domain=2, delay=1.0))
+    await collect(Follow(), site, settings=Settings(workers=16, per_host=2, delay=1.0))
     assert max(site.peak.values()) == 2
     starts = defaultdict(list)
     for visit in site.log:
@@ -71,7 +71,7 @@ async def test_a_slow_host_holds_no_worker_of_others(autojump_clock: MockClock) 
     pages |= {f"https://fast{n}.test/": Page("x", delay=1) for n in range(30)}
     site = FakeSite(pages)
     started = trio.current_time()
-    await collect(Follow(start_urls=list(pages)), site, settings=Settings(workers=4, per_domain=1))
+    await collect(Follow(start_urls=list(pages)), site, settings=Settings(workers=4, per_host=1))
     last = max(visit.at for visit in site.log if "fast" in visit.url)
     assert last - started <= 12  # three workers for thirty hosts, not behind fifty slow pages
 
@@ -111,7 +111,7 @@ async def test_a_cancel_at_any_moment_loses_nothing_that_was_handed_out(autojump
             spider,
             plugins,
             HookTable.build(plugins),
-            Settings(workers=4, per_domain=2, delay=0.05) | FREE,
+            Settings(workers=4, per_host=2, delay=0.05) | FREE,
             store,
             site.transport,
             clock,
@@ -324,7 +324,7 @@ async def test_pages_that_wait_for_their_commit_count_as_in_flight(autojump_cloc
 
     spider, sink = Watch(), SlowSink(10.0)
     plugins = [spider, sink]
-    settings = Settings(workers=4, per_domain=4, sink_lag=5) | FREE
+    settings = Settings(workers=4, per_host=4, sink_lag=5) | FREE
     running = RunningCrawl(
         spider, plugins, HookTable.build(plugins), settings, MemoryStore(), tree(5, 3, most=0.01).transport
     )

@@ -57,7 +57,7 @@ async def test_it_keeps_the_pace_and_the_concurrency_of_its_lane(autojump_clock:
         start_urls = [f"https://site.test/{n}" for n in range(6)]
 
     site = FakeSite({f"/{n}": Page("x", delay=0.5) for n in range(6)} | {"/api": Page("x", delay=0.5)})
-    await collect(Many(), site, settings=Settings(delay=1.0, per_domain=2, inline_wait=1000))
+    await collect(Many(), site, settings=Settings(delay=1.0, per_host=2, inline_wait=1000))
     times = [visit.at for visit in site.log]
     assert len(times) == 12
     assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in itertools.pairwise(times))
@@ -70,7 +70,7 @@ async def test_a_handler_that_fetches_on_a_full_lane_does_not_deadlock(autojump_
 
     site = FakeSite({f"/{n}": Page("x", delay=1) for n in range(20)} | {"/api": Page("x", delay=1)})
     with trio.fail_after(1000):
-        found = await collect(Many(), site, settings=Settings(per_domain=1, workers=4))
+        found = await collect(Many(), site, settings=Settings(per_host=1, workers=4))
     assert len(found.items) == 20
 
 
@@ -167,7 +167,7 @@ async def test_an_error_may_be_caught(autojump_clock: MockClock) -> None:
 
 async def test_a_page_that_waits_for_what_is_in_flight_comes_back(autojump_clock: MockClock) -> None:
     class Probed(Spider):
-        settings = FREE | Settings(per_domain=8, slow_start=False, request_deadline=100.0)
+        settings = FREE | Settings(per_host=8, slow_start=False, request_deadline=100.0)
         start_urls = ["https://api.test/first"]
 
         async def parse(self, response: Response) -> Any:

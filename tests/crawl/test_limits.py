@@ -118,7 +118,7 @@ async def test_a_refusal_uses_up_no_attempt_and_the_request_keeps_its_place(auto
 
     site = FakeSite({"https://h0.test/0": [*[Page(status=429, headers={"Retry-After": "7"})] * 6, "x"]}
                     | {f"https://h0.test/{n}": "x" for n in range(1, 4)})  # fmt: skip
-    report = await crawl(Look(4, attempts=1), settings=Settings(per_domain=1), transport=site.transport)
+    report = await crawl(Look(4, attempts=1), settings=Settings(per_host=1), transport=site.transport)
     assert report.failed == 0
     assert seen[0] == ("https://h0.test/0", 1)
     assert [visit.at for visit in site.visits("https://h0.test/0")] == pytest.approx([7 * n for n in range(7)], abs=7.0)
@@ -366,7 +366,7 @@ async def test_budgets_of_a_job_outlive_runs_that_do_not_use_them_and_are_asked_
             left.append([policy.get("remaining") for policy in budget.throttle.policies().values()])
 
     for n in range(3):
-        settings = Settings(max_pages=2 if n == 0 else None, per_domain=1, workers=1)
+        settings = Settings(max_pages=2 if n == 0 else None, per_host=1, workers=1)
         await crawl(Keys(), job=job, transport=Limited(key=True), settings=settings, plugins=[Look()])
         database = sqlite3.connect(job / "job.sqlite")
         with database:

@@ -227,7 +227,7 @@ async def test_what_is_not_idempotent_is_not_repeated_after_a_broken_exchange(au
 async def test_retry_after_holds_the_lane(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": [Page(status=429, headers={"Retry-After": "30"}), "x"], "/b": "x"})
     spider = Follow(start_urls=["https://site.test/", "https://site.test/b"])
-    report = (await collect(spider, site, settings=Settings(per_domain=1))).report
+    report = (await collect(spider, site, settings=Settings(per_host=1))).report
     first, *later = [visit.at for visit in site.log]
     assert min(later) - first >= 30
     assert report.lanes["https://site.test"]["refusals"] == 1

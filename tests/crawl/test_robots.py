@@ -162,7 +162,7 @@ async def test_what_cannot_be_had_is_asked_again_an_hour_later(autojump_clock: M
 async def test_a_job_goes_on_with_the_answer_it_has_kept(
     autojump_clock: MockClock, tmp_path: Path, age: float, again: Any, visits: int, forbidden: set[str]
 ) -> None:
-    job, slowly = tmp_path / "job", Settings(per_domain=1)
+    job, slowly = tmp_path / "job", Settings(per_host=1)
     first = pages("User-agent: *\nDisallow: /3")
     await crawl(Many(), settings=slowly | Settings(max_pages=1), job=job, transport=first.transport)
     with closing(sqlite3.connect(job / "job.sqlite")) as database, database:
@@ -245,7 +245,7 @@ async def test_five_redirects_are_followed_and_the_rules_are_those_of_the_first_
 async def test_a_redirect_on_the_same_lane_keeps_its_limits(autojump_clock: MockClock) -> None:
     moved = Page(status=301, headers={"Location": "/rules"})
     site = pages(moved, **{"/rules": Page("User-agent: *\nDisallow: /0", delay=1.0)})
-    report = (await collect(Many(), site, settings=Settings(per_domain=1, delay=3.0))).report
+    report = (await collect(Many(), site, settings=Settings(per_host=1, delay=3.0))).report
     assert (report.pages, report.filtered["robots"]) == (4, 1)
     times = [visit.at for visit in site.log]
     assert all(later - earlier >= 3 - 1e-6 for earlier, later in itertools.pairwise(times))

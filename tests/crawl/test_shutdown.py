@@ -83,7 +83,7 @@ async def test_a_spider_may_stop_its_crawl(autojump_clock: MockClock) -> None:
 async def test_a_stop_ends_hanging_requests_within_the_grace(autojump_clock: MockClock, at_once: bool) -> None:
     site = FakeSite({f"/{n}": Page("x", delay=HANG) for n in range(64)})
     spider = Follow(start_urls=[f"https://site.test/{n}" for n in range(64)])
-    prepared = CrawlSession(spider, Settings(workers=64, per_domain=64, grace=5), (), (), None)
+    prepared = CrawlSession(spider, Settings(workers=64, per_host=64, grace=5), (), (), None)
     started = trio.current_time()
     reports: list[Any] = []
 

@@ -102,8 +102,8 @@ async def test_a_blocking_sink_does_not_hold_up_the_event_loop():
 
 async def test_a_slow_sink_gets_few_large_batches(autojump_clock: MockClock):
     slow, fast = Waiting(1.0), Waiting(0.0)
-    await run(slow, per_domain=1, slow_start=False, delay=0.1)
-    await run(fast, per_domain=1, slow_start=False, delay=0.1)
+    await run(slow, per_host=1, slow_start=False, delay=0.1)
+    await run(fast, per_host=1, slow_start=False, delay=0.1)
     assert len(fast.batches) > 200
     assert len(slow.batches) < PAGES * 0.1 / 1.0 * 1.2
     assert slow.urls == fast.urls
@@ -112,7 +112,7 @@ async def test_a_slow_sink_gets_few_large_batches(autojump_clock: MockClock):
 async def test_items_do_not_wait_for_a_batch_when_the_crawl_has_ended(autojump_clock: MockClock):
     sink = Waiting(0.2)
     began = trio.current_time()
-    await run(sink, workers=1, per_domain=1)
+    await run(sink, workers=1, per_host=1)
     assert trio.current_time() - began <= 0.2 * len(sink.batches) + 0.25 * (len(sink.batches) - 1) + 0.001
 
 

@@ -41,7 +41,7 @@ def test_a_crawl_by_rules_finds_exactly_the_reachable_pages(package: str, rules:
     (tmp_path / "site_by_rules.py").write_text(SPIDER.format(rules=RULES[rules]))
     with serve({"site": folder(package)}) as urls:
         front = urls["site"]
-        words = ["run", "site_by_rules.py", "-a", f"front={front}", "-o", "out.jsonl", "-s", "per_domain=32"]
+        words = ["run", "site_by_rules.py", "-a", f"front={front}", "-o", "out.jsonl", "-s", "per_host=32"]
         command = [sys.executable, "-m", "crawler", *words]
         done = subprocess.run(command, check=False, cwd=tmp_path, timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

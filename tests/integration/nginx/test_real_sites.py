@@ -23,7 +23,7 @@ def test_a_crawl_finds_exactly_the_reachable_pages_each_once(package: str, worke
     with serve({"site": folder(package)}, log=log) as urls:
         front = urls["site"]
         command = [sys.executable, "-m", "crawler", "run", front, "-o", str(output)]
-        command += ["-s", f"workers={workers}", "-s", f"per_domain={workers}"]
+        command += ["-s", f"workers={workers}", "-s", f"per_host={workers}"]
         done = subprocess.run(command, check=False, cwd=tmp_path, timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -80,8 +80,8 @@ def test_an_unknown_name_in_the_environment_is_only_warned_of(read, caplog):
     with caplog.at_level(logging.WARNING):
         read(environment={"CRAWLER_DELAYS": "1", "CRAWLER_TOKEN_OF_MINE": "x"})
     assert [record.message for record in caplog.records] == [
-        "CRAWLER_DELAYS in the environment is no setting (did you mean CRAWLER_DELAY?)",
-        "CRAWLER_TOKEN_OF_MINE in the environment is no setting",
+        "CRAWLER_DELAYS in the environment is not a setting (did you mean CRAWLER_DELAY?)",
+        "CRAWLER_TOKEN_OF_MINE in the environment is not a setting",
     ]
 
 

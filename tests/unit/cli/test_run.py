@@ -174,7 +174,7 @@ def test_settings_are_layered(command, books, tmp_path):
     environment = {"CRAWLER_MAX_PAGES": "4", "CRAWLER_WROKERS": "9"}
     found, err = pages(env=environment)
     assert found == 4
-    assert "CRAWLER_WROKERS in the environment is no setting (did you mean CRAWLER_WORKERS?)" in err.splitlines()[0]
+    assert "CRAWLER_WROKERS in the environment is not a setting (did you mean CRAWLER_WORKERS?)" in err.splitlines()[0]
     assert pages("-s", "max_pages=3", env=environment)[0] == 3
 
 

@@ -73,7 +73,7 @@ def test_requests_come_in_the_order_of_tier_and_sequence() -> None:
 
 
 def test_a_lane_hands_out_no_more_than_its_tokens() -> None:
-    made = frontier(5, per_domain=2)
+    made = frontier(5, per_host=2)
     first, second = pop(made), pop(made)
     assert made.pop(0.0) == (None, math.inf)
     made.release(first)
@@ -146,7 +146,7 @@ def test_a_request_that_is_put_off_lets_others_go_first() -> None:
 
 
 def test_lanes_take_turns() -> None:
-    made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=100))
+    made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=100))
     for host in ("http://a.test", "http://b.test"):
         made.open(host, epoch=1, head=[pending(n, host=host) for n in range(3)], more=False)
     assert [pop(made).lane.name for _ in range(6)] == ["http://a.test", "http://b.test"] * 3
@@ -172,7 +172,7 @@ def test_robots_txt_is_fetched_before_all_else_and_alone() -> None:
 
 
 def test_what_robots_txt_forbids_is_handed_out_as_refused_without_a_token_or_pace() -> None:
-    made = frontier(0, obey_robots=True, per_domain=1, delay=10.0)
+    made = frontier(0, obey_robots=True, per_host=1, delay=10.0)
     made.push([pending(1, path="private"), pending(2, path="public")])
     made.know_robots(sent(pop(made, 0.0)), Rules(forbidden="private"))
     refused = pop(made, 10.0)
@@ -248,7 +248,7 @@ def test_of_many_origins_on_one_lane_few_are_remembered() -> None:
 
 
 def test_a_window_stays_small_and_is_refilled_by_key() -> None:
-    made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=1000), window=8)
+    made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=1000), window=8)
     rows = [pending(n) for n in range(40)]
     lane = made.open(HOST, epoch=1, head=rows[:8], more=True)
     made.push([pending(40)])
@@ -261,7 +261,7 @@ def test_a_window_stays_small_and_is_refilled_by_key() -> None:
 
 
 def test_a_flood_of_higher_priority_pushes_the_rest_back_to_the_store() -> None:
-    made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=1000), window=8)
+    made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=1000), window=8)
     lane = made.open(HOST, epoch=1, head=[pending(n) for n in range(8)], more=False)
     made.push([pending(100 + n, tier=-1) for n in range(9)])
     assert len(lane) <= 2 * 8
@@ -269,7 +269,7 @@ def test_a_flood_of_higher_priority_pushes_the_rest_back_to_the_store() -> None:
 
 
 def test_nothing_is_handed_out_twice_when_a_trimmed_window_is_refilled() -> None:
-    made = Frontier(Settings(obey_robots=False, slow_start=False, per_domain=1000), window=4)
+    made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=1000), window=4)
     store = {(0, n): pending(n) for n in range(20)}
     lane = made.open(HOST, epoch=1, head=[store[0, n] for n in range(4)], more=True)
     late = pop(made)
@@ -314,7 +314,7 @@ def test_a_lane_whose_next_request_is_far_off_may_leave() -> None:
 @given(st.lists(st.sampled_from(["pop", "settle", "put_back", "put_off", "push"]), max_size=80), st.integers(1, 4))
 @examples(200)
 def test_whatever_happens_every_request_is_settled_once_and_tokens_add_up(actions: list[str], tokens: int) -> None:
-    made = frontier(3, per_domain=tokens, window=4)
+    made = frontier(3, per_host=tokens, window=4)
     held: list[Ticket] = []
     settled: list[int] = []
     made_so_far, now = 3, 0.0
@@ -454,7 +454,7 @@ def test_a_budget_wakes_those_who_wait_when_its_probe_could_not_be_sent() -> Non
 
 
 def test_those_behind_a_costly_request_are_woken_when_it_leaves_the_budget() -> None:
-    made = frontier(per_domain=1)
+    made = frontier(per_host=1)
     made.open(B, epoch=1, head=[], more=False)
     made.push([budgeted(1, HOST, key=1.0)])
     first = pop(made)

@@ -154,7 +154,7 @@ def test_owners_that_share_a_scope_are_told_of_changes() -> None:
 
 def test_limits_make_each_scope_once_and_their_own_pace_goes_first() -> None:
     limits = Limits({"key:*": Pace(rate="1/s"), "https://a.test": Pace(delay=3.0)})
-    settings = Settings(delay=1.0, per_domain=4)
+    settings = Settings(delay=1.0, per_host=4)
     key = limits.throttle("key:A", settings.pace)
     assert limits.throttle("key:A", settings.pace) is key
     assert key.pace.rate == ("1/s",)

@@ -17,7 +17,7 @@ from crawler.testing import FakeSite, Page, collect
 
 
 class Numbers(Spider):
-    settings = Settings(obey_robots=False, per_domain=1)
+    settings = Settings(obey_robots=False, per_host=1)
 
     def start(self) -> Iterator[Request]:
         for n in range(60):

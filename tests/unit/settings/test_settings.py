@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from crawler.errors import ConfigError
 from crawler.limits.pace import Pace
 from crawler.settings import Settings
-from crawler.suggest import did_you_mean
 
 FIELDS = [field.name for field in attrs.fields(Settings) if not field.name.startswith("_")]
 GIVEN = st.fixed_dictionaries(
@@ -37,7 +36,7 @@ GIVEN = st.fixed_dictionaries(
 def test_every_setting_has_a_default():
     assert Settings().given == {}
     assert Settings().workers == 32
-    assert Settings().per_domain == 8
+    assert Settings().per_host == 8
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def test_every_setting_has_a_default():
         ("workers", True, "expected int, got bool"),
         ("workers", "8", "expected int, got"),
         ("workers", None, "expected int, got null"),
-        ("per_domain", 0, "expected int >= 1"),
+        ("per_host", 0, "expected int >= 1"),
         ("delay", -0.5, "expected float >= 0.0, got -0.5"),
         ("delay", math.nan, "expected float >= 0.0, got nan"),
         ("delay", math.inf, "expected float <= 86400.0, got inf"),
@@ -142,7 +141,7 @@ def test_a_wrong_pace_is_refused_by_its_glob(value, words):
     ("name", "hint"),
     [
         ("worker", "workers"),
-        ("per_domian", "per_domain"),
+        ("per_hots", "per_host"),
         ("userAgent", "user_agent"),
         ("DELAY", "delay"),
         ("max_page", "max_pages"),
@@ -159,12 +158,6 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(name, hint):
 def test_what_is_near_to_nothing_gets_no_hint(name):
     with pytest.raises(ConfigError, match=f"^no such setting: {name}$"):
         Settings(**{name: 1})
-
-
-def test_a_hint_can_be_given_a_form_and_a_distance():
-    assert did_you_mean("presist", ["persist"], form="{}()") == " (did you mean persist()?)"
-    assert did_you_mean("parse_item", ["parse"], cutoff=0.8) == ""
-    assert did_you_mean("a", []) == ""
 
 
 def test_numbers_of_the_other_kind_are_taken_where_they_mean_the_same():
@@ -231,187 +224,20 @@ def test_layers_can_be_merged_in_any_grouping(one, two, three):
     assert a | Settings() == Settings() | a == a
 
 
-def test_headers_go_over_name_by_name_at_their_place():
-    base = Settings(headers={"Accept-Language": "de", "DNT": "1"})
-    over = Settings(headers={"X-A": None, "accept-language": "en"})
-    assert list((base | over).headers.items()) == [("accept-language", "en"), ("DNT", "1"), ("X-A", "")]
-    assert (base | Settings()).headers == base.headers
-
-
-def test_proxies_go_over_glob_by_glob_and_are_asked_first():
-    base = Settings(proxies={"a.test": "http://p:1", "*": ["http://p:2", "http://p:3"]})
-    merged = base | Settings(proxies={"*.test": "direct", "*": "http://p:4"})
-    assert list(merged.proxies.items()) == [
-        ("*.test", ("direct",)), ("*", ("http://p:4",)), ("a.test", ("http://p:1",)),
-    ]  # fmt: skip
-    assert (base | Settings(proxies="direct")).proxies["*"] == ("direct",)
-
-
 # ---- text ------------------------------------------------------------------------------------------------------------
-
-
-def test_text_becomes_values_by_the_type_of_the_setting():
-    texts = {
-        "workers": "8", "delay": "0.5", "obey_robots": "false", "max_depth": "none", "max_pages": "10",
-        "user_agent": "mine/1", "durability": "power", "max_seconds": "None",
-        "pacing": '{"*.example.com": {"rate": ["10/s", "100/min"], "burst": 2}}',
-    }  # fmt: skip
-    assert Settings.from_strings(texts).given == {
-        "workers": 8, "delay": 0.5, "obey_robots": False, "max_depth": None, "max_pages": 10, "user_agent": "mine/1",
-        "durability": "power", "max_seconds": None,
-        "pacing": {"*.example.com": Pace(rate=("10/s", "100/min"), burst=2)},
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        ("/docs/*", ("/docs/*",)),
-        ("re:[0-9]{1,3}", ("re:[0-9]{1,3}",)),
-        ('["/docs/*", "re:,"]', ("/docs/*", "re:,")),
-        ("[]", ()),
-    ],
-)
-def test_a_list_of_texts_is_one_of_them_or_json(text, values):
-    assert Settings.from_strings({"include": text}).include == values
-    assert Settings(include=text).include == (text,)
-    assert Settings(include=list(values)).include == values
-
-
-@pytest.mark.parametrize("text", ["[/docs", "[1]", ""])
-def test_a_wrong_list_of_texts_is_refused(text):
-    with pytest.raises(ConfigError, match="^setting include: "):
-        Settings.from_strings({"include": text})
-
-
-@pytest.mark.parametrize("name", ["traps", "private_network"])  # a truth value, and one that may be neither
-@pytest.mark.parametrize(("text", "value"), [("yes", True), ("On", True), ("no", False), ("off", False), ("0", False)])
-def test_a_truth_value_may_be_written_as_people_write_it(name, text, value):
-    assert getattr(Settings.from_strings({name: text}), name) is value
-
-
-@pytest.mark.parametrize("text", ["none", "null", "7", "true"])
-def test_text_stays_text_where_text_is_wanted(text):
-    assert Settings.from_strings({"user_agent": text}).user_agent == text
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("workers", "many", "expected int, got 'many'"),
-        ("workers", "", "expected int, got ''"),
-        ("workers", "0", "expected int >= 1, got '0'"),
-        ("workers", "none", "expected int, got 'none'"),
-        ("workers", "1.5", "expected int, got '1.5'"),
-        ("delay", "nan", "expected float >= 0.0, got 'nan'"),
-        ("obey_robots", "maybe", "expected bool, got 'maybe'"),
-        ("durability", "forever", "expected process or power, got 'forever'"),
-        ("pacing", "quick", "JSON is malformed"),
-        ("pacing", '{"a":', "JSON ends too early"),
-        ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
-    ],
-)
-def test_text_that_is_no_value_is_refused_by_name(name, text, words):
-    with pytest.raises(ConfigError) as caught:
-        Settings.from_strings({name: text})
-    assert str(caught.value).startswith(f"setting {name}: {words}")
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ({"A B": "c"}, "not a field name: 'A B'"),
-        ({5: "c"}, "not a field name: 5"),
-        ({"A": "b\r\nC: d"}, "not a value for A: 'b\\r\\nC: d'"),
-        ({"A": "\0"}, "not a value for A: '\\x00'"),
-        ({"A": 5}, "not a value for A: 5"),
-        ({"X": "1", "x": "2"}, "x is given twice"),
-        ({"user-AGENT": "x"}, "user-AGENT is no default field: it is the setting user_agent"),
-        ({"Authorization": "Bearer x"}, "Authorization is no default field: it would go to every site; Spider.auth"),
-        ({"Cookie": "a=b"}, "Cookie is no default field: it would go to every site"),
-        ({"Host": "a"}, "Host is no default field"),
-        ([("A", "b")], "expected a mapping of names to values, got [('A', 'b')]"),
-    ],
-)
-def test_wrong_headers_are_refused_by_name(value, words):
-    with pytest.raises(ConfigError) as caught:
-        Settings(headers=value)
-    assert str(caught.value).startswith(f"setting headers: {words}")
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("p.test:3128", "not the URL of an http, https, socks5 or socks5h proxy: 'p.test:3128'"),
-        ("ftp://p.test", "not the URL of an http, https, socks5 or socks5h proxy: 'ftp://p.test'"),
-        ("http://", "not the URL of an"),
-        ("http://p.test:0x", "not the URL of an"),
-        (
-            "http://me:secret@p.test:99999",
-            "not the URL of an http, https, socks5 or socks5h proxy: 'http://***@p.test:99999'",
-        ),
-        ("http://p.test/path", "not the URL of an"),
-        ("http://p.test\r\nX", "not the URL of an"),
-        (["http://p.test", 5], "expected a URL, a list of them, or direct, not 5"),
-        ({"*.test": []}, "*.test: expected a URL, a list of them, or direct, not []"),
-        ({"*.test": None}, "*.test: expected a URL, a list of them, or direct, not None"),
-        ({"*.test": "nowhere"}, "*.test: not the URL of an"),
-        ({"https://a.test": "direct"}, "a glob is of hosts, not of URLs: 'https://a.test'"),
-        ({5: "direct"}, "a glob of hosts must be text, not 5"),
-    ],
-)
-def test_wrong_proxies_are_refused_and_no_password_is_shown(value, words):
-    with pytest.raises(ConfigError) as caught:
-        Settings(proxies=value)
-    assert str(caught.value).startswith(f"setting proxies: {words}")
-    assert "secret" not in str(caught.value)
-
-
-def test_a_password_is_not_shown_with_the_settings_nor_in_what_is_wrong_with_them():
-    assert "secret" not in repr(Settings(proxies="http://me:secret@p.test"))
-    for name, text in [("proxies", '["http://me:secret@p.test"'), ("headers", '{"X-Key": "secret"')]:
-        with pytest.raises(ConfigError, match=f"^setting {name}: JSON ends too early$"):
-            Settings.from_strings({name: text})
-    with pytest.raises(ConfigError, match=r"//\*\*\*@p\.test") as caught:
-        Settings(proxies={"http://me:secret@p.test"})
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "proxies"),
-    [
-        ("http://p.test:1", {"*": ("http://p.test:1",)}),
-        ("direct", {"*": ("direct",)}),
-        ("", {}),
-        ('["http://p.test:1", "socks5://[::1]"]', {"*": ("http://p.test:1", "socks5://[::1]")}),
-        ('{"*.test": "direct", "*": ["http://p.test:1", "http://p.test:1"]}',
-         {"*.test": ("direct",), "*": ("http://p.test:1",)}),
-    ],
-)  # fmt: skip
-def test_proxies_as_text(text, proxies):
-    assert Settings.from_strings({"proxies": text}).proxies == proxies
-    again = Settings.from_strings({"proxies": text})
-    assert Settings(**again.given) == again
-
-
-def test_headers_as_text():
-    assert Settings.from_strings({"headers": '{"DNT": "1", "Accept": null}'}).headers == {"DNT": "1", "Accept": ""}
-    for text in ("DNT: 1", '"a"'):
-        with pytest.raises(ConfigError, match="^setting headers: "):
-            Settings.from_strings({"headers": text})
 
 
 # ---- pace ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_lane_without_a_glob_has_the_pace_of_the_settings():
-    assert Settings(per_domain=3, delay=2.0, jitter=0.5).pace("example.com") == Pace(
+    assert Settings(per_host=3, delay=2.0, jitter=0.5).pace("example.com") == Pace(
         concurrency=3, delay=2.0, jitter=0.5, slow_start=False
     )
 
 
 def test_what_a_pace_leaves_open_comes_from_the_settings():
-    settings = Settings(per_domain=3, delay=2.0, pacing={"example.com": Pace(delay=0.0, rate="1/s")})
+    settings = Settings(per_host=3, delay=2.0, pacing={"example.com": Pace(delay=0.0, rate="1/s")})
     assert settings.pace("example.com") == Pace(concurrency=3, delay=0.0, jitter=0.0, rate="1/s", slow_start=False)
 
 
@@ -419,8 +245,8 @@ def test_what_a_pace_leaves_open_comes_from_the_settings():
     ("settings", "slowly"),
     [
         (Settings(), True),
-        (Settings(per_domain=8), False),
-        (Settings(per_domain=8, slow_start=True), True),
+        (Settings(per_host=8), False),
+        (Settings(per_host=8, slow_start=True), True),
         (Settings(slow_start=False), False),
         (Settings(pacing={"a.test": Pace(concurrency=4)}), False),
         (Settings(pacing={"a.test": Pace(delay=4)}), True),
@@ -468,3 +294,11 @@ def test_a_setting_with_choices_names_them():
     for make in (lambda: Settings(durability="never"), lambda: Settings.from_strings({"durability": "never"})):
         with pytest.raises(ConfigError, match="^setting durability: expected process or power, got 'never'$"):
             make()
+
+
+def test_per_domain_is_the_former_name_of_per_host():
+    assert Settings(per_domain=3) == Settings(per_host=3) == Settings.from_strings({"per_domain": "3"})
+    assert Settings(per_domain=3).given == {"per_host": 3}
+    assert (Settings(per_domain=3) | Settings(per_host=5)).per_domain == 5
+    with pytest.raises(ConfigError, match="setting per_host is given twice: per_domain is its former name"):
+        Settings(per_domain=3, per_host=4)

@@ -129,7 +129,7 @@ async def test_all_pages_at_once_but_never_more_than_there_are(autojump_clock, w
 
     site = site_of(answer)
     spider = ApiSpider(url=URL, items="data", next=way, total="total", parallel=True)
-    settings = Settings(per_domain=8, slow_start=False)
+    settings = Settings(per_host=8, slow_start=False)
     assert sorted(await ids(spider, site, settings=settings)) == list(range(total))
     assert len(queries(site)) == len(set(queries(site))) == pages
     if pages > 10:

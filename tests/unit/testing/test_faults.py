@@ -104,7 +104,7 @@ async def test_a_spider_sees_what_it_should_and_the_report_says_so(name):
 
 
 async def test_what_may_heal_is_tried_again_and_what_will_not_heal_is_not():
-    spider, report, _ = await visit(*FAILING, attempts=2, backoff_base=0.0, per_domain=4)
+    spider, report, _ = await visit(*FAILING, attempts=2, backoff_base=0.0, per_host=4)
     assert spider.failures.keys() == FAILING.keys()
     for name, failure in spider.failures.items():
         final = failure.kind in FINAL or failure.reason in NO_USE
@@ -120,7 +120,7 @@ async def test_a_kept_connection_that_was_closed_costs_no_attempt(name, pace):
     async with fault_server() as server:
         urls = {f"{name}-{number}": f"{server.url(name)}?{number}" for number in range(6)}
         spider = Zoo(urls)
-        given = Settings(obey_robots=False, attempts=1, per_domain=1, request_deadline=PATIENT, **pace)
+        given = Settings(obey_robots=False, attempts=1, per_host=1, request_deadline=PATIENT, **pace)
         report = await crawl(spider, settings=given)
     assert spider.failures == {}
     assert (report.pages, report.failed) == (6, 0)
@@ -137,7 +137,7 @@ async def test_nor_does_it_where_a_handler_asks_and_waits():
                 assert answer.text == response.text
 
     async with fault_server() as server:
-        settings = Settings(obey_robots=False, attempts=1, per_domain=1, delay=0.01, request_deadline=PATIENT)
+        settings = Settings(obey_robots=False, attempts=1, per_host=1, delay=0.01, request_deadline=PATIENT)
         report = await crawl(Asking(start_urls=[server.url("closed-between")]), settings=settings)
     assert (report.pages, report.failed) == (1, 0)
     assert len(server.requests) > 7
@@ -154,7 +154,7 @@ async def test_what_changes_something_is_not_sent_again_on_a_lane_with_a_pace():
                     yield request.replace(errback=self.lost, meta={"case": name})
 
         spider = Posting(requests)
-        settings = Settings(obey_robots=False, per_domain=1, delay=0.01, request_deadline=PATIENT)
+        settings = Settings(obey_robots=False, per_host=1, delay=0.01, request_deadline=PATIENT)
         report = await crawl(spider, settings=settings)
     assert (report.pages, report.retries) == (1, 0)
     assert report.kinds == {"broken_exchange.stale": 1}

@@ -328,7 +328,7 @@ async def test_a_crawl_is_spared_all_of_this(serve: Serve) -> None:
             found[response.url.removeprefix(server.url)] = response.body
             yield from response.follow_all()
 
-    report = await crawl(All(start_urls=[server.url]), settings=Settings(per_domain=1, slow_start=False))
+    report = await crawl(All(start_urls=[server.url]), settings=Settings(per_host=1, slow_start=False))
     # what comes after the unknown coding is not accepted as br any more, and is decoded all the same or handed on
     assert found["gzip"] == TEXT
     assert found["utf8"] == TEXT
