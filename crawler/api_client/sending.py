@@ -24,7 +24,7 @@ from crawler.api_client.errors import QuotaTimeout
 from crawler.api_client.turn import Turn
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.backoff import full_jitter
-from crawler.limits.headers.json_bodies import read_body
+from crawler.limits.headers.json_bodies import read_json_limits
 from crawler.limits.pacing import LONGEST
 from crawler.transport.errors import was_sent
 
@@ -251,4 +251,4 @@ def _wait_of(response: httpx.Response, body: bytes) -> float | None:
         document: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return read_body(document).retry_after
+    return read_json_limits(document).retry_after

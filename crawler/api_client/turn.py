@@ -10,7 +10,7 @@ import attrs
 from crawler.api_client.queue import Costs, FairQueue, Grants
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
-from crawler.limits.headers.refusal_status import refuses
+from crawler.limits.headers.refusal_status import is_refusal
 from crawler.limits.throttle import Throttle
 
 __all__ = ["Turn"]
@@ -86,7 +86,7 @@ class Turn:
         main = lane if len(self.stakes) == 1 else self.stakes[1][0].throttle
         self.declared = main.read(headers, status=status, sent=sent, received=received)
         statuses = lane.pace.refusals if main is lane else (*lane.pace.refusals, *main.pace.refusals)
-        refused = refuses(status, self.declared, headers, statuses=statuses)
+        refused = is_refusal(status, self.declared, headers, statuses=statuses)
         exchange = AttemptReport(
             sent=sent,
             received=received,

@@ -16,7 +16,7 @@ from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.single_page import LogLevel, OnePage, SettingTexts, Url, ask, status_line
 from crawler.cli.standard_streams import write
 from crawler.cli.target import web_url
-from crawler.limits.headers.field_names import telling
+from crawler.limits.headers.field_names import limit_fields
 from crawler.limits.pace import parse_rate
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request, Response, Stop, Usage
@@ -85,7 +85,7 @@ class Known:
             url=response.url,
             status=response.status,
             refused=refused,
-            fields=[(name, value) for name, value in pairs if telling([(name, value)])],
+            fields=[(name, value) for name, value in pairs if limit_fields([(name, value)])],
             policies={name: _relative(policy, now) for name, policy in throttle.policies().items()},
             next_in=None if math.isinf(wait) and wait > 0 else round(max(0.0, wait), 3),
             held_by=throttle.blocked_by,

@@ -37,7 +37,7 @@ from crawler.http.redirects import refreshed
 from crawler.http.robots import Robots
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
-from crawler.limits.headers.refusal_status import refuses
+from crawler.limits.headers.refusal_status import is_refusal
 from crawler.limits.registry import Limits
 from crawler.messages import Pause, Request, Response, Stop, Usage
 from crawler.messages.checks import parse_statuses
@@ -297,7 +297,7 @@ class RunningCrawl:
         declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)
         refused = False
         if status >= 400 or pace.bodies or pace.refusals:  # most answers need no second look
-            refused = refuses(status, declared, pairs, statuses=pace.refusals)
+            refused = is_refusal(status, declared, pairs, statuses=pace.refusals)
             if refused or pace.bodies:
                 told = _told(response)
                 refused = refused or told.retry_after is not None or bool(told.violated)
@@ -393,12 +393,12 @@ def _contents(store: Store) -> BodyDeduplicator:
 
 def _told(response: Response) -> Declared:
     """What a body says of limits, if it is JSON of moderate size."""
-    from crawler.limits.headers.json_bodies import read_body  # noqa: PLC0415 - few answers get here
+    from crawler.limits.headers.json_bodies import read_json_limits  # noqa: PLC0415 - few answers get here
 
     if len(response.body) > LONG or "json" not in response.headers.get("content-type", ""):
         return NOTHING
     try:
-        return read_body(msgspec.json.decode(response.body))
+        return read_json_limits(msgspec.json.decode(response.body))
     except msgspec.DecodeError:
         return NOTHING
 

@@ -15,7 +15,7 @@ import attrs
 from crawler.limits.events import QuotaEvent
 from crawler.limits.gcra import Gcra
 from crawler.limits.headers.declared import NOTHING, AttemptReport
-from crawler.limits.headers.refusal_status import AMBIGUOUS
+from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 
@@ -136,7 +136,7 @@ class Governor:
         if not self._flight.end(grant):
             return []
         if self._lessons is None and not exchange.refused and exchange.declared is NOTHING:
-            self._served += grant.cost * (exchange.status not in AMBIGUOUS)
+            self._served += grant.cost * (exchange.status not in AMBIGUOUS_STATUSES)
             return []
         lessons = self._learns()
         return lessons.refused(grant, exchange) if exchange.refused else lessons.answered(grant, exchange)

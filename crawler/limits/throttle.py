@@ -18,7 +18,7 @@ from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.gcra import Gcra
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
-from crawler.limits.headers.field_names import telling
+from crawler.limits.headers.field_names import limit_fields
 from crawler.limits.in_flight import Grant
 from crawler.limits.pace import Pace, parse_rate
 from crawler.limits.pacing import Governor
@@ -176,7 +176,7 @@ class Throttle:
     def read(self, headers: Sequence[tuple[str, str]], *, status: int, sent: float, received: float) -> Declared:
         """What an answer says of limits; see `HeaderReader.read`."""
         if self._dialect is None:
-            if not telling(headers):
+            if not limit_fields(headers):
                 return NOTHING
             self._dialect = _dialect()
         return self._dialect.read(headers, status=status, sent=sent, received=received)

@@ -1,1 +1,1 @@
-"""What a server says of its limits, read from header fields and bodies."""
+"""Read what a server declares about its limits, from header fields and JSON bodies."""

@@ -1,52 +1,56 @@
-"""`Skew`: how far a server's clock is from ours, ever more exactly with every answer."""
+"""`ClockSkew`: the difference between a server's clock and ours, narrowed by every response."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from crawler.limits.headers.reset_times import FARTHEST, skew_of
+from crawler.limits.headers.declared import TimeRange
+from crawler.limits.headers.reset_times import MAX_DISTANCE, clock_skew_range
 
-__all__ = ["Skew"]
+__all__ = ["ClockSkew"]
 
 
-class Skew:
-    """What all answers of one server together say of its clock.
+class ClockSkew:
+    """The clock skew of one server, intersected over all its responses.
 
-    One ``Date`` is cut to whole seconds, so it tells the skew to a second and a round trip; several that were cut at
-    different fractions tell it to much less (as the Network Time Protocol intersects its samples).
+    A ``Date`` field is cut to whole seconds, so one response gives the skew to within a second and a round trip.
+    Several responses, cut at different fractions of a second, narrow it much further; the Network Time Protocol
+    intersects its samples in the same way.
     """
 
     def __init__(self) -> None:
-        self.bracket: tuple[float, float] | None = None
-        """Seconds by which the server is ahead, at least and at most; `None`: it never sent a ``Date``."""
+        self.range: TimeRange | None = None
+        """Seconds by which the server's clock is ahead of ours, at least and at most. `None` means that no response
+        had a ``Date``."""
 
-    def see(self, date: float, *, sent: float, received: float) -> None:
-        """Takes an answer into account; one that contradicts all before means that a clock was set.
+    def observe(self, date: float, *, sent: float, received: float) -> None:
+        """Narrow the skew by one response.
 
-        A date that is more than 400 days from ours is none.
+        A response that contradicts the earlier ones replaces them: one of the clocks was set. A date more than 400 days
+        from our clock is ignored.
 
         Parameters:
-            date: seconds since the epoch, of its ``Date`` field.
-            sent: seconds since the epoch by our clock: when the request went out.
-            received: when the answer was there.
+            date: the response's ``Date``, in seconds since the epoch.
+            sent: when the request was sent, in seconds since the epoch by our clock.
+            received: when the response was received, by our clock.
         """
-        if abs(date - received) > FARTHEST:
+        if abs(date - received) > MAX_DISTANCE:
             return
-        low, high = skew_of(date, sent=sent, received=received)
-        if self.bracket is not None and low <= self.bracket[1] and self.bracket[0] <= high:
-            low, high = max(low, self.bracket[0]), min(high, self.bracket[1])
-        self.bracket = low, high
+        low, high = clock_skew_range(date, sent=sent, received=received)
+        if self.range is not None and low <= self.range[1] and self.range[0] <= high:
+            low, high = max(low, self.range[0]), min(high, self.range[1])
+        self.range = low, high
 
     def state(self) -> list[float]:
-        """The bracket as JSON values; empty: nothing is known."""
-        return list(self.bracket or ())
+        """Return the range as JSON values; empty if nothing is known."""
+        return list(self.range or ())
 
     def restore(self, state: Any) -> None:
-        """Takes up a bracket; what is none is ignored."""
+        """Restore a saved range; anything else is ignored."""
         if (
             isinstance(state, list)
             and len(state) == 2
-            and all(isinstance(value, (int, float)) and abs(value) <= FARTHEST for value in state)
+            and all(isinstance(value, (int, float)) and abs(value) <= MAX_DISTANCE for value in state)
             and state[0] <= state[1]
         ):
-            self.bracket = float(state[0]), float(state[1])
+            self.range = float(state[0]), float(state[1])

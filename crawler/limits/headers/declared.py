@@ -1,4 +1,4 @@
-"""What a server says of its limits: the words that dialects are translated into and the governor understands."""
+"""What a server declares about its limits: the vocabulary that every header dialect is translated into."""
 
 from __future__ import annotations
 
@@ -13,79 +13,82 @@ MAX_OBSERVATIONS: Final = 64
 """Observations kept of one response."""
 
 TimeRange = tuple[float, float]
-"""The earliest and the latest time of an event, in seconds since the epoch."""
+"""The earliest and the latest value that a time can have, in seconds."""
 
 
 @attrs.frozen(kw_only=True)
 class Observation:
-    """What one answer says of one policy; what is not said is `None`."""
+    """What one response states about one policy. `None` means that a value is not stated."""
 
     policy: str
-    """Names the policy, the same in every answer of one server."""
+    """Name of the policy, the same in every response of one server."""
     limit: float | None = None
-    """Units in one window."""
+    """Units per window."""
     remaining: float | None = None
-    """Units that are left, this answer's own already taken; not negative."""
+    """Units left after this response's own request, at least 0."""
     reset: TimeRange | None = None
-    """Seconds since the epoch by our own clock: not before the first and not after the second of these something is
-    restored."""
+    """When units are restored, in seconds since the epoch by our clock: not before the first value and not after the
+    second."""
     window: float | None = None
-    """Seconds of one window."""
+    """Length of one window in seconds."""
     rate: float | None = None
-    """Units that are restored a second, where the server says so."""
+    """Units restored per second."""
     unit: str = "requests"
     """What is counted: ``requests``, ``tokens``, ``points``, ``content-bytes``, …"""
 
 
 @attrs.frozen(kw_only=True)
 class Declared:
-    """What one answer says."""
+    """What one response declares about limits."""
 
     observations: tuple[Observation, ...] = ()
-    """By policy."""
+    """One observation per policy."""
     retry_after: float | None = None
-    """Seconds from the receipt of the answer: the longest wait that it names for being refused."""
+    """Seconds to wait, counted from receipt of the response: the longest wait that a refusal states."""
     concurrency: int | None = None
-    """Requests in flight at once, where the server names a limit of them."""
+    """Requests that may be in flight at once. `None` means that no such limit is stated."""
     violated: tuple[str, ...] = ()
-    """Policies that it says were violated."""
+    """Names of the policies that the response says were violated."""
 
     def __bool__(self) -> bool:
         return self is not NOTHING and self != NOTHING
 
 
 NOTHING = Declared()
-"""Not a word."""
+"""The response declares nothing."""
 
 
 @attrs.frozen(kw_only=True)
 class AttemptReport:
-    """One request and what came of it, as far as limits are concerned."""
+    """The result of one attempt, as far as limits are concerned."""
 
     sent: float
-    """Seconds since the epoch: when it went out."""
+    """When the request was sent, in seconds since the epoch."""
     received: float
-    """Seconds since the epoch: when its answer, or its failure, was there."""
+    """When the response arrived or the attempt failed, in seconds since the epoch."""
     first_byte: float | None = None
-    """Seconds between sending and the first byte of the answer; `None`: there was no answer."""
+    """Seconds from sending to the first byte of the response. `None` means that there was no response."""
     status: int = 0
-    """HTTP status; 0: there was no answer."""
+    """HTTP status. 0 means that there was no response."""
     refused: bool = False
-    """Whether the server refused it since it was asked too much: 429, 503, or what a rule calls so."""
+    """Whether the server refused the request because of a limit: status 429, 503, or one that the user's rules add."""
     overloaded: bool = False
-    """Whether it failed as servers fail that are asked too much: 503, a timeout, a reset."""
+    """Whether the failure is one of an overloaded server: status 503, a timeout, a reset connection."""
     declared: Declared = NOTHING
-    """What the answer says of limits."""
+    """What the response declares about limits."""
 
 
 def intersect(first: TimeRange, second: TimeRange) -> TimeRange:
-    """Return the intersection of two ranges of one event's time, or `first` if they do not overlap."""
+    """Return the intersection of two ranges, or `first` if they do not overlap."""
     low, high = max(first[0], second[0]), min(first[1], second[1])
     return (low, high) if low <= high else first
 
 
 def merge(parts: Iterable[Declared]) -> Declared:
-    """Merge what the parts of one response declare: one observation per policy, the strictest value of each kind."""
+    """Merge what the parts of one response declare.
+
+    Each policy keeps one observation with the smallest remainder, the longest wait counts, and the lowest concurrency.
+    """
     observations: dict[str, Observation] = {}
     violated: dict[str, None] = {}
     waits: list[float] = []
@@ -109,7 +112,7 @@ def merge(parts: Iterable[Declared]) -> Declared:
 
 
 def _merge_observations(first: Observation, second: Observation) -> Observation:
-    """Merge two observations of one policy."""
+    """Merge two observations of one policy; where both state a limit, window or rate, the first counts."""
     remaining = [x for x in (first.remaining, second.remaining) if x is not None]
     resets = [x for x in (first.reset, second.reset) if x is not None]
     return attrs.evolve(

@@ -1,9 +1,9 @@
-"""`field_of`: what a header field says of limits, by its name alone.
+"""Parse the names of header fields that state limits.
 
-Names of limits follow a grammar, whoever invents them: a word for the family (``ratelimit``, ``quota``, …), a word for
-the role (``limit``, ``remaining``, ``reset``, …), perhaps a window (``minute``, ``daily``) and a unit (``tokens``), and
-what is left names the policy: ``x-ratelimit-limit-requests``, ``anthropic-ratelimit-requests-limit``,
-``x-rate-limit-api-key-max``.
+The names follow a grammar, whatever the vendor: a word for the family (``ratelimit``, ``quota``, …), a word for the
+role (``limit``, ``remaining``, ``reset``, …) and optionally words for the window (``minute``, ``daily``) and the unit
+(``tokens``). The remaining words name the policy: ``x-ratelimit-limit-requests``,
+``anthropic-ratelimit-requests-limit``, ``x-rate-limit-api-key-max``.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from typing import Final
 
 import attrs
 
-from crawler.limits.headers.reset_times import is_milli
-from crawler.limits.headers.vendors import READERS
+from crawler.limits.headers.reset_times import counts_milliseconds
+from crawler.limits.headers.vendors import VENDOR_PARSERS
 
-__all__ = ["DEFAULT", "Field", "field_of", "telling"]
+__all__ = ["DEFAULT_POLICY", "FieldName", "limit_fields", "parse_field_name"]
 
-DEFAULT: Final = "default"
-"""The policy of fields that name none."""
-LENGTH: Final = 100
-"""Characters: a longer name says nothing, and is not kept."""
+DEFAULT_POLICY: Final = "default"
+"""Policy of fields whose names contain no policy name."""
+MAX_NAME_LENGTH: Final = 100
+"""Characters; fields with longer names are ignored and not cached."""
 
 FAMILY = re.compile(
     r"(?:^|-)(?P<family>rate-?limit(?:s|ed|ing)?|request-?limit|(?:api-)?call-limit|quota|throttle"
     r"|limit(?=-\d+hour-)|concurrency(?=-limit))(?=-|$)"
 )
 RETRY = re.compile(r"retry-?after")
-JOINED = (
+COMPOUND_WORDS = (
     (re.compile(r"([a-z])(limit|remaining)(?=-|$)"), r"\1-\2"),  # client-limit, as in x-ratelimit-clientlimit
     (re.compile(r"([a-z])(reset)"), r"\1-\2"),
     (re.compile(r"\breset(?=time|at|in|after|date)"), "reset-"),
 )
+"""Patterns that split words written as one, with their replacements."""
 ROLES: Final = {
     "limit": "limit", "max": "limit", "maximum": "limit", "total": "limit",
     "remaining": "remaining", "left": "remaining", "available": "remaining",
@@ -47,13 +48,13 @@ ROLES: Final = {
     "scope": "scope", "global": "scope",
     "reason": "reason",
 }  # fmt: skip
-NAMING: Final = {"name", "scope"}
-"""Roles of a whole answer: a word beside them makes them mean something else."""
-NOISE: Final = {
+RESPONSE_ROLES: Final = {"name", "scope"}
+"""Roles that describe the whole response; together with another word they mean something else."""
+IGNORED_WORDS: Final = {
     "after", "at", "date", "epoch", "in", "milliseconds", "millis", "ms", "msec", "on", "per", "seconds", "sec", "time",
     "timestamp", "utc", "x",
 }  # fmt: skip
-CONCURRENT: Final = {"concurrency", "concurrent"}
+CONCURRENCY_WORDS: Final = {"concurrency", "concurrent"}
 UNITS: Final = {
     "tokens": "tokens", "points": "points", "complexity": "points", "cost": "points", "bytes": "content-bytes",
 }  # fmt: skip
@@ -61,98 +62,109 @@ WINDOWS: Final = {
     "second": 1.0, "secondly": 1.0, "minute": 60.0, "minutely": 60.0, "hour": 3600.0, "hourly": 3600.0,
     "day": 86400.0, "daily": 86400.0, "month": None, "monthly": None, "year": None, "yearly": None,
 }  # fmt: skip
-"""Seconds; months and years have no length of their own."""
-SPAN = re.compile(r"(\d{1,4})(s|sec|m|min|h|hr|hour|d|day)s?", re.ASCII)
-SPANS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+"""Words for windows and their lengths in seconds. `None` means that the length varies."""
+WINDOW_LENGTH = re.compile(r"(\d{1,4})(s|sec|m|min|h|hr|hour|d|day)s?", re.ASCII)
+SECONDS_PER_UNIT: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @attrs.frozen(kw_only=True)
-class Field:
-    """What a field's name says."""
+class FieldName:
+    """The meaning of a field's name."""
 
     name: str
-    """The name, in lower case."""
+    """The name in lower case."""
     role: str
-    """``limit``, ``remaining``, ``used``, ``reset``, ``window``, ``fill``, ``policy``, ``name``, ``scope``, ``reason``,
-    ``retry``, ``concurrency``, ``vendor`` (a table knows it) or ``bare`` (its value tells)."""
-    policy: str = DEFAULT
-    """Names the policy."""
+    """What the value states: ``limit``, ``remaining``, ``used``, ``reset``, ``window``, ``fill``, ``policy``, ``name``,
+    ``scope``, ``reason``, ``retry``, ``concurrency``, ``vendor`` (`VENDOR_PARSERS` has a parser for it) or ``bare``
+    (the value itself shows the role)."""
+    policy: str = DEFAULT_POLICY
+    """Name of the policy."""
     family: str = ""
-    """How the family is spelt; empty: there is none, and a limit alone means nothing."""
+    """The family as spelled in the name. Empty means that there is none; a limit alone is then ignored."""
     window: float | None = None
-    """Seconds of the window that it names."""
+    """Length of the window in seconds, if the name states it."""
     unit: str = "requests"
     """What is counted."""
-    milli: bool = False
-    """Whether its numbers are milliseconds."""
-    lasting: bool = False
-    """Whether its name says that it is a time from now on: preferred to a date."""
-    plain: bool = False
-    """Whether a bare field may be a number, its limit: ``x-rate-limit: 700``, ``x-hubspot-ratelimit-daily: 250000``."""
-
-
-def _window(word: str) -> tuple[bool, float | None]:
-    """Whether a word is a window, and of how many seconds."""
-    if word in WINDOWS:
-        return True, WINDOWS[word]
-    span = SPAN.fullmatch(word)
-    return (True, int(span[1]) * SPANS[span[2][0]]) if span else (False, None)
-
-
-def _words(text: str) -> list[str]:
-    for pattern, spaced in JOINED:
-        text = pattern.sub(spaced, text)
-    return [word for word in text.split("-") if word]
+    milliseconds: bool = False
+    """Whether numbers are milliseconds."""
+    relative: bool = False
+    """Whether the name says that the value is a time from now; such a field is preferred to one with a date."""
+    number_is_limit: bool = False
+    """Whether a plain number in a ``bare`` field is its limit: ``x-rate-limit: 700``,
+    ``x-hubspot-ratelimit-daily: 250000``."""
 
 
 @lru_cache(maxsize=4096)
-def field_of(name: str) -> Field | None:
-    """What a field says of limits by its name, in any spelling; `None`: nothing."""
+def parse_field_name(name: str) -> FieldName | None:
+    """Parse a field's name, in any spelling. Return `None` if it does not name a limit."""
     low = name.lower()
-    if low in READERS:
-        return Field(name=low, role="vendor")
+    if low in VENDOR_PARSERS:
+        return FieldName(name=low, role="vendor")
     text = low.replace("_", "-")
     if RETRY.search(text):
-        return Field(name=low, role="retry", milli=is_milli(low))
+        return FieldName(name=low, role="retry", milliseconds=counts_milliseconds(low))
     match = FAMILY.search(text)
     if match is not None:
-        return _of_family(low, text, match)
+        return _parse_with_family(low, text, match)
     words = text.removeprefix("x-").split("-")
     if any(ROLES.get(word) in {"remaining", "reset"} for word in words) or (len(words) == 2 and words[1] == "limit"):
-        return _grammar(low, [], words, family="")
+        return _parse_words(low, [], words, family="")
     return None
 
 
-def telling(headers: Iterable[tuple[str, str]]) -> list[tuple[Field, str]]:
-    """The fields among (name, value) pairs that say something of limits, by their names, and their values."""
-    return [(field, value) for name, value in headers if len(name) <= LENGTH and (field := field_of(name)) is not None]
+def limit_fields(headers: Iterable[tuple[str, str]]) -> list[tuple[FieldName, str]]:
+    """Return the fields whose names state limits, as pairs of parsed name and value.
+
+    Parameters:
+        headers: pairs of name and value.
+    """
+    return [
+        (field, value)
+        for name, value in headers
+        if len(name) <= MAX_NAME_LENGTH and (field := parse_field_name(name)) is not None
+    ]
 
 
-def _of_family(low: str, text: str, match: re.Match[str]) -> Field | None:
+def _parse_with_family(low: str, text: str, match: re.Match[str]) -> FieldName | None:
     if match["family"] == "concurrency":
-        return Field(name=low, role="concurrency")
+        return FieldName(name=low, role="concurrency")
     before = [word for word in text[: match.start()].split("-") if word not in {"x", ""}]
-    return _grammar(low, before, _words(text[match.end() :]), family="x-" * text.startswith("x-") + match["family"])
+    after = _split(text[match.end() :])
+    return _parse_words(low, before, after, family="x-" * text.startswith("x-") + match["family"])
 
 
-def _grammar(low: str, before: list[str], words: list[str], *, family: str) -> Field | None:
-    """The field of what stands before its family's name and after it: the last word that names a role counts."""
+def _parse_words(low: str, before: list[str], words: list[str], *, family: str) -> FieldName | None:
+    """Parse the words before and after the family. The last word that names a role decides the role."""
     at = max((i for i, word in enumerate(words) if word in ROLES), default=len(words))
     role = ROLES[words[at]] if at < len(words) else "bare"
-    rest = [word for i, word in enumerate(words) if i != at and word not in NOISE]
-    if CONCURRENT & {*rest}:
-        return Field(name=low, role="concurrency") if role == "limit" else None
-    if role in NAMING and (rest or before):
+    rest = [word for i, word in enumerate(words) if i != at and word not in IGNORED_WORDS]
+    if CONCURRENCY_WORDS & {*rest}:
+        return FieldName(name=low, role="concurrency") if role == "limit" else None
+    if role in RESPONSE_ROLES and (rest or before):
         return None
-    spans = [_window(word) for word in rest]
-    return Field(
+    windows = [_parse_window(word) for word in rest]
+    return FieldName(
         name=low,
         role=role,
-        policy="-".join(before + rest) or DEFAULT,
+        policy="-".join(before + rest) or DEFAULT_POLICY,
         family=family,
-        window=next((seconds for known, seconds in spans if known), None),
+        window=next((seconds for is_window, seconds in windows if is_window), None),
         unit=next((UNITS[word] for word in rest if word in UNITS), "requests"),
-        milli=is_milli(low),
-        lasting=words[at + 1 : at + 2] in (["after"], ["in"]),
-        plain=all(known for known, _ in spans),
+        milliseconds=counts_milliseconds(low),
+        relative=words[at + 1 : at + 2] in (["after"], ["in"]),
+        number_is_limit=all(is_window for is_window, _ in windows),
     )
+
+
+def _parse_window(word: str) -> tuple[bool, float | None]:
+    """Return whether a word names a window, and the window's length in seconds if it is known."""
+    if word in WINDOWS:
+        return True, WINDOWS[word]
+    match = WINDOW_LENGTH.fullmatch(word)
+    return (True, int(match[1]) * SECONDS_PER_UNIT[match[2][0]]) if match else (False, None)
+
+
+def _split(text: str) -> list[str]:
+    for pattern, replacement in COMPOUND_WORDS:
+        text = pattern.sub(replacement, text)
+    return [word for word in text.split("-") if word]

@@ -1,4 +1,4 @@
-"""`gather`: the header fields of one answer that speak of limits, put together policy by policy."""
+"""Group the limit fields of one response by policy."""
 
 from __future__ import annotations
 
@@ -8,58 +8,62 @@ from typing import Final
 
 import attrs
 
-from crawler.limits.headers.field_names import ROLES, Field
-from crawler.limits.headers.structured_fields import Member, Policy, members, number, policies
+from crawler.limits.headers.field_names import ROLES, FieldName
+from crawler.limits.headers.structured_fields import Member, Policy, leading_number, parse_members, parse_policies
 
-__all__ = ["Gathered", "Group", "gather"]
+__all__ = ["FieldGroup", "FieldValue", "GroupedFields", "group_fields"]
 
-COUNTED: Final = {"limit", "remaining", "used", "reset", "window", "fill"}
-LENGTH: Final = 8192
-"""Characters: a longer value is ignored."""
+GROUPED_ROLES: Final = {"limit", "remaining", "used", "reset", "window", "fill"}
+"""Roles of fields that describe one policy."""
+MAX_VALUE_LENGTH: Final = 8192
+"""Characters; longer values are ignored."""
 RATIO = re.compile(r"\s*(\d{1,15})\s*/\s*(\d{1,15})\s*", re.ASCII)
 
-Said = tuple[Field, str]
-"""A field and its value."""
+FieldValue = tuple[FieldName, str]
+"""A parsed name and its value."""
 
 
 @attrs.define
-class Group:
+class FieldGroup:
     """The fields of one policy."""
 
     policy: str
-    """Names it."""
+    """Name of the policy."""
     family: str
-    """How its family is spelt."""
+    """The family as spelled in the names."""
     unit: str
     """What is counted."""
     window: float | None
-    """Seconds of the window that the names tell."""
-    said: dict[str, list[Said]] = attrs.field(factory=dict)
-    """By role: every field with its value."""
+    """Length of the window in seconds, if the names state it."""
+    fields: dict[str, list[FieldValue]] = attrs.field(factory=dict)
+    """The fields by role."""
     policies: list[Policy] = attrs.field(factory=list)
-    """What the server says of windows."""
+    """The policies declared by values of this group."""
 
-    def add(self, role: str, field: Field, value: str) -> None:
-        """Takes one value."""
-        self.said.setdefault(role, []).append((field, value))
+    def add(self, role: str, field: FieldName, value: str) -> None:
+        """Add one value."""
+        self.fields.setdefault(role, []).append((field, value))
 
     def numbers(self, role: str) -> list[float]:
-        """The values of a role that are numbers; of a list the first, but for what is left: there every one counts."""
-        values = [value for _, value in self.said.get(role, ())]
+        """Return the numeric values of a role.
+
+        A value may be a list of numbers. Every member of a ``remaining`` list counts; of other lists only the first.
+        """
+        values = [value for _, value in self.fields.get(role, ())]
         if role == "remaining":
             values = [part for value in values for part in value.split(",")]
-        return [x for value in values if (x := number(value)) is not None]
+        return [x for value in values if (x := leading_number(value)) is not None]
 
-    def amounts(self) -> tuple[float | None, float | None]:
-        """Limit and what is left. Of fields that came twice the pair with least left counts.
+    def limit_and_remaining(self) -> tuple[float | None, float | None]:
+        """Return the limit and the remaining units. Of repeated fields the pair with the smallest remainder counts.
 
-        A negative limit is unknown, and so is a negative rest of it; otherwise nothing is left.
+        A negative limit is unknown, and so is a negative remainder of it; any other negative remainder is 0.
         """
-        rest = self.numbers("remaining")
-        index = rest.index(min(rest)) if rest else 0
+        remaining = self.numbers("remaining")
+        index = remaining.index(min(remaining)) if remaining else 0
         limit, left, used = (
             values[index] if index < len(values) else values[0] if values else None
-            for values in (self.numbers("limit"), rest, self.numbers("used"))
+            for values in (self.numbers("limit"), remaining, self.numbers("used"))
         )
         if limit is not None and limit < 0:
             limit, left = None, None if left is None or left < 0 else left
@@ -71,98 +75,99 @@ class Group:
                 limit = used + left
         return limit, left
 
-    def agrees(self, other: Group) -> bool:
-        """Whether two families tell of the same policy: neither contradicts the other's limit."""
-        mine, user_frames = self.numbers("limit"), other.numbers("limit")
-        return not mine or not user_frames or mine[0] == user_frames[0]
+    def agrees_with(self, other: FieldGroup) -> bool:
+        """Return whether two families may describe the same policy: their limits do not contradict each other."""
+        ours, theirs = self.numbers("limit"), other.numbers("limit")
+        return not ours or not theirs or ours[0] == theirs[0]
 
-    def absorb(self, other: Group) -> None:
-        """Takes all of another group."""
-        for role, said in other.said.items():
-            self.said.setdefault(role, []).extend(said)
+    def absorb(self, other: FieldGroup) -> None:
+        """Add every field of another group."""
+        for role, fields in other.fields.items():
+            self.fields.setdefault(role, []).extend(fields)
         self.policies += other.policies
 
 
 @attrs.define
-class Gathered:
-    """What one answer says, before it is understood."""
+class GroupedFields:
+    """The limit fields of one response, grouped but not yet interpreted."""
 
-    groups: list[Group] = attrs.field(factory=list)
-    """By policy."""
-    items: list[tuple[Field, Member]] = attrs.field(factory=list)
-    """Named items of the draft's last shape: ``"burst";r=5;t=1``."""
-    words: dict[str, list[Said]] = attrs.field(factory=dict)
-    """By role, what belongs to no group: ``retry``, ``name``, ``scope``, ``reason``, ``concurrency``, ``vendor``."""
+    groups: list[FieldGroup] = attrs.field(factory=list)
+    """One group per policy."""
+    items: list[tuple[FieldName, Member]] = attrs.field(factory=list)
+    """Named items of draft version 08 and later: ``"burst";r=5;t=1``."""
+    ungrouped: dict[str, list[FieldValue]] = attrs.field(factory=dict)
+    """Fields that belong to no group, by role: ``retry``, ``name``, ``scope``, ``reason``, ``concurrency``,
+    ``vendor``."""
 
-    def _group(self, field: Field) -> Group:
-        for group in self.groups:
-            if group.policy == field.policy and group.family == field.family:
-                return group
-        group = Group(field.policy, field.family, field.unit, field.window)
-        self.groups.append(group)
-        return group
-
-    def take(self, field: Field, value: str) -> None:
-        """Puts one field where it belongs."""
-        if len(value) > LENGTH:
+    def add(self, field: FieldName, value: str) -> None:
+        """Add one field to its group."""
+        if len(value) > MAX_VALUE_LENGTH:
             return
         if field.role == "bare":
-            self._bare(field, value)
-        elif field.role in COUNTED:
-            self._counted(field.role, field, value)
+            self._add_bare(field, value)
+        elif field.role in GROUPED_ROLES:
+            self._add_to_group(field.role, field, value)
         elif field.role == "policy":
-            self._group(field).policies += policies(value)
+            self._group(field).policies += parse_policies(value)
         else:
-            self.words.setdefault(field.role, []).append((field, value))
+            self.ungrouped.setdefault(field.role, []).append((field, value))
 
-    def _counted(self, role: str, field: Field, value: str) -> None:
-        group = self._group(field)
-        group.add(role, field, value)
-        if role == "limit" and ";" in value:
-            group.policies += policies(value)
+    def merge_families(self) -> None:
+        """Merge groups of several families that describe one policy (``RateLimit-*`` beside ``X-RateLimit-*``).
 
-    def _bare(self, field: Field, value: str) -> None:
-        """The name tells no role: it is a number, a ratio, a dictionary of roles, or a list of named items."""
-        if number(value) is not None:
-            if field.plain:
-                self._counted("limit", field, value)
-            return
-        if ratio := RATIO.fullmatch(value):
-            self._counted("used", field, ratio[1])
-            self._counted("limit", field, ratio[2])
-            return
-        for member in members(value):
-            if member.key:
-                for key, part in ((member.key, member.value), *member.params.items()):
-                    if (role := ROLES.get(key, "")) in COUNTED:
-                        self._group(field).add(role, field, part)
-            elif member.value and "r" in member.params:
-                self.items.append((field, member))
-
-    def merge(self) -> None:
-        """Makes one policy of what several families say of the same one (``RateLimit-*`` beside ``X-RateLimit-*``).
-
-        Where they contradict each other they are two, and the later is named by its family.
+        Groups that contradict each other stay separate, and the later one is renamed after its family.
         """
-        kept: dict[str, Group] = {}
+        kept: dict[str, FieldGroup] = {}
         for group in self.groups:
-            if set(group.said) <= {"limit"} and not group.family and not group.policies:
-                continue  # any field may be called a limit of something
+            if set(group.fields) <= {"limit"} and not group.family and not group.policies:
+                continue  # many fields that have nothing to do with rates are called a limit
             first = kept.setdefault(group.policy, group)
             if first is group:
                 continue
-            if first.agrees(group):
+            if first.agrees_with(group):
                 first.absorb(group)
             else:
                 group.policy = f"{group.family}-{group.policy}"
                 kept.setdefault(group.policy, group)
         self.groups = list(kept.values())
 
+    def _group(self, field: FieldName) -> FieldGroup:
+        for group in self.groups:
+            if group.policy == field.policy and group.family == field.family:
+                return group
+        group = FieldGroup(field.policy, field.family, field.unit, field.window)
+        self.groups.append(group)
+        return group
 
-def gather(said: Iterable[Said]) -> Gathered:
-    """What the fields of one answer say, policy by policy."""
-    gathered = Gathered()
-    for field, value in said:
-        gathered.take(field, value)
-    gathered.merge()
-    return gathered
+    def _add_to_group(self, role: str, field: FieldName, value: str) -> None:
+        group = self._group(field)
+        group.add(role, field, value)
+        if role == "limit" and ";" in value:
+            group.policies += parse_policies(value)
+
+    def _add_bare(self, field: FieldName, value: str) -> None:
+        """Add a field whose name has no role: a number, a ratio, a dictionary of roles or a list of named items."""
+        if leading_number(value) is not None:
+            if field.number_is_limit:
+                self._add_to_group("limit", field, value)
+            return
+        if ratio := RATIO.fullmatch(value):
+            self._add_to_group("used", field, ratio[1])
+            self._add_to_group("limit", field, ratio[2])
+            return
+        for member in parse_members(value):
+            if member.key:
+                for key, part in ((member.key, member.value), *member.params.items()):
+                    if (role := ROLES.get(key, "")) in GROUPED_ROLES:
+                        self._group(field).add(role, field, part)
+            elif member.value and "r" in member.params:
+                self.items.append((field, member))
+
+
+def group_fields(fields: Iterable[FieldValue]) -> GroupedFields:
+    """Group the limit fields of one response by policy."""
+    grouped = GroupedFields()
+    for field, value in fields:
+        grouped.add(field, value)
+    grouped.merge_families()
+    return grouped

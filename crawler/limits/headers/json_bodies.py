@@ -1,4 +1,4 @@
-"""`read_body`: what the JSON document of an answer says of limits, as far as vendors and standards document it."""
+"""Read what a JSON body declares about limits, in the forms that vendors and standards document."""
 
 from __future__ import annotations
 
@@ -7,43 +7,59 @@ from typing import Any, Final
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
 from crawler.limits.headers.reset_times import DAY
-from crawler.limits.headers.retry_after import YEAR, parse_retry_after
+from crawler.limits.headers.retry_after import MAX_RETRY_AFTER, parse_retry_after
 from crawler.limits.json_numbers import json_count
 
-__all__ = ["read_body"]
+__all__ = ["read_json_limits"]
 
-PROBLEMS: Final = ("quota-exceeded", "temporary-reduced-capacity", "abnormal-usage-detected")
+PROBLEM_TYPES: Final = ("quota-exceeded", "temporary-reduced-capacity", "abnormal-usage-detected")
 """Problem types of the IETF draft, under ``https://iana.org/assignments/http-problem-types#``."""
-CODES: Final = {
+REFUSAL_CODES: Final = {
     "M_LIMIT_EXCEEDED", "RATELIMITED", "RATE_LIMITED", "THROTTLED", "maxlag", "quotaExceeded", "rateLimitExceeded",
     "ratelimited", "userRateLimitExceeded",
 }  # fmt: skip
-"""What Matrix, Linear, Shopify, MediaWiki, Slack and Google call a refusal."""
-MOST: Final = 32
-"""Members of a list: the rest is ignored."""
-NAME: Final = 100
-"""Characters of a name."""
+"""Error codes of refusals by Matrix, Linear, Shopify, MediaWiki, Slack and Google."""
+WAIT_MEMBERS: Final = (("retry_after_ms", 1e-3), ("retry_after", 1.0), ("backoff", 1.0))
+"""Members that state a wait, with their unit in seconds: Matrix, Discord, Stack Exchange."""
+MAX_MEMBERS: Final = 32
+"""Members of a list; the rest is ignored."""
+MAX_NAME_LENGTH: Final = 100
+"""Characters."""
+
+
+def read_json_limits(document: Any) -> Declared:
+    """Return what a decoded JSON document declares about limits. Unknown content is ignored; no document raises.
+
+    Parameters:
+        document: a decoded JSON document of Matrix, Discord, Stack Exchange, Shopify, Google, MediaWiki, Slack or
+            Linear, or problem details (RFC 9457) of the IETF draft on rate limit fields.
+    """
+    if not isinstance(document, dict):
+        return NOTHING
+    declared = Declared(
+        observations=tuple(_observations(document)),
+        retry_after=max((min(wait, MAX_RETRY_AFTER) for wait in _waits(document)), default=None),
+        violated=tuple(dict.fromkeys(_violated(document))),
+    )
+    return declared or NOTHING
 
 
 def _get(document: Any, *path: str) -> Any:
-    """What stands at a path in nested objects; `None`: nothing."""
+    """Return the value at a path of nested objects, or `None` if there is none."""
     for key in path:
         document = document.get(key) if isinstance(document, dict) else None
     return document
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    listed = value if isinstance(value, list) else [value]
-    return [one for one in listed[:MOST] if isinstance(one, dict)]
+    """Return the objects of a list, or a single object as a list."""
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values[:MAX_MEMBERS] if isinstance(one, dict)]
 
 
 def _waits(document: dict[str, Any]) -> Iterator[float]:
-    """Seconds."""
-    for key, unit in (
-        ("retry_after_ms", 1e-3),
-        ("retry_after", 1.0),
-        ("backoff", 1.0),
-    ):  # Matrix, Discord, Stack Exchange
+    """Yield every wait that the document states, in seconds."""
+    for key, unit in WAIT_MEMBERS:
         if (wait := json_count(document.get(key))) is not None:
             yield wait * unit
     for error in _objects(document.get("error")):
@@ -53,7 +69,7 @@ def _waits(document: dict[str, Any]) -> Iterator[float]:
                 yield wait
 
 
-def _codes(document: dict[str, Any]) -> Iterator[Any]:
+def _error_codes(document: dict[str, Any]) -> Iterator[Any]:
     error = document.get("error")
     yield document.get("errcode")
     yield error
@@ -65,45 +81,29 @@ def _codes(document: dict[str, Any]) -> Iterator[Any]:
 
 
 def _violated(document: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of violated policies."""
     if document.get("global") is True and json_count(document.get("retry_after")) is not None:
         yield "global"
-    yield from (code for code in _codes(document) if isinstance(code, str) and code in CODES)
-    kind = document.get("type")
-    if isinstance(kind, str) and kind.rpartition("#")[2] in PROBLEMS:
+    yield from (code for code in _error_codes(document) if isinstance(code, str) and code in REFUSAL_CODES)
+    problem = document.get("type")
+    if isinstance(problem, str) and problem.rpartition("#")[2] in PROBLEM_TYPES:
         named = document.get("violated-policies")
-        yield from (name[:NAME] for name in (named if isinstance(named, list) else ())[:MOST] if isinstance(name, str))
+        names = (named if isinstance(named, list) else ())[:MAX_MEMBERS]
+        yield from (name[:MAX_NAME_LENGTH] for name in names if isinstance(name, str))
 
 
 def _observations(document: dict[str, Any]) -> Iterator[Observation]:
-    left = json_count(document.get("quota_remaining"))
-    if left is not None:  # Stack Exchange: by day
-        yield Observation(
-            policy="quota", limit=json_count(document.get("quota_max")) or None, remaining=left, window=DAY
-        )
+    remaining = json_count(document.get("quota_remaining"))
+    if remaining is not None:  # Stack Exchange: a quota per day
+        limit = json_count(document.get("quota_max")) or None
+        yield Observation(policy="quota", limit=limit, remaining=remaining, window=DAY)
     status = _get(document, "extensions", "cost", "throttleStatus")
-    left = json_count(_get(status, "currentlyAvailable"))
-    if left is not None:  # Shopify's GraphQL
+    remaining = json_count(_get(status, "currentlyAvailable"))
+    if remaining is not None:  # Shopify's GraphQL API
         yield Observation(
             policy="graphql",
             limit=json_count(_get(status, "maximumAvailable")) or None,
-            remaining=left,
+            remaining=remaining,
             rate=json_count(_get(status, "restoreRate")) or None,
             unit="points",
         )
-
-
-def read_body(document: Any) -> Declared:
-    """What a document says of limits; what is not understood says nothing, and no document raises.
-
-    Parameters:
-        document: a JSON document, decoded: Matrix, Discord, Stack Exchange, Shopify, Google, MediaWiki, Slack, Linear,
-            or a problem (RFC 9457) of the IETF draft on rate limits.
-    """
-    if not isinstance(document, dict):
-        return NOTHING
-    declared = Declared(
-        observations=tuple(_observations(document)),
-        retry_after=max((min(wait, YEAR) for wait in _waits(document)), default=None),
-        violated=tuple(dict.fromkeys(_violated(document))),
-    )
-    return declared or NOTHING

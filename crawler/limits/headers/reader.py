@@ -1,8 +1,8 @@
-"""`HeaderReader`: what a server says of its limits, whatever its dialect.
+"""`HeaderReader`: read the limits that a server declares, in whatever dialect.
 
-Most servers that limit say so, in dozens of dialects: five shapes of one IETF draft, a common pattern with a vendor's
-words in it, and a few of no pattern at all. A dialect needs some memory: numbers of one field are told apart by how
-they move, policies may be named in one answer and referred to in the next, and the clocks of two machines differ.
+Most servers with limits declare them, in dozens of dialects: four forms of one IETF draft, a common pattern with
+vendor-specific words, and a few formats of their own. The reader keeps some memory, because the numbers of a field are
+recognised by how they change, policies may be named in one response and used in the next, and two clocks differ.
 """
 
 from __future__ import annotations
@@ -13,32 +13,33 @@ from typing import Any, Final
 
 import attrs
 
-from crawler.limits.headers.clock_skew import Skew
+from crawler.limits.headers.clock_skew import ClockSkew
 from crawler.limits.headers.declared import NOTHING, Declared, Observation, TimeRange, intersect, merge
-from crawler.limits.headers.field_names import DEFAULT, Field, telling
-from crawler.limits.headers.grouping import Gathered, Group, Said, gather
-from crawler.limits.headers.refusal_status import REFUSALS
-from crawler.limits.headers.reset_semantics import Reading, Slopes
-from crawler.limits.headers.reset_times import LONGEST, http_date, read_moment, when
-from crawler.limits.headers.retry_after import YEAR, parse_retry_after
-from crawler.limits.headers.structured_fields import Member, Policy, number
-from crawler.limits.headers.vendors import READERS
+from crawler.limits.headers.field_names import DEFAULT_POLICY, FieldName, limit_fields
+from crawler.limits.headers.grouping import FieldGroup, FieldValue, GroupedFields, group_fields
+from crawler.limits.headers.refusal_status import REFUSAL_STATUSES
+from crawler.limits.headers.reset_semantics import ResetReading, ResetSemantics
+from crawler.limits.headers.reset_times import MAX_WAIT, parse_http_date, parse_reset, parse_time
+from crawler.limits.headers.retry_after import MAX_RETRY_AFTER, parse_retry_after
+from crawler.limits.headers.structured_fields import Member, Policy, leading_number
+from crawler.limits.headers.vendors import VENDOR_PARSERS
 
 __all__ = ["HeaderReader"]
 
 ACCEPTED: Final = 202
 CONCURRENT: Final = "concurrent-requests"
-MOST: Final = 64
-"""Policies that are remembered of one scope, and observations of one answer."""
-NAME: Final = 100
-"""Characters of a name."""
+"""Unit of a policy that limits requests in flight."""
+MAX_POLICIES: Final = 64
+"""Declared policies that are remembered per server."""
+MAX_NAME_LENGTH: Final = 100
+"""Characters; longer names are cut."""
 
-Pairs = Sequence[tuple[str, str]]
+HeaderPairs = Sequence[tuple[str, str]]
 
 
 @attrs.frozen
-class _At:
-    """Where and when one answer came."""
+class _ResponseContext:
+    """Status and times of one response."""
 
     status: int
     sent: float
@@ -46,203 +47,222 @@ class _At:
     skew: TimeRange
 
     @property
-    def clock(self) -> float:
-        """The server's clock on receipt, at the earliest."""
+    def server_time(self) -> float:
+        """The server's clock on receipt, at the earliest, in seconds since the epoch."""
         return self.received + self.skew[0]
 
-    def when(self, text: str, *, milli: bool) -> TimeRange | None:
-        """A reset value as a bracket by our clock."""
-        return when(text, sent=self.sent, received=self.received, date=self.clock, milli=milli, skew=self.skew)
+    def parse_reset(self, text: str, *, milliseconds: bool) -> TimeRange | None:
+        """Return the range of a reset value by our clock."""
+        return parse_reset(
+            text,
+            sent=self.sent,
+            received=self.received,
+            date=self.server_time,
+            milliseconds=milliseconds,
+            skew=self.skew,
+        )
 
     def within(self, seconds: float) -> TimeRange | None:
-        """Some time in these seconds; `None`: they are too many to believe."""
-        return (self.sent, self.received + seconds) if seconds <= LONGEST else None
+        """Return the range of a time within the next `seconds`, or `None` if they are implausibly many."""
+        return (self.sent, self.received + seconds) if seconds <= MAX_WAIT else None
 
 
 class HeaderReader:
-    """The dialect of one scope. Knows no clock, and keeps a few numbers of what it was told."""
+    """Reads the limit fields of one server. It reads no clock and remembers a bounded number of values."""
 
     def __init__(self) -> None:
-        self._slopes = Slopes()
-        self._skew = Skew()
+        self._semantics = ResetSemantics()
+        self._skew = ClockSkew()
         self._policies: dict[str, Policy] = {}
         self._date: tuple[str, float | None] = ("", None)
 
-    def read(self, headers: Pairs, *, status: int, sent: float, received: float) -> Declared:
-        """What one answer says of limits.
+    def read(self, headers: HeaderPairs, *, status: int, sent: float, received: float) -> Declared:
+        """Return what one response declares about limits.
+
+        Responses from caches (``Age`` above 0) and interim responses (1xx) declare nothing. Malformed fields are
+        ignored; no field raises.
 
         Parameters:
-            headers: its fields as they stand on the wire, (name, value).
+            headers: the fields as sent on the wire, as pairs of name and value.
             status: HTTP status.
-            sent: seconds since the epoch by our clock: when the request went out.
-            received: when the answer was there.
-
-        An answer of a cache (``Age`` above 0) and an interim one (1xx) say nothing; what is malformed is left out; no
-        header raises.
+            sent: when the request was sent, in seconds since the epoch by our clock.
+            received: when the response was received, by our clock.
         """
-        said = telling(headers)
-        if not said or status < 200:
+        fields = limit_fields(headers)
+        if not fields or status < 200:
             return NOTHING
-        at = self._at(headers, status, sent, received)
-        if at is None:
+        context = self._context(headers, status, sent, received)
+        if context is None:
             return NOTHING
-        gathered = gather(said)
-        self._remember(policy for group in gathered.groups for policy in group.policies)
-        declared = merge(self._parts(gathered, at))
-        if at.status == ACCEPTED or at.status >= 300 or declared.violated:
-            declared = merge((declared, _wait(gathered, at)))
+        grouped = group_fields(fields)
+        self._remember(policy for group in grouped.groups for policy in group.policies)
+        declared = merge(self._parts(grouped, context))
+        if context.status == ACCEPTED or context.status >= 300 or declared.violated:
+            declared = merge((declared, _longest_wait(grouped, context)))
         return declared or NOTHING
 
     def state(self) -> dict[str, Any]:
-        """What outlives this object, as JSON values: the verdicts on ambiguous fields, and the skew of the clocks."""
-        return {"verdicts": self._slopes.state(), "skew": self._skew.state()}
+        """Return the verdicts on ambiguous fields and the clock skew as JSON values."""
+        return {"verdicts": self._semantics.state(), "skew": self._skew.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up where `state` left off; what cannot be read is ignored."""
+        """Restore what `state` returned; unreadable parts are ignored."""
         if isinstance(state, dict):
-            self._slopes.restore(state.get("verdicts"))
+            self._semantics.restore(state.get("verdicts"))
             self._skew.restore(state.get("skew"))
 
-    def _at(self, headers: Pairs, status: int, sent: float, received: float) -> _At | None:
-        """The circumstances of an answer; `None`: a cache gave it."""
+    def _context(self, headers: HeaderPairs, status: int, sent: float, received: float) -> _ResponseContext | None:
+        """Return status and times of a response, or `None` if it comes from a cache."""
         date = None
         for name, value in headers:
             low = name.lower()
-            if low == "age" and (number(value) or 0.0) > 0:
+            if low == "age" and (leading_number(value) or 0.0) > 0:
                 return None
             if low == "date":
                 if value != self._date[0]:
-                    self._date = value, http_date(value)
+                    self._date = value, parse_http_date(value)
                 date = self._date[1]
         if date is not None:
-            self._skew.see(date, sent=sent, received=received)
-        return _At(status, sent, received, self._skew.bracket or (0.0, 0.0))
+            self._skew.observe(date, sent=sent, received=received)
+        return _ResponseContext(status, sent, received, self._skew.range or (0.0, 0.0))
 
     def _remember(self, policies: Iterable[Policy]) -> None:
         for policy in policies:
-            if policy.name in self._policies or len(self._policies) < MOST:
+            if policy.name in self._policies or len(self._policies) < MAX_POLICIES:
                 self._policies[policy.name] = policy
 
-    # What an answer says, part by part
+    # ---- the parts of a response -------------------------------------------------------------------------------------
 
-    def _parts(self, gathered: Gathered, at: _At) -> Iterator[Declared]:
-        name = next((value.strip()[:NAME] for _, value in gathered.words.get("name", ())), "")
-        for field, item in gathered.items:
-            yield self._item(field, item, at)
-        for group in gathered.groups:
-            yield self._group(group, name if group.policy == DEFAULT else "", at)
+    def _parts(self, grouped: GroupedFields, context: _ResponseContext) -> Iterator[Declared]:
+        ungrouped = grouped.ungrouped
+        name = next((value.strip()[:MAX_NAME_LENGTH] for _, value in ungrouped.get("name", ())), "")
+        for field, item in grouped.items:
+            yield self._read_item(field, item, context)
+        for group in grouped.groups:
+            yield self._read_group(group, name if group.policy == DEFAULT_POLICY else "", context)
             for policy in group.policies:
-                yield _promise(policy)
-        for field, value in gathered.words.get("vendor", ()):
-            yield READERS[field.name](value, at.sent, at.received)
-        for _, value in gathered.words.get("concurrency", ()):
-            yield Declared(concurrency=_many(number(value)))
-        yield Declared(violated=tuple(_violated(gathered, name or DEFAULT, at.status)))
+                yield _read_policy(policy)
+        for field, value in ungrouped.get("vendor", ()):
+            yield VENDOR_PARSERS[field.name](value, context.sent, context.received)
+        for _, value in ungrouped.get("concurrency", ()):
+            yield Declared(concurrency=_concurrency(leading_number(value)))
+        yield Declared(violated=tuple(_violated(grouped, name or DEFAULT_POLICY, context.status)))
 
-    def _item(self, field: Field, item: Member, at: _At) -> Declared:
-        """One named item of the draft's last shape."""
-        name, left = item.value[:NAME], number(item.params["r"])
+    def _read_item(self, field: FieldName, item: Member, context: _ResponseContext) -> Declared:
+        """Read one named item of form D (see `crawler.limits.headers.structured_fields`)."""
+        name, remaining = item.value[:MAX_NAME_LENGTH], leading_number(item.params["r"])
         policy = self._policies.get(name) or Policy(name=name, limit=None, window=None, unit="requests")
-        if left is None or policy.unit == CONCURRENT:
+        if remaining is None or policy.unit == CONCURRENT:
             return NOTHING
-        left = max(0.0, left)
-        said = [(field, item.params["t"])] if "t" in item.params else []
-        reset, rate = self._reset(said, policy, left, at)
-        return _observed(policy, left, reset, rate)
+        remaining = max(0.0, remaining)
+        resets = [(field, item.params["t"])] if "t" in item.params else []
+        reset, rate = self._read_resets(resets, policy, remaining, context)
+        return _observed(policy, remaining, reset, rate)
 
-    def _group(self, group: Group, name: str, at: _At) -> Declared:
-        """The fields of one policy."""
-        limit, left = group.amounts()
-        if limit == 0 and group.family.startswith("x-"):  # Okta: not a quota, but too many at once
-            return Declared(violated=("concurrency",) if at.status in REFUSALS else ())
+    def _read_group(self, group: FieldGroup, name: str, context: _ResponseContext) -> Declared:
+        """Read the fields of one policy."""
+        limit, remaining = group.limit_and_remaining()
+        if limit == 0 and group.family.startswith("x-"):  # Okta: a concurrency limit, not a quota
+            return Declared(violated=("concurrency",) if context.status in REFUSAL_STATUSES else ())
         if limit == 0:
-            limit, left = None, 0.0
-        known = self._known(group, limit)
-        span = next((x for field, value in group.said.get("window", ()) if (x := _span(value, field))), None)
+            limit, remaining = None, 0.0
+        known = self._known_policy(group, limit)
+        interval = next((x for field, value in group.fields.get("window", ()) if (x := _interval(value, field))), None)
         fill = next((x for x in group.numbers("fill") if x > 0), None)
         policy = Policy(
             name=name or (known.name if known else group.policy),
             limit=limit,
-            window=known.window if known else None if fill else span or group.window,
+            window=known.window if known else None if fill else interval or group.window,
             unit=known.unit if known else group.unit,
         )
-        reset, rate = self._reset(group.said.get("reset", ()), policy, left, at)
-        declared = _observed(policy, left, reset, fill / span if fill and span else rate)
-        if reset and limit is None and left is None and at.status in REFUSALS:
-            return attrs.evolve(declared, retry_after=min(max(0.0, reset[1] - at.received), YEAR))
+        reset, rate = self._read_resets(group.fields.get("reset", ()), policy, remaining, context)
+        declared = _observed(policy, remaining, reset, fill / interval if fill and interval else rate)
+        if reset and limit is None and remaining is None and context.status in REFUSAL_STATUSES:
+            return attrs.evolve(declared, retry_after=min(max(0.0, reset[1] - context.received), MAX_RETRY_AFTER))
         return declared
 
-    def _known(self, group: Group, limit: float | None) -> Policy | None:
-        """The policy that a group without a name of its own speaks of: the one with its limit, or the only one."""
-        if group.policy != DEFAULT:
+    def _known_policy(self, group: FieldGroup, limit: float | None) -> Policy | None:
+        """Return the declared policy that an unnamed group describes: the one with its limit, or the only one."""
+        if group.policy != DEFAULT_POLICY:
             return group.policies[0] if len(group.policies) == 1 else None
         policies = group.policies or list(self._policies.values())
         if limit is None:
             return policies[0] if len(policies) == 1 else None
         return next((policy for policy in policies if policy.limit == limit and policy.unit != CONCURRENT), None)
 
-    def _reset(
-        self, said: Iterable[Said], policy: Policy, left: float | None, at: _At
+    def _read_resets(
+        self, fields: Iterable[FieldValue], policy: Policy, remaining: float | None, context: _ResponseContext
     ) -> tuple[TimeRange | None, float | None]:
-        """When something is restored, and how much of it a second, by every reset field of one policy."""
+        """Return the reset time and the rate (units per second) that all reset fields of one policy state."""
         found: TimeRange | None = None
-        speed: float | None = None
-        for field, text in sorted(said, key=lambda one: not one[0].lasting):
-            reset, rate = self._one_reset(field, text, policy, left, at)
-            if reset is not None and (reset[1] > at.received or left == 0):  # over while something is left: no news
+        found_rate: float | None = None
+        for field, text in sorted(fields, key=lambda one: not one[0].relative):
+            reset, rate = self._read_reset(field, text, policy, remaining, context)
+            if reset is not None and (reset[1] > context.received or remaining == 0):  # a past reset is no news
                 found = intersect(found, reset) if found else reset
-            speed = rate if speed is None else speed
-        return found, speed
+            found_rate = rate if found_rate is None else found_rate
+        return found, found_rate
 
-    def _one_reset(
-        self, field: Field, text: str, policy: Policy, left: float | None, at: _At
+    def _read_reset(
+        self, field: FieldName, text: str, policy: Policy, remaining: float | None, context: _ResponseContext
     ) -> tuple[TimeRange | None, float | None]:
-        verdict = self._slopes.verdict(field.name)
-        plain = at.when(text, milli=field.milli)
-        milli = None if field.milli or not text.strip().isdigit() else at.when(text, milli=True)
-        if not verdict and milli and plain and policy.window and _is_longer(plain, milli, policy.window, at):
+        verdict = self._semantics.verdict(field.name)
+        plain = context.parse_reset(text, milliseconds=field.milliseconds)
+        may_be_milliseconds = not field.milliseconds and text.strip().isdigit()
+        milliseconds = context.parse_reset(text, milliseconds=True) if may_be_milliseconds else None
+        if not verdict and _exceeds_window(plain, milliseconds, policy.window, context):
             verdict, plain = "milliseconds", None
         if plain is None or verdict == "moving":
-            return milli if verdict == "milliseconds" else None, None
-        reading = Reading(
-            sent=at.sent, received=at.received, reset=plain, milli=milli, limit=policy.limit, remaining=left
+            return milliseconds if verdict == "milliseconds" else None, None
+        reading = ResetReading(
+            sent=context.sent,
+            received=context.received,
+            reset=plain,
+            milliseconds=milliseconds,
+            limit=policy.limit,
+            remaining=remaining,
         )
-        self._slopes.see(field.name, policy.name, reading)
-        match self._slopes.verdict(field.name):
+        self._semantics.observe(field.name, policy.name, reading)
+        match self._semantics.verdict(field.name):
             case "milliseconds":
-                return milli, None
+                return milliseconds, None
             case "moving":
                 return None, None
             case "full":
                 rate = policy.limit / policy.window if policy.limit and policy.window else reading.rate()
-                return at.within(1 / rate) if rate and left is not None and left < 1 else None, rate
+                is_empty = remaining is not None and remaining < 1
+                return context.within(1 / rate) if rate and is_empty else None, rate
             case _:
                 return plain, None
 
 
-def _many(limit: float | None) -> int | None:
+def _concurrency(limit: float | None) -> int | None:
     return int(limit) if limit is not None and 1 <= limit < 1e9 else None
 
 
-def _span(value: str, field: Field) -> float | None:
-    """Seconds of an interval."""
-    moment = read_moment(value, now=-math.inf, milli=field.milli)
-    return moment.value if moment is not None and not moment.absolute and 0 < moment.value <= YEAR else None
+def _interval(value: str, field: FieldName) -> float | None:
+    """Return the length of an interval in seconds."""
+    time = parse_time(value, now=-math.inf, milliseconds=field.milliseconds)
+    return time.value if time is not None and not time.absolute and 0 < time.value <= MAX_RETRY_AFTER else None
 
 
-def _is_longer(plain: TimeRange, milli: TimeRange, window: float, at: _At) -> bool:
-    """Whether a number is too long for its own window if it counts seconds, and fits if it counts milliseconds."""
-    return plain[1] - at.received > 2 * window and milli[1] - at.received <= 1.1 * window
+def _exceeds_window(
+    plain: TimeRange | None, milliseconds: TimeRange | None, window: float | None, context: _ResponseContext
+) -> bool:
+    """Return whether a number is too long for its window as seconds, but fits as milliseconds."""
+    if not (plain and milliseconds and window):
+        return False
+    return plain[1] - context.received > 2 * window and milliseconds[1] - context.received <= 1.1 * window
 
 
-def _observed(policy: Policy, left: float | None, reset: TimeRange | None, rate: float | None) -> Declared:
+def _observed(policy: Policy, remaining: float | None, reset: TimeRange | None, rate: float | None) -> Declared:
     limit = policy.limit or None
-    if limit is None and left is None and reset is None and rate is None:
+    if limit is None and remaining is None and reset is None and rate is None:
         return NOTHING
     observation = Observation(
         policy=policy.name,
         limit=limit,
-        remaining=left,
+        remaining=remaining,
         reset=reset,
         window=policy.window,
         rate=rate,
@@ -251,29 +271,31 @@ def _observed(policy: Policy, left: float | None, reset: TimeRange | None, rate:
     return Declared(observations=(observation,))
 
 
-def _promise(policy: Policy) -> Declared:
-    """What a policy says of itself, whatever is left of it."""
+def _read_policy(policy: Policy) -> Declared:
+    """Return what a policy declares, independent of how much of it is left."""
     if policy.unit == CONCURRENT:
-        return Declared(concurrency=_many(policy.limit))
+        return Declared(concurrency=_concurrency(policy.limit))
     return _observed(policy, None, None, None)
 
 
-def _violated(gathered: Gathered, policy: str, status: int) -> Iterator[str]:
-    """Policies that a refusal names: by a reason, or by the scope in which it counts."""
+def _violated(grouped: GroupedFields, policy: str, status: int) -> Iterator[str]:
+    """Yield the policies that a refusal names, by a reason or by the scope that it applies to."""
     if status >= 400:
-        yield from (reason for _, value in gathered.words.get("reason", ()) if (reason := value.strip()[:NAME]))
-    if status in REFUSALS:
-        for _, value in gathered.words.get("scope", ()):
-            scope = value.strip()[:NAME]
+        for _, value in grouped.ungrouped.get("reason", ()):
+            if reason := value.strip()[:MAX_NAME_LENGTH]:
+                yield reason
+    if status in REFUSAL_STATUSES:
+        for _, value in grouped.ungrouped.get("scope", ()):
+            scope = value.strip()[:MAX_NAME_LENGTH]
             if scope and scope.lower() != "false":
                 yield {"true": "global", "user": policy}.get(scope.lower(), scope)
 
 
-def _wait(gathered: Gathered, at: _At) -> Declared:
-    """The longest wait that an answer names."""
+def _longest_wait(grouped: GroupedFields, context: _ResponseContext) -> Declared:
+    """Return the longest wait that a response states."""
     waits = [
         seconds
-        for field, value in gathered.words.get("retry", ())
-        if (seconds := parse_retry_after(value, now=at.clock, milli=field.milli)) is not None
+        for field, value in grouped.ungrouped.get("retry", ())
+        if (seconds := parse_retry_after(value, now=context.server_time, milliseconds=field.milliseconds)) is not None
     ]
     return Declared(retry_after=max(waits, default=None))

@@ -1,4 +1,4 @@
-"""`refuses`: whether an answer means that we asked too much."""
+"""Decide whether a response refuses a request because of a limit."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from crawler.limits.headers.declared import Declared
-from crawler.limits.headers.field_names import telling
+from crawler.limits.headers.field_names import limit_fields
 
-__all__ = ["AMBIGUOUS", "FORBIDDEN", "REFUSALS", "refuses"]
+__all__ = ["AMBIGUOUS_STATUSES", "FORBIDDEN", "REFUSAL_STATUSES", "is_refusal"]
 
-REFUSALS: Final = frozenset({420, 429, 503, 509, 529})
-"""Statuses that mean: you ask too much."""
+REFUSAL_STATUSES: Final = frozenset({420, 429, 503, 509, 529})
+"""Statuses that always mean that a limit was exceeded."""
 FORBIDDEN: Final = 403
-AMBIGUOUS: Final = frozenset({FORBIDDEN, 503})
-"""Said by servers that are asked too much, and by pages that are forbidden or broken."""
-
-Pairs = Sequence[tuple[str, str]]
+AMBIGUOUS_STATUSES: Final = frozenset({FORBIDDEN, 503})
+"""Statuses sent when a limit was exceeded, but also for pages that are forbidden or broken."""
 
 
-def refuses(status: int, declared: Declared, headers: Pairs = (), *, statuses: Collection[int] = ()) -> bool:
-    """Whether an answer means that we asked too much, or at the wrong time.
+def is_refusal(
+    status: int, declared: Declared, headers: Sequence[tuple[str, str]] = (), *, statuses: Collection[int] = ()
+) -> bool:
+    """Return whether a response refuses the request because a limit was exceeded.
+
+    A 403 needs evidence: a policy with nothing left, a violated policy, or a time to come back.
 
     Parameters:
         status: HTTP status.
-        declared: what the answer says of limits.
-        headers: its fields.
-        statuses: what else means so at this server, such as 400, 430, 477, 999, or 200 with an error in the body.
-
-    403 needs evidence: nothing is left of something, or it names a time to come back.
+        declared: what the response declares about limits.
+        headers: its fields, as pairs of name and value.
+        statuses: further refusal statuses of this server, such as 400, 430, 477, 999, or 200 with an error in the body.
     """
-    if status in REFUSALS or status in statuses:
+    if status in REFUSAL_STATUSES or status in statuses:
         return True
     return status == FORBIDDEN and (
         declared.retry_after is not None
         or bool(declared.violated)
         or any(observation.remaining == 0 for observation in declared.observations)
-        or any(field.role == "retry" for field, _ in telling(headers))
+        or any(field.role == "retry" for field, _ in limit_fields(headers))
     )

@@ -1,7 +1,7 @@
-"""`when`: a reset value in any of its spellings, as a bracket by our own clock.
+"""Parse reset values, in any of the forms that servers send, as ranges of times by our own clock.
 
-Servers write the same moment as seconds from now, as an epoch in four units, as a Go duration, or as a date in five
-forms. Absolute values are read against the answer's own `Date`, for the clocks of two machines seldom agree.
+Servers write the same moment as seconds from now, as an epoch in one of four units, as a Go duration, or as a date in
+one of five forms. Absolute times are read relative to the response's own ``Date``, because clocks seldom agree.
 """
 
 from __future__ import annotations
@@ -13,49 +13,57 @@ from typing import Final
 
 import attrs
 
-__all__ = ["Moment", "http_date", "is_milli", "read_moment", "skew_of", "when"]
+from crawler.limits.headers.declared import TimeRange
+
+__all__ = [
+    "StatedTime",
+    "clock_skew_range",
+    "counts_milliseconds",
+    "parse_http_date",
+    "parse_reset",
+    "parse_time",
+]
 
 DAY: Final = 86400.0
-LONGEST: Final = 32 * DAY
-"""Seconds: a longer wait is taken for a mistake."""
-FARTHEST: Final = 400 * DAY
-"""Seconds: a number this near to now is an epoch, and a moment farther away is a mistake."""
-LENGTH: Final = 100
-"""Characters: what is longer is no time."""
+MAX_WAIT: Final = 32 * DAY
+"""Seconds; a longer wait is taken for a mistake."""
+MAX_DISTANCE: Final = 400 * DAY
+"""Seconds from now. A number within this distance is an epoch; a date beyond it is a mistake."""
+MAX_LENGTH: Final = 100
+"""Characters; longer text is not a time."""
 
-EPOCHS: Final = (1.0, 1e3, 1e6, 1e9)
+EPOCH_UNITS: Final = (1.0, 1e3, 1e6, 1e9)
+"""Units per second of an epoch: s, ms, µs, ns."""
 UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
 NUMBER = re.compile(r"\d{1,25}(\.\d{1,25})?", re.ASCII)
-PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
-DURATION = re.compile(rf"(?:{PART.pattern})+", re.ASCII)
-ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII | re.IGNORECASE)
+DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
+DURATION = re.compile(rf"(?:{DURATION_PART.pattern})+", re.ASCII)
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII | re.IGNORECASE)
 MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
-JS_ZONE = re.compile(r"GMT(?=[+-]\d{4})|\(.*")
-MILLI = re.compile(r"[-_](?:ms|msecs?|millis|milliseconds)$|^x-amz-retry-after$|^requestlimit-.+-retryafter$")
+JAVASCRIPT_ZONE = re.compile(r"GMT(?=[+-]\d{4})|\(.*")
+MILLISECONDS = re.compile(r"[-_](?:ms|msecs?|millis|milliseconds)$|^x-amz-retry-after$|^requestlimit-.+-retryafter$")
 
 
 @attrs.frozen
-class Moment:
-    """A time as a server writes it."""
+class StatedTime:
+    """A time as a server states it."""
 
     value: float
-    """Seconds: from the answer on, or since the epoch by the server's clock."""
+    """Seconds from the response, or seconds since the epoch by the server's clock."""
     absolute: bool
-    """Which of the two."""
+    """Whether `value` is since the epoch."""
     early: float = 0.0
-    """Seconds by which the true time may come before `value`, since it was rounded up."""
+    """Seconds by which the true time may be earlier, because the stated one was rounded up."""
     late: float = 0.0
-    """Seconds by which it may come after it, since it was cut off."""
+    """Seconds by which the true time may be later, because the stated one was truncated."""
 
-    def bracket(self, *, sent: float, received: float, skew: tuple[float, float]) -> tuple[float, float] | None:
-        """The earliest and the latest time that it can be, in seconds since the epoch by our clock.
+    def time_range(self, *, sent: float, received: float, skew: TimeRange) -> TimeRange | None:
+        """Return the range of the time by our clock, or `None` if it had passed before the request was sent.
 
         Parameters:
-            sent: when the request went out.
-            received: when the answer was there.
+            sent: when the request was sent, in seconds since the epoch.
+            received: when the response was received, in seconds since the epoch.
             skew: seconds by which the server's clock is ahead of ours, at least and at most.
-
-        A time that was over before we asked is `None`: it says nothing of what comes.
         """
         if self.absolute:
             first, last = self.value - skew[1], self.value - skew[0]
@@ -65,106 +73,108 @@ class Moment:
         return (min(max(sent, first - self.early), last), last) if last >= sent else None
 
 
-def is_milli(field: str) -> bool:
-    """Whether the numbers of a field are milliseconds by its (lower-case) name, or by what its vendor documents."""
-    return MILLI.search(field) is not None
+def counts_milliseconds(field: str) -> bool:
+    """Return whether a field's numbers are milliseconds, by its lower-case name or by its vendor's documentation."""
+    return MILLISECONDS.search(field) is not None
 
 
-def read_moment(text: str, *, now: float, milli: bool = False) -> Moment | None:
-    """A time in any spelling; what is none is `None`.
+def parse_time(text: str, *, now: float, milliseconds: bool = False) -> StatedTime | None:
+    """Parse a time. Return `None` if the text is not one.
 
     Parameters:
-        text: an epoch (s, ms, µs, ns), seconds, a Go duration, RFC 3339, one of the HTTP dates, or JavaScript's date.
-            Structured parameters and further members of a list are left aside.
-        now: seconds since the epoch, by the server's clock where it is known.
-        milli: whether a number that is no epoch counts milliseconds.
+        text: an epoch (s, ms, µs or ns), seconds, a Go duration, RFC 3339, an HTTP date or JavaScript's date.
+            Parameters and further list members are ignored.
+        now: seconds since the epoch, by the server's clock if that is known.
+        milliseconds: whether a number that is not an epoch counts milliseconds.
     """
     head = text.partition(";")[0].strip()
     first = head.partition(",")[0].rstrip()
-    if len(first) <= LENGTH:
+    if len(first) <= MAX_LENGTH:
         if number := NUMBER.fullmatch(first):
-            return _number(float(first), now, milli=milli, exact=number[1] is not None)
+            return _parse_number(float(first), now, milliseconds=milliseconds, exact=number[1] is not None)
         if DURATION.fullmatch(first):
-            return _duration(first)
-    return _date(head) if len(head) <= LENGTH and head.isascii() else None
+            return _parse_duration(first)
+    return _parse_date(head) if len(head) <= MAX_LENGTH and head.isascii() else None
 
 
-def _number(x: float, now: float, *, milli: bool, exact: bool) -> Moment:
-    for scale in EPOCHS:
-        if abs(x / scale - now) < FARTHEST:
-            return Moment(x / scale, True, 0.0 if exact else 1 / scale)
-    unit = 1e-3 if milli else 1.0
-    return Moment(x * unit, False, 0.0 if exact else unit)
+def _parse_number(x: float, now: float, *, milliseconds: bool, exact: bool) -> StatedTime:
+    for scale in EPOCH_UNITS:
+        if abs(x / scale - now) < MAX_DISTANCE:
+            return StatedTime(x / scale, True, 0.0 if exact else 1 / scale)
+    unit = 1e-3 if milliseconds else 1.0
+    return StatedTime(x * unit, False, 0.0 if exact else unit)
 
 
-def _duration(text: str) -> Moment:
-    parts = PART.findall(text)
+def _parse_duration(text: str) -> StatedTime:
+    parts = DURATION_PART.findall(text)
     number, unit = parts[-1]
-    return Moment(sum(float(x) * UNITS[u] for x, u in parts), False, 0.0 if "." in number else UNITS[unit])
+    return StatedTime(sum(float(x) * UNITS[u] for x, u in parts), False, 0.0 if "." in number else UNITS[unit])
 
 
-def _date(text: str) -> Moment | None:
+def _parse_date(text: str) -> StatedTime | None:
     try:
-        if iso := ISO.match(text):
+        if iso := ISO_DATE.match(text):
             date = datetime.fromisoformat(text.upper())
             early, late = (0.0, 60.0) if iso[1] is None else (0.0 if iso[2] else 1.0, 0.0)
         elif ":" in text and MONTH.search(text):
-            date = parsedate_to_datetime(JS_ZONE.sub("", text))
-            early, late = (0.0, 1.0) if JS_ZONE.search(text) else (1.0, 0.0)  # JavaScript cuts off
+            date = parsedate_to_datetime(JAVASCRIPT_ZONE.sub("", text))
+            early, late = (0.0, 1.0) if JAVASCRIPT_ZONE.search(text) else (1.0, 0.0)  # JavaScript truncates
         else:
             return None
-        if date.tzinfo is None:  # asctime names no zone, and -0000 is read as none: every HTTP date is in UTC
+        if date.tzinfo is None:  # asctime has no zone, and -0000 is parsed as none: every HTTP date is in UTC
             date = date.replace(tzinfo=UTC)
-        return Moment(date.timestamp(), True, early, late)
-    except (ValueError, TypeError, OverflowError, IndexError):  # what the parsers raise for odd text
+        return StatedTime(date.timestamp(), True, early, late)
+    except (ValueError, TypeError, OverflowError, IndexError):  # the parsers raise any of these for malformed text
         return None
 
 
-def http_date(text: str) -> float | None:
-    """Seconds since the epoch of a ``Date`` field (RFC 9110 section 5.6.7), or `None`."""
+def parse_http_date(text: str) -> float | None:
+    """Parse a ``Date`` field (RFC 9110 section 5.6.7). Return seconds since the epoch, or `None` if it is malformed."""
     text = text.strip()
-    moment = _date(text) if len(text) <= LENGTH and text.isascii() else None
-    return None if moment is None else moment.value
+    date = _parse_date(text) if len(text) <= MAX_LENGTH and text.isascii() else None
+    return None if date is None else date.value
 
 
-def skew_of(date: float | None, *, sent: float, received: float) -> tuple[float, float]:
-    """Seconds by which a server's clock is ahead of ours, at least and at most, by one answer's ``Date``.
+def clock_skew_range(date: float | None, *, sent: float, received: float) -> TimeRange:
+    """Return the seconds, at least and at most, by which the server's clock is ahead of ours, from one response.
 
-    ``Date`` is cut to whole seconds and was read somewhere between sending and receipt. Without one the clocks are
-    taken to agree.
+    The server read its clock at some time between `sent` and `received`, and ``Date`` is truncated to whole seconds.
+    Without a date the clocks are assumed to agree.
     """
     return (0.0, 0.0) if date is None else (date - received, date + 1.0 - sent)
 
 
-def when(
+def parse_reset(
     text: str,
     *,
     sent: float,
     received: float,
     date: float | None,
     field: str = "",
-    milli: bool | None = None,
-    skew: tuple[float, float] | None = None,
-) -> tuple[float, float] | None:
-    """A reset value as a bracket: restored not before the first and not after the second of two times.
+    milliseconds: bool | None = None,
+    skew: TimeRange | None = None,
+) -> TimeRange | None:
+    """Parse a reset value. Return the earliest and the latest time of the reset, in seconds since the epoch.
 
-    A whole number is taken to be rounded up: ``t`` answered between `sent` and `received` is in
-    (`sent` + t - 1, `received` + t]. One with decimals is exact.
+    A whole number is assumed to be rounded up: a value of t seconds means a reset in (`sent` + t - 1, `received` + t].
+    A number with decimals is exact.
+
+    The result is `None` if the value is unreadable, negative, in the past, or implausible: a wait of more than 32 days
+    or a date more than 400 days away. No text raises.
 
     Parameters:
-        text: the value, see `read_moment`.
-        sent: seconds since the epoch by our clock: when the request went out.
-        received: when the answer was there.
-        date: the answer's own ``Date``, in seconds since the epoch by the server's clock; `None`: it has none.
-        field: the name of the field in lower case: it may say that numbers are milliseconds.
-        milli: says so, or says that they are not, whatever the name.
-        skew: what is known of the clocks; `None`: what `date` says of them.
-
-    Negative, implausible (more than 32 days ahead as a wait, more than 400 days away as a date), past or unreadable
-    values are `None`; no text raises.
+        text: the value, see `parse_time`.
+        sent: when the request was sent, in seconds since the epoch by our clock.
+        received: when the response was received, by our clock.
+        date: the response's ``Date``, in seconds since the epoch by the server's clock. `None` means that it has none.
+        field: name of the field in lower case, which may say that numbers are milliseconds.
+        milliseconds: whether numbers are milliseconds. `None` means that `field` decides.
+        skew: the range of the clock skew. `None` means that `date` decides.
     """
     now = received if date is None else date
-    moment = read_moment(text, now=now, milli=is_milli(field) if milli is None else milli)
-    if moment is None or (abs(moment.value - now) > FARTHEST if moment.absolute else moment.value > LONGEST):
+    milliseconds = counts_milliseconds(field) if milliseconds is None else milliseconds
+    stated = parse_time(text, now=now, milliseconds=milliseconds)
+    if stated is None or (abs(stated.value - now) > MAX_DISTANCE if stated.absolute else stated.value > MAX_WAIT):
         return None
-    return moment.bracket(sent=sent, received=received, skew=skew or skew_of(date, sent=sent, received=received))
+    skew = skew or clock_skew_range(date, sent=sent, received=received)
+    return stated.time_range(sent=sent, received=received, skew=skew)

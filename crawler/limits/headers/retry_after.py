@@ -1,37 +1,36 @@
-"""`parse_retry_after`: how long a server that refuses asks us to wait, in every form seen (RFC 9110 section 10.2.3)."""
+"""Parse ``Retry-After`` in every form that servers send (RFC 9110 section 10.2.3)."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from crawler.limits.headers.reset_times import read_moment
+from crawler.limits.headers.reset_times import parse_time
 
-__all__ = ["YEAR", "parse_retry_after"]
+__all__ = ["MAX_RETRY_AFTER", "parse_retry_after"]
 
-YEAR: Final = 366 * 86400.0
-"""Seconds: no wait is longer."""
-LENGTH: Final = 1000
-"""Characters: what is longer is no wait."""
-DOUBLED = re.compile(r",(?!\s*\d{1,2}[ -][A-Za-z]{3})")
-"""A comma between two values; the one inside a date stands before the day of the month."""
+MAX_RETRY_AFTER: Final = 366 * 86400.0
+"""Seconds; longer waits are cut to this."""
+MAX_LENGTH: Final = 1000
+"""Characters; longer values are ignored."""
+SEPARATOR = re.compile(r",(?!\s*\d{1,2}[ -][A-Za-z]{3})")
+"""A comma between two values. The comma inside a date stands before the day of the month."""
 
 
-def parse_retry_after(value: str | None, *, now: float, milli: bool = False) -> float | None:
-    """Seconds to wait by a ``Retry-After`` field: seconds or a date; of several values the longest, a year at most.
+def parse_retry_after(value: str | None, *, now: float, milliseconds: bool = False) -> float | None:
+    """Parse a ``Retry-After`` field. Return seconds to wait, at most a year, or `None` if the value is malformed.
 
-    Beside the two forms of the standard it takes what servers send: decimals, Go durations, epochs, RFC 3339, dates in
-    the zone ``-0000``, and fields that a proxy joined (``2, 2``).
+    Besides the two forms of the standard it accepts what servers send: decimals, Go durations, epochs, RFC 3339, dates
+    in the zone ``-0000``, and values that a proxy joined (``2, 2``), of which the longest counts. A date in the past is
+    a wait of 0.
 
     Parameters:
-        value: the field, or `None`.
-        now: seconds since the epoch, by the server's ``Date`` where there is one.
-        milli: whether a number counts milliseconds.
-
-    A malformed value is no value: `None`. A date that has passed is no wait: 0.
+        value: the field's value, or `None`.
+        now: seconds since the epoch, by the response's ``Date`` if it has one.
+        milliseconds: whether a number counts milliseconds.
     """
-    if not value or len(value) > LENGTH:
+    if not value or len(value) > MAX_LENGTH:
         return None
-    moments = [read_moment(part, now=now, milli=milli) for part in DOUBLED.split(value)]
-    waits = [moment.value - now * moment.absolute + moment.late for moment in moments if moment is not None]
-    return min(max(0.0, *waits), YEAR) if waits else None
+    times = [parse_time(part, now=now, milliseconds=milliseconds) for part in SEPARATOR.split(value)]
+    waits = [time.value - now * time.absolute + time.late for time in times if time is not None]
+    return min(max(0.0, *waits), MAX_RETRY_AFTER) if waits else None

@@ -14,7 +14,7 @@ import attrs
 from crawler.limits.backoff import stated_jitter
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport, Declared
-from crawler.limits.headers.refusal_status import AMBIGUOUS
+from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import event
@@ -101,7 +101,7 @@ class LimitLearner:
     def answered(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
         """A request was served."""
         policies, cost, flight = self.policies, grant.cost, self.flight
-        self.served += cost * (exchange.status not in AMBIGUOUS)
+        self.served += cost * (exchange.status not in AMBIGUOUS_STATUSES)
         events = policies.hear(exchange, cost=cost, flying=len(flight), units=flight.units)
         events += policies.pass_over(exchange, cost=cost)
         if self.refusals is not None:
@@ -129,7 +129,7 @@ class LimitLearner:
         if told is None and self.policies.are_learned():
             self._look_for_leak(refusals, (sent + received) / 2.0, first=first)
         guilty = self._explain(grant.cost, declared, sent)
-        bare = told is None and exchange.status in AMBIGUOUS
+        bare = told is None and exchange.status in AMBIGUOUS_STATUSES
         if guilty is None and bare and refusals.is_undecided(self.flight.has_before(received)):
             self._doubt(refusals, received)  # that page may just be broken: one more refusal, and it is a limit
         elif guilty is None:

@@ -7,28 +7,28 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.headers.clock_skew import Skew
+from crawler.limits.headers.clock_skew import ClockSkew
 
 
 def test_one_date_tells_it_to_a_second_and_a_round_trip():
-    skew = Skew()
-    assert skew.bracket is None
-    skew.see(100.0, sent=90.0, received=90.5)
-    assert skew.bracket == (9.5, 11.0)
+    skew = ClockSkew()
+    assert skew.range is None
+    skew.observe(100.0, sent=90.0, received=90.5)
+    assert skew.range == (9.5, 11.0)
 
 
 def test_several_dates_tell_it_better():
-    skew = Skew()
-    skew.see(100.0, sent=90.0, received=90.1)
-    skew.see(101.0, sent=90.5, received=90.6)
-    assert skew.bracket == (101 - 90.6, 101 - 90.0)
+    skew = ClockSkew()
+    skew.observe(100.0, sent=90.0, received=90.1)
+    skew.observe(101.0, sent=90.5, received=90.6)
+    assert skew.range == (101 - 90.6, 101 - 90.0)
 
 
 def test_a_contradiction_means_that_a_clock_was_set():
-    skew = Skew()
-    skew.see(100.0, sent=90.0, received=90.1)
-    skew.see(300.0, sent=91.0, received=91.1)
-    assert skew.bracket == (300 - 91.1, 301 - 91.0)
+    skew = ClockSkew()
+    skew.observe(100.0, sent=90.0, received=90.1)
+    skew.observe(300.0, sent=91.0, received=91.1)
+    assert skew.range == (300 - 91.1, 301 - 91.0)
 
 
 @given(
@@ -36,26 +36,26 @@ def test_a_contradiction_means_that_a_clock_was_set():
     st.lists(st.tuples(st.floats(0, 10), st.floats(0, 3), st.floats(0, 1)), min_size=1, max_size=30),
 )
 def test_the_true_skew_is_never_excluded(ahead, answers):
-    skew, now = Skew(), 1e6
+    skew, now = ClockSkew(), 1e6
     for gap, trip, share in answers:
         now += gap
-        skew.see(float(math.floor(now + trip * share + ahead)), sent=now, received=now + trip)
-        assert skew.bracket[0] - 1e-6 <= ahead <= skew.bracket[1] + 1e-6
+        skew.observe(float(math.floor(now + trip * share + ahead)), sent=now, received=now + trip)
+        assert skew.range[0] - 1e-6 <= ahead <= skew.range[1] + 1e-6
         now += trip
 
 
 def test_a_mad_date_is_none():
-    skew = Skew()
-    skew.see(-1e9, sent=90.0, received=90.1)
-    skew.see(1e9, sent=90.0, received=90.1)
-    assert skew.bracket is None
+    skew = ClockSkew()
+    skew.observe(-1e9, sent=90.0, received=90.1)
+    skew.observe(1e9, sent=90.0, received=90.1)
+    assert skew.range is None
 
 
 def test_it_outlives_the_object():
-    skew, again = Skew(), Skew()
-    skew.see(100.0, sent=90.0, received=90.5)
+    skew, again = ClockSkew(), ClockSkew()
+    skew.observe(100.0, sent=90.0, received=90.5)
     again.restore(skew.state())
-    assert again.bracket == skew.bracket
+    assert again.range == skew.range
     for garbage in (None, [], [1], [2, 1], ["a", "b"], [math.nan, 1], [math.inf, math.inf], {"a": 1}, [1, 2, 3]):
         again.restore(garbage)
-        assert again.bracket == skew.bracket
+        assert again.range == skew.range

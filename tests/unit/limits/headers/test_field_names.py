@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.headers.field_names import Field, field_of, telling
+from crawler.limits.headers.field_names import FieldName, limit_fields, parse_field_name
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from crawler.limits.headers.field_names import Field, field_of, telling
      "X-Limit-Of-Things", "", "-", "x-", "X-RateLimit-Endpoint-Name"],
 )  # fmt: skip
 def test_most_fields_say_nothing(name):
-    assert field_of(name) is None
+    assert parse_field_name(name) is None
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_most_fields_say_nothing(name):
     ],
 )
 def test_what_a_name_means(name, role, policy, window, unit):
-    field = field_of(name)
+    field = parse_field_name(name)
     assert (field.role, field.policy, field.window, field.unit) == (role, policy, window, unit)
     assert field.name == name.lower()
 
@@ -61,27 +61,27 @@ def test_what_a_name_means(name, role, policy, window, unit):
      "retry-after-ms", "x-amz-retry-after", "RequestLimit-Default-RetryAfter"],
 )  # fmt: skip
 def test_milliseconds_by_name(name):
-    assert field_of(name).milli
+    assert parse_field_name(name).milliseconds
 
 
 @pytest.mark.parametrize("name", ["x-ratelimit-reset", "retry-after", "x-ms-ratelimit-remaining-subscription-reads"])
 def test_seconds_otherwise(name):
-    assert not field_of(name).milli
+    assert not parse_field_name(name).milliseconds
 
 
 def test_a_time_from_now_on_by_name():
-    assert field_of("X-RateLimit-Reset-After").lasting
-    assert field_of("X-Toggl-Quota-Resets-In").lasting
-    assert not field_of("X-RateLimit-Reset").lasting
+    assert parse_field_name("X-RateLimit-Reset-After").relative
+    assert parse_field_name("X-Toggl-Quota-Resets-In").relative
+    assert not parse_field_name("X-RateLimit-Reset").relative
 
 
 def test_long_names_say_nothing_and_are_not_kept():
-    kept = field_of.cache_info().currsize
-    assert telling([("x-ratelimit-limit-" + "x" * 100, "5")] * 5) == []
-    assert field_of.cache_info().currsize == kept
+    kept = parse_field_name.cache_info().currsize
+    assert limit_fields([("x-ratelimit-limit-" + "x" * 100, "5")] * 5) == []
+    assert parse_field_name.cache_info().currsize == kept
 
 
 @given(st.text() | st.text(alphabet="ratelimsngx-_24hour"))
 def test_no_name_breaks_it(name):
-    field = field_of(name)
-    assert field is None or (isinstance(field, Field) and field.policy)
+    field = parse_field_name(name)
+    assert field is None or (isinstance(field, FieldName) and field.policy)

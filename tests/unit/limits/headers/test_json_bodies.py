@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
-from crawler.limits.headers.json_bodies import read_body
-from crawler.limits.headers.retry_after import YEAR
+from crawler.limits.headers.json_bodies import read_json_limits
+from crawler.limits.headers.retry_after import MAX_RETRY_AFTER
 
 PROBLEM = "https://iana.org/assignments/http-problem-types#"
 DOCUMENTS = {
@@ -83,7 +83,7 @@ DOCUMENTS = {
         '{"type": "https://example.com/problems#other", "violated-policies": ["daily"]}',
         NOTHING,
     ),
-    "for ever": ('{"retry_after": 1e17}', Declared(retry_after=YEAR)),
+    "for ever": ('{"retry_after": 1e17}', Declared(retry_after=MAX_RETRY_AFTER)),
     "an ordinary document": ('{"id": 7, "error": null, "errors": [], "type": "user", "global": true}', NOTHING),
     "another kind of error": ('{"error": {"code": "badtoken"}, "errcode": "M_FORBIDDEN"}', NOTHING),
     "nonsense": ('{"retry_after": -1, "backoff": "soon", "quota_remaining": true, "retry_after_ms": []}', NOTHING),
@@ -94,15 +94,15 @@ DOCUMENTS = {
 
 @pytest.mark.parametrize(("document", "means"), DOCUMENTS.values(), ids=DOCUMENTS)
 def test_what_it_means(document, means):
-    assert read_body(json.loads(document)) == means
+    assert read_json_limits(json.loads(document)) == means
 
 
 def test_numbers_beyond_all_floats_say_nothing():
-    assert read_body({"retry_after": 10**400, "quota_remaining": 10**400}) is NOTHING
+    assert read_json_limits({"retry_after": 10**400, "quota_remaining": 10**400}) is NOTHING
 
 
 def test_what_says_nothing_is_the_one_nothing():
-    assert read_body({"id": 7}) is NOTHING
+    assert read_json_limits({"id": 7}) is NOTHING
 
 
 KEYS = ["retry_after", "retry_after_ms", "backoff", "quota_remaining", "quota_max", "error", "errors", "details",
@@ -120,8 +120,8 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_no_document_breaks_it(document):
-    declared = read_body(document)
-    assert declared.retry_after is None or 0 <= declared.retry_after <= YEAR
+    declared = read_json_limits(document)
+    assert declared.retry_after is None or 0 <= declared.retry_after <= MAX_RETRY_AFTER
     assert all(isinstance(name, str) for name in declared.violated)
     for one in declared.observations:
         assert all(x is None or 0 <= x < 1e18 for x in (one.limit, one.remaining, one.rate))

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from support.header_vectors import DATE, NOW, RECEIVED, SENT, VECTORS, fields
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
-from crawler.limits.headers.field_names import field_of
+from crawler.limits.headers.field_names import parse_field_name
 from crawler.limits.headers.reader import HeaderReader
-from crawler.limits.headers.refusal_status import REFUSALS, refuses
-from crawler.limits.headers.reset_times import FARTHEST
-from crawler.limits.headers.retry_after import YEAR
+from crawler.limits.headers.refusal_status import REFUSAL_STATUSES, is_refusal
+from crawler.limits.headers.reset_times import MAX_DISTANCE
+from crawler.limits.headers.retry_after import MAX_RETRY_AFTER
 
 ORDINARY = [
     ("Server", "nginx"), ("Date", DATE), ("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "12345"),
@@ -43,12 +43,12 @@ def sound(declared: Declared, sent: float = SENT, received: float = RECEIVED) ->
         numbers = [one.limit, one.remaining, one.window, one.rate]
         assert all(x is None or 0 <= x < math.inf for x in numbers), one
         assert all(x is None or x > 0 for x in (one.limit, one.window, one.rate)), one
-        assert one.reset is None or sent <= one.reset[0] <= one.reset[1] <= received + FARTHEST + 61, one
+        assert one.reset is None or sent <= one.reset[0] <= one.reset[1] <= received + MAX_DISTANCE + 61, one
         assert one.policy, one
         assert one.unit, one
     policies = [one.policy for one in declared.observations]
     assert len(policies) == len(set(policies)) <= 64
-    assert declared.retry_after is None or 0 <= declared.retry_after <= YEAR
+    assert declared.retry_after is None or 0 <= declared.retry_after <= MAX_RETRY_AFTER
     assert declared.concurrency is None or declared.concurrency >= 1
     assert bool(declared) == (declared != NOTHING)
     return True
@@ -109,9 +109,9 @@ def test_an_ordinary_answer_says_nothing_at_once():
 def test_names_are_looked_up_and_not_taken_apart_again():
     dialect = HeaderReader()
     dialect.read(ORDINARY, status=200, sent=SENT, received=RECEIVED)
-    misses = field_of.cache_info().misses
+    misses = parse_field_name.cache_info().misses
     dialect.read(ORDINARY, status=200, sent=SENT, received=RECEIVED)
-    assert field_of.cache_info().misses == misses
+    assert parse_field_name.cache_info().misses == misses
 
 
 # What is remembered of names
@@ -146,7 +146,7 @@ def test_what_is_remembered_is_bounded():
     for i in range(1000):
         read(dialect, f'RateLimit: "p{i}";r=8;t=9 | RateLimit-Policy: "p{i}";q=9;w=9 | x-{i}-ratelimit-reset: 9')
     assert len(dialect._policies) <= 64
-    assert len(dialect._slopes._first) <= 64
+    assert len(dialect._semantics._first) <= 64
 
 
 # What is remembered of numbers
@@ -397,15 +397,15 @@ EMPTY = Declared(observations=(Observation(policy="a", remaining=9), Observation
 LEFT = Declared(observations=(Observation(policy="a", remaining=1),))
 
 
-@pytest.mark.parametrize("status", sorted(REFUSALS))
+@pytest.mark.parametrize("status", sorted(REFUSAL_STATUSES))
 def test_some_statuses_always_refuse(status):
-    assert refuses(status, NOTHING)
+    assert is_refusal(status, NOTHING)
 
 
 @pytest.mark.parametrize("status", [0, 200, 202, 301, 304, 400, 401, 404, 430, 477, 500, 502, 504, 999])
 def test_others_only_by_a_rule(status):
-    assert not refuses(status, EMPTY, [("Retry-After", "5")])
-    assert refuses(status, NOTHING, statuses={status})
+    assert not is_refusal(status, EMPTY, [("Retry-After", "5")])
+    assert is_refusal(status, NOTHING, statuses={status})
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ def test_others_only_by_a_rule(status):
     ],
 )
 def test_forbidden_needs_evidence(declared, headers, refused):
-    assert refuses(403, declared, headers) is refused
+    assert is_refusal(403, declared, headers) is refused
 
 
 # Whatever comes
@@ -448,7 +448,7 @@ def test_no_header_breaks_it(headers, status, sent, trip):
     for _ in range(2):
         declared = dialect.read(headers, status=status, sent=sent, received=sent + trip)
         assert sound(declared, sent, sent + trip)
-        refuses(status, declared, headers)
+        is_refusal(status, declared, headers)
         sent += trip + 1
 
 

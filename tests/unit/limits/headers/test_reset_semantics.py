@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.limits.headers.reset_semantics import Reading, Slopes
+from crawler.limits.headers.reset_semantics import ResetReading, ResetSemantics
 
 
-def reading(at, wait, *, left=None, limit=None, milli=True):
+def reading(at, wait, *, left=None, limit=None, milliseconds=True):
     """What an answer says that came at `at` and names a wait."""
-    return Reading(
+    return ResetReading(
         sent=at,
         received=at + 0.1,
         reset=(at + max(0, wait - 1), at + 0.1 + wait),
-        milli=(at + max(0, wait - 1) / 1000, at + 0.1 + wait / 1000) if milli else None,
+        milliseconds=(at + max(0, wait - 1) / 1000, at + 0.1 + wait / 1000) if milliseconds else None,
         limit=limit,
         remaining=left,
     )
 
 
 def verdict(*readings):
-    slopes = Slopes()
+    semantics = ResetSemantics()
     for one in readings:
-        slopes.see("reset", "default", one)
-    return slopes.verdict("reset")
+        semantics.observe("reset", "default", one)
+    return semantics.verdict("reset")
 
 
 def test_two_answers_within_two_seconds_tell_no_slope():
@@ -32,7 +32,7 @@ def test_two_answers_within_two_seconds_tell_no_slope():
 
 
 def test_what_cannot_be_milliseconds_is_not():
-    assert verdict(reading(0, 60000, milli=False), reading(2.5, 57500, milli=False)) == ""
+    assert verdict(reading(0, 60000, milliseconds=False), reading(2.5, 57500, milliseconds=False)) == ""
 
 
 @pytest.mark.parametrize(
@@ -69,18 +69,22 @@ def test_what_stands_still_while_much_is_taken_is_plain():
 
 
 def test_documented_fields_need_no_proof():
-    slopes = Slopes()
-    assert slopes.verdict("x-ratelimit-reset-tokens") == slopes.verdict("anthropic-ratelimit-requests-reset") == "full"
-    assert slopes.verdict("x-ratelimit-reset") == ""
+    semantics = ResetSemantics()
+    assert (
+        semantics.verdict("x-ratelimit-reset-tokens")
+        == semantics.verdict("anthropic-ratelimit-requests-reset")
+        == "full"
+    )
+    assert semantics.verdict("x-ratelimit-reset") == ""
 
 
 def test_policies_of_one_field_are_compared_each_with_itself():
-    slopes = Slopes()
-    slopes.see("reset", "a", reading(0, 10, left=8, limit=10))
-    slopes.see("reset", "b", reading(1, 20, left=6, limit=10))
-    assert slopes.verdict("reset") == ""
-    slopes.see("reset", "a", reading(1, 30, left=4, limit=10))
-    assert slopes.verdict("reset") == "full"
+    semantics = ResetSemantics()
+    semantics.observe("reset", "a", reading(0, 10, left=8, limit=10))
+    semantics.observe("reset", "b", reading(1, 20, left=6, limit=10))
+    assert semantics.verdict("reset") == ""
+    semantics.observe("reset", "a", reading(1, 30, left=4, limit=10))
+    assert semantics.verdict("reset") == "full"
 
 
 def test_a_bucket_that_is_full_has_no_rate():

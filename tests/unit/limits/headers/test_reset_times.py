@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawler.limits.headers.reset_times import FARTHEST, http_date, read_moment, when
+from crawler.limits.headers.reset_times import MAX_DISTANCE, parse_http_date, parse_reset, parse_time
 
 NOW = 1767225600.0  # Thu, 01 Jan 2026 00:00:00 GMT
 SENT, RECEIVED = NOW + 0.25, NOW + 0.5
@@ -25,7 +25,7 @@ def far_from_greenwich(monkeypatch):
 
 
 def read(text, **kw):
-    return when(text, **{"sent": SENT, "received": RECEIVED, "date": NOW} | kw)
+    return parse_reset(text, **{"sent": SENT, "received": RECEIVED, "date": NOW} | kw)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_milliseconds_by_name(field):
 
 
 def test_what_is_known_of_the_unit_counts_more_than_the_name():
-    assert read("2500", milli=True) == read("2500", field="reset-ms")
-    assert read("2500", milli=False, field="reset-ms") == read("2500")
+    assert read("2500", milliseconds=True) == read("2500", field="reset-ms")
+    assert read("2500", milliseconds=False, field="reset-ms") == read("2500")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_what_was_over_before_we_asked_says_nothing(text):
 )
 def test_the_true_time_is_in_the_bracket_of_a_wait_that_was_rounded_up(t, at, trip, start):
     sent = NOW + start
-    low, high = when(str(math.ceil(t)), sent=sent, received=sent + trip, date=None)
+    low, high = parse_reset(str(math.ceil(t)), sent=sent, received=sent + trip, date=None)
     assert low - 1e-6 <= sent + trip * at + t <= high + 1e-6
 
 
@@ -156,7 +156,7 @@ def test_the_true_time_is_in_the_bracket_of_a_date_however_wrong_the_clocks_are(
     sent = NOW + start
     server = sent + trip * at + ahead
     text = str(math.ceil((server + t) * scale))
-    bracket = when(text, sent=sent, received=sent + trip, date=float(math.floor(server)))
+    bracket = parse_reset(text, sent=sent, received=sent + trip, date=float(math.floor(server)))
     assert bracket is not None
     assert bracket[0] - 1e-5 <= sent + trip * at + t <= bracket[1] + 1e-5
 
@@ -170,16 +170,16 @@ def test_the_true_time_is_in_the_bracket_of_a_date_however_wrong_the_clocks_are(
     st.sampled_from(["", "x-ratelimit-reset", "reset-ms"]),
 )
 def test_no_text_breaks_it(text, sent, trip, date, field):
-    bracket = when(text, sent=sent, received=sent + trip, date=date, field=field)
-    assert bracket is None or sent <= bracket[0] <= bracket[1] <= sent + trip + FARTHEST + 60
+    bracket = parse_reset(text, sent=sent, received=sent + trip, date=date, field=field)
+    assert bracket is None or sent <= bracket[0] <= bracket[1] <= sent + trip + MAX_DISTANCE + 60
 
 
 def test_the_date_of_an_answer():
-    assert http_date(" Thu, 01 Jan 2026 00:00:00 GMT ") == NOW
-    assert http_date("yesterday") is None
-    assert http_date("Thu, 01 Jan 2026 00:00:00 GMT" + " " * 9 + "x" * 1000) is None
+    assert parse_http_date(" Thu, 01 Jan 2026 00:00:00 GMT ") == NOW
+    assert parse_http_date("yesterday") is None
+    assert parse_http_date("Thu, 01 Jan 2026 00:00:00 GMT" + " " * 9 + "x" * 1000) is None
 
 
 def test_numbers_keep_what_they_may_be_off_by():
-    moment = read_moment("30", now=NOW)
-    assert (moment.value, moment.absolute, moment.early, moment.late) == (30, False, 1, 0)
+    stated = parse_time("30", now=NOW)
+    assert (stated.value, stated.absolute, stated.early, stated.late) == (30, False, 1, 0)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.headers.structured_fields import Member, Policy, members, number, policies
+from crawler.limits.headers.structured_fields import Member, Policy, leading_number, parse_members, parse_policies
 
 
 def test_a_list_has_values_and_parameters():
-    assert members('"a b";r=5;T=1, token;q="x;\\"y\\", z";flag , :YQ==:;pk=:YQ==:') == [
+    assert parse_members('"a b";r=5;T=1, token;q="x;\\"y\\", z";flag , :YQ==:;pk=:YQ==:') == [
         Member("", "a b", {"r": "5", "t": "1"}),
         Member("", "token", {"q": 'x;"y", z', "flag": "?1"}),
         Member("", ":YQ==:", {"pk": ":YQ==:"}),
@@ -20,7 +20,7 @@ def test_a_list_has_values_and_parameters():
 
 
 def test_a_dictionary_has_keys():
-    assert members("limit=10, Remaining = 5;x=1") == [
+    assert parse_members("limit=10, Remaining = 5;x=1") == [
         Member("limit", "10", {}),
         Member("remaining", "5", {"x": "1"}),
     ]
@@ -28,7 +28,7 @@ def test_a_dictionary_has_keys():
 
 @pytest.mark.parametrize("text", ["", " ", ",", "a,,b", '"a', "a=", "a;", "a;=1", "a b", 'a"b"', "a;b=", "x" * 9000])
 def test_what_is_malformed_is_ignored_as_a_whole(text):
-    assert members(text) == []
+    assert parse_members(text) == []
 
 
 @pytest.mark.parametrize(
@@ -37,16 +37,16 @@ def test_what_is_malformed_is_ignored_as_a_whole(text):
 )  # fmt: skip
 def test_no_text_takes_long(text):
     begun = time.perf_counter()
-    members(text)
-    policies(text)
+    parse_members(text)
+    parse_policies(text)
     assert time.perf_counter() - begun < 0.5
 
 
 def test_policies_are_named_or_called_by_their_windows():
-    a, b = policies('10;w=1, 50;w=60;name="per-ip"')
+    a, b = parse_policies('10;w=1, 50;w=60;name="per-ip"')
     assert a == Policy(name="1s", limit=10, window=1, unit="requests")
     assert b == Policy(name="per-ip", limit=50, window=60, unit="requests")
-    (c,) = policies('"daily";q=9;w=86400;qu="content-bytes"')
+    (c,) = parse_policies('"daily";q=9;w=86400;qu="content-bytes"')
     assert c == Policy(name="daily", limit=9, window=86400, unit="content-bytes")
 
 
@@ -54,11 +54,11 @@ def test_policies_are_named_or_called_by_their_windows():
     "text", ["100", "100;w=0", "100;w=-1", '"a"', '"a";q=x', '"a";q=-1', "-5;w=1", "a=5;w=1", '"";q=1']
 )
 def test_what_promises_nothing_is_no_policy(text):
-    assert policies(text) == ()
+    assert parse_policies(text) == ()
 
 
 def test_a_long_list_is_cut():
-    assert len(members(",".join(map(str, range(100))))) == 32
+    assert len(parse_members(",".join(map(str, range(100))))) == 32
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_a_long_list_is_cut():
      ("5x", None), ("٣", None), ("1e3", None), ("9" * 19, None), ("+1", None)],
 )  # fmt: skip
 def test_the_number_that_a_value_begins_with(text, value):
-    assert number(text) == value
+    assert leading_number(text) == value
 
 
 @given(st.text() | st.text(alphabet='ab1",;=\\: \t'))
 def test_no_text_breaks_it(text):
-    for member in members(text):
+    for member in parse_members(text):
         assert all(isinstance(value, str) for value in (member.key, member.value, *member.params.values()))
-    for policy in policies(text):
+    for policy in parse_policies(text):
         assert policy.name
         assert policy.limit >= 0
