@@ -11,7 +11,7 @@ import msgspec
 
 __all__ = ["LaneStats", "Stats"]
 
-MOST_LANES = 10_000
+MAX_LANES = 10_000
 OTHERS = "(others)"
 
 
@@ -88,7 +88,7 @@ class Stats:
         """The counts of one lane, made when they are first asked for."""
         found = self.lanes.get(name)
         if found is None:
-            name = name if len(self.lanes) < MOST_LANES else OTHERS
+            name = name if len(self.lanes) < MAX_LANES else OTHERS
             found = self.lanes.setdefault(name, LaneStats())
         return found
 

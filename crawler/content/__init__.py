@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from crawler.content.encoding import canonical_label, decode, decode_label, encode_query, replace_surrogates
+from crawler.content.encoding import canonical_label, decode, detect_encoding, encode_query, replace_surrogates
 from crawler.content.media_type import is_binary, is_html, is_xhtml
 
 __all__ = [
     "canonical_label",
     "decode",
-    "decode_label",
+    "detect_encoding",
     "encode_query",
     "is_binary",
     "is_html",

@@ -1,4 +1,4 @@
-"""`texts`: bytes that come in pieces as text, by the decoders of the WHATWG Encoding Standard."""
+"""`decode_stream`: bytes that come in pieces as text, by the decoders of the WHATWG Encoding Standard."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Final
 
 from crawler.content.encoding import decode
 
-__all__ = ["texts"]
+__all__ = ["decode_stream"]
 
-PIECE: Final = 64 * 1024
+CHUNK_SIZE: Final = 64 * 1024
 """Characters that are given together."""
-WITH_STATE: Final = frozenset({"big5", "euc-jp", "euc-kr", "gb18030", "iso-2022-jp", "shift_jis", "replacement"})
+STATEFUL: Final = frozenset({"big5", "euc-jp", "euc-kr", "gb18030", "iso-2022-jp", "shift_jis", "replacement"})
 """Encodings in which a piece cannot be told from what stands before it; they are decoded in one go."""
-BY_PYTHON: Final = frozenset({"utf-8", "utf-16le", "utf-16be"})
+INCREMENTAL: Final = frozenset({"utf-8", "utf-16le", "utf-16be"})
 """Encodings that Python decodes as the WHATWG Encoding Standard does, also piece by piece."""
 
 
-def texts(pieces: Iterable[bytes], label: str) -> Iterator[str]:
+def decode_stream(chunks: Iterable[bytes], label: str) -> Iterator[str]:
     """The text of a file in pieces, without a byte order mark; what cannot be decoded is U+FFFD.
 
     Parameters:
         pieces: its bytes.
         label: a WHATWG name of its encoding.
     """
-    if label in WITH_STATE:
-        whole = decode(b"".join(pieces), label)
-        yield from (whole[at : at + PIECE] for at in range(0, len(whole), PIECE))
+    if label in STATEFUL:
+        whole = decode(b"".join(chunks), label)
+        yield from (whole[at : at + CHUNK_SIZE] for at in range(0, len(whole), CHUNK_SIZE))
         return
-    if label not in BY_PYTHON:
-        for piece in pieces:
-            yield decode(piece, label)
+    if label not in INCREMENTAL:
+        for chunk in chunks:
+            yield decode(chunk, label)
         return
     decoder = codecs.getincrementaldecoder(label)("replace")
     first = True
-    for piece in pieces:
-        text = decoder.decode(piece)
+    for chunk in chunks:
+        text = decoder.decode(chunk)
         if first and text:
             text, first = text.removeprefix("\ufeff"), False
         if text:

@@ -16,7 +16,7 @@ from turbohtml.detect import detect  # importing it also registers the whatwg-* 
 
 from crawler.content.media_type import MimeType, mime_type
 
-__all__ = ["canonical_label", "decode", "decode_label", "encode_query", "replace_surrogates"]
+__all__ = ["canonical_label", "decode", "detect_encoding", "encode_query", "replace_surrogates"]
 
 _PRESCAN = 1024
 _DETECT = 8192
@@ -101,11 +101,11 @@ _MARKUP = re.compile(
     % {b"attributes": rb"(?:[\t\n\f\r /]*+%b(?:%b=%b%b)?+)*+" % (_NAME, _SPACE, _SPACE, _VALUE)},
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_CONTENT = re.compile(
+_META_CONTENT = re.compile(
     rb"""charset [\t\n\f\r ]*+ = [\t\n\f\r ]*+ (?: "([^"]*+)" | '([^']*+)' | ([^\t\n\f\r ;"'] [^\t\n\f\r ;]*+) )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_XML = re.compile(rb"""<\?xml[^>]*?encoding[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^">]*+)"|'([^'>]*+)')""")
+_XML_DECLARATION = re.compile(rb"""<\?xml[^>]*?encoding[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^">]*+)"|'([^'>]*+)')""")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _NOT_ASCII_TEXT = re.compile(r"[^\x00-\x7f]+")
 _QUERY = re.compile(r"[^#?]*\?([^#]*)")
@@ -117,14 +117,14 @@ _IN_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement", "x-user-d
 
 
 def canonical_label(label: str) -> str | None:
-    """The name that `decode_label` uses for an encoding: ``latin1`` is ``windows-1252``, ``gb2312`` is ``gb18030``.
+    """The name that `detect_encoding` uses for an encoding: ``latin1`` is ``windows-1252``, ``gb2312`` is ``gb18030``.
 
     ``None``: the WHATWG Encoding Standard (section 4.2) does not know the label.
     """
     return _LABELS.get(label.strip("\t\n\f\r ").lower())
 
 
-def decode_label(body: bytes, content_type: str | None) -> str:
+def detect_encoding(body: bytes, content_type: str | None) -> str:
     """The name of the encoding that `body` is to be decoded with.
 
     Parameters:
@@ -135,7 +135,12 @@ def decode_label(body: bytes, content_type: str | None) -> str:
     not know count as missing.
     """
     kind = mime_type(content_type or "")
-    return _of_mark(body) or canonical_label(kind.charset) or _of_markup(body, kind) or _of_content(body)
+    return (
+        _encoding_by_bom(body)
+        or canonical_label(kind.charset)
+        or _encoding_by_markup(body, kind)
+        or _encoding_by_content(body)
+    )
 
 
 def decode(body: bytes, label: str) -> str:
@@ -156,7 +161,7 @@ def encode_query(href: str, label: str) -> str:
         return href
     start, end = found.span(1)
     codec = _ENCODERS.get(label, label)
-    return href[:start] + _NOT_ASCII_TEXT.sub(lambda run: _percent(run[0], codec), found[1]) + href[end:]
+    return href[:start] + _NOT_ASCII_TEXT.sub(lambda run: _percent_encode(run[0], codec), found[1]) + href[end:]
 
 
 def replace_surrogates(text: str) -> str:
@@ -170,17 +175,17 @@ def replace_surrogates(text: str) -> str:
     return text
 
 
-def _percent(text: str, codec: str) -> str:
+def _percent_encode(text: str, codec: str) -> str:
     try:
         coded = text.encode(codec)
     except UnicodeEncodeError:
         if len(text) == 1:
             return f"%26%23{ord(text)}%3B"
-        return "".join(_percent(character, codec) for character in text)
+        return "".join(_percent_encode(character, codec) for character in text)
     return "".join(chr(byte) if 0x21 <= byte <= 0x7E and byte not in b"\"#'<>" else f"%{byte:02X}" for byte in coded)
 
 
-def _of_mark(body: bytes) -> str | None:
+def _encoding_by_bom(body: bytes) -> str | None:
     if body.startswith(b"\xef\xbb\xbf"):
         return "utf-8"
     if body.startswith(b"\xff\xfe"):
@@ -188,47 +193,47 @@ def _of_mark(body: bytes) -> str | None:
     return "utf-16be" if body.startswith(b"\xfe\xff") else None
 
 
-def _of_markup(body: bytes, kind: MimeType) -> str | None:
+def _encoding_by_markup(body: bytes, kind: MimeType) -> str | None:
     """What HTML or XML says of itself in its first 1024 bytes."""
     head = body[:_PRESCAN]
     if kind.is_xml:  # XHTML may be without a declaration, and is read as HTML anyway
-        return _of_declaration(head) or _of_metas(head)
-    return _of_metas(head) or _of_declaration(head) if kind.is_html or not kind.essence else None
+        return _encoding_by_declaration(head) or _encoding_by_meta(head)
+    return _encoding_by_meta(head) or _encoding_by_declaration(head) if kind.is_html or not kind.essence else None
 
 
-def _of_metas(head: bytes) -> str | None:
+def _encoding_by_meta(head: bytes) -> str | None:
     """HTML Standard, "prescan a byte stream to determine its encoding"."""
     for markup in _MARKUP.finditer(head):
         meta = markup["meta"]
-        if meta is not None and (label := _of_meta(meta)):
+        if meta is not None and (label := _encoding_of_meta(meta)):
             return label
     return None
 
 
-def _of_declaration(head: bytes) -> str | None:
+def _encoding_by_declaration(head: bytes) -> str | None:
     """An XML declaration, which shows UTF-16 by its first bytes (XML 1.0, appendix F.1)."""
     for label in ("utf-16le", "utf-16be"):
         if head.startswith("<?x".encode(label)):
             return label
-    xml = _XML.match(head)
-    return _written_in_ascii(xml[1] or xml[2] or b"") if xml else None
+    xml = _XML_DECLARATION.match(head)
+    return _ascii_compatible(xml[1] or xml[2] or b"") if xml else None
 
 
 @lru_cache(maxsize=1024)
-def _of_meta(attributes: bytes) -> str | None:
+def _encoding_of_meta(attributes: bytes) -> str | None:
     values: dict[bytes, bytes] = {}
     for name, value in _ATTRIBUTE.findall(attributes):
         bare = value[1:-1] if value[:1] in (b"'", b'"') else value
         values.setdefault(name.lower(), bare)  # the first one of a name counts
     if b"charset" in values:
-        return _written_in_ascii(values[b"charset"])
+        return _ascii_compatible(values[b"charset"])
     if values.get(b"http-equiv", b"").lower() != b"content-type":
         return None
-    found = _CONTENT.search(values.get(b"content", b""))
-    return _written_in_ascii(b"".join(filter(None, found.groups()))) if found else None
+    found = _META_CONTENT.search(values.get(b"content", b""))
+    return _ascii_compatible(b"".join(filter(None, found.groups()))) if found else None
 
 
-def _written_in_ascii(label: bytes) -> str | None:
+def _ascii_compatible(label: bytes) -> str | None:
     """The encoding of a label that could be read as ASCII: the document can be neither UTF-16 nor x-user-defined."""
     name = canonical_label(label.decode("latin-1"))
     if name in ("utf-16le", "utf-16be"):
@@ -236,12 +241,12 @@ def _written_in_ascii(label: bytes) -> str | None:
     return "windows-1252" if name == "x-user-defined" else name
 
 
-def _of_content(body: bytes) -> str:
+def _encoding_by_content(body: bytes) -> str:
     """UTF-8 when it is that, perhaps cut in its last character; else a guess over 8 kB from the first odd byte on.
 
     UTF-16 without a mark shows by its zeros, since markup is ASCII.
     """
-    if b"\0" in body[:_PRESCAN] and (wide := _of_zeros(body[:_PRESCAN])):
+    if b"\0" in body[:_PRESCAN] and (wide := _utf16_by_zeros(body[:_PRESCAN])):
         return wide
     if body.isascii() or not (first := _NOT_ASCII.search(body)):
         return "utf-8"
@@ -255,7 +260,7 @@ def _of_content(body: bytes) -> str:
     return canonical_label(detect(body[start : start + _DETECT]).encoding or "") or "windows-1252"
 
 
-def _of_zeros(head: bytes) -> str | None:
+def _utf16_by_zeros(head: bytes) -> str | None:
     """UTF-16, if of most pairs of bytes the same one is zero, and the other hardly ever."""
     pairs = len(head) // 2
     first, second = head[0::2].count(0), head[1::2].count(0)

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from crawler.content.encoding import canonical_label
-from crawler.content.python_codecs import codec_of
+from crawler.content.python_codecs import python_codec
 from crawler.urls import join
 
 __all__ = ["LinkValue", "parse_link_header"]
@@ -144,4 +144,4 @@ def _extended(text: str) -> str | None:
     """The text of a value like ``UTF-8'de'n%c3%a4chstes`` (RFC 8187 section 3.2); `None`: it is none."""
     found = _EXTENDED.fullmatch(text)
     label = canonical_label(found[1]) if found else None
-    return unquote_to_bytes(found[2]).decode(codec_of(label), "replace") if found and label else None
+    return unquote_to_bytes(found[2]).decode(python_codec(label), "replace") if found and label else None

@@ -17,8 +17,8 @@ _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++', re.DOTALL)
 _TYPE = re.compile(rf"\s*({_NAME}/{_NAME})(?=[;\s]|\Z)")
 _CHARSET = re.compile(r"""(?:^|[;\s])charset\s*+=\s*+["']?+\s*+([^\s"';,]++)""", re.IGNORECASE)
-_UNKNOWN = ("unknown/unknown", "application/unknown", "*/*")
-_LONGEST = 256
+_UNKNOWN_TYPES = ("unknown/unknown", "application/unknown", "*/*")
+_MAX_CONTENT_TYPE = 256
 
 # MIME Sniffing Standard, section 7.1. Beyond it: behind a byte order mark browsers show text, and XHTML is read as XML.
 _HTML = re.compile(
@@ -30,7 +30,7 @@ _HTML = re.compile(
 )
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")  # section 3, "binary data byte"
 _RESOURCE_HEADER = 1445
-_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 
 
 @attrs.frozen
@@ -61,11 +61,11 @@ def mime_type(content_type: str) -> MimeType:
     semicolon too, and beside what is no MIME type.
     """
     essence = charset = ""
-    for part in _PARTS.findall(content_type[:_LONGEST]):
+    for part in _PARTS.findall(content_type[:_MAX_CONTENT_TYPE]):
         kind = _TYPE.match(part)
         named = kind[1].lower() if kind else ""
         found = _CHARSET.search(part)
-        if named and named not in _UNKNOWN:
+        if named and named not in _UNKNOWN_TYPES:
             if named != essence:
                 charset = ""
             essence = named
@@ -88,4 +88,4 @@ def is_xhtml(content_type: str) -> bool:
 def is_binary(body: bytes) -> bool:
     """Whether a body is no text: bytes are among its first that no text has (MIME Sniffing Standard, section 7.2)."""
     head = body[:_RESOURCE_HEADER]
-    return not head.startswith(_MARKS) and _BINARY.search(head) is not None
+    return not head.startswith(_BYTE_ORDER_MARKS) and _BINARY.search(head) is not None

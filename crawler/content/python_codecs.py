@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["codec_of", "standard_name"]
+__all__ = ["python_codec", "standard_name"]
 
 _CODECS: Final = {
     "iso-8859-8-i": "iso-8859-8",
@@ -30,8 +30,8 @@ _NAMES: Final = {
 }
 
 
-def codec_of(label: str) -> str:
-    """The name of Python's codec that is closest to an encoding, by the name that `decode_label` has for it."""
+def python_codec(label: str) -> str:
+    """The name of Python's codec that is closest to an encoding, by the name that `detect_encoding` has for it."""
     return _CODECS.get(label, label)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["any_date", "w3c_date", "w3c_period"]
+__all__ = ["parse_date", "parse_w3c_date", "w3c_period"]
 
 _W3C: Final = re.compile(
     r"([0-9]{4}) (?: -([0-9]{2}) (?: -([0-9]{2}) (?:"
@@ -15,10 +15,10 @@ _W3C: Final = re.compile(
     r" )? )? )?",
     re.VERBOSE,
 )
-_MOMENT: Final = timedelta()
+_NO_OFFSET: Final = timedelta()
 
 
-def w3c_date(text: str) -> datetime | None:
+def parse_w3c_date(text: str) -> datetime | None:
     """The moment at which a W3C date begins, with its time zone (UTC where none is told); `None`: it is no date.
 
     A year, a month, a day, or a day and a time with or without seconds and their fraction (W3C NOTE-datetime).
@@ -55,9 +55,9 @@ def w3c_period(text: str) -> tuple[datetime, datetime] | None:
     return start, end - timedelta(microseconds=1)
 
 
-def any_date(text: str) -> datetime | None:
+def parse_date(text: str) -> datetime | None:
     """The moment that a W3C or an RFC 822 date means, UTC where no time zone is told; `None`: it is neither."""
-    found = w3c_date(text)
+    found = parse_w3c_date(text)
     if found is not None or len(text) > 100:
         return found
     try:
@@ -76,4 +76,4 @@ def _zone(zone: str | None) -> timezone:
     if zone is None or zone in "Zz":
         return UTC
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
-    return UTC if offset == _MOMENT else timezone(-offset if zone[0] == "-" else offset)
+    return UTC if offset == _NO_OFFSET else timezone(-offset if zone[0] == "-" else offset)

@@ -1,4 +1,4 @@
-"""`read_json`: JSON Feed, versions 1 and 1.1 (jsonfeed.org)."""
+"""`read_json_feed`: JSON Feed, versions 1 and 1.1 (jsonfeed.org)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from crawler.feeds.dates import any_date
+from crawler.feeds.dates import parse_date
 from crawler.feeds.feed import Enclosure, Feed, FeedEntry
 from crawler.urls import join
 
-__all__ = ["read_json"]
+__all__ = ["read_json_feed"]
 
 
-def read_json(text: str, url: str) -> Feed | None:
+def read_json_feed(text: str, url: str) -> Feed | None:
     """What a JSON Feed says; `None`: it is none.
 
     Parameters:
@@ -32,21 +32,21 @@ def read_json(text: str, url: str) -> Feed | None:
     return Feed(
         title=_line(_text(found, "title")),
         url=_url(url, found, "home_page_url"),
-        entries=[_entry(item, url) for item in _dicts(items)],
+        entries=[_entry(item, url) for item in _objects(items)],
         next=_url(url, found, "next_url"),
     )
 
 
 def _entry(item: dict[str, Any], url: str) -> FeedEntry:
-    authors = [*_dicts(item.get("authors")), *_dicts([item.get("author")])]
-    attachments = [(_url(url, one, "url"), one) for one in _dicts(item.get("attachments"))]
+    authors = [*_objects(item.get("authors")), *_objects([item.get("author")])]
+    attachments = [(_url(url, one, "url"), one) for one in _objects(item.get("attachments"))]
     tags = item.get("tags")
     return FeedEntry(
         url=_url(url, item, "url") or _url(url, item, "external_url"),
         id=_text(item, "id"),
         title=_line(_text(item, "title")),
-        published=any_date(_text(item, "date_published") or ""),
-        updated=any_date(_text(item, "date_modified") or ""),
+        published=parse_date(_text(item, "date_published") or ""),
+        updated=parse_date(_text(item, "date_modified") or ""),
         summary=_text(item, "summary"),
         content=_text(item, "content_html") or _text(item, "content_text"),
         author=", ".join(dict.fromkeys(name for author in authors if (name := _text(author, "name")))) or None,
@@ -59,7 +59,7 @@ def _entry(item: dict[str, Any], url: str) -> FeedEntry:
     )
 
 
-def _dicts(values: Any) -> list[dict[str, Any]]:
+def _objects(values: Any) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 

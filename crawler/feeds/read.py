@@ -9,19 +9,19 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Final
 
-from crawler.content.body_stream import Incoming
+from crawler.content.body_stream import BodyStream
 from crawler.feeds.feed import Feed
-from crawler.feeds.json_feed import read_json
+from crawler.feeds.json_feed import read_json_feed
 from crawler.feeds.rss_atom import FeedReader
 
-__all__ = ["LARGEST", "read_feed"]
+__all__ = ["MAX_FEED_BYTES", "read_feed"]
 
-LARGEST: Final = 64 * 1024 * 1024
+MAX_FEED_BYTES: Final = 64 * 1024 * 1024
 """Bytes of one feed, unpacked."""
 
 
 def read_feed(
-    body: bytes | Iterable[bytes], url: str, *, content_type: str | None = None, most: int = LARGEST
+    body: bytes | Iterable[bytes], url: str, *, content_type: str | None = None, max_bytes: int = MAX_FEED_BYTES
 ) -> Feed | None:
     """What a feed says; `None`: it is no feed. Nothing that is in it raises.
 
@@ -31,19 +31,19 @@ def read_feed(
         content_type: the HTTP header field of that name, if there was one.
         most: bytes that are read, unpacked.
     """
-    incoming = Incoming(body, content_type, most)
-    pieces = iter(incoming)
+    incoming = BodyStream(body, content_type, max_bytes)
+    chunks = iter(incoming)
     head = ""
-    for piece in pieces:
-        head += piece.lstrip() if not head else piece
+    for chunk in chunks:
+        head += chunk.lstrip() if not head else chunk
         if head:
             break
     if head.startswith("{"):
-        return read_json("".join(chain((head,), pieces)), url)
+        return read_json_feed("".join(chain((head,), chunks)), url)
     reader = FeedReader(url)
-    for piece in chain((head,), pieces):
-        reader.stream.feed(piece)
-        if reader.stream.over:
+    for chunk in chain((head,), chunks):
+        reader.stream.feed(chunk)
+        if reader.stream.ended:
             break
     reader.stream.close()
     return reader.result(incoming.fault)

@@ -10,7 +10,7 @@ import attrs
 import turbohtml
 
 from crawler.content.encoding import replace_surrogates
-from crawler.feeds.dates import any_date
+from crawler.feeds.dates import parse_date
 from crawler.feeds.feed import Enclosure, Feed, FeedEntry
 from crawler.feeds.xml_stream import XmlStream
 from crawler.urls import join
@@ -70,7 +70,7 @@ class FeedReader:
     """
 
     def __init__(self, url: str) -> None:
-        self.stream = XmlStream(self._opened, self._closed, self._said, self._broken)
+        self.stream = XmlStream(self._on_start, self._on_end, self._on_text, self._on_broken)
         """Takes the text."""
         self._root = ""
         self._found = False
@@ -91,18 +91,18 @@ class FeedReader:
         feed, texts = self._feed, self._feed.texts
         return Feed(
             title=_line(texts.get("title") or texts.get("dc:title")),
-            url=self._link_of(feed, feed.links.get("alternate") or texts.get("link") or feed.about),
+            url=self._resolve(feed, feed.links.get("alternate") or texts.get("link") or feed.about),
             entries=self._entries,
-            next=self._link_of(feed, feed.links.get("next")),
+            next=self._resolve(feed, feed.links.get("next")),
             fault=self.stream.fault or fault,
         )
 
     # Elements
 
-    def _opened(self, written: str, attributes: Mapping[str, str]) -> None:
+    def _on_start(self, written: str, attributes: Mapping[str, str]) -> None:
         depth = self.stream.depth
         if attributes:
-            self._enter(depth, attributes)
+            self._enter_scope(depth, attributes)
         name = self._canonical(written)
         if self._text is not None:
             if not (self._type == "xhtml" and depth == self._text_depth + 1):  # the div is no part of it (RFC 4287)
@@ -112,7 +112,7 @@ class FeedReader:
             self._begin(name)
         elif self._entry is None and name in ("item", "entry") and depth <= 3:
             about = attributes.get("rdf:about")
-            self.stream.level = depth - 1
+            self.stream.entry_level = depth - 1
             self._found, self._entry = True, _Part(depth, base=self._bases[-1][1], about=about)
         elif name == "channel" and depth <= 2:
             self._found = True
@@ -158,11 +158,11 @@ class FeedReader:
             size = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
             part.enclosures.append(Enclosure(url=url, type=attributes.get("type", "").strip() or None, length=size))
 
-    def _said(self, text: str) -> None:
+    def _on_text(self, text: str) -> None:
         if self._text is not None:
             self._text.append(escape(text, quote=False) if self._type == "xhtml" else text)
 
-    def _closed(self, written: str) -> None:
+    def _on_end(self, written: str) -> None:
         depth = self.stream.depth + 1
         name = self._canonical(written)
         if self._text is not None and depth > self._text_depth:
@@ -171,24 +171,24 @@ class FeedReader:
         elif self._text is not None:
             text, self._text = "".join(self._text).strip(), None
             if text:
-                self._put(self._entry or self._feed, name, text)
+                self._set_field(self._entry or self._feed, name, text)
         elif self._entry is not None and depth == self._entry.depth:
-            self._entries.append(self._made(self._entry))
+            self._entries.append(self._entry_of(self._entry))
             self._entry = None
-        self._leave(depth)
+        self._leave_scope(depth)
 
-    def _broken(self) -> None:
+    def _on_broken(self) -> None:
         self._entry = self._text = None
-        self._leave(self.stream.level + 1)
+        self._leave_scope(self.stream.entry_level + 1)
 
-    def _leave(self, depth: int) -> None:
+    def _leave_scope(self, depth: int) -> None:
         """What was said of names and URLs at `depth`, or deeper, no longer counts."""
         while self._bases[-1][0] >= depth:
             self._bases.pop()
         while self._scopes[-1][0] >= depth:
             self._scopes.pop()
 
-    def _put(self, part: _Part, name: str, text: str) -> None:
+    def _set_field(self, part: _Part, name: str, text: str) -> None:
         if name in ("author", "dc:creator", "name"):
             part.authors[" ".join(text.split())] = None
         elif name in ("category", "dc:subject"):
@@ -200,7 +200,7 @@ class FeedReader:
         else:
             part.texts.setdefault(name, text)
 
-    def _made(self, part: _Part) -> FeedEntry:
+    def _entry_of(self, part: _Part) -> FeedEntry:
         texts = part.texts
         permanent = texts.get("guid") if part.permanent else None
         url = part.links.get("alternate") or texts.get("link") or part.links.get("source") or part.about or permanent
@@ -208,7 +208,7 @@ class FeedReader:
         summary = texts.get("summary") or texts.get("description") or texts.get("atom:summary")
         authors = ", ".join(part.authors) or texts.get("itunes:author")
         return FeedEntry(
-            url=self._link_of(part, url),
+            url=self._resolve(part, url),
             id=texts.get("guid") or texts.get("id") or part.about,
             title=_line(texts.get("title") or texts.get("dc:title")),
             published=_first_date(texts, "published", "pubdate", "issued", "atom:published", "dc:date", "created",
@@ -223,7 +223,7 @@ class FeedReader:
 
     # Names and URLs
 
-    def _enter(self, depth: int, attributes: Mapping[str, str]) -> None:
+    def _enter_scope(self, depth: int, attributes: Mapping[str, str]) -> None:
         scope: dict[str, str] = {}
         for name, value in attributes.items():
             if name.startswith("xmlns"):
@@ -249,7 +249,7 @@ class FeedReader:
         return None if url is None else join(self._bases[-1][1], url.strip())
 
     @staticmethod
-    def _link_of(part: _Part, url: str | None) -> str | None:
+    def _resolve(part: _Part, url: str | None) -> str | None:
         return join(part.base, url.strip()) if url else None
 
 
@@ -263,4 +263,4 @@ def _line(text: str | None) -> str | None:
 
 
 def _first_date(texts: Mapping[str, str], *names: str) -> Any:
-    return next((date for name in names if (date := any_date(texts.get(name, ""))) is not None), None)
+    return next((date for name in names if (date := parse_date(texts.get(name, ""))) is not None), None)

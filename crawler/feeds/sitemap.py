@@ -11,21 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final, Literal
 
-from crawler.content.body_stream import Incoming
-from crawler.feeds.dates import any_date, w3c_period
+from crawler.content.body_stream import BodyStream
+from crawler.feeds.dates import parse_date, w3c_period
 from crawler.feeds.sitemap_entry import SitemapEntry, SitemapImage, SitemapNews, SitemapVideo
 from crawler.feeds.xml_stream import XmlStream
 from crawler.urls import join, normal
 
-__all__ = ["LARGEST", "Sitemaps", "sitemaps"]
+__all__ = ["MAX_SITEMAP_BYTES", "Sitemaps", "sitemaps"]
 
-LARGEST: Final = 50 * 1024 * 1024
+MAX_SITEMAP_BYTES: Final = 50 * 1024 * 1024
 """Bytes of one sitemap, unpacked (sitemaps.org: 50 MB)."""
-LONGEST: Final = 8192
+MAX_FIELD: Final = 8192
 """Characters of one field; a longer one counts as missing."""
-MOST: Final = 1000
+MAX_ATTACHMENTS: Final = 1000
 """Images, videos or alternates of one entry; what comes behind is left out."""
-ODD: Final = 50
+MAX_GROUP_FIELDS: Final = 50
 """Fields of one image or video."""
 FREQUENCIES: Final = frozenset({"always", "hourly", "daily", "weekly", "monthly", "yearly", "never"})
 FIELDS: Final = frozenset({"loc", "lastmod", "changefreq", "priority"})
@@ -38,50 +38,50 @@ _HTML: Final = re.compile(r"(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html[\s>])", r
 class Sitemaps(Iterator[SitemapEntry]):
     """The entries of a sitemap, to be read once; see `sitemaps`."""
 
-    def __init__(self, body: bytes | Iterable[bytes], url: str, content_type: str | None, most: int) -> None:
+    def __init__(self, body: bytes | Iterable[bytes], url: str, content_type: str | None, max_bytes: int) -> None:
         self.kind: Literal["", "urlset", "index", "text", "feed"] = ""
         """What it turned out to be."""
         self.fault: str | None = None
         """Why not all of it could be read, in a few words; known when the entries have ended."""
         self._url = url
-        self._incoming = Incoming(body, content_type, most)
+        self._incoming = BodyStream(body, content_type, max_bytes)
         self._entries = self._read()
 
     def __next__(self) -> SitemapEntry:
         return next(self._entries)
 
     def _read(self) -> Iterator[SitemapEntry]:
-        pieces = iter(self._incoming)
+        chunks = iter(self._incoming)
         head = ""
-        for piece in pieces:
-            head += piece.lstrip() if not head else piece
-            if len(head) >= LONGEST:
+        for chunk in chunks:
+            head += chunk.lstrip() if not head else chunk
+            if len(head) >= MAX_FIELD:
                 break
         if _HTML.match(head):
             self.fault = "HTML, no sitemap"
             return
         is_text = not head.startswith("<") and not ("<?xml" in head or "<urlset" in head or "<sitemapindex" in head)
-        yield from self._lines(head, pieces) if is_text else self._elements(head, pieces)
+        yield from self._lines(head, chunks) if is_text else self._elements(head, chunks)
         self.fault = self._incoming.fault or self.fault
 
-    def _elements(self, head: str, pieces: Iterator[str]) -> Iterator[SitemapEntry]:
+    def _elements(self, head: str, chunks: Iterator[str]) -> Iterator[SitemapEntry]:
         reader = _Reader(self._url)
         xml = reader.stream
         xml.feed(head)
-        for piece in pieces:
+        for chunk in chunks:
             yield from reader.take()
-            if xml.over:
+            if xml.ended:
                 break
-            xml.feed(piece)
+            xml.feed(chunk)
         xml.close()
         yield from reader.take()
         self.kind = reader.kind
         self.fault = xml.fault
 
-    def _lines(self, head: str, pieces: Iterator[str]) -> Iterator[SitemapEntry]:
+    def _lines(self, head: str, chunks: Iterator[str]) -> Iterator[SitemapEntry]:
         """One URL a line, fully specified (sitemaps.org, "Text file"); other lines are no entries."""
         strange = False
-        for line in _split(chain((head,), pieces)):
+        for line in _split(chain((head,), chunks)):
             entry = self._line(line)
             if entry is not None:
                 yield entry
@@ -92,7 +92,7 @@ class Sitemaps(Iterator[SitemapEntry]):
 
     def _line(self, line: str) -> SitemapEntry | None:
         line = line.strip()
-        if not line[:8].lower().startswith(("http://", "https://")) or len(line) > LONGEST:
+        if not line[:8].lower().startswith(("http://", "https://")) or len(line) > MAX_FIELD:
             return None
         url = _absolute(self._url, line)
         if url is None:
@@ -102,7 +102,7 @@ class Sitemaps(Iterator[SitemapEntry]):
 
 
 def sitemaps(
-    body: bytes | Iterable[bytes], url: str, *, content_type: str | None = None, most: int = LARGEST
+    body: bytes | Iterable[bytes], url: str, *, content_type: str | None = None, max_bytes: int = MAX_SITEMAP_BYTES
 ) -> Sitemaps:
     """The entries of a sitemap in their order, made while it is read.
 
@@ -114,7 +114,7 @@ def sitemaps(
         content_type: the HTTP header field of that name, if there was one.
         most: bytes that are read, unpacked.
     """
-    return Sitemaps(body, url, content_type, most)
+    return Sitemaps(body, url, content_type, max_bytes)
 
 
 class _Reader:
@@ -122,13 +122,13 @@ class _Reader:
 
     def __init__(self, url: str) -> None:
         self.kind: Literal["", "urlset", "index", "feed"] = ""
-        self.stream = XmlStream(self._opened, self._closed, self._said, self._broken)
+        self.stream = XmlStream(self._on_start, self._on_end, self._on_text, self._on_broken)
         self._url = url
         self._locals: dict[str, str] = {}
         self._names: frozenset[str] = frozenset()
         self._feed = False
         self._ready: list[SitemapEntry] = []
-        self._at = 0
+        self._entry_depth = 0
         self._entry: dict[str, Any] = {}
         self._group: dict[str, Any] | None = None
         self._text: list[str] | None = None
@@ -145,27 +145,27 @@ class _Reader:
             local = self._locals[name] = name.rpartition(":")[2].lower()
         return local
 
-    def _opened(self, name: str, attributes: Mapping[str, str]) -> None:
+    def _on_start(self, name: str, attributes: Mapping[str, str]) -> None:
         depth, local = self.stream.depth, self._local(name)
         if depth == 1:
             self._begin(local)
-        elif not self._at:
+        elif not self._entry_depth:
             if local in self._names:
-                self._at, self._entry, self._group = depth, {"name": local}, None
-                self.stream.level = depth - 1
-        elif depth == self._at + 1:
+                self._entry_depth, self._entry, self._group = depth, {"name": local}, None
+                self.stream.entry_level = depth - 1
+        elif depth == self._entry_depth + 1:
             self._group = self._text = None
             if local == "link" and "href" in attributes:
                 self._link(attributes)
             elif local in ("image", "video", "news") and not self._feed:
                 self._group = {}
-                self._put_group(local, self._group)
+                self._add_group(local, self._group)
             elif local in (FEED_FIELDS if self._feed else FIELDS):
-                self._listen()
+                self._collect_text()
                 if local == "guid" and attributes.get("isPermaLink", "true").strip().lower() == "false":
                     self._text = None
         elif self._group is not None:
-            self._listen()
+            self._collect_text()
         else:
             self._text = None
 
@@ -174,68 +174,68 @@ class _Reader:
         self._names = frozenset({ENTRIES[root]} if self._feed else {"url", "sitemap"})
         self.kind = "feed" if self._feed else "index" if root == "sitemapindex" else "urlset"
 
-    def _listen(self) -> None:
+    def _collect_text(self) -> None:
         self._text, self._size = [], 0
 
-    def _said(self, text: str) -> None:
+    def _on_text(self, text: str) -> None:
         if self._text is not None:
             self._size += len(text)
-            if self._size <= LONGEST:
+            if self._size <= MAX_FIELD:
                 self._text.append(text)
 
-    def _closed(self, name: str) -> None:
-        if not self._at:
+    def _on_end(self, name: str) -> None:
+        if not self._entry_depth:
             return
         depth = self.stream.depth + 1
-        if depth == self._at:
-            self._at = 0
-            entry = self._made()
+        if depth == self._entry_depth:
+            self._entry_depth = 0
+            entry = self._take_entry()
             if entry is not None:
                 self._ready.append(entry)
         elif self._text is not None:
-            text = "".join(self._text).strip() if self._size <= LONGEST else ""
+            text = "".join(self._text).strip() if self._size <= MAX_FIELD else ""
             self._text = None
             if text:
-                self._put(self._local(name), text)
+                self._set_field(self._local(name), text)
 
-    def _broken(self) -> None:
-        self._at, self._entry, self._group, self._text = 0, {}, None, None
+    def _on_broken(self) -> None:
+        self._entry_depth, self._entry, self._group, self._text = 0, {}, None, None
 
-    def _put(self, local: str, text: str) -> None:
+    def _set_field(self, local: str, text: str) -> None:
         if self._group is None:
             self._entry.setdefault(local, text)
         elif local == "tag":
             tags = self._group.setdefault("tag", [])
-            if len(tags) < MOST:
+            if len(tags) < MAX_ATTACHMENTS:
                 tags.append(text)
-        elif len(self._group) < ODD:
+        elif len(self._group) < MAX_GROUP_FIELDS:
             self._group.setdefault(local, text)
 
-    def _put_group(self, local: str, group: dict[str, Any]) -> None:
+    def _add_group(self, local: str, group: dict[str, Any]) -> None:
         groups = self._entry.setdefault(f"{local}s", [])
-        if len(groups) < MOST:
+        if len(groups) < MAX_ATTACHMENTS:
             groups.append(group)
 
     def _link(self, attributes: Mapping[str, str]) -> None:
         """``xhtml:link`` names the page in another language, ``atom:link`` the page of an entry."""
         rel = attributes.get("rel", "alternate").lower().split()
         language, href = attributes.get("hreflang", "").strip(), attributes["href"]
-        if "alternate" not in rel or len(href) > LONGEST:
+        if "alternate" not in rel or len(href) > MAX_FIELD:
             return
         if self._feed:
             self._entry.setdefault("href", href)
             return
         target = join(self._url, href.strip())
         alternates = self._entry.setdefault("alternates", {})
-        if language and target is not None and len(alternates) < MOST:
+        if language and target is not None and len(alternates) < MAX_ATTACHMENTS:
             alternates.setdefault(language, target)
 
-    def _made(self) -> SitemapEntry | None:
+    def _take_entry(self) -> SitemapEntry | None:
         entry, self._entry = self._entry, {}
         if self._feed:
             url, lastmod, until = entry.get("link") or entry.get("href") or entry.get("guid"), None, None
             for name in ("updated", "pubdate", "published", "date"):
-                lastmod = lastmod or any_date(entry.get(name, ""))
+                lastmod = lastmod or parse_date(entry.get(name, ""))
         else:
             url = entry.get("loc")
             lastmod, until = w3c_period(entry.get("lastmod", "")) or (None, None)
@@ -272,8 +272,8 @@ class _Reader:
             title=group.pop("title", None),
             description=group.pop("description", None),
             duration=int(duration) if duration.isascii() and duration.isdigit() and len(duration) < 10 else None,
-            published=any_date(group.pop("publication_date", "")),
-            expires=any_date(group.pop("expiration_date", "")),
+            published=parse_date(group.pop("publication_date", "")),
+            expires=parse_date(group.pop("expiration_date", "")),
             tags=tuple(group.pop("tag", ())),
             fields=group,
         )
@@ -282,19 +282,19 @@ class _Reader:
     def _news(group: dict[str, Any]) -> SitemapNews:
         names = ("name", "language", "title", "keywords", "genres", "stock_tickers", "access")
         fields = {name: group.get(name) for name in names}
-        return SitemapNews(published=any_date(group.get("publication_date", "")), **fields)
+        return SitemapNews(published=parse_date(group.get("publication_date", "")), **fields)
 
     def _absolute(self, url: str | None) -> str | None:
         return None if url is None else join(self._url, url)
 
 
-def _split(pieces: Iterable[str]) -> Iterator[str]:
+def _split(chunks: Iterable[str]) -> Iterator[str]:
     """The lines of a text that comes in pieces, whatever they end with; of a very long one nothing is kept."""
     rest, skips = "", False
-    for piece in chain(pieces, ("\n",)):
-        *lines, rest = (rest + piece).replace("\r", "\n").split("\n")
+    for chunk in chain(chunks, ("\n",)):
+        *lines, rest = (rest + chunk).replace("\r", "\n").split("\n")
         yield from lines[skips:]  # where the rest was too long, the first is its end
-        skips = (skips and not lines) or len(rest) > LONGEST
+        skips = (skips and not lines) or len(rest) > MAX_FIELD
         rest = "" if skips else rest
 
 

@@ -16,25 +16,25 @@ from xml.parsers import expat
 
 __all__ = ["XmlStream"]
 
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 """Elements inside of each other."""
-LONGEST: Final = 1024 * 1024
+MAX_TAG: Final = 1024 * 1024
 """Characters of one tag or comment."""
-NOISE: Final = 4096
+MAX_PREAMBLE: Final = 4096
 """Characters in which the document is looked for, behind what a server may have said before it."""
-RESTARTS: Final = 1000
+MAX_RESTARTS: Final = 1000
 """Faults behind which reading goes on."""
-NEAR: Final = 100
+ENTRY_OVERLAP: Final = 100
 """Bytes in which an entry may begin that goes on in the next piece."""
-AROUND: Final = b"<_>"
+WRAPPER: Final = b"<_>"
 """What stands for the elements around the entries, where a parser takes over."""
-NAMES: Final = 10_000
+MAX_NAMES: Final = 10_000
 """Different names of elements and attributes in one document: expat keeps each."""
-EARLY: Final = frozenset({3, 5, 20})
+TRUNCATED: Final = frozenset({3, 5, 20})
 """Errors of expat: no element found, unclosed token, unclosed CDATA section."""
 PREDEFINED: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
-_MEND: Final = re.compile(
+_REPAIR: Final = re.compile(
     r"&(?:\#(?:[0-9]{1,7}|x[0-9a-fA-F]{1,6});|([A-Za-z][A-Za-z0-9]{0,31});)?"
     r"|<(?![A-Za-z_:/!?\u00c0-\U0010ffff])"
     "|[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
@@ -66,125 +66,125 @@ class XmlStream:
 
     def __init__(
         self,
-        opened: Callable[[str, Mapping[str, str]], None],
-        closed: Callable[[str], None],
-        said: Callable[[str], None],
-        broken: Callable[[], None],
+        on_start: Callable[[str, Mapping[str, str]], None],
+        on_end: Callable[[str], None],
+        on_text: Callable[[str], None],
+        on_broken: Callable[[], None],
     ) -> None:
         self.fault: str | None = None
         """The first thing that could not be read, in a few words."""
-        self.over = False
+        self.ended = False
         """Whether nothing more is read."""
         self.depth = 0
         """Elements that are open."""
-        self.level = 0
+        self.entry_level = 0
         """How many of them are around an entry; 0: there was none yet. For whoever knows what an entry is to set."""
-        self._opened, self._closed, self._said, self._broken = opened, closed, said, broken
+        self._on_start, self._on_end, self._on_text, self._on_broken = on_start, on_end, on_text, on_broken
         self._names: dict[str, str] = {}
-        self._began = False
+        self._begun = False
         self._held = ""
         self._end = ""
         self._restarts = 0
-        self._searches = False
-        self._parser = self._fresh()
+        self._searching = False
+        self._parser = self._new_parser()
         self._rest = b""
         self._at = 0
 
     def feed(self, text: str) -> None:
         """Takes the next piece."""
-        if self.over:
+        if self.ended:
             return
         self._held += text
-        if not self._began:
-            begin = _ROOT.search(self._held, 0, NOISE) or _BEGIN.search(self._held)
+        if not self._begun:
+            begin = _ROOT.search(self._held, 0, MAX_PREAMBLE) or _BEGIN.search(self._held)
             if begin is None:
                 self._held = self._held[-8:]
                 return
-            self._began, self._held = True, self._held[begin.start() :]
-        self._parse(self._mended(last=False), last=False)
+            self._begun, self._held = True, self._held[begin.start() :]
+        self._parse(self._repaired(last=False), last=False)
 
     def close(self) -> None:
         """There is nothing more."""
-        if not self.over:
-            self._parse(self._mended(last=True) if self._began else "", last=True)
-            self.over = True
+        if not self.ended:
+            self._parse(self._repaired(last=True) if self._begun else "", last=True)
+            self.ended = True
 
     def stop(self, fault: str) -> None:
         """Nothing more is to be read, because of what the document is or does."""
-        self.fault, self.over = self.fault or fault, True
+        self.fault, self.ended = self.fault or fault, True
 
-    def _fresh(self) -> expat.XMLParserType:
+    def _new_parser(self) -> expat.XMLParserType:
         parser = expat.ParserCreate("utf-8", None, self._names)
         parser.buffer_text = True
         parser.EntityDeclHandler = _refuse_entity
         parser.AttlistDeclHandler = _refuse_attributes
-        if self._began:
-            parser.Parse(AROUND)
+        if self._begun:
+            parser.Parse(WRAPPER)
         parser.StartElementHandler = self._open
         parser.EndElementHandler = self._close
-        parser.CharacterDataHandler = self._said
+        parser.CharacterDataHandler = self._on_text
         return parser
 
     def _parse(self, text: str, *, last: bool) -> None:
         data = text.encode()
         while True:
             self._rest += data
-            if self._searches and not self._found():
+            if self._searching and not self._find_entry():
                 return
-            data = self._rest if self._searches else data
-            self._searches = False
+            data = self._rest if self._searching else data
+            self._searching = False
             try:
                 self._parser.Parse(data, last)
             except expat.ExpatError as error:
-                if self.over:
+                if self.ended:
                     return
-                early = last and error.code in EARLY
+                early = last and error.code in TRUNCATED
                 words = f"broken XML ({expat.errors.messages.get(error.code, 'unknown')}, line {error.lineno})"
                 self.fault = self.fault or ("XML that ends early" if early else words)
-                if early or not self.level or self._restarts >= RESTARTS:
-                    self.over = True
+                if early or not self.entry_level or self._restarts >= MAX_RESTARTS:
+                    self.ended = True
                     return
                 # On behind the fault, where the next entry begins.
                 self._rest = self._rest[max(0, self._parser.ErrorByteIndex - self._at) + 1 :]
-                self._searches, data = True, b""
+                self._searching, data = True, b""
             except _Refused as error:
                 self.stop(str(error))
                 return
             else:
                 done = self._parser.CurrentByteIndex
                 self._rest, self._at = self._rest[max(0, done - self._at) :], max(done, self._at)
-                if len(self._rest) > LONGEST:
+                if len(self._rest) > MAX_TAG:
                     self.stop("a tag without end")
-                elif len(self._names) > NAMES:
+                elif len(self._names) > MAX_NAMES:
                     self.stop("too many names")
                 return
 
-    def _found(self) -> bool:
+    def _find_entry(self) -> bool:
         """Whether the next entry is at hand: then a parser is ready for it."""
         entry = _ENTRY.search(self._rest)
         if entry is None:
-            self._rest = self._rest[-NEAR:]
+            self._rest = self._rest[-ENTRY_OVERLAP:]
             return False
-        self._broken()
+        self._on_broken()
         self._restarts += 1
-        self.depth = self.level
-        self._parser = self._fresh()
-        self._rest, self._at = self._rest[entry.start() :], len(AROUND)
+        self.depth = self.entry_level
+        self._parser = self._new_parser()
+        self._rest, self._at = self._rest[entry.start() :], len(WRAPPER)
         return True
 
     def _open(self, name: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
-        if self.depth > DEEPEST:
+        if self.depth > MAX_DEPTH:
             raise _Refused("elements too deep in each other")
-        self._opened(name, attributes)
+        self._on_start(name, attributes)
 
     def _close(self, name: str) -> None:
         self.depth -= 1
-        self._closed(name)
+        self._on_end(name)
         if not self.depth:
-            self.over = True  # what may follow tells nothing
+            self.ended = True  # what may follow tells nothing
 
-    def _mended(self, *, last: bool) -> str:
+    def _repaired(self, *, last: bool) -> str:
         """What of the text at hand can be judged, mended; the rest is held."""
         text, done = self._held, []
         at = 0
@@ -204,7 +204,7 @@ class XmlStream:
             stop = literal.start() if literal else len(text)
             if literal is None and not last and (unfinished := _UNFINISHED.search(text, max(at, stop - 40))):
                 stop = unfinished.start()
-            done.append(_MEND.sub(_mend, text[at:stop]))
+            done.append(_REPAIR.sub(_repair, text[at:stop]))
             at = stop
             if literal is None:
                 break
@@ -215,7 +215,7 @@ class XmlStream:
         return "".join(done)
 
 
-def _mend(found: re.Match[str]) -> str:
+def _repair(found: re.Match[str]) -> str:
     text, name = found[0], found[1]
     if text == "&":
         return "&amp;"

@@ -6,7 +6,7 @@ A body is parsed once (`parse`); selectors and links share its tree.
 
 from __future__ import annotations
 
-from crawler.html.links import Link, base_url, href_of, hrefs, links, nofollowed
+from crawler.html.links import Link, base_url, href_of, hrefs, links, nofollow_urls
 from crawler.html.selector import Selector, SelectorList, parse
 
-__all__ = ["Link", "Selector", "SelectorList", "base_url", "href_of", "hrefs", "links", "nofollowed", "parse"]
+__all__ = ["Link", "Selector", "SelectorList", "base_url", "href_of", "hrefs", "links", "nofollow_urls", "parse"]

@@ -142,7 +142,7 @@ def _part(selectors: list[_Complex], query: str) -> _Part:
         _BLANK.select(part.page)
         _BLANK.select(part.inside)
     except ValueError as error:
-        raise _refused(query, re.sub(r'.*": | at position \d+$', "", str(error), flags=re.DOTALL)) from None
+        raise _syntax_error(query, re.sub(r'.*": | at position \d+$', "", str(error), flags=re.DOTALL)) from None
     return part
 
 
@@ -160,7 +160,7 @@ def _complexes(query: str) -> Iterator[_Complex]:
             pieces, pseudo = [""], None
         elif pseudo is not None:
             if not token[0].isspace():
-                raise _refused(query, f"{pseudo[0]} must be the end of its selector")
+                raise _syntax_error(query, f"{pseudo[0]} must be the end of its selector")
         elif depth == 0 and kind == "pseudo":
             pseudo = token
         elif depth == 0 and kind == "combinator":
@@ -178,7 +178,7 @@ def _complex(query: str, pieces: list[str], pseudo: re.Match[str] | None) -> _Co
         del pieces[-2:]
     if not pieces[0] and (len(pieces) > 1 or pseudo is None):
         hint = "" if len(pieces) == 1 else f"; it may start with :scope {pieces[1].strip()}"
-        raise _refused(query, f"expected a selector{hint}")
+        raise _syntax_error(query, f"expected a selector{hint}")
     if pseudo is None:
         return _Complex(pieces[0], "".join(pieces[1:]), "", deep=False)
     step, deep_step = _steps(query, pseudo)
@@ -195,12 +195,12 @@ def _steps(query: str, pseudo: re.Match[str]) -> tuple[str, str]:
     if name == "text" and argument is None:
         return "text()", "descendant-or-self::text()"
     if name == "text":
-        raise _refused(query, "::text takes no argument")
+        raise _syntax_error(query, "::text takes no argument")
     if name != "attr":
-        raise _refused(query, f"unknown pseudo-element ::{pseudo['name']}, there are ::text and ::attr(name)")
+        raise _syntax_error(query, f"unknown pseudo-element ::{pseudo['name']}, there are ::text and ::attr(name)")
     attribute = _attribute(argument or "")
     if not attribute:
-        raise _refused(query, "::attr(name) takes the name of one attribute")
+        raise _syntax_error(query, "::attr(name) takes the name of one attribute")
     if _XPATH_NAME.fullmatch(attribute):
         step = f"@{attribute}"
     else:
@@ -217,7 +217,7 @@ def _attribute(argument: str) -> str:
     return re.sub(r"\\(.)", r"\1", argument) if _IDENTIFIER.fullmatch(argument) else ""
 
 
-def _refused(query: str, reason: str) -> ValueError:
+def _syntax_error(query: str, reason: str) -> ValueError:
     if ":contains(" in query:
         reason += """; for a text write xpath("//a[contains(., 'text')]")"""
     return ValueError(f"CSS selector {query!r}: {reason}")

@@ -30,7 +30,7 @@ INPUTS: Final = ONE_LINE | {
 }  # fmt: skip
 WITH_DIRECTION: Final = ONE_LINE | {"hidden", "submit", "textarea"}
 """Controls whose ``dirname`` counts."""
-SHAPES: Final = {
+VALUE_PATTERNS: Final = {
     "date": re.compile(r"[0-9]{4,}-[0-9]{2}-[0-9]{2}"),
     "month": re.compile(r"[0-9]{4,}-[0-9]{2}"),
     "week": re.compile(r"[0-9]{4,}-W[0-9]{2}"),
@@ -87,9 +87,9 @@ def controls_of(document: Document, form: Element) -> list[Control]:
         document: the parsed page.
         form: one of its forms.
     """
-    owners, fieldsets = _Owners(document), _Fieldsets(document)
+    owners, fieldsets = _FormOwners(document), _DisabledFieldsets(document)
     controls = [
-        _control(element, enabled=element.attr("disabled") is None and not fieldsets.bar(element))
+        _control(element, enabled=element.attr("disabled") is None and not fieldsets.disables(element))
         for element in document.select(",".join(CONTROLS))
         if _is_live(element) and owners.of(element) == form and element.closest("datalist") is None
     ]
@@ -109,15 +109,15 @@ def _is_live(element: Element) -> bool:
     return element.namespace is Namespace.HTML and element.closest("template:not([shadowrootmode])") is None
 
 
-class _Owners:
+class _FormOwners:
     """Which form each control belongs to (HTML Standard, "form owner")."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._ids: dict[str, Element] | None = None
-        self._listed: dict[Element, Element] = {}
+        self._by_table: dict[Element, Element] = {}
         if document.select_one("table form") is not None:
-            self._list()
+            self._assign_table_controls()
 
     def of(self, control: Element) -> Element | None:
         """The form, if there is one."""
@@ -125,7 +125,7 @@ class _Owners:
         if named is not None:
             found = self._by_id(named)
             return found if found is not None and found.tag == "form" else None
-        return control.closest("form") or self._listed.get(control)
+        return control.closest("form") or self._by_table.get(control)
 
     def _by_id(self, name: str) -> Element | None:
         if self._ids is None:
@@ -135,7 +135,7 @@ class _Owners:
                     self._ids.setdefault(element.attr("id") or "", element)
         return self._ids.get(name) if name else None
 
-    def _list(self) -> None:
+    def _assign_table_controls(self) -> None:
         """A form that begins between the cells of a table is left empty there; what follows in that table is its own.
 
         The parser of a browser knows where such a form ends, the tree does not: it is taken to end at the next form.
@@ -148,7 +148,7 @@ class _Owners:
                 inside = isinstance(parent, Element) and parent.tag in IN_TABLES and empty
                 form, table = (element, element.closest("table")) if inside else (None, None)
             elif form is not None and any(ancestor == table for ancestor in element.ancestors):
-                self._listed[element] = form
+                self._by_table[element] = form
 
 
 def _control(element: Element, *, enabled: bool) -> Control:
@@ -177,9 +177,9 @@ def _control(element: Element, *, enabled: bool) -> Control:
         enabled=enabled,
         dirname=(_attribute(element, "dirname") or None) if kind in WITH_DIRECTION else None,
         direction=_attribute(turned, "dir").lower() if turned is not None else "ltr",
-        action=_given(element, "formaction"),
-        method=_given(element, "formmethod"),
-        enctype=_given(element, "formenctype"),
+        action=_optional_attribute(element, "formaction"),
+        method=_optional_attribute(element, "formmethod"),
+        enctype=_optional_attribute(element, "formenctype"),
     )
 
 
@@ -187,33 +187,33 @@ def _attribute(element: Element, name: str) -> str:
     return replace_surrogates(element.attr(name) or "")
 
 
-def _given(element: Element, name: str) -> str | None:
+def _optional_attribute(element: Element, name: str) -> str | None:
     return None if element.attr(name) is None else _attribute(element, name)
 
 
-class _Fieldsets:
+class _DisabledFieldsets:
     """Which elements are in a ``fieldset`` that is disabled, but not in the first ``legend`` of that."""
 
     def __init__(self, document: Document) -> None:
         self._any = document.select_one("fieldset[disabled]") is not None
-        self._barred: dict[Element, bool] = {}
+        self._disabled: dict[Element, bool] = {}
         self._legends: dict[Element, Element | None] = {}
 
-    def bar(self, element: Element) -> bool:
+    def disables(self, element: Element) -> bool:
         """Whether one of them disables an element."""
         if not self._any:
             return False
         path = [element]
         for ancestor in element.ancestors:
-            if path[-1] in self._barred or not isinstance(ancestor, Element):
+            if path[-1] in self._disabled or not isinstance(ancestor, Element):
                 break  # each step up is gone once for the whole page
             path.append(ancestor)
-        barred = self._barred.setdefault(path[-1], False)
+        barred = self._disabled.setdefault(path[-1], False)
         for parent, child in itertools.pairwise(reversed(path)):
-            barred = self._barred[child] = barred or self._bars(parent, child)
+            barred = self._disabled[child] = barred or self._disables_child(parent, child)
         return barred
 
-    def _bars(self, parent: Element, child: Element) -> bool:
+    def _disables_child(self, parent: Element, child: Element) -> bool:
         if parent.tag != "fieldset" or parent.attr("disabled") is None:
             return False
         if parent not in self._legends:
@@ -230,12 +230,12 @@ def _chosen(select: Element) -> tuple[str, ...]:
         size = _attribute(select, "size").strip(SPACE)
         several = size.isascii() and size.isdigit() and int(size) > 1
         if not chosen and not several:
-            chosen = [option for option in options if not _is_barred(option)][:1]
+            chosen = [option for option in options if not _is_disabled(option)][:1]
         chosen = chosen[-1:]
-    return tuple(_option_value(option) for option in chosen if not _is_barred(option))
+    return tuple(_option_value(option) for option in chosen if not _is_disabled(option))
 
 
-def _is_barred(option: Element) -> bool:
+def _is_disabled(option: Element) -> bool:
     group = option.parent
     barred = isinstance(group, Element) and group.tag == "optgroup" and group.attr("disabled") is not None
     return barred or option.attr("disabled") is not None
@@ -252,17 +252,17 @@ def _sanitized(element: Element, kind: str) -> str:
     if kind in ONE_LINE:
         value = value.replace("\n", "").replace("\r", "")
         return value.strip(SPACE) if kind in ("url", "email") else value
-    shape = SHAPES.get(kind)
+    shape = VALUE_PATTERNS.get(kind)
     if shape is None:
         return value
     if kind == "range":
-        return _ranged(element, value)
+        return _sanitized_range(element, value)
     if shape.fullmatch(value):
         return value.lower() if kind == "color" else value.replace(" ", "T")
     return "#000000" if kind == "color" else ""
 
 
-def _ranged(element: Element, value: str) -> str:
+def _sanitized_range(element: Element, value: str) -> str:
     """A number between ``min`` and ``max``: the middle where none is given."""
     least, most = _number(_attribute(element, "min"), 0.0), _number(_attribute(element, "max"), 100.0)
     given = _number(value, None)
@@ -278,5 +278,5 @@ def _number(text: str, default: float) -> float: ...
 @overload
 def _number(text: str, default: None) -> float | None: ...
 def _number(text: str, default: float | None) -> float | None:
-    number = float(text) if SHAPES["number"].fullmatch(text) else math.inf
+    number = float(text) if VALUE_PATTERNS["number"].fullmatch(text) else math.inf
     return number if math.isfinite(number) else default

@@ -11,10 +11,10 @@ from crawler.html.links import Link, _elements, base_url, href_of
 from crawler.html.selector import Selector
 from crawler.urls import join_all
 
-__all__ = ["pick"]
+__all__ = ["links_in_regions"]
 
 
-def pick(
+def links_in_regions(
     document: Document,
     url: str,
     *,

@@ -16,10 +16,10 @@ from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.selector import Selector
 from crawler.urls import join, join_all
 
-__all__ = ["Link", "base_url", "href_of", "hrefs", "links", "nofollowed"]
+__all__ = ["Link", "base_url", "href_of", "hrefs", "links", "nofollow_urls"]
 
 _WITH_HREF = ("a", "area", "link")
-_SHUNNED: Final = frozenset({"nofollow", "ugc", "sponsored"})
+_NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
 """Values of ``rel`` whose links are not to be followed: so the search engine says that made the last two."""
 _LINKS = (*_WITH_HREF, "iframe", "frame")
 
@@ -49,7 +49,7 @@ class Link:
     @property
     def nofollow(self) -> bool:
         """Whether the page does not vouch for this link: ``rel=nofollow``, ``ugc`` or ``sponsored``."""
-        return _is_shunned(self._element)
+        return _is_nofollow(self._element)
 
 
 def base_url(document: Document, url: str) -> str:
@@ -97,7 +97,7 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
     ]
 
 
-def nofollowed(document: Document, url: str, encoding: str = "utf-8") -> frozenset[str]:
+def nofollow_urls(document: Document, url: str, encoding: str = "utf-8") -> frozenset[str]:
     """The absolute URLs that a page links to and never vouches for.
 
     Each ``a area`` that leads there says ``rel=nofollow``, ``ugc`` or ``sponsored``.
@@ -107,22 +107,22 @@ def nofollowed(document: Document, url: str, encoding: str = "utf-8") -> frozens
         url: its canonical URL.
         encoding: that of the page, by its WHATWG name.
     """
-    if document.select_one("[rel]") is None or not any(map(_is_shunned, _elements(document, ("a", "area"), "[rel]"))):
+    if document.select_one("[rel]") is None or not any(map(_is_nofollow, _elements(document, ("a", "area"), "[rel]"))):
         return frozenset()
     found: dict[bool, list[str]] = {True: [], False: []}
     for element in _elements(document, ("a", "area")):
         href = _address(element)
         if href is not None:
-            found[_is_shunned(element)].append(encode_query(href, encoding))
+            found[_is_nofollow(element)].append(encode_query(href, encoding))
     base = base_url(document, url)
     shunned = {target for target in join_all(base, found[True]) if target is not None}
     return frozenset(shunned.difference(join_all(base, found[False])))
 
 
-def _is_shunned(element: Element) -> bool:
+def _is_nofollow(element: Element) -> bool:
     """Whether the ``rel`` of a link says so; commas are taken for spaces, as search engines allow them."""
     rel = element.attr("rel")
-    return bool(rel) and not _SHUNNED.isdisjoint(str(rel).lower().replace(",", " ").split())
+    return bool(rel) and not _NOFOLLOW_TYPES.isdisjoint(str(rel).lower().replace(",", " ").split())
 
 
 def href_of(target: object) -> str | None:

@@ -18,7 +18,7 @@ __all__ = ["Refresh", "meta_refresh", "parse_refresh"]
 SPACE: Final = "[\t\n\f\r ]*+"
 TIME: Final = re.compile(rf"{SPACE}([0-9]*+)(?:(?<=[0-9])|(?=\.))[0-9.]*+(?:\Z|(?=[;,\t\n\f\r ]){SPACE}[;,]?+{SPACE})")
 """The time, what follows its digits and is not looked at, and the separator."""
-URL_IS: Final = re.compile(rf"url{SPACE}={SPACE}", re.IGNORECASE | re.ASCII)
+URL_PREFIX: Final = re.compile(rf"url{SPACE}={SPACE}", re.IGNORECASE | re.ASCII)
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ def parse_refresh(text: str) -> Refresh | None:
         return None
     seconds = float(time[1] or 0)
     url = text[time.end() :]
-    named = URL_IS.match(url)
+    named = URL_PREFIX.match(url)
     if named is not None:
         url = url[named.end() :]
     if url.startswith(("'", '"')):

@@ -21,7 +21,7 @@ from turbohtml import Document, Element, Node, XPath
 
 from crawler.content.encoding import decode, replace_surrogates
 from crawler.html.css import select
-from crawler.html.tree import stays_small, tree
+from crawler.html.tree import is_bounded, parse_text
 
 __all__ = ["Selector", "SelectorList", "parse"]
 
@@ -37,13 +37,13 @@ def parse(body: bytes, label: str) -> Document:
 
     Parameters:
         body: the content, bytes.
-        label: its encoding, as `crawler.html.decode_label` gives it.
+        label: its encoding, as `crawler.html.detect_encoding` gives it.
 
     What is in ``<noscript>`` is parsed as HTML, as without scripts, and so is what is in a declarative shadow root.
     """
-    if label == "utf-8" and stays_small(body):  # what most pages are: decoded on the way, as `decode` does it
+    if label == "utf-8" and is_bounded(body):  # what most pages are: decoded on the way, as `decode` does it
         return turbohtml.parse(body, encoding=label, positions=False, allow_declarative_shadow_roots=False)
-    return tree(decode(body, label))
+    return parse_text(decode(body, label))
 
 
 class Selector:
@@ -63,7 +63,7 @@ class Selector:
         if (text is None) == (root is _NOTHING):
             raise TypeError("a Selector takes either a text or a root")
         if text is not None:
-            root = tree(text)
+            root = parse_text(text)
         self.root = (root.root or root) if isinstance(root, Document) else root
 
     def css(self, query: str) -> SelectorList:
@@ -106,7 +106,7 @@ class Selector:
             ValueError: it is no JMESPath expression.
             ImportError: jmespath is not installed.
         """
-        found = _search(expression, self._json())
+        found = _jmespath(expression, self._json())
         if found is None:
             return SelectorList()
         return _list(found if isinstance(found, list) else [found])
@@ -172,7 +172,7 @@ class Selector:
 
     def _node(self) -> Node | None:
         if isinstance(self.root, str):
-            return tree(self.root).root
+            return parse_text(self.root).root
         return self.root if isinstance(self.root, Node) else None
 
     def _json(self) -> Any:
@@ -180,7 +180,7 @@ class Selector:
             return self.root
         text = self.root.text if isinstance(self.root, Node) else self.root
         try:
-            return json.loads(_ESCAPE.sub(_paired, replace_surrogates(text)))
+            return json.loads(_ESCAPE.sub(_without_half_pair, replace_surrogates(text)))
         except (ValueError, RecursionError):
             return None
 
@@ -258,7 +258,7 @@ def _xpath(query: str) -> XPath:
     return XPath(query, extensions={(None, "has-class"): _has_class})
 
 
-def _search(expression: str, data: Any) -> Any:
+def _jmespath(expression: str, data: Any) -> Any:
     try:
         jmespath = importlib.import_module("jmespath")
     except ImportError:
@@ -270,7 +270,7 @@ def _search(expression: str, data: Any) -> Any:
         raise ValueError(f"JMESPath expression {expression!r}: {reason}") from None
 
 
-def _paired(escape: re.Match[str]) -> str:
+def _without_half_pair(escape: re.Match[str]) -> str:
     """An escape of JSON, unless it is half of a surrogate pair."""
     return r"\ufffd" if len(escape[0]) == 6 else escape[0]
 

@@ -1,4 +1,4 @@
-"""Pictures, sounds and films of a page: ``src``, ``poster``, and the candidates of ``srcset``."""
+"""Pictures, sounds and films of a page: ``src``, ``poster``, and the candidates of ``parse_srcset``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.links import base_url
 from crawler.urls import join_all
 
-__all__ = ["media", "srcset"]
+__all__ = ["media", "parse_srcset"]
 
 _SPACE: Final = "\t\n\f\r "
 _SEPARATORS: Final = re.compile(r"[\t\n\f\r ,]*+")
@@ -29,8 +29,8 @@ _PLACES: Final = (
 )
 
 
-def srcset(value: str) -> list[str]:
-    """The URLs of the candidates of a ``srcset``, as written (HTML Standard, "parsing a srcset attribute").
+def parse_srcset(value: str) -> list[str]:
+    """The URLs of the candidates of a ``parse_srcset``, as written (HTML Standard, "parsing a srcset attribute").
 
     A candidate with descriptors that do not fit is left out, as by browsers. Nothing raises.
     """
@@ -46,7 +46,7 @@ def srcset(value: str) -> list[str]:
             found.append(address.rstrip(","))
             continue
         descriptors, at = _descriptors(value, at)
-        if _fit(descriptors):
+        if _is_valid(descriptors):
             found.append(address)
 
 
@@ -69,7 +69,7 @@ def _descriptors(value: str, at: int) -> tuple[list[str], int]:
     return [descriptor for descriptor in done if descriptor], at + 1
 
 
-def _fit(descriptors: list[str]) -> bool:
+def _is_valid(descriptors: list[str]) -> bool:
     """Whether a browser would take a candidate with these descriptors."""
     width = density = height = 0
     for descriptor in descriptors:
@@ -104,6 +104,6 @@ def media(document: Document, url: str, encoding: str = "utf-8") -> list[str]:
         for name in names_of.get(element.tag, ()):
             value = element.attr(name)
             if value:
-                written += srcset(value) if name.endswith("srcset") else [value]
+                written += parse_srcset(value) if name.endswith("srcset") else [value]
     targets = join_all(base_url(document, url), [encode_query(replace_surrogates(one), encoding) for one in written])
     return list(dict.fromkeys(target for target in targets if target is not None))

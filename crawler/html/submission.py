@@ -14,10 +14,19 @@ from urllib.parse import quote_from_bytes
 import attrs
 
 from crawler.content.encoding import canonical_label
-from crawler.content.python_codecs import codec_of, standard_name
+from crawler.content.python_codecs import python_codec, standard_name
 from crawler.html.forms import Control
 
-__all__ = ["MULTIPART", "PLAIN", "URLENCODED", "Entry", "Upload", "encoding_for", "entries_of", "written"]
+__all__ = [
+    "MULTIPART",
+    "PLAIN",
+    "URLENCODED",
+    "Entry",
+    "Upload",
+    "construct_entries",
+    "encode_entries",
+    "pick_encoding",
+]
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
@@ -41,8 +50,8 @@ Entry: TypeAlias = "tuple[str, str | Upload]"
 """A name, and a text or a file."""
 
 
-def encoding_for(accepted: str | None, label: str) -> str:
-    """The encoding that a form is sent in ("picking an encoding for the form"), by the name that `decode_label` has.
+def pick_encoding(accepted: str | None, label: str) -> str:
+    """The encoding that a form is sent in ("picking an encoding for the form"), by the name that `detect_encoding` has.
 
     Parameters:
         accepted: the ``accept-charset`` of the form.
@@ -54,7 +63,7 @@ def encoding_for(accepted: str | None, label: str) -> str:
     return "utf-8" if label in ("utf-16le", "utf-16be", "replacement") else label
 
 
-def entries_of(
+def construct_entries(
     controls: Iterable[Control],
     button: Control | None,
     encoding: str,
@@ -100,7 +109,7 @@ def _entries(control: Control, button: Control | None, encoding: str) -> list[En
     return [(name, value) for value in values if name]
 
 
-def written(entries: Sequence[Entry], enctype: str, encoding: str) -> tuple[bytes, str]:
+def encode_entries(entries: Sequence[Entry], enctype: str, encoding: str) -> tuple[bytes, str]:
     """Entries as bytes, and their media type.
 
     Parameters:
@@ -110,10 +119,12 @@ def written(entries: Sequence[Entry], enctype: str, encoding: str) -> tuple[byte
     """
     if enctype == MULTIPART:
         return _multipart(entries, encoding)
-    flat = [(_lines(name), _lines(value.name if isinstance(value, Upload) else value)) for name, value in entries]
+    flat = [
+        (_with_crlf(name), _with_crlf(value.name if isinstance(value, Upload) else value)) for name, value in entries
+    ]
     if enctype == PLAIN:
-        return _bytes("".join(f"{name}={value}\r\n" for name, value in flat), encoding), PLAIN
-    pairs = [f"{_quoted(name, encoding)}={_quoted(value, encoding)}" for name, value in flat]
+        return _encode("".join(f"{name}={value}\r\n" for name, value in flat), encoding), PLAIN
+    pairs = [f"{_urlencode(name, encoding)}={_urlencode(value, encoding)}" for name, value in flat]
     return "&".join(pairs).encode(), URLENCODED
 
 
@@ -121,12 +132,12 @@ def _multipart(entries: Sequence[Entry], encoding: str) -> tuple[bytes, str]:
     """RFC 7578, its names escaped as the HTML Standard does it."""
     parts: list[bytes] = []
     for name, value in entries:
-        head = b'Content-Disposition: form-data; name="' + _escaped(_lines(name), encoding) + b'"'
+        head = b'Content-Disposition: form-data; name="' + _escape(_with_crlf(name), encoding) + b'"'
         if isinstance(value, Upload):
-            head += b'; filename="' + _escaped(value.name, encoding) + b'"\r\nContent-Type: ' + value.type.encode()
+            head += b'; filename="' + _escape(value.name, encoding) + b'"\r\nContent-Type: ' + value.type.encode()
             parts.append(head + b"\r\n\r\n" + value.content)
         else:
-            parts.append(head + b"\r\n\r\n" + _bytes(_lines(value), encoding))
+            parts.append(head + b"\r\n\r\n" + _encode(_with_crlf(value), encoding))
     digest = hashlib.blake2b(b"\0".join(parts), digest_size=16)
     boundary = f"----form{digest.hexdigest()}".encode()
     while any(boundary in part for part in parts):
@@ -136,20 +147,20 @@ def _multipart(entries: Sequence[Entry], encoding: str) -> tuple[bytes, str]:
     return body, f"{MULTIPART}; boundary={boundary.decode()}"
 
 
-def _lines(text: str) -> str:
+def _with_crlf(text: str) -> str:
     """Line breaks as CR LF."""
     return _BREAK.sub("\r\n", text)
 
 
-def _bytes(text: str, encoding: str) -> bytes:
+def _encode(text: str, encoding: str) -> bytes:
     """What an encoding lacks is written as a character reference, as browsers do it."""
-    return text.encode(codec_of(encoding), "xmlcharrefreplace")
+    return text.encode(python_codec(encoding), "xmlcharrefreplace")
 
 
-def _quoted(text: str, encoding: str) -> str:
+def _urlencode(text: str, encoding: str) -> str:
     """Percent-encoding of forms: a space is a plus sign (WHATWG URL, urlencoded serialising)."""
-    return quote_from_bytes(_bytes(text, encoding), "*-._ ").replace("~", "%7E").replace(" ", "+")
+    return quote_from_bytes(_encode(text, encoding), "*-._ ").replace("~", "%7E").replace(" ", "+")
 
 
-def _escaped(text: str, encoding: str) -> bytes:
-    return _bytes(text, encoding).replace(b"\r", b"%0D").replace(b"\n", b"%0A").replace(b'"', b"%22")
+def _escape(text: str, encoding: str) -> bytes:
+    return _encode(text, encoding).replace(b"\r", b"%0D").replace(b"\n", b"%0A").replace(b'"', b"%22")

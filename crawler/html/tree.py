@@ -1,4 +1,4 @@
-"""`tree`: the tree of a page, also of one that is made to have no end.
+"""`parse_text`: the tree of a page, also of one that is made to have no end.
 
 The rules of HTML let a page grow without measure: a formatting element that is never closed (``<b 1><b 2><b 3>``) is
 opened again in every paragraph. Of half a megabyte of that a parser makes millions of elements in gigabytes of memory.
@@ -16,17 +16,17 @@ from typing import Any, Final
 import turbohtml
 from turbohtml import Document
 
-__all__ = ["stays_small", "tree"]
+__all__ = ["is_bounded", "parse_text"]
 
-LARGE: Final = 32_768
+ALWAYS_BOUNDED: Final = 32_768
 """Characters of a page that is parsed at once, whatever it is made of: at the worst in 0.2 seconds."""
-GROWTH: Final = 5_000_000
+MAX_ELEMENTS: Final = 5_000_000
 """Elements that a page may grow to and is parsed at once: three times its different formatting elements in each of its
 paragraphs."""
-STEP: Final = 16_384
-PATIENCE: Final = 0.1
+CHUNK_SIZE: Final = 16_384
+BASE_CPU_SECONDS: Final = 0.1
 """Seconds of the processor that any page may take."""
-SLOW: Final = 2e-7
+CPU_SECONDS_PER_CHARACTER: Final = 2e-7
 """Seconds of the processor for one more character; pages take a twentieth of that, what grows ten times it."""
 
 # HTML Standard, section 13.2.4.3, "the list of active formatting elements"; of <a> there is one at a time.
@@ -37,19 +37,19 @@ _IN_TEXT: Final = (re.compile(_LIKELY), re.compile(_FORMATTING))
 _IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
 
 
-def tree(text: str) -> Document:
+def parse_text(text: str) -> Document:
     """The tree of an HTML page. That of one that grows without measure lacks the attributes of formatting elements."""
-    return _whole(text) if stays_small(text) else _by_steps(text)
+    return _parse(text) if is_bounded(text) else _parse_in_steps(text)
 
 
-def stays_small(page: Any) -> bool:
+def is_bounded(page: Any) -> bool:
     """Whether the tree of a page, as text or in UTF-8, is of a size that fits its own, whatever it is made of.
 
     Parameters:
         page: text or bytes.
     """
     size = len(page)
-    if size <= LARGE:
+    if size <= ALWAYS_BOUNDED:
         return True
     likely: re.Pattern[Any]
     formatting: re.Pattern[Any]
@@ -59,21 +59,21 @@ def stays_small(page: Any) -> bool:
         return False  # the bracket that ended it is in quotes, and what comes behind it is different each time
     opened = 3 * len(different)
     # No paragraph with a letter in it is shorter than four characters, nor without a bracket.
-    return opened * size <= 4 * GROWTH or opened * page.count(marks[2]) <= GROWTH
+    return opened * size <= 4 * MAX_ELEMENTS or opened * page.count(marks[2]) <= MAX_ELEMENTS
 
 
-def _by_steps(text: str) -> Document:
+def _parse_in_steps(text: str) -> Document:
     started = time.thread_time()
     with turbohtml.IncrementalParser(positions=False) as parser:
-        for start in range(0, len(text), STEP):
-            parser.feed(text[start : start + STEP])
-            if time.thread_time() - started > PATIENCE + SLOW * start:
-                return _whole(_IN_TEXT[1].sub(r"<\1", text))
+        for start in range(0, len(text), CHUNK_SIZE):
+            parser.feed(text[start : start + CHUNK_SIZE])
+            if time.thread_time() - started > BASE_CPU_SECONDS + CPU_SECONDS_PER_CHARACTER * start:
+                return _parse(_IN_TEXT[1].sub(r"<\1", text))
         # It knows no other way than to attach a declarative shadow root, where nobody would find what is in it.
         shadows = b"shadowrootmode" in text.encode("utf-8", "replace").lower()
-        return _whole(text) if shadows else parser.close()
+        return _parse(text) if shadows else parser.close()
 
 
-def _whole(text: str) -> Document:
+def _parse(text: str) -> Document:
     # Positions of nodes in the source would cost more than the parse, and nobody asks for them.
     return turbohtml.parse(text, positions=False, allow_declarative_shadow_roots=False)

@@ -8,9 +8,9 @@ from typing import Final
 
 from turbohtml import Document
 
-from crawler.html.tree import tree
+from crawler.html.tree import parse_text
 
-__all__ = ["as_html", "parse_xhtml"]
+__all__ = ["parse_xhtml", "xhtml_to_html"]
 
 VOID: Final = frozenset({
     "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link",
@@ -30,29 +30,29 @@ _MARKUP: Final = re.compile(
 
 def parse_xhtml(text: str) -> Document:
     """The tree of a document of XHTML."""
-    return tree(as_html(text))
+    return parse_text(xhtml_to_html(text))
 
 
-def as_html(text: str) -> str:
+def xhtml_to_html(text: str) -> str:
     """The same page for a parser of HTML: empty elements have an end, CDATA sections are text.
 
     Parameters:
         text: of a document of XHTML; what is not well-formed is left as it is.
     """
-    return _MARKUP.sub(_written, text)
+    return _MARKUP.sub(_replace, text)
 
 
-def _written(found: re.Match[str]) -> str:
+def _replace(found: re.Match[str]) -> str:
     name, data = found["name"], found["data"]
     if data is not None:
         return escape(data, quote=False)
     attributes = found["attributes"]
-    if name is None or name.lower() in VOID or _ends_bare(attributes):
+    if name is None or name.lower() in VOID or _ends_unquoted(attributes):
         return found[0]
     return f"<{name}{attributes}></{name}>"
 
 
-def _ends_bare(attributes: str) -> bool:
+def _ends_unquoted(attributes: str) -> bool:
     """Whether the last value is not quoted, which is no XML, so that the slash may be part of it."""
     last = attributes.split()[-1:]
     return bool(last) and "=" in last[0] and not last[0].endswith(("'", '"'))

@@ -9,7 +9,15 @@ from crawler import urls
 from crawler.content.encoding import encode_query
 from crawler.html.forms import Control, controls_of, forms_of
 from crawler.html.links import base_url
-from crawler.html.submission import MULTIPART, PLAIN, URLENCODED, Upload, encoding_for, entries_of, written
+from crawler.html.submission import (
+    MULTIPART,
+    PLAIN,
+    URLENCODED,
+    Upload,
+    construct_entries,
+    encode_entries,
+    pick_encoding,
+)
 from crawler.messages.checks import Handler
 from crawler.messages.request import Request, set_position
 from crawler.settings.headers import TOKEN
@@ -109,14 +117,14 @@ class Form:
         target = self._target(action)
         if target is None:
             raise ValueError(f"the form does not lead to a web URL: {action!r} on {self._response.url}")
-        encoding = encoding_for(self._charset, self._response.encoding)
+        encoding = pick_encoding(self._charset, self._response.encoding)
         filled = self._filled(values, extra) | self._uploads(files, extra)
-        entries = entries_of(self._controls, pressed, encoding, filled)
+        entries = construct_entries(self._controls, pressed, encoding, filled)
         if method == "get":
-            query = written(entries, URLENCODED, encoding)[0].decode()
+            query = encode_entries(entries, URLENCODED, encoding)[0].decode()
             request = Request(f"{target.partition('?')[0]}?{query}", callback, **options)
         else:
-            body, kind = written(entries, enctype, encoding)
+            body, kind = encode_entries(entries, enctype, encoding)
             fields = options.pop("headers", None) or {}
             given = list(fields.items() if isinstance(fields, Mapping) else fields)
             given = [pair for pair in given if pair[0].lower() != "content-type"]

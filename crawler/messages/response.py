@@ -97,7 +97,7 @@ class Response:
     def encoding(self) -> str:
         """The encoding of the body by its WHATWG name: byte order mark > header > meta, XML declaration > detection."""
         if self._encoding is None:
-            self._encoding = content.decode_label(self.body, self.headers.get("content-type"))
+            self._encoding = content.detect_encoding(self.body, self.headers.get("content-type"))
         return self._encoding
 
     @property
@@ -366,7 +366,7 @@ class Response:
         if "nofollow" in self.robots:
             shunned = frozenset(found)
         else:
-            shunned = html.nofollowed(self.document, self.url, self.encoding) if self.is_html else frozenset()
+            shunned = html.nofollow_urls(self.document, self.url, self.encoding) if self.is_html else frozenset()
         self._filter.refused += [("nofollow", url) for url in found if url in shunned]
         return {url: None for url in found if url not in shunned}
 

@@ -1,30 +1,29 @@
 """Files of records, read one record at a time: XML, CSV, JSON Lines, JSON arrays.
 
 Pure generators over a body that is in memory: what they hold besides is one record, and for a JSON array its text. A
-record that cannot be read comes out as `Broken`, and what follows it is read all the same.
+record that cannot be read comes out as `BrokenRecord`, and what follows it is read all the same.
 """
 
 from __future__ import annotations
 
-from crawler.content.decode_stream import texts
-from crawler.records.broken import Broken
-from crawler.records.csv import table_records
-from crawler.records.format import Format, kind_of
-from crawler.records.json import array_records, line_records
-from crawler.records.source import Unpacked, label_of
-from crawler.records.xml import as_dict, qualified, xml_records
+from crawler.content.decode_stream import decode_stream
+from crawler.records.broken import BrokenRecord
+from crawler.records.csv import csv_records
+from crawler.records.format import Format, detect_format
+from crawler.records.json import json_array_records, json_lines_records
+from crawler.records.source import GunzippedBody
+from crawler.records.xml import element_to_dict, qualified_name, xml_records
 
 __all__ = [
-    "Broken",
+    "BrokenRecord",
     "Format",
-    "Unpacked",
-    "array_records",
-    "as_dict",
-    "kind_of",
-    "label_of",
-    "line_records",
-    "qualified",
-    "table_records",
-    "texts",
+    "GunzippedBody",
+    "csv_records",
+    "decode_stream",
+    "detect_format",
+    "element_to_dict",
+    "json_array_records",
+    "json_lines_records",
+    "qualified_name",
     "xml_records",
 ]

@@ -1,14 +1,14 @@
-"""`Broken`: what stands in the place of a record that could not be read."""
+"""`BrokenRecord`: what stands in the place of a record that could not be read."""
 
 from __future__ import annotations
 
 import attrs
 
-__all__ = ["Broken"]
+__all__ = ["BrokenRecord"]
 
 
 @attrs.frozen
-class Broken:
+class BrokenRecord:
     """A record that could not be read."""
 
     reason: str

@@ -8,23 +8,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-from crawler.records.broken import Broken
+from crawler.records.broken import BrokenRecord
 
-__all__ = ["table_records"]
+__all__ = ["csv_records"]
 
-END: Final = re.compile(r"\r\n|\r(?!\Z)|\n")
+LINE_END: Final = re.compile(r"\r\n|\r(?!\Z)|\n")
 """The end of a line; a return that stands last may belong to a line feed that is to come."""
 SEPARATORS: Final = ",;\t|"
-LAST: Final = "\udfff"
+SENTINEL: Final = "\udfff"
 """A line behind the last one, that no text has: where it is part of a row, a quotation mark is open."""
 
 
-def table_records(
-    pieces: Iterable[str], *, delimiter: str = "", quotechar: str = '"', headers: Sequence[str] | None = None
-) -> Iterator[dict[str, str] | Broken]:
+def csv_records(
+    chunks: Iterable[str], *, delimiter: str = "", quotechar: str = '"', headers: Sequence[str] | None = None
+) -> Iterator[dict[str, str] | BrokenRecord]:
     """The rows of a table, each as column to text. Empty lines are left out.
 
-    A row with more or fewer fields than there are columns is `Broken`, and so is one whose quotation mark is never
+    A row with more or fewer fields than columns becomes a `BrokenRecord`. So does a row whose quotation mark is never
     closed, or with a field of more than ``csv.field_size_limit()`` characters. Columns without a name are called
     ``column_3``, repeated ones ``name_2``.
 
@@ -35,12 +35,12 @@ def table_records(
         quotechar: what a field may stand in; empty: nothing has a meaning of its own.
         headers: names of the columns; `None`: the first row has them.
     """
-    rows = _lines(pieces)
+    rows = _lines(chunks)
     first = next((line for line in rows if line.strip()), "")
     if not first:
         return
     reader = csv.reader(
-        chain((first,), rows, (LAST,)),
+        chain((first,), rows, (SENTINEL,)),
         delimiter=delimiter or _separator(first, quotechar),
         quotechar=quotechar or None,
         quoting=csv.QUOTE_MINIMAL if quotechar else csv.QUOTE_NONE,
@@ -53,30 +53,30 @@ def table_records(
         except StopIteration:
             return
         except csv.Error as error:
-            yield Broken(f"line {reader.line_num}: {error}")
+            yield BrokenRecord(f"line {reader.line_num}: {error}")
             continue
-        if not row or row == [LAST]:
+        if not row or row == [SENTINEL]:
             continue
-        if row[-1].endswith(LAST):
-            yield Broken(f"line {line}: a quotation mark is never closed")
+        if row[-1].endswith(SENTINEL):
+            yield BrokenRecord(f"line {line}: a quotation mark is never closed")
             continue
         if names is None:
             names = _distinct(row)
         elif len(row) == len(names):
             yield dict(zip(names, row, strict=True))
         elif row != [""]:
-            yield Broken(f"line {reader.line_num}: {len(row)} fields where there are {len(names)} columns")
+            yield BrokenRecord(f"line {reader.line_num}: {len(row)} fields where there are {len(names)} columns")
 
 
-def _lines(pieces: Iterable[str]) -> Iterator[str]:
+def _lines(chunks: Iterable[str]) -> Iterator[str]:
     held: list[str] = []
-    for piece in pieces:
-        if "\n" not in piece and "\r" not in piece and not (held and held[-1].endswith("\r")):
-            held.append(piece)
+    for chunk in chunks:
+        if "\n" not in chunk and "\r" not in chunk and not (held and held[-1].endswith("\r")):
+            held.append(chunk)
             continue
-        text = "".join([*held, piece])
+        text = "".join([*held, chunk])
         start = 0
-        for found in END.finditer(text):
+        for found in LINE_END.finditer(text):
             yield text[start : found.end()]
             start = found.end()
         held = [text[start:]]

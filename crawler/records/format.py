@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final, Literal
 from urllib.parse import unquote
 
-__all__ = ["Format", "kind_of"]
+__all__ = ["Format", "detect_format"]
 
 Format = Literal["xml", "csv", "jsonl", "json"]
 """What records can be read from. Tables of any separator are ``csv``."""
 
-MEDIA: Final[dict[str, Format]] = {
+BY_MEDIA_TYPE: Final[dict[str, Format]] = {
     "application/csv": "csv",
     "application/json": "json",
     "application/json-lines": "jsonl",
@@ -28,9 +28,9 @@ MEDIA: Final[dict[str, Format]] = {
     "text/x-csv": "csv",
     "text/xml": "xml",
 }
-SUFFIXES: Final[dict[str, Format]] = {"+json": "json", "+xml": "xml"}
+BY_SUFFIX: Final[dict[str, Format]] = {"+json": "json", "+xml": "xml"}
 """Of media types (RFC 6839)."""
-NAMES: Final[dict[str, Format]] = {
+BY_EXTENSION: Final[dict[str, Format]] = {
     "atom": "xml",
     "csv": "csv",
     "geojson": "json",
@@ -43,7 +43,7 @@ NAMES: Final[dict[str, Format]] = {
 }
 
 
-def kind_of(content_type: str, path: str, head: str) -> Format:
+def detect_format(content_type: str, path: str, head: str) -> Format:
     """The format of a file.
 
     Parameters:
@@ -52,14 +52,18 @@ def kind_of(content_type: str, path: str, head: str) -> Format:
         head: the beginning of its text.
     """
     media = content_type.partition(";")[0].strip().lower()
-    by_media = MEDIA.get(media) or next((SUFFIXES[end] for end in SUFFIXES if media.endswith(end)), None)
+    by_media = BY_MEDIA_TYPE.get(media) or next((BY_SUFFIX[end] for end in BY_SUFFIX if media.endswith(end)), None)
     name = unquote(path).lower().removesuffix(".gz").rpartition("/")[2]
-    told = by_media or NAMES.get(name.rpartition(".")[2])
+    told = by_media or BY_EXTENSION.get(name.rpartition(".")[2])
     if told in ("xml", "csv"):
         return told
     start = head.lstrip("\ufeff \t\r\n\x1e")
     if start.startswith("{"):  # many servers say JSON for JSON Lines, and the other way round
-        return "jsonl" if told == "jsonl" or (told is None and not _spread(start)) or _second_object(start) else "json"
+        return (
+            "jsonl"
+            if told == "jsonl" or (told is None and not _is_multiline(start)) or _second_object(start)
+            else "json"
+        )
     if start.startswith("["):
         return "jsonl" if told == "jsonl" and _second_line(start).startswith("[") else "json"
     if told is not None:
@@ -76,6 +80,6 @@ def _second_object(text: str) -> bool:
     return text.partition("\n")[0].rstrip().endswith("}") and _second_line(text).startswith("{")
 
 
-def _spread(text: str) -> bool:
+def _is_multiline(text: str) -> bool:
     """Whether an object goes over several lines."""
     return not text.partition("\n")[0].rstrip().endswith("}")

@@ -9,31 +9,34 @@ from typing import Any, Final
 
 import msgspec
 
-from crawler.records.broken import Broken
+from crawler.records.broken import BrokenRecord
 
-__all__ = ["array_records", "line_records"]
+__all__ = ["json_array_records", "json_lines_records"]
 
 DECODER: Final = json.JSONDecoder()
 SPACE: Final = re.compile(r"[ \t\r\n]*+")
 TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{},"]', re.DOTALL)
 """What decides where a value of JSON ends: a string, a bracket, a comma; a quotation mark alone opens a string that is
 never closed."""
-PATIENCE: Final = 100
+MAX_QUICK_ERRORS: Final = 100
 """Errors after which elements are delimited before they are decoded."""
-WRONG: Final = (ValueError, RecursionError)
+DECODE_ERRORS: Final = (ValueError, RecursionError)
 """What a decoder raises: also for numbers of thousands of digits, and values nested too deeply."""
 
 
-def line_records(pieces: Iterable[str]) -> Iterator[Any]:
-    """The values of JSON Lines (RFC 7464's record separators too). Empty lines are left out; a bad one is `Broken`."""
+def json_lines_records(chunks: Iterable[str]) -> Iterator[Any]:
+    """Yield the value of each line of JSON Lines; RFC 7464's record separators are accepted.
+
+    Empty lines are skipped. A line that is not JSON becomes a `BrokenRecord`.
+    """
     number = 0
     held: list[str] = []
     decode = msgspec.json.Decoder().decode
-    for piece in _with_an_end(pieces):
-        if "\n" not in piece:
-            held.append(piece)
+    for chunk in _with_final_newline(chunks):
+        if "\n" not in chunk:
+            held.append(chunk)
             continue
-        *lines, rest = "".join([*held, piece]).split("\n")
+        *lines, rest = "".join([*held, chunk]).split("\n")
         held = [rest]
         for line in lines:
             number += 1
@@ -41,17 +44,17 @@ def line_records(pieces: Iterable[str]) -> Iterator[Any]:
             if line:
                 try:
                     record = decode(line)
-                except (*WRONG, msgspec.DecodeError) as error:
-                    record = Broken(f"line {number}: {error}")
+                except (*DECODE_ERRORS, msgspec.DecodeError) as error:
+                    record = BrokenRecord(f"line {number}: {error}")
                 yield record
 
 
-def _with_an_end(pieces: Iterable[str]) -> Iterator[str]:
-    yield from pieces
+def _with_final_newline(chunks: Iterable[str]) -> Iterator[str]:
+    yield from chunks
     yield "\n"
 
 
-def array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
+def json_array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
     """The elements of a JSON array, decoded one at a time. Where that goes wrong, the next one is looked for.
 
     Parameters:
@@ -62,40 +65,40 @@ def array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
         ValueError: there is no array at that place.
     """
     at = _array_at(text, path)
-    if text.startswith("]", _gap(text, at + 1)):
+    if text.startswith("]", _skip_space(text, at + 1)):
         return
     number = errors = 0
     comma = True
     while comma:
         number += 1
-        start = _gap(text, at + 1)
+        start = _skip_space(text, at + 1)
         try:
-            record, at = _careful(text, start) if errors > PATIENCE else _quick(text, start)
-        except WRONG as error:
+            record, at = _decode_delimited(text, start) if errors > MAX_QUICK_ERRORS else _decode_next(text, start)
+        except DECODE_ERRORS as error:
             errors += 1
-            record, at = Broken(f"element {number}: {error}"), _end_of_value(text, start)
+            record, at = BrokenRecord(f"element {number}: {error}"), _end_of_value(text, start)
         yield record
         comma = text.startswith(",", at)
-    if at >= len(text) and not isinstance(record, Broken):
-        yield Broken(f"the array ends early, after element {number}")
+    if at >= len(text) and not isinstance(record, BrokenRecord):
+        yield BrokenRecord(f"the array ends early, after element {number}")
 
 
-def _quick(text: str, start: int) -> tuple[Any, int]:
+def _decode_next(text: str, start: int) -> tuple[Any, int]:
     """The element that begins at a place, and where the comma or bracket stands that ends it."""
     record, end = DECODER.raw_decode(text, start)
-    at = _gap(text, end)
+    at = _skip_space(text, end)
     if text[at : at + 1] not in ("", ",", "]"):
         raise ValueError(f"{text[at]!r} stands where a comma is expected")
     return record, at
 
 
-def _careful(text: str, start: int) -> tuple[Any, int]:
+def _decode_delimited(text: str, start: int) -> tuple[Any, int]:
     """The same, without the price of an error: a decoder counts the lines that stand before it."""
     at = _end_of_value(text, start)
     return json.loads(text[start:at]), at
 
 
-def _gap(text: str, at: int) -> int:
+def _skip_space(text: str, at: int) -> int:
     """Where white space ends."""
     found = SPACE.match(text, at)
     return at if found is None else found.end()
@@ -103,7 +106,7 @@ def _gap(text: str, at: int) -> int:
 
 def _array_at(text: str, path: Sequence[str]) -> int:
     """Where the array at `path` begins."""
-    at = _gap(text, 0)
+    at = _skip_space(text, 0)
     for key in path:
         at = _member(text, at, key)
     if not text.startswith("[", at):
@@ -120,19 +123,19 @@ def _member(text: str, at: int, key: str) -> int:
     if not text.startswith("{", at):
         raise ValueError(missing)
     while True:
-        at = _gap(text, at + 1)
+        at = _skip_space(text, at + 1)
         if not text.startswith('"', at):
             raise ValueError(missing)
         try:
             name, end = DECODER.raw_decode(text, at)
-            colon = _gap(text, end)
-            at = _gap(text, colon + 1)
+            colon = _skip_space(text, end)
+            at = _skip_space(text, colon + 1)
             if name == key and text.startswith(":", colon):
                 return at
             _, end = DECODER.raw_decode(text, at)
-        except WRONG as error:
+        except DECODE_ERRORS as error:
             raise ValueError(f"{missing}: {error}") from None
-        at = _gap(text, end)
+        at = _skip_space(text, end)
         if not text.startswith(",", at):
             raise ValueError(missing)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["keys_of", "place", "walk"]
+__all__ = ["compile_path", "get_path", "parse_keys"]
 
 KEY: Final = r'(?:[\w@$:-]+|"[^"]+")'
 DOTTED: Final = re.compile(rf"{KEY}(?:\.{KEY}|\[\d+\])*")
@@ -16,7 +16,7 @@ PART: Final = re.compile(r'"([^"]+)"|\[(\d+)\]|([\w@$:-]+)')
 
 
 @lru_cache(maxsize=256)
-def place(path: str) -> Callable[[Any], Any]:
+def compile_path(path: str) -> Callable[[Any], Any]:
     """A function that gives what stands at a place of a value of JSON, `None` where nothing does.
 
     Parameters:
@@ -27,9 +27,9 @@ def place(path: str) -> Callable[[Any], Any]:
     Raises:
         ValueError: it is neither, or jmespath is not installed.
     """
-    keys = keys_of(path)
+    keys = parse_keys(path)
     if keys is not None:
-        return lambda value: walk(value, keys)
+        return lambda value: get_path(value, keys)
     try:
         jmespath = importlib.import_module("jmespath")
     except ImportError:
@@ -48,7 +48,7 @@ def place(path: str) -> Callable[[Any], Any]:
     return search
 
 
-def keys_of(path: str) -> tuple[str, ...] | None:
+def parse_keys(path: str) -> tuple[str, ...] | None:
     """The keys of a dotted path; `None`: it is none."""
     if not path:
         return ()
@@ -57,7 +57,7 @@ def keys_of(path: str) -> tuple[str, ...] | None:
     return tuple(quoted or index or plain for quoted, index, plain in PART.findall(path))
 
 
-def walk(value: Any, keys: Sequence[str]) -> Any:
+def get_path(value: Any, keys: Sequence[str]) -> Any:
     """What stands at the end of some keys, `None` where nothing does; a number is a place in a list."""
     for key in keys:
         if isinstance(value, dict):

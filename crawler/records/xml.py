@@ -13,18 +13,18 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-from crawler.records.broken import Broken
+from crawler.records.broken import BrokenRecord
 
-__all__ = ["as_dict", "qualified", "xml_records"]
+__all__ = ["element_to_dict", "qualified_name", "xml_records"]
 
-DEEPEST: Final = 200
+MAX_DEPTH: Final = 200
 """Elements inside of one another in a record; a deeper one is broken."""
-LONGEST_TAG: Final = 4096
+MAX_SPLIT_TAG: Final = 4096
 """Bytes of the beginning of a tag that may be split between two pieces."""
 NAME: Final = r"[^\s<>&/{}:=\"']+"
 
 
-def qualified(tag: str, namespaces: Mapping[str, str]) -> str:
+def qualified_name(tag: str, namespaces: Mapping[str, str]) -> str:
     """A name as `xml_records` takes it: ``g:price`` becomes ``{URI}price``; others stay as they are.
 
     Raises:
@@ -40,7 +40,7 @@ def qualified(tag: str, namespaces: Mapping[str, str]) -> str:
     return f"{{{namespaces[prefix]}}}{local}"
 
 
-def xml_records(pieces: Iterable[str], tag: str) -> Iterator[Element | Broken]:
+def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRecord]:
     """The elements called `tag`, in the order of the document; what stands inside of one is no record of its own.
 
     Parameters:
@@ -51,14 +51,14 @@ def xml_records(pieces: Iterable[str], tag: str) -> Iterator[Element | Broken]:
         ValueError: the document declares entities.
     """
     reader = _Reader(tag)
-    for piece in pieces:
-        reader.read(piece.encode())
+    for chunk in chunks:
+        reader.read(chunk.encode())
         yield from reader.take()
     reader.read(b"", last=True)
     yield from reader.take()
 
 
-def as_dict(element: Element) -> dict[str, Any]:
+def element_to_dict(element: Element) -> dict[str, Any]:
     """An element as JSON has it: by the local names of its children, a repeated one as a list.
 
     An element without children and attributes is its text, stripped. Else attributes are ``@name``, and text is
@@ -67,7 +67,7 @@ def as_dict(element: Element) -> dict[str, Any]:
     found: dict[str, Any] = {f"@{_local(name)}": value for name, value in element.attrib.items()}
     for child in element:
         name = _local(child.tag)
-        value: Any = as_dict(child) if len(child) or child.attrib else (child.text or "").strip()
+        value: Any = element_to_dict(child) if len(child) or child.attrib else (child.text or "").strip()
         if name not in found:
             found[name] = value
         elif isinstance(found[name], list):
@@ -93,13 +93,13 @@ class _Reader:
         self._start = re.compile(rb"<(?:[^\s<>&/:=\"']{1,256}:)?%b(?=[\s/>])" % re.escape(_local(tag)).encode())
         self._prefixes: dict[str, str] = {}
         self._names: dict[str, str] = {}
-        self._found: list[Element | Broken] = []
+        self._found: list[Element | BrokenRecord] = []
         self._seen = 0
         self._lost = b""
         self._searching = self._resumed = self._begun = False
         self._open()
 
-    def take(self) -> list[Element | Broken]:
+    def take(self) -> list[Element | BrokenRecord]:
         """What was found since the last call."""
         found, self._found = self._found, []
         return found
@@ -113,7 +113,7 @@ class _Reader:
                     data, at, self._lost = self._lost + data[at:], 0, b""
                 begins = self._start.search(data, at)
                 if begins is None:
-                    self._lost = data[max(data.rfind(b"<"), len(data) - LONGEST_TAG, at) :]
+                    self._lost = data[max(data.rfind(b"<"), len(data) - MAX_SPLIT_TAG, at) :]
                     return
                 at = begins.start()
                 self._resume()
@@ -162,7 +162,7 @@ class _Reader:
         else:
             where = "the document"
         words = expat.errors.messages.get(error.code, str(error.code))
-        self._found.append(Broken(f"{where}: {words}"))
+        self._found.append(BrokenRecord(f"{where}: {words}"))
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         if self._builder is None:
@@ -173,8 +173,8 @@ class _Reader:
             self._seen += 1
             self._begun = self._resumed
         self._depth += 1
-        if self._depth > DEEPEST:
-            self._wrong = f"its elements are nested more than {DEEPEST} deep"
+        if self._depth > MAX_DEPTH:
+            self._wrong = f"its elements are nested more than {MAX_DEPTH} deep"
         else:
             self._builder.start(self._name(name), {self._name(key): value for key, value in attributes.items()})
 
@@ -182,19 +182,19 @@ class _Reader:
         if self._builder is None:
             return
         self._depth -= 1
-        if self._depth < DEEPEST:
+        if self._depth < MAX_DEPTH:
             self._builder.end(self._name(name))
         if self._depth == 0:
             record = self._builder.close()
-            self._found.append(Broken(f"record {self._seen}: {self._wrong}") if self._wrong else record)
+            self._found.append(BrokenRecord(f"record {self._seen}: {self._wrong}") if self._wrong else record)
             self._builder, self._wrong = None, ""
 
     def _text(self, text: str) -> None:
-        if self._builder is not None and self._depth <= DEEPEST:
+        if self._builder is not None and self._depth <= MAX_DEPTH:
             self._builder.data(text)
 
     def _declare(self, prefix: str | None, uri: str | None) -> None:
-        if self._builder is None and len(self._prefixes) < DEEPEST:
+        if self._builder is None and len(self._prefixes) < MAX_DEPTH:
             self._prefixes[prefix or ""] = uri or ""
 
     def _skipped(self, name: str, _is_parameter: object) -> None:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Domains"]
 
-REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 """Origins whose verdict is kept."""
-NO_PART: Final = set("/?#@\\* =~")
+FORBIDDEN: Final = set("/?#@\\* =~")
 """What no host has in it."""
 
 
@@ -42,7 +42,7 @@ class Domain:
     """`None`: all of them."""
     subdomains: bool = True
 
-    def holds(self, host: str, port: int) -> bool:
+    def match(self, host: str, port: int) -> bool:
         """Whether a host, on this port, is meant."""
         if self.port not in (None, port):
             return False
@@ -65,15 +65,15 @@ class Domains:
         self._domains = tuple(map(_domain, domains))
         self._verdicts: dict[str, bool] = {}
 
-    def hold(self, url: str) -> bool:
+    def match(self, url: str) -> bool:
         """Whether a canonical URL is on one of the hosts."""
         origin = urls.origin(url)
         inside = self._verdicts.get(origin)
         if inside is None:
-            if len(self._verdicts) >= REMEMBERED:
+            if len(self._verdicts) >= MAX_REMEMBERED:
                 self._verdicts.clear()
             host, port = urls.host(url).rstrip("."), _port(url)
-            inside = self._verdicts[origin] = any(domain.holds(host, port) for domain in self._domains)
+            inside = self._verdicts[origin] = any(domain.match(host, port) for domain in self._domains)
         return inside
 
 
@@ -83,7 +83,7 @@ def _domain(written: Any) -> Domain:
     kind, text = "", written
     if isinstance(written, str) and written[:1] in ("=", "~"):
         kind, text = written[0], written[1:]
-    if not isinstance(text, str) or not text.strip(".") or NO_PART & set(text):
+    if not isinstance(text, str) or not text.strip(".") or FORBIDDEN & set(text):
         raise ConfigError(f"{wrong} (write example.com; its subdomains are meant too)")
     try:
         url = urls.normal(f"http://{text.strip('.')}/")

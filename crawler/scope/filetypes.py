@@ -20,7 +20,7 @@ SETS: Final = {"media": {*IMAGES, *SOUND, *VIDEO, *FONTS}, "archives": {*COMPRES
 """Words that stand for many: ``media`` (images, sound, video, fonts) and ``archives`` (compressed files, packages,
 programs)."""
 WORD: Final = re.compile(r"[a-z0-9_-]{1,16}")
-LONGEST: Final = 17
+MAX_EXTENSION: Final = 17
 """Characters of an extension with its dot."""
 
 
@@ -47,5 +47,5 @@ class FileTypes:
         """Whether the path of a canonical URL has one of them."""
         end = url.find("?", 8)
         path = url if end < 0 else url[:end]
-        dot = path.rfind(".", max(len(path) - LONGEST, path.find("/", 8)))
+        dot = path.rfind(".", max(len(path) - MAX_EXTENSION, path.find("/", 8)))
         return dot >= 0 and path[dot + 1 :].lower() in self.endings

@@ -23,7 +23,7 @@ from crawler.errors import ConfigError
 
 __all__ = ["Patterns"]
 
-KEPT: Final = "".join(map(chr, range(0x21, 0x7F)))
+URL_CHARACTERS: Final = "".join(map(chr, range(0x21, 0x7F)))
 """What a URL may have as it is; the rest is written in percent signs (UTF-8)."""
 REGEX: Final = "re:"
 
@@ -80,7 +80,7 @@ def _compiled(setting: str, pattern: str) -> re.Pattern[str]:
 
 def _glob(pattern: str) -> str:
     """A pattern with stars as a regular expression that never tries one split of a URL twice."""
-    first, *others = (re.escape(quote(part, safe=KEPT)) for part in pattern.split("*"))
+    first, *others = (re.escape(quote(part, safe=URL_CHARACTERS)) for part in pattern.split("*"))
     if not others:
         return rf"{first}\Z"
     middle = "".join(f"(?>.*?{part})" for part in others[:-1] if part)

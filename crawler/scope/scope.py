@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 import attrs
 
 from crawler.scope.domains import Domains
-from crawler.scope.traps import Runs, session_template, template, trap_of
+from crawler.scope.traps import TemplateCounter, session_template, template, trap_of
 from crawler.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scope"]
 
-SESSIONS: Final = 5
+MAX_SESSION_URLS: Final = 5
 """URLs that differ in nothing but the session in them."""
 
 
@@ -59,9 +59,9 @@ class Scope:
     """Characters of a URL."""
     traps: bool = attrs.field(default=False, kw_only=True)
     """Whether URLs that look like traps are left out."""
-    runs: Runs | None = attrs.field(default=None, kw_only=True)
+    template_counter: TemplateCounter | None = attrs.field(default=None, kw_only=True)
     """Counts URLs that differ in numbers only."""
-    _sessions: Runs = attrs.field(init=False, factory=lambda: Runs(SESSIONS))
+    _session_counter: TemplateCounter = attrs.field(init=False, factory=lambda: TemplateCounter(MAX_SESSION_URLS))
 
     @classmethod
     def of(cls, domains: Iterable[str] | None, settings: Settings) -> Self:
@@ -82,7 +82,7 @@ class Scope:
             skip_extensions=_file_types(settings.skip_extensions),
             max_url_length=settings.max_url_length,
             traps=settings.traps,
-            runs=Runs(settings.max_per_template) if settings.max_per_template else None,
+            template_counter=TemplateCounter(settings.max_per_template) if settings.max_per_template else None,
         )
 
     @property
@@ -92,7 +92,7 @@ class Scope:
             limit is None
             for limit in (
                 self.domains, self.max_depth, self.include, self.exclude, self.skip_extensions, self.max_url_length,
-                self.runs,
+                self.template_counter,
             )
         )  # fmt: skip
 
@@ -106,7 +106,7 @@ class Scope:
         """
         if self.max_depth is not None and depth > self.max_depth:
             return "depth"
-        if self.domains is not None and not self.domains.hold(url):
+        if self.domains is not None and not self.domains.match(url):
             return "scope"
         if self.exclude is not None and self.exclude.match(url):
             return "exclude"
@@ -127,10 +127,10 @@ class Scope:
             return None
         if self.traps:
             without = session_template(url)
-            if without is not url and without != url and self._sessions.overrun(without, url):
+            if without is not url and without != url and self._session_counter.overrun(without, url):
                 return "trap_session"
-        if self.runs is not None:
+        if self.template_counter is not None:
             shape = template(url)
-            if shape != url and self.runs.overrun(shape, url):
+            if shape != url and self.template_counter.overrun(shape, url):
                 return "trap_run"
         return None

@@ -2,7 +2,7 @@
 
 The shape of one URL is enough for most (`trap_of`): relative links that are resolved against the wrong base grow a path
 by the same segments again and again, forms and filters a query by the same pairs, and what escapes its own URL anew by
-percent signs. Calendars, and sessions in URLs, show only by comparison (`Runs`).
+percent signs. Calendars, and sessions in URLs, show only by comparison (`TemplateCounter`).
 
 The bounds are wide: a page of a real site must not be lost. A site of three folders whose broken links lead to each
 other ends after some thousand pages.
@@ -15,22 +15,22 @@ from collections import Counter
 from itertools import pairwise
 from typing import Final
 
-__all__ = ["Runs", "session_template", "template", "trap_of"]
+__all__ = ["TemplateCounter", "session_template", "template", "trap_of"]
 
-SEGMENT: Final = 3
+MAX_SEGMENT_REPEATS: Final = 3
 """How often one segment may stand in a path."""
-WEAK_SEGMENT: Final = 8
+MAX_SHORT_SEGMENT_REPEATS: Final = 8
 """The same for one that is empty, a number or a single character: folders by digits and letters have many of them."""
-PAIR: Final = 2
+MAX_PAIR_REPEATS: Final = 2
 """How often two different segments may follow each other in a path, in this order."""
-PARAMETERS: Final = 100
+MAX_PARAMETERS: Final = 100
 """Parts of a query."""
-QUERY_PAIR: Final = 2
+MAX_PARAMETER_REPEATS: Final = 2
 """How often one pair of name and value may stand in a query."""
-ESCAPED: Final = "%252525"
+OVERESCAPED: Final = "%252525"
 """A percent sign that was escaped three times over."""
-REMEMBERED: Final = 100_000
-"""What `Runs` keeps: URLs, and four more for each template."""
+MAX_REMEMBERED: Final = 100_000
+"""What `TemplateCounter` keeps: URLs, and four more for each template."""
 DIGITS: Final = re.compile(r"[0-9]+")
 SESSION: Final = re.compile(
     r"([;?&](?:jsessionid|phpsessid|aspsessionid[a-z]*|oscsid|zenid|cfid|cftoken"
@@ -48,35 +48,35 @@ def trap_of(url: str) -> str | None:
     end = url.find("?", start)
     if end >= 0:
         parts = url[end + 1 :].split("&")
-        if len(parts) > PARAMETERS:
+        if len(parts) > MAX_PARAMETERS:
             return "trap_query"
-        if len(parts) > QUERY_PAIR and len(set(parts)) < len(parts) and _repeats_pair(parts):
+        if len(parts) > MAX_PARAMETER_REPEATS and len(set(parts)) < len(parts) and _repeats_pair(parts):
             return "trap_query"
     path = url[start:end] if end >= 0 else url[start:]
-    if path.count("/") >= SEGMENT and _repeats(path.split("/")):
+    if path.count("/") >= MAX_SEGMENT_REPEATS and _repeats(path.split("/")):
         return "trap_repeats"
-    return "trap_repeats" if ESCAPED in url else None
+    return "trap_repeats" if OVERESCAPED in url else None
 
 
 def _repeats(segments: list[str]) -> bool:
     """Whether segments, or two in a row, stand in a path too often."""
-    if len(segments) - len(set(segments)) < SEGMENT:
+    if len(segments) - len(set(segments)) < MAX_SEGMENT_REPEATS:
         return False
     counts = Counter(segments)
     for segment, count in counts.items():
-        if count > (WEAK_SEGMENT if len(segment) < 2 or segment.isdigit() else SEGMENT):
+        if count > (MAX_SHORT_SEGMENT_REPEATS if len(segment) < 2 or segment.isdigit() else MAX_SEGMENT_REPEATS):
             return True
-    if len(segments) < 2 * (PAIR + 1):
+    if len(segments) < 2 * (MAX_PAIR_REPEATS + 1):
         return False
     pairs = Counter(pairwise(segments))
     return any(
-        count > PAIR and one != other and not (one.isdigit() and other.isdigit())
+        count > MAX_PAIR_REPEATS and one != other and not (one.isdigit() and other.isdigit())
         for (one, other), count in pairs.items()
     )
 
 
 def _repeats_pair(parts: list[str]) -> bool:
-    return any(count > QUERY_PAIR and part for part, count in Counter(parts).items())
+    return any(count > MAX_PARAMETER_REPEATS and part for part, count in Counter(parts).items())
 
 
 def template(url: str) -> str:
@@ -94,7 +94,7 @@ def session_template(url: str) -> str:
     return SESSION_IN_PATH.sub(r"\1", url) if "/(" in url else url
 
 
-class Runs:
+class TemplateCounter:
     """Counts different URLs of one template, for as many templates as it can remember; those met last stay.
 
     Parameters:
@@ -103,7 +103,7 @@ class Runs:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._room = max(REMEMBERED, 2 * most)
+        self._room = max(MAX_REMEMBERED, 2 * most)
         self._used = 0
         self._templates: dict[int, set[int]] = {}
 

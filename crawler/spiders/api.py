@@ -16,11 +16,12 @@ from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
 from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import encode_params
-from crawler.records.json_path import keys_of, place, walk
-from crawler.spiders.api_credentials import ApiCredentials, credentials_of, from_environment
-from crawler.spiders.callback_results import by_one, check_start, check_types
+from crawler.records.json_path import compile_path, get_path, parse_keys
+from crawler.spiders.api_credentials import ApiCredentials, parse_credentials, resolve_value
+from crawler.spiders.arguments import check_argument_types, check_start_urls
+from crawler.spiders.callback_results import map_callback
 from crawler.spiders.idempotent_posts import IdempotentPosts
-from crawler.spiders.paging import PARAMETERS, Paging, Position, Seen, way_of, with_query
+from crawler.spiders.paging import PARAMETERS, PageContent, Paging, Position, parse_next, with_query
 from crawler.spiders.spider import Spider
 
 __all__ = ["ApiSpider"]
@@ -97,12 +98,12 @@ class ApiSpider(Spider):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        check_types(self, ApiSpider)
+        check_argument_types(self, ApiSpider)
         if self.url:
             self.start_urls = [self.url]
         if self.start_urls:
-            check_start(self)
-        self._made_plan()
+            check_start_urls(self)
+        self._build_plan()
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
@@ -111,7 +112,7 @@ class ApiSpider(Spider):
         if self.query or self.body is not None:
             crawl.retries = IdempotentPosts(crawl.retries, "parse_page")
         if type(self).start is ApiSpider.start:
-            check_start(self)
+            check_start_urls(self)
         yield
 
     def start(self) -> Iterator[Request]:
@@ -135,7 +136,7 @@ class ApiSpider(Spider):
             target, body = str(position.value), self._body({})
         else:
             extra: dict[str, Any] = {
-                name: from_environment(value, f"params: {name}") for name, value in self.params.items()
+                name: resolve_value(value, f"params: {name}") for name, value in self.params.items()
             }
             body = self._body(paged)
             target = with_query(urls.normal(url), extra if body is not None else extra | paged)
@@ -168,9 +169,9 @@ class ApiSpider(Spider):
         if position.number == 1 and (missing := paging.missing(seen)):
             log.warning("%s: nothing stands where %s is to be: %s", response.url, missing, getattr(self, missing))
         at_once = self.parallel and position.number == 1
-        following = paging.rest(seen) if at_once else self._next(seen, position, url)
+        following = paging.remaining(seen) if at_once else self._next(seen, position, url)
         requests = (self.page_request(url, each) for each in following)
-        items = by_one(self.parse_item, seen.items, response)
+        items = map_callback(self.parse_item, seen.items, response)
         if isinstance(items, Iterable):
             return itertools.chain(requests, items)
         for request in requests:
@@ -179,7 +180,7 @@ class ApiSpider(Spider):
 
     async def fetch(self, request: Request, send: Any) -> Response | None:
         """Adds the credentials, if the request goes to the API itself."""
-        opened = self._plan.credentials.opens(request)
+        opened = self._plan.credentials.with_credentials(request)
         if opened is None:
             return None
         answer: Response = await send(opened)
@@ -187,9 +188,9 @@ class ApiSpider(Spider):
             answer.request = request  # a redirect is asked without them, if it leads elsewhere
         return answer
 
-    def _next(self, seen: Seen, position: Position, url: str) -> list[Position]:
+    def _next(self, seen: PageContent, position: Position, url: str) -> list[Position]:
         try:
-            following = self._plan.paging.after(seen, position)
+            following = self._plan.paging.next_positions(seen, position)
         except ValueError as error:
             raise ValueError(f"{seen.url}: {error}") from None
         if following and following[0].value == position.value:
@@ -201,23 +202,23 @@ class ApiSpider(Spider):
         log.warning("%s: it ends there", what)
         self.crawl.count("repeated pages")
 
-    def _seen(self, response: Response) -> Seen:
+    def _seen(self, response: Response) -> PageContent:
         """What a page shows."""
         body = response.json()
         if self.query and isinstance(body, dict) and body.get("errors"):
             raise ValueError(f"{response.url} answered with errors: {_messages(body['errors'])}")
         items = self._plan.items(body)
         if items is None:  # a null, or what an expression makes of nothing, is an empty page; what is missing is none
-            *way, last = keys_of(self.items) or ("",)
-            holder = walk(body, way)
-            items = [] if keys_of(self.items) is None or (isinstance(holder, dict) and last in holder) else None
+            *way, last = parse_keys(self.items) or ("",)
+            holder = get_path(body, way)
+            items = [] if parse_keys(self.items) is None or (isinstance(holder, dict) and last in holder) else None
         if not isinstance(items, list):
             where = f"at {self.items}" if self.items else "there"
             hint = "; name the way to them (items=...)" if isinstance(items, dict) and not self.items else ""
             what = f"no list of items stands {where}, but {_kind(items)}{hint}"
             raise ValueError(f"{response.url}: {what}")  # noqa: TRY004 - of a server
         following = (link.target for link in response.link_header if "next" in link.rel and link.anchor is None)
-        return Seen(body, items, response.url, next(following, None))
+        return PageContent(body, items, response.url, next(following, None))
 
     def _body(self, paged: dict[str, Any]) -> dict[str, Any] | None:
         if self.query:
@@ -227,19 +228,19 @@ class ApiSpider(Spider):
     @functools.cached_property
     def _plan(self) -> _Plan:
         """The arguments as they are when they are first needed."""
-        return self._made_plan()
+        return self._build_plan()
 
-    def _made_plan(self) -> _Plan:
-        check_types(self, ApiSpider)
+    def _build_plan(self) -> _Plan:
+        check_argument_types(self, ApiSpider)
         name = f"{type(self).__name__}: argument"
         try:
-            kind, path = way_of(self.next or ("graphql" if self.query else "link"))
+            kind, path = parse_next(self.next or ("graphql" if self.query else "link"))
         except ValueError as error:
             raise ConfigError(f"{name} next: {error}") from None
         self._check(kind, name)
         where, more = path, self.more
         if kind == "graphql":
-            if not path and keys_of(self.items) is None:
+            if not path and parse_keys(self.items) is None:
                 raise ConfigError(f"{name} next: name the place of pageInfo, as in graphql:data.users.pageInfo")
             info = path or f"{self.items.rpartition('.')[0]}.pageInfo".removeprefix(".")
             where, more = f"{info}.endCursor", self.more or f"{info}.hasNextPage"
@@ -258,7 +259,7 @@ class ApiSpider(Spider):
             paging,
             _place(self.items, f"{name} items"),
             self.param or PARAMETERS.get(kind, ""),
-            credentials_of(
+            parse_credentials(
                 frozenset(urls.origin(urls.normal(url)) for url in self.start_urls),
                 headers=self.headers,
                 token=self.token,
@@ -284,14 +285,14 @@ class ApiSpider(Spider):
         if self.size and not self.size_param:
             raise ConfigError(f"{name} size_param: it is empty")
         try:
-            encode_params({key: from_environment(value, f"{name} params") for key, value in self.params.items()})
+            encode_params({key: resolve_value(value, f"{name} params") for key, value in self.params.items()})
         except TypeError as error:
             raise ConfigError(f"{name} params: {error}") from None
 
 
 def _place(path: str, where: str) -> Any:
     try:
-        return place(path)
+        return compile_path(path)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
 

@@ -15,7 +15,7 @@ from crawler.messages import Request
 from crawler.messages.checks import parse_auth, parse_headers
 from crawler.messages.request import copy_unchecked
 
-__all__ = ["ApiCredentials", "credentials_of", "from_environment"]
+__all__ = ["ApiCredentials", "parse_credentials", "resolve_value"]
 
 FROM_ENVIRONMENT: Final = "env:"
 """How a value begins that is the name of a variable of the environment."""
@@ -32,7 +32,7 @@ class ApiCredentials:
     auth: tuple[str, str] | str | None = attrs.field(repr=False)
     """A user and a password."""
 
-    def opens(self, request: Request) -> Request | None:
+    def with_credentials(self, request: Request) -> Request | None:
         """The request with the credentials; `None`: it needs none, or goes elsewhere."""
         if not (self.fields or self.auth) or urls.origin(request.url) not in self.origins:
             return None
@@ -41,7 +41,7 @@ class ApiCredentials:
         return copy_unchecked(request, headers=headers, auth=request.auth or self.auth)
 
 
-def credentials_of(
+def parse_credentials(
     origins: frozenset[str], *, headers: Mapping[str, str], token: str, user: str, where: str
 ) -> ApiCredentials:
     """Credentials by the arguments of a spider. No message shows one of them.
@@ -58,10 +58,10 @@ def credentials_of(
     """
     if token and user:
         raise ConfigError(f"{where} user: give a token or a user, not both")
-    fields = {name: from_environment(value, f"{where} headers") for name, value in headers.items()}
+    fields = {name: resolve_value(value, f"{where} headers") for name, value in headers.items()}
     if token:
-        fields["Authorization"] = f"Bearer {from_environment(token, f'{where} token')}"
-    name, colon, password = from_environment(user, f"{where} user").partition(":")
+        fields["Authorization"] = f"Bearer {resolve_value(token, f'{where} token')}"
+    name, colon, password = resolve_value(user, f"{where} user").partition(":")
     if user and not colon:
         raise ConfigError(f"{where} user: user:password, or env:NAME of a variable that holds that")
     for field, value in fields.items():
@@ -77,7 +77,7 @@ def credentials_of(
         raise ConfigError(f"{where} {error}") from None
 
 
-def from_environment(value: str, where: str) -> str:
+def resolve_value(value: str, where: str) -> str:
     """A value, or for ``env:NAME`` what the environment has under that name.
 
     Raises:

@@ -15,7 +15,7 @@ from crawler.errors import ConfigError
 from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import parameter_hints
 from crawler.messages.request import set_position
-from crawler.spiders.callback_results import method_name
+from crawler.spiders.arguments import method_name
 from crawler.spiders.rules import Rule
 from crawler.spiders.spider import Spider
 from crawler.suggest import did_you_mean
@@ -24,12 +24,12 @@ __all__ = ["CrawlSpider"]
 
 OPTIONS: Final = frozenset(inspect.signature(Request).parameters) - {"url", "callback", "errback", "cb_kwargs"}
 """What a rule may say of its requests in `Rule.options`."""
-REMEMBERED: Final = 16_384
+MAX_REMEMBERED: Final = 16_384
 """URLs of which it is kept what rule takes them."""
 
 
 @attrs.frozen
-class _Ready:
+class _CompiledRule:
     """A rule, its methods found."""
 
     rule: Rule
@@ -71,8 +71,8 @@ class CrawlSpider(Spider):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._takers: dict[str, int] = {}
-        self._made_ready(self.rules)
+        self._rule_by_url: dict[str, int] = {}
+        self._compile_rules(self.rules)
 
     def parse_start(self, response: Response) -> Produced:
         """What a start page itself gives, beside the links that the rules take: in any form of a callback."""
@@ -91,16 +91,16 @@ class CrawlSpider(Spider):
         """
         if not response.is_html:
             return
-        ready = self._ready
+        ready = self._compiled
         taken: set[str] = set()
-        plain = self._taken_by_address(response, ready) if any(one.rule.by_address for one in ready) else {}
+        plain = self._claimed_by_url(response, ready) if any(one.rule.by_url for one in ready) else {}
         for index, one in enumerate(ready):
             links: Iterable[Any]
-            if one.rule.by_address:
+            if one.rule.by_url:
                 links = [url for url in plain.get(index, ()) if url not in taken]
                 taken.update(links)
             else:
-                links = self._picked(one, response, taken)
+                links = self._claimed_links(one, response, taken)
             requests = response.follow_all(links, **one.options)
             if one.process_request is None:
                 yield from requests
@@ -131,24 +131,24 @@ class CrawlSpider(Spider):
     def _no_callback(self, response: Response) -> None:
         """A page that only plugins look at."""
 
-    def _taken_by_address(self, response: Response, ready: Sequence[_Ready]) -> dict[int, list[str]]:
+    def _claimed_by_url(self, response: Response, ready: Sequence[_CompiledRule]) -> dict[int, list[str]]:
         """The links of a page by the first of the rules by address that they fit."""
-        takers = self._takers
+        takers = self._rule_by_url
         found: dict[int, list[str]] = {}
         areas = html.hrefs(response.document, response.url, ("area",), response.encoding)
         for url in dict.fromkeys([*response.hrefs(), *areas]) if areas else response.hrefs():
             index = takers.get(url)
             if index is None:
-                if len(takers) >= REMEMBERED:
+                if len(takers) >= MAX_REMEMBERED:
                     takers.clear()
-                fitting = (n for n, one in enumerate(ready) if one.rule.by_address and one.rule.fits(url))
+                fitting = (n for n, one in enumerate(ready) if one.rule.by_url and one.rule.matches(url))
                 index = takers[url] = next(fitting, -1)
             if index >= 0:
                 found.setdefault(index, []).append(url)
         return found
 
     @staticmethod
-    def _picked(one: _Ready, response: Response, taken: set[str]) -> Iterable[Any]:
+    def _claimed_links(one: _CompiledRule, response: Response, taken: set[str]) -> Iterable[Any]:
         """The links that a rule takes for which the address is not all that counts."""
         links: Iterable[Any] = one.rule.links(response, taken)
         if one.process_links is not None:
@@ -167,17 +167,17 @@ class CrawlSpider(Spider):
                 raise TypeError(f"process_request returns a Request or None, not {type(changed).__name__}")
 
     @functools.cached_property
-    def _ready(self) -> list[_Ready]:
+    def _compiled(self) -> list[_CompiledRule]:
         """The rules as they are when the first page comes."""
-        return self._made_ready(self.rules)
+        return self._compile_rules(self.rules)
 
-    def _made_ready(self, rules: Any) -> list[_Ready]:
+    def _compile_rules(self, rules: Any) -> list[_CompiledRule]:
         kind = type(self).__name__
         if isinstance(rules, (str, Rule)) or not isinstance(rules, Iterable):
             raise ConfigError(f"{kind}: rules must be a list of Rule, not {rules!r}")
-        return [self._one_ready(rule, f"rule {number} of {kind}") for number, rule in enumerate(rules, 1)]
+        return [self._compile_rule(rule, f"rule {number} of {kind}") for number, rule in enumerate(rules, 1)]
 
-    def _one_ready(self, rule: Any, where: str) -> _Ready:
+    def _compile_rule(self, rule: Any, where: str) -> _CompiledRule:
         if not isinstance(rule, Rule):
             raise ConfigError(f"{where} is no Rule: {rule!r}")
         callback = method_name(self, rule.callback, f"{where}: callback")
@@ -199,7 +199,7 @@ class CrawlSpider(Spider):
             options |= {"callback": method, "cb_kwargs": rule.cb_kwargs}
         else:
             options["callback"] = callback
-        return _Ready(
+        return _CompiledRule(
             rule,
             options,
             self._function(rule.process_links, f"{where}: process_links"),

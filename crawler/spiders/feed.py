@@ -14,14 +14,15 @@ from crawler import content, records
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
 from crawler.messages import Produced, Request, Response
-from crawler.records.json_path import keys_of
+from crawler.records.json_path import parse_keys
 from crawler.settings import Settings
-from crawler.spiders.callback_results import check_start, check_types, is_async, several
+from crawler.spiders.arguments import check_argument_types, check_start_urls
+from crawler.spiders.callback_results import as_iterable, is_async
 from crawler.spiders.spider import Spider
 
 __all__ = ["FeedSpider"]
 
-SHOWN: Final = 5
+MAX_LOGGED: Final = 5
 """Broken records of a file that are logged; all of them are counted."""
 HTML: Final = re.compile(r"\s*(<\?xml[^>]*>\s*)?<(!doctype )?html\b", re.IGNORECASE)
 """How a page of HTML begins, one that is XML too."""
@@ -71,11 +72,11 @@ class FeedSpider(Spider):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        check_types(self, FeedSpider)
+        check_argument_types(self, FeedSpider)
         if self.url:
             self.start_urls = [self.url]
         if self.start_urls:
-            check_start(self)
+            check_start_urls(self)
         self.check()
 
     @asynccontextmanager
@@ -83,7 +84,7 @@ class FeedSpider(Spider):
         """Looks at the arguments once more, which a subclass may have set since."""
         self.check()
         if type(self).start is FeedSpider.start:
-            check_start(self)
+            check_start_urls(self)
         yield
 
     def start(self) -> Iterator[Request]:
@@ -96,7 +97,7 @@ class FeedSpider(Spider):
         Raises:
             ConfigError: one does not.
         """
-        check_types(self, FeedSpider)
+        check_argument_types(self, FeedSpider)
         name = type(self).__name__
         for argument in ("delimiter", "quotechar"):
             value = getattr(self, argument)
@@ -108,10 +109,10 @@ class FeedSpider(Spider):
             raise ConfigError(f"{name}: argument encoding: no encoding of the web is called {self.encoding!r}")
         if self.max_unpacked < 1:
             raise ConfigError(f"{name}: argument max_unpacked: at least 1, not {self.max_unpacked}")
-        if keys_of(self.items) is None:
+        if parse_keys(self.items) is None:
             raise ConfigError(f"{name}: argument items: not a dotted path: {self.items!r}")
         try:
-            records.qualified(self.itertag, self.namespaces)
+            records.qualified_name(self.itertag, self.namespaces)
         except ValueError as error:
             raise ConfigError(f"{name}: argument itertag: {error}") from None
         if is_async(self.parse_record):
@@ -128,7 +129,7 @@ class FeedSpider(Spider):
         by the local names of its children, a JSON value that is no object as ``{"value": ...}``.
         """
         if isinstance(record, Element):
-            record = records.as_dict(record)
+            record = records.element_to_dict(record)
         return record if isinstance(record, dict) else {"value": record}
 
     def parse(self, response: Response) -> Iterator[Any]:
@@ -141,11 +142,11 @@ class FeedSpider(Spider):
         good = broken = 0
         first = ""
         for record in self._records(response):
-            if isinstance(record, records.Broken):
+            if isinstance(record, records.BrokenRecord):
                 reason = record.reason
             else:
                 try:
-                    produced = list(several(self.parse_record(response, record)))
+                    produced = list(as_iterable(self.parse_record(response, record)))
                 except Exception as error:
                     reason = f"record {good + broken + 1}: parse_record raised {type(error).__name__}: {error}"
                 else:
@@ -154,7 +155,7 @@ class FeedSpider(Spider):
                     continue
             broken += 1
             first = first or reason
-            if broken <= SHOWN:
+            if broken <= MAX_LOGGED:
                 log.warning("%s: a record is broken: %s", response.url, reason)
         if broken:
             if not good:
@@ -165,29 +166,29 @@ class FeedSpider(Spider):
             self.crawl.count("files without a record")
 
     def _records(self, response: Response) -> Iterator[Any]:
-        """The records of a file, and `Broken` ones."""
-        source = records.Unpacked(response.body, self.max_unpacked)
+        """The records of a file, and `BrokenRecord` ones."""
+        source = records.GunzippedBody(response.body, self.max_unpacked)
         content_type = response.headers.get("content-type", "")
         head = source.head()
-        label = records.label_of(head, content_type, self.encoding)
+        label = content.canonical_label(self.encoding) or content.detect_encoding(head, content_type)
         kind = self.format
         if kind == "auto":
             begins = content.decode(head[:4096], label)
             if HTML.match(begins):  # as a server says that it is not well
                 raise ValueError(f"{response.url} is a page of HTML, no file of records")
-            kind = records.kind_of(content_type, urlsplit(response.url).path, begins)
-        texts = records.texts(source, label)
+            kind = records.detect_format(content_type, urlsplit(response.url).path, begins)
+        texts = records.decode_stream(source, label)
         if kind == "xml":
-            yield from records.xml_records(texts, records.qualified(self.itertag, self.namespaces))
+            yield from records.xml_records(texts, records.qualified_name(self.itertag, self.namespaces))
         elif kind == "csv":
             options = {"delimiter": self.delimiter or _separator(response), "quotechar": self.quotechar}
-            yield from records.table_records(texts, headers=self.headers, **options)
+            yield from records.csv_records(texts, headers=self.headers, **options)
         elif kind == "jsonl":
-            yield from records.line_records(texts)
+            yield from records.json_lines_records(texts)
         else:
-            yield from records.array_records("".join(texts), keys_of(self.items) or ())
-        if source.wrong:
-            yield records.Broken(source.wrong)
+            yield from records.json_array_records("".join(texts), parse_keys(self.items) or ())
+        if source.fault:
+            yield records.BrokenRecord(source.fault)
 
 
 def _separator(response: Response) -> str:

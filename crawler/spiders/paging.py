@@ -14,7 +14,7 @@ import msgspec
 from crawler import urls
 from crawler.suggest import did_you_mean
 
-__all__ = ["Kind", "Paging", "Position", "Seen", "way_of", "with_query"]
+__all__ = ["Kind", "PageContent", "Paging", "Position", "parse_next", "with_query"]
 
 Kind = Literal["link", "page", "offset", "cursor", "url", "graphql"]
 """How the next page is named: by a ``Link`` header, its number, the number of items before it, a cursor or a URL that
@@ -41,7 +41,7 @@ class Position:
 
 
 @attrs.frozen
-class Seen:
+class PageContent:
     """What a page showed."""
 
     body: Any
@@ -58,7 +58,7 @@ class Seen:
         return hashlib.blake2b(msgspec.json.encode(self.items), digest_size=12).hexdigest() if self.items else ""
 
 
-def way_of(text: str) -> tuple[Kind, str]:
+def parse_next(text: str) -> tuple[Kind, str]:
     """The kind and the path of ``cursor:meta.next``.
 
     Raises:
@@ -99,16 +99,16 @@ class Paging:
         """Where the first page stands."""
         return Position(value=self.first if self.kind in ("page", "offset") else None)
 
-    def is_repeat(self, seen: Seen, position: Position) -> bool:
+    def is_repeat(self, seen: PageContent, position: Position) -> bool:
         """Whether a page has the items of the one before."""
         return bool(seen.items) and seen.digest() == position.last
 
-    def missing(self, seen: Seen) -> str:
+    def missing(self, seen: PageContent) -> str:
         """What the first page should tell of those behind it and does not; empty: nothing."""
         told = {"more": self.more, "total": self.total}
         return next((name for name, find in told.items() if find is not None and find(seen.body) is None), "")
 
-    def after(self, seen: Seen, position: Position) -> list[Position]:
+    def next_positions(self, seen: PageContent, position: Position) -> list[Position]:
         """Where the next page stands; empty: there is none.
 
         Raises:
@@ -129,7 +129,7 @@ class Paging:
             return []
         return [Position(position.number + 1, value, position.full or len(seen.items), seen.digest())]
 
-    def rest(self, seen: Seen) -> Iterable[Position]:
+    def remaining(self, seen: PageContent) -> Iterable[Position]:
         """Where all pages stand that follow the first one, by the number of all items that it tells.
 
         Raises:
@@ -147,7 +147,7 @@ class Paging:
         for number in range(2, many + 1):
             yield Position(number, self.first + (number - 1) * stride, full, digest, number < many)
 
-    def _counted(self, seen: Seen, position: Position) -> int | None:
+    def _counted(self, seen: PageContent, position: Position) -> int | None:
         """The number of the next page, or the next offset."""
         got, value = len(seen.items), position.value
         if not got or not isinstance(value, int):
@@ -169,7 +169,7 @@ class Paging:
         """Pages, or items, that stand before the first one that is asked for; counting begins with 0 or 1."""
         return self.first - 1 if self.kind == "page" and self.first > 0 else self.first if self.first > 1 else 0
 
-    def _named(self, seen: Seen, position: Position) -> str | int | None:
+    def _named(self, seen: PageContent, position: Position) -> str | int | None:
         """The cursor or URL of the next page."""
         value = seen.next_link if self.where is None else self.where(seen.body)
         if value is None or value is False or value == "":
@@ -183,7 +183,7 @@ class Paging:
             return target
         return value
 
-    def _total(self, seen: Seen) -> int | None:
+    def _total(self, seen: PageContent) -> int | None:
         value = None if self.total is None else self.total(seen.body)
         if isinstance(value, str) and value.isdecimal() and len(value) < 16:
             value = int(value)

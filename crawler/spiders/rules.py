@@ -11,7 +11,7 @@ import attrs
 from crawler import html
 from crawler.errors import ConfigError
 from crawler.html import Link
-from crawler.html.link_regions import pick
+from crawler.html.link_regions import links_in_regions
 from crawler.messages import Response
 from crawler.messages.checks import Handler
 from crawler.scope import Scope
@@ -77,7 +77,7 @@ class Rule:
     options: dict[str, Any]
     process_links: str | Callable[..., Any] | None
     process_request: str | Callable[..., Any] | None
-    by_address: bool
+    by_url: bool
     """Whether nothing but the URL of a link decides, and it is the usual kind of link."""
 
     def __init__(
@@ -126,10 +126,10 @@ class Rule:
             options=_mapping("options", options),
             process_links=_handler("process_links", process_links),
             process_request=_handler("process_request", process_request),
-            by_address=usual and not (css or xpath or text is not None or skip_nofollow or process_links),
+            by_url=usual and not (css or xpath or text is not None or skip_nofollow or process_links),
         )
 
-    def fits(self, url: str) -> bool:
+    def matches(self, url: str) -> bool:
         """Whether a URL is one that the rule allows.
 
         Parameters:
@@ -150,7 +150,7 @@ class Rule:
             response: an HTML page.
             taken: URLs that an earlier rule has taken.
         """
-        picked = pick(
+        picked = links_in_regions(
             response.document,
             response.url,
             tags=self.tags,
@@ -162,7 +162,7 @@ class Rule:
         found: dict[str, Link] = {}
         for link in picked:
             url = link.url
-            if url in taken or url in found or not self.fits(url):
+            if url in taken or url in found or not self.matches(url):
                 continue
             if self.skip_nofollow and link.nofollow:
                 continue

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from crawler import urls
 from crawler.errors import ConfigError, RequestError
-from crawler.feeds.dates import w3c_date
-from crawler.feeds.sitemap import LARGEST, sitemaps
+from crawler.feeds.dates import parse_w3c_date
+from crawler.feeds.sitemap import MAX_SITEMAP_BYTES, sitemaps
 from crawler.feeds.sitemap_entry import SitemapEntry
 from crawler.messages import Failure, Produced, Request, Response
 from crawler.messages.request import set_position
@@ -25,9 +25,9 @@ from crawler.suggest import did_you_mean
 __all__ = ["SitemapSpider"]
 
 ROBOTS: Final = "/robots.txt"
-ANSWERS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
+DEFINITIVE_ERRORS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
 """Statuses that say for good that there is no such file."""
-NAMED: Final = re.compile(r"(?:\A\ufeff?|[\r\n])[ \t]*site-?map[ \t]*:[ \t]*([^\s#]+)", re.IGNORECASE)
+SITEMAP_LINE: Final = re.compile(r"(?:\A\ufeff?|[\r\n])[ \t]*site-?map[ \t]*:[ \t]*([^\s#]+)", re.IGNORECASE)
 """A line of a robots.txt that names one."""
 log = logging.getLogger("crawler.spiders")
 
@@ -76,8 +76,8 @@ class SitemapSpider(Spider):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._rules = [self._rule(rule) for rule in self.sitemap_rules]
-        self._follow = [_pattern("sitemap_follow", pattern) for pattern in _several(self.sitemap_follow)]
-        self._since = _moment(self.since)
+        self._follow = [_pattern("sitemap_follow", pattern) for pattern in _as_sequence(self.sitemap_follow)]
+        self._since = _parse_since(self.since)
 
     def entry(self, entry: SitemapEntry) -> SitemapEntry | Request | None:
         """What is to be made of an entry, page or sitemap, before any rule: itself, a changed one, or a request.
@@ -90,14 +90,14 @@ class SitemapSpider(Spider):
         """The sitemaps that are named, and those of the sites."""
         if not self.sitemap_urls and not self.start_urls:
             log.warning("%s has no sitemap_urls and no start_urls: it begins nowhere", type(self).__name__)
-        for url in _several(self.sitemap_urls):
+        for url in _as_sequence(self.sitemap_urls):
             if urlsplit(url).path == ROBOTS:
-                for request in await self._of_site(url, guess=False):
+                for request in await self._site_requests(url, guess=False):
                     yield request
             else:
-                yield self._sitemap(url, (urls.authority(urls.normal(url)),))
-        for url in _several(self.start_urls):
-            for request in await self._of_site(url, guess=True):
+                yield self._sitemap_request(url, (urls.authority(urls.normal(url)),))
+        for url in _as_sequence(self.start_urls):
+            for request in await self._site_requests(url, guess=True):
                 yield request
 
     def parse(self, response: Response) -> Produced:
@@ -115,13 +115,13 @@ class SitemapSpider(Spider):
         listed = sitemaps(response.body, response.url, content_type=response.headers.get("content-type"))
         left_out: Counter[str] = Counter()
         for entry in listed:
-            yield from self._requests(entry, allowed, max(response.depth, 1), left_out)
+            yield from self._entry_requests(entry, allowed, max(response.depth, 1), left_out)
         for reason, n in left_out.items():
             self.crawl.count(f"sitemap entries left out: {reason}", n)
         if listed.fault is not None:
             self.crawl.count(f"sitemaps with a fault: {listed.fault}")
 
-    def _requests(
+    def _entry_requests(
         self, listed: SitemapEntry, allowed: set[str], depth: int, left_out: Counter[str]
     ) -> Iterator[Request]:
         entry = self.entry(listed)
@@ -135,7 +135,7 @@ class SitemapSpider(Spider):
             left_out["other host"] += 1
         elif entry.kind == "sitemap":
             if any(pattern.search(entry.url) for pattern in self._follow):
-                yield set_position(self._sitemap(entry.url, sorted(allowed)), depth)
+                yield set_position(self._sitemap_request(entry.url, sorted(allowed)), depth)
             else:
                 left_out["not to be followed"] += 1
         else:
@@ -159,36 +159,38 @@ class SitemapSpider(Spider):
             guess: whether there is a sitemap in the usual place if none is named.
         """
         text = response.body.decode("utf-8", "replace") if response.status < 300 else ""
-        named = dict.fromkeys(urls.join(response.url, found[1]) for found in NAMED.finditer(text))
+        named = dict.fromkeys(urls.join(response.url, found[1]) for found in SITEMAP_LINE.finditer(text))
         origin = urls.origin((response.redirects or (response.url,))[0])
-        return self._requested(origin, [url for url in named if url is not None], guess=guess)
+        return self._sitemap_requests(origin, [url for url in named if url is not None], guess=guess)
 
-    async def _of_site(self, url: str, *, guess: bool) -> list[Request]:
+    async def _site_requests(self, url: str, *, guess: bool) -> list[Request]:
         origin = urls.origin(urls.normal(url))
         try:
-            return await self._named(origin, guess=guess)
+            return await self._declared_sitemaps(origin, guess=guess)
         except RequestError:  # a request like any other is waited for, made again, and told of in the report
             kwargs = {"guess": guess}
-            return [Request(f"{origin}{ROBOTS}", self.parse_robots, cb_kwargs=kwargs, accept_status=ANSWERS)]
+            return [Request(f"{origin}{ROBOTS}", self.parse_robots, cb_kwargs=kwargs, accept_status=DEFINITIVE_ERRORS)]
 
-    async def _named(self, origin: str, *, guess: bool) -> list[Request]:
+    async def _declared_sitemaps(self, origin: str, *, guess: bool) -> list[Request]:
         """Requests for the sitemaps that a site names in its robots.txt, which may lie on other hosts."""
-        return self._requested(origin, await self.crawl.sitemaps_of(f"{origin}/"), guess=guess)
+        return self._sitemap_requests(origin, await self.crawl.sitemaps_of(f"{origin}/"), guess=guess)
 
-    def _requested(self, origin: str, named: Iterable[str], *, guess: bool) -> list[Request]:
+    def _sitemap_requests(self, origin: str, named: Iterable[str], *, guess: bool) -> list[Request]:
         named = list(named) or ([f"{origin}/sitemap.xml"] if guess else [])
         hosts = [urls.authority(f"{origin}/")]
-        return [set_position(self._sitemap(url, hosts), 1) for url in named]  # the site has named them, not the user
+        return [
+            set_position(self._sitemap_request(url, hosts), 1) for url in named
+        ]  # the site has named them, not the user
 
-    def _sitemap(self, url: str, hosts: Sequence[str]) -> Request:
-        most = max(LARGEST, self.crawl.settings.max_body)
+    def _sitemap_request(self, url: str, hosts: Sequence[str]) -> Request:
+        most = max(MAX_SITEMAP_BYTES, self.crawl.settings.max_body)
         kwargs = {"hosts": list(hosts)}
         return Request(url, self.parse_sitemap, errback=self.no_sitemap, cb_kwargs=kwargs, max_body=most)
 
     @functools.cached_property
     def _sites(self) -> frozenset[str]:
         """Hosts that are asked for by name: a sitemap that several share speaks for all of them, and is read once."""
-        return frozenset(urls.authority(urls.normal(url)) for url in _several(self.start_urls))
+        return frozenset(urls.authority(urls.normal(url)) for url in _as_sequence(self.start_urls))
 
     def _rule(self, rule: Any) -> tuple[re.Pattern[str], str | None]:
         if isinstance(rule, (str, re.Pattern)) or len(rule) != 2:
@@ -203,7 +205,7 @@ class SitemapSpider(Spider):
         return _pattern("sitemap_rules", pattern), name
 
 
-def _several(values: Any) -> Sequence[Any]:
+def _as_sequence(values: Any) -> Sequence[Any]:
     return [values] if isinstance(values, (str, re.Pattern)) else list(values)
 
 
@@ -214,14 +216,14 @@ def _pattern(name: str, pattern: Any) -> re.Pattern[str]:
         raise ConfigError(f"{name}: not a regular expression: {pattern!r} ({error})") from None
 
 
-def _moment(since: Any) -> datetime | None:
+def _parse_since(since: Any) -> datetime | None:
     """A moment with its time zone, of a date, a time or the text of one."""
     if since is None or since == "":
         return None
     if isinstance(since, date) and not isinstance(since, datetime):
         since = datetime.combine(since, time())
     if isinstance(since, str):
-        since = w3c_date(since)
+        since = parse_w3c_date(since)
     if not isinstance(since, datetime):
         raise ConfigError("since: a date, or a date and time, as in 2026-01-31 or 2026-01-31T12:00:00Z")
     return since if since.tzinfo is not None else since.replace(tzinfo=UTC)

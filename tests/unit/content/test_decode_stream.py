@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.content.decode_stream import texts
+from crawler.content.decode_stream import decode_stream
 from crawler.content.encoding import _LABELS, decode
 from crawler.feeds.read import read_feed
 from crawler.feeds.sitemap import sitemaps
@@ -18,7 +18,7 @@ ODD = st.sampled_from([b"\x1b$B", b"\x1b(", b"\xa5", b"\x81", b"\x84\x31\x95\x33
 @pytest.mark.parametrize("label", LABELS)
 @given(st.lists(ODD | st.binary(max_size=8), max_size=8))
 def test_pieces_do_not_matter(label: str, pieces: list[bytes]) -> None:
-    assert "".join(texts(pieces, label)) == decode(b"".join(pieces), label)
+    assert "".join(decode_stream(pieces, label)) == decode(b"".join(pieces), label)
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.content import canonical_label, decode, decode_label
+from crawler.content import canonical_label, decode, detect_encoding
 from crawler.content.encoding import _LABELS
 
 # WHATWG Encoding Standard, section 4.2: an encoding, and how many labels it has.
@@ -105,7 +105,7 @@ def test_what_is_cut_or_wrong_becomes_the_replacement_character(label, body, tex
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
 def test_a_byte_order_mark_decides_and_is_not_part_of_the_text(encoding):
     body = "\ufeff<meta charset=koi8-r>é".encode(encoding)
-    label = decode_label(body, "text/html; charset=windows-1251")
+    label = detect_encoding(body, "text/html; charset=windows-1251")
     assert label == encoding.replace("16-", "16")
     assert decode(body, label) == "<meta charset=koi8-r>é"
 
@@ -131,7 +131,7 @@ def test_a_byte_order_mark_decides_and_is_not_part_of_the_text(encoding):
     ],
 )
 def test_the_header_comes_before_the_meta_element_if_its_label_is_known(content_type, label):
-    assert decode_label(b"<meta charset=iso-8859-2>", content_type) == label
+    assert detect_encoding(b"<meta charset=iso-8859-2>", content_type) == label
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_the_header_comes_before_the_meta_element_if_its_label_is_known(content_
     ],
 )
 def test_the_meta_element_comes_before_the_content(head, label):
-    assert decode_label(head + "<p>é".encode(), None) == label
+    assert detect_encoding(head + "<p>é".encode(), None) == label
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_the_meta_element_comes_before_the_content(head, label):
     ],
 )
 def test_what_is_no_meta_charset_in_the_first_1024_bytes_does_not_count(head):
-    assert decode_label(head + "<p>é".encode(), None) == "utf-8"
+    assert detect_encoding(head + "<p>é".encode(), None) == "utf-8"
 
 
 @pytest.mark.parametrize(
@@ -201,12 +201,12 @@ def test_what_is_no_meta_charset_in_the_first_1024_bytes_does_not_count(head):
     ],
 )
 def test_without_a_declaration_it_is_utf_8_if_valid_and_else_a_guess(body, label):
-    assert decode_label(body, "text/html") == label
+    assert detect_encoding(body, "text/html") == label
 
 
 @given(st.binary(max_size=3000), st.none() | st.text(max_size=60))
 def test_any_bytes_get_a_label_of_the_standard_and_a_text_that_can_be_encoded(body, content_type):
-    label = decode_label(body, content_type)
+    label = detect_encoding(body, content_type)
     assert label in STANDARD
     decode(body, label).encode()
 
@@ -222,7 +222,7 @@ FRAGMENTS = [b"<meta ", b"charset", b"=", b"'", b'"', b"koi8-r", b">", b"<!--", 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=200))
 def test_any_broken_markup_gets_a_label(fragments):
-    assert decode_label(b"".join(fragments), None) in STANDARD
+    assert detect_encoding(b"".join(fragments), None) in STANDARD
 
 
 @pytest.mark.parametrize(
@@ -231,5 +231,5 @@ def test_any_broken_markup_gets_a_label(fragments):
 def test_the_label_of_a_megabyte_of_anything_takes_no_time(fragment):
     body = fragment * (1_000_000 // len(fragment))
     start = time.process_time()
-    decode_label(body, None)
+    detect_encoding(body, None)
     assert time.process_time() - start < 0.5

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import Response, html
-from crawler.content import decode, decode_label, is_binary, is_html
+from crawler.content import decode, detect_encoding, is_binary, is_html
 from crawler.content.media_type import MimeType, mime_type
 
 URL = "https://site.test/"
@@ -340,4 +340,4 @@ def test_bytes_that_no_text_has_tell_binary_data(body: bytes, binary: bool) -> N
 @given(st.text(max_size=80), st.binary(max_size=60))
 def test_any_field_and_any_bytes_have_a_kind_and_an_encoding(content_type: str, body: bytes) -> None:
     assert is_html(content_type, body) in (True, False)
-    decode(body, decode_label(body, content_type)).encode()
+    decode(body, detect_encoding(body, content_type)).encode()

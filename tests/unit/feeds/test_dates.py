@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.feeds.dates import any_date, w3c_date, w3c_period
+from crawler.feeds.dates import parse_date, parse_w3c_date, w3c_period
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ from crawler.feeds.dates import any_date, w3c_date, w3c_period
     ],
 )
 def test_every_form_of_the_w3c(text, moment):
-    assert w3c_date(text) == moment
-    assert w3c_date(text).tzinfo is not None
+    assert parse_w3c_date(text) == moment
+    assert parse_w3c_date(text).tzinfo is not None
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_every_form_of_the_w3c(text, moment):
     ],
 )  # fmt: skip
 def test_what_is_no_date_is_none(text):
-    assert w3c_date(text) is None
+    assert parse_w3c_date(text) is None
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_is_no_date_is_none(text):
     ],
 )
 def test_a_date_without_a_time_is_a_whole_period(text, last):
-    assert w3c_period(text)[1] == w3c_date(last)
+    assert w3c_period(text)[1] == parse_w3c_date(last)
 
 
 def test_the_last_days_of_all_time():
@@ -74,15 +74,15 @@ def test_the_last_days_of_all_time():
     ],
 )
 def test_dates_of_feeds_may_be_those_of_mail(text, moment):
-    assert any_date(text) == moment
-    assert any_date(text).tzinfo is not None
+    assert parse_date(text) == moment
+    assert parse_date(text).tzinfo is not None
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{4}")
        | st.from_regex(r"\A[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,9} [0-9:]{1,9} [+-]?[0-9A-Z]{1,9}\Z")
 )  # fmt: skip
 def test_no_text_raises_and_every_moment_has_a_zone(text):
-    found = any_date(text)
+    found = parse_date(text)
     assert found is None or found.tzinfo is not None
     period = w3c_period(text)
     assert period is None or period[0] <= period[1]

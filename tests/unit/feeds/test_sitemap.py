@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import SitemapEntry, sitemaps
-from crawler.feeds.sitemap import LARGEST
+from crawler.feeds.sitemap import MAX_SITEMAP_BYTES
 from crawler.feeds.sitemap_entry import SitemapImage, SitemapNews, SitemapVideo
 
 URL = "https://site.test/maps/sitemap.xml"
@@ -375,12 +375,12 @@ def test_declared_entities_are_refused(declared):
 
 
 def test_a_bomb_is_read_to_its_cap_in_flat_memory():
-    bomb = gzip.compress(b"<urlset><url><loc>/1</loc></url>" + b" " * (4 * LARGEST), compresslevel=9)
+    bomb = gzip.compress(b"<urlset><url><loc>/1</loc></url>" + b" " * (4 * MAX_SITEMAP_BYTES), compresslevel=9)
     tracemalloc.start()
     entries, found = read(bomb)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (len(entries), found.fault) == (1, f"larger than {LARGEST} bytes")
+    assert (len(entries), found.fault) == (1, f"larger than {MAX_SITEMAP_BYTES} bytes")
     assert peak < 8 * 1024 * 1024
 
 

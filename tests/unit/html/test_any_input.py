@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crawler import content, html
 from crawler.content.encoding import _LABELS
-from crawler.html.link_regions import pick
+from crawler.html.link_regions import links_in_regions
 
 URL = "http://example.com/a/b?c"
 
@@ -69,7 +69,7 @@ def all_of(document: object) -> list[str]:
 
 @given(BODIES, st.sampled_from(sorted(_LABELS)))
 def test_no_body_makes_anything_raise_and_all_that_comes_out_can_be_encoded(body, label):
-    for name in (content.decode_label(body, None), label):
+    for name in (content.detect_encoding(body, None), label):
         "".join(all_of(html.parse(body, name))).encode()
 
 
@@ -80,7 +80,7 @@ def test_no_text_makes_anything_raise_and_all_that_comes_out_can_be_encoded(text
 
 @given(BODIES)
 def test_the_tree_and_the_text_of_a_body_are_the_same(body):
-    label = content.decode_label(body, None)
+    label = content.detect_encoding(body, None)
     assert html.Selector(root=html.parse(body, label)).get() == html.Selector(content.decode(body, label)).get()
 
 
@@ -95,13 +95,13 @@ def test_hrefs_are_the_distinct_urls_of_links(text):
 def test_picked_links_are_those_of_the_page_that_stand_in_its_regions(text, region):
     document = html.parse(text.encode("utf-8", "replace"), "utf-8")
     usual = [link for link in html.links(document, URL) if link.tag in ("a", "area")]
-    assert pick(document, URL) == usual == pick(document, URL, css=["*"])
+    assert links_in_regions(document, URL) == usual == links_in_regions(document, URL, css=["*"])
     regions = [one.root for one in html.Selector(root=document).css(region)]
     inside = {id(link) for link in usual for one in regions if link._element == one or one in link._element.ancestors}
     expected = [link for link in usual if id(link) in inside]
-    assert pick(document, URL, css=[region]) == expected
-    assert pick(document, URL, css=[region, "nothing"], xpath=["//nothing", "//@href"]) == expected
-    everything = pick(document, URL, tags=TAGS, attributes=["id", "href", "src", "rel"])
+    assert links_in_regions(document, URL, css=[region]) == expected
+    assert links_in_regions(document, URL, css=[region, "nothing"], xpath=["//nothing", "//@href"]) == expected
+    everything = links_in_regions(document, URL, tags=TAGS, attributes=["id", "href", "src", "rel"])
     "".join(link.url + link.fragment + link.text for link in everything).encode()
 
 
@@ -144,7 +144,7 @@ BOMBS = {
 def test_a_bomb_is_defused(name):
     body = BOMBS[name].encode()
     start = time.process_time()
-    document = html.parse(body, content.decode_label(body, None))
+    document = html.parse(body, content.detect_encoding(body, None))
     html.hrefs(document, URL)
     [(link.rel, link.fragment) for link in html.links(document, URL)]
     selector = html.Selector(root=document)
@@ -152,6 +152,6 @@ def test_a_bomb_is_defused(name):
         selector.css(query)
     selector.css("body").css("div ::text, li a")
     selector.xpath("//a/@href")
-    pick(document, URL, css=["div, li, b, p", "a"], xpath=["//a"])
+    links_in_regions(document, URL, css=["div, li, b, p", "a"], xpath=["//a"])
     len(selector.get())
     assert time.process_time() - start < 5.0

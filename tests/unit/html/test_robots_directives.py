@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.html import nofollowed, parse
+from crawler.html import nofollow_urls, parse
 from crawler.html.robots_directives import robots_directives
 
 BOTH = {"noindex", "nofollow"}
@@ -109,4 +109,4 @@ URL = "https://site.test/a/"
 )
 def test_urls_that_a_page_never_vouches_for(page: str, shunned: set[str]) -> None:
     places = {"b": URL + "b", "c": URL + "c", "../c/b": "https://site.test/c/b"}
-    assert nofollowed(parse(page.encode(), "utf-8"), URL) == {places[name] for name in shunned}
+    assert nofollow_urls(parse(page.encode(), "utf-8"), URL) == {places[name] for name in shunned}

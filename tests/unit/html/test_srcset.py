@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import Response
-from crawler.html.srcset import srcset
+from crawler.html.srcset import parse_srcset
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ from crawler.html.srcset import srcset
     ],
 )
 def test_candidates(value, urls):
-    assert srcset(value) == urls
+    assert parse_srcset(value) == urls
 
 
 @given(st.text(alphabet=st.sampled_from("ab ,()1xwh.-\t\n\ud800"), max_size=60) | st.text(max_size=60))
 def test_no_value_raises_and_urls_stand_in_it(value):
-    for url in srcset(value):
+    for url in parse_srcset(value):
         assert url in value
         assert url
         assert not url.endswith(",")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crawler import Response, html
 from crawler.html import tree as room
-from crawler.html.tree import LARGE, tree
+from crawler.html.tree import ALWAYS_BOUNDED, parse_text
 
 PIECES = st.sampled_from([
     "<a href=x>", "<p>", "<b>", "<b\t1>", "</b>", "<table>", "<td>", "</table>", "<script>", "</script>",
@@ -23,10 +23,10 @@ PIECES = st.sampled_from([
 @given(st.lists(PIECES, max_size=40).map("".join), st.integers(1, 12))
 def test_the_tree_is_the_same_however_the_page_is_cut(text: str, step: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        whole = tree(text).html
-        patch.setattr(room, "LARGE", 0)
-        patch.setattr(room, "STEP", step)
-        assert tree(text).html == whole
+        whole = parse_text(text).html
+        patch.setattr(room, "ALWAYS_BOUNDED", 0)
+        patch.setattr(room, "CHUNK_SIZE", step)
+        assert parse_text(text).html == whole
 
 
 GROWING = {
@@ -40,7 +40,7 @@ GROWING = {
 @pytest.mark.parametrize("case", GROWING)
 def test_a_page_that_grows_has_a_tree_of_a_size_that_fits_its_own(case: str) -> None:
     text = "".join(GROWING[case].format(n=n) for n in range(20_000)) + "<p title=t><a href=/end class=c>the end</a>"
-    document = tree(text)
+    document = parse_text(text)
     assert len(document.select("*")) < 200 * 20_000
     link = html.Selector(root=document).css("a")[-1]
     assert (link.attrib, link.css("::text").get()) == ({"href": "/end", "class": "c"}, "the end")
@@ -50,11 +50,11 @@ def test_a_page_that_grows_has_a_tree_of_a_size_that_fits_its_own(case: str) -> 
 
 def test_a_large_page_that_does_not_grow_keeps_its_attributes() -> None:
     text = "".join(f"<p><b class=x{n}>{n}</b><code id=y{n}>{n}</code>" for n in range(20_000))
-    assert len(text) > LARGE
+    assert len(text) > ALWAYS_BOUNDED
     selector = html.Selector(text)
     assert selector.css("b.x19999::text, code#y19999::text").getall() == ["19999", "19999"]
 
 
 def test_a_shadow_root_of_a_large_page_can_be_searched() -> None:
-    text = "<x-a><template ShadowRootMode=open><a href=/in>in</a></template></x-a>" + "x" * LARGE
+    text = "<x-a><template ShadowRootMode=open><a href=/in>in</a></template></x-a>" + "x" * ALWAYS_BOUNDED
     assert html.hrefs(html.parse(text.encode(), "utf-8"), "https://a.test/") == ["https://a.test/in"]

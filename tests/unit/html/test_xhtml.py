@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import Response
-from crawler.html.xhtml import as_html
+from crawler.html.xhtml import xhtml_to_html
 
 XHTML = "application/xhtml+xml"
 PAGE = """<?xml version="1.0" encoding="utf-8"?>
@@ -44,7 +44,7 @@ def test_what_is_sent_as_html_is_html() -> None:
     "text", ["<p>", "<a href=/x/>", "<a b='1' href=/x/>", "<br/>", "<p a='<'/>", "< p/>", "<!--<p/>"]
 )
 def test_what_is_not_to_be_touched_is_left_alone(text: str) -> None:
-    assert as_html(text) == text
+    assert xhtml_to_html(text) == text
 
 
 PIECES = ["<p/>", "<p a='", "<![CDATA[", "]]>", "<!--", "-->", "<?", "<script>", "<a ", '"', "/", ">", "<", "x"]
@@ -53,4 +53,4 @@ PIECES = ["<p/>", "<p a='", "<![CDATA[", "]]>", "<!--", "-->", "<?", "<script>",
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join))
 def test_no_text_takes_time_or_room_without_measure(text: str) -> None:
     whole = text * (200_000 // len(text))  # with the square of its size it would take an hour
-    assert len(as_html(whole)) <= 5 * len(whole)
+    assert len(xhtml_to_html(whole)) <= 5 * len(whole)

@@ -120,7 +120,7 @@ def test_what_is_remembered_is_what_would_be_found_out(hosts):
 
 
 def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
-    monkeypatch.setattr(module, "REMEMBERED", 10)
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
     scope = Scope(["a.test"])
     for number in range(100):
         assert scope.refuses(f"https://h{number}.a.test/", 0) is None

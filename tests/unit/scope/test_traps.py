@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.scope import traps
-from crawler.scope.traps import Runs, session_template, template, trap_of
+from crawler.scope.traps import TemplateCounter, session_template, template, trap_of
 
 SITE = "https://example.com/"
 HEX = "0123456789abcdef" * 2
@@ -122,14 +122,14 @@ def test_a_session_in_a_url_is_told_from_other_words(url, shape):
 
 
 def test_a_run_ends_at_its_bound_and_others_go_on():
-    runs = Runs(3)
+    runs = TemplateCounter(3)
     assert [runs.overrun("a", f"a{n}") for n in (1, 2, 3, 4, 1, 5)] == [False, False, False, True, False, True]
     assert not runs.overrun("b", "b1")
 
 
 def test_what_a_run_remembers_does_not_grow_without_end(monkeypatch):
-    monkeypatch.setattr(traps, "REMEMBERED", 50)
-    runs = Runs(2)
+    monkeypatch.setattr(traps, "MAX_REMEMBERED", 50)
+    runs = TemplateCounter(2)
     for number in range(1000):
         assert not runs.overrun(f"once {number}", f"{number}")
         assert runs.overrun("often", f"often {number}") is (number > 1)
@@ -137,10 +137,11 @@ def test_what_a_run_remembers_does_not_grow_without_end(monkeypatch):
 
 
 def test_a_bound_may_be_larger_than_what_is_remembered(monkeypatch):
-    monkeypatch.setattr(traps, "REMEMBERED", 10)
-    runs = Runs(100)
+    monkeypatch.setattr(traps, "MAX_REMEMBERED", 10)
+    runs = TemplateCounter(100)
     assert [runs.overrun("a", f"{n}") for n in range(101)] == [False] * 100 + [True]
 
 
 def test_the_bounds_are_those_that_the_manual_tells():
-    assert (traps.SEGMENT, traps.PAIR, traps.WEAK_SEGMENT, traps.PARAMETERS) == (3, 2, 8, 100)
+    bounds = (traps.MAX_SEGMENT_REPEATS, traps.MAX_PAIR_REPEATS, traps.MAX_SHORT_SEGMENT_REPEATS, traps.MAX_PARAMETERS)
+    assert bounds == (3, 2, 8, 100)

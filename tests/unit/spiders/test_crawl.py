@@ -402,7 +402,7 @@ def test_an_unknown_argument_is_refused():
 
 
 def test_more_urls_than_are_remembered(monkeypatch):
-    monkeypatch.setattr("crawler.spiders.crawl.REMEMBERED", 10)
+    monkeypatch.setattr("crawler.spiders.crawl.MAX_REMEMBERED", 10)
     spider = spider_of(Rule(r"/even/", "parse_item"))
     hrefs = [f"/{'even' if n % 2 == 0 else 'odd'}/{n}" for n in range(100)]
     for _ in range(2):

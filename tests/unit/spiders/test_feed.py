@@ -14,7 +14,7 @@ from support.examples import examples
 
 from crawler import ConfigError, FeedSpider, Settings, crawl
 from crawler.engine.page import encode_item
-from crawler.records import Broken, array_records, xml_records
+from crawler.records import BrokenRecord, json_array_records, xml_records
 from crawler.testing import FakeSite, Page, callback_results, collect, response_for
 
 URL = "https://site.test/feed"
@@ -176,7 +176,7 @@ async def test_encodings_and_byte_order_marks(autojump_clock, body, kind, encodi
 
 
 async def test_characters_are_whole_where_pieces_meet(autojump_clock, monkeypatch):
-    monkeypatch.setattr("crawler.records.source.PIECE", 3)
+    monkeypatch.setattr("crawler.records.source.CHUNK_SIZE", 3)
     body = 'Ort,x\r\nKöln€,🙂\r\n"a\r\n\rb",日本\r'
     expected = [{"Ort": "Köln€", "x": "🙂"}, {"Ort": "a\r\n\rb", "x": "日本"}]
     for encoding in ("utf-8", "utf-16-le", "gb18030"):
@@ -273,10 +273,10 @@ BODIES = {
 
 
 @pytest.mark.parametrize("form", BODIES)
-@pytest.mark.parametrize("packed", [False, True])
-async def test_the_format_by_content(autojump_clock, form, packed):
+@pytest.mark.parametrize("is_gzip", [False, True])
+async def test_the_format_by_content(autojump_clock, form, is_gzip):
     body = BODIES[form].encode()
-    assert await feed(gzip.compress(body) if packed else body) == [{"a": "1"}]
+    assert await feed(gzip.compress(body) if is_gzip else body) == [{"a": "1"}]
     assert await feed(body, FeedSpider(format=form)) == [{"a": "1"}]
 
 
@@ -473,7 +473,7 @@ async def test_xml_is_what_elementtree_makes_of_it_and_damage_costs_one_record(c
         size = data.draw(st.integers(1, 40))
         pieces = [text[start : start + size] for start in range(0, len(text), size)]
         records = list(xml_records(pieces, "item"))
-        good = [ElementTree.tostring(one) for one in records if not isinstance(one, Broken)]
+        good = [ElementTree.tostring(one) for one in records if not isinstance(one, BrokenRecord)]
         assert good == [one for n, one in enumerate(expected) if n != index]
         assert len(records) - len(good) == (index >= 0)
 
@@ -486,12 +486,12 @@ DAMAGE = st.sampled_from(["", "", "", ",", "}", "]", "{", "[", '"', "x", " 1", "
 @given(st.lists(st.tuples(JSON, DAMAGE)))
 def test_after_many_errors_elements_are_read_as_before(elements):
     text = "[" + ",".join(json.dumps(value) + damage for value, damage in elements) + "]"
-    quick = list(array_records(text))
+    quick = list(json_array_records(text))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("crawler.records.json.PATIENCE", -1)
-        careful = list(array_records(text))
-    assert [value for value in quick if not isinstance(value, Broken)] == [
-        value for value in careful if not isinstance(value, Broken)
+        patch.setattr("crawler.records.json.MAX_QUICK_ERRORS", -1)
+        careful = list(json_array_records(text))
+    assert [value for value in quick if not isinstance(value, BrokenRecord)] == [
+        value for value in careful if not isinstance(value, BrokenRecord)
     ]
     assert len(quick) == len(careful)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import urls
-from crawler.records.json_path import place
+from crawler.records.json_path import compile_path
 from crawler.spiders.paging import with_query
 
 
@@ -57,7 +57,7 @@ def test_a_place_in_json(path, found):
     value = {"data": {"a.b": [1, {"c-d": None, "@e": 2}]}, "$f": 0}
     if "?" in path:
         found = 2
-    assert place(path)(value) == found
+    assert compile_path(path)(value) == found
 
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.text()
@@ -68,6 +68,6 @@ JSON = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(st.te
 @given(st.text() | st.lists(st.sampled_from([*'abc.[]*"@|?&`(){}:01 ', "length(", "data"])).map("".join), JSON)
 def test_any_place_is_found_or_refused_in_one_line(path, value):
     try:
-        place(path)(value)
+        compile_path(path)(value)
     except ValueError as error:
         assert "\n" not in str(error)  # noqa: PT017 - either will do

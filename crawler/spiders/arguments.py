@@ -1,0 +1,75 @@
+"""Checks of the arguments of the ready-made spiders."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+from crawler import urls
+from crawler.errors import ConfigError
+from crawler.hooks.plugin import Plugin
+from crawler.settings.texts import plain
+from crawler.spiders.spider import Spider
+from crawler.suggest import did_you_mean
+
+__all__ = ["check_argument_types", "check_start_urls", "method_name"]
+
+
+def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
+    """Check the arguments that `kind` declares against their annotations.
+
+    Raises:
+        ConfigError: An argument has another type, or is none of the choices of a `Literal`.
+    """
+    for name, declared in kind.declared_arguments().items():
+        value, annotation = getattr(spider, name), declared.annotation
+        where = f"{type(spider).__name__}: argument {name}"
+        if get_origin(annotation) is Literal and value not in get_args(annotation):
+            choices = " or ".join(get_args(annotation))
+            raise ConfigError(f"{where}: {choices}, not {value!r}{did_you_mean(str(value), get_args(annotation))}")
+        try:
+            msgspec.convert(value, annotation)
+        except msgspec.ValidationError as error:
+            wanted = plain(error).partition(", got")[0]
+            raise ConfigError(f"{where}: {wanted}, not {value!r}") from None
+
+
+def check_start_urls(spider: Spider) -> None:
+    """Check that a spider has start URLs, and that each is an absolute web URL.
+
+    Raises:
+        ConfigError: There is none, or one is not a web URL.
+    """
+    where = f"{type(spider).__name__}: "
+    if not spider.start_urls:
+        raise ConfigError(f"{where}it needs the argument url, or start_urls, to begin with")
+    for url in spider.start_urls:
+        try:
+            urls.normal(url)
+        except ValueError as error:
+            raise ConfigError(f"{where}argument url: {error}") from None
+
+
+def method_name(spider: Spider, handler: Any, where: str) -> str | None:
+    """Return the name of a method of the spider; `None` for `None`.
+
+    Parameters:
+        spider: the spider that has the method.
+        handler: the method's name, the bound method, or the function as the class body defines it.
+        where: how an error message begins.
+
+    Raises:
+        ConfigError: The spider has no such method.
+    """
+    if handler is None:
+        return None
+    name = handler if isinstance(handler, str) else getattr(handler, "__name__", repr(handler))
+    found = getattr(spider, name, None) if name.isidentifier() else None
+    own = handler if isinstance(handler, str) else getattr(handler, "__func__", handler)
+    if not callable(found) or (not isinstance(handler, str) and getattr(found, "__func__", found) is not own):
+        routines = inspect.getmembers(type(spider), inspect.isroutine)
+        methods = [each for each, _ in routines if each[0] != "_" and not hasattr(Plugin, each)]
+        raise ConfigError(f"{where}: {type(spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
+    return name
