@@ -13,6 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
+import attrs
 import httpx
 import trio
 
@@ -27,6 +28,7 @@ from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
 from crawler.suggest import did_you_mean
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import EXTENSION, wire_options
 
 __all__ = ["Client", "client"]
 
@@ -171,7 +173,8 @@ class Client(httpx.AsyncClient):
             building = {name: value for name, value in options.items() if name in BUILDING}
             request = self.build_request(method, asked, **building)
         if deadline < math.inf:
-            request.extensions = {**request.extensions, "wait_until": deadline}
+            timed = attrs.evolve(wire_options(request), deadline=deadline)
+            request.extensions = {**request.extensions, EXTENSION: timed}
         return await self.send(request, **{name: options[name] for name in SENDING if name in options})
 
     async def _save_now_and_then(self, state: StateFile) -> None:

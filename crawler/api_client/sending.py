@@ -27,6 +27,7 @@ from crawler.limits.backoff import full_jitter
 from crawler.limits.headers.json_bodies import read_json_limits
 from crawler.limits.pacing import LONGEST
 from crawler.transport.errors import was_sent
+from crawler.transport.extensions import failure_of, wire_options
 
 if TYPE_CHECKING:
     from crawler.api_client.transport import GovernedTransport
@@ -122,7 +123,7 @@ class RetryingSend:
         """Seconds since the epoch: when its cancel scopes end it."""
         if self._rules.on_deadline == "wait":
             return math.inf
-        deadline = min(trio.current_effective_deadline(), self._request.extensions.get("wait_until", math.inf))
+        deadline = min(trio.current_effective_deadline(), wire_options(self._request).deadline)
         return self._turnstile.clock.from_trio(deadline)
 
     async def _send(self, turn: Turn) -> httpx.Response:
@@ -193,7 +194,8 @@ class RetryingSend:
     async def _again_after_failure(self, error: httpx.TransportError) -> bool:
         """Whether to ask again after there was no answer."""
         self._failures += 1
-        if isinstance(error, FINAL) or getattr(error, "retryable", None) is False:
+        failed = failure_of(error)
+        if isinstance(error, FINAL) or (failed is not None and failed.retryable is False):
             return False
         sent = was_sent(error)
         if self._failures >= self._rules.attempts or not self._may_repeat(applied=sent):
@@ -237,7 +239,8 @@ class RetryingSend:
 
 def _is_stale(error: BaseException) -> bool:
     """Whether a kept connection failed since the server had closed it: a new one is worth a try at once."""
-    if getattr(error, "stale", False):
+    failed = failure_of(error)
+    if failed is not None and failed.is_stale:
         return True
     broken = isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError))
     return isinstance(error, Exception) and broken and not was_sent(error)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import attrs
 import httpx
 
 from crawler.api_client.policy import DAY, Deadlines, PaceRules, RetryRules
@@ -23,6 +24,7 @@ from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import EXTENSION, wire_options
 
 __all__ = ["GovernedTransport", "is_transport"]
 
@@ -188,22 +190,24 @@ class GovernedTransport(httpx.AsyncBaseTransport):
         if not self._tells:
             turn.mark_sent()
             return False
-        given = wire.extensions.get("on_sent")
-        user_frames = getattr(given, "user_frames", given)  # of the attempt before: what the user asked for
-        wire.extensions = {**wire.extensions, "on_sent": _OnSent(turn, user_frames)}
-        if turn.is_paced():
-            wire.extensions["resend"] = False
+        options = wire_options(wire)
+        given = options.on_sent
+        user_callback = given.user_callback if isinstance(given, _OnSent) else given  # in the way: an earlier attempt's
+        options = attrs.evolve(
+            options, on_sent=_OnSent(turn, user_callback), resend=options.resend and not turn.is_paced()
+        )
+        wire.extensions = {**wire.extensions, EXTENSION: options}
         return True
 
 
 class _OnSent:
     """Tells a turn, and whom the user wants to be told, that sending begins."""
 
-    def __init__(self, turn: Turn, user_frames: Callable[[], object] | None) -> None:
+    def __init__(self, turn: Turn, user_callback: Callable[[], object] | None) -> None:
         self._turn = turn
-        self.user_frames = user_frames
+        self.user_callback = user_callback
 
     def __call__(self) -> None:
         self._turn.mark_sent()
-        if self.user_frames is not None:
-            self.user_frames()
+        if self.user_callback is not None:
+            self.user_callback()

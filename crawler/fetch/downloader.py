@@ -24,6 +24,7 @@ from crawler.transport.curl_options import accepted_codings
 from crawler.transport.decoding import Decoder, codings_of, decoder_of
 from crawler.transport.error_kinds import BOMB
 from crawler.transport.errors import translate
+from crawler.transport.extensions import EXTENSION, WireOptions
 from crawler.transport.lean import LeanRequest, LeanResponse
 
 if TYPE_CHECKING:
@@ -162,9 +163,9 @@ class Downloader:
         try:
             answer = await self.transport.handle_async_request(wire)
             if proxy is not None and request.url.startswith("http:"):
-                from crawler.fetch.proxy_failover import check  # noqa: PLC0415 - most crawls need none
+                from crawler.fetch.proxy_failover import raise_if_proxy_answered  # noqa: PLC0415 - most crawls need none
 
-                await check(answer, wire, proxy)
+                await raise_if_proxy_answered(answer, wire, proxy)
         except NOT_SENT as error:
             sent = True  # nothing to tell
             raise translate(error, request) from error
@@ -196,18 +197,17 @@ class Downloader:
         """The request as the transport takes it."""
         fields = self._fields(request)
         lines = self._usual_lines if fields is self._usual else _lines(fields)
-        extensions: dict[str, Any] = {"proxy": proxy} if proxy else {}
-        if self.guard is not None:
-            extensions["guard"] = self.guard
-            if is_start(request):
-                extensions["start"] = True
+        options = WireOptions(
+            on_sent=on_sent if self._is_curl else None,  # called here, where the transport is another
+            address_guard=self.guard,
+            is_start_page=self.guard is not None and is_start(request),
+            max_body=most,
+            resend=resend,
+        )
+        extensions: dict[str, Any] = {EXTENSION: options, "proxy": proxy} if proxy else {EXTENSION: options}
         if not self._is_curl:
             content = request.body or None
             return httpx.Request(request.method, request.url, headers=lines, content=content, extensions=extensions)
-        extensions["on_sent"] = on_sent
-        extensions["most"] = most
-        if not resend:
-            extensions["resend"] = False
         return LeanRequest(request.method, request.url, lines, request.body, extensions)
 
     async def _read(self, answer: httpx.Response, request: Request, headers: Headers, cut: int | None) -> bytes:

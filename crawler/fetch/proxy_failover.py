@@ -11,10 +11,10 @@ from crawler.errors import RequestError
 from crawler.fetch.proxies import Proxies, Proxy, Rotation
 from crawler.messages import Request, Response
 from crawler.settings.proxies import label
-from crawler.transport.errors import failure, was_sent
-from crawler.transport.proxy_faults import blamed, is_by_proxy
+from crawler.transport.errors import transport_error, was_sent
+from crawler.transport.proxy_faults import fault_of, proxy_answer_fault
 
-__all__ = ["check", "with_failover"]
+__all__ = ["raise_if_proxy_answered", "with_failover"]
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 section 9.2.1)."""
@@ -49,11 +49,11 @@ async def with_failover(
         try:
             response = await send(proxy.url)
         except RequestError as error:
-            whose = blamed(error.__cause__)
-            if whose is None:
+            fault = fault_of(error.__cause__)
+            if fault is None:
                 raise
             tried.append(proxy)
-            if whose == "proxy":
+            if fault == "proxy":
                 proxies.failed(proxy, began, clock(), error)
             else:
                 doubted.append((proxy, began, error))
@@ -66,7 +66,7 @@ async def with_failover(
         return response
 
 
-async def check(answer: httpx.Response, wire: httpx.Request, proxy: str) -> None:
+async def raise_if_proxy_answered(answer: httpx.Response, wire: httpx.Request, proxy: str) -> None:
     """Refuses an answer that is the proxy's own.
 
     Parameters:
@@ -77,13 +77,11 @@ async def check(answer: httpx.Response, wire: httpx.Request, proxy: str) -> None
     Raises:
         httpx.ProxyError: it is.
     """
-    whose = None if proxy.startswith("socks") else is_by_proxy(answer)
-    if whose is not None:
+    fault = None if proxy.startswith("socks") else proxy_answer_fault(answer)
+    if fault is not None:
         await answer.aclose()
         words = f"the proxy {label(proxy)} answered {answer.status_code}"
-        error = failure(httpx.ProxyError, words, request=wire, sent=whose == "beyond")
-        vars(error)["blame"] = whose
-        raise error
+        raise transport_error(httpx.ProxyError, words, request=wire, sent=fault == "beyond", proxy_fault=fault)
 
 
 def _may_go_again(error: RequestError, request: Request) -> bool:

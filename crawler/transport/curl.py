@@ -27,7 +27,8 @@ from trio.lowlevel import enable_ki_protection
 from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.curl_options import Options, proxy_of
 from crawler.transport.decoding import may_have_members
-from crawler.transport.errors import failure
+from crawler.transport.errors import transport_error
+from crawler.transport.extensions import failure_of, set_failure, wire_options
 from crawler.transport.lean import LeanRequest, Target, target_of
 from crawler.transport.resolver import Resolver, Resolves, literal
 from crawler.transport.sockets import Poller, Ready, open_poller
@@ -61,14 +62,11 @@ class CurlTransport(httpx.AsyncBaseTransport):
     a time. The total deadline of a request is its caller's cancel scope; cancelling is safe at any moment.
 
     Of `httpx.Request.extensions` it reads ``timeout`` (httpx's own; ``pool`` has no meaning here), ``proxy`` (URL:
-    ``http``, ``https``, ``socks5``, ``socks5h``), ``on_sent`` (a function, called when sending begins) and ``guard``
-    with ``start`` (a `Guard`, and whether this is a start page): without a guard any address may be connected to; with
-    one a request may be `Refused`. What a proxy connects to is its own business, but for addresses that stand in a URL
-    or are looked up here (``socks5``). The response's extensions are ``http_version``, ``reason_phrase``,
-    ``wire_headers`` (list of name and value as they were received, while ``headers`` describes the decoded body) and
-    ``primary_ip``. Its exceptions carry ``request`` and ``sent``: whether any of it may have reached the server;
-    ``stale``, where it was a kept connection that the server had closed; and ``blame``, where it was sent through a
-    proxy (`crawler.transport.proxy_faults`).
+    ``http``, ``https``, ``socks5``, ``socks5h``) and ``crawler`` (`WireOptions`). With an address guard a request may
+    be `Refused`; what a proxy connects to is not checked, except addresses that stand in a URL or are looked up here
+    (``socks5``). The response's extensions are ``http_version``, ``reason_phrase``, ``wire_headers`` (list of name and
+    value as they were received, while ``headers`` describes the decoded body) and ``primary_ip``. Its exceptions carry
+    the request and a `TransportFailure`.
 
     A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
     as no byte of an answer has come; whatever the method, as browsers do. libcurl may meet one such connection after
@@ -77,8 +75,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     memory first.
 
     libcurl gives no body where a content coding was applied that it does not know (``Content-Encoding: utf-8``). A
-    request that is safe to repeat is sent again at once then, if its extension ``resend`` does not forbid it. From then
-    on that origin is asked for ``gzip`` and ``deflate`` only, nothing of it decoded: ``headers`` has the codings.
+    request that is safe to repeat is sent again at once then, unless `WireOptions.resend` forbids it. From then on that
+    origin is asked for ``gzip`` and ``deflate`` only, nothing of it decoded: ``headers`` has the codings.
 
     Parameters:
         connect_timeout: seconds for finding the address, and again for connecting, TLS and proxies included.
@@ -140,7 +138,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         try:
             target = target_of(request)
         except ValueError as error:
-            raise failure(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
+            raise transport_error(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
         if self._lenient and (address := self._lenient_address(request)):
             return await self._leniently(request, target, address)
         try:
@@ -149,7 +147,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             if len(self._as_is) >= KEPT_ORIGINS:
                 del self._as_is[next(iter(self._as_is))]
             self._as_is[target] = None
-            if request.method not in SAFE or not request.extensions.get("resend", True):
+            if request.method not in SAFE or not wire_options(request).resend:
                 raise
         return await self._exchange(request, target, again=True)
 
@@ -173,9 +171,11 @@ class CurlTransport(httpx.AsyncBaseTransport):
             return await exchange.response()
         except httpx.RequestError as error:
             exchange.close()
-            if exchange.proxy is not None:
-                vars(error).setdefault("blame", exchange.blame)
-            stale = getattr(error, "stale", False)
+            failed = failure_of(error)
+            if failed is not None and exchange.proxy_fault is not None:
+                failed = attrs.evolve(failed, proxy_fault=exchange.proxy_fault)
+                set_failure(error, failed)
+            stale = failed is not None and failed.is_stale
             if stale:
                 self._doubt(target)
             once_more = exchange.resend and not fresh if stale else self._learns_leniency(error, exchange)
@@ -196,26 +196,27 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     def _learns_leniency(self, error: httpx.RequestError, exchange: Transfer) -> bool:
         """Whether libcurl gave up at a line that browsers take, and it may be asked again at once."""
-        if not isinstance(error, httpx.RemoteProtocolError) or getattr(error, "kind", "") != "bad_header":
+        failed = failure_of(error)
+        if failed is None or failed.kind != "bad_header" or not isinstance(error, httpx.RemoteProtocolError):
             return False
         from crawler.transport.lenient import is_bad_line, may_be_lenient  # noqa: PLC0415 - few servers need it
 
         request = exchange.request
         if exchange.proxy is not None or not is_bad_line(error) or not may_be_lenient(request):
             return False
-        if request.extensions.get("resend", True):
+        if exchange.resend:
             return True
         if len(self._lenient) >= KEPT_LENIENT:
             del self._lenient[next(iter(self._lenient))]
         self._lenient[_address_of(request)] = exchange.primary_ip
-        vars(error)["retryable"] = True  # in its turn
+        set_failure(error, attrs.evolve(failed, retryable=True))  # in its turn
         return False
 
     def _lenient_address(self, request: httpx.Request) -> str | None:
         """Where such a server is, if it is known that this URL is on one, and this request may be sent like that."""
         from crawler.transport.lenient import may_be_lenient  # noqa: PLC0415
 
-        url, guard = _address_of(request), request.extensions.get("guard")
+        url, guard = _address_of(request), wire_options(request).address_guard
         if url not in self._lenient or not may_be_lenient(request):
             return None
         address = self._lenient.pop(url)
@@ -248,8 +249,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     async def _addresses(self, exchange: Transfer, target: Target) -> list[str]:
         """Names and addresses for libcurl's own cache (CURLOPT_RESOLVE); names that proxies resolve are not ours."""
-        proxy, extensions = exchange.proxy, exchange.request.extensions
-        guard, start = extensions.get("guard"), extensions.get("start", False)
+        proxy, options = exchange.proxy, wire_options(exchange.request)
+        guard, start = options.address_guard, options.is_start_page
         if guard is not None and proxy is not None and (address := literal(target.host)):
             guard.choose(address, (address,), start=start)
         hosts = []
@@ -266,11 +267,14 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 if isinstance(error, TimeoutError):
                     cls = httpx.ConnectTimeout
                 words = f"no address of {host}: {error.strerror or error}"
-                kind = "dns" if of_site else "proxy"
-                failed = failure(cls, words, request=exchange.request, sent=False, kind=kind)
-                if proxy is not None:  # of whom no address is to be had
-                    vars(failed)["blame"] = None if of_site else "proxy"
-                raise failed from error
+                raise transport_error(
+                    cls,
+                    words,
+                    request=exchange.request,
+                    sent=False,
+                    kind="dns" if of_site else "proxy",
+                    proxy_fault=None if of_site else "proxy",
+                ) from error
             if guard is not None and of_site:
                 addresses = guard.choose(host, addresses, start=start)
             if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
@@ -283,7 +287,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         """Give a request to libcurl, and let it begin."""
         request = exchange.request
         if self._closed:
-            raise failure(httpx.CloseError, "the transport is closed", request=request, sent=False)
+            raise transport_error(httpx.CloseError, "the transport is closed", request=request, sent=False)
         run = trio.lowlevel.current_trio_token()
         if self._multi is None:
             self._multi = self._new_multi()
@@ -301,7 +305,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
         except Exception as error:
             self._acting = False
             curl.close()
-            raise failure(httpx.LocalProtocolError, f"cannot be sent: {error}", request=request, sent=False) from error
+            raise transport_error(
+                httpx.LocalProtocolError, f"cannot be sent: {error}", request=request, sent=False
+            ) from error
         exchange.curl = curl
         self._transfers[curl] = exchange
         self._act(TIMER_EXPIRED)
@@ -394,9 +400,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         exchange = self._transfers[curl]
         if code != pycurl.E_OK and exchange.proxy is not None and not exchange.sent:
-            from crawler.transport.proxy_faults import blame  # noqa: PLC0415 - only of use with proxies
+            from crawler.transport.proxy_faults import find_fault  # noqa: PLC0415 - only of use with proxies
 
-            exchange.blame = blame(curl, code, exchange.proxy)
+            exchange.proxy_fault = find_fault(curl, code, exchange.proxy)
         self._release(curl).end(code, words, os_errno)
 
     @enable_ki_protection
@@ -428,7 +434,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             with contextlib.suppress(pycurl.error):
                 self._multi.remove_handle(curl)
             curl.close()
-            exchange.fail(failure(kind, words, request=exchange.request, sent=exchange.sent))
+            exchange.fail(transport_error(kind, words, request=exchange.request, sent=exchange.sent))
         while self._idle:
             self._idle.pop().close()
         if self._multi is not None:

@@ -14,7 +14,7 @@ import pycurl
 
 from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.decoding import by_libcurl
-from crawler.transport.errors import failure
+from crawler.transport.errors import transport_error
 from crawler.transport.lean import LeanRequest
 from crawler.transport.transfer import Transfer
 
@@ -136,10 +136,12 @@ def proxy_of(request: httpx.Request) -> httpx.URL | None:
     try:
         proxy = _parsed(given) if isinstance(given, str) else httpx.URL(given)
     except (httpx.InvalidURL, TypeError) as error:
-        raise failure(httpx.UnsupportedProtocol, f"not a proxy: {error}", request=request, sent=False) from error
+        raise transport_error(
+            httpx.UnsupportedProtocol, f"not a proxy: {error}", request=request, sent=False
+        ) from error
     if proxy.scheme not in PROXY_PORTS or not proxy.host:
         words = f"not a proxy: a URL with one of {', '.join(PROXY_PORTS)} is needed"
-        raise failure(httpx.UnsupportedProtocol, words, request=request, sent=False)
+        raise transport_error(httpx.UnsupportedProtocol, words, request=request, sent=False)
     return proxy
 
 

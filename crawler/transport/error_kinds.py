@@ -11,6 +11,8 @@ from typing import Final
 import httpx
 import pycurl
 
+from crawler.transport.extensions import failure_of
+
 __all__ = ["BOMB", "FINAL_KINDS", "TOO_LARGE", "kind_of", "kind_of_code", "no_such_name"]
 
 PROXY: Final = 97
@@ -86,9 +88,9 @@ def kind_of_code(code: int, words: str, os_errno: int) -> str:
 
 def kind_of(error: BaseException) -> str:
     """The kind of what a transport raised, or of what that came from; empty: none in particular."""
-    told = getattr(error, "kind", None)
-    if isinstance(told, str) and told:
-        return told
+    failed = failure_of(error)
+    if failed is not None and failed.kind:
+        return failed.kind
     kind = next((BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in BY_CLASS), "")
     if kind.startswith("tls"):
         return _by_words(str(error)) or kind

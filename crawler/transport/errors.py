@@ -2,8 +2,8 @@
 
 ::
 
-    libcurl code  ──curl_failure──►  httpx exception  ──translate──►  RequestError
-                     (_BY_CODE)       .sent .retryable  (_BY_CLASS)     .retryable
+    libcurl code  ──curl_error──►    httpx exception  ──translate──►  RequestError
+                     (_BY_CODE)      + TransportFailure (_BY_CLASS)     .retryable
 
 Worth another attempt is what time may mend. Not retryable are a host name that does not exist (while a look-up that
 failed is), a certificate that does not verify, no version or cipher of TLS in common, a URL or a request that cannot
@@ -33,8 +33,9 @@ from crawler.errors import (
 )
 from crawler.messages import Request
 from crawler.transport.error_kinds import BOMB, FINAL_KINDS, TOO_LARGE, kind_of, kind_of_code, no_such_name
+from crawler.transport.extensions import ProxyFault, TransportFailure, failure_of, set_failure
 
-__all__ = ["curl_failure", "failure", "translate", "was_sent"]
+__all__ = ["curl_error", "translate", "transport_error", "was_sent"]
 
 # Codes that pycurl has no name for (include/curl/curl.h).
 _HTTP2_STREAM, _RECURSIVE_API_CALL, _AUTH_ERROR, _HTTP3, _QUIC_CONNECT_ERROR = 92, 93, 94, 95, 96
@@ -245,7 +246,7 @@ _BEFORE_SENDING = (
 )
 
 
-def failure(
+def transport_error(
     cls: type[httpx.RequestError],
     words: str,
     *,
@@ -253,23 +254,25 @@ def failure(
     sent: bool,
     retryable: bool | None = None,
     kind: str = "",
+    proxy_fault: ProxyFault | None = None,
 ) -> httpx.RequestError:
-    """An httpx exception that carries its request and whether any of it may have reached the server.
+    """Return an httpx exception with a `TransportFailure`.
 
     Parameters:
-        cls: its class.
-        words: what happened, one line.
-        request: the request that failed.
-        sent: whether bytes of it were sent; `was_sent` reads it.
-        retryable: whether another attempt makes sense; ``None``: as its class says. `translate` reads it.
-        kind: what exactly, as `RequestError.kind` has it; empty: as its class says.
+        cls: The class of the exception.
+        words: What happened, in one line.
+        request: The request that failed.
+        sent: See `TransportFailure`, as for the others.
+        retryable: Whether another attempt makes sense.
+        kind: What exactly failed.
+        proxy_fault: Where it failed, if a proxy was involved.
     """
     error = cls(words, request=request)
-    vars(error).update(sent=sent, retryable=retryable, kind=kind)
+    set_failure(error, TransportFailure(sent=sent, retryable=retryable, kind=kind, proxy_fault=proxy_fault))
     return error
 
 
-def curl_failure(
+def curl_error(
     code: int, words: str, *, request: httpx.Request, proxy: httpx.URL | None, sent: bool, os_errno: int = 0
 ) -> httpx.RequestError:
     """The httpx exception for a transfer that libcurl gave up.
@@ -292,7 +295,7 @@ def curl_failure(
     tls = code in _TLS and proxy is not None and proxy.scheme != "https"  # through the proxy, with the site
     peer = _authority(request.url) if proxy is None or tls else f"the proxy {_authority(proxy)}"
     told = _describe(code, words, peer, os_errno)
-    return failure(cls, told, request=request, sent=sent, retryable=retryable, kind=kind)
+    return transport_error(cls, told, request=request, sent=sent, retryable=retryable, kind=kind)
 
 
 def _authority(url: httpx.URL) -> str:
@@ -313,8 +316,8 @@ def _describe(code: int, words: str, peer: str, os_errno: int) -> str:
 
 def was_sent(error: Exception) -> bool:
     """Whether bytes of the request may have reached the server before `error`: if not, it cost no quota."""
-    sent = getattr(error, "sent", None)
-    return sent if isinstance(sent, bool) else not isinstance(error, _BEFORE_SENDING)
+    failed = failure_of(error)
+    return not isinstance(error, _BEFORE_SENDING) if failed is None else failed.sent
 
 
 def translate(error: Exception, request: Request | None = None) -> RequestError:
@@ -334,7 +337,8 @@ def translate(error: Exception, request: Request | None = None) -> RequestError:
     kind = kind_of(error)
     translated = (BodyTooLarge if kind == BOMB else cls)(words, request=request)
     translated.kind = kind
-    retryable = getattr(error, "retryable", None)
+    failed = failure_of(error)
+    retryable = None if failed is None else failed.retryable
     if retryable is None and (isinstance(error, _FINAL_CLASSES) or cls is FetchError or no_such_name(error)):
         retryable = False
     if retryable is not None:

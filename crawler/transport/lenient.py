@@ -17,7 +17,8 @@ import certifi
 import httpx
 import trio
 
-from crawler.transport.errors import failure
+from crawler.transport.errors import transport_error
+from crawler.transport.extensions import wire_options
 from crawler.transport.lean import LeanRequest, Target
 from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 from crawler.transport.transfer import parse_fields, parse_status_line
@@ -83,16 +84,16 @@ async def ask_leniently(
         with trio.fail_after(connect_timeout):
             stream = await _connect(target, address, tls)
     except (OSError, trio.BrokenResourceError) as error:
-        raise failure(
+        raise transport_error(
             httpx.ConnectError, f"no connection to {address}: {error}", request=request, sent=False
         ) from error
     except trio.TooSlowError:
         words = f"no connection to {address} within {connect_timeout:g} s"
-        raise failure(httpx.ConnectTimeout, words, request=request, sent=False, kind="connect") from None
+        raise transport_error(httpx.ConnectTimeout, words, request=request, sent=False, kind="connect") from None
     answer = LenientHTTP11Parser(has_body=request.method != "HEAD", max_headers=max_headers)
     body = LenientBody(request, stream, answer)
     try:
-        on_sent = None if again else request.extensions.get("on_sent")
+        on_sent = None if again else wire_options(request).on_sent
         if on_sent is not None:
             on_sent()
         return await body.response(address)
@@ -192,14 +193,16 @@ class LenientBody(httpx.AsyncByteStream):
             raise self._broken(str(error), error.kind) from None
         except trio.TooSlowError:
             words = f"the server sent nothing for {self._patience:g} s"
-            raise failure(httpx.ReadTimeout, words, request=self._request, sent=True, kind="read") from None
+            raise transport_error(httpx.ReadTimeout, words, request=self._request, sent=True, kind="read") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise self._broken("the connection broke", "reset") from error
         return b""
 
     def _broken(self, words: str, kind: str) -> httpx.RequestError:
         final = False if kind in FINAL else None
-        return failure(httpx.RemoteProtocolError, words, request=self._request, sent=True, retryable=final, kind=kind)
+        return transport_error(
+            httpx.RemoteProtocolError, words, request=self._request, sent=True, retryable=final, kind=kind
+        )
 
 
 def _head(request: httpx.Request) -> bytes:

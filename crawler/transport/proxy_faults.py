@@ -1,18 +1,17 @@
-"""Whose fault it is that a request did not get through a proxy: `blame` asks libcurl, `blamed` reads what it said."""
+"""Where a request through a proxy failed: `find_fault` asks libcurl, `fault_of` reads it from an exception."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import httpx
 import pycurl
 
 from crawler.transport.errors import was_sent
+from crawler.transport.extensions import ProxyFault, failure_of
 
-__all__ = ["Blame", "blame", "blamed", "is_by_proxy"]
+__all__ = ["fault_of", "find_fault", "proxy_answer_fault"]
 
-Blame: TypeAlias = Literal["proxy", "beyond"]
-"""The proxy's own, or of what lies beyond it: the site cannot be reached, or not by this proxy."""
 TLS: Final = frozenset({pycurl.E_SSL_CONNECT_ERROR, pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_ISSUER_ERROR})
 NETWORK: Final = frozenset(
     {
@@ -30,8 +29,8 @@ GATEWAY: Final = frozenset({502, 503, 504})
 WANTS_PASSWORD: Final = 407
 
 
-def blame(curl: Any, code: int, proxy: httpx.URL) -> Blame | None:
-    """Whose fault a transfer is that has failed before the request went out; `None`: not one of proxies at all.
+def find_fault(curl: Any, code: int, proxy: httpx.URL) -> ProxyFault | None:
+    """Return where a transfer failed before its request went out; `None`: proxies have nothing to do with it.
 
     Parameters:
         curl: libcurl's handle.
@@ -53,16 +52,18 @@ def blame(curl: Any, code: int, proxy: httpx.URL) -> Blame | None:
     return "beyond" if reached and code == pycurl.E_OPERATION_TIMEDOUT else "proxy"
 
 
-def blamed(error: BaseException | None) -> Blame | None:
-    """Whose fault it is that a transport raised this; of transports that do not say, a `httpx.ProxyError` is clear."""
-    found: Blame | None = getattr(error, "blame", None)
-    if found is None and isinstance(error, httpx.ProxyError) and not hasattr(error, "blame") and not was_sent(error):
-        return "proxy"
-    return found
+def fault_of(error: BaseException | None) -> ProxyFault | None:
+    """Return where a request failed; of other transports, a `httpx.ProxyError` counts as a fault of the proxy."""
+    failed = failure_of(error)
+    if failed is not None:
+        return failed.proxy_fault
+    return "proxy" if isinstance(error, httpx.ProxyError) and not was_sent(error) else None
 
 
-def is_by_proxy(answer: httpx.Response) -> Blame | None:
-    """Whether the proxy itself gave an answer, where it passes requests on without a tunnel, and whose fault it is.
+def proxy_answer_fault(answer: httpx.Response) -> ProxyFault | None:
+    """Return where a request failed if the proxy itself answered it; `None`: the answer is the site's.
+
+    Proxies pass plain HTTP requests on without a tunnel, so an answer may be of either.
 
     407 comes from nobody else (RFC 9110 section 15.5.8). For 502, 503 and 504 there has to be a word of it: an
     ``error`` in ``Proxy-Status`` (RFC 9209 section 2.1.1), or what Squid says.

@@ -19,10 +19,10 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from crawler.http.address_guard import Guard
 from crawler.transport.decoding import by_libcurl, codings_of
 from crawler.transport.error_kinds import BOMB, TOO_LARGE
-from crawler.transport.errors import curl_failure, failure
+from crawler.transport.errors import curl_error, transport_error
+from crawler.transport.extensions import STALE, ProxyFault, wire_options
 from crawler.transport.lean import CODED, LeanRequest, LeanResponse, described
 
 __all__ = ["Transfer", "UnknownCoding", "parse_fields", "parse_status_line"]
@@ -48,12 +48,9 @@ class Transfer(httpx.AsyncByteStream):
     """One transfer.
 
     Parameters:
-        request: what is asked. Its extensions may hold ``timeout`` (httpx's, ``read`` and ``write`` count here) and
-            ``on_sent``, a function that is called once when the request begins to go out; and ``resend``: whether
-            it may be sent again at once if a kept connection turns out to be closed (default: it may); and ``most``:
-            bytes of decoded body that will be read. If these are 64 MiB or less, it is given whole, or as much of it as
-            proves that it is larger; and ``guard``, which is asked once more when the connection stands, if it is not a
-            proxy's.
+        request: the request. Its extensions may hold ``timeout`` (httpx's; ``read`` and ``write`` count here) and
+            `WireOptions`. A body of which at most 64 MiB will be read is delivered in one piece, or as much of it as
+            proves that it is larger. The address guard checks the connected address, unless it is that of a proxy.
         body: the body to send.
         proxy: who is asked to pass it on.
         buffer: bytes of body that may lie here unread before libcurl is told to pause.
@@ -84,16 +81,16 @@ class Transfer(httpx.AsyncByteStream):
         self.fresh = fresh
         self.curl: Any = None  # libcurl's handle, while it has one
         self.plain = True  # nothing was set in it that the next request would not set anew
-        self.blame: str | None = None  # whose fault it is that a proxy did not help
+        self.proxy_fault: ProxyFault | None = None
         self.sent = False  # there is a connection, and the request goes out
-        extensions = request.extensions
-        timeout = extensions.get("timeout")
+        options = wire_options(request)
+        timeout = request.extensions.get("timeout")
         self._read_timeout: float | None = timeout.get("read") if timeout else None
         self._write_timeout: float | None = timeout.get("write") if timeout else None
-        self._on_sent: Callable[[], object] | None = None if again else extensions.get("on_sent")
-        self.resend: bool = extensions.get("resend", True)  # whether a dead connection may be replaced at once
-        self._guard: Guard | None = extensions.get("guard") if proxy is None else None
-        self._most: float = extensions.get("most", math.inf)
+        self._on_sent: Callable[[], object] | None = None if again else options.on_sent
+        self.resend = options.resend
+        self._guard = options.address_guard if proxy is None else None
+        self._max_body = options.max_body
         self._whole: io.BytesIO | None = None  # where the body is gathered that is given whole
         self._buffer = buffer
         self._max_headers = max_headers
@@ -157,7 +154,7 @@ class Transfer(httpx.AsyncByteStream):
         self._lines_size += len(line)
         if self._lines_size > self._max_headers:
             words = f"more than {self._max_headers} bytes of response headers"
-            self._error = failure(
+            self._error = transport_error(
                 httpx.RemoteProtocolError,
                 words,
                 request=self.request,
@@ -178,7 +175,7 @@ class Transfer(httpx.AsyncByteStream):
         """WRITEFUNCTION: decoded bytes. If too many lie here unread, libcurl keeps them and stops reading."""
         if self._whole is not None:
             self._came += self._whole.write(chunk)
-            return None if self._came <= self._most else WRITEFUNC_ERROR
+            return None if self._came <= self._max_body else WRITEFUNC_ERROR
         if self._held >= self._buffer:
             self._paused = True
             return WRITEFUNC_PAUSE
@@ -191,7 +188,7 @@ class Transfer(httpx.AsyncByteStream):
         """A blank line: of the answer, of an interim one (RFC 9110 section 15.2), or of a proxy's answer to CONNECT."""
         if self.sent and self._lines and INTERIM.match(self._lines[0]) is None:
             self._headed = True
-            if self._most <= LIBCURL_HOLDS and self.decode:  # paused, libcurl would hold as much, beside what is here
+            if self._max_body <= LIBCURL_HOLDS and self.decode:  # paused, libcurl would hold as much
                 self._whole = io.BytesIO()
             self._wake()
         else:
@@ -206,16 +203,20 @@ class Transfer(httpx.AsyncByteStream):
             code = pycurl.E_OK
         if code == TOO_LARGE and self._headed:
             words = f"a little that unpacks to more than {LIBCURL_HOLDS} bytes: nothing but a bomb does that"
-            self.fail(failure(httpx.DecodingError, words, request=self.request, sent=True, retryable=False, kind=BOMB))
+            self.fail(
+                transport_error(httpx.DecodingError, words, request=self.request, sent=True, retryable=False, kind=BOMB)
+            )
         elif code == pycurl.E_SEND_ERROR and EXHAUSTED in words and not self._headed:
             self.fail(self._stale())
         elif code != pycurl.E_OK:
             self.fail(
-                curl_failure(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
+                curl_error(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
             )
         elif not self._headed:
             words = "the connection was closed in the middle of the headers"
-            self.fail(failure(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, kind="closed"))
+            self.fail(
+                transport_error(httpx.RemoteProtocolError, words, request=self.request, sent=self.sent, kind="closed")
+            )
         else:
             self._finish()
 
@@ -228,9 +229,7 @@ class Transfer(httpx.AsyncByteStream):
     def _stale(self) -> httpx.RequestError:
         """A kept connection turned out to be closed."""
         words = "the connection was closed before an answer came"
-        error = failure(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind="stale")
-        vars(error)["stale"] = True
-        return error
+        return transport_error(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind=STALE)
 
     def _finish(self) -> None:
         self._ended = True
@@ -261,7 +260,7 @@ class Transfer(httpx.AsyncByteStream):
             for name, value in fields:
                 if name.lower() == CODED and (unknown := _unknown(value)) is not None:
                     words = f"its content coding {unknown!r} is not known; the next attempt takes the body as it is"
-                    raise failure(UnknownCoding, words, request=self.request, sent=True, retryable=True)
+                    raise transport_error(UnknownCoding, words, request=self.request, sent=True, retryable=True)
         extensions = {
             "http_version": version,
             "reason_phrase": reason,
@@ -336,7 +335,7 @@ class Transfer(httpx.AsyncByteStream):
         self._held = 0
         self._whole = None
         if not self._ended:
-            self.fail(failure(httpx.ReadError, "the response was closed", request=self.request, sent=self.sent))
+            self.fail(transport_error(httpx.ReadError, "the response was closed", request=self.request, sent=self.sent))
 
     async def _wait(self) -> None:
         """Until something has come."""
@@ -351,7 +350,7 @@ class Transfer(httpx.AsyncByteStream):
             await self._sleep()
         if self._patience.cancelled_caught:
             kind, words = (httpx.WriteTimeout, "took") if self._is_sending() else (httpx.ReadTimeout, "sent")
-            raise failure(
+            raise transport_error(
                 kind, f"the server {words} nothing for {self._limit():g} s", request=self.request, sent=self.sent
             )
 

@@ -16,6 +16,7 @@ from crawler import ConfigError, Plugin, Refused, Request, Response, Settings, S
 from crawler.http import address_guard, networks
 from crawler.testing import FakeSite, collect
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import EXTENSION, WireOptions
 
 WEB, INSIDE = "127.0.0.2", "127.0.0.1"
 
@@ -333,7 +334,8 @@ async def test_a_kept_connection_is_judged_by_where_it_leads(nursery):
     names = Names(web=[INSIDE])
     async with CurlTransport(resolver=names) as transport:
 
-        async def asked(**extensions):
+        async def asked(**options):
+            extensions = {EXTENSION: WireOptions(**options)}
             request = httpx.Request("GET", f"http://web.test:{inside.port}/", extensions=extensions)
             response = await transport.handle_async_request(request)
             return await response.aread()
@@ -341,10 +343,10 @@ async def test_a_kept_connection_is_judged_by_where_it_leads(nursery):
         assert await asked() == b"ok"
         names.addresses["web"] = [WEB]
         with pytest.raises(Refused, match=r"not sent: 127\.0\.0\.1, on the loopback network"):
-            await asked(guard=address_guard.Guard())
+            await asked(address_guard=address_guard.Guard())
         assert len(inside.heads) == 1
         names.addresses["web"] = [INSIDE]
-        assert await asked(guard=address_guard.Guard(), start=True) == b"ok"
+        assert await asked(address_guard=address_guard.Guard(), is_start_page=True) == b"ok"
 
 
 @pytest.mark.parametrize("first", ["127.0.0.1", "inside.test", "localhost"])

@@ -9,6 +9,7 @@ from support.proxies import http_proxy, socks_proxy
 from support.rawserver import answers, ok
 
 from crawler import ConfigError, client
+from crawler.transport.extensions import EXTENSION, WireOptions
 
 
 def is_idle(http) -> bool:
@@ -85,7 +86,9 @@ async def test_users_are_told_that_sending_begins_and_their_request_is_left_as_i
     server = await serve(answers(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n", ok(b"x")))
     told = []
     async with client() as http:
-        request = http.build_request("GET", server.url, extensions={"on_sent": lambda: told.append(1)})
+        request = http.build_request(
+            "GET", server.url, extensions={EXTENSION: WireOptions(on_sent=lambda: told.append(1))}
+        )
         before = dict(request.extensions)
         answer = await http.send(request)
         assert (answer.status_code, len(told)) == (200, 2)

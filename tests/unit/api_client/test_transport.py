@@ -17,6 +17,7 @@ from crawler.errors import ConfigError, WouldExceedDeadline
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import TransportFailure, set_failure, wire_options
 
 API = "https://api.test/"
 
@@ -300,8 +301,8 @@ async def test_who_was_refused_keeps_the_place_in_which_it_came(autojump_clock):
 async def test_libcurl_sends_nothing_again_by_itself_where_every_start_counts(autojump_clock):
     class Curl(CurlTransport):
         async def handle_async_request(self, request):
-            request.extensions["on_sent"]()
-            seen.append(request.extensions.get("resend", True))
+            wire_options(request).on_sent()
+            seen.append(wire_options(request).resend)
             return httpx.Response(200)
 
     seen = []
@@ -475,7 +476,7 @@ async def test_a_kept_connection_that_was_closed_is_replaced_at_once(autojump_cl
             self.asked += 1
             if self.asked == 1:
                 error = httpx.WriteError("closed", request=request)
-                error.sent = False
+                set_failure(error, TransportFailure(sent=False))
                 raise error
             return httpx.Response(200)
 

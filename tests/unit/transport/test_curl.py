@@ -11,6 +11,12 @@ import trio
 from support.rawserver import answers, get, ok
 
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
+
+
+def telling(sent):
+    """Extensions of a request that adds 1 to a list when it goes out."""
+    return {EXTENSION: WireOptions(on_sent=lambda: sent.append(1))}
 
 
 async def test_the_request_keeps_the_order_and_the_case_of_its_headers_and_nothing_is_added(serve, transport):
@@ -128,14 +134,14 @@ async def test_what_is_no_request_is_not_sent(request_, words):
         assert transport.statistics().transfers == 0
     assert words in str(caught.value)
     assert caught.value.request is request_
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "file:///etc/passwd", "http:///x", "/x"])
 async def test_only_http_and_https_are_spoken(transport, url):
     with pytest.raises(httpx.UnsupportedProtocol) as caught:
         await transport.handle_async_request(httpx.Request("GET", url))
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
 
 
 async def test_the_response_says_all_that_was_received(serve, transport):
@@ -204,7 +210,7 @@ async def test_a_request_whose_kept_connection_dies_without_an_answer_is_sent_ag
 
     server = await serve(handler)
     await get(transport, server.url)
-    request = httpx.Request("POST", server.url, content=b"once more", extensions={"on_sent": lambda: sent.append(1)})
+    request = httpx.Request("POST", server.url, content=b"once more", extensions=telling(sent))
     response = await transport.handle_async_request(request)
     assert await response.aread() == b"ok"
     assert server.bodies == [b"", b"once more", b"once more"]
@@ -238,7 +244,7 @@ async def test_a_server_that_has_closed_all_kept_connections_costs_nobody_an_ans
     """libcurl tries some of them and gives up; then a new one is taken."""
     server = await keeps(serve, transport, 12)
     sent = []
-    extensions = {"on_sent": lambda: sent.append(1)}
+    extensions = telling(sent)
     request = httpx.Request("POST", server.url, content=b"once more", extensions=extensions)
     response = await transport.handle_async_request(request)
     assert await response.aread() == b"ok"
@@ -249,10 +255,10 @@ async def test_a_server_that_has_closed_all_kept_connections_costs_nobody_an_ans
 
 async def test_where_nothing_may_be_sent_again_the_next_request_takes_a_new_connection(serve, transport):
     server = await keeps(serve, transport, 3)
-    request = httpx.Request("GET", server.url, extensions={"resend": False})
+    request = httpx.Request("GET", server.url, extensions={EXTENSION: WireOptions(resend=False)})
     with pytest.raises(httpx.RemoteProtocolError) as caught:
         await transport.handle_async_request(request)
-    assert caught.value.stale
+    assert failure_of(caught.value).is_stale
     assert len(server.heads) == 4
     assert await (await transport.handle_async_request(request)).aread() == b"ok"
     assert len(server.heads) == 5
@@ -309,7 +315,7 @@ async def test_ipv6_and_localhost(serve, transport):
 async def test_on_sent_is_called_when_the_request_goes_out_and_not_before(serve, transport):
     sent = []
     server = await serve(answers(ok()))
-    extensions = {"on_sent": lambda: sent.append(len(server.heads))}
+    extensions = {EXTENSION: WireOptions(on_sent=lambda: sent.append(len(server.heads)))}
     await get(transport, server.url, extensions=extensions)
     assert sent == [0]
     with pytest.raises(httpx.ConnectError):
@@ -323,6 +329,6 @@ async def test_an_error_in_on_sent_is_raised_and_nothing_is_sent(serve, transpor
 
     server = await serve(answers(ok()))
     with pytest.raises(LookupError):
-        await get(transport, server.url, extensions={"on_sent": refuse})
+        await get(transport, server.url, extensions={EXTENSION: WireOptions(on_sent=refuse)})
     assert server.heads == []
     assert (await get(transport, server.url)).content == b"ok"

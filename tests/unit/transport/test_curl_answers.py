@@ -11,6 +11,7 @@ import trio
 from support.rawserver import answers, get, ok
 
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import failure_of
 
 TOLERATED = {
     "no reason phrase": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", []),
@@ -161,7 +162,7 @@ async def test_what_is_broken_is_an_error_that_says_so_after_what_has_arrived(se
         await read()
     assert body == (arrived or b"")
     assert caught.value.request is request
-    assert caught.value.sent is True
+    assert failure_of(caught.value).sent is True
     assert str(caught.value)
     assert "\n" not in str(caught.value)
     assert (await get(transport, (await serve(answers(ok()))).url)).content == b"ok"
@@ -184,7 +185,7 @@ async def test_a_reset_is_an_error_before_and_within_the_body(serve, transport):
         await response.aread()
     with pytest.raises(httpx.ReadError) as caught:
         await get(transport, (await serve(at_once)).url)
-    assert caught.value.sent is True
+    assert failure_of(caught.value).sent is True
 
 
 @pytest.mark.parametrize("line", [b"X-Bomb: " + b"a" * 60 + b"\r\n", b"Set-Cookie: a=b\r\n"])
@@ -199,7 +200,7 @@ async def test_headers_without_end_are_an_error_that_another_attempt_will_not_me
     async with CurlTransport(max_headers=10_000) as transport:
         with trio.fail_after(3), pytest.raises(httpx.RemoteProtocolError, match="more than 10000 bytes") as caught:
             await get(transport, server.url)
-        assert caught.value.retryable is False
+        assert failure_of(caught.value).retryable is False
         assert transport.statistics().transfers == 0
 
 
@@ -223,5 +224,5 @@ async def test_a_refused_connection_says_who_refused_and_that_nothing_was_sent(s
     with pytest.raises(httpx.ConnectError) as caught:
         await get(transport, f"http://127.0.0.1:{port}/")
     assert str(caught.value) == f"connection refused by 127.0.0.1:{port}"
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
     assert (await get(transport, server.url)).content == b"ok"

@@ -16,6 +16,7 @@ import trio.testing
 from support.rawserver import answers, descriptors, get, ok, start, until
 
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import failure_of
 
 
 def tasks() -> int:
@@ -196,7 +197,7 @@ async def test_the_read_timeout_of_httpx(serve, transport, handler):
 
     with trio.fail_after(1), pytest.raises(httpx.ReadTimeout, match=r"sent nothing for 0\.1 s") as caught:
         await read()
-    assert caught.value.sent is True
+    assert failure_of(caught.value).sent is True
     assert caught.value.request is request
 
 
@@ -261,7 +262,7 @@ async def test_the_connect_timeout_by_the_transport_and_by_the_request(black_hol
     async with CurlTransport(connect_timeout=0.2) as transport:
         with trio.fail_after(2), pytest.raises(httpx.ConnectTimeout, match=f"127.0.0.1:{black_hole}") as caught:
             await get(transport, url)
-        assert caught.value.sent is False
+        assert failure_of(caught.value).sent is False
     async with CurlTransport() as transport:
         with trio.fail_after(2), pytest.raises(httpx.ConnectTimeout):
             await get(transport, url, extensions={"timeout": {"connect": 0.2}})
@@ -356,7 +357,7 @@ async def test_closing_ends_what_is_under_way_and_may_be_done_twice(serve, nurse
     assert (transport.statistics().transfers, transport.statistics().idle_handles) == (0, 0)
     with pytest.raises(httpx.TransportError, match="the transport is closed") as caught:
         await get(transport, server.url)
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
     await until(lambda: not transport.statistics().driving)
     await until(lambda: descriptors() == before)
 

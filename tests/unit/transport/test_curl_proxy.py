@@ -13,6 +13,7 @@ from support.rawserver import answers, get, ok
 
 from crawler.transport.curl import CurlTransport
 from crawler.transport.errors import translate
+from crawler.transport.extensions import failure_of
 
 
 async def http_proxy(peer):
@@ -164,14 +165,14 @@ async def test_a_refused_proxy_is_named(transport):
     with pytest.raises(httpx.ConnectError) as caught:
         await get(transport, "http://site.test/", extensions={"proxy": f"http://127.0.0.1:{port}"})
     assert str(caught.value) == f"connection refused by the proxy 127.0.0.1:{port}"
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
 
 
 async def test_a_proxy_that_declines_the_tunnel_is_a_proxy_error_and_nothing_was_sent(serve, transport):
     proxy = await serve(answers(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"))
     with pytest.raises(httpx.ProxyError, match="403") as caught:
         await get(transport, "https://site.test/", extensions=through(proxy))
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
     assert str(translate(caught.value)).startswith(f"the proxy 127.0.0.1:{proxy.port}: ")
 
 
@@ -179,4 +180,4 @@ async def test_a_proxy_that_declines_the_tunnel_is_a_proxy_error_and_nothing_was
 async def test_what_is_no_proxy_is_refused(transport, proxy):
     with pytest.raises(httpx.UnsupportedProtocol, match="not a proxy") as caught:
         await get(transport, "http://127.0.0.1/", extensions={"proxy": proxy})
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False

@@ -17,6 +17,7 @@ from support.rawserver import answers, descriptors, get, ok, start
 from crawler.errors import ConnectFailed
 from crawler.transport.curl import CurlTransport
 from crawler.transport.errors import translate
+from crawler.transport.extensions import failure_of
 
 
 async def app(scope, receive, send):
@@ -189,7 +190,7 @@ async def test_a_certificate_that_does_not_verify_is_an_error_for_good(serve_tls
     assert str(error).startswith(f"TLS with localhost:{server.port} failed: ")
     assert words in str(error)
     assert error.retryable is False
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
     assert server.heads == []
 
 
@@ -208,4 +209,4 @@ async def test_a_server_that_speaks_no_tls(serve, transport):
     with pytest.raises(httpx.ConnectError, match=f"TLS with localhost:{server.port} failed") as caught:
         await get(transport, f"https://localhost:{server.port}/")
     assert translate(caught.value).retryable is True
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False

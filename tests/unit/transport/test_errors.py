@@ -24,7 +24,7 @@ from crawler.errors import (
 )
 from crawler.messages import Request
 from crawler.transport import errors
-from crawler.transport.errors import curl_failure, failure, translate, was_sent
+from crawler.transport.errors import curl_error, translate, transport_error, was_sent
 
 REQUEST = httpx.Request("GET", "https://site.example/a")
 
@@ -42,8 +42,8 @@ EXCEPTIONS = [
 ]
 
 
-def curl_error(code, words="words", **more):
-    return curl_failure(code, words, **{"request": REQUEST, "proxy": None, "sent": False, **more})
+def error_of(code, words="words", **more):
+    return curl_error(code, words, **{"request": REQUEST, "proxy": None, "sent": False, **more})
 
 
 def test_both_lists_are_what_they_seem():
@@ -54,7 +54,7 @@ def test_both_lists_are_what_they_seem():
 @pytest.mark.parametrize("name", CODES)
 def test_every_code_of_libcurl_has_its_place(name):
     assert CODES[name] in errors._BY_CODE
-    error = curl_error(CODES[name])
+    error = error_of(CODES[name])
     assert isinstance(error, httpx.RequestError)
     assert error.request is REQUEST
 
@@ -100,7 +100,7 @@ def test_every_place_is_an_error_of_the_framework_about_one_request():
     ],
 )
 def test_what_the_usual_failures_become(code, kind, place, retryable):
-    error = curl_error(code)
+    error = error_of(code)
     assert type(error) is kind
     translated = translate(error)
     assert type(translated) is place
@@ -109,7 +109,7 @@ def test_what_the_usual_failures_become(code, kind, place, retryable):
 
 def test_the_words_name_the_peer_and_the_cause():
     def words(code, said="", **more):
-        return str(translate(curl_error(code, said, **more)))
+        return str(translate(error_of(code, said, **more)))
 
     proxy = httpx.URL("http://me:secret@proxy.example:3128")
     refused = {"os_errno": errno.ECONNREFUSED}
@@ -158,7 +158,7 @@ KINDS = {
 @pytest.mark.parametrize(("given", "kind"), KINDS.items())
 def test_the_finer_kind_is_told_beside_the_class(given, kind):
     code, words, os_errno = given
-    error = translate(curl_error(code, words, os_errno=os_errno, sent=True))
+    error = translate(error_of(code, words, os_errno=os_errno, sent=True))
     assert error.kind == kind
     assert error.full_reason == (f"{error.reason}.{kind}" if kind else error.reason)
 
@@ -186,23 +186,25 @@ def test_so_is_that_of_other_transports_by_class_or_by_what_they_came_from(error
 
 
 def test_a_little_that_unpacks_to_far_too_much_is_a_body_too_large():
-    error = translate(failure(httpx.DecodingError, "x", request=REQUEST, sent=True, retryable=False, kind="bomb"))
+    error = translate(
+        transport_error(httpx.DecodingError, "x", request=REQUEST, sent=True, retryable=False, kind="bomb")
+    )
     assert type(error) is BodyTooLarge
     assert (error.full_reason, error.retryable) == ("body_too_large.bomb", False)
 
 
 def test_an_answer_that_is_no_http_is_the_servers_fault_not_an_unsupported_url():
-    error = curl_error(pycurl.E_UNSUPPORTED_PROTOCOL, "Received HTTP/0.9 when not allowed", sent=True)
+    error = error_of(pycurl.E_UNSUPPORTED_PROTOCOL, "Received HTTP/0.9 when not allowed", sent=True)
     assert type(error) is httpx.RemoteProtocolError
     assert translate(error).retryable is True
 
 
 def test_a_proxy_that_declines_is_a_proxy_error():
     proxy = httpx.URL("http://127.0.0.1:3128")
-    assert type(curl_error(pycurl.E_RECV_ERROR, proxy=proxy)) is httpx.ProxyError
-    assert type(curl_error(pycurl.E_COULDNT_CONNECT, proxy=proxy)) is httpx.ProxyError
-    assert type(curl_error(pycurl.E_COULDNT_CONNECT, proxy=proxy, os_errno=111)) is httpx.ConnectError
-    assert type(curl_error(pycurl.E_RECV_ERROR, proxy=proxy, sent=True)) is httpx.ReadError
+    assert type(error_of(pycurl.E_RECV_ERROR, proxy=proxy)) is httpx.ProxyError
+    assert type(error_of(pycurl.E_COULDNT_CONNECT, proxy=proxy)) is httpx.ProxyError
+    assert type(error_of(pycurl.E_COULDNT_CONNECT, proxy=proxy, os_errno=111)) is httpx.ConnectError
+    assert type(error_of(pycurl.E_RECV_ERROR, proxy=proxy, sent=True)) is httpx.ReadError
 
 
 @pytest.mark.parametrize(
@@ -269,8 +271,8 @@ def test_errors_of_the_framework_pass_and_learn_their_request():
 
 
 def test_whether_it_was_sent_is_told_by_the_error_or_guessed_by_its_class():
-    assert was_sent(failure(httpx.ConnectError, "x", request=REQUEST, sent=True))
-    assert not was_sent(failure(httpx.ReadError, "x", request=REQUEST, sent=False))
+    assert was_sent(transport_error(httpx.ConnectError, "x", request=REQUEST, sent=True))
+    assert not was_sent(transport_error(httpx.ReadError, "x", request=REQUEST, sent=False))
     assert not was_sent(httpx.ConnectError("x"))
     assert not was_sent(httpx.PoolTimeout("x"))
     assert not was_sent(ConnectionRefusedError())

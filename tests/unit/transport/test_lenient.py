@@ -15,6 +15,7 @@ from crawler import Refused, Settings, Spider, crawl
 from crawler.http.address_guard import Guard
 from crawler.testing import fault_server
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
 from crawler.transport.lenient import tls_context
 
 RUBBISH = ok(b"ok", "rubbish", "A: b")
@@ -73,7 +74,7 @@ async def test_what_changes_something_is_not_sent_twice(serve, transport):
 async def test_it_is_sent_once_more_and_told_once(serve, transport):
     server = await serve(answers(RUBBISH))
     told = []
-    request = httpx.Request("GET", server.url, extensions={"on_sent": lambda: told.append(1)})
+    request = httpx.Request("GET", server.url, extensions={EXTENSION: WireOptions(on_sent=lambda: told.append(1))})
     await (await transport.handle_async_request(request)).aread()
     assert (len(server.heads), told) == (2, [1])
 
@@ -94,7 +95,7 @@ async def test_a_turn_of_its_own_is_for_the_same_request_only(serve, transport):
             await peer.send(given.pop() if given else ok())
 
     server = await serve(handler)
-    in_turn = {"resend": False}
+    in_turn = {EXTENSION: WireOptions(resend=False)}
     with pytest.raises(httpx.RemoteProtocolError):
         await get(transport, server.url, extensions=in_turn)
     proxy = await serve(answers(ok(b"by proxy")))
@@ -104,7 +105,7 @@ async def test_a_turn_of_its_own_is_for_the_same_request_only(serve, transport):
     assert server.bodies[-1] == b"hello"
     assert b"Connection: close" not in server.head
     with pytest.raises(Refused):
-        await get(transport, server.url, extensions=in_turn | {"guard": Guard()})
+        await get(transport, server.url, extensions={EXTENSION: WireOptions(resend=False, address_guard=Guard())})
     assert len(server.heads) == 2
 
 
@@ -126,7 +127,7 @@ async def test_what_is_broken_is_an_error_all_the_same(serve, transport, second,
     server = await serve(handler)
     with trio.fail_after(3), pytest.raises(kind) as caught:
         await get(transport, server.url)
-    assert caught.value.sent is True
+    assert failure_of(caught.value).sent is True
     assert "\n" not in str(caught.value)
 
 
@@ -145,7 +146,7 @@ async def test_silence_and_a_reset_are_told(serve, transport):
         await get(transport, server.url, extensions={"timeout": {"read": 0.1}})
     with pytest.raises(httpx.RemoteProtocolError) as caught:
         await get(transport, server.url)
-    assert caught.value.kind == "reset"
+    assert failure_of(caught.value).kind == "reset"
 
 
 async def test_a_server_that_is_gone_is_told(nursery, transport):
@@ -161,7 +162,7 @@ async def test_a_server_that_is_gone_is_told(nursery, transport):
     nursery.start_soon(serve_once)
     with pytest.raises(httpx.ConnectError) as caught:
         await get(transport, f"http://127.0.0.1:{port}/")
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
 
 
 async def test_cancelling_closes_its_connection(serve, transport):

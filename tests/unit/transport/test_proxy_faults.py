@@ -12,7 +12,8 @@ from support.proxies import http_proxy, socks_proxy
 from support.rawserver import answers, get, ok
 
 from crawler.transport.curl import CurlTransport
-from crawler.transport.proxy_faults import blamed, is_by_proxy
+from crawler.transport.extensions import failure_of
+from crawler.transport.proxy_faults import fault_of, proxy_answer_fault
 
 NO = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n"
 
@@ -68,8 +69,7 @@ async def cut_off(peer):
 async def failure(transport, url, proxy):
     with pytest.raises(httpx.RequestError) as caught:
         await get(transport, url, extensions={"proxy": proxy})
-    assert caught.value.sent is False
-    assert caught.value.blame == blamed(caught.value)
+    assert failure_of(caught.value).sent is False
     return caught.value
 
 
@@ -99,7 +99,7 @@ async def test_a_site_that_does_not_listen_or_a_proxy_that_does_not_help(serve, 
     proxy = await serve(handler)
     site = f"https://127.0.0.1:{await closed_port()}/"
     error = await failure(transport, site, f"{scheme if '@' in scheme else f'{scheme}://'}127.0.0.1:{proxy.port}")
-    assert error.blame == whose
+    assert fault_of(error) == whose
     assert "secret" not in str(error)
     assert f"the proxy 127.0.0.1:{proxy.port}" in str(error)
 
@@ -111,14 +111,14 @@ async def test_a_proxy_that_is_not_there(transport, scheme, site):
     if scheme == "socks5":
         site = site.replace("site.test", "127.0.0.9")
     error = await failure(transport, site, f"{scheme}://me:secret@127.0.0.1:{port}")
-    assert (error.blame, str(error)) == ("proxy", f"connection refused by the proxy 127.0.0.1:{port}")
+    assert (fault_of(error), str(error)) == ("proxy", f"connection refused by the proxy 127.0.0.1:{port}")
 
 
 async def test_a_name_without_an_address_is_of_whom_it_names(transport):
     error = await failure(transport, "http://site.test/", "http://proxy.invalid:1")
-    assert (type(error), error.blame) == (httpx.ProxyError, "proxy")
+    assert (type(error), fault_of(error)) == (httpx.ProxyError, "proxy")
     error = await failure(transport, "http://site.invalid/", "socks5://127.0.0.1:1")
-    assert (type(error), error.blame) == (httpx.ConnectError, None)
+    assert (type(error), fault_of(error)) == (httpx.ConnectError, None)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5h"])
@@ -127,7 +127,7 @@ async def test_a_certificate_of_the_site_is_not_the_proxys_fault(serve, transpor
     proxy = await serve(behind_tls(handler, authority, "127.0.0.1") if scheme == "https" else handler)
     site = await serve(behind_tls(answers(ok()), authority, "other.test"))
     error = await failure(transport, f"https://site.test:{site.port}/", f"{scheme}://127.0.0.1:{proxy.port}")
-    assert error.blame is None
+    assert fault_of(error) is None
     if scheme != "https":  # there libcurl does not say with whom
         assert str(error).startswith(f"TLS with site.test:{site.port} failed")
 
@@ -136,7 +136,7 @@ async def test_a_certificate_of_the_site_is_not_the_proxys_fault(serve, transpor
 async def test_a_certificate_of_the_proxy_is(serve, transport, authority, site):
     proxy = await serve(behind_tls(http_proxy(), authority, "other.test"))
     error = await failure(transport, site, f"https://127.0.0.1:{proxy.port}")
-    assert error.blame == "proxy"
+    assert fault_of(error) == "proxy"
     assert str(error).startswith(f"TLS with the proxy 127.0.0.1:{proxy.port} failed")
 
 
@@ -144,13 +144,13 @@ async def test_what_goes_wrong_later_or_without_a_proxy_is_nobodys_fault(serve, 
     cut = await serve(cut_off)
     with pytest.raises(httpx.RequestError) as caught:
         await get(transport, "http://site.test/", extensions={"proxy": f"http://127.0.0.1:{cut.port}"})
-    assert blamed(caught.value) is None
-    assert blamed(None) is None
-    assert blamed(httpx.ConnectError("x")) is None
+    assert fault_of(caught.value) is None
+    assert fault_of(None) is None
+    assert fault_of(httpx.ConnectError("x")) is None
 
 
 def test_other_transports_say_it_by_their_kind_of_error():
-    assert blamed(httpx.ProxyError("x")) == "proxy"
+    assert fault_of(httpx.ProxyError("x")) == "proxy"
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_other_transports_say_it_by_their_kind_of_error():
     ],
 )
 def test_which_answers_are_a_proxys_own(status, fields, whose):
-    assert is_by_proxy(httpx.Response(status, headers=fields)) == whose
+    assert proxy_answer_fault(httpx.Response(status, headers=fields)) == whose

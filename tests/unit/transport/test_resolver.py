@@ -12,6 +12,7 @@ import trio.testing
 from support.rawserver import answers, get, ok, until
 
 from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import failure_of
 from crawler.transport.resolver import Resolver
 
 
@@ -282,7 +283,7 @@ async def test_an_unknown_name_is_a_connect_error_and_nothing_was_sent():
     async with CurlTransport(resolver=Resolver(getaddrinfo=unknown)) as transport:
         with pytest.raises(httpx.ConnectError, match=r"no address of a\.example: Name or service not known") as caught:
             await get(transport, "http://a.example/")
-    assert caught.value.sent is False
+    assert failure_of(caught.value).sent is False
     assert caught.value.request.url == "http://a.example/"
 
 

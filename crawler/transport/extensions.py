@@ -1,0 +1,94 @@
+"""What a caller and a transport of this package tell each other beyond what httpx has a field for.
+
+`WireOptions` travel with a request, under one key of `httpx.Request.extensions`; a `TransportFailure` is attached to
+the httpx exception that a transport raises. Other transports know neither: they ignore the key, and `failure_of` gives
+`None` for their exceptions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+import attrs
+import httpx
+
+from crawler.http.address_guard import Guard
+
+__all__ = [
+    "EXTENSION",
+    "STALE",
+    "ProxyFault",
+    "TransportFailure",
+    "WireOptions",
+    "failure_of",
+    "set_failure",
+    "wire_options",
+]
+
+EXTENSION: Final = "crawler"
+"""The key of `httpx.Request.extensions` that holds `WireOptions`."""
+FAILURE: Final = "transport_failure"
+"""The attribute of an exception that holds a `TransportFailure`."""
+STALE: Final = "stale"
+"""The kind of a failure at a kept connection that the server had closed."""
+
+ProxyFault: TypeAlias = Literal["proxy", "beyond"]
+"""Where a request through a proxy failed: at the proxy itself, or beyond it, between the proxy and the site."""
+
+
+@attrs.define(kw_only=True)  # not frozen: one is made for every request, and freezing doubles what that costs
+class WireOptions:
+    """How one request is sent. Treat it as frozen; `attrs.evolve` makes a changed copy."""
+
+    on_sent: Callable[[], object] | None = None
+    """Called once, when the connection is ready and the first bytes of the request go out."""
+    address_guard: Guard | None = None
+    """Decides which addresses may be connected to; `None` allows every address."""
+    is_start_page: bool = False
+    """Whether this is a start page, which opens the network of its host to the crawl."""
+    max_body: float = math.inf
+    """Bytes of the decoded body that the caller will read."""
+    resend: bool = True
+    """Whether the transport may send the request a second time at once, over a new connection or in another way."""
+    deadline: float = math.inf
+    """Seconds on trio's clock by which the request must be able to start; `GovernedTransport` reads it."""
+
+
+@attrs.frozen(kw_only=True)
+class TransportFailure:
+    """What a transport knows about a failed request."""
+
+    sent: bool
+    """Whether any of the request may have reached the server."""
+    retryable: bool | None = None
+    """Whether another attempt makes sense; `None`: as the class of the exception says."""
+    kind: str = ""
+    """What exactly failed, as in `RequestError.kind`; empty: as the class of the exception says."""
+    proxy_fault: ProxyFault | None = None
+    """Where it failed, if a proxy was involved; `None`: not at a proxy, or unknown."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the server had closed the kept connection that the request was sent over."""
+        return self.kind == STALE
+
+
+_DEFAULT: Final = WireOptions()
+
+
+def wire_options(request: httpx.Request) -> WireOptions:
+    """Return the options of a request, or the defaults."""
+    options: WireOptions = request.extensions.get(EXTENSION, _DEFAULT)
+    return options
+
+
+def set_failure(error: Exception, failure: TransportFailure) -> None:
+    """Attach `failure` to an exception, in place of an earlier one."""
+    vars(error)[FAILURE] = failure
+
+
+def failure_of(error: BaseException | None) -> TransportFailure | None:
+    """Return what a transport of this package attached to an exception; `None`: it is of another origin."""
+    return getattr(error, FAILURE, None)
