@@ -1,7 +1,7 @@
-"""The crawls whose traces `test_golden_traces` compares: one function each, which runs its crawl through a `Trace`.
+"""The crawls whose traces `test_golden_traces` compares: each is a function that runs a crawl through a `Trace`.
 
-A crawl belongs here if its trace does not depend on which of two tasks runs first at the same moment. So pages that are
-fetched at the same time have different delays.
+The trace of a crawl must not depend on which of two tasks runs first at the same moment. So pages that are fetched at
+the same time have different delays.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def to(url: str, status: int = 302, **headers: str) -> Page:
 
 
 def numbered(count: int, host: str = SITE, *, delay: float = 0.1, apart: float = 0.01) -> dict[str, Any]:
-    """Numbered pages that take a little longer each."""
+    """Return numbered pages, each of which takes a little longer than the one before."""
     return {f"{host}/{number}": Page("x", delay=delay + apart * number) for number in range(count)}
 
 
 class Asks(Spider):
-    """Makes the requests it is given; an item a page and an item a failure."""
+    """Makes the given requests; yields an item for each page and each failure."""
 
     settings = FREE
 
@@ -89,7 +89,7 @@ class Asks(Spider):
 
 
 class Meter(Plugin):
-    """Write down what `measure` and `failed` are told."""
+    """Records the calls of `measure` and `failed`."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -347,7 +347,7 @@ async def nofollow_and_sitemaps(trace: Trace) -> None:
     await trace.crawl(Maps(), FakeSite(pages))
 
 
-# ---- what servers refuse and declare ---------------------------------------------------------------------------------
+# ---- refusals, quotas and budgets ---------------------------------------------------------------------------------
 
 
 @golden
@@ -366,7 +366,7 @@ async def refused_with_429_by_a_document(trace: Trace) -> None:
 
 @golden
 async def refused_with_429_without_a_word(trace: Trace) -> None:
-    """A window of four a minute that nobody declares: it is learned."""
+    """The server allows four requests a minute and does not say so: the crawl has to learn it."""
     opened, used = -100.0, 0
 
     def page(request: httpx.Request) -> Page:
@@ -405,7 +405,7 @@ async def host_that_refuses_everything(trace: Trace) -> None:
 
 
 def window(limit: int, seconds: float, delay: float = 0.1) -> Callable[[httpx.Request], Page]:
-    """A page under a fixed window that its answers declare."""
+    """Return a page with a fixed quota window, which its answers declare."""
     opened, used = -seconds, 0
 
     def page(request: httpx.Request) -> Page:
@@ -458,7 +458,11 @@ async def budget_that_is_refused(trace: Trace) -> None:
 
 @golden
 async def delays_and_rates(trace: Trace) -> None:
-    pacing = {"slow.test": Pace(delay=3.0, jitter=0.5), "rated.test": Pace(rate="30/min"), "other*": Pace(concurrency=1)}
+    pacing = {
+        "slow.test": Pace(delay=3.0, jitter=0.5),
+        "rated.test": Pace(rate="30/min"),
+        "other*": Pace(concurrency=1),
+    }
     hosts = ("https://slow.test", "https://rated.test", "https://other.test")
     pages: dict[str, Any] = {}
     for number, host in enumerate(hosts):
@@ -544,7 +548,7 @@ async def statuses_that_are_accepted(trace: Trace) -> None:
 
 
 class Witness(Meter):
-    """Have all nine hooks, and no opinion but on what the URL names."""
+    """Records the calls of all nine hooks; acts on words in the URL only."""
 
     @asynccontextmanager
     async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
@@ -679,7 +683,7 @@ async def crawl_that_cannot_go_on(trace: Trace) -> None:
 
 
 class Inline(Spider):
-    """Fetches URLs from its handler, one after the other; an item each."""
+    """Fetches the given requests from its callback, one after the other; yields an item for each."""
 
     start_urls = [f"{SITE}/"]
     settings = FREE
@@ -776,7 +780,7 @@ async def cookies_of_sessions(trace: Trace) -> None:
 
 
 class Token(httpx.Auth):
-    """Get a token once an answer says that one is needed."""
+    """Fetches a token after a 401."""
 
     token = ""
 
@@ -824,7 +828,7 @@ async def proxies_in_turn(trace: Trace) -> None:
     await trace.crawl(Asks(*(f"http://site.test/{n}" for n in range(4))), Proxied(), settings=settings)
 
 
-# ---- what is left out, and where a crawl ends ------------------------------------------------------------------------
+# ---- duplicates, limits of a crawl, streams ------------------------------------------------------------------------
 
 
 @golden

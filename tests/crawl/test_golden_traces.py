@@ -1,20 +1,18 @@
-"""Whole crawls in virtual time do what they did: their requests, outcomes, hooks and reports against recorded ones.
+"""Whole crawls in virtual time behave as recorded: requests, outcomes, hook calls and reports.
 
-A difference is either a mistake or a change that is meant. If it is meant, write the files anew and read the diff::
+A failure is either a bug or an intended change. After an intended change, regenerate the files and read their diff::
 
     PYTHONPATH=tests .venv/bin/python -m crawl.test_golden_traces --write [NAME ...]
 
-Nothing in a trace depends on the order in which tasks run at one moment, and nothing is left to chance: every jitter is
-half of what it may be, and the wall clock stands at `EPOCH` when virtual time begins.
+Traces are repeatable: events of the same millisecond are sorted, so the order in which trio runs tasks does not matter,
+and `support.virtual` takes chance out of jitter and sets the wall clock.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,7 +25,7 @@ import httpx
 import pytest
 import trio
 from crawl.golden_crawls import CRAWLS
-from trio.testing import MockClock
+from support.virtual import EPOCH, run_repeatably
 
 from crawler import CrawlerError, Plugin, Report, Settings, Spider, crawl
 from crawler.store import MemoryStore
@@ -35,21 +33,19 @@ from crawler.store.sqlite import SqliteStore
 from crawler.testing import FakeSite
 
 GOLDEN = Path(__file__).parent / "golden"
-EPOCH = 1_800_000_000.0
-"""Seconds since the epoch at which virtual time begins."""
 UNREPEATABLE = ("cpu_seconds", "peak_rss")
-"""Keys of a report that depend on the machine."""
+"""Report keys that depend on the machine."""
 SHOWN = ("authorization", "cookie", "user-agent", "content-type")
-"""Fields of a request that its line shows, beside those whose names begin with ``x-``."""
+"""Header fields of a request that its line shows, beside those that begin with ``x-``."""
 FEW = 5
-"""Items or requests of one outcome that are written out; of more, the number."""
+"""How many items or URLs of one outcome are listed; of longer lists, only the length is recorded."""
 
 
-# ---- what is recorded ------------------------------------------------------------------------------------------------
+# ---- recording ------------------------------------------------------------------------------------------------
 
 
 class Trace:
-    """What can be seen of some crawls, run after run."""
+    """A record of one or several crawls, one entry of `runs` each."""
 
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
@@ -67,12 +63,12 @@ class Trace:
         """Run a crawl and record it.
 
         Parameters:
-            spider: what to crawl.
-            site: what answers.
-            settings: go over those of the spider.
-            plugins: run behind those of the spider.
+            spider: the spider to run.
+            site: what answers its requests.
+            settings: override those of the spider.
+            plugins: run after those of the spider.
             job: folder of a durable job.
-            ordered: whether notes keep the order in which they were made at one moment too.
+            ordered: keep the order of notes within one millisecond instead of sorting them.
         """
         with self.run(site, ordered=ordered) as transport:
             try:
@@ -84,7 +80,7 @@ class Trace:
 
     @contextmanager
     def run(self, site: FakeSite | httpx.AsyncBaseTransport, *, ordered: bool = False) -> Iterator[Recording]:
-        """Record a crawl over the transport that is given; its report is for `keep_report`."""
+        """Record what happens in the block; the crawl must use the transport that this yields."""
         self.runs.append({"requests": [], "outcomes": [], "notes": []})
         record = self.runs[-1]
         transport = Recording(site.transport if isinstance(site, FakeSite) else site, partial(self._line, "requests"))
@@ -97,7 +93,7 @@ class Trace:
             record[kind] = [f"{at:.3f} {words}" for at, words in lines]
 
     def note(self, words: str) -> None:
-        """Record that something happened."""
+        """Record an event that a spider or plugin saw."""
         self._line("notes", words)
 
     def keep_report(self, report: Report | None) -> None:
@@ -105,7 +101,7 @@ class Trace:
         assert report is not None
         values = json.loads(report.to_json())
         for lane in values["lanes"].values():
-            if "concurrency" in lane["waited"]:  # for a place: how long is a matter of who runs first at one moment
+            if "concurrency" in lane["waited"]:  # depends on which task runs first
                 lane["waited"]["concurrency"] = None
         values["samples"] = {reason: sorted(urls) for reason, urls in values["samples"].items()}
         self.runs[-1]["report"] = rounded({key: value for key, value in values.items() if key not in UNREPEATABLE})
@@ -116,11 +112,11 @@ class Trace:
 
 
 class Recording(httpx.AsyncBaseTransport):
-    """Tell what is asked of another transport: method, URL, how often it was asked before, and fields that matter."""
+    """Record each request to another transport: method, URL, how many times it was sent, and some header fields."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, tell: Callable[[str], None]) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, record: Callable[[str], None]) -> None:
         self._inner = inner
-        self._tell = tell
+        self._record = record
         self._asked: Counter[tuple[str, str]] = Counter()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -132,23 +128,26 @@ class Recording(httpx.AsyncBaseTransport):
             for name, value in request.headers.items()
             if (name in SHOWN or name.startswith("x-")) and usual.get(name) != value
         }
-        self._tell(f"{what[0]} {what[1]} #{self._asked[what]}" + (f" {json.dumps(fields)}" if fields else ""))
+        self._record(f"{what[0]} {what[1]} #{self._asked[what]}" + (f" {json.dumps(fields)}" if fields else ""))
         return await self._inner.handle_async_request(request)
 
 
 @contextmanager
-def recorded_outcomes(tell: Callable[[str], None]) -> Iterator[None]:
-    """Tell each outcome that a store commits. Nothing else in this file knows how the engine settles requests."""
+def recorded_outcomes(record: Callable[[str], None]) -> Iterator[None]:
+    """Record each outcome that a store commits.
+
+    With `described`, the only function here that depends on the engine: it wraps `commit` of both stores.
+    """
 
     def recording(commit: Callable[..., Any]) -> Callable[..., Any]:
-        async def told(store: Any, outcomes: Sequence[Any], *args: Any, **options: Any) -> Any:
+        async def wrapper(store: Any, outcomes: Sequence[Any], *args: Any, **options: Any) -> Any:
             lines = [described(outcome) for outcome in outcomes]
             committed = await commit(store, outcomes, *args, **options)
             for line, verdict in zip(lines, committed.verdicts, strict=True):
-                tell(line if verdict.name == "OK" else f"{line} {verdict.name}")
+                record(line if verdict.name == "OK" else f"{line} {verdict.name}")
             return committed
 
-        return told
+        return wrapper
 
     with ExitStack() as stack:
         for kind in (MemoryStore, SqliteStore):
@@ -157,7 +156,7 @@ def recorded_outcomes(tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def described(outcome: Any) -> str:
-    """An outcome in one line: what became of which request, and what of it is to be kept."""
+    """Describe an outcome in one line."""
     failure = outcome.failure
     facts = {
         "attempts": outcome.attempts,
@@ -176,12 +175,12 @@ def described(outcome: Any) -> str:
         "state": outcome.state,
         "failure": None if failure is None else f"{failure.full_reason or failure.reason}: {failure.message}",
     }
-    told = " ".join(f"{name}={json.dumps(fact, default=readable)}" for name, fact in facts.items() if fact)
-    return f"{outcome.kind.value} {outcome.ticket.request.method} {outcome.ticket.request.url} {told}"
+    words = " ".join(f"{name}={json.dumps(fact, default=readable)}" for name, fact in facts.items() if fact)
+    return f"{outcome.kind.value} {outcome.ticket.request.method} {outcome.ticket.request.url} {words}"
 
 
 def readable(value: Any) -> str:
-    """What a state has become, which is kept as JSON."""
+    """Return a changed value of a plugin's state as text; it is stored as JSON."""
     return value.decode() if isinstance(value, bytes) else repr(value)
 
 
@@ -190,7 +189,7 @@ def few(values: list[Any]) -> list[Any] | int:
 
 
 def rounded(value: Any) -> Any:
-    """Numbers to three places, however deep they lie."""
+    """Round all floats in a JSON value to three places."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -198,29 +197,10 @@ def rounded(value: Any) -> Any:
     return round(value, 3) if isinstance(value, float) else value
 
 
-# ---- how it is repeatable --------------------------------------------------------------------------------------------
-
-
-class Half(random.Random):
-    """No chance: always the middle."""
-
-    def random(self) -> float:
-        return 0.5
-
-
-def wall_clock() -> float:
-    """Seconds since the epoch that pass as virtual time does."""
-    try:
-        return EPOCH + trio.current_time()
-    except RuntimeError:  # outside of `trio.run`
-        return EPOCH
-
-
 def traced(name: str) -> list[dict[str, Any]]:
-    """The trace of a crawl, made now."""
+    """Run a crawl of `CRAWLS` and return its trace."""
     trace = Trace()
-    with patch.object(random, "Random", Half), patch.object(time, "time", wall_clock):
-        trio.run(CRAWLS[name], trace, clock=MockClock(autojump_threshold=0))
+    run_repeatably(CRAWLS[name], trace)
     return trace.runs
 
 
@@ -228,17 +208,17 @@ def traced(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", CRAWLS)
-def test_a_crawl_does_what_it_did(name: str) -> None:
+def test_a_crawl_behaves_as_recorded(name: str) -> None:
     assert traced(name) == json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def test_every_golden_file_has_its_crawl() -> None:
+def test_every_golden_file_belongs_to_a_crawl() -> None:
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(CRAWLS)
 
 
 def main(names: Sequence[str]) -> None:
-    """Write golden files: those of some crawls, or all of them."""
-    logging.disable()  # some crawls are meant to fail
+    """Write the golden files of some crawls; without names, of all."""
+    logging.disable()  # some crawls fail on purpose
     GOLDEN.mkdir(exist_ok=True)
     if not names:
         for path in GOLDEN.glob("*.json"):
