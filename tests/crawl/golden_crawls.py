@@ -17,6 +17,7 @@ from support.trees import FREE, Follow
 
 from crawler import (
     BadStatus,
+    BrokenExchange,
     ConnectFailed,
     Drop,
     Failure,
@@ -505,6 +506,27 @@ async def connections_that_fail(trace: Trace) -> None:
     await trace.crawl(Asks(*requests), FakeSite(pages), settings=settings, plugins=[Meter(trace)])
 
 
+def closed_connection() -> BrokenExchange:
+    """Return the error of a kept connection that turned out to be closed."""
+    error = BrokenExchange("closed")
+    error.kind = "stale"
+    return error
+
+
+@golden
+async def connections_that_were_closed_and_networks_that_are_refused(trace: Trace) -> None:
+    refused = Refused("10.0.0.1 is a private address", by="network")
+    pages: dict[str, Any] = {
+        "https://closed.test/": [closed_connection(), closed_connection(), Page("x", delay=0.1)],
+        "https://post.test/": closed_connection(),
+        "https://private.test/": refused,
+        "/": to("https://private.test/redirected"),
+        "https://private.test/redirected": refused,
+    }
+    spider = Asks("https://closed.test/", Request("https://post.test/", method="POST"), "https://private.test/", "/")
+    await trace.crawl(spider, FakeSite(pages), plugins=[Meter(trace)])
+
+
 @golden
 async def callbacks_and_errbacks_that_raise(trace: Trace) -> None:
     class Raises(Asks):
@@ -622,6 +644,39 @@ async def fetch_hooks_nest_and_raise(trace: Trace) -> None:
     await trace.crawl(spider, FakeSite({"/": "x"}), settings=Settings(delay=1.0), plugins=plugins, ordered=True)
 
 
+class Meddler(Plugin):
+    """Answers, drops or retries what the URL names, whoever asks."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.retried: set[str] = set()
+
+    async def answer(self, request: Request) -> Response | None:
+        self.trace.note(f"answer {request.url}")
+        return Response(request.url, body="User-agent: *\nDisallow: /no") if "cached" in request.url else None
+
+    async def fetch(self, request: Request, send: Any) -> Any:
+        self.trace.note(f"fetch {request.url}")
+        if "dropped" in request.url:
+            return Drop("unwanted")
+        if "raises" in request.url:
+            raise KeyError("x")
+        response = await send(request)
+        if "retried" in request.url and request.url not in self.retried:
+            self.retried.add(request.url)
+            return Retry("once more", after=3.0)
+        return response
+
+
+@golden
+async def robots_behind_hooks(trace: Trace) -> None:
+    hosts = ("cached", "dropped", "raises", "retried")
+    pages = {f"https://{host}.test/": Page("x", delay=0.1) for host in hosts}
+    pages |= {f"https://{host}.test/robots.txt": Page("", delay=0.2 + 0.01 * n) for n, host in enumerate(hosts)}
+    spider = Asks(*(f"https://{host}.test/" for host in hosts), "https://cached.test/no")
+    await trace.crawl(spider, FakeSite(pages), settings=OBEY, plugins=[Meddler(trace), Meter(trace)])
+
+
 @golden
 async def measure_pauses_and_stops(trace: Trace) -> None:
     class Budget(Plugin):
@@ -720,6 +775,14 @@ async def inline_fetches_that_fail_and_heal(trace: Trace) -> None:
 
 
 @golden
+async def inline_fetches_behind_hooks(trace: Trace) -> None:
+    site = FakeSite({"/": "x", "/retried": Page("x", delay=0.1), "/closed": [closed_connection(), "x"]})
+    site.pages["https://private.test/"] = Refused("10.0.0.1 is a private address", by="network")
+    spider = Inline(*(f"{SITE}/{path}" for path in ("cached", "dropped", "retried", "closed")), "https://private.test/")
+    await trace.crawl(spider, site, plugins=[Meddler(trace), Meter(trace)])
+
+
+@golden
 async def inline_fetch_that_fails_its_page(trace: Trace) -> None:
     class Fails(Inline):
         async def parse(self, response: Response) -> Any:
@@ -807,6 +870,23 @@ async def credentials_of_origins(trace: Trace) -> None:
 
 
 @golden
+async def credentials_for_robots_and_inline_fetches(trace: Trace) -> None:
+    def inside(request: httpx.Request) -> Page:
+        return Page("data", 200 if request.headers.get("authorization") == "Bearer t0" else 401, delay=0.1)
+
+    pages = {
+        "/": "x",
+        "https://flow.test/robots.txt": "",
+        "https://flow.test/a": inside,
+        "https://login.test/token": "",
+    }
+    spider = Inline("https://flow.test/a", "https://flow.test/a")
+    spider.auth = {"https://flow.test": Token()}
+    settings = OBEY | Settings(inline_wait=30.0, delay=2.0)
+    await trace.crawl(spider, FakeSite(pages), settings=settings, plugins=[Meter(trace)])
+
+
+@golden
 async def fields_of_settings_and_requests(trace: Trace) -> None:
     settings = Settings(headers={"X-A": "settings", "X-B": "settings"}, user_agent="me/1", delay=1.0)
     own = Request(f"{SITE}/own", headers={"x-a": "request", "X-B": None, "X-C": "c"})
@@ -835,6 +915,18 @@ async def proxies_in_turn(trace: Trace) -> None:
 async def pages_with_the_same_body(trace: Trace) -> None:
     pages = {"/": links("/a", "/b", "/c"), "/a": Page("same", delay=0.1), "/b": Page("same", delay=0.2), "/c": "other"}
     await trace.crawl(Follow(), FakeSite(pages), settings=ONE | Settings(dedup_content=True))
+
+
+@golden
+async def pages_with_the_same_body_whose_callback_raises(trace: Trace) -> None:
+    class Fragile(Follow):
+        def parse(self, response: Response) -> Any:
+            if response.url.endswith("/a"):
+                raise ValueError("no")
+            yield from super().parse(response)
+
+    pages = {"/": links("/a", "/b", "/c"), "/a": Page("same", delay=0.1), "/b": Page("same", delay=0.2), "/c": "same"}
+    await trace.crawl(Fragile(), FakeSite(pages), settings=ONE | Settings(dedup_content=True))
 
 
 @golden

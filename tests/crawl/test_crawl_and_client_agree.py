@@ -458,7 +458,7 @@ UNSEEN = (
         ),
     ),
     Difference(
-        reason="a client keeps what it learned about a server's header fields and clock with the budget, a crawl with the "
+        reason="a client keeps what it learned about header fields and clock with the budget, a crawl with the "
         "lane, where it belongs: other hosts share the budget",
         ways=("client",),
         shared=(

@@ -37,6 +37,8 @@ UNREPEATABLE = ("cpu_seconds", "peak_rss")
 """Report keys that depend on the machine."""
 SHOWN = ("authorization", "cookie", "user-agent", "content-type")
 """Header fields of a request that its line shows, beside those that begin with ``x-``."""
+ENDLESS = 1e6
+"""Virtual seconds after which a crawl is taken for one without end."""
 FEW = 5
 """How many items or URLs of one outcome are listed; of longer lists, only the length is recorded."""
 
@@ -200,7 +202,12 @@ def rounded(value: Any) -> Any:
 def traced(name: str) -> list[dict[str, Any]]:
     """Run a crawl of `CRAWLS` and return its trace."""
     trace = Trace()
-    run_repeatably(CRAWLS[name], trace)
+
+    async def run() -> None:
+        with trio.fail_after(ENDLESS):
+            await CRAWLS[name](trace)
+
+    run_repeatably(run)
     return trace.runs
 
 
