@@ -17,8 +17,7 @@ import attrs
 import httpx
 import trio
 
-from crawler.api_client.mapping import Asked, MappedResponses
-from crawler.api_client.nest import Nest
+from crawler.api_client.mapping import BackgroundTasks, MappedResponses, Source
 from crawler.api_client.policy import DAY, Deadlines
 from crawler.api_client.state_file import StateFile
 from crawler.api_client.transport import GovernedTransport, is_transport
@@ -56,7 +55,7 @@ class Client(httpx.AsyncClient):
     ) -> None:
         self._governed = governed
         self._state_file = None if state is None else StateFile(state, governed.limits)
-        self._nest: Nest | None = None
+        self._tasks: BackgroundTasks | None = None
         self._stack = AsyncExitStack()
         super().__init__(**options)
 
@@ -72,7 +71,7 @@ class Client(httpx.AsyncClient):
     @overload
     def map(
         self,
-        requests: Iterable[Asked] | AsyncIterable[Asked],
+        requests: Iterable[Source] | AsyncIterable[Source],
         *,
         method: str = ...,
         window: int = ...,
@@ -83,7 +82,7 @@ class Client(httpx.AsyncClient):
     @overload
     def map(
         self,
-        requests: Iterable[Asked] | AsyncIterable[Asked],
+        requests: Iterable[Source] | AsyncIterable[Source],
         *,
         method: str = ...,
         window: int = ...,
@@ -93,7 +92,7 @@ class Client(httpx.AsyncClient):
 
     def map(
         self,
-        requests: Iterable[Asked] | AsyncIterable[Asked],
+        requests: Iterable[Source] | AsyncIterable[Source],
         *,
         method: str = "GET",
         window: int = 32,
@@ -125,19 +124,19 @@ class Client(httpx.AsyncClient):
         for name in options:
             if name not in BUILDING + SENDING:
                 raise ConfigError(f"map() has no option {name}{did_you_mean(name, BUILDING + SENDING)}")
-        if self._nest is None:
+        if self._tasks is None:
             raise RuntimeError("map() needs a client that is open: async with client() as http")
         return MappedResponses(
             requests,
             partial(self._ask, method, options),
             window=window,
             return_exceptions=return_exceptions,
-            start=self._nest.nursery.start_soon,
+            start=self._tasks.nursery.start_soon,
         )
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """See `httpx.AsyncClient.send`."""
-        if self._nest is None and self._state_file is not None:
+        if self._tasks is None and self._state_file is not None:
             raise RuntimeError("state= is kept while a client is open: async with client(state=...) as http")
         return await super().send(request, **options)
 
@@ -148,9 +147,9 @@ class Client(httpx.AsyncClient):
             if self._state_file is not None:
                 stack.enter_context(self._state_file.opened(self._governed.turnstile.clock()))
                 stack.callback(self._save_last)
-            self._nest = await stack.enter_async_context(Nest())
+            self._tasks = await stack.enter_async_context(BackgroundTasks())
             if self._state_file is not None:
-                self._nest.nursery.start_soon(self._save_now_and_then, self._state_file)
+                self._tasks.nursery.start_soon(self._save_now_and_then, self._state_file)
             self._stack = stack.pop_all()
         return self
 
@@ -160,12 +159,12 @@ class Client(httpx.AsyncClient):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        self._nest = None
+        self._tasks = None
         await self._stack.__aexit__(exc_type, exc_value, traceback)  # noqa: ASYNC102 - what it holds waits for nobody
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    async def _ask(self, method: str, options: dict[str, Any], asked: Asked, deadline: float) -> httpx.Response:
+    async def _ask(self, method: str, options: dict[str, Any], asked: Source, deadline: float) -> httpx.Response:
         """One request of `map`."""
         if isinstance(asked, httpx.Request):
             request = asked

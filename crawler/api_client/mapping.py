@@ -1,173 +1,195 @@
-"""`MappedResponses`: many requests, a few at a time, and their answers in order."""
+"""`MappedResponses`: many requests, a few at a time, and their responses in order."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Generic, Self, TypeVar, cast
 
 import httpx
 import trio
 
-from crawler.api_client.nest import Nest
+__all__ = ["BackgroundTasks", "MappedResponses", "Source"]
 
-__all__ = ["Asked", "MappedResponses"]
-
-Answer_co = TypeVar("Answer_co", httpx.Response, httpx.Response | Exception, covariant=True)
-Asked = str | httpx.URL | httpx.Request
-"""What may be asked for."""
-Send = Callable[[Asked, float], Awaitable[httpx.Response]]
-"""Sends a request; the time, by trio's clock, is the deadline of whoever wants its answer."""
+Result_co = TypeVar("Result_co", httpx.Response, httpx.Response | Exception, covariant=True)
+Source = str | httpx.URL | httpx.Request
+"""A URL, or a request of httpx."""
+Send = Callable[[Source, float], Awaitable[httpx.Response]]
+"""Sends one request. The number is a deadline on trio's clock: that of the task that waits for the response."""
 
 
-class _Place:
-    """Where one answer will be."""
+class BackgroundTasks:
+    """An async context manager around a nursery whose tasks end with the block.
+
+    Leaving the block cancels the tasks, which must not raise. What the block raises leaves it unchanged, while a
+    nursery would wrap it in an exception group.
+    """
+
+    def __init__(self) -> None:
+        self._manager = trio.open_nursery()
+        self.nursery: trio.Nursery
+
+    async def __aenter__(self) -> Self:
+        self.nursery = await self._manager.__aenter__()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        scope = self.nursery.cancel_scope
+        scope.shield = True  # a cancellation from outside must not replace the exception of the block
+        scope.cancel(reason="the block was left")
+        await self._manager.__aexit__(None, None, None)  # noqa: ASYNC102 - the tasks are cancelled
+
+
+class _Slot:
+    """Holds the result of one request."""
 
     def __init__(self) -> None:
         self.done = trio.Event()
-        self.answer: httpx.Response | None = None
+        self.response: httpx.Response | None = None
         self.error: Exception | None = None
-        self.is_last = False
+        self.is_last = False  # whether `error` is the source's, behind which nothing follows
 
 
-class _Flow:
-    """The tasks that send. They do not know the `MappedResponses`, so that these can be dropped."""
+class _Sender:
+    """The tasks that send. They hold no reference to their `MappedResponses`, so that it can be collected."""
 
-    def __init__(self, source: Iterable[Asked] | AsyncIterable[Asked], send: Send, window: int) -> None:
+    def __init__(self, requests: Iterable[Source] | AsyncIterable[Source], send: Send, window: int) -> None:
         self.scope = trio.CancelScope()
         self.deadline = math.inf
-        self.is_whole = False  # whether everything was asked for
-        self._source = source
+        self.is_exhausted = False  # whether the end of `requests` was reached
+        self._requests = requests
         self._send = send
-        self._into, self.places = trio.open_memory_channel[_Place](window - 1)
+        self._slots, self.slots = trio.open_memory_channel[_Slot](window - 1)
 
     async def run(self) -> None:
-        """Asks, as long as there is room for answers."""
-        with self._into, self.scope:
+        """Send the requests, each as soon as the window has room for its response."""
+        with self._slots, self.scope:
             async with trio.open_nursery() as nursery:
-                place = _Place()
+                slot = _Slot()
                 try:
-                    async with contextlib.aclosing(_each(self._source)) as source:
-                        async for asked in source:
-                            await self._into.send(place)
-                            nursery.start_soon(self._one, asked, place)
-                            place = _Place()
-                    self.is_whole = True
+                    async with contextlib.aclosing(_each(self._requests)) as requests:
+                        async for request in requests:
+                            await self._slots.send(slot)
+                            nursery.start_soon(self._fill, slot, request)
+                            slot = _Slot()
+                    self.is_exhausted = True
                 except trio.BrokenResourceError:
-                    nursery.cancel_scope.cancel(reason="nobody wants the answers")
+                    nursery.cancel_scope.cancel(reason="the responses are not wanted any more")
                 except Exception as error:
-                    place.error, place.is_last, self.is_whole = error, True, True
-                    place.done.set()
+                    slot.error, slot.is_last, self.is_exhausted = error, True, True
+                    slot.done.set()
                     with contextlib.suppress(trio.BrokenResourceError):
-                        await self._into.send(place)
+                        await self._slots.send(slot)
 
-    async def _one(self, asked: Asked, place: _Place) -> None:
-        place.error = httpx.CloseError("the client was closed before this was answered")
+    async def _fill(self, slot: _Slot, request: Source) -> None:
+        slot.error = httpx.CloseError("the client was closed before the response came")
         try:
-            place.answer = await self._send(asked, self.deadline)
-            place.error = None
+            slot.response = await self._send(request, self.deadline)
+            slot.error = None
         except Exception as error:
-            place.error = error
+            slot.error = error
         finally:
-            place.done.set()
+            slot.done.set()
 
 
-class MappedResponses(AsyncIterator[Answer_co], Generic[Answer_co]):
-    """Answers in the order of their requests: ``async for answer in http.map(urls)``.
+class MappedResponses(AsyncIterator[Result_co], Generic[Result_co]):
+    """Responses in the order of their requests: ``async for response in http.map(urls)``.
 
-    Requests are taken when there is room, so they may be endless. What one of them raises is raised at its place; the
-    next step goes on behind it. To be left early it should be opened: ``async with http.map(urls) as answers``; else
-    what is under way ends with the loop or, at the latest, with the client.
+    Requests are taken from their source when the window has room, so the source may be endless. An exception is raised
+    at the place of its request; the next step continues behind it. To leave the loop early, open it first: ``async
+    with http.map(urls) as responses``. Otherwise the requests in flight are cancelled when the iterator is
+    garbage-collected or the client is closed.
 
     Parameters:
-        source: what to ask for.
-        send: sends one.
-        window: requests that are under way or answered and not taken yet, at most.
-        return_exceptions: whether what a request raises is given like an answer.
-        start: starts a task for as long as the client is open.
+        requests: URLs or requests of httpx.
+        send: Sends one of them.
+        window: Requests in flight plus responses not yet taken, at most.
+        return_exceptions: Whether to yield the exception of a request instead of raising it.
+        start: Starts a task that lives no longer than the client is open.
     """
 
     def __init__(
         self,
-        source: Iterable[Asked] | AsyncIterable[Asked],
+        requests: Iterable[Source] | AsyncIterable[Source],
         send: Send,
         *,
         window: int,
         return_exceptions: bool,
-        start: Callable[[Callable[[], Awaitable[None]]], None],
+        start: Callable[[Callable[[], Awaitable[None]]], object],
     ) -> None:
-        self._flow = _Flow(source, send, window)
+        self._sender = _Sender(requests, send, window)
         self._return_exceptions = return_exceptions
         self._start = start
-        self._started = False  # whether requests are taken
-        self._nest: Nest | None = None
-        self._left = False
-        self._place: _Place | None = None  # the one that is waited for
+        self._started = False
+        self._tasks = BackgroundTasks()
+        self._left = False  # the block of ``async with``
+        self._slot: _Slot | None = None  # the one that the next step waits for
 
     async def __aenter__(self) -> Self:
-        self._nest = await Nest().__aenter__()
-        self._begin(self._nest.nursery.start_soon)
+        await self._tasks.__aenter__()
+        self._begin(self._tasks.nursery.start_soon)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        assert self._nest is not None
         self._left = True
-        self._flow.places.close()
-        await self._nest.__aexit__(*exc)  # noqa: ASYNC102 - its tasks are cancelled
+        self._sender.slots.close()
+        await self._tasks.__aexit__(*exc)  # noqa: ASYNC102 - its tasks are cancelled
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Answer_co:
-        """The next answer.
+    async def __anext__(self) -> Result_co:
+        """Return the next response.
 
         Raises:
-            httpx.RequestError: what its request raised.
+            httpx.RequestError: The request failed.
         """
-        self._flow.deadline = trio.current_effective_deadline()
         if not self._started:
             self._begin(self._start)
-        if self._place is None:
+            weakref.finalize(self, _cancel_soon, trio.lowlevel.current_trio_token(), self._sender.scope).atexit = False
+        self._sender.deadline = trio.current_effective_deadline()
+        if self._slot is None:
             try:
-                self._place = await self._flow.places.receive()
+                self._slot = await self._sender.slots.receive()
             except (trio.EndOfChannel, trio.ClosedResourceError):
-                if not self._flow.is_whole and not self._left:
-                    raise httpx.CloseError("the client was closed before all was asked for") from None
+                if not self._sender.is_exhausted and not self._left:
+                    raise httpx.CloseError("the client was closed before all requests were sent") from None
                 raise StopAsyncIteration from None
-        place = self._place
-        await place.done.wait()
-        self._place = None
-        if place.error is None:
-            return cast("Answer_co", place.answer)
-        if self._return_exceptions and not place.is_last:
-            return cast("Answer_co", place.error)
-        raise place.error
-
-    def __del__(self) -> None:
-        flow = vars(self).get("_flow")
-        if flow is not None and self._started and self._nest is None:
-            with contextlib.suppress(RuntimeError):  # where no trio runs any more, there is nothing to end
-                flow.scope.cancel(reason="nobody wants the answers")
+        slot = self._slot
+        await slot.done.wait()
+        self._slot = None
+        if slot.error is None:
+            return cast("Result_co", slot.response)
+        if self._return_exceptions and not slot.is_last:
+            return cast("Result_co", slot.error)
+        raise slot.error
 
     def _begin(self, start: Callable[[Callable[[], Awaitable[None]]], object]) -> None:
         self._started = True
-        self._flow.deadline = trio.current_effective_deadline()
-        start(self._flow.run)
+        self._sender.deadline = trio.current_effective_deadline()
+        start(self._sender.run)
 
 
-async def _each(  # noqa: ASYNC900 - it opens no scope, and who reads it closes it
-    source: Iterable[Asked] | AsyncIterable[Asked],
-) -> AsyncGenerator[Asked, None]:
-    """One after the other, whatever kind of source it is."""
-    if isinstance(source, AsyncIterable):
-        iterator = aiter(source)
+def _cancel_soon(run: trio.lowlevel.TrioToken, scope: trio.CancelScope) -> None:
+    """Cancel the tasks of an iterator that was dropped. Objects may be collected in any thread."""
+    with contextlib.suppress(trio.RunFinishedError):
+        run.run_sync_soon(scope.cancel)
+
+
+async def _each(  # noqa: ASYNC900 - it opens no scope, and its reader closes it
+    requests: Iterable[Source] | AsyncIterable[Source],
+) -> AsyncGenerator[Source, None]:
+    """Yield the requests of either kind of source."""
+    if isinstance(requests, AsyncIterable):
+        iterator = aiter(requests)
         try:
-            async for asked in iterator:
-                yield asked
+            async for request in iterator:
+                yield request
         finally:
             if isinstance(iterator, AsyncGenerator):
                 await iterator.aclose()
     else:
-        for asked in source:
-            yield asked
+        for request in requests:
+            yield request

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 import trio
 
-from crawler.api_client.nest import Nest
+from crawler.api_client.mapping import BackgroundTasks
 from crawler.testing.faults.bodies import BODIES
 from crawler.testing.faults.case import FaultCase, Peer, answer
 from crawler.testing.faults.connection import CONNECTION
@@ -151,10 +151,10 @@ async def fault_server(*, port: int = 0) -> AsyncIterator[FaultServer]:
         server = FaultServer(
             origin=f"http://{HOST}:{main}/", other=f"http://{HOST}:{other}/", folder=folder, ports={"": main} | places
         )
-        async with Nest() as nest:
+        async with BackgroundTasks() as tasks:
             for case, listener in zip((None, None, *own), listeners, strict=True):
                 handler = partial(server.accept, case)
-                nest.nursery.start_soon(trio.serve_listeners, handler, [listener])  # noqa: ASYNC113 - it listens already
+                tasks.nursery.start_soon(trio.serve_listeners, handler, [listener])  # noqa: ASYNC113 - it listens already
             yield server
 
 

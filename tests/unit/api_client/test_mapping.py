@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import itertools
 import random
+import threading
 
 import httpx
 import pytest
 import trio
 
 from crawler import ConfigError, QuotaTimeout, client
+from crawler.api_client.mapping import BackgroundTasks
 
 API = "https://api.test/"
 
@@ -265,3 +267,47 @@ async def test_wrong_arguments(autojump_clock, arguments, words):
         with pytest.raises(ConfigError) as caught:
             http.map(**arguments)
         assert str(caught.value).startswith(words)
+
+
+async def test_an_iterator_that_another_thread_collects_ends_in_its_own(autojump_clock):
+    """The garbage collector runs in any thread, and trio's scopes may be cancelled in one only."""
+    site = Site(delay=1.0)
+    async with client(transport=site.transport) as http:
+        held = [http.map(urls())]
+        assert (await anext(held[0])).text == "0"
+        thread = threading.Thread(target=held.clear)
+        thread.start()
+        thread.join()
+        await trio.sleep(0.01)
+        assert is_idle(http)
+    assert site.cancelled
+
+
+def test_an_iterator_that_outlives_its_run_ends_in_silence(recwarn):
+    async def main():
+        async with client(transport=Site(delay=0.0).transport) as http:
+            responses = http.map(urls(2))
+            await anext(responses)
+            return responses
+
+    responses = trio.run(main)
+    del responses
+    gc.collect()
+    assert not recwarn.list
+
+
+async def test_background_tasks_end_with_their_block_and_leave_its_exception_alone(autojump_clock):
+    ended = []
+
+    async def task():
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    with pytest.raises(KeyError), trio.fail_after(1):
+        async with BackgroundTasks() as tasks:
+            tasks.nursery.start_soon(task)
+            await trio.sleep(0)
+            raise KeyError
+    assert ended
