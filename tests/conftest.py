@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,10 @@ import pytest
 
 SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters"))
 """What needs real servers."""
+
+# Tests start Python hundreds of times: modules are compiled once, whatever the environment says.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The machine may be slow or shared: how long one example takes proves nothing.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=30)
