@@ -115,7 +115,7 @@ class Governor:
     def lost(self, grant: Grant) -> None:
         """A request went out and nobody will hear of its answer: it counts as spent."""
         if self._flight.end(grant) and self._lessons is not None:
-            self._lessons.lost(grant.cost)
+            self._lessons.record_lost(grant.cost)
 
     def block(self, until: float) -> None:
         """Starts nothing before `until` (seconds since the epoch)."""
@@ -139,15 +139,15 @@ class Governor:
             self._served += grant.cost * (exchange.status not in AMBIGUOUS_STATUSES)
             return []
         lessons = self._learns()
-        return lessons.refused(grant, exchange) if exchange.refused else lessons.answered(grant, exchange)
+        return lessons.record_refusal(grant, exchange) if exchange.refused else lessons.record_success(grant, exchange)
 
     def expects_refusals(self) -> bool:
         """Whether it was learned from refusals that there is a limit of which no answer says a word."""
-        return self._lessons is not None and self._lessons.policies.learned() is not None
+        return self._lessons is not None and self._lessons.quotas.undeclared() is not None
 
     def is_leaky(self) -> bool:
         """Whether a bucket is behind all refusals, so that they say nothing of how many requests may go at once."""
-        return self._lessons is not None and self._lessons.policies.has_leak()
+        return self._lessons is not None and self._lessons.quotas.has_leaky_bucket()
 
     def _learns(self) -> LimitLearner:
         """What it has learned, or the blank page for it."""
@@ -156,8 +156,8 @@ class Governor:
 
             self._lessons = LimitLearner(
                 flight=self._flight,
-                longest=self._longest,
-                chance=self._chance or random.Random(),
+                max_wait=self._longest,
+                rng=self._chance or random.Random(),
                 since=self._since,
                 served=self._served,
             )
@@ -167,7 +167,7 @@ class Governor:
 
     def policies(self) -> dict[str, dict[str, Any]]:
         """By name: limit, remaining, window and so on of every policy that is known, as JSON values."""
-        return {} if self._lessons is None else {quota.name: quota.report() for quota in self._lessons.policies}
+        return {} if self._lessons is None else {quota.name: quota.report() for quota in self._lessons.quotas}
 
     def state(self) -> dict[str, Any]:
         """What outlives this object, as JSON values; empty: nothing was learned."""

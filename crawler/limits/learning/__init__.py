@@ -1,1 +1,1 @@
-"""What refusals teach about limits that a server does not declare."""
+"""Learn limits that a server does not declare from its refusals."""

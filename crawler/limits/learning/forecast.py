@@ -1,4 +1,4 @@
-"""What a user may want to know of a quota before it is used up."""
+"""`Forecast`: warn about a quota before it is used up."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ import attrs
 from crawler.limits.events import QuotaEvent
 from crawler.limits.quotas.quota import Quota
 
-__all__ = ["Forecast", "event"]
+__all__ = ["Forecast", "quota_event"]
 
-LOW: Final = 0.2
-"""Share of a limit under which a quota is low."""
-CERTAIN: Final = 0.9
-"""A breach is foretold if it comes within this share of the time to the reset: pacing alone comes close to 1."""
+LOW_SHARE: Final = 0.2
+"""Share of the limit below which a quota is low."""
+BREACH_SHARE: Final = 0.9
+"""Share of the time to the reset within which a breach is forecast. Pacing alone comes close to 1."""
+MIN_AVERAGING: Final = 5.0
+"""Seconds over which the rate of use is averaged at least; a tenth of the window if that is more."""
 
 
-def event(kind: str, quota: Quota, *, breach_at: float | None = None, fits: float | None = None) -> QuotaEvent:
-    """An event of a policy as it is now."""
+def quota_event(kind: str, quota: Quota, *, breach_at: float | None = None, fits: float | None = None) -> QuotaEvent:
+    """Return an event with the present values of a quota."""
     return QuotaEvent(
         kind=kind,
         policy=quota.name,
         limit=quota.limit,
         remaining=quota.remaining,
-        reset_at=quota.ends.hi if quota.ends.hi < math.inf else None,
+        reset_at=quota.reset.latest if quota.reset.latest < math.inf else None,
         breach_at=breach_at,
         fits=fits,
     )
@@ -33,59 +35,59 @@ def event(kind: str, quota: Quota, *, breach_at: float | None = None, fits: floa
 
 @attrs.define(eq=False)
 class Forecast:
-    """Says each thing once a window."""
+    """Reports each event of a quota once per window."""
 
     quota: Quota
-    """Of which policy."""
     rate: float = 0.0
-    """Units a second that we use, smoothed over a tenth of the window and at least 5 s."""
-    _at: float = -math.inf
-    _epoch: int = -1
-    _said: set[str] = attrs.field(factory=set)
+    """Units per second that we use, as a moving average."""
+    _updated_at: float = -math.inf
+    _window: int = -1
+    _reported: set[str] = attrs.field(factory=set)
 
     def update(self, now: float, *, cost: float, inflight: float, backlog: float) -> list[QuotaEvent]:
-        """What one more answer makes known.
+        """Return the events that one response causes.
 
         Parameters:
-            now: seconds since the epoch: when it came.
-            cost: units that its request took.
-            inflight: units on their way.
-            backlog: units that wait.
+            now: when the response was received, in seconds since the epoch.
+            cost: units of the request.
+            inflight: units in flight.
+            backlog: units of the waiting requests.
         """
         quota = self.quota
-        self._count(now, cost)
-        if quota.epoch != self._epoch:
-            self._epoch = quota.epoch
-            self._said.clear()
-        left = quota.remaining
-        if left is None:
+        self._update_rate(now, cost)
+        if quota.window_count != self._window:
+            self._window = quota.window_count
+            self._reported.clear()
+        remaining = quota.remaining
+        if remaining is None:
             return []
         events = []
-        fits = max(0.0, left - inflight)
-        if quota.limit and left < LOW * quota.limit and self._first("low"):
-            events.append(event("low", quota))
-        if left <= inflight + quota.usage.reserve(quota.pressure) and self._first("critical"):
-            events.append(event("critical", quota))
-        speed = self.rate + quota.usage.others
+        fits = max(0.0, remaining - inflight)
+        if quota.limit and remaining < LOW_SHARE * quota.limit and self._is_new("low"):
+            events.append(quota_event("low", quota))
+        if remaining <= inflight + quota.usage.reserve(quota.rate_of_others) and self._is_new("critical"):
+            events.append(quota_event("critical", quota))
+        rate = self.rate + quota.usage.others
         if (
             backlog > fits
-            and speed > 0
-            and -math.inf < quota.ends.lo < math.inf
-            and quota.restoration.kind != "continuous"
+            and rate > 0
+            and -math.inf < quota.reset.earliest < math.inf
+            and quota.replenishment.kind != "continuous"
         ):
-            breach_at = now + fits / speed
-            if breach_at - now < CERTAIN * (quota.ends.lo - now) and self._first("forecast"):
-                events.append(event("forecast", quota, breach_at=breach_at, fits=fits))
+            breach_at = now + fits / rate
+            if breach_at - now < BREACH_SHARE * (quota.reset.earliest - now) and self._is_new("forecast"):
+                events.append(quota_event("forecast", quota, breach_at=breach_at, fits=fits))
         return events
 
-    def _count(self, now: float, cost: float) -> None:
-        memory = max(5.0, (self.quota.window.length or 0.0) / 10)
-        passed = max(0.0, now - self._at)
-        self.rate = self.rate * math.exp(-passed / memory) + cost / memory
-        self._at = max(self._at, now)
+    def _update_rate(self, now: float, cost: float) -> None:
+        averaging = max(MIN_AVERAGING, (self.quota.window.length or 0.0) / 10)
+        passed = max(0.0, now - self._updated_at)
+        self.rate = self.rate * math.exp(-passed / averaging) + cost / averaging
+        self._updated_at = max(self._updated_at, now)
 
-    def _first(self, kind: str) -> bool:
-        if kind in self._said:
+    def _is_new(self, kind: str) -> bool:
+        """Return whether an event of this kind was not reported in this window, and remember it."""
+        if kind in self._reported:
             return False
-        self._said.add(kind)
+        self._reported.add(kind)
         return True

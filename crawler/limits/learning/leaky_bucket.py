@@ -1,7 +1,7 @@
-"""`LeakyBucketQuota`: a rate that no answer names, learned from how much is served between two refusals without a word.
+"""`LeakyBucketQuota`: an undeclared rate, learned from the units served between two refusals.
 
-A bucket that leaks is full at a refusal. So what is served from one refusal to the next has leaked meanwhile, give or
-take one unit, and the longer that takes, the better the rate is known.
+A leaky bucket is full when it refuses. So the units served between two refusals have leaked out in that time, give or
+take one, and the longer the time, the more exactly the rate is known.
 """
 
 from __future__ import annotations
@@ -15,115 +15,118 @@ import attrs
 from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.quota import Mode
 
-__all__ = ["LeakyBucketQuota", "leak"]
+__all__ = ["MIN_UNITS", "SHORT", "LeakyBucketQuota", "detect_leaky_bucket"]
 
-BELOW: Final = 0.97
+RATE_SHARE: Final = 0.97
 """Share of the learned rate that is used."""
-LEAST: Final = 0.7
-"""Share of the last rate under which a new one does not fall: a pause in which the bucket ran dry is no evidence."""
-LEAST_STEP: Final = 0.01
-"""Share by which the rate is raised, at least, where none was refused for a while: it may have been raised. More where
-it is known by a few units only: half a unit of those that were counted."""
+MIN_SHARE: Final = 0.7
+"""Share of the previous rate below which a new one does not fall. A pause in which the bucket ran empty is no
+evidence of a lower rate."""
+MIN_INCREASE: Final = 0.01
+"""Share by which the rate is raised, at least, after a time without refusals, because the server may have raised it. If
+only few units were counted, the increase is half a unit of them."""
 CALM: Final = 5.0
-"""Seconds: such a while; twice as long after each refusal."""
-LONGEST_CALM: Final = 60.0
+"""Seconds without refusals after which the rate is raised. They double with each refusal."""
+MAX_CALM: Final = 60.0
 """Seconds."""
-SOON: Final = 10.0
-"""Seconds: a bucket has leaked something by then."""
-ENOUGH: Final = 2.0
-"""Units that have leaked before they tell anything."""
-SURE: Final = 3
-"""Refusals by which the rate of a bucket is known."""
-APART: Final = 25.0
-"""Units for each refusal, at least, where a bucket is the reason of them."""
-REST: Final = 2.0
+SHORT: Final = 10.0
+"""Seconds; in this time any leaky bucket has leaked something."""
+MIN_UNITS: Final = 2.0
+"""Units that must have leaked before they show a rate."""
+MAX_REFUSALS: Final = 3
+"""Refusals after which the rate of a leaky bucket should be known."""
+UNITS_PER_REFUSAL: Final = 25.0
+"""Units served per refusal, at least, if a leaky bucket is the reason for the refusals."""
+UNITS_TO_WAIT: Final = 2.0
 """Units that leak before the next request after a refusal."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class LeakyBucketQuota(UndeclaredQuota):
-    """A bucket. `opened` is when the first refusal came, `used` what was served since."""
+    """A leaky bucket. `opened_at` is the time of the first refusal, `used` counts the units served since."""
 
-    held: float = -math.inf
-    """Seconds since the epoch: nothing starts before."""
-    refused: float = -math.inf
-    """Seconds since the epoch: when the last refused request that counts was sent."""
+    blocked_until: float = -math.inf
+    """Earliest start of the next request, in seconds since the epoch."""
+    last_refused: float = -math.inf
+    """When the latest refused request that counts was sent, in seconds since the epoch."""
     calm_since: float = -math.inf
-    """Seconds since the epoch: when it was refused, or made faster, for the last time."""
-
+    """When a request was last refused or the rate last raised, in seconds since the epoch."""
     counted: float = 0.0
-    """Units between the first of these refusals and the last, by which the rate is known; 0: by an earlier run."""
+    """Units between the first and the latest refusal, from which the rate was computed. 0 means that the rate comes
+    from an earlier run."""
 
-    def pass_over(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
-        """Counts an answer."""
+    def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
+        """Count a request that was served."""
         self.used += cost
-        if sent < self.refused:  # it was there before that one
-            self._estimate(self.restoration.rate or 0.0)
-        settled = self.refusals < SURE or self.used - self.counted >= APART
-        if settled and received - self.calm_since > min(LONGEST_CALM, CALM * 2.0**self.refusals):
+        if sent < self.last_refused:  # it reached the server before the refused one
+            self._estimate_rate(self.replenishment.rate or 0.0)
+        settled = self.refusals < MAX_REFUSALS or self.used - self.counted >= UNITS_PER_REFUSAL
+        if settled and received - self.calm_since > min(MAX_CALM, CALM * 2.0**self.refusals):
             self.calm_since = received
-            step = max(LEAST_STEP, 0.5 / self.counted) if self.counted else LEAST_STEP
-            self._pace_at((self.restoration.rate or 0.0) * (1.0 + step))
-        self.heard = max(self.heard, received)
+            increase = max(MIN_INCREASE, 0.5 / self.counted) if self.counted else MIN_INCREASE
+            self._set_rate((self.replenishment.rate or 0.0) * (1.0 + increase))
+        self.updated_at = max(self.updated_at, received)
         return True
 
-    def refuse(self, sent: float, retry_after: float | None = None) -> bool:
-        """Learns the rate anew; a refusal is always explained by a rate."""
-        self.was_wrong = False
-        if self.opened == -math.inf:
-            self.opened, self.used = sent, 0.0
-            self._pace_at(BELOW * (self.restoration.rate or 1.0))
-        elif sent >= self.held and sent > self.opened:
-            self.refused = sent
+    def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
+        """Learn the rate from a refusal. Return `True`, because a rate explains every refusal."""
+        self.overestimated = False
+        if self.opened_at == -math.inf:
+            self.opened_at, self.used = sent, 0.0
+            self._set_rate(RATE_SHARE * (self.replenishment.rate or 1.0))
+        elif sent >= self.blocked_until and sent > self.opened_at:
+            self.last_refused = sent
             self.refusals += 1
             self.counted = self.used
-            self._estimate(LEAST * (self.restoration.rate or 0.0))
-            self.was_wrong = self.refusals > SURE and self.used < APART * self.refusals
-        self.held = self.calm_since = sent + REST / (self.restoration.rate or 1.0)
+            self._estimate_rate(MIN_SHARE * (self.replenishment.rate or 0.0))
+            self.overestimated = self.refusals > MAX_REFUSALS and self.used < UNITS_PER_REFUSAL * self.refusals
+        self.blocked_until = self.calm_since = sent + UNITS_TO_WAIT / (self.replenishment.rate or 1.0)
         return True
 
-    def ready_at(self, now: float, *, cost: float, inflight: float, flying: Callable[[float], bool]) -> float:
-        """Seconds since the epoch: when the bucket has leaked a little after a refusal."""
-        return self.held
+    def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
+        """Return when the bucket has leaked a little after a refusal, in seconds since the epoch."""
+        return self.blocked_until
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
-        """Seconds since the epoch: when the next unit has leaked since the last start."""
-        return last + cost / (self.restoration.rate or math.inf)
+        """Return when the units of the last request have leaked, in seconds since the epoch."""
+        return last + cost / (self.replenishment.rate or math.inf)
 
-    def restored_at(self) -> float:
-        """Seconds since the epoch: when a request may ask again after a refusal."""
-        return self.held
+    def probe_at(self) -> float:
+        """Return when a request may be sent after a refusal, in seconds since the epoch."""
+        return self.blocked_until
 
     def resume(self, now: float) -> None:
-        """How full the bucket is when an earlier run broke off is not known."""
-        self.opened = -math.inf
+        """Resume after an interrupted run. The level of the bucket is then unknown."""
+        self.opened_at = -math.inf
 
     def is_confirmed(self) -> bool:
-        """Whether it needs no further proof."""
+        """Return `True`: the rate needs no further proof."""
         return True
 
-    def _estimate(self, least: float) -> None:
-        self._pace_at(max(least, BELOW * (self.used + 0.5) / (self.refused - self.opened)))
+    def _estimate_rate(self, least: float) -> None:
+        self._set_rate(max(least, RATE_SHARE * (self.used + 0.5) / (self.last_refused - self.opened_at)))
 
-    def _pace_at(self, rate: float) -> None:
-        self.restoration.rate = rate
-        self.limit, self.window.length = max(1.0, math.floor(rate * SOON)), SOON
+    def _set_rate(self, rate: float) -> None:
+        self.replenishment.rate = rate
+        self.limit, self.window.length = max(1.0, math.floor(rate * SHORT)), SHORT
 
 
-def leak(name: str, *, before: float, refused: float, served: float, again: float) -> LeakyBucketQuota | None:
-    """The bucket behind two refusals; `None`: there is likely none.
+def detect_leaky_bucket(
+    name: str, *, before: float, refused: float, served: float, refused_again: float
+) -> LeakyBucketQuota | None:
+    """Return the leaky bucket behind two refusals, or `None` if there is probably none.
 
-    Where windows end, all that the first one gave is there again; where a bucket leaks, much less.
+    When a window ends, everything that the first window allowed is available again. A bucket has leaked much less.
 
     Parameters:
-        name: what the policy will be called.
-        before: units that were served until the first refusal.
-        refused: seconds since the epoch: when that came.
-        served: units that were served since.
-        again: seconds since the epoch: when the next refusal came.
+        name: name of the new policy.
+        before: units served before the first refusal.
+        refused: when the first refusal came, in seconds since the epoch.
+        served: units served between the two refusals.
+        refused_again: when the second refusal came, in seconds since the epoch.
     """
-    if not (ENOUGH <= served <= before / 2.0 and 0.0 < again - refused <= SOON):
+    if not (MIN_UNITS <= served <= before / 2.0 and 0.0 < refused_again - refused <= SHORT):
         return None
-    made = LeakyBucketQuota(name=name, opened=refused, used=served)
-    made.refuse(again)
-    return made
+    quota = LeakyBucketQuota(name=name, opened_at=refused, used=served)
+    quota.explain_refusal(refused_again)
+    return quota

@@ -1,6 +1,6 @@
-"""`LimitLearner`: what a scope has learned of the limits of its server, from its words and from its refusals.
+"""`LimitLearner`: what is known of a server's limits, from what it declares and from its refusals.
 
-Most servers say nothing and refuse nothing: their scopes have none, and what stands behind this is not even imported.
+Most servers declare no limit and refuse nothing. Their throttles have no learner, and this package is not imported.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from crawler.limits.headers.declared import AttemptReport, Declared
 from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
-from crawler.limits.learning.forecast import event
-from crawler.limits.learning.leaky_bucket import leak
+from crawler.limits.learning.forecast import quota_event
+from crawler.limits.learning.leaky_bucket import detect_leaky_bucket
 from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.refusals import Refusals
 from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
@@ -26,207 +26,221 @@ from crawler.limits.quotas.quota import Mode, Quota
 
 __all__ = ["LimitLearner"]
 
-FICKLE: Final = 4
-"""Times that what was learned of refusals proved wrong before it is clear that no limit of ours explains them: others
-may use the same quota, or the server sheds load by chance. Each wait is kept all the same."""
+TOO_MANY_REQUESTS: Final = 429
+MAX_WRONG_GUESSES: Final = 4
+"""Guesses about an undeclared limit that may prove wrong. After that no limit of ours explains the refusals: other
+clients use the same quota, or the server sheds load at random. Stated waits are still kept."""
 
 
-def _policies(lessons: LimitLearner) -> QuotaSet:
-    return QuotaSet(lessons.longest)
+def _quota_set(learner: LimitLearner) -> QuotaSet:
+    return QuotaSet(learner.max_wait)
 
 
 @attrs.define(eq=False, kw_only=True)
 class LimitLearner:
-    """Of one scope.
+    """The known limits of one lane or budget.
 
     Parameters:
-        flight: what the scope has in flight.
-        longest: seconds that a server may at most make us wait by one word.
-        chance: where jitter comes from.
-        since: seconds since the epoch: when the first request went out.
-        served: units that were served since.
+        flight: the requests in flight.
+        max_wait: seconds; the longest wait that one response may cause.
+        rng: source of jitter.
+        since: when the first request was sent, in seconds since the epoch.
+        served: units served since then.
     """
 
     flight: Flight
-    longest: float
-    chance: random.Random
+    max_wait: float
+    rng: random.Random
     since: float
     served: float
-    policies: QuotaSet = attrs.field(default=attrs.Factory(_policies, takes_self=True), init=False)
+    quotas: QuotaSet = attrs.field(default=attrs.Factory(_quota_set, takes_self=True), init=False)
     refusals: Refusals | None = attrs.field(default=None, init=False)
     backlog: float = attrs.field(default=math.inf, init=False)
-    """Units that waited when it was asked for the last time."""
-    _wrong: int = attrs.field(default=0, init=False)
-    """Times that what was learned of refusals proved wrong."""
+    """Units of the waiting requests when `quota_at` was last called."""
+    _wrong_guesses: int = attrs.field(default=0, init=False)
 
-    # ---- when --------------------------------------------------------------------------------------------------------
+    # ---- when the next request may start -----------------------------------------------------------------------------
 
     def gate_at(self, now: float) -> float:
-        """Seconds since the epoch: when a refusal has been waited for; infinite: something in flight will tell."""
+        """Return when the wait after a refusal ends, in seconds since the epoch; infinite: after a response arrives.
+
+        Parameters:
+            now: seconds since the epoch.
+        """
         refusals = self.refusals
         if refusals is None:
             return -math.inf
         if refusals.probing and now >= refusals.gate:
             probe = self.flight.first_since(refusals.gate)
             if probe < math.inf:
-                return refusals.passes_at(probe)
-        if len(self.flight) >= refusals.most():
+                return refusals.assume_served_at(probe)
+        if len(self.flight) >= refusals.max_in_flight():
             return math.inf
         return refusals.gate
 
     def quota_at(self, now: float, last: float, *, cost: float, backlog: float, mode: Mode) -> tuple[float, str]:
-        """Seconds since the epoch: when every policy lets the next request go, and what it waits for until then.
+        """Return when every quota allows the next request, in seconds since the epoch, and what it waits for.
 
         Parameters:
             now: seconds since the epoch.
-            last: seconds since the epoch: the last start.
-            cost: units that it takes.
-            backlog: units that wait, itself included.
-            mode: as of the governor.
+            last: when the last request started, in seconds since the epoch.
+            cost: units of the next request.
+            backlog: units of the waiting requests, including the next one.
+            mode: how quotas are spent.
+
+        Returns:
+            The time, and ``quota``, ``pace`` or nothing.
         """
         self.backlog = backlog
-        at, why, flight = -math.inf, "", self.flight
-        for quota in self.policies:
-            inflight = quota.usage.inflight(len(flight), flight.units)
-            free_at = quota.ready_at(now, cost=cost, inflight=inflight, flying=flight.has_since)
-            if free_at > at:
-                at, why = free_at, "quota"
-            paced_at = quota.start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
-            if paced_at > at:
-                at, why = paced_at, "pace"
-        return at, why
+        at, reason, flight = -math.inf, "", self.flight
+        for quota in self.quotas:
+            inflight = quota.usage.units_in_flight(len(flight), flight.units)
+            ready_at = quota.ready_at(now, cost=cost, inflight=inflight, in_flight_since=flight.has_since)
+            if ready_at > at:
+                at, reason = ready_at, "quota"
+            start_at = quota.start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
+            if start_at > at:
+                at, reason = start_at, "pace"
+        return at, reason
 
-    # ---- what answers teach ------------------------------------------------------------------------------------------
+    # ---- results -----------------------------------------------------------------------------------------------------
 
-    def answered(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
-        """A request was served."""
-        policies, cost, flight = self.policies, grant.cost, self.flight
-        self.served += cost * (exchange.status not in AMBIGUOUS_STATUSES)
-        events = policies.hear(exchange, cost=cost, flying=len(flight), units=flight.units)
-        events += policies.pass_over(exchange, cost=cost)
+    def record_success(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
+        """Learn from a request that was served. Return the events that it causes."""
+        quotas, cost, flight = self.quotas, grant.cost, self.flight
+        self.served += cost * (report.status not in AMBIGUOUS_STATUSES)
+        events = quotas.observe(report, cost=cost, requests=len(flight), units=flight.units)
+        events += quotas.record_unreported(report, cost=cost)
         if self.refusals is not None:
-            events += self._succeed(self.refusals, grant, exchange)
-        return events + policies.foretell(
-            exchange.received, cost=cost, flying=len(flight), units=flight.units, backlog=self.backlog
+            events += self._end_wait(self.refusals, grant, report)
+        return events + quotas.forecast(
+            report.received, cost=cost, requests=len(flight), units=flight.units, backlog=self.backlog
         )
 
-    def lost(self, cost: float) -> None:
-        """Nobody will hear of an answer: it counts as spent."""
-        for quota in self.policies:
+    def record_lost(self, cost: float) -> None:
+        """Count a request of `cost` units as spent, because its response will never be known."""
+        for quota in self.quotas:
             quota.spend(cost)
 
-    def refused(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
-        """A request was refused."""
+    def record_refusal(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
+        """Learn from a request that was refused. Return the events that it causes."""
         refusals = self.refusals = self.refusals or Refusals()
-        declared, sent, received = exchange.declared, exchange.sent, exchange.received
-        told = None if declared.retry_after is None else min(declared.retry_after, self.longest)
-        events = self.policies.hear(exchange, cost=grant.cost, flying=len(self.flight), units=self.flight.units)
-        if refusals.belongs(sent) and not refusals.in_row:
-            return events  # of a burst that is over
-        first = refusals.refused(
-            sent, received, retry_after=told, jitter=stated_jitter(told or 0.0, random=self.chance)
-        )
-        if told is None and self.policies.are_learned():
-            self._look_for_leak(refusals, (sent + received) / 2.0, first=first)
-        guilty = self._explain(grant.cost, declared, sent)
-        bare = told is None and exchange.status in AMBIGUOUS_STATUSES
-        if guilty is None and bare and refusals.is_undecided(self.flight.has_before(received)):
-            self._doubt(refusals, received)  # that page may just be broken: one more refusal, and it is a limit
-        elif guilty is None:
-            begins = refusals.search is None
+        declared, sent, received = report.declared, report.sent, report.received
+        wait = None if declared.retry_after is None else min(declared.retry_after, self.max_wait)
+        events = self.quotas.observe(report, cost=grant.cost, requests=len(self.flight), units=self.flight.units)
+        if refusals.is_in_burst(sent) and not refusals.bursts:
+            return events  # of a burst that has ended
+        jitter = stated_jitter(wait or 0.0, random=self.rng)
+        first = refusals.record_refusal(sent, received, retry_after=wait, jitter=jitter)
+        if wait is None and self.quotas.are_all_undeclared():
+            self._detect_leaky_bucket(refusals, (sent + received) / 2.0, first=first)
+        cause = self._find_cause(grant.cost, declared, sent)
+        ambiguous = wait is None and report.status in AMBIGUOUS_STATUSES
+        if cause is None and ambiguous and refusals.is_undecided(self.flight.has_before(received)):
+            self._suspect_concurrency(refusals, received)  # or only that page is broken; one more refusal will tell
+        elif cause is None:
+            starts = refusals.search is None
             if refusals.search is None:
-                refusals.search = self._search(received, sure=exchange.status == 429)
-            refusals.wait_for_search(sent, received, first=first or begins, retry_after=told)
-            self._weigh(refusals, received)
-        elif told is None and guilty.restored_at() <= received:
+                refusals.search = self._start_search(received, certain=report.status == TOO_MANY_REQUESTS)
+            refusals.wait_for_search(sent, received, first=first or starts, retry_after=wait)
+            self._check_concurrency(refusals, received)
+        elif wait is None and cause.probe_at() <= received:
             refusals.back_off(received)
         if first:
-            events.append(event("refused", guilty) if guilty else QuotaEvent(kind="refused", policy=""))
+            events.append(quota_event("refused", cause) if cause else QuotaEvent(kind="refused", policy=""))
         return events
 
-    # ---- what outlives it --------------------------------------------------------------------------------------------
+    # ---- state -------------------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """What outlives this object, as JSON values; empty: nothing was learned."""
+        """Return what the next run needs, as JSON values; empty if nothing was learned."""
         state: dict[str, Any] = {}
-        if self.refusals is not None and (self.refusals.gate > -math.inf or self.refusals.pad):
-            state["refused"] = [max(self.refusals.gate, 0.0), self.refusals.pad]
-        if self.policies.quotas:
-            state["quotas"] = self.policies.state()
+        if self.refusals is not None and (self.refusals.gate > -math.inf or self.refusals.margin):
+            state["refused"] = [max(self.refusals.gate, 0.0), self.refusals.margin]
+        if self.quotas.by_name:
+            state["quotas"] = self.quotas.state()
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up where `state` left off; what cannot be read is ignored."""
+        """Restore what `state` returned; unreadable values are ignored."""
         match state.get("refused"):
-            case [until, pad]:
-                refusals = Refusals(pad=json_number(pad, 0.0, 60.0) or 0.0)
+            case [until, margin]:
+                refusals = Refusals(margin=json_number(margin, 0.0, 60.0) or 0.0)
                 if json_number(until, 1e-9) is not None:
-                    refusals.gate, refusals.heard, refusals.probing, refusals.in_row = until, until, True, 1
+                    refusals.gate, refusals.last_received, refusals.probing, refusals.bursts = until, until, True, 1
                 self.refusals = refusals
-        self.policies.restore(state.get("quotas"))
+        self.quotas.restore(state.get("quotas"))
 
     def resume(self, now: float) -> None:
-        """Goes on after a run that broke off: what was in flight then is not known, so that probes have to tell."""
-        for quota in self.policies:
+        """Resume after an interrupted run. Requests then in flight are not known, so probes must tell what is left."""
+        for quota in self.quotas:
             quota.resume(now)
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
+    # ---- internals ---------------------------------------------------------------------------------------------------
 
-    def _succeed(self, refusals: Refusals, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
-        searched = refusals.search is not None
-        ended, found = refusals.served(exchange.sent, exchange.received, grant.cost)
-        self._weigh(refusals, exchange.received)
+    def _end_wait(self, refusals: Refusals, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
+        """Record a success, which may end the wait after a refusal and reveal an undeclared limit."""
+        searching = refusals.search is not None
+        ended, found = refusals.record_success(report.sent, report.received, grant.cost)
+        self._check_concurrency(refusals, report.received)
         if not ended:
             return []
-        if ended == "doubt":
+        if ended == "concurrency":
             return [QuotaEvent(kind="concurrency", policy=""), QuotaEvent(kind="recovered", policy="")]
-        if searched:
-            self.since, self.served = exchange.sent, grant.cost
-        if found is None or self._wrong >= FICKLE:
+        if searching:
+            self.since, self.served = report.sent, grant.cost
+        if found is None or self._wrong_guesses >= MAX_WRONG_GUESSES:
             return [QuotaEvent(kind="recovered", policy="")]
-        self.policies.add(found)
-        return [QuotaEvent(kind="recovered", policy=""), event("policy_changed", found)]
+        self.quotas.add(found)
+        return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
 
-    def _look_for_leak(self, refusals: Refusals, now: float, *, first: bool) -> None:
-        """Compares what was served until the last burst of refusals with what was served since."""
-        if self.policies.has_leak() or self._wrong >= FICKLE:
+    def _detect_leaky_bucket(self, refusals: Refusals, now: float, *, first: bool) -> None:
+        """Compare the units served until the last burst of refusals with those served since."""
+        if self.quotas.has_leaky_bucket() or self._wrong_guesses >= MAX_WRONG_GUESSES:
             return
-        found = first and leak(
-            "undeclared", before=refusals.before, refused=refusals.full, served=refusals.since, again=now
+        found = first and detect_leaky_bucket(
+            "undeclared",
+            before=refusals.served_before,
+            refused=refusals.bucket_full_at,
+            served=refusals.served_since,
+            refused_again=now,
         )
         if not found:
             refusals.compare_from(now, self.served)
             return
-        self.policies.drop_all()
+        self.quotas.clear()
         refusals.search = None
-        self.policies.add(found)
+        self.quotas.add(found)
 
-    def _weigh(self, refusals: Refusals, now: float) -> None:
-        """Once all that was in flight at an unexplained refusal is decided: was it a rate, or too many at once?"""
-        if refusals.is_doubtful(now):
-            self._doubt(refusals, now)
+    def _check_concurrency(self, refusals: Refusals, now: float) -> None:
+        """Find out whether too many requests at once caused a refusal, once all that were in flight are decided."""
+        if refusals.may_be_concurrency(now):
+            self._suspect_concurrency(refusals, now)
 
-    def _doubt(self, refusals: Refusals, now: float) -> None:
-        """One request goes alone as soon as what was in flight is decided."""
-        refusals.doubt(max(now, self.flight.last_until(refusals.heard) + refusals.patience))
+    def _suspect_concurrency(self, refusals: Refusals, now: float) -> None:
+        """Send one request alone as soon as those in flight are decided."""
+        last_started = self.flight.last_until(refusals.last_received)
+        refusals.suspect_concurrency(max(now, last_started + refusals.patience))
 
-    def _explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
-        """The policy that a refusal is due to, as far as we know; none any more if guesses were wrong too often."""
-        guilty = self.policies.explain(cost, declared, sent)
-        if isinstance(guilty, UndeclaredQuota):
-            self._wrong += guilty.was_wrong
-            if self._wrong >= FICKLE:
-                self.policies.drop(guilty)
+    def _find_cause(self, cost: float, declared: Declared, sent: float) -> Quota | None:
+        """Return the quota that caused a refusal, if it is known. A quota guessed wrong too often is removed."""
+        cause = self.quotas.explain_refusal(cost, declared, sent)
+        if isinstance(cause, UndeclaredQuota):
+            self._wrong_guesses += cause.overestimated
+            if self._wrong_guesses >= MAX_WRONG_GUESSES:
+                self.quotas.remove(cause)
                 return None
-        return guilty
+        return cause
 
-    def _search(self, received: float, *, sure: bool) -> LimitSearch:
-        """Starts to look for a limit of which nothing is known, or of which what we believed was wrong."""
-        learned = self.policies.learned()
-        if learned is None:
-            name = "hidden" if self.policies.quotas else "undeclared"
-            return LimitSearch(name=name, since=self.since, served=self.served, began=received, sure=sure)
-        self.policies.drop(learned)
-        self._wrong += 1
-        since, served = learned.evidence()
-        return LimitSearch(name=learned.name, since=since, served=served, began=received, sure=sure, known=True)
+    def _start_search(self, received: float, *, certain: bool) -> LimitSearch:
+        """Return a search for an unknown limit, or for the values of a known one that proved wrong."""
+        undeclared = self.quotas.undeclared()
+        if undeclared is None:
+            name = "hidden" if self.quotas.by_name else "undeclared"
+            return LimitSearch(name=name, since=self.since, served=self.served, started=received, certain=certain)
+        self.quotas.remove(undeclared)
+        self._wrong_guesses += 1
+        since, served = undeclared.evidence()
+        return LimitSearch(
+            name=undeclared.name, since=since, served=served, started=received, certain=certain, limit_exists=True
+        )

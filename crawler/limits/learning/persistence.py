@@ -1,4 +1,4 @@
-"""What a quota leaves to the next run: JSON values; garbage is no value."""
+"""Save a quota as JSON values, and load it in the next run. The keys are part of job format 1."""
 
 from __future__ import annotations
 
@@ -9,49 +9,51 @@ from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.quota import Quota
-from crawler.limits.quotas.replenishment import EVIDENCE
-from crawler.limits.quotas.time_interval import Bracket
+from crawler.limits.quotas.replenishment import MAX_VOTES
+from crawler.limits.quotas.time_interval import TimeInterval
 
-__all__ = ["load", "save"]
+__all__ = ["load_quota", "save_quota"]
 
 DAY: Final = 86400.0
+MAX_TRIALS: Final = 20
+"""Refused trials of an undeclared quota that are restored; the next trial is then years away."""
 
 
-def save(quota: Quota) -> dict[str, Any]:
-    """What is worth keeping of a quota."""
-    usage, restoration = quota.usage, quota.restoration
+def save_quota(quota: Quota) -> dict[str, Any]:
+    """Return what the next run needs of a quota, as JSON values."""
+    usage, replenishment = quota.usage, quota.replenishment
     saved: dict[str, Any] = {
         "unit": quota.unit if quota.unit != "requests" else None,
         "limit": quota.limit,
         "window": quota.window.length,
-        "rate": restoration.rate,
+        "rate": replenishment.rate,
         "left": quota.remaining,
-        "lo": _finite(quota.ends.lo),
-        "hi": _finite(quota.ends.hi),
-        "heard": _finite(quota.heard),
-        "pad": quota.window.pad or None,
+        "lo": _finite(quota.reset.earliest),
+        "hi": _finite(quota.reset.latest),
+        "heard": _finite(quota.updated_at),
+        "pad": quota.window.correction or None,
         "others": round(usage.others, 6) or None,
-        "price": None if usage.counts_requests else usage.price,
-        "fixed": restoration.fixed or None,
-        "continuous": restoration.continuous or None,
-        "flows": restoration.flows,
-        "declared": [quota.limit_declared, quota.window.declared, quota.window.stated],
+        "price": None if usage.counts_requests else usage.cost_per_request,
+        "fixed": replenishment.fixed_votes or None,
+        "continuous": replenishment.continuous_votes or None,
+        "flows": replenishment.before_reset,
+        "declared": [quota.limit_declared, quota.window.declared, quota.window.reset_stated],
     }
     if isinstance(quota, UndeclaredQuota):
         saved["declared"] = None
         saved["learned"] = [
             quota.used,
-            _finite(quota.opened),
+            _finite(quota.opened_at),
             quota.refusals,
-            quota.clean,
-            quota.sure,
+            quota.clean_windows,
+            quota.certain,
             quota.is_confirmed(),
         ]
     return {name: value for name, value in saved.items() if value is not None}
 
 
-def load(name: str, saved: Any) -> Quota | None:
-    """The quota that was saved; `None`: what is there cannot be read."""
+def load_quota(name: str, saved: Any) -> Quota | None:
+    """Return the quota that `save_quota` saved, or `None` if the values are unreadable."""
     if not isinstance(saved, dict):
         return None
     unit = saved.get("unit", "requests")
@@ -61,42 +63,42 @@ def load(name: str, saved: Any) -> Quota | None:
     quota = kind(name=name, unit=unit if isinstance(unit, str) else "requests")
     quota.limit = json_number(saved.get("limit"), 0.0)
     quota.window.length = json_number(saved.get("window"), 1e-3, 400 * DAY)
-    quota.restoration.rate = rate
+    quota.replenishment.rate = rate
     quota.remaining = json_number(saved.get("left"), 0.0)
-    lo, hi, heard = (json_number(saved.get(key), 0.0) for key in ("lo", "hi", "heard"))
-    quota.ends = Bracket(-math.inf if lo is None else lo, math.inf if hi is None else hi)
-    if quota.ends.lo > quota.ends.hi:
+    earliest, latest, updated_at = (json_number(saved.get(key), 0.0) for key in ("lo", "hi", "heard"))
+    quota.reset = TimeInterval(-math.inf if earliest is None else earliest, math.inf if latest is None else latest)
+    if quota.reset.earliest > quota.reset.latest:
         return None
-    quota.heard = -math.inf if heard is None else heard
-    quota.own.doubt(quota.heard)
-    quota.epoch = 1
-    quota.window.pad = json_number(saved.get("pad"), -DAY, DAY) or 0.0
+    quota.updated_at = -math.inf if updated_at is None else updated_at
+    quota.log.distrust_until(quota.updated_at)
+    quota.window_count = 1
+    quota.window.correction = json_number(saved.get("pad"), -DAY, DAY) or 0.0
     quota.usage.others = json_number(saved.get("others"), 0.0) or 0.0
-    quota.usage.price = json_number(saved.get("price"), 0.0) or 1.0
-    quota.restoration.fixed = int(json_number(saved.get("fixed"), 0, EVIDENCE) or 0)
-    quota.restoration.continuous = int(json_number(saved.get("continuous"), 0, EVIDENCE) or 0)
-    flows = saved.get("flows")
-    quota.restoration.flows = flows if isinstance(flows, bool) else None
+    quota.usage.cost_per_request = json_number(saved.get("price"), 0.0) or 1.0
+    quota.replenishment.fixed_votes = int(json_number(saved.get("fixed"), 0, MAX_VOTES) or 0)
+    quota.replenishment.continuous_votes = int(json_number(saved.get("continuous"), 0, MAX_VOTES) or 0)
+    before_reset = saved.get("flows")
+    quota.replenishment.before_reset = before_reset if isinstance(before_reset, bool) else None
     if isinstance(quota, UndeclaredQuota):
-        return _learned(quota, learned)
+        return _load_learned(quota, learned)
     match saved.get("declared"):
-        case [bool(limit), bool(window), bool(end)]:
-            quota.limit_declared, quota.window.declared, quota.window.stated = limit, window, end
+        case [bool(limit), bool(window), bool(reset)]:
+            quota.limit_declared, quota.window.declared, quota.window.reset_stated = limit, window, reset
     return quota
 
 
-def _learned(quota: UndeclaredQuota, saved: Any) -> UndeclaredQuota | None:
+def _load_learned(quota: UndeclaredQuota, saved: Any) -> UndeclaredQuota | None:
     match saved:
-        case [used, opened, refusals, clean, bool(sure), bool(confirmed)]:
-            quota.used, quota.sure = json_number(used, 0.0) or 0.0, sure
-            quota.opened = quota.proven = json_number(opened, 0.0) or 0.0
+        case [used, opened_at, refusals, clean_windows, bool(certain), bool(confirmed)]:
+            quota.used, quota.certain = json_number(used, 0.0) or 0.0, certain
+            quota.opened_at = quota.proven_at = json_number(opened_at, 0.0) or 0.0
             quota.total = quota.used + (2.0 * (quota.limit or 0.0) if confirmed else 0.0)
-            quota.refusals = int(json_number(refusals, 0, 20) or 0)
-            quota.clean = int(json_number(clean, 0) or 0)
+            quota.refusals = int(json_number(refusals, 0, MAX_TRIALS) or 0)
+            quota.clean_windows = int(json_number(clean_windows, 0) or 0)
         case _:
             return None
     if isinstance(quota, LeakyBucketQuota):
-        quota.resume(quota.opened)
+        quota.resume(quota.opened_at)
     return quota if quota.limit and quota.window.length else None
 
 

@@ -1,4 +1,4 @@
-"""`QuotaSet`: every quota that is known of one scope, declared or learned, and what each of them foretells."""
+"""`QuotaSet`: every known quota of one server, declared or learned, and their forecasts."""
 
 from __future__ import annotations
 
@@ -9,142 +9,147 @@ import attrs
 
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport, Declared
-from crawler.limits.learning.forecast import Forecast, event
+from crawler.limits.learning.forecast import Forecast, quota_event
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
-from crawler.limits.learning.persistence import load, save
+from crawler.limits.learning.persistence import load_quota, save_quota
 from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.quota import Quota
 
 __all__ = ["QuotaSet"]
 
-MOST: Final = 16
-"""Policies that are remembered; a server that invents names displaces those not heard of for longest."""
+MAX_QUOTAS: Final = 16
+"""Quotas that are kept. A further one replaces the quota that was not updated for the longest time."""
 
 
 @attrs.define(eq=False)
 class QuotaSet:
-    """The quotas of one scope, by name.
+    """The quotas of one server.
 
     Parameters:
-        longest: seconds that a server may at most make us wait by one word.
+        max_wait: seconds; the longest wait that one response may cause.
     """
 
-    longest: float
-    quotas: dict[str, Quota] = attrs.field(factory=dict, init=False)
+    max_wait: float
+    by_name: dict[str, Quota] = attrs.field(factory=dict, init=False)
     _forecasts: dict[str, Forecast] = attrs.field(factory=dict, init=False)
 
     def __iter__(self) -> Iterator[Quota]:
-        return iter(self.quotas.values())
+        return iter(self.by_name.values())
 
     def add(self, quota: Quota) -> None:
-        """One more, or another of that name."""
-        if len(self.quotas) >= MOST and quota.name not in self.quotas:
-            self.drop(min(self, key=lambda other: other.heard))
-        quota.longest = self.longest
-        self.quotas[quota.name] = quota
+        """Add a quota, or replace the one of the same name."""
+        if len(self.by_name) >= MAX_QUOTAS and quota.name not in self.by_name:
+            self.remove(min(self, key=lambda other: other.updated_at))
+        quota.max_wait = self.max_wait
+        self.by_name[quota.name] = quota
         self._forecasts[quota.name] = Forecast(quota)
 
-    def drop(self, quota: Quota) -> None:
-        """It does not hold any more."""
-        del self.quotas[quota.name], self._forecasts[quota.name]
+    def remove(self, quota: Quota) -> None:
+        """Remove a quota."""
+        del self.by_name[quota.name], self._forecasts[quota.name]
 
-    def drop_all(self) -> None:
-        """None of them holds."""
-        self.quotas.clear()
+    def clear(self) -> None:
+        """Remove every quota."""
+        self.by_name.clear()
         self._forecasts.clear()
 
-    # ---- what answers say --------------------------------------------------------------------------------------------
+    # ---- responses ---------------------------------------------------------------------------------------------------
 
-    def hear(self, exchange: AttemptReport, *, cost: float, flying: int, units: float) -> list[QuotaEvent]:
-        """Takes the words of an answer.
+    def observe(self, report: AttemptReport, *, cost: float, requests: int, units: float) -> list[QuotaEvent]:
+        """Update the quotas that a response mentions.
 
         Parameters:
-            exchange: the answer.
-            cost: units that it took.
-            flying: requests that are in flight beside it.
-            units: units that those take.
+            report: the attempt.
+            cost: units that it cost.
+            requests: requests still in flight.
+            units: units that these cost.
         """
         events = []
-        for word in exchange.declared.observations:
-            quota = self.quotas.get(word.policy)
+        for observation in report.declared.observations:
+            quota = self.by_name.get(observation.policy)
             if quota is None or isinstance(quota, UndeclaredQuota):
-                quota = Quota(name=word.policy, unit=word.unit)
-                for known in self:  # policies of one server are of one kind, until they show otherwise
-                    quota.restoration.expect(known.restoration)
+                quota = Quota(name=observation.policy, unit=observation.unit)
+                for known in self:  # the policies of a server are assumed to be of one kind
+                    quota.replenishment.assume_like(known.replenishment)
                 self.add(quota)
             if quota.observe(
-                word,
-                sent=exchange.sent,
-                received=exchange.received,
+                observation,
+                sent=report.sent,
+                received=report.received,
                 cost=cost,
-                inflight=quota.usage.inflight(flying, units),
-                refused=exchange.refused,
+                inflight=quota.usage.units_in_flight(requests, units),
+                refused=report.refused,
             ):
-                events.append(event("policy_changed", quota))
+                events.append(quota_event("policy_changed", quota))
         return events
 
-    def pass_over(self, exchange: AttemptReport, *, cost: float) -> list[QuotaEvent]:
-        """Counts an answer where it says nothing; a policy that others replaced when it ended is forgotten."""
+    def record_unreported(self, report: AttemptReport, *, cost: float) -> list[QuotaEvent]:
+        """Count a response for the quotas that it does not mention. Remove those that others have replaced.
+
+        Parameters:
+            report: the attempt.
+            cost: units that it cost.
+        """
         events = []
-        named = {word.policy for word in exchange.declared.observations}
+        mentioned = {observation.policy for observation in report.declared.observations}
         for quota in list(self):
-            if quota.name in named:
+            if quota.name in mentioned:
                 continue
-            replaced = bool(named) and not isinstance(quota, UndeclaredQuota) and exchange.sent >= quota.restored_at()
-            if replaced or not quota.pass_over(sent=exchange.sent, received=exchange.received, cost=cost):
-                self.drop(quota)
-                events.append(event("policy_changed", quota))
+            replaced = bool(mentioned) and not isinstance(quota, UndeclaredQuota) and report.sent >= quota.probe_at()
+            if replaced or not quota.record_unreported(sent=report.sent, received=report.received, cost=cost):
+                self.remove(quota)
+                events.append(quota_event("policy_changed", quota))
         return events
 
-    def foretell(self, now: float, *, cost: float, flying: int, units: float, backlog: float) -> list[QuotaEvent]:
-        """What users may want to know before it happens; parameters as of `hear` and `Forecast.update`."""
+    def forecast(self, now: float, *, cost: float, requests: int, units: float, backlog: float) -> list[QuotaEvent]:
+        """Return the events that are due; parameters as of `observe` and `Forecast.update`."""
         events = []
         for forecast in self._forecasts.values():
-            inflight = forecast.quota.usage.inflight(flying, units)
+            inflight = forecast.quota.usage.units_in_flight(requests, units)
             events += forecast.update(now, cost=cost, inflight=inflight, backlog=backlog)
         return events
 
-    # ---- what refusals show ------------------------------------------------------------------------------------------
+    # ---- refusals ----------------------------------------------------------------------------------------------------
 
-    def explain(self, cost: float, declared: Declared, sent: float) -> Quota | None:
-        """The policy that a refusal is due to, as far as we know; it is used up then.
+    def explain_refusal(self, cost: float, declared: Declared, sent: float) -> Quota | None:
+        """Return the quota that caused a refusal and mark it as used up, or `None` if no known quota explains it.
 
         Parameters:
             cost: units of the refused request.
-            declared: what the refusal said.
-            sent: seconds since the epoch: when the request went out.
+            declared: what the refusal declares.
+            sent: when the request was sent, in seconds since the epoch.
         """
-        guilty: Quota | None = None
+        cause: Quota | None = None
         for quota in self:
             if isinstance(quota, UndeclaredQuota):
-                if guilty is None and quota.refuse(sent, declared.retry_after):
-                    guilty = quota
+                if cause is None and quota.explain_refusal(sent, declared.retry_after):
+                    cause = quota
             elif quota.name in declared.violated or (quota.remaining is not None and quota.remaining < cost):
                 quota.exhaust()
-                guilty = quota
-        return guilty
+                cause = quota
+        return cause
 
-    def learned(self) -> UndeclaredQuota | None:
-        """The one that no answer names, if there is one."""
+    def undeclared(self) -> UndeclaredQuota | None:
+        """Return the quota that no response states, or `None` if there is none."""
         return next((quota for quota in self if isinstance(quota, UndeclaredQuota)), None)
 
-    def are_learned(self) -> bool:
-        """Whether no answer names any of them."""
+    def are_all_undeclared(self) -> bool:
+        """Return whether no response states any of the quotas."""
         return all(isinstance(quota, UndeclaredQuota) for quota in self)
 
-    def has_leak(self) -> bool:
-        """Whether one of them is a bucket behind all refusals."""
+    def has_leaky_bucket(self) -> bool:
+        """Return whether one of the quotas is a leaky bucket."""
         return any(isinstance(quota, LeakyBucketQuota) for quota in self)
 
-    # ---- what outlives it --------------------------------------------------------------------------------------------
+    # ---- state -------------------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """What outlives this object, as JSON values."""
-        return {name: save(quota) for name, quota in self.quotas.items()}
+        """Return the quotas by name as JSON values."""
+        return {name: save_quota(quota) for name, quota in self.by_name.items()}
 
     def restore(self, state: Any) -> None:
-        """Takes up where `state` left off; what cannot be read is ignored."""
-        for name, saved in list(state.items())[:MOST] if isinstance(state, dict) else ():
-            quota = load(name, saved) if isinstance(name, str) else None
+        """Restore what `state` returned; unreadable quotas are ignored."""
+        for name, saved in list(state.items())[:MAX_QUOTAS] if isinstance(state, dict) else ():
+            quota = load_quota(name, saved) if isinstance(name, str) else None
             if quota is not None:
                 self.add(quota)

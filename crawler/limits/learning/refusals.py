@@ -1,6 +1,6 @@
-"""What refusals teach: how long to wait, and which limit they reveal.
+"""`Refusals`: how long to wait after a refusal, and what it reveals.
 
-They are rules 7 and 8 of `crawler.limits.quotas.quota`.
+These are rules 7 and 8 of `crawler.limits.quotas.quota`.
 """
 
 from __future__ import annotations
@@ -11,173 +11,189 @@ from typing import Final
 import attrs
 
 from crawler.limits.backoff import doubled, patience
-from crawler.limits.learning.leaky_bucket import ENOUGH, SOON
+from crawler.limits.learning.leaky_bucket import MIN_UNITS, SHORT
 from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
 from crawler.limits.quotas.time_interval import ROUNDING
 
 __all__ = ["Refusals"]
 
-SLOWEST: Final = 60.0
-"""Seconds: the longest wait that we add on our own where a server's word keeps being refused."""
-
-
-TRUST: Final = 4.0
-"""Units to be served, after a wait of which nobody had told the end, before one request more goes at once."""
-BESIDE: Final = 2
-"""Requests that were on their way with a refused one and served, after which that one says nothing of the others."""
+MAX_BACKOFF: Final = 60.0
+"""Seconds; the longest wait that is added when the server keeps refusing after the waits that it states."""
+UNITS_PER_REQUEST: Final = 4.0
+"""Units to be served after a wait of guessed length before one more request may be in flight."""
+MIN_SERVED_BESIDE: Final = 2
+"""Requests served while a refused one was in flight, after which that refusal shows nothing about a limit."""
 
 
 @attrs.define(eq=False)
 class Refusals:
-    """The refusals of one scope. One burst is one event: what was in flight when the first came is refused as well."""
+    """The refusals of one server. Requests in flight when one is refused belong to one burst, which counts once."""
 
     gate: float = -math.inf
-    """Seconds since the epoch: nothing starts before."""
+    """Earliest start of the next request, in seconds since the epoch."""
     probing: bool = False
-    """Whether the gate opens for one request only, which tells whether the wait was long enough."""
-    pad: float = 0.0
-    """Seconds to wait beyond ``Retry-After``, learned from a server that rounds down."""
+    """Whether only one request starts when the gate opens, to find out whether the wait was long enough."""
+    margin: float = 0.0
+    """Seconds to wait beyond ``Retry-After``, learned from a server that rounds it down."""
     search: LimitSearch | None = None
-    """Looks for the limit behind them, where none is known."""
-    heard: float = -math.inf
-    """Seconds since the epoch: when the last came."""
-    in_row: int = 0
+    """The search for the limit behind the refusals. `None` means that none is running."""
+    last_received: float = -math.inf
+    """When the latest refusal was received, in seconds since the epoch."""
+    bursts: int = 0
     """Bursts of refusals since the last success."""
     patience: float = patience(0.0)
-    """Seconds after which a request that is still out has not been refused, by how long refusals took."""
-    full: float = math.nan
-    """Seconds since the epoch: when a burst was refused, without a word, of which the first probe was served: a bucket
-    would have been full then."""
-    before: float = 0.0
-    """Units that were served until then."""
-    since: float = 0.0
-    """Units that were served since."""
-    anew: float = math.inf
-    """Units that were served since the end of a wait whose length was guessed; what we believe is not proven yet."""
-    _told: bool = False
-    _refused: int = 0
-    _served: int = 0
-    _doubted: bool = False
+    """Seconds after which a request in flight has not been refused, judged by how quickly refusals came."""
+    bucket_full_at: float = math.nan
+    """When a burst was refused without a stated wait and its first probe served: a leaky bucket would have been full
+    then. Seconds since the epoch."""
+    served_before: float = 0.0
+    """Units served until `bucket_full_at`."""
+    served_since: float = 0.0
+    """Units served after `bucket_full_at`."""
+    served_since_guess: float = math.inf
+    """Units served since the end of a wait of guessed length."""
+    _wait_stated: bool = False
+    _refused_in_burst: int = 0
+    _served_in_burst: int = 0
+    _suspects_concurrency: bool = False
     _gate_before: float = -math.inf
 
-    def belongs(self, sent: float) -> bool:
-        """Whether a request was on its way when the last refusal came."""
-        return sent < self.heard
+    def is_in_burst(self, sent: float) -> bool:
+        """Return whether a request sent at `sent` was in flight when the latest refusal was received."""
+        return sent < self.last_received
 
-    def refused(self, sent: float, received: float, *, retry_after: float | None, jitter: float) -> bool:
-        """Counts a refusal and waits as told. Returns whether it is the first of its burst.
+    def record_refusal(self, sent: float, received: float, *, retry_after: float | None, jitter: float) -> bool:
+        """Count a refusal and wait as it states. Return whether it is the first of its burst.
 
         Parameters:
-            sent: seconds since the epoch.
-            received: seconds since the epoch.
-            retry_after: seconds; `None`: nothing was said.
-            jitter: seconds to add to what was said.
+            sent: when the request was sent, in seconds since the epoch.
+            received: when the refusal was received, in seconds since the epoch.
+            retry_after: seconds that it states. `None` means that it states none.
+            jitter: seconds to add to the stated wait.
         """
-        first = not self.belongs(sent)
-        if first and sent >= self.passes_at(self.gate):
-            self.lift()  # the probe got through: this is another burst
-            self.full = math.nan
+        first = not self.is_in_burst(sent)
+        if first and sent >= self.assume_served_at(self.gate):
+            self.clear()  # the probe was not refused, so this is another burst
+            self.bucket_full_at = math.nan
         if first:
-            self.in_row += 1
-            self._refused, self._served, self.patience = 0, 0, patience(0.0)
-            if self.in_row == 2 and self._told and retry_after is not None:
-                self.pad = ROUNDING  # the word was kept and yet it was too early
-        self._refused += 1
-        if self._doubted and received < self.gate and self._served < self._refused:
-            self.gate, self._doubted = self._gate_before, False
+            self.bursts += 1
+            self._refused_in_burst, self._served_in_burst, self.patience = 0, 0, patience(0.0)
+            if self.bursts == 2 and self._wait_stated and retry_after is not None:
+                self.margin = ROUNDING  # the stated wait was kept, and yet it was too short
+        self._refused_in_burst += 1
+        if self._suspects_concurrency and received < self.gate and self._served_in_burst < self._refused_in_burst:
+            self.gate, self._suspects_concurrency = self._gate_before, False
         self.patience = max(self.patience, patience(received - sent))
-        self._told = retry_after is not None
-        self.heard = max(self.heard, received)
+        self._wait_stated = retry_after is not None
+        self.last_received = max(self.last_received, received)
         if retry_after is None:
             return first
-        wait = retry_after + self.pad
-        if self.in_row > 2:
-            wait = max(wait, doubled(self.in_row - 3, cap=SLOWEST))
-        if first or sent + wait - self.pad - ROUNDING > self.gate:  # no burst extends its wait twice, unless told to
+        wait = retry_after + self.margin
+        if self.bursts > 2:
+            wait = max(wait, doubled(self.bursts - 3, cap=MAX_BACKOFF))
+        # later refusals of a burst extend its wait only if they state a later end
+        if first or sent + wait - self.margin - ROUNDING > self.gate:
             self.gate = max(self.gate, received + wait + jitter)
         self.probing = True
         return first
 
     def back_off(self, received: float) -> None:
-        """Waits by itself, where nothing that is known says how long."""
-        self.gate = max(self.gate, received + doubled(self.in_row - 1, cap=SLOWEST))
+        """Wait longer with every burst, because no known limit says how long.
+
+        Parameters:
+            received: when the refusal was received, in seconds since the epoch.
+        """
+        self.gate = max(self.gate, received + doubled(self.bursts - 1, cap=MAX_BACKOFF))
         self.probing = True
 
     def wait_for_search(self, sent: float, received: float, *, first: bool, retry_after: float | None) -> None:
-        """Waits for the next probe of the search."""
+        """Wait for the next probe of the search; parameters as of `record_refusal`, whose result is `first`."""
         assert self.search is not None
         if first or retry_after is not None:
-            at = self.search.refuse(sent, received, None if retry_after is None else retry_after + self.pad)
+            wait = None if retry_after is None else retry_after + self.margin
+            probe_at = self.search.record_refusal(sent, received, wait)
             if retry_after is None:
-                self.gate = max(self.gate, at)
+                self.gate = max(self.gate, probe_at)
                 self.probing = True
         else:
-            self.search.refused = max(self.search.refused, sent)
+            self.search.last_refused = max(self.search.last_refused, sent)
 
-    def served(self, sent: float, received: float, cost: float) -> tuple[str, UndeclaredQuota | None]:
-        """Counts a success. Returns what it ended (``wait``, ``doubt`` or nothing), and the limit that it teaches."""
-        if self.belongs(sent):
-            self._served += 1
+    def record_success(self, sent: float, received: float, cost: float) -> tuple[str, UndeclaredQuota | None]:
+        """Count a request that was served.
+
+        Parameters:
+            sent: when the request was sent, in seconds since the epoch.
+            received: when the response was received, in seconds since the epoch.
+            cost: units of the request.
+
+        Returns:
+            What it ends: ``wait``, ``concurrency`` (a suspicion that it confirms) or nothing; and the quota that the
+            search found, if any.
+        """
+        if self.is_in_burst(sent):
+            self._served_in_burst += 1
             if self.search is not None:
                 self.search.served += cost
             return "", None
-        self.since += cost
-        self.anew += cost
-        if self.in_row == 0:
+        self.served_since += cost
+        self.served_since_guess += cost
+        if self.bursts == 0:
             return "", None
-        if self._told or (self._doubted and self.in_row == 1 and self._refused == 1):
-            self.full = math.nan
-        doubted = self._doubted and self.in_row == 1
-        alone = self._refused == 1 and self._served >= BESIDE  # a limit would have met those beside it too
-        found = self.search.found(sent, received, cost) if self.search is not None and not (doubted or alone) else None
-        self.lift()
-        return "doubt" if doubted else "wait", found
+        if self._wait_stated or (self._suspects_concurrency and self.bursts == 1 and self._refused_in_burst == 1):
+            self.bucket_full_at = math.nan
+        concurrency = self._suspects_concurrency and self.bursts == 1
+        # a limit would have refused the requests beside this one, too
+        isolated = self._refused_in_burst == 1 and self._served_in_burst >= MIN_SERVED_BESIDE
+        conclusive = self.search is not None and not (concurrency or isolated)
+        found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
+        self.clear()
+        return "concurrency" if concurrency else "wait", found
 
     def compare_from(self, now: float, served: float) -> None:
-        """What is served from now on is compared with what was served until now.
+        """Compare the units served from now on with those served so far.
 
-        Where next to nothing was served since the last time that counts on: a bucket may leak so slowly.
+        If next to nothing was served since the last comparison began, that one continues: the bucket may leak slowly.
 
         Parameters:
-            now: seconds since the epoch: about when the server refused.
+            now: about when the server refused, in seconds since the epoch.
             served: units that it served until then.
         """
-        if self.since == 0.0:
-            self.full = max(self.full, now)
-        if now - self.full <= SOON and self.since < ENOUGH:
+        if self.served_since == 0.0:
+            self.bucket_full_at = max(self.bucket_full_at, now)
+        if now - self.bucket_full_at <= SHORT and self.served_since < MIN_UNITS:
             return
-        self.full, self.before, self.since = now, max(self.since, served), 0.0
+        self.bucket_full_at, self.served_before, self.served_since = now, max(self.served_since, served), 0.0
 
-    def is_undecided(self, others: bool) -> bool:
-        """Whether one burst is all there was so far, of one request, or of some while others are still in flight."""
-        return self.in_row == 1 and (self._refused == 1 or others)
+    def is_undecided(self, others_in_flight: bool) -> bool:
+        """Return whether there was only one burst, of one request or while others are still in flight."""
+        return self.bursts == 1 and (self._refused_in_burst == 1 or others_in_flight)
 
-    def is_doubtful(self, now: float) -> bool:
-        """Whether there may have been just too many at once: what was in flight beside them was mostly served."""
-        alone = self.search is None or self._told or self.in_row != 1
-        decided = self._doubted and now >= self.gate
-        return not alone and not decided and self._served >= self._refused
+    def may_be_concurrency(self, now: float) -> bool:
+        """Return whether too many requests at once may be the reason: most of those in flight were served."""
+        explained = self.search is None or self._wait_stated or self.bursts != 1
+        decided = self._suspects_concurrency and now >= self.gate
+        return not explained and not decided and self._served_in_burst >= self._refused_in_burst
 
-    def passes_at(self, sent: float) -> float:
-        """Seconds since the epoch: when a probe that was sent then has got through; infinite: its answer will tell.
+    def assume_served_at(self, sent: float) -> float:
+        """Return when a probe in flight counts as served, in seconds since the epoch; infinite: only when it is.
 
-        That is enough to go on where requests at once are what is limited: what is not refused holds its place.
+        If requests at once are limited, a probe that was not refused promptly has got a place.
         """
-        return sent + self.patience if self._doubted and self.in_row == 1 else math.inf
+        return sent + self.patience if self._suspects_concurrency and self.bursts == 1 else math.inf
 
-    def most(self) -> float:
-        """How many requests may be in flight: after a guess few, so that a wrong one costs few refusals."""
-        return 1.0 + self.anew / TRUST
+    def max_in_flight(self) -> float:
+        """Return how many requests may be in flight: few after a guess, so that a wrong one costs few refusals."""
+        return 1.0 + self.served_since_guess / UNITS_PER_REQUEST
 
-    def doubt(self, at: float) -> None:
-        """All of the burst is decided then: one request goes alone, at once. A limit of a rate refuses that as well."""
-        if not self._doubted:
+    def suspect_concurrency(self, probe_at: float) -> None:
+        """Send one request alone at `probe_at` (seconds since the epoch). A rate limit would refuse it as well."""
+        if not self._suspects_concurrency:
             self._gate_before = self.gate
-        self.gate, self.probing, self._doubted = at, True, True
+        self.gate, self.probing, self._suspects_concurrency = probe_at, True, True
 
-    def lift(self) -> None:
-        """Waits no longer."""
+    def clear(self) -> None:
+        """End the wait and the search."""
         if self.search is not None:
-            self.anew = 0.0
+            self.served_since_guess = 0.0
         self.gate, self.probing, self.search = -math.inf, False, None
-        self.in_row, self._refused, self._served, self._doubted = 0, 0, 0, False
+        self.bursts, self._refused_in_burst, self._served_in_burst, self._suspects_concurrency = 0, 0, 0, False

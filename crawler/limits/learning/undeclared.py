@@ -1,6 +1,7 @@
-"""Limits of which a server says nothing: searched for at a refusal, then counted by ourselves.
+"""Quotas that a server does not declare: searched for after a refusal, then counted by ourselves.
 
-Of what was served until the first refusal, and of when a probe gets through, follow units and seconds of a window.
+The units served until the first refusal, and the time at which a probe is served again, give the limit and the length
+of a window.
 """
 
 from __future__ import annotations
@@ -13,194 +14,218 @@ import attrs
 
 from crawler.limits.backoff import doubled
 from crawler.limits.quotas.quota import Mode, Quota
-from crawler.limits.quotas.request_log import MOST
-from crawler.limits.quotas.time_interval import ROUNDING, Bracket
+from crawler.limits.quotas.request_log import MAX_UNITS
+from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 from crawler.limits.quotas.window import Window, longest_common, next_common, shortest_common
 
 __all__ = ["LimitSearch", "UndeclaredQuota"]
 
 MARGIN: Final = 0.3
-"""Seconds: how much later than a window we believe it ends, for its begin is known by our clock only."""
-PART: Final = 50
-"""At most one in so many parts of it."""
-BRISK: Final = 0.05
-"""Share of a window, at least, in which it is used up: not at once, so that a wrong guess costs few refusals."""
-LONGEST: Final = 1.0
-"""Seconds between two requests of that, at most: by then a refusal has been heard."""
-SINGLE: Final = 0.25
-"""Share of a window, at most, in which it is used up by one request after the other, until it is confirmed."""
-SLOWEST: Final = 60.0
-"""Seconds: the longest pause between two probes of one search."""
-CLEAN: Final = 8
-"""Windows used up without a refusal before one unit more is tried; twice as many after each refusal of such a try."""
-SHORT: Final = 20.0
-"""A count is believed only if it took at most so many times as long as the refusals that ended it."""
+"""Seconds added to the end of a window, whose beginning is known by our clock only."""
+MARGIN_DIVISOR: Final = 50
+"""The margin is at most this fraction of the window."""
+BRISK_SHARE: Final = 0.05
+"""Share of a window in which its units are spent, at least. Spent more slowly than at once, a wrong guess costs few
+refusals."""
+MAX_PAUSE: Final = 1.0
+"""Seconds between two requests at that pace, at most. A refusal has arrived by then."""
+UNCONFIRMED_SHARE: Final = 0.25
+"""Share of a window, at most, over which its units are spent one by one until the limit is confirmed."""
+MAX_BACKOFF: Final = 60.0
+"""Seconds; the longest pause between two probes of a search."""
+WINDOWS_BEFORE_TRIAL: Final = 8
+"""Windows used up without a refusal before one more unit is tried. They double with each refused trial."""
+MAX_COUNTING: Final = 20.0
+"""A count is trusted only if it took at most this many times as long as the refusals that ended it."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class UndeclaredQuota(Quota):
-    """A policy that no answer names. Now and then it tries whether there is more than it believes."""
+    """A quota that no response states. From time to time it tries whether the server allows more."""
 
-    opened: float = -math.inf
-    """Seconds since the epoch: when the first request of this window was sent."""
+    opened_at: float = -math.inf
+    """When the first request of the present window was sent, in seconds since the epoch."""
     used: float = 0.0
-    """Units that were served in this window."""
+    """Units served in the present window."""
     refusals: int = 0
-    """Tries that were refused."""
-    clean: int = 0
-    """Windows that were used up since the last refusal."""
-    sure: bool = True
-    """Whether the refusal was one of a rate for certain; if not, the next window tries for more already."""
-    was_wrong: bool = False
-    """Whether the last refusal showed that less is allowed than was believed."""
-    proven: float = -math.inf
-    """Seconds since the epoch: when a window was opened for certain, by a probe after a refusal."""
+    """Trials of one more unit that were refused."""
+    clean_windows: int = 0
+    """Windows used up since the last refusal."""
+    certain: bool = True
+    """Whether a rate limit certainly caused the first refusal. If not, the next window already tries for more."""
+    overestimated: bool = False
+    """Whether the last refusal showed that the server allows less than the limit."""
+    proven_at: float = -math.inf
+    """When a window certainly began, with a probe after a refusal, in seconds since the epoch."""
     total: float = 0.0
-    """Units that were served since then."""
-    _trying: bool = False
-    _strikes: int = 0
-    _struck_at: float = math.nan
+    """Units served since `proven_at`."""
+    _trial: bool = False
+    """Whether the present window tries one more unit than `limit`."""
+    _refused_in_row: int = 0
+    """Windows in a row that were refused."""
+    _refused_window: float = math.nan
+    """`opened_at` of the latest window that was refused."""
 
-    def pass_over(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
-        """Counts an answer; the first after an end opens a window."""
+    def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
+        """Count a request that was served. The first one after the end of a window opens the next."""
         length = self.window.length
         if self.limit is None or length is None:
             return False
-        if self.proven == -math.inf:
-            self.proven = sent
+        if self.proven_at == -math.inf:
+            self.proven_at = sent
         self.total += cost
-        self.usage.travelled(received - sent)
-        self.own.add(sent, received, self.limit)
-        if self.remaining is None or sent >= self.restored_at():
-            if self._struck_at != self.opened:
-                self._strikes = 0
-            self.clean += self.used >= self.limit
-            self._trying = self._tries()
-            self.opened, self.used = sent, cost
-            self.count_window(self.limit + self._trying - cost, sent, received, min(MARGIN, length / PART))
+        self.usage.record_round_trip(received - sent)
+        self.log.add(sent, received, self.limit)
+        if self.remaining is None or sent >= self.probe_at():
+            if self._refused_window != self.opened_at:
+                self._refused_in_row = 0
+            self.clean_windows += self.used >= self.limit
+            self._trial = self._is_trial_due()
+            self.opened_at, self.used = sent, cost
+            remaining = self.limit + self._trial - cost
+            self.start_counted_window(remaining, sent, received, min(MARGIN, length / MARGIN_DIVISOR))
             return True
         self.spend(cost)
         self.used += cost
         if self.used > self.limit:
             self.limit = self.used
-            if self._trying:  # there is more: another one is tried
+            if self._trial:  # the server allows more: try yet another unit
                 self.remaining = cost
         return True
 
-    def ready_at(self, now: float, *, cost: float, inflight: float, flying: Callable[[float], bool]) -> float:
-        """As of any quota; but never more in any window than one holds: it may slide, or have begun by the clock."""
-        at = super().ready_at(now, cost=cost, inflight=inflight, flying=flying)
+    def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
+        """Return when a request may start, so that no window of the learned length contains more than `limit`.
+
+        The server's window may slide, or its windows may be aligned to the clock.
+        """
+        at = super().ready_at(now, cost=cost, inflight=inflight, in_flight_since=in_flight_since)
         length = self.window.length
-        if length is None or not self.own.speaks(now, length):
+        if length is None or not self.log.is_complete(now, length):
             return at
-        return max(at, self._room_at(cost - self._trying, inflight))
+        return max(at, self._log_ready_at(cost - self._trial, inflight))
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
-        """Seconds since the epoch: when the next request starts, at a brisk pace while the window is spent."""
+        """Return when the next request starts at a brisk pace, in seconds since the epoch."""
         if mode != "auto" or self.interval is None:
             return super().start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
-        pause = min(LONGEST, BRISK * self.interval)
+        pause = min(MAX_PAUSE, BRISK_SHARE * self.interval)
         if not self.is_confirmed():
-            pause = max(pause, min(2.0 * self.usage.trip, SINGLE * self.interval))
+            pause = max(pause, min(2.0 * self.usage.round_trip, UNCONFIRMED_SHARE * self.interval))
         return last + pause * cost
 
-    def refuse(self, sent: float, retry_after: float | None = None) -> bool:
-        """A refusal came that no other policy explains. Returns whether this one does, by a limit that is lower.
+    def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
+        """Learn from a refusal that no other policy explains. Return whether this quota explains it.
 
         Parameters:
-            sent: seconds since the epoch: when the refused request went out.
-            retry_after: seconds that it names; `None`: none.
+            sent: when the refused request was sent, in seconds since the epoch.
+            retry_after: seconds that the refusal states. `None` means that it states none.
         """
-        self.was_wrong = False
-        if retry_after is not None and not self.is_confirmed() and sent + retry_after - 2 * ROUNDING > self.ends.hi:
-            return False  # the window is longer than believed, by the server's own word
-        if self.remaining is None or sent >= self.restored_at():
-            return False  # the window is longer than believed
-        near = self.used >= (self.limit or 0.0) - 1.0  # one was not counted, such as that for robots.txt
-        if self.proven < self.opened and not near and not self.is_confirmed():
-            return False  # so it is here: what we took for two windows is one
-        if self._trying:
+        self.overestimated = False
+        if (
+            retry_after is not None
+            and not self.is_confirmed()
+            and sent + retry_after - 2 * ROUNDING > self.reset.latest
+        ):
+            return False  # the server itself says that the window is longer than learned
+        if self.remaining is None or sent >= self.probe_at():
+            return False  # the window is longer than learned
+        nearly_used = self.used >= (self.limit or 0.0) - 1.0  # one may not count, such as that for robots.txt
+        if self.proven_at < self.opened_at and not nearly_used and not self.is_confirmed():
+            return False  # the window is longer than learned: what seemed to be two windows is one
+        if self._trial:
             self.refusals += 1
-            self.sure = True
-        if self._struck_at != self.opened:  # once a window
-            self._strikes, self._struck_at = self._strikes + 1, self.opened
-        if near or (self._strikes > 1 and not self._trying):  # one may come from what was served before
-            self.was_wrong = not near
+            self.certain = True
+        if self._refused_window != self.opened_at:  # once per window
+            self._refused_in_row, self._refused_window = self._refused_in_row + 1, self.opened_at
+        if nearly_used or (self._refused_in_row > 1 and not self._trial):  # one window may hold earlier requests
+            self.overestimated = not nearly_used
             self.limit = max(1.0, self.used)
-        self.clean, self._trying = 0, False
+        self.clean_windows, self._trial = 0, False
         self.remaining = 0.0
         return True
 
     def evidence(self) -> tuple[float, float]:
-        """Since when (seconds since the epoch) how many units were served, for a new search."""
-        return (self.opened, self.used) if self.is_confirmed() else (self.proven, self.total)
+        """Return what a new search can start from: a time in seconds since the epoch, and the units served since."""
+        return (self.opened_at, self.used) if self.is_confirmed() else (self.proven_at, self.total)
 
     def resume(self, now: float) -> None:
-        """What was in flight when an earlier run broke off is not known: the window is used up."""
+        """Resume after an interrupted run. Requests then in flight are not known, so the window counts as used up."""
         if self.window.length is not None:
-            self.exhaust(min(max(self.ends.hi, now), now + self.window.length))
+            self.exhaust(min(max(self.reset.latest, now), now + self.window.length))
 
     def is_confirmed(self) -> bool:
-        """Whether a window has been used up, ended as believed, and used up again."""
+        """Return whether a window was used up, ended as expected, and was used up again."""
         return self.total - self.used >= 2.0 * (self.limit or 0.0)
 
-    def _tries(self) -> bool:
-        if not self.sure:
+    def _is_trial_due(self) -> bool:
+        if not self.certain:
             return True
-        return bool(self.clean >= doubled(self.refusals, base=CLEAN, cap=math.inf))
+        return bool(self.clean_windows >= doubled(self.refusals, base=WINDOWS_BEFORE_TRIAL, cap=math.inf))
 
 
 @attrs.define(eq=False, kw_only=True)
 class LimitSearch:
-    """Finds out how many units are served in how many seconds (rule 8)."""
+    """Finds out how many units are served per window (rule 8 of `crawler.limits.quotas.quota`)."""
 
     name: str
-    """What the policy will be called."""
+    """Name of the policy to be found."""
     since: float
-    """Seconds since the epoch: when the first request went out that was counted."""
+    """When the first counted request was sent, in seconds since the epoch."""
     served: float
     """Units served since then."""
-    began: float
-    """Seconds since the epoch: when the first refusal came."""
-    sure: bool = True
-    """Whether the refusal is one of a rate for certain."""
-    known: bool = False
-    """Whether there is a limit for certain, of which only the numbers are wrong."""
-    refused: float = -math.inf
-    """Seconds since the epoch: when the last refused request went out."""
+    started: float
+    """When the first refusal came, in seconds since the epoch."""
+    certain: bool = True
+    """Whether a rate limit certainly caused the refusal."""
+    limit_exists: bool = False
+    """Whether a limit was found before, of which only the values proved wrong."""
+    last_refused: float = -math.inf
+    """When the latest refused request was sent, in seconds since the epoch."""
     probes: int = 0
-    """Refused requests, those of one burst counted once."""
-    told: Bracket | None = None
-    """The end of the window by ``Retry-After``."""
+    """Bursts of refused requests."""
+    stated_end: TimeInterval | None = None
+    """The end of the window by ``Retry-After``. `None` means that it is not stated."""
 
-    def refuse(self, sent: float, received: float, retry_after: float | None) -> float:
-        """Seconds since the epoch: when the next probe is due.
+    def record_refusal(self, sent: float, received: float, retry_after: float | None) -> float:
+        """Return when the next probe is due, in seconds since the epoch.
 
-        Without a word, probes follow the usual lengths of windows, at most `SLOWEST` apart.
+        If no wait is stated, probes are sent at the common window lengths, at most `MAX_BACKOFF` seconds apart.
+
+        Parameters:
+            sent: when the refused request was sent, in seconds since the epoch.
+            received: when its response was received, in seconds since the epoch.
+            retry_after: seconds that it states. `None` means that it states none.
         """
-        self.refused = max(self.refused, sent)
-        self.told = None if retry_after is None else Bracket(sent + retry_after - 1.0, received + retry_after)
-        if self.told is not None:
-            return self.told.hi
-        pause = doubled(self.probes, cap=SLOWEST)
+        self.last_refused = max(self.last_refused, sent)
+        if retry_after is not None:
+            self.stated_end = TimeInterval(sent + retry_after - 1.0, received + retry_after)
+            return self.stated_end.latest
+        self.stated_end = None
+        pause = doubled(self.probes, cap=MAX_BACKOFF)
         self.probes += 1
         return min(self.since + next_common(received - self.since) + MARGIN, received + pause)
 
-    def found(self, sent: float, received: float, cost: float) -> UndeclaredQuota | None:
-        """What a probe that was served teaches; `None`: nothing that can be relied on."""
-        if self.served < 1 or (not self.known and sent - self.since > SHORT * (sent - self.began)):
+    def conclude(self, sent: float, received: float, cost: float) -> UndeclaredQuota | None:
+        """Return the quota found when a probe is served, or `None` if the evidence is too weak.
+
+        Parameters:
+            sent: when the probe was sent, in seconds since the epoch.
+            received: when its response was received, in seconds since the epoch.
+            cost: units of the probe.
+        """
+        if self.served < 1 or (not self.limit_exists and sent - self.since > MAX_COUNTING * (sent - self.started)):
             return None
-        if self.told is not None:
-            low, high = self.told.lo - self.since, self.told.hi - self.since
+        if self.stated_end is not None:
+            low, high = self.stated_end.earliest - self.since, self.stated_end.latest - self.since
             window = longest_common(low, high) or max(low, math.floor(high))
         else:
             high = sent - self.since
-            window = shortest_common(self.refused - self.since, high) or high
+            window = shortest_common(self.last_refused - self.since, high) or high
         if window <= 0:
             return None
-        quota = UndeclaredQuota(name=self.name, limit=self.served, window=Window(window), sure=self.sure)
-        for number in range(int(min(self.served, MOST))):  # as evenly as is known
-            at = self.since + (self.began - self.since) * number / self.served
-            quota.own.add(at, at, self.served)
-        quota.pass_over(sent=sent, received=received, cost=cost)
+        quota = UndeclaredQuota(name=self.name, limit=self.served, window=Window(window), certain=self.certain)
+        for number in range(int(min(self.served, MAX_UNITS))):  # assume that they were evenly spread
+            at = self.since + (self.started - self.since) * number / self.served
+            quota.log.add(at, at, self.served)
+        quota.record_unreported(sent=sent, received=received, cost=cost)
         return quota

@@ -1,1 +1,1 @@
-"""What is left of each declared quota."""
+"""Track how much of each declared quota is left."""

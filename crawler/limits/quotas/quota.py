@@ -1,21 +1,29 @@
-"""`Quota`: one policy of a server, and the rules by which answers teach what is left of it.
+"""`Quota`: one policy of a server, and the rules by which responses show how much of it is left.
 
-1. *Causality.* Answers overtake each other. One may raise what is left only if it was asked for after the last word.
-2. *Windows.* A new one has begun if it ends at or after the latest end of the last (at: or a token bucket is never
-   understood), or if a causal word has more left.
-3. *In flight.* What is on its way counts as spent until its answer says otherwise.
-4. *One probe.* When all should be restored exactly one request asks; its answer opens the window.
-5. *Kinds.* Half a quota or more at once: a fixed window. Next to nothing, or a refusal: it is restored continuously,
-   and the next unit comes after its share of the window, not at the stated end.
-6. *Others.* What is used up and was not used by us was used by others, who are expected to go on.
-7. *A refusal with quota left* speaks of another limit: `crawler.limits.learning.refusals`.
-8. *Nothing said* is counted: by `pass_over` where a policy fell silent, by
-   `crawler.limits.learning.undeclared` where none spoke.
-9. *No word* changes nothing that is not counted: answers of caches and of other scopes carry none.
-10. *Our own log*: where all that was used was used by us, one window after a request there is room for another,
-    whatever the kind and whatever end is stated (`crawler.limits.quotas.request_log`).
-11. *Late ends*: where a window was over before it should have been, or twice should last a second more than people
-    choose, its usual length after our first request is its end, until a refusal says otherwise.
+1. *Causality.* Responses may overtake each other. A response may raise the remaining units only if its request was sent
+   after the previous update was received. A response that was overtaken may only lower them.
+2. *New windows.* A new window has begun if the stated reset lies at or after the latest end of the present window. It
+   may lie exactly there, because the resets of a token bucket follow each other without a gap. If no later reset is
+   stated, a causal response with more units left begins a new window.
+3. *In flight.* Requests in flight count as spent until their responses arrive.
+4. *One probe.* When the quota should be restored, exactly one request is sent. No other starts until its response
+   arrives and opens the new window.
+5. *Replenishment.* If half the quota or more returns together, the policy has fixed windows. If almost nothing returns,
+   or the probe is refused, units return continuously: the next unit is expected after its share of the window, not at
+   the stated reset.
+6. *Other clients.* Units that are gone but were not used by us were used by other clients. They are expected to go on
+   at that rate, and as many units are left to them.
+7. *Refusals with quota left.* Such a refusal comes from another limit. See `crawler.limits.learning.refusals`.
+8. *Undeclared quotas.* Requests that no response accounts for are counted here. `Quota.record_unreported` counts those
+   of a policy that responses no longer mention, `crawler.limits.learning.undeclared` those of one never mentioned.
+9. *Silence.* A response that does not mention a policy changes only the counts of rule 8, because responses from caches
+   and of other limits do not mention it either.
+10. *Request log.* As long as no other client uses the quota, there is room for a request one window after an earlier
+    one was answered. This holds for every kind of replenishment and whatever reset is stated. See
+    `crawler.limits.quotas.request_log`.
+11. *Late resets.* A server may state resets late: a window ends before its stated end, or two windows last exactly a
+    second longer than a common length. The window then ends one common length after our first request. A refusal at
+    that time proves this wrong, and the correction is dropped for good.
 """
 
 from __future__ import annotations
@@ -27,82 +35,90 @@ from typing import Any, Final, Literal
 import attrs
 
 from crawler.limits.backoff import doubled
-from crawler.limits.headers.declared import Observation
-from crawler.limits.quotas.replenishment import Restoration
-from crawler.limits.quotas.request_log import OwnLog
+from crawler.limits.headers.declared import Observation, TimeRange
+from crawler.limits.quotas.replenishment import Replenishment
+from crawler.limits.quotas.request_log import RequestLog
 from crawler.limits.quotas.sample import QuotaSample
-from crawler.limits.quotas.time_interval import ROUNDING, Bracket
-from crawler.limits.quotas.usage import Usage
+from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
+from crawler.limits.quotas.usage import QuotaUsage
 from crawler.limits.quotas.window import Window
 
 __all__ = ["Mode", "Quota"]
 
 Mode = Literal["auto", "smooth", "burst"]
+"""How a quota is spent: ``smooth`` spreads it over the window, ``burst`` spends it at once and waits, ``auto`` spreads
+it while the backlog does not fit."""
 
-NEARLY: Final = 0.97
-"""Share of a window over which a quota is spread: the rest makes up for requests that start late."""
-FIRST: Final = 0.25
-"""The same while it is not known whether all comes back at once: where each unit comes back one window after it was
-used, what is used late is late for ever."""
-SLOWER: Final = 1.02
-"""Factor of the steady interval of a continuous quota over the server's own."""
-FASTER: Final = 0.5
-"""The same while much of it is left."""
-LOW: Final = 0.2
-"""Share of the limit under which little is left."""
-LOOK: Final = 0.3
-"""Shares of a window between two requests where others are expected to need all that is left."""
-PATIENCE: Final = 600.0
-"""Seconds: a stated wait that is longer is a reason to ask again, not to wait blindly."""
-BLIND: Final = 60.0
-"""Seconds: the longest wait where no end is stated."""
+SPREAD_SHARE: Final = 0.97
+"""Share of a window over which a quota is spread. The rest makes up for requests that start late."""
+UNKNOWN_SPREAD_SHARE: Final = 0.25
+"""The same while the kind of replenishment is unknown. If each unit returns one window after its use, units used late
+return late in every following window."""
+STEADY_FACTOR: Final = 1.02
+"""Factor between the average interval of one unit and the interval at which a continuous quota is spent."""
+PLENTY_FACTOR: Final = 0.5
+"""The same while plenty of it is left."""
+PLENTY_SHARE: Final = 0.2
+"""Share of the limit above which plenty is left."""
+PEEK_SHARE: Final = 0.3
+"""Share of a window between two requests if other clients are expected to use everything that is left."""
+LONG_WAIT: Final = 600.0
+"""Seconds; if the stated wait is longer, probes are sent before its end."""
+MAX_UNSTATED_WAIT: Final = 60.0
+"""Seconds; the longest wait if no reset is stated."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class Quota:
-    """One policy: what is left of it, and when more comes."""
+    """One policy of a server: how much of it is left, and when more returns."""
 
     name: str
-    """As the server, or the dialect that understands it, calls it."""
+    """The policy's name in `crawler.limits.headers.declared.Observation`."""
     unit: str = "requests"
     """What is counted."""
     limit: float | None = None
-    """Units in one window."""
+    """Units per window. `None` means unknown."""
     limit_declared: bool = False
-    """Whether that is the server's word."""
+    """Whether the server declares the limit."""
     remaining: float | None = None
-    """Units left by the last word; `None`: not known, a probe will tell."""
-    heard: float = -math.inf
-    """Seconds since the epoch: when the last word came."""
-    ends: Bracket = attrs.field(factory=Bracket)
-    """When something is restored."""
-    epoch: int = 0
-    """Windows seen."""
+    """Units left by the latest update. `None` means unknown; a probe will tell."""
+    updated_at: float = -math.inf
+    """When the latest update was received, in seconds since the epoch."""
+    reset: TimeInterval = attrs.field(factory=TimeInterval)
+    """When units are restored."""
+    window_count: int = 0
+    """Windows seen so far."""
     window: Window = attrs.field(factory=Window)
-    """How long they are."""
-    restoration: Restoration = attrs.field(factory=Restoration)
-    """How it comes back."""
-    usage: Usage = attrs.field(
-        default=attrs.Factory(lambda self: Usage(counts_requests=self.unit == "requests"), takes_self=True)
+    """Length of the windows."""
+    replenishment: Replenishment = attrs.field(factory=Replenishment)
+    """How units are restored."""
+    usage: QuotaUsage = attrs.field(
+        default=attrs.Factory(lambda self: QuotaUsage(counts_requests=self.unit == "requests"), takes_self=True)
     )
-    """Who takes what of it."""
-    own: OwnLog = attrs.field(factory=OwnLog)
-    """When we took it."""
-    longest: float = 3600.0
-    """Seconds that one word may at most make us wait."""
-    _began: float = math.nan
-    _first: tuple[float, float] | None = None
-    _asked: float = -math.inf
-    _asked_again: int = 0
-    _unsaid: float = 0.0
-    _silent: float = 0.0
-    _silence_is_free: bool = False
+    """How units are used, by us and by other clients."""
+    log: RequestLog = attrs.field(factory=RequestLog)
+    """When we used units."""
+    max_wait: float = 3600.0
+    """Seconds; the longest wait that one response may cause."""
+    _window_start: float = math.nan
+    _first_request: TimeRange | None = None
+    """When the first request of the window was sent and answered, if it was ours."""
+    _last_sent: float = -math.inf
+    """When the latest causal request was sent."""
+    _empty_responses: int = 0
+    """Causal responses of this window with less left than their request cost."""
+    _unconfirmed: float = 0.0
+    """Units spent since the last update that no response has confirmed."""
+    _unreported: float = 0.0
+    """Units of requests since the last update whose responses did not mention this policy."""
+    _unreported_is_free: bool = False
+    """Whether the server does not count requests whose responses do not mention this policy."""
 
-    # ---- what answers teach ------------------------------------------------------------------------------------------
+    # ---- updates -----------------------------------------------------------------------------------------------------
 
     def observe(
         self,
-        word: Observation,
+        observation: Observation,
         *,
         sent: float,
         received: float,
@@ -110,389 +126,418 @@ class Quota:
         inflight: float = 0.0,
         refused: bool = False,
     ) -> bool:
-        """Learns from what one answer says. Returns whether limit or window became another.
+        """Update the quota by one response. Return whether its limit or window changed.
 
         Parameters:
-            word: what it says.
-            sent: seconds since the epoch: when it was asked for.
-            received: seconds since the epoch: when it came.
-            cost: units of its request.
-            inflight: units that are still on their way.
-            refused: whether it is a refusal.
+            observation: what the response states.
+            sent: when the request was sent, in seconds since the epoch.
+            received: when the response was received, in seconds since the epoch.
+            cost: units of the request.
+            inflight: units still in flight.
+            refused: whether the response is a refusal.
         """
         before = self.limit, self.window.length
-        ends = self.window.declare(word.window, word.reset)
-        if word.limit is not None:
-            self.limit, self.limit_declared = word.limit, True
-        if word.rate is not None and word.rate > 0:
-            self.restoration.rate = word.rate
-        changed = self.epoch > 0 and before != (self.limit, self.window.length)
-        left = word.remaining if word.remaining is not None else self._count(ends, cost)
-        if left is None:
+        reset = self.window.declare(observation.window, observation.reset)
+        if observation.limit is not None:
+            self.limit, self.limit_declared = observation.limit, True
+        if observation.rate is not None and observation.rate > 0:
+            self.replenishment.rate = observation.rate
+        changed = self.window_count > 0 and before != (self.limit, self.window.length)
+        stated = observation.remaining
+        remaining = stated if stated is not None else self._estimate_remaining(reset, cost)
+        if remaining is None:
             return changed
         if not self.limit_declared:
-            self.limit = max(self.limit or 0.0, left if refused else left + cost)
-        answer = QuotaSample(
-            left=left,
-            ends=ends,
+            self.limit = max(self.limit or 0.0, remaining if refused else remaining + cost)
+        sample = QuotaSample(
+            remaining=remaining,
+            reset=reset,
             sent=sent,
             received=received,
             cost=cost,
             inflight=inflight,
-            causal=sent >= self.heard,
+            causal=sent >= self.updated_at,
             refused=refused,
-            broken=refused or changed,
+            disrupted=refused or changed,
         )
         if self.remaining is None:
-            self._open(answer)
-        elif self._is_over(answer):
-            self._remember(answer, heard=False)
+            self._open_window(sample)
+        elif self._is_stale(sample):
+            self._log_sample(sample, used=False)
             self.usage.spend(cost)
             return changed
         else:
-            self._check_expectations(answer)
-            if self._is_new(answer):
-                self._learn_how_late_ends_are(answer)
-                self._judge(answer)
-                self._open(answer)
+            self._check_prediction(sample)
+            if self._begins_window(sample):
+                self._detect_late_reset(sample)
+                self._learn_replenishment(sample)
+                self._open_window(sample)
             else:
-                self._go_on(answer)
-        self._remember(answer, heard=True)
-        if answer.causal:
-            self._asked = sent
-        self.usage.travelled(received - sent)
-        self.heard = max(self.heard, received)
+                self._update_window(sample)
+        self._log_sample(sample, used=True)
+        if sample.causal:
+            self._last_sent = sent
+        self.usage.record_round_trip(received - sent)
+        self.updated_at = max(self.updated_at, received)
         return changed
 
-    def pass_over(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
-        """Counts an answer that says nothing of this policy (rule 8). Returns whether it can be counted on."""
+    def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
+        """Count a request whose response does not mention this policy (rule 8). Return whether the policy can be kept.
+
+        Parameters:
+            sent: when the request was sent, in seconds since the epoch.
+            received: when the response was received, in seconds since the epoch.
+            cost: units of the request.
+        """
         if self.remaining is None:
             return True
-        if sent >= self.restored_at():
+        if sent >= self.probe_at():
             if self.limit is None or self.window.length is None:
                 return False
-            self.count_window(self.limit - cost, sent, received)
-        elif not self._silence_is_free:
+            self.start_counted_window(self.limit - cost, sent, received)
+        elif not self._unreported_is_free:
             self._spend(cost)
-            self._silent += cost
-        self._log(sent, received, cost)
+            self._unreported += cost
+        self._log_request(sent, received, cost)
         return True
 
-    def count_window(self, left: float, sent: float, received: float, margin: float = 0.0) -> None:
-        """Begins a window of which nothing was said, with its first request."""
+    def start_counted_window(self, remaining: float, sent: float, received: float, margin: float = 0.0) -> None:
+        """Begin a window that no response states, with its first request.
+
+        Parameters:
+            remaining: units left.
+            sent: when the request was sent, in seconds since the epoch.
+            received: when the response was received, in seconds since the epoch.
+            margin: seconds to add to the window's end.
+        """
         length = self.window.length or 0.0
-        self.window.stated = True
-        self._start(max(0.0, left), Bracket(sent + length, received + length + margin), received)
-        self.heard = max(self.heard, received)
+        self.window.reset_stated = True
+        self._start_window(max(0.0, remaining), TimeInterval(sent + length, received + length + margin), received)
+        self.updated_at = max(self.updated_at, received)
 
     def spend(self, cost: float) -> None:
-        """Counts a request of whose answer nobody will hear."""
+        """Count a request of `cost` units whose response will never be known."""
         self._spend(cost)
-        self.own.lose()
+        self.log.mark_gap()
 
     def _spend(self, cost: float) -> None:
-        units = cost if self.usage.counts_requests else self.usage.price
+        units = cost if self.usage.counts_requests else self.usage.cost_per_request
         if self.remaining is not None:
             self.remaining = max(0.0, self.remaining - units)
-            self._unsaid += units
+            self._unconfirmed += units
         self.usage.spend(cost)
 
     def exhaust(self, until: float = -math.inf) -> None:
-        """A refusal was due to this policy: nothing is left, before `until` (seconds since the epoch)."""
+        """Record that a refusal was due to this policy: nothing is left before `until` (seconds since the epoch)."""
         self.remaining = 0.0
-        self.own.lose()
-        if until > self.ends.hi:
-            self.ends = Bracket(until, until)
+        self.log.mark_gap()
+        if until > self.reset.latest:
+            self.reset = TimeInterval(until, until)
 
     def resume(self, now: float) -> None:
-        """What was in flight when an earlier run broke off is not known: a probe will tell what is left."""
+        """Resume after an interrupted run. Requests then in flight are not known, so a probe must tell what is left."""
         self.remaining = None
-        self.ends = Bracket(-math.inf, now)
-        self.own.lose()
+        self.reset = TimeInterval(-math.inf, now)
+        self.log.mark_gap()
 
     # ---- when the next request may start -----------------------------------------------------------------------------
 
-    def ready_at(self, now: float, *, cost: float, inflight: float, flying: Callable[[float], bool]) -> float:
-        """Seconds since the epoch: when there is quota; infinite: not before something comes back.
+    def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
+        """Return when enough units are available, in seconds since the epoch; infinite: after a response arrives.
 
         Parameters:
             now: seconds since the epoch.
-            cost: units of the next request by its grant.
-            inflight: units on their way.
-            flying: whether anything that started at or after a time is on its way.
+            cost: units of the next request's grant.
+            inflight: units in flight.
+            in_flight_since: whether a request that started at a given time or later is in flight.
         """
-        need = self.usage.need(cost)
-        free = self.free(now, inflight)
-        if free >= need:
+        need = self.usage.expected_cost(cost)
+        available = self.available(now, inflight)
+        if available >= need:
             return -math.inf
-        probe = self.restored_at()
-        by_log = self._log_speaks(now)
-        room = self._room_at(need, inflight) if by_log else math.inf  # rule 10
-        if not self.window.explained:
-            probe, room = min(probe, room), math.inf
-        if now >= probe and flying(probe):  # rule 4
-            probe = math.inf
-        if by_log:
-            return min(probe, room)
+        probe_at = self.probe_at()
+        log_usable = self._is_log_usable(now)
+        log_ready_at = self._log_ready_at(need, inflight) if log_usable else math.inf  # rule 10
+        if not self.window.log_confirmed:
+            probe_at, log_ready_at = min(probe_at, log_ready_at), math.inf
+        if now >= probe_at and in_flight_since(probe_at):  # rule 4
+            probe_at = math.inf
+        if log_usable:
+            return min(probe_at, log_ready_at)
         if self.limit is not None and need + inflight > self.limit:
-            return probe  # more than that never comes back
-        trickle = self.restoration.trickle_at(
-            need - free, heard=self.heard, until=self.ends.hi, interval=self.interval
-        )  # fmt: skip
-        return min(probe, trickle)
+            return probe_at  # so many units never return one by one
+        restored_at = self.replenishment.restored_at(
+            need - available, updated_at=self.updated_at, reset=self.reset.latest, interval=self.interval
+        )
+        return min(probe_at, restored_at)
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
-        """Seconds since the epoch: when the next request starts if what is left is spread over what lasts.
+        """Return when the next request starts if the remaining units are spread over the window, in epoch seconds.
 
         Parameters:
-            last: seconds since the epoch: the last start.
-            cost: units of the next request by its grant.
-            inflight: units on their way.
-            backlog: units that wait.
-            mode: how to spread.
+            last: when the last request started, in seconds since the epoch.
+            cost: units of the next request's grant.
+            inflight: units in flight.
+            backlog: units of the waiting requests.
+            mode: how the quota is spent.
         """
         if mode == "burst" or self.remaining is None:
             return -math.inf
-        need, interval, share = self.usage.need(cost), self.interval, self._share(inflight)
-        if mode == "auto" and (backlog * need <= share * cost or self._may_slide(last)):
+        need, interval, share = self.usage.expected_cost(cost), self.interval, self._share(inflight)
+        if mode == "auto" and (backlog * need <= share * cost or self._may_be_sliding(last)):
             return -math.inf
-        if interval is not None and (self.restoration.kind == "continuous" or not self.window.stated):
-            plenty = self.window.stated and self.limit is not None and self.remaining >= LOW * self.limit
-            return last + (FASTER if plenty else SLOWER) * interval * need
+        if interval is not None and (self.replenishment.kind == "continuous" or not self.window.reset_stated):
+            plenty = self.window.reset_stated and self.limit is not None and self.remaining >= PLENTY_SHARE * self.limit
+            return last + (PLENTY_FACTOR if plenty else STEADY_FACTOR) * interval * need
         if share < need:
-            return self._look_at(last)
-        if not self.ends.is_known() or not self.window.stated or share + need <= 0.0:
+            return self._peek_at(last)
+        if not self.reset.is_known() or not self.window.reset_stated or share + need <= 0.0:
             return -math.inf
-        until = self.ends.lo
-        if mode == "auto" and self.restoration.kind == "unknown" and not self.pressure:
-            until = self._began + FIRST * (until - self._began)
-        return last + NEARLY * max(0.0, until - last) * need / (share + need)
+        until = self.reset.earliest
+        if mode == "auto" and self.replenishment.kind == "unknown" and not self.rate_of_others:
+            until = self._window_start + UNKNOWN_SPREAD_SHARE * (until - self._window_start)
+        return last + SPREAD_SHARE * max(0.0, until - last) * need / (share + need)
 
-    def free(self, now: float, inflight: float) -> float:
-        """Units that are certainly left at `now` (rules 3 and 6); nothing known: none."""
+    def available(self, now: float, inflight: float) -> float:
+        """Return the units that are certainly left (rules 3 and 6); 0 if that is unknown.
+
+        Parameters:
+            now: seconds since the epoch.
+            inflight: units in flight.
+        """
         if self.remaining is None:
             return 0.0
-        pressure = self.pressure
-        if not pressure:
+        others = self.rate_of_others
+        if not others:
             return self.remaining - inflight
-        return self.remaining - inflight - pressure * (now - self.heard) - self.usage.reserve(pressure)
+        return self.remaining - inflight - others * (now - self.updated_at) - self.usage.reserve(others)
 
-    def restored_at(self) -> float:
-        """Seconds since the epoch: when a probe may ask whether something was restored (rule 4)."""
-        if self.ends.hi == math.inf:
-            return self.heard + doubled(self._asked_again, cap=BLIND)
+    def probe_at(self) -> float:
+        """Return when a probe may find out whether units were restored (rule 4), in seconds since the epoch."""
+        if self.reset.latest == math.inf:
+            return self.updated_at + doubled(self._empty_responses, cap=MAX_UNSTATED_WAIT)
         if self.remaining is None:
-            return self.ends.hi
-        at = self.ends.hi
-        if (
-            self._asked_again > 1 and self.restoration.kind != "continuous"
-        ):  # served, though nothing was left: it counts
-            at = max(at, self.heard + doubled(self._asked_again - 2, base=ROUNDING / 4, cap=BLIND))
-        if self.window.stated:
-            at += self.restoration.caution(self.interval, self.window.length)
-        if at - self.heard > min(PATIENCE, self.longest):
-            at = min(at, self.heard + doubled(self._asked_again, base=PATIENCE, cap=self.longest))
+            return self.reset.latest
+        at = self.reset.latest
+        if self._empty_responses > 1 and self.replenishment.kind != "continuous":  # served although nothing was left
+            wait = doubled(self._empty_responses - 2, base=ROUNDING / 4, cap=MAX_UNSTATED_WAIT)
+            at = max(at, self.updated_at + wait)
+        if self.window.reset_stated:
+            at += self.replenishment.probe_delay(self.interval, self.window.length)
+        if at - self.updated_at > min(LONG_WAIT, self.max_wait):
+            at = min(at, self.updated_at + doubled(self._empty_responses, base=LONG_WAIT, cap=self.max_wait))
         return at
 
     @property
     def interval(self) -> float | None:
-        """Seconds in which one unit is restored, on average."""
-        if self.restoration.rate:
-            return 1.0 / self.restoration.rate
+        """Average seconds in which one unit is restored. `None` means unknown."""
+        if self.replenishment.rate:
+            return 1.0 / self.replenishment.rate
         return self.window.length / self.limit if self.window.length and self.limit else None
 
     @property
-    def pressure(self) -> float:
-        """Units a second to leave to others. What comes back all the time hides what they take; it is heard anew."""
-        return 0.0 if self.restoration.kind == "continuous" else self.usage.pressure(self.window.length)
+    def rate_of_others(self) -> float:
+        """Units per second to leave to other clients. 0 if units return continuously, which hides what others use."""
+        if self.replenishment.kind == "continuous":
+            return 0.0
+        return self.usage.rate_of_others(self.window.length)
 
     def _share(self, inflight: float) -> float:
-        """Units that are ours until the end, if others go on as they do (rule 6)."""
+        """Return the units left to us until the reset if other clients go on as they do (rule 6)."""
         share = (self.remaining or 0.0) - inflight
-        if self.ends.is_known():
-            share -= self.pressure * max(0.0, self.ends.hi - self.heard)
+        if self.reset.is_known():
+            share -= self.rate_of_others * max(0.0, self.reset.latest - self.updated_at)
         return share
 
-    def _look_at(self, last: float) -> float:
-        """Seconds since the epoch: when to ask what is left although others are expected to need all of it."""
-        if not self.pressure:
+    def _peek_at(self, last: float) -> float:
+        """Return when to find out what is left although other clients are expected to use all of it."""
+        if not self.rate_of_others:
             return -math.inf
-        return min(max(self.heard, last) + LOOK * (self.window.length or ROUNDING), self.restored_at())
+        return min(max(self.updated_at, last) + PEEK_SHARE * (self.window.length or ROUNDING), self.probe_at())
 
-    def _log_speaks(self, now: float) -> bool:
-        """Whether our own log tells when there is room (rule 10)."""
+    def _is_log_usable(self, now: float) -> bool:
+        """Return whether our own log shows when there is room for a request (rule 10)."""
         window = self.window
         return (
             window.length is not None
             and self.limit is not None
-            and window.is_sure()
+            and window.is_certain()
             and self.usage.counts_requests
-            and not self.pressure
-            and self.own.speaks(now, window.length)
+            and not self.rate_of_others
+            and self.log.is_complete(now, window.length)
         )
 
-    def _room_at(self, need: float, inflight: float) -> float:
-        return self.own.ready_at((self.limit or 0.0) - inflight - need, self.window.length or 0.0)
+    def _log_ready_at(self, need: float, inflight: float) -> float:
+        return self.log.ready_at((self.limit or 0.0) - inflight - need, self.window.length or 0.0)
 
-    def _may_slide(self, last: float) -> bool:
-        """Whether each unit may come back one window after it was used: then none is kept for later."""
-        kind = self.restoration.kind
-        return kind != "unknown" and not self.restoration.at_once and self._log_speaks(last)
+    def _may_be_sliding(self, last: float) -> bool:
+        """Return whether each unit may return one window after its use, so that spreading gains nothing."""
+        kind = self.replenishment.kind
+        return kind != "unknown" and not self.replenishment.all_at_once and self._is_log_usable(last)
 
     # ---- the rules ---------------------------------------------------------------------------------------------------
 
-    def _count(self, ends: Bracket | None, cost: float) -> float | None:
-        """What is left where that is not said."""
-        over = self.remaining is None or (ends is not None and ends.lo >= self.ends.hi)
-        left = self.limit if over else self.remaining
-        return None if left is None else max(0.0, left - cost)
+    def _estimate_remaining(self, reset: TimeInterval | None, cost: float) -> float | None:
+        """Return the remaining units of a response that does not state them, or `None` if they are unknown."""
+        restored = self.remaining is None or (reset is not None and reset.earliest >= self.reset.latest)
+        remaining = self.limit if restored else self.remaining
+        return None if remaining is None else max(0.0, remaining - cost)
 
-    def _is_over(self, answer: QuotaSample) -> bool:
-        """Whether it speaks of a window that is over."""
+    def _is_stale(self, sample: QuotaSample) -> bool:
+        """Return whether a response describes an earlier window."""
         slack = min(ROUNDING, (self.window.length or math.inf) / 4)
-        return answer.ends is not None and not answer.causal and answer.ends.hi + slack <= self.ends.lo
+        return sample.reset is not None and not sample.causal and sample.reset.latest + slack <= self.reset.earliest
 
-    def _is_new(self, answer: QuotaSample) -> bool:
-        """Rule 2. One that others overtook counts only if its end is far off: ends of single units have no order."""
-        if answer.ends is not None and answer.ends.lo >= self.ends.hi < answer.ends.hi:
-            return answer.causal or answer.ends.lo >= self.ends.hi + (self.window.length or 4.0) / 2
-        return answer.causal and answer.left > (self.remaining or 0.0) + self._unsaid
+    def _begins_window(self, sample: QuotaSample) -> bool:
+        """Apply rule 2. A response that was overtaken counts only if its reset is far off: those of units overlap."""
+        if sample.reset is not None and sample.reset.earliest >= self.reset.latest < sample.reset.latest:
+            return sample.causal or sample.reset.earliest >= self.reset.latest + (self.window.length or 4.0) / 2
+        return sample.causal and sample.remaining > (self.remaining or 0.0) + self._unconfirmed
 
-    def _check_expectations(self, answer: QuotaSample) -> None:
-        """Rules 4 and 5: something was there before its time, or was not there in time."""
-        if (self.remaining or 0.0) >= answer.cost or not answer.causal:
+    def _check_prediction(self, sample: QuotaSample) -> None:
+        """Apply rules 4 and 5 if a unit returned before the predicted time, or did not return in time."""
+        if (self.remaining or 0.0) >= sample.cost or not sample.causal:
             return
-        by_log = self._log_speaks(answer.sent)
-        early = answer.sent < min(self.restored_at(), self._room_at(answer.cost, 0.0) if by_log else math.inf)
-        if self.restoration.kind == "continuous":
-            if early and answer.refused:
-                self.restoration.flows = False
-            elif early and not answer.broken and not by_log:
-                self.restoration.came_early()
-        elif answer.refused and not early:
-            self._learn_why_a_probe_was_refused(answer)
+        log_usable = self._is_log_usable(sample.sent)
+        log_ready_at = self._log_ready_at(sample.cost, 0.0) if log_usable else math.inf
+        early = sample.sent < min(self.probe_at(), log_ready_at)
+        if self.replenishment.kind == "continuous":
+            if early and sample.refused:
+                self.replenishment.before_reset = False
+            elif early and not sample.disrupted and not log_usable:
+                self.replenishment.record_early_unit()
+        elif sample.refused and not early:
+            self._explain_refused_probe(sample)
 
-    def _learn_why_a_probe_was_refused(self, answer: QuotaSample) -> None:
-        """Either the stated end was rounded down, or the window has ended and yet nothing was restored."""
-        if self.window.pad < 0:
-            late = self.window.lengthen()
-            for ends in (self.ends, answer.ends):
-                if ends is not None:
-                    ends.shift(late)
-            return
-        if self.window.pad or (answer.ends is not None and answer.ends.lo >= self.ends.hi + ROUNDING / 2):
-            self.restoration.vote_continuous(2)
-            return
-        self.window.pad = ROUNDING
-        for ends in (self.ends, answer.ends):
-            if ends is not None:
-                ends.shift(ROUNDING)
+    def _explain_refused_probe(self, sample: QuotaSample) -> None:
+        """Learn from a refused probe: the stated reset was rounded down, or units return continuously."""
+        window = self.window
+        if window.correction < 0:
+            self._shift_resets(sample, window.revert_shortening())
+        elif window.correction or (
+            sample.reset is not None and sample.reset.earliest >= self.reset.latest + ROUNDING / 2
+        ):
+            self.replenishment.vote_continuous(2)
+        else:
+            window.correction = ROUNDING
+            self._shift_resets(sample, ROUNDING)
 
-    def _is_full(self, answer: QuotaSample) -> bool:
-        """Whether nothing is used but by its own request and those in flight."""
-        return self.limit is not None and answer.left >= self.limit - answer.cost - answer.inflight
+    def _shift_resets(self, sample: QuotaSample, seconds: float) -> None:
+        for reset in (self.reset, sample.reset):
+            if reset is not None:
+                reset.shift(seconds)
 
-    def _learn_how_late_ends_are(self, answer: QuotaSample) -> None:
-        """Rule 11: all is there again although the window should go on for a while."""
-        early = answer.received < self.ends.lo and answer.causal and not answer.broken
-        if early and self._first is not None and not self.window.declared and self._is_full(answer):
-            (sent, received), pad = self._first, self.window.pad
-            self.window.shorten(self._asked - received, answer.received - sent, opened=received, end=self.ends.hi)
-            if answer.ends is not None:
-                answer.ends.shift(self.window.pad - pad)
+    def _is_first(self, sample: QuotaSample) -> bool:
+        """Return whether only the request itself and those in flight used units of this window."""
+        return self.limit is not None and sample.remaining >= self.limit - sample.cost - sample.inflight
 
-    def _judge(self, answer: QuotaSample) -> None:
+    def _detect_late_reset(self, sample: QuotaSample) -> None:
+        """Apply rule 11 if everything was restored before the stated reset."""
+        early = sample.received < self.reset.earliest and sample.causal and not sample.disrupted
+        if early and self._first_request is not None and not self.window.declared and self._is_first(sample):
+            (sent, received), correction = self._first_request, self.window.correction
+            low, high = self._last_sent - received, sample.received - sent
+            self.window.shorten(low, high, opened=received, end=self.reset.latest)
+            if sample.reset is not None:
+                sample.reset.shift(self.window.correction - correction)
+
+    def _learn_replenishment(self, sample: QuotaSample) -> None:
         limit = self.limit or 0.0
-        self.restoration.judge(
-            answer,
+        self.replenishment.vote(
+            sample,
             before=self.remaining or 0.0,
-            heard=self.heard,
-            ends=self.ends,
+            updated_at=self.updated_at,
+            reset=self.reset,
             limit=limit,
             interval=self.interval,
         )
         if not self.window.declared:
-            self.restoration.measure(answer, limit)
+            self.replenishment.measure_rate(sample, limit)
 
-    def _open(self, answer: QuotaSample) -> None:
-        """A window has begun, or is the first."""
-        ends = answer.ends or self._guess(answer)
-        first = self._is_full(answer)
-        self._first = (answer.sent, answer.received) if first else None
-        if answer.ends is not None:
-            self.window.begin(ends, last=self.ends, sent=answer.sent, received=answer.received, first=first)
-        self._start(answer.left, ends, answer.received)
+    def _open_window(self, sample: QuotaSample) -> None:
+        """Begin the first or a new window with a response."""
+        reset = sample.reset or self._guess_reset(sample)
+        first = self._is_first(sample)
+        self._first_request = (sample.sent, sample.received) if first else None
+        if sample.reset is not None:
+            self.window.begin(reset, last=self.reset, sent=sample.sent, received=sample.received, first=first)
+        self._start_window(sample.remaining, reset, sample.received)
 
-    def _guess(self, answer: QuotaSample) -> Bracket:
-        """The end of a window where none is stated."""
+    def _guess_reset(self, sample: QuotaSample) -> TimeInterval:
+        """Return the end of a window whose reset is not stated."""
         length = self.window.length
         if length is None:
-            return Bracket()
-        grew = self.remaining is not None and answer.left > self.remaining
-        return Bracket(self.heard + length if grew else answer.sent, answer.received + length)
+            return TimeInterval()
+        rose = self.remaining is not None and sample.remaining > self.remaining
+        return TimeInterval(self.updated_at + length if rose else sample.sent, sample.received + length)
 
-    def _start(self, left: float, ends: Bracket, received: float) -> None:
-        self.window.end(self.ends)
-        self.epoch += 1
-        self.ends, self.remaining, self._began = ends, left, received
-        self._asked_again, self._unsaid, self._silent = 0, 0.0, 0.0
-        self.usage.open(left, received, None if self.limit is None else self.limit - left)
+    def _start_window(self, remaining: float, reset: TimeInterval, received: float) -> None:
+        self.window.end(self.reset)
+        self.window_count += 1
+        self.reset, self.remaining, self._window_start = reset, remaining, received
+        self._empty_responses, self._unconfirmed, self._unreported = 0, 0.0, 0.0
+        self.usage.start_window(remaining, received, None if self.limit is None else self.limit - remaining)
 
-    def _remember(self, answer: QuotaSample, *, heard: bool) -> None:
-        """Compares what is left with our own log, and writes the request down (rule 10)."""
+    def _log_sample(self, sample: QuotaSample, *, used: bool) -> None:
+        """Compare a response with our own log and add its request (rule 10).
+
+        Parameters:
+            sample: the response.
+            used: whether the response updated the quota.
+        """
         limit, length = self.limit, self.window.length
-        if answer.broken:
-            wrong = answer.refused and answer.left < answer.cost and self._log_speaks(answer.sent)
-            self.own.doubt(math.inf if wrong else answer.received)
-        elif heard and answer.causal and limit is not None and length is not None:
-            certain, possible = self.own.counted(answer.sent, answer.received, length)
-            left = limit - answer.cost - answer.left
-            if left > possible + answer.inflight:
-                self.own.doubt(answer.received)
-            elif left < certain and self.restoration.kind == "continuous":
-                self.own.doubt(math.inf)  # no sliding log: a bucket, or an estimate
-            elif left < certain:
-                self.restoration.at_once = True
-            elif 0 < possible < len(self.own):
-                self.window.explained = True
-        self._log(answer.sent, answer.received, answer.cost)
+        if sample.disrupted:
+            wrong = sample.refused and sample.remaining < sample.cost and self._is_log_usable(sample.sent)
+            self.log.distrust_until(math.inf if wrong else sample.received)
+        elif used and sample.causal and limit is not None and length is not None:
+            certain, possible = self.log.count(sample.sent, sample.received, length)
+            spent = limit - sample.cost - sample.remaining
+            if spent > possible + sample.inflight:
+                self.log.distrust_until(sample.received)
+            elif spent < certain and self.replenishment.kind == "continuous":
+                self.log.distrust_until(math.inf)  # not a sliding log: a bucket or a sliding counter
+            elif spent < certain:
+                self.replenishment.all_at_once = True
+            elif 0 < possible < len(self.log):
+                self.window.log_confirmed = True
+        self._log_request(sample.sent, sample.received, sample.cost)
 
-    def _log(self, sent: float, received: float, cost: float) -> None:
-        self.own.add(sent, received, self.limit)
+    def _log_request(self, sent: float, received: float, cost: float) -> None:
+        self.log.add(sent, received, self.limit)
         if cost != 1.0:
-            self.own.doubt(math.inf)
+            self.log.distrust_until(math.inf)
 
-    def _go_on(self, answer: QuotaSample) -> None:
-        """Another word of the same window."""
+    def _update_window(self, sample: QuotaSample) -> None:
+        """Update the present window by another response."""
         before = self.remaining or 0.0
-        if answer.ends is not None:
-            if answer.causal and self.restoration.kind == "continuous":
-                self.ends = answer.ends  # each unit has its own
+        if sample.reset is not None:
+            if sample.causal and self.replenishment.kind == "continuous":
+                self.reset = sample.reset  # each unit has its own
             else:
-                self.ends.narrow(answer.ends)
-        if answer.causal:  # rule 1
-            self.remaining = answer.left
-            self._silence_is_free |= self._silent > 0 and answer.left > before - answer.cost
-            self._asked_again += answer.left < answer.cost
-            self._unsaid = self._silent = 0.0
+                self.reset.narrow(sample.reset)
+        if sample.causal:  # rule 1
+            self.remaining = sample.remaining
+            self._unreported_is_free |= self._unreported > 0 and sample.remaining > before - sample.cost
+            self._empty_responses += sample.remaining < sample.cost
+            self._unconfirmed = self._unreported = 0.0
         else:
-            self.remaining = min(before, answer.left)
-        if answer.broken:
-            self.usage.open(answer.left, answer.received, None)
+            self.remaining = min(before, sample.remaining)
+        if sample.disrupted:
+            self.usage.start_window(sample.remaining, sample.received, None)
         else:
-            self.usage.answered(answer.left, answer.received, answer.cost, answer.inflight)
+            self.usage.update(sample.remaining, sample.received, sample.cost, sample.inflight)
 
     def report(self) -> dict[str, Any]:
-        """What is known of it, as JSON values."""
+        """Return what is known of the quota as JSON values: the entry of this policy in the crawl's report."""
         known = {
             "unit": None if self.unit == "requests" else self.unit,
             "limit": self.limit,
             "remaining": self.remaining,
             "window": self.window.length,
-            "rate": self.restoration.rate,
-            "reset_at": self.ends.hi if self.ends.hi < math.inf else None,
-            "kind": self.restoration.kind,
+            "rate": self.replenishment.rate,
+            "reset_at": self.reset.latest if self.reset.latest < math.inf else None,
+            "kind": self.replenishment.kind,
             "others": round(self.usage.others, 4) or None,
-            "pad": self.window.pad or None,
+            "pad": self.window.correction or None,
         }
         return {name: value for name, value in known.items() if value is not None}

@@ -1,4 +1,4 @@
-"""`Restoration`: how a quota comes back, learned from what answers show (rule 5 of `crawler.limits.quotas.quota`)."""
+"""`Replenishment`: how a quota is restored, learned from responses (rule 5 of `crawler.limits.quotas.quota`)."""
 
 from __future__ import annotations
 
@@ -7,131 +7,153 @@ from typing import Final, Literal
 
 import attrs
 
+from crawler.limits.headers.declared import TimeRange
 from crawler.limits.quotas.sample import QuotaSample
-from crawler.limits.quotas.time_interval import Bracket
+from crawler.limits.quotas.time_interval import TimeInterval
 
-__all__ = ["EVIDENCE", "Kind", "Restoration"]
+__all__ = ["MAX_VOTES", "Kind", "Replenishment"]
 
 Kind = Literal["unknown", "fixed", "continuous"]
 
-EVIDENCE: Final = 3
+MAX_VOTES: Final = 3
 """Votes for one kind that are remembered."""
-SURE: Final = 1.1
-"""Shares of one unit to wait for the next where it is known that one comes in that time."""
-EXPERIMENT: Final = 2.5
-"""The same where it is not known yet."""
+KNOWN_INTERVALS: Final = 1.1
+"""Intervals of one unit to wait for the next unit, where units are known to return in that time."""
+UNKNOWN_INTERVALS: Final = 2.5
+"""The same where that is not known yet."""
 
 
-def _each(missing: float, full: Bracket, at: float) -> tuple[float, float]:
-    """Seconds in which one unit comes back, at least and at most, if so many are missing then and none is at the end.
+def _seconds_per_unit(missing: float, full: TimeInterval, at: float) -> TimeRange:
+    """Return the seconds, at least and at most, in which one unit returns if the quota is full again at `full`.
 
-    The last of them may already be on its way.
+    `missing` units are missing at the time `at`, of which the last may be partly restored already.
     """
     if missing <= 0:
         return 0.0, math.inf
-    return max(0.0, full.lo - at) / missing, max(0.0, full.hi - at) / (missing - 1) if missing > 1 else math.inf
+    longest = max(0.0, full.latest - at) / (missing - 1) if missing > 1 else math.inf
+    return max(0.0, full.earliest - at) / missing, longest
 
 
 @attrs.define(eq=False)
-class Restoration:
-    """All at once when a window ends, or unit by unit."""
+class Replenishment:
+    """How units return: all together when a window ends (``fixed``) or one by one (``continuous``)."""
 
     rate: float | None = None
-    """Units a second, as declared or as measured."""
-    fixed: int = 0
-    """Votes for all at once."""
-    continuous: int = 0
-    """Votes for unit by unit."""
-    flows: bool | None = None
-    """Whether units come back before the stated end; `None`: not tried."""
-    at_once: bool = False
-    """Whether more came back than one by one could have."""
-    _moves: int = 0
-    _each: tuple[float, float] = (0.0, math.inf)
+    """Units per second, declared or measured. `None` means unknown."""
+    fixed_votes: int = 0
+    continuous_votes: int = 0
+    before_reset: bool | None = None
+    """Whether units return before the stated reset. `None` means that this was not tried."""
+    all_at_once: bool = False
+    """Whether more units returned together than could have returned one by one."""
+    _moving_resets: int = 0
+    _unit_seconds: TimeRange = (0.0, math.inf)
 
     @property
     def kind(self) -> Kind:
-        """What most votes are for."""
-        if self.rate is not None or self.continuous > self.fixed:
+        """The kind with the most votes."""
+        if self.rate is not None or self.continuous_votes > self.fixed_votes:
             return "continuous"
-        return "fixed" if self.fixed else "unknown"
+        return "fixed" if self.fixed_votes else "unknown"
 
-    def expect(self, other: Restoration) -> None:
-        """Takes for likely what was seen of another policy of the same server."""
-        if self.kind == "unknown" and other.at_once:
-            self.fixed, self.at_once = 1, True
+    def assume_like(self, other: Replenishment) -> None:
+        """Assume the kind of another policy of the same server until there is evidence."""
+        if self.kind == "unknown" and other.all_at_once:
+            self.fixed_votes, self.all_at_once = 1, True
 
-    def judge(
-        self, answer: QuotaSample, *, before: float, heard: float, ends: Bracket, limit: float, interval: float | None
+    def vote(
+        self,
+        sample: QuotaSample,
+        *,
+        before: float,
+        updated_at: float,
+        reset: TimeInterval,
+        limit: float,
+        interval: float | None,
     ) -> None:
-        """Votes, since an answer shows that something was restored.
+        """Vote for a kind, because a response shows that units were restored.
 
         Parameters:
-            answer: what it shows.
-            before: units that were left before.
-            heard: seconds since the epoch: when that was said.
-            ends: when something should have been restored.
-            limit: units in one window.
-            interval: seconds in which one unit is restored, on average.
+            sample: the response.
+            before: units left by the previous update.
+            updated_at: when that update was received, in seconds since the epoch.
+            reset: when units should have been restored.
+            limit: units per window.
+            interval: average seconds in which one unit is restored. `None` means unknown.
         """
-        if answer.left >= limit / 2 > before:
-            trickled = interval is not None and (answer.received - heard) / interval >= answer.left - before
-            if not (self.continuous and trickled):
-                self.fixed, self.continuous = min(EVIDENCE, self.fixed + 1), max(0, self.continuous - 1)
-        elif before < 2.0 and answer.left < limit / 4 and answer.sent >= ends.lo:
+        if sample.remaining >= limit / 2 > before:
+            gradual = interval is not None and (sample.received - updated_at) / interval >= sample.remaining - before
+            if not (self.continuous_votes and gradual):
+                self.fixed_votes = min(MAX_VOTES, self.fixed_votes + 1)
+                self.continuous_votes = max(0, self.continuous_votes - 1)
+        elif before < 2.0 and sample.remaining < limit / 4 and sample.sent >= reset.earliest:
             self.vote_continuous(1)
-        elif answer.ends is not None and not answer.broken and answer.left < before and answer.received < ends.lo:
-            before_that = _each(limit - before, ends, heard)
-            if self._agrees(before_that) and self._agrees(_each(limit - answer.left, answer.ends, answer.received)):
-                self._moves += 1  # the end moves away as we spend: it is the time until all is restored
-            if self._moves > 1:
-                self.vote_continuous(EVIDENCE)
-                self.flows = True
+        elif (
+            sample.reset is not None
+            and not sample.disrupted
+            and sample.remaining < before
+            and sample.received < reset.earliest
+        ):
+            old = _seconds_per_unit(limit - before, reset, updated_at)
+            if self._is_consistent(old) and self._is_consistent(
+                _seconds_per_unit(limit - sample.remaining, sample.reset, sample.received)
+            ):
+                self._moving_resets += 1  # the reset moves away as units are spent: it is the time to full
+            if self._moving_resets > 1:
+                self.vote_continuous(MAX_VOTES)
+                self.before_reset = True
 
-    def measure(self, answer: QuotaSample, limit: float) -> None:
-        """The rate, where what is stated is the time until all is restored; none any more where it is not."""
-        if self._moves <= 1 or answer.ends is None or limit <= answer.left or answer.ends.hi <= answer.received:
+    def measure_rate(self, sample: QuotaSample, limit: float) -> None:
+        """Measure the rate if the stated reset is the time to full; forget it if the reset no longer is."""
+        reset = sample.reset
+        if self._moving_resets <= 1 or reset is None or limit <= sample.remaining or reset.latest <= sample.received:
             return
-        if self._agrees(_each(limit - answer.left, answer.ends, answer.received)):
-            self.rate = (limit - answer.left) / (answer.ends.hi - answer.received)
-
-    def _agrees(self, each: tuple[float, float]) -> bool:
-        """Whether each unit may take as long as all words so far say; if not, they spoke of something else."""
-        both = max(each[0], self._each[0]), min(each[1], self._each[1])
-        agrees = both[0] <= both[1]
-        self._each = both if agrees else each
-        if not agrees and self._moves > 1:
-            self.rate, self.continuous, self.flows = None, 0, None
-        if not agrees:
-            self._moves = -EVIDENCE
-        return agrees
+        missing = limit - sample.remaining
+        if self._is_consistent(_seconds_per_unit(missing, reset, sample.received)):
+            self.rate = missing / (reset.latest - sample.received)
 
     def vote_continuous(self, votes: int) -> None:
-        """Counts votes for unit by unit."""
-        self.continuous = min(EVIDENCE, self.continuous + votes)
+        """Add votes for continuous replenishment."""
+        self.continuous_votes = min(MAX_VOTES, self.continuous_votes + votes)
 
-    def came_early(self) -> None:
-        """A unit was there before the stated end; that counts only until one was not."""
-        if self.flows is None:
-            self.flows = True
+    def record_early_unit(self) -> None:
+        """Record that a unit returned before the stated reset, unless another one did not."""
+        if self.before_reset is None:
+            self.before_reset = True
 
-    def caution(self, interval: float | None, window: float | None) -> float:
-        """Seconds that the first probes wait beyond the end: by then a continuous quota has its first unit."""
-        if self.kind != "unknown" or interval is None or window is None:
-            return 0.0
-        return min(SURE * interval, window / 20)
-
-    def trickle_at(self, missing: float, *, heard: float, until: float, interval: float | None) -> float:
-        """Seconds since the epoch: when so many units have come back by themselves.
+    def probe_delay(self, interval: float | None, window: float | None) -> float:
+        """Return the seconds by which the first probes are sent after the reset, so that one unit can have returned.
 
         Parameters:
-            missing: units.
-            heard: seconds since the epoch: when what is left was said.
-            until: seconds since the epoch: the stated end.
-            interval: seconds in which one unit is restored, on average.
+            interval: average seconds in which one unit is restored. `None` means unknown.
+            window: length of a window in seconds. `None` means unknown.
+        """
+        if self.kind != "unknown" or interval is None or window is None:
+            return 0.0
+        return min(KNOWN_INTERVALS * interval, window / 20)
+
+    def restored_at(self, missing: float, *, updated_at: float, reset: float, interval: float | None) -> float:
+        """Return when `missing` units will have returned one by one, in seconds since the epoch.
+
+        Parameters:
+            missing: number of units.
+            updated_at: when the remaining units were last stated, in seconds since the epoch.
+            reset: the stated reset, in seconds since the epoch.
+            interval: average seconds in which one unit is restored. `None` means unknown.
         """
         if self.kind != "continuous" or interval is None:
             return math.inf
-        if self.rate is not None or self.flows or until - heard <= 3 * interval:
-            return heard + SURE * interval * missing
-        return math.inf if self.flows is False else heard + EXPERIMENT * interval * missing
+        if self.rate is not None or self.before_reset or reset - updated_at <= 3 * interval:
+            return updated_at + KNOWN_INTERVALS * interval * missing
+        return math.inf if self.before_reset is False else updated_at + UNKNOWN_INTERVALS * interval * missing
+
+    def _is_consistent(self, seconds_per_unit: TimeRange) -> bool:
+        """Return whether a time per unit fits all earlier responses. If not, they did not state the time to full."""
+        both = max(seconds_per_unit[0], self._unit_seconds[0]), min(seconds_per_unit[1], self._unit_seconds[1])
+        consistent = both[0] <= both[1]
+        self._unit_seconds = both if consistent else seconds_per_unit
+        if not consistent and self._moving_resets > 1:
+            self.rate, self.continuous_votes, self.before_reset = None, 0, None
+        if not consistent:
+            self._moving_resets = -MAX_VOTES
+        return consistent

@@ -1,4 +1,4 @@
-"""`OwnLog`: when our own last requests were counted, which tells for certain when a server has room for the next."""
+"""`RequestLog`: the times of our own recent requests, which show for certain when there is room for the next one."""
 
 from __future__ import annotations
 
@@ -8,76 +8,82 @@ from typing import Final
 
 import attrs
 
-__all__ = ["OwnLog"]
+__all__ = ["MAX_UNITS", "RequestLog"]
 
-MOST: Final = 500
-"""Units of the largest quota of which a log is kept."""
+MAX_UNITS: Final = 500
+"""Units of the largest quota for which a log is kept."""
 MARGIN: Final = 0.01
-"""Seconds, or a thousandth of the window if that is more: for clocks that do not run alike."""
+"""Seconds, or a thousandth of the window if that is more, to allow for clocks that run at different speeds."""
 
 
 @attrs.define(eq=False)
-class OwnLog:
-    """The requests of one window and more, as long as nobody else was seen to use the quota.
+class RequestLog:
+    """The requests of the last window, valid as long as no other client seems to use the quota.
 
-    Whoever starts request n + `limit` one window after the answer to request n has at most `limit` requests in any
-    window. No server that allows so many in so long refuses that:
+    If request n + `limit` starts one window after the response to request n, no window of that length contains more
+    than `limit` requests. No common algorithm that allows `limit` requests per window refuses such a client:
 
-    * A sliding log counts just that.
+    * A sliding log counts exactly this.
     * A fixed window, wherever it begins, is one of these windows.
-    * A token bucket of that size that is filled at `limit` / window: what it holds after a time t that began full is
-      limit + t · limit / window less the requests in t. If t is k windows and a rest, those are at most
-      (k + 1) · limit, so that the rest's share or more is left. A leaky bucket is the same with another sign.
+    * A token bucket of size `limit`, refilled at `limit` / window and full at the beginning, holds after a time t
+      limit + t · limit / window tokens less the requests in t. If t is k windows and a remainder, those are at most
+      (k + 1) · limit, so at least the remainder's share is left. A leaky bucket is the same with the sign reversed.
 
-    Counters that estimate a sliding window from two fixed ones do refuse it; what they say is left is less than this
-    log explains, as if others took it, and the log does not speak.
+    A sliding counter, which estimates the window from two fixed ones, may refuse. The remainder that it states is
+    smaller than the log explains, as if other clients used the quota, and the log is then not used.
     """
 
-    since: float = -math.inf
-    """Seconds since the epoch: what happened until then is not known, and is gone one window later."""
-    _trips: deque[tuple[float, float]] = attrs.field(factory=deque)
-    _gap: bool = False
+    complete_since: float = -math.inf
+    """Requests before this time (seconds since the epoch) are not known completely."""
+    _requests: deque[tuple[float, float]] = attrs.field(factory=deque)
+    _has_gap: bool = False
 
     def add(self, sent: float, received: float, limit: float | None) -> None:
-        """One request was counted, at some time between these two (seconds since the epoch)."""
-        if self._gap:
-            self._gap, self.since = False, max(self.since, received)
-        if limit is None or limit > MOST:
-            self.since = max(self.since, received)
+        """Add a request that the server counted at some time between `sent` and `received`.
+
+        Parameters:
+            sent: when the request was sent, in seconds since the epoch.
+            received: when its response was received, in seconds since the epoch.
+            limit: units per window. `None` means unknown.
+        """
+        if self._has_gap:
+            self._has_gap, self.complete_since = False, max(self.complete_since, received)
+        if limit is None or limit > MAX_UNITS:
+            self.complete_since = max(self.complete_since, received)
             return
-        self._trips.append((sent, received))
-        if len(self._trips) > limit + 1:
-            self._trips.popleft()
+        self._requests.append((sent, received))
+        if len(self._requests) > limit + 1:
+            self._requests.popleft()
 
-    def lose(self) -> None:
-        """Requests were counted of which we do not know when."""
-        self._gap = True
+    def mark_gap(self) -> None:
+        """Record that requests were counted at unknown times."""
+        self._has_gap = True
 
-    def doubt(self, received: float) -> None:
-        """Not all that was counted until then (seconds since the epoch) was ours."""
-        self.since = max(self.since, received)
+    def distrust_until(self, time: float) -> None:
+        """Record that not all units counted until `time` (seconds since the epoch) were used by us."""
+        self.complete_since = max(self.complete_since, time)
 
-    def speaks(self, now: float, window: float) -> bool:
-        """Whether it knows of all requests of the last window."""
-        return not self._gap and now >= self.since + window
+    def is_complete(self, now: float, window: float) -> bool:
+        """Return whether the log contains every request of the last `window` seconds."""
+        return not self._has_gap and now >= self.complete_since + window
 
     def ready_at(self, units: float, window: float) -> float:
-        """Seconds since the epoch: when no more than `units` of it still count."""
-        if self._gap or units < 0:
+        """Return when at most `units` requests of the log still count, in seconds since the epoch."""
+        if self._has_gap or units < 0:
             return math.inf
-        at = self.since
-        if len(self._trips) > units:
-            at = max(at, self._trips[len(self._trips) - 1 - int(units)][1])
+        at = self.complete_since
+        if len(self._requests) > units:
+            at = max(at, self._requests[len(self._requests) - 1 - int(units)][1])
         return at + window + max(MARGIN, window / 1000.0)
 
-    def counted(self, sent: float, received: float, window: float) -> tuple[int, int]:
-        """How many still count for a server that decides between these two times (seconds since the epoch).
+    def count(self, sent: float, received: float, window: float) -> tuple[int, int]:
+        """Count the requests of the last window, for a server that counts at some time between `sent` and `received`.
 
         Returns:
-            Those that do for certain, and those that may.
+            The number of requests that certainly count, and the number that may count.
         """
-        certain = sum(received < trip[0] + window for trip in self._trips)
-        return certain, sum(sent < trip[1] + window for trip in self._trips)
+        certain = sum(received < request[0] + window for request in self._requests)
+        return certain, sum(sent < request[1] + window for request in self._requests)
 
     def __len__(self) -> int:
-        return len(self._trips)
+        return len(self._requests)

@@ -1,33 +1,33 @@
-"""`QuotaSample`: what one answer says of one policy, with all that the rules ask of it."""
+"""`QuotaSample`: what one response shows about one policy, with the context that the rules of a quota need."""
 
 from __future__ import annotations
 
 import attrs
 
-from crawler.limits.quotas.time_interval import Bracket
+from crawler.limits.quotas.time_interval import TimeInterval
 
 __all__ = ["QuotaSample"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class QuotaSample:
-    """One word on one policy."""
+    """One response's observation of one policy."""
 
-    left: float
+    remaining: float
     """Units left."""
-    ends: Bracket | None
-    """When something is restored; `None`: not said."""
+    reset: TimeInterval | None
+    """When units are restored. `None` means that the response does not state it."""
     sent: float
-    """Seconds since the epoch: when it was asked for."""
+    """When the request was sent, in seconds since the epoch."""
     received: float
-    """Seconds since the epoch: when it came."""
+    """When the response was received, in seconds since the epoch."""
     cost: float
-    """Units of its request."""
+    """Units that the request cost."""
     inflight: float
-    """Units that are still on their way."""
+    """Units of the requests still in flight."""
     causal: bool
-    """Whether it was asked for after the last word had come (rule 1)."""
+    """Whether the request was sent after the previous update was received (rule 1)."""
     refused: bool
-    """Whether it is a refusal."""
-    broken: bool
-    """Whether units are gone that nobody used: taken by a refusal, or by another limit."""
+    """Whether the response is a refusal."""
+    disrupted: bool
+    """Whether units may be gone that no client used: a refusal or a changed limit took them."""

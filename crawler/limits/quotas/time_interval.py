@@ -1,4 +1,4 @@
-"""`Bracket`: between which two times something is restored, narrowed by every answer."""
+"""`TimeInterval`: the interval in which a quota is restored, narrowed by every response."""
 
 from __future__ import annotations
 
@@ -7,68 +7,70 @@ from typing import Final
 
 import attrs
 
-__all__ = ["ROUNDING", "Bracket"]
+from crawler.limits.headers.declared import TimeRange
+
+__all__ = ["ROUNDING", "TimeInterval"]
 
 ROUNDING: Final = 1.0
-"""Seconds: servers state times in whole ones."""
+"""Seconds by which stated times may be off, because servers state whole seconds."""
 
 
 @attrs.define
-class Bracket:
-    """Something is restored not before `lo` and not after `hi`, in seconds since the epoch."""
+class TimeInterval:
+    """An event happens at `earliest` or later and at `latest` or earlier, in seconds since the epoch."""
 
-    lo: float = -math.inf
-    """The earliest time."""
-    hi: float = math.inf
-    """The latest time."""
-    snapped: tuple[float, float] | None = None
-    """When it ends by the length of the window and its first request, where that was ours."""
-    firm: bool = False
-    """Whether that counts more than words, which seem to be rounded down."""
-    rounded: bool = False
-    """Whether they are so for all that is known."""
+    earliest: float = -math.inf
+    latest: float = math.inf
+    computed: TimeRange | None = None
+    """The end of the window computed from its length and its first request, if that request was ours."""
+    is_final: bool = False
+    """Whether later statements are ignored, because the computed end is more reliable."""
+    rounded_down: bool = False
+    """Whether statements seem to be rounded down."""
 
     def is_known(self) -> bool:
-        """Whether both times are."""
-        return -math.inf < self.lo and self.hi < math.inf
+        """Return whether both ends are known."""
+        return -math.inf < self.earliest and self.latest < math.inf
 
-    def narrow(self, other: Bracket) -> None:
-        """Keeps what both say; where they contradict each other, the new word."""
-        if self.firm:
+    def narrow(self, other: TimeInterval) -> None:
+        """Intersect with another statement of the same event. If the two contradict each other, the new one counts."""
+        if self.is_final:
             return
-        lo, hi = max(self.lo, other.lo), min(self.hi, other.hi)
-        if self.snapped is not None and ROUNDING / 2 < self.snapped[0] - other.hi <= ROUNDING:
-            self.hi = self.snapped[1]
-            self.firm = self.rounded = True
+        earliest, latest = max(self.earliest, other.earliest), min(self.latest, other.latest)
+        if self.computed is not None and ROUNDING / 2 < self.computed[0] - other.latest <= ROUNDING:
+            self.latest = self.computed[1]
+            self.is_final = self.rounded_down = True
+        elif earliest <= latest:
+            self.earliest, self.latest = earliest, latest
         else:
-            self.lo, self.hi = (lo, hi) if lo <= hi else (other.lo, other.hi)
+            self.earliest, self.latest = other.earliest, other.latest
 
-    def snap(self, lo: float, hi: float, *, late: float, careful: bool) -> None:
-        """Narrows its end to that of a window that our own first request opened.
+    def narrow_to_window(self, earliest: float, latest: float, *, late: float, careful: bool) -> None:
+        """Narrow the end of a window that our own first request opened to its length after that request.
 
-        No window that holds a request ends later than its length after it, so this is never too early. Words that are
-        rounded down name ends that lie up to a second before; but so do those of a server whose windows begin by the
-        clock if we came late, so that the begin stays as stated.
+        A window that contains a request ends at most its length later, so this is never too early. A server that rounds
+        down states ends up to a second earlier. So does a server with clock-aligned windows if our first request came
+        late; therefore `earliest` of this interval stays as stated.
 
         Parameters:
-            lo: seconds since the epoch: the length of the window after the request was sent.
-            hi: seconds since the epoch: the length of the window after the answer came.
-            late: seconds for which the last window may have been over.
-            careful: whether to take the later end where it is not clear.
+            earliest: length of the window after the request was sent, in seconds since the epoch.
+            latest: length of the window after the response was received, in seconds since the epoch.
+            late: seconds that may have passed since the previous window ended.
+            careful: whether to choose the later end if it is unclear which one is true.
         """
-        if not (self.lo - ROUNDING <= hi and lo <= self.hi + ROUNDING):
+        if not (self.earliest - ROUNDING <= latest and earliest <= self.latest + ROUNDING):
             return
-        words = Bracket(self.lo, self.hi)
+        stated = TimeInterval(self.earliest, self.latest)
         if late < ROUNDING / 4:
-            self.snapped = lo, hi
-            self.hi = hi
-            self.narrow(words)
-        elif self.lo <= hi and lo <= self.hi:
-            self.hi = min(self.hi, hi)
-        elif careful and self.hi < lo:
-            self.hi, self.firm = hi, True
+            self.computed = earliest, latest
+            self.latest = latest
+            self.narrow(stated)
+        elif self.earliest <= latest and earliest <= self.latest:
+            self.latest = min(self.latest, latest)
+        elif careful and self.latest < earliest:
+            self.latest, self.is_final = latest, True
 
     def shift(self, seconds: float) -> None:
-        """Moves it into the future."""
-        self.lo += seconds
-        self.hi += seconds
+        """Move the interval into the future."""
+        self.earliest += seconds
+        self.latest += seconds

@@ -1,4 +1,4 @@
-"""Who uses a quota up: we or others, and what one request of ours takes of it."""
+"""`QuotaUsage`: how fast other clients use a quota up, and what one of our requests costs."""
 
 from __future__ import annotations
 
@@ -7,99 +7,105 @@ from typing import Final
 
 import attrs
 
-__all__ = ["Usage"]
+__all__ = ["QuotaUsage"]
 
 SMOOTHING: Final = 0.2
-"""Weight of the newest price."""
-DOUBT: Final = 5.0
-"""Seconds: as if others had been seen to take nothing for so long before the first word."""
-MEMORY: Final = 60.0
+"""Weight of the newest value in a moving average."""
+PRIOR_SECONDS: Final = 5.0
+"""Seconds without use by others that are assumed before the first response."""
+MAX_HISTORY: Final = 60.0
 """Seconds of earlier windows that count beside the present one."""
 
 
 @attrs.define(eq=False)
-class Usage:
-    """What the answers of one window show."""
+class QuotaUsage:
+    """The use of one quota, as the responses of its windows show it."""
 
     counts_requests: bool = True
-    """Whether one request takes what its grant says; if not, answers show what it takes."""
+    """Whether a request costs the units of its grant. If not, its cost is learned from responses."""
     others: float = 0.0
-    """Units a second that others take."""
-    price: float = 1.0
-    """Units that one request takes, where requests are not what is counted."""
-    spread: float = 0.0
-    """How far prices lie from `price` on average, in units."""
-    trip: float = 0.0
-    """Seconds from a request to its answer, smoothed."""
+    """Units per second used by other clients."""
+    cost_per_request: float = 1.0
+    """Average units per request, where something other than requests is counted."""
+    cost_deviation: float = 0.0
+    """Mean deviation from `cost_per_request`, in units."""
+    round_trip: float = 0.0
+    """Seconds from a request to its response, as a moving average."""
     _remaining: float = math.nan
-    _since: float = -math.inf
-    _own: float = 0.0
-    _answers: int = 0
-    _priced: bool = False
-    _expected: float = 0.0
-    _memory: float = DOUBT
-    _lasted: float = 0.0
+    _window_start: float = -math.inf
+    _ours: float = 0.0
+    _responses: int = 0
+    _cost_is_known: bool = False
+    _others_before: float = 0.0
+    _history: float = PRIOR_SECONDS
+    _observed_seconds: float = 0.0
 
-    def open(self, remaining: float, received: float, used: float | None) -> None:
-        """The first word of a window.
+    def start_window(self, remaining: float, received: float, used: float | None) -> None:
+        """Begin a window with its first response.
 
         Parameters:
             remaining: units left.
-            received: seconds since the epoch.
-            used: units that are used already, where that is known.
+            received: when the response was received, in seconds since the epoch.
+            used: units used so far. `None` means unknown.
         """
-        if not self.counts_requests and not self._priced and used:
-            self.price = used  # at most this, until two answers can be compared
-        self._expected = self.others
-        self._memory = max(DOUBT, min(MEMORY, self._memory / 2.0 + self._lasted))
-        self._remaining, self._since, self._own, self._answers, self._lasted = remaining, received, 0.0, 0, 0.0
+        if not self.counts_requests and not self._cost_is_known and used:
+            self.cost_per_request = used  # an upper bound until two responses can be compared
+        self._others_before = self.others
+        self._history = max(PRIOR_SECONDS, min(MAX_HISTORY, self._history / 2.0 + self._observed_seconds))
+        self._remaining, self._window_start = remaining, received
+        self._ours, self._responses, self._observed_seconds = 0.0, 0, 0.0
 
-    def answered(self, remaining: float, received: float, cost: float, inflight: float) -> None:
-        """A later word of the same window.
+    def update(self, remaining: float, received: float, cost: float, inflight: float) -> None:
+        """Learn from a later response of the same window.
 
         Parameters:
             remaining: units left.
-            received: seconds since the epoch.
-            cost: units that the answered request took by its grant.
-            inflight: units that are on their way: without them a slow server's backlog looks like other clients.
+            received: when the response was received, in seconds since the epoch.
+            cost: units of the request's grant.
+            inflight: units in flight. Without them the backlog of a slow server would look like other clients.
         """
         self.spend(cost)
-        taken = self._remaining - remaining
+        used = self._remaining - remaining
         if not self.counts_requests:
-            self._learn_price(max(0.0, taken) / self._answers)
+            self._learn_cost(max(0.0, used) / self._responses)
         else:
-            by_others = max(0.0, taken - self._own - inflight)
-            self._lasted = max(0.0, received - self._since)
-            self.others = (self._expected * self._memory + by_others) / (self._memory + self._lasted)
+            by_others = max(0.0, used - self._ours - inflight)
+            self._observed_seconds = max(0.0, received - self._window_start)
+            self.others = (self._others_before * self._history + by_others) / (self._history + self._observed_seconds)
 
     def spend(self, cost: float) -> None:
-        """A request of ours that was counted although its answer said nothing, or never came."""
-        self._own += cost
-        self._answers += 1
+        """Count a request of ours whose response did not state this policy or never arrived."""
+        self._ours += cost
+        self._responses += 1
 
-    def travelled(self, seconds: float) -> None:
-        """One more request and its answer took this long."""
-        self.trip += SMOOTHING * (seconds - self.trip) if self.trip else seconds
+    def record_round_trip(self, seconds: float) -> None:
+        """Update the average time from request to response."""
+        self.round_trip += SMOOTHING * (seconds - self.round_trip) if self.round_trip else seconds
 
-    def pressure(self, window: float | None) -> float:
-        """Units a second to leave to others; less than one in a window is chance."""
-        return self.others if self.others * (window or MEMORY) >= 1.0 else 0.0
+    def rate_of_others(self, window: float | None) -> float:
+        """Return the units per second to leave to other clients. Less than one unit per window counts as chance."""
+        return self.others if self.others * (window or MAX_HISTORY) >= 1.0 else 0.0
 
-    def reserve(self, pressure: float) -> float:
-        """Units to leave alone, since others may take them while a request is on its way."""
-        return 1.0 + 2.0 * math.sqrt(pressure * self.trip) if pressure else 0.0
+    def reserve(self, rate_of_others: float) -> float:
+        """Return the units to hold back because others may use them while a request travels."""
+        return 1.0 + 2.0 * math.sqrt(rate_of_others * self.round_trip) if rate_of_others else 0.0
 
-    def need(self, cost: float) -> float:
-        """Units that one request is likely to take."""
-        return cost if self.counts_requests else self.price + 2.0 * self.spread
+    def expected_cost(self, cost: float) -> float:
+        """Return the units that one request with a grant of `cost` is likely to take."""
+        return cost if self.counts_requests else self.cost_per_request + 2.0 * self.cost_deviation
 
-    def inflight(self, requests: int, cost: float) -> float:
-        """Units that so many requests take, which cost this much by their grants."""
-        return cost if self.counts_requests else self.price * requests
+    def units_in_flight(self, requests: int, cost: float) -> float:
+        """Return the units of the requests in flight.
 
-    def _learn_price(self, price: float) -> None:
-        if self._priced:
-            self.spread += SMOOTHING * (abs(price - self.price) - self.spread)
-            self.price += SMOOTHING * (price - self.price)
+        Parameters:
+            requests: number of requests in flight.
+            cost: units of their grants.
+        """
+        return cost if self.counts_requests else self.cost_per_request * requests
+
+    def _learn_cost(self, cost: float) -> None:
+        if self._cost_is_known:
+            self.cost_deviation += SMOOTHING * (abs(cost - self.cost_per_request) - self.cost_deviation)
+            self.cost_per_request += SMOOTHING * (cost - self.cost_per_request)
         else:
-            self.price, self._priced = price, True
+            self.cost_per_request, self._cost_is_known = cost, True

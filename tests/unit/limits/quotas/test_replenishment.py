@@ -1,50 +1,138 @@
-"""How a quota comes back: what a moving end is, and what it is not."""
+"""`Replenishment`: how units return, and what a moving reset means."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from crawler.limits.quotas.replenishment import Restoration
+from crawler.limits.quotas.replenishment import Replenishment
 from crawler.limits.quotas.sample import QuotaSample
-from crawler.limits.quotas.time_interval import Bracket
+from crawler.limits.quotas.time_interval import TimeInterval
 
 LIMIT = 20.0
 
 
-def spend(end_of, *, answers: int = 15) -> Restoration:
-    """Twenty units, of which one goes each tenth of a second; `end_of` gives what is stated, by what is missing."""
-    restoration, ends, heard = Restoration(), Bracket(0.0, 0.0), 100.0
-    for missing in range(1, answers + 1):
+def sample(remaining: float, now: float, reset: TimeInterval | None, *, refused: bool = False) -> QuotaSample:
+    return QuotaSample(
+        remaining=remaining,
+        reset=reset,
+        sent=now - 0.01,
+        received=now,
+        cost=1.0,
+        inflight=0.0,
+        causal=True,
+        refused=refused,
+        disrupted=refused,
+    )
+
+
+def spend(wait_for, *, responses: int = 15) -> Replenishment:
+    """Twenty units, one spent every tenth of a second; `wait_for` gives the stated wait for the missing units."""
+    replenishment, reset, updated_at = Replenishment(), TimeInterval(0.0, 0.0), 100.0
+    for missing in range(1, responses + 1):
         now, before = 100.0 + missing / 10, LIMIT - missing + 1
-        stated = now + end_of(missing)
-        answer = QuotaSample(
-            left=before - 1,
-            ends=Bracket(stated - 1.0, stated),
-            sent=now - 0.01,
-            received=now,
-            cost=1.0,
-            inflight=0.0,
-            causal=True,
-            refused=False,
-            broken=False,
-        )
+        stated = now + wait_for(missing)
+        response = sample(before - 1, now, TimeInterval(stated - 1.0, stated))
         if missing > 1:
-            restoration.judge(answer, before=before, heard=heard, ends=ends, limit=LIMIT, interval=0.25)
-            restoration.measure(answer, LIMIT)
-        ends, heard = answer.ends, now
-    return restoration
+            replenishment.vote(
+                response, before=before, updated_at=updated_at, reset=reset, limit=LIMIT, interval=0.25
+            )  # fmt: skip
+            replenishment.measure_rate(response, LIMIT)
+        reset, updated_at = response.reset, now
+    return replenishment
 
 
-def test_an_end_that_moves_with_what_is_missing_is_the_time_until_all_is_restored():
-    restoration = spend(lambda missing: missing * 2.0 + 0.5)
-    assert restoration.kind == "continuous"
-    assert restoration.rate == pytest.approx(0.5, rel=0.1)
+def vote(replenishment: Replenishment, before: float, remaining: float, *, passed: float) -> None:
+    """Vote on a window that was to end after `passed` seconds, when units returned."""
+    replenishment.vote(
+        sample(remaining, 100.0 + passed, None),
+        before=before,
+        updated_at=100.0,
+        reset=TimeInterval(100.0, 100.0 + passed),
+        limit=LIMIT,
+        interval=1.0,
+    )
 
 
-@pytest.mark.parametrize("answers", range(3, 16))
-def test_an_end_that_only_stays_ahead_is_no_such_time_for_long(answers):
-    """It says five seconds again and again: had it been that time, one missing unit would have come at once."""
-    restoration = spend(lambda missing: 5.0, answers=answers)
-    if answers > 4:
-        assert restoration.rate is None
-        assert restoration.kind == "unknown"
+def test_a_reset_that_moves_with_the_missing_units_is_the_time_to_full():
+    replenishment = spend(lambda missing: missing * 2.0 + 0.5)
+    assert replenishment.kind == "continuous"
+    assert replenishment.rate == pytest.approx(0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("responses", range(3, 16))
+def test_a_reset_that_only_stays_ahead_is_not_the_time_to_full(responses):
+    """Five seconds are stated again and again: as the time to full, one missing unit would return at once."""
+    replenishment = spend(lambda missing: 5.0, responses=responses)
+    if responses > 4:
+        assert replenishment.rate is None
+        assert replenishment.kind == "unknown"
+
+
+def test_half_the_quota_or_more_at_once_is_a_vote_for_fixed_windows():
+    replenishment = Replenishment()
+    vote(replenishment, 0.0, 19.0, passed=2.0)
+    assert replenishment.kind == "fixed"
+
+
+def test_almost_nothing_at_the_reset_is_a_vote_for_continuous_replenishment():
+    replenishment = Replenishment()
+    vote(replenishment, 0.0, 1.0, passed=2.0)
+    assert replenishment.kind == "continuous"
+
+
+def test_the_latest_evidence_prevails_after_a_few_votes():
+    replenishment = Replenishment()
+    for _ in range(10):
+        vote(replenishment, 0.0, 19.0, passed=2.0)
+    for _ in range(4):
+        replenishment.vote_continuous(1)
+    assert replenishment.continuous_votes == replenishment.fixed_votes == 3
+    vote(replenishment, 0.0, 19.0, passed=2.0)
+    assert replenishment.kind == "fixed"
+
+
+def test_many_units_after_a_long_time_are_no_vote_against_continuous_replenishment():
+    replenishment = Replenishment(continuous_votes=1)
+    vote(replenishment, 0.0, 19.0, passed=60.0)
+    assert replenishment.kind == "continuous"
+
+
+def test_a_policy_is_assumed_to_be_like_another_one_of_its_server():
+    known = Replenishment(fixed_votes=1, all_at_once=True)
+    replenishment = Replenishment()
+    replenishment.assume_like(known)
+    assert (replenishment.kind, replenishment.all_at_once) == ("fixed", True)
+    continuous = Replenishment(continuous_votes=1)
+    continuous.assume_like(known)
+    assert continuous.kind == "continuous"
+
+
+def test_units_of_fixed_windows_do_not_return_one_by_one():
+    fixed = Replenishment(fixed_votes=1)
+    assert fixed.restored_at(1.0, updated_at=100.0, reset=160.0, interval=1.0) == math.inf
+
+
+def test_units_return_at_the_rate_and_are_tried_later_while_that_is_not_certain():
+    certain, uncertain = Replenishment(rate=0.5), Replenishment(continuous_votes=1)
+    assert certain.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == pytest.approx(104.4)
+    assert uncertain.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == pytest.approx(110.0)
+    uncertain.before_reset = False
+    assert uncertain.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == math.inf
+
+
+def test_an_early_unit_counts_only_until_one_was_missing():
+    replenishment = Replenishment()
+    replenishment.record_early_unit()
+    assert replenishment.before_reset is True
+    replenishment.before_reset = False
+    replenishment.record_early_unit()
+    assert replenishment.before_reset is False
+
+
+def test_probes_are_delayed_only_while_the_kind_is_unknown():
+    assert Replenishment().probe_delay(1.0, 60.0) == pytest.approx(1.1)
+    assert Replenishment().probe_delay(60.0, 60.0) == pytest.approx(3.0)
+    assert Replenishment().probe_delay(None, 60.0) == 0.0
+    assert Replenishment(fixed_votes=1).probe_delay(1.0, 60.0) == 0.0

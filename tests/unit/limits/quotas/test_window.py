@@ -1,77 +1,94 @@
-"""Lengths that people choose, and brackets that answers narrow."""
+"""`Window`: the length of windows, and the error in stated resets."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.quotas.time_interval import Bracket
-from crawler.limits.quotas.window import COMMON, longest_common, next_common, shortest_common
+from crawler.limits.quotas.time_interval import TimeInterval
+from crawler.limits.quotas.window import COMMON_LENGTHS, Window, longest_common, next_common, shortest_common
 
-TIMES = st.floats(-1e6, 1e6)
+UNKNOWN = TimeInterval()
 
 
-def bracket(one: float, other: float) -> Bracket:
-    return Bracket(min(one, other), max(one, other))
+def begin(window: Window, at: float, reset: TimeInterval, last: TimeInterval = UNKNOWN, *, first: bool = True) -> None:
+    """Begin a window with a request that takes a tenth of a second."""
+    window.begin(reset, last=last, sent=at, received=at + 0.1, first=first)
 
 
 @pytest.mark.parametrize(("low", "high", "length"), [(31, 63, 60), (60, 61, None), (0.2, 100, 1), (59.9, 60, 60)])
-def test_the_shortest_usual_length_in_a_range(low, high, length):
+def test_the_shortest_common_length_in_a_range(low, high, length):
     assert shortest_common(low, high) == length
 
 
 @pytest.mark.parametrize(("low", "high", "length"), [(59, 60.2, 60), (0.9, 2.1, 2), (36, 38, None)])
-def test_the_longest_usual_length_in_a_range(low, high, length):
+def test_the_longest_common_length_in_a_range(low, high, length):
     assert longest_common(low, high) == length
 
 
 @given(st.floats(0, 1e7))
-def test_the_next_usual_length_is_longer_and_as_near_as_can_be(seconds):
+def test_the_next_common_length_is_the_nearest_longer_one(seconds):
     length = next_common(seconds)
     assert length > seconds
-    assert length in COMMON or length % 86400 == 0
-    assert not any(seconds < common < length for common in COMMON)
+    assert length in COMMON_LENGTHS or length % 86400 == 0
+    assert not any(seconds < common < length for common in COMMON_LENGTHS)
 
 
-@given(TIMES, TIMES, TIMES, TIMES)
-def test_narrowing_keeps_an_order(one, other, third, fourth):
-    made = bracket(one, other)
-    made.narrow(bracket(third, fourth))
-    assert made.lo <= made.hi
+def test_a_declared_length_is_certain_and_a_stated_reset_is_corrected():
+    window = Window(correction=1.0)
+    assert window.declare(60.0, None) is None
+    assert (window.length, window.is_certain(), window.reset_stated) == (60.0, True, False)
+    assert window.declare(None, (10.0, 11.0)) == TimeInterval(11.0, 12.0)
+    assert window.reset_stated
 
 
-@given(TIMES, st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), max_size=10))
-def test_what_is_true_of_all_words_stays_within(truth, words):
-    made = Bracket()
-    for before, after in words:
-        made.narrow(Bracket(truth - before, truth + after))
-    assert made.lo <= truth <= made.hi
+def test_a_length_that_is_not_positive_is_ignored():
+    window = Window()
+    window.declare(0.0, None)
+    assert (window.length, window.declared) == (None, False)
 
 
-def test_the_window_of_our_first_request_narrows_an_end_in_whole_seconds():
-    made = Bracket(59.3, 60.3)
-    made.snap(60.0, 60.05, late=0.0, careful=True)
-    assert made.hi == 60.05
-    assert not made.rounded
+def test_a_learned_length_is_certain_once_it_is_confirmed():
+    window = Window()
+    begin(window, 0.0, TimeInterval(59.1, 60.1))
+    assert (window.length, window.is_certain()) == (60, False)
+    begin(window, 100.0, TimeInterval(159.1, 160.1))
+    assert window.is_certain()
 
 
-def test_words_a_second_before_the_window_of_our_first_request_are_rounded_down():
-    made = Bracket(58.1, 59.1)
-    made.snap(60.0, 60.05, late=0.0, careful=True)
-    assert (made.hi, made.rounded) == (60.05, True)
-    made.narrow(Bracket(58.2, 59.3))
-    assert made.hi == 60.05
+def test_a_window_that_follows_the_last_one_shows_its_length_too():
+    window = Window()
+    begin(window, 60.5, TimeInterval(119.0, 120.0), TimeInterval(59.0, 60.0), first=False)
+    assert window.length == 60
 
 
-def test_who_came_late_learns_nothing_of_rounding():
-    made = Bracket(58.1, 59.1)
-    made.snap(60.0, 60.05, late=0.8, careful=False)
-    assert (made.hi, made.rounded) == (59.1, False)
+def test_resets_are_corrected_once_two_windows_seem_to_be_rounded_down():
+    window = Window(5.0)
+    rounded = TimeInterval(rounded_down=True)
+    window.end(rounded)
+    assert window.correction == 0
+    window.end(rounded)
+    assert window.correction == 1
 
 
-def test_an_end_of_which_nothing_is_known():
-    assert not Bracket().is_known()
-    assert Bracket().hi == math.inf
+def test_in_a_long_window_one_is_enough():
+    window = Window(60.0)
+    window.end(TimeInterval(rounded_down=True))
+    assert window.correction == 1
+
+
+def test_a_window_that_ended_early_shows_how_late_resets_are_until_that_proves_wrong():
+    window = Window()
+    window.shorten(4.7, 5.3, opened=0.1, end=6.1)
+    assert (window.length, window.correction) == (5.0, pytest.approx(-1.0))
+    assert window.revert_shortening() == pytest.approx(1.0)
+    assert (window.length, window.correction) == (None, 0.0)
+    window.shorten(4.7, 5.3, opened=0.1, end=6.1)
+    assert (window.length, window.correction) == (None, 0.0)
+
+
+def test_a_window_that_ended_long_before_its_reset_shows_no_length():
+    window = Window()
+    window.shorten(4.7, 5.3, opened=0.1, end=60.0)
+    assert (window.length, window.correction) == (None, 0.0)

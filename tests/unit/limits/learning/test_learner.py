@@ -1,0 +1,140 @@
+"""`LimitLearner`: what refusals teach about the limits of one server."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import pytest
+
+from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Observation
+from crawler.limits.in_flight import Flight, Grant
+from crawler.limits.learning.learner import LimitLearner
+
+NOW = 1_800_000_000.0
+
+
+def learner(*, served: float = 0.0, max_wait: float = 3600.0) -> LimitLearner:
+    return LimitLearner(flight=Flight(), max_wait=max_wait, rng=random.Random(1), since=NOW, served=served)
+
+
+def ask(made: LimitLearner, at: float, status: int = 200, declared: Declared = NOTHING) -> list[QuotaEvent]:
+    """One request that takes a tenth of a second, `at` seconds after `NOW`."""
+    grant = Grant(NOW + at, 1.0, -math.inf)
+    refused = status in (403, 429, 503)
+    report = AttemptReport(
+        sent=NOW + at, received=NOW + at + 0.1, status=status, refused=refused, declared=declared
+    )  # fmt: skip
+    return made.record_refusal(grant, report) if refused else made.record_success(grant, report)
+
+
+def kinds(events: list[QuotaEvent]) -> list[str]:
+    return [event.kind for event in events]
+
+
+def test_it_waits_as_stated_and_lets_one_probe_go():
+    made = learner()
+    assert kinds(ask(made, 0.0, 429, Declared(retry_after=30.0))) == ["refused"]
+    gate = made.gate_at(NOW + 1)
+    assert NOW + 30 <= gate <= NOW + 31.6
+    probe = Grant(gate, 1.0, NOW)
+    made.flight.begin(probe)
+    assert made.gate_at(gate + 0.1) == math.inf
+    made.flight.end(probe)
+    assert kinds(ask(made, 32.0)) == ["recovered"]
+    assert made.gate_at(NOW + 33) == -math.inf
+
+
+def test_a_stated_wait_is_capped():
+    made = learner(max_wait=60.0)
+    ask(made, 0.0, 429, Declared(retry_after=7200.0))
+    assert NOW + 60 <= made.gate_at(NOW + 1) <= NOW + 62
+
+
+def test_the_limit_behind_refusals_is_learned_and_named():
+    made = learner(served=5.0)
+    ask(made, 0.2, 429, Declared(retry_after=9.9))
+    assert kinds(ask(made, 11.5)) == ["recovered", "policy_changed"]
+    [quota] = made.quotas
+    assert (quota.name, quota.limit, quota.window.length) == ("undeclared", 5.0, 10.0)
+
+
+def test_a_limit_beside_declared_ones_is_called_hidden():
+    made = learner(served=5.0)
+    stated = Observation(policy="p", limit=60.0, remaining=50.0, reset=(NOW + 60, NOW + 60), window=60.0)
+    ask(made, 0.2, 429, Declared(observations=(stated,), retry_after=9.9))
+    ask(made, 11.5)
+    assert sorted(made.quotas.by_name) == ["hidden", "p"]
+
+
+def test_after_four_wrong_guesses_refusals_at_random_teach_no_limit():
+    made, chance = learner(), random.Random(3)
+    at, known = 0.0, []
+    for _ in range(1000):
+        ask(made, at, 429 if chance.random() < 0.1 else 200)
+        known.append(made.quotas.undeclared() is not None)
+        now = NOW + at + 0.1
+        quota_at, _ = made.quota_at(now, NOW + at, cost=1.0, backlog=math.inf, mode="auto")
+        at = max(now, made.gate_at(now), quota_at) - NOW
+    assert any(known)
+    assert not any(known[-500:])
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_lone_refusal_without_a_stated_wait_may_be_that_of_a_page(status):
+    made = learner(served=50.0)
+    ask(made, 0.0, status)
+    assert made.refusals is not None
+    assert made.refusals.search is None
+    assert made.gate_at(NOW + 0.2) <= NOW + 0.7
+
+
+def test_a_leaky_bucket_is_found_by_two_refusals():
+    made = learner(served=20.0)
+    ask(made, 0.0, 429)
+    for n in range(4):
+        ask(made, 0.5 + n / 10)
+    ask(made, 1.0, 429)
+    assert made.quotas.has_leaky_bucket()
+
+
+def test_a_lost_request_is_spent():
+    made = learner()
+    stated = Observation(policy="p", limit=60.0, remaining=50.0, reset=(NOW + 60, NOW + 60), window=60.0)
+    ask(made, 0.0, 200, Declared(observations=(stated,)))
+    made.record_lost(3.0)
+    assert made.quotas.by_name["p"].remaining == 47.0
+
+
+def test_the_next_request_waits_for_the_strictest_quota():
+    made = learner()
+    observations = tuple(
+        Observation(policy=name, limit=60.0, remaining=left, reset=(NOW + end, NOW + end), window=60.0)
+        for name, left, end in (("p", 50.0, 30.0), ("q", 0.0, 45.0))
+    )
+    ask(made, 0.0, 200, Declared(observations=observations))
+    at, reason = made.quota_at(NOW + 1, NOW, cost=1.0, backlog=10.0, mode="burst")
+    assert NOW + 45 <= at <= NOW + 48
+    assert reason == "quota"
+
+
+def test_what_was_learned_is_restored_and_unreadable_values_are_ignored():
+    made, restored = learner(served=5.0), learner()
+    ask(made, 0.2, 429, Declared(retry_after=9.9))
+    state = json.loads(json.dumps(made.state()))
+    restored.restore(state)
+    assert restored.state() == state
+    assert restored.gate_at(NOW + 1) == made.gate_at(NOW + 1)
+    restored.restore({"refused": "soon", "quotas": 5})
+    assert restored.state() == state
+    assert learner().state() == {}
+
+
+def test_after_an_interrupted_run_a_probe_finds_out_what_is_left():
+    made = learner()
+    stated = Observation(policy="p", limit=60.0, remaining=50.0, reset=(NOW + 60, NOW + 60), window=60.0)
+    ask(made, 0.0, 200, Declared(observations=(stated,)))
+    made.resume(NOW + 5)
+    assert made.quotas.by_name["p"].remaining is None

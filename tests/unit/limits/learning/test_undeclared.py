@@ -1,0 +1,164 @@
+"""`UndeclaredQuota` and `LimitSearch`: limits that no response states."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
+from crawler.limits.quotas.window import Window
+
+NOW = 1_800_000_000.0
+
+
+def learned() -> UndeclaredQuota:
+    """Three per minute, of which one was used at `NOW`."""
+    made = UndeclaredQuota(name="undeclared", limit=3.0, window=Window(60.0))
+    made.record_unreported(sent=NOW, received=NOW + 0.1)
+    return made
+
+
+def ready(made: UndeclaredQuota, now: float) -> float:
+    """Seconds after `NOW` when the next request may start."""
+    return made.ready_at(NOW + now, cost=1.0, inflight=0.0, in_flight_since=lambda since: False) - NOW
+
+
+def start(made: UndeclaredQuota, mode: str = "auto") -> float:
+    """Seconds between the last start and the next one."""
+    return made.start_at(0.0, cost=1.0, inflight=0.0, backlog=math.inf, mode=mode)  # type: ignore[arg-type]
+
+
+def search(**values: float) -> LimitSearch:
+    """Five were served within a second before the first refusal."""
+    made = LimitSearch(name="undeclared", since=NOW, served=5.0, started=NOW + 1.0)
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
+
+
+# ---- quotas ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_window_is_counted_from_its_first_request():
+    made = learned()
+    for second in (1, 2):
+        assert ready(made, second) < second
+        made.record_unreported(sent=NOW + second, received=NOW + second + 0.1)
+    assert 60.1 <= ready(made, 3) <= 64
+
+
+def test_one_more_unit_is_tried_after_eight_clean_windows_and_then_more_rarely():
+    made = learned()
+    now, trials = 1.0, []
+    for _ in range(200):
+        now = max(now, ready(made, now))
+        if made.used == 3 and now < made.probe_at() - NOW:  # a fourth request, but the server allows three
+            trials.append(made.window_count)
+            assert made.explain_refusal(NOW + now)
+        else:
+            made.record_unreported(sent=NOW + now, received=NOW + now)
+    assert trials == [9, 25, 57]
+    assert made.limit == 3
+
+
+def test_a_limit_that_is_too_low_rises_with_the_units_served():
+    made = UndeclaredQuota(name="undeclared", limit=3.0, window=Window(60.0), certain=False)
+    now = 0.0
+    while now < 50:
+        assert ready(made, now) <= now
+        made.record_unreported(sent=NOW + now, received=NOW + now)
+        now += 1.0
+    assert made.limit == 50
+
+
+def test_a_refusal_uses_the_window_up_and_a_second_one_lowers_the_limit():
+    made = learned()
+    made.total = 100.0  # many windows have ended as expected
+    assert made.explain_refusal(NOW + 1)
+    assert (made.limit, made.remaining) == (3.0, 0.0)
+    at = ready(made, 2)
+    made.record_unreported(sent=NOW + at, received=NOW + at)
+    assert made.explain_refusal(NOW + at + 1)
+    assert made.limit == 1.0
+    assert made.overestimated
+
+
+def test_a_refusal_where_a_window_should_have_begun_is_not_explained():
+    made = learned()
+    assert not made.explain_refusal(made.probe_at() + 1)
+
+
+def test_a_refusal_that_states_a_longer_window_is_not_explained():
+    made = learned()
+    made.record_unreported(sent=NOW + 1, received=NOW + 1.1)
+    assert not made.explain_refusal(NOW + 2, retry_after=300.0)
+    assert made.explain_refusal(NOW + 2, retry_after=59.0)
+
+
+def test_after_an_interrupted_run_the_window_counts_as_used_up():
+    made = learned()
+    made.resume(NOW + 10)
+    assert ready(made, 10) >= 60
+
+
+def test_a_window_is_spent_at_a_brisk_pace_and_more_slowly_until_the_limit_is_confirmed():
+    made = learned()
+    made.usage.round_trip = 10.0
+    assert start(made) == pytest.approx(0.25 * 20.0)
+    made.total = 100.0
+    assert start(made) == 1.0
+    assert start(made, "burst") == -math.inf
+
+
+def test_a_new_search_starts_from_what_is_certain():
+    made = learned()
+    made.record_unreported(sent=NOW + 1, received=NOW + 1.1)
+    assert made.evidence() == (NOW, 2.0)
+    made.total, made.opened_at = 100.0, NOW + 600
+    assert made.evidence() == (NOW + 600, 2.0)
+
+
+def test_nothing_is_counted_without_a_limit():
+    assert not UndeclaredQuota(name="undeclared").record_unreported(sent=NOW, received=NOW)
+
+
+# ---- searches --------------------------------------------------------------------------------------------------------
+
+
+def test_probes_are_sent_at_the_common_lengths_of_windows():
+    made, at, probes = search(), 1.0, []
+    while at < 50:
+        at = made.record_refusal(NOW + at, NOW + at, None) - NOW
+        probes.append(round(at, 1))
+    assert probes == [2.0, 4.0, 5.3, 10.3, 15.3, 30.3, 60.3]
+
+
+def test_probes_are_sent_at_least_once_a_minute():
+    made = search(probes=20, since=NOW - 4000)
+    assert made.record_refusal(NOW, NOW, None) == NOW + 60
+
+
+def test_a_stated_wait_decides_when_the_probe_is_sent_and_how_long_the_window_is():
+    made = search()
+    assert made.record_refusal(NOW + 1, NOW + 1.1, 59.0) == NOW + 60.1
+    found = made.conclude(NOW + 60.2, NOW + 60.3, 1.0)
+    assert (found.limit, found.window.length, found.remaining) == (5.0, 60.0, 4.0)
+
+
+def test_the_window_is_a_common_length_between_the_last_refusal_and_the_probe_that_was_served():
+    made = search()
+    made.record_refusal(NOW + 5.4, NOW + 5.5, None)
+    found = made.conclude(NOW + 10.3, NOW + 10.4, 1.0)
+    assert (found.limit, found.window.length, found.name) == (5.0, 10.0, "undeclared")
+
+
+def test_a_count_over_a_long_time_shows_no_limit_unless_there_is_one_for_certain():
+    made = search(started=NOW + 500.0)
+    assert made.conclude(NOW + 501.0, NOW + 501.1, 1.0) is None
+    made.limit_exists = True
+    assert made.conclude(NOW + 501.0, NOW + 501.1, 1.0) is not None
+
+
+def test_a_search_in_which_nothing_was_served_finds_nothing():
+    assert search(served=0.0).conclude(NOW + 2, NOW + 2, 1.0) is None

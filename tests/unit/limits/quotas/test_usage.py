@@ -1,0 +1,86 @@
+"""`QuotaUsage`: what other clients use, and what one of our requests costs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.limits.headers.declared import Observation
+from crawler.limits.quotas.quota import Quota
+from crawler.limits.quotas.usage import QuotaUsage
+
+NOW = 1_800_000_000.0
+
+
+def test_units_that_are_gone_and_were_not_used_by_us_were_used_by_others():
+    usage = QuotaUsage()
+    usage.start_window(100.0, 0.0, None)
+    usage.update(79.0, 15.0, 1.0, 0.0)
+    assert usage.others == pytest.approx(20 / (15 + 5))  # five seconds without use are assumed before the first
+
+
+def test_less_than_a_unit_per_window_counts_as_chance():
+    usage = QuotaUsage(others=0.01)
+    assert usage.rate_of_others(60.0) == 0.0
+    assert usage.rate_of_others(3600.0) == 0.01
+
+
+def test_units_are_reserved_only_if_others_use_the_quota():
+    usage = QuotaUsage(round_trip=1.0)
+    assert usage.reserve(0.0) == 0.0
+    assert usage.reserve(4.0) == 5.0
+
+
+def test_what_others_used_in_earlier_windows_is_forgotten_slowly():
+    usage = QuotaUsage()
+    usage.start_window(100.0, 0.0, None)
+    usage.update(0.0, 60.0, 1.0, 0.0)
+    rates = [usage.others]
+    for window in range(1, 6):
+        usage.start_window(100.0, 60.0 * window, None)
+        usage.update(99.0, 60.0 * window + 50.0, 1.0, 0.0)
+        rates.append(usage.others)
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < rates[-1] < 0.1 * rates[0]
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 3)), min_size=1, max_size=20))
+def test_a_client_that_is_alone_sees_no_others(steps):
+    usage, remaining, now = QuotaUsage(), 1000.0, 0.0
+    usage.start_window(remaining, now, None)
+    for passed, cost in steps:
+        now, remaining = now + passed, remaining - cost
+        usage.update(remaining, now, cost, 0.0)
+    assert usage.others == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_round_trip_is_a_moving_average():
+    usage = QuotaUsage()
+    usage.record_round_trip(1.0)
+    assert usage.round_trip == 1.0
+    usage.record_round_trip(2.0)
+    assert usage.round_trip == pytest.approx(1.2)
+
+
+def test_where_requests_are_counted_a_request_costs_its_grant():
+    usage = QuotaUsage()
+    assert usage.expected_cost(3.0) == 3.0
+    assert usage.units_in_flight(2, 5.0) == 5.0
+
+
+def test_the_cost_of_a_request_is_learned_where_requests_are_not_counted():
+    made = Quota(name="tokens", unit="tokens")
+    left = 100_000.0
+    for step in range(1, 30):
+        left -= 900 if step % 2 else 1100
+        stated = Observation(policy="tokens", limit=100_000.0, remaining=left, unit="tokens", window=60.0)
+        made.observe(stated, sent=NOW + step, received=NOW + step + 0.5)
+    assert made.usage.cost_per_request == pytest.approx(1000, rel=0.1)
+    made.remaining = 2_500.0
+
+    def ready(inflight: float) -> float:
+        return made.ready_at(NOW + 30, cost=1.0, inflight=inflight, in_flight_since=lambda since: False) - NOW
+
+    assert ready(made.usage.units_in_flight(0, 0)) < 30
+    assert ready(made.usage.units_in_flight(2, 2)) > 30
