@@ -164,7 +164,7 @@ def _make(
         if not name or not option:
             raise ConfigError(f"-P wants PLUGIN.OPTION=VALUE, got {f'{place}={text}'!r}")
         if name not in known:
-            raise ConfigError(f"-P {place}: no plugin called {name!r} is enabled{did_you_mean(name, known)}")
+            raise ConfigError(f"-P {place}: no plugin named {name!r} is enabled{did_you_mean(name, known)}")
         texts[known[name]][option] = text
     return [made(kind, texts[spec], what=f"plugin {kind.name}") for spec, kind in kinds.items()]
 
@@ -173,11 +173,11 @@ def made(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
     """An instance of a user's class, its arguments read from text; whatever its constructor raises is one clear line.
 
     Raises:
-        ConfigError: it cannot be made.
+        ConfigError: it cannot be created.
     """
     try:
         return construct(kind, texts, what=what)
     except CrawlerError:
         raise
     except Exception as error:
-        raise ConfigError(f"{what} cannot be made: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{what} cannot be created: {type(error).__name__}: {error}") from error

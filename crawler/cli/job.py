@@ -16,6 +16,7 @@ from crawler.cli.logs import many, say
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import replace_file
 from crawler.hooks.plugin import Plugin
+from crawler.hooks.sink import call_persist
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
 from crawler.store.inspect import JobState, failures, items, look
@@ -79,7 +80,7 @@ async def _write(folder: Path, sink: Plugin) -> int:
     async with sink.lifespan(crawl):
         for rows in items(folder):
             try:
-                await sink.persist(rows)
+                await call_persist(sink, rows)
             except CrawlFailed as error:  # no crawl: the reader of standard output has gone
                 raise BrokenPipeError from error
             count += len(rows)

@@ -160,7 +160,7 @@ def leave_out(spider: Spider, names: Sequence[str], others: Sequence[Plugin]) ->
     for name in names:
         if name not in own:
             known = [*own, *(plugin.name for plugin in others)]
-            raise ConfigError(f"--no-plugin: no plugin called {name!r} is enabled{did_you_mean(name, known)}")
+            raise ConfigError(f"--no-plugin: no plugin named {name!r} is enabled{did_you_mean(name, known)}")
     spider.plugins = [plugin for plugin in spider.plugins if plugin.name not in names]
 
 
@@ -178,9 +178,9 @@ def tell(report: Report, progress: Progress, *, outputs: Sequence[str], file: Pa
 def check_report(path: Path) -> None:
     """Raises `ConfigError` if a report cannot be written to `path`."""
     if path.is_dir():
-        raise ConfigError(f"--report {path} is a folder, not a file")
+        raise ConfigError(f"--report {path} is a directory, not a file")
     if not path.parent.is_dir():
-        raise ConfigError(f"no such folder: {path.parent} (for --report {path})")
+        raise ConfigError(f"no such directory: {path.parent} (for --report {path})")
     if not os.access(path.parent, os.W_OK):
         raise ConfigError(f"no permission to write --report {path}")
 

@@ -33,7 +33,7 @@ def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
         arguments: of its constructor, as text.
 
     Raises:
-        ConfigError: there is no such spider, or it cannot be made; one line that says why.
+        ConfigError: there is no such spider, or it cannot be created; one line that says why.
         PluginError: its module raised.
     """
     if "://" in target:
@@ -69,7 +69,7 @@ def _class_of(target: str) -> type[Spider]:
     if colon:
         return _checked(import_class(target), target)
     if Path(target).is_dir():
-        raise ConfigError(f"{target} is a folder, not a spider")
+        raise ConfigError(f"{target} is a directory, not a spider")
     if Path(target).exists():
         raise ConfigError(f"{target} is no Python file")
     if Path(f"{target}.py").is_file():

@@ -6,7 +6,6 @@ fails.
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ import trio_util
 
 from crawler.engine.inline import in_sink
 from crawler.errors import CrawlFailed
+from crawler.hooks.sink import call_persist
 from crawler.hooks.table import Hook
 from crawler.sinks import FileSink
 
@@ -76,19 +76,13 @@ class _Sink:
     hook: Hook
     cursor: int
     """Items of the log that it has stored."""
-    thread: trio.CapacityLimiter | None
-    """Of a `persist` that blocks: one thread at a time; `None`: it is `async`."""
+    thread: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
+    """Allows a blocking `persist` one thread at a time."""
 
     @property
     def name(self) -> str:
         """The name of the plugin."""
         return self.hook.plugin.name
-
-    async def persist(self, rows: list[Row]) -> Any:
-        """Call `persist`, in a worker thread if it is not async. A stop does not wait for a thread that hangs."""
-        if self.thread is None:
-            return await self.hook.call(rows)
-        return await trio.to_thread.run_sync(self.hook.call, rows, abandon_on_cancel=True, limiter=self.thread)
 
 
 class SinkRunner:
@@ -118,8 +112,7 @@ class SinkRunner:
         """Start a task for each sink."""
         for hook in self._hooks:
             cursor, _ = await self._store.follow(hook.plugin.name)
-            blocks = not inspect.iscoroutinefunction(hook.call)
-            sink = _Sink(hook, cursor, trio.CapacityLimiter(1) if blocks else None)
+            sink = _Sink(hook, cursor)
             self._sinks.append(sink)
             nursery.start_soon(self._run, sink)
 
@@ -177,7 +170,7 @@ class SinkRunner:
         """Call `persist`, again after a pause if it raises."""
         for pause in (*RETRY_PAUSES, None):
             try:
-                return await sink.persist(rows)
+                return await call_persist(sink.hook.plugin, rows, sink.thread)
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
             except Exception as error:

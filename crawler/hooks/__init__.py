@@ -1,1 +1,1 @@
-"""What plugins may do: `plugin` is the page their authors read; `table` checks and orders them; `load` finds them."""
+"""Plugins: `plugin` is the page for their authors, `table` checks the hooks, `load` finds and creates plugins."""

@@ -1,4 +1,4 @@
-"""Finding plugins by name and making them from text options."""
+"""Find plugins by name, and create them from options that are given as text."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "construct", "import_class", "installed", "load_plugin", "options_of"]
 
 GROUP = "crawler.plugins"
-"""The entry-point group that plugins are registered under."""
+"""Entry-point group of plugins."""
 T = TypeVar("T")
 
 
 def installed() -> dict[str, EntryPoint]:
-    """The plugins that are installed, by entry-point name. Installed is not enabled."""
-    from importlib.metadata import entry_points  # noqa: PLC0415 - it takes a while, and most crawls name none
+    """Return the entry points of the installed plugins by name. Installed does not mean enabled."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and most crawls need none
 
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
 
 
 def load_plugin(spec: str) -> type[Plugin]:
-    """The class of a plugin.
+    """Return the class of a plugin.
 
     Parameters:
-        spec: the name of an installed plugin, or ``module:Class``.
+        spec: Name of an installed plugin, or ``module:Class``.
 
     Raises:
-        ConfigError: there is none of that name.
-        PluginError: it cannot be imported, or is no `Plugin`.
+        ConfigError: No such plugin, module or class.
+        PluginError: It cannot be imported, or is not a `Plugin`.
     """
     if ":" in spec:
         found = import_class(spec)
     else:
         known = installed()
         if spec not in known:
-            raise ConfigError(f"no plugin called {spec!r} is installed{did_you_mean(spec, known)}")
+            raise ConfigError(f"no plugin named {spec!r} is installed{did_you_mean(spec, known)}")
         try:
             found = known[spec].load()
         except Exception as error:
@@ -62,15 +62,15 @@ def load_plugin(spec: str) -> type[Plugin]:
 
 
 def import_class(spec: str) -> Any:
-    """What ``module:Name`` stands for; modules of the working directory are found too.
+    """Import ``module:Name``, also from the working directory, and return the object.
 
     Raises:
-        ConfigError: no such module, or nothing of that name in it.
-        PluginError: the module raised while it was imported.
+        ConfigError: No such module, or no such name in it.
+        PluginError: The module raised an exception on import.
     """
     module_name, _, name = spec.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
-        raise ConfigError(f"not the name of a class: {spec!r} (write package.module:Class)")
+        raise ConfigError(f"{spec!r} does not name a class: write package.module:Class")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -78,7 +78,7 @@ def import_class(spec: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise ConfigError(f"no module called {error.name!r} (for {spec!r})") from None
+            raise ConfigError(f"no module named {error.name!r} (for {spec!r})") from None
         raise PluginError(f"{module_name} cannot be imported: {error}") from error
     except Exception as error:
         raise PluginError(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
@@ -89,9 +89,9 @@ def import_class(spec: str) -> Any:
 
 
 def options_of(kind: type) -> dict[str, inspect.Parameter]:
-    """The keyword arguments of a constructor, by name, annotations resolved.
+    """Return the arguments of a constructor by name, with resolved annotations.
 
-    A constructor that takes any (`Spider.__init__(**arguments)`) has the annotated attributes of its class.
+    A constructor with ``**arguments``, as `Spider` has, takes the annotated attributes of its class.
     """
     signature = inspect.signature(kind)
     options: dict[str, inspect.Parameter] = {}
@@ -111,15 +111,15 @@ def options_of(kind: type) -> dict[str, inspect.Parameter]:
 
 
 def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
-    """An instance of `kind`, its arguments read from text by their annotations.
+    """Create an instance of a class from arguments that are given as text.
 
     Parameters:
-        kind: the class.
-        texts: argument name to text.
-        what: how an error names it: ``spider Quotes``.
+        kind: The class. The annotations of its constructor convert the text.
+        texts: Argument name to text.
+        what: How errors name it: ``spider Quotes``.
 
     Raises:
-        ConfigError: an unknown or missing argument, text that cannot be read as its type, or a constructor that raised.
+        ConfigError: An argument is unknown or missing, a text does not parse, or the constructor raised an exception.
     """
     options = options_of(kind)
     values: dict[str, Any] = {}
@@ -137,11 +137,11 @@ def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{what}: {error}") from error
     except Exception as error:
-        raise ConfigError(f"{what} cannot be made: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{what} cannot be created: {type(error).__name__}: {error}") from error
 
 
 def _read(text: str, annotation: Any, where: str) -> Any:
-    """`text` as a value of the annotated type; lists and dicts are written as JSON, or with commas."""
+    """Return a text as a value of the annotated type. Lists and dicts are JSON, or separated by commas."""
     union = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
     if type(None) in union and text.lower() == "none":
         return None
@@ -166,7 +166,7 @@ def _read(text: str, annotation: Any, where: str) -> Any:
 
 
 def _wanted(annotation: Any) -> str:
-    """The words that an annotation allows, if it allows only these."""
+    """Return the choices of an annotation as a message; empty if it is not a choice."""
     choices: list[Any] = []
     if typing.get_origin(annotation) is typing.Literal:
         choices = list(typing.get_args(annotation))
@@ -184,7 +184,7 @@ def _convert(value: Any, annotation: Any) -> Any:
 
 
 def _custom(kind: type, value: Any) -> Any:
-    """What msgspec does not know: paths."""
+    """Convert a path, which msgspec cannot."""
     if kind is Path and isinstance(value, str):
         return Path(value)
     raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The page that is being handled: what its handlers change is kept aside until it succeeded."""
+"""`PageEffects`: changes by the handlers of a page, which take effect when the page succeeds."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 __all__ = ["MISSING", "PageEffects", "current_page"]
 
 MISSING: Final = object()
-"""Stands for a key of a state that is not there."""
+"""Stands for a missing key of a state."""
 
 
 @attrs.define(eq=False)
 class PageEffects:
-    """What the handlers of one page changed, beside the items and requests that they produced."""
+    """Changes that the handlers of one page made, beside the items and requests that they yielded."""
 
     counters: dict[str, int] = attrs.field(factory=dict)
-    """Increments by `crawl.count`, by name."""
+    """Increments by `crawl.count`, by counter name."""
     added: list[Request] = attrs.field(factory=list)
-    """Requests by `crawl.add`."""
+    """Requests added by `crawl.add`."""
     state: dict[str, dict[str, tuple[Any, Any]]] = attrs.field(factory=dict)
-    """By owner and key: the value that handlers see, and the one that it came from."""
+    """By owner and key: the value that handlers see, and the JSON of the value that they read."""
 
 
 current_page: ContextVar[PageEffects | None] = ContextVar("current_page", default=None)
-"""The effects of the page whose handler runs in this task, if one does."""
+"""The effects of the page that this task handles; `None` outside of pages."""

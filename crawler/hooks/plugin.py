@@ -134,11 +134,12 @@ class Plugin:
         """Replace or drop an item before it is committed. An exception fails the page."""
         return None
 
-    async def persist(self, batch: Sequence[Row]) -> Any:
+    def persist(self, batch: Sequence[Row]) -> Any:
         """Store committed items, and return the position to resume from. `Sink` is the base class for this hook.
 
-        It runs in a task of its own. A plain ``def persist`` runs in a worker thread, where it may block. If it
-        raises, the same batch comes again after a pause; after five attempts the crawl fails, resumable.
+        Each sink has a task of its own. An ``async def`` runs on the event loop; a plain function runs in a worker
+        thread, where it may block. If it raises, the same batch comes again after a pause; after five attempts the
+        crawl fails, resumable.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""`misused_names`: names of Scrapy that mean nothing here, and what is called so instead."""
+"""`misused_names`: names of Scrapy that have no effect here, and their equivalents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 __all__ = ["misused_names"]
 
-MEANT: Final = {
+EQUIVALENTS: Final = {
     "close_spider": "lifespan()",
     "closed": "lifespan()",
     "custom_settings": "settings = Settings(…)",
@@ -26,12 +26,12 @@ MEANT: Final = {
 
 
 def misused_names(kind: type) -> Iterator[str]:
-    """A line for each name of Scrapy in a class of a user, which nobody will call or read.
+    """Yield a message for each name of Scrapy that a class of the user defines.
 
     Parameters:
-        kind: of a spider or a plugin.
+        kind: A spider or plugin class.
     """
-    for name, meant in MEANT.items():
+    for name, meant in EQUIVALENTS.items():
         owner = next((base for base in kind.__mro__ if name in vars(base)), None)
         if owner is not None and owner.__module__.partition(".")[0] != "crawler":
-            yield f"{kind.__name__}.{name} means something to Scrapy only (did you mean {meant}?)"
+            yield f"{kind.__name__}.{name} has a meaning in Scrapy only (did you mean {meant}?)"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import trio
 
 from crawler.hooks.plugin import Plugin
 
-__all__ = ["Sink"]
+if TYPE_CHECKING:
+    from crawler.messages import Row
+
+__all__ = ["Sink", "call_persist"]
 
 
 class Sink(Plugin):
@@ -22,3 +29,18 @@ class Sink(Plugin):
     position: Any = None
     """The last result of `persist` that the job has kept, a JSON value; `None` in a new job. Set before `lifespan`,
     which may set another one: the job keeps it before the first item is stored."""
+
+
+async def call_persist(sink: Plugin, batch: Sequence[Row], limiter: trio.CapacityLimiter | None = None) -> Any:
+    """Call `persist`, in a worker thread if it is a plain function, and return its result.
+
+    A cancelled call does not wait for its thread.
+
+    Parameters:
+        sink: The plugin.
+        batch: Committed items.
+        limiter: Bounds the number of threads; `None` means the limit of trio.
+    """
+    if inspect.iscoroutinefunction(sink.persist):
+        return await sink.persist(batch)
+    return await trio.to_thread.run_sync(sink.persist, batch, abandon_on_cancel=True, limiter=limiter)

@@ -1,4 +1,4 @@
-"""`State`: a JSON mapping that belongs to a spider or plugin; a handler's changes count only if its page succeeds."""
+"""`State`: JSON values of a spider or plugin that survive a restart of the job."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["State"]
 
 
 class State(MutableMapping[str, Any]):
-    """Values by name. Everything in it must survive JSON.
+    """A mapping of names to JSON values.
 
-    Inside a handler, reads see the page's own writes, and the writes become true when the page has succeeded: a page
-    that raises, or is cut off, leaves no trace. A handler that waits for something, be it behind its last
-    write, overwrites at its end what others wrote to the same key meanwhile: count with `crawl.count` instead.
+    A handler sees its own writes at once; they take effect when its page succeeds. A page that fails or is cancelled
+    changes nothing. If a handler awaits anything, its writes overwrite what other pages wrote to the same key in the
+    meantime: use `crawl.count` for counters.
 
     Parameters:
-        owner: name of the spider or plugin.
-        values: what was kept from an earlier run.
+        owner: Name of the spider or plugin.
+        values: The values of an earlier run of the job.
     """
 
     def __init__(self, owner: str, values: dict[str, Any] | None = None) -> None:
@@ -41,7 +41,7 @@ class State(MutableMapping[str, Any]):
             value = self._values[key]
             if not isinstance(value, (dict, list)):
                 return value
-            data = msgspec.json.encode(value)  # it may be changed in place: what it was is kept
+            data = msgspec.json.encode(value)  # remembers the value: it may be changed in place
             if overlay is None:
                 self._lent.setdefault(key, data)
                 return value
@@ -53,7 +53,7 @@ class State(MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str) or not survives_json(key):
-            raise TypeError(f"a state has str keys that survive JSON, not {key!r}")
+            raise TypeError(f"the keys of a state are strings without surrogates, not {key!r}")
         overlay = self._overlay()
         if overlay is None:
             self._store(key, value)
@@ -70,7 +70,7 @@ class State(MutableMapping[str, Any]):
             overlay[key] = (MISSING, MISSING)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """The value of a key, which becomes `default` if there is none; a list or dict may be changed in place."""
+        """Return the value of a key, set to `default` if the key is missing. A list or dict may be changed in place."""
         if key not in self:
             self[key] = default
         return self[key]
@@ -87,10 +87,10 @@ class State(MutableMapping[str, Any]):
         return f"State({self.owner!r}, {dict(self)!r})"
 
     def changes(self, page: PageEffects) -> dict[str, Any]:
-        """What a page that succeeded changed, JSON-encoded by key; `MISSING` for what it deleted.
+        """Return the changes that a page made: key to JSON, or to `MISSING` for a deleted key.
 
         Raises:
-            TypeError: a value does not survive JSON.
+            TypeError: A value does not survive JSON.
         """
         changed: dict[str, Any] = {}
         for key, (value, source) in page.state.get(self.owner, {}).items():
@@ -103,7 +103,7 @@ class State(MutableMapping[str, Any]):
         return changed
 
     def apply(self, changed: dict[str, Any]) -> None:
-        """Makes the changes of a page true."""
+        """Apply the changes of a page."""
         for key, data in changed.items():
             self._lent.pop(key, None)
             if data is MISSING:
@@ -112,10 +112,10 @@ class State(MutableMapping[str, Any]):
                 self._values[key] = msgspec.json.decode(data)
 
     def take_unsaved(self) -> dict[str, Any]:
-        """What was changed outside of any page since the last call, as `changes` gives it.
+        """Return the changes made outside of pages since the last call, in the form of `changes`.
 
         Raises:
-            TypeError: a value does not survive JSON.
+            TypeError: A value does not survive JSON.
         """
         for key, before in self._lent.items():
             data = self._encoded(key, self._values[key])

@@ -1,4 +1,4 @@
-"""Sinks: where items go. A file each for JSON Lines, JSON and CSV, and standard output; `open_output` chooses."""
+"""Built-in sinks: JSON Lines, JSON and CSV files, and standard output. `open_output` chooses by name."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""`FileSink`: what the sinks that write a file have in common.
+"""`FileSink`: the base class of sinks that write a file.
 
-The file is looked at when the sink is made, so that what cannot work is refused before anything is fetched; it is
-opened before the crawl and closed after it. A batch is written as a whole or not at all: one that failed half-way is
-cut off again, since the same batch comes once more.
+The constructor checks the file, so that a bad output is refused before the first request. The file is open during the
+crawl. A batch is written completely or not at all: a partial write is cut off, since the same batch comes again.
 """
 
 from __future__ import annotations
@@ -23,32 +22,31 @@ from crawler.hooks.sink import Sink
 __all__ = ["FileSink", "IfExists", "last_line"]
 
 IfExists: TypeAlias = Literal["refuse", "overwrite", "append"]
-"""What becomes of a file that exists already."""
+"""What to do with a file that exists already."""
 CHUNK = 64 * 1024
-BEGUN = len(b"[\n]\n")
-"""Bytes of the longest beginning, which a run that was killed may leave before the job has its position."""
-REMEDY = "put it back, or name another output, which gets all items of the job"
+MAX_EMPTY = len(b"[\n]\n")
+"""Bytes of the longest file without items: a run may be killed before the job knows its position."""
+REMEDY = "restore it, or name another output, which gets all items of the job"
 
 
 class FileSink(Sink, ABC):
-    """Base of the sinks that write one file.
+    """Base class of sinks that write one file.
 
     Parameters:
-        path: the file; its folder exists.
+        path: The file. Its folder must exist.
         if_exists: ``refuse``, ``overwrite`` or ``append``.
-        in_job: whether it belongs to a durable job: a file of an earlier run is then cut to what that run had kept,
-            and continued.
+        in_job: Whether the file belongs to a durable job, which cuts it to its position and continues it.
 
     Raises:
-        ConfigError: the file cannot be written, exists and is to be refused, or cannot be continued in this format.
+        ConfigError: The file cannot be written, exists under ``refuse``, or cannot be continued in this format.
     """
 
     name = "file"
     file: FileIO
-    """The open file, unbuffered: what was written is seen by others at once."""
+    """The open file, unbuffered: other processes see each batch at once."""
     _sync = False
     end: int
-    """Bytes: where the next batch goes."""
+    """Byte offset of the next batch."""
 
     def __init__(self, path: Path, if_exists: IfExists = "refuse", *, in_job: bool = False) -> None:
         self.path = Path(path)
@@ -56,42 +54,42 @@ class FileSink(Sink, ABC):
         self._if_exists = if_exists
         _check(self.path, "append" if in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
-        """Whether it goes on with what another crawl wrote."""
+        """Whether the sink appends to the items of another crawl."""
         self._create = if_exists == "refuse"
-        if not in_job:  # one of a job may end in half a line of its own: it is known later whether it is
+        if not in_job:  # the file of a job may end in a partial line; `lifespan` knows its position
             self.check()
 
     @abstractmethod
     def inspect(self, file: BinaryIO) -> None:
-        """Looks at a file that is to be continued, before the crawl.
+        """Check the format of a file to append to.
 
         Raises:
-            ConfigError: it is not of this format.
+            ConfigError: The file has another format.
         """
 
     @abstractmethod
     def cut(self, position: Any) -> int:
-        """Cuts the open file to what an earlier run of the job had kept; gives the place of the next batch, in bytes.
+        """Truncate the open file to a position of the job, and return the byte offset of the next batch.
 
         Parameters:
-            position: what `persist` gave back then.
+            position: A result of `persist`.
 
         Raises:
-            JobError: the file is shorter than that.
+            JobError: The file is shorter.
         """
 
     @abstractmethod
     def begin(self) -> int:
-        """Makes the open file ready; gives the place of the first batch, in bytes from its start."""
+        """Prepare the open file, and return the byte offset of the first batch."""
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """The file is open meanwhile."""
+        """Keep the file open while the crawl runs."""
         self._sync = crawl.settings.durability == "power"
         continued = self.resumes and self.position is not None
-        # A name that is noted without a position: that run ended before it wrote here, or was refused the file.
-        begins_anew = self.resumes and (not self.path.exists() or self.path.stat().st_size <= BEGUN)
-        if not continued and (self.continues or not begins_anew):
+        # Known to the job without a position: that run ended before it wrote, or could not open the file.
+        restarts = self.resumes and (not self.path.exists() or self.path.stat().st_size <= MAX_EMPTY)
+        if not continued and (self.continues or not restarts):
             self.check()
         create = self._create and not self.resumes
         self.file = self._open("r+" if continued or self.continues else "x+" if create else "w+")
@@ -104,10 +102,10 @@ class FileSink(Sink, ABC):
             self.file.close()
 
     def check(self) -> None:
-        """Looks at the file as it is now.
+        """Check the file as it is now.
 
         Raises:
-            ConfigError: it cannot be written, must not, or cannot be continued in this format.
+            ConfigError: It cannot be written, must not be, or cannot be continued in this format.
         """
         _check(self.path, self._if_exists)
         if self.continues:
@@ -115,7 +113,7 @@ class FileSink(Sink, ABC):
                 self.inspect(file)
 
     def here(self) -> Any:
-        """Where the file stands, as `persist` gives it back: what `cut` understands."""
+        """Return the present position, in the form of `persist` and `cut`."""
         return self.end
 
     def _open(self, mode: str) -> FileIO:
@@ -124,31 +122,31 @@ class FileSink(Sink, ABC):
         except FileNotFoundError as error:
             if not self.resumes:
                 raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
-            raise JobError(f"{self.path} is gone, and the job had written to it: {REMEDY}") from None
+            raise JobError(f"{self.path} is missing, and the job has written to it: {REMEDY}") from None
         except OSError as error:
             raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
 
     def cut_at(self, length: int) -> int:
-        """Cuts the open file at byte `length`.
+        """Truncate the open file to `length` bytes, and return `length`.
 
         Raises:
-            JobError: it is shorter.
+            JobError: The file is shorter.
         """
         size = self.file.seek(0, os.SEEK_END)
         if size < length:
-            raise self.too_short(f"{size} bytes, {length} were written")
+            raise self.too_short(f"{size} of {length} bytes")
         self.file.truncate(length)
         return length
 
     def too_short(self, why: str) -> JobError:
-        """The error of a file that lacks what the job wrote to it."""
-        return JobError(f"{self.path} is shorter than what the job had written ({why}): {REMEDY}")
+        """Return the error for a file that lacks items of the job."""
+        return JobError(f"{self.path} has lost items that the job wrote to it ({why}): {REMEDY}")
 
     def put(self, data: bytes, at: int) -> int:
-        """Writes `data` at byte `at`, all of it or nothing; gives the byte behind it.
+        """Write `data` at byte offset `at`, completely or not at all, and return the offset behind it.
 
         Raises:
-            OSError: it could not be written; the file ends at `at` now.
+            OSError: The write failed. The file ends at `at`.
         """
         self.file.seek(at)
         try:
@@ -162,12 +160,12 @@ class FileSink(Sink, ABC):
         return at + len(data)
 
     def refuse(self, why: str) -> ConfigError:
-        """The error of a file that cannot be continued."""
+        """Return the error for a file that cannot be appended to."""
         return ConfigError(f"cannot append to {self.path}: {why} (--overwrite replaces it)")
 
 
 def last_line(file: BinaryIO) -> bytes:
-    """What stands behind the last line break but one: the last line, with its line break if it has one."""
+    """Return the last line of a file, with its line break if it has one."""
     start = file.seek(0, os.SEEK_END)
     tail = b""
     while start > 0 and b"\n" not in tail[:-1]:
@@ -178,17 +176,17 @@ def last_line(file: BinaryIO) -> bytes:
 
 
 def _check(path: Path, if_exists: IfExists) -> None:
-    """Raises `ConfigError` if `path` cannot be written, or must not."""
+    """Raise `ConfigError` if `path` cannot or must not be written."""
     try:
         if path.is_dir():
-            raise ConfigError(f"{path} is a folder, not a file")
+            raise ConfigError(f"{path} is a directory, not a file")
         if not path.parent.is_dir():
-            raise ConfigError(f"no such folder: {path.parent} (for {path})")
+            raise ConfigError(f"no such directory: {path.parent} (for {path})")
         if path.exists():
             if if_exists == "refuse":
                 raise ConfigError(f"{path} exists already: --overwrite replaces it, --append adds to it")
             if not path.is_file():
-                raise ConfigError(f"{path} is no regular file")
+                raise ConfigError(f"{path} is not a regular file")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise ConfigError(f"no permission to write {path}")
     except OSError as error:
@@ -196,5 +194,5 @@ def _check(path: Path, if_exists: IfExists) -> None:
 
 
 def _words(error: OSError) -> str:
-    """The system's words for an error, without number and path."""
+    """Return the message of the operating system, without number and path."""
     return (error.strerror or str(error)).lower()

@@ -1,4 +1,4 @@
-"""`open_output`: the sink for a file name."""
+"""`open_output`: choose the sink for an output by its name."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ENDINGS: Final[dict[str, type[FileSink]]] = {".jsonl": JsonLines, ".json": Json,
 
 
 def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", in_job: bool = False) -> Plugin:
-    """The sink for an output, chosen by its ending and checked at once.
+    """Return the sink for an output, chosen by file extension. The output is checked at once.
 
     Parameters:
-        spec: a file that ends in ``.jsonl``, ``.json`` or ``.csv``, or ``-`` for JSON Lines on standard output.
-        if_exists: what becomes of a file that exists: ``refuse``, ``overwrite`` or ``append``.
-        in_job: whether it belongs to a durable job, which continues its own outputs.
+        spec: A file that ends in ``.jsonl``, ``.json`` or ``.csv``, or ``-`` for JSON Lines on standard output.
+        if_exists: What to do with a file that exists: ``refuse``, ``overwrite`` or ``append``.
+        in_job: Whether the output belongs to a durable job, which continues its own outputs.
 
     Raises:
-        ConfigError: another ending, no such folder, a file that exists and is to be refused, no permission, or a file
-            that cannot be continued in its format.
+        ConfigError: The extension is unknown, the directory is missing, the file exists under ``refuse``, permission is
+            missing, or the file cannot be continued in its format.
     """
     if str(spec) == "-":
         return Stdout()
@@ -38,6 +38,6 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", in_job: boo
     if kind is None:
         ending = path.suffix
         known = ", ".join(ENDINGS)
-        what = f"unknown ending {ending!r}{did_you_mean(ending, ENDINGS)}" if ending else "no ending"
-        raise ConfigError(f"output {str(spec)!r} has {what}: write {known}, or - for standard output")
+        what = f"the unknown extension {ending!r}{did_you_mean(ending, ENDINGS)}" if ending else "no extension"
+        raise ConfigError(f"output {str(spec)!r} has {what}: use {known}, or - for standard output")
     return kind(path, if_exists, in_job=in_job)

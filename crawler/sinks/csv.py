@@ -1,4 +1,4 @@
-"""`Csv`: a table, whose columns grow when an item brings a new field."""
+"""`Csv`: a table that gets a new column when an item brings a new field."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ RECORD: Final = re.compile(rf"{FIELD}(?:,{FIELD})*[\r\n]*")
 class Csv(FileSink):
     """Items as CSV (RFC 4180), UTF-8, with a header line.
 
-    The columns are the fields of the first batch, in their order. A field that comes later adds a column: the file is
-    written anew beside the old one, which it then replaces. Text stands as it is, `None` and a field that an item
-    lacks are empty, everything else is written as JSON.
+    The columns are the fields of the first batch, in order. A new field adds a column: a wider copy of the file is
+    written beside it and replaces it. Strings are written as they are, `None` and missing fields are empty, and every
+    other value is JSON.
     """
 
     name = "csv"
@@ -39,10 +39,10 @@ class Csv(FileSink):
     _rows: int
 
     def inspect(self, file: BinaryIO) -> None:
-        """Its first record must be a header, and its last one must be whole."""
+        """Check that the first record is a header and the last one is complete."""
         quotes = sum(chunk.count(b'"') for chunk in iter(lambda: file.read(CHUNK), b""))
         if quotes % 2:
-            raise self.refuse("it ends inside of a quoted field")
+            raise self.refuse("it ends inside a quoted field")
         file.seek(0)
         try:
             header = next(_records(file)).decode("utf-8-sig")
@@ -52,13 +52,13 @@ class Csv(FileSink):
             raise self.refuse("its first line is not CSV")
         names = next(csv.reader(io.StringIO(header, newline="")), [])
         if len(set(names)) < len(names) or "" in names:
-            raise self.refuse("its first line is no header: a name is empty or stands there twice")
+            raise self.refuse("its first line is not a header: a name is empty or occurs twice")
         if len(names) == 1 and any(all(names[0].partition(mark)) for mark in ";\t"):
             raise self.refuse("its fields are not separated by commas")
         self._columns = dict.fromkeys(names)
 
     def begin(self) -> int:
-        """Behind the last record; the columns are those of the header, if it has one."""
+        """Return the end of the file, and read the columns from its header."""
         end = self.file.seek(0, os.SEEK_END)
         if end and not last_line(self.file).endswith(b"\n"):
             end = self.put(EOL, end)
@@ -69,7 +69,7 @@ class Csv(FileSink):
         return end
 
     def cut(self, position: Any) -> int:
-        """Behind as many records as were kept: more columns may have come meanwhile, but none of the records goes."""
+        """Truncate the file to `position` records. Columns that were added later stay."""
         self.file.seek(0)
         self._rows, end = -1, 0
         if position >= 0:
@@ -83,15 +83,15 @@ class Csv(FileSink):
                     if self._rows == position:
                         break
         if self._rows < position:
-            raise self.too_short(f"{max(self._rows, 0)} records, {position} were written")
+            raise self.too_short(f"{max(self._rows, 0)} of {position} records")
         return self.cut_at(end)
 
     def here(self) -> int:
-        """The number of records without the header; -1: there is no header either."""
+        """Return the number of records without the header; -1 means that the header is missing too."""
         return self._rows
 
     async def persist(self, batch: Sequence[Row]) -> int:
-        """A record for each item; gives the number of records in the file."""
+        """Write a record for each item, and return the number of records in the file."""
         items = [row.item for row in batch]
         columns = dict.fromkeys([*(self._columns or ()), *(name for item in items for name in item)])
         if self._columns is None:
@@ -109,7 +109,7 @@ class Csv(FileSink):
         return self._rows
 
     def _widen(self, narrow: dict[str, None], wide: dict[str, None]) -> None:
-        """Writes the file anew with more columns; the old one stays until the new one is whole."""
+        """Rewrite the file with more columns. The old file stays until the new one is complete."""
         padding = b"," * (len(wide) - max(len(narrow), 1)) + EOL
         with ExitStack() as undo:
             with (
@@ -144,9 +144,9 @@ def _record(names: dict[str, None]) -> bytes:
 
 
 def _records(file: BinaryIO) -> Iterator[bytes]:
-    """The records of a file, as they stand in it: a line break between quotes does not end one (RFC 4180 section 2.6).
+    """Yield the records of a file as bytes. A line break between quotes does not end a record (RFC 4180 section 2.6).
 
-    Splitting is all that widening needs, and it has no limit for the length of a field, as the reader of `csv` has.
+    Unlike `csv.reader`, it does not limit the length of a field.
     """
     lines: list[bytes] = []
     quotes = 0

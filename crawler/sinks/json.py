@@ -18,13 +18,13 @@ SPACE: Final = b" \t\r\n"
 class Json(FileSink):
     """Items as one JSON array, UTF-8, an item a line.
 
-    Each batch takes the place of the closing bracket and brings a new one, in one write.
+    Each batch overwrites the closing bracket and adds a new one, in one write.
     """
 
     name = "json"
 
     def inspect(self, file: BinaryIO) -> None:
-        """It must be an array of objects; only its two ends are read, however long it is."""
+        """Check that the file is an array of objects. Only its two ends are read."""
         head, _, tail = _ends(file)
         if head[:1] != b"[" or tail[-1:] != b"]" or len(head) < 2:
             raise self.refuse("it is not a JSON array")
@@ -33,7 +33,7 @@ class Json(FileSink):
             raise self.refuse("it is not a JSON array of objects")
 
     def begin(self) -> int:
-        """Behind the last item, or behind the opening bracket."""
+        """Return the offset behind the last item, or behind the opening bracket."""
         self._empty = True
         if not self.continues:
             self.file.truncate(self.put(b"[" + CLOSING, 0))
@@ -43,13 +43,13 @@ class Json(FileSink):
         return behind
 
     def cut(self, position: Any) -> int:
-        """At the end of the last item that was kept; the array is closed anew."""
+        """Truncate the file behind the last item of the job, and close the array again."""
         self.file.seek(position - 1)
         self._empty = self.file.read(1) == b"["
         return self._close(self.cut_at(position))
 
     async def persist(self, batch: Sequence[Row]) -> int:
-        """Adds the items to the array; gives the length of the file without its closing bracket, in bytes."""
+        """Add items to the array, and return the length of the file without its closing bracket, in bytes."""
         items = b",\n".join([row.data for row in batch])
         data = (b"\n" if self._empty else b",\n") + items
         try:
@@ -63,13 +63,13 @@ class Json(FileSink):
         return self.end
 
     def _close(self, at: int) -> int:
-        """Ends the array at byte `at`, which it gives back."""
+        """Close the array at byte offset `at`, and return `at`."""
         self.file.truncate(self.put(CLOSING, at))
         return at
 
 
 def _ends(file: BinaryIO, size: int = 4096) -> tuple[bytes, int, bytes]:
-    """The first two marks of a file, the place behind its last item, and its last bytes up to the closing bracket."""
+    """Return the first two characters that are not space, the offset behind the last item, and the last bytes."""
     file.seek(0)
     head = file.read(size).lstrip(SPACE)
     head = head[:1] + head[1:].lstrip(SPACE)[:1]

@@ -1,4 +1,4 @@
-"""`JsonLines`: one JSON object a line, the form that can be read while it grows."""
+"""`JsonLines`: one JSON object a line, readable while it grows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JsonLines(FileSink):
     name = "jsonl"
 
     def inspect(self, file: BinaryIO) -> None:
-        """The first and the last line must be JSON: a last one that was cut off would spoil the next."""
+        """Check that the first and the last line are JSON: an item appended to a partial line would be lost."""
         first = file.readline()
         for which, line in (("first", first), ("last", last_line(file))):
             try:
@@ -29,18 +29,18 @@ class JsonLines(FileSink):
                 raise self.refuse(f"its {which} line is not JSON") from None
 
     def begin(self) -> int:
-        """Behind the last line; one that lacks its line break gets it."""
+        """Return the end of the file, after adding a missing line break."""
         end = self.file.seek(0, os.SEEK_END)
         if end and not last_line(self.file).endswith(b"\n"):
             end = self.put(b"\n", end)
         return end
 
     def cut(self, position: Any) -> int:
-        """Behind the last line that was kept."""
+        """Truncate the file behind the last line of the job."""
         return self.cut_at(position)
 
     async def persist(self, batch: Sequence[Row]) -> int:
-        """A line for each item; gives the length of the file in bytes."""
+        """Write a line for each item, and return the length of the file in bytes."""
         lines = [row.data for row in batch]
         lines.append(b"")
         self.end = self.put(b"\n".join(lines), self.end)

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-import trio
-
 from crawler.errors import CrawlFailed
 from crawler.files import write_all
-from crawler.hooks.plugin import Plugin
+from crawler.hooks.sink import Sink
 from crawler.messages import Row
 
 __all__ = ["Stdout"]
@@ -20,25 +18,20 @@ __all__ = ["Stdout"]
 DESCRIPTOR: Final = 1
 
 
-class Stdout(Plugin):
-    """Items as JSON Lines on standard output, each batch at once."""
+class Stdout(Sink):
+    """Items as JSON Lines on standard output."""
 
     name = "stdout"
 
-    async def persist(self, batch: Sequence[Row]) -> None:
-        """Writes in a thread: a reader that is slow makes the sink wait, not the crawl's event loop.
+    def persist(self, batch: Sequence[Row]) -> None:
+        """Write a line for each item. It runs in a worker thread, so a slow reader does not block the crawl.
 
         Raises:
-            CrawlFailed: the reader has closed its end.
+            CrawlFailed: The reader has closed the pipe.
         """
         data = b"".join([row.data + b"\n" for row in batch])
         try:
-            await trio.to_thread.run_sync(_write, data, abandon_on_cancel=True)
+            sys.stdout.flush()
+            write_all(partial(os.write, DESCRIPTOR), data)  # a buffer of Python could not be flushed to a closed pipe
         except BrokenPipeError:
-            raise CrawlFailed("standard output was closed by its reader") from None
-
-
-def _write(data: bytes) -> None:
-    """Past Python's own buffer, which could not be emptied at exit when the reader has gone."""
-    sys.stdout.flush()
-    write_all(partial(os.write, DESCRIPTOR), data)
+            raise CrawlFailed("the reader closed standard output") from None

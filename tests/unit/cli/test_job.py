@@ -175,11 +175,11 @@ def test_an_output_that_is_gone_or_shorter_is_not_written_with_a_gap(command, ha
     path.unlink()
     code, _, err = command(*half)
     assert (code, err.count("\n")) == (2, 1)
-    assert "items.jsonl is gone, and the job had written to it" in err
+    assert "items.jsonl is missing, and the job has written to it" in err
     path.write_bytes(whole[:-1])
     code, _, err = command(*half)
     assert (code, err.count("\n")) == (2, 1)
-    assert "items.jsonl is shorter than what the job had written" in err
+    assert "items.jsonl has lost items that the job wrote to it" in err
     assert asked() == []
     path.write_bytes(whole)
     assert command(*half, "--quiet")[0] == 0

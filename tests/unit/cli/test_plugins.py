@@ -30,7 +30,7 @@ def test_installed_plugins_are_listed_with_their_options_and_can_be_named(comman
     code, out, _ = command(*run, "-p", "marker", "-P", "marker.word=ha")
     assert (code, '"mark":"haha"' in out) == (0, True)
     code, _, err = command(*run, "-p", "maker")
-    assert (code, err) == (2, "crawler: no plugin called 'maker' is installed (did you mean marker?)\n")
+    assert (code, err) == (2, "crawler: no plugin named 'maker' is installed (did you mean marker?)\n")
 
 
 def test_a_folder_without_plugins_says_what_there_is(monkeypatch, capfd):

@@ -236,7 +236,7 @@ def test_a_reader_that_goes_away_ends_the_crawl_with_one_line(start, books):
     process.stdout.close()
     err = process.stderr.read()
     assert process.wait(20) == 1
-    assert err == "crawler: the crawl failed: standard output was closed by its reader\n"
+    assert err == "crawler: the crawl failed: the reader closed standard output\n"
 
 
 def test_a_terminal_that_is_closed_meanwhile_does_not_end_the_crawl(start, books, tmp_path):

@@ -79,13 +79,13 @@ def test_a_class_is_found_in_a_package(folder):
     [
         ("my_plugins:Mien", "my_plugins has no 'Mien' (did you mean Mine?)"),
         ("my_plugins:zzz", "my_plugins has no 'zzz'"),
-        ("no_such_module:Mine", "no module called 'no_such_module' (for 'no_such_module:Mine')"),
-        ("my_plugins.inner:Mine", "no module called 'my_plugins.inner' (for 'my_plugins.inner:Mine')"),
-        (":Mine", "not the name of a class: ':Mine'"),
-        ("my_plugins:", "not the name of a class: 'my_plugins:'"),
-        (".my_plugins:Mine", "not the name of a class: '.my_plugins:Mine'"),
-        ("my-plugins:Mine", "not the name of a class: 'my-plugins:Mine'"),
-        ("a:b:c", "not the name of a class: 'a:b:c'"),
+        ("no_such_module:Mine", "no module named 'no_such_module' (for 'no_such_module:Mine')"),
+        ("my_plugins.inner:Mine", "no module named 'my_plugins.inner' (for 'my_plugins.inner:Mine')"),
+        (":Mine", "':Mine' does not name a class"),
+        ("my_plugins:", "'my_plugins:' does not name a class"),
+        (".my_plugins:Mine", "'.my_plugins:Mine' does not name a class"),
+        ("my-plugins:Mine", "'my-plugins:Mine' does not name a class"),
+        ("a:b:c", "'a:b:c' does not name a class"),
     ],
 )
 def test_what_cannot_be_found_is_a_configuration_error(folder, spec, words):
@@ -128,9 +128,9 @@ def test_an_installed_plugin_is_found_by_its_name(points):
 
 def test_a_plugin_that_is_not_installed_is_named_with_the_nearest_one(points):
     points("jsonlines", "crawler.hooks.plugin:Plugin")
-    with pytest.raises(ConfigError, match=r"^no plugin called 'jsonline' is installed \(did you mean jsonlines\?\)$"):
+    with pytest.raises(ConfigError, match=r"^no plugin named 'jsonline' is installed \(did you mean jsonlines\?\)$"):
         load_plugin("jsonline")
-    with pytest.raises(ConfigError, match=r"^no plugin called 'zzz' is installed$"):
+    with pytest.raises(ConfigError, match=r"^no plugin named 'zzz' is installed$"):
         load_plugin("zzz")
 
 
@@ -292,8 +292,8 @@ def test_a_type_that_no_text_can_be_is_refused():
     [
         (ValueError("too small"), "plugin raising: too small"),
         (TypeError("wrong"), "plugin raising: wrong"),
-        (KeyError("x"), "plugin raising cannot be made: KeyError: 'x'"),
-        (OSError("no disk"), "plugin raising cannot be made: OSError: no disk"),
+        (KeyError("x"), "plugin raising cannot be created: KeyError: 'x'"),
+        (OSError("no disk"), "plugin raising cannot be created: OSError: no disk"),
         (ConfigError("as it is"), "as it is"),
     ],
 )

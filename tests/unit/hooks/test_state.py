@@ -264,9 +264,9 @@ def test_a_value_that_holds_itself_is_refused():
 
 @pytest.mark.parametrize("key", [1, None, b"a", ("a",), "\ud800"])
 def test_a_key_is_text(key):
-    with pytest.raises(TypeError, match="a state has str keys"):
+    with pytest.raises(TypeError, match="the keys of a state are strings"):
         State("shop")[key] = 1
-    with page(), pytest.raises(TypeError, match="a state has str keys"):
+    with page(), pytest.raises(TypeError, match="the keys of a state are strings"):
         State("shop")[key] = 1
 
 

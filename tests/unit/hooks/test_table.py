@@ -297,7 +297,7 @@ def test_a_spider_is_only_warned_of_a_misspelt_hook(caplog):
 def test_what_would_do_nothing_but_in_scrapy_is_warned_of(caplog, base, name, value, meant):
     old = type("Old", (base,), {name: value})()
     HookTable.build([old] if base is Spider else [Shop(), old])
-    assert caplog.messages == [f"Old.{name} means something to Scrapy only (did you mean {meant}?)"]
+    assert caplog.messages == [f"Old.{name} has a meaning in Scrapy only (did you mean {meant}?)"]
 
 
 def test_a_spider_of_the_package_is_not_warned_of(caplog):

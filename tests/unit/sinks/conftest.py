@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import msgspec
 import pytest
 from support.crawls import CRAWL
@@ -21,7 +23,8 @@ async def keep_in(sink, *batches, after=None):
     positions = []
     async with sink.lifespan(CRAWL):
         for batch in batches:
-            positions.append(await sink.persist(rows_of(batch)))
+            position = sink.persist(rows_of(batch))
+            positions.append(await position if inspect.isawaitable(position) else position)
             if after is not None:
                 after()
     return positions

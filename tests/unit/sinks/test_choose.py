@@ -31,11 +31,11 @@ def test_two_outputs_have_two_names(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("items.xml", "'items.xml' has unknown ending '.xml': write .jsonl, .json, .csv, or -"),
+        ("items.xml", "'items.xml' has the unknown extension '.xml': use .jsonl, .json, .csv, or -"),
         ("items.jsnl", "did you mean .jsonl?"),
-        ("items", "'items' has no ending"),
-        ("--quiet", "'--quiet' has no ending"),
-        ("nowhere/items.csv", "no such folder: nowhere"),
+        ("items", "'items' has no extension"),
+        ("--quiet", "'--quiet' has no extension"),
+        ("nowhere/items.csv", "no such directory: nowhere"),
     ],
 )
 def test_what_cannot_be_an_output_is_refused_in_one_line(tmp_path, monkeypatch, name, words):
@@ -48,13 +48,13 @@ def test_what_cannot_be_an_output_is_refused_in_one_line(tmp_path, monkeypatch, 
 
 def test_a_folder_is_no_output(tmp_path):
     (tmp_path / "items.json").mkdir()
-    with pytest.raises(ConfigError, match="is a folder"):
+    with pytest.raises(ConfigError, match="is a directory"):
         open_output(tmp_path / "items.json", if_exists="overwrite")
 
 
 def test_a_pipe_is_no_output(tmp_path):
     os.mkfifo(tmp_path / "items.json")
-    with pytest.raises(ConfigError, match="no regular file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         open_output(tmp_path / "items.json", if_exists="overwrite")
 
 

@@ -146,11 +146,11 @@ async def test_appending_heeds_the_header_of_the_file(tmp_path, keep, old):
 @pytest.mark.parametrize(
     ("old", "words"),
     [
-        (b'a,b\r\n1,"2', "ends inside of a quoted field"),
+        (b'a,b\r\n1,"2', "ends inside a quoted field"),
         (b"\xff\xfe,\x80\n", "not UTF-8"),
         (b'{"a": 1, "b": 2}\n', "first line is not CSV"),
-        (b"a,,b\n1,2,3\n", "no header"),
-        (b"a,a\n1,2\n", "no header"),
+        (b"a,,b\n1,2,3\n", "not a header"),
+        (b"a,a\n1,2\n", "not a header"),
         (b"a;b\n1;2\n", "not separated by commas"),
     ],
 )

@@ -23,8 +23,8 @@ async def test_a_reader_that_has_gone_ends_the_crawl(capfd, rows):
     os.dup2(writer, 1)
     os.close(writer)
     try:
-        with pytest.raises(CrawlFailed, match="standard output was closed by its reader"):
-            await Stdout().persist(rows([{"a": 1}]))
+        with pytest.raises(CrawlFailed, match="the reader closed standard output"):
+            Stdout().persist(rows([{"a": 1}]))
     finally:
         os.dup2(saved, 1)
         os.close(saved)
