@@ -1,7 +1,7 @@
 """URLs by the WHATWG standard, and what makes two of them the same.
 
-Identity (`normal`): parsed and serialised as a browser does, fragment dropped, nothing else guessed. Paths keep their
-case, query parameters their order, ``/a`` is not ``/a/`` and ``%2F`` is not ``/``.
+Identity (`normalize`): parsed and serialised as a browser does, fragment dropped, nothing else guessed. Paths keep
+their case, query parameters their order, ``/a`` is not ``/a/`` and ``%2F`` is not ``/``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import ada_url
 
-__all__ = ["authority", "host", "is_web", "join", "join_all", "normal", "origin", "split_userinfo"]
+__all__ = ["authority", "host", "is_web", "join", "join_all", "normalize", "origin", "split_userinfo"]
 
 GAP: Final = r"[\t\n\r]*"
 """What a parser does not see."""
@@ -23,7 +23,7 @@ WHOLE_BASE: Final = re.compile(rf"[\0- ?#]|h{GAP}t{GAP}t{GAP}p{GAP}s?{GAP}:(?!//
 may hide, and a scheme without slashes, behind which stands a relative reference (``https:?a`` is ``?a``)."""
 
 
-def normal(url: str) -> str:
+def normalize(url: str) -> str:
     """The canonical form of an absolute ``http`` or ``https`` URL, without its fragment.
 
     Raises:

@@ -39,7 +39,7 @@ def new(
     name = name.removesuffix(".py")
     path = Path(f"{name}.py")
     _check(name, path)
-    start = urls.normal(web_url(url))
+    start = urls.normalize(web_url(url))
     words = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
     kind = f"{words}Spider" if words in TAKEN else words
     authority, host = urls.authority(start), urls.host(start)

@@ -15,7 +15,8 @@ from crawler.cli.logs import log_to_stderr
 from crawler.cli.single_page import LogLevel, OnePage, SettingTexts, Url, ask, status_line
 from crawler.cli.standard_streams import write
 from crawler.cli.target import web_url
-from crawler.http.robots import Robots, token_of, why
+from crawler.headers import product_token
+from crawler.http.robots import Robots, explain
 from crawler.limits.throttle import UNHURRIED
 from crawler.messages import Failure, Produced, Request
 from crawler.settings import Settings
@@ -49,7 +50,7 @@ def robots(
     The user agent that it is read for is the setting user_agent.
     """
     log_to_stderr(log_level)
-    page = urls.normal(web_url(url))
+    page = urls.normalize(web_url(url))
     layers = Layers.read(settings=setting)
     request = Request(f"{urls.origin(page)}/robots.txt")
     told = _told(page, RobotsPage(request), layers)
@@ -64,12 +65,12 @@ def _told(page: str, spider: RobotsPage, layers: Layers) -> dict[str, Any]:
     """All that there is to say, as JSON values."""
     response = ask(spider, layers, always=ITSELF, tell=False)
     agent = (Settings() | layers.settings).user_agent
-    rules = Robots.of(response.status, response.body, agent, spider.request.url)
-    reason = why(response.body if 200 <= response.status < 300 else b"", agent, page)
+    rules = Robots.from_response(response.status, response.body, agent, spider.request.url)
+    reason = explain(response.body if 200 <= response.status < 300 else b"", agent, page)
     return {
         "robots": spider.request.url,
         "status": response.status,
-        "agent": token_of(agent),
+        "agent": product_token(agent),
         "group": reason.agent,
         "url": page,
         "allowed": rules is not None and rules.allows(page),

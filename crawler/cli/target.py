@@ -51,7 +51,7 @@ def web_url(text: str) -> str:
         ConfigError: it is no absolute web URL.
     """
     try:
-        urls.normal(text)
+        urls.normalize(text)
     except ValueError as error:
         scheme = "http" if HOST_AND_PORT.fullmatch(text) else "https"
         hint = f" (did you mean {scheme}://{text}?)" if "://" not in text and "." in text else ""

@@ -83,7 +83,7 @@ class Attempts:
         from crawler.fetch.auth import authenticated  # noqa: PLC0415 - few crawls need it
 
         async def network(request: Request) -> Response:
-            auth = self._downloader.flow(request)
+            auth = self._downloader.auth_flow(request)
             if auth is None:
                 return await exchange(request)
             return await authenticated(auth, request, exchange, on_sent.turn)

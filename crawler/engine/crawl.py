@@ -33,7 +33,7 @@ from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
-from crawler.http.redirects import refreshed
+from crawler.http.redirects import refresh_request
 from crawler.http.robots import Robots
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
@@ -244,7 +244,7 @@ class RunningCrawl:
         within = self.settings.follow_refresh
         if within is None or not 200 <= response.status < 300:
             return None
-        return refreshed(response, within=within, most=self.settings.max_redirects)
+        return refresh_request(response, max_delay=within, max_redirects=self.settings.max_redirects)
 
     def sent_mark(self, ticket: Ticket) -> Mark:
         """What is to be called when the bytes of a request may have gone out."""
@@ -330,7 +330,8 @@ class RunningCrawl:
         """
         observed, self.observed = self.observed, Observations()
         observed.notes["stats"] = self.stats.to_json(lanes=whole)
-        networks = self.downloader.guard.take_unsaved(whole=whole) if self.downloader.guard is not None else None
+        guard = self.downloader.address_guard
+        networks = None if guard is None else guard.take_unsaved(whole=whole)
         if networks is not None:
             observed.notes["networks"] = networks
         if started:

@@ -11,7 +11,7 @@ import trio
 from crawler import urls
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.frontier import Lane, Pending, RobotsRules, Ticket, lane_name
-from crawler.http.redirects import redirected
+from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Request, Response, Retry
 from crawler.messages.link_filter import LinkFilter
@@ -56,7 +56,7 @@ class Inline:
                 raise
             if response.status in request.accept_status:
                 return response
-            target = redirected(response, most=crawl.settings.max_redirects) or crawl.refreshed(response)
+            target = redirect_request(response, max_redirects=crawl.settings.max_redirects) or crawl.refreshed(response)
             if target is None:
                 return response
             crawl.stats.redirects += 1

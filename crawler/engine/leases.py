@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crawler.http.robots import MAX_AGE, Robots
+from crawler.http.robots import ROBOTS_MAX_AGE, Robots
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
@@ -61,9 +61,9 @@ class Leases:
         lane = frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
         for answer in group.robots if frontier.settings.obey_robots else ():
             url = f"{answer.origin}/robots.txt"
-            rules = Robots.of(answer.status, answer.body, frontier.settings.user_agent, url)
+            rules = Robots.from_response(answer.status, answer.body, frontier.settings.user_agent, url)
             if rules is not None:  # one that is too old counts until it is asked for, and longer if it cannot be had
-                lane.know(answer.origin, rules, min(answer.at, now) + MAX_AGE)
+                lane.know(answer.origin, rules, min(answer.at, now) + ROBOTS_MAX_AGE)
         if self._unclean:
             lane.throttle.resume(now)
 

@@ -10,8 +10,8 @@ import attrs
 
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.frontier import Ticket, lane_name
-from crawler.http.redirects import redirected
-from crawler.http.robots import DISALLOW_ALL, LIMIT, MAX_AGE, Robots
+from crawler.http.redirects import redirect_request
+from crawler.http.robots import DISALLOW_ALL, MAX_ROBOTS_SIZE, ROBOTS_MAX_AGE, Robots
 from crawler.messages import Response, Retry
 from crawler.messages.request import copy_unchecked
 from crawler.store import RobotsAnswer
@@ -62,17 +62,17 @@ class RobotsFetcher:
         try:
             answer = await self._answer(ticket)
             if isinstance(answer, Response):
-                rules = Robots.of(answer.status, answer.body, crawl.settings.user_agent, ticket.request.url)
+                rules = Robots.from_response(answer.status, answer.body, crawl.settings.user_agent, ticket.request.url)
                 error = crawl.attempts.bad_status(answer)
                 if rules is not None:
-                    body = answer.body[: LIMIT + 1]  # one more tells that it was cut off
+                    body = answer.body[: MAX_ROBOTS_SIZE + 1]  # one more tells that it was cut off
                     crawl.observed.robots.append(RobotsAnswer(ticket.robots, answer.status, body, crawl.clock()))
             else:
                 error = RequestError(f"still to be retried: {answer.reason}", request=ticket.request)
                 error.retryable, error.retry_after = True, answer.after
         except RequestError as raised:
             error = raised
-        age, least = MAX_AGE, LEAST
+        age, least = ROBOTS_MAX_AGE, LEAST
         if rules is None:
             wait = crawl.retries.wait(ticket.request, ticket.pending.attempts + 1, error) if error.retryable else None
             if wait is not None:
@@ -104,13 +104,13 @@ class RobotsFetcher:
             if not isinstance(answer, Response):
                 break
             try:
-                target = redirected(answer, most=HOPS)
+                target = redirect_request(answer, max_redirects=HOPS)
             except BadStatus:  # it leads nowhere
                 break
             if target is None:
                 break
             lane = crawl.frontier.lanes.get(lane_name(copy_unchecked(target, lane=None)))
-            answer = await crawl.inline.turn(lane or ticket.lane, target, 1, patience=math.inf, cut=LIMIT)
+            answer = await crawl.inline.turn(lane or ticket.lane, target, 1, patience=math.inf, cut=MAX_ROBOTS_SIZE)
         return answer
 
     async def _first(self, ticket: Ticket) -> Response | Retry:
@@ -125,7 +125,7 @@ class RobotsFetcher:
         try:
             number = ticket.pending.attempts + 1
             answer = await crawl.attempts.send(
-                request, number, crawl.sent_mark(ticket), paced=ticket.is_paced(), cut=LIMIT
+                request, number, crawl.sent_mark(ticket), paced=ticket.is_paced(), cut=MAX_ROBOTS_SIZE
             )
             if isinstance(answer, Response):
                 response = answer

@@ -61,7 +61,7 @@ def _check_start(spider: Spider) -> None:
         if not isinstance(url, str):
             raise ConfigError(f"start_urls of {name}: a URL is text, not {url!r}")
         try:
-            urls.normal(url)
+            urls.normalize(url)
         except ValueError as error:
             raise ConfigError(f"start_urls of {name}: {error}") from None
 
@@ -98,7 +98,7 @@ def _proxies(settings: Settings) -> Proxies | None:
         return None
     from crawler.fetch.proxies import Proxies  # noqa: PLC0415 - most crawls need none
 
-    return Proxies.of(settings, os.environ)
+    return Proxies.from_settings(settings, os.environ)
 
 
 def _credentials(spider: Spider) -> OriginAuth | None:

@@ -18,7 +18,7 @@ from crawler.engine.retries import UNAVAILABLE
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.frontier import Ticket
 from crawler.http.address_guard import is_start
-from crawler.http.redirects import redirected
+from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.messages.link_filter import LinkFilter
@@ -188,7 +188,7 @@ class Worker:
         finally:
             if response is not None and not ticket.sent:
                 crawl.frontier.give_back(ticket)  # a plugin answered
-                crawl.downloader.began(request)
+                crawl.downloader.note_start_page(request)
             crawl.frontier.release(ticket)
             if response is not None or failed is not None:
                 crawl.attempted(ticket, request, response, failed)
@@ -208,7 +208,9 @@ class Worker:
                 await self._page(response, ticket, outcome)
             return
         try:
-            target = None if ticket.was_refused else redirected(response, most=crawl.settings.max_redirects)
+            target = (
+                None if ticket.was_refused else redirect_request(response, max_redirects=crawl.settings.max_redirects)
+            )
         except BadRedirect as bad:
             await self._again(bad, ticket, outcome, response)
             return

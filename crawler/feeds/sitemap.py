@@ -15,7 +15,7 @@ from crawler.content.body_stream import BodyStream
 from crawler.feeds.dates import parse_date, w3c_period
 from crawler.feeds.sitemap_entry import SitemapEntry, SitemapImage, SitemapNews, SitemapVideo
 from crawler.feeds.xml_stream import XmlStream
-from crawler.urls import join, normal
+from crawler.urls import join, normalize
 
 __all__ = ["MAX_SITEMAP_BYTES", "Sitemaps", "sitemaps"]
 
@@ -303,7 +303,7 @@ def _absolute(base: str, url: str) -> str | None:
     if not url[:8].lower().startswith(("http://", "https://")):
         return join(base, url)
     try:
-        return normal(url)
+        return normalize(url)
     except ValueError:
         return None
 

@@ -56,7 +56,7 @@ class OriginAuth:
                 self._subdomains.append((f"{scheme}://", f".{authority}", auth))
         self._of_origin = lru_cache(maxsize=4096)(self._find)
 
-    def of(self, url: str) -> Auth | None:
+    def for_url(self, url: str) -> Auth | None:
         """What the origin of a URL is given, if anything."""
         return self._of_origin(urls.origin(url))
 
@@ -110,7 +110,7 @@ async def authenticated(
 
 def _of_flow(wire: httpx.Request, request: Request) -> Request:
     """What a flow wants to be sent, as a request of ours; one to somebody else has nothing of the page's with it."""
-    url = urls.normal(str(wire.url))
+    url = urls.normalize(str(wire.url))
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in wire.headers.raw]
     own = [(name, value) for name, value in pairs if name.lower() not in OF_HTTPX or name in request.headers]
     cookies = request.cookies if urls.origin(url) == urls.origin(request.url) else {}
@@ -127,7 +127,7 @@ def _for_flow(answer: Response, wire: httpx.Request) -> httpx.Response:
 
 def _origin(key: Any, url: Any) -> str:
     try:
-        normal = urls.normal(url if isinstance(url, str) else "")
+        normal = urls.normalize(url if isinstance(url, str) else "")
     except ValueError:
         normal = ""
     origin = urls.origin(normal) if normal else ""

@@ -15,7 +15,7 @@ import trio
 
 from crawler.errors import BodyTooLarge, BrokenExchange, FetchTimeout, RequestError
 from crawler.headers import Headers
-from crawler.http.address_guard import Guard, is_start
+from crawler.http.address_guard import AddressGuard, is_start
 from crawler.http.cookies import CookieJar
 from crawler.messages import Request, Response
 from crawler.settings.proxies import DIRECT
@@ -54,7 +54,7 @@ class Downloader:
         clock: gives seconds since the epoch.
         proxies: which proxies requests go through; `None`: there are none but those that requests name.
         credentials: what origins are given; `None`: nothing but what requests say.
-        networks: what `Guard.take_unsaved` gave in an earlier run.
+        networks: what `AddressGuard.take_unsaved` gave in an earlier run.
     """
 
     def __init__(
@@ -72,10 +72,12 @@ class Downloader:
         self.proxies = proxies
         self.credentials = credentials
         self.cookies = CookieJar()
-        self.guard = None if settings.private_network else Guard(learns=settings.private_network is None)
+        self.address_guard = (
+            None if settings.private_network else AddressGuard(opens_start_networks=settings.private_network is None)
+        )
         """Which addresses may be connected to; `None`: all."""
-        if self.guard is not None and networks is not None:
-            self.guard.restore(networks)
+        if self.address_guard is not None and networks is not None:
+            self.address_guard.restore(networks)
         self._clock = clock
         self._is_curl = isinstance(transport, CurlTransport)
         usual = {"User-Agent": settings.user_agent, "Accept": ACCEPT}
@@ -127,23 +129,23 @@ class Downloader:
         answer.elapsed = trio.current_time() - started
         return answer
 
-    def flow(self, request: Request) -> httpx.Auth | None:
+    def auth_flow(self, request: Request) -> httpx.Auth | None:
         """Authentication that may take several exchanges, if that is what the origin of a request is given."""
         if self.credentials is None or request.auth is not None or "authorization" in request.headers:
             return None
-        found = self.credentials.of(request.url)
+        found = self.credentials.for_url(request.url)
         return found if isinstance(found, httpx.Auth) else None
 
-    def began(self, request: Request) -> None:
+    def note_start_page(self, request: Request) -> None:
         """A plugin has answered: if that was a start page, its host may be asked as if it had been."""
-        if self.guard is not None and is_start(request):
-            self.guard.begin(httpx.URL(request.url).raw_host.decode("ascii"))
+        if self.address_guard is not None and is_start(request):
+            self.address_guard.expect_start(httpx.URL(request.url).raw_host.decode("ascii"))
 
     async def _exchange(
         self, request: Request, on_sent: Callable[[], None], *, resend: bool, cut: int | None
     ) -> Response:
         proxy, proxies = request.proxy, self.proxies
-        rotation = proxies.rotation(request.url) if proxies is not None and proxy is None else None
+        rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
             return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend, cut=cut)
         from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls need none
@@ -199,8 +201,8 @@ class Downloader:
         lines = self._usual_lines if fields is self._usual else _lines(fields)
         options = WireOptions(
             on_sent=on_sent if self._is_curl else None,  # called here, where the transport is another
-            address_guard=self.guard,
-            is_start_page=self.guard is not None and is_start(request),
+            address_guard=self.address_guard,
+            is_start_page=self.address_guard is not None and is_start(request),
             max_body=most,
             resend=resend,
         )
@@ -260,7 +262,7 @@ class Downloader:
             fields = _over(fields, own)
         auth = request.auth
         if auth is None and self.credentials is not None:
-            found = self.credentials.of(request.url)
+            found = self.credentials.for_url(request.url)
             auth = None if isinstance(found, httpx.Auth) else found
         if auth is not None and "authorization" not in own:
             fields = [*fields, ("Authorization", _authorization(auth))]

@@ -123,12 +123,12 @@ class Proxies:
         self._route = lru_cache(maxsize=4096)(self._find)
 
     @classmethod
-    def of(cls, settings: Settings, environment: Mapping[str, str]) -> Proxies | None:
+    def from_settings(cls, settings: Settings, environment: Mapping[str, str]) -> Proxies | None:
         """What is to be asked before each request; `None`: there is no proxy at all."""
-        found = ProxyEnvironment.of(environment if settings.proxy_env else {})
+        found = ProxyEnvironment.from_environ(environment if settings.proxy_env else {})
         return cls(settings, found) if settings.proxies or found else None
 
-    def rotation(self, url: str) -> Rotation | None:
+    def rotation_for(self, url: str) -> Rotation | None:
         """Those that a URL is reached by; `None`: it is reached directly."""
         return self._route(urls.origin(url))
 
@@ -155,7 +155,7 @@ class Proxies:
     def _find(self, origin: str) -> Rotation | None:
         found = self._settings.route(urls.authority(origin + "/"))
         if not found:
-            named = self._environment.proxy(origin)
+            named = self._environment.proxy_for(origin)
             found = (named,) if named else ()
         if found in ((), (DIRECT,)):
             return None

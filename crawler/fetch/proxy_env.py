@@ -32,7 +32,7 @@ class ProxyEnvironment:
     """Hosts that are reached directly: a name or ``*``, or a network, and a port or nothing."""
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> ProxyEnvironment:
+    def from_environ(cls, environment: Mapping[str, str]) -> ProxyEnvironment:
         """Reads it.
 
         Raises:
@@ -53,7 +53,7 @@ class ProxyEnvironment:
     def __bool__(self) -> bool:
         return bool(self.proxies)
 
-    def proxy(self, origin: str) -> str | None:
+    def proxy_for(self, origin: str) -> str | None:
         """The URL of the proxy for an origin; `None`: it is reached directly."""
         scheme, _, authority = origin.partition("://")
         found = self.proxies.get(scheme)

@@ -1,4 +1,4 @@
-"""`Guard`: which addresses the requests of a crawl may be sent to.
+"""`AddressGuard`: which addresses the requests of a crawl may be sent to.
 
 Whoever writes a page, a redirect or a name in the DNS could else have the crawler ask what only its own machine can
 reach: a service on loopback, a router, the credentials of a cloud. The public internet may be asked always, another
@@ -18,7 +18,7 @@ from crawler.errors import Refused
 from crawler.http.networks import network_of
 from crawler.messages import Request
 
-__all__ = ["Guard", "is_start"]
+__all__ = ["AddressGuard", "is_start"]
 
 REMEMBERED: Final = 10_000
 """Addresses, and hosts of start pages, whose network is kept."""
@@ -31,24 +31,24 @@ def is_start(request: Request) -> bool:
     return request.depth == 0 and not request.redirects
 
 
-class Guard:
+class AddressGuard:
     """Knows the networks that may be asked.
 
     Parameters:
-        learns: whether a start page opens the network that it is on.
+        opens_start_networks: whether a start page opens the network that it is on.
     """
 
-    def __init__(self, *, learns: bool = True) -> None:
-        self.opened: set[str] = set()
+    def __init__(self, *, opens_start_networks: bool = True) -> None:
+        self.open_networks: set[str] = set()
         """Names of the networks, beside the public one."""
-        self._learns = learns
+        self._opens_start_networks = opens_start_networks
         self._networks: dict[str, str] = {}  # by address
         self._public: dict[str, None] = {}  # hosts of start pages that were public: they cannot become anything else
-        self._begun: dict[str, None] = {}  # hosts of start pages that were not asked for
+        self._expected: dict[str, None] = {}  # hosts of start pages that were not asked for
         self._unsaved = False
         self._urgent = False
 
-    def choose(self, host: str, addresses: tuple[str, ...], *, start: bool = False) -> tuple[str, ...]:
+    def check(self, host: str, addresses: tuple[str, ...], *, is_start_page: bool = False) -> tuple[str, ...]:
         """Those of the addresses of a host that may be connected to.
 
         Parameters:
@@ -59,31 +59,31 @@ class Guard:
         Raises:
             Refused: there are none.
         """
-        if self._learns and (start or host in self._begun):
+        if self._opens_start_networks and (is_start_page or host in self._expected):
             self._learn(host, addresses)
         allowed = tuple(filter(self.allows, addresses))
         if not allowed:
             raise self.refusal(addresses[0] if addresses else host, host)
         return allowed
 
-    def begin(self, host: str) -> None:
+    def expect_start(self, host: str) -> None:
         """A start page was had without asking its host, of a cache: the first who asks it does so in its place."""
-        if host not in self._begun:
-            if len(self._begun) >= REMEMBERED:
-                del self._begun[next(iter(self._begun))]
-            self._begun[host] = None
+        if host not in self._expected:
+            if len(self._expected) >= REMEMBERED:
+                del self._expected[next(iter(self._expected))]
+            self._expected[host] = None
             self._unsaved = True
 
     def allows(self, address: str) -> bool:
         """Whether an address may be connected to."""
         network = self._network(address)
-        return not network or network in self.opened
+        return not network or network in self.open_networks
 
     def refusal(self, address: str, host: str = "") -> Refused:
         """The error of a request that would go to an address."""
         name = f"{host} is at {address}" if host not in ("", address) else address
         why = "where no start page is (private_network=true allows it)"
-        if not self._learns:
+        if not self._opens_start_networks:
             why = "which private_network=false closes to all pages"
         return Refused(f"not sent: {name}, on the {self._network(address)} network, {why}", by="network")
 
@@ -98,19 +98,19 @@ class Guard:
         self._urgent = self._unsaved = False
         return msgspec.json.encode(
             {
-                "opened": sorted(self.opened),
+                "opened": sorted(self.open_networks),
                 "public": list(self._public)[-SAVED:],
-                "begun": list(self._begun)[-SAVED:],
+                "begun": list(self._expected)[-SAVED:],
             }
         )
 
     def restore(self, data: bytes) -> None:
         """Goes on from what `take_unsaved` gave."""
         kept: dict[str, Any] = msgspec.json.decode(data)
-        if self._learns:
-            self.opened.update(kept["opened"])
+        if self._opens_start_networks:
+            self.open_networks.update(kept["opened"])
         self._public |= dict.fromkeys(kept["public"])
-        self._begun |= dict.fromkeys(kept.get("begun", ()))
+        self._expected |= dict.fromkeys(kept.get("begun", ()))
 
     def _learn(self, host: str, addresses: tuple[str, ...]) -> None:
         """A start page opens the networks of its host, unless that is, or was, on the public one."""
@@ -122,8 +122,8 @@ class Guard:
                 del self._public[next(iter(self._public))]
             self._public[host] = None
             self._unsaved = True
-        elif not networks <= self.opened:
-            self.opened |= networks
+        elif not networks <= self.open_networks:
+            self.open_networks |= networks
             self._urgent = True
 
     def _network(self, address: str) -> str:

@@ -10,13 +10,13 @@ import attrs
 import msgspec
 
 from crawler import urls
-from crawler.http.set_cookie import Cookie, has_ended, parse, path_matches, path_of, site_of
+from crawler.http.set_cookie import Cookie, is_expired, parse_set_cookie, path_matches, path_of, site_of
 
 __all__ = ["Cookie", "CookieJar"]
 
-PER_SITE: Final = 100
+MAX_COOKIES_PER_SITE: Final = 100
 """Cookies of one site; the oldest goes first (RFC 6265 section 6.1 asks for 50 at least)."""
-MOST: Final = 50_000
+MAX_COOKIES: Final = 50_000
 """Cookies of all; those of the site that was asked for least recently go first (section 6.1 asks for 3000 at least)."""
 log = logging.getLogger("crawler.fetch")
 
@@ -58,7 +58,7 @@ class CookieJar:
         secure = url.startswith("https:")
         fitting, ended = [], []
         for cookie in cookies.values():
-            if has_ended(cookie, now):
+            if is_expired(cookie, now):
                 ended.append(cookie)
             elif (
                 (cookie.domain == host or (not cookie.host_only and host.endswith("." + cookie.domain)))
@@ -82,7 +82,7 @@ class CookieJar:
             now: seconds since the epoch.
         """
         for field in fields:
-            cookie = parse(field, url, now)
+            cookie = parse_set_cookie(field, url, now)
             if cookie is None:
                 continue
             place = (session, site_of(cookie.domain))
@@ -90,7 +90,7 @@ class CookieJar:
             if not cookie.secure and url.startswith("http:") and _is_in_the_way(cookie, site.values()):
                 continue
             old = site.get(_key(cookie))
-            if has_ended(cookie, now):
+            if is_expired(cookie, now):
                 if old is not None:
                     self._remove(place, old)
                 continue
@@ -121,13 +121,15 @@ class CookieJar:
     def _make_room(self, place: tuple[str, str], now: float) -> None:
         """Forgets what is too much, of the site that has just got one or of another one."""
         site = self._sites[place]
-        if len(site) > PER_SITE:
-            self._remove(place, next((old for old in site.values() if has_ended(old, now)), next(iter(site.values()))))
-        if self._count > MOST:
+        if len(site) > MAX_COOKIES_PER_SITE:
+            self._remove(place, next((old for old in site.values() if is_expired(old, now)), next(iter(site.values()))))
+        if self._count > MAX_COOKIES:
             idle = next(other for other in self._sites if other != place)
             if not self._full:
                 self._full = True
-                log.warning("more than %d cookies: those of the sites that were asked for least recently go", MOST)
+                log.warning(
+                    "more than %d cookies: those of the sites that were asked for least recently go", MAX_COOKIES
+                )
             for cookie in list(self._sites[idle].values()):
                 self._remove(idle, cookie)
 

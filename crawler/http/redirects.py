@@ -14,7 +14,7 @@ from crawler.headers import Headers
 from crawler.messages import Request, Response
 from crawler.messages.request import copy_unchecked
 
-__all__ = ["redirected", "refreshed"]
+__all__ = ["redirect_request", "refresh_request"]
 
 STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 BODY_FIELDS: Final = frozenset(
@@ -30,7 +30,7 @@ SECRET: Final = re.compile(r"auth|cookie|credential|csrf|key|passw|secret|sessio
 """What stands in the name of a field that may hold a secret: ``Authorization``, ``X-Api-Key``, ``X-Auth-Token`` …"""
 
 
-def redirected(response: Response, *, most: int) -> Request | None:
+def redirect_request(response: Response, *, max_redirects: int) -> Request | None:
     """The request that a redirect asks for; `None` if `response` is no redirect, or does not say where to.
 
     It keeps everything of the request but what the rules take: 303 becomes GET (HEAD stays), 301 and 302 turn POST
@@ -40,7 +40,7 @@ def redirected(response: Response, *, most: int) -> Request | None:
 
     Parameters:
         response: any response.
-        most: redirects in one chain.
+        max_redirects: redirects in one chain.
 
     Raises:
         BadRedirect: the chain is too long, or the target is no web URL.
@@ -56,10 +56,10 @@ def redirected(response: Response, *, most: int) -> Request | None:
         raise BadRedirect(f"redirected to what is no web URL: {location!r}", status=response.status, request=request)
     target, _ = urls.split_userinfo(target)
     chain = (*request.redirects, request.url)
-    if len(chain) > most:
+    if len(chain) > max_redirects:
         goes_round = target in chain
         raise BadRedirect(
-            f"more than {most} redirects{', in a circle' if goes_round else ''}",
+            f"more than {max_redirects} redirects{', in a circle' if goes_round else ''}",
             status=response.status,
             reason="redirect_loop" if goes_round else "too_many_redirects",
             request=request,
@@ -70,7 +70,7 @@ def redirected(response: Response, *, most: int) -> Request | None:
     return _next(request, target, chain, as_get=new)
 
 
-def refreshed(response: Response, *, within: float, most: int) -> Request | None:
+def refresh_request(response: Response, *, max_delay: float, max_redirects: int) -> Request | None:
     """The request that a page asks for by a ``Refresh`` header or a ``<meta http-equiv=refresh>``.
 
     It is a redirect by 303. `None`, so that the page is a page: it does not refresh, or later, or to what is no web
@@ -79,8 +79,8 @@ def refreshed(response: Response, *, within: float, most: int) -> Request | None
 
     Parameters:
         response: a response that is a page otherwise.
-        within: seconds: the longest wait of a refresh that is followed.
-        most: redirects in one chain.
+        max_delay: seconds: the longest wait of a refresh that is followed.
+        max_redirects: redirects in one chain.
     """
     from crawler.html import refresh  # noqa: PLC0415 - few crawls follow refreshes
 
@@ -91,7 +91,7 @@ def refreshed(response: Response, *, within: float, most: int) -> Request | None
     if said is None and response.is_html:
         said, base = refresh.meta_refresh(response.document), html.base_url(response.document, base)
         encoding = response.encoding
-    if said is None or said.seconds > within or len(request.redirects) >= most:
+    if said is None or said.seconds > max_delay or len(request.redirects) >= max_redirects:
         return None
     target = urls.join(base, content.encode_query(said.url, encoding)) if said.url else response.url
     if target is None:

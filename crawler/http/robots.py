@@ -13,15 +13,24 @@ from crawler.errors import BadStatus, Refused, RequestError
 from crawler.headers import product_token
 from crawler.http.robots_rules import PathRules
 from crawler.messages import Request
-from crawler.urls import join, normal
+from crawler.urls import join, normalize
 
-__all__ = ["ALLOW_ALL", "DISALLOW_ALL", "LIMIT", "LONGEST_DELAY", "MAX_AGE", "Robots", "Why", "token_of", "why"]
+__all__ = [
+    "ALLOW_ALL",
+    "DISALLOW_ALL",
+    "MAX_CRAWL_DELAY",
+    "MAX_ROBOTS_SIZE",
+    "ROBOTS_MAX_AGE",
+    "Explanation",
+    "Robots",
+    "explain",
+]
 
-LIMIT: Final = 512 * 1024
+MAX_ROBOTS_SIZE: Final = 512 * 1024
 """Bytes that are read (RFC 9309 section 2.5 asks for 500 KiB at least)."""
-LONGEST_DELAY: Final = 86_400.0
+MAX_CRAWL_DELAY: Final = 86_400.0
 """Seconds: a file that asks for more distance than it may be kept for is taken to ask for this."""
-MAX_AGE: Final = 86_400.0
+ROBOTS_MAX_AGE: Final = 86_400.0
 """Seconds that an answer counts (RFC 9309 section 2.4); longer only while there is no other to be had."""
 MARK: Final = b"\xef\xbb\xbf"
 """The byte order mark of UTF-8, which may have lost its end."""
@@ -43,8 +52,6 @@ DELAY: Final = re.compile(NUMBER + r"\s*s?\Z", re.IGNORECASE | re.ASCII)
 RATE: Final = re.compile(rf"{NUMBER}\s*/\s*{NUMBER}\s*([smhd]?)(?![^\s])", re.IGNORECASE | re.ASCII)
 """Requests, seconds and their unit; what times of the day follow is not read: it counts all day."""
 UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-token_of = product_token
 
 
 @attrs.frozen(eq=False)
@@ -71,13 +78,13 @@ class Robots:
             user_agent: the whole ``User-Agent`` field.
             url: where it stands: relative URLs of sitemaps are joined with it.
         """
-        ours, others, sitemaps = _read(_records(body), token_of(user_agent).lower())
+        ours, others, sitemaps = _read(_records(body), product_token(user_agent).lower())
         group = ours if ours.named else others
-        delay = min(max(group.delays), LONGEST_DELAY) if group.delays else None
+        delay = min(max(group.delays), MAX_CRAWL_DELAY) if group.delays else None
         return cls(PathRules(group.rules) if group.rules else None, delay, sitemaps=_absolute(sitemaps, url))
 
     @classmethod
-    def of(cls, status: int, body: bytes, user_agent: str, url: str = "") -> Robots | None:
+    def from_response(cls, status: int, body: bytes, user_agent: str, url: str = "") -> Robots | None:
         """What an answer means (RFC 9309 section 2.3.1): 2xx its rules, 4xx but 429 everything is allowed.
 
         A redirect that leads nowhere is no file either. `None`: nothing is known yet and it has to be asked again; if
@@ -103,7 +110,7 @@ class Robots:
 
 
 @attrs.frozen(kw_only=True)
-class Why:
+class Explanation:
     """Which lines of a robots.txt decide about one URL."""
 
     agent: str
@@ -112,7 +119,7 @@ class Why:
     """The line that decides, such as ``Disallow: /private/``; `None`: none does, so it is allowed."""
 
 
-def why(body: bytes, user_agent: str, url: str) -> Why:
+def explain(body: bytes, user_agent: str, url: str) -> Explanation:
     """What decides about a URL, for people; `Robots.allows` is how.
 
     Parameters:
@@ -120,14 +127,14 @@ def why(body: bytes, user_agent: str, url: str) -> Why:
         user_agent: the whole ``User-Agent`` field.
         url: absolute.
     """
-    token = token_of(user_agent)
+    token = product_token(user_agent)
     ours, others, _ = _read(_records(body), token.lower())
     group = ours if ours.named else others
     best = PathRules(group.rules).verdict(url)
     one = (rule for rule in group.rules if best[0] and PathRules([rule]).verdict(url) == best)
     found = next(one, None)
     line = None if found is None else f"{'Allow' if found[0] else 'Disallow'}: {found[1]}"
-    return Why(agent=token if ours.named else "*" if others.named else "", rule=line)
+    return Explanation(agent=token if ours.named else "*" if others.named else "", rule=line)
 
 
 ALLOW_ALL: Final = Robots(None, default=True)
@@ -147,8 +154,8 @@ def _records(body: bytes) -> Iterator[tuple[str, str]]:
     """The lines that have a meaning: kind and value, one character an octet."""
     if UTF_16.match(body):  # that is no UTF-8, but what its author wants is plain
         body = body.decode("utf-16", "replace").encode()
-    if len(body) > LIMIT:  # a rule that is cut off is another rule
-        body = body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT)) + 1]
+    if len(body) > MAX_ROBOTS_SIZE:  # a rule that is cut off is another rule
+        body = body[: max(body.rfind(b"\n", 0, MAX_ROBOTS_SIZE), body.rfind(b"\r", 0, MAX_ROBOTS_SIZE)) + 1]
     mark = next(length for length in (3, 2, 1, 0) if body.startswith(MARK[:length]))
     for line in re.split(r"[\r\n]+", body[mark:].decode("latin-1")):
         line = line.partition("#")[0].strip(" \t")
@@ -178,7 +185,7 @@ def _read(records: Iterable[tuple[str, str]], token: str) -> tuple[_Group, _Grou
             ruled = [] if rules_ended else ruled
             delayed = [] if delays_ended else delayed
             rules_ended = delays_ended = False
-            agents = {token_of(name.strip(" \t")).lower() for name in value.split(",")} - {""}  # some write a list
+            agents = {product_token(name.strip(" \t")).lower() for name in value.split(",")} - {""}  # some write a list
             for name, group in ((token, ours), ("*", others)):
                 if name in agents:
                     group.named = True
@@ -218,7 +225,7 @@ def _absolute(sitemaps: Iterable[str], url: str) -> tuple[str, ...]:
     for octets in sitemaps:
         text = octets.encode("latin-1").decode("utf-8", "replace")
         with suppress(ValueError):
-            target = join(url, text) if url else normal(text)
+            target = join(url, text) if url else normalize(text)
             if text and target is not None:
                 found[target] = None
     return tuple(found)

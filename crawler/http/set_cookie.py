@@ -21,11 +21,11 @@ from publicsuffixlist import PublicSuffixList
 
 from crawler import urls
 
-__all__ = ["Cookie", "has_ended", "parse", "parse_date", "path_matches", "path_of", "site_of"]
+__all__ = ["Cookie", "is_expired", "parse_cookie_date", "parse_set_cookie", "path_matches", "path_of", "site_of"]
 
-LONGEST: Final = 4096
+MAX_COOKIE_SIZE: Final = 4096
 """Bytes of a cookie's name and value together (RFC 6265 section 6.1 asks for 4096 at least)."""
-LONGEST_ATTRIBUTE: Final = 1024
+MAX_ATTRIBUTE_SIZE: Final = 1024
 """Bytes of an attribute's value; a longer one is as if it were not there (6265bis)."""
 BLANKS: Final = " \t"
 CONTROLS: Final = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
@@ -85,7 +85,7 @@ def site_of(host: str) -> str:
     return host if _is_address(host) else (_suffixes().privatesuffix(host) or host)
 
 
-def parse(field: str, url: str, now: float | None = None) -> Cookie | None:
+def parse_set_cookie(field: str, url: str, now: float | None = None) -> Cookie | None:
     """One ``Set-Cookie`` value; `None` if it has to be ignored. It never raises.
 
     Parameters:
@@ -96,7 +96,7 @@ def parse(field: str, url: str, now: float | None = None) -> Cookie | None:
     pair, *attributes = field.split(";")
     name, equals, value = pair.partition("=")
     name, value = name.strip(BLANKS), value.strip(BLANKS)
-    if not equals or not name or len(name) + len(value) > LONGEST or CONTROLS.search(field):
+    if not equals or not name or len(name) + len(value) > MAX_COOKIE_SIZE or CONTROLS.search(field):
         return None
     said = _read(attributes)
     host = urls.host(url)
@@ -125,7 +125,7 @@ def _read(attributes: Iterable[str]) -> _Attributes:
     for attribute in attributes:
         key, _, text = attribute.partition("=")
         key, text = key.strip(BLANKS).lower(), text.strip(BLANKS)
-        if len(text) > LONGEST_ATTRIBUTE:
+        if len(text) > MAX_ATTRIBUTE_SIZE:
             continue
         if key == "domain" and text:
             said.domain = text.removeprefix(".").lower()
@@ -135,7 +135,7 @@ def _read(attributes: Iterable[str]) -> _Attributes:
             said.secure = True
         elif key == "max-age" and MAX_AGE.fullmatch(text):
             said.max_age = float(text)
-        elif key == "expires" and (date := parse_date(text)) is not None:
+        elif key == "expires" and (date := parse_cookie_date(text)) is not None:
             said.expires = date
     return said
 
@@ -159,7 +159,7 @@ def _keeps_promise(name: str, said: _Attributes, *, host_only: bool) -> bool:
     return said.secure or not name.startswith("__secure-")
 
 
-def parse_date(text: str) -> float | None:
+def parse_cookie_date(text: str) -> float | None:
     """A date of a cookie in seconds since the epoch; `None`: it is none (RFC 6265 section 5.1.1)."""
     found: dict[str, re.Match[str]] = {}
     for token in DATE_TOKEN.findall(text):
@@ -180,7 +180,7 @@ def parse_date(text: str) -> float | None:
     return date.timestamp() if year > 1600 else None
 
 
-def has_ended(cookie: Cookie, now: float) -> bool:
+def is_expired(cookie: Cookie, now: float) -> bool:
     """Whether a cookie has expired at `now`, seconds since the epoch."""
     return cookie.expires is not None and cookie.expires <= now
 

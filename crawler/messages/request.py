@@ -114,14 +114,14 @@ class Request:
         max_body: int | None = None,
         plugins: Mapping[str, Any] | None = None,
     ) -> None:
-        url = urls.normal(checks.require_type(str, "url", url))
+        url = urls.normalize(checks.require_type(str, "url", url))
         if "@" in url:
             url, userinfo = urls.split_userinfo(url)
             auth = checks.userinfo_auth(userinfo) if auth is None else auth
         if params is not None:
             query = checks.encode_params(params)
             url = (
-                urls.normal(url + ("" if url.endswith(("?", "&")) else "&" if "?" in url else "?") + query)
+                urls.normalize(url + ("" if url.endswith(("?", "&")) else "&" if "?" in url else "?") + query)
                 if query
                 else url
             )
@@ -175,7 +175,7 @@ class Request:
             del kept["body"]
             kept["headers"] = [pair for pair in self.headers.pairs if pair[0].lower() != "content-type"]
         depth, redirects = changes.pop("depth", self.depth), changes.pop("redirects", self.redirects)
-        if "auth" not in changes and urls.origin(urls.normal(changes.get("url", self.url))) != urls.origin(self.url):
+        if "auth" not in changes and urls.origin(urls.normalize(changes.get("url", self.url))) != urls.origin(self.url):
             del kept["auth"]
         return set_position(Request(**(kept | changes)), depth, redirects)
 

@@ -86,7 +86,7 @@ def _domain(written: Any) -> Domain:
     if not isinstance(text, str) or not text.strip(".") or FORBIDDEN & set(text):
         raise ConfigError(f"{wrong} (write example.com; its subdomains are meant too)")
     try:
-        url = urls.normal(f"http://{text.strip('.')}/")
+        url = urls.normalize(f"http://{text.strip('.')}/")
     except ValueError:
         raise ConfigError(wrong) from None
     host = urls.host(url)

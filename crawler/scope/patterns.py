@@ -94,6 +94,6 @@ def _with_host(pattern: str) -> str:
     if not slashes or "*" in scheme or "*" in authority:
         return pattern
     try:
-        return urls.normal(f"{scheme}://{authority}/") + path if slash else pattern
+        return urls.normalize(f"{scheme}://{authority}/") + path if slash else pattern
     except ValueError:
         return pattern

@@ -139,7 +139,7 @@ class ApiSpider(Spider):
                 name: resolve_value(value, f"params: {name}") for name, value in self.params.items()
             }
             body = self._body(paged)
-            target = with_query(urls.normal(url), extra if body is not None else extra | paged)
+            target = with_query(urls.normalize(url), extra if body is not None else extra | paged)
         method = "GET" if body is None else "POST"
         return Request(target, self.parse_page, method=method, json=body, cb_kwargs=arguments)
 
@@ -260,7 +260,7 @@ class ApiSpider(Spider):
             _place(self.items, f"{name} items"),
             self.param or PARAMETERS.get(kind, ""),
             parse_credentials(
-                frozenset(urls.origin(urls.normal(url)) for url in self.start_urls),
+                frozenset(urls.origin(urls.normalize(url)) for url in self.start_urls),
                 headers=self.headers,
                 token=self.token,
                 user=self.user,

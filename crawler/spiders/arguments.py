@@ -47,7 +47,7 @@ def check_start_urls(spider: Spider) -> None:
         raise ConfigError(f"{where}it needs the argument url, or start_urls, to begin with")
     for url in spider.start_urls:
         try:
-            urls.normal(url)
+            urls.normalize(url)
         except ValueError as error:
             raise ConfigError(f"{where}argument url: {error}") from None
 

@@ -30,7 +30,7 @@ class SiteSpider(Spider):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self.start_urls = [urls.normal(url)]
+        self.start_urls = [urls.normalize(url)]
 
     def admit(self, request: Request) -> Drop | None:
         """Only start pages, and what they redirect to, may be on any host."""

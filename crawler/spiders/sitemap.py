@@ -95,7 +95,7 @@ class SitemapSpider(Spider):
                 for request in await self._site_requests(url, guess=False):
                     yield request
             else:
-                yield self._sitemap_request(url, (urls.authority(urls.normal(url)),))
+                yield self._sitemap_request(url, (urls.authority(urls.normalize(url)),))
         for url in _as_sequence(self.start_urls):
             for request in await self._site_requests(url, guess=True):
                 yield request
@@ -164,7 +164,7 @@ class SitemapSpider(Spider):
         return self._sitemap_requests(origin, [url for url in named if url is not None], guess=guess)
 
     async def _site_requests(self, url: str, *, guess: bool) -> list[Request]:
-        origin = urls.origin(urls.normal(url))
+        origin = urls.origin(urls.normalize(url))
         try:
             return await self._declared_sitemaps(origin, guess=guess)
         except RequestError:  # a request like any other is waited for, made again, and told of in the report
@@ -190,7 +190,7 @@ class SitemapSpider(Spider):
     @functools.cached_property
     def _sites(self) -> frozenset[str]:
         """Hosts that are asked for by name: a sitemap that several share speaks for all of them, and is read once."""
-        return frozenset(urls.authority(urls.normal(url)) for url in _as_sequence(self.start_urls))
+        return frozenset(urls.authority(urls.normalize(url)) for url in _as_sequence(self.start_urls))
 
     def _rule(self, rule: Any) -> tuple[re.Pattern[str], str | None]:
         if isinstance(rule, (str, re.Pattern)) or len(rule) != 2:

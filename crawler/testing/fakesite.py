@@ -110,7 +110,7 @@ class FakeSite:
 
     def absolute(self, url: str) -> str:
         """The canonical URL of a page that is named by its path on `host`."""
-        return urls.normal(self.host + url if url.startswith("/") else url)
+        return urls.normalize(self.host + url if url.startswith("/") else url)
 
     def visits(self, url: str) -> list[Visit]:
         """The requests for one URL, or for a path on `host`, in their order."""
@@ -118,7 +118,7 @@ class FakeSite:
         return [visit for visit in self.log if visit.url == wanted]
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
-        url = urls.normal(str(request.url))
+        url = urls.normalize(str(request.url))
         fields = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw])
         visit = Visit(at=trio.current_time(), method=request.method, url=url, headers=fields, body=request.content)
         self.log.append(visit)

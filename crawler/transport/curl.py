@@ -252,7 +252,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         proxy, options = exchange.proxy, wire_options(exchange.request)
         guard, start = options.address_guard, options.is_start_page
         if guard is not None and proxy is not None and (address := literal(target.host)):
-            guard.choose(address, (address,), start=start)
+            guard.check(address, (address,), is_start_page=start)
         hosts = []
         if proxy is None or proxy.scheme == "socks5":
             hosts.append((target.host, target.port, True))
@@ -276,7 +276,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
                     proxy_fault=None if of_site else "proxy",
                 ) from error
             if guard is not None and of_site:
-                addresses = guard.choose(host, addresses, start=start)
+                addresses = guard.check(host, addresses, is_start_page=start)
             if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
                 entries.append(f"+{host}:{port}:{listed}")

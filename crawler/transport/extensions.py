@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 import httpx
 
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 
 __all__ = [
     "EXTENSION",
@@ -44,7 +44,7 @@ class WireOptions:
 
     on_sent: Callable[[], object] | None = None
     """Called once, when the connection is ready and the first bytes of the request go out."""
-    address_guard: Guard | None = None
+    address_guard: AddressGuard | None = None
     """Decides which addresses may be connected to; `None` allows every address."""
     is_start_page: bool = False
     """Whether this is a start page, which opens the network of its host to the crawl."""

@@ -178,8 +178,8 @@ async def test_what_is_wrong_is_one_clear_line_and_starts_nothing(auth: Any, wor
 
 def test_the_plain_origin_goes_before_the_pattern_and_a_default_port_is_none() -> None:
     credentials = OriginAuth({"https://*.api.test": "Bearer all", "https://One.API.test:443/": "Bearer one"})
-    assert credentials.of("https://one.api.test/a") == "Bearer one"
-    assert credentials.of("https://two.api.test/a") == "Bearer all"
+    assert credentials.for_url("https://one.api.test/a") == "Bearer one"
+    assert credentials.for_url("https://two.api.test/a") == "Bearer all"
 
 
 async def test_it_is_no_argument_of_the_spider_and_stays_out_of_the_job(tmp_path: Any) -> None:

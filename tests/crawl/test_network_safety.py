@@ -343,10 +343,10 @@ async def test_a_kept_connection_is_judged_by_where_it_leads(nursery):
         assert await asked() == b"ok"
         names.addresses["web"] = [WEB]
         with pytest.raises(Refused, match=r"not sent: 127\.0\.0\.1, on the loopback network"):
-            await asked(address_guard=address_guard.Guard())
+            await asked(address_guard=address_guard.AddressGuard())
         assert len(inside.heads) == 1
         names.addresses["web"] = [INSIDE]
-        assert await asked(address_guard=address_guard.Guard(), is_start_page=True) == b"ok"
+        assert await asked(address_guard=address_guard.AddressGuard(), is_start_page=True) == b"ok"
 
 
 @pytest.mark.parametrize("first", ["127.0.0.1", "inside.test", "localhost"])

@@ -15,7 +15,7 @@ from support.trees import Follow
 from trio.testing import MockClock
 
 from crawler import BadStatus, ConnectFailed, Failure, Produced, Request, Response, Settings, SiteSpider, Spider, crawl
-from crawler.http.robots import LIMIT
+from crawler.http.robots import MAX_ROBOTS_SIZE
 from crawler.store.inspect import failures, retry_failed
 from crawler.testing import FakeSite, Page, collect
 
@@ -266,7 +266,7 @@ async def test_a_redirect_that_leads_nowhere_is_no_file(autojump_clock: MockCloc
 
 async def test_of_a_file_without_end_the_beginning_is_read(autojump_clock: MockClock) -> None:
     """It is no `BodyTooLarge`, however small `max_body` is."""
-    lines = b"User-agent: *\nDisallow: /0\n" + b"#" * LIMIT + b"\nDisallow: /\n"
+    lines = b"User-agent: *\nDisallow: /0\n" + b"#" * MAX_ROBOTS_SIZE + b"\nDisallow: /\n"
     report = (await collect(Many(), pages(lines), settings=Settings(max_body=1000))).report
     assert (report.pages, report.filtered) == (4, {"robots": 1})
 

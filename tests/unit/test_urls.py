@@ -58,7 +58,7 @@ HREFS = st.one_of(
 
 @pytest.mark.parametrize(("url", "canonical"), WHATWG)
 def test_a_url_is_written_as_browsers_write_it_and_loses_its_fragment(url, canonical):
-    assert urls.normal(url) == canonical
+    assert urls.normalize(url) == canonical
 
 
 @pytest.mark.parametrize(
@@ -74,23 +74,23 @@ def test_a_url_is_written_as_browsers_write_it_and_loses_its_fragment(url, canon
     ],
 )
 def test_nothing_is_guessed_about_what_a_server_means(one, other):
-    assert urls.normal(one) != urls.normal(other)
+    assert urls.normalize(one) != urls.normalize(other)
 
 
 @pytest.mark.parametrize("url", NO_WEB_URLS)
 def test_what_is_no_web_url_is_refused_in_one_line_that_names_it(url):
     with pytest.raises(ValueError) as caught:
-        urls.normal(url)
+        urls.normalize(url)
     assert str(caught.value) in (f"not a URL: {url!r}", f"not an http or https URL: {url!r}")
 
 
 @given(WEB_URLS)
 def test_the_canonical_form_of_a_canonical_form_is_itself(url):
     try:
-        once = urls.normal(url)
+        once = urls.normalize(url)
     except ValueError:
         return
-    assert urls.normal(once) == once
+    assert urls.normalize(once) == once
     assert "#" not in once
     assert urls.is_web(once)
     assert once.isascii()
@@ -106,7 +106,7 @@ def test_the_canonical_form_of_a_canonical_form_is_itself(url):
 def test_a_joined_url_is_the_one_that_the_standard_says(base, href):
     """The shortcut by folders gives what joining with the whole base gives."""
     try:
-        base = urls.normal(base)
+        base = urls.normalize(base)
     except ValueError:
         return
     try:
@@ -121,10 +121,10 @@ def test_a_joined_url_is_the_one_that_the_standard_says(base, href):
 @given(WEB_URLS, HREFS)
 def test_a_joined_url_is_canonical(base, href):
     try:
-        joined = urls.join(urls.normal(base), href)
+        joined = urls.join(urls.normalize(base), href)
     except ValueError:
         return
-    assert joined is None or urls.normal(joined) == joined
+    assert joined is None or urls.normalize(joined) == joined
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ def test_links_of_a_page(href, joined):
     ],
 )
 def test_the_parts_that_lanes_and_scopes_are_named_by(url, origin, authority, host):
-    url = urls.normal(url)
+    url = urls.normalize(url)
     assert (urls.origin(url), urls.authority(url), urls.host(url)) == (origin, authority, host)
 
 
 @given(WEB_URLS)
 def test_the_parts_are_those_of_the_standard(url):
     try:
-        url = urls.normal(url)
+        url = urls.normalize(url)
     except ValueError:
         return
     parsed = ada_url.URL(url)
@@ -198,10 +198,10 @@ def test_the_parts_are_those_of_the_standard(url):
     ],
 )
 def test_a_user_and_password_in_a_url_are_taken_out_decoded(url, bare, pair):
-    assert urls.split_userinfo(urls.normal(url)) == (bare, pair)
+    assert urls.split_userinfo(urls.normalize(url)) == (bare, pair)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_user_and_password_come_out_as_they_were(user, password):
-    url = urls.normal(f"https://{quote(user, safe='')}:{quote(password, safe='')}@example.com/a?b")
+    url = urls.normalize(f"https://{quote(user, safe='')}:{quote(password, safe='')}@example.com/a?b")
     assert urls.split_userinfo(url) == ("https://example.com/a?b", (user, password))

@@ -97,15 +97,15 @@ NONE = [
 
 @pytest.mark.parametrize("url", CANONICAL)
 def test_a_url_has_one_form(url: str) -> None:
-    assert urls.normal(url) == CANONICAL[url]
-    assert urls.normal(CANONICAL[url]) == CANONICAL[url]
+    assert urls.normalize(url) == CANONICAL[url]
+    assert urls.normalize(CANONICAL[url]) == CANONICAL[url]
     assert urls.join("https://elsewhere.test/x?y", CANONICAL[url]) == CANONICAL[url]
 
 
 @pytest.mark.parametrize("url", NONE)
 def test_what_is_no_web_url_is_refused_and_is_no_link(url: str) -> None:
     with pytest.raises(ValueError, match=r"not a URL|not an http or https URL"):
-        urls.normal(url)
+        urls.normalize(url)
     if ":" in url and not url.startswith(("http:", "#")):
         assert urls.join("https://elsewhere.test/x", url) is None
 
@@ -162,10 +162,10 @@ WEB = st.builds(
 @given(WEB | ANY | ANY.map("http://".__add__))
 def test_identity_is_idempotent_whatever_the_text(text: str) -> None:
     try:
-        once = urls.normal(text)
+        once = urls.normalize(text)
     except ValueError:
         return
-    assert urls.normal(once) == once
+    assert urls.normalize(once) == once
     assert once.isascii()
     assert "#" not in once
     assert urls.is_web(once)
@@ -174,27 +174,27 @@ def test_identity_is_idempotent_whatever_the_text(text: str) -> None:
 
 @given(WEB, WEB | ANY)
 def test_any_link_of_any_page_is_canonical_or_none(base: str, href: str) -> None:
-    joined = urls.join(urls.normal(base), href)
-    assert joined is None or urls.normal(joined) == joined
+    joined = urls.join(urls.normalize(base), href)
+    assert joined is None or urls.normalize(joined) == joined
 
 
 @given(WEB, st.data())
 def test_what_a_parser_does_not_see_changes_nothing(url: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(url)))
     gap = data.draw(st.sampled_from("\t\n\r"))
-    assert urls.normal(url[:place] + gap + url[place:]) == urls.normal(url)
-    assert urls.normal(f" \x00{url}\x1f ") == urls.normal(url)
+    assert urls.normalize(url[:place] + gap + url[place:]) == urls.normalize(url)
+    assert urls.normalize(f" \x00{url}\x1f ") == urls.normalize(url)
 
 
 @given(WEB, PARTS)
 def test_a_fragment_changes_nothing(url: str, fragment: str) -> None:
     bare = url.partition("#")[0].rstrip(" \t")  # at the end of a URL these are not part of it
-    assert urls.normal(f"{bare}#{fragment}") == urls.normal(bare)
+    assert urls.normalize(f"{bare}#{fragment}") == urls.normalize(bare)
 
 
 @given(WEB)
 def test_the_parts_of_a_url_put_together_are_the_url(url: str) -> None:
-    whole = urls.normal(url)
+    whole = urls.normalize(url)
     bare, _ = urls.split_userinfo(whole)
     assert bare.startswith(urls.origin(whole) + "/")
     assert urls.origin(whole) == f"{whole.partition(':')[0]}://{urls.authority(whole)}"
@@ -228,7 +228,7 @@ def test_a_query_is_sent_in_the_encoding_of_its_page(encoding: str, href: str, q
     body = f"<a href='{href}'>x</a>".encode(python, "xmlcharrefreplace")
     response = Response("https://a.test/é", 200, {"Content-Type": f"text/html; charset={encoding}"}, body)
     expected = [f"https://a.test/%C3%A9?{query}"]
-    response = response.replace(url=urls.normal(response.url))
+    response = response.replace(url=urls.normalize(response.url))
     assert response.hrefs() == expected
     assert [link.url for link in response.links()] == expected
     assert [request.url for request in response.follow_all()] == expected
@@ -254,4 +254,4 @@ def test_any_query_can_be_written_in_any_encoding(query: str, encoding: str) -> 
     assert written.isascii()
     joined = urls.join("https://a.test/", written)
     assert joined is not None
-    assert urls.normal(joined) == joined
+    assert urls.normalize(joined) == joined

@@ -92,14 +92,14 @@ def test_there_is_always_one_and_none_that_rests_while_another_does_not(events, 
 
 
 def route(settings: Settings, url: str, **environment: str) -> list[str | None] | None:
-    proxies = Proxies.of(settings, environment)
-    found = None if proxies is None else proxies.rotation(url)
+    proxies = Proxies.from_settings(settings, environment)
+    found = None if proxies is None else proxies.rotation_for(url)
     return None if found is None else [proxy.url for proxy in found.proxies]
 
 
 def test_without_any_there_is_nothing_to_ask():
-    assert Proxies.of(Settings(), {}) is None
-    assert Proxies.of(Settings(proxies=[]), {"no_proxy": "a", "PATH": "b", "http_proxy": ""}) is None
+    assert Proxies.from_settings(Settings(), {}) is None
+    assert Proxies.from_settings(Settings(proxies=[]), {"no_proxy": "a", "PATH": "b", "http_proxy": ""}) is None
 
 
 @pytest.mark.parametrize(
@@ -127,17 +127,17 @@ def test_what_no_glob_matches_goes_as_the_environment_says():
 
 
 def test_a_proxy_in_two_rules_is_one_and_direct_may_be_among_them():
-    proxies = Proxies.of(Settings(proxies={"a.test": [A, B], "b.test": [B, "direct"]}), {})
-    a, b = proxies.rotation("http://a.test/"), proxies.rotation("http://b.test/")
+    proxies = Proxies.from_settings(Settings(proxies={"a.test": [A, B], "b.test": [B, "direct"]}), {})
+    a, b = proxies.rotation_for("http://a.test/"), proxies.rotation_for("http://b.test/")
     assert a.proxies[1] is b.proxies[0]
     assert [proxy.url for proxy in b.proxies] == [B, None]
     assert b.proxies[1].failed(0.0, 0.0) == 0.0
-    assert proxies.rotation("http://a.test/other") is a
+    assert proxies.rotation_for("http://a.test/other") is a
 
 
 def test_the_report_names_host_and_port():
-    proxies = Proxies.of(Settings(proxies=[C, "http://[::1]"]), {})
-    first = proxies.rotation("http://a.test/").proxies[0]
+    proxies = Proxies.from_settings(Settings(proxies=[C, "http://[::1]"]), {})
+    first = proxies.rotation_for("http://a.test/").proxies[0]
     proxies.requests[first.name] += 2
     proxies.failed(first, 0.0, 0.0, ValueError("no"))
     assert proxies.report() == {"c.test:1080": {"requests": 2, "failures": 1}}
@@ -176,7 +176,7 @@ def test_any_text_is_a_proxy_or_refused_without_what_stands_before_the_at_sign(t
     ],
 )
 def test_variables_in_either_spelling(environment, http, https):
-    found = ProxyEnvironment.of(environment)
+    found = ProxyEnvironment.from_environ(environment)
     assert (found.proxy("http://site.test"), found.proxy("https://site.test")) == (http, https)
 
 
@@ -185,7 +185,7 @@ def test_a_variable_that_names_no_proxy_is_one_clear_line(value):
     with pytest.raises(
         ConfigError, match=r"^HTTPS_PROXY in the environment: not the URL of an .*proxy_env=false"
     ) as caught:
-        ProxyEnvironment.of({"HTTPS_PROXY": value})
+        ProxyEnvironment.from_environ({"HTTPS_PROXY": value})
     assert "secret" not in str(caught.value)
 
 
@@ -220,7 +220,7 @@ def test_a_variable_that_names_no_proxy_is_one_clear_line(value):
     ],
 )
 def test_exceptions(exceptions, url, direct):
-    found = ProxyEnvironment.of({"all_proxy": A, "NO_PROXY": exceptions})
+    found = ProxyEnvironment.from_environ({"all_proxy": A, "NO_PROXY": exceptions})
     assert found.proxy(url) == (None if direct else A)
 
 
@@ -228,9 +228,9 @@ def test_exceptions(exceptions, url, direct):
     "url", ["http://localhost", "http://a.localhost:80", "https://127.0.0.1:8443", "http://127.1.2.3", "http://[::1]"]
 )
 def test_loopback_is_reached_directly(url):
-    assert ProxyEnvironment.of({"all_proxy": A}).proxy(url) is None
+    assert ProxyEnvironment.from_environ({"all_proxy": A}).proxy(url) is None
 
 
 @given(st.text(), st.sampled_from(["http://site.test", "https://10.0.0.1:81", "http://[::2]"]))
 def test_any_list_of_exceptions_can_be_read(text, origin):
-    assert ProxyEnvironment.of({"all_proxy": A, "no_proxy": text}).proxy(origin) in (None, A)
+    assert ProxyEnvironment.from_environ({"all_proxy": A, "no_proxy": text}).proxy(origin) in (None, A)

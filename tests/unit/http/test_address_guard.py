@@ -1,4 +1,4 @@
-"""`Guard`: which addresses may be connected to, and what a start page opens."""
+"""`AddressGuard`: which addresses may be connected to, and what a start page opens."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import pytest
 
 from crawler import Refused, Request
 from crawler.http import address_guard as module
-from crawler.http.address_guard import Guard, is_start
+from crawler.http.address_guard import AddressGuard, is_start
 
 PUBLIC, OTHER = "8.8.8.8", "1.1.1.1"
 
 
 def test_only_public_addresses_are_chosen():
-    guard = Guard()
-    assert guard.choose("a.test", (PUBLIC, "127.0.0.1", OTHER, "10.0.0.1")) == (PUBLIC, OTHER)
+    guard = AddressGuard()
+    assert guard.check("a.test", (PUBLIC, "127.0.0.1", OTHER, "10.0.0.1")) == (PUBLIC, OTHER)
     with pytest.raises(Refused) as caught:
-        guard.choose("b.test", ("127.0.0.1", "::1"))
+        guard.check("b.test", ("127.0.0.1", "::1"))
     assert caught.value.by == "network"
     assert str(caught.value) == (
         "not sent: b.test is at 127.0.0.1, on the loopback network, where no start page is "
@@ -25,77 +25,77 @@ def test_only_public_addresses_are_chosen():
 
 def test_an_address_is_named_once():
     with pytest.raises(Refused, match=r"^not sent: 127\.0\.0\.1, on the loopback network"):
-        Guard().choose("127.0.0.1", ("127.0.0.1",))
+        AddressGuard().check("127.0.0.1", ("127.0.0.1",))
 
 
 def test_a_start_page_opens_its_own_network_for_all_and_no_other():
-    guard = Guard()
-    assert guard.choose("localhost", ("::1", "127.0.0.1"), start=True) == ("::1", "127.0.0.1")
-    assert guard.choose("a.test", ("127.0.0.2", "10.0.0.1", PUBLIC)) == ("127.0.0.2", PUBLIC)
+    guard = AddressGuard()
+    assert guard.check("localhost", ("::1", "127.0.0.1"), is_start_page=True) == ("::1", "127.0.0.1")
+    assert guard.check("a.test", ("127.0.0.2", "10.0.0.1", PUBLIC)) == ("127.0.0.2", PUBLIC)
     for address in ("10.0.0.1", "169.254.169.254", "fe80::1", "100.64.0.1", "fd00:ec2::254"):
         assert not guard.allows(address)
 
 
 def test_an_intranet_does_not_open_the_metadata_of_its_cloud():
-    guard = Guard()
-    guard.choose("intra", ("10.0.0.1", "fd12::1", "169.254.1.1"), start=True)
-    assert guard.opened == {"private", "link-local"}
+    guard = AddressGuard()
+    guard.check("intra", ("10.0.0.1", "fd12::1", "169.254.1.1"), is_start_page=True)
+    assert guard.open_networks == {"private", "link-local"}
     assert not guard.allows("169.254.169.254")
     assert not guard.allows("fd00:ec2::254")
 
 
 def test_a_start_page_that_is_also_public_opens_nothing():
-    guard = Guard()
-    assert guard.choose("a.test", ("127.0.0.1", PUBLIC), start=True) == (PUBLIC,)
-    assert guard.opened == set()
+    guard = AddressGuard()
+    assert guard.check("a.test", ("127.0.0.1", PUBLIC), is_start_page=True) == (PUBLIC,)
+    assert guard.open_networks == set()
 
 
 def test_a_start_page_that_was_public_cannot_become_anything_else():
-    guard = Guard()
-    guard.choose("a.test", (PUBLIC,), start=True)
+    guard = AddressGuard()
+    guard.check("a.test", (PUBLIC,), is_start_page=True)
     with pytest.raises(Refused):
-        guard.choose("a.test", ("127.0.0.1",), start=True)
-    assert guard.choose("b.test", ("127.0.0.1",), start=True)
+        guard.check("a.test", ("127.0.0.1",), is_start_page=True)
+    assert guard.check("b.test", ("127.0.0.1",), is_start_page=True)
 
 
 def test_a_guard_that_does_not_learn_refuses_start_pages_too():
     with pytest.raises(Refused, match=r"on the loopback network, which private_network=false closes to all pages$"):
-        Guard(learns=False).choose("localhost", ("127.0.0.1",), start=True)
+        AddressGuard(opens_start_networks=False).check("localhost", ("127.0.0.1",), is_start_page=True)
 
 
 def test_a_host_without_addresses_is_refused():
     with pytest.raises(Refused, match="not sent: a.test, on the reserved network"):
-        Guard().choose("a.test", ())
+        AddressGuard().check("a.test", ())
 
 
 def test_a_job_keeps_what_was_opened_at_once_and_public_hosts_in_time():
-    guard = Guard()
+    guard = AddressGuard()
     assert guard.take_unsaved(whole=True) is None
-    guard.choose("a.test", (PUBLIC,), start=True)
+    guard.check("a.test", (PUBLIC,), is_start_page=True)
     assert guard.take_unsaved(whole=False) is None
     assert guard.take_unsaved(whole=True) is not None
-    guard.choose("localhost", ("127.0.0.1",), start=True)
+    guard.check("localhost", ("127.0.0.1",), is_start_page=True)
     kept = guard.take_unsaved(whole=False)
     assert kept == b'{"opened":["loopback"],"public":["a.test"],"begun":[]}'
     assert guard.take_unsaved(whole=True) is None
-    again = Guard()
+    again = AddressGuard()
     again.restore(kept)
     assert again.allows("127.0.0.5")
     with pytest.raises(Refused):
-        again.choose("a.test", ("10.0.0.1",), start=True)
+        again.check("a.test", ("10.0.0.1",), is_start_page=True)
 
 
 def test_what_was_opened_counts_no_more_where_nothing_may_be():
-    guard = Guard(learns=False)
+    guard = AddressGuard(opens_start_networks=False)
     guard.restore(b'{"opened":["loopback"],"public":[]}')
     assert not guard.allows("127.0.0.1")
 
 
 def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
     monkeypatch.setattr(module, "REMEMBERED", 10)
-    guard = Guard()
+    guard = AddressGuard()
     for number in range(100):
-        guard.choose(f"h{number}.test", (f"8.8.{number}.8",), start=True)
+        guard.check(f"h{number}.test", (f"8.8.{number}.8",), is_start_page=True)
     assert len(guard._networks) <= 10
     assert len(guard._public) <= 10
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.headers import Headers
-from crawler.http.cookies import PER_SITE, CookieJar
-from crawler.http.set_cookie import parse, parse_date
+from crawler.http.cookies import MAX_COOKIES_PER_SITE, CookieJar
+from crawler.http.set_cookie import parse_cookie_date, parse_set_cookie
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
 URL = "https://www.site.test/dir/page?q"
@@ -137,14 +137,14 @@ def test_when_a_cookie_ends(attributes, later, there):
     ],
 )
 def test_a_date_is_read_piece_by_piece(text, date):
-    assert parse_date(text) == date
+    assert parse_cookie_date(text) == date
 
 
 def test_a_date_is_the_same_wherever_the_crawler_runs(monkeypatch):
     monkeypatch.setenv("TZ", "America/Los_Angeles")
     time.tzset()
     try:
-        assert parse_date("Wed Jun  9 10:18:14 2021") == 1623233894
+        assert parse_cookie_date("Wed Jun  9 10:18:14 2021") == 1623233894
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -335,23 +335,23 @@ def test_sites_do_not_know_each_other():
 
 def test_a_site_keeps_its_newest_cookies():
     jar = CookieJar()
-    for number in range(3 * PER_SITE):
+    for number in range(3 * MAX_COOKIES_PER_SITE):
         jar.store("", URL, [f"n{number}=x"], NOW)
     names = [pair.partition("=")[0] for pair in jar.header("", URL, NOW).split("; ")]
-    assert names == [f"n{number}" for number in range(2 * PER_SITE, 3 * PER_SITE)]
+    assert names == [f"n{number}" for number in range(2 * MAX_COOKIES_PER_SITE, 3 * MAX_COOKIES_PER_SITE)]
 
 
 def test_those_that_have_ended_go_first():
     jar = CookieJar()
     jar.store("", URL, ["first=x", "ended=x; max-age=1"], NOW)
-    jar.store("", URL, [f"n{number}=x" for number in range(PER_SITE - 1)], NOW + 2)
+    jar.store("", URL, [f"n{number}=x" for number in range(MAX_COOKIES_PER_SITE - 1)], NOW + 2)
     assert jar.header("", URL, NOW + 2).startswith("first=x; n0=x; ")
 
 
 def test_one_site_cannot_push_out_the_cookies_of_another():
     jar = CookieJar()
     jar.store("", "https://other.test/", ["id=1"], NOW)
-    jar.store("", URL, [f"n{number}=x" for number in range(5 * PER_SITE)], NOW)
+    jar.store("", URL, [f"n{number}=x" for number in range(5 * MAX_COOKIES_PER_SITE)], NOW)
     assert jar.header("", "https://other.test/", NOW) == "id=1"
 
 
@@ -361,7 +361,7 @@ def test_all_lines_of_an_answer_are_taken():
 
 
 def test_without_a_time_the_wall_clock_counts():
-    cookie = parse("a=1; max-age=100", URL)
+    cookie = parse_set_cookie("a=1; max-age=100", URL)
     assert cookie is not None
     assert cookie.expires == pytest.approx(time.time() + 100, abs=50)
 
@@ -382,5 +382,5 @@ def test_no_field_breaks_the_jar_or_gets_out_of_its_line(field):
 
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_date(text):
-    date = parse_date(text)
+    date = parse_cookie_date(text)
     assert date is None or isinstance(date, float)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.http import cookies
-from crawler.http.cookies import PER_SITE, CookieJar
-from crawler.http.set_cookie import LONGEST, LONGEST_ATTRIBUTE, Cookie, parse
+from crawler.http.cookies import MAX_COOKIES_PER_SITE, CookieJar
+from crawler.http.set_cookie import MAX_ATTRIBUTE_SIZE, MAX_COOKIE_SIZE, Cookie, parse_set_cookie
 
 NOW = 1_800_000_000.0
 HOST = "https://www.example.com/"
@@ -60,24 +60,24 @@ def test_4_1_2_the_same_name_domain_and_path_replace_also_what_was_for_other_sch
 
 
 def test_4_1_2_2_max_age_goes_before_expires():
-    cookie = parse("a=1; Max-Age=60; Expires=Wed, 09 Jun 2021 10:18:14 GMT", HOST, NOW)
+    cookie = parse_set_cookie("a=1; Max-Age=60; Expires=Wed, 09 Jun 2021 10:18:14 GMT", HOST, NOW)
     assert cookie is not None
     assert cookie.expires == NOW + 60
-    later_one = parse("a=1; Expires=Wed, 09 Jun 2038 10:18:14 GMT; Max-Age=60", HOST, NOW)
+    later_one = parse_set_cookie("a=1; Expires=Wed, 09 Jun 2038 10:18:14 GMT; Max-Age=60", HOST, NOW)
     assert later_one == cookie
 
 
 def test_4_1_2_3_a_foreign_domain_is_refused_and_a_parent_is_taken():
-    assert parse("a=1; Domain=example.com", "https://foo.example.com/") is not None
-    assert parse("a=1; Domain=foo.example.com", "https://foo.example.com/") is not None
-    assert parse("a=1; Domain=bar.example.com", "https://foo.example.com/") is None
-    assert parse("a=1; Domain=baz.foo.example.com", "https://foo.example.com/") is None
+    assert parse_set_cookie("a=1; Domain=example.com", "https://foo.example.com/") is not None
+    assert parse_set_cookie("a=1; Domain=foo.example.com", "https://foo.example.com/") is not None
+    assert parse_set_cookie("a=1; Domain=bar.example.com", "https://foo.example.com/") is None
+    assert parse_set_cookie("a=1; Domain=baz.foo.example.com", "https://foo.example.com/") is None
 
 
 @pytest.mark.parametrize("attribute", ["HttpOnly", "httponly=x", "SameSite=Strict", "SameSite=None", "Partitioned"])
 def test_what_is_for_people_and_scripts_changes_nothing(attribute):
     """`SameSite=None` asks for `Secure` in browsers, since it is about frames; a crawler has none."""
-    assert parse(f"a=1; {attribute}", PLAIN, NOW) == parse("a=1", PLAIN, NOW)
+    assert parse_set_cookie(f"a=1; {attribute}", PLAIN, NOW) == parse_set_cookie("a=1", PLAIN, NOW)
 
 
 # ---- 5.2 parsing -----------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def test_what_is_for_people_and_scripts_changes_nothing(attribute):
     ],
 )
 def test_5_2_the_pair_is_cut_at_the_first_semicolon_and_the_first_equals_sign(field, name, value):
-    cookie = parse(field, HOST)
+    cookie = parse_set_cookie(field, HOST)
     assert cookie is not None
     assert (cookie.name, cookie.value) == (name, value)
 
@@ -104,31 +104,31 @@ def test_5_2_the_pair_is_cut_at_the_first_semicolon_and_the_first_equals_sign(fi
 @pytest.mark.parametrize("field", ["a", "=1", "", ";a=1", " =1", "a; b=1"])
 def test_5_2_a_cookie_without_a_name_is_ignored(field):
     """6265bis and browsers keep one whose name is empty; RFC 6265 does not, and nothing needs it."""
-    assert parse(field, HOST) is None
+    assert parse_set_cookie(field, HOST) is None
 
 
 @pytest.mark.parametrize("code", [*range(9), *range(10, 32), 127])
 @pytest.mark.parametrize("place", ["a{}b=c", "a=b{}c", "a=b; Path=/{}", "a=b; {}"])
 def test_6265bis_a_control_character_makes_it_void(code, place):
-    assert parse(place.format(chr(code)), HOST) is None
+    assert parse_set_cookie(place.format(chr(code)), HOST) is None
 
 
 @pytest.mark.parametrize("place", ["a\tb=c", "a=b\tc", "a=b; Path=/\t"])
 def test_6265bis_a_tab_is_none_of_them(place):
-    assert parse(place, HOST) is not None
+    assert parse_set_cookie(place, HOST) is not None
 
 
 def test_6265bis_name_and_value_may_have_4096_bytes_together():
-    assert parse(f"{'n' * 96}={'v' * (LONGEST - 96)}", HOST) is not None
-    assert parse(f"{'n' * 97}={'v' * (LONGEST - 96)}", HOST) is None
+    assert parse_set_cookie(f"{'n' * 96}={'v' * (MAX_COOKIE_SIZE - 96)}", HOST) is not None
+    assert parse_set_cookie(f"{'n' * 97}={'v' * (MAX_COOKIE_SIZE - 96)}", HOST) is None
 
 
 @pytest.mark.parametrize(
     ("attribute", "name"), [("Path=/{}", "path"), ("Max-Age=-{}", "expires"), ("Domain={}.example.com", "domain")]
 )
 def test_6265bis_an_attribute_of_more_than_1024_bytes_is_as_if_it_were_not_there(attribute, name):
-    plain = parse("a=1", HOST, NOW)
-    assert parse(f"a=1; {attribute.format('1' * LONGEST_ATTRIBUTE)}", HOST, NOW) == plain
+    plain = parse_set_cookie("a=1", HOST, NOW)
+    assert parse_set_cookie(f"a=1; {attribute.format('1' * MAX_ATTRIBUTE_SIZE)}", HOST, NOW) == plain
 
 
 @pytest.mark.parametrize("text", ["9" * 400, "9" * 1024, "99999999999999999999999"])
@@ -149,7 +149,7 @@ def test_5_2_2_a_max_age_of_nothing_or_less_ends_it_at_once():
 
 def test_there_is_no_cap_of_400_days():
     """6265bis caps what a cookie asks for, for the sake of people; a crawl ends sooner."""
-    cookie = parse("a=1; Max-Age=315360000", HOST, NOW)
+    cookie = parse_set_cookie("a=1; Max-Age=315360000", HOST, NOW)
     assert cookie is not None
     assert cookie.expires == NOW + 315360000
 
@@ -179,13 +179,13 @@ def test_there_is_no_cap_of_400_days():
     ],
 )
 def test_5_3_step_5_what_everybody_may_register_under_is_no_domain_of_a_cookie(url, domain, taken):
-    assert (parse(f"a=1; Domain={domain}", url) is not None) is taken
+    assert (parse_set_cookie(f"a=1; Domain={domain}", url) is not None) is taken
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://[::1]/", "https://github.io/", "http://localhost/"])
 def test_5_3_step_5_one_that_is_the_host_itself_stays_on_it(url):
     host = url.partition("//")[2].rstrip("/")
-    cookie = parse(f"a=1; Domain={host}", url)
+    cookie = parse_set_cookie(f"a=1; Domain={host}", url)
     assert cookie is not None
     assert (cookie.domain, cookie.host_only) == (host, True)
 
@@ -227,8 +227,8 @@ def test_a_cookie_that_is_set_again_as_it_is_changes_nothing():
 
 
 def test_6265bis_a_secure_cookie_comes_over_tls_only():
-    assert parse("a=1; Secure", PLAIN) is None
-    assert parse("a=1; Secure", HOST) is not None
+    assert parse_set_cookie("a=1; Secure", PLAIN) is None
+    assert parse_set_cookie("a=1; Secure", HOST) is not None
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_6265bis_nor_is_it_removed_in_the_clear():
     ],
 )
 def test_6265bis_a_prefix_is_a_promise(field, taken):
-    assert (parse(field, HOST) is not None) is taken
+    assert (parse_set_cookie(field, HOST) is not None) is taken
 
 
 # ---- 5.4 the Cookie field --------------------------------------------------------------------------------------------
@@ -305,7 +305,7 @@ def test_5_4_asking_for_the_field_changes_nothing(fields):
     st.text(max_size=200), st.sampled_from([HOST, PLAIN, "http://127.0.0.1/", "http://[::1]/a/b", "http://localhost/"])
 )
 def test_no_text_breaks_the_parser(field, url):
-    cookie = parse(field, url, NOW)
+    cookie = parse_set_cookie(field, url, NOW)
     assert cookie is None or isinstance(cookie, Cookie)
 
 
@@ -373,11 +373,11 @@ def test_a_cookie_of_a_job_from_before_they_were_numbered_is_taken():
 
 def test_6_1_fifty_of_a_site_fit():
     assert len(jar_of(*(f"n{n}=x" for n in range(50)))) == 50
-    assert len(jar_of(*(f"n{n}=x" for n in range(PER_SITE + 50)))) == PER_SITE
+    assert len(jar_of(*(f"n{n}=x" for n in range(MAX_COOKIES_PER_SITE + 50)))) == MAX_COOKIES_PER_SITE
 
 
 def test_6_1_of_all_cookies_those_of_the_site_that_rested_longest_go(monkeypatch, caplog):
-    monkeypatch.setattr(cookies, "MOST", 6)
+    monkeypatch.setattr(cookies, "MAX_COOKIES", 6)
     jar = CookieJar()
     for site in ("a", "b", "c"):
         jar.store("", f"https://{site}.test/", ["x=1", "y=2"], NOW)

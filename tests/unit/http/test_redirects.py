@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import BadRedirect, BadStatus, Request, Response
-from crawler.http.redirects import redirected, refreshed
+from crawler.http.redirects import redirect_request, refresh_request
 
 URL = "https://site.test/a/b?c"
 
@@ -17,7 +17,7 @@ def follow(
 ) -> Request | None:
     request = Request(request) if isinstance(request, str) else request
     headers = {} if location is None else {"Location": location}
-    return redirected(Response(request.url, status, headers, b"moved", request=request), most=most)
+    return redirect_request(Response(request.url, status, headers, b"moved", request=request), max_redirects=most)
 
 
 # ---- the method ------------------------------------------------------------------------------------------------------
@@ -117,13 +117,13 @@ def test_a_target_that_is_no_web_url_is_a_bad_redirect(location):
 @pytest.mark.parametrize("lines", [["/x", "/x"], ["/x", " /x "], ["", "/x"], ["/x", ""]])
 def test_several_fields_that_say_the_same_are_one(lines):
     response = Response(URL, 302, [("Location", line) for line in lines], request=Request(URL))
-    assert redirected(response, most=10).url == "https://site.test/x"
+    assert redirect_request(response, max_redirects=10).url == "https://site.test/x"
 
 
 def test_several_fields_that_differ_are_a_bad_redirect():
     response = Response(URL, 302, [("Location", "/x"), ("location", "/y, z")], request=Request(URL))
     with pytest.raises(BadRedirect, match="^redirected to several places at once: '/x', '/y, z'$"):
-        redirected(response, most=10)
+        redirect_request(response, max_redirects=10)
 
 
 def test_a_comma_belongs_to_the_target():
@@ -287,7 +287,7 @@ def refresh(
 ) -> Request | None:
     request = Request(request) if isinstance(request, str) else request
     response = Response(request.url, 200, [("Content-Type", kind), *fields], page, request=request)
-    return refreshed(response, within=within, most=most)
+    return refresh_request(response, max_delay=within, max_redirects=most)
 
 
 META = "<meta http-equiv=refresh content='{}'>"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.http.robots import ALLOW_ALL, DISALLOW_ALL, LIMIT, Robots, token_of, why
+from crawler.headers import product_token
+from crawler.http.robots import ALLOW_ALL, DISALLOW_ALL, MAX_ROBOTS_SIZE, Robots, explain
 
 AGENT = "trio-crawler/0.1 (+https://example.com/bot)"
 
@@ -42,7 +43,7 @@ def allowed(text: str | bytes, path: str, agent: str = AGENT) -> bool:
     ],
 )
 def test_the_token_stands_before_the_first_space_or_slash_or_behind_compatible(agent, token):
-    assert token_of(agent) == token
+    assert product_token(agent) == token
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_what_is_no_text_has_no_rules_but_does_not_hide_those_that_follow(junk):
 def test_what_is_behind_the_limit_is_not_read_and_no_rule_is_cut_off():
     """Section 2.5 asks for 500 KiB at least. ``Disallow: /p`` would forbid more than ``Disallow: /private``."""
     head = b"User-agent: *\nDisallow: /first\n"
-    fill = b"#" * (LIMIT - len(head) - len(b"\nDisallow: /p")) + b"\nDisallow: /private\nDisallow: /behind\n"
+    fill = b"#" * (MAX_ROBOTS_SIZE - len(head) - len(b"\nDisallow: /p")) + b"\nDisallow: /private\nDisallow: /behind\n"
     rules = robots(head + fill)
     assert [rules.allows(f"https://site.test{path}") for path in ("/first", "/page", "/private", "/behind")] == [
         False, True, True, True
@@ -265,7 +266,7 @@ def test_what_is_behind_the_limit_is_not_read_and_no_rule_is_cut_off():
 
 
 def test_one_line_without_end_is_no_rule():
-    assert allowed(b"User-agent: *" + b" " * LIMIT + b"\nDisallow: /", "/a")
+    assert allowed(b"User-agent: *" + b" " * MAX_ROBOTS_SIZE + b"\nDisallow: /", "/a")
 
 
 @given(st.binary(max_size=200))
@@ -342,19 +343,19 @@ def test_a_delay_is_that_of_our_group():
 
 @pytest.mark.parametrize("status", [200, 204, 299])
 def test_a_file_that_came_is_read(status):
-    rules = Robots.of(status, b"User-agent: *\nDisallow: /a", AGENT)
+    rules = Robots.from_response(status, b"User-agent: *\nDisallow: /a", AGENT)
     assert rules is not None
     assert not rules.allows("https://site.test/a")
 
 
 @pytest.mark.parametrize("status", [301, 304, 400, 401, 403, 404, 410, 418, 451, 499])
 def test_without_a_file_everything_is_allowed(status):
-    assert Robots.of(status, b"User-agent: *\nDisallow: /", AGENT) is ALLOW_ALL
+    assert Robots.from_response(status, b"User-agent: *\nDisallow: /", AGENT) is ALLOW_ALL
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
 def test_while_the_server_cannot_say_nothing_is_known(status):
-    assert Robots.of(status, b"", AGENT) is None
+    assert Robots.from_response(status, b"", AGENT) is None
 
 
 def test_the_two_extremes():
@@ -378,11 +379,11 @@ def test_the_two_extremes():
 )
 def test_the_line_that_decides_can_be_told(path, agent, group, rule):
     text = "User-agent: trio-crawler\nDisallow: /a\nAllow: /a/*.gif$\n\nUser-agent: *\nDisallow: /*?x=%2F\nAllow: /"
-    told = why(text.encode(), agent, f"https://site.test{path}")
+    told = explain(text.encode(), agent, f"https://site.test{path}")
     assert (told.agent, told.rule) == (group, rule)
     assert allowed(text, path, agent) is (rule is None or rule.startswith("Allow"))
 
 
 def test_where_no_group_is_ours_no_line_decides():
-    told = why(b"User-agent: other\nDisallow: /", AGENT, "https://site.test/")
+    told = explain(b"User-agent: other\nDisallow: /", AGENT, "https://site.test/")
     assert (told.agent, told.rule) == ("", None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.http.robots import LIMIT, LONGEST_DELAY, Robots
+from crawler.http.robots import MAX_CRAWL_DELAY, MAX_ROBOTS_SIZE, Robots
 from crawler.http.robots_rules import PathRules, same_path
 
 AGENT = "ExampleBot/2.0 (+https://example.com/bot)"
@@ -275,14 +275,14 @@ def test_2_2_4_sitemaps_are_told_whoever_asks() -> None:
         ("Crawl-delay: -3", None),
         ("Crawl-delay: \u0663", None),
         ("Crawl-delay: 5 minutes", None),
-        ("Crawl-delay: 99999999999", LONGEST_DELAY),
-        (f"Crawl-delay: {'9' * 400}", LONGEST_DELAY),
+        ("Crawl-delay: 99999999999", MAX_CRAWL_DELAY),
+        (f"Crawl-delay: {'9' * 400}", MAX_CRAWL_DELAY),
         ("Request-rate: 1/10s", 10.0),
         ("Request-rate: 30/1m", 2.0),
         ("Request-rate: 2 / 1 H", 1800.0),
         ("Request-rate: 1/2.5", 2.5),
         ("Request-rate: 1/10s 0600-0845", 10.0),
-        ("Request-rate: 1/1000d", LONGEST_DELAY),
+        ("Request-rate: 1/1000d", MAX_CRAWL_DELAY),
         ("Request-rate: 1/5y", None),
         ("Request-rate: 0/5", None),
         (f"Request-rate: {'9' * 400}/{'9' * 400}", None),
@@ -330,7 +330,7 @@ def test_2_3_1_1_a_page_of_html_has_no_rules() -> None:
 
 @pytest.mark.parametrize(("status", "meaning"), [(200, "read"), (404, "all"), (403, "all"), (429, None), (500, None)])
 def test_2_3_1_what_a_status_means(status: int, meaning: str | None) -> None:
-    rules = Robots.of(status, b"User-agent: *\nDisallow: /a", AGENT)
+    rules = Robots.from_response(status, b"User-agent: *\nDisallow: /a", AGENT)
     assert (rules is None) is (meaning is None)
     if rules is not None:
         assert rules.allows(f"{SITE}/a") is (meaning == "all")
@@ -343,8 +343,8 @@ def test_2_3_1_5_what_can_be_read_is_used() -> None:
 
 def test_2_5_at_least_500_kib_are_read_and_a_line_that_is_cut_off_is_not() -> None:
     lines = b"User-agent: *\n" + b"".join(b"Disallow: /section/%06d\n" % number for number in range(40_000))
-    read = lines[:LIMIT].count(b"\n") - 2
-    assert len(lines) > LIMIT >= 500 * 1024
+    read = lines[:MAX_ROBOTS_SIZE].count(b"\n") - 2
+    assert len(lines) > MAX_ROBOTS_SIZE >= 500 * 1024
     rules = robots(lines)
     assert not rules.allows(f"{SITE}/section/{read:06}")
     assert rules.allows(f"{SITE}/section/{read + 1:06}")

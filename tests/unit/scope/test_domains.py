@@ -66,7 +66,7 @@ from crawler.scope import domains as module
     ],
 )
 def test_a_domain_holds_its_host_and_subdomains(domain, url, inside):
-    assert (Scope([domain]).refuses(urls.normal(url), 0) is None) is inside
+    assert (Scope([domain]).refuses(urls.normalize(url), 0) is None) is inside
 
 
 def test_without_domains_every_host_is_inside():

@@ -60,7 +60,7 @@ SITE = "https://example.com"
     ],
 )
 def test_a_pattern_means_a_url(pattern, url, meant):
-    url = urls.normal(SITE + url if url.startswith("/") else url)
+    url = urls.normalize(SITE + url if url.startswith("/") else url)
     assert Patterns("include", [pattern]).match(url) is meant
 
 

@@ -286,7 +286,7 @@ def test_the_first_reason_counts():
     settings = Settings(max_depth=1, exclude="*x*", include="/y*", skip_extensions="pdf", max_url_length=40)
     scope = Scope.of(["site.test"], settings)
     reasons = [
-        scope.refuses(urls.normal(url), depth)
+        scope.refuses(urls.normalize(url), depth)
         for url, depth in [
             ("https://other.test/", 2), ("https://other.test/", 1), (f"{URL}{'x' * 40}", 1), (f"{URL}{'y' * 40}", 1),
             (f"{URL}a.pdf", 1), (f"{URL}y.pdf", 1), (f"{URL}ya/b/a/b/a/b/a", 1), (f"{URL}y", 1),

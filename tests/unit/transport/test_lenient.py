@@ -12,7 +12,7 @@ import trustme
 from support.rawserver import answers, descriptors, get, ok, until
 
 from crawler import Refused, Settings, Spider, crawl
-from crawler.http.address_guard import Guard
+from crawler.http.address_guard import AddressGuard
 from crawler.testing import fault_server
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
@@ -105,7 +105,9 @@ async def test_a_turn_of_its_own_is_for_the_same_request_only(serve, transport):
     assert server.bodies[-1] == b"hello"
     assert b"Connection: close" not in server.head
     with pytest.raises(Refused):
-        await get(transport, server.url, extensions={EXTENSION: WireOptions(resend=False, address_guard=Guard())})
+        await get(
+            transport, server.url, extensions={EXTENSION: WireOptions(resend=False, address_guard=AddressGuard())}
+        )
     assert len(server.heads) == 2
 
 
