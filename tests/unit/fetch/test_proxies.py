@@ -177,7 +177,7 @@ def test_any_text_is_a_proxy_or_refused_without_what_stands_before_the_at_sign(t
 )
 def test_variables_in_either_spelling(environment, http, https):
     found = ProxyEnvironment.from_environ(environment)
-    assert (found.proxy("http://site.test"), found.proxy("https://site.test")) == (http, https)
+    assert (found.proxy_for("http://site.test"), found.proxy_for("https://site.test")) == (http, https)
 
 
 @pytest.mark.parametrize("value", ["ftp://p.test", "http://", "http://me:secret@p.test:x", "socks4://p.test"])
@@ -221,16 +221,16 @@ def test_a_variable_that_names_no_proxy_is_one_clear_line(value):
 )
 def test_exceptions(exceptions, url, direct):
     found = ProxyEnvironment.from_environ({"all_proxy": A, "NO_PROXY": exceptions})
-    assert found.proxy(url) == (None if direct else A)
+    assert found.proxy_for(url) == (None if direct else A)
 
 
 @pytest.mark.parametrize(
     "url", ["http://localhost", "http://a.localhost:80", "https://127.0.0.1:8443", "http://127.1.2.3", "http://[::1]"]
 )
 def test_loopback_is_reached_directly(url):
-    assert ProxyEnvironment.from_environ({"all_proxy": A}).proxy(url) is None
+    assert ProxyEnvironment.from_environ({"all_proxy": A}).proxy_for(url) is None
 
 
 @given(st.text(), st.sampled_from(["http://site.test", "https://10.0.0.1:81", "http://[::2]"]))
 def test_any_list_of_exceptions_can_be_read(text, origin):
-    assert ProxyEnvironment.from_environ({"all_proxy": A, "no_proxy": text}).proxy(origin) in (None, A)
+    assert ProxyEnvironment.from_environ({"all_proxy": A, "no_proxy": text}).proxy_for(origin) in (None, A)
