@@ -1,208 +1,107 @@
 """A crawling framework on trio: polite, lossless, fast.
 
-Each name is imported when it is asked for: who wants a small client does not wait for the crawl, and the command line
-can do so with the garbage collector off.
+Each name is imported at its first use: a program that only needs `client` does not import the crawl. Further names have
+homes of their own: `crawler.api_client`, `crawler.feeds`, `crawler.html`, `crawler.spiders` and `crawler.testing`.
 """
 
 from __future__ import annotations
 
-import importlib as _importlib
 import typing as _typing
 
-if _typing.TYPE_CHECKING:
-    from crawler.api_client.client import Client, client
-    from crawler.api_client.errors import QuotaTimeout
-    from crawler.api_client.mapping import MappedResponses
-    from crawler.api_client.transport import GovernedTransport
-    from crawler.content.link_header import LinkValue
-    from crawler.engine.api import ItemStream, crawl, run, stream
-    from crawler.engine.job import Job
-    from crawler.engine.report import Report
-    from crawler.engine.retries import RetryPolicy
-    from crawler.errors import (
-        BadRedirect,
-        BadStatus,
-        BodyTooLarge,
-        BrokenExchange,
-        ConfigError,
-        ConnectFailed,
-        CrawlerError,
-        CrawlFailed,
-        FetchError,
-        FetchTimeout,
-        HookError,
-        JobError,
-        PluginError,
-        Refused,
-        RequestError,
-        WouldExceedDeadline,
-    )
-    from crawler.feeds.feed import Feed, FeedEntry
-    from crawler.feeds.sitemap import sitemaps
-    from crawler.feeds.sitemap_entry import SitemapEntry
-    from crawler.headers import Headers
-    from crawler.hooks.plugin import Crawl, Plugin
-    from crawler.hooks.sink import Sink
-    from crawler.hooks.state import State
-    from crawler.html import Link, Selector, SelectorList
-    from crawler.limits.events import QuotaEvent
-    from crawler.limits.pace import Pace
-    from crawler.limits.registry import Limits
-    from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
-    from crawler.messages.form import Form
-    from crawler.settings import Settings
-    from crawler.spiders import SiteSpider, Spider
-    from crawler.spiders.api import ApiSpider
-    from crawler.spiders.crawl import CrawlSpider
-    from crawler.spiders.feed import FeedSpider
-    from crawler.spiders.rules import Rule
-    from crawler.spiders.sitemap import SitemapSpider
+from crawler.lazy import lazy_names as _lazy_names
+from crawler.lazy import places as _places
 
-__all__ = [
-    "ApiSpider",
-    "BadRedirect",
-    "BadStatus",
-    "BodyTooLarge",
-    "BrokenExchange",
-    "Client",
-    "ConfigError",
-    "ConnectFailed",
-    "Crawl",
-    "CrawlFailed",
-    "CrawlSpider",
-    "CrawlerError",
-    "Drop",
-    "Failure",
-    "Feed",
-    "FeedEntry",
-    "FeedSpider",
-    "FetchError",
-    "FetchTimeout",
-    "Form",
-    "GovernedTransport",
-    "Headers",
-    "HookError",
-    "Item",
-    "ItemStream",
-    "Job",
-    "JobError",
-    "Limits",
-    "Link",
-    "LinkValue",
-    "MappedResponses",
-    "Pace",
-    "Pause",
-    "Plugin",
-    "PluginError",
-    "Produced",
-    "QuotaEvent",
-    "QuotaTimeout",
-    "Refused",
-    "Report",
-    "Request",
-    "RequestError",
-    "Response",
-    "Retry",
-    "RetryPolicy",
-    "Row",
-    "Rule",
-    "Selector",
-    "SelectorList",
-    "Settings",
-    "Sink",
-    "SiteSpider",
-    "SitemapEntry",
-    "SitemapSpider",
-    "Spider",
-    "State",
-    "Stop",
-    "Usage",
-    "WouldExceedDeadline",
-    "client",
-    "crawl",
-    "run",
-    "sitemaps",
-    "stream",
-]
-
-_PLACES: _typing.Final = {
-    "MappedResponses": "api_client.mapping",
-    "ApiSpider": "spiders.api",
-    "BadRedirect": "errors",
-    "BadStatus": "errors",
-    "BodyTooLarge": "errors",
-    "BrokenExchange": "errors",
-    "Client": "api_client.client",
-    "ConfigError": "errors",
-    "ConnectFailed": "errors",
-    "Crawl": "hooks.plugin",
-    "CrawlFailed": "errors",
-    "CrawlSpider": "spiders.crawl",
-    "CrawlerError": "errors",
-    "Drop": "messages",
-    "Failure": "messages",
-    "Feed": "feeds.feed",
-    "FeedEntry": "feeds.feed",
-    "FeedSpider": "spiders.feed",
-    "FetchError": "errors",
-    "FetchTimeout": "errors",
-    "Form": "messages.form",
-    "GovernedTransport": "api_client.transport",
-    "Headers": "headers",
-    "HookError": "errors",
-    "Item": "messages",
-    "ItemStream": "engine.api",
-    "Job": "engine.job",
-    "JobError": "errors",
-    "Limits": "limits.registry",
-    "Link": "html",
-    "LinkValue": "content.link_header",
-    "Pace": "limits.pace",
-    "Pause": "messages",
-    "Plugin": "hooks.plugin",
-    "PluginError": "errors",
-    "Produced": "messages",
-    "QuotaEvent": "limits.events",
-    "QuotaTimeout": "api_client.errors",
-    "Refused": "errors",
-    "Report": "engine.report",
-    "Request": "messages",
-    "RequestError": "errors",
-    "Response": "messages",
-    "Retry": "messages",
-    "RetryPolicy": "engine.retries",
-    "Row": "messages",
-    "Rule": "spiders.rules",
-    "Selector": "html",
-    "SelectorList": "html",
-    "Settings": "settings",
-    "Sink": "hooks.sink",
-    "SiteSpider": "spiders",
-    "SitemapEntry": "feeds.sitemap_entry",
-    "SitemapSpider": "spiders.sitemap",
-    "Spider": "spiders",
-    "State": "hooks.state",
-    "Stop": "messages",
-    "Usage": "messages",
-    "WouldExceedDeadline": "errors",
-    "client": "api_client.client",
-    "crawl": "engine.api",
-    "run": "engine.api",
-    "sitemaps": "feeds.sitemap",
-    "stream": "engine.api",
+_HOMES = {
+    "crawler.api_client.client": "client",
+    "crawler.engine.api": "ItemStream crawl run stream",
+    "crawler.engine.job": "Job",
+    "crawler.engine.report": "Report",
+    "crawler.engine.retries": "RetryPolicy",
+    "crawler.errors": "BadRedirect BadStatus BodyTooLarge BrokenExchange ConfigError ConnectFailed CrawlFailed"
+    " CrawlerError FetchError FetchTimeout HookError JobError PluginError Refused RequestError WouldExceedDeadline",
+    "crawler.headers": "Headers",
+    "crawler.hooks.plugin": "Crawl Plugin",
+    "crawler.hooks.sink": "Sink",
+    "crawler.hooks.state": "State",
+    "crawler.limits.events": "QuotaEvent",
+    "crawler.limits.pace": "Pace",
+    "crawler.limits.registry": "Limits",
+    "crawler.messages": "Drop Failure Item Pause Produced Request Response Retry Row Stop Usage",
+    "crawler.messages.form": "Form",
+    "crawler.settings": "Settings",
+    "crawler.spiders": "CrawlSpider Rule SitemapSpider Spider",
 }
-"""Where each of these names is."""
+_MOVED = {
+    "Answers": "crawler.api_client:MappedResponses",
+    "ApiSpider": "crawler.spiders:ApiSpider",
+    "Client": "crawler.api_client:Client",
+    "Feed": "crawler.feeds:Feed",
+    "FeedEntry": "crawler.feeds:FeedEntry",
+    "FeedSpider": "crawler.spiders:FeedSpider",
+    "GovernedTransport": "crawler.api_client:GovernedTransport",
+    "Link": "crawler.html:Link",
+    "LinkValue": "crawler.content.link_header:LinkValue",
+    "QuotaTimeout": "crawler.api_client:QuotaTimeout",
+    "Selector": "crawler.html:Selector",
+    "SelectorList": "crawler.html:SelectorList",
+    "SiteSpider": "crawler.spiders:SiteSpider",
+    "SitemapEntry": "crawler.feeds:SitemapEntry",
+    "sitemaps": "crawler.feeds:sitemaps",
+}
+"""Names that were public here in version 0.1."""
+_PLACES = _places(_HOMES)
 
-if not _typing.TYPE_CHECKING:  # or every name would be one for type checkers
+__all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports below
 
-    def __getattr__(name: str) -> _typing.Any:
-        """Imports what is asked for."""
-        if name not in _PLACES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(_importlib.import_module(f"crawler.{_PLACES[name]}"), name)
-        return found
-
-
-def __dir__() -> list[str]:
-    """The public names."""
-    return list(__all__)
+if _typing.TYPE_CHECKING:
+    from crawler.api_client.client import client as client
+    from crawler.engine.api import ItemStream as ItemStream
+    from crawler.engine.api import crawl as crawl
+    from crawler.engine.api import run as run
+    from crawler.engine.api import stream as stream
+    from crawler.engine.job import Job as Job
+    from crawler.engine.report import Report as Report
+    from crawler.engine.retries import RetryPolicy as RetryPolicy
+    from crawler.errors import BadRedirect as BadRedirect
+    from crawler.errors import BadStatus as BadStatus
+    from crawler.errors import BodyTooLarge as BodyTooLarge
+    from crawler.errors import BrokenExchange as BrokenExchange
+    from crawler.errors import ConfigError as ConfigError
+    from crawler.errors import ConnectFailed as ConnectFailed
+    from crawler.errors import CrawlerError as CrawlerError
+    from crawler.errors import CrawlFailed as CrawlFailed
+    from crawler.errors import FetchError as FetchError
+    from crawler.errors import FetchTimeout as FetchTimeout
+    from crawler.errors import HookError as HookError
+    from crawler.errors import JobError as JobError
+    from crawler.errors import PluginError as PluginError
+    from crawler.errors import Refused as Refused
+    from crawler.errors import RequestError as RequestError
+    from crawler.errors import WouldExceedDeadline as WouldExceedDeadline
+    from crawler.headers import Headers as Headers
+    from crawler.hooks.plugin import Crawl as Crawl
+    from crawler.hooks.plugin import Plugin as Plugin
+    from crawler.hooks.sink import Sink as Sink
+    from crawler.hooks.state import State as State
+    from crawler.limits.events import QuotaEvent as QuotaEvent
+    from crawler.limits.pace import Pace as Pace
+    from crawler.limits.registry import Limits as Limits
+    from crawler.messages import Drop as Drop
+    from crawler.messages import Failure as Failure
+    from crawler.messages import Item as Item
+    from crawler.messages import Pause as Pause
+    from crawler.messages import Produced as Produced
+    from crawler.messages import Request as Request
+    from crawler.messages import Response as Response
+    from crawler.messages import Retry as Retry
+    from crawler.messages import Row as Row
+    from crawler.messages import Stop as Stop
+    from crawler.messages import Usage as Usage
+    from crawler.messages.form import Form as Form
+    from crawler.settings import Settings as Settings
+    from crawler.spiders import CrawlSpider as CrawlSpider
+    from crawler.spiders import Rule as Rule
+    from crawler.spiders import SitemapSpider as SitemapSpider
+    from crawler.spiders import Spider as Spider
+else:  # or every name would exist for type checkers
+    __getattr__, __dir__ = _lazy_names(__name__, _PLACES, _MOVED)

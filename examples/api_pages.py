@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from crawler import ApiSpider, Response
+from crawler import Response
+from crawler.spiders import ApiSpider
 
 
 class Users(ApiSpider):

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from crawler import FeedSpider, Response
+from crawler import Response
+from crawler.spiders import FeedSpider
 
 
 class PageResult(FeedSpider):

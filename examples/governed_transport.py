@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import trio
 
-from crawler import GovernedTransport, Limits, Pace
+from crawler import Limits, Pace
+from crawler.api_client import GovernedTransport
 
 
 async def app(_scope: Any, _receive: Any, send: Any) -> None:

@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from crawler import Pace, Settings, SiteSpider
+from crawler import Pace, Settings
+from crawler.spiders import SiteSpider
 
 
 class Archive(SiteSpider):

@@ -14,7 +14,8 @@ import sys
 import httpx
 import trio
 
-from crawler import Pace, QuotaEvent, QuotaTimeout, client
+from crawler import Pace, QuotaEvent, client
+from crawler.api_client import QuotaTimeout
 
 
 def on_event(event: QuotaEvent) -> None:

@@ -10,7 +10,8 @@ An index of sitemaps is followed, packed ones are unpacked, and a page is fetche
 
 from __future__ import annotations
 
-from crawler import Response, SitemapEntry, SitemapSpider
+from crawler import Response, SitemapSpider
+from crawler.feeds import SitemapEntry
 
 
 class Articles(SitemapSpider):

@@ -77,7 +77,8 @@ class {kind}(CrawlSpider):
 FEED: Final = '''\
 """A spider that reads files of records. Run it:  crawler run {file} -o {name}.jsonl"""
 
-from crawler import FeedSpider, Response
+from crawler import Response
+from crawler.spiders import FeedSpider
 
 
 class {kind}(FeedSpider):
@@ -95,7 +96,8 @@ class {kind}(FeedSpider):
 API: Final = '''\
 """A spider that goes through an API. Run it:  crawler run {file} -o {name}.jsonl"""
 
-from crawler import ApiSpider, Response, Settings
+from crawler import Response, Settings
+from crawler.spiders import ApiSpider
 
 
 class {kind}(ApiSpider):

@@ -1,7 +1,7 @@
 """``.. reference:: PAGE``: the reference pages, written from the code so that they cannot drift from it.
 
-Every public name of `crawler` stands on exactly one page: settings, hooks, errors, or api for all others. The page of
-commands comes from the command line's own help, by ``.. cyclopts::``; here is only what that leaves out.
+Every public name of `crawler` is on exactly one page: settings, hooks, errors, or api for all others. The commands page
+comes from the help of the command line, by ``.. cyclopts::``; this file adds what that omits.
 """
 
 from __future__ import annotations
@@ -33,6 +33,23 @@ app = app_of()
 """The whole command line."""
 SETTINGS = ("Settings", "Pace")
 HOOKS = ("Plugin", "Crawl")
+API = {
+    "Run a crawl": {"crawler": "run crawl stream ItemStream Report Job"},
+    "Spiders": {
+        "crawler": "Spider CrawlSpider Rule SitemapSpider",
+        "crawler.spiders": "SiteSpider FeedSpider ApiSpider",
+    },
+    "Requests and responses": {"crawler": "Request Response Headers Form"},
+    "Selectors and links": {"crawler.html": "Selector SelectorList Link", "crawler.content.link_header": "LinkValue"},
+    "Results of callbacks and hooks": {"crawler": "Item Produced Drop Retry Pause Stop Failure Usage Row"},
+    "For plugins": {"crawler": "Sink State RetryPolicy"},
+    "Sitemaps and feeds": {"crawler.feeds": "sitemaps SitemapEntry read_feed Feed FeedEntry"},
+    "HTTP client": {
+        "crawler": "client Limits QuotaEvent",
+        "crawler.api_client": "Client GovernedTransport MappedResponses QuotaTimeout",
+    },
+}
+"""Sections of the API page, in the order in which a user meets them: module to names."""
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "min_length": "length at least"}
 
 
@@ -64,9 +81,16 @@ def errors_page() -> Iterator[str]:
 
 
 def api_page() -> Iterator[str]:
-    """Every other public name of `crawler`."""
-    elsewhere = {*SETTINGS, *HOOKS, *error_names()}
-    yield from names_block(crawler, [name for name in crawler.__all__ if name not in elsewhere])
+    """Every other public name of `crawler`, and the names of its other homes."""
+    listed = [name for homes in API.values() for name in homes.get("crawler", "").split()]
+    missing = {*crawler.__all__} - {*SETTINGS, *HOOKS, *error_names(), *listed}
+    if missing:
+        raise ValueError(f"no section of the API page has {', '.join(sorted(missing))}")
+    for title, homes in API.items():
+        yield from [title, "-" * len(title), ""]
+        for home, names in homes.items():
+            for name in names.split():
+                yield from name_block(importlib.import_module(home), name)
 
 
 def testing_page() -> Iterator[str]:
@@ -157,16 +181,28 @@ def names_block(module: ModuleType, names: list[str]) -> Iterator[str]:
     """Functions, then classes, then types and values, each in alphabetical order."""
     groups: dict[str, list[str]] = {"Functions": [], "Classes": [], "Types and values": []}
     for name in sorted(names):
-        value = getattr(module, name)
-        if isinstance(value, type) and value.__name__ == name:
-            groups["Classes"] += class_block(module, name)
-        elif inspect.isroutine(value):
-            groups["Functions"] += [f".. autofunction:: {module.__name__}.{name}", ""]
-        else:
-            groups["Types and values"] += value_block(module, name)
+        groups[kind_of(getattr(module, name), name)] += name_block(module, name)
     for title, block in groups.items():
         if block:
             yield from [title, "-" * len(title), "", *block]
+
+
+def kind_of(value: Any, name: str) -> str:
+    """The group that a public name belongs to."""
+    if isinstance(value, type) and value.__name__ == name:
+        return "Classes"
+    return "Functions" if inspect.isroutine(value) else "Types and values"
+
+
+def name_block(module: ModuleType, name: str) -> Iterator[str]:
+    """One public name."""
+    kind = kind_of(getattr(module, name), name)
+    if kind == "Classes":
+        yield from class_block(module, name)
+    elif kind == "Functions":
+        yield from [f".. autofunction:: {module.__name__}.{name}", ""]
+    else:
+        yield from value_block(module, name)
 
 
 def class_block(module: ModuleType, name: str, *, signature: str = "") -> Iterator[str]:
@@ -198,7 +234,14 @@ def field_block(cls: type, field: attrs.Attribute[Any], doc: str) -> Iterator[st
 
 def hint_names(cls: type) -> dict[str, Any]:
     """What the annotations of a class may name: its module's names, and the public ones that only checkers import."""
-    return {name: getattr(crawler, name) for name in crawler.__all__} | vars(importlib.import_module(cls.__module__))
+    public = {name: getattr(crawler, name) for name in crawler.__all__}
+    homes = {
+        name: getattr(importlib.import_module(home), name)
+        for section in API.values()
+        for home, names in section.items()
+        for name in names.split()
+    }
+    return homes | public | vars(importlib.import_module(cls.__module__))
 
 
 def value_block(module: ModuleType, name: str) -> Iterator[str]:

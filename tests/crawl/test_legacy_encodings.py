@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from support.trees import FREE
 
-from crawler import CrawlSpider, Rule, Settings, SiteSpider, Spider
+from crawler import CrawlSpider, Rule, Settings, Spider
+from crawler.spiders import SiteSpider
 from crawler.testing import FakeSite, Page, collect
 
 URL = "https://site.test/"

@@ -14,8 +14,9 @@ import trio
 from support.trees import Follow
 from trio.testing import MockClock
 
-from crawler import BadStatus, ConnectFailed, Failure, Produced, Request, Response, Settings, SiteSpider, Spider, crawl
+from crawler import BadStatus, ConnectFailed, Failure, Produced, Request, Response, Settings, Spider, crawl
 from crawler.http.robots import MAX_ROBOTS_SIZE
+from crawler.spiders import SiteSpider
 from crawler.store.inspect import failures, retry_failed
 from crawler.testing import FakeSite, Page, collect
 

@@ -24,7 +24,7 @@ def declared(path: Path) -> list[str] | None:
     """The names of `__all__` as they stand in a source file; ``None``: it has none."""
     for statement in ast.parse(path.read_text()).body:
         match statement:
-            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as value):
                 return ast.literal_eval(value)
     return None
 
@@ -34,21 +34,47 @@ def module_of(path: Path) -> ModuleType:
     return importlib.import_module(".".join(part for part in parts if part != "__init__"))
 
 
-def test_all_is_one_sorted_literal_without_repeats():
-    names = declared(PACKAGE / "__init__.py")
-    assert names == sorted(set(names or []))
-    assert names == crawler.__all__
-    assert len(names) > 20
+HOMES = ("crawler", "crawler.api_client", "crawler.feeds", "crawler.spiders")
+"""Packages whose public names are imported at their first use."""
 
 
-def test_every_public_name_can_be_imported():
-    assert [name for name in crawler.__all__ if not hasattr(crawler, name)] == []
+def imported_for_type_checkers(module: ModuleType) -> dict[str, str]:
+    """The names that the ``TYPE_CHECKING`` block of a package exports, and their modules."""
+    tree = ast.parse(inspect.getsource(module))
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    return {
+        alias.asname: statement.module
+        for statement in block.body
+        for alias in statement.names
+        if alias.asname == alias.name
+    }
 
 
-def test_nothing_public_is_missing_from_all():
-    assert [getattr(crawler, name) for name in crawler.__all__]
-    public = {name for name, value in vars(crawler).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert public - {"annotations"} == set(crawler.__all__) - {"__version__"}
+@pytest.mark.parametrize("home", HOMES)
+def test_type_checkers_and_the_runtime_find_the_same_names_in_the_same_places(home):
+    module = importlib.import_module(home)
+    assert imported_for_type_checkers(module) == module._PLACES
+    assert module.__all__ == sorted(set(module._PLACES))
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_every_public_name_can_be_imported(home):
+    module = importlib.import_module(home)
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+    assert dir(module) == module.__all__
+
+
+def test_the_top_level_has_the_names_that_most_programs_need():
+    assert 40 <= len(crawler.__all__) <= 50
+
+
+@pytest.mark.parametrize(("former", "place"), sorted(crawler._MOVED.items()))
+def test_a_former_name_is_importable_with_a_warning_that_names_its_place(former, place):
+    module, _, name = place.partition(":")
+    with pytest.warns(DeprecationWarning, match=f"crawler.{former} is deprecated: use `from {module} import {name}`"):
+        value = getattr(crawler, former)
+    assert value is getattr(importlib.import_module(module), name)
+    assert former not in crawler.__all__
 
 
 def test_every_error_is_public():
@@ -92,7 +118,7 @@ def loaded_by(code: str) -> list[str]:
 
 
 def test_importing_the_framework_imports_nothing_until_it_is_asked_for():
-    assert loaded_by("import crawler") == ["crawler"]
+    assert sorted(loaded_by("import crawler")) == ["crawler", "crawler.lazy"]
     assert "crawler.engine.scheduler" not in loaded_by("from crawler import Pace, Settings")
 
 
@@ -107,4 +133,3 @@ def test_a_crawl_imports_no_more_than_it_needs():
 def test_what_is_no_public_name_is_an_error_as_in_any_module():
     with pytest.raises(AttributeError, match="module 'crawler' has no attribute 'spider'"):
         _ = crawler.spider
-    assert dir(crawler) == crawler.__all__

@@ -9,7 +9,8 @@ import httpx
 import pytest
 import trio
 
-from crawler import Client, ConfigError, GovernedTransport, Limits, Pace, QuotaTimeout, client
+from crawler import ConfigError, Limits, Pace, client
+from crawler.api_client import Client, GovernedTransport, QuotaTimeout
 from crawler.transport.curl import CurlTransport
 
 API = "https://api.test/"

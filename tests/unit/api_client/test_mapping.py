@@ -11,7 +11,8 @@ import httpx
 import pytest
 import trio
 
-from crawler import ConfigError, QuotaTimeout, client
+from crawler import ConfigError, client
+from crawler.api_client import QuotaTimeout
 from crawler.api_client.mapping import BackgroundTasks
 
 API = "https://api.test/"

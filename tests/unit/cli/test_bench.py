@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from crawler import Selector
+from crawler.html import Selector
 from crawler.testing.bench import LINKS, page
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler import LinkValue, Response
-from crawler.content.link_header import parse_link_header
+from crawler import Response
+from crawler.content.link_header import LinkValue, parse_link_header
 
 URL = "https://site.test/a/b?c"
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler import Feed, FeedEntry, Response
+from crawler import Response
+from crawler.feeds import Feed, FeedEntry
 from crawler.feeds.feed import Enclosure
 from crawler.feeds.read import read_feed
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler import SitemapEntry, sitemaps
+from crawler.feeds import SitemapEntry, sitemaps
 from crawler.feeds.sitemap import MAX_SITEMAP_BYTES
 from crawler.feeds.sitemap_entry import SitemapImage, SitemapNews, SitemapVideo
 

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import attrs
 import pytest
 
-from crawler import ConfigError, Plugin, PluginError, SiteSpider, Spider
+from crawler import ConfigError, Plugin, PluginError, Spider
 from crawler.hooks.load import GROUP, construct, import_class, installed, load_plugin, options_of
+from crawler.spiders import SiteSpider
 
 MODULE = """
 from __future__ import annotations

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from crawler import Drop, Plugin, PluginError, SiteSpider, Spider
+from crawler import Drop, Plugin, PluginError, Spider
 from crawler.hooks.table import HOOKS, HookTable
+from crawler.spiders import SiteSpider
 
 
 class Shop(Spider):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawler import Headers, Link, Request, Response, Retry, html
+from crawler import Headers, Request, Response, Retry, html
+from crawler.html import Link
 from crawler.messages.link_filter import LinkFilter
 
 URL = "https://site.test/shop/list?page=1"

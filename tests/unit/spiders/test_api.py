@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from crawler import ApiSpider, ConfigError, Request, Settings, crawl
+from crawler import ConfigError, Request, Settings, crawl
+from crawler.spiders import ApiSpider
 from crawler.testing import FakeSite, Page, collect
 
 URL = "https://api.test/users"

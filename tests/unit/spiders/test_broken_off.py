@@ -8,7 +8,8 @@ import httpx
 import pytest
 import trio
 
-from crawler import ApiSpider, Settings, SitemapSpider, Spider, crawl
+from crawler import Settings, SitemapSpider, Spider, crawl
+from crawler.spiders import ApiSpider
 from crawler.testing import FakeSite, Page
 
 SITE = "https://site.test"

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 
-from crawler import ConfigError, FeedSpider, Settings, crawl
+from crawler import ConfigError, Settings, crawl
 from crawler.engine.page import encode_item
 from crawler.records import BrokenRecord, json_array_records, xml_records
+from crawler.spiders import FeedSpider
 from crawler.testing import FakeSite, Page, callback_results, collect, response_for
 
 URL = "https://site.test/feed"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawler import Settings, SiteSpider
+from crawler import Settings
+from crawler.spiders import SiteSpider
 from crawler.testing import FakeSite, Page, collect
 
 URL = "https://site.test/"

@@ -20,10 +20,10 @@ from crawler import (
     Request,
     Response,
     Settings,
-    SitemapEntry,
     SitemapSpider,
     crawl,
 )
+from crawler.feeds import SitemapEntry
 from crawler.testing import FakeSite, Page, collect
 
 XML = {"Content-Type": "application/xml"}
