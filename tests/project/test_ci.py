@@ -1,0 +1,52 @@
+"""What runs the checks, by hand and on a server, runs the steps of `.ci/run`: all of them, and no others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+EXTRA = {"coverage"}
+"""Steps that run only if they are named, since they repeat another one."""
+
+
+def defined() -> set[str]:
+    """Return the functions of the script that are steps."""
+    return set(re.findall(r"^(\w+)\(\) \{", SCRIPT, re.MULTILINE)) - {"readme_command"}
+
+
+def by_default() -> list[str]:
+    """Return the steps that run if none is named, in order."""
+    [steps] = re.findall(r"steps=\(((?:\w+ ?)+)\)", SCRIPT)
+    return steps.split()
+
+
+def constant(name: str) -> tuple[str, ...]:
+    """Return a tuple of strings that `noxfile.py` defines."""
+    for statement in ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8")).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                return ast.literal_eval(value)
+    raise LookupError(name)
+
+
+def test_every_step_runs_by_default_or_is_an_extra_one():
+    assert set(by_default()) | EXTRA == defined()
+
+
+def test_the_workflow_runs_every_step():
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    named = re.findall(r"- run: \.ci/run ((?:\w+ ?)+)$", workflow, re.MULTILINE)
+    [matrix] = re.findall(r"^        steps:\n((?:          - .*\n)+)", workflow, re.MULTILINE)
+    named += re.findall(r"- (.*)", matrix)
+    assert {step for steps in named for step in steps.split()} == defined()
+
+
+def test_nox_runs_every_step_that_needs_no_servers():
+    assert list(constant("STEPS")) == [step for step in by_default() if step not in {"servers", "sites", "limited"}]
+
+
+def test_the_rooms_of_the_fast_session_are_rooms():
+    assert [room for room in constant("FAST") if not (ROOT / "crawler" / room).is_dir()] == []
