@@ -85,6 +85,13 @@ def test_every_room_has_a_floor():
     assert floors == tops - {"__init__"}
 
 
+def test_the_files_that_the_page_and_the_decisions_name_exist():
+    pages = [CONTRIBUTING, *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+    named = {path for page in pages for path in re.findall(r"`((?:crawler|tests|docs)/[\w./-]+)`", page.read_text())}
+    assert len(named) > 10
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize(
     ("lines", "paths"),
     [
