@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import random
 import signal
 import subprocess
@@ -27,6 +26,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from support.environments import environment
 from support.web import Web
 from support.webserver import RETRY_AFTER, Hit, read_log, serve
 
@@ -121,11 +121,10 @@ class Durable:
     def start(self, *more: str | Path, job: str | None = "job", **options: Any) -> subprocess.Popen[str]:
         """Starts one run; `options` are those of `subprocess.Popen`."""
         self._first = self._first or time.monotonic()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
         process = subprocess.Popen(
             self.command(*more, job=job),
             cwd=self.folder,
-            env=environment | {"PYTHONWARNINGS": "error"},
+            env=environment(limited="preexec_fn" in options),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from support.environments import environment
 
 from crawler.cli import main
 from crawler.testing.demo import demo_site
@@ -20,12 +21,6 @@ def site():
         yield site
 
 
-def environment(**extra):
-    """The environment of this process, without anything that sets up a crawl."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
-    return kept | {"PYTHONWARNINGS": "error", "COLUMNS": "100"} | extra
-
-
 @pytest.fixture
 def start(tmp_path):
     """Starts ``python -m crawler ...`` in an empty folder."""
@@ -35,7 +30,7 @@ def start(tmp_path):
         process = subprocess.Popen(
             [sys.executable, "-m", "crawler", *map(str, arguments)],
             cwd=tmp_path,
-            env=environment(**(env or {})),
+            env=environment(limited="preexec_fn" in options, COLUMNS="100", **(env or {})),
             stdout=options.pop("stdout", subprocess.PIPE),
             stderr=options.pop("stderr", subprocess.PIPE),
             text=True,

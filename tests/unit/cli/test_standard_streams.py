@@ -7,9 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from support.environments import environment
 from support.localsite import local_site
-
-from .conftest import environment
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def under(tmp_path):
         line = [sys.executable, "-m", "crawler", *map(str, arguments)]
         shell = ["sh", "-c", f'exec "$@" {redirections}', "sh", *line]
         done = subprocess.run(
-            shell, check=False, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+            shell, check=False, cwd=tmp_path, env=environment(COLUMNS="100"), capture_output=True, text=True, timeout=60
         )
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout, done.stderr
