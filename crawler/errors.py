@@ -1,25 +1,25 @@
-"""Every error of the framework, as one tree.
+"""Every exception of the framework, as one tree.
 
 ::
 
     CrawlerError
-    ├─ ConfigError        settings or command line; nothing was started           exit 2
-    ├─ PluginError        a plugin broke its contract; nothing was started        exit 2
-    ├─ JobError           the job directory is not ours, is in use, does not fit  exit 2
-    ├─ CrawlFailed        the crawl could not go on; raised from the group        exit 1
-    └─ RequestError       one request; the crawl goes on
+    ├─ ConfigError        settings, arguments or command line; nothing was started    exit 2
+    ├─ PluginError        a plugin breaks its contract; nothing was started           exit 2
+    ├─ JobError           the job directory is foreign, in use, or does not fit       exit 2
+    ├─ CrawlFailed        the crawl had to end; its cause is an exception group       exit 1
+    └─ RequestError       one request failed; the crawl continues
        ├─ FetchError
-       │  ├─ ConnectFailed    no connection: refused, unreachable, name, TLS      retryable
-       │  ├─ FetchTimeout     a deadline passed                                   retryable
-       │  └─ BrokenExchange   the peer broke off or spoke no HTTP                 retryable
-       ├─ BodyTooLarge        the decoded body passed its cap
+       │  ├─ ConnectFailed    no connection: DNS, refused, unreachable, TLS           retryable
+       │  ├─ FetchTimeout     a deadline passed                                       retryable
+       │  └─ BrokenExchange   the peer closed the connection, or sent no valid HTTP   retryable
+       ├─ BodyTooLarge        the decoded body exceeds its limit
        ├─ BadStatus           a status that was not accepted (.status)
-       │  └─ BadRedirect      a redirect that leads nowhere
-       ├─ Refused             we did not ask (.by: robots, scope, depth, quota, network)
-       ├─ WouldExceedDeadline a wait longer than the caller's deadline
+       │  └─ BadRedirect      a redirect that cannot be followed
+       ├─ Refused             the request was not sent (.by: robots, scope, depth, quota, network)
+       ├─ WouldExceedDeadline the wait would exceed the caller's deadline
        └─ HookError           a callback or a hook raised (.plugin .hook)
 
-A `RequestError` never leaves a worker: it becomes a `Failure`.
+During a crawl a `RequestError` ends one request only. The errback of that request gets it as `Failure.error`.
 """
 
 from __future__ import annotations
@@ -50,39 +50,40 @@ __all__ = [
 
 
 class CrawlerError(Exception):
-    """The root of every error that the framework raises."""
+    """Base class of all exceptions that the framework raises."""
 
 
 class ConfigError(CrawlerError):
-    """A setting, an option or an argument is wrong. Nothing was started."""
+    """A setting, an option or an argument is invalid. Nothing was started."""
 
 
 class PluginError(CrawlerError):
-    """A plugin broke the contract of its hooks, or cannot be loaded. Nothing was started."""
+    """A plugin breaks the contract of its hooks, or cannot be loaded. Nothing was started."""
 
 
 class JobError(CrawlerError):
-    """A job directory is not one of ours, is in use, or does not fit this crawl."""
+    """A job directory belongs to another program, is in use, or does not fit this crawl."""
 
 
 class CrawlFailed(CrawlerError):
-    """The crawl could not go on. Raised from the exception group that ended it."""
+    """The crawl had to end. ``__cause__`` is the exception group that ended it."""
 
 
 class RequestError(CrawlerError):
-    """One request could not be answered. The crawl goes on.
+    """One request failed. The crawl continues.
 
     Parameters:
-        message: what happened, one line.
-        request: the request it is about; filled in by whoever knows it.
-        retry_after: seconds to wait before the next attempt, when the server said so.
+        message: What happened, in one line.
+        request: The request that failed; `None` if the code that raises does not know it.
+        retry_after: Seconds to wait before the next attempt, as the server asked; `None` if it did not ask.
     """
 
     retryable: bool = False
-    """Whether another attempt may help."""
+    """Whether another attempt may succeed."""
 
     kind: str = ""
-    """What exactly, in one word, where that is known: ``refused``, ``tls_expired``; the report counts it too."""
+    """The exact cause in one word, such as ``refused`` or ``tls_expired``; empty if unknown. The report counts it,
+    too."""
 
     def __init__(self, message: str = "", *, request: Request | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -91,12 +92,12 @@ class RequestError(CrawlerError):
 
     @property
     def reason(self) -> str:
-        """The kind of failure, as it is counted in the report."""
+        """The class of failure as the report counts it: ``connect_failed``."""
         return _snake(type(self).__name__)
 
     @property
     def full_reason(self) -> str:
-        """`reason` and, behind a dot, the finer `kind` where there is one: ``connect_failed.refused``."""
+        """`reason`, with `kind` after a dot if there is one: ``connect_failed.refused``."""
         return f"{self.reason}.{self.kind}" if self.kind else self.reason
 
 
@@ -107,56 +108,58 @@ class FetchError(RequestError):
 
 
 class ConnectFailed(FetchError):
-    """No connection: the name is unknown, the port is closed, TLS was refused.
+    """No connection was made: the host name has no address, the port is closed, or TLS failed.
 
     Kinds:
 
-    * ``dns``: the host name has no address; final where the answer is that there is no such name;
-    * ``refused``, ``unreachable``, ``reset``: nobody listens, there is no way, it broke off;
+    * ``dns``: the host name has no address; final if the name does not exist;
+    * ``refused``, ``unreachable``, ``reset``: the port is closed, there is no route, or the peer reset the connection;
     * ``proxy``: the proxy has no address, or declined;
-    * ``tls_expired``, ``tls_host``, ``tls_untrusted``: the certificate does not hold (any more, or yet), is that of
-      another host, or nobody who is trusted has signed it; final;
-    * ``tls_version``: no version or cipher of TLS in common; final;
+    * ``tls_expired``, ``tls_host``, ``tls_untrusted``: the certificate is outside its validity period, belongs to
+      another host, or is not signed by a trusted authority; final;
+    * ``tls_version``: the peers share no TLS version or cipher; final;
     * ``tls``: the handshake failed in another way.
     """
 
 
 class FetchTimeout(FetchError):
-    """The connection or the whole exchange took longer than it may.
+    """Connecting, or the whole exchange, took too long.
 
-    Kinds: ``dns`` (the look-up of the name), ``connect`` (connection and TLS handshake), ``deadline`` (the whole
-    exchange), ``read`` and ``write`` (a pause, where the transport has such a limit).
+    Kinds: ``dns`` (name resolution), ``connect`` (connection and TLS handshake), ``deadline`` (the whole exchange),
+    ``read`` and ``write`` (a pause, with transports that limit pauses).
     """
 
 
 class BrokenExchange(FetchError):
-    """The peer broke off in the middle, or what it sent is not HTTP.
+    """The peer closed the connection before the response was complete, or what it sent is not valid HTTP.
 
     Kinds:
 
-    * ``closed``, ``reset``: the connection ended before the answer did, in peace or by RST;
-    * ``stale``: a kept connection that the server had closed meanwhile; asked again at once, which is no attempt;
-    * ``no_http``: what came begins with no status line;
-    * ``bad_header``: a header line that cannot be read, such as two different ``Content-Length``; final;
-    * ``headers_too_large``: more header lines than `max_headers` allows; final;
-    * ``bad_chunk``: a chunked body whose sizes are wrong;
-    * ``bad_coding``: a compressed body that cannot be decoded; final.
+    * ``closed``, ``reset``: the connection ended before the response did, by FIN or by RST;
+    * ``stale``: the server had closed a kept-alive connection; sent again at once, which does not count as an attempt;
+    * ``no_http``: the response does not begin with a status line;
+    * ``bad_header``: a header line is invalid, such as two different ``Content-Length``; final;
+    * ``headers_too_large``: the header section exceeds `max_headers`; final;
+    * ``bad_chunk``: the chunk sizes of a chunked body are invalid;
+    * ``bad_coding``: the compressed body cannot be decoded; final.
     """
 
 
 class BodyTooLarge(RequestError):
-    """The decoded body is larger than `max_body` bytes; the rest was not read.
+    """The decoded body is larger than `max_body` bytes. The rest was not read.
 
-    Kind: ``bomb``, where a little unpacks to far too much.
+    Kind: ``bomb``, if a small body decompresses to an excessive size.
     """
 
 
 class BadStatus(RequestError):
-    """A status that the callback does not accept.
+    """The callback does not accept the status of the response.
 
     Parameters:
-        message: what happened, one line.
-        status: the HTTP status code.
+        message: What happened, in one line.
+        status: The HTTP status code.
+        request: The request that failed.
+        retry_after: Seconds to wait before the next attempt, as the server asked.
     """
 
     def __init__(
@@ -167,17 +170,18 @@ class BadStatus(RequestError):
 
     @property
     def reason(self) -> str:
-        """The status, as it is counted in the report: ``status_503``."""
+        """The status as the report counts it: ``status_503``."""
         return f"status_{self.status}"
 
 
 class BadRedirect(BadStatus):
-    """A redirect that leads nowhere: in a circle, on and on, or to what is no web URL.
+    """A redirect cannot be followed: it loops, exceeds the limit of redirects, or does not lead to a web URL.
 
     Parameters:
-        message: what happened, one line.
-        status: the HTTP status code.
-        reason: the kind of failure: ``redirect_loop``, ``too_many_redirects`` or ``bad_redirect``.
+        message: What happened, in one line.
+        status: The HTTP status code.
+        reason: ``redirect_loop``, ``too_many_redirects`` or ``bad_redirect``.
+        request: The request that failed.
     """
 
     def __init__(
@@ -188,7 +192,7 @@ class BadRedirect(BadStatus):
 
     @property
     def reason(self) -> str:
-        """The kind of failure, as it is counted in the report."""
+        """The class of failure as the report counts it."""
         return self._reason
 
 
@@ -196,8 +200,9 @@ class Refused(RequestError):
     """The framework did not send the request.
 
     Parameters:
-        message: what happened, one line.
-        by: who refused: ``robots``, ``scope``, ``depth``, ``quota``, ``network`` or a plugin's name.
+        message: What happened, in one line.
+        by: What refused it: ``robots``, ``scope``, ``depth``, ``quota``, ``network`` or the name of a plugin.
+        request: The request that was refused.
     """
 
     def __init__(self, message: str = "", *, by: str, request: Request | None = None) -> None:
@@ -206,12 +211,13 @@ class Refused(RequestError):
 
 
 class WouldExceedDeadline(RequestError):
-    """Waiting for a turn would take longer than the deadline of the caller's cancel scope.
+    """The request would have to wait longer than the deadline of the caller's cancel scope allows.
 
     Parameters:
-        message: what happened, one line.
-        retry_at: seconds since the epoch at which the request may start.
-        scope: the lane or budget that has to be waited for.
+        message: What happened, in one line.
+        retry_at: The earliest start of the request, in seconds since the epoch.
+        scope: The lane or budget whose limit causes the wait.
+        request: The request that did not start.
     """
 
     def __init__(self, message: str = "", *, retry_at: float, scope: str, request: Request | None = None) -> None:
@@ -221,12 +227,13 @@ class WouldExceedDeadline(RequestError):
 
 
 class HookError(RequestError):
-    """A callback, or a hook of a plugin, raised while it handled this request.
+    """A callback, or a hook of a plugin, raised while it handled a request. ``__cause__`` is what it raised.
 
     Parameters:
-        message: what happened, one line.
-        plugin: the name of the spider or plugin.
-        hook: the name of the callback or hook.
+        message: What happened, in one line.
+        plugin: The name of the spider or plugin.
+        hook: The name of the callback or hook.
+        request: The request that was being handled.
     """
 
     def __init__(self, message: str = "", *, plugin: str, hook: str, request: Request | None = None) -> None:
@@ -236,5 +243,5 @@ class HookError(RequestError):
 
 
 def _snake(name: str) -> str:
-    """`ConnectFailed` as ``connect_failed``."""
+    """Convert a class name to snake case: ``ConnectFailed`` to ``connect_failed``."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -1,4 +1,4 @@
-"""What a crawl has counted so far."""
+"""The counts of a crawl so far."""
 
 from __future__ import annotations
 
@@ -12,68 +12,75 @@ import msgspec
 __all__ = ["LaneStats", "Stats"]
 
 MAX_LANES = 10_000
+"""Lanes that are counted one by one."""
 OTHERS = "(others)"
+"""The name under which all further lanes are counted."""
 
 
 @attrs.define
 class LaneStats:
-    """Counts of one lane."""
+    """The counts of one lane."""
 
     requests: int = 0
     """Requests that were sent."""
     refusals: int = 0
-    """Answers that say that the server was asked too much: 429, 503, …"""
+    """Responses by which the server refused load: 429, 503, …"""
     waited: dict[str, float] = attrs.field(factory=dict)
-    """Seconds that requests were ready and had to wait, by reason; of a job, in this run."""
+    """Seconds that requests were ready but had to wait, by reason. Only this run of a job counts."""
     quotas: dict[str, Any] = attrs.field(factory=dict)
-    """What the server declared, by policy."""
+    """The quotas that the server declared, by policy."""
 
 
 @attrs.define
 class Stats:
-    """Counts of a whole crawl."""
+    """The counts of a whole crawl."""
 
     pages: int = 0
-    """Answers whose callback succeeded."""
+    """Responses whose callback succeeded."""
     items: int = 0
     """Items that were committed."""
     requests: int = 0
     """Attempts that were sent."""
     retries: int = 0
-    """Attempts that were followed by another one."""
+    """Attempts that were followed by another attempt."""
     redirects: int = 0
-    """Answers that led elsewhere, whether that was new and in scope or not."""
+    """Responses that redirected, whether their target was new and in scope or not."""
     failed: int = 0
-    """Requests that could not be had after all attempts, and pages whose handler raised."""
+    """Requests that failed in all attempts, and pages whose handler raised."""
     bytes: int = 0
     """Decoded bytes of all bodies."""
     filtered: Counter[str] = attrs.field(factory=Counter)
     """Requests that were not made, by reason: ``duplicate``, ``scope``, ``depth``, ``robots``, ``network``,
-    ``include``, ``trap_repeats``, …, a plugin's word."""
+    ``include``, ``trap_repeats``, …, or the reason that a plugin gave."""
     dropped: Counter[str] = attrs.field(factory=Counter)
-    """Items that a plugin did not want, by its word."""
+    """Items that a plugin dropped, by the reason it gave."""
     statuses: Counter[int] = attrs.field(factory=Counter)
-    """Answers, by HTTP status."""
+    """Responses by HTTP status."""
     failures: Counter[str] = attrs.field(factory=Counter)
-    """What `failed` counts, by kind of error."""
+    """The failures in `failed`, by class: ``connect_failed``."""
     kinds: Counter[str] = attrs.field(factory=Counter)
-    """The same, as finely as is known: ``connect_failed.refused``, ``fetch_timeout.deadline``, ``status_500``."""
+    """The failures in `failed`, by exact kind: ``connect_failed.refused``, ``fetch_timeout.deadline``,
+    ``status_500``."""
     samples: dict[str, list[str]] = attrs.field(factory=dict)
-    """A few URLs of each kind of failure, coarse and fine, and of each reason in `filtered`."""
+    """A few URLs of each class and each kind of failure, and of each reason in `filtered`."""
     counters: Counter[str] = attrs.field(factory=Counter)
     """What spiders and plugins counted by `crawl.count`."""
     lanes: dict[str, LaneStats] = attrs.field(factory=dict)
-    """Counts by lane; those after the first ten thousand together under ``(others)``."""
+    """Counts by lane. Lanes after the first 10,000 are counted together as ``(others)``."""
 
     def to_json(self, *, lanes: bool) -> builtins.bytes:
-        """The counts as JSON, those of the lanes if asked for."""
+        """Return the counts as JSON.
+
+        Parameters:
+            lanes: Whether to include the counts of the lanes.
+        """
         fields = {name: getattr(self, name) for name in _FIELDS if name != "lanes"}
         if lanes:
             fields["lanes"] = {name: attrs.asdict(lane) for name, lane in self.lanes.items()}
         return msgspec.json.encode(fields)
 
     def restore(self, data: builtins.bytes) -> None:
-        """Goes on from the counts that `to_json` wrote; times are those of one run."""
+        """Set the counts to those that `to_json` wrote. `LaneStats.waited` starts empty, since it counts one run."""
         for name, value in msgspec.json.decode(data).items():
             if name == "lanes":
                 self.lanes = {lane: LaneStats(**counts | {"waited": {}}) for lane, counts in value.items()}
@@ -85,7 +92,7 @@ class Stats:
                 setattr(self, name, value)
 
     def lane(self, name: str) -> LaneStats:
-        """The counts of one lane, made when they are first asked for."""
+        """Return the counts of one lane, which are created on first use."""
         found = self.lanes.get(name)
         if found is None:
             name = name if len(self.lanes) < MAX_LANES else OTHERS
@@ -93,12 +100,12 @@ class Stats:
         return found
 
     def filter(self, reason: str, url: str) -> None:
-        """Counts a request that was not made."""
+        """Count a request that was not made."""
         self.filtered[reason] += 1
         self.sample(reason, url)
 
     def sample(self, kind: str, url: str, most: int = 5) -> None:
-        """Keeps the first few URLs of a kind."""
+        """Keep a URL as an example of a kind, unless `most` are kept already."""
         urls = self.samples.setdefault(kind, [])
         if len(urls) < most:
             urls.append(url)

@@ -12,10 +12,10 @@ def did_you_mean(name: str, known: Iterable[str], *, form: str = "{}", cutoff: f
     """Return the closest known name as a question to append to an error message; empty if none is close.
 
     Parameters:
-        name: The unknown name.
+        name: The name that was given.
         known: The names that exist.
-        form: Format of the suggestion.
-        cutoff: Similarity that is required, 0 to 1.
+        form: Format string for the suggestion: ``--{}`` for an option.
+        cutoff: Least similarity of the suggestion, from 0 to 1.
     """
     written = {other.lower(): other for other in known}
     close = difflib.get_close_matches(name.lower(), list(written), n=1, cutoff=cutoff)

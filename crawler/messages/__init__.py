@@ -1,4 +1,4 @@
-"""What moves through the system: requests, responses, failures, rows of items, and what hooks may answer."""
+"""Requests, responses, failures, rows of items, and the values that hooks return."""
 
 from __future__ import annotations
 

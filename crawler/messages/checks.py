@@ -1,4 +1,4 @@
-"""What a request's arguments must be, and how they are brought into a form that survives JSON."""
+"""Validation of the arguments of `Request`, and their conversion to a form that survives JSON."""
 
 from __future__ import annotations
 
@@ -28,19 +28,27 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 def type_name(value: object) -> str:
-    """The name of the type of `value`."""
+    """Return the name of the type of `value`."""
     return type(value).__name__
 
 
 def require_type(expected: type, name: str, value: Any) -> Any:
-    """`value`, if it is of the type `expected`."""
+    """Return `value` if it is an instance of `expected`.
+
+    Raises:
+        TypeError: It is not.
+    """
     if not isinstance(value, expected):
         raise TypeError(f"{name} must be {expected.__name__}, not {type_name(value)}")
     return value
 
 
 def require_text(name: str, value: Any) -> str:
-    """`value`, if it is text that UTF-8 can write."""
+    """Return `value` if it is a string that UTF-8 can encode.
+
+    Raises:
+        TypeError: It is not.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be str, not {type_name(value)}")
     try:
@@ -51,7 +59,12 @@ def require_text(name: str, value: Any) -> str:
 
 
 def require_int(name: str, value: Any, least: int = -(2**63)) -> int:
-    """`value`, if it is an int of 64 bits, `least` or more."""
+    """Return `value` if it is an integer of 64 bits, at least `least`.
+
+    Raises:
+        TypeError: It is not an integer.
+        ValueError: It is out of range.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be int, not {type_name(value)}")
     if not least <= value < 2**63:
@@ -60,7 +73,12 @@ def require_int(name: str, value: Any, least: int = -(2**63)) -> int:
 
 
 def require_positive(name: str, value: Any) -> float:
-    """`value`, if it is a finite number above 0."""
+    """Return `value` if it is a finite number above 0.
+
+    Raises:
+        TypeError: It is not a number.
+        ValueError: It is out of range.
+    """
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, not {type_name(value)}")
     if not 0 < value < math.inf:
@@ -69,30 +87,40 @@ def require_positive(name: str, value: Any) -> float:
 
 
 def parse_auth(auth: Any) -> tuple[str, str] | str:
-    """A user and a password that HTTP's basic authentication can carry, or a scheme and what it wants as one text."""
+    """Return a user and a password for HTTP Basic authentication, or a scheme and credentials in one string.
+
+    Raises:
+        TypeError: The value is neither.
+        ValueError: HTTP cannot carry it (RFC 7617 section 2, RFC 9110 section 11.4).
+    """
     if isinstance(auth, str):
         scheme, space, rest = auth.partition(" ")
         if not space or not TOKEN.fullmatch(scheme) or not VALUE.fullmatch(rest) or not rest.strip():
-            raise ValueError("auth: as one text, it is a scheme and a credential, such as 'Bearer TOKEN' (RFC 9110)")
+            raise ValueError("auth: a string must be a scheme and credentials, such as 'Bearer TOKEN' (RFC 9110)")
         return auth
     if not isinstance(auth, Sequence) or len(auth) != 2:
-        hint = "; its place is Spider.auth" if hasattr(auth, "auth_flow") else ""  # one of httpx survives no JSON
+        hint = "; put it into Spider.auth" if hasattr(auth, "auth_flow") else ""  # an httpx.Auth
         raise TypeError(
             f"auth must be a user and a password, or text such as 'Bearer TOKEN', not {type_name(auth)}{hint}"
         )
     user, password = require_text("auth", auth[0]), require_text("auth", auth[1])
     if ":" in user or CONTROLS.search(user + password):
-        raise ValueError("auth: a user has no colon, and neither part has control characters (RFC 7617)")
+        raise ValueError("auth: the user must have no colon, and neither part control characters (RFC 7617)")
     return user, password
 
 
 def userinfo_auth(pair: tuple[str, str] | None) -> tuple[str, str] | None:
-    """A user and a password that stood in a URL; `None` if they cannot be sent: a page may link to anything."""
+    """Return the user and password of a URL; `None` if HTTP cannot carry them: a page may link to anything."""
     return pair if pair is not None and ":" not in pair[0] and not CONTROLS.search("".join(pair)) else None
 
 
 def parse_proxy(proxy: Any) -> str:
-    """The URL of a proxy, or that none is to be used."""
+    """Return the canonical URL of a proxy, or ``direct``.
+
+    Raises:
+        TypeError: The value is not text.
+        ValueError: It is not the URL of a proxy.
+    """
     if require_text("proxy", proxy) == proxies.DIRECT:
         return proxies.DIRECT
     try:
@@ -102,28 +130,43 @@ def parse_proxy(proxy: Any) -> str:
 
 
 def parse_headers(headers: Any) -> Headers:
-    """Header fields that can be sent: their values are visible ASCII, spaces and tabs; `None` is an empty one."""
+    """Return header fields that can be sent. Values are visible ASCII, spaces and tabs; `None` is an empty value.
+
+    Raises:
+        TypeError: The argument is neither a mapping nor pairs.
+        ValueError: A name or a value is invalid (RFC 9110 section 5).
+    """
     given = headers.pairs if isinstance(headers, Headers) else name_value_pairs("headers", headers)
     for name, value in given:
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise ValueError(f"headers: not a field name: {name!r}")
         if value is not None and (not isinstance(value, str) or not VALUE.fullmatch(value)):
-            raise ValueError(f"headers: not a value for {name}: {value!r}")
+            raise ValueError(f"headers: not a valid value for {name}: {value!r}")
     return headers if isinstance(headers, Headers) else Headers([(name, value or "") for name, value in given])
 
 
 def parse_cookies(cookies: Any) -> dict[str, str]:
-    """Cookies that fit in a ``Cookie`` field."""
+    """Return cookies that a ``Cookie`` header field can carry.
+
+    Raises:
+        TypeError: The argument is not a mapping.
+        ValueError: A name or a value is invalid.
+    """
     for name, value in require_type(Mapping, "cookies", cookies).items():
         if not isinstance(name, str) or not COOKIE_NAME.fullmatch(name):
-            raise ValueError(f"cookies: not the name of a cookie: {name!r}")
+            raise ValueError(f"cookies: not a cookie name: {name!r}")
         if not isinstance(value, str) or not COOKIE_VALUE.fullmatch(value):
-            raise ValueError(f"cookies: not a value for {name}: {value!r}")
+            raise ValueError(f"cookies: not a valid value for {name}: {value!r}")
     return dict(cookies)
 
 
 def parse_quotas(quotas: Any) -> dict[str, float]:
-    """The cost by budget."""
+    """Return costs by budget name.
+
+    Raises:
+        TypeError: A name is not text, or a cost not a number.
+        ValueError: A cost is not above 0.
+    """
     return {
         require_text("a name in quotas", name): require_positive(f"quotas[{name!r}]", cost)
         for name, cost in require_type(Mapping, "quotas", quotas).items()
@@ -131,9 +174,14 @@ def parse_quotas(quotas: Any) -> dict[str, float]:
 
 
 def parse_statuses(statuses: Any) -> tuple[int, ...]:
-    """HTTP status codes."""
+    """Return HTTP status codes.
+
+    Raises:
+        TypeError: The argument is not an iterable of integers.
+        ValueError: A number is not a status code.
+    """
     if not isinstance(statuses, Iterable):
-        raise TypeError(f"accept_status must be several statuses, not {type_name(statuses)}")
+        raise TypeError(f"accept_status must be an iterable of HTTP statuses, not {type_name(statuses)}")
     found = tuple(statuses)
     for status in found:
         if not 100 <= require_int("a status in accept_status", status) <= 999:
@@ -142,26 +190,38 @@ def parse_statuses(statuses: Any) -> tuple[int, ...]:
 
 
 def name_value_pairs(name: str, fields: Any) -> list[tuple[Any, Any]]:
-    """The names and values of a mapping, or of pairs."""
+    """Return the names and values of a mapping, or of an iterable of pairs.
+
+    Raises:
+        TypeError: The argument is neither.
+    """
     given = fields.items() if isinstance(fields, Mapping) else fields
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         raise TypeError(f"{name} must be a mapping or pairs, not {type_name(fields)}")
     found = list(given)
     for pair in found:
         if isinstance(pair, (str, bytes)) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise TypeError(f"{name} must be a mapping or pairs: {pair!r} is no pair")
+            raise TypeError(f"{name} must be a mapping or pairs: {pair!r} is not a pair")
     return [(key, value) for key, value in found]
 
 
 def encode_params(params: Any) -> str:
-    """Parameters as they stand in a URL."""
+    """Return parameters as a URL-encoded query.
+
+    Raises:
+        TypeError: The argument is neither a mapping nor pairs, or a value is neither text nor a number.
+    """
     return _urlencoded("params", params, quote_plus)
 
 
 def encode_body(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, str | None]:
-    """The body that was given in one of three forms, and its media type."""
+    """Return the body and its media type. At most one of the three arguments is given.
+
+    Raises:
+        TypeError: More than one is given, or the value cannot be encoded.
+    """
     if (body is not None) + (json is not None) + (data is not None) > 1:
-        raise TypeError("give one of body, json and data, not several")
+        raise TypeError("give only one of body, json and data")
     if json is not None:
         try:
             return msgspec.json.encode(json), JSON_TYPE
@@ -175,7 +235,7 @@ def encode_body(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, 
 
 
 def _urlencoded(name: str, fields: Any, quote_via: Callable[..., str]) -> str:
-    """Names and values of a query or a form; a list is one name several times, `None` an empty value."""
+    """Return a URL-encoded query or form. A list repeats its name, and `None` is an empty value."""
     flat: list[tuple[str, str | bytes]] = []
     for key, value in name_value_pairs(name, fields):
         for part in value if isinstance(value, (list, tuple)) else (value,):
@@ -192,12 +252,16 @@ def _urlencoded(name: str, fields: Any, quote_via: Callable[..., str]) -> str:
 
 
 def quote_form(text: Any, _safe: Any, encoding: Any, errors: Any) -> str:
-    """Percent-encoding of forms: a space is a plus sign (WHATWG URL, urlencoded serialising)."""
+    """Percent-encode for forms, with spaces as plus signs (URL Standard, "urlencoded serializing")."""
     return quote(text, "*-._ ", encoding, errors).replace("~", "%7E").replace(" ", "+")
 
 
 def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`value` as a dict, if it survives a round trip through JSON unchanged."""
+    """Return `value` as a dict if it survives a round trip through JSON unchanged.
+
+    Raises:
+        TypeError: It is not a mapping, or one of its values does not survive JSON.
+    """
     if value is None:
         return {}
     for key, part in require_type(Mapping, name, value).items():
@@ -208,7 +272,7 @@ def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def survives_json(value: Any) -> bool:
-    """Whether `value` comes out of JSON as it went in."""
+    """Return whether `value` survives a round trip through JSON unchanged."""
     try:
         return _same(msgspec.json.decode(msgspec.json.encode(value)), value)
     except (TypeError, ValueError, OverflowError, RecursionError):
@@ -216,7 +280,7 @@ def survives_json(value: Any) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, and of equal types all the way down."""
+    """Return whether two values are equal and have equal types at every level."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -227,7 +291,11 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def handler_name(name: str, handler: Handler, cb_kwargs: Mapping[str, Any] | None) -> str | None:
-    """The name of a method, after a look at its signature."""
+    """Return the name of a method, after a check of its signature.
+
+    Raises:
+        TypeError: The value is not a method of a spider or its name, or the method does not take `cb_kwargs`.
+    """
     if handler is None:
         return None
     if isinstance(handler, str):
@@ -244,7 +312,7 @@ def handler_name(name: str, handler: Handler, cb_kwargs: Mapping[str, Any] | Non
 
 @functools.lru_cache(maxsize=1024)
 def _misfit(function: Callable[..., Any], keywords: tuple[str, ...]) -> str:
-    """Why `function(self, response, **keywords)` would be refused, or nothing."""
+    """Return why ``function(self, response, **keywords)`` would be refused; empty if it would not."""
     try:
         inspect.signature(function).bind(None, None, **dict.fromkeys(keywords))
     except TypeError as error:
@@ -253,7 +321,13 @@ def _misfit(function: Callable[..., Any], keywords: tuple[str, ...]) -> str:
 
 
 def encode_cb_kwargs(cb_kwargs: Mapping[str, Any], callback: Handler) -> dict[str, Any]:
-    """`cb_kwargs` as JSON values; those that change on the way need an annotation that brings them back."""
+    """Return `cb_kwargs` as JSON values.
+
+    Values that JSON changes need an annotation of the callback that converts them back.
+
+    Raises:
+        TypeError: A value does not survive JSON.
+    """
     hints = parameter_hints(callback.__func__) if inspect.ismethod(callback) else None
     values: dict[str, Any] = {}
     for name, value in require_type(Mapping, "cb_kwargs", cb_kwargs).items():
@@ -266,7 +340,10 @@ def encode_cb_kwargs(cb_kwargs: Mapping[str, Any], callback: Handler) -> dict[st
 
 
 def _encoded(value: Any, hint: Any) -> Any:
-    """`value` as JSON has it. What `hint` makes of that must be `value` again; `None`: nobody knows the annotation."""
+    """Return `value` as JSON represents it, after a check that `hint` converts it back.
+
+    `None` as `hint` means that the annotation is unknown.
+    """
     stored = msgspec.json.decode(msgspec.json.encode(value))
     if hint is None:
         dumps(msgspec.to_builtins(value, str_keys=True), allow_nan=False)
@@ -279,7 +356,7 @@ def _encoded(value: Any, hint: Any) -> Any:
 
 @functools.lru_cache(maxsize=1024)
 def parameter_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The resolved annotations of a callback's parameters; none where they cannot be resolved."""
+    """Return the resolved annotations of a callback's parameters; empty if they cannot be resolved."""
     try:
         hints = inspect.get_annotations(function, eval_str=True)
     except (NameError, TypeError, AttributeError):

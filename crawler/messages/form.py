@@ -1,4 +1,4 @@
-"""`Form`: a form of a page, and the request that it sends (HTML Standard, "Form submission")."""
+"""`Form`: a form of a page, and the request that it submits (HTML Standard, "Form submission")."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ METHODS: Final = ("get", "post", "dialog")
 
 
 class Form:
-    """A form of a page; `response.form` finds it.
+    """A form of a page. `Response.form` returns it.
 
     ::
 
         form = response.form("form.login")
         yield form.submit({"user": "ann", "password": "secret"}, callback=self.logged_in)
 
-    Its controls are those that a browser would count: also those that stand elsewhere and name it by ``form=``.
+    Its controls are those that a browser would submit, including controls elsewhere that refer to it by ``form=``.
     """
 
     def __init__(self, response: Response, element: Element) -> None:
@@ -51,25 +51,25 @@ class Form:
         self._controls = controls_of(response.document, element)
         self._charset = element.attr("accept-charset")
         self.id: str = element.attr("id") or ""
-        """Its ``id``."""
+        """The form's ``id``; empty if it has none."""
         self.name: str = element.attr("name") or ""
-        """Its ``name``."""
+        """The form's ``name``; empty if it has none."""
         self.method: str = _one_of(element.attr("method"), METHODS)
         """``get``, ``post`` or ``dialog``."""
         self.enctype: str = _one_of(element.attr("enctype"), ENCTYPES)
-        """How the body is written: ``application/x-www-form-urlencoded``, ``multipart/form-data``, ``text/plain``."""
+        """Media type of the body: ``application/x-www-form-urlencoded``, ``multipart/form-data`` or ``text/plain``."""
         self._action = element.attr("action") or ""
 
     @property
     def action(self) -> str:
-        """Where it is sent to: absolute, or as written where that is no web URL."""
+        """Absolute URL that the form is sent to; as written if it is not a web URL."""
         return self._target(self._action) or self._action
 
     @property
     def fields(self) -> dict[str, list[str]]:
-        """What it sends as it stands, without a button: names in document order, each with its values.
+        """What the form would submit unchanged, without a button: names in document order, each with its values.
 
-        A name whose boxes are not checked, or whose file is not chosen, has an empty list.
+        The list is empty for a name whose boxes are unchecked or whose file is not chosen.
         """
         found: dict[str, list[str]] = {}
         for control in self._controls:
@@ -79,7 +79,7 @@ class Form:
 
     @property
     def buttons(self) -> list[str]:
-        """The names of the buttons that send it, in document order; empty for one without a name."""
+        """Names of the submit buttons in document order; empty for a button without a name."""
         return [control.name for control in self._controls if control.submits and control.enabled]
 
     def submit(
@@ -92,31 +92,33 @@ class Form:
         extra: bool = False,
         **options: Any,
     ) -> Request:
-        """The request that a browser would send, one link deeper than the page.
+        """Return the request that a browser would send. Its depth is one more than that of the page.
 
         Parameters:
-            values: what is filled in, by name: a text or a number; several as a list; `True` and `False` check a box
-                and clear it; `None` leaves the name out. What is not named stays as it stands on the page.
-            button: the button that is pressed: its name, its place in `buttons` (from 0), or `False` for none. Default:
-                the first one, as when Enter is pressed.
-            files: by name: bytes, or a file name, bytes and a media type; several as a list. A form that is not sent
-                as ``multipart/form-data`` tells only their names.
-            callback: as of `Request`; `options` are its other arguments.
-            extra: whether `values` and `files` may have names that the form has not.
+            values: Values by name: text or a number, or a list of them. `True` and `False` check and uncheck a box;
+                `None` omits the name. Other names keep the values of the page.
+            button: The button to press: its name, its position in `buttons` (from 0), or `False` for none. Default: the
+                first one, as with the Enter key.
+            files: Files by name: bytes, or a tuple of file name, bytes and media type, or a list of them. Forms that
+                are not sent as ``multipart/form-data`` submit file names only.
+            callback: See `Request`.
+            extra: Whether `values` and `files` may contain names that the form does not have.
+            options: Further arguments of `Request`.
 
         Raises:
-            ValueError: the form has no such field or button, leads to no web URL, or only closes a dialog.
-            TypeError: a value is neither text nor number.
+            ValueError: The form does not have such a field or button, does not lead to a web URL, or only closes a
+                dialog.
+            TypeError: A value is neither text nor a number, or a file is not given in one of the forms above.
         """
         pressed = self._pressed(button)
         method = self.method if pressed is None or pressed.method is None else _one_of(pressed.method, METHODS)
         enctype = self.enctype if pressed is None or pressed.enctype is None else _one_of(pressed.enctype, ENCTYPES)
         action = self._action if pressed is None or pressed.action is None else pressed.action
         if method == "dialog":
-            raise ValueError(f"the form closes a dialog and sends nothing, on {self._response.url}")
+            raise ValueError(f"the form on {self._response.url} closes a dialog and sends nothing")
         target = self._target(action)
         if target is None:
-            raise ValueError(f"the form does not lead to a web URL: {action!r} on {self._response.url}")
+            raise ValueError(f"the form on {self._response.url} does not lead to a web URL: {action!r}")
         encoding = pick_encoding(self._charset, self._response.encoding)
         filled = self._filled(values, extra) | self._uploads(files, extra)
         entries = construct_entries(self._controls, pressed, encoding, filled)
@@ -136,7 +138,7 @@ class Form:
         return f"<Form {self.method.upper()} {self.action}>"
 
     def _target(self, action: str) -> str | None:
-        """The URL of an action: of an empty one it is the page's own, whatever its base."""
+        """Return the absolute URL of an action. An empty action is the URL of the page, whatever its ``<base>``."""
         if not action.strip():
             return self._response.url
         return urls.join(self._base, encode_query(action, self._response.encoding))
@@ -150,27 +152,27 @@ class Form:
         if isinstance(button, int) and not isinstance(button, bool):
             if 0 <= button < len(buttons):
                 return buttons[button]
-            raise ValueError(f"the form has no button {button}: there are {len(buttons)}, on {self._response.url}")
+            raise ValueError(f"the form on {self._response.url} has no button {button}: it has {len(buttons)}")
         found = next((control for control in buttons if control.name == button), None)
         if found is None:
             hint = did_you_mean(str(button), filter(None, self.buttons))
-            raise ValueError(f"the form has no button {button!r}{hint}, on {self._response.url}")
+            raise ValueError(f"the form on {self._response.url} has no button {button!r}{hint}")
         return found
 
-    def _known(self, name: Any, extra: bool) -> None:
+    def _check_name(self, name: Any, extra: bool) -> None:
         if not isinstance(name, str):
             raise TypeError(f"the name of a field must be text, not {name!r}")
         names = [control.name for control in self._controls if control.name]
         if not extra and name not in names:
             raise ValueError(
-                f"the form has no field {name!r}{did_you_mean(name, names)}, on {self._response.url}"
-                " (extra=True sends it all the same)"
+                f"the form on {self._response.url} has no field {name!r}{did_you_mean(name, names)}"
+                "; extra=True sends it anyway"
             )
 
     def _filled(self, values: Mapping[str, Any] | None, extra: bool) -> dict[str, list[str | Upload]]:
         filled: dict[str, list[str | Upload]] = {}
         for name, value in (values or {}).items():
-            self._known(name, extra)
+            self._check_name(name, extra)
             boxes = [c for c in self._controls if c.name == name and c.kind in ("checkbox", "radio")]
             several = value if isinstance(value, (list, tuple)) else (value,)
             if isinstance(value, bool) and boxes:
@@ -182,20 +184,20 @@ class Form:
     def _uploads(self, files: Mapping[str, Any] | None, extra: bool) -> dict[str, list[str | Upload]]:
         uploads: dict[str, list[str | Upload]] = {}
         for name, value in (files or {}).items():
-            self._known(name, extra)
+            self._check_name(name, extra)
             uploads[name] = [_upload(name, one) for one in (value if isinstance(value, list) else (value,))]
         return uploads
 
 
 def form_of(response: Response, css: str | None, name: str | None, identifier: str | None, index: int) -> Form:
-    """A form of a page; see `Response.form`."""
+    """Return a form of a page; see `Response.form`."""
     forms = forms_of(response.document) if response.is_html else []
     wanted: list[str] = []
     if css is not None:
         nodes = [selector.root for selector in response.css(css)]
         inside = [node.closest("form") if hasattr(node, "closest") else None for node in nodes]
         forms = [form for form in dict.fromkeys(inside) if form is not None and form in forms]
-        wanted.append(repr(css))
+        wanted.append(f"selector {css!r}")
     if name is not None:
         forms = [form for form in forms if form.attr("name") == name]
         wanted.append(f"name {name!r}")
@@ -203,14 +205,14 @@ def form_of(response: Response, css: str | None, name: str | None, identifier: s
         forms = [form for form in forms if form.attr("id") == identifier]
         wanted.append(f"id {identifier!r}")
     if not 0 <= index < len(forms):
-        which = f" of {' and '.join(wanted)}" if wanted else ""
+        which = f" with {' and '.join(wanted)}" if wanted else ""
         there = f"there are {len(forms)} forms" if len(forms) > 1 else "there is one" if forms else "there is none"
         raise ValueError(f"no form {index}{which} on {response.url}: {there}")
     return Form(response, forms[index])
 
 
 def _one_of(value: str | None, known: Iterable[str]) -> str:
-    """A keyword of an attribute; a missing or unknown one is the first."""
+    """Return the keyword of an enumerated attribute; the first one if it is missing or unknown."""
     first, *_ = known = tuple(known)
     return value.lower() if value is not None and value.lower() in known else first
 
@@ -233,6 +235,6 @@ def _upload(name: str, value: Any) -> Upload:
         content = value[1].encode() if isinstance(value[1], str) else value[1]
         if isinstance(content, (bytes, bytearray)) and isinstance(kind, str):
             if not TOKEN.fullmatch(kind.partition("/")[0]) or not kind.isascii() or not kind.isprintable():
-                raise ValueError(f"the file {name!r} has no media type: {kind!r}")
+                raise ValueError(f"not a media type for the file {name!r}: {kind!r}")
             return Upload(value[0], bytes(content), kind)
-    raise TypeError(f"the file {name!r} must be bytes, or a name, bytes and a media type")
+    raise TypeError(f"the file {name!r} must be bytes, or a tuple of a name, bytes and a media type")

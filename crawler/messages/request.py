@@ -1,4 +1,4 @@
-"""`Request`: one request, frozen, that survives JSON."""
+"""`Request`: one request, frozen and JSON-serialisable."""
 
 from __future__ import annotations
 
@@ -22,42 +22,46 @@ NO_FIELDS: Final = Headers()
 
 @attrs.frozen(init=False, eq=False, repr=False)
 class Request:
-    """One request: where, how, and which callback gets the answer.
+    """One request: what to fetch, how, and which callback gets the response.
 
-    Frozen, and everything in it survives a round trip through JSON; what would not is refused here, naming the field.
+    A request is frozen, and each of its values survives a round trip through JSON. Values that would not are rejected
+    when the request is made, with the name of the argument.
 
     Parameters:
-        url: an absolute web URL; kept in canonical form, its fragment dropped, a user and password in it become `auth`.
-        callback: method of the spider that gets the `Response`, or its name; default `Spider.parse`.
-        errback: method that gets the `Failure` when the callback is not reached.
+        url: Absolute web URL. It is stored in canonical form, without its fragment; a user and password in it become
+            `auth`.
+        callback: Method of the spider that gets the `Response`, or the method's name. Default: `Spider.parse`.
+        errback: Method that gets the `Failure` if the callback is not reached, or the method's name.
         method: HTTP method.
-        params: query parameters that are added to the URL.
-        headers: header fields; they take the place of those of the settings, and an empty value leaves one out.
-        body: bytes, or text that is sent as UTF-8.
-        json: a value that becomes the body as JSON.
-        data: form fields that become the body, urlencoded; a value may be a list.
-        cookies: name to value, sent beside those of the session, instead of those with the same names; not kept.
-            A ``Cookie`` field in `headers` goes instead of all of them.
-        session: name of the cookie session.
-        auth: user and password (RFC 7617), or a scheme and a credential as one text: ``"Bearer TOKEN"`` (RFC 6750);
-            never sent to another origin.
-        proxy: URL of a proxy (``http``, ``https``, ``socks5``, ``socks5h``), or ``"direct"``; default as
-            `Settings.proxies` says.
-        meta: anything JSON that goes along to the response.
-        cb_kwargs: keyword arguments of the callback; encoded by msgspec, rebuilt by the callback's annotations.
-        priority: higher goes first on its lane.
-        dont_filter: fetch it even if the same request is known.
-        lane: name of the lane; default scheme, host and port.
-        quotas: what it costs in budgets that lanes share, by name: ``{"key:A": 2}``; it starts when all allow it.
-        accept_status: statuses that reach the callback beside 200 to 299.
-        timeout: seconds for the whole exchange; default `Settings.request_deadline`.
-        attempts: attempts; default `Settings.attempts`.
-        max_body: bytes of the decoded body; default `Settings.max_body`.
-        plugins: options and opt-outs by the name of a plugin.
+        params: Query parameters to add to the URL. A list of values repeats the name.
+        headers: Header fields. They replace those of the settings; an empty value removes a field.
+        body: Bytes, or text that is sent as UTF-8. Give only one of `body`, `json` and `data`.
+        json: A value that is sent as JSON.
+        data: Form fields, sent URL-encoded. A list of values repeats the name.
+        cookies: Names and values, sent in addition to the cookies of the session. They replace those of the same name
+            and are not stored. A ``Cookie`` field in `headers` replaces all of them.
+        session: Name of the cookie session. Requests of different sessions share no cookies.
+        auth: User and password (RFC 7617), or a scheme and credentials in one string, such as ``"Bearer TOKEN"``
+            (RFC 6750). Redirects to another origin do not get it.
+        proxy: URL of a proxy (``http``, ``https``, ``socks5`` or ``socks5h``), or ``"direct"``. Default:
+            `Settings.proxies`.
+        meta: JSON values for your own use. They are `Response.meta` later.
+        cb_kwargs: Keyword arguments of the callback. They are stored as JSON and converted back by the callback's
+            annotations.
+        priority: Requests with a higher priority start first on their lane. Default: 0.
+        dont_filter: Whether to fetch the request even if the crawl has seen the same request already.
+        lane: Name of the lane whose limits apply. Default: scheme, host and port of the URL.
+        quotas: Cost in budgets that lanes share, by budget name: ``{"key:A": 2}``. The request starts when its lane and
+            all these budgets allow it.
+        accept_status: HTTP statuses that reach the callback, in addition to 200–299.
+        timeout: Seconds for the whole exchange. Default: `Settings.request_deadline`.
+        attempts: Maximum number of attempts. Default: `Settings.attempts`.
+        max_body: Maximum size of the decoded body, in bytes. Default: `Settings.max_body`.
+        plugins: Options by plugin name; ``False`` disables the plugin for this request.
 
     Raises:
-        ValueError: the URL, the method or a header is not one.
-        TypeError: a field has the wrong type, does not survive JSON, or does not fit the callback.
+        ValueError: The URL, the method, a header field, a cookie or a number is invalid.
+        TypeError: An argument has the wrong type, does not survive JSON, or does not fit the callback's signature.
     """
 
     url: str
@@ -82,9 +86,9 @@ class Request:
     max_body: int | None
     plugins: dict[str, Any]
     depth: int
-    """Links between a start page and this one."""
+    """Links between a start page and this request. A start page has depth 0."""
     redirects: tuple[str, ...]
-    """The URLs that redirected here, first to last."""
+    """The URLs that redirected to this one, first to last."""
 
     def __init__(
         self,
@@ -159,16 +163,23 @@ class Request:
 
     @property
     def key(self) -> str:
-        """What makes two requests the same: the URL; with another method or a body, those too."""
+        """The identity by which the crawl recognises repeats.
+
+        It is the URL; for other requests than a GET without a body, also the method and a digest of the body.
+        """
         if self.method == "GET" and not self.body:
             return self.url
         digest = hashlib.blake2b(self.body, digest_size=16).hexdigest() if self.body else ""
         return f"{self.method} {self.url} {digest}"
 
     def replace(self, **changes: Any) -> Request:
-        """A copy with some constructor arguments changed; its depth and redirects stay.
+        """Return a copy with some arguments changed. `depth` and `redirects` are kept, and can be changed, too.
 
-        On another origin it has no `auth` but a new one. `json` and `data` bring their ``Content-Type``.
+        If the new URL has another origin, `auth` is dropped unless given. `json` and `data` set the ``Content-Type``.
+
+        Raises:
+            ValueError: See `Request`.
+            TypeError: See `Request`.
         """
         kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS if name not in ("depth", "redirects")}
         if {"json", "data"} & changes.keys():
@@ -180,7 +191,7 @@ class Request:
         return set_position(Request(**(kept | changes)), depth, redirects)
 
     def to_json(self) -> bytes:
-        """The request as JSON, fields at their default left out."""
+        """Return the request as JSON, without the fields that have their default."""
         fields: dict[str, Any] = {"url": self.url}
         for name in _FIELDS:
             value = getattr(self, name)
@@ -190,7 +201,7 @@ class Request:
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """The request that `to_json` wrote."""
+        """Return the request that `to_json` wrote."""
         stored = msgspec.json.decode(data, type=_Stored)
         self = object.__new__(cls)
         for name in _FIELDS:
@@ -214,14 +225,14 @@ _FIELDS = tuple(field.name for field in attrs.fields(Request))
 
 
 def plain_get(url: str, callback: str | None, depth: int) -> Request:
-    """Return a GET request whose other fields have their defaults, without checks: what most links become.
+    """Return a GET request whose other fields have their defaults, without checks.
 
-    It costs a third of `Request`.
+    Most links become such a request; it costs a third of `Request`.
 
     Parameters:
-        url: a canonical URL without user and password.
-        callback: the name of a method of the spider; `None`: `Spider.parse`.
-        depth: links between a start page and this request.
+        url: Canonical URL without user and password.
+        callback: Name of a method of the spider; `None` means `Spider.parse`.
+        depth: Links between a start page and this request.
     """
     request = object.__new__(Request)
     request.__attrs_init__(
@@ -232,12 +243,12 @@ def plain_get(url: str, callback: str | None, depth: int) -> Request:
 
 
 def set_position(request: Request, depth: int, redirects: tuple[str, ...] = ()) -> Request:
-    """Set the depth and redirects of a request that was just built, in place, and return it.
+    """Set the depth and redirects of a request that was just made, in place, and return it.
 
     Parameters:
-        request: a request that no other code holds yet.
-        depth: links between a start page and this request.
-        redirects: the URLs that redirected to it, first to last.
+        request: A request that no other code holds yet.
+        depth: Links between a start page and this request.
+        redirects: The URLs that redirected to it, first to last.
     """
     object.__setattr__(request, "depth", depth)
     object.__setattr__(request, "redirects", redirects)
@@ -247,7 +258,7 @@ def set_position(request: Request, depth: int, redirects: tuple[str, ...] = ()) 
 def copy_unchecked(request: Request, **fields: Any) -> Request:
     """Return a copy with some fields set to values that are known to be valid.
 
-    `Request.replace` checks its arguments; this does not.
+    `Request.replace` checks its arguments; this function does not.
     """
     copy = object.__new__(Request)
     for name in _FIELDS:
@@ -256,7 +267,7 @@ def copy_unchecked(request: Request, **fields: Any) -> Request:
 
 
 class _Stored(msgspec.Struct):
-    """A request as it lies in JSON."""
+    """A request in JSON."""
 
     url: str
     callback: str | None = None

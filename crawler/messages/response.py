@@ -1,4 +1,4 @@
-"""`Response`: the answer to a request, parsed once and only when asked."""
+"""`Response`: the response to a request. Its body is parsed at most once, on first use."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = ["Response"]
 
 
 class Response:
-    """The answer to a request. Its body is parsed once, and only when asked.
+    """The response to a request. Its body is parsed at most once, on first use.
 
     Parameters:
-        url: the URL that answered.
+        url: The URL that responded.
         status: HTTP status code.
-        headers: header fields as they were received.
-        body: decoded content, bytes.
-        request: what was asked.
-        elapsed: seconds from the start of the exchange to its last byte.
-        attempt: how many attempts it took, from 1.
-        source: ``network``, or the name of the plugin that answered.
+        headers: Header fields as received.
+        body: Decoded content. Text is encoded as UTF-8.
+        request: The request that this responds to. Default: a GET of `url`.
+        elapsed: Seconds from the start of the exchange to its last byte.
+        attempt: The number of this attempt, from 1.
+        source: ``network``, or the name of the plugin that supplied the response.
     """
 
     __slots__ = (
@@ -63,7 +63,7 @@ class Response:
         self.attempt = attempt
         self.source = source
         self.first_byte = elapsed
-        """Seconds between sending and the first byte of the answer."""
+        """Seconds from the end of sending to the first byte of the response."""
         self._filter = NO_FILTER
         self._robots: frozenset[str] | None = None
         self._is_html: bool | None = None
@@ -75,43 +75,48 @@ class Response:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """`Request.meta` of what was asked."""
+        """`Request.meta` of the request."""
         return self.request.meta
 
     @property
     def cb_kwargs(self) -> dict[str, Any]:
-        """`Request.cb_kwargs` of what was asked."""
+        """`Request.cb_kwargs` of the request."""
         return self.request.cb_kwargs
 
     @property
     def redirects(self) -> tuple[str, ...]:
-        """The URLs that redirected here, first to last."""
+        """The URLs that redirected to this one, first to last."""
         return self.request.redirects
 
     @property
     def depth(self) -> int:
-        """Links between a start page and this one."""
+        """Links between a start page and this page. A start page has depth 0."""
         return self.request.depth
 
     @property
     def encoding(self) -> str:
-        """The encoding of the body by its WHATWG name: byte order mark > header > meta, XML declaration > detection."""
+        """WHATWG name of the character encoding, in lower case.
+
+        It is determined in the order that browsers use (HTML Standard, "determining the character encoding"): byte
+        order mark, ``Content-Type`` header, ``<meta>`` element or XML declaration, detection by content.
+        """
         if self._encoding is None:
             self._encoding = content.detect_encoding(self.body, self.headers.get("content-type"))
         return self._encoding
 
     @property
     def text(self) -> str:
-        """The body as text. Never raises: what cannot be decoded becomes U+FFFD."""
+        """The body as text. Undecodable bytes become U+FFFD; decoding never raises."""
         if self._text is None:
             self._text = content.decode(self.body, self.encoding)
         return self._text
 
     @property
     def is_html(self) -> bool:
-        """Whether the body is HTML: by its ``Content-Type``, without a valid one by how it begins, as browsers do.
+        """Whether the body is HTML.
 
-        Only of HTML are there links; they are not looked for in anything else.
+        Its ``Content-Type`` decides; without a valid one its first bytes do, as in browsers (MIME Sniffing Standard).
+        Other bodies have no links: `links`, `hrefs` and `follow_all` find none.
         """
         if self._is_html is None:
             self._is_html = content.is_html(self.headers.get("content-type", ""), self.body)
@@ -119,10 +124,13 @@ class Response:
 
     @property
     def document(self) -> Any:
-        """The parsed tree (turbohtml). XML is read by the rules of HTML; what is no text has an empty tree."""
+        """The parsed tree, a `turbohtml.Document`.
+
+        XML is parsed by the rules of HTML, except XHTML. Binary data gives an empty tree.
+        """
         if self._document is None:
             if content.is_xhtml(self.headers.get("content-type", "")):
-                from crawler.html.xhtml import parse_xhtml  # noqa: PLC0415 - hardly a server sends it
+                from crawler.html.xhtml import parse_xhtml  # noqa: PLC0415 - few servers send it
 
                 self._document = parse_xhtml(self.text)
             else:
@@ -132,47 +140,52 @@ class Response:
 
     @property
     def selector(self) -> Selector:
-        """The root of the parsed body."""
+        """A `Selector` for the root of the parsed body."""
         if self._root is None:
             self._root = html.Selector(root=self.document)
         return self._root
 
     @property
     def robots(self) -> frozenset[str]:
-        """What the page says to robots, in small letters: ``{"noindex", "nofollow"}``.
+        """The robots directives of the page, in lower case: ``{"noindex", "nofollow"}``.
 
-        It stands in ``X-Robots-Tag`` and ``<meta name="robots">``; what is said to another robot is left out, what is
-        said to ours (by the token of `user_agent` that robots.txt goes by) is not. ``none`` is both of the above; a
-        value follows its name: ``unavailable_after: 25 jun 2030 15:00:00 pst``.
+        They come from ``X-Robots-Tag`` header fields and ``<meta name="robots">`` elements. Directives for another
+        robot are left out; those for the product token of `Settings.user_agent`, which robots.txt groups match, are
+        included. ``none`` is given as ``noindex`` and ``nofollow``. A directive with a value keeps it:
+        ``unavailable_after: 25 jun 2030 15:00:00 pst``.
         """
         if self._robots is None:
-            from crawler.html.robots_directives import robots_directives  # noqa: PLC0415 - few crawls ask
+            from crawler.html.robots_directives import robots_directives  # noqa: PLC0415 - few crawls need it
 
             document = self.document if self.is_html else None
             self._robots = robots_directives(self.headers.get_list("x-robots-tag"), document, self._filter.agent)
         return self._robots
 
     def css(self, query: str) -> SelectorList:
-        """Elements, ``::text`` and ``::attr(name)`` by a CSS selector.
+        """Select elements, texts (``::text``) and attributes (``::attr(name)``) by a CSS selector.
 
         Raises:
-            ValueError: the selector cannot be read.
+            ValueError: The selector is invalid.
         """
         return self.selector.css(query)
 
     def xpath(self, query: str, **variables: Any) -> SelectorList:
-        """Nodes and values by an XPath 1.0 expression.
+        """Select nodes and values by an XPath 1.0 expression.
+
+        Parameters:
+            query: The expression.
+            variables: Values of its ``$name`` variables.
 
         Raises:
-            ValueError: the expression cannot be read.
+            ValueError: The expression is invalid.
         """
         return self.selector.xpath(query, **variables)
 
     def json(self) -> Any:
-        """The body as JSON.
+        """Return the body parsed as JSON.
 
         Raises:
-            ValueError: it is none.
+            ValueError: The body is not valid JSON.
         """
         try:
             return msgspec.json.decode(self.body)
@@ -184,14 +197,21 @@ class Response:
             raise ValueError(f"the body of {self.url} is not JSON: {error}") from None
 
     def jmespath(self, expression: str) -> SelectorList:
-        """Values of the JSON body by a JMESPath expression (extra ``jmespath``)."""
+        """Select values of the JSON body by a JMESPath expression. It needs the extra ``jmespath``.
+
+        Raises:
+            ValueError: The body is not valid JSON, or the expression is invalid.
+            ImportError: jmespath is not installed.
+        """
         return html.Selector(root=self.json()).jmespath(expression)
 
     def urljoin(self, href: str) -> str:
-        """The absolute URL that `href` means on this page, ``<base>`` heeded.
+        """Return the absolute URL of a reference on this page, in canonical form and without its fragment.
+
+        HTML pages may set the base by ``<base href>`` (HTML Standard, "document base URL").
 
         Raises:
-            ValueError: it is no web URL.
+            ValueError: The result is not a web URL.
         """
         url = self._join(self._base(), href)
         if url is None:
@@ -207,10 +227,10 @@ class Response:
         return html.base_url(self.document, self.url) if self.is_html else self.url
 
     def hrefs(self) -> list[str]:
-        """The absolute URL of every ``<a href>``, without fragment, each once, in the order of the page."""
-        return list(self._found())
+        """Return the absolute URL of every ``<a href>``, without fragment and repeats, in document order."""
+        return list(self._unique_hrefs())
 
-    def _found(self) -> dict[str, None]:
+    def _unique_hrefs(self) -> dict[str, None]:
         if self._hrefs is None:
             self._hrefs = dict.fromkeys(
                 html.hrefs(self.document, self.url, ("a",), self.encoding) if self.is_html else ()
@@ -218,22 +238,22 @@ class Response:
         return self._hrefs
 
     def links(self) -> list[Link]:
-        """Every ``a area link iframe frame`` that leads to a web URL, in the order of the page."""
+        """Return every ``a area link iframe frame`` that leads to a web URL, in document order."""
         return html.links(self.document, self.url, self.encoding) if self.is_html else []
 
     def media(self) -> list[str]:
-        """The absolute URL of every picture, sound and film of the page, each once, in the order of the page.
+        """Return the absolute URL of every image, audio and video file of the page, without repeats, in document order.
 
-        ``src`` of ``img source video audio`` and image buttons, ``poster``, and each candidate of ``srcset`` and
-        ``imagesrcset`` that a browser could choose.
+        They stand in ``src`` of ``img``, ``source``, ``video``, ``audio`` and image buttons, in ``poster``, and in
+        ``srcset`` and ``imagesrcset`` with every candidate that a browser could choose.
         """
-        from crawler.html.srcset import media  # noqa: PLC0415 - few crawls ask
+        from crawler.html.srcset import media  # noqa: PLC0415 - few crawls need it
 
         return media(self.document, self.url, self.encoding) if self.is_html else []
 
     @property
     def link_header(self) -> list[LinkValue]:
-        """The links of the ``Link`` field (RFC 8288), in their order; malformed ones are left out."""
+        """The links of the ``Link`` header field (RFC 8288), in order. Malformed ones are skipped."""
         from crawler.content.link_header import parse_link_header  # noqa: PLC0415
 
         value = self.headers.get("link")
@@ -241,26 +261,35 @@ class Response:
 
     @property
     def canonical(self) -> str | None:
-        """The URL that the page wants to be known by: ``rel=canonical`` of its head or of its ``Link`` field."""
+        """The preferred URL of the page (RFC 6596); `None` if it names none.
+
+        It stands as ``rel=canonical`` in the ``<head>`` or in the ``Link`` header field.
+        """
         from crawler.html.page_relations import canonical  # noqa: PLC0415
 
         return canonical(self.document if self.is_html else None, self.link_header, self.url, self.encoding)
 
     @property
     def alternates(self) -> dict[str, str]:
-        """The URL of the page by language, as ``hreflang`` writes that: ``en-GB``, ``x-default``."""
+        """URLs of the page in other languages, by ``hreflang`` as written: ``en-GB``, ``x-default``."""
         from crawler.html.page_relations import alternates  # noqa: PLC0415
 
         return alternates(self.document if self.is_html else None, self.link_header, self.url, self.encoding)
 
     @property
     def next_page(self) -> str | None:
-        """The URL of the next page of a series: ``rel=next`` of ``link a area``, or of the ``Link`` field."""
+        """URL of the next page of a series; `None` if there is none.
+
+        It stands as ``rel=next`` in a ``link``, ``a`` or ``area``, or in the ``Link`` header field.
+        """
         return self._related("next")
 
     @property
     def prev_page(self) -> str | None:
-        """The URL of the page before: ``rel=prev``, or ``previous`` as it was called once."""
+        """URL of the previous page of a series; `None` if there is none.
+
+        It stands as ``rel=prev``, or under its old name ``rel=previous``, where `next_page` looks, too.
+        """
         return self._related("prev", "previous")
 
     def _related(self, *relations: str) -> str | None:
@@ -270,16 +299,16 @@ class Response:
         return related(document, self.link_header, self.url, *relations, encoding=self.encoding)
 
     def feed(self) -> Feed:
-        """The body as RSS, Atom or JSON Feed.
+        """Return the body parsed as RSS, Atom or JSON Feed.
 
         Raises:
-            ValueError: it is none.
+            ValueError: The body is not a feed.
         """
         from crawler.feeds.read import read_feed  # noqa: PLC0415
 
         feed = read_feed(self.body, self.url, content_type=self.headers.get("content-type"))
         if feed is None:
-            raise ValueError(f"the body of {self.url} is no feed")
+            raise ValueError(f"the body of {self.url} is not a feed")
         return feed
 
     def form(
@@ -287,33 +316,34 @@ class Response:
         css: str | None = None,
         *,
         name: str | None = None,
-        id: str | None = None,  # noqa: A002 - what HTML calls it
+        id: str | None = None,  # noqa: A002 - the name of the attribute
         index: int = 0,
     ) -> Form:
-        """A form of the page, by all that is told of it.
+        """Return the form of the page that matches all given criteria.
 
         Parameters:
-            css: a selector of the form, or of something in it.
-            name: its ``name``.
-            id: its ``id``.
-            index: which of those that fit, from 0.
+            css: A CSS selector of the form, or of an element inside it.
+            name: The form's ``name``.
+            id: The form's ``id``.
+            index: Position among the forms that match, from 0.
 
         Raises:
-            ValueError: there is none, or the selector cannot be read.
+            ValueError: No form matches, or the selector is invalid.
         """
         from crawler.messages.form import form_of  # noqa: PLC0415
 
         return form_of(self, css, name, id, index)
 
     def follow(self, target: Any, callback: Handler = None, **options: Any) -> Request:
-        """A request for a link of this page, one link deeper.
+        """Return a request for a link of this page. Its depth is one more than that of the page.
 
         Parameters:
-            target: an href, a `Link`, or a selector of an element that links.
-            callback: as of `Request`; `options` are its other arguments.
+            target: A URL reference, a `Link`, or a `Selector` of a linking element.
+            callback: See `Request`.
+            options: Further arguments of `Request`.
 
         Raises:
-            ValueError: it is no web link.
+            ValueError: The target does not lead to a web URL.
         """
         href = html.href_of(target)
         if href is None:
@@ -329,14 +359,18 @@ class Response:
         xpath: str | None = None,
         **options: Any,
     ) -> Iterator[Request]:
-        """Requests for many links of this page; repeats, and what is known already, are left out before they are made.
+        """Yield requests for links of this page. Their depth is one more than that of the page.
 
-        With `obey_nofollow`, so are links that the page does not vouch for.
+        Repeats, links that the crawl has seen and links out of scope are left out before a request is made. With the
+        setting `obey_nofollow`, links marked ``nofollow``, ``ugc`` or ``sponsored`` are left out, too.
 
         Parameters:
-            targets: a CSS selector (``"li.next a"``), or hrefs, links or selectors; default every ``<a href>``.
-            css, xpath: the same by a named language.
-            callback: as of `Request`; `options` are its other arguments.
+            targets: A CSS selector (``"li.next a"``), or an iterable of URL references, links or selectors. Default:
+                every ``<a href>``.
+            callback: See `Request`.
+            css: A CSS selector, instead of `targets`.
+            xpath: An XPath expression, instead of `targets`.
+            options: Further arguments of `Request`.
         """
         if isinstance(targets, str):
             css, targets = targets, None
@@ -344,10 +378,10 @@ class Response:
             targets = self.xpath(xpath)
         elif targets is None and css not in (None, "a", "a[href]"):
             targets = self.css(css)
-        found = self._found() if targets is None else self._joined(targets)
+        found = self._unique_hrefs() if targets is None else self._joined(targets)
         link_filter = self._filter
         if link_filter.obey_nofollow:
-            found = self._vouched(found)
+            found = self._without_nofollow(found)
         depth, known, refuses = self.request.depth + 1, link_filter.known, link_filter.refuses
         simple = options.keys().isdisjoint(("method", "body", "json", "data", "params", "dont_filter"))
         name = handler_name("callback", callback, None) if not options else None
@@ -361,14 +395,14 @@ class Response:
             else:
                 yield plain_get(url, name, depth)
 
-    def _vouched(self, found: dict[str, None]) -> dict[str, None]:
-        """Without the links that are not to be followed."""
+    def _without_nofollow(self, found: dict[str, None]) -> dict[str, None]:
+        """Leave out the links that the page marks as not to be followed."""
         if "nofollow" in self.robots:
-            shunned = frozenset(found)
+            left_out = frozenset(found)
         else:
-            shunned = html.nofollow_urls(self.document, self.url, self.encoding) if self.is_html else frozenset()
-        self._filter.refused += [("nofollow", url) for url in found if url in shunned]
-        return {url: None for url in found if url not in shunned}
+            left_out = html.nofollow_urls(self.document, self.url, self.encoding) if self.is_html else frozenset()
+        self._filter.refused += [("nofollow", url) for url in found if url in left_out]
+        return {url: None for url in found if url not in left_out}
 
     def _joined(self, targets: Iterable[Any]) -> dict[str, None]:
         base = self._base()
@@ -382,16 +416,18 @@ class Response:
         return urls_found
 
     def defer(self, seconds: float, reason: str = "deferred") -> Retry:
-        """What a callback yields to have this page again later: its own results are dropped, an attempt is used up.
+        """Return a value that a callback returns or yields to get this page again later.
+
+        The callback's other results are discarded, and an attempt is used up.
 
         Parameters:
-            seconds: the shortest wait before the next attempt.
-            reason: a word for the log.
+            seconds: Minimum wait before the next attempt.
+            reason: Reason for the log, in a word or two.
         """
         return Retry(reason, after=seconds)
 
     def replace(self, **changes: Any) -> Response:
-        """A copy with some constructor arguments changed."""
+        """Return a copy with some constructor arguments changed."""
         names = ("url", "status", "headers", "body", "request", "elapsed", "attempt", "source")
         copy = Response(**({name: getattr(self, name) for name in names} | changes))
         copy.first_byte = self.first_byte
@@ -399,7 +435,7 @@ class Response:
         return copy
 
     def _bind(self, link_filter: LinkFilter) -> None:
-        """Give the response what its crawl knows about links, for `follow_all` and `robots`."""
+        """Attach what the crawl knows about links, for `follow_all` and `robots`."""
         self._filter = link_filter
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Small values: failures, rows of items, and what hooks may answer."""
+"""Small values: failures, rows of items, and the values that hooks return."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["Drop", "Failure", "Item", "Pause", "Produced", "Retry", "Row", "Stop", "Usage"]
 
 Item: TypeAlias = Any
-"""A dict, or an instance of an attrs class, a dataclass, a msgspec Struct or a pydantic model."""
+"""One item: a dict, or an instance of an attrs class, a dataclass, a msgspec Struct or a pydantic model."""
 Produced: TypeAlias = Any
-"""What a callback gives back: requests and items by a generator, a list, an async function or an async generator.
+"""What a callback returns: an item, a request, an iterable of them, a generator, or the async form of one of these.
 
-To a type checker it is `Any`: there is no union that it would accept as the annotation of a generator.
-"""
+Its static type is `Any`, since no union type fits the annotation of a generator."""
 
 
 def _storable(reason: Any) -> Any:
-    """Make a reason encodable: words of a page may hold lone surrogates. Its type is checked afterwards."""
+    """Replace lone surrogates, which pages may contain and UTF-8 cannot encode. The validator checks the type."""
     return replace_surrogates(reason) if isinstance(reason, str) else reason
 
 
 def _seconds(_: object, field: attrs.Attribute[float], value: float) -> None:
-    """Refuses what is no span of time."""
+    """Validate a duration in seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise ValueError(f"{field.name} must be 0 seconds or more, not {value!r}")
 
@@ -45,94 +44,98 @@ class Failure:
     """A request whose callback was not reached, or whose callback raised."""
 
     request: Request
-    """What was asked."""
+    """The request that failed."""
     error: RequestError
     """Why it failed."""
     attempts: int
-    """Attempts that were made."""
+    """Number of attempts that were made."""
     response: Response | None = None
-    """The answer, where there was one."""
+    """The response; `None` if there was none."""
 
     @property
     def reason(self) -> str:
-        """The kind of failure, as the report counts it."""
+        """The class of failure as the report counts it: see `RequestError.reason`."""
         return self.error.reason
 
     @property
     def kind(self) -> str:
-        """What exactly, in one word, where that is known: see `RequestError.kind`."""
+        """The exact cause in one word; empty if unknown. See `RequestError.kind`."""
         return self.error.kind
 
     @property
     def traceback(self) -> str:
-        """The traceback of what a callback or hook raised; empty for other failures."""
+        """The traceback of the exception that a callback or hook raised; empty for other failures."""
         cause = self.error.__cause__
         return "".join(tracebacks.format_exception(cause)) if cause is not None else ""
 
 
 @attrs.frozen
 class Drop:
-    """A hook's word that this request or item is not wanted."""
+    """Returned by a hook to drop a request or an item."""
 
     reason: str = attrs.field(default="dropped", converter=_storable, validator=instance_of(str))
-    """A word for the report."""
+    """Reason by which the report counts it, in a word or two."""
 
 
 @attrs.frozen
 class Retry:
-    """A hook's word that this attempt does not count as an answer: try again."""
+    """Returned by a hook or a callback to discard this attempt and try again."""
 
     reason: str = attrs.field(default="retry", converter=_storable, validator=instance_of(str))
-    """A word for the log."""
+    """Reason for the log, in a word or two."""
     after: float | None = attrs.field(default=None, kw_only=True, validator=optional(_seconds))
-    """Seconds to wait; `None`: the usual backoff."""
+    """Seconds to wait before the next attempt. `None` means the usual backoff."""
 
 
 @attrs.frozen
 class Pause:
-    """Answer of `measure`: start nothing for a while."""
+    """Returned by `measure` to start no requests on a lane for a while."""
 
     seconds: float = attrs.field(validator=_seconds)
-    """How long."""
+    """Length of the pause."""
     scope: str | None = None
-    """Which lane; `None`: the one that was measured."""
+    """Name of the lane. `None` means the lane that was measured."""
 
 
 @attrs.frozen
 class Stop:
-    """Answer of `measure`: end the crawl (exit code 3)."""
+    """Returned by `measure` to end the crawl, with exit code 3."""
 
     reason: str = attrs.field(converter=_storable, validator=instance_of(str))
-    """A word for the report."""
+    """Reason for the report, in a word or two."""
 
 
 @attrs.frozen(kw_only=True)
 class Usage:
-    """What `measure` is told after every attempt."""
+    """The argument of `measure`: one attempt, or one event of a quota."""
 
     event: str = "answer"
-    """What happened: ``answer``, ``refused`` or ``error``; then, once each time it comes true, of a quota: ``forecast``
-    (it will be used up before its reset), ``low`` (less than a fifth is left), ``critical`` (all that is left is on its
-    way), ``recovered`` (served again after refusals) or ``policy_changed``."""
+    """What happened.
+
+    After an attempt it is ``answer``, ``refused`` or ``error``. For a quota it is one of these, once each time it
+    becomes true: ``forecast`` (the quota will be used up before its reset), ``low`` (less than a fifth is left),
+    ``critical`` (requests in flight use all that is left), ``recovered`` (requests succeed again after refusals),
+    ``policy_changed``."""
     lane: str
-    """The lane that was asked."""
+    """The lane of the request."""
     scope: str = ""
-    """Of an event of a quota: the lane or budget that it belongs to."""
+    """For a quota event, the lane or budget of the quota; otherwise empty."""
     quota: QuotaEvent | None = None
-    """Of an event of a quota: which policy, its limit, what remains, when it resets, when a breach would come."""
+    """For a quota event, its policy, limit, remaining units, reset and expected exhaustion; otherwise `None`."""
     request: Request
-    """What was asked."""
+    """The request."""
     response: Response | None = None
-    """The answer, if any."""
+    """The response; `None` if there was none."""
     error: RequestError | None = None
-    """Why there was none."""
+    """Why there was no response; `None` if there was one."""
     quotas: dict[str, dict[str, dict[str, Any]]] = attrs.field(factory=dict)
-    """What is known of the quotas of the lane and of the budgets that the request names: by their names, then by
-    policy: ``limit``, ``remaining``, ``window`` (seconds), ``reset_at`` (seconds since the epoch), …"""
+    """What is known about the quotas of the lane and of the budgets that the request names. The keys are these names,
+    then policies; the values have ``limit``, ``remaining``, ``window`` (seconds), ``reset_at`` (seconds since the
+    epoch), …"""
     requests: int
     """Requests sent on this lane so far."""
     refusals: int
-    """Refusals on this lane so far: 429, 503 and what else says that it was asked too much."""
+    """Responses on this lane so far by which the server refused load: 429, 503, …"""
 
 
 @attrs.frozen(eq=False)
@@ -140,13 +143,13 @@ class Row:
     """One committed item, as `persist` gets it."""
 
     data: bytes
-    """The item as JSON, UTF-8."""
+    """The item as JSON, in UTF-8."""
     key: str
-    """A name of this item that never names another: safe to insert or replace by."""
+    """Unique and stable key of the item, safe for inserts and upserts."""
     page: str
-    """The URL of the page that it came from."""
+    """The URL of the page that the item came from."""
     value: Item = None
-    """The object that the spider made, where it is at hand."""
+    """The object that the spider yielded; `None` if it is no longer in memory."""
 
     @property
     def item(self) -> dict[str, Any]:

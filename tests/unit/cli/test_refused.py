@@ -46,7 +46,7 @@ REFUSED = [
     (["run", "word.py"], "Word: plugins must be a list of plugins, not 'tidy'"),
     (["run", "words.py"], "'tidy' is not a Plugin"),
     (["run", "words.py", "--no-plugin", "tidy"], "--no-plugin: no plugin named 'tidy' is enabled"),
-    (["run", "number.py"], "Number: accept_status must be several statuses, not int"),
+    (["run", "number.py"], "Number: accept_status must be an iterable of HTTP statuses, not int"),
     (["run", "texts.py"], "Texts: a status in accept_status must be int, not str"),
     (["run", "none.py"], "no spider in none.py"),
     (["run", "two.py"], "several spiders in two.py (One, Two): name one, as in two.py:One"),

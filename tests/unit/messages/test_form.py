@@ -185,7 +185,8 @@ def test_values(values, pairs):
 
 def test_a_name_that_the_form_has_not():
     with pytest.raises(
-        ValueError, match=r"no field 'usrname' \(did you mean username\?\), on https://site\.test/.*extra"
+        ValueError,
+        match=r"form on https://site\.test/.* has no field 'usrname' \(did you mean username\?\); extra=True",
     ):
         form("<input name=username>").submit({"usrname": "x"})
     with pytest.raises(ValueError, match="no field 'up'"):
@@ -229,7 +230,7 @@ def test_a_button_may_say_where_and_how():
 
 
 @pytest.mark.parametrize(
-    ("button", "words"), [("c", "no button 'c'"), (5, "no button 5: there are 5"), ("b", "no button 'b'")]
+    ("button", "words"), [("c", "no button 'c'"), (5, "no button 5: it has 5"), ("b", "no button 'b'")]
 )
 def test_a_button_that_is_not_there(button, words):
     with pytest.raises(ValueError, match=words):
@@ -321,10 +322,10 @@ def test_files_of_other_forms_are_told_by_name_only():
 @pytest.mark.parametrize(
     ("value", "error", "words"),
     [
-        ("text", TypeError, "the file 'up' must be bytes, or a name"),
-        (("x", 1), TypeError, "the file 'up' must be bytes, or a name"),
-        (("x", b"", "no type"), ValueError, "the file 'up' has no media type"),
-        (("x", b"", "a/b\r\nX: y"), ValueError, "the file 'up' has no media type"),
+        ("text", TypeError, "the file 'up' must be bytes, or a tuple of a name"),
+        (("x", 1), TypeError, "the file 'up' must be bytes, or a tuple of a name"),
+        (("x", b"", "no type"), ValueError, "not a media type for the file 'up'"),
+        (("x", b"", "a/b\r\nX: y"), ValueError, "not a media type for the file 'up'"),
     ],
 )
 def test_what_is_no_file(value, error, words):
@@ -402,10 +403,10 @@ def test_a_form_of_a_page(wanted, found):
     ("wanted", "words"),
     [
         ({"index": 2}, "no form 2 on https://site.test/dir/page.old=1: there are 2 forms"),
-        ({"css": ".out"}, "no form 0 of '.out' on .*: there is none"),
-        ({"name": "y"}, "no form 0 of name 'y' on"),
-        ({"id": "no"}, "no form 0 of id 'no' on"),
-        ({"name": "x", "id": "y"}, "no form 0 of name 'x' and id 'y' on"),
+        ({"css": ".out"}, "no form 0 with selector '.out' on .*: there is none"),
+        ({"name": "y"}, "no form 0 with name 'y' on"),
+        ({"id": "no"}, "no form 0 with id 'no' on"),
+        ({"name": "x", "id": "y"}, "no form 0 with name 'x' and id 'y' on"),
         ({"css": "form["}, "form\\["),
         ({"index": -1}, "no form -1 on .*: there are 2 forms"),
     ],

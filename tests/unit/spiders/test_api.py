@@ -595,7 +595,7 @@ async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
         ({"token": "a", "user": "b:c"}, "ApiSpider: argument user: give a token or a user, not both"),
         ({"user": "ada"}, "ApiSpider: argument user: user:password, or env:NAME of a variable that holds that"),
         ({"user": "a:\n"},
-         "ApiSpider: argument auth: a user has no colon, and neither part has control characters (RFC 7617)"),
+         "ApiSpider: argument auth: the user must have no colon, and neither part control characters (RFC 7617)"),
     ],
 )  # fmt: skip
 def test_an_argument_that_does_not_fit_is_refused_in_one_line(arguments, message):
