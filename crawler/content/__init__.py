@@ -1,4 +1,4 @@
-"""What the bytes of a body are: its media type, its character encoding, and the text it decodes to."""
+"""What the bytes of a body are: media type, character encoding, and the text that they decode to."""
 
 from __future__ import annotations
 

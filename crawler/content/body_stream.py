@@ -1,4 +1,4 @@
-"""`BodyStream`: a body as text, piece by piece: unpacked if it is gzip, decoded, and never more than so much of it."""
+"""`BodyStream`: the text of a body in chunks, decompressed and decoded, up to a limit."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from crawler.content.encoding import detect_encoding
 __all__ = ["BodyStream"]
 
 CHUNK_SIZE: Final = 64 * 1024
-"""Bytes of a piece."""
+"""Bytes that are read or decompressed at once."""
 GUNZIP_STEP: Final = 1024
-"""Bytes that are unpacked at once."""
+"""Bytes of gzip data that are passed to the decompressor at once. All of a step is lost if it is damaged."""
 SNIFF_BYTES: Final = 1024
-"""Bytes that are looked at for the encoding."""
+"""Bytes in which the encoding is looked for."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
+"""The first bytes of gzip data (RFC 1952 section 2.3.1)."""
 
 
 class BodyStream:
-    """The text of a body, to be read once.
+    """The text of a body, to be iterated once.
 
-    Whether it is packed shows in its first bytes, whatever its name or its type say; a file that was packed twice is
-    unpacked twice. Nothing that is in it raises.
+    Gzip is recognised by the first bytes, whatever the name or the media type say; a file that was compressed twice is
+    decompressed twice. Iteration never raises for invalid content; see `fault`.
 
     Parameters:
-        body: bytes, or pieces of them.
-        content_type: the HTTP header field of that name, if there was one.
-        most: bytes that are read, unpacked.
+        body: Bytes, or an iterable of chunks.
+        content_type: The ``Content-Type`` header field; `None` if there was none.
+        max_bytes: Limit of the decompressed bytes that are read.
     """
 
     def __init__(self, body: bytes | Iterable[bytes], content_type: str | None, max_bytes: int) -> None:
@@ -38,10 +39,10 @@ class BodyStream:
         self._content_type = content_type
         self._max_bytes = max_bytes
         self.fault: str | None = None
-        """Why it ended early, in a few words."""
+        """Why the text ended early, in a few words; `None` if it is complete. Known after the iteration."""
 
     def __iter__(self) -> Iterator[str]:
-        chunks = self._capped(self._unpacked(self._unpacked(self._chunks())))
+        chunks = self._capped(self._gunzipped(self._gunzipped(self._chunks())))
         head = b""
         for chunk in chunks:
             head += chunk
@@ -71,8 +72,8 @@ class BodyStream:
             left -= len(chunk)
             yield chunk
 
-    def _unpacked(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """What is packed as gzip (RFC 1952), which may have several members; anything else as it is."""
+    def _gunzipped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Decompress gzip data, which may have several members (RFC 1952 section 2.2). Other data passes unchanged."""
         head = b""
         for chunk in chunks:
             head += chunk
@@ -83,7 +84,7 @@ class BodyStream:
             yield from chunks
             return
         member = zlib.decompressobj(31)
-        # In small steps: of one that turns out to be broken the whole is lost.
+        # In small steps: all of a damaged step is lost.
         steps = (
             chunk[at : at + GUNZIP_STEP] for chunk in chain((head,), chunks) for at in range(0, len(chunk), GUNZIP_STEP)
         )
@@ -92,16 +93,16 @@ class BodyStream:
             while rest or more:
                 if member.eof:
                     if not rest.startswith(GZIP_MAGIC[: len(rest)]) or not rest:
-                        break  # padding, or noise that somebody put behind
+                        break  # padding, or trailing garbage
                     member = zlib.decompressobj(31)
                 try:
-                    plain = member.decompress(rest, CHUNK_SIZE)
+                    content = member.decompress(rest, CHUNK_SIZE)
                 except zlib.error:
                     self.fault = "broken gzip"
                     return
                 rest = member.unused_data if member.eof else member.unconsumed_tail
-                more = len(plain) == CHUNK_SIZE
-                if plain:
-                    yield plain
+                more = len(content) == CHUNK_SIZE
+                if content:
+                    yield content
         if not member.eof:
             self.fault = self.fault or "gzip that ends early"

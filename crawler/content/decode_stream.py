@@ -1,4 +1,4 @@
-"""`decode_stream`: bytes that come in pieces as text, by the decoders of the WHATWG Encoding Standard."""
+"""`decode_stream`: bytes that arrive in chunks, decoded as the WHATWG Encoding Standard specifies."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from crawler.content.encoding import decode
 __all__ = ["decode_stream"]
 
 CHUNK_SIZE: Final = 64 * 1024
-"""Characters that are given together."""
+"""Characters per chunk of a text that was decoded as a whole."""
 STATEFUL: Final = frozenset({"big5", "euc-jp", "euc-kr", "gb18030", "iso-2022-jp", "shift_jis", "replacement"})
-"""Encodings in which a piece cannot be told from what stands before it; they are decoded in one go."""
+"""Encodings in which the meaning of a byte depends on those before it. They are decoded as a whole."""
 INCREMENTAL: Final = frozenset({"utf-8", "utf-16le", "utf-16be"})
-"""Encodings that Python decodes as the WHATWG Encoding Standard does, also piece by piece."""
+"""Encodings that Python's incremental decoders decode as the WHATWG Encoding Standard specifies."""
 
 
 def decode_stream(chunks: Iterable[bytes], label: str) -> Iterator[str]:
-    """The text of a file in pieces, without a byte order mark; what cannot be decoded is U+FFFD.
+    """Yield the text of a file, without a byte order mark. Undecodable bytes become U+FFFD.
 
     Parameters:
-        pieces: its bytes.
-        label: a WHATWG name of its encoding.
+        chunks: The bytes of the file.
+        label: WHATWG name of its encoding.
     """
     if label in STATEFUL:
         whole = decode(b"".join(chunks), label)

@@ -1,9 +1,10 @@
-"""Which encoding a body is in, and its text. Labels and decoders are those of the WHATWG Encoding Standard.
+"""The character encoding of a body, and its text. Labels and decoders are those of the WHATWG Encoding Standard.
 
-The order is the one of browsers (HTML Standard, "determining the character encoding"): a byte order mark, the charset
-of the HTTP header, a ``<meta>`` in the first 1024 bytes of HTML or else an XML declaration; then UTF-8 when the bytes
-are valid UTF-8, then a guess. Of XML the declaration comes first.
-The decoders are turbohtml's: Python's own ``big5``, ``shift_jis`` or ``cp1252`` differ from what browsers do.
+The order is that of browsers (HTML Standard, "determining the character encoding"): a byte order mark; the charset of
+the ``Content-Type`` header field; a ``<meta>`` in the first 1024 bytes of HTML, or else an XML declaration; UTF-8 if
+the bytes are valid UTF-8; a guess. In XML the declaration comes before ``<meta>``.
+
+The decoders are turbohtml's, since Python's ``big5``, ``shift_jis`` and ``cp1252`` differ from those of browsers.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ _LABELS = {
         "windows-1257": "cp1257 windows-1257 x-cp1257",
         "windows-1258": "cp1258 windows-1258 x-cp1258",
         "x-mac-cyrillic": "x-mac-cyrillic x-mac-ukrainian",
-        # The standard has GBK apart, for encoding; its decoder is the one of gb18030.
+        # GBK has an encoder of its own in the standard; its decoder is that of gb18030.
         "gb18030": "chinese csgb2312 csiso58gb231280 gb2312 gb_2312 gb_2312-80 gbk iso-ir-58 x-gbk gb18030",
         "big5": "big5 big5-hkscs cn-big5 csbig5 x-x-big5",
         "euc-jp": "cseucpkdfmtjapanese euc-jp x-euc-jp",
@@ -85,8 +86,8 @@ _LABELS = {
     for label in labels.split()
 }
 
-# Every repetition is possessive, or lazy and inside the 1024 bytes of the prescan: no input costs more than linear.
-# (No capturing group may stand inside of a possessive one: re of Python 3.11 then fails on some inputs.)
+# Every repetition is possessive, or lazy within the 1024 bytes of the prescan, so matching takes linear time.
+# (A capturing group inside a possessive one makes re of Python 3.11 fail on some inputs.)
 _SPACE = rb"[\t\n\f\r ]*+"
 _NAME = rb"[^\t\n\f\r />][^\t\n\f\r />=]*+"
 _VALUE = rb"""(?:"[^"]*+"|'[^']*+'|[^\t\n\f\r >"'][^\t\n\f\r >]*+|)"""
@@ -117,22 +118,23 @@ _IN_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement", "x-user-d
 
 
 def canonical_label(label: str) -> str | None:
-    """The name that `detect_encoding` uses for an encoding: ``latin1`` is ``windows-1252``, ``gb2312`` is ``gb18030``.
+    """Return the canonical name of an encoding: ``windows-1252`` for ``latin1``, ``gb18030`` for ``gb2312``.
 
-    ``None``: the WHATWG Encoding Standard (section 4.2) does not know the label.
+    `None` if the WHATWG Encoding Standard (section 4.2) does not define the label.
     """
     return _LABELS.get(label.strip("\t\n\f\r ").lower())
 
 
 def detect_encoding(body: bytes, content_type: str | None) -> str:
-    """The name of the encoding that `body` is to be decoded with.
+    """Return the encoding to decode `body` with.
 
     Parameters:
-        body: the whole content; a truncated one will do.
-        content_type: the HTTP header field of that name, if there was one.
+        body: The content; a prefix will do.
+        content_type: The ``Content-Type`` header field; `None` if there was none.
 
-    The name is the WHATWG Encoding Standard's, in lower case, with ``gb18030`` for GBK. Labels that the standard does
-    not know count as missing.
+    Returns:
+        The name in the WHATWG Encoding Standard, in lower case; ``gb18030`` stands for GBK, too. Unknown labels are
+        ignored.
     """
     kind = mime_type(content_type or "")
     return (
@@ -144,18 +146,18 @@ def detect_encoding(body: bytes, content_type: str | None) -> str:
 
 
 def decode(body: bytes, label: str) -> str:
-    """The text of `body`, without a byte order mark; what cannot be decoded is U+FFFD. It never raises.
+    """Return the text of `body`, without a byte order mark. Undecodable bytes become U+FFFD; it never raises.
 
-    A label that the WHATWG Encoding Standard does not know is taken as UTF-8.
+    A label that the WHATWG Encoding Standard does not define means UTF-8.
     """
     return body.decode(f"whatwg-{canonical_label(label) or 'utf-8'}", "replace").removeprefix("\ufeff")
 
 
 def encode_query(href: str, label: str) -> str:
-    """A link as a page in this encoding means it: what is not ASCII in its query is in the encoding of the page.
+    """Percent-encode the non-ASCII characters in the query of a link, in the encoding of its page.
 
-    The URL Standard has it so ("percent-encode after encoding"), and paths in UTF-8 all the same. A character that the
-    encoding does not have is written as ``&#233;``.
+    This is what the URL Standard specifies ("percent-encode after encoding"); paths and fragments are in UTF-8 whatever
+    the page is in. A character that the encoding lacks is written as ``&#233;``.
     """
     if label in _IN_UTF_8 or href.isascii() or not (found := _QUERY.match(href)):
         return href
@@ -165,7 +167,7 @@ def encode_query(href: str, label: str) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """Return the text with each lone surrogate replaced by U+FFFD. No encoding can write a lone surrogate."""
+    """Return the text with each lone surrogate replaced by U+FFFD, since no encoding can represent it."""
     if text.isascii():
         return text
     try:
@@ -194,15 +196,15 @@ def _encoding_by_bom(body: bytes) -> str | None:
 
 
 def _encoding_by_markup(body: bytes, kind: MimeType) -> str | None:
-    """What HTML or XML says of itself in its first 1024 bytes."""
+    """Return the encoding that HTML or XML declares in its first 1024 bytes."""
     head = body[:_PRESCAN]
-    if kind.is_xml:  # XHTML may be without a declaration, and is read as HTML anyway
+    if kind.is_xml:  # XHTML may lack a declaration, and is parsed as HTML anyway
         return _encoding_by_declaration(head) or _encoding_by_meta(head)
     return _encoding_by_meta(head) or _encoding_by_declaration(head) if kind.is_html or not kind.essence else None
 
 
 def _encoding_by_meta(head: bytes) -> str | None:
-    """HTML Standard, "prescan a byte stream to determine its encoding"."""
+    """Return the encoding of a ``<meta>`` (HTML Standard, "prescan a byte stream to determine its encoding")."""
     for markup in _MARKUP.finditer(head):
         meta = markup["meta"]
         if meta is not None and (label := _encoding_of_meta(meta)):
@@ -211,7 +213,7 @@ def _encoding_by_meta(head: bytes) -> str | None:
 
 
 def _encoding_by_declaration(head: bytes) -> str | None:
-    """An XML declaration, which shows UTF-16 by its first bytes (XML 1.0, appendix F.1)."""
+    """Return the encoding of an XML declaration, whose first bytes show UTF-16 (XML 1.0 appendix F.1)."""
     for label in ("utf-16le", "utf-16be"):
         if head.startswith("<?x".encode(label)):
             return label
@@ -224,7 +226,7 @@ def _encoding_of_meta(attributes: bytes) -> str | None:
     values: dict[bytes, bytes] = {}
     for name, value in _ATTRIBUTE.findall(attributes):
         bare = value[1:-1] if value[:1] in (b"'", b'"') else value
-        values.setdefault(name.lower(), bare)  # the first one of a name counts
+        values.setdefault(name.lower(), bare)  # the first attribute of a name counts
     if b"charset" in values:
         return _ascii_compatible(values[b"charset"])
     if values.get(b"http-equiv", b"").lower() != b"content-type":
@@ -234,7 +236,7 @@ def _encoding_of_meta(attributes: bytes) -> str | None:
 
 
 def _ascii_compatible(label: bytes) -> str | None:
-    """The encoding of a label that could be read as ASCII: the document can be neither UTF-16 nor x-user-defined."""
+    """Return the encoding of a label that was read as ASCII: the document is neither UTF-16 nor x-user-defined."""
     name = canonical_label(label.decode("latin-1"))
     if name in ("utf-16le", "utf-16be"):
         return "utf-8"
@@ -242,9 +244,10 @@ def _ascii_compatible(label: bytes) -> str | None:
 
 
 def _encoding_by_content(body: bytes) -> str:
-    """UTF-8 when it is that, perhaps cut in its last character; else a guess over 8 kB from the first odd byte on.
+    """Return UTF-8 if the bytes are valid UTF-8, except for a cut last character; else a guess.
 
-    UTF-16 without a mark shows by its zeros, since markup is ASCII.
+    The guess looks at 8 kB from the first byte outside ASCII. UTF-16 without a mark shows by its zeros, since markup is
+    ASCII.
     """
     if b"\0" in body[:_PRESCAN] and (wide := _utf16_by_zeros(body[:_PRESCAN])):
         return wide
@@ -261,7 +264,7 @@ def _encoding_by_content(body: bytes) -> str:
 
 
 def _utf16_by_zeros(head: bytes) -> str | None:
-    """UTF-16, if of most pairs of bytes the same one is zero, and the other hardly ever."""
+    """Return UTF-16 if one byte of most pairs is zero, always the same one, and the other hardly ever."""
     pairs = len(head) // 2
     first, second = head[0::2].count(0), head[1::2].count(0)
     if min(first, second) * 20 > pairs or max(first, second) * 2 < pairs:

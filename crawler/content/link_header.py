@@ -1,4 +1,4 @@
-"""The ``Link`` header field (RFC 8288): what a server says of where else to look."""
+"""The ``Link`` header field (RFC 8288)."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _EXTENDED: Final = re.compile(r"([A-Za-z0-9!#$%&+^_`{}~-]+)'[^']*'((?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])*)")
 ONCE: Final = frozenset({"rel", "rev", "anchor", "media", "title", "title*", "type"})
-"""Parameters of which only the first counts (section 3.4.1 and appendix B.3)."""
+"""Parameters of which only the first counts (RFC 8288 section 3.4.1 and appendix B.3)."""
 
 
 @attrs.frozen(kw_only=True)
 class LinkValue:
-    """One link of a ``Link`` field."""
+    """One link of a ``Link`` header field (RFC 8288)."""
 
     target: str
-    """The URI reference between ``<`` and ``>``, as it is written."""
+    """The URI reference between ``<`` and ``>``, as written."""
     url: str | None
-    """What it means on that page: absolute, canonical, without fragment; `None`: it is no web URL."""
+    """The absolute URL of `target`, canonical and without fragment; `None` if it is not a web URL."""
     rel: tuple[str, ...] = ()
-    """The types of the relation, in small letters; extension types are URIs."""
+    """The relation types, in lower case; extension types are URIs."""
     anchor: str | None = None
-    """Where the link goes out from, if that is told: absolute, with its fragment, so it may be a part of the page."""
+    """The absolute URL of the link's context, with its fragment; `None` if it is the response itself."""
     title: str | None = None
-    """What the target is called: ``title*`` rather than ``title`` (section 3.4.1)."""
+    """The title of the target: ``title*`` if there is one, else ``title`` (section 3.4.1); `None` without either."""
     params: tuple[tuple[str, str], ...] = ()
-    """Every parameter as it came, its name in small letters: ``hreflang`` may be there several times."""
+    """All parameters as written, with names in lower case. Some may repeat, such as ``hreflang``."""
 
     def get(self, name: str) -> str | None:
-        """The first value of a parameter; `None`: it is not there."""
+        """Return the first value of a parameter; `None` if there is none."""
         return next((value for key, value in self.params if key == name), None)
 
 
 def parse_link_header(value: str, url: str) -> list[LinkValue]:
-    """The links of a ``Link`` field, in their order, by the algorithm of RFC 8288 appendix B.2.
+    """Return the links of a ``Link`` header field, in order (RFC 8288 appendix B.2).
 
-    Malformed ones are skipped, and nothing raises. Lines of the field are joined by commas before.
+    Malformed links are skipped; it never raises.
 
     Parameters:
-        value: the value of the field.
-        url: the canonical URL of the answer that it came with.
+        value: Value of the field. Several field lines are joined by commas.
+        url: Canonical URL of the response.
     """
     links: list[LinkValue] = []
     at = _skip(value, 0, _BETWEEN)
     while at < len(value):
-        if value[at] != "<":  # no link begins like this: on to the next comma
+        if value[at] != "<":  # not the beginning of a link: continue after the next comma
             at = value.find(",", at)
             if at < 0:
                 break
@@ -74,13 +74,13 @@ def parse_link_header(value: str, url: str) -> list[LinkValue]:
 
 
 def _params(value: str, at: int) -> tuple[list[tuple[str, str]], int]:
-    """The parameters of a link, and where the next link may begin (appendix B.3)."""
+    """Return the parameters of a link, and where the next link may begin (RFC 8288 appendix B.3)."""
     params: list[tuple[str, str]] = []
     while at < len(value):
         at = _skip(value, at, _SPACE)
         if at >= len(value) or value[at] == ",":
             return params, at + 1
-        if value[at] != ";":  # nothing that could stand here: the rest of this link is noise
+        if value[at] != ";":  # not a parameter: skip to the next one
             at = _ends(value, at)
             continue
         at = _skip(value, at, _SPACE + ";")
@@ -109,7 +109,7 @@ def _skip(value: str, at: int, characters: str) -> int:
 
 
 def _ends(value: str, at: int) -> int:
-    """Where the next semicolon or comma is."""
+    """Return the position of the next semicolon or comma."""
     found = [place for place in (value.find(";", at), value.find(",", at)) if place >= 0]
     return min(found, default=len(value))
 
@@ -141,7 +141,7 @@ def _anchor(anchor: str | None, url: str) -> str | None:
 
 
 def _extended(text: str) -> str | None:
-    """The text of a value like ``UTF-8'de'n%c3%a4chstes`` (RFC 8187 section 3.2); `None`: it is none."""
+    """Return the text of an extended value, ``UTF-8'de'n%c3%a4chstes`` (RFC 8187 section 3.2); `None` if invalid."""
     found = _EXTENDED.fullmatch(text)
     label = canonical_label(found[1]) if found else None
     return unquote_to_bytes(found[2]).decode(python_codec(label), "replace") if found and label else None

@@ -1,7 +1,7 @@
-"""What kind of content a body is: its MIME type, and where that is missing or none, how it begins.
+"""The media type of a body: by its ``Content-Type`` header field, or without a valid one by its first bytes.
 
 The rules are those of browsers: the Fetch Standard ("extract a MIME type") for the header field, the MIME Sniffing
-Standard for the body. A type that was given is believed: what is sent as ``text/plain`` is not HTML.
+Standard for the body. A given type is trusted: what is sent as ``text/plain`` is not HTML.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CHARSET = re.compile(r"""(?:^|[;\s])charset\s*+=\s*+["']?+\s*+([^\s"';,]++)""",
 _UNKNOWN_TYPES = ("unknown/unknown", "application/unknown", "*/*")
 _MAX_CONTENT_TYPE = 256
 
-# MIME Sniffing Standard, section 7.1. Beyond it: behind a byte order mark browsers show text, and XHTML is read as XML.
+# MIME Sniffing Standard section 7.1. In addition, a byte order mark and an XML declaration may come first.
 _HTML = re.compile(
     rb"""(?:\xef\xbb\xbf)? [\t\n\f\r ]*+
     (?: <\?xml\ [^>]*+> [\t\n\f\r ]*+ (?= <!doctype\ html | <html ) )?+
@@ -35,30 +35,30 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 
 @attrs.frozen
 class MimeType:
-    """What a ``Content-Type`` says."""
+    """What a ``Content-Type`` header field says."""
 
     essence: str
-    """Type and subtype in lower case, ``text/html``; empty: it says nothing."""
+    """Type and subtype in lower case, such as ``text/html``; empty if there is none."""
     charset: str
-    """The parameter of that name as it is written; empty: there is none."""
+    """The ``charset`` parameter as written; empty if there is none."""
 
     @property
     def is_html(self) -> bool:
-        """Whether it is a type of HTML, XHTML among them."""
+        """Whether the type is HTML or XHTML."""
         return self.essence in ("text/html", "application/xhtml+xml")
 
     @property
     def is_xml(self) -> bool:
-        """Whether it is a type of XML (MIME Sniffing Standard, section 4.6)."""
+        """Whether the type is an XML MIME type (MIME Sniffing Standard section 4.6)."""
         return self.essence in ("text/xml", "application/xml") or self.essence.endswith("+xml")
 
 
 @lru_cache(maxsize=1024)
 def mime_type(content_type: str) -> MimeType:
-    """What the fields of that name say, joined by commas. The last one that is a MIME type counts.
+    """Parse ``Content-Type`` header fields, joined by commas. The last valid MIME type counts.
 
-    Its charset is that of an earlier one if that is of the same type. A charset is found in quotes and without a
-    semicolon too, and beside what is no MIME type.
+    The charset may come from an earlier field of the same type. It is also found in quotes, without a semicolon before
+    it, and beside an invalid MIME type.
     """
     essence = charset = ""
     for part in _PARTS.findall(content_type[:_MAX_CONTENT_TYPE]):
@@ -75,17 +75,17 @@ def mime_type(content_type: str) -> MimeType:
 
 
 def is_html(content_type: str, body: bytes) -> bool:
-    """Whether a body is HTML: by its type, without one by how it begins (MIME Sniffing Standard, section 7.1)."""
+    """Return whether a body is HTML: by its type, else by its first bytes (MIME Sniffing Standard section 7.1)."""
     kind = mime_type(content_type)
     return kind.is_html if kind.essence else _HTML.match(body[:_RESOURCE_HEADER]) is not None
 
 
 def is_xhtml(content_type: str) -> bool:
-    """Whether it is XHTML that is sent as XML."""
+    """Return whether the type is XHTML as XML."""
     return "xhtml" in content_type.lower() and mime_type(content_type).essence == "application/xhtml+xml"
 
 
 def is_binary(body: bytes) -> bool:
-    """Whether a body is no text: bytes are among its first that no text has (MIME Sniffing Standard, section 7.2)."""
+    """Return whether the first bytes of a body show that it is not text (MIME Sniffing Standard section 7.2)."""
     head = body[:_RESOURCE_HEADER]
     return not head.startswith(_BYTE_ORDER_MARKS) and _BINARY.search(head) is not None

@@ -1,4 +1,4 @@
-"""Python's codecs by the names of the WHATWG Encoding Standard, for what is written: turbohtml has no encoders."""
+"""Python codecs by WHATWG encoding name, for encoding text: turbohtml has decoders only."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _NAMES: Final = {
 
 
 def python_codec(label: str) -> str:
-    """The name of Python's codec that is closest to an encoding, by the name that `detect_encoding` has for it."""
+    """Return the name of the Python codec that is closest to an encoding, given by its canonical label."""
     return _CODECS.get(label, label)
 
 
 def standard_name(label: str) -> str:
-    """The name of an encoding as the WHATWG Encoding Standard writes it: ``UTF-8``, ``Shift_JIS``, ``windows-1252``."""
+    """Return the name as the WHATWG Encoding Standard writes it: ``UTF-8``, ``Shift_JIS``, ``windows-1252``."""
     return label.upper() if label.startswith("iso-8859-") else _NAMES.get(label, label)

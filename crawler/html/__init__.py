@@ -1,7 +1,7 @@
-"""One HTML page: the tree that a body is parsed into, selectors, links, forms and what else is found there.
+"""Parsing of HTML pages: the tree, selectors, links, forms and metadata.
 
-Pure functions and values over turbohtml: no I/O. No document raises an error; only a malformed selector does.
-A body is parsed once (`parse`); selectors and links share its tree.
+Everything here is pure: no I/O. No document raises an error; only an invalid selector does. A body is parsed once, by
+`parse`; selectors and links share its tree.
 """
 
 from __future__ import annotations

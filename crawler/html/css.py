@@ -1,16 +1,16 @@
-"""CSS selectors with ``::text`` and ``::attr(name)`` as parsel has them, over turbohtml's.
+"""CSS selectors with ``::text`` and ``::attr(name)`` as parsel defines them, on top of turbohtml's.
 
 ============================== ============================================================================
 ``p::text``                    the texts that are children of a ``p``
 ``p ::text``, ``p *::text``    all texts inside a ``p``
 ``::text``, ``*::text``        all texts
-``a::attr(href)``              that attribute of each ``a`` that has it; quote a name that CSS cannot spell
+``a::attr(href)``              that attribute of each ``a`` that has it; quote names that CSS cannot spell
 ``h1::text, a::attr(href)``    both, in document order
 ============================== ============================================================================
 
-A query is translated once: into selectors that find elements, and one short XPath expression that goes from those to
-their texts and attributes. Rule 1: in an element, nothing outside of it takes part in a match, and it can be a result
-itself. (`Element.select` of turbohtml, like ``querySelectorAll``, has it the other way round.)
+A query is compiled once: into selectors that find elements, and one short XPath expression that leads from those to
+their texts and attributes. Within an element, nothing outside it takes part in a match, and the element itself can be
+a result. (turbohtml's `Element.select`, like ``querySelectorAll``, does the opposite.)
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ _BLANK = turbohtml.parse("", positions=False)
 
 @attrs.frozen
 class _Complex:
-    """One selector of a comma group: ``ul > li`` is the head ``ul`` and the rest `` > li``."""
+    """One complex selector of a selector list: ``ul > li`` has the head ``ul`` and the rest `` > li``."""
 
     head: str
-    """Up to the first combinator. Empty: any element."""
+    """The part before the first combinator; empty means any element."""
     rest: str
     path: str
-    """The XPath step from a found element to what is wanted of it; empty: the element itself."""
+    """The XPath step from an element to the wanted part of it; empty means the element itself."""
     deep: bool
-    """Whether `path` goes through all that is inside an element; of nested ones the outermost will do then."""
+    """Whether `path` covers all descendants. The outermost of nested elements suffices then."""
 
 
 @attrs.frozen
@@ -63,27 +63,28 @@ class _Part:
     """The selectors of a query that share one path."""
 
     page: str
-    """What to select in a whole document."""
+    """The selector list to use in a whole document."""
     inside: str
-    """What to select in an element."""
+    """The selector list to use in an element."""
     itself: str
-    """What that element has to match to be a result; empty: it cannot be one."""
+    """The selector list that the element must match to be a result itself; empty if it cannot be one."""
 
 
 @attrs.frozen
 class _Plan:
-    """A translated query."""
+    """A compiled query."""
 
     parts: tuple[_Part, ...]
     pick: XPath | None
-    """Evaluated with the elements of each part as ``$e0``, ``$e1`` ...; ``None``: the elements are the result."""
+    """XPath to evaluate with the elements of each part as ``$e0``, ``$e1``, …; `None` if the elements are the
+    result."""
 
 
 def select(node: Node, query: str) -> list[Node | str]:
-    """What a query finds in `node`, in document order: elements, texts and attribute values.
+    """Return what a query finds in `node`, in document order: elements, texts and attribute values.
 
     Raises:
-        ValueError: the query is no selector; the message says why in one line.
+        ValueError: The query is not a valid selector; the message says why in one line.
     """
     plan = _plan(query)
     if plan.pick is None:
@@ -94,7 +95,7 @@ def select(node: Node, query: str) -> list[Node | str]:
 
 def _elements(node: Node, part: _Part) -> list[Element]:
     document = node if isinstance(node, Document) else node.parent
-    if isinstance(document, Document):  # nothing is outside, and the root element is a descendant of its document
+    if isinstance(document, Document):  # nothing is outside; the root element is a descendant of its document
         return document.select(part.page)
     found = node.select(part.inside)
     if part.itself and isinstance(node, Element) and node.matches(part.itself):
@@ -147,7 +148,7 @@ def _part(selectors: list[_Complex], query: str) -> _Part:
 
 
 def _complexes(query: str) -> Iterator[_Complex]:
-    """The selectors between the commas of a query; strings, brackets and escapes are kept as they are."""
+    """Yield the complex selectors of a query. Strings, brackets and escapes are kept as written."""
     depth = 0
     pieces = [""]  # compound, combinator, compound ...
     pseudo: re.Match[str] | None = None
@@ -190,14 +191,14 @@ def _complex(query: str, pieces: list[str], pseudo: re.Match[str] | None) -> _Co
 
 
 def _steps(query: str, pseudo: re.Match[str]) -> tuple[str, str]:
-    """The XPath steps to a text or an attribute: of an element, and of all that is in it."""
+    """Return the XPath steps to a text or an attribute: of an element, and of all its descendants."""
     name, argument = pseudo["name"].lower(), pseudo["argument"]
     if name == "text" and argument is None:
         return "text()", "descendant-or-self::text()"
     if name == "text":
         raise _syntax_error(query, "::text takes no argument")
     if name != "attr":
-        raise _syntax_error(query, f"unknown pseudo-element ::{pseudo['name']}, there are ::text and ::attr(name)")
+        raise _syntax_error(query, f"unknown pseudo-element ::{pseudo['name']}; use ::text or ::attr(name)")
     attribute = _attribute(argument or "")
     if not attribute:
         raise _syntax_error(query, "::attr(name) takes the name of one attribute")
@@ -210,7 +211,7 @@ def _steps(query: str, pseudo: re.Match[str]) -> tuple[str, str]:
 
 
 def _attribute(argument: str) -> str:
-    """The name in the brackets of ``::attr()``, a string or an identifier; empty when it is neither."""
+    """Return the name in the brackets of ``::attr()``, a string or an identifier; empty if it is neither."""
     if argument[:1] in ("'", '"'):
         return argument[1:-1]
     argument = argument.strip()
@@ -219,5 +220,5 @@ def _attribute(argument: str) -> str:
 
 def _syntax_error(query: str, reason: str) -> ValueError:
     if ":contains(" in query:
-        reason += """; for a text write xpath("//a[contains(., 'text')]")"""
+        reason += """; to search text use xpath("//a[contains(., 'text')]")"""
     return ValueError(f"CSS selector {query!r}: {reason}")

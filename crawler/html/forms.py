@@ -1,7 +1,7 @@
-"""The forms of a page: which controls belong to each, and what they would send as they stand (HTML Standard, "Forms").
+"""The forms of a page: which controls belong to each, and the values they would submit (HTML Standard, "Forms").
 
-Read are hidden, text, checkbox, radio and file inputs, selects, text areas and buttons. What is disabled, by itself or
-by a ``<fieldset>``, what is in a ``<datalist>`` and what is in a ``<template>`` sends nothing.
+Inputs, selects, text areas and buttons are read. Controls submit nothing if they are disabled, themselves or by a
+``<fieldset>``, or stand in a ``<datalist>`` or ``<template>``.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ __all__ = ["Control", "controls_of", "forms_of"]
 CONTROLS: Final = ("button", "input", "select", "textarea")
 BUTTONS: Final = frozenset({"submit", "image"})
 IN_TABLES: Final = frozenset({"table", "tbody", "thead", "tfoot", "tr"})
-"""Where a parser leaves a form empty and lets what follows belong to it."""
+"""Parents inside which a parser leaves a ``<form>`` empty and associates the controls that follow with it."""
 ONE_LINE: Final = frozenset({"text", "search", "tel", "password", "url", "email"})
-"""Inputs whose value has no line breaks."""
+"""Input types whose value has no line breaks."""
 INPUTS: Final = ONE_LINE | {
     "hidden", "date", "month", "week", "time", "datetime-local", "number", "range", "color", "checkbox", "radio",
     "file", "submit", "image", "reset", "button",
 }  # fmt: skip
 WITH_DIRECTION: Final = ONE_LINE | {"hidden", "submit", "textarea"}
-"""Controls whose ``dirname`` counts."""
+"""Controls that submit a ``dirname``."""
 VALUE_PATTERNS: Final = {
     "date": re.compile(r"[0-9]{4,}-[0-9]{2}-[0-9]{2}"),
     "month": re.compile(r"[0-9]{4,}-[0-9]{2}"),
@@ -40,7 +40,7 @@ VALUE_PATTERNS: Final = {
     "range": re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"),
     "color": re.compile(r"#[0-9a-fA-F]{6}"),
 }
-"""What a value of such an input looks like; one that does not is none ("value sanitization algorithm")."""
+"""Valid values by input type; others are dropped (HTML Standard, "value sanitization algorithm")."""
 SPACE: Final = "\t\n\f\r "
 
 
@@ -49,43 +49,43 @@ class Control:
     """One control of a form, as it stands on the page."""
 
     name: str
-    """Its name; empty where it has none."""
+    """Name of the control; empty if it has none."""
     kind: str
-    """The type of an input or button (``text``, ``checkbox``, ``submit``, …), or ``select`` or ``textarea``."""
+    """Type of an input or button (``text``, ``checkbox``, ``submit``, …), or ``select`` or ``textarea``."""
     values: tuple[str, ...]
-    """What it sends, nothing where it is not checked or nothing is chosen."""
+    """The values that it submits; empty if it is unchecked or nothing is selected."""
     value: str = ""
-    """What a checkbox or radio button sends when it is checked, and a button when it is pressed."""
+    """What a checkbox or radio button submits when checked, and a button when pressed."""
     enabled: bool = True
-    """Whether it takes part at all."""
+    """Whether the control is enabled."""
     dirname: str | None = None
-    """The name under which the direction of its text is sent."""
+    """Name under which the text direction is submitted; `None` if it is not."""
     direction: str = "ltr"
-    """``ltr`` or ``rtl``."""
+    """Text direction: ``ltr`` or ``rtl``."""
     action: str | None = None
-    """Of a button, as written: ``formaction``."""
+    """A button's ``formaction``, as written; `None` if it has none."""
     method: str | None = None
-    """Of a button: ``formmethod``."""
+    """A button's ``formmethod``; `None` if it has none."""
     enctype: str | None = None
-    """Of a button: ``formenctype``."""
+    """A button's ``formenctype``; `None` if it has none."""
 
     @property
     def submits(self) -> bool:
-        """Whether it is a button that sends the form."""
+        """Whether the control is a submit button."""
         return self.kind in BUTTONS
 
 
 def forms_of(document: Document) -> list[Element]:
-    """The forms of a page, in document order."""
+    """Return the forms of a page, in document order."""
     return [element for element in document.select("form") if _is_live(element)]
 
 
 def controls_of(document: Document, form: Element) -> list[Control]:
-    """The controls of a form, in document order, wherever they stand.
+    """Return the controls of a form in document order, wherever they stand.
 
     Parameters:
-        document: the parsed page.
-        form: one of its forms.
+        document: The parsed page.
+        form: One of its forms.
     """
     owners, fieldsets = _FormOwners(document), _DisabledFieldsets(document)
     controls = [
@@ -93,7 +93,7 @@ def controls_of(document: Document, form: Element) -> list[Control]:
         for element in document.select(",".join(CONTROLS))
         if _is_live(element) and owners.of(element) == form and element.closest("datalist") is None
     ]
-    # Of the radio buttons of one name the last that is checked stays so.
+    # Among radio buttons of one name, the last checked one stays checked.
     checked = {
         control.name: place for place, control in enumerate(controls) if control.kind == "radio" and control.values
     }
@@ -110,7 +110,7 @@ def _is_live(element: Element) -> bool:
 
 
 class _FormOwners:
-    """Which form each control belongs to (HTML Standard, "form owner")."""
+    """The form that each control belongs to (HTML Standard, "form owner")."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -120,7 +120,7 @@ class _FormOwners:
             self._assign_table_controls()
 
     def of(self, control: Element) -> Element | None:
-        """The form, if there is one."""
+        """Return the form of a control; `None` if it has none."""
         named = control.attr("form")
         if named is not None:
             found = self._by_id(named)
@@ -136,9 +136,9 @@ class _FormOwners:
         return self._ids.get(name) if name else None
 
     def _assign_table_controls(self) -> None:
-        """A form that begins between the cells of a table is left empty there; what follows in that table is its own.
+        """Assign controls to forms that begin between the cells of a table, which parsers leave empty.
 
-        The parser of a browser knows where such a form ends, the tree does not: it is taken to end at the next form.
+        A browser's parser knows where such a form ends; the tree does not show it. It is taken to end at the next form.
         """
         form = table = None
         for element in self._document.select(",".join(("form", *CONTROLS))):
@@ -192,7 +192,7 @@ def _optional_attribute(element: Element, name: str) -> str | None:
 
 
 class _DisabledFieldsets:
-    """Which elements are in a ``fieldset`` that is disabled, but not in the first ``legend`` of that."""
+    """The elements that a disabled ``fieldset`` disables: all inside it except those in its first ``legend``."""
 
     def __init__(self, document: Document) -> None:
         self._any = document.select_one("fieldset[disabled]") is not None
@@ -200,13 +200,13 @@ class _DisabledFieldsets:
         self._legends: dict[Element, Element | None] = {}
 
     def disables(self, element: Element) -> bool:
-        """Whether one of them disables an element."""
+        """Return whether a fieldset disables an element."""
         if not self._any:
             return False
         path = [element]
         for ancestor in element.ancestors:
             if path[-1] in self._disabled or not isinstance(ancestor, Element):
-                break  # each step up is gone once for the whole page
+                break  # each ancestor is visited once per page
             path.append(ancestor)
         barred = self._disabled.setdefault(path[-1], False)
         for parent, child in itertools.pairwise(reversed(path)):
@@ -223,7 +223,7 @@ class _DisabledFieldsets:
 
 
 def _chosen(select: Element) -> tuple[str, ...]:
-    """The values of the chosen options that can be sent ("selectedness setting algorithm")."""
+    """Return the values of the selected options that can be submitted ("selectedness setting algorithm")."""
     options = select.select("option")
     chosen = [option for option in options if option.attr("selected") is not None]
     if select.attr("multiple") is None:
@@ -247,7 +247,7 @@ def _option_value(option: Element) -> str:
 
 
 def _sanitized(element: Element, kind: str) -> str:
-    """The value of an input as its type allows it ("value sanitization algorithm")."""
+    """Return the value of an input as its type allows it ("value sanitization algorithm")."""
     value = _attribute(element, "value")
     if kind in ONE_LINE:
         value = value.replace("\n", "").replace("\r", "")
@@ -263,7 +263,7 @@ def _sanitized(element: Element, kind: str) -> str:
 
 
 def _sanitized_range(element: Element, value: str) -> str:
-    """A number between ``min`` and ``max``: the middle where none is given."""
+    """Return a number between ``min`` and ``max``; the middle if the value is not a number."""
     least, most = _number(_attribute(element, "min"), 0.0), _number(_attribute(element, "max"), 100.0)
     given = _number(value, None)
     if given is not None and least <= given <= max(least, most):

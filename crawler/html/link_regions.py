@@ -1,4 +1,4 @@
-"""Links by what they stand in: tags and attributes of one's own choice, in some regions of a page."""
+"""Links of chosen elements and attributes, in chosen regions of a page."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ def links_in_regions(
     xpath: Sequence[str] = (),
     encoding: str = "utf-8",
 ) -> list[Link]:
-    """The links of a page that stand in some elements, in the order of the page, repeats included.
+    """Return the links in some regions of a page, in document order, including repeats.
 
     Parameters:
-        document: the parsed page.
-        url: its canonical URL.
-        tags: the elements that are looked at.
-        attributes: where their addresses stand.
-        css, xpath: regions: only the elements that these find, and what is inside of them. None: the whole page.
-        encoding: that of the page, by its WHATWG name.
+        document: The parsed page.
+        url: Its canonical URL.
+        tags: Tag names of the linking elements.
+        attributes: Attributes that hold the URL.
+        css: CSS selectors of regions: links count if they match, or stand inside a match. Without regions the whole
+            page counts.
+        xpath: XPath expressions of further regions.
+        encoding: WHATWG name of the page's encoding.
 
     Raises:
-        ValueError: a selector cannot be read.
+        ValueError: A selector is invalid.
     """
     elements: Iterable[Element] = _elements(document, tags)
     if css or xpath:
@@ -44,7 +46,7 @@ def links_in_regions(
         (replace_surrogates(href), element)
         for element in elements
         for attribute in attributes
-        if (href := _written(element, attribute)) is not None
+        if (href := _address(element, attribute)) is not None
     ]
     targets = join_all(base_url(document, url), [encode_query(href, encoding) for href, _ in found])
     return [
@@ -54,10 +56,10 @@ def links_in_regions(
     ]
 
 
-def _written(element: Element, attribute: str) -> str | None:
+def _address(element: Element, attribute: str) -> str | None:
     href = element.attr(attribute)
     if href is None and attribute == "href" and element.tag == "a":
-        return href_of(element)  # inside of a drawing it may stand elsewhere
+        return href_of(element)  # SVG has xlink:href, too
     return href
 
 
@@ -67,17 +69,17 @@ def _regions(root: Selector, css: Sequence[str], xpath: Sequence[str]) -> set[El
 
 
 def _inside(elements: Iterable[Element], regions: set[Element]) -> list[Element]:
-    """The elements that are regions, or have one above them. Each ancestor is looked at once."""
-    verdicts: dict[Element, bool] = dict.fromkeys(regions, True)
+    """Return the elements that are regions or have one among their ancestors. Each ancestor is visited once."""
+    is_inside: dict[Element, bool] = dict.fromkeys(regions, True)
     found = []
     for element in elements:
-        way: list[Element] = []
-        above: object = element
-        while isinstance(above, Element) and above not in verdicts:
-            way.append(above)
-            above = above.parent
-        verdict = isinstance(above, Element) and verdicts[above]
-        verdicts.update(dict.fromkeys(way, verdict))
-        if verdict:
+        path: list[Element] = []
+        ancestor: object = element
+        while isinstance(ancestor, Element) and ancestor not in is_inside:
+            path.append(ancestor)
+            ancestor = ancestor.parent
+        inside = isinstance(ancestor, Element) and is_inside[ancestor]
+        is_inside.update(dict.fromkeys(path, inside))
+        if inside:
             found.append(element)
     return found

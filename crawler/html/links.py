@@ -1,7 +1,7 @@
-"""The links of a page: `hrefs` for a crawl that follows them, `links` for one that looks at them.
+"""The links of a page: `hrefs` for crawls that follow them, `links` for those that look at them.
 
 A link is what a browser would follow or load. ``<template>`` is inert and left out, unless it is a declarative shadow
-root; ``<a>`` inside ``<svg>`` counts, also with its old ``xlink:href``; URLs are joined against ``<base href>``.
+root; ``<a>`` in ``<svg>`` counts, also with the old ``xlink:href``; URLs are joined with ``<base href>``.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ __all__ = ["Link", "base_url", "href_of", "hrefs", "links", "nofollow_urls"]
 
 _WITH_HREF = ("a", "area", "link")
 _NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
-"""Values of ``rel`` whose links are not to be followed: so the search engine says that made the last two."""
+"""Values of ``rel`` that ask not to follow a link. Google defines ``ugc`` and ``sponsored``."""
 _LINKS = (*_WITH_HREF, "iframe", "frame")
 
 
 @attrs.frozen
 class Link:
-    """A link of a page. It keeps the parsed page alive."""
+    """A link of a page. It keeps the parsed page in memory."""
 
     url: str
-    """Absolute, canonical, without fragment."""
+    """Absolute URL, canonical and without fragment."""
     tag: str
-    """``a area link iframe frame``."""
+    """Tag name of the element: ``a``, ``area``, ``link``, ``iframe`` or ``frame``."""
     fragment: str
-    """What follows ``#``, as it is written; empty when there is none."""
+    """The part after ``#``, as written; empty if there is none."""
     _element: Element = attrs.field(repr=False, eq=False)
 
     @property
     def text(self) -> str:
-        """The text of the element, white space collapsed."""
+        """The text of the element, with white space collapsed."""
         return " ".join(replace_surrogates(self._element.text).split())
 
     @property
@@ -48,14 +48,14 @@ class Link:
 
     @property
     def nofollow(self) -> bool:
-        """Whether the page does not vouch for this link: ``rel=nofollow``, ``ugc`` or ``sponsored``."""
+        """Whether ``rel`` contains ``nofollow``, ``ugc`` or ``sponsored``."""
         return _is_nofollow(self._element)
 
 
 def base_url(document: Document, url: str) -> str:
-    """The URL that links of the page at `url` are joined against (HTML Standard, "document base URL").
+    """Return the URL that links of the page are joined with (HTML Standard, "document base URL").
 
-    The first ``<base>`` that has a ``href`` decides; where that is no web URL, it is `url`, which is canonical.
+    The first ``<base>`` with a ``href`` decides. Without one, or if it is not a web URL, it is the canonical `url`.
     """
     if document.select_one("base") is not None:
         for base in document.select("base[href]:not(template *)"):
@@ -65,28 +65,21 @@ def base_url(document: Document, url: str) -> str:
 
 
 def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area"), encoding: str = "utf-8") -> list[str]:
-    """The absolute URLs that a page links to: canonical, without fragment, web URLs only, each once, in document order.
-
-    Parameters:
-        document: the parsed page.
-        url: its canonical URL.
-        tags: the elements that count: of ``a area link`` the ``href``, of any other the ``src``.
-        encoding: that of the page, by its WHATWG name.
-    """
-    # Most of the many links of a page lead to a few places: drop fragments and repeats before anything is joined.
+    """Return the web URLs that a page links to: canonical, without fragments and repeats, in document order."""
+    # Many links of a page lead to the same few URLs: drop fragments and repeats before joining.
     raw = {href.partition("#")[0]: None for href in _addresses(document, tags)}
     base = base_url(document, url)
-    meant = raw if encoding == "utf-8" else [encode_query(href, encoding) for href in raw]
-    return list(dict.fromkeys([target for target in join_all(base, meant) if target is not None]))
+    encoded = raw if encoding == "utf-8" else [encode_query(href, encoding) for href in raw]
+    return list(dict.fromkeys([target for target in join_all(base, encoded) if target is not None]))
 
 
 def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
-    """Every ``a area link iframe frame`` of a page that leads to a web URL, in document order, repeats included.
+    """Return every ``a area link iframe frame`` that leads to a web URL, in document order, including repeats.
 
     Parameters:
-        document: the parsed page.
-        url: its canonical URL.
-        encoding: that of the page, by its WHATWG name.
+        document: The parsed page.
+        url: Its canonical URL.
+        encoding: WHATWG name of the page's encoding.
     """
     found = [(href, element) for element in _elements(document, _LINKS) if (href := _address(element)) is not None]
     targets = join_all(base_url(document, url), [encode_query(href, encoding) for href, _ in found])
@@ -98,14 +91,14 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
 
 
 def nofollow_urls(document: Document, url: str, encoding: str = "utf-8") -> frozenset[str]:
-    """The absolute URLs that a page links to and never vouches for.
+    """Return the absolute URLs that a page links to by ``nofollow`` links only.
 
-    Each ``a area`` that leads there says ``rel=nofollow``, ``ugc`` or ``sponsored``.
+    Each ``a`` and ``area`` that leads there has ``rel=nofollow``, ``ugc`` or ``sponsored``.
 
     Parameters:
-        document: the parsed page.
-        url: its canonical URL.
-        encoding: that of the page, by its WHATWG name.
+        document: The parsed page.
+        url: Its canonical URL.
+        encoding: WHATWG name of the page's encoding.
     """
     if document.select_one("[rel]") is None or not any(map(_is_nofollow, _elements(document, ("a", "area"), "[rel]"))):
         return frozenset()
@@ -115,20 +108,20 @@ def nofollow_urls(document: Document, url: str, encoding: str = "utf-8") -> froz
         if href is not None:
             found[_is_nofollow(element)].append(encode_query(href, encoding))
     base = base_url(document, url)
-    shunned = {target for target in join_all(base, found[True]) if target is not None}
-    return frozenset(shunned.difference(join_all(base, found[False])))
+    nofollow = {target for target in join_all(base, found[True]) if target is not None}
+    return frozenset(nofollow.difference(join_all(base, found[False])))
 
 
 def _is_nofollow(element: Element) -> bool:
-    """Whether the ``rel`` of a link says so; commas are taken for spaces, as search engines allow them."""
+    """Return whether ``rel`` asks not to follow the link. Commas count as spaces, as search engines accept them."""
     rel = element.attr("rel")
     return bool(rel) and not _NOFOLLOW_TYPES.isdisjoint(str(rel).lower().replace(",", " ").split())
 
 
 def href_of(target: object) -> str | None:
-    """What a selector, a node, a `Link` or a string links to, as it is written there; ``None``: to nothing.
+    """Return the URL reference of a selector, a node, a `Link` or a string, as written; `None` if there is none.
 
-    Of ``a area link`` that is the ``href``, of any other element (``iframe frame img ...``) the ``src``.
+    Of ``a``, ``area`` and ``link`` it is the ``href``, of other elements (``iframe``, ``img``, …) the ``src``.
     """
     if isinstance(target, Link):
         return target.url
@@ -146,7 +139,7 @@ def _addresses(document: Document, tags: Sequence[str]) -> Iterable[str]:
 
 
 def _elements(document: Document, tags: Sequence[str], having: str = "") -> list[Element]:
-    # A selector of one tag is answered from an index, one of several walks through the page.
+    # turbohtml finds one tag by an index, but several by a walk through the page.
     present = [tag for tag in tags if document.select_one(tag) is not None]
     if document.select_one("template") is not None:
         having += ":not(template:not([shadowrootmode]) *)"

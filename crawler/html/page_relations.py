@@ -1,6 +1,6 @@
-"""What a page says of itself and its neighbours: ``rel=canonical``, ``hreflang``, ``rel=next`` and ``rel=prev``.
+"""Relations of a page: ``rel=canonical``, ``hreflang``, ``rel=next`` and ``rel=prev``.
 
-By elements of the page or by its ``Link`` field; the page itself is asked first.
+They stand in elements of the page or in its ``Link`` header field; elements take precedence.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _LIVE = ":not(template:not([shadowrootmode]) *)"
 
 
 def canonical(document: Document | None, header: Sequence[LinkValue], url: str, encoding: str = "utf-8") -> str | None:
-    """The URL that a page wants to be known by (RFC 6596); `None`: it does not say, or names no web URL.
+    """Return the preferred URL of a page (RFC 6596); `None` if it names none, or one that is not a web URL.
 
-    A ``<link>`` counts in the head only: what stands in the body may be somebody else's.
+    A ``<link>`` counts in the ``<head>`` only: content in the body may come from others.
 
     Parameters:
-        document: the parsed page, if it is HTML.
-        header: its ``Link`` field.
-        url: its canonical URL.
-        encoding: that of the page, by its WHATWG name.
+        document: The parsed page; `None` if it is not HTML.
+        header: Its ``Link`` header field.
+        url: Its canonical URL.
+        encoding: WHATWG name of the page's encoding.
     """
     found = _first(document, "head link[rel][href]", "canonical", url, encoding) if document is not None else None
     return found or _of_header(header, "canonical", url)
@@ -37,11 +37,14 @@ def canonical(document: Document | None, header: Sequence[LinkValue], url: str, 
 def related(
     document: Document | None, header: Sequence[LinkValue], url: str, *relations: str, encoding: str = "utf-8"
 ) -> str | None:
-    """The URL of the first link of a relation, of ``link a area`` or the ``Link`` field.
+    """Return the URL of the first link of a relation, in ``link``, ``a`` or ``area`` or the ``Link`` header field.
 
     Parameters:
-        document, header, url, encoding: as of `canonical`.
-        relations: names of one relation, in small letters: ``prev`` and its old name ``previous``.
+        document: The parsed page; `None` if it is not HTML.
+        header: Its ``Link`` header field.
+        url: Its canonical URL.
+        relations: Names of the relation in lower case, such as ``prev`` and its old name ``previous``.
+        encoding: WHATWG name of the page's encoding.
     """
     for relation in relations:
         for query in ("link[rel][href]", "a[rel][href],area[rel][href]"):
@@ -57,10 +60,13 @@ def related(
 def alternates(
     document: Document | None, header: Sequence[LinkValue], url: str, encoding: str = "utf-8"
 ) -> dict[str, str]:
-    """The URLs of a page in other languages, by language as ``hreflang`` writes it: ``en-GB``, ``x-default``.
+    """Return the URLs of a page in other languages, by ``hreflang`` as written: ``en-GB``, ``x-default``.
 
     Parameters:
-        document, header, url, encoding: as of `canonical`.
+        document: The parsed page; `None` if it is not HTML.
+        header: Its ``Link`` header field.
+        url: Its canonical URL.
+        encoding: WHATWG name of the page's encoding.
     """
     found: dict[str, str] = {}
     if document is not None:
@@ -100,7 +106,7 @@ def _of_header(header: Sequence[LinkValue], relation: str, url: str) -> str | No
 
 
 def _is_of(link: LinkValue, url: str) -> bool:
-    """Whether a link goes out from the page itself."""
+    """Return whether the context of a link is the page itself."""
     return link.anchor is None or link.anchor == url
 
 

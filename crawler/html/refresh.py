@@ -1,6 +1,6 @@
-"""Refreshes: how long a page is to be shown, and what is to be shown then (HTML Standard, "Refresh state").
+"""Refreshes: when a page wants to be replaced, and by which URL (HTML Standard, "refresh state").
 
-Pure, and no input of any kind raises.
+Everything here is pure, and no input raises.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ __all__ = ["Refresh", "meta_refresh", "parse_refresh"]
 
 SPACE: Final = "[\t\n\f\r ]*+"
 TIME: Final = re.compile(rf"{SPACE}([0-9]*+)(?:(?<=[0-9])|(?=\.))[0-9.]*+(?:\Z|(?=[;,\t\n\f\r ]){SPACE}[;,]?+{SPACE})")
-"""The time, what follows its digits and is not looked at, and the separator."""
+"""The time, further digits and dots that are ignored, and the separator."""
 URL_PREFIX: Final = re.compile(rf"url{SPACE}={SPACE}", re.IGNORECASE | re.ASCII)
 
 
 @attrs.frozen
 class Refresh:
-    """What a ``Refresh`` header or a ``<meta http-equiv=refresh>`` says."""
+    """The value of a ``Refresh`` header field or a ``<meta http-equiv=refresh>``."""
 
     seconds: float
-    """How long the page is to be shown."""
+    """Seconds for which the page is shown."""
     url: str
-    """What is to be shown then, as it is written; empty: the same page."""
+    """URL reference of what is shown next, as written; empty means the same page."""
 
 
 def parse_refresh(text: str) -> Refresh | None:
-    """Reads ``5; url=/next`` (HTML Standard, "shared declarative refresh steps"); `None`: it says nothing.
+    """Parse a refresh such as ``5; url=/next`` (HTML Standard, "shared declarative refresh steps"); `None` if invalid.
 
     Parameters:
-        text: the value of the header field, or of the attribute ``content``.
+        text: Value of the header field, or of the attribute ``content``.
     """
     time = TIME.match(text)
     if time is None:
@@ -51,13 +51,13 @@ def parse_refresh(text: str) -> Refresh | None:
 
 
 def meta_refresh(document: Document) -> Refresh | None:
-    """The first ``<meta http-equiv=refresh>`` of a page that says something.
+    """Return the first valid ``<meta http-equiv=refresh>`` of a page; `None` if there is none.
 
-    Those in a ``<template>`` are inert, and those in a ``<noscript>`` are for browsers that have something else to
-    show: a crawler reads the page that everybody gets.
+    Elements in a ``<template>`` are inert. Those in a ``<noscript>`` are ignored, since other clients see the page
+    without them.
 
     Parameters:
-        document: the parsed page.
+        document: The parsed page.
     """
     for meta in document.select("meta[http-equiv][content]:not(template *):not(noscript *)"):
         if meta.namespace is Namespace.HTML and (meta.attr("http-equiv") or "").lower() == "refresh":

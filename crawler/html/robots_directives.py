@@ -1,7 +1,7 @@
-"""What a page says to robots about itself: ``X-Robots-Tag`` and ``<meta name=robots>``.
+"""Robots directives of a page: ``X-Robots-Tag`` and ``<meta name=robots>``.
 
-No standard has them; they are written as search engines document them: words separated by commas, some with a value
-behind a colon, in a field also behind the name of the one robot that they are for.
+No standard defines them; this follows the documentation of search engines: words separated by commas, some with a value
+after a colon; in a header field the name of one robot may come first.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from turbohtml import Document, Namespace
 __all__ = ["robots_directives"]
 
 WITH_VALUE: Final = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
-"""Directives with a colon: any other word before one is the name of a robot."""
+"""Directives with a value. Any other word before a colon is the name of a robot."""
 DAY: Final = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[a-z]*\Z")
-"""How the value of ``unavailable_after`` may begin, with a comma behind it (RFC 9110 section 5.6.7)."""
+"""A day of the week: the value of ``unavailable_after`` may begin with one and a comma (RFC 9110 section 5.6.7)."""
 
 
 def robots_directives(fields: Iterable[str], document: Document | None, token: str) -> frozenset[str]:
-    """The directives for all robots, and for ours, in lower case; ``none`` is ``noindex`` and ``nofollow``.
+    """Return the directives for all robots and for ours, in lower case. ``none`` becomes ``noindex`` and ``nofollow``.
 
-    Where several places say something, all of it counts, as the strictest does.
+    Directives from several places are combined.
 
     Parameters:
-        fields: each ``X-Robots-Tag``.
-        document: the page, if it is HTML.
-        token: what our robot is called; empty: nothing is for it alone.
+        fields: The ``X-Robots-Tag`` header fields.
+        document: The parsed page; `None` if it is not HTML.
+        token: Product token of our robot; empty if only directives for all robots count.
     """
     ours = token.lower()
     found: set[str] = set()
@@ -43,7 +43,7 @@ def robots_directives(fields: Iterable[str], document: Document | None, token: s
 
 
 def _contents(document: Document, ours: str) -> Iterator[str]:
-    """What each meta element says to us."""
+    """Yield the content of each meta element for all robots or ours."""
     if document.select_one("meta[name]") is None:
         return
     for meta in document.select("meta[name][content]:not(template *)"):
@@ -53,7 +53,7 @@ def _contents(document: Document, ours: str) -> Iterator[str]:
 
 
 def _directives(text: str) -> Iterator[tuple[str, str]]:
-    """Each directive with the robot that it is for; empty: whoever reads it."""
+    """Yield each directive with the robot that it is for; empty means all robots."""
     agent = ""
     pieces = iter(text.lower().split(","))
     for piece in pieces:

@@ -1,8 +1,8 @@
-"""`Selector` and `SelectorList`: CSS, XPath, regular expressions and JMESPath, with the methods parsel made known.
+"""`Selector` and `SelectorList`: CSS, XPath, regular expressions and JMESPath, with the methods of parsel.
 
-Where it differs from parsel: the tree is the one browsers build (WHATWG), so there is always a ``<head>``; a string (a
-text, an attribute, a value of JSON) that is queried is taken as HTML; CSS is the one of browsers, without
-``:contains()`` and ``[a!=b]``.
+Differences from parsel: the tree is the one that browsers build (WHATWG), so there is always a ``<head>``; strings that
+are queried (a text, an attribute, a JSON string) are parsed as HTML; CSS is that of browsers, without ``:contains()``
+and ``[a!=b]``.
 """
 
 from __future__ import annotations
@@ -33,57 +33,65 @@ _ESCAPE = re.compile(r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA
 
 
 def parse(body: bytes, label: str) -> Document:
-    """The tree of an HTML body.
+    """Parse the body of an HTML page.
+
+    The content of ``<noscript>`` is parsed as HTML, as in browsers without scripts; so is that of declarative shadow
+    roots.
 
     Parameters:
-        body: the content, bytes.
-        label: its encoding, as `crawler.html.detect_encoding` gives it.
-
-    What is in ``<noscript>`` is parsed as HTML, as without scripts, and so is what is in a declarative shadow root.
+        body: The content.
+        label: WHATWG name of its encoding, as `crawler.content.detect_encoding` returns it.
     """
-    if label == "utf-8" and is_bounded(body):  # what most pages are: decoded on the way, as `decode` does it
+    if label == "utf-8" and is_bounded(body):  # most pages: turbohtml decodes them while it parses, as `decode` does
         return turbohtml.parse(body, encoding=label, positions=False, allow_declarative_shadow_roots=False)
     return parse_text(decode(body, label))
 
 
 class Selector:
-    """A part of a page, and the means to find parts of it.
+    """A part of a page, with methods to select from it. Give either `text` or `root`.
 
     Parameters:
-        text: HTML to parse, or
-        root: a node of turbohtml, a string, or a value of JSON (then for `jmespath`).
+        text: HTML to parse.
+        root: A turbohtml node, a string, or a JSON value for `jmespath`.
+
+    Raises:
+        TypeError: Both arguments are given, or neither.
     """
 
     __slots__ = ("root",)
 
     root: Any
-    """The node, the string or the value of JSON."""
+    """The node, string or JSON value."""
 
     def __init__(self, text: str | None = None, *, root: Any = _NOTHING) -> None:
         if (text is None) == (root is _NOTHING):
-            raise TypeError("a Selector takes either a text or a root")
+            raise TypeError("give a Selector either text or root")
         if text is not None:
             root = parse_text(text)
         self.root = (root.root or root) if isinstance(root, Document) else root
 
     def css(self, query: str) -> SelectorList:
-        """What a CSS selector finds, with ``::text`` and ``::attr(name)`` for texts and attributes.
+        """Select by a CSS selector, with ``::text`` and ``::attr(name)`` for texts and attributes.
 
         Raises:
-            ValueError: it is no CSS selector.
+            ValueError: The selector is invalid.
         """
         node = self._node()
         return SelectorList() if node is None else _list(select(node, query))
 
     def xpath(self, query: str, **variables: _Variable) -> SelectorList:
-        """What an XPath 1.0 expression finds; ``//`` starts at the document, ``.//`` at this node.
+        """Select by an XPath 1.0 expression. ``//`` starts at the document, ``.//`` at this node.
 
-        ``re:test(text, pattern)`` and ``has-class(name, ...)`` are there too; `variables` are its ``$name``.
-        A number, a boolean or a string is a result of one string; a boolean is ``1`` or ``0``.
-        Among a thousand siblings ``[preceding-sibling::p]`` takes seconds, ``[preceding-sibling::p[1]]`` does not.
+        The functions ``re:test(text, pattern)`` and ``has-class(name, ...)`` are available. A number, boolean or string
+        as the result becomes one string; booleans are ``1`` and ``0``. Avoid ``[preceding-sibling::p]``: it takes
+        seconds with a thousand siblings, which ``[preceding-sibling::p[1]]`` does not.
+
+        Parameters:
+            query: The expression.
+            variables: Values of its ``$name`` variables.
 
         Raises:
-            ValueError: it is no XPath expression, or a function or variable is unknown.
+            ValueError: The expression is invalid, or uses an unknown function or variable.
         """
         node = self._node()
         if node is None:
@@ -98,12 +106,12 @@ class Selector:
         return _list(found if isinstance(found, list) else [str(found)])
 
     def jmespath(self, expression: str) -> SelectorList:
-        """What a JMESPath expression finds in a value of JSON, or in JSON that is the text here.
+        """Select from a JSON value, or from text that is JSON, by a JMESPath expression.
 
-        A list is its elements; ``null``, and what is no JSON, is nothing.
+        A list gives a selector for each element; ``null`` and invalid JSON give none.
 
         Raises:
-            ValueError: it is no JMESPath expression.
+            ValueError: The expression is invalid.
             ImportError: jmespath is not installed.
         """
         found = _jmespath(expression, self._json())
@@ -112,16 +120,17 @@ class Selector:
         return _list(found if isinstance(found, list) else [found])
 
     def get(self, default: Any = None) -> Any:
-        """The HTML of an element, the string of a text or an attribute, a value of JSON as it is.
+        """Return an element as HTML, a text or attribute as a string, a JSON value as it is.
 
-        `default` is for `SelectorList.get`, whose signature this shares.
+        Parameters:
+            default: Not used; `SelectorList.get` has it.
         """
         if isinstance(self.root, str):
             return replace_surrogates(self.root)
         return replace_surrogates(self.root.html) if isinstance(self.root, Node) else self.root
 
     def getall(self) -> list[Any]:
-        """`get`, in a list of one."""
+        """Return a list with the result of `get`."""
         return [self.get()]
 
     @property
@@ -133,11 +142,13 @@ class Selector:
         return {name: replace_surrogates(element.attr(name) or "") for name in element.attrs}
 
     def re(self, pattern: str | Pattern[str], *, replace_entities: bool = True) -> list[str]:
-        """All matches of a regular expression in what `get` gives.
+        """Return all matches of a regular expression in the result of `get`.
 
         Parameters:
-            pattern: with a group named ``extract``, the first match of that; with groups, each group of each match.
-            replace_entities: whether ``&eacute;`` and the like become characters, all but ``&lt;`` and ``&amp;``.
+            pattern: The expression. With a group named ``extract``, only the first match of that group is returned;
+                with other groups, each group of each match.
+            replace_entities: Whether character references such as ``&eacute;`` are replaced, except ``&lt;`` and
+                ``&amp;``.
         """
         compiled = re.compile(pattern)
         text = self.get()
@@ -159,11 +170,11 @@ class Selector:
     def re_first(
         self, pattern: str | Pattern[str], default: str | None = None, *, replace_entities: bool = True
     ) -> str | None:
-        """The first match of a regular expression, or `default`."""
+        """Return the first match of a regular expression; `default` if there is none. See `re`."""
         return next(iter(self.re(pattern, replace_entities=replace_entities)), default)
 
     def __bool__(self) -> bool:
-        """Whether there is any content: false for an empty string."""
+        """Whether the selector has content: false for an empty string."""
         return isinstance(self.root, Node) or bool(self.root)
 
     def __repr__(self) -> str:
@@ -186,7 +197,7 @@ class Selector:
 
 
 class SelectorList(list[Selector]):
-    """What a query found: a list, with the methods of a `Selector` for all of it."""
+    """The result of a query: a list of selectors with the methods of `Selector`."""
 
     __slots__ = ()
 
@@ -200,32 +211,32 @@ class SelectorList(list[Selector]):
         return SelectorList(found) if isinstance(found, list) else found
 
     def css(self, query: str) -> SelectorList:
-        """`Selector.css` of each, in one list."""
+        """Return the results of `Selector.css` for each selector in one list."""
         return SelectorList([found for one in self for found in one.css(query)])
 
     def xpath(self, query: str, **variables: _Variable) -> SelectorList:
-        """`Selector.xpath` of each, in one list."""
+        """Return the results of `Selector.xpath` for each selector in one list."""
         return SelectorList([found for one in self for found in one.xpath(query, **variables)])
 
     def jmespath(self, expression: str) -> SelectorList:
-        """`Selector.jmespath` of each, in one list."""
+        """Return the results of `Selector.jmespath` for each selector in one list."""
         return SelectorList([found for one in self for found in one.jmespath(expression)])
 
     def get(self, default: Any = None) -> Any:
-        """`Selector.get` of the first, or `default`."""
+        """Return the result of `Selector.get` for the first selector; `default` if there is none."""
         return self[0].get() if self else default
 
     def getall(self) -> list[Any]:
-        """`Selector.get` of each."""
+        """Return the result of `Selector.get` for each selector."""
         return [one.get() for one in self]
 
     @property
     def attrib(self) -> dict[str, str]:
-        """The attributes of the first; empty when there is none."""
+        """The attributes of the first element; empty if there is none."""
         return self[0].attrib if self else {}
 
     def re(self, pattern: str | Pattern[str], *, replace_entities: bool = True) -> list[str]:
-        """`Selector.re` of each, in one list."""
+        """Return the matches of `Selector.re` for each selector in one list."""
         compiled = re.compile(pattern)
         return [match for one in self for match in one.re(compiled, replace_entities=replace_entities)]
 
@@ -248,7 +259,7 @@ def _list(found: Iterable[Any]) -> SelectorList:
 
 
 def _has_class(context: Any, *names: str) -> bool:
-    """XPath's ``has-class('a', 'b')``: whether the node has all of these classes."""
+    """Implement XPath's ``has-class('a', 'b')``: whether the node has all of these classes."""
     node = context.context_node
     return isinstance(node, Element) and all(node.has_class(name) for name in names)
 
@@ -271,7 +282,7 @@ def _jmespath(expression: str, data: Any) -> Any:
 
 
 def _without_half_pair(escape: re.Match[str]) -> str:
-    """An escape of JSON, unless it is half of a surrogate pair."""
+    """Return an escape of JSON unchanged, unless it is half of a surrogate pair."""
     return r"\ufffd" if len(escape[0]) == 6 else escape[0]
 
 

@@ -1,4 +1,4 @@
-"""Pictures, sounds and films of a page: ``src``, ``poster``, and the candidates of ``parse_srcset``."""
+"""Images, audio and video of a page: ``src``, ``poster``, and the candidates of ``srcset``."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _PLACES: Final = (
 
 
 def parse_srcset(value: str) -> list[str]:
-    """The URLs of the candidates of a ``parse_srcset``, as written (HTML Standard, "parsing a srcset attribute").
+    """Return the URLs of the candidates of a ``srcset``, as written (HTML Standard, "parsing a srcset attribute").
 
-    A candidate with descriptors that do not fit is left out, as by browsers. Nothing raises.
+    Candidates with invalid descriptors are skipped, as in browsers. It never raises.
     """
     found: list[str] = []
     at = 0
@@ -51,7 +51,7 @@ def parse_srcset(value: str) -> list[str]:
 
 
 def _descriptors(value: str, at: int) -> tuple[list[str], int]:
-    """What follows a URL up to a comma outside of parentheses, and where that ends."""
+    """Return the descriptors up to a comma outside parentheses, and where they end."""
     start, parentheses, done = at, False, []
     while at < len(value):
         character = value[at]
@@ -70,7 +70,7 @@ def _descriptors(value: str, at: int) -> tuple[list[str], int]:
 
 
 def _is_valid(descriptors: list[str]) -> bool:
-    """Whether a browser would take a candidate with these descriptors."""
+    """Return whether a browser would accept a candidate with these descriptors."""
     width = density = height = 0
     for descriptor in descriptors:
         if _WIDTH.fullmatch(descriptor):
@@ -87,12 +87,12 @@ def _is_valid(descriptors: list[str]) -> bool:
 
 
 def media(document: Document, url: str, encoding: str = "utf-8") -> list[str]:
-    """The absolute URL of every picture, sound and film of a page, each once, in document order.
+    """Return the absolute URL of every image, audio and video file of a page, without repeats, in document order.
 
     Parameters:
-        document: the parsed page.
-        url: its canonical URL.
-        encoding: that of the page, by its WHATWG name.
+        document: The parsed page.
+        url: Its canonical URL.
+        encoding: WHATWG name of the page's encoding.
     """
     places = [(query, names) for query, names in _PLACES if document.select_one(query) is not None]
     if not places:

@@ -1,6 +1,6 @@
-"""What a form sends: its entries, and how they are written into a query or a body (HTML Standard, "Form submission").
+"""What a form submits: its entries, and their encoding as a query or a body (HTML Standard, "Form submission").
 
-A body is the same for the same entries, its boundary too: that is how a crawl knows two equal requests.
+Equal entries give equal bodies, including the boundary of multipart bodies, so that a crawl recognises equal requests.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _BREAK: Final = re.compile(r"\r\n?|\n")
 
 @attrs.frozen
 class Upload:
-    """A file that is sent."""
+    """A file to submit."""
 
     name: str = ""
-    """The name that the server is told."""
+    """The file name that is submitted."""
     content: bytes = b""
-    """What is in it."""
+    """The content of the file."""
     type: str = "application/octet-stream"
     """Its media type."""
 
@@ -51,11 +51,11 @@ Entry: TypeAlias = "tuple[str, str | Upload]"
 
 
 def pick_encoding(accepted: str | None, label: str) -> str:
-    """The encoding that a form is sent in ("picking an encoding for the form"), by the name that `detect_encoding` has.
+    """Return the encoding of a submission (HTML Standard, "picking an encoding for the form").
 
     Parameters:
-        accepted: the ``accept-charset`` of the form.
-        label: the encoding of its page.
+        accepted: The form's ``accept-charset``; `None` if it has none.
+        label: WHATWG name of the page's encoding.
     """
     if accepted is not None:
         found = [name for word in accepted.split() if (name := canonical_label(word))]
@@ -69,13 +69,13 @@ def construct_entries(
     encoding: str,
     filled: Mapping[str, Sequence[str | Upload]] | None = None,
 ) -> list[Entry]:
-    """What the controls of a form send when a button is pressed ("constructing the entry list").
+    """Return the entries that a form submits when a button is pressed (HTML Standard, "constructing the entry list").
 
     Parameters:
-        controls: all of the form.
-        button: the one that is pressed.
-        encoding: that of the form.
-        filled: what is sent instead of what stands on the page, by name; names that the form has not come last.
+        controls: All controls of the form.
+        button: The button that is pressed; `None` for none.
+        encoding: The encoding of the submission.
+        filled: Values that replace those of the page, by name. Names that the form does not have come last.
     """
     entries: list[Entry] = []
     rest = dict(filled or {})
@@ -92,7 +92,7 @@ def construct_entries(
 
 
 def _entries(control: Control, button: Control | None, encoding: str) -> list[Entry]:
-    """What one control sends as it stands on the page."""
+    """Return the entries of one control as it stands on the page."""
     name = control.name
     if control.submits and control is not button:
         return []
@@ -110,12 +110,12 @@ def _entries(control: Control, button: Control | None, encoding: str) -> list[En
 
 
 def encode_entries(entries: Sequence[Entry], enctype: str, encoding: str) -> tuple[bytes, str]:
-    """Entries as bytes, and their media type.
+    """Return entries as bytes, and the media type.
 
     Parameters:
-        entries: what is sent.
+        entries: The entries to submit.
         enctype: ``application/x-www-form-urlencoded``, ``multipart/form-data`` or ``text/plain``.
-        encoding: that of the form.
+        encoding: The encoding of the submission.
     """
     if enctype == MULTIPART:
         return _multipart(entries, encoding)
@@ -129,7 +129,7 @@ def encode_entries(entries: Sequence[Entry], enctype: str, encoding: str) -> tup
 
 
 def _multipart(entries: Sequence[Entry], encoding: str) -> tuple[bytes, str]:
-    """RFC 7578, its names escaped as the HTML Standard does it."""
+    """Encode as RFC 7578 specifies, with names escaped as in the HTML Standard."""
     parts: list[bytes] = []
     for name, value in entries:
         head = b'Content-Disposition: form-data; name="' + _escape(_with_crlf(name), encoding) + b'"'
@@ -141,24 +141,24 @@ def _multipart(entries: Sequence[Entry], encoding: str) -> tuple[bytes, str]:
     digest = hashlib.blake2b(b"\0".join(parts), digest_size=16)
     boundary = f"----form{digest.hexdigest()}".encode()
     while any(boundary in part for part in parts):
-        digest.update(b"once more")
+        digest.update(b"again")
         boundary = f"----form{digest.hexdigest()}".encode()
     body = b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts) + b"--" + boundary + b"--\r\n"
     return body, f"{MULTIPART}; boundary={boundary.decode()}"
 
 
 def _with_crlf(text: str) -> str:
-    """Line breaks as CR LF."""
+    """Convert line breaks to CR LF."""
     return _BREAK.sub("\r\n", text)
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """What an encoding lacks is written as a character reference, as browsers do it."""
+    """Encode text. Characters that the encoding lacks become character references, as in browsers."""
     return text.encode(python_codec(encoding), "xmlcharrefreplace")
 
 
 def _urlencode(text: str, encoding: str) -> str:
-    """Percent-encoding of forms: a space is a plus sign (WHATWG URL, urlencoded serialising)."""
+    """Percent-encode for forms, with spaces as plus signs (URL Standard, "urlencoded serializing")."""
     return quote_from_bytes(_encode(text, encoding), "*-._ ").replace("~", "%7E").replace(" ", "+")
 
 

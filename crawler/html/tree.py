@@ -1,10 +1,10 @@
-"""`parse_text`: the tree of a page, also of one that is made to have no end.
+"""Parsing of pages in bounded time and memory, whatever they contain.
 
-The rules of HTML let a page grow without measure: a formatting element that is never closed (``<b 1><b 2><b 3>``) is
-opened again in every paragraph. Of half a megabyte of that a parser makes millions of elements in gigabytes of memory.
-How many can be open at once is known by how many different ones there are: those that are alike are opened again three
-times at most. So a large page with many is parsed in steps, and one that takes far too long for its size is parsed once
-more without what makes it grow: the attributes of its formatting elements.
+The rules of HTML let a tree outgrow its page: a parser reopens formatting elements that were never closed
+(``<b 1><b 2><b 3>``) in every paragraph. Half a megabyte of such a page becomes millions of elements in gigabytes of
+memory. At most three identical formatting elements are reopened at once, so the number of different ones bounds the
+growth. A large page with many of them is parsed in steps. If that takes too long for its size, the page is parsed again
+without the attributes of its formatting elements, which bounds the tree.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from turbohtml import Document
 __all__ = ["is_bounded", "parse_text"]
 
 ALWAYS_BOUNDED: Final = 32_768
-"""Characters of a page that is parsed at once, whatever it is made of: at the worst in 0.2 seconds."""
+"""Characters of a page that is parsed at once whatever it contains. The worst case takes 0.2 seconds."""
 MAX_ELEMENTS: Final = 5_000_000
-"""Elements that a page may grow to and is parsed at once: three times its different formatting elements in each of its
-paragraphs."""
+"""Elements that the tree of a page may have to be parsed at once. The estimate is three times its different formatting
+elements in each paragraph."""
 CHUNK_SIZE: Final = 16_384
+"""Characters that are parsed in one step."""
 BASE_CPU_SECONDS: Final = 0.1
-"""Seconds of the processor that any page may take."""
+"""CPU seconds that every page may take."""
 CPU_SECONDS_PER_CHARACTER: Final = 2e-7
-"""Seconds of the processor for one more character; pages take a twentieth of that, what grows ten times it."""
+"""Further CPU seconds per character. Ordinary pages take a twentieth of it, growing ones ten times as much."""
 
-# HTML Standard, section 13.2.4.3, "the list of active formatting elements"; of <a> there is one at a time.
+# HTML Standard section 13.2.4.3, "the list of active formatting elements". It has at most one <a>.
 _FORMATTING: Final = r"(?i)<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/][^>]*+"
 _LIKELY: Final = r"<[bcefinstuBCEFINSTU][ \t\n\f\r/iomtIOMT][^>]*+"
-"""By their first two letters: most tags are told from formatting ones by those."""
+"""Tags that may be formatting elements by their first two letters: it excludes most other tags cheaply."""
 _IN_TEXT: Final = (re.compile(_LIKELY), re.compile(_FORMATTING))
 _IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
 
 
 def parse_text(text: str) -> Document:
-    """The tree of an HTML page. That of one that grows without measure lacks the attributes of formatting elements."""
+    """Parse an HTML page. If its tree would outgrow it, formatting elements lose their attributes."""
     return _parse(text) if is_bounded(text) else _parse_in_steps(text)
 
 
 def is_bounded(page: Any) -> bool:
-    """Whether the tree of a page, as text or in UTF-8, is of a size that fits its own, whatever it is made of.
+    """Return whether the size of a page bounds the size of its tree, whatever the page contains.
 
     Parameters:
-        page: text or bytes.
+        page: Text, or bytes in UTF-8.
     """
     size = len(page)
     if size <= ALWAYS_BOUNDED:
@@ -56,9 +57,9 @@ def is_bounded(page: Any) -> bool:
     (likely, formatting), *marks = (_IN_TEXT, '"', "'", "<") if isinstance(page, str) else (_IN_BYTES, b'"', b"'", b"<")
     different = set(filter(formatting.match, set(likely.findall(page))))
     if any(tag.count(quote) % 2 for quote in marks[:2] for tag in different):
-        return False  # the bracket that ended it is in quotes, and what comes behind it is different each time
+        return False  # its closing bracket stood in quotes, and the rest of the tag may differ each time
     opened = 3 * len(different)
-    # No paragraph with a letter in it is shorter than four characters, nor without a bracket.
+    # A paragraph that is not empty has at least four characters, and a bracket.
     return opened * size <= 4 * MAX_ELEMENTS or opened * page.count(marks[2]) <= MAX_ELEMENTS
 
 
@@ -69,11 +70,11 @@ def _parse_in_steps(text: str) -> Document:
             parser.feed(text[start : start + CHUNK_SIZE])
             if time.thread_time() - started > BASE_CPU_SECONDS + CPU_SECONDS_PER_CHARACTER * start:
                 return _parse(_IN_TEXT[1].sub(r"<\1", text))
-        # It knows no other way than to attach a declarative shadow root, where nobody would find what is in it.
+        # The incremental parser always attaches declarative shadow roots, whose content selectors do not find.
         shadows = b"shadowrootmode" in text.encode("utf-8", "replace").lower()
         return _parse(text) if shadows else parser.close()
 
 
 def _parse(text: str) -> Document:
-    # Positions of nodes in the source would cost more than the parse, and nobody asks for them.
+    # Positions of nodes in the source would cost more than the parse, and nothing here uses them.
     return turbohtml.parse(text, positions=False, allow_declarative_shadow_roots=False)

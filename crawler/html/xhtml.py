@@ -1,4 +1,4 @@
-"""`parse_xhtml`: XHTML that is sent as XML. ``<script/>`` is empty there; in HTML all that follows would be script."""
+"""`parse_xhtml`: XHTML sent as XML, where ``<script/>`` is empty. In HTML all that follows would be script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VOID: Final = frozenset({
     "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link",
     "meta", "param", "source", "track", "wbr",
 })  # fmt: skip
-"""Elements that HTML knows to have no content."""
+"""Elements that have no content in HTML."""
 _MARKUP: Final = re.compile(
     r"""<(?: !--.*?(?:-->|\Z)
     | \?.*?(?:\?>|\Z)
@@ -29,15 +29,15 @@ _MARKUP: Final = re.compile(
 
 
 def parse_xhtml(text: str) -> Document:
-    """The tree of a document of XHTML."""
+    """Parse an XHTML document."""
     return parse_text(xhtml_to_html(text))
 
 
 def xhtml_to_html(text: str) -> str:
-    """The same page for a parser of HTML: empty elements have an end, CDATA sections are text.
+    """Return the document as HTML: empty elements get an end tag, CDATA sections become text.
 
     Parameters:
-        text: of a document of XHTML; what is not well-formed is left as it is.
+        text: An XHTML document. Parts that are not well-formed are left as they are.
     """
     return _MARKUP.sub(_replace, text)
 
@@ -53,6 +53,6 @@ def _replace(found: re.Match[str]) -> str:
 
 
 def _ends_unquoted(attributes: str) -> bool:
-    """Whether the last value is not quoted, which is no XML, so that the slash may be part of it."""
+    """Return whether the last value is unquoted, which XML forbids: the slash may be part of it."""
     last = attributes.split()[-1:]
     return bool(last) and "=" in last[0] and not last[0].endswith(("'", '"'))

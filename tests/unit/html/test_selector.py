@@ -24,7 +24,7 @@ def test_a_selector_takes_a_text_or_a_root_and_not_both():
     document = parse(PAGE.encode(), "utf-8")
     assert Selector(root=document).css("title::text").get() == Selector(PAGE).css("title::text").get() == "T"
     for arguments in [{}, {"text": "x", "root": document}]:
-        with pytest.raises(TypeError, match="either a text or a root"):
+        with pytest.raises(TypeError, match="either text or root"):
             Selector(**arguments)
 
 
@@ -130,7 +130,7 @@ def test_css_comments_are_skipped():
         ("a::attr()", "::attr(name) takes the name of one attribute"),
         ("a::attr(a b)", "::attr(name) takes the name of one attribute"),
         ("a:not(::text)", "expected an identifier"),
-        ("a:contains('x')", """unknown pseudo-class; for a text write xpath("//a[contains(., 'text')]")"""),
+        ("a:contains('x')", """unknown pseudo-class; to search text use xpath("//a[contains(., 'text')]")"""),
     ],
 )
 def test_a_css_query_that_is_none_is_refused_in_one_line(page, query, reason):
