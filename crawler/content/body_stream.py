@@ -105,4 +105,4 @@ class BodyStream:
                 if content:
                     yield content
         if not member.eof:
-            self.fault = self.fault or "gzip that ends early"
+            self.fault = self.fault or "truncated gzip"

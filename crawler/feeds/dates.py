@@ -1,4 +1,4 @@
-"""Dates as feeds and sitemaps write them: W3C date and time (a profile of ISO 8601), and RFC 822."""
+"""Dates of feeds and sitemaps: W3C date and time (a profile of ISO 8601), and RFC 822."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _NO_OFFSET: Final = timedelta()
 
 
 def parse_w3c_date(text: str) -> datetime | None:
-    """The moment at which a W3C date begins, with its time zone (UTC where none is told); `None`: it is no date.
+    """Return the first moment of a W3C date, in UTC if no time zone is given; `None` if the text is not one.
 
-    A year, a month, a day, or a day and a time with or without seconds and their fraction (W3C NOTE-datetime).
+    It is a year, a month, a day, or a day and a time with or without seconds and their fraction (W3C NOTE-datetime).
     """
     period = w3c_period(text)
     return None if period is None else period[0]
 
 
 def w3c_period(text: str) -> tuple[datetime, datetime] | None:
-    """The first and the last moment that a W3C date may mean: ``2026-11`` is a whole month. `None`: it is no date."""
+    """Return the first and last moment of a W3C date: ``2026-11`` is a whole month. `None` if the text is not one."""
     found = _W3C.fullmatch(text.strip())
     if found is None:
         return None
@@ -36,7 +36,7 @@ def w3c_period(text: str) -> tuple[datetime, datetime] | None:
     try:
         start = datetime(
             int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0),
-            min(int(second or 0), 59) if int(second or 0) <= 60 else 60,  # a leap second is none for Python
+            min(int(second or 0), 59) if int(second or 0) <= 60 else 60,  # Python has no leap seconds
             int((fraction or "").ljust(6, "0")[:6]), tzinfo=_zone(zone),
         )  # fmt: skip
     except ValueError:
@@ -56,7 +56,7 @@ def w3c_period(text: str) -> tuple[datetime, datetime] | None:
 
 
 def parse_date(text: str) -> datetime | None:
-    """The moment that a W3C or an RFC 822 date means, UTC where no time zone is told; `None`: it is neither."""
+    """Return the moment of a W3C or RFC 822 date, in UTC if no time zone is given; `None` if the text is neither."""
     found = parse_w3c_date(text)
     if found is not None or len(text) > 100:
         return found
@@ -68,10 +68,10 @@ def parse_date(text: str) -> datetime | None:
 
 
 def _zone(zone: str | None) -> timezone:
-    """The time zone of ``Z``, ``+01:00`` or ``+0100``.
+    """Return the time zone of ``Z``, ``+01:00`` or ``+0100``.
 
     Raises:
-        ValueError: it is a day or more.
+        ValueError: The offset is a day or more.
     """
     if zone is None or zone in "Zz":
         return UTC

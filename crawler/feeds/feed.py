@@ -1,4 +1,4 @@
-"""`Feed` and `FeedEntry`: what a feed says, whatever its format."""
+"""`Feed` and `FeedEntry`: the content of a feed, whatever its format."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ __all__ = ["Enclosure", "Feed", "FeedEntry"]
 
 @attrs.frozen(kw_only=True)
 class Enclosure:
-    """A file that belongs to an entry: the episode of a podcast."""
+    """A file attached to an entry, such as the episode of a podcast."""
 
     url: str
-    """Where it is."""
+    """Absolute URL of the file."""
     type: str | None = None
-    """Its media type."""
+    """Media type; `None` if not given."""
     length: int | None = None
-    """Its size in bytes."""
+    """Size in bytes; `None` if not given."""
 
 
 @attrs.frozen(kw_only=True)
 class FeedEntry:
-    """One entry of a feed. What the feed does not tell is `None` or empty."""
+    """One entry of a feed. Fields that the feed does not give are `None` or empty."""
 
     url: str | None = None
-    """The page of the entry: absolute, canonical, without fragment."""
+    """URL of the entry's page: absolute, canonical and without fragment."""
     id: str | None = None
-    """What names it for good: ``guid``, ``id``, ``rdf:about``."""
+    """Permanent identifier: ``guid``, ``id`` or ``rdf:about``."""
     title: str | None = None
-    """Its title as text, white space collapsed."""
+    """Title as plain text, with white space collapsed."""
     published: datetime | None = None
-    """When it came out; UTC where no time zone is told."""
+    """Time of publication, in UTC if the feed gives no time zone."""
     updated: datetime | None = None
-    """When it was last changed."""
+    """Time of the last change, in UTC if the feed gives no time zone."""
     summary: str | None = None
-    """A short form of the content: HTML, or text where the feed says that it is text."""
+    """Summary: HTML, or plain text if the feed says so."""
     content: str | None = None
-    """The content: HTML, or text where the feed says that it is text."""
+    """Full content: HTML, or plain text if the feed says so."""
     author: str | None = None
-    """Who wrote it; several are separated by commas."""
+    """Names of the authors, separated by commas."""
     categories: tuple[str, ...] = ()
-    """What it is about."""
+    """Categories or tags."""
     enclosures: tuple[Enclosure, ...] = ()
-    """Files that belong to it."""
+    """Attached files."""
 
 
 @attrs.frozen(kw_only=True)
 class Feed:
-    """A feed: RSS, Atom or JSON Feed."""
+    """A feed: RSS, Atom or JSON Feed. Fields that it does not give are `None` or empty."""
 
     title: str | None = None
-    """Its title as text, white space collapsed."""
+    """Title as plain text, with white space collapsed."""
     url: str | None = None
-    """The page that it is the feed of."""
+    """URL of the web page that the feed belongs to."""
     entries: list[FeedEntry] = attrs.field(factory=list)
-    """Its entries, in their order."""
+    """The entries, in the order of the feed."""
     next: str | None = None
-    """The URL of its next page, with older entries (RFC 5005; JSON Feed)."""
+    """URL of the next page of the feed, with older entries (RFC 5005; ``next_url`` of JSON Feed)."""
     fault: str | None = None
-    """Why not all of it could be read, in a few words."""
+    """Why the feed could not be read completely, in a few words; `None` if it was."""

@@ -1,4 +1,4 @@
-"""`read_json_feed`: JSON Feed, versions 1 and 1.1 (jsonfeed.org)."""
+"""JSON Feed, versions 1 and 1.1 (jsonfeed.org)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["read_json_feed"]
 
 
 def read_json_feed(text: str, url: str) -> Feed | None:
-    """What a JSON Feed says; `None`: it is none.
+    """Parse a JSON Feed; `None` if the text is not one.
 
     Parameters:
-        text: the content.
-        url: its canonical URL.
+        text: The content.
+        url: Its canonical URL, with which other URLs are joined.
     """
     try:
         found = msgspec.json.decode(text.encode("utf-8", "replace"))
@@ -64,7 +64,7 @@ def _objects(values: Any) -> list[dict[str, Any]]:
 
 
 def _text(found: dict[str, Any], name: str) -> str | None:
-    """A text; a number, which an ``id`` may be by mistake, as text (jsonfeed.org: "coerce that value to a string")."""
+    """Return a text, or a number as text, as an ``id`` may be (jsonfeed.org: "coerce that value to a string")."""
     value = found.get(name)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = str(value)

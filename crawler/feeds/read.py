@@ -1,6 +1,6 @@
-"""`read_feed`: RSS 0.9x, 1.0 and 2.0, Atom (RFC 4287) and JSON Feed 1.1, read into one form.
+"""`read_feed`: RSS 0.9x, 1.0 and 2.0, Atom (RFC 4287) and JSON Feed 1.1 as one data structure.
 
-Bad XML is read as far as it can be; a date that is none is `None`; URLs are joined, with ``xml:base`` heeded.
+Malformed XML is read as far as possible, and invalid dates become `None`. URLs are joined, with ``xml:base``.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from crawler.feeds.rss_atom import FeedReader
 __all__ = ["MAX_FEED_BYTES", "read_feed"]
 
 MAX_FEED_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of one feed, unpacked."""
+"""Limit of the decompressed bytes of one feed."""
 
 
 def read_feed(
     body: bytes | Iterable[bytes], url: str, *, content_type: str | None = None, max_bytes: int = MAX_FEED_BYTES
 ) -> Feed | None:
-    """What a feed says; `None`: it is no feed. Nothing that is in it raises.
+    """Parse a feed; `None` if the body is not one. Invalid content does not raise: see `Feed.fault`.
 
     Parameters:
-        body: the content, or pieces of it; what is packed by gzip is unpacked.
-        url: its canonical URL, against which others are joined.
-        content_type: the HTTP header field of that name, if there was one.
-        most: bytes that are read, unpacked.
+        body: The content, or an iterable of chunks. Gzip is decompressed.
+        url: Its canonical URL, with which other URLs are joined.
+        content_type: The ``Content-Type`` header field; `None` if there was none.
+        max_bytes: Limit of the decompressed bytes that are read.
     """
-    incoming = BodyStream(body, content_type, max_bytes)
-    chunks = iter(incoming)
+    stream = BodyStream(body, content_type, max_bytes)
+    chunks = iter(stream)
     head = ""
     for chunk in chunks:
         head += chunk.lstrip() if not head else chunk
@@ -46,4 +46,4 @@ def read_feed(
         if reader.stream.ended:
             break
     reader.stream.close()
-    return reader.result(incoming.fault)
+    return reader.result(stream.fault)

@@ -28,14 +28,14 @@ SPACES: Final = {
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#": "rdf",
     "http://www.w3.org/1999/xhtml": "xhtml",
 }
-"""What the namespaces are called here, in small letters; any other default one is that of the feed itself."""
+"""Prefixes used here by namespace in lower case. Any other default namespace is that of the feed itself."""
 TEXTS: Final = frozenset({
     "title", "link", "guid", "id", "description", "summary", "subtitle", "tagline", "content", "content:encoded",
     "pubdate", "published", "issued", "updated", "modified", "created", "author", "category", "dc:date", "dc:creator",
     "dc:title", "dc:subject", "dcterms:created", "dcterms:modified", "itunes:author", "itunes:summary",
     "atom:updated", "atom:published", "atom:summary", "atom:content",
 })  # fmt: skip
-"""Children of an entry whose text counts."""
+"""Children of an entry whose text is kept."""
 
 
 @attrs.define(eq=False)
@@ -43,35 +43,35 @@ class _Part:
     """A feed or an entry while it is read."""
 
     depth: int
-    """How deep its element lies."""
+    """Depth of its element."""
     texts: dict[str, str] = attrs.field(factory=dict)
     """The first text of each child."""
     links: dict[str, str] = attrs.field(factory=dict)
-    """The first target of each relation."""
+    """The first URL of each relation."""
     base: str = ""
-    """What URLs in it are joined against."""
+    """The URL that its links are joined with."""
     about: str | None = None
     """``rdf:about``."""
     permanent: bool = True
     """Whether its ``guid`` is a URL."""
     authors: dict[str, None] = attrs.field(factory=dict)
-    """Who wrote it."""
+    """Names of the authors."""
     categories: dict[str, None] = attrs.field(factory=dict)
-    """What it is about."""
+    """Categories or tags."""
     enclosures: list[Enclosure] = attrs.field(factory=list)
-    """Files."""
+    """Attached files."""
 
 
 class FeedReader:
-    """Feed its `stream`, then ask for the result.
+    """Reads a feed: pass its text to `stream`, then ask for `result`.
 
     Parameters:
-        url: the canonical URL of the feed.
+        url: Canonical URL of the feed.
     """
 
     def __init__(self, url: str) -> None:
         self.stream = XmlStream(self._on_start, self._on_end, self._on_text, self._on_broken)
-        """Takes the text."""
+        """Parser to pass the text to."""
         self._root = ""
         self._found = False
         self._feed = _Part(1, base=url)
@@ -85,7 +85,11 @@ class FeedReader:
         self._type = ""
 
     def result(self, fault: str | None) -> Feed | None:
-        """What was read; `None`: it was no feed."""
+        """Return the feed; `None` if the document was not one.
+
+        Parameters:
+            fault: Why the text ended early; `None` if it did not.
+        """
         if not self._found:
             return None
         feed, texts = self._feed, self._feed.texts
@@ -105,7 +109,7 @@ class FeedReader:
             self._enter_scope(depth, attributes)
         name = self._canonical(written)
         if self._text is not None:
-            if not (self._type == "xhtml" and depth == self._text_depth + 1):  # the div is no part of it (RFC 4287)
+            if not (self._type == "xhtml" and depth == self._text_depth + 1):  # the div is not content (RFC 4287)
                 self._text.append(_tag(name, attributes))
             return
         if depth == 1:
@@ -123,7 +127,7 @@ class FeedReader:
     def _begin(self, name: str) -> None:
         self._root = name.rpartition(":")[2]
         if self._root not in ("rss", "rdf", "feed", "channel"):
-            self.stream.stop("no feed")
+            self.stream.stop("not a feed")
         self._found = self._root in ("rss", "feed", "channel")
 
     def _child(self, depth: int, name: str, attributes: Mapping[str, str]) -> None:
@@ -141,12 +145,12 @@ class FeedReader:
             self._text, self._text_depth = [], depth
             self._type = attributes.get("type", "").strip().lower() if self._root == "feed" else ""
             if name == "author" and self._root == "feed":
-                self._text = None  # its name is in a child
+                self._text = None  # the name stands in a child
         if inside == 1:
             self._name = name
 
     def _link(self, part: _Part, name: str, attributes: Mapping[str, str]) -> None:
-        """``link`` of Atom, and ``enclosure`` of RSS."""
+        """Handle ``link`` of Atom and ``enclosure`` of RSS."""
         url = self._absolute(attributes.get("url" if name == "enclosure" else "href"))
         if url is None:
             return
@@ -182,7 +186,7 @@ class FeedReader:
         self._leave_scope(self.stream.entry_level + 1)
 
     def _leave_scope(self, depth: int) -> None:
-        """What was said of names and URLs at `depth`, or deeper, no longer counts."""
+        """Drop the namespaces and base URLs that elements at `depth` or deeper declared."""
         while self._bases[-1][0] >= depth:
             self._bases.pop()
         while self._scopes[-1][0] >= depth:
@@ -236,7 +240,7 @@ class FeedReader:
             self._scopes.append((depth, self._scopes[-1][1] | scope))
 
     def _canonical(self, written: str) -> str:
-        """``title`` for what belongs to the feed's own format, ``dc:creator`` for what does not."""
+        """Return ``title`` for an element of the feed's own format, ``dc:creator`` for one of another."""
         prefix, _, local = written.rpartition(":")
         scope = self._scopes[-1][1]
         space = scope.get(prefix, prefix.lower())

@@ -1,7 +1,7 @@
-"""`sitemaps`: what a sitemap lists, entry by entry, in memory that does not grow with the file (sitemaps.org protocol).
+"""`sitemaps`: the entries of a sitemap, one by one, in constant memory (sitemaps.org protocol).
 
-A sitemap is XML (``urlset`` or ``sitemapindex``), plain text with a URL a line, or a feed (RSS 0.9x 1.0 2.0, Atom);
-packed by gzip or not. Elements are told by their local names, so that missing and wrong namespaces do no harm.
+A sitemap is XML (``urlset`` or ``sitemapindex``), plain text with one URL a line, or a feed (RSS 0.9x, 1.0, 2.0, Atom),
+with or without gzip. Elements are recognised by their local names, so missing and wrong namespaces do no harm.
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ from crawler.urls import join, normalize
 __all__ = ["MAX_SITEMAP_BYTES", "Sitemaps", "sitemaps"]
 
 MAX_SITEMAP_BYTES: Final = 50 * 1024 * 1024
-"""Bytes of one sitemap, unpacked (sitemaps.org: 50 MB)."""
+"""Limit of the decompressed bytes of one sitemap (sitemaps.org: 50 MB)."""
 MAX_FIELD: Final = 8192
-"""Characters of one field; a longer one counts as missing."""
+"""Characters of one field. A longer field counts as missing."""
 MAX_ATTACHMENTS: Final = 1000
-"""Images, videos or alternates of one entry; what comes behind is left out."""
+"""Images, videos or alternates of one entry. Further ones are left out."""
 MAX_GROUP_FIELDS: Final = 50
 """Fields of one image or video."""
 FREQUENCIES: Final = frozenset({"always", "hourly", "daily", "weekly", "monthly", "yearly", "never"})
 FIELDS: Final = frozenset({"loc", "lastmod", "changefreq", "priority"})
 FEED_FIELDS: Final = frozenset({"link", "guid", "pubdate", "date", "updated", "published"})
 ENTRIES: Final = {"rss": "item", "rdf": "item", "feed": "entry"}
-"""The element of an entry, by the root of a feed."""
+"""The element of an entry, by the root element of a feed."""
 _HTML: Final = re.compile(r"(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
 
 
 class Sitemaps(Iterator[SitemapEntry]):
-    """The entries of a sitemap, to be read once; see `sitemaps`."""
+    """Iterator over the entries of a sitemap. `sitemaps` returns one."""
 
     def __init__(self, body: bytes | Iterable[bytes], url: str, content_type: str | None, max_bytes: int) -> None:
         self.kind: Literal["", "urlset", "index", "text", "feed"] = ""
-        """What it turned out to be."""
+        """What the body turned out to be; empty if it is not a sitemap. Known when the entries have ended."""
         self.fault: str | None = None
-        """Why not all of it could be read, in a few words; known when the entries have ended."""
+        """Why not everything could be read, in a few words; `None` if it was. Known when the entries have ended."""
         self._url = url
-        self._incoming = BodyStream(body, content_type, max_bytes)
+        self._stream = BodyStream(body, content_type, max_bytes)
         self._entries = self._read()
 
     def __next__(self) -> SitemapEntry:
         return next(self._entries)
 
     def _read(self) -> Iterator[SitemapEntry]:
-        chunks = iter(self._incoming)
+        chunks = iter(self._stream)
         head = ""
         for chunk in chunks:
             head += chunk.lstrip() if not head else chunk
             if len(head) >= MAX_FIELD:
                 break
         if _HTML.match(head):
-            self.fault = "HTML, no sitemap"
+            self.fault = "HTML instead of a sitemap"
             return
         is_text = not head.startswith("<") and not ("<?xml" in head or "<urlset" in head or "<sitemapindex" in head)
         yield from self._lines(head, chunks) if is_text else self._elements(head, chunks)
-        self.fault = self._incoming.fault or self.fault
+        self.fault = self._stream.fault or self.fault
 
     def _elements(self, head: str, chunks: Iterator[str]) -> Iterator[SitemapEntry]:
         reader = _Reader(self._url)
@@ -79,16 +79,16 @@ class Sitemaps(Iterator[SitemapEntry]):
         self.fault = xml.fault
 
     def _lines(self, head: str, chunks: Iterator[str]) -> Iterator[SitemapEntry]:
-        """One URL a line, fully specified (sitemaps.org, "Text file"); other lines are no entries."""
-        strange = False
+        """Read one absolute URL a line (sitemaps.org, "Text file"). Other lines are ignored."""
+        has_text = False
         for line in _split(chain((head,), chunks)):
             entry = self._line(line)
             if entry is not None:
                 yield entry
             elif line and not line.isspace():
-                strange = True
+                has_text = True
         if not self.kind:
-            self.fault = "no sitemap" if strange else "empty"
+            self.fault = "not a sitemap" if has_text else "empty"
 
     def _line(self, line: str) -> SitemapEntry | None:
         line = line.strip()
@@ -104,21 +104,22 @@ class Sitemaps(Iterator[SitemapEntry]):
 def sitemaps(
     body: bytes | Iterable[bytes], url: str, *, content_type: str | None = None, max_bytes: int = MAX_SITEMAP_BYTES
 ) -> Sitemaps:
-    """The entries of a sitemap in their order, made while it is read.
+    """Return an iterator over the entries of a sitemap, which parses the body on the way.
 
-    What cannot be read is left out, and what came before it counts; the iterator's `fault` tells of it in the end.
+    Entries that cannot be read are left out. If not everything could be read, `fault` of the iterator says why at the
+    end.
 
     Parameters:
-        body: the content, or pieces of it; what is packed by gzip is unpacked.
-        url: its canonical URL, against which others are joined.
-        content_type: the HTTP header field of that name, if there was one.
-        most: bytes that are read, unpacked.
+        body: The content, or an iterable of chunks. Gzip is decompressed.
+        url: Its canonical URL, with which other URLs are joined.
+        content_type: The ``Content-Type`` header field; `None` if there was none.
+        max_bytes: Limit of the decompressed bytes that are read.
     """
     return Sitemaps(body, url, content_type, max_bytes)
 
 
 class _Reader:
-    """Makes entries of elements."""
+    """Builds entries from the elements of a sitemap."""
 
     def __init__(self, url: str) -> None:
         self.kind: Literal["", "urlset", "index", "feed"] = ""
@@ -135,7 +136,7 @@ class _Reader:
         self._size = 0
 
     def take(self) -> list[SitemapEntry]:
-        """What has been made since the last call."""
+        """Return the entries since the last call."""
         ready, self._ready = self._ready, []
         return ready
 
@@ -212,12 +213,12 @@ class _Reader:
             self._group.setdefault(local, text)
 
     def _add_group(self, local: str, group: dict[str, Any]) -> None:
-        groups = self._entry.setdefault(f"{local}s", [])
+        groups = self._entry.setdefault(local, [])
         if len(groups) < MAX_ATTACHMENTS:
             groups.append(group)
 
     def _link(self, attributes: Mapping[str, str]) -> None:
-        """``xhtml:link`` names the page in another language, ``atom:link`` the page of an entry."""
+        """Handle ``xhtml:link``, the page in another language, and ``atom:link``, the page of an entry."""
         rel = attributes.get("rel", "alternate").lower().split()
         language, href = attributes.get("hreflang", "").strip(), attributes["href"]
         if "alternate" not in rel or len(href) > MAX_FIELD:
@@ -251,9 +252,9 @@ class _Reader:
             changefreq=frequency if frequency in FREQUENCIES else None,
             priority=_priority(entry.get("priority")),
             alternates=entry.get("alternates", {}),
-            images=tuple(image for group in entry.get("images", ()) if (image := self._image(group))),
-            videos=tuple(self._video(group) for group in entry.get("videos", ()) if group),
-            news=self._news(entry["newss"][0]) if entry.get("newss") else None,
+            images=tuple(image for group in entry.get("image", ()) if (image := self._image(group))),
+            videos=tuple(self._video(group) for group in entry.get("video", ()) if group),
+            news=self._news(entry["news"][0]) if entry.get("news") else None,
         )
 
     def _image(self, group: dict[str, Any]) -> SitemapImage | None:
@@ -289,17 +290,20 @@ class _Reader:
 
 
 def _split(chunks: Iterable[str]) -> Iterator[str]:
-    """The lines of a text that comes in pieces, whatever they end with; of a very long one nothing is kept."""
+    """Yield the lines of a text that arrives in chunks, whatever their line ends. Very long lines are dropped."""
     rest, skips = "", False
     for chunk in chain(chunks, ("\n",)):
         *lines, rest = (rest + chunk).replace("\r", "\n").split("\n")
-        yield from lines[skips:]  # where the rest was too long, the first is its end
+        yield from lines[skips:]  # the first line is the end of one that was too long
         skips = (skips and not lines) or len(rest) > MAX_FIELD
         rest = "" if skips else rest
 
 
 def _absolute(base: str, url: str) -> str | None:
-    """The URL of an entry. It is met once: `join` would keep it, and forget what pages link to again and again."""
+    """Return the absolute URL of an entry.
+
+    It is seen once only: `join` would cache it, and drop URLs that pages link to again and again.
+    """
     if not url[:8].lower().startswith(("http://", "https://")):
         return join(base, url)
     try:

@@ -1,4 +1,4 @@
-"""`SitemapEntry`: what a sitemap tells of one page, with Google's extensions for images, videos and news."""
+"""`SitemapEntry`: one entry of a sitemap, with Google's extensions for images, videos and news."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ class SitemapImage:
     """An image of a page (Google's image extension)."""
 
     url: str
-    """Where it is."""
+    """Absolute URL of the image."""
     caption: str | None = None
-    """What is said of it."""
+    """Caption."""
     title: str | None = None
-    """Its title."""
+    """Title."""
     geo_location: str | None = None
-    """Where it was taken."""
+    """Place where it was taken."""
     license: str | None = None
-    """The URL of its license, as written."""
+    """URL of its license, as written."""
 
 
 @attrs.frozen(kw_only=True)
 class SitemapNews:
-    """What makes a page an article of news (Google's news extension)."""
+    """The news article of a page (Google's news extension)."""
 
     name: str | None = None
-    """The publication."""
+    """Name of the publication."""
     language: str | None = None
-    """Its language."""
+    """Language of the publication."""
     title: str | None = None
-    """The title of the article."""
+    """Title of the article."""
     published: datetime | None = None
-    """When it came out."""
+    """Time of publication."""
     keywords: str | None = None
-    """Words, separated by commas."""
+    """Keywords, separated by commas."""
     genres: str | None = None
-    """Kinds, separated by commas."""
+    """Genres, separated by commas."""
     stock_tickers: str | None = None
-    """Companies, separated by commas."""
+    """Stock tickers, separated by commas."""
     access: str | None = None
-    """``Subscription`` or ``Registration``; `None`: it is free."""
+    """``Subscription`` or ``Registration``; `None` if access is free."""
 
 
 @attrs.frozen(kw_only=True)
@@ -53,25 +53,25 @@ class SitemapVideo:
     """A video of a page (Google's video extension)."""
 
     url: str | None = None
-    """Where the file is (``content_loc``)."""
+    """Absolute URL of the file (``content_loc``)."""
     player: str | None = None
-    """The URL of a player for it (``player_loc``)."""
+    """Absolute URL of a player (``player_loc``)."""
     thumbnail: str | None = None
-    """The URL of a picture of it (``thumbnail_loc``)."""
+    """Absolute URL of a preview image (``thumbnail_loc``)."""
     title: str | None = None
-    """Its title."""
+    """Title."""
     description: str | None = None
-    """What it shows."""
+    """Description."""
     duration: int | None = None
-    """Seconds."""
+    """Length in seconds."""
     published: datetime | None = None
-    """When it came out."""
+    """Time of publication."""
     expires: datetime | None = None
-    """When it will be gone."""
+    """Time from which it is no longer available."""
     fields: dict[str, str] = attrs.field(factory=dict)
-    """What else is told, as written: ``rating``, ``view_count``, ``family_friendly``, ``category``, ``live``, …"""
+    """Other fields as written: ``rating``, ``view_count``, ``family_friendly``, ``category``, ``live``, …"""
     tags: tuple[str, ...] = ()
-    """What it is about."""
+    """Tags."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,29 +79,32 @@ class SitemapEntry:
     """One entry of a sitemap."""
 
     url: str
-    """Absolute and canonical, without fragment."""
+    """Absolute URL, canonical and without fragment."""
     kind: Literal["page", "sitemap"] = "page"
-    """What is there: a page, or another sitemap (the entry of an index)."""
+    """``page``, or ``sitemap`` for an entry of a sitemap index."""
     lastmod: datetime | None = None
-    """When it was last changed: the beginning of that day, month or year if no more is told; `None`: nobody knows."""
+    """Time of the last change: the first moment if only a day, month or year is given; `None` if not given."""
     changefreq: str | None = None
-    """``always hourly daily weekly monthly yearly never``."""
+    """``always``, ``hourly``, ``daily``, ``weekly``, ``monthly``, ``yearly`` or ``never``; `None` if not given."""
     priority: float | None = None
-    """0 to 1, among the pages of the site; a page of which nothing is told has 0.5 (sitemaps.org)."""
+    """Priority among the pages of the site, from 0 to 1; `None` if not given, which means 0.5 (sitemaps.org)."""
     alternates: dict[str, str] = attrs.field(factory=dict)
-    """The URL of the same page by language, as ``hreflang`` names it."""
+    """URLs of the page in other languages, by ``hreflang``."""
     images: tuple[SitemapImage, ...] = ()
-    """Its images."""
+    """Images of the page."""
     videos: tuple[SitemapVideo, ...] = ()
-    """Its videos."""
+    """Videos of the page."""
     news: SitemapNews | None = None
-    """What it is as news."""
+    """The page as a news article; `None` if it is not one."""
     _until: datetime | None = attrs.field(default=None, repr=False, eq=False)
 
     def changed_since(self, moment: datetime) -> bool:
-        """Whether it may have been changed at `moment` or later; so may one without `lastmod`.
+        """Return whether the page may have changed at `moment` or later.
 
-        One that was changed on some day may have been changed in the evening.
+        A page without `lastmod` may have changed at any time; one that changed on some day, until the end of that day.
+
+        Parameters:
+            moment: A time, in UTC if it has no time zone.
         """
         last = max(self.lastmod, self._until) if self.lastmod and self._until else self.lastmod
         return last is None or last >= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,9 +1,8 @@
-"""`XmlStream`: XML parsed as it comes, by expat; mended where people get it wrong, harmless where it is hostile.
+"""`XmlStream`: an incremental XML parser on top of expat that repairs common errors and resists hostile documents.
 
-What is mended: white space or noise before the document, ``&`` and ``<`` that stand for themselves, the names of HTML's
-entities, characters that XML does not allow. An entry with a fault that cannot be mended is left out; what came before
-counts, and so do the entries behind it. What is refused: a document that declares entities or default attributes;
-nothing external is ever read.
+Repaired are white space or text before the document, bare ``&`` and ``<``, the names of HTML's entities, and characters
+that XML forbids. An entry with any other error is left out; the entries before and after it count. Documents that
+declare entities or default attributes are refused, and nothing external is loaded.
 """
 
 from __future__ import annotations
@@ -17,22 +16,23 @@ from xml.parsers import expat
 __all__ = ["XmlStream"]
 
 MAX_DEPTH: Final = 100
-"""Elements inside of each other."""
+"""Nesting of elements."""
 MAX_TAG: Final = 1024 * 1024
-"""Characters of one tag or comment."""
+"""Bytes of one tag or comment."""
 MAX_PREAMBLE: Final = 4096
-"""Characters in which the document is looked for, behind what a server may have said before it."""
+"""Characters at the beginning in which the document is looked for."""
 MAX_RESTARTS: Final = 1000
-"""Faults behind which reading goes on."""
+"""Errors after which parsing resumes."""
 ENTRY_OVERLAP: Final = 100
-"""Bytes in which an entry may begin that goes on in the next piece."""
+"""Bytes to keep of a chunk, in which the start tag of an entry may begin that the next chunk completes."""
 WRAPPER: Final = b"<_>"
-"""What stands for the elements around the entries, where a parser takes over."""
+"""A start tag in place of those around the entries, for a parser that resumes."""
 MAX_NAMES: Final = 10_000
-"""Different names of elements and attributes in one document: expat keeps each."""
+"""Different names of elements and attributes in one document, all of which expat keeps in memory."""
 TRUNCATED: Final = frozenset({3, 5, 20})
-"""Errors of expat: no element found, unclosed token, unclosed CDATA section."""
+"""Errors of expat for documents that end early: no element found, unclosed token, unclosed CDATA section."""
 PREDEFINED: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
+"""Entities that XML defines."""
 
 _REPAIR: Final = re.compile(
     r"&(?:\#(?:[0-9]{1,7}|x[0-9a-fA-F]{1,6});|([A-Za-z][A-Za-z0-9]{0,31});)?"
@@ -51,17 +51,17 @@ _BEGIN: Final = re.compile(r"<(?=[A-Za-z_!?])")
 
 
 class _Refused(Exception):
-    """Ends the parse: the document does what it may not."""
+    """Ends the parse of a document that is refused."""
 
 
 class XmlStream:
-    """Feed it text; it calls back for each element.
+    """Parses text that arrives in chunks, and calls back for each element.
 
     Parameters:
-        opened: gets the name of an element, as it is written, and its attributes.
-        closed: gets the name of an element that ends.
-        said: gets a piece of text.
-        broken: is told that the entry that is open breaks off there.
+        on_start: Called with the name of an element as written, and its attributes.
+        on_end: Called with the name of an element that ends.
+        on_text: Called with a part of a text.
+        on_broken: Called when the current entry breaks off because of an error.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class XmlStream:
         on_broken: Callable[[], None],
     ) -> None:
         self.fault: str | None = None
-        """The first thing that could not be read, in a few words."""
+        """The first error, in a few words; `None` if there was none."""
         self.ended = False
-        """Whether nothing more is read."""
+        """Whether the parse has ended."""
         self.depth = 0
-        """Elements that are open."""
+        """Number of open elements."""
         self.entry_level = 0
-        """How many of them are around an entry; 0: there was none yet. For whoever knows what an entry is to set."""
+        """Number of elements around an entry; 0 before the first entry. The callbacks set it, which know the format."""
         self._on_start, self._on_end, self._on_text, self._on_broken = on_start, on_end, on_text, on_broken
         self._names: dict[str, str] = {}
         self._begun = False
@@ -91,7 +91,7 @@ class XmlStream:
         self._at = 0
 
     def feed(self, text: str) -> None:
-        """Takes the next piece."""
+        """Parse the next chunk of text."""
         if self.ended:
             return
         self._held += text
@@ -104,13 +104,17 @@ class XmlStream:
         self._parse(self._repaired(last=False), last=False)
 
     def close(self) -> None:
-        """There is nothing more."""
+        """Parse what is left: there are no more chunks."""
         if not self.ended:
             self._parse(self._repaired(last=True) if self._begun else "", last=True)
             self.ended = True
 
     def stop(self, fault: str) -> None:
-        """Nothing more is to be read, because of what the document is or does."""
+        """Parse nothing more.
+
+        Parameters:
+            fault: The reason, in a few words.
+        """
         self.fault, self.ended = self.fault or fault, True
 
     def _new_parser(self) -> expat.XMLParserType:
@@ -138,13 +142,13 @@ class XmlStream:
             except expat.ExpatError as error:
                 if self.ended:
                     return
-                early = last and error.code in TRUNCATED
+                truncated = last and error.code in TRUNCATED
                 words = f"broken XML ({expat.errors.messages.get(error.code, 'unknown')}, line {error.lineno})"
-                self.fault = self.fault or ("XML that ends early" if early else words)
-                if early or not self.entry_level or self._restarts >= MAX_RESTARTS:
+                self.fault = self.fault or ("truncated XML" if truncated else words)
+                if truncated or not self.entry_level or self._restarts >= MAX_RESTARTS:
                     self.ended = True
                     return
-                # On behind the fault, where the next entry begins.
+                # Resume after the error, where the next entry begins.
                 self._rest = self._rest[max(0, self._parser.ErrorByteIndex - self._at) + 1 :]
                 self._searching, data = True, b""
             except _Refused as error:
@@ -154,13 +158,13 @@ class XmlStream:
                 done = self._parser.CurrentByteIndex
                 self._rest, self._at = self._rest[max(0, done - self._at) :], max(done, self._at)
                 if len(self._rest) > MAX_TAG:
-                    self.stop("a tag without end")
+                    self.stop("an unclosed tag")
                 elif len(self._names) > MAX_NAMES:
                     self.stop("too many names")
                 return
 
     def _find_entry(self) -> bool:
-        """Whether the next entry is at hand: then a parser is ready for it."""
+        """Return whether the next entry has begun. If so, a new parser is ready for it."""
         entry = _ENTRY.search(self._rest)
         if entry is None:
             self._rest = self._rest[-ENTRY_OVERLAP:]
@@ -175,17 +179,17 @@ class XmlStream:
     def _open(self, name: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _Refused("elements too deep in each other")
+            raise _Refused("elements nested too deeply")
         self._on_start(name, attributes)
 
     def _close(self, name: str) -> None:
         self.depth -= 1
         self._on_end(name)
         if not self.depth:
-            self.ended = True  # what may follow tells nothing
+            self.ended = True  # ignore what follows the document
 
     def _repaired(self, *, last: bool) -> str:
-        """What of the text at hand can be judged, mended; the rest is held."""
+        """Return the text at hand, repaired, and hold back what the next chunk may complete."""
         text, done = self._held, []
         at = 0
         while at < len(text):
@@ -234,8 +238,8 @@ def _repair(found: re.Match[str]) -> str:
 
 
 def _refuse_entity(*_: object) -> None:
-    raise _Refused("XML that declares entities")
+    raise _Refused("XML with entity declarations")
 
 
 def _refuse_attributes(*_: object) -> None:
-    raise _Refused("XML that declares attributes")
+    raise _Refused("XML with attribute declarations")

@@ -1,7 +1,7 @@
 """Files of records, read one record at a time: XML, CSV, JSON Lines, JSON arrays.
 
-Pure generators over a body that is in memory: what they hold besides is one record, and for a JSON array its text. A
-record that cannot be read comes out as `BrokenRecord`, and what follows it is read all the same.
+Everything here is a pure generator over a body in memory. It holds one record at a time; for a JSON array, the whole
+text. A record that cannot be read becomes a `BrokenRecord`, and reading continues after it.
 """
 
 from __future__ import annotations

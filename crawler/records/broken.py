@@ -1,4 +1,4 @@
-"""`BrokenRecord`: what stands in the place of a record that could not be read."""
+"""`BrokenRecord`: stands in the place of a record that cannot be read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["BrokenRecord"]
 
 @attrs.frozen
 class BrokenRecord:
-    """A record that could not be read."""
+    """A record that cannot be read."""
 
     reason: str
     """What is wrong with it, in one line."""

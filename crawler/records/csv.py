@@ -1,4 +1,4 @@
-"""Records of tables: CSV (RFC 4180), and what is like it."""
+"""Records of CSV (RFC 4180) and similar tables."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from crawler.records.broken import BrokenRecord
 __all__ = ["csv_records"]
 
 LINE_END: Final = re.compile(r"\r\n|\r(?!\Z)|\n")
-"""The end of a line; a return that stands last may belong to a line feed that is to come."""
+"""The end of a line. A final carriage return may belong to a line feed in the next chunk."""
 SEPARATORS: Final = ",;\t|"
 SENTINEL: Final = "\udfff"
-"""A line behind the last one, that no text has: where it is part of a row, a quotation mark is open."""
+"""A last line that no text contains. If it ends up inside a row, a quotation mark is still open."""
 
 
 def csv_records(
     chunks: Iterable[str], *, delimiter: str = "", quotechar: str = '"', headers: Sequence[str] | None = None
 ) -> Iterator[dict[str, str] | BrokenRecord]:
-    """The rows of a table, each as column to text. Empty lines are left out.
+    """Yield the rows of a table as dicts of column to text. Empty lines are skipped.
 
     A row with more or fewer fields than columns becomes a `BrokenRecord`. So does a row whose quotation mark is never
     closed, or with a field of more than ``csv.field_size_limit()`` characters. Columns without a name are called
     ``column_3``, repeated ones ``name_2``.
 
     Parameters:
-        pieces: the text.
-        delimiter: what stands between fields; empty: the one of comma, semicolon, tab and ``|`` that the first line
-            has most often outside of quotes.
-        quotechar: what a field may stand in; empty: nothing has a meaning of its own.
-        headers: names of the columns; `None`: the first row has them.
+        chunks: The text of the table.
+        delimiter: Separator of fields. Empty means the one of comma, semicolon, tab and ``|`` that is most frequent in
+            the first line, outside quotes.
+        quotechar: Character that encloses fields. Empty means that fields are not quoted.
+        headers: Names of the columns. `None` means that the first row has them.
     """
     rows = _lines(chunks)
     first = next((line for line in rows if line.strip()), "")
@@ -85,13 +85,13 @@ def _lines(chunks: Iterable[str]) -> Iterator[str]:
 
 
 def _separator(line: str, quotechar: str) -> str:
-    """The separator that a line has most often outside of quotes."""
+    """Return the separator that is most frequent in a line, outside quotes."""
     outside = "".join(line.split(quotechar)[::2]) if quotechar else line
     return max(SEPARATORS, key=outside.count)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Names of columns, each another one."""
+    """Return the column names, each of them unique."""
     found: dict[str, None] = {}
     turns: dict[str, int] = {}
     for number, name in enumerate(names, 1):

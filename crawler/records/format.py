@@ -1,4 +1,4 @@
-"""Which kind of file records are in: by its media type, its name, and how it begins."""
+"""The format of a file of records: by media type, file name and content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 __all__ = ["Format", "detect_format"]
 
 Format = Literal["xml", "csv", "jsonl", "json"]
-"""What records can be read from. Tables of any separator are ``csv``."""
+"""The formats that records are read from. ``csv`` includes tables with other separators."""
 
 BY_MEDIA_TYPE: Final[dict[str, Format]] = {
     "application/csv": "csv",
@@ -29,7 +29,7 @@ BY_MEDIA_TYPE: Final[dict[str, Format]] = {
     "text/xml": "xml",
 }
 BY_SUFFIX: Final[dict[str, Format]] = {"+json": "json", "+xml": "xml"}
-"""Of media types (RFC 6839)."""
+"""Formats by the suffix of media types (RFC 6839)."""
 BY_EXTENSION: Final[dict[str, Format]] = {
     "atom": "xml",
     "csv": "csv",
@@ -44,30 +44,30 @@ BY_EXTENSION: Final[dict[str, Format]] = {
 
 
 def detect_format(content_type: str, path: str, head: str) -> Format:
-    """The format of a file.
+    """Return the format of a file.
 
     Parameters:
-        content_type: the HTTP header field of that name.
-        path: of its URL; an ending ``.gz`` is not looked at.
-        head: the beginning of its text.
+        content_type: The ``Content-Type`` header field.
+        path: Path of its URL. An ending ``.gz`` is ignored.
+        head: The beginning of its text.
     """
     media = content_type.partition(";")[0].strip().lower()
     by_media = BY_MEDIA_TYPE.get(media) or next((BY_SUFFIX[end] for end in BY_SUFFIX if media.endswith(end)), None)
     name = unquote(path).lower().removesuffix(".gz").rpartition("/")[2]
-    told = by_media or BY_EXTENSION.get(name.rpartition(".")[2])
-    if told in ("xml", "csv"):
-        return told
+    declared = by_media or BY_EXTENSION.get(name.rpartition(".")[2])
+    if declared in ("xml", "csv"):
+        return declared
     start = head.lstrip("\ufeff \t\r\n\x1e")
-    if start.startswith("{"):  # many servers say JSON for JSON Lines, and the other way round
+    if start.startswith("{"):  # many servers send JSON Lines as JSON, and vice versa
         return (
             "jsonl"
-            if told == "jsonl" or (told is None and not _is_multiline(start)) or _second_object(start)
+            if declared == "jsonl" or (declared is None and not _is_multiline(start)) or _second_object(start)
             else "json"
         )
     if start.startswith("["):
-        return "jsonl" if told == "jsonl" and _second_line(start).startswith("[") else "json"
-    if told is not None:
-        return told
+        return "jsonl" if declared == "jsonl" and _second_line(start).startswith("[") else "json"
+    if declared is not None:
+        return declared
     return "xml" if start.startswith("<") else "csv"
 
 
@@ -76,10 +76,10 @@ def _second_line(text: str) -> str:
 
 
 def _second_object(text: str) -> bool:
-    """Whether one object has a line, and another stands on the next."""
+    """Return whether one object ends with its line, and another begins on the next."""
     return text.partition("\n")[0].rstrip().endswith("}") and _second_line(text).startswith("{")
 
 
 def _is_multiline(text: str) -> bool:
-    """Whether an object goes over several lines."""
+    """Return whether an object spans several lines."""
     return not text.partition("\n")[0].rstrip().endswith("}")

@@ -1,4 +1,4 @@
-"""Records of JSON: one a line (JSON Lines), or the elements of an array somewhere in a document."""
+"""Records of JSON: one a line (JSON Lines), or the elements of an array in a document."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["json_array_records", "json_lines_records"]
 DECODER: Final = json.JSONDecoder()
 SPACE: Final = re.compile(r"[ \t\r\n]*+")
 TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{},"]', re.DOTALL)
-"""What decides where a value of JSON ends: a string, a bracket, a comma; a quotation mark alone opens a string that is
+"""What decides where a JSON value ends: a string, a bracket, a comma. A lone quotation mark opens a string that is
 never closed."""
 MAX_QUICK_ERRORS: Final = 100
 """Errors after which elements are delimited before they are decoded."""
 DECODE_ERRORS: Final = (ValueError, RecursionError)
-"""What a decoder raises: also for numbers of thousands of digits, and values nested too deeply."""
+"""What a decoder raises, also for numbers of thousands of digits and for deep nesting."""
 
 
 def json_lines_records(chunks: Iterable[str]) -> Iterator[Any]:
-    """Yield the value of each line of JSON Lines; RFC 7464's record separators are accepted.
+    """Yield the value of each line of JSON Lines. Record separators of RFC 7464 are accepted.
 
     Empty lines are skipped. A line that is not JSON becomes a `BrokenRecord`.
     """
@@ -55,14 +55,16 @@ def _with_final_newline(chunks: Iterable[str]) -> Iterator[str]:
 
 
 def json_array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
-    """The elements of a JSON array, decoded one at a time. Where that goes wrong, the next one is looked for.
+    """Yield the elements of a JSON array, decoded one at a time.
+
+    An element that cannot be decoded becomes a `BrokenRecord`, and reading continues after the next comma.
 
     Parameters:
-        text: the whole document.
-        path: the keys of objects that lead to the array; none: it is the document.
+        text: The whole document.
+        path: Keys of the objects that lead to the array; empty if the document is the array.
 
     Raises:
-        ValueError: there is no array at that place.
+        ValueError: There is no array at that path.
     """
     at = _array_at(text, path)
     if text.startswith("]", _skip_space(text, at + 1)):
@@ -80,46 +82,46 @@ def json_array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
         yield record
         comma = text.startswith(",", at)
     if at >= len(text) and not isinstance(record, BrokenRecord):
-        yield BrokenRecord(f"the array ends early, after element {number}")
+        yield BrokenRecord(f"the array is truncated after element {number}")
 
 
 def _decode_next(text: str, start: int) -> tuple[Any, int]:
-    """The element that begins at a place, and where the comma or bracket stands that ends it."""
+    """Return the element that begins at `start`, and the position of the comma or bracket that ends it."""
     record, end = DECODER.raw_decode(text, start)
     at = _skip_space(text, end)
     if text[at : at + 1] not in ("", ",", "]"):
-        raise ValueError(f"{text[at]!r} stands where a comma is expected")
+        raise ValueError(f"expected a comma, found {text[at]!r}")
     return record, at
 
 
 def _decode_delimited(text: str, start: int) -> tuple[Any, int]:
-    """The same, without the price of an error: a decoder counts the lines that stand before it."""
+    """Do the same without the cost of an error: decoders count the lines before it."""
     at = _end_of_value(text, start)
     return json.loads(text[start:at]), at
 
 
 def _skip_space(text: str, at: int) -> int:
-    """Where white space ends."""
+    """Return the position after white space."""
     found = SPACE.match(text, at)
     return at if found is None else found.end()
 
 
 def _array_at(text: str, path: Sequence[str]) -> int:
-    """Where the array at `path` begins."""
+    """Return the position of the array at `path`."""
     at = _skip_space(text, 0)
     for key in path:
         at = _member(text, at, key)
     if not text.startswith("[", at):
-        where = f"at {'.'.join(path)}" if path else "there"
-        found = "an object" if text.startswith("{", at) else "something else" if at < len(text) else "nothing"
-        hint = "; name the way to its records" if found == "an object" else ""
-        raise ValueError(f"no array stands {where}, but {found}{hint}")
+        where = f"at {'.'.join(path)}" if path else "at the top of the document"
+        found = "an object" if text.startswith("{", at) else "another value" if at < len(text) else "nothing"
+        hint = "; name the path to its records" if found == "an object" else ""
+        raise ValueError(f"expected an array {where}, found {found}{hint}")
     return at
 
 
 def _member(text: str, at: int, key: str) -> int:
-    """Where the value of a key begins, of the object that begins at `at`."""
-    missing = f"the document has no {key!r} on the way to its records"
+    """Return the position of the value of a key, in the object that begins at `at`."""
+    missing = f"the document has no {key!r} on the path to its records"
     if not text.startswith("{", at):
         raise ValueError(missing)
     while True:
@@ -141,7 +143,7 @@ def _member(text: str, at: int, key: str) -> int:
 
 
 def _end_of_value(text: str, at: int) -> int:
-    """Where the comma or bracket stands that ends an element, by counting brackets outside of strings."""
+    """Return the position of the comma or bracket that ends an element, by counting brackets outside strings."""
     depth = 0
     for token in TOKEN.finditer(text, at):
         sign = token[0]

@@ -1,4 +1,4 @@
-"""Places in a value of JSON: dotted paths, and JMESPath expressions where those do not suffice."""
+"""Paths into JSON values: dotted paths, and JMESPath expressions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ PART: Final = re.compile(r'"([^"]+)"|\[(\d+)\]|([\w@$:-]+)')
 
 @lru_cache(maxsize=256)
 def compile_path(path: str) -> Callable[[Any], Any]:
-    """A function that gives what stands at a place of a value of JSON, `None` where nothing does.
+    """Return a function that returns the value at a path of a JSON value; `None` if there is none.
 
     Parameters:
-        path: keys with dots between them (``data.items``, ``pages[0].next``, ``"@odata.nextLink"``); a number is
-            a place in a list. Anything else is a JMESPath expression, for which the extra ``jmespath`` has to be
-            installed. Empty: the value itself.
+        path: Keys separated by dots (``data.items``, ``pages[0].next``, ``"@odata.nextLink"``); a number is an index of
+            a list. Anything else is a JMESPath expression, which needs the extra ``jmespath``. Empty means the value
+            itself.
 
     Raises:
-        ValueError: it is neither, or jmespath is not installed.
+        ValueError: The path is neither, or jmespath is not installed.
     """
     keys = parse_keys(path)
     if keys is not None:
@@ -33,11 +33,11 @@ def compile_path(path: str) -> Callable[[Any], Any]:
     try:
         jmespath = importlib.import_module("jmespath")
     except ImportError:
-        raise ValueError(f"{path!r} is no dotted path, and for others jmespath is to be installed") from None
+        raise ValueError(f"{path!r} is not a dotted path; for JMESPath: pip install 'trio-crawler[jmespath]'") from None
     try:
         expression = jmespath.compile(path)
     except jmespath.exceptions.JMESPathError as error:
-        raise ValueError(f"{path!r} is no JMESPath expression: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path!r} is not a JMESPath expression: {' '.join(str(error).split())}") from None
 
     def search(value: Any) -> Any:
         try:
@@ -49,7 +49,7 @@ def compile_path(path: str) -> Callable[[Any], Any]:
 
 
 def parse_keys(path: str) -> tuple[str, ...] | None:
-    """The keys of a dotted path; `None`: it is none."""
+    """Return the keys of a dotted path; `None` if it is not one."""
     if not path:
         return ()
     if not DOTTED.fullmatch(path):
@@ -58,7 +58,7 @@ def parse_keys(path: str) -> tuple[str, ...] | None:
 
 
 def get_path(value: Any, keys: Sequence[str]) -> Any:
-    """What stands at the end of some keys, `None` where nothing does; a number is a place in a list."""
+    """Return the value that some keys lead to; `None` if there is none. A number is an index of a list."""
     for key in keys:
         if isinstance(value, dict):
             value = value.get(key)

@@ -1,4 +1,4 @@
-"""The bytes of a file of records, in pieces: gzip unpacked, the encoding found, never all of it at once."""
+"""`GunzippedBody`: the bytes of a file of records in chunks, decompressed on the way."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Final
 __all__ = ["GunzippedBody"]
 
 CHUNK_SIZE: Final = 64 * 1024
-"""Bytes that are looked at together."""
+"""Bytes per chunk."""
 SNIFF_BYTES: Final = 4096
-"""Bytes of packed data that its format and encoding are told by."""
+"""Decompressed bytes by which format and encoding are detected."""
 GZIP_MAGIC: Final = b"\x1f\x8b\x08"
-"""How gzip data begins (RFC 1952 section 2.3)."""
+"""The first bytes of gzip data (RFC 1952 section 2.3)."""
 
 
 class GunzippedBody:
-    """The bytes of a body in pieces, unpacked if they are gzip (RFC 1952, several members too).
+    """The bytes of a body in chunks; gzip is decompressed (RFC 1952, with several members, too).
 
     Parameters:
-        body: the content as it was sent.
-        most: bytes that may come out; more of them raise `ValueError`.
+        body: The content as it was sent.
+        max_bytes: Limit of the decompressed bytes. Iteration raises `ValueError` beyond it.
     """
 
     def __init__(self, body: bytes, max_bytes: int) -> None:
         self.is_gzip = body.startswith(GZIP_MAGIC)
         self.fault = ""
-        """Known at the end: why not all of it could be unpacked."""
+        """Why not everything could be decompressed; empty if it was. Known after the iteration."""
         self._whole, self._body = body, memoryview(body)
         self._max_bytes = max_bytes
 
@@ -40,11 +40,11 @@ class GunzippedBody:
         for chunk in self._gunzipped():
             size += len(chunk)
             if size > self._max_bytes:
-                raise ValueError(f"it unpacks to more than {self._max_bytes} bytes")
+                raise ValueError(f"the file decompresses to more than {self._max_bytes} bytes")
             yield chunk
 
     def head(self) -> bytes:
-        """How it begins; of what is not packed, all."""
+        """Return the first decompressed bytes; the whole body if it is not gzip."""
         if not self.is_gzip:
             return self._whole
         begins = b""
@@ -63,17 +63,17 @@ class GunzippedBody:
             try:
                 chunk = member.decompress(given, CHUNK_SIZE) if given else member.flush()
             except zlib.error as error:
-                self.fault = f"its gzip data is damaged ({error})"
+                self.fault = f"the gzip data is damaged ({error})"
                 return
             if chunk:
                 yield chunk
-            if member.eof:  # what is no other member is noise, which gunzip leaves alone too
+            if member.eof:  # anything but a further member is trailing garbage, which gunzip ignores, too
                 at -= len(member.unused_data)
                 if bytes(self._body[at : at + len(GZIP_MAGIC)]) != GZIP_MAGIC:
                     return
                 member, given = zlib.decompressobj(31), b""
             elif not given:
-                self.fault = "its gzip data ends too early"
+                self.fault = "the gzip data is truncated"
                 return
             else:
                 given = member.unconsumed_tail

@@ -1,7 +1,7 @@
-"""Records of XML: elements of one name, wherever they stand (XML 1.0, Namespaces in XML 1.0).
+"""Records of XML: all elements of one name (XML 1.0, Namespaces in XML 1.0).
 
-Read by expat as it goes; only the element that is being read is kept. Documents that declare entities are refused, and
-nothing is ever loaded from elsewhere.
+The document is parsed incrementally by expat, and only the current element is kept. Documents that declare entities are
+refused, and nothing external is loaded.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from crawler.records.broken import BrokenRecord
 __all__ = ["element_to_dict", "qualified_name", "xml_records"]
 
 MAX_DEPTH: Final = 200
-"""Elements inside of one another in a record; a deeper one is broken."""
+"""Nesting of elements in a record. A deeper one is broken."""
 MAX_SPLIT_TAG: Final = 4096
-"""Bytes of the beginning of a tag that may be split between two pieces."""
+"""Bytes of the beginning of a tag that may be split between two chunks."""
 NAME: Final = r"[^\s<>&/{}:=\"']+"
 
 
 def qualified_name(tag: str, namespaces: Mapping[str, str]) -> str:
-    """A name as `xml_records` takes it: ``g:price`` becomes ``{URI}price``; others stay as they are.
+    """Return a name as `xml_records` takes it: ``g:price`` becomes ``{URI}price``; others are returned unchanged.
 
     Raises:
-        ValueError: it is no name, or its prefix is not among `namespaces`.
+        ValueError: The text is not an element name, or its prefix is not in `namespaces`.
     """
     if re.fullmatch(rf"(?:\{{[^{{}}]*\}})?{NAME}", tag):
         return tag
     if not re.fullmatch(f"{NAME}:{NAME}", tag):
-        raise ValueError(f"not the name of an element: {tag!r}")
+        raise ValueError(f"not an element name: {tag!r}")
     prefix, _, local = tag.partition(":")
     if prefix not in namespaces:
-        raise ValueError(f"the prefix {prefix!r} has no namespace: add it to namespaces")
+        raise ValueError(f"the prefix {prefix!r} has no namespace; add it to namespaces")
     return f"{{{namespaces[prefix]}}}{local}"
 
 
 def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRecord]:
-    """The elements called `tag`, in the order of the document; what stands inside of one is no record of its own.
+    """Yield the elements called `tag`, in document order. Elements inside a record are no records themselves.
 
     Parameters:
-        pieces: the text of the document.
+        chunks: The text of the document.
         tag: ``item`` in any namespace or none, or ``{URI}item``.
 
     Raises:
-        ValueError: the document declares entities.
+        ValueError: The document declares entities.
     """
     reader = _Reader(tag)
     for chunk in chunks:
@@ -59,10 +59,10 @@ def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRec
 
 
 def element_to_dict(element: Element) -> dict[str, Any]:
-    """An element as JSON has it: by the local names of its children, a repeated one as a list.
+    """Convert an element to a dict, by the local names of its children. Repeated ones become a list.
 
-    An element without children and attributes is its text, stripped. Else attributes are ``@name``, and text is
-    ``#text``.
+    A child without children and attributes becomes its text, stripped. Attributes are ``@name``, and text beside
+    children or attributes is ``#text``.
     """
     found: dict[str, Any] = {f"@{_local(name)}": value for name, value in element.attrib.items()}
     for child in element:
@@ -85,7 +85,7 @@ def _local(name: str) -> str:
 
 
 class _Reader:
-    """Reads piece by piece. After an error it goes on at the next start of a record, by a parser of its own."""
+    """Parses chunk by chunk. After an error a new parser resumes at the start of the next record."""
 
     def __init__(self, tag: str) -> None:
         self._tag = tag
@@ -100,12 +100,12 @@ class _Reader:
         self._open()
 
     def take(self) -> list[Element | BrokenRecord]:
-        """What was found since the last call."""
+        """Return the records since the last call."""
         found, self._found = self._found, []
         return found
 
     def read(self, data: bytes, *, last: bool = False) -> None:
-        """The next piece, in UTF-8."""
+        """Parse the next chunk, in UTF-8."""
         at = 0
         while True:
             if self._searching:
@@ -144,7 +144,7 @@ class _Reader:
         self._parser = parser
 
     def _resume(self) -> None:
-        """A new parser, for which the prefixes that were declared before are declared again."""
+        """Start a new parser, with the namespace prefixes that were declared before."""
         self._open()
         self._searching, self._resumed = False, True
         names = {f"xmlns:{prefix}" if prefix else "xmlns": uri for prefix, uri in self._prefixes.items()}
@@ -153,8 +153,8 @@ class _Reader:
         self._fed = len(root)
 
     def _report(self, error: expat.ExpatError) -> None:
-        """A record is broken if the error is inside of it or its tag. The end of what was resumed is none."""
-        if self._builder is None and self._begun:  # it resumed at a tag, which was whole
+        """Report an error inside a record or its tag as a broken record. The end of a resumed document is no error."""
+        if self._builder is None and self._begun:  # it resumed at a tag, which was complete
             return
         if self._builder is not None or self._resumed:
             self._seen += self._builder is None
@@ -174,7 +174,7 @@ class _Reader:
             self._begun = self._resumed
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            self._wrong = f"its elements are nested more than {MAX_DEPTH} deep"
+            self._wrong = f"elements nested more than {MAX_DEPTH} deep"
         else:
             self._builder.start(self._name(name), {self._name(key): value for key, value in attributes.items()})
 
@@ -202,7 +202,7 @@ class _Reader:
             self._wrong = f"the entity {name!r} is not defined"
 
     def _name(self, name: str) -> str:
-        """``uri}local`` of expat as ``{uri}local``."""
+        """Convert expat's ``uri}local`` to ``{uri}local``."""
         if "}" not in name or name.startswith("{"):
             return name
         known = self._names.get(name)

@@ -1,4 +1,4 @@
-"""Which requests belong to a crawl: domains, depth, patterns, file types, and what looks like a trap. Pure."""
+"""Which requests belong to a crawl: domains, depth, URL patterns, file types and traps. Everything here is pure."""
 
 from __future__ import annotations
 

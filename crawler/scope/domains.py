@@ -1,14 +1,14 @@
 """`Domains`: the hosts of a crawl, as ``allowed_domains`` names them.
 
-=================== ================================================================================
+=================== ============================================================================
 ``example.com``     this host and its subdomains
-``=example.com``    this host alone
-``~example.co.uk``  everything under the registrable domain that this host belongs to, by the public
-                    suffix list: ``~www.example.co.uk`` means the same
-``example.com:81``  this host alone, on this port alone
-=================== ================================================================================
+``=example.com``    this host only
+``~example.co.uk``  all hosts of the registrable domain of this host, by the public suffix list:
+                    ``~www.example.co.uk`` means the same
+``example.com:81``  this host only, on this port only
+=================== ============================================================================
 
-An IP address stands for itself.
+An IP address means itself only.
 """
 
 from __future__ import annotations
@@ -28,22 +28,24 @@ if TYPE_CHECKING:
 __all__ = ["Domains"]
 
 MAX_REMEMBERED = 10_000
-"""Origins whose verdict is kept."""
+"""Origins whose result is cached."""
 FORBIDDEN: Final = set("/?#@\\* =~")
-"""What no host has in it."""
+"""Characters that no host contains."""
 
 
 @attrs.frozen
 class Domain:
-    """One of them."""
+    """One entry of ``allowed_domains``."""
 
     host: str
+    """Host in canonical form."""
     port: int | None = None
-    """`None`: all of them."""
+    """The only port; `None` means any."""
     subdomains: bool = True
+    """Whether subdomains are included."""
 
     def match(self, host: str, port: int) -> bool:
-        """Whether a host, on this port, is meant."""
+        """Return whether the entry includes a host on a port."""
         if self.port not in (None, port):
             return False
         return host == self.host or (self.subdomains and host.endswith(f".{self.host}"))
@@ -53,10 +55,10 @@ class Domains:
     """The hosts of a crawl.
 
     Parameters:
-        domains: as they are written.
+        domains: Entries in the forms above.
 
     Raises:
-        ConfigError: one of them is no domain.
+        ConfigError: An entry is invalid.
     """
 
     def __init__(self, domains: Iterable[str]) -> None:
@@ -66,7 +68,7 @@ class Domains:
         self._verdicts: dict[str, bool] = {}
 
     def match(self, url: str) -> bool:
-        """Whether a canonical URL is on one of the hosts."""
+        """Return whether a canonical URL is on one of the hosts."""
         origin = urls.origin(url)
         inside = self._verdicts.get(origin)
         if inside is None:
@@ -78,13 +80,13 @@ class Domains:
 
 
 def _domain(written: Any) -> Domain:
-    """What one entry means."""
+    """Parse one entry."""
     wrong = f"allowed_domains: not a domain: {written!r}"
     kind, text = "", written
     if isinstance(written, str) and written[:1] in ("=", "~"):
         kind, text = written[0], written[1:]
     if not isinstance(text, str) or not text.strip(".") or FORBIDDEN & set(text):
-        raise ConfigError(f"{wrong} (write example.com; its subdomains are meant too)")
+        raise ConfigError(f"{wrong} (write example.com, which includes its subdomains)")
     try:
         url = urls.normalize(f"http://{text.strip('.')}/")
     except ValueError:
@@ -101,16 +103,16 @@ def _domain(written: Any) -> Domain:
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - few crawls need it, and it takes a while to load
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - few crawls need it, and it loads slowly
 
     return PublicSuffixList()
 
 
 def _registrable(host: str, wrong: str) -> str:
-    """The domain that somebody has registered (the public suffix list, its private part too)."""
+    """Return the registrable domain of a host, by the public suffix list including its private section."""
     found = _suffixes().privatesuffix(host)
     if not found:
-        raise ConfigError(f"{wrong} ({host} is nobody's: a public suffix, or a name without one)")
+        raise ConfigError(f"{wrong} ({host} has no registrable domain: it is a public suffix or a single label)")
     return str(found)
 
 

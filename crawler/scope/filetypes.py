@@ -1,4 +1,4 @@
-"""File types, by the ending of a path: what the setting `skip_extensions` leaves out."""
+"""`FileTypes`: file name extensions that the setting `skip_extensions` excludes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FONTS: Final = ("woff", "woff2", "ttf", "otf", "eot")
 COMPRESSED: Final = ("zip", "gz", "tgz", "bz2", "tbz", "xz", "txz", "zst", "lz", "7z", "rar", "tar")
 PACKAGES: Final = ("jar", "war", "deb", "rpm", "apk", "dmg", "iso", "img", "exe", "msi", "bin", "whl", "crate", "gem")
 SETS: Final = {"media": {*IMAGES, *SOUND, *VIDEO, *FONTS}, "archives": {*COMPRESSED, *PACKAGES}}
-"""Words that stand for many: ``media`` (images, sound, video, fonts) and ``archives`` (compressed files, packages,
+"""Names for groups of extensions: ``media`` (images, sound, video, fonts) and ``archives`` (compressed files, packages,
 programs)."""
 WORD: Final = re.compile(r"[a-z0-9_-]{1,16}")
 MAX_EXTENSION: Final = 17
@@ -25,18 +25,18 @@ MAX_EXTENSION: Final = 17
 
 
 class FileTypes:
-    """Endings of paths.
+    """A set of file name extensions.
 
     Parameters:
-        words: each a name of `SETS`, or an ending with or without its dot.
+        words: Extensions with or without a dot, or names of `SETS`.
 
     Raises:
-        ConfigError: a word is neither.
+        ConfigError: A word is neither.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
         self.endings: set[str] = set()
-        """In small letters, without the dot."""
+        """Extensions in lower case, without the dot."""
         for written in words:
             word = written.lower().removeprefix(".")
             if not WORD.fullmatch(word):
@@ -44,7 +44,7 @@ class FileTypes:
             self.endings |= SETS.get(word, {word})
 
     def match(self, url: str) -> bool:
-        """Whether the path of a canonical URL has one of them."""
+        """Return whether the path of a canonical URL has one of the extensions."""
         end = url.find("?", 8)
         path = url if end < 0 else url[:end]
         dot = path.rfind(".", max(len(path) - MAX_EXTENSION, path.find("/", 8)))

@@ -1,14 +1,14 @@
-"""`Patterns`: which URLs the settings `include` and `exclude` mean.
+"""`Patterns`: the URLs that the settings `include` and `exclude` describe.
 
 ==================================== =================================================================================
-``/blog/*``                          begins with a slash: the path and query, on any host
-``https://example.com/*``, ``*.pdf`` begins with a star, ``http://``, ``https://`` or ``http*://``: the whole URL
-``re:/[0-9]{4}/``                    a regular expression that is found anywhere in the URL
+``/blog/*``                          a leading slash: path and query, on any host
+``https://example.com/*``, ``*.pdf`` a leading star, ``http://``, ``https://`` or ``http*://``: the whole URL
+``re:/[0-9]{4}/``                    a regular expression, searched for anywhere in the URL
 ==================================== =================================================================================
 
-A star is any run of characters, slashes too. Everything else stands for itself, ``?`` and ``[`` too, since they are
-parts of URLs, and small letters are not large ones. Without a star a pattern is one URL. It is compared with the URL in
-its canonical form, which has no fragment.
+A star matches any characters, including slashes. All other characters match themselves, including ``?`` and ``[``,
+which are parts of URLs. Case matters. A pattern without a star matches one URL. URLs are compared in canonical form,
+without fragment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from crawler.errors import ConfigError
 __all__ = ["Patterns"]
 
 URL_CHARACTERS: Final = "".join(map(chr, range(0x21, 0x7F)))
-"""What a URL may have as it is; the rest is written in percent signs (UTF-8)."""
+"""Characters that URLs contain unchanged. Others are percent-encoded as UTF-8."""
 REGEX: Final = "re:"
 
 
@@ -32,11 +32,11 @@ class Patterns:
     """Patterns of URLs.
 
     Parameters:
-        setting: its name, for errors.
-        patterns: as they are written.
+        setting: Name of the setting, for error messages.
+        patterns: Patterns in the forms above.
 
     Raises:
-        ConfigError: one of them is none.
+        ConfigError: A pattern is invalid.
     """
 
     def __init__(self, setting: str, patterns: Sequence[str]) -> None:
@@ -59,7 +59,7 @@ class Patterns:
         self._found = tuple(pattern.search for pattern in found)
 
     def match(self, url: str) -> bool:
-        """Whether one of them means a canonical URL."""
+        """Return whether one of the patterns matches a canonical URL."""
         if self._whole is not None and self._whole(url):
             return True
         if self._paths is not None and self._paths(url, url.find("/", 8)):
@@ -79,7 +79,7 @@ def _compiled(setting: str, pattern: str) -> re.Pattern[str]:
 
 
 def _glob(pattern: str) -> str:
-    """A pattern with stars as a regular expression that never tries one split of a URL twice."""
+    """Convert a pattern with stars to a regular expression that matches in linear time."""
     first, *others = (re.escape(quote(part, safe=URL_CHARACTERS)) for part in pattern.split("*"))
     if not others:
         return rf"{first}\Z"
@@ -88,7 +88,7 @@ def _glob(pattern: str) -> str:
 
 
 def _with_host(pattern: str) -> str:
-    """A pattern whose host is written as canonical URLs have it, if it is written out."""
+    """Bring the host of a pattern into canonical form, if it contains no star."""
     scheme, slashes, rest = pattern.partition("://")
     authority, slash, path = rest.partition("/")
     if not slashes or "*" in scheme or "*" in authority:

@@ -1,4 +1,4 @@
-"""`Scope`: which requests belong to a crawl, and why the others do not."""
+"""`Scope`: which requests belong to a crawl, and why others do not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Scope"]
 
 MAX_SESSION_URLS: Final = 5
-"""URLs that differ in nothing but the session in them."""
+"""URLs that differ only in a session identifier."""
 
 
 def _patterns(setting: str, patterns: tuple[str, ...]) -> Patterns | None:
@@ -39,40 +39,40 @@ def _file_types(words: tuple[str, ...]) -> FileTypes | None:
 
 @attrs.frozen
 class Scope:
-    """What belongs to a crawl. All but domains, depth and `exclude` is asked of links only, never of a start page.
+    """The limits of a crawl. Only domains, depth and `exclude` apply to start pages; everything applies to links.
 
     Raises:
-        ConfigError: a domain, a pattern or a file extension is none.
+        ConfigError: A domain, a pattern or a file extension is invalid.
     """
 
     domains: Domains | None = attrs.field(default=None, converter=attrs.converters.optional(Domains))
-    """The hosts; `None`: anywhere."""
+    """The allowed hosts; `None` means any."""
     max_depth: int | None = None
-    """Links from a start page. `None`: any."""
+    """Maximum number of links from a start page; `None` means no limit."""
     include: Patterns | None = attrs.field(default=None, kw_only=True)
-    """What links have to match."""
+    """Patterns of which links must match one; `None` means no restriction."""
     exclude: Patterns | None = attrs.field(default=None, kw_only=True)
-    """What nothing may match."""
+    """Patterns that no request may match."""
     skip_extensions: FileTypes | None = attrs.field(default=None, kw_only=True)
     """File types that links must not have."""
     max_url_length: int | None = attrs.field(default=None, kw_only=True)
-    """Characters of a URL."""
+    """Maximum characters of a URL; `None` means no limit."""
     traps: bool = attrs.field(default=False, kw_only=True)
-    """Whether URLs that look like traps are left out."""
+    """Whether URLs that look like crawler traps are refused."""
     template_counter: TemplateCounter | None = attrs.field(default=None, kw_only=True)
-    """Counts URLs that differ in numbers only."""
+    """Counts URLs that differ only in numbers; `None` means no limit."""
     _session_counter: TemplateCounter = attrs.field(init=False, factory=lambda: TemplateCounter(MAX_SESSION_URLS))
 
     @classmethod
     def of(cls, domains: Iterable[str] | None, settings: Settings) -> Self:
-        """The scope of a crawl.
+        """Return the scope of a crawl.
 
         Parameters:
-            domains: ``allowed_domains`` of its spider.
-            settings: of the crawl.
+            domains: ``allowed_domains`` of the spider; `None` means any.
+            settings: Settings of the crawl.
 
         Raises:
-            ConfigError: a domain, a pattern or a file extension is none.
+            ConfigError: A domain, a pattern or a file extension is invalid.
         """
         return cls(
             domains,
@@ -87,7 +87,7 @@ class Scope:
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether the scope refuses nothing."""
         return not self.traps and all(
             limit is None
             for limit in (
@@ -97,12 +97,13 @@ class Scope:
         )  # fmt: skip
 
     def refuses(self, url: str, depth: int, *, way: bool = False) -> str | None:
-        """Why a request does not belong here, in a word that the report counts by, or `None`. Remembers nothing.
+        """Return why a request is out of scope, in one word that the report counts by; `None` if it is not. Stateless.
 
         Parameters:
-            url: canonical URL.
-            depth: links from a start page.
-            way: whether it only leads to pages, as a sitemap does: `include` and `skip_extensions` are for those.
+            url: Canonical URL.
+            depth: Links from a start page.
+            way: Whether the request only leads to pages, as that of a sitemap does. `include` and `skip_extensions` do
+                not apply then.
         """
         if self.max_depth is not None and depth > self.max_depth:
             return "depth"
@@ -122,7 +123,7 @@ class Scope:
         return trap_of(url) if self.traps else None
 
     def overrun(self, url: str, depth: int) -> str | None:
-        """Why a request that is about to enter is one too many of its kind, or `None`. It is counted."""
+        """Count a request that is about to enter the crawl; return why it is one too many of its kind, or `None`."""
         if not depth:
             return None
         if self.traps:

@@ -1,10 +1,10 @@
-"""Traps: sites without end, by what their URLs look like.
+"""Crawler traps: sites that generate URLs without end, recognised by the shape of their URLs.
 
-The shape of one URL is enough for most (`trap_of`): relative links that are resolved against the wrong base grow a path
-by the same segments again and again, forms and filters a query by the same pairs, and what escapes its own URL anew by
-percent signs. Calendars, and sessions in URLs, show only by comparison (`TemplateCounter`).
+For most traps one URL suffices (`trap_of`): relative links with a wrong base repeat path segments, forms and filters
+repeat parameters, and links that escape their own URL accumulate percent signs. Calendars, and sessions in URLs, show
+only by comparison of URLs (`TemplateCounter`).
 
-The bounds are wide: a page of a real site must not be lost. A site of three folders whose broken links lead to each
+The limits are generous, so that no page of a real site is lost. A site of three folders whose broken links lead to each
 other ends after some thousand pages.
 """
 
@@ -18,32 +18,32 @@ from typing import Final
 __all__ = ["TemplateCounter", "session_template", "template", "trap_of"]
 
 MAX_SEGMENT_REPEATS: Final = 3
-"""How often one segment may stand in a path."""
+"""Occurrences of one segment in a path."""
 MAX_SHORT_SEGMENT_REPEATS: Final = 8
-"""The same for one that is empty, a number or a single character: folders by digits and letters have many of them."""
+"""Occurrences of an empty segment, a number or a single character: directories by digits and letters repeat them."""
 MAX_PAIR_REPEATS: Final = 2
-"""How often two different segments may follow each other in a path, in this order."""
+"""Occurrences of two different consecutive segments in a path."""
 MAX_PARAMETERS: Final = 100
-"""Parts of a query."""
+"""Parameters of a query."""
 MAX_PARAMETER_REPEATS: Final = 2
-"""How often one pair of name and value may stand in a query."""
+"""Occurrences of one name and value in a query."""
 OVERESCAPED: Final = "%252525"
-"""A percent sign that was escaped three times over."""
+"""A percent sign that was escaped three times."""
 MAX_REMEMBERED: Final = 100_000
-"""What `TemplateCounter` keeps: URLs, and four more for each template."""
+"""Entries that `TemplateCounter` keeps: one for each URL, and four more for each template."""
 DIGITS: Final = re.compile(r"[0-9]+")
 SESSION: Final = re.compile(
     r"([;?&](?:jsessionid|phpsessid|aspsessionid[a-z]*|oscsid|zenid|cfid|cftoken"
     r"|(?:sid|sessid|session_?id)(?==[0-9a-f]{32}(?:[;?&/]|\Z))))=[^;?&/]*",
     re.IGNORECASE,
 )
-"""Sessions of Java, PHP, ASP and shops; names that may mean something else only with 32 hexadecimal digits."""
+"""Session parameters of Java, PHP, ASP and shops. Ambiguous names count with 32 hexadecimal digits only."""
 SESSION_IN_PATH: Final = re.compile(r"(/\(s\()[0-9a-z]{24}(?=\)\)/)", re.IGNORECASE)
-"""That of ASP.NET without cookies: ``/(S(lit3py55t21z5v55vlm25s55))/``."""
+"""Cookieless sessions of ASP.NET: ``/(S(lit3py55t21z5v55vlm25s55))/``."""
 
 
 def trap_of(url: str) -> str | None:
-    """Why a canonical URL looks like part of a trap (``trap_repeats``, ``trap_query``), or `None`."""
+    """Return why a canonical URL looks like a trap, ``trap_repeats`` or ``trap_query``; `None` if it does not."""
     start = url.find("/", 8) + 1
     end = url.find("?", start)
     if end >= 0:
@@ -59,7 +59,7 @@ def trap_of(url: str) -> str | None:
 
 
 def _repeats(segments: list[str]) -> bool:
-    """Whether segments, or two in a row, stand in a path too often."""
+    """Return whether segments, or pairs of consecutive ones, occur too often in a path."""
     if len(segments) - len(set(segments)) < MAX_SEGMENT_REPEATS:
         return False
     counts = Counter(segments)
@@ -80,47 +80,47 @@ def _repeats_pair(parts: list[str]) -> bool:
 
 
 def template(url: str) -> str:
-    """A canonical URL without the numbers behind its host; the URL itself if it has none."""
+    """Return a canonical URL with the numbers after its host replaced by ``0``."""
     start = url.find("/", 8)
     return url[:start] + DIGITS.sub("0", url[start:])
 
 
 def session_template(url: str) -> str:
-    """A canonical URL without the sessions in it; the URL itself if it has none."""
+    """Return a canonical URL without session identifiers."""
     if "?" in url or ";" in url:
-        small = url.lower()  # most have no session, and looking for these few words takes a third of the time
-        if "sess" in small or "sid=" in small or "zenid=" in small or "cfid=" in small or "cftoken=" in small:
+        lower = url.lower()  # most URLs have no session, and this test takes a third of the time of the pattern
+        if "sess" in lower or "sid=" in lower or "zenid=" in lower or "cfid=" in lower or "cftoken=" in lower:
             url = SESSION.sub(r"\1", url)
     return SESSION_IN_PATH.sub(r"\1", url) if "/(" in url else url
 
 
 class TemplateCounter:
-    """Counts different URLs of one template, for as many templates as it can remember; those met last stay.
+    """Counts different URLs of each template. The templates used last are kept when memory runs out.
 
     Parameters:
-        most: URLs of one template that are let through.
+        most: URLs of one template that are accepted.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._room = max(MAX_REMEMBERED, 2 * most)
+        self._capacity = max(MAX_REMEMBERED, 2 * most)
         self._used = 0
         self._templates: dict[int, set[int]] = {}
 
     def overrun(self, template: str, url: str) -> bool:
-        """Whether `url` is one too many. One that was let through once is so again."""
+        """Return whether `url` is one too many. A URL that was accepted once is accepted again."""
         key, mark = hash(template), hash(url)
-        met = self._templates.pop(key, None)
-        if met is None:
-            met = set()
+        seen = self._templates.pop(key, None)
+        if seen is None:
+            seen = set()
             self._used += 4
-        self._templates[key] = met  # the youngest now
-        if mark in met:
+        self._templates[key] = seen  # now the most recently used
+        if mark in seen:
             return False
-        if len(met) >= self.most:
+        if len(seen) >= self.most:
             return True
-        met.add(mark)
+        seen.add(mark)
         self._used += 1
-        while self._used > self._room:
+        while self._used > self._capacity:
             self._used -= len(self._templates.pop(next(iter(self._templates)))) + 4
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -233,7 +234,7 @@ def test_the_header_says_which_encoding_before_the_file_does():
 
 def test_what_came_before_broken_gzip_counts():
     packed = gzip.compress(urlset(*(f"<loc>/{n * n}</loc>" for n in range(1000))).encode())
-    for body, fault in ((packed[:-500], "gzip that ends early"), (packed[:-8] + b"\xff" * 8, "broken gzip")):
+    for body, fault in ((packed[:-500], "truncated gzip"), (packed[:-8] + b"\xff" * 8, "broken gzip")):
         entries, found = read(body)
         assert (len(entries) > 500, found.fault) == (True, fault)
     assert read(b"\x1f\x8b" + b"\xff" * 50)[1].fault == "broken gzip"
@@ -295,8 +296,8 @@ def test_ampersands(written, meant):
 @pytest.mark.parametrize(
     ("rest", "fault"),
     [
-        ("<url><loc>/3", "XML that ends early"),
-        ("<url><loc>/3</lo", "XML that ends early"),
+        ("<url><loc>/3", "truncated XML"),
+        ("<url><loc>/3</lo", "truncated XML"),
         ("<url><loc>/3</url>", "broken XML (mismatched tag, line 2)"),
         ("</wrong>", "broken XML (mismatched tag, line 2)"),
         ("<url><loc>/3 <a b=></loc></url>", "broken XML (not well-formed (invalid token), line 2)"),
@@ -313,11 +314,11 @@ def test_what_came_before_the_mistake_counts(rest, fault):
     [
         ("", "empty"),
         (" \n ", "empty"),
-        ("<!DOCTYPE html><title>404</title><a href='/1'>x</a>", "HTML, no sitemap"),
-        ("<!-- x --><html><body><url><loc>/1</loc></url></body></html>", "HTML, no sitemap"),
-        ("nothing of use", "no sitemap"),
-        ('{"a": 1}', "no sitemap"),
-        ("\x89PNG\r\n\x1a\n", "no sitemap"),
+        ("<!DOCTYPE html><title>404</title><a href='/1'>x</a>", "HTML instead of a sitemap"),
+        ("<!-- x --><html><body><url><loc>/1</loc></url></body></html>", "HTML instead of a sitemap"),
+        ("nothing of use", "not a sitemap"),
+        ('{"a": 1}', "not a sitemap"),
+        ("\x89PNG\r\n\x1a\n", "not a sitemap"),
     ],
 )
 def test_what_is_no_sitemap_has_no_entries_and_says_so(body, fault):
@@ -371,7 +372,7 @@ def test_declared_entities_are_refused(declared):
     body = f"<!DOCTYPE urlset [{declared}]><urlset><url><loc>/&c;</loc></url></urlset>"
     entries, found = read(body)
     assert entries == []
-    assert found.fault.startswith("XML that declares")
+    assert re.fullmatch("XML with (entity|attribute) declarations", found.fault or "")
 
 
 def test_a_bomb_is_read_to_its_cap_in_flat_memory():
@@ -387,12 +388,12 @@ def test_a_bomb_is_read_to_its_cap_in_flat_memory():
 @pytest.mark.parametrize(
     ("tail", "fault"),
     [
-        (b"<a b='" + b"x" * 3_000_000, "a tag without end"),
-        (b"<!--" + b"x" * 3_000_000, "a tag without end"),
-        (b"<a>" * 1_000_000, "elements too deep in each other"),
+        (b"<a b='" + b"x" * 3_000_000, "an unclosed tag"),
+        (b"<!--" + b"x" * 3_000_000, "an unclosed tag"),
+        (b"<a>" * 1_000_000, "elements nested too deeply"),
         (b"".join(b"<a%d/>" % n for n in range(300_000)), "too many names"),
-        (b"<url><loc>/" + b"x" * 3_000_000 + b"</loc></url><url><loc>/2</loc></url>", "XML that ends early"),
-        (b"<url><loc>/y</loc>" + b"<image><loc>/x</loc></image>" * 300_000 + b"</url>", "XML that ends early"),
+        (b"<url><loc>/" + b"x" * 3_000_000 + b"</loc></url><url><loc>/2</loc></url>", "truncated XML"),
+        (b"<url><loc>/y</loc>" + b"<image><loc>/x</loc></image>" * 300_000 + b"</url>", "truncated XML"),
     ],
 )
 def test_nothing_makes_memory_grow(tail, fault):

@@ -556,7 +556,7 @@ async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
         ({"url": 5}, "ApiSpider: argument url: expected str, not 5"),
         ({"url": "ftp://a/"}, "ApiSpider: argument url: not an http or https URL: 'ftp://a/'"),
         ({"itmes": "x"}, "spider ApiSpider has no argument 'itmes' (did you mean items?)"),
-        ({"items": "a["}, "ApiSpider: argument items: 'a[' is no JMESPath expression: "),
+        ({"items": "a["}, "ApiSpider: argument items: 'a[' is not a JMESPath expression: "),
         ({"items": None}, "ApiSpider: argument items: expected str, not None"),
         ({"next": "curser:x"},
          "ApiSpider: argument next: no way to the next page is called 'curser' (did you mean cursor?)"),
@@ -567,14 +567,14 @@ async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
         ({"next": "url:"},
          "ApiSpider: argument next: url needs the place where it stands in a page, as in url:meta.next"),
         ({"next": "page:p"}, "ApiSpider: argument next: page takes no path; param= names its parameter"),
-        ({"next": "cursor:a["}, "ApiSpider: argument next: 'a[' is no JMESPath expression: "),
+        ({"next": "cursor:a["}, "ApiSpider: argument next: 'a[' is not a JMESPath expression: "),
         ({"next": "graphql"}, "ApiSpider: argument query: graphql needs it"),
         ({"query": "{ a }"}, "ApiSpider: argument items: graphql needs it"),
         ({"query": "{ a }", "items": "a[*]"},
          "ApiSpider: argument next: name the place of pageInfo, as in graphql:data.users.pageInfo"),
         ({"query": "{ a }", "items": "a", "body": {}}, "ApiSpider: argument body: a query makes the body itself"),
-        ({"total": "a["}, "ApiSpider: argument total: 'a[' is no JMESPath expression: "),
-        ({"more": "a["}, "ApiSpider: argument more: 'a[' is no JMESPath expression: "),
+        ({"total": "a["}, "ApiSpider: argument total: 'a[' is not a JMESPath expression: "),
+        ({"more": "a["}, "ApiSpider: argument more: 'a[' is not a JMESPath expression: "),
         ({"until": "full"}, "ApiSpider: argument until: short or empty, not 'full'"),
         ({"parallel": True}, "ApiSpider: argument parallel: only pages by number or offset can be asked for at once"),
         ({"parallel": True, "next": "page"},
@@ -613,7 +613,8 @@ def test_without_jmespath_only_dotted_paths_are_understood(monkeypatch):
     with pytest.raises(ConfigError) as caught:
         ApiSpider(url=URL, items="never[*].seen")
     assert str(caught.value) == (
-        "ApiSpider: argument items: 'never[*].seen' is no dotted path, and for others jmespath is to be installed"
+        "ApiSpider: argument items: 'never[*].seen' is not a dotted path;"
+        " for JMESPath: pip install 'trio-crawler[jmespath]'"
     )
 
 

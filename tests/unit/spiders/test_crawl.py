@@ -333,7 +333,7 @@ async def test_a_rule_without_callback_that_does_not_follow_is_for_plugins(autoj
         ({"allow": b"x"}, "Rule: allow must be one or several regular expressions, not b'x'"),
         ({"text": ["x"]}, "Rule: text must be one or several regular expressions, not (['x'],)"),
         ({"allow_domains": "https://site.test/"},
-         "Rule: allow_domains: not a domain: 'https://site.test/' (write example.com; its subdomains are meant too)"),
+         "Rule: allow_domains: not a domain: 'https://site.test/' (write example.com, which includes its subdomains)"),
         ({"deny_domains": [5]}, "Rule: deny_domains must be one or several texts, not [5]"),
         ({"restrict_css": "a["}, "Rule: restrict_css: "),
         ({"restrict_xpath": "//a["}, "Rule: restrict_xpath: "),

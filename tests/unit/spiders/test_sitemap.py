@@ -282,8 +282,8 @@ async def test_a_sitemap_that_cannot_be_read_to_its_end_is_counted(autojump_cloc
     )
     assert urls(items) == ["/a"]
     assert report.counters == {
-        "sitemaps with a fault: XML that ends early": 1,
-        "sitemaps with a fault: HTML, no sitemap": 1,
+        "sitemaps with a fault: truncated XML": 1,
+        "sitemaps with a fault: HTML instead of a sitemap": 1,
     }
 
 
