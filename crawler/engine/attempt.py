@@ -1,44 +1,148 @@
-"""One attempt, with the hooks `answer` and `fetch` around it."""
+"""`Attempts`: one whole attempt, from the `answer` hooks to the `measure` hooks.
+
+Every request goes this way: those of pages, of robots.txt files and of inline fetches.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from crawler.engine.mark import Mark
-from crawler.engine.retries import is_transient
-from crawler.errors import BadStatus, HookError, RequestError
-from crawler.fetch.downloader import Downloader
+import attrs
+import msgspec
+import trio
+
+from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
+from crawler.frontier import Pending, Ticket
 from crawler.hooks.table import Hook, HookTable
-from crawler.limits.headers.retry_after import parse_retry_after
-from crawler.messages import Drop, Request, Response, Retry
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
+from crawler.limits.headers.refusal_status import is_refusal
+from crawler.messages import Drop, Pause, Request, Response, Retry, Stop, Usage
 
-__all__ = ["Attempts"]
+if TYPE_CHECKING:
+    from crawler.clock import Clock
+    from crawler.engine.shutdown import Shutdown
+    from crawler.engine.slots import Slots
+    from crawler.fetch.downloader import Downloader
+    from crawler.frontier import Frontier, Lane
+    from crawler.limits.events import QuotaEvent
+    from crawler.stats import Stats
 
+__all__ = ["Attempts", "Result"]
+
+OVERLOADED: Final = frozenset({503, 504, 529})
+"""Statuses of an overloaded server."""
+MAX_BODY_SCANNED: Final = 1_000_000
+"""Bytes: a larger body is not searched for limits."""
 log = logging.getLogger("crawler.engine")
 
-Answer = Response | Retry | Drop
-Network = Callable[[Request], Coroutine[Any, Any, Response]]
+Result: TypeAlias = Response | Retry | Drop
+Network: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Attempts:
-    """Makes attempts.
+    """Makes attempts, and settles what each of them took of the limits.
 
     Parameters:
         downloader: the way to the network.
         table: the hooks.
+        frontier: takes tokens and starts back.
+        slots: waits for a lane in place.
+        stats: where attempts are counted.
+        shutdown: what a `measure` hook may stop.
         clock: gives seconds since the epoch.
     """
 
-    def __init__(self, downloader: Downloader, table: HookTable, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        downloader: Downloader,
+        table: HookTable,
+        frontier: Frontier,
+        slots: Slots,
+        stats: Stats,
+        shutdown: Shutdown,
+        clock: Clock,
+    ) -> None:
         self._downloader = downloader
         self._table = table
+        self._frontier = frontier
+        self._slots = slots
+        self._stats = stats
+        self._shutdown = shutdown
         self._clock = clock
 
+    async def make(self, ticket: Ticket, number: int, *, cut: int | None = None, ask_answer: bool = True) -> Result:
+        """Make one attempt: hooks, network; then its token goes back, its limits learn, it is counted and measured.
+
+        The token goes back as soon as the body has ended: a slow callback holds up no host.
+
+        Parameters:
+            ticket: what is sent, and the start that it took.
+            number: of the attempt, from 1.
+            cut: bytes of the body after which the rest is not read; `None`: the body has to fit into `max_body`.
+            ask_answer: whether the `answer` hooks are asked first.
+
+        Raises:
+            RequestError: there was no response.
+        """
+        request = ticket.request
+        response: Response | None = None
+        failure: RequestError | None = None
+        try:
+            result: Result | None = await self.answer(request) if ask_answer and self._table.answer else None
+            if result is None:
+                result = await self._send(ticket, number, cut)
+            if isinstance(result, Response):
+                response = result
+                log.debug("%s %s %s", response.status, request.method, request.url)
+            return result
+        except RequestError as error:
+            failure = error
+            error.request = request
+            log.debug("%s %s: %s: %s", request.method, request.url, error.reason, error)
+            raise
+        finally:
+            if response is not None and not ticket.sent:  # a plugin answered
+                self._frontier.give_back(ticket)
+                self._downloader.note_start_page(request)
+            self._frontier.release(ticket)
+            if response is not None or failure is not None:
+                self._settle(ticket, request, response, failure)
+
+    async def make_inline(
+        self, lane: Lane, request: Request, number: int, *, patience: float = math.inf, cut: int | None = None
+    ) -> Result:
+        """Make an attempt that no ticket of the frontier is for: it waits in place for a token and a start of its lane.
+
+        Parameters:
+            lane: where it goes.
+            request: what is sent.
+            number: of the attempt, from 1.
+            patience: seconds that may be waited for the lane.
+            cut: as of `make`.
+
+        Raises:
+            WouldExceedDeadline: the wait passes `patience` or the deadline of the caller's cancel scopes.
+            RequestError: there was no response.
+        """
+        give_up_at = trio.current_time() + patience
+        self._slots.check(self._slots.wait(lane, request), patience, lane, request)
+        ticket = Ticket(Pending((0, 0), request, lane.name), lane, lane.epoch, self._clock(), page=False)
+        lane.handed_out += 1
+        try:
+            await self._slots.acquire(ticket, give_up_at)
+            await self._slots.start(ticket, give_up_at)
+            return await self.make(ticket, number, cut=cut, ask_answer=False)
+        finally:
+            self._frontier.settle(ticket)
+
+    # ---- hooks and network -------------------------------------------------------------------------------------------
+
     async def answer(self, request: Request) -> Response | None:
-        """What a plugin answers without the network, if one does."""
+        """Return the response that a plugin has without the network; `None`: no plugin has one."""
         for hook in self._table.answer:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
@@ -50,94 +154,184 @@ class Attempts:
                 return response
         return None
 
-    async def send(
-        self,
-        request: Request,
-        attempt: int,
-        on_sent: Mark,
-        *,
-        paced: bool,
-        cut: int | None = None,
-    ) -> Answer:
-        """One attempt through the `fetch` hooks.
-
-        Parameters:
-            request: what to ask.
-            attempt: its number, from 1.
-            on_sent: called when bytes may have gone out, with the time at which they did.
-            paced: whether its lane has a pace to keep.
-            cut: bytes of the body behind which the rest is not read.
-
-        Raises:
-            RequestError: there was no answer.
-        """
-        network: Network = partial(self._downloader.fetch, attempt=attempt, on_sent=on_sent, resend=not paced, cut=cut)
+    async def _send(self, ticket: Ticket, number: int, cut: int | None) -> Result:
+        """One attempt through the `fetch` hooks."""
+        observer = _SendObserver(ticket, self._clock, self._slots, self._settle)
+        network: Network = partial(
+            self._downloader.fetch, attempt=number, on_sent=observer, resend=not ticket.is_paced(), cut=cut
+        )
         if self._downloader.credentials is not None:
-            network = self._knowing_who_asks(network, on_sent)
+            network = self._authenticating(network, observer)
         if not self._table.fetch:
-            return await network(request)
-        return await self._through(0, request, network)
+            return await network(ticket.request)
+        return await self._through(0, ticket.request, network)
 
-    def _knowing_who_asks(self, exchange: Network, on_sent: Mark) -> Network:
-        """The way to the network, where authentication may take several exchanges."""
+    def _authenticating(self, exchange: Network, observer: _SendObserver) -> Network:
+        """The way to the network where authentication may take several exchanges."""
         from crawler.fetch.auth import authenticated  # noqa: PLC0415 - few crawls need it
 
         async def network(request: Request) -> Response:
             auth = self._downloader.auth_flow(request)
             if auth is None:
                 return await exchange(request)
-            return await authenticated(auth, request, exchange, on_sent.turn)
+            return await authenticated(auth, request, exchange, observer.next_exchange)
 
         return network
 
-    async def _through(self, index: int, request: Request, network: Network) -> Answer:
+    async def _through(self, index: int, request: Request, network: Network) -> Result:
         if index == len(self._table.fetch):
             return await network(request)
         hook = self._table.fetch[index]
         if request.plugins.get(hook.plugin.name) is False:
             return await self._through(index + 1, request, network)
-        sent: list[Answer] = []
+        sent: list[Result] = []
         begun = False
 
-        async def send(request: Request) -> Answer:
+        async def send(request: Request) -> Result:
             nonlocal begun
             if begun:
                 raise RuntimeError("send() may be awaited once")
             begun = True
-            answer = await self._through(index + 1, request, network)
-            sent.append(answer)
-            return answer
+            result = await self._through(index + 1, request, network)
+            sent.append(result)
+            return result
 
-        answer: Answer | None = await _guard(hook, request, hook.call(request, send), Answer)
-        if isinstance(answer, Response) and not begun and answer.request is not request:
-            answer = answer.replace(request=request)  # made by hand: it belongs to what was asked
-        if answer is not None:
-            return answer
+        result: Result | None = await _guard(hook, request, hook.call(request, send), Result)
+        if isinstance(result, Response) and not begun and result.request is not request:
+            result = result.replace(request=request)  # made by hand: it belongs to what was asked
+        if result is not None:
+            return result
         return sent[0] if sent else await self._through(index + 1, request, network)
 
-    def bad_status(self, response: Response) -> BadStatus:
-        """The error of a response that no callback gets."""
-        status = response.status
-        error = BadStatus(
-            f"status {status}",
+    # ---- settlement --------------------------------------------------------------------------------------------------
+
+    def _settle(self, ticket: Ticket, request: Request, response: Response | None, error: RequestError | None) -> None:
+        """An exchange is over: its limits learn from it, it is counted, the `measure` hooks are asked."""
+        lane = ticket.lane
+        events: list[tuple[str, QuotaEvent]] = []
+        if ticket.grants:
+            if ticket.sent:
+                events = self._frontier.learn(ticket, self._report(ticket, response, error))
+            else:
+                self._frontier.settle_unsent(ticket)
+        counts = self._stats.lane(lane.name)
+        if ticket.sent:
+            self._stats.requests += 1
+            counts.requests += 1
+            counts.refusals += ticket.was_refused
+        if lane.waited:
+            for reason, seconds in lane.waited.items():
+                counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
+            lane.waited.clear()
+        if self._table.measure:
+            usage = Usage(
+                event="error" if response is None else "refused" if ticket.was_refused else "answer",
+                lane=lane.name,
+                request=request,
+                response=response,
+                error=error,
+                quotas=self._frontier.starts.policies(lane, request),
+                requests=counts.requests,
+                refusals=counts.refusals,
+            )
+            self._measure(usage)
+            for scope, event in events:
+                if event.kind not in ("refused", "concurrency"):
+                    self._measure(attrs.evolve(usage, event=event.kind, scope=scope, quota=event))
+
+    def _report(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> AttemptReport:
+        """An attempt as the limits see it."""
+        sent, received = ticket.sent_at, self._clock()
+        if response is None:
+            overloaded = isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind != "stale"
+            return AttemptReport(sent=sent, received=received, overloaded=overloaded)
+        pace, status, pairs = ticket.lane.throttle.pace, response.status, response.headers.pairs
+        declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)
+        refused = False
+        if status >= 400 or pace.bodies or pace.refusals:  # most responses need no second look
+            refused = is_refusal(status, declared, pairs, statuses=pace.refusals)
+            if refused or pace.bodies:
+                in_body = _read_json_limits(response)
+                refused = refused or in_body.retry_after is not None or bool(in_body.violated)
+                declared = merge((declared, in_body)) if in_body else declared
+        return AttemptReport(
+            sent=sent,
+            received=received,
+            first_byte=response.first_byte,
             status=status,
-            request=response.request,
-            retry_after=parse_retry_after(response.headers.get("retry-after"), now=self._clock()),
+            refused=refused,
+            overloaded=status in OVERLOADED,
+            declared=declared,
         )
-        error.retryable = is_transient(status)
-        return error
+
+    def _measure(self, usage: Usage) -> None:
+        """Ask the `measure` hooks; the strictest verdict wins."""
+        pause: Pause | None = None
+        for hook in self._table.measure:
+            try:
+                verdict = hook.call(usage)
+            except Exception as error:
+                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {error}") from error
+            if verdict is not None and not isinstance(verdict, (Stop, Pause)):
+                raise CrawlFailed(f"{hook.plugin.name}.measure answered with {type(verdict).__name__}")
+            if isinstance(verdict, Stop):
+                self._shutdown.stop(verdict.reason, by_limit=True)
+            elif isinstance(verdict, Pause) and (pause is None or verdict.seconds > pause.seconds):
+                pause = verdict
+        if pause is not None:
+            self._frontier.block(pause.scope or usage.lane, self._clock() + pause.seconds)
+
+
+@attrs.frozen(eq=False)
+class _SendObserver:
+    """Sees the bytes of one attempt go out, and settles its first exchange where authentication wants another."""
+
+    ticket: Ticket
+    clock: Clock
+    slots: Slots
+    settle: Callable[[Ticket, Request, Response, None], None]
+
+    def __call__(self, at: float) -> None:
+        """Bytes may have gone out, at this time of trio's clock."""
+        self.ticket.go_out(self.clock.from_trio(at))
+
+    async def next_exchange(self, request: Request, response: Response) -> None:
+        """Settle the exchange so far, then wait for another start of the lane.
+
+        Parameters:
+            request: what was sent.
+            response: the response to it.
+
+        Raises:
+            WouldExceedDeadline: that start is too late for the deadline of the caller's cancel scopes.
+        """
+        self.settle(self.ticket, request, response, None)
+        self.ticket.sent = False
+        await self.slots.start(self.ticket)
+
+
+def _read_json_limits(response: Response) -> Declared:
+    """The limits that a body states, if it is JSON of moderate size."""
+    from crawler.limits.headers.json_bodies import read_json_limits  # noqa: PLC0415 - few responses get here
+
+    if len(response.body) > MAX_BODY_SCANNED or "json" not in response.headers.get("content-type", ""):
+        return NOTHING
+    try:
+        return read_json_limits(msgspec.json.decode(response.body))
+    except msgspec.DecodeError:
+        return NOTHING
 
 
 async def _guard(hook: Hook, request: Request, call: Awaitable[Any], kind: Any) -> Any:
-    """Awaits a hook; what it raises, but for a `RequestError`, becomes a `HookError`, and so does an odd answer."""
+    """Await a hook; an error other than `RequestError`, and a result of another kind, become a `HookError`."""
     name = hook.call.__name__
     try:
-        answer = await call
+        result = await call
     except RequestError:
         raise
     except Exception as error:
         words = f"{type(error).__name__}: {error}"
         raise HookError(words, plugin=hook.plugin.name, hook=name, request=request) from error
-    if answer is not None and not isinstance(answer, kind):
-        raise HookError(f"answered with {type(answer).__name__}", plugin=hook.plugin.name, hook=name, request=request)
-    return answer
+    if result is not None and not isinstance(result, kind):
+        raise HookError(f"answered with {type(result).__name__}", plugin=hook.plugin.name, hook=name, request=request)
+    return result

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import msgspec
 import trio
 import trio_util
@@ -18,16 +17,16 @@ from crawler.clock import Clock
 from crawler.content import replace_surrogates
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
-from crawler.engine.inline import Inline, current_ticket, deepened
-from crawler.engine.mark import Mark
+from crawler.engine.inline import Inline, deepened
 from crawler.engine.page import PageRunner
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsFetcher
 from crawler.engine.shutdown import Shutdown
+from crawler.engine.slots import Slots, current_ticket
 from crawler.engine.tracebacks import user_frames
-from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
+from crawler.errors import HookError
 from crawler.fetch.downloader import Downloader
-from crawler.frontier import Frontier, Ticket
+from crawler.frontier import Frontier
 from crawler.headers import product_token
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import Plugin
@@ -35,11 +34,8 @@ from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
 from crawler.http.redirects import refresh_request
 from crawler.http.robots import Robots
-from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
-from crawler.limits.headers.refusal_status import is_refusal
 from crawler.limits.registry import Limits
-from crawler.messages import Pause, Request, Response, Stop, Usage
+from crawler.messages import Request, Response
 from crawler.messages.checks import parse_statuses
 from crawler.scope import Scope
 from crawler.settings import Settings
@@ -56,10 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunningCrawl"]
 
-OVERLOADED: Final = frozenset({503, 504, 529})
-"""Statuses of servers that have too much to do."""
-LONG: Final = 1_000_000
-"""Bytes of a body that is not looked through for what it says of limits."""
 MOST_PLACES: Final = 1000
 """Places that raise whose traceback is remembered as told."""
 log = logging.getLogger("crawler.engine")
@@ -82,7 +74,7 @@ class RunningCrawl:
         credentials: what the origins are given; `None`: nothing but what requests say.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - the wiring
         self,
         spider: Spider,
         plugins: Sequence[Plugin],
@@ -117,7 +109,11 @@ class RunningCrawl:
         self.downloader = Downloader(
             transport, settings, self.clock, proxies, credentials, networks=kept.notes.get("networks")
         )
-        self.attempts = Attempts(self.downloader, table, self.clock)
+        self.slots = Slots(self.frontier, self.clock)
+        """Waiting in place."""
+        self.attempts = Attempts(
+            self.downloader, table, self.frontier, self.slots, self.stats, self.shutdown, self.clock
+        )
         states = [State(plugin.name, kept.states.get(plugin.name)) for plugin in self.plugins]
         self._budgets: dict[str, Any] = msgspec.json.decode(kept.notes.get("budgets", b"{}"))
         self._take_up(kept, own_limits=limits is None)
@@ -246,72 +242,6 @@ class RunningCrawl:
             return None
         return refresh_request(response, max_delay=within, max_redirects=self.settings.max_redirects)
 
-    def sent_mark(self, ticket: Ticket) -> Mark:
-        """What is to be called when the bytes of a request may have gone out."""
-        return Mark(self, ticket)
-
-    def attempted(
-        self, ticket: Ticket, request: Request, response: Response | None, error: RequestError | None
-    ) -> None:
-        """An attempt is over: its limits learn from it, it is counted, the `measure` hooks are asked."""
-        lane = ticket.lane
-        events: list[tuple[str, QuotaEvent]] = []
-        if ticket.grants:
-            if ticket.sent:
-                events = self.frontier.learn(ticket, self._exchange(ticket, response, error))
-            else:
-                self.frontier.settle_unsent(ticket)
-        counts = self.stats.lane(lane.name)
-        if ticket.sent:
-            self.stats.requests += 1
-            counts.requests += 1
-            counts.refusals += ticket.was_refused
-        if lane.waited:
-            for reason, seconds in lane.waited.items():
-                counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
-            lane.waited.clear()
-        if self.table.measure:
-            kind = "error" if response is None else "refused" if ticket.was_refused else "answer"
-            usage = Usage(
-                event=kind,
-                lane=lane.name,
-                request=request,
-                response=response,
-                error=error,
-                quotas=self.frontier.starts.policies(lane, request),
-                requests=counts.requests,
-                refusals=counts.refusals,
-            )
-            self._measure(usage)
-            for scope, event in events:
-                if event.kind not in ("refused", "concurrency"):
-                    self._measure(attrs.evolve(usage, event=event.kind, scope=scope, quota=event))
-
-    def _exchange(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> AttemptReport:
-        """An attempt as the limits see it."""
-        sent, received = ticket.sent_at, self.clock()
-        if response is None:
-            overloaded = isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind != "stale"
-            return AttemptReport(sent=sent, received=received, overloaded=overloaded)
-        pace, status, pairs = ticket.lane.throttle.pace, response.status, response.headers.pairs
-        declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)
-        refused = False
-        if status >= 400 or pace.bodies or pace.refusals:  # most answers need no second look
-            refused = is_refusal(status, declared, pairs, statuses=pace.refusals)
-            if refused or pace.bodies:
-                told = _told(response)
-                refused = refused or told.retry_after is not None or bool(told.violated)
-                declared = merge((declared, told)) if told else declared
-        return AttemptReport(
-            sent=sent,
-            received=received,
-            first_byte=response.first_byte,
-            status=status,
-            refused=refused,
-            overloaded=status in OVERLOADED,
-            declared=declared,
-        )
-
     def log_failure(self, error: HookError, url: str) -> None:
         """What a handler raised: one line at ERROR for each page, its traceback once for each place that raises."""
         cause = error.__cause__
@@ -368,40 +298,11 @@ class RunningCrawl:
             self.stats.lane(name).quotas = budget.throttle.policies()
         return states
 
-    def _measure(self, usage: Usage) -> None:
-        """Asks the `measure` hooks; the strictest answer wins."""
-        pause: Pause | None = None
-        for hook in self.table.measure:
-            try:
-                answer = hook.call(usage)
-            except Exception as error:
-                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {error}") from error
-            if answer is not None and not isinstance(answer, (Stop, Pause)):
-                raise CrawlFailed(f"{hook.plugin.name}.measure answered with {type(answer).__name__}")
-            if isinstance(answer, Stop):
-                self.shutdown.stop(answer.reason, by_limit=True)
-            elif isinstance(answer, Pause) and (pause is None or answer.seconds > pause.seconds):
-                pause = answer
-        if pause is not None:
-            self.frontier.block(pause.scope or usage.lane, self.clock() + pause.seconds)
-
 
 def _contents(store: Store) -> BodyDeduplicator:
     from crawler.engine.body_dedup import BodyDeduplicator  # noqa: PLC0415 - few crawls need it
 
     return BodyDeduplicator(store)
-
-
-def _told(response: Response) -> Declared:
-    """What a body says of limits, if it is JSON of moderate size."""
-    from crawler.limits.headers.json_bodies import read_json_limits  # noqa: PLC0415 - few answers get here
-
-    if len(response.body) > LONG or "json" not in response.headers.get("content-type", ""):
-        return NOTHING
-    try:
-        return read_json_limits(msgspec.json.decode(response.body))
-    except msgspec.DecodeError:
-        return NOTHING
 
 
 def _line_of(error: BaseException | None) -> tuple[str, int] | None:

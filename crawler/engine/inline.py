@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 import trio
 
 from crawler import urls
+from crawler.engine.retries import bad_status
+from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
-from crawler.frontier import Lane, Pending, RobotsRules, Ticket, lane_name
+from crawler.frontier import Lane, RobotsRules, lane_name
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, Robots
-from crawler.messages import Request, Response, Retry
+from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:
     from crawler.engine.crawl import RunningCrawl
 
-__all__ = ["Inline", "current_ticket", "deepened", "in_sink"]
-
-current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
-"""The ticket that the worker of this task works on, if it is one."""
+__all__ = ["Inline", "deepened", "in_sink"]
 
 in_sink: ContextVar[bool] = ContextVar("in_sink", default=False)
 """Whether this task hands items to a sink."""
@@ -82,12 +81,12 @@ class Inline:
             attempt += 1
             response, error = None, None
             try:
-                answered = await self.turn(lane, request, attempt, patience=self._patience(lane))
+                answered = await self._attempt(lane, request, attempt)
                 if isinstance(answered, Retry):
                     error = RequestError(f"still to be retried: {answered.reason}", request=request)
                     wait = crawl.retries.wait(request, attempt, answered)
                 else:
-                    response, error = answered, crawl.attempts.bad_status(answered)
+                    response, error = answered, bad_status(answered, crawl.clock())
                     if not error.retryable:
                         return response
                     wait = crawl.retries.wait(request, attempt, error)
@@ -102,95 +101,26 @@ class Inline:
                 wait = crawl.retries.wait(request, attempt, raised)
             if wait is None:
                 break
-            self._must_fit(wait, self._patience(lane), lane, request)
+            crawl.slots.check(wait, self._patience(lane), lane, request)
             await trio.sleep(wait)
         if response is None:
             raise error if error is not None else RequestError("no attempt was made", request=request)
         return response
 
-    async def turn(
-        self, lane: Lane, request: Request, attempt: int, *, patience: float, cut: int | None = None
-    ) -> Response | Retry:
-        """One attempt in the caller's task: a token of the lane, then its next start, then the exchange.
-
-        Parameters:
-            lane: where it goes.
-            request: what to ask.
-            attempt: its number, from 1.
-            patience: seconds that token and start may be waited for.
-            cut: bytes of the body behind which the rest is not read.
+    async def _attempt(self, lane: Lane, request: Request, number: int) -> Response | Retry:
+        """One attempt in the caller's task.
 
         Raises:
-            WouldExceedDeadline: that, or the deadline of the caller, is too soon.
-            RequestError: there was no answer.
+            RequestError: there was no response.
         """
         crawl = self._crawl
-        give_up_at = trio.current_time() + patience
-        self._must_fit(self._wait(lane, request), patience, lane, request)
-        ticket = Ticket(Pending((0, 0), request, lane.name), lane, lane.epoch, crawl.clock(), page=False)
-        lane.handed_out += 1
-        try:
-            own = current_ticket.get()
-            if own is None or own.lane is not lane or not own.holds:  # a `fetch` hook shares the token of its attempt
-                with trio.move_on_at(give_up_at):
-                    await lane.limiter.acquire_on_behalf_of(ticket)
-                    ticket.holds = True
-                    lane.throttle.enter()
-                if not ticket.holds:
-                    raise self._too_late(0.0, lane, request)
-            await self.start(ticket, request, give_up_at)
-            return await self._send(ticket, request, attempt, cut)
-        finally:
-            crawl.frontier.settle(ticket)
-
-    async def start(self, ticket: Ticket, request: Request, give_up_at: float = math.inf) -> None:
-        """Waits for the next start of a lane, and takes it.
-
-        Parameters:
-            ticket: who takes it.
-            request: what is to be asked.
-            give_up_at: seconds, on trio's clock: until when it is waited for.
-
-        Raises:
-            WouldExceedDeadline: that, or the deadline of the caller, is too soon.
-        """
-        crawl, lane = self._crawl, ticket.lane
-        while (wait := self._wait(lane, request)) > 0:
-            self._must_fit(wait, give_up_at - trio.current_time(), lane, request)
-            with trio.move_on_at(min(give_up_at, trio.current_time() + wait)):
-                await crawl.frontier.changed.wait()
-            if trio.current_time() >= give_up_at and self._wait(lane, request) > 0:
-                raise self._too_late(wait, lane, request)
-        ticket.now = crawl.clock()
-        crawl.frontier.starts.stamp(ticket)
-
-    def _wait(self, lane: Lane, request: Request) -> float:
-        """Seconds until a request may start as far as limits go; infinite: something has to come back first."""
-        now = self._crawl.clock()
-        return self._crawl.frontier.starts.at(lane, request, now)[0] - now
-
-    async def _send(self, ticket: Ticket, request: Request, attempt: int, cut: int | None) -> Response | Retry:
-        crawl = self._crawl
-        response: Response | None = None
-        failed: RequestError | None = None
-        try:
-            sent = crawl.sent_mark(ticket)
-            answer = await crawl.attempts.send(request, attempt, sent, paced=ticket.is_paced(), cut=cut)
-            if isinstance(answer, Response):
-                response = answer
-                response._bind(LinkFilter(agent=crawl.agent))  # noqa: SLF001 - not for users
-                if cut is None:  # a robots.txt that has moved is counted as little as one that has not
-                    crawl.stats.statuses[answer.status] += 1
-                return answer
-            if isinstance(answer, Retry):
-                return answer
-            raise Refused(f"a plugin dropped it: {answer.reason}", by="plugin", request=request)
-        except RequestError as error:
-            failed = error
-            raise
-        finally:
-            if response is not None or failed is not None:
-                crawl.attempted(ticket, request, response, failed)
+        result = await crawl.attempts.make_inline(lane, request, number, patience=self._patience(lane))
+        if isinstance(result, Drop):
+            raise Refused(f"a plugin dropped it: {result.reason}", by="plugin", request=request)
+        if isinstance(result, Response):
+            result._bind(LinkFilter(agent=crawl.agent))  # noqa: SLF001 - not for users
+            crawl.stats.statuses[result.status] += 1
+        return result
 
     def _patience(self, lane: Lane) -> float:
         """Seconds that may be waited in place.
@@ -204,24 +134,6 @@ class Inline:
             return math.inf
         patience = self._crawl.settings.inline_wait * 2.0 ** min(ticket.pending.put_offs, 14)
         return patience + (lane.throttle.interval() if ticket.lane is lane else 0.0)
-
-    def _must_fit(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
-        """Fails at once if waiting in place would take too long."""
-        if wait == math.inf:
-            return  # nobody knows how long: whoever waits is woken, and gives up in time
-        deadline = trio.current_effective_deadline()
-        if wait > max(patience, 0.0) or (wait > 0 and trio.current_time() + wait >= deadline != math.inf):
-            raise self._too_late(wait, lane, request)
-
-    def _too_late(self, wait: float, lane: Lane, request: Request) -> WouldExceedDeadline:
-        known = max(wait, 0.0) if wait < math.inf else 0.0  # what is in flight may come back at any time
-        words = f"{known:.1f} s" if known else "a free place"
-        return WouldExceedDeadline(
-            f"{lane.name} has to be waited for: {words}",
-            retry_at=self._crawl.clock() + known,
-            scope=lane.name,
-            request=request,
-        )
 
     def _lane(self, request: Request) -> Lane:
         name = lane_name(request)
@@ -261,9 +173,9 @@ class Inline:
         give_up_at = trio.current_time() + self._patience(lane)
         lane.expire(crawl.clock())
         while origin not in lane.robots:
-            self._must_fit(self._wait(lane, request), give_up_at - trio.current_time(), lane, request)
+            crawl.slots.check(crawl.slots.wait(lane, request), give_up_at - trio.current_time(), lane, request)
             with trio.move_on_at(give_up_at) as waiting:
-                wait = self._wait(lane, request)
+                wait = crawl.slots.wait(lane, request)
                 if lane.asks or lane.is_full():
                     await crawl.frontier.changed.wait()
                 elif wait > 0:
@@ -276,7 +188,7 @@ class Inline:
                     else:  # it is known, or somebody else asks
                         await trio.lowlevel.checkpoint()
             if waiting.cancelled_caught and origin not in lane.robots:
-                raise self._too_late(0.0, lane, request)
+                raise crawl.slots.too_late(0.0, lane, request)
         return lane.robots[origin]
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from crawler.engine.retries import bad_status
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.frontier import Ticket, lane_name
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, MAX_ROBOTS_SIZE, ROBOTS_MAX_AGE, Robots
-from crawler.messages import Response, Retry
+from crawler.messages import Drop, Response, Retry
 from crawler.messages.request import copy_unchecked
 from crawler.store import RobotsAnswer
 
@@ -63,7 +63,7 @@ class RobotsFetcher:
             answer = await self._answer(ticket)
             if isinstance(answer, Response):
                 rules = Robots.from_response(answer.status, answer.body, crawl.settings.user_agent, ticket.request.url)
-                error = crawl.attempts.bad_status(answer)
+                error = bad_status(answer, crawl.clock())
                 if rules is not None:
                     body = answer.body[: MAX_ROBOTS_SIZE + 1]  # one more tells that it was cut off
                     crawl.observed.robots.append(RobotsAnswer(ticket.robots, answer.status, body, crawl.clock()))
@@ -99,7 +99,8 @@ class RobotsFetcher:
     async def _answer(self, ticket: Ticket) -> Response | Retry:
         """The answer behind its redirects; each hop keeps the pace of the lane that it goes to."""
         crawl = self._crawl
-        answer = await self._first(ticket)
+        attempts = crawl.attempts
+        answer = await attempts.make(ticket, ticket.pending.attempts + 1, cut=MAX_ROBOTS_SIZE)
         for _ in range(HOPS):
             if not isinstance(answer, Response):
                 break
@@ -110,32 +111,5 @@ class RobotsFetcher:
             if target is None:
                 break
             lane = crawl.frontier.lanes.get(lane_name(copy_unchecked(target, lane=None)))
-            answer = await crawl.inline.turn(lane or ticket.lane, target, 1, patience=math.inf, cut=MAX_ROBOTS_SIZE)
-        return answer
-
-    async def _first(self, ticket: Ticket) -> Response | Retry:
-        crawl, request = self._crawl, ticket.request
-        answered = await crawl.attempts.answer(request) if crawl.table.answer else None
-        if answered is not None:
-            crawl.frontier.release(ticket)
-            return answered
-        response: Response | None = None
-        failed: RequestError | None = None
-
-        try:
-            number = ticket.pending.attempts + 1
-            answer = await crawl.attempts.send(
-                request, number, crawl.sent_mark(ticket), paced=ticket.is_paced(), cut=MAX_ROBOTS_SIZE
-            )
-            if isinstance(answer, Response):
-                response = answer
-            elif not isinstance(answer, Retry):
-                answer = Retry(answer.reason)
-            return answer
-        except RequestError as error:
-            failed = error
-            raise
-        finally:
-            crawl.frontier.release(ticket)
-            if response is not None or failed is not None:
-                crawl.attempted(ticket, request, response, failed)
+            answer = await attempts.make_inline(lane or ticket.lane, target, 1, cut=MAX_ROBOTS_SIZE)
+        return Retry(answer.reason) if isinstance(answer, Drop) else answer

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from crawler import urls
-from crawler.engine.inline import current_ticket
-from crawler.engine.retries import UNAVAILABLE
+from crawler.engine.retries import UNAVAILABLE, bad_status
+from crawler.engine.slots import current_ticket
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.frontier import Ticket
 from crawler.http.address_guard import is_start
@@ -107,8 +107,9 @@ class Worker:
             return outcome
         outcome.attempts += 1
         try:
-            answer = await self._attempt(ticket, outcome)
+            answer = await self._crawl.attempts.make(ticket, outcome.attempts)
             if isinstance(answer, Response):
+                outcome.status, outcome.size = answer.status, len(answer.body)
                 await self._answered(answer, ticket, outcome)
             elif isinstance(answer, Drop):
                 outcome.filtered.append((answer.reason, ticket.request.url))
@@ -163,36 +164,6 @@ class Worker:
         if request.errback is not None:
             await self._failed(Failure(request=request, error=error, attempts=outcome.attempts), outcome)
 
-    async def _attempt(self, ticket: Ticket, outcome: Outcome) -> Response | Retry | Drop:
-        """Asks; the token goes back as soon as the body has ended."""
-        crawl = self._crawl
-        request = ticket.request
-        response: Response | None = None
-        failed: RequestError | None = None
-        answer: Response | Retry | Drop | None
-        try:
-            answer = await crawl.attempts.answer(request) if crawl.table.answer else None
-            if answer is None:
-                sent = crawl.sent_mark(ticket)
-                answer = await crawl.attempts.send(request, outcome.attempts, sent, paced=ticket.is_paced())
-            if isinstance(answer, Response):
-                response = answer
-                outcome.status, outcome.size = answer.status, len(answer.body)
-                log.debug("%s %s %s", answer.status, request.method, request.url)
-            return answer
-        except RequestError as error:
-            failed = error
-            error.request = request
-            log.debug("%s %s: %s: %s", request.method, request.url, error.reason, error)
-            raise
-        finally:
-            if response is not None and not ticket.sent:
-                crawl.frontier.give_back(ticket)  # a plugin answered
-                crawl.downloader.note_start_page(request)
-            crawl.frontier.release(ticket)
-            if response is not None or failed is not None:
-                crawl.attempted(ticket, request, response, failed)
-
     async def _answered(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
         """A status came back: a page, a redirect, an error for good, or one that may heal."""
         crawl = self._crawl
@@ -217,7 +188,7 @@ class Worker:
         if target is not None:
             await self._redirected(target, response, ticket, outcome)
             return
-        error = crawl.attempts.bad_status(response)
+        error = bad_status(response, crawl.clock())
         if error.retryable or ticket.was_refused:
             await self._again(error, ticket, outcome, response)
         else:
