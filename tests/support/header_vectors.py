@@ -1,39 +1,39 @@
-"""What servers say of their limits, as it stands on the wire, and what it means: one row for each dialect and trap."""
+"""Header fields that state limits, as sent on the wire, and what they declare: a row per dialect and pitfall."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crawler.limits.headers.declared import Declared, Observation
+from crawler.limits.headers.declared import Declared, Observation, TimeRange
 
 __all__ = ["DATE", "NOW", "RECEIVED", "SENT", "VECTORS", "exact", "fields", "on", "seconds"]
 
 NOW = 1767225600.0
-"""Thu, 01 Jan 2026 00:00:00 GMT, in seconds since the epoch: the `Date` of every answer."""
+"""Thu, 01 Jan 2026 00:00:00 GMT, the `Date` of every response, in seconds since the epoch."""
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
 SENT, RECEIVED = NOW + 0.25, NOW + 0.5
 
-Bracket = tuple[float, float]
 Row = tuple[str, int, str, Declared]
+"""Name, status, fields separated by ``|``, and what they declare."""
 
 
-def seconds(t: float, step: float = 1.0) -> Bracket:
-    """A wait that was rounded up to a multiple of `step`."""
+def seconds(t: float, step: float = 1.0) -> TimeRange:
+    """Return the range of a wait that was rounded up to a multiple of `step`."""
     return max(SENT, SENT + t - step), RECEIVED + t
 
 
-def exact(t: float) -> Bracket:
-    """A wait that was not rounded."""
+def exact(t: float) -> TimeRange:
+    """Return the range of a wait that was not rounded."""
     return SENT + t, RECEIVED + t
 
 
-def on(t: float, early: float = 1.0, late: float = 0.0) -> Bracket:
-    """A date `t` seconds after the answer's own, rounded up to `early` or cut off from `late`."""
+def on(t: float, early: float = 1.0, late: float = 0.0) -> TimeRange:
+    """Return the range of a date `t` seconds after the response's, rounded up by `early` or truncated by `late`."""
     return max(SENT, SENT + t - 1 - early), RECEIVED + t + late
 
 
 def fields(text: str) -> list[tuple[str, str]]:
-    """The fields of one row, and its `Date`."""
+    """Return the fields of a row and its `Date`, as pairs of name and value."""
     lines = [line.strip() for line in text.split("|") if line.strip()]
     pairs = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
     return [*pairs, ("Date", DATE)]
@@ -43,7 +43,7 @@ def p(
     policy: str,
     limit: float | None = None,
     remaining: float | None = None,
-    reset: Bracket | None = None,
+    reset: TimeRange | None = None,
     *,
     window: float | None = None,
     rate: float | None = None,
@@ -63,8 +63,8 @@ def says(
     return Declared(observations=observations, retry_after=wait, concurrency=concurrency, violated=tuple(violated))
 
 
-def row(what: str, status: int, fields: str, means: Declared) -> Row:
-    return what, status, fields, means
+def row(name: str, status: int, fields: str, declared: Declared) -> Row:
+    return name, status, fields, declared
 
 
 DRAFT: list[Row] = [
@@ -72,11 +72,11 @@ DRAFT: list[Row] = [
         says(p("default", 100, 50, seconds(50)))),
     row("A: limit and its policy", 200, "RateLimit-Limit: 100, 100;w=10 | RateLimit-Remaining: 50 | RateLimit-Reset: 5",
         says(p("10s", 100, 50, seconds(5), window=10))),
-    row("A: the one that ends first, and four policies", 200,
+    row("A: the limit reached first, and four policies", 200,
         "RateLimit-Limit: 10, 10;w=1, 50;w=60, 1000;w=3600, 5000;w=86400 | RateLimit-Remaining: 7 | RateLimit-Reset: 1",
         says(p("1s", 10, 7, seconds(1), window=1), p("60s", 50, window=60), p("3600s", 1000, window=3600),
              p("86400s", 5000, window=86400))),
-    row("A: another of its policies ends first", 200,
+    row("A: another policy is reached first", 200,
         "RateLimit-Limit: 50, 10;w=1, 50;w=60 | RateLimit-Remaining: 3 | RateLimit-Reset: 40",
         says(p("60s", 50, 3, seconds(40), window=60), p("1s", 10, window=1))),
     row("A: comments", 200,
@@ -101,7 +101,7 @@ DRAFT: list[Row] = [
     row("C: dictionary", 200, "RateLimit: limit=100, remaining=50, reset=5", says(p("default", 100, 50, seconds(5)))),
     row("C: with its policy", 200, "RateLimit: limit=100, remaining=50, reset=5 | RateLimit-Policy: 100;w=10",
         says(p("10s", 100, 50, seconds(5), window=10))),
-    row("C: nothing said of what is left", 200, "RateLimit: limit=10, reset=1",
+    row("C: remainder not stated", 200, "RateLimit: limit=10, reset=1",
         says(p("default", 10, None, seconds(1)))),
     row("C: a limit of 0", 200, "RateLimit: limit=0, reset=9", says(p("default", None, 0, seconds(9)))),
     row("C: on two lines", 200, "RateLimit: limit=100, remaining=50 | RateLimit: reset=5",
@@ -120,9 +120,9 @@ DRAFT: list[Row] = [
     row("D: content-bytes, and a partition", 200,
         'RateLimit-Policy: "peruser";q=65535;qu="content-bytes";w=10;pk=:sdfjLJUOUH==: | RateLimit: "peruser";r=9;t=3',
         says(p("peruser", 65535, 9, seconds(3), window=10, unit="content-bytes"))),
-    row("D: bytes, as the eighth draft calls them", 200,
+    row("D: bytes, the name in draft 08", 200,
         'RateLimit-Policy: "up";q=100;qu="bytes" | RateLimit: "up";r=9', says(p("up", 100, 9, unit="content-bytes"))),
-    row("D: concurrent requests are no quota", 200,
+    row("D: concurrent requests are not a quota", 200,
         'RateLimit-Policy: "open";q=4;qu="concurrent-requests", "a";q=9;w=1 | RateLimit: "open";r=1, "a";r=8',
         says(p("a", 9, 8, window=1), concurrency=4)),
     row("D: tokens as names", 200, "RateLimit-Policy: quota;q=10;w=5 | RateLimit: quota;r=3;t=2",
@@ -132,12 +132,12 @@ DRAFT: list[Row] = [
         says(p("d", 10, 3, seconds(2), window=60))),
     row("D: a malformed list is ignored as a whole", 200, 'RateLimit: "a";r=1;t=5, "b;r=2', says()),
     row("D: an item without r", 200, 'RateLimit: "a";t=5', says()),
-    row("D: r is no number", 200, 'RateLimit: "a";r=many;t=5', says()),
+    row("D: r is not a number", 200, 'RateLimit: "a";r=many;t=5', says()),
     row("D: beside the old names of the same policy", 200,
         'X-RateLimit-Limit: 10 | X-RateLimit-Remaining: 4 | RateLimit: "d";r=4;t=2 | RateLimit-Policy: "d";q=10;w=60',
         says(p("d", 10, 4, seconds(2), window=60))),
     row("D: without a name", 200, 'RateLimit: "";r=3;t=2 | RateLimit-Policy: "";q=10;w=60', says()),
-    row("D: what remains may be less than nothing", 429, 'RateLimit: "d";r=-2;t=2', says(p("d", None, 0, seconds(2)))),
+    row("D: a negative remainder is 0", 429, 'RateLimit: "d";r=-2;t=2', says(p("d", None, 0, seconds(2)))),
 ]  # fmt: skip
 
 GENERIC: list[Row] = [
@@ -163,7 +163,7 @@ GENERIC: list[Row] = [
         says(p("default", 9, 2))),
     row("joined doubles", 200, "X-RateLimit-Remaining: 2, 2 | X-RateLimit-Limit: 9, 9 | X-RateLimit-Reset: 7, 7",
         says(p("default", 9, 2, seconds(7)))),
-    row("two policies under one name: the one with least left", 200,
+    row("two policies under one name: the smallest remainder counts", 200,
         "X-RateLimit-Limit: 100 | X-RateLimit-Limit: 5 | X-RateLimit-Remaining: 90 | X-RateLimit-Remaining: 1",
         says(p("default", 5, 1))),
     row("reset-after is preferred", 200,
@@ -171,7 +171,7 @@ GENERIC: list[Row] = [
         says(p("default", None, 2, seconds(3)))),
     row("milliseconds by name", 200, "X-RateLimit-Remaining: 2 | X-RateLimit-Reset-Ms: 2500",
         says(p("default", None, 2, seconds(2.5, 0.001)))),
-    row("milliseconds, since seconds would be longer than the window", 200,
+    row("milliseconds, because seconds would exceed the window", 200,
         "X-RateLimit-Limit-Minute: 9 | X-RateLimit-Remaining-Minute: 2 | X-RateLimit-Reset-Minute: 41000",
         says(p("minute", 9, 2, seconds(41, 0.001), window=60))),
     row("used instead of remaining", 200, "X-RateLimit-Limit: 10 | X-RateLimit-Used: 4", says(p("default", 10, 6))),
@@ -187,7 +187,7 @@ GENERIC: list[Row] = [
     row("an interval", 200, "X-Rate-Limit-Limit: 600 | X-Rate-Limit-Interval: 60 | X-Rate-Limit-Remaining: 5",
         says(p("default", 600, 5, window=60))),
     row("a ratio", 200, "X-Acme-Api-Call-Limit: 5/60", says(p("acme", 60, 55))),
-    row("words that are no numbers", 200,
+    row("values that are not numbers", 200,
         "X-RateLimit-Limit: many | X-RateLimit-Remaining: ∞ | X-RateLimit-Reset: soon",
         says()),
     row("unknown words of the family", 200, "X-RateLimit-Type: 3 | X-RateLimit-Cost: 1 | X-RateLimit-Version: 2",
@@ -233,9 +233,9 @@ VENDORS: list[Row] = [
         "X-RateLimit-Limit: 10 | X-RateLimit-Remaining: 0 | X-RateLimit-Reset: 1767225664.570 | "
         "X-RateLimit-Reset-After: 64.57 | X-RateLimit-Bucket: abcd1234 | X-RateLimit-Scope: user | Retry-After: 65",
         says(p("abcd1234", 10, 0, exact(64.57)), wait=65, violated=["abcd1234"])),
-    row("Discord: everything is empty", 429, "Retry-After: 65 | X-RateLimit-Global: true | X-RateLimit-Scope: global",
+    row("Discord: the global limit", 429, "Retry-After: 65 | X-RateLimit-Global: true | X-RateLimit-Scope: global",
         says(wait=65, violated=["global"])),
-    row("Discord: others emptied it", 429,
+    row("Discord: other clients used it up", 429,
         "Retry-After: 1337 | X-RateLimit-Scope: shared | X-RateLimit-Limit: 10 | X-RateLimit-Remaining: 9 | "
         "X-RateLimit-Reset-After: 64.57 | X-RateLimit-Bucket: abcd",
         says(p("abcd", 10, 9, exact(64.57)), wait=1337, violated=["shared"])),
@@ -245,7 +245,7 @@ VENDORS: list[Row] = [
         says(p("shop-api-call", 40, 0, rate=2), wait=2)),
     row("Stripe", 429, "Stripe-Rate-Limited-Reason: endpoint-rate | Stripe-Should-Retry: true",
         says(violated=["endpoint-rate"])),
-    row("Stripe: too many at once", 429, "Stripe-Rate-Limited-Reason: global-concurrency",
+    row("Stripe: concurrency", 429, "Stripe-Rate-Limited-Reason: global-concurrency",
         says(violated=["global-concurrency"])),
     row("Slack, Notion, Polar", 429, "Retry-After: 30", says(wait=30)),
     row("Notion is overloaded", 529, "Retry-After: 30", says(wait=30)),
@@ -298,13 +298,13 @@ VENDORS: list[Row] = [
         "X-RateLimit-Limit: 350 | X-RateLimit-Remaining: 0 | X-RateLimit-Reset: 2026-01-01T00:02Z | Retry-After: 120 | "
         "RateLimit-Reason: jira-burst-based",
         says(p("default", 350, 0, on(120, 0, 60)), wait=120, violated=["jira-burst-based"])),
-    row("Atlassian Data Center: a bucket and how fast it fills", 200,
+    row("Atlassian Data Center: a bucket and its fill rate", 200,
         "X-RateLimit-Limit: 50 | X-RateLimit-Remaining: 40 | X-RateLimit-FillRate: 10 | "
         "X-RateLimit-Interval-Seconds: 5 | "
         "retry-after: 0", says(p("default", 50, 40, rate=2))),
     row("Okta", 200, "X-Rate-Limit-Limit: 1200 | X-Rate-Limit-Remaining: 1199 | X-Rate-Limit-Reset: 1767225660",
         says(p("default", 1200, 1199, on(60)))),
-    row("Okta: too many at once", 429,
+    row("Okta: concurrency", 429,
         "X-Rate-Limit-Limit: 0 | X-Rate-Limit-Remaining: 0 | X-Rate-Limit-Reset: 1767225660",
         says(violated=["concurrency"])),
     row("Cloudflare", 200, 'Ratelimit: "default";r=50;t=30 | Ratelimit-Policy: "burst";q=100;w=60',
@@ -329,7 +329,7 @@ VENDORS: list[Row] = [
         '"estimated_time_to_regain_access":0}]}',
         says(p("business-use-case-usage-ads_insights", 100, 0, seconds(1140, 60), unit="percent"),
              p("business-use-case-usage-pages", 100, 93, unit="percent"))),
-    row("Meta: no JSON", 200, "X-App-Usage: {", says()),
+    row("Meta: malformed JSON", 200, "X-App-Usage: {", says()),
     row("Salesforce", 200, "Sforce-Limit-Info: api-usage=18/15000", says(p("api-usage", 15000, 14982, window=86400))),
     row("Salesforce: by application", 200,
         "Sforce-Limit-Info: api-usage=18/5000; per-app-api-usage=17/250(appName=sample-connected-app)",
@@ -340,10 +340,10 @@ VENDORS: list[Row] = [
         "x-ms-ratelimit-remaining-resource: Microsoft.Compute/HighCostGet3Min;159,"
         "Microsoft.Compute/HighCostGet30Min;1259",
         says(p("Microsoft.Compute/HighCostGet3Min", None, 159), p("Microsoft.Compute/HighCostGet30Min", None, 1259))),
-    row("Azure: a poll", 202, "Retry-After: 15", says(wait=15)),
+    row("Azure: polling", 202, "Retry-After: 15", says(wait=15)),
     row("Microsoft Graph", 429, "Retry-After: 10 | x-ms-throttle-limit-percentage: 0.8",
         says(p("throttle", 100, 20, unit="percent"), wait=10)),
-    row("Microsoft Graph: above all", 429, "x-ms-throttle-limit-percentage: 1.8",
+    row("Microsoft Graph: above its limit", 429, "x-ms-throttle-limit-percentage: 1.8",
         says(p("throttle", 100, 0, unit="percent"))),
     row("SharePoint", 200, "RateLimit-Limit: 1200 | RateLimit-Remaining: 120 | RateLimit-Reset: 5",
         says(p("default", 1200, 120, seconds(5)))),
@@ -367,7 +367,7 @@ VENDORS: list[Row] = [
         says(p("default", 15), wait=42)),
     row("ShipBob", 429, "X-Remaining-Calls: 0 | X-Retry-After: 20", says(p("calls", None, 0), wait=20)),
     row("Addepar", 429, "X-RateLimit-Retry-After: 7", says(wait=7)),
-    row("MediaWiki lags, with 200", 200, "MediaWiki-API-Error: maxlag | Retry-After: 5 | X-Database-Lag: 8",
+    row("MediaWiki: maxlag with status 200", 200, "MediaWiki-API-Error: maxlag | Retry-After: 5 | X-Database-Lag: 8",
         says(wait=5, violated=["maxlag"])),
     row("MediaWiki: another error", 200, "MediaWiki-API-Error: badtoken | Retry-After: 5", says()),
     row("Mastodon", 200,
@@ -383,7 +383,7 @@ VENDORS: list[Row] = [
         "RateLimit-Limit: 5 | RateLimit-Remaining: 4 | RateLimit-Reset: 41 | X-RateLimit-Limit-Minute: 5 | "
         "X-RateLimit-Remaining-Minute: 4 | X-RateLimit-Limit-Hour: 500 | X-RateLimit-Remaining-Hour: 400",
         says(p("default", 5, 4, seconds(41)), p("minute", 5, 4, window=60), p("hour", 500, 400, window=3600))),
-    row("Envoy: a reset of 0 while something is left", 200,
+    row("Envoy: a reset of 0 while units are left", 200,
         "x-ratelimit-limit: 5 | x-ratelimit-remaining: 4 | x-ratelimit-reset: 0", says(p("default", 5, 4))),
     row("Envoy: nothing is left", 429, "x-ratelimit-limit: 5 | x-ratelimit-remaining: 0 | x-ratelimit-reset: 2",
         says(p("default", 5, 0, seconds(2)))),
@@ -391,7 +391,7 @@ VENDORS: list[Row] = [
         'x-ratelimit-limit: 10, 10;w=1;name="per-ip" | x-ratelimit-remaining: 9 | x-ratelimit-reset: 1',
         says(p("per-ip", 10, 9, seconds(1), window=1))),
     row("nginx, uvicorn", 503, "Connection: close", says()),
-    row("HAProxy, by hand: less than nothing", 429, "X-RateLimit-Limit: 20 | X-RateLimit-Remaining: -2",
+    row("HAProxy, configured by hand: negative", 429, "X-RateLimit-Limit: 20 | X-RateLimit-Remaining: -2",
         says(p("default", 20, 0))),
     row("Synapse", 429, "Retry-After: 2", says(wait=2)),
     row("Vercel, Resend: lower case", 200, "ratelimit-limit: 2 | ratelimit-policy: 2;w=1 | ratelimit-remaining: 1 | "
@@ -404,16 +404,16 @@ WAITS: list[Row] = [
     row("a date by asctime", 503, "Retry-After: Thu Jan  1 00:02:00 2026", says(wait=120)),
     row("a date of JavaScript", 503, "Retry-After: Thu Jan 01 2026 00:02:00 GMT+0000 (Coordinated Universal Time)",
         says(wait=121)),
-    row("a date that has passed", 503, "Retry-After: Wed, 31 Dec 2025 00:00:00 GMT", says(wait=0)),
+    row("a date in the past", 503, "Retry-After: Wed, 31 Dec 2025 00:00:00 GMT", says(wait=0)),
     row("two dates", 429, "Retry-After: Thu, 01 Jan 2026 00:02:00 GMT, Thu, 01 Jan 2026 00:03:00 GMT", says(wait=180)),
     row("a redirect", 301, "Retry-After: 3", says(wait=3)),
     row("too large", 413, "Retry-After: 3", says(wait=3)),
     row("a Go duration", 429, "Retry-After: 12.771204034s", says(wait=12.771204034)),
     row("an RFC 3339 date", 429, "X-Retry-After: 2026-01-01T00:00:07Z", says(wait=7)),
-    row("the longest of all", 429, "Retry-After: 3 | X-Retry-After: 9 | Retry-After-Ms: 4000", says(wait=9)),
+    row("the longest wait counts", 429, "Retry-After: 3 | X-Retry-After: 9 | Retry-After-Ms: 4000", says(wait=9)),
     row("a year at most", 429, "Retry-After: 99999999999", says(wait=366 * 86400)),
     row("negative", 429, "Retry-After: -1", says()),
-    row("no number", 429, "Retry-After: later", says()),
+    row("not a number", 429, "Retry-After: later", says()),
 ]  # fmt: skip
 
 TRAPS: list[Row] = [
@@ -435,11 +435,11 @@ TRAPS: list[Row] = [
         says(p("default", 5, 4, seconds(5)), wait=55)),
     row("6: koa rounds down", 429, "Retry-After: 9 | X-RateLimit-Remaining: 0 | X-RateLimit-Reset: 1767225609",
         says(p("default", None, 0, on(9)), wait=9)),
-    row("7: express says the whole window", 429, "Retry-After: 60 | RateLimit-Reset: 12 | RateLimit-Remaining: 0",
+    row("7: express states the whole window", 429, "Retry-After: 60 | RateLimit-Reset: 12 | RateLimit-Remaining: 0",
         says(p("default", None, 0, seconds(12)), wait=60)),
     row("8: reset 0 with nothing left", 429, "X-RateLimit-Remaining: 0 | X-RateLimit-Reset: 0",
         says(p("default", None, 0, (SENT, RECEIVED)))),
-    row("10: hapi, less than nothing", 429,
+    row("10: hapi, negative", 429,
         "X-RateLimit-Limit: 20 | X-RateLimit-Remaining: -1 | X-RateLimit-Reset: 1767225604321",
         says(p("default", 20, 0, on(4.321, 0.001)))),
     row("10: a negative limit is unknown", 200, "X-RateLimit-Limit: -1 | X-RateLimit-Remaining: 7",
@@ -453,14 +453,14 @@ TRAPS: list[Row] = [
         says(p("20-in-5sec", 20, 0, seconds(4), window=5), wait=5)),
     row("12: another policy refuses", 429, "RateLimit-Limit: 20 | RateLimit-Remaining: 19 | RateLimit-Reset: 0",
         says(p("default", 20, 19))),
-    row("an answer of a cache", 200, "Age: 7 | X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0", says()),
-    row("an answer of a cache that has just asked", 200, "Age: 0 | X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0",
+    row("a cached response", 200, "Age: 7 | X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0", says()),
+    row("a cached response that was just validated", 200, "Age: 0 | X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0",
         says(p("default", 20, 0))),
-    row("an interim answer", 103, "X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0", says()),
+    row("an interim response", 103, "X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0", says()),
     row("a reset in fifty years", 200, "RateLimit-Remaining: 9 | RateLimit-Reset: 3344000000",
         says(p("default", None, 9))),
     row("a reset in two months", 200, "RateLimit-Remaining: 9 | RateLimit-Reset: 5184000", says(p("default", None, 9))),
-    row("a reset that is over", 200, "X-RateLimit-Remaining: 9 | X-RateLimit-Reset: 1767225000",
+    row("a reset in the past", 200, "X-RateLimit-Remaining: 9 | X-RateLimit-Reset: 1767225000",
         says(p("default", None, 9))),
     row("huge numbers", 429,
         f"Retry-After: {'9' * 400} | X-RateLimit-Limit: {'9' * 400} | X-RateLimit-Reset: {'9' * 25}",

@@ -1,4 +1,4 @@
-"""How far a server's clock is from ours."""
+"""`ClockSkew`: the difference between a server's clock and ours."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from crawler.limits.headers.clock_skew import ClockSkew
 
 
-def test_one_date_tells_it_to_a_second_and_a_round_trip():
+def test_one_date_gives_the_skew_to_within_a_second_and_a_round_trip():
     skew = ClockSkew()
     assert skew.range is None
     skew.observe(100.0, sent=90.0, received=90.5)
     assert skew.range == (9.5, 11.0)
 
 
-def test_several_dates_tell_it_better():
+def test_several_dates_narrow_it():
     skew = ClockSkew()
     skew.observe(100.0, sent=90.0, received=90.1)
     skew.observe(101.0, sent=90.5, received=90.6)
     assert skew.range == (101 - 90.6, 101 - 90.0)
 
 
-def test_a_contradiction_means_that_a_clock_was_set():
+def test_a_contradicting_date_replaces_the_range():
     skew = ClockSkew()
     skew.observe(100.0, sent=90.0, received=90.1)
     skew.observe(300.0, sent=91.0, received=91.1)
@@ -44,14 +44,14 @@ def test_the_true_skew_is_never_excluded(ahead, answers):
         now += trip
 
 
-def test_a_mad_date_is_none():
+def test_an_implausible_date_is_ignored():
     skew = ClockSkew()
     skew.observe(-1e9, sent=90.0, received=90.1)
     skew.observe(1e9, sent=90.0, received=90.1)
     assert skew.range is None
 
 
-def test_it_outlives_the_object():
+def test_the_range_is_restored_and_unreadable_values_are_ignored():
     skew, again = ClockSkew(), ClockSkew()
     skew.observe(100.0, sent=90.0, received=90.5)
     again.restore(skew.state())

@@ -1,4 +1,4 @@
-"""What a field says of limits by its name alone."""
+"""The meaning of field names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crawler.limits.headers.field_names import FieldName, limit_fields, parse_fi
      "Vary", "X-Request-Id", "X-Total-Count", "Access-Control-Max-Age", "Alt-Svc", "X-Preset", "Retry",
      "X-Limit-Of-Things", "", "-", "x-", "X-RateLimit-Endpoint-Name"],
 )  # fmt: skip
-def test_most_fields_say_nothing(name):
+def test_most_fields_do_not_name_a_limit(name):
     assert parse_field_name(name) is None
 
 
@@ -49,7 +49,7 @@ def test_most_fields_say_nothing(name):
         ("x-app-usage", "vendor", "default", None, "requests"),
     ],
 )
-def test_what_a_name_means(name, role, policy, window, unit):
+def test_names_that_state_limits(name, role, policy, window, unit):
     field = parse_field_name(name)
     assert (field.role, field.policy, field.window, field.unit) == (role, policy, window, unit)
     assert field.name == name.lower()
@@ -60,22 +60,22 @@ def test_what_a_name_means(name, role, policy, window, unit):
     ["x-ratelimit-reset-ms", "x-rate-limit-api-key-interval-ms", "x-hubspot-ratelimit-interval-milliseconds",
      "retry-after-ms", "x-amz-retry-after", "RequestLimit-Default-RetryAfter"],
 )  # fmt: skip
-def test_milliseconds_by_name(name):
+def test_names_that_say_milliseconds(name):
     assert parse_field_name(name).milliseconds
 
 
 @pytest.mark.parametrize("name", ["x-ratelimit-reset", "retry-after", "x-ms-ratelimit-remaining-subscription-reads"])
-def test_seconds_otherwise(name):
+def test_other_names_mean_seconds(name):
     assert not parse_field_name(name).milliseconds
 
 
-def test_a_time_from_now_on_by_name():
+def test_names_that_say_a_time_from_now():
     assert parse_field_name("X-RateLimit-Reset-After").relative
     assert parse_field_name("X-Toggl-Quota-Resets-In").relative
     assert not parse_field_name("X-RateLimit-Reset").relative
 
 
-def test_long_names_say_nothing_and_are_not_kept():
+def test_long_names_are_ignored_and_not_cached():
     kept = parse_field_name.cache_info().currsize
     assert limit_fields([("x-ratelimit-limit-" + "x" * 100, "5")] * 5) == []
     assert parse_field_name.cache_info().currsize == kept

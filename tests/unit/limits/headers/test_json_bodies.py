@@ -1,4 +1,4 @@
-"""What JSON documents say of limits."""
+"""What JSON bodies declare about limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOCUMENTS = {
         '{"message": "You are being rate limited.", "retry_after": 64.57, "global": false}',
         Declared(retry_after=64.57),
     ),
-    "Discord, everywhere": (
+    "Discord, global": (
         '{"message": "You are being rate limited.", "retry_after": 64.57, "global": true}',
         Declared(retry_after=64.57, violated=("global",)),
     ),
@@ -30,7 +30,7 @@ DOCUMENTS = {
         '{"items": [], "backoff": 10, "quota_max": 300, "quota_remaining": 299}',
         Declared(observations=(Observation(policy="quota", limit=300, remaining=299, window=86400),), retry_after=10.0),
     ),
-    "Stack Exchange, no hurry": (
+    "Stack Exchange, no wait": (
         '{"items": [], "quota_max": 300, "quota_remaining": 0}',
         Declared(observations=(Observation(policy="quota", limit=300, remaining=0, window=86400),)),
     ),
@@ -75,7 +75,7 @@ DOCUMENTS = {
         f'{{"type": "{PROBLEM}quota-exceeded", "title": "x", "violated-policies": ["daily", "bandwidth"]}}',
         Declared(violated=("daily", "bandwidth")),
     ),
-    "a problem for now": (
+    "a problem of reduced capacity": (
         f'{{"type": "{PROBLEM}temporary-reduced-capacity", "violated-policies": ["daily"]}}',
         Declared(violated=("daily",)),
     ),
@@ -83,7 +83,7 @@ DOCUMENTS = {
         '{"type": "https://example.com/problems#other", "violated-policies": ["daily"]}',
         NOTHING,
     ),
-    "for ever": ('{"retry_after": 1e17}', Declared(retry_after=MAX_RETRY_AFTER)),
+    "a very long wait": ('{"retry_after": 1e17}', Declared(retry_after=MAX_RETRY_AFTER)),
     "an ordinary document": ('{"id": 7, "error": null, "errors": [], "type": "user", "global": true}', NOTHING),
     "another kind of error": ('{"error": {"code": "badtoken"}, "errcode": "M_FORBIDDEN"}', NOTHING),
     "nonsense": ('{"retry_after": -1, "backoff": "soon", "quota_remaining": true, "retry_after_ms": []}', NOTHING),
@@ -93,15 +93,15 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize(("document", "means"), DOCUMENTS.values(), ids=DOCUMENTS)
-def test_what_it_means(document, means):
+def test_documents_that_vendors_and_standards_describe(document, means):
     assert read_json_limits(json.loads(document)) == means
 
 
-def test_numbers_beyond_all_floats_say_nothing():
+def test_numbers_too_large_for_a_float_are_ignored():
     assert read_json_limits({"retry_after": 10**400, "quota_remaining": 10**400}) is NOTHING
 
 
-def test_what_says_nothing_is_the_one_nothing():
+def test_a_document_without_limits_returns_the_constant():
     assert read_json_limits({"id": 7}) is NOTHING
 
 

@@ -1,4 +1,4 @@
-"""What the numbers of a reset field are, told by how they move."""
+"""`ResetSemantics`: what the numbers of a reset field mean, from how they change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.limits.headers.reset_semantics import ResetReading, ResetSemantics
 
 
 def reading(at, wait, *, left=None, limit=None, milliseconds=True):
-    """What an answer says that came at `at` and names a wait."""
+    """The reading of a response requested at `at` that states a wait."""
     return ResetReading(
         sent=at,
         received=at + 0.1,
@@ -26,12 +26,12 @@ def verdict(*readings):
     return semantics.verdict("reset")
 
 
-def test_two_answers_within_two_seconds_tell_no_slope():
+def test_two_responses_within_two_seconds_prove_no_milliseconds():
     assert verdict(reading(0, 60000), reading(1.5, 58500)) == ""
     assert verdict(reading(0, 60000), reading(2.5, 57500)) == "milliseconds"
 
 
-def test_what_cannot_be_milliseconds_is_not():
+def test_a_number_that_cannot_be_milliseconds_is_not():
     assert verdict(reading(0, 60000, milliseconds=False), reading(2.5, 57500, milliseconds=False)) == ""
 
 
@@ -40,31 +40,31 @@ def test_what_cannot_be_milliseconds_is_not():
     [
         reading(3, 90, left=4, limit=10),  # another limit: perhaps another policy
         reading(3, 90, left=9, limit=20),  # more is left: a new window
-        reading(3, 90, left=8, limit=20),  # nothing was taken
+        reading(3, 90, left=8, limit=20),  # nothing was spent
         reading(60, 60, left=4, limit=20),  # the first window is over
     ],
 )
-def test_what_is_not_of_one_window_proves_nothing(second):
+def test_readings_of_different_windows_prove_nothing(second):
     assert verdict(reading(0, 60, left=8, limit=20), second) == ""
 
 
-def test_the_time_to_full_is_in_proportion_to_what_is_missing():
+def test_the_time_to_full_is_proportional_to_the_missing_units():
     full = [reading(i / 10, 3 * (20 - left), left=left, limit=20) for i, left in enumerate((10, 8, 6, 2))]
     assert verdict(*full) == "full"
-    assert full[-1].rate() == pytest.approx(17 / 54)  # units a second, at least: it is one in 3 s
+    assert full[-1].rate() == pytest.approx(17 / 54)  # a lower bound: the true rate is one in 3 s
 
 
-def test_a_time_without_proportion_is_moving_and_remains_so():
+def test_a_time_without_proportion_is_moving_and_stays_so():
     moving = [reading(2 * i, 60, left=left, limit=20) for i, left in enumerate((15, 14, 13))]
     assert verdict(*moving) == "moving"
     assert verdict(*moving, reading(5.2, 80, left=12, limit=20)) == "moving"
 
 
-def test_without_a_limit_the_time_to_full_is_believed():
+def test_without_a_limit_a_moving_time_is_the_time_to_full():
     assert verdict(reading(0, 10, left=8), reading(1, 20, left=6)) == "full"
 
 
-def test_what_stands_still_while_much_is_taken_is_plain():
+def test_a_time_that_stands_still_while_many_units_are_spent_is_plain():
     assert verdict(reading(0, 60, left=18, limit=20), reading(1, 59, left=4, limit=20)) == "plain"
 
 
@@ -78,7 +78,7 @@ def test_documented_fields_need_no_proof():
     assert semantics.verdict("x-ratelimit-reset") == ""
 
 
-def test_policies_of_one_field_are_compared_each_with_itself():
+def test_each_policy_of_a_field_is_compared_with_itself():
     semantics = ResetSemantics()
     semantics.observe("reset", "a", reading(0, 10, left=8, limit=10))
     semantics.observe("reset", "b", reading(1, 20, left=6, limit=10))
@@ -90,5 +90,5 @@ def test_policies_of_one_field_are_compared_each_with_itself():
 def test_a_bucket_that_is_full_has_no_rate():
     assert reading(0, 0, left=10, limit=10).rate() is None
     assert reading(0, 0, left=8, limit=10).rate() is None
-    assert reading(0, 5, left=9, limit=10).rate() is None  # the one that is missing may be on its way
+    assert reading(0, 5, left=9, limit=10).rate() is None  # the missing unit may be partly restored
     assert reading(0, 5).rate() is None

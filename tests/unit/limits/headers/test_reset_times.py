@@ -1,4 +1,4 @@
-"""A reset value in any of its spellings, as a bracket by our own clock."""
+"""Reset values in every form, as ranges of times by our own clock."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def read(text, **kw):
         ("5000ns", 0.000004999, 0.000005),
     ],
 )
-def test_a_wait_is_between_its_rounded_values(text, low, high):
+def test_a_wait_lies_between_its_rounded_values(text, low, high):
     assert read(text) == pytest.approx((SENT + low, RECEIVED + high), abs=1e-6)
 
 
 @pytest.mark.parametrize("field", ["x-ratelimit-reset-ms", "reset_ms", "x-reset-milliseconds", "x-amz-retry-after"])
-def test_milliseconds_by_name(field):
+def test_fields_in_milliseconds(field):
     assert read("2500", field=field) == pytest.approx((SENT + 2.499, RECEIVED + 2.5))
-    assert read("1767225630000", field=field) == read("1767225630000")  # an epoch is one whatever the name
+    assert read("1767225630000", field=field) == read("1767225630000")  # an epoch does not depend on the name
 
 
-def test_what_is_known_of_the_unit_counts_more_than_the_name():
+def test_a_known_unit_overrides_the_name():
     assert read("2500", milliseconds=True) == read("2500", field="reset-ms")
     assert read("2500", milliseconds=False, field="reset-ms") == read("2500")
 
@@ -90,23 +90,23 @@ def test_what_is_known_of_the_unit_counts_more_than_the_name():
         ("Wed Dec 31 2025 16:00:30 GMT-0800 (Pacific Standard Time)", 0, 1),
     ],
 )
-def test_a_date_is_read_against_the_date_of_the_answer(text, early, late, far_from_greenwich):
-    # the server's clock was somewhere in its second, at some time between sending and receipt
+def test_a_date_is_read_relative_to_the_date_of_the_response(text, early, late, far_from_greenwich):
+    # the server read its clock between sending and receipt, at an unknown fraction of its second
     assert read(text) == pytest.approx((SENT + 29 - early, RECEIVED + 30 + late), abs=1e-6)
     assert read(text, sent=SENT - 90, received=RECEIVED - 90) == pytest.approx(
         (SENT - 90 + 29 - early, RECEIVED - 90 + 30 + late), abs=1e-6
     )
 
 
-def test_a_minute_without_seconds_lasts_until_its_end():
+def test_a_date_without_seconds_lasts_until_the_end_of_its_minute():
     assert read("2026-01-01T00:02Z") == (SENT + 119, RECEIVED + 180)
 
 
-def test_without_a_date_the_clocks_are_taken_to_agree():
+def test_without_a_date_the_clocks_are_assumed_to_agree():
     assert read("1767225630", date=None) == (NOW + 29, NOW + 30)
 
 
-def test_what_is_known_of_the_clocks_narrows_a_date():
+def test_a_known_clock_skew_narrows_the_range():
     assert read("1767225630", skew=(-2.0, -1.5)) == (NOW + 30.5, NOW + 32)
 
 
@@ -118,17 +118,17 @@ def test_what_is_known_of_the_clocks_narrows_a_date():
      "Thu, 01 Jan 2026 00:00:٣٣ GMT", "Jan :", "\x00", "1" * 26, "9" * 400, "1" * 100_000, "1s" * 50_000,
      "Jan 00:00:00 " * 9000, "(" * 100_000],
 )  # fmt: skip
-def test_what_is_no_time_says_nothing(text):
+def test_malformed_values(text):
     assert read(text) is None
 
 
 @pytest.mark.parametrize("text", ["2764801", "33d", "5184000", "946684800", "3344000000", "2028-01-01T00:00:00Z"])
-def test_what_is_implausible_says_nothing(text):
+def test_implausible_values(text):
     assert read(text) is None
 
 
 @pytest.mark.parametrize("text", ["1767225599", "1767225000", "2025-12-31T23:59:59Z"])
-def test_what_was_over_before_we_asked_says_nothing(text):
+def test_times_before_the_request_was_sent(text):
     assert read(text) is None
 
 
@@ -138,7 +138,7 @@ def test_what_was_over_before_we_asked_says_nothing(text):
     trip=st.floats(0, 5),
     start=st.floats(0, 1e4),
 )
-def test_the_true_time_is_in_the_bracket_of_a_wait_that_was_rounded_up(t, at, trip, start):
+def test_the_true_time_lies_in_the_range_of_a_wait_that_was_rounded_up(t, at, trip, start):
     sent = NOW + start
     low, high = parse_reset(str(math.ceil(t)), sent=sent, received=sent + trip, date=None)
     assert low - 1e-6 <= sent + trip * at + t <= high + 1e-6
@@ -152,13 +152,13 @@ def test_the_true_time_is_in_the_bracket_of_a_wait_that_was_rounded_up(t, at, tr
     ahead=st.floats(-1e5, 1e5),
     scale=st.sampled_from([1, 1000]),
 )
-def test_the_true_time_is_in_the_bracket_of_a_date_however_wrong_the_clocks_are(t, at, trip, start, ahead, scale):
+def test_the_true_time_lies_in_the_range_of_a_date_however_wrong_the_clocks_are(t, at, trip, start, ahead, scale):
     sent = NOW + start
     server = sent + trip * at + ahead
     text = str(math.ceil((server + t) * scale))
-    bracket = parse_reset(text, sent=sent, received=sent + trip, date=float(math.floor(server)))
-    assert bracket is not None
-    assert bracket[0] - 1e-5 <= sent + trip * at + t <= bracket[1] + 1e-5
+    time_range = parse_reset(text, sent=sent, received=sent + trip, date=float(math.floor(server)))
+    assert time_range is not None
+    assert time_range[0] - 1e-5 <= sent + trip * at + t <= time_range[1] + 1e-5
 
 
 @example("1" * 25, NOW, 0.0, None, "x-ms")
@@ -170,16 +170,16 @@ def test_the_true_time_is_in_the_bracket_of_a_date_however_wrong_the_clocks_are(
     st.sampled_from(["", "x-ratelimit-reset", "reset-ms"]),
 )
 def test_no_text_breaks_it(text, sent, trip, date, field):
-    bracket = parse_reset(text, sent=sent, received=sent + trip, date=date, field=field)
-    assert bracket is None or sent <= bracket[0] <= bracket[1] <= sent + trip + MAX_DISTANCE + 60
+    time_range = parse_reset(text, sent=sent, received=sent + trip, date=date, field=field)
+    assert time_range is None or sent <= time_range[0] <= time_range[1] <= sent + trip + MAX_DISTANCE + 60
 
 
-def test_the_date_of_an_answer():
+def test_the_date_field_of_a_response():
     assert parse_http_date(" Thu, 01 Jan 2026 00:00:00 GMT ") == NOW
     assert parse_http_date("yesterday") is None
     assert parse_http_date("Thu, 01 Jan 2026 00:00:00 GMT" + " " * 9 + "x" * 1000) is None
 
 
-def test_numbers_keep_what_they_may_be_off_by():
+def test_a_whole_number_may_be_rounded_up_by_one():
     stated = parse_time("30", now=NOW)
     assert (stated.value, stated.absolute, stated.early, stated.late) == (30, False, 1, 0)

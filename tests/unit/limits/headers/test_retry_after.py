@@ -1,4 +1,4 @@
-"""How long a server that refuses asks us to wait."""
+"""``Retry-After`` in every form that servers send."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_seconds(value, seconds):
     assert parse_retry_after(value, now=NOW) == pytest.approx(seconds)
 
 
-def test_milliseconds_where_the_name_says_so():
+def test_numbers_of_a_field_in_milliseconds():
     assert parse_retry_after("1500", now=NOW, milliseconds=True) == 1.5
 
 
@@ -44,18 +44,18 @@ def test_milliseconds_where_the_name_says_so():
         "Sun Nov  6 08:49:37 1994",
         "Sun, 06 Nov 1994 08:49:37 -0000",
         "Sun, 06 Nov 1994 09:49:37 +0100",
-        "Sun Nov 06 1994 08:49:36 GMT+0000 (Coordinated Universal Time)",  # JavaScript cuts off its part of a second
+        "Sun Nov 06 1994 08:49:36 GMT+0000 (Coordinated Universal Time)",  # JavaScript truncates fractions of a second
         "Sun Nov 06 1994 10:49:36 GMT+0200 (Central Africa Time)",
         "1994-11-06T08:49:37Z",
         "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:30 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
     ],
 )
-def test_a_date_is_the_time_until_then_wherever_the_crawler_runs(value, far_from_greenwich):
+def test_a_date_is_a_wait_until_then_in_every_local_time_zone(value, far_from_greenwich):
     assert parse_retry_after(value, now=NOW) == 100.0
 
 
-def test_a_date_that_has_passed_is_no_wait():
+def test_a_date_in_the_past_is_a_wait_of_zero():
     assert parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now=NOW + 200) == 0.0
 
 
@@ -65,7 +65,7 @@ def test_a_date_that_has_passed_is_no_wait():
      "Sun, 99 Nov 1994 08:49:37 GMT", "9" * 400, "\x00", "Sun, 06 Nov 99999999999 08:49:37 GMT", "1" * 100_000,
      "2, " * 50_000],
 )  # fmt: skip
-def test_what_is_neither_says_nothing(value):
+def test_malformed_values(value):
     assert parse_retry_after(value, now=NOW) is None
 
 

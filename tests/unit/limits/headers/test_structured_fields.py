@@ -1,4 +1,4 @@
-"""Lists and dictionaries of rate limit fields."""
+"""Lists, dictionaries and policies of the IETF rate limit drafts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_dictionary_has_keys():
 
 
 @pytest.mark.parametrize("text", ["", " ", ",", "a,,b", '"a', "a=", "a;", "a;=1", "a b", 'a"b"', "a;b=", "x" * 9000])
-def test_what_is_malformed_is_ignored_as_a_whole(text):
+def test_a_malformed_value_is_ignored_as_a_whole(text):
     assert parse_members(text) == []
 
 
@@ -42,7 +42,7 @@ def test_no_text_takes_long(text):
     assert time.perf_counter() - begun < 0.5
 
 
-def test_policies_are_named_or_called_by_their_windows():
+def test_policies_have_names_or_are_named_after_their_windows():
     a, b = parse_policies('10;w=1, 50;w=60;name="per-ip"')
     assert a == Policy(name="1s", limit=10, window=1, unit="requests")
     assert b == Policy(name="per-ip", limit=50, window=60, unit="requests")
@@ -53,11 +53,11 @@ def test_policies_are_named_or_called_by_their_windows():
 @pytest.mark.parametrize(
     "text", ["100", "100;w=0", "100;w=-1", '"a"', '"a";q=x', '"a";q=-1', "-5;w=1", "a=5;w=1", '"";q=1']
 )
-def test_what_promises_nothing_is_no_policy(text):
+def test_values_without_limit_and_window_are_no_policies(text):
     assert parse_policies(text) == ()
 
 
-def test_a_long_list_is_cut():
+def test_a_long_list_is_truncated():
     assert len(parse_members(",".join(map(str, range(100))))) == 32
 
 
@@ -66,7 +66,7 @@ def test_a_long_list_is_cut():
     [("5", 5), (" 57.0 ", 57), ("-1", -1), ("100;w=10", 100), ("10, 10;w=1", 10), ("", None), (None, None), ("x", None),
      ("5x", None), ("٣", None), ("1e3", None), ("9" * 19, None), ("+1", None)],
 )  # fmt: skip
-def test_the_number_that_a_value_begins_with(text, value):
+def test_the_number_at_the_start_of_a_value(text, value):
     assert leading_number(text) == value
 
 
