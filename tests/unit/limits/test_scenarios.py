@@ -1,8 +1,8 @@
-"""What the governor takes and what it is refused, counted by the log of simulated servers, over twenty seeds each.
+"""Whole limits against simulated servers: how many requests are refused, and how long a crawl takes.
 
-R: refusals. E: the least time that anyone could need, who knew the server, over the time that it took. U: share of the
-quota that was used. Unless stated otherwise 300 requests go to a server that allows 60 a minute and answers in 50 to
-150 ms, with ten in flight at once.
+The efficiency of a run is the shortest possible time for a client that knows the server, divided by the time taken.
+Unless stated otherwise, 300 requests go to a server that allows 60 per minute and responds in 50 to 150 ms, with ten in
+flight at once. Every test runs with five seeds, and with twenty in the hypothesis profile ``thorough``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import heapq
 import itertools
 import json
 import math
+import os
 import random
 from collections.abc import Callable
 from statistics import mean, median
@@ -18,7 +19,20 @@ from typing import Any
 
 import attrs
 import pytest
-from support.simulator import START, Aligned, Bucket, Counter, Fixed, Limit, Log, Run, Server, Verdict, Words, throttled
+from support.simulator import (
+    START,
+    AlignedWindow,
+    Decision,
+    Declaration,
+    FixedWindow,
+    Limit,
+    Server,
+    Simulation,
+    SlidingCounter,
+    SlidingLog,
+    TokenBucket,
+    simulate_throttle,
+)
 
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
@@ -26,52 +40,52 @@ from crawler.limits.headers.declared import AttemptReport, Declared
 from crawler.limits.in_flight import Grant
 from crawler.limits.pacing import Governor
 
-SEEDS = range(20)
+SEEDS = range(20 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 5)
 Q, W, N, LANE = 60, 60.0, 300, 10
-BURST = 0.6  # seconds that the last window takes: 60 requests, ten at a time, 100 ms each
+BURST = 0.6  # seconds of the last window: 60 requests, ten at a time, 100 ms each
 LEAST = (N / Q - 1) * W + BURST
 
 
-def fixed(chance: random.Random) -> list[Limit]:
-    return [Fixed(q=Q, w=W)]
+def fixed(rng: random.Random) -> list[Limit]:
+    return [FixedWindow(quota=Q, window=W)]
 
 
-def aligned(chance: random.Random) -> list[Limit]:
-    return [Aligned(q=Q, w=W, phase=chance.random() * W)]
+def aligned(rng: random.Random) -> list[Limit]:
+    return [AlignedWindow(quota=Q, window=W, phase=rng.random() * W)]
 
 
 def runs(
     limits: Callable[[random.Random], list[Limit]],
     *,
-    words: Callable[[], Words] = Words,
+    declaration: Callable[[], Declaration] = Declaration,
     server: dict[str, Any] | None = None,
     mode: Any = "auto",
     **run: Any,
-) -> list[Run]:
-    """One run for each seed."""
+) -> list[Simulation]:
+    """Return one run per seed."""
     made = []
     for seed in SEEDS:
-        chance = random.Random(seed)
-        peer = Server(limits=limits(chance), words=words(), **(server or {}))
-        made.append(Run(server=peer, governor=Governor(mode=mode, chance=chance), chance=chance, **run).run())
+        rng = random.Random(seed)
+        peer = Server(limits=limits(rng), declaration=declaration(), **(server or {}))
+        made.append(Simulation(server=peer, governor=Governor(mode=mode, chance=rng), rng=rng, **run).run())
     return made
 
 
-def refusals(made: list[Run]) -> int:
-    """The most that one run was refused."""
+def refusals(made: list[Simulation]) -> int:
+    """Return the largest number of refusals in one run."""
     return max(len(run.server.refused) for run in made)
 
 
-def efficiency(made: list[Run], least: float = LEAST) -> float:
+def efficiency(made: list[Simulation], least: float = LEAST) -> float:
     return median(least / run.took for run in made)
 
 
-def rate(run: Run, begin: float, end: float) -> float:
-    """Requests a second that were served between two times."""
+def rate(run: Simulation, begin: float, end: float) -> float:
+    """Return the requests served per second between two times."""
     return sum(begin < at <= end for at in run.server.served) / (end - begin)
 
 
-def longest_pause(run: Run) -> float:
+def longest_pause(run: Simulation) -> float:
     served = [0.0, *run.server.served]
     return max(after - before for before, after in itertools.pairwise(served))
 
@@ -84,25 +98,25 @@ ROUNDINGS = ["ceil", "floor", "exact"]
 @pytest.mark.parametrize("window", [True, False], ids=["window-stated", "window-not-stated"])
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_1_a_fixed_window(rounding, window):
-    """One refusal, once, by a server that states no window and rounds down.
+    """A server that states no window and rounds down refuses once.
 
-    That its word comes a second early cannot be told from a window that began by the clock.
+    Its resets, a second early, look like those of a window aligned to the clock.
     """
-    made = runs(fixed, words=lambda: Words(rounding=rounding, window=window))
+    made = runs(fixed, declaration=lambda: Declaration(rounding=rounding, window=window))
     assert refusals(made) <= (rounding == "floor" and not window)
     assert efficiency(made) >= 0.98
 
 
 @pytest.mark.parametrize("mode", ["burst", "smooth"])
 def test_1_a_fixed_window_in_the_other_modes(mode):
-    """Smooth: the last window is spread as well, so that the least time is five windows."""
+    """In smooth mode the last window is spread as well, so the shortest time is five windows."""
     made = runs(fixed, mode=mode)
     assert refusals(made) == 0
     assert efficiency(made, LEAST if mode == "burst" else 5 * W) >= 0.98
 
 
-def test_1_a_window_by_the_clock():
-    """The first window is a part of one: its length is the chance of the seed."""
+def test_1_a_window_aligned_to_the_clock():
+    """The first window is only a part of one, whose length depends on the seed."""
     made = runs(aligned)
     assert refusals(made) == 0
     least = [W - (START + run.server.limits[0].phase) % W + 3 * W + BURST for run in made]
@@ -116,24 +130,24 @@ def test_1_an_endless_backlog_uses_the_quota_up():
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "no-reset"])
-def test_1_a_server_that_keeps_its_reset_to_itself(reset):
-    """Without a reset no phase is known: requests are spread at the average rate, and five windows are the least."""
-    made = runs(fixed, words=lambda: Words(reset=reset))
+def test_1_a_server_that_states_no_reset(reset):
+    """Without a reset the phase is unknown: requests are spread at the average rate, over at least five windows."""
+    made = runs(fixed, declaration=lambda: Declaration(reset=reset))
     assert refusals(made) == 0
     assert efficiency(made, LEAST if reset else 5 * W) >= 0.98
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_1_a_short_window(rounding):
-    """Twenty in five seconds.
+    """Twenty per five seconds.
 
-    A server that rounds down is found out by one refusal: in so short a window a second of caution would cost more.
+    A server that rounds down refuses once: in so short a window a second of caution would cost more.
     """
     made = runs(
-        lambda chance: [Fixed(q=20, w=5.0)],
-        words=lambda: Words(rounding=rounding),
+        lambda rng: [FixedWindow(quota=20, window=5.0)],
+        declaration=lambda: Declaration(rounding=rounding),
         count=100,
-        server={"latency": lambda chance, now, inflight: chance.uniform(0.002, 0.006)},
+        server={"latency": lambda rng, now, inflight: rng.uniform(0.002, 0.006)},
     )
     assert refusals(made) <= (rounding == "floor")
     assert efficiency(made, 20.0) >= 0.97
@@ -146,18 +160,18 @@ def test_1_a_short_window(rounding):
 @pytest.mark.parametrize("rounding", ["ceil", "floor"])
 @pytest.mark.parametrize("limits", [fixed, aligned])
 def test_2_epoch_seconds_of_a_clock_that_differs(limits, rounding, window):
-    """Our clock is up to 90 s off, and a third of the answers has no ``Date``.
+    """Our clock is up to 90 s off, and a third of the responses has no ``Date``.
 
-    One refusal, once, of a server whose windows begin by the clock and whose word is rounded down: each end that it
-    states is up to a second early, and no begin of ours tells so. Who asks at the stated end is refused for certain in
-    some seeds; who always waits a second more pays for it at all other servers.
+    A server with clock-aligned windows that rounds down refuses once: each end that it states is up to a second early,
+    and our first request does not show that. A client that always waited a second longer would lose it at every other
+    server.
     """
     made = []
     for seed in SEEDS:
-        chance = random.Random(seed)
-        words = Words(epoch=True, rounding=rounding, window=window, date=lambda number: number % 3 != 0)
-        server = Server(limits=limits(chance), words=words)
-        run = Run(server=server, governor=Governor(chance=chance), chance=chance, skew=chance.uniform(-90, 90))
+        rng = random.Random(seed)
+        declaration = Declaration(epoch=True, rounding=rounding, window=window, date=lambda number: number % 3 != 0)
+        server = Server(limits=limits(rng), declaration=declaration)
+        run = Simulation(server=server, governor=Governor(chance=rng), rng=rng, skew=rng.uniform(-90, 90))
         made.append(run.run())
     assert refusals(made) <= (limits is aligned and rounding == "floor")
     least = [LEAST if limits is fixed else W - (START + run.server.limits[0].phase) % W + 3 * W + BURST for run in made]
@@ -167,16 +181,16 @@ def test_2_epoch_seconds_of_a_clock_that_differs(limits, rounding, window):
 @pytest.mark.parametrize("rounding", ["ceil", "floor"])
 @pytest.mark.parametrize("q", [2, 4])
 def test_2_windows_of_a_second_whose_ends_are_whole_seconds_of_a_clock(q, rounding):
-    """The end of one may be that of a window of two seconds; those of several together are not.
+    """The end of one window may be that of a window of two seconds; the ends of several together are not.
 
-    But for one that begins with a second of the clock, all but exactly: both fit each of its ends.
+    The exception is a window that begins almost exactly at a second of the clock: both lengths fit all its ends.
     """
     took = []
     for seed in SEEDS:
-        chance = random.Random(seed)
-        words = Words(epoch=True, window=False, rounding=rounding)
-        server = Server(limits=[Fixed(q=q, w=1.0)], words=words, **QUICK)
-        run = throttled(server, chance=chance, count=100, begin=START + chance.uniform(0, 10))
+        rng = random.Random(seed)
+        declaration = Declaration(epoch=True, window=False, rounding=rounding)
+        server = Server(limits=[FixedWindow(quota=q, window=1.0)], declaration=declaration, **QUICK)
+        run = simulate_throttle(server, rng=rng, count=100, begin=START + rng.uniform(0, 10))
         assert len(server.refused) <= (rounding == "floor")
         took.append(run.took / (100 / q - 1))
     assert sorted(took)[-2] <= 1.1
@@ -189,48 +203,51 @@ def test_2_windows_of_a_second_whose_ends_are_whole_seconds_of_a_clock(q, roundi
 @pytest.mark.parametrize("mode", ["auto", "burst"])
 @pytest.mark.parametrize(
     "limits",
-    [lambda chance: [Log(q=Q, w=W)], lambda chance: [Counter(q=Q, w=W, phase=chance.random() * W)]],
+    [
+        lambda rng: [SlidingLog(quota=Q, window=W)],
+        lambda rng: [SlidingCounter(quota=Q, window=W, phase=rng.random() * W)],
+    ],
     ids=["log", "counter"],
 )
 def test_3_sliding_windows(limits, mode):
-    """In steady state, from the third window on."""
+    """In steady state, from the third window on, 95 % of the quota is used."""
     made = runs(limits, mode=mode, count=math.inf, horizon=10 * W)
     assert refusals(made) <= 2
     assert min(rate(run, 2 * W, 10 * W) for run in made) >= 0.95 * Q / W
 
 
-QUICK = {"latency": lambda chance, now, inflight: chance.uniform(0.002, 0.006)}
+QUICK = {"latency": lambda rng, now, inflight: rng.uniform(0.002, 0.006)}
 
 
-def brief(limits: Callable[[], Limit], **words: Any) -> list[Run]:
-    """A hundred requests to a quick server that allows twenty in five seconds and states whole epoch seconds or so."""
+def brief(limits: Callable[[], Limit], **declaration: Any) -> list[Simulation]:
+    """Run a hundred requests to a quick server that allows twenty per five seconds and states epoch seconds."""
     made = []
     for seed in SEEDS:
-        chance = random.Random(seed)
-        server = Server(limits=[limits()], words=Words(epoch=True, window=False, **words), **QUICK)
-        begin = START + chance.uniform(0, 10)
-        run = Run(server=server, governor=Governor(chance=chance), chance=chance, count=100, begin=begin)
+        rng = random.Random(seed)
+        server = Server(limits=[limits()], declaration=Declaration(epoch=True, window=False, **declaration), **QUICK)
+        begin = START + rng.uniform(0, 10)
+        run = Simulation(server=server, governor=Governor(chance=rng), rng=rng, count=100, begin=begin)
         made.append(run.run())
     return made
 
 
 def test_3_a_short_sliding_log_that_states_whole_seconds():
-    """The last batch cannot go sooner than four windows after the first; each second lost to rounding would show."""
-    made = brief(lambda: Log(q=20, w=5.0))
+    """The last batch can start four windows after the first at the earliest; a second lost to rounding would show."""
+    made = brief(lambda: SlidingLog(quota=20, window=5.0))
     assert refusals(made) == 0
     assert max(run.took for run in made) <= 1.1 * 4 * 5.0
 
 
-def test_3_a_short_fixed_window_of_which_the_end_is_stated_a_second_late():
-    """The first window costs that second; then its usual length is known."""
-    made = brief(lambda: Fixed(q=20, w=5.0), rounding="exact", late=1.0)
+def test_3_a_short_fixed_window_whose_reset_is_stated_a_second_late():
+    """The first window costs that second; then its common length is known."""
+    made = brief(lambda: FixedWindow(quota=20, window=5.0), rounding="exact", late=1.0)
     assert refusals(made) == 0
     assert max(run.took for run in made) <= 1.1 * 4 * 5.0
 
 
-def test_3_a_short_fixed_window_that_is_a_second_longer_than_a_usual_one():
-    """What looks like an end that is stated late is none: one refusal tells."""
-    made = brief(lambda: Fixed(q=20, w=6.0), rounding="exact")
+def test_3_a_short_fixed_window_that_is_a_second_longer_than_a_common_one():
+    """It looks like a reset that is stated late; one refusal shows that it is not."""
+    made = brief(lambda: FixedWindow(quota=20, window=6.0), rounding="exact")
     assert refusals(made) <= 1
     assert max(run.took for run in made) <= 1.05 * 4 * 6.0
 
@@ -241,41 +258,48 @@ def test_3_a_short_fixed_window_that_is_a_second_longer_than_a_usual_one():
 @pytest.mark.parametrize("full", [False, True], ids=["time-to-next", "time-to-full"])
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_4_token_buckets(rounding, full):
-    """The reset is 0 while there is quota left, or the time until all of it is back."""
-    made = runs(lambda chance: [Bucket(q=Q, w=W, full=full)], words=lambda: Words(rounding=rounding))
+    """The stated reset is the time to the next token, or the time to full."""
+    made = runs(
+        lambda rng: [TokenBucket(quota=Q, window=W, states_time_to_full=full)],
+        declaration=lambda: Declaration(rounding=rounding),
+    )
     assert refusals(made) == 0
     assert efficiency(made, (N - Q) * W / Q) >= 0.97
 
 
 # ---- 5: several policies ---------------------------------------------------------------------------------------------
 
-TWO = 4 * 50.0 + 10.0 + 0.2  # the last sixty need three windows of five seconds
+TWO = 4 * 50.0 + 10.0 + 0.2  # the last sixty take three windows of five seconds
 
 
-def several(chance: random.Random) -> list[Limit]:
-    return [Fixed(q=20, w=5.0, name="burst"), Fixed(q=60, w=50.0, name="minute"), Fixed(q=500, w=86400.0, name="day")]
+def several(rng: random.Random) -> list[Limit]:
+    return [
+        FixedWindow(quota=20, window=5.0, name="burst"),
+        FixedWindow(quota=60, window=50.0, name="minute"),
+        FixedWindow(quota=500, window=86400.0, name="day"),
+    ]
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_5_several_policies(count):
-    made = runs(lambda chance: several(chance)[:count])
+    made = runs(lambda rng: several(rng)[:count])
     assert refusals(made) == 0
     assert efficiency(made, TWO) >= 0.95
 
 
 def test_5_a_hidden_policy():
-    made = runs(several, words=lambda: Words(hidden=frozenset(["minute", "day"])))
+    made = runs(several, declaration=lambda: Declaration(hidden=frozenset(["minute", "day"])))
     assert refusals(made) <= LANE + 3
     assert efficiency(made, TWO) >= 0.95
 
 
-def test_5_a_hidden_policy_of_which_refusals_say_nothing_either():
-    """A window of 50 s is taken for a minute: nothing that is said tells them apart, and people choose minutes.
+def test_5_a_hidden_policy_without_retry_after():
+    """A window of 50 s is taken for a minute, the common length; nothing stated tells them apart.
 
-    So five sixths are the best that can be had; one window more goes by where the last burst meets the true one.
+    So five sixths are the best possible efficiency, and one more window passes if the last burst meets the true end.
     """
-    words = Words(hidden=frozenset(["minute", "day"]), retry_after=False)
-    made = runs(several, words=lambda: words)
+    declaration = Declaration(hidden=frozenset(["minute", "day"]), retry_after=False)
+    made = runs(several, declaration=lambda: declaration)
     assert refusals(made) <= LANE + 3
     assert efficiency(made, TWO) >= 0.6
 
@@ -283,9 +307,9 @@ def test_5_a_hidden_policy_of_which_refusals_say_nothing_either():
 # ---- 6: breaches are punished ----------------------------------------------------------------------------------------
 
 PUNISHING = {
-    "blocks-a-window": lambda chance: [Fixed(q=Q, w=W, block=True)],
-    "blocks-ever-longer": lambda chance: [Fixed(q=Q, w=W, block=True, double=True)],
-    "counts-refusals": lambda chance: [Log(q=Q, w=W, harsh=True)],
+    "blocks-a-window": lambda rng: [FixedWindow(quota=Q, window=W, blocks=True)],
+    "blocks-ever-longer": lambda rng: [FixedWindow(quota=Q, window=W, blocks=True, doubles=True)],
+    "counts-refusals": lambda rng: [SlidingLog(quota=Q, window=W, counts_refused=True)],
 }
 
 
@@ -298,12 +322,12 @@ def test_6_a_declared_quota_is_never_breached(limits):
 
 @pytest.mark.parametrize("limits", PUNISHING.values(), ids=PUNISHING)
 def test_6_a_learned_quota_is_breached_once(limits):
-    """All that was in flight at the first breach is refused; after that, one at most.
+    """Everything in flight at the first breach is refused, and at most one request later.
 
-    Three at most where refusals are counted: the wait that the first refusal of a burst names is made longer by the
-    others, which were on their way, and a sliding window leaves no quiet moment in which a count of ours could begin.
+    Three at most if refused requests count: those in flight make the wait longer than the first refusal of a burst
+    states, and a sliding window has no quiet moment at which our count could begin.
     """
-    made = runs(limits, words=lambda: Words(headers=False))
+    made = runs(limits, declaration=lambda: Declaration(headers=False))
     most = 3 if limits is PUNISHING["counts-refusals"] else 1
     for run in made:
         first = [at for at in run.server.refused if at <= run.server.refused[0] + 1.0]
@@ -317,14 +341,14 @@ def test_6_a_learned_quota_is_breached_once(limits):
 
 @pytest.mark.parametrize("rounding", ["ceil", "floor"])
 @pytest.mark.parametrize("limits", [fixed, aligned])
-def test_7_only_refusals_say_how_long_to_wait(limits, rounding):
-    """After the first breach one refusal in five windows. A server that rounds its wait down costs one more, once.
+def test_7_only_refusals_state_a_wait(limits, rounding):
+    """After the first breach one refusal per five windows, and one more from a server that rounds its wait down.
 
-    One whose windows begin by the clock costs two more: the first window of ours was only a part of one of its, and
-    those that we count begin ever later than its own, by the time of a request each, until a burst falls into two of
-    ours but one of its.
+    A server with clock-aligned windows refuses twice more: our first window was only a part of one, and the windows
+    that we count begin later than its own by the time of one request each, until a burst falls into two of ours but one
+    of its.
     """
-    made = runs(limits, words=lambda: Words(headers=False, rounding=rounding), count=900)
+    made = runs(limits, declaration=lambda: Declaration(headers=False, rounding=rounding), count=900)
     for run in made:
         first = [at for at in run.server.refused if at <= run.server.refused[0] + 1.0]
         assert len(first) <= LANE
@@ -335,13 +359,14 @@ def test_7_only_refusals_say_how_long_to_wait(limits, rounding):
 
 
 @pytest.mark.parametrize("status", [429, 403, 503])
-def test_7_nothing_is_said_at_all(status):
-    """After the first breach single probes at the usual lengths search for that of the window.
+def test_7_nothing_is_declared(status):
+    """After the first breach single probes at the common lengths search for that of the window.
 
-    Six of them are refused before that of a minute is not. No client can do without: each tells two lengths apart. One
-    more may go out at once after the burst, to tell a rate from too many at a time, and a 503 from one broken page.
+    Six of them are refused before that of a minute is served. No client can do without, because each probe tells two
+    lengths apart. One more request may follow the burst at once, to tell a rate limit from a concurrency limit, and a
+    503 from one broken page.
     """
-    made = runs(fixed, words=lambda: Words(headers=False, retry_after=False), server={"status": status})
+    made = runs(fixed, declaration=lambda: Declaration(headers=False, retry_after=False), server={"status": status})
     for run in made:
         first = [at for at in run.server.refused if at <= run.server.refused[0] + 0.5]
         assert len(first) <= LANE + (status == 503)
@@ -351,40 +376,42 @@ def test_7_nothing_is_said_at_all(status):
     assert efficiency(made) >= 0.85
 
 
-def test_7_nothing_is_said_and_a_bucket_leaks():
-    """What was in flight at the first refusal, one or two more to learn the rate, and one where that was too high."""
+def test_7_nothing_is_declared_by_a_leaky_bucket():
+    """The requests in flight at the first refusal, one or two to learn the rate, and one because it was too high."""
     for seed in SEEDS:
-        chance = random.Random(seed)
-        words = Words(headers=False, retry_after=False)
-        server = Server(limits=[Bucket(q=20, w=5.0)], words=words, status=503, **QUICK)
-        governor, lane = Governor(chance=chance), Concurrency(8)
-        run = Run(server=server, governor=governor, chance=chance, count=100, lane=8, concurrency=lane).run()
+        rng = random.Random(seed)
+        declaration = Declaration(headers=False, retry_after=False)
+        server = Server(limits=[TokenBucket(quota=20, window=5.0)], declaration=declaration, status=503, **QUICK)
+        governor, lane = Governor(chance=rng), Concurrency(8)
+        run = Simulation(server=server, governor=governor, rng=rng, count=100, max_in_flight=8, concurrency=lane).run()
         assert len(server.refused) <= 8 + 3
         assert run.took <= 1.1 * (100 - 20) * 5.0 / 20
 
 
-def quick(chance: random.Random, now: float, inflight: int) -> float:
-    return chance.uniform(0.002, 0.006)
+def quick(rng: random.Random, now: float, inflight: int) -> float:
+    return rng.uniform(0.002, 0.006)
 
 
-def busy(chance: random.Random, now: float, inflight: int) -> float:
-    """One answer in ten comes late, and most of them by more than the bucket takes to leak."""
-    late = chance.expovariate(1 / 0.2) if chance.random() < 0.1 else 0.0
-    return chance.uniform(0.002, 0.03) + late
+def busy(rng: random.Random, now: float, inflight: int) -> float:
+    """One response in ten is late, usually by more than the time in which the bucket leaks."""
+    late = rng.expovariate(1 / 0.2) if rng.random() < 0.1 else 0.0
+    return rng.uniform(0.002, 0.03) + late
 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("latency", "beyond", "slack"), [(quick, 3, 1.1), (busy, 6, 1.6)])
-def test_7_nothing_is_said_and_a_bucket_leaks_while_a_machine_is_busy(status, latency, beyond, slack):
-    """Whatever the order in which answers come: the rate is found, and nothing waits for what is not there.
+def test_7_nothing_is_declared_by_a_leaky_bucket_on_a_busy_machine(status, latency, beyond, slack):
+    """The rate is found whatever the order of responses, and no time is lost.
 
-    Where answers come in time, it costs what was in flight at the first refusal and three more.
+    If responses are prompt, it costs the requests in flight at the first refusal and three more.
     """
     took = []
-    for seed in range(100):
-        words = Words(headers=False, retry_after=False)
-        server = Server(limits=[Bucket(q=20, w=5.0)], words=words, status=status, latency=latency)
-        run = throttled(server, chance=random.Random(seed), count=100)
+    for seed in range(20):
+        declaration = Declaration(headers=False, retry_after=False)
+        server = Server(
+            limits=[TokenBucket(quota=20, window=5.0)], declaration=declaration, status=status, latency=latency
+        )
+        run = simulate_throttle(server, rng=random.Random(seed), count=100)
         assert len(server.refused) <= 8 + beyond
         took.append(run.took / ((100 - 20) * 5.0 / 20))
     assert median(took) <= 1.1
@@ -392,8 +419,8 @@ def test_7_nothing_is_said_and_a_bucket_leaks_while_a_machine_is_busy(status, la
 
 
 BRIEF: dict[str, Callable[[int, float], Limit]] = {
-    "fixed": lambda q, w: Fixed(q=q, w=w),
-    "log": lambda q, w: Log(q=q, w=w),
+    "fixed": lambda q, w: FixedWindow(quota=q, window=w),
+    "log": lambda q, w: SlidingLog(quota=q, window=w),
 }
 
 
@@ -401,27 +428,27 @@ BRIEF: dict[str, Callable[[int, float], Limit]] = {
 @pytest.mark.parametrize("retry_after", [True, False], ids=["retry-after", "nothing"])
 @pytest.mark.parametrize(("q", "w"), [(20, 5.0), (10, 5.0), (4, 1.0)])
 @pytest.mark.parametrize("limit", BRIEF.values(), ids=BRIEF)
-def test_7_a_short_window_of_which_nothing_is_said(limit, q, w, retry_after, free):
-    """It costs what was in flight at the first refusal and three more, whether it slides or not.
+def test_7_a_short_window_that_is_not_declared(limit, q, w, retry_after, free):
+    """It costs the requests in flight at the first refusal and three more, whether the window slides or not.
 
-    A request for robots.txt that no limit counts makes the first count one too many: one refusal tells.
+    If the server does not count the request for robots.txt, our first count is one too high, and one refusal shows it.
     """
     for seed in SEEDS:
-        words = Words(headers=False, retry_after=retry_after)
-        server = Server(limits=[limit(q, w)], words=words, free=free, **QUICK)
-        run = throttled(server, chance=random.Random(seed), count=100 + free)
+        declaration = Declaration(headers=False, retry_after=retry_after)
+        server = Server(limits=[limit(q, w)], declaration=declaration, uncounted=free, **QUICK)
+        run = simulate_throttle(server, rng=random.Random(seed), count=100 + free)
         assert len(server.refused) <= 8 + 3
         assert run.took <= 1.1 * (100 / q - 1) * w
 
 
-def test_7_nothing_is_said_and_windows_begin_by_the_clock():
-    """The phase of the windows is never told.
+def test_7_nothing_is_declared_about_windows_aligned_to_the_clock():
+    """The phase of the windows stays unknown.
 
-    A part of one is mistaken for a short one, until it proves too short; and the last burst may fall into two windows
-    of ours but one of theirs. The least time that assumes a known phase is out of reach: what is kept is that nothing
-    is lost, and that refusals are those of two searches and one burst.
+    A part of a window is mistaken for a short one until it proves too short, and the last burst may fall into two
+    windows of ours but one of the server's. The shortest time, which assumes a known phase, is out of reach. But
+    nothing is lost, and the refusals are those of two searches and one burst.
     """
-    made = runs(aligned, words=lambda: Words(headers=False, retry_after=False))
+    made = runs(aligned, declaration=lambda: Declaration(headers=False, retry_after=False))
     assert refusals(made) <= 2 * LANE + 2 * 6
     assert efficiency(made) >= 0.75
     assert all(len(run.server.served) >= N for run in made)
@@ -430,15 +457,15 @@ def test_7_nothing_is_said_and_windows_begin_by_the_clock():
 @pytest.mark.parametrize("retry_after", [True, False], ids=["retry-after", "nothing"])
 def test_7_a_second_run_knows(retry_after):
     for seed in SEEDS:
-        chance = random.Random(seed)
-        server = Server(limits=fixed(chance), words=Words(headers=False, retry_after=retry_after))
-        first = Run(server=server, governor=Governor(chance=chance), chance=chance).run()
+        rng = random.Random(seed)
+        server = Server(limits=fixed(rng), declaration=Declaration(headers=False, retry_after=retry_after))
+        first = Simulation(server=server, governor=Governor(chance=rng), rng=rng).run()
         state = json.dumps(first.governor.state())
         assert len(state) < 400
-        governor = Governor(chance=chance)
+        governor = Governor(chance=rng)
         governor.restore(json.loads(state))
         before = len(server.refused)
-        second = Run(server=server, governor=governor, chance=chance, begin=first.now + chance.uniform(0, 100)).run()
+        second = Simulation(server=server, governor=governor, rng=rng, begin=first.now + rng.uniform(0, 100)).run()
         assert len(server.refused) == before
         assert second.took <= LEAST / 0.85 + W
 
@@ -447,7 +474,7 @@ def test_7_a_second_run_knows(retry_after):
 
 
 class Greedy(Governor):
-    """Sends as fast as it may until it is refused, and waits as told."""
+    """Sends as fast as possible until it is refused, and waits as stated."""
 
     __slots__ = ()
 
@@ -463,24 +490,24 @@ class Greedy(Governor):
 
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.8])
 def test_9_others_share_the_quota(share):
-    """Others ask at random, for this share of the quota on average; of however many the stream is made.
+    """Other clients send requests at random times and use this share of the quota on average.
 
-    What they are refused on our account is what they are refused with us less what they are refused alone.
+    The refusals that we cause them are those with us minus those without us.
     """
     windows = 5
 
-    def shared(governor: type[Governor] | None, seed: int) -> Run:
-        chance = random.Random(seed)
-        server = Server(limits=fixed(chance))
-        count = math.inf if governor else 0.5  # half a request never starts: the others are alone
-        run = Run(
+    def shared(governor: type[Governor] | None, seed: int) -> Simulation:
+        rng = random.Random(seed)
+        server = Server(limits=fixed(rng))
+        count = math.inf if governor else 0.5  # half a request never starts: the other clients are alone
+        run = Simulation(
             server=server,
-            governor=(governor or Governor)(chance=chance),
-            chance=chance,
+            governor=(governor or Governor)(chance=rng),
+            rng=rng,
             count=count,
             horizon=windows * W,
-            others=share * Q / W,
-            lane=LANE if governor else 0,
+            others_rate=share * Q / W,
+            max_in_flight=LANE if governor else 0,
         )
         return run.run()
 
@@ -505,12 +532,12 @@ def change(**values: Any) -> Callable[[Server], None]:
 
 
 def fall_silent(server: Server) -> None:
-    server.words.headers = False
+    server.declaration.headers = False
 
 
 @pytest.mark.parametrize("limits", [fixed, aligned])
 def test_10_a_limit_drops_and_rises(limits):
-    changes = [(150.0, change(q=15)), (330.0, change(q=120))]
+    changes = [(150.0, change(quota=15)), (330.0, change(quota=120))]
     for run in runs(limits, count=math.inf, horizon=600.0, changes=changes):
         assert len([at for at in run.server.refused if 150 <= at < 330]) <= LANE
         assert [at for at in run.server.refused if not 150 <= at < 330] == []
@@ -519,7 +546,7 @@ def test_10_a_limit_drops_and_rises(limits):
 
 
 def test_10_after_a_drop_the_lower_limit_is_used_up():
-    for run in runs(fixed, count=math.inf, horizon=150 + 6 * W, changes=[(150.0, change(q=15))]):
+    for run in runs(fixed, count=math.inf, horizon=150 + 6 * W, changes=[(150.0, change(quota=15))]):
         assert rate(run, 150 + W, 150 + 5 * W) >= 0.95 * 15 / W
 
 
@@ -528,7 +555,7 @@ def test_10_after_a_drop_the_lower_limit_is_used_up():
     "changes",
     [
         [(100.0, change(name="other"))],
-        [(100.0, change(name="other", q=120))],
+        [(100.0, change(name="other", quota=120))],
         [(120.0, fall_silent)],
         [(95.0, fall_silent)],
     ],
@@ -537,29 +564,29 @@ def test_10_after_a_drop_the_lower_limit_is_used_up():
 def test_10_a_policy_changes_its_name_or_falls_silent(limits, changes):
     made = runs(limits, count=math.inf, horizon=480.0, changes=changes)
     assert refusals(made) == 0
-    assert min(rate(run, 3 * W, 8 * W) / (run.server.limits[0].q / W) for run in made) >= 0.95
+    assert min(rate(run, 3 * W, 8 * W) / (run.server.limits[0].quota / W) for run in made) >= 0.95
 
 
-# ---- 11: too many at once, and a server that slows down --------------------------------------------------------------
+# ---- 11: concurrency, and a server that slows down --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cap", [10, 50])
 def test_11_a_server_that_works_on_five_at_once(cap):
     for seed in SEEDS:
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         server = Server(
             limits=[],
-            words=Words(headers=False, retry_after=False),
-            slots=5,
-            latency=lambda chance, now, inflight: chance.uniform(0.08, 0.12),
+            declaration=Declaration(headers=False, retry_after=False),
+            workers=5,
+            latency=lambda rng, now, inflight: rng.uniform(0.08, 0.12),
         )
-        run = Run(
+        run = Simulation(
             server=server,
-            governor=Governor(chance=chance),
-            chance=chance,
+            governor=Governor(chance=rng),
+            rng=rng,
             count=math.inf,
             horizon=30.0,
-            lane=cap,
+            max_in_flight=cap,
             concurrency=Concurrency(cap),
         ).run()
         served, refused = (len([at for at in times if at > 3]) for times in (server.served, server.refused))
@@ -570,16 +597,16 @@ def test_11_a_server_that_works_on_five_at_once(cap):
 
 def test_11_a_server_that_is_ten_times_slower_for_a_minute():
     for seed in SEEDS:
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         server = Server(
             limits=[],
-            words=Words(headers=False, retry_after=False),
-            latency=lambda chance, now, inflight: chance.uniform(0.08, 0.12) * (10 if 20 <= now - START < 80 else 1),
+            declaration=Declaration(headers=False, retry_after=False),
+            latency=lambda rng, now, inflight: rng.uniform(0.08, 0.12) * (10 if 20 <= now - START < 80 else 1),
         )
-        run = Run(
+        run = Simulation(
             server=server,
-            governor=Governor(chance=chance),
-            chance=chance,
+            governor=Governor(chance=rng),
+            rng=rng,
             count=math.inf,
             horizon=100.0,
             concurrency=Concurrency(LANE),
@@ -590,12 +617,12 @@ def test_11_a_server_that_is_ten_times_slower_for_a_minute():
 # ---- 12: many hosts, one of which refuses ----------------------------------------------------------------------------
 
 
-def test_12_a_blocked_host_delays_nobody():
-    """Fifty hosts share twenty workers; one refuses for an hour. A host that waits holds no worker."""
+def test_12_a_blocked_host_does_not_delay_the_others():
+    """Fifty hosts share twenty workers, and one of them refuses for an hour. A host that waits holds no worker."""
 
     def crawl(*, blocked: bool, seed: int) -> float:
-        chance = random.Random(seed)
-        governors = [Governor(chance=chance) for _ in range(50)]
+        rng = random.Random(seed)
+        governors = [Governor(chance=rng) for _ in range(50)]
         left = [20] * 50
         answers: list[tuple[float, int, int, Grant]] = []
         now, last, number = START, START, 0
@@ -604,7 +631,7 @@ def test_12_a_blocked_host_delays_nobody():
                 while left[host] and len(answers) < 20 and governor.inflight < 2 and governor.ready_at(now) <= now:
                     left[host] -= 1
                     number += 1
-                    heapq.heappush(answers, (now + chance.uniform(0.05, 0.15), number, host, governor.take(now)))
+                    heapq.heappush(answers, (now + rng.uniform(0.05, 0.15), number, host, governor.take(now)))
             now, _, host, grant = heapq.heappop(answers)
             refused = blocked and host == 0
             declared = Declared(retry_after=3600.0 if refused else None)
@@ -626,31 +653,31 @@ def test_12_a_blocked_host_delays_nobody():
 
 
 @attrs.define(kw_only=True)
-class ByChance:
-    """Refuses some, whatever was sent before: one of many machines behind a balancer that sheds its load."""
+class RandomRefusals:
+    """Refuses a share of the requests at random, like a load balancer that sheds load."""
 
     share: float
-    chance: random.Random
-    q: int = 1
-    w: float = 1.0
+    rng: random.Random
+    quota: int = 1
+    window: float = 1.0
     name: str = "default"
-    _ok: bool = True
+    _allowed: bool = True
 
-    def decide(self, now: float, *, dry: bool = False) -> Verdict:
+    def decide(self, now: float, *, dry: bool = False) -> Decision:
         if dry:
-            self._ok = self.chance.random() >= self.share
-        return Verdict(self._ok, 0, 1.0)
+            self._allowed = self.rng.random() >= self.share
+        return Decision(self._allowed, 0, 1.0)
 
 
 @pytest.mark.parametrize("retry_after", [True, False], ids=["retry-after", "nothing"])
 @pytest.mark.parametrize("status", [429, 503])
-def test_13_no_limit_is_believed_in_that_is_not_there(status, retry_after):
-    """One in twenty is refused: it never becomes a limit that holds up the others for minutes."""
+def test_13_random_refusals_are_not_taken_for_a_limit(status, retry_after):
+    """One request in twenty is refused; no limit is learned that would delay the others for minutes."""
     for seed in SEEDS:
-        chance = random.Random(seed)
-        words = Words(headers=False, retry_after=retry_after)
-        server = Server(limits=[ByChance(share=0.05, chance=chance)], words=words, status=status)  # type: ignore[list-item]
-        run = throttled(server, chance=chance, count=1000)
+        rng = random.Random(seed)
+        declaration = Declaration(headers=False, retry_after=retry_after)
+        server = Server(limits=[RandomRefusals(share=0.05, rng=rng)], declaration=declaration, status=status)  # type: ignore[list-item]
+        run = simulate_throttle(server, rng=rng, count=1000)
         assert len(run.server.served) == 1000
         assert len(server.refused) < 100
         assert run.took < 600

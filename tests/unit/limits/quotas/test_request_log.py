@@ -6,28 +6,28 @@ import math
 import random
 
 import pytest
-from support.simulator import Aligned, Bucket, Fixed, Log
+from support.simulator import AlignedWindow, FixedWindow, SlidingLog, TokenBucket
 
 from crawler.limits.quotas.request_log import MAX_UNITS, RequestLog
 
 NOW = 1_800_000_000.0
 LIMITS = {
-    "fixed": lambda chance: Fixed(q=7, w=5.0),
-    "aligned": lambda chance: Aligned(q=7, w=5.0, phase=chance.uniform(0, 5)),
-    "log": lambda chance: Log(q=7, w=5.0),
-    "bucket": lambda chance: Bucket(q=7, w=5.0),
+    "fixed": lambda rng: FixedWindow(quota=7, window=5.0),
+    "aligned": lambda rng: AlignedWindow(quota=7, window=5.0, phase=rng.uniform(0, 5)),
+    "log": lambda rng: SlidingLog(quota=7, window=5.0),
+    "bucket": lambda rng: TokenBucket(quota=7, window=5.0),
 }
 
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("kind", LIMITS)
 def test_a_client_that_keeps_to_it_is_never_refused_however_long_requests_travel(kind, seed):
-    chance = random.Random(seed)
-    limit, log, now = LIMITS[kind](chance), RequestLog(), NOW
+    rng = random.Random(seed)
+    limit, log, now = LIMITS[kind](rng), RequestLog(), NOW
     for _ in range(300):
-        now = max(now + chance.choice([0.0, 0.1, 1.0]), log.ready_at(6, 5.0))
-        received = now + chance.uniform(0.0, 0.3)
-        assert limit.decide(chance.uniform(now, received)).ok
+        now = max(now + rng.choice([0.0, 0.1, 1.0]), log.ready_at(6, 5.0))
+        received = now + rng.uniform(0.0, 0.3)
+        assert limit.decide(rng.uniform(now, received)).allowed
         log.add(now, received, 7)
         now = received
 
