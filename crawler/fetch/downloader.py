@@ -21,7 +21,7 @@ from crawler.messages import Request, Response
 from crawler.settings.proxies import DIRECT
 from crawler.transport.curl import CurlTransport
 from crawler.transport.curl_options import accepted_codings
-from crawler.transport.decoding import Decoder, codings_of, decoder_of
+from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
 from crawler.transport.error_kinds import BOMB
 from crawler.transport.errors import translate
 from crawler.transport.extensions import EXTENSION, WireOptions
@@ -293,7 +293,7 @@ def _decoder(answer: httpx.Response) -> Decoder | None:
     """What undoes the content codings; libcurl and httpx may have done so."""
     if answer.is_stream_consumed or "content-encoding" not in answer.headers:
         return None
-    return decoder_of(codings_of(answer.headers.get_list("content-encoding")))
+    return make_decoder(parse_content_encoding(answer.headers.get_list("content-encoding")))
 
 
 def _over(fields: Iterable[tuple[str, str]], own: Headers) -> list[tuple[str, str]]:
@@ -320,7 +320,7 @@ def _next_alarm(size: int, most: int, source: object, request: Request) -> int:
         raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
     received = getattr(source, "received", 0)  # of a transport of somebody else's nobody knows
     if 0 < received * UNPACKED < size:
-        words = f"{received} bytes that unpack to more than {size}: nothing but a bomb does that"
+        words = f"{received} bytes unpack to more than {size}: a decompression bomb"
         bomb = BodyTooLarge(words, request=request)
         bomb.kind = BOMB
         raise bomb

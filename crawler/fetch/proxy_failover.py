@@ -12,7 +12,7 @@ from crawler.fetch.proxies import Proxies, Proxy, Rotation
 from crawler.messages import Request, Response
 from crawler.settings.proxies import label
 from crawler.transport.errors import transport_error, was_sent
-from crawler.transport.proxy_faults import fault_of, proxy_answer_fault
+from crawler.transport.proxy_faults import fault_of, proxy_response_fault
 
 __all__ = ["raise_if_proxy_answered", "with_failover"]
 
@@ -77,7 +77,7 @@ async def raise_if_proxy_answered(answer: httpx.Response, wire: httpx.Request, p
     Raises:
         httpx.ProxyError: it is.
     """
-    fault = None if proxy.startswith("socks") else proxy_answer_fault(answer)
+    fault = None if proxy.startswith("socks") else proxy_response_fault(answer)
     if fault is not None:
         await answer.aclose()
         words = f"the proxy {label(proxy)} answered {answer.status_code}"

@@ -4,10 +4,10 @@
 
     handle_async_request ─► resolver ─► easy handle ─► CurlMulti ◄── sockets, timers ── _drive, the one task
             ▲                                              │                            that waits for them
-            └──────────── Exchange ◄── on_header, on_body ─┘
+            └──────────── Transfer ◄── on_header, on_body ─┘
 
-libcurl does the protocols (HTTP/1.1, 2 and 3, TLS, proxies, content codings) and keeps the connections. It never waits:
-it tells which sockets it is interested in and when it wants to be called next.
+libcurl implements the protocols (HTTP/1.1, 2 and 3, TLS, proxies, content codings) and keeps the connections. It never
+waits: it names the sockets to watch and the time of its next call.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from crawler.settings.proxies import PROXY_PORTS
-from crawler.transport.curl_options import Options, proxy_of
-from crawler.transport.decoding import may_have_members
+from crawler.transport.curl_options import CurlOptions, proxy_of
+from crawler.transport.decoding import may_be_multi_member
 from crawler.transport.errors import transport_error
 from crawler.transport.extensions import failure_of, set_failure, wire_options
 from crawler.transport.lean import LeanRequest, Target, target_of
-from crawler.transport.resolver import Resolver, Resolves, literal
+from crawler.transport.resolver import AddressResolver, Resolver, parse_address
 from crawler.transport.sockets import Poller, Ready, open_poller
 from crawler.transport.transfer import Transfer, UnknownCoding
 
 __all__ = ["CurlTransport", "TransportStatistics"]
 
-KEPT_CONNECTIONS: Final = 256
-KEPT_ORIGINS: Final = 1024
-SAFE: Final = ("GET", "HEAD", "OPTIONS")
-KEPT_LENIENT: Final = 1024
+DEFAULT_MAX_CONNECTIONS: Final = 256
+MAX_REMEMBERED: Final = 1024
+"""Origins or URLs with a peculiarity that are remembered; the oldest is forgotten first."""
+SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 
 
@@ -48,45 +48,48 @@ class TransportStatistics:
     """What a transport is doing."""
 
     transfers: int
-    """Requests that libcurl has in hand, bodies that are not read to their end included."""
+    """Requests in libcurl's hands, including those whose body has not been read to its end."""
     idle_handles: int
-    """Handles of libcurl that wait to be used again."""
+    """Easy handles of libcurl kept for further requests."""
     driving: bool
-    """Whether the task that drives libcurl lives."""
+    """Whether the task that drives libcurl is running."""
 
 
 class CurlTransport(httpx.AsyncBaseTransport):
-    """Sends requests by libcurl; connections are kept and used again.
+    """Sends requests with libcurl, over connections that are kept and reused.
 
-    Redirects, cookies, retries and authentication are for whoever is above. A transport belongs to one `trio.run` at
-    a time. The total deadline of a request is its caller's cancel scope; cancelling is safe at any moment.
+    Redirects, cookies, retries and authentication are left to the caller, and so is the total deadline of a request: a
+    cancel scope. Cancelling is safe at any moment. A transport belongs to one `trio.run` at a time.
 
-    Of `httpx.Request.extensions` it reads ``timeout`` (httpx's own; ``pool`` has no meaning here), ``proxy`` (URL:
-    ``http``, ``https``, ``socks5``, ``socks5h``) and ``crawler`` (`WireOptions`). With an address guard a request may
-    be `Refused`; what a proxy connects to is not checked, except addresses that stand in a URL or are looked up here
-    (``socks5``). The response's extensions are ``http_version``, ``reason_phrase``, ``wire_headers`` (list of name and
-    value as they were received, while ``headers`` describes the decoded body) and ``primary_ip``. Its exceptions carry
-    the request and a `TransportFailure`.
+    Of `httpx.Request.extensions` it reads ``timeout`` (httpx's own; ``pool`` is ignored), ``proxy`` (a URL with the
+    scheme ``http``, ``https``, ``socks5`` or ``socks5h``) and ``crawler`` (`WireOptions`). With an address guard a
+    request may be `Refused`; addresses that a proxy connects to are not checked, except those that stand in a URL or
+    are resolved here (``socks5``). The extensions of a response are ``http_version``, ``reason_phrase``,
+    ``wire_headers`` (name and value pairs as received, while ``headers`` describes the decoded body) and
+    ``primary_ip``. Exceptions carry the request and a `TransportFailure`.
 
-    A kept connection that the server has closed meanwhile is replaced and the request sent again, by libcurl, as long
-    as no byte of an answer has come; whatever the method, as browsers do. libcurl may meet one such connection after
-    another, and gives up then: the request is sent over a new one. Where an answer has header lines that browsers take
-    and libcurl does not, a GET or HEAD is sent once more and read by `ask_leniently`. A request's body is read into
-    memory first.
+    A request is sent a second time in three cases:
 
-    libcurl gives no body where a content coding was applied that it does not know (``Content-Encoding: utf-8``). A
-    request that is safe to repeat is sent again at once then, unless `WireOptions.resend` forbids it. From then on that
-    origin is asked for ``gzip`` and ``deflate`` only, nothing of it decoded: ``headers`` has the codings.
+    * The server had closed the kept connection. libcurl itself sends the request again, with any method, as long as no
+      byte of a response has come; after several dead connections in a row it gives up, and the request goes out over a
+      new connection.
+    * The response has header lines that browsers accept and libcurl rejects. A GET or HEAD is then sent by
+      `send_leniently`.
+    * The response has a content coding that libcurl does not know (``Content-Encoding: utf-8``), for which it delivers
+      no body. A safe request is repeated at once, unless `WireOptions.resend` forbids it. From then on requests to this
+      origin accept ``gzip`` and ``deflate`` only, and bodies are delivered undecoded; ``headers`` names the codings.
+
+    The body of a request is read into memory first.
 
     Parameters:
-        connect_timeout: seconds for finding the address, and again for connecting, TLS and proxies included.
-        max_headers: bytes of response header lines; libcurl itself takes no more than 307,200, in lines of 102,400.
-        tls_verify: whether certificates are verified, or the file of the authorities that are trusted; ``True``: those
-            of certifi.
-        http3: whether HTTP/3 is tried too, beside HTTP/2 and 1.1.
-        max_connections: connections kept at most; 0: 256.
-        resolver: who finds addresses; `None`: a `Resolver`.
-        buffer: bytes of a body that wait here for its reader before libcurl stops reading.
+        connect_timeout: Seconds for resolving the host name, and again for connecting, including TLS and proxies.
+        max_headers: Bytes of response header lines; libcurl itself allows 307,200, in lines of 102,400.
+        tls_verify: Whether certificates are verified, or the path of a file with trusted authorities; `True` trusts
+            those of certifi.
+        http3: Whether to try HTTP/3 beside HTTP/2 and 1.1.
+        max_connections: Connections kept at most; 0 means 256.
+        resolver: Resolves host names; `None` means a `Resolver`.
+        buffer: Bytes of a body that may wait for their reader before libcurl stops reading.
     """
 
     def __init__(
@@ -97,42 +100,41 @@ class CurlTransport(httpx.AsyncBaseTransport):
         tls_verify: bool | str | os.PathLike[str] = True,
         http3: bool = False,
         max_connections: int = 0,
-        resolver: Resolves | None = None,
+        resolver: AddressResolver | None = None,
         buffer: int = 262_144,
     ) -> None:
-        self._options = Options(connect_timeout=connect_timeout, tls_verify=tls_verify, http3=http3)
+        self._options = CurlOptions(connect_timeout=connect_timeout, tls_verify=tls_verify, http3=http3)
         self._max_headers = max_headers
-        self._max_connections = max_connections or KEPT_CONNECTIONS
+        self._max_connections = max_connections or DEFAULT_MAX_CONNECTIONS
         self._resolver = resolver or Resolver(timeout=connect_timeout)
         self._buffer = buffer
         self._closed = False
         self._multi: Any = None  # opened by the first request
         self._poller: Poller
         self._idle: list[Any] = []
-        self._transfers: dict[Any, Transfer] = {}  # by handle
-        self._as_is: dict[Target, None] = {}  # who sent a content coding that libcurl does not know
-        self._doubtful: set[Target] = set()  # whose kept connections may be closed: the next request takes a new one
-        self._lenient: dict[
-            str, str
-        ] = {}  # URLs whose header lines libcurl does not take, and the addresses they are at
-        self._tls: ssl.SSLContext | None = None  # for these
-        self._due = math.inf  # when libcurl wants to be called, on trio's clock
-        self._acting = False  # inside libcurl
-        self._fault: Exception | None = None
-        self._run: trio.lowlevel.TrioToken | None = None  # where the driver lives
-        self._nap = trio.CancelScope()  # what the driver waits in
+        self._transfers: dict[Any, Transfer] = {}  # by easy handle
+        self._undecoded: dict[Target, None] = {}  # origins that used a content coding unknown to libcurl
+        self._suspect: set[Target] = set()  # origins whose kept connections may be dead: the next request opens one
+        self._lenient: dict[str, str] = {}  # URLs whose header lines libcurl rejects, and the addresses of their hosts
+        self._lenient_tls: ssl.SSLContext | None = None
+        self._due = math.inf  # trio's time of libcurl's next call
+        self._in_libcurl = False
+        self._fault: Exception | None = None  # raised inside a callback of libcurl
+        self._run: trio.lowlevel.TrioToken | None = None  # of the run in which the driver lives
+        self._nap = trio.CancelScope()  # the driver's wait
 
     def statistics(self) -> TransportStatistics:
-        """What it is doing."""
+        """Return what the transport is doing."""
         return TransportStatistics(
             transfers=len(self._transfers), idle_handles=len(self._idle), driving=self._run is not None
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response, as soon as its headers are complete. Close it, if its body is not read to its end.
+        """Return the response as soon as its headers are complete. Close it unless you read its body to the end.
 
         Raises:
-            httpx.RequestError: there is none.
+            httpx.RequestError: The request failed.
+            Refused: The address guard allows none of the addresses.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
@@ -140,152 +142,152 @@ class CurlTransport(httpx.AsyncBaseTransport):
         except ValueError as error:
             raise transport_error(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
         if self._lenient and (address := self._lenient_address(request)):
-            return await self._leniently(request, target, address)
+            return await self._send_leniently(request, target, address)
         try:
-            return await self._exchange(request, target)
+            return await self._send(request, target)
         except UnknownCoding:
-            if len(self._as_is) >= KEPT_ORIGINS:
-                del self._as_is[next(iter(self._as_is))]
-            self._as_is[target] = None
-            if request.method not in SAFE or not wire_options(request).resend:
+            if len(self._undecoded) >= MAX_REMEMBERED:
+                del self._undecoded[next(iter(self._undecoded))]
+            self._undecoded[target] = None
+            if request.method not in SAFE_METHODS or not wire_options(request).resend:
                 raise
-        return await self._exchange(request, target, again=True)
+        return await self._send(request, target, is_resend=True)
 
-    async def _exchange(self, request: httpx.Request, target: Target, *, again: bool = False) -> httpx.Response:
-        fresh = bool(self._doubtful) and target in self._doubtful
-        if fresh:
-            self._doubtful.remove(target)
-        exchange = Transfer(
+    async def _send(self, request: httpx.Request, target: Target, *, is_resend: bool = False) -> httpx.Response:
+        new_connection = bool(self._suspect) and target in self._suspect
+        if new_connection:
+            self._suspect.remove(target)
+        transfer = Transfer(
             request,
             body=await request.aread(),
             proxy=proxy_of(request),
             buffer=self._buffer,
             max_headers=self._max_headers,
             drop=self._drop,
-            as_is=target in self._as_is or may_have_members(_address_of(request)),  # libcurl reads the first only
-            again=again,
-            fresh=fresh,
+            # libcurl decodes only the first member of a gzip file
+            decode=target not in self._undecoded and not may_be_multi_member(_address_of(request)),
+            is_resend=is_resend,
+            new_connection=new_connection,
         )
         try:
-            self._start(exchange, await self._addresses(exchange, target))
-            return await exchange.response()
+            self._start(transfer, await self._resolve(transfer, target))
+            return await transfer.response()
         except httpx.RequestError as error:
-            exchange.close()
-            failed = failure_of(error)
-            if failed is not None and exchange.proxy_fault is not None:
-                failed = attrs.evolve(failed, proxy_fault=exchange.proxy_fault)
-                set_failure(error, failed)
-            stale = failed is not None and failed.is_stale
-            if stale:
-                self._doubt(target)
-            once_more = exchange.resend and not fresh if stale else self._learns_leniency(error, exchange)
-            if not once_more:
+            transfer.close()
+            failure = failure_of(error)
+            if failure is not None and transfer.proxy_fault is not None:
+                failure = attrs.evolve(failure, proxy_fault=transfer.proxy_fault)
+                set_failure(error, failure)
+            is_stale = failure is not None and failure.is_stale
+            if is_stale:
+                self._suspect_connections(target)
+            resend = transfer.resend and not new_connection if is_stale else self._learn_leniency(error, transfer)
+            if not resend:
                 raise
         except BaseException:
-            exchange.close()
+            transfer.close()
             raise
-        if stale:
-            return await self._exchange(request, target, again=True)
-        return await self._leniently(request, target, exchange.primary_ip, again=True)
+        if is_stale:
+            return await self._send(request, target, is_resend=True)
+        return await self._send_leniently(request, target, transfer.primary_ip, is_resend=True)
 
-    def _doubt(self, target: Target) -> None:
-        """A kept connection was closed, and others may be: the next request there takes none of them."""
-        if len(self._doubtful) >= KEPT_ORIGINS:
-            self._doubtful.clear()
-        self._doubtful.add(target)
+    def _suspect_connections(self, target: Target) -> None:
+        """Let the next request to `target` open a connection: one kept connection was closed, so others may be."""
+        if len(self._suspect) >= MAX_REMEMBERED:
+            self._suspect.clear()
+        self._suspect.add(target)
 
-    def _learns_leniency(self, error: httpx.RequestError, exchange: Transfer) -> bool:
-        """Whether libcurl gave up at a line that browsers take, and it may be asked again at once."""
-        failed = failure_of(error)
-        if failed is None or failed.kind != "bad_header" or not isinstance(error, httpx.RemoteProtocolError):
+    def _learn_leniency(self, error: httpx.RequestError, transfer: Transfer) -> bool:
+        """Return whether to send the request leniently at once, because libcurl rejected a line that browsers accept.
+
+        Where the request may not be sent again at once, its next attempt will be lenient.
+        """
+        failure = failure_of(error)
+        if failure is None or failure.kind != "bad_header" or not isinstance(error, httpx.RemoteProtocolError):
             return False
-        from crawler.transport.lenient import is_bad_line, may_be_lenient  # noqa: PLC0415 - few servers need it
+        from crawler.transport.lenient import can_send_leniently, is_tolerable  # noqa: PLC0415 - few servers need it
 
-        request = exchange.request
-        if exchange.proxy is not None or not is_bad_line(error) or not may_be_lenient(request):
+        request = transfer.request
+        if transfer.proxy is not None or not is_tolerable(error) or not can_send_leniently(request):
             return False
-        if exchange.resend:
+        if transfer.resend:
             return True
-        if len(self._lenient) >= KEPT_LENIENT:
+        if len(self._lenient) >= MAX_REMEMBERED:
             del self._lenient[next(iter(self._lenient))]
-        self._lenient[_address_of(request)] = exchange.primary_ip
-        set_failure(error, attrs.evolve(failed, retryable=True))  # in its turn
+        self._lenient[_address_of(request)] = transfer.primary_ip
+        set_failure(error, attrs.evolve(failure, retryable=True))
         return False
 
     def _lenient_address(self, request: httpx.Request) -> str | None:
-        """Where such a server is, if it is known that this URL is on one, and this request may be sent like that."""
-        from crawler.transport.lenient import may_be_lenient  # noqa: PLC0415
+        """Return the address to send a request to leniently; `None` means that libcurl sends it."""
+        from crawler.transport.lenient import can_send_leniently  # noqa: PLC0415
 
         url, guard = _address_of(request), wire_options(request).address_guard
-        if url not in self._lenient or not may_be_lenient(request):
+        if url not in self._lenient or not can_send_leniently(request):
             return None
         address = self._lenient.pop(url)
         return address if guard is None or guard.allows(address) else None
 
-    async def _leniently(
-        self, request: httpx.Request, target: Target, address: str, *, again: bool = False
+    async def _send_leniently(
+        self, request: httpx.Request, target: Target, address: str, *, is_resend: bool = False
     ) -> httpx.Response:
-        """The answer of a server that sends such lines."""
-        from crawler.transport.lenient import ask_leniently, tls_context  # noqa: PLC0415
+        from crawler.transport.lenient import send_leniently, tls_context  # noqa: PLC0415
 
-        if target.scheme == "https" and self._tls is None:
-            self._tls = tls_context(self._options.tls_verify)
-        return await ask_leniently(
+        if target.scheme == "https" and self._lenient_tls is None:
+            self._lenient_tls = tls_context(self._options.tls_verify)
+        return await send_leniently(
             request,
             target,
             address,
-            tls=self._tls if target.scheme == "https" else None,
+            tls=self._lenient_tls if target.scheme == "https" else None,
             connect_timeout=self._options.connect_timeout,
             max_headers=self._max_headers,
-            again=again,
+            is_resend=is_resend,
         )
 
     async def aclose(self) -> None:
-        """End what is under way and close all connections. Never waits; may be called again."""
+        """End all transfers and close all connections. Never waits; further calls do nothing."""
         self._closed = True
         self._end_all(httpx.CloseError, "the transport was closed")
 
     # ---- the beginning and the end of a transfer --------------------------------------------------------------------
 
-    async def _addresses(self, exchange: Transfer, target: Target) -> list[str]:
-        """Names and addresses for libcurl's own cache (CURLOPT_RESOLVE); names that proxies resolve are not ours."""
-        proxy, options = exchange.proxy, wire_options(exchange.request)
-        guard, start = options.address_guard, options.is_start_page
-        if guard is not None and proxy is not None and (address := literal(target.host)):
-            guard.check(address, (address,), is_start_page=start)
+    async def _resolve(self, transfer: Transfer, target: Target) -> list[str]:
+        """Return the entries for libcurl's address cache (CURLOPT_RESOLVE); names that the proxy resolves have none."""
+        proxy, options = transfer.proxy, wire_options(transfer.request)
+        guard, is_start_page = options.address_guard, options.is_start_page
+        if guard is not None and proxy is not None and (address := parse_address(target.host)):
+            guard.check(address, (address,), is_start_page=is_start_page)
         hosts = []
         if proxy is None or proxy.scheme == "socks5":
             hosts.append((target.host, target.port, True))
         if proxy is not None:
             hosts.append((proxy.raw_host.decode("ascii"), proxy.port or PROXY_PORTS[proxy.scheme], False))
         entries = []
-        for host, port, of_site in hosts:
+        for host, port, is_site in hosts:
             try:
                 addresses = await self._resolver.resolve(host, port)
             except OSError as error:
-                cls: type[httpx.RequestError] = httpx.ConnectError if of_site else httpx.ProxyError
-                if isinstance(error, TimeoutError):
-                    cls = httpx.ConnectTimeout
-                words = f"no address of {host}: {error.strerror or error}"
+                cls: type[httpx.RequestError] = httpx.ConnectError if is_site else httpx.ProxyError
                 raise transport_error(
-                    cls,
-                    words,
-                    request=exchange.request,
+                    httpx.ConnectTimeout if isinstance(error, TimeoutError) else cls,
+                    f"no address of {host}: {error.strerror or error}",
+                    request=transfer.request,
                     sent=False,
-                    kind="dns" if of_site else "proxy",
-                    proxy_fault=None if of_site else "proxy",
+                    kind="dns" if is_site else "proxy",
+                    proxy_fault=None if is_site else "proxy",
                 ) from error
-            if guard is not None and of_site:
-                addresses = guard.check(host, addresses, is_start_page=start)
-            if addresses != (host,):  # the plus: an entry that ages like any other, and replaces an older one
+            if guard is not None and is_site:
+                addresses = guard.check(host, addresses, is_start_page=is_start_page)
+            if addresses != (host,):  # with the plus an entry expires like others, and replaces an older one
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
                 entries.append(f"+{host}:{port}:{listed}")
         return entries
 
     @enable_ki_protection
-    def _start(self, exchange: Transfer, addresses: list[str]) -> None:
-        """Give a request to libcurl, and let it begin."""
-        request = exchange.request
+    def _start(self, transfer: Transfer, addresses: list[str]) -> None:
+        """Hand a transfer to libcurl, which begins at once."""
+        request = transfer.request
         if self._closed:
             raise transport_error(httpx.CloseError, "the transport is closed", request=request, sent=False)
         run = trio.lowlevel.current_trio_token()
@@ -293,43 +295,42 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._multi = self._new_multi()
         if self._run is None:
             self._run = run
-            self._due = -math.inf  # what the timer said is of another time, perhaps of another clock
+            self._due = -math.inf  # an earlier time may be that of another run, with another clock
             trio.lowlevel.spawn_system_task(self._drive, name="libcurl")
         elif self._run is not run:
             raise RuntimeError("this transport is in use by another trio.run()")
         curl = self._idle.pop() if self._idle else self._new_handle()
         try:
-            exchange.plain = self._options.describe(curl, exchange, addresses)
-            self._acting = True  # adding it sets a timer that is up at once: no need to wake the driver for it
+            transfer.needs_reset = self._options.configure_request(curl, transfer, addresses)
+            self._in_libcurl = True  # adding sets a timer that has expired already: no need to wake the driver for it
             self._multi.add_handle(curl)
         except Exception as error:
-            self._acting = False
+            self._in_libcurl = False
             curl.close()
-            raise transport_error(
-                httpx.LocalProtocolError, f"cannot be sent: {error}", request=request, sent=False
-            ) from error
-        exchange.curl = curl
-        self._transfers[curl] = exchange
+            words = f"cannot be sent: {error}"
+            raise transport_error(httpx.LocalProtocolError, words, request=request, sent=False) from error
+        transfer.curl = curl
+        self._transfers[curl] = transfer
         self._act(TIMER_EXPIRED)
 
     @enable_ki_protection
-    def _drop(self, exchange: Transfer) -> None:
-        """Take a transfer from libcurl, if it has it."""
-        if exchange.curl is not None:
-            self._release(exchange.curl)
+    def _drop(self, transfer: Transfer) -> None:
+        """Take a transfer away from libcurl, if libcurl has it."""
+        if transfer.curl is not None:
+            self._release(transfer.curl)
             if not self._transfers:
-                self._nap.cancel(reason="no transfer is under way any more")
+                self._nap.cancel(reason="no transfer is left")
 
     def _release(self, curl: Any) -> Transfer:
-        """Take a handle from libcurl and keep it for another request, with nothing of this one left in it."""
-        exchange = self._transfers.pop(curl)
-        exchange.curl = None
+        """Take a handle away from libcurl, clean it and keep it for another request."""
+        transfer = self._transfers.pop(curl)
+        transfer.curl = None
         self._multi.remove_handle(curl)
-        if not exchange.plain:
+        if transfer.needs_reset:
             curl.reset()
-            self._options.equip(curl)
+            self._options.configure_handle(curl)
         self._idle.append(curl)
-        return exchange
+        return transfer
 
     def _new_multi(self) -> Any:
         self._poller = open_poller()
@@ -341,13 +342,16 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     def _new_handle(self) -> Any:
         curl = pycurl.Curl()
-        self._options.equip(curl)
+        self._options.configure_handle(curl)
         return curl
 
     # ---- libcurl's event loop ---------------------------------------------------------------------------------------
 
     async def _drive(self) -> None:
-        """Wait for what libcurl wants, while it has transfers. A system task: nothing may be raised out of it."""
+        """Call libcurl when a socket is ready or its timer expires, while it has transfers.
+
+        A system task: an exception must not leave it.
+        """
         try:
             while self._transfers or await self._linger():
                 with trio.CancelScope(deadline=self._due) as self._nap:  # noqa: ASYNC912 - it waits for the poller inside
@@ -363,13 +367,13 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 self._end_all(httpx.CloseError, "trio.run() ended")
 
     async def _linger(self) -> bool:
-        """Whether somebody who got an answer just now has sent another request: that spares a new task for it."""
-        for _ in range(2):  # he runs in the first turn, perhaps after us
+        """Return whether the next request comes at once, as it often does after a response: that spares a new task."""
+        for _ in range(2):  # the sender runs in the next turn of the scheduler, perhaps after this task
             await trio.lowlevel.cancel_shielded_checkpoint()
         return bool(self._transfers)
 
     def _fire(self) -> None:
-        """The timer is up, or nearly: libcurl only tells of a next time that differs from the one it told before."""
+        """Tell libcurl that its timer expired, or nearly. It announces the next time only if that has changed."""
         self._due = math.inf
         self._act(TIMER_EXPIRED)
         if self._due == math.inf and self._multi is not None:
@@ -377,8 +381,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     @enable_ki_protection
     def _act(self, ready: Ready) -> None:
-        """Let libcurl work on what is ready, hand on what it has finished, and note when it wants to be called."""
-        self._acting = True
+        """Let libcurl work on ready sockets, pass on what it finished, and note when to call it next."""
+        self._in_libcurl = True
         try:
             for fd, flags in ready:
                 self._multi.socket_action(fd, flags)
@@ -391,23 +395,23 @@ class CurlTransport(httpx.AsyncBaseTransport):
                     self._finish(curl, code, words, curl.getinfo(pycurl.OS_ERRNO))
         except Exception as error:
             self._fault = error
-        self._acting = False
+        self._in_libcurl = False
         if self._fault is None:
             self._arm()
         else:
             self._end_all(httpx.TransportError, f"the HTTP engine failed: {self._fault!r}")
 
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
-        exchange = self._transfers[curl]
-        if code != pycurl.E_OK and exchange.proxy is not None and not exchange.sent:
+        transfer = self._transfers[curl]
+        if code != pycurl.E_OK and transfer.proxy is not None and not transfer.sent:
             from crawler.transport.proxy_faults import find_fault  # noqa: PLC0415 - only of use with proxies
 
-            exchange.proxy_fault = find_fault(curl, code, exchange.proxy)
+            transfer.proxy_fault = find_fault(curl, code, transfer.proxy)
         self._release(curl).end(code, words, os_errno)
 
     @enable_ki_protection
     def _on_socket(self, interest: int, fd: int, _multi: object, _data: object) -> None:
-        """SOCKETFUNCTION: what libcurl wants to know about a socket."""
+        """SOCKETFUNCTION: libcurl names a socket to watch."""
         try:
             self._poller.watch(fd, interest)
         except Exception as error:
@@ -415,26 +419,26 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     @enable_ki_protection
     def _on_timer(self, milliseconds: int) -> None:
-        """TIMERFUNCTION: when libcurl wants to be called, whatever happens; it has one timer."""
+        """TIMERFUNCTION: libcurl sets its one timer; -1 stops it."""
         self._due = math.inf if milliseconds < 0 else trio.current_time() + milliseconds / 1000
-        if not self._acting:
+        if not self._in_libcurl:
             self._arm()
 
     def _arm(self) -> None:
-        """Let the driver's nap end in time. Waking too early is harmless, so a later time is not worth the trouble."""
-        if self._due < self._nap.deadline:  # noqa: PLR1730 - setting it costs, even to the same time
+        """Let the driver wake up in time. Waking early is harmless, so a later time is left alone."""
+        if self._due < self._nap.deadline:  # noqa: PLR1730 - assigning costs, even the same time
             self._nap.deadline = self._due
 
-    def _end_all(self, kind: type[httpx.RequestError], words: str) -> None:
-        """End every transfer for this reason and close what is open; the next request opens it anew."""
+    def _end_all(self, cls: type[httpx.RequestError], words: str) -> None:
+        """End every transfer for this reason and close libcurl; the next request opens it again."""
         transfers, self._transfers = self._transfers, {}
-        self._nap.cancel(reason=words)  # nobody may be waiting when the poller is closed
-        for curl, exchange in transfers.items():
-            exchange.curl = None
+        self._nap.cancel(reason=words)  # the poller must not be waited for when it is closed
+        for curl, transfer in transfers.items():
+            transfer.curl = None
             with contextlib.suppress(pycurl.error):
                 self._multi.remove_handle(curl)
             curl.close()
-            exchange.fail(transport_error(kind, words, request=exchange.request, sent=exchange.sent))
+            transfer.fail(transport_error(cls, words, request=transfer.request, sent=transfer.sent))
         while self._idle:
             self._idle.pop().close()
         if self._multi is not None:
@@ -444,4 +448,5 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
 
 def _address_of(request: httpx.Request) -> str:
+    """Return the URL of a request, without parsing that of a lean one."""
     return request.address if isinstance(request, LeanRequest) else str(request.url)

@@ -1,4 +1,4 @@
-"""What exactly went wrong, in one word: `RequestError.kind`, by libcurl's codes and words and by exceptions."""
+"""`RequestError.kind`: one word for what exactly failed, from libcurl's codes and words or from an exception."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pycurl
 
 from crawler.transport.extensions import failure_of
 
-__all__ = ["BOMB", "FINAL_KINDS", "TOO_LARGE", "kind_of", "kind_of_code", "no_such_name"]
+__all__ = ["BOMB", "FINAL_KINDS", "TOO_LARGE", "is_unknown_host", "kind_of", "kind_of_code"]
 
 PROXY: Final = 97
-TOO_LARGE: Final = 100  # whatever may not grow: header lines, and what a body unpacks to
+TOO_LARGE: Final = 100  # of header lines, and of an unpacked body
 """Codes that pycurl has no name for (include/curl/curl.h)."""
 BY_CODE: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: "dns",
@@ -43,7 +43,7 @@ BY_WORDS: Final = (
     (re.compile("self.signed|local issuer|certificate verify failed", re.IGNORECASE), "tls_untrusted"),
     (re.compile("unsupported protocol|alert (protocol version|handshake failure)", re.IGNORECASE), "tls_version"),
 )
-"""What TLS libraries say where all codes are alike; the first counts."""
+"""Words of TLS libraries, whose codes do not differ; the first match counts."""
 BY_ERRNO: Final = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset"}
 BY_CLASS: Final[dict[type[BaseException], str]] = {
     httpx.ConnectTimeout: "connect",
@@ -57,22 +57,22 @@ BY_CLASS: Final[dict[type[BaseException], str]] = {
     ssl.SSLCertVerificationError: "tls_untrusted",
     ssl.SSLError: "tls",
 }
-"""What tells enough by its class; the nearest of its ancestors counts."""
+"""Exceptions whose class says enough; the nearest ancestor counts."""
 BOMB: Final = "bomb"
-"""What `BodyTooLarge` is called where a little unpacks to far too much."""
+"""The kind of a `BodyTooLarge` for a small body that unpacks to a very large one."""
 FINAL_KINDS: Final = frozenset({"bad_header", "tls_expired", "tls_host", "tls_untrusted", "tls_version"})
-"""What the same server will say the next time too."""
-NO_SUCH_NAME: Final = frozenset(getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name))
-"""What the system says of a name that does not exist or has no address. That is an answer; ``EAI_AGAIN`` is none."""
+"""Kinds that the next attempt would meet again."""
+UNKNOWN_HOST: Final = frozenset(getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name))
+"""The system's codes for a name that does not exist or has no address; ``EAI_AGAIN`` means a failed lookup instead."""
 
 
 def kind_of_code(code: int, words: str, os_errno: int) -> str:
-    """The kind of a transfer that libcurl gave up; empty: none in particular.
+    """Return the kind of a transfer that failed in libcurl; empty if its code has none.
 
     Parameters:
         code: libcurl's result (``CURLcode``).
         words: libcurl's own description.
-        os_errno: the system's error number of the last failed connection attempt, 0 if there is none.
+        os_errno: The system's error number of the last failed connection attempt; 0 if there was none.
     """
     kind = BY_CODE.get(code, "")
     if kind.startswith("tls"):
@@ -81,16 +81,16 @@ def kind_of_code(code: int, words: str, os_errno: int) -> str:
         return BY_ERRNO.get(os_errno, kind)
     if kind == "bad_header" and "status line" in words:
         return "no_http"
-    if kind == "reset" and "unexpected eof" in words:  # TLS without its goodbye (RFC 9112 section 9.8)
+    if kind == "reset" and "unexpected eof" in words:  # without a TLS close_notify (RFC 9112 section 9.8)
         return "closed"
     return "bad_chunk" if "chunk" in words else kind
 
 
 def kind_of(error: BaseException) -> str:
-    """The kind of what a transport raised, or of what that came from; empty: none in particular."""
-    failed = failure_of(error)
-    if failed is not None and failed.kind:
-        return failed.kind
+    """Return the kind of an exception of a transport, or of its cause; empty if it has none."""
+    failure = failure_of(error)
+    if failure is not None and failure.kind:
+        return failure.kind
     kind = next((BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in BY_CLASS), "")
     if kind.startswith("tls"):
         return _by_words(str(error)) or kind
@@ -100,11 +100,11 @@ def kind_of(error: BaseException) -> str:
     return kind
 
 
-def no_such_name(error: BaseException) -> bool:
-    """Whether it says, or comes from one that says, that a host name does not exist."""
+def is_unknown_host(error: BaseException) -> bool:
+    """Return whether an exception, or its cause, says that a host name does not exist."""
     if isinstance(error, socket.gaierror):
-        return error.errno in NO_SUCH_NAME
-    return error.__cause__ is not None and no_such_name(error.__cause__)
+        return error.errno in UNKNOWN_HOST
+    return error.__cause__ is not None and is_unknown_host(error.__cause__)
 
 
 def _by_words(words: str) -> str:

@@ -1,14 +1,14 @@
-"""What went wrong: libcurl's codes become httpx exceptions, and those the framework's own errors.
+"""From libcurl's result codes to httpx exceptions, and from those to the errors of the framework.
 
 ::
 
-    libcurl code  ──curl_error──►    httpx exception  ──translate──►  RequestError
-                     (_BY_CODE)      + TransportFailure (_BY_CLASS)     .retryable
+    libcurl code  ──curl_error──►  httpx exception     ──translate──►  RequestError
+                    (_BY_CODE)     + TransportFailure   (_BY_CLASS)    .retryable
 
-Worth another attempt is what time may mend. Not retryable are a host name that does not exist (while a look-up that
-failed is), a certificate that does not verify, no version or cipher of TLS in common, a URL or a request that cannot
-be sent, a protocol or a coding that is not spoken, response headers that cannot be read or never end, and endless
-redirects: the same request would fail in the same way.
+An error is retryable if time may cure it. Not retryable, since the same request would fail in the same way, are: a host
+name that does not exist (but a failed lookup is retryable), a certificate that does not verify, no TLS version or
+cipher in common, a URL or a request that cannot be sent, an unsupported protocol or coding, response headers that are
+malformed or never end, and endless redirects.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from crawler.errors import (
     RequestError,
 )
 from crawler.messages import Request
-from crawler.transport.error_kinds import BOMB, FINAL_KINDS, TOO_LARGE, kind_of, kind_of_code, no_such_name
+from crawler.transport.error_kinds import BOMB, FINAL_KINDS, TOO_LARGE, is_unknown_host, kind_of, kind_of_code
 from crawler.transport.extensions import ProxyFault, TransportFailure, failure_of, set_failure
 
 __all__ = ["curl_error", "translate", "transport_error", "was_sent"]
@@ -76,7 +76,7 @@ _GROUPS: dict[type[httpx.RequestError], tuple[int, ...]] = {
     httpx.WriteError: (pycurl.E_SEND_ERROR, pycurl.E_UPLOAD_FAILED, pycurl.E_HTTP_POST_ERROR),
     httpx.CloseError: (pycurl.E_SSL_SHUTDOWN_FAILED,),
     httpx.RemoteProtocolError: (
-        pycurl.E_FTP_WEIRD_SERVER_REPLY,  # of any protocol, whatever the old name says
+        pycurl.E_FTP_WEIRD_SERVER_REPLY,  # of any protocol, despite its name
         pycurl.E_HTTP2,
         pycurl.E_PARTIAL_FILE,
         pycurl.E_HTTP_RETURNED_ERROR,
@@ -110,7 +110,7 @@ _GROUPS: dict[type[httpx.RequestError], tuple[int, ...]] = {
         pycurl.E_CONV_REQD,
     ),
     httpx.TooManyRedirects: (pycurl.E_TOO_MANY_REDIRECTS,),
-    httpx.TransportError: (  # libcurl itself, and what only other protocols than HTTP answer
+    httpx.TransportError: (  # failures of libcurl itself, and results of other protocols than HTTP
         pycurl.E_OUT_OF_MEMORY,
         pycurl.E_LIBRARY_NOT_FOUND,
         pycurl.E_FUNCTION_NOT_FOUND,
@@ -174,10 +174,10 @@ _FINAL_CODES = frozenset(
     }
 )
 
-# What the server has sent is at fault, not the request: HTTP/0.9, HTTP/1.2, SSH …; a header line libcurl cannot take.
+# After sending, the response is at fault, not the request: HTTP/0.9, HTTP/1.2, SSH …, or a malformed header line.
 _SERVERS_IF_SENT = (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_BAD_FUNCTION_ARGUMENT)
 
-# The nearest class of an exception's own line of ancestors decides.
+# The nearest ancestor of an exception's class decides.
 _BY_CLASS: dict[type[Exception], type[RequestError]] = {
     httpx.HTTPError: BrokenExchange,
     httpx.RequestError: BrokenExchange,
@@ -207,7 +207,7 @@ _BY_CLASS: dict[type[Exception], type[RequestError]] = {
     httpx.StreamClosed: FetchError,
     httpx.ResponseNotRead: FetchError,
     httpx.RequestNotRead: FetchError,
-    # What a transport of somebody else's may let through.
+    # What other transports may let through.
     OSError: ConnectFailed,
     ConnectionError: BrokenExchange,
     ConnectionRefusedError: ConnectFailed,
@@ -248,7 +248,7 @@ _BEFORE_SENDING = (
 
 def transport_error(
     cls: type[httpx.RequestError],
-    words: str,
+    message: str,
     *,
     request: httpx.Request,
     sent: bool,
@@ -260,14 +260,14 @@ def transport_error(
 
     Parameters:
         cls: The class of the exception.
-        words: What happened, in one line.
+        message: What happened, in one line.
         request: The request that failed.
-        sent: See `TransportFailure`, as for the others.
+        sent: Whether any of the request may have reached the server; see `TransportFailure`, as for the others.
         retryable: Whether another attempt makes sense.
         kind: What exactly failed.
         proxy_fault: Where it failed, if a proxy was involved.
     """
-    error = cls(words, request=request)
+    error = cls(message, request=request)
     set_failure(error, TransportFailure(sent=sent, retryable=retryable, kind=kind, proxy_fault=proxy_fault))
     return error
 
@@ -275,15 +275,15 @@ def transport_error(
 def curl_error(
     code: int, words: str, *, request: httpx.Request, proxy: httpx.URL | None, sent: bool, os_errno: int = 0
 ) -> httpx.RequestError:
-    """The httpx exception for a transfer that libcurl gave up.
+    """Return the httpx exception for a transfer that failed in libcurl.
 
     Parameters:
         code: libcurl's result (``CURLcode``).
         words: libcurl's own description.
-        request: the request that failed.
-        proxy: who was asked to pass it on.
-        sent: whether the connection was made and sending began.
-        os_errno: the system's error number of the last failed connection attempt, 0 if there is none.
+        request: The request that failed.
+        proxy: The proxy of the request, if any.
+        sent: Whether the connection was ready and sending began.
+        os_errno: The system's error number of the last failed connection attempt; 0 if there was none.
     """
     cls = _BY_CODE.get(code, httpx.TransportError)
     kind = kind_of_code(code, words, os_errno)
@@ -291,15 +291,15 @@ def curl_error(
     if sent and code in _SERVERS_IF_SENT:
         cls, retryable = httpx.RemoteProtocolError, None
     elif proxy is not None and not (sent or os_errno) and code in (pycurl.E_COULDNT_CONNECT, pycurl.E_RECV_ERROR):
-        cls, kind = httpx.ProxyError, "proxy"  # it was reached, and declined
-    tls = code in _TLS and proxy is not None and proxy.scheme != "https"  # through the proxy, with the site
+        cls, kind = httpx.ProxyError, "proxy"  # the proxy was reached, and declined
+    tls = code in _TLS and proxy is not None and proxy.scheme != "https"  # TLS with the site, through the proxy
     peer = _authority(request.url) if proxy is None or tls else f"the proxy {_authority(proxy)}"
-    told = _describe(code, words, peer, os_errno)
-    return transport_error(cls, told, request=request, sent=sent, retryable=retryable, kind=kind)
+    message = _describe(code, words, peer, os_errno)
+    return transport_error(cls, message, request=request, sent=sent, retryable=retryable, kind=kind)
 
 
 def _authority(url: httpx.URL) -> str:
-    """Host and port, the default one too."""
+    """Return host and port, with the port even if it is the default."""
     host = f"[{url.host}]" if ":" in url.host else url.host
     return f"{host}:{(443 if url.scheme == 'https' else 80) if url.port is None else url.port}"
 
@@ -315,17 +315,17 @@ def _describe(code: int, words: str, peer: str, os_errno: int) -> str:
 
 
 def was_sent(error: Exception) -> bool:
-    """Whether bytes of the request may have reached the server before `error`: if not, it cost no quota."""
-    failed = failure_of(error)
-    return not isinstance(error, _BEFORE_SENDING) if failed is None else failed.sent
+    """Return whether bytes of the request may have reached the server before `error`; if not, it cost no quota."""
+    failure = failure_of(error)
+    return not isinstance(error, _BEFORE_SENDING) if failure is None else failure.sent
 
 
 def translate(error: Exception, request: Request | None = None) -> RequestError:
-    """The framework's error for what a transport raised. Raise it ``from error``.
+    """Return the framework's error for an exception of a transport. Raise it ``from error``.
 
     Parameters:
-        error: an exception of httpx, of a transport, or a `RequestError`, which is returned as it is.
-        request: the framework's request that failed.
+        error: An exception of httpx or of any transport; a `RequestError` is returned as it is.
+        request: The framework's request that failed.
     """
     if isinstance(error, RequestError):
         error.request = error.request or request
@@ -337,9 +337,9 @@ def translate(error: Exception, request: Request | None = None) -> RequestError:
     kind = kind_of(error)
     translated = (BodyTooLarge if kind == BOMB else cls)(words, request=request)
     translated.kind = kind
-    failed = failure_of(error)
-    retryable = None if failed is None else failed.retryable
-    if retryable is None and (isinstance(error, _FINAL_CLASSES) or cls is FetchError or no_such_name(error)):
+    failure = failure_of(error)
+    retryable = None if failure is None else failure.retryable
+    if retryable is None and (isinstance(error, _FINAL_CLASSES) or cls is FetchError or is_unknown_host(error)):
         retryable = False
     if retryable is not None:
         translated.retryable = retryable
@@ -347,6 +347,6 @@ def translate(error: Exception, request: Request | None = None) -> RequestError:
 
 
 def _one_line(error: Exception) -> str:
-    """What an exception says; its class if it says nothing, as timeouts of httpx do."""
+    """Return the first line of an exception's message, or its class if that is empty, as in timeouts of httpx."""
     lines = str(error).split("\n", 1)
     return lines[0].strip() or type(error).__name__

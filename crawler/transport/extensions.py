@@ -1,7 +1,7 @@
-"""What a caller and a transport of this package tell each other beyond what httpx has a field for.
+"""What the crawl and its transports exchange beyond the fields of httpx.
 
-`WireOptions` travel with a request, under one key of `httpx.Request.extensions`; a `TransportFailure` is attached to
-the httpx exception that a transport raises. Other transports know neither: they ignore the key, and `failure_of` gives
+`WireOptions` travel with a request, under one key of `httpx.Request.extensions`. A `TransportFailure` is attached to
+the httpx exception that a transport raises. Other transports know neither: they ignore the key, and `failure_of` returns
 `None` for their exceptions.
 """
 

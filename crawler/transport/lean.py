@@ -1,7 +1,7 @@
-"""`LeanRequest` and `LeanResponse`: what the crawl asks libcurl for, without what only httpx's own machinery looks at.
+"""`LeanRequest` and `LeanResponse`: httpx messages between the crawl and libcurl, made without httpx's own machinery.
 
-Taking a URL apart and putting headers into a dictionary is most of what an `httpx.Request` and its response cost;
-neither libcurl nor the crawl needs that.
+Parsing the URL and building the header mapping is most of what an `httpx.Request` and its response cost, and neither
+libcurl nor the crawl needs that. Both are made on first access.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import httpx
 
 from crawler import urls
 
-__all__ = ["LeanRequest", "LeanResponse", "Target", "described", "target_of"]
+__all__ = ["LeanRequest", "LeanResponse", "Target", "delivered_fields", "target_of"]
 
-PORTS = {"http": 80, "https": 443}
-CODED: Final = b"content-encoding"
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+CONTENT_ENCODING: Final = b"content-encoding"
 
 
 class LeanRequest(httpx.Request):
-    """An `httpx.Request` whose `url`, `headers` and `stream` are made when somebody looks at them.
+    """An `httpx.Request` whose `url`, `headers` and `stream` are made on first access.
 
     Parameters:
-        method: HTTP method.
-        address: the canonical URL.
-        fields: header names and values, in order.
-        body: the content.
-        extensions: as httpx has them.
+        method: The method.
+        address: The canonical URL.
+        fields: Header names and values, in order.
+        body: The content.
+        extensions: The extensions, as in httpx.
     """
 
     def __init__(
@@ -42,34 +42,34 @@ class LeanRequest(httpx.Request):
 
     @cached_property
     def url(self) -> httpx.URL:  # type: ignore[override]
-        """The URL, taken apart."""
+        """The parsed URL."""
         return httpx.URL(self.address)
 
     @cached_property
     def headers(self) -> httpx.Headers:  # type: ignore[override]
-        """The header fields, as a mapping."""
+        """The header fields as a mapping."""
         return httpx.Headers(self.fields)
 
     @cached_property
     def stream(self) -> httpx.ByteStream:  # type: ignore[override]
-        """The content, as a stream."""
+        """The content as a stream."""
         return httpx.ByteStream(self.body)
 
     async def aread(self) -> bytes:
-        """The content."""
+        """Return the content."""
         return self.body
 
 
 class LeanResponse(httpx.Response):
-    """The answer to a `LeanRequest`: an `httpx.Response` whose `headers` are made when somebody looks at them.
+    """The response to a `LeanRequest`: an `httpx.Response` whose `headers` are made on first access.
 
     Parameters:
-        status_code: HTTP status code.
-        fields: header names and values as they were received.
-        decoded: whether libcurl undoes the coding of the body.
-        stream: the body.
-        extensions: as httpx has them.
-        request: what was asked.
+        status_code: The status code.
+        fields: Header names and values as received.
+        decoded: Whether libcurl decodes the body.
+        stream: The body.
+        extensions: The extensions, as in httpx.
+        request: The request.
     """
 
     def __init__(
@@ -92,22 +92,22 @@ class LeanResponse(httpx.Response):
 
     @cached_property
     def headers(self) -> httpx.Headers:  # type: ignore[override]
-        """The header fields that describe the body as it is handed on."""
-        return httpx.Headers(described(self.fields, decoded=self._decoded))
+        """The header fields that are true of the body as delivered."""
+        return httpx.Headers(delivered_fields(self.fields, decoded=self._decoded))
 
     async def aclose(self) -> None:
-        """Be done with it. Never waits."""
+        """Close the response. Never waits."""
         self.is_closed = True
         assert isinstance(self.stream, httpx.AsyncByteStream)
         await self.stream.aclose()
 
 
-def described(fields: list[tuple[bytes, bytes]], *, decoded: bool) -> list[tuple[bytes, bytes]]:
-    """The fields that still describe the body, so that httpx does not decode once more what libcurl has decoded."""
+def delivered_fields(fields: list[tuple[bytes, bytes]], *, decoded: bool) -> list[tuple[bytes, bytes]]:
+    """Return the fields that are true of the body as delivered, so that httpx does not decode it a second time."""
     names = [name.lower() for name, _ in fields]
     untrue = {b"transfer-encoding"}
-    if decoded and CODED in names:
-        untrue |= {CODED, b"content-length"}
+    if decoded and CONTENT_ENCODING in names:
+        untrue |= {CONTENT_ENCODING, b"content-length"}
     if untrue.isdisjoint(names):
         return fields
     return [field for name, field in zip(names, fields, strict=True) if name not in untrue]
@@ -115,29 +115,29 @@ def described(fields: list[tuple[bytes, bytes]], *, decoded: bool) -> list[tuple
 
 @attrs.frozen
 class Target:
-    """Where a request goes."""
+    """The scheme, host and port that a request goes to."""
 
     scheme: str
     host: str
-    """Without brackets; an internationalised name in its ASCII form."""
+    """The host without brackets; an internationalised name in its ASCII form."""
     port: int
 
 
 def target_of(request: httpx.Request) -> Target:
-    """Where a request goes.
+    """Return where a request goes.
 
     Raises:
-        ValueError: its URL has no host, or another scheme than ``http`` and ``https``.
+        ValueError: Its URL has no host, or a scheme other than ``http`` and ``https``.
     """
     if isinstance(request, LeanRequest):
-        return _of_origin(urls.origin(request.address))
+        return _parse_origin(urls.origin(request.address))
     url = request.url
-    if url.scheme not in PORTS or not url.host:
+    if url.scheme not in DEFAULT_PORTS or not url.host:
         raise ValueError(f"not an http or https URL: {url}")
-    return Target(url.scheme, url.raw_host.decode("ascii"), url.port or PORTS[url.scheme])
+    return Target(url.scheme, url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme])
 
 
 @lru_cache(maxsize=4096)
-def _of_origin(origin: str) -> Target:
+def _parse_origin(origin: str) -> Target:
     url = httpx.URL(origin)
-    return Target(url.scheme, url.raw_host.decode("ascii"), url.port or PORTS[url.scheme])
+    return Target(url.scheme, url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme])

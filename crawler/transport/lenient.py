@@ -1,8 +1,8 @@
-"""`ask_leniently`: reads what libcurl refuses and browsers do not: header lines without a colon, CR within a line.
+"""`send_leniently`: reads responses that browsers accept and libcurl rejects: header lines without a colon, or with CR.
 
-libcurl has no option for them. A server that sends such lines is asked once more, over a connection of our own to the
-address that libcurl was connected to, and `LenientHTTP11Parser` reads its answer. Proxies, request bodies and HTTP/2
-(which has no such lines) are left to libcurl.
+libcurl has no option for them. The request is sent once more over a connection of our own, to the address that libcurl
+was connected to, and a `LenientHTTP11Parser` reads the response. Requests with a proxy or a body, and HTTP/2, which has
+no such lines, are left to libcurl.
 """
 
 from __future__ import annotations
@@ -23,31 +23,33 @@ from crawler.transport.lean import LeanRequest, Target
 from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 from crawler.transport.transfer import parse_fields, parse_status_line
 
-__all__ = ["ask_leniently", "is_bad_line", "may_be_lenient", "tls_context"]
+__all__ = ["can_send_leniently", "is_tolerable", "send_leniently", "tls_context"]
 
-BAD_LINE: Final = re.compile("without colon|carriage return", re.IGNORECASE)
+TOLERABLE: Final = re.compile("without colon|carriage return", re.IGNORECASE)
+"""Words of libcurl about lines that browsers accept."""
 METHODS: Final = ("GET", "HEAD")
-OURS: Final = (b"connection", b"accept-encoding", b"host")
-PIECE: Final = 65_536
-FINAL: Final = ("bad_header", "headers_too_large")
+REPLACED_FIELDS: Final = (b"connection", b"accept-encoding", b"host")
+READ_SIZE: Final = 65_536
+FINAL_KINDS: Final = ("bad_header", "headers_too_large")
+"""Kinds that the next attempt would meet again."""
 Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
-def is_bad_line(error: httpx.RequestError) -> bool:
-    """Whether libcurl gave up at a line that browsers take."""
-    return BAD_LINE.search(str(error)) is not None
+def is_tolerable(error: httpx.RequestError) -> bool:
+    """Return whether libcurl failed at a line that browsers accept."""
+    return TOLERABLE.search(str(error)) is not None
 
 
-def may_be_lenient(request: httpx.Request) -> bool:
-    """Whether a request can be sent like that: directly, and it changes nothing."""
+def can_send_leniently(request: httpx.Request) -> bool:
+    """Return whether a request goes directly to its server and is safe to repeat."""
     return request.method in METHODS and not request.extensions.get("proxy")
 
 
 def tls_context(verify: bool | str | os.PathLike[str]) -> ssl.SSLContext:
-    """What libcurl is told about TLS, for Python's own.
+    """Return the TLS settings of libcurl for Python's own TLS.
 
     Parameters:
-        verify: whether certificates are verified, or the file of the authorities that are trusted.
+        verify: Whether certificates are verified, or the path of a file with trusted authorities.
     """
     context = ssl.create_default_context(cafile=certifi.where() if isinstance(verify, bool) else os.fspath(verify))
     if verify is False:
@@ -56,7 +58,7 @@ def tls_context(verify: bool | str | os.PathLike[str]) -> ssl.SSLContext:
     return context
 
 
-async def ask_leniently(
+async def send_leniently(
     request: httpx.Request,
     target: Target,
     address: str,
@@ -64,36 +66,35 @@ async def ask_leniently(
     tls: ssl.SSLContext | None,
     connect_timeout: float,
     max_headers: int,
-    again: bool = False,
+    is_resend: bool = False,
 ) -> httpx.Response:
-    """The answer, as soon as its headers are complete.
+    """Send a request and return the response as soon as its headers are complete.
 
     Parameters:
-        request: a GET or HEAD. Of its extensions ``timeout`` (``read``) and ``on_sent`` count.
-        target: where it goes.
-        address: the IP address to connect to.
-        tls: how; `None`: without TLS.
-        connect_timeout: seconds for connecting, TLS included.
-        max_headers: bytes of header lines that may come.
-        again: whether it was sent before, so that ``on_sent`` was called.
+        request: A GET or HEAD. Of its extensions ``timeout`` (``read``) and `WireOptions.on_sent` count.
+        target: Where it goes.
+        address: The IP address to connect to.
+        tls: The TLS settings; `None` means no TLS.
+        connect_timeout: Seconds for connecting, including TLS.
+        max_headers: Bytes of header lines, at most.
+        is_resend: Whether the request was sent before, so that `WireOptions.on_sent` was called.
 
     Raises:
-        httpx.RequestError: there is none.
+        httpx.RequestError: The request failed.
     """
     try:
         with trio.fail_after(connect_timeout):
             stream = await _connect(target, address, tls)
     except (OSError, trio.BrokenResourceError) as error:
-        raise transport_error(
-            httpx.ConnectError, f"no connection to {address}: {error}", request=request, sent=False
-        ) from error
+        words = f"no connection to {address}: {error}"
+        raise transport_error(httpx.ConnectError, words, request=request, sent=False) from error
     except trio.TooSlowError:
         words = f"no connection to {address} within {connect_timeout:g} s"
         raise transport_error(httpx.ConnectTimeout, words, request=request, sent=False, kind="connect") from None
-    answer = LenientHTTP11Parser(has_body=request.method != "HEAD", max_headers=max_headers)
-    body = LenientBody(request, stream, answer)
+    parser = LenientHTTP11Parser(has_body=request.method != "HEAD", max_headers=max_headers)
+    body = LenientBody(request, stream, parser)
     try:
-        on_sent = None if again else wire_options(request).on_sent
+        on_sent = None if is_resend else wire_options(request).on_sent
         if on_sent is not None:
             on_sent()
         return await body.response(address)
@@ -116,100 +117,100 @@ async def _connect(target: Target, address: str, tls: ssl.SSLContext | None) -> 
 
 
 class LenientBody(httpx.AsyncByteStream):
-    """One exchange, and the body of its answer.
+    """One exchange over a connection of its own, and the body of the response.
 
     Parameters:
-        request: what is asked.
-        stream: the connection; it is closed at the end.
-        answer: reads what comes.
+        request: The request.
+        stream: The connection, which is closed at the end.
+        parser: Reads what the server sends.
     """
 
-    def __init__(self, request: httpx.Request, stream: Stream, answer: LenientHTTP11Parser) -> None:
+    def __init__(self, request: httpx.Request, stream: Stream, parser: LenientHTTP11Parser) -> None:
         self._request = request
         self._stream = stream
-        self._answer = answer
-        self._body = b""  # what came with the headers
+        self._parser = parser
+        self._body = b""  # not yet read
         timeout = request.extensions.get("timeout")
         read = timeout.get("read") if timeout else None
-        self._patience = math.inf if read is None else read
+        self._read_timeout = math.inf if read is None else read
 
     async def response(self, address: str) -> httpx.Response:
-        """Sends the request and reads the headers."""
+        """Send the request and read the headers of the response."""
         try:
-            await self._stream.send_all(_head(self._request))
+            await self._stream.send_all(_request_head(self._request))
         except trio.BrokenResourceError as error:
-            raise self._broken("the connection broke", "reset") from error
-        while not self._answer.headed:
-            self._body += await self._more()
-        version, status, reason = parse_status_line(self._answer.lines[0])
-        fields = parse_fields(self._answer.lines[1:])
+            raise self._failure("the connection broke", "reset") from error
+        while not self._parser.has_headers:
+            self._body += await self._receive()
+        version, status, reason = parse_status_line(self._parser.lines[0])
+        fields = parse_fields(self._parser.lines[1:])
         extensions = {
             "http_version": version,
             "reason_phrase": reason,
             "wire_headers": fields,
             "primary_ip": address,
         }
-        described = [(name, value) for name, value in fields if name.lower() != b"transfer-encoding"]
-        return httpx.Response(status, headers=described, stream=self, extensions=extensions, request=self._request)
+        delivered = [(name, value) for name, value in fields if name.lower() != b"transfer-encoding"]
+        return httpx.Response(status, headers=delivered, stream=self, extensions=extensions, request=self._request)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        """The next bytes of the body, its coding not undone.
+        """Return the next bytes of the body, not decoded.
 
         Raises:
-            httpx.RequestError: no more will come, although there should be more.
+            httpx.RequestError: The body is incomplete, and no more will come.
         """
         while not self._body:
-            if self._answer.complete:
+            if self._parser.is_complete:
                 await self.aclose()
                 raise StopAsyncIteration
-            self._body = await self._more()
+            self._body = await self._receive()
         body, self._body = self._body, b""
         return body
 
     async def aclose(self) -> None:
-        """Be done with it. Never waits."""
+        """Close the connection. Never waits."""
         with trio.CancelScope(shield=True):
             await trio.aclose_forcefully(self._stream)
 
-    async def _more(self) -> bytes:
-        """What is of the body in the next bytes that come; after an error the connection is closed."""
+    async def _receive(self) -> bytes:
+        """Return the part of the body in the next bytes that come; close the connection on an error."""
         try:
-            return await self._read()
+            return await self._receive_some()
         except httpx.RequestError:
             await self.aclose()
             raise
 
-    async def _read(self) -> bytes:
+    async def _receive_some(self) -> bytes:
         try:
-            with trio.fail_after(self._patience):
-                data = await self._stream.receive_some(PIECE)
+            with trio.fail_after(self._read_timeout):
+                data = await self._stream.receive_some(READ_SIZE)
             if data:
-                return self._answer.feed(bytes(data))
-            self._answer.end()
+                return self._parser.feed(bytes(data))
+            self._parser.end()
         except ParseError as error:
-            raise self._broken(str(error), error.kind) from None
+            raise self._failure(str(error), error.kind) from None
         except trio.TooSlowError:
-            words = f"the server sent nothing for {self._patience:g} s"
+            words = f"the server sent nothing for {self._read_timeout:g} s"
             raise transport_error(httpx.ReadTimeout, words, request=self._request, sent=True, kind="read") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise self._broken("the connection broke", "reset") from error
+            raise self._failure("the connection broke", "reset") from error
         return b""
 
-    def _broken(self, words: str, kind: str) -> httpx.RequestError:
-        final = False if kind in FINAL else None
+    def _failure(self, words: str, kind: str) -> httpx.RequestError:
+        retryable = False if kind in FINAL_KINDS else None
         return transport_error(
-            httpx.RemoteProtocolError, words, request=self._request, sent=True, retryable=final, kind=kind
+            httpx.RemoteProtocolError, words, request=self._request, sent=True, retryable=retryable, kind=kind
         )
 
 
-def _head(request: httpx.Request) -> bytes:
-    """The request as it is sent: every field but those of the connection, which are ours."""
+def _request_head(request: httpx.Request) -> bytes:
+    """Return the request as sent, with its own fields except those of the connection."""
     fields = request.fields if isinstance(request, LeanRequest) else request.headers.raw
     host = next((value for name, value in fields if name.lower() == b"host"), request.url.netloc)
     lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path), b"Host: " + host]
-    lines += [b"%b: %b" % (name, value) for name, value in fields if name.lower() not in OURS]
+    lines += [b"%b: %b" % (name, value) for name, value in fields if name.lower() not in REPLACED_FIELDS]
     lines += [b"Accept-Encoding: gzip, deflate", b"Connection: close"]
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -1,7 +1,7 @@
-"""`Resolver`: host names to addresses, few look-ups at a time, one for each name, remembered for a while.
+"""`Resolver`: host names to addresses, with few lookups at a time, one per name, and a cache.
 
-libcurl is never left to resolve a name: its resolver threads cannot be abandoned, so look-ups that hang would delay
-healthy ones and the end of the process.
+libcurl never resolves names: its resolver threads cannot be abandoned, so hanging lookups would delay healthy ones and
+the end of the process.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-__all__ = ["Resolver", "ResolverStatistics", "Resolves", "literal"]
+__all__ = ["AddressResolver", "Resolver", "ResolverStatistics", "parse_address"]
 
 
-class Resolves(Protocol):
-    """What gives addresses: a `Resolver`, or something of your own."""
+class AddressResolver(Protocol):
+    """What a transport needs of a resolver: a `Resolver`, or one of your own."""
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
-        """The addresses of a host; an address is its own answer. Raises `OSError`."""
+        """Return the addresses of a host name, or a literal address itself.
+
+        Raises:
+            OSError: The name cannot be resolved.
+        """
         ...
 
 
@@ -30,16 +34,16 @@ class ResolverStatistics:
     """What a resolver is doing."""
 
     cached: int
-    """Names that are remembered, expired ones included."""
+    """Names in the cache, including expired ones."""
     pending: int
-    """Look-ups that somebody waits for."""
+    """Lookups that tasks wait for."""
     threads: int
-    """Threads that are inside a look-up, those nobody waits for any more included."""
+    """Threads inside a lookup, including those that no task waits for."""
 
 
 @attrs.define(eq=False)
 class _Lookup:
-    """One look-up under way: everybody who asks for its name waits for it."""
+    """A running lookup, shared by all tasks that ask for the name."""
 
     callers: int = 0
     done: trio.Event = attrs.Factory(trio.Event)
@@ -49,17 +53,17 @@ class _Lookup:
 
 
 class Resolver:
-    """Host names to addresses by the system's own resolver.
+    """Resolves host names with the system's resolver.
 
-    A look-up is shared by everybody who asks for the same name meanwhile. It is given up when the last of them is
-    cancelled; its thread cannot be stopped and holds one of the `lookups` until the system gives up too.
+    Tasks that ask for the same name share one lookup. When the last of them is cancelled, the lookup is abandoned; its
+    thread cannot be stopped and counts among the `lookups` until the system gives up.
 
     Parameters:
-        lookups: look-ups at the same time.
-        ttl: seconds for which an answer is remembered. The system does not tell for how long it holds.
-        entries: names remembered at most; the oldest is forgotten first.
-        timeout: seconds that one look-up may take, its wait for a free thread included.
-        getaddrinfo: what asks the system, with the parameters and answers of `socket.getaddrinfo`; runs in a thread.
+        lookups: Lookups at the same time.
+        ttl: Seconds for which addresses are cached. The system does not report how long they are valid.
+        entries: Names in the cache, at most; the oldest is forgotten first.
+        timeout: Seconds for one lookup, including its wait for a free thread.
+        getaddrinfo: Asks the system, with the signature of `socket.getaddrinfo`; runs in a thread.
     """
 
     def __init__(
@@ -76,50 +80,48 @@ class Resolver:
         self._entries = entries
         self._timeout = timeout
         self._getaddrinfo = getaddrinfo
-        self._forget_all(None)
+        self._reset(None)
 
-    def _forget_all(self, run: trio.lowlevel.TrioToken | None) -> None:
-        """Start anew: clock, tasks and threads belong to one run of trio."""
+    def _reset(self, run: trio.lowlevel.TrioToken | None) -> None:
+        """Forget everything: clock, tasks and threads belong to one run of trio."""
         self._run = run
         self._threads = trio.CapacityLimiter(self._lookups)
-        self._cached: dict[str, tuple[float, tuple[str, ...]]] = {}  # expiry on trio's clock, addresses
+        self._cached: dict[str, tuple[float, tuple[str, ...]]] = {}  # expiry on trio's clock, and addresses
         self._pending: dict[str, _Lookup] = {}
 
     def statistics(self) -> ResolverStatistics:
-        """What it is doing."""
+        """Return what the resolver is doing."""
         return ResolverStatistics(
             cached=len(self._cached), pending=len(self._pending), threads=self._threads.borrowed_tokens
         )
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
-        """The addresses of a host, in the order in which they should be tried.
-
-        An address is its own answer. What is remembered is given back without a checkpoint.
+        """Return the addresses of a host in the order in which to try them; no checkpoint if they are cached.
 
         Parameters:
-            host: an ASCII name (punycode) or an address, IPv6 with or without brackets.
-            port: the port that will be connected to.
+            host: An ASCII name (punycode), or an address, which is returned as it is; IPv6 with or without brackets.
+            port: The port to connect to.
 
         Raises:
-            TimeoutError: the look-up took too long.
-            OSError: the name is not known, or the system cannot tell now (`socket.gaierror`).
+            TimeoutError: The lookup took too long.
+            OSError: The name does not exist, or the lookup failed (`socket.gaierror`).
         """
         run = trio.lowlevel.current_trio_token()
         if run is not self._run:
-            self._forget_all(run)
+            self._reset(run)
         expiry, addresses = self._cached.get(host, (-math.inf, ()))
         if trio.current_time() < expiry:
             return addresses
-        address = literal(host)
-        return (address,) if address else await self._shared(host)
+        address = parse_address(host)
+        return (address,) if address else await self._shared_lookup(host)
 
-    async def _shared(self, host: str) -> tuple[str, ...]:
-        """The answer of the look-up of `host` that is under way, or of a new one."""
+    async def _shared_lookup(self, host: str) -> tuple[str, ...]:
+        """Return the result of the running lookup of `host`, or of a new one."""
         lookup = self._pending.get(host)
         if lookup is None:
             lookup = self._pending[host] = _Lookup()
-            # A task of nobody's: it may outlive the caller who was the first to ask.
-            trio.lowlevel.spawn_system_task(self._look_up, host, lookup, name=f"look-up of {host}")
+            # A system task, since it may outlive the first task that asked.
+            trio.lowlevel.spawn_system_task(self._run_lookup, host, lookup, name=f"lookup of {host}")
         lookup.callers += 1
         try:
             await lookup.done.wait()
@@ -127,19 +129,19 @@ class Resolver:
             lookup.callers -= 1
             if not lookup.callers and self._pending.get(host) is lookup:
                 del self._pending[host]
-                lookup.scope.cancel(reason="nobody waits for this name any more")
+                lookup.scope.cancel(reason="no task waits for this name any more")
         if lookup.error is not None:
-            raise _again(lookup.error, host)
+            raise _copy_error(lookup.error, host)
         return lookup.addresses
 
-    async def _look_up(self, host: str, lookup: _Lookup) -> None:
-        lookup.error = TimeoutError(f"the look-up of {host} took longer than {self._timeout:g} s")
+    async def _run_lookup(self, host: str, lookup: _Lookup) -> None:
+        lookup.error = TimeoutError(f"the lookup of {host} took longer than {self._timeout:g} s")
         lookup.scope.deadline = trio.current_time() + self._timeout
         try:
             with lookup.scope:
-                lookup.addresses = await self._ask(host)
+                lookup.addresses = await self._ask_system(host)
                 lookup.error = None
-                self._remember(host, lookup.addresses)
+                self._cache(host, lookup.addresses)
         except Exception as error:
             lookup.error = error
         finally:
@@ -147,10 +149,10 @@ class Resolver:
                 del self._pending[host]
             lookup.done.set()
 
-    async def _ask(self, host: str) -> tuple[str, ...]:
+    async def _ask_system(self, host: str) -> tuple[str, ...]:
         found = await trio.to_thread.run_sync(
             self._getaddrinfo,
-            host.encode("ascii"),  # bytes: Python's own IDNA codec has opinions about long labels
+            host.encode("ascii"),  # Python would send a str through its IDNA codec, which rejects long labels
             None,
             socket.AF_UNSPEC,
             socket.SOCK_STREAM,
@@ -159,15 +161,15 @@ class Resolver:
         )
         return tuple(dict.fromkeys(sockaddr[0] for *_, sockaddr in found))
 
-    def _remember(self, host: str, addresses: tuple[str, ...]) -> None:
+    def _cache(self, host: str, addresses: tuple[str, ...]) -> None:
         self._cached.pop(host, None)  # so that it becomes the youngest
         while len(self._cached) >= self._entries:
             del self._cached[next(iter(self._cached))]
         self._cached[host] = (trio.current_time() + self._ttl, addresses)
 
 
-def literal(host: str) -> str:
-    """The address that `host` is, without brackets; empty if it is a name."""
+def parse_address(host: str) -> str:
+    """Return an IPv4 or IPv6 address without its brackets; empty if `host` is a name."""
     bare = host.removeprefix("[").removesuffix("]")
     try:
         socket.inet_pton(socket.AF_INET6 if ":" in bare else socket.AF_INET, bare)
@@ -176,10 +178,10 @@ def literal(host: str) -> str:
     return bare
 
 
-def _again(error: Exception, host: str) -> OSError:
-    """The same error anew: one exception must not be raised by several tasks."""
+def _copy_error(error: Exception, host: str) -> OSError:
+    """Return a new instance of an error, since several tasks must not raise the same one."""
     if isinstance(error, OSError):
         return type(error)(*error.args)
-    again = OSError(f"{host!r} cannot be looked up: {error}")
-    again.__cause__ = error
-    return again
+    copy = OSError(f"{host!r} cannot be looked up: {error}")
+    copy.__cause__ = error
+    return copy

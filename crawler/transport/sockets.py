@@ -1,6 +1,6 @@
-"""What tells the transport which of libcurl's sockets are ready: one nested epoll, or one task for each socket.
+"""Pollers find out which of libcurl's sockets are ready: with one nested epoll, or with one task per socket.
 
-A poller does three things: `watch` what libcurl says it wants of a socket, `wait` until some are ready, `close`.
+A poller does three things: `watch` a socket as libcurl asks, `wait` until some are ready, `close`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import trio
 __all__ = ["EpollPoller", "Poller", "TaskPoller", "open_poller"]
 
 Ready = list[tuple[int, int]]
-"""Descriptors and libcurl's flags (``CSELECT_…``) of what they are ready for."""
+"""Pairs of a file descriptor and libcurl's flags (``CSELECT_…``) for what it is ready for."""
 
 POLL_IN: Final[int] = pycurl.POLL_IN
 POLL_OUT: Final[int] = pycurl.POLL_OUT
@@ -30,20 +30,20 @@ class Poller(Protocol):
     """Watches sockets for libcurl."""
 
     def watch(self, fd: int, interest: int) -> None:
-        """Watch a socket for `interest` (libcurl's ``POLL_…``), or no more (``POLL_REMOVE``)."""
+        """Watch a socket for `interest` (libcurl's ``POLL_…``), or stop watching it (``POLL_REMOVE``)."""
         ...
 
     async def wait(self) -> Ready:
-        """What is ready; waits until something is, or until `watch` has changed what it waits for."""
+        """Wait until a socket is ready, or `watch` was called, and return the sockets that are ready."""
         ...
 
     def close(self) -> None:
-        """Let go of everything. Nobody may be waiting."""
+        """Close the poller. No task may be waiting."""
         ...
 
 
 class TaskPoller:
-    """One task for each socket and direction, while somebody waits: right everywhere, slow with many sockets."""
+    """Waits with one task per socket and direction: works on every system, and is slow with many sockets."""
 
     def __init__(self) -> None:
         self._interests: dict[int, int] = {}
@@ -53,7 +53,7 @@ class TaskPoller:
         """See `Poller`."""
         if interest == POLL_REMOVE:
             self._interests.pop(fd, None)
-            trio.lowlevel.notify_closing(fd)  # libcurl may close it at once, and its number may come back
+            trio.lowlevel.notify_closing(fd)  # libcurl may close it at once, and its number be reused
         else:
             self._interests[fd] = interest
         self._changed.set()
@@ -64,9 +64,9 @@ class TaskPoller:
         self._changed = trio.Event()
         async with trio.open_nursery() as nursery:
 
-            async def one(until_ready: Callable[[int], Awaitable[None]], fd: int, flag: int) -> None:
+            async def watch_one(until_ready: Callable[[int], Awaitable[None]], fd: int, flag: int) -> None:
                 if fd not in self._interests:
-                    return  # closed before this task came to run
+                    return  # removed before this task ran
                 try:
                     await until_ready(fd)
                 except trio.ClosedResourceError:
@@ -76,9 +76,9 @@ class TaskPoller:
 
             for fd, interest in self._interests.items():
                 if interest & POLL_IN:
-                    nursery.start_soon(one, trio.lowlevel.wait_readable, fd, CSELECT_IN)
+                    nursery.start_soon(watch_one, trio.lowlevel.wait_readable, fd, CSELECT_IN)
                 if interest & POLL_OUT:
-                    nursery.start_soon(one, trio.lowlevel.wait_writable, fd, CSELECT_OUT)
+                    nursery.start_soon(watch_one, trio.lowlevel.wait_writable, fd, CSELECT_OUT)
             await self._changed.wait()
             nursery.cancel_scope.cancel()
         return [(fd, flags) for fd, flags in ready.items() if fd in self._interests]
@@ -89,9 +89,9 @@ class TaskPoller:
 
 
 class EpollPoller:
-    """All sockets in one epoll, which is readable when one of them is ready: trio watches a single descriptor.
+    """Watches all sockets in one epoll, which is readable when one of them is ready: trio sees a single descriptor.
 
-    No task for a socket, nothing to undo when libcurl closes one, and many events for one wake-up.
+    It needs no task per socket and no clean-up when libcurl closes one, and many events take one wake-up.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class EpollPoller:
         self._broken = select.EPOLLERR | select.EPOLLHUP
 
     def watch(self, fd: int, interest: int) -> None:
-        """See `Poller`. A socket that was closed has left the epoll by itself, and its number may be a new one's."""
+        """See `Poller`. The system removes a closed socket from the epoll, and its number may be a new socket's."""
         if interest == POLL_REMOVE:
             self._watched.discard(fd)
             with contextlib.suppress(OSError):
@@ -121,7 +121,7 @@ class EpollPoller:
 
     def _flags(self, mask: int) -> int:
         if mask & self._broken:
-            return CSELECT_IN | CSELECT_ERR  # reading tells what is wrong
+            return CSELECT_IN | CSELECT_ERR  # reading reveals the error
         return (CSELECT_IN if mask & select.EPOLLIN else 0) | (CSELECT_OUT if mask & select.EPOLLOUT else 0)
 
     def close(self) -> None:
@@ -130,5 +130,5 @@ class EpollPoller:
 
 
 def open_poller() -> Poller:
-    """The best poller that this system has."""
+    """Return the best poller for this system."""
     return EpollPoller() if hasattr(select, "epoll") else TaskPoller()

@@ -48,8 +48,8 @@ def test_what_is_right_is_read_in_pieces_of_any_size(case, size):
     data, expected = READ[case]
     answer, body = read(data, pieces=[data[place : place + size] for place in range(0, len(data), size)])
     assert body == expected
-    assert answer.headed
-    assert answer.complete
+    assert answer.has_headers
+    assert answer.is_complete
     assert b"103" not in answer.lines[0]
 
 

@@ -13,7 +13,7 @@ from support.rawserver import answers, get, ok
 
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import failure_of
-from crawler.transport.proxy_faults import fault_of, proxy_answer_fault
+from crawler.transport.proxy_faults import fault_of, proxy_response_fault
 
 NO = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n"
 
@@ -168,4 +168,4 @@ def test_other_transports_say_it_by_their_kind_of_error():
     ],
 )
 def test_which_answers_are_a_proxys_own(status, fields, whose):
-    assert proxy_answer_fault(httpx.Response(status, headers=fields)) == whose
+    assert proxy_response_fault(httpx.Response(status, headers=fields)) == whose
