@@ -1,8 +1,8 @@
 """What the crawl and its transports exchange beyond the fields of httpx.
 
 `WireOptions` travel with a request, under one key of `httpx.Request.extensions`. A `TransportFailure` is attached to
-the httpx exception that a transport raises. Other transports know neither: they ignore the key, and `failure_of` returns
-`None` for their exceptions.
+the httpx exception that a transport raises. Other transports know neither: they ignore the key, and `failure_of`
+returns `None` for their exceptions.
 """
 
 from __future__ import annotations
