@@ -1,4 +1,4 @@
-"""Spiders: the base class, and ready-made spiders for rules, sitemaps, feeds, files of records and APIs."""
+"""Spiders: where a crawl starts, and what it makes of each page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ApiSpider`: the items of an API that gives them page by page."""
+"""`ApiSpider`: the items of a paginated API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger("crawler.spiders")
 
 @attrs.frozen
 class _Plan:
-    """What the arguments mean."""
+    """The parsed arguments."""
 
     paging: Paging
     items: Any
@@ -40,56 +40,61 @@ class _Plan:
 
 
 class ApiSpider(Spider):
-    r"""Goes through an API page by page; each page is a request, so a job goes on where it was.
+    r"""Reads the items of a paginated JSON or GraphQL API.
 
-    ::
+    Each page is a request, so a durable job resumes between pages::
 
         python -m crawler run crawler.spiders.api:ApiSpider -a url=https://api.example/users -a items=data \\
             -a next=cursor:meta.next -o users.jsonl
 
-    Places in a page are dotted paths (``data.items``), or JMESPath expressions where the extra ``jmespath`` is
-    installed. Values of `token`, `user`, `headers` and `params` may be ``env:NAME``: what the environment has under
-    that name. `token`, `user` and `headers` go to the scheme, host and port of the start URLs only, and what comes from
-    the environment is not kept in the job; `params` are part of the URLs.
+    Paths in a page are dotted (``data.items``), or JMESPath expressions with the extra ``jmespath``. Values of `token`,
+    `user`, `headers` and `params` may be ``env:NAME``, which means the value of that environment variable. `token`,
+    `user` and `headers` are sent to the origins of the start URLs only, and values from the environment are not stored
+    in the job; `params` are part of the URLs.
 
     Raises:
-        ConfigError: an argument that is none, or does not fit.
+        ConfigError: An argument is invalid, or arguments contradict each other.
     """
 
     url: str = ""
-    """The first page, instead of `start_urls`."""
+    """URL of the first page, instead of `start_urls`."""
     items: str = ""
-    """Where the items of a page stand; empty: the page is a list of them."""
+    """Path of the items in a page; empty if the page is a list of them."""
     next: str = ""
-    """How the next page is found: ``page``, ``offset``, ``cursor:PATH``, ``url:PATH``, ``link`` (``Link: rel=next``,
-    RFC 8288; the default), ``graphql`` or ``graphql:PATH`` of its ``pageInfo`` (the default with a `query`)."""
+    """How the next page is found.
+
+    ``page`` or ``offset`` counts; ``cursor:PATH`` and ``url:PATH`` read it from the page; ``link`` reads ``Link:
+    rel=next`` (RFC 8288). ``graphql`` or ``graphql:PATH`` reads it from ``pageInfo``. Default: ``graphql`` with a
+    `query`, else ``link``."""
     param: str = ""
-    """Name of the parameter for page number, offset or cursor; default ``page``, ``offset``, ``cursor``, ``after``."""
+    """Name of the parameter for page number, offset or cursor. Default: ``page``, ``offset``, ``cursor`` or
+    ``after``."""
     first: int | None = None
     """Number of the first page (default 1), or first offset (default 0)."""
     size: int = 0
-    """Items to ask for on a page; 0: as many as the server likes."""
+    """Number of items to request per page; 0 means the default of the server."""
     size_param: str = "limit"
     """Name of the parameter for `size`."""
     total: str = ""
-    """Where the number of all items stands; it saves the request behind the last page."""
+    """Path of the total number of items. It saves the request after the last page."""
     more: str = ""
-    """Where it stands whether there are more pages."""
+    """Path of the value that says whether there are more pages."""
     until: Literal["short", "empty"] = "short"
-    """By number and offset, the last page is one with fewer items than the first one, or only one without any."""
+    """With ``page`` and ``offset``, the last page is one with fewer items than the first (``short``), or without any
+    (``empty``)."""
     parallel: bool = False
-    """By number and offset: asks for all pages at once when the first one has told the `total`."""
+    """With ``page`` and ``offset``, whether to request all pages at once, after the first one has given the `total`."""
     max_pages: int | None = None
-    """Pages of each start URL."""
-    params: dict[str, str] = {}  # noqa: RUF012 - an argument; it is never changed
-    """Parameters that are added to the start URLs."""
+    """Maximum number of pages per start URL; `None` means no limit."""
+    params: dict[str, str] = {}  # noqa: RUF012 - never changed
+    """Parameters to add to the start URLs."""
     body: dict[str, Any] | None = None
-    """A JSON object to send by POST; parameters of paging are put into it instead of into the URL."""
+    """A JSON object to send by POST. Paging parameters become part of it, instead of the URL."""
     query: str = ""
-    """A GraphQL query, whose variables are `variables`, the cursor, and the size if there is one."""
-    variables: dict[str, Any] = {}  # noqa: RUF012 - an argument; it is never changed
+    """A GraphQL query. Its variables are `variables`, the cursor, and the size if there is one."""
+    variables: dict[str, Any] = {}  # noqa: RUF012 - never changed
     """Variables of the `query`."""
-    headers: dict[str, str] = {}  # noqa: RUF012 - an argument; it is never changed
+    headers: dict[str, str] = {}  # noqa: RUF012 - never changed
     """Header fields for the API."""
     token: str = ""
     """A bearer token (RFC 6750)."""
@@ -107,7 +112,7 @@ class ApiSpider(Spider):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Looks at the arguments once more, which a subclass may have set since."""
+        """Check the arguments again, since a subclass may have set some after `__init__`."""
         _ = self._plan
         if self.query or self.body is not None:
             crawl.retries = IdempotentPosts(crawl.retries, "parse_page")
@@ -116,16 +121,16 @@ class ApiSpider(Spider):
         yield
 
     def start(self) -> Iterator[Request]:
-        """The first page of each start URL."""
+        """Yield a request for the first page of each start URL."""
         for url in self.start_urls:
             yield self.page_request(url, self._plan.paging.start())
 
     def page_request(self, url: str, position: Position) -> Request:
-        """The request for one page.
+        """Return the request for a page.
 
         Parameters:
-            url: where the pages begin, or the URL of this page where pages are found by URL.
-            position: where it stands.
+            url: The start URL; if pages are found by URL, only the first page is there.
+            position: The position of the page.
         """
         plan = self._plan
         paged = {} if position.value is None or not plan.param else {plan.param: position.value}
@@ -144,34 +149,38 @@ class ApiSpider(Spider):
         return Request(target, self.parse_page, method=method, json=body, cb_kwargs=arguments)
 
     def parse_item(self, item: Any, response: Response) -> Produced:
-        """One item of a page: like a callback it yields items and requests, or returns one.
+        """Handle one item of a page: return or yield items and requests, in any form of a callback.
 
-        By default it is the item; what is no object becomes ``{"value": ...}``.
+        By default the item is returned; one that is not an object becomes ``{"value": ...}``.
+
+        Parameters:
+            item: A JSON value.
+            response: The page.
         """
         return item if isinstance(item, dict) else {"value": item}
 
     def parse_page(self, response: Response, position: Position, url: str) -> Produced:
-        """A page.
+        """Handle a page: request the next one, and call `parse_item` for each item.
 
         Parameters:
-            response: the page.
-            position: where it stands.
-            url: where the pages begin.
+            response: The page.
+            position: The position of the page.
+            url: The start URL.
 
         Raises:
-            ValueError: it is no JSON, has no list where items are to be, reports errors, or its next page is odd.
+            ValueError: The page is not JSON, has no list of items, reports errors, or names no valid next page.
         """
         paging = self._plan.paging
-        seen = self._seen(response)
-        if paging.is_repeat(seen, position):
-            self._repeated(f"page {position.number} of {url} has the items of the page before it")
+        page = self._content(response)
+        if paging.is_repeat(page, position):
+            self._repeated(f"page {position.number} of {url} repeats the items of the previous page")
             return None
-        if position.number == 1 and (missing := paging.missing(seen)):
-            log.warning("%s: nothing stands where %s is to be: %s", response.url, missing, getattr(self, missing))
+        if position.number == 1 and (missing := paging.missing(page)):
+            log.warning("%s: no value at the path of %s: %s", response.url, missing, getattr(self, missing))
         at_once = self.parallel and position.number == 1
-        following = paging.remaining(seen) if at_once else self._next(seen, position, url)
+        following = paging.remaining(page) if at_once else self._next(page, position, url)
         requests = (self.page_request(url, each) for each in following)
-        items = map_callback(self.parse_item, seen.items, response)
+        items = map_callback(self.parse_item, page.items, response)
         if isinstance(items, Iterable):
             return itertools.chain(requests, items)
         for request in requests:
@@ -179,44 +188,44 @@ class ApiSpider(Spider):
         return items
 
     async def fetch(self, request: Request, send: Any) -> Response | None:
-        """Adds the credentials, if the request goes to the API itself."""
+        """Add the credentials if the request goes to the API itself."""
         opened = self._plan.credentials.with_credentials(request)
         if opened is None:
             return None
         answer: Response = await send(opened)
         if isinstance(answer, Response):
-            answer.request = request  # a redirect is asked without them, if it leads elsewhere
+            answer.request = request  # a redirect to another origin goes without them
         return answer
 
-    def _next(self, seen: PageContent, position: Position, url: str) -> list[Position]:
+    def _next(self, page: PageContent, position: Position, url: str) -> list[Position]:
         try:
-            following = self._plan.paging.next_positions(seen, position)
+            following = self._plan.paging.next_positions(page, position)
         except ValueError as error:
-            raise ValueError(f"{seen.url}: {error}") from None
+            raise ValueError(f"{page.url}: {error}") from None
         if following and following[0].value == position.value:
             self._repeated(f"page {position.number} of {url} names itself as its next page")
             return []
         return following
 
     def _repeated(self, what: str) -> None:
-        log.warning("%s: it ends there", what)
+        log.warning("%s: paging ends there", what)
         self.crawl.count("repeated pages")
 
-    def _seen(self, response: Response) -> PageContent:
-        """What a page shows."""
+    def _content(self, response: Response) -> PageContent:
+        """Return the content of a page."""
         body = response.json()
         if self.query and isinstance(body, dict) and body.get("errors"):
-            raise ValueError(f"{response.url} answered with errors: {_messages(body['errors'])}")
+            raise ValueError(f"{response.url} responded with errors: {_messages(body['errors'])}")
         items = self._plan.items(body)
-        if items is None:  # a null, or what an expression makes of nothing, is an empty page; what is missing is none
+        if items is None:  # null, or an expression without a result, is an empty page; a missing key is an error
             *way, last = parse_keys(self.items) or ("",)
             holder = get_path(body, way)
             items = [] if parse_keys(self.items) is None or (isinstance(holder, dict) and last in holder) else None
         if not isinstance(items, list):
-            where = f"at {self.items}" if self.items else "there"
-            hint = "; name the way to them (items=...)" if isinstance(items, dict) and not self.items else ""
-            what = f"no list of items stands {where}, but {_kind(items)}{hint}"
-            raise ValueError(f"{response.url}: {what}")  # noqa: TRY004 - of a server
+            where = f"at {self.items}" if self.items else "as the page"
+            hint = "; name the path to them (items=...)" if isinstance(items, dict) and not self.items else ""
+            what = f"expected a list of items {where}, found {_kind(items)}{hint}"
+            raise ValueError(f"{response.url}: {what}")  # noqa: TRY004 - the server sent it
         following = (link.target for link in response.link_header if "next" in link.rel and link.anchor is None)
         return PageContent(body, items, response.url, next(following, None))
 
@@ -227,7 +236,7 @@ class ApiSpider(Spider):
 
     @functools.cached_property
     def _plan(self) -> _Plan:
-        """The arguments as they are when they are first needed."""
+        """The arguments at the time of the first request."""
         return self._build_plan()
 
     def _build_plan(self) -> _Plan:
@@ -241,7 +250,7 @@ class ApiSpider(Spider):
         where, more = path, self.more
         if kind == "graphql":
             if not path and parse_keys(self.items) is None:
-                raise ConfigError(f"{name} next: name the place of pageInfo, as in graphql:data.users.pageInfo")
+                raise ConfigError(f"{name} next: name the path of pageInfo, as in graphql:data.users.pageInfo")
             info = path or f"{self.items.rpartition('.')[0]}.pageInfo".removeprefix(".")
             where, more = f"{info}.endCursor", self.more or f"{info}.hasNextPage"
         found = {
@@ -269,21 +278,21 @@ class ApiSpider(Spider):
         )
 
     def _check(self, kind: str, name: str) -> None:
-        """Whether the arguments fit together."""
+        """Check that the arguments fit together."""
         if kind == "graphql" and not (self.query and self.items):
-            raise ConfigError(f"{name} {'items' if self.query else 'query'}: graphql needs it")
+            raise ConfigError(f"{name} {'items' if self.query else 'query'}: required by graphql")
         if self.query and self.body is not None:
-            raise ConfigError(f"{name} body: a query makes the body itself")
+            raise ConfigError(f"{name} body: cannot be combined with query")
         if self.parallel and kind not in ("page", "offset"):
-            raise ConfigError(f"{name} parallel: only pages by number or offset can be asked for at once")
+            raise ConfigError(f"{name} parallel: only possible with next=page and next=offset")
         if self.parallel and not self.total:
-            raise ConfigError(f"{name} parallel: it needs total=, where the number of all items stands")
+            raise ConfigError(f"{name} parallel: requires total=, the path of the total number of items")
         for argument, least in (("size", 0), ("max_pages", 1), ("first", 0)):
             value = getattr(self, argument)
             if value is not None and value < least:
-                raise ConfigError(f"{name} {argument}: at least {least}, not {value}")
+                raise ConfigError(f"{name} {argument}: must be at least {least}, not {value}")
         if self.size and not self.size_param:
-            raise ConfigError(f"{name} size_param: it is empty")
+            raise ConfigError(f"{name} size_param: must not be empty")
         try:
             encode_params({key: resolve_value(value, f"{name} params") for key, value in self.params.items()})
         except TypeError as error:
@@ -298,12 +307,12 @@ def _place(path: str, where: str) -> Any:
 
 
 def _kind(value: Any) -> str:
-    names = {type(None): "nothing", dict: "an object", str: "text", bool: "true or false"}
+    names = {type(None): "nothing", dict: "an object", str: "a string", bool: "a boolean"}
     return names.get(type(value), "a number")
 
 
 def _messages(errors: Any) -> str:
-    """What a GraphQL server complains of (GraphQL specification section 7.1.2)."""
+    """Return the messages of a GraphQL response with errors (GraphQL specification section 7.1.2)."""
     several = errors if isinstance(errors, list) else [errors]
     texts = [str(one.get("message", one)) if isinstance(one, dict) else str(one) for one in several[:3]]
     return "; ".join(" ".join(text.split())[:200] for text in texts) + ("; …" if len(several) > 3 else "")

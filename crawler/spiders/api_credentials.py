@@ -1,4 +1,4 @@
-"""What opens an API: header fields, a token, a user; given as they are, or by the name of an environment variable."""
+"""Credentials of an API: header fields, a token, a user, given directly or as names of environment variables."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from crawler.messages.request import copy_unchecked
 __all__ = ["ApiCredentials", "parse_credentials", "resolve_value"]
 
 FROM_ENVIRONMENT: Final = "env:"
-"""How a value begins that is the name of a variable of the environment."""
+"""Prefix of a value that names an environment variable."""
 
 
 @attrs.frozen
 class ApiCredentials:
-    """What is sent to some origins and to no other."""
+    """Credentials that are sent to some origins only."""
 
     origins: frozenset[str]
-    """Scheme, host and port of each."""
+    """Scheme, host and port of each origin."""
     fields: dict[str, str] = attrs.field(repr=False)
     """Header fields."""
     auth: tuple[str, str] | str | None = attrs.field(repr=False)
-    """A user and a password."""
+    """User and password, or a scheme and credentials; `None` without them."""
 
     def with_credentials(self, request: Request) -> Request | None:
-        """The request with the credentials; `None`: it needs none, or goes elsewhere."""
+        """Return the request with the credentials; `None` if it needs none, or goes to another origin."""
         if not (self.fields or self.auth) or urls.origin(request.url) not in self.origins:
             return None
         added = [pair for pair in self.fields.items() if pair[0] not in request.headers]
@@ -44,17 +44,17 @@ class ApiCredentials:
 def parse_credentials(
     origins: frozenset[str], *, headers: Mapping[str, str], token: str, user: str, where: str
 ) -> ApiCredentials:
-    """Credentials by the arguments of a spider. No message shows one of them.
+    """Return the credentials that the arguments of a spider describe. Error messages never contain them.
 
     Parameters:
-        origins: where they may be sent to.
-        headers: header fields.
-        token: a bearer token (RFC 6750).
+        origins: Origins that they may be sent to.
+        headers: Header fields.
+        token: A bearer token (RFC 6750).
         user: ``user:password`` (RFC 7617).
-        where: how a message begins.
+        where: How an error message begins.
 
     Raises:
-        ConfigError: one of them cannot be sent.
+        ConfigError: A value cannot be sent, or names an environment variable that is not set.
     """
     if token and user:
         raise ConfigError(f"{where} user: give a token or a user, not both")
@@ -63,14 +63,14 @@ def parse_credentials(
         fields["Authorization"] = f"Bearer {resolve_value(token, f'{where} token')}"
     name, colon, password = resolve_value(user, f"{where} user").partition(":")
     if user and not colon:
-        raise ConfigError(f"{where} user: user:password, or env:NAME of a variable that holds that")
+        raise ConfigError(f"{where} user: expected user:password, or env:NAME of a variable that holds it")
     for field, value in fields.items():
         try:
             parse_headers({field: value})
         except ValueError as error:
             source = "token" if token and field == "Authorization" else "headers"
-            told = str(error) if "field name" in str(error) else f"{source}: it cannot be sent as {field}"
-            raise ConfigError(f"{where} {told}") from None
+            reason = str(error) if "field name" in str(error) else f"{source}: cannot be sent as {field}"
+            raise ConfigError(f"{where} {reason}") from None
     try:
         return ApiCredentials(origins, fields, parse_auth((name, password)) if user else None)
     except ValueError as error:
@@ -78,14 +78,14 @@ def parse_credentials(
 
 
 def resolve_value(value: str, where: str) -> str:
-    """A value, or for ``env:NAME`` what the environment has under that name.
+    """Return a value, or for ``env:NAME`` the value of that environment variable.
 
     Raises:
-        ConfigError: it has nothing.
+        ConfigError: The variable is not set, or empty.
     """
     if not value.startswith(FROM_ENVIRONMENT):
         return value
     name = value.removeprefix(FROM_ENVIRONMENT)
     if not os.environ.get(name):
-        raise ConfigError(f"{where}: the environment has no {name!r}")
+        raise ConfigError(f"{where}: the environment variable {name!r} is not set")
     return os.environ[name]

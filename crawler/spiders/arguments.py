@@ -27,8 +27,9 @@ def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
         value, annotation = getattr(spider, name), declared.annotation
         where = f"{type(spider).__name__}: argument {name}"
         if get_origin(annotation) is Literal and value not in get_args(annotation):
-            choices = " or ".join(get_args(annotation))
-            raise ConfigError(f"{where}: {choices}, not {value!r}{did_you_mean(str(value), get_args(annotation))}")
+            expected = " or ".join(get_args(annotation))
+            hint = did_you_mean(str(value), get_args(annotation))
+            raise ConfigError(f"{where}: expected {expected}, not {value!r}{hint}")
         try:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
@@ -44,7 +45,7 @@ def check_start_urls(spider: Spider) -> None:
     """
     where = f"{type(spider).__name__}: "
     if not spider.start_urls:
-        raise ConfigError(f"{where}it needs the argument url, or start_urls, to begin with")
+        raise ConfigError(f"{where}set the argument url, or start_urls")
     for url in spider.start_urls:
         try:
             urls.normalize(url)
@@ -56,9 +57,9 @@ def method_name(spider: Spider, handler: Any, where: str) -> str | None:
     """Return the name of a method of the spider; `None` for `None`.
 
     Parameters:
-        spider: the spider that has the method.
-        handler: the method's name, the bound method, or the function as the class body defines it.
-        where: how an error message begins.
+        spider: The spider that has the method.
+        handler: The method's name, the bound method, or the function as the class body defines it.
+        where: How an error message begins.
 
     Raises:
         ConfigError: The spider has no such method.

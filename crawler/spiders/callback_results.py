@@ -1,4 +1,4 @@
-"""What callbacks return, in each of its forms, as one stream of items and requests."""
+"""The results of callbacks: each form they may have, as one stream of items and requests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["as_iterable", "is_async", "map_callback"]
 
 
 def as_iterable(produced: Any) -> Iterable[Any]:
-    """Return what a callback that is not async returned as an iterable of items and requests.
+    """Return the result of a callback that is not async as an iterable of items and requests.
 
     Parameters:
-        produced: one item, request or `Retry`; an iterable of those; or `None`.
+        produced: An item, a request or a `Retry`; an iterable of these; or `None`.
     """
     if produced is None:
         return ()
@@ -33,12 +33,12 @@ def map_callback(function: Callable[..., Any], values: Iterable[Any], *others: A
     """Call `function` for each value and yield the items and requests of each call.
 
     Parameters:
-        function: a callback of any form: plain or async, returning or yielding.
-        values: the first argument of each call.
-        others: further arguments, the same in each call.
+        function: A callback of any form: plain or async, returning or yielding.
+        values: First argument of each call.
+        others: Further arguments of every call.
 
     Returns:
-        An iterator, or an async iterator if `function` is async.
+        An iterator; an async iterator if `function` is async.
     """
     return _map_async(function, values, others) if is_async(function) else _map(function, values, others)
 

@@ -1,4 +1,4 @@
-"""`CrawlSpider`: a site by rules, which say what links are followed and which method gets what they lead to."""
+"""`CrawlSpider`: a site by rules, which say which links to follow and which method handles the pages."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from crawler.suggest import did_you_mean
 __all__ = ["CrawlSpider"]
 
 OPTIONS: Final = frozenset(inspect.signature(Request).parameters) - {"url", "callback", "errback", "cb_kwargs"}
-"""What a rule may say of its requests in `Rule.options`."""
+"""Arguments of `Request` that `Rule.options` may set."""
 MAX_REMEMBERED: Final = 16_384
-"""URLs of which it is kept what rule takes them."""
+"""URLs whose rule is cached."""
 
 
 @attrs.frozen
 class _CompiledRule:
-    """A rule, its methods found."""
+    """A rule whose methods have been resolved."""
 
     rule: Rule
     options: dict[str, Any]
@@ -40,7 +40,7 @@ class _CompiledRule:
 
 
 class CrawlSpider(Spider):
-    """Goes through pages by rules::
+    """Crawls pages by rules::
 
         class Books(CrawlSpider):
             start_urls = ["https://books.example/"]
@@ -50,24 +50,22 @@ class CrawlSpider(Spider):
             def parse_book(self, response):
                 yield {"title": response.css("h1::text").get()}
 
-    Every start page, and every page of a rule that follows, is looked through for links. The first rule that a link
-    fits takes it; what no rule takes is left alone. Known links are dropped before a request is made of them.
+    The rules apply to the links of every start page, and of every page whose rule follows. The first rule that accepts
+    a link decides; a link that no rule accepts is ignored. Links that the crawl has seen cost no request.
 
-    `parse` is what runs the rules: a subclass has methods of other names, and `parse_start` for start pages.
+    `parse` applies the rules: do not override it. Use `parse_start` for start pages, and other names for callbacks.
 
     Raises:
-        ConfigError: an argument that is none, or a rule that does not fit.
+        ConfigError: An argument or a rule is invalid.
     """
 
     rules: ClassVar[Sequence[Rule]] = ()
-    """In the order in which they are asked."""
+    """The rules, in the order in which they are tried."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "parse" in vars(cls):
-            raise ConfigError(
-                f"{cls.__name__}.parse would stand in the place of the rules: name it otherwise, as parse_item"
-            )
+            raise ConfigError(f"{cls.__name__}.parse would replace the rules: give it another name, such as parse_item")
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -75,19 +73,19 @@ class CrawlSpider(Spider):
         self._compile_rules(self.rules)
 
     def parse_start(self, response: Response) -> Produced:
-        """What a start page itself gives, beside the links that the rules take: in any form of a callback."""
+        """Return or yield items and requests of a start page, in any form of a callback. Rules apply in addition."""
         return None
 
     def parse(self, response: Response) -> Produced:
-        """A start page."""
+        """Handle a start page: apply the rules, then call `parse_start`."""
         self._add_links(response)
         return self.parse_start(response)
 
     def follow_rules(self, response: Response) -> Iterator[Request]:
-        """Requests for the links of a page, by the rules. A callback of your own may yield from it.
+        """Yield requests for the links of a page, by the rules. Your own callbacks may call it, too.
 
         Raises:
-            ValueError: an option of a rule is none of `Request`.
+            ValueError: A value in the options of a rule is invalid.
         """
         if not response.is_html:
             return
@@ -108,12 +106,12 @@ class CrawlSpider(Spider):
                 yield from self._processed(one.process_request, requests, response)
 
     def parse_and_follow(self, response: Response, callback: str, arguments: dict[str, Any]) -> Produced:
-        """A page of a rule that has a callback and follows.
+        """Handle a page whose rule has a callback and follows links.
 
         Parameters:
-            response: the page.
-            callback: the method that gets it.
-            arguments: its keyword arguments.
+            response: The page.
+            callback: Name of the method that gets it.
+            arguments: Keyword arguments of that method.
         """
         self._add_links(response)
         method = getattr(self, callback)
@@ -129,10 +127,10 @@ class CrawlSpider(Spider):
             self.crawl.add(request)
 
     def _no_callback(self, response: Response) -> None:
-        """A page that only plugins look at."""
+        """Handle a page that only plugins look at."""
 
     def _claimed_by_url(self, response: Response, ready: Sequence[_CompiledRule]) -> dict[int, list[str]]:
-        """The links of a page by the first of the rules by address that they fit."""
+        """Return the links of a page by the index of the first rule that accepts their URL."""
         takers = self._rule_by_url
         found: dict[int, list[str]] = {}
         areas = html.hrefs(response.document, response.url, ("area",), response.encoding)
@@ -149,7 +147,7 @@ class CrawlSpider(Spider):
 
     @staticmethod
     def _claimed_links(one: _CompiledRule, response: Response, taken: set[str]) -> Iterable[Any]:
-        """The links that a rule takes for which the address is not all that counts."""
+        """Return the links that a rule accepts by more than their URL."""
         links: Iterable[Any] = one.rule.links(response, taken)
         if one.process_links is not None:
             links = list(one.process_links(links) or ())
@@ -168,7 +166,7 @@ class CrawlSpider(Spider):
 
     @functools.cached_property
     def _compiled(self) -> list[_CompiledRule]:
-        """The rules as they are when the first page comes."""
+        """The rules at the time of the first page."""
         return self._compile_rules(self.rules)
 
     def _compile_rules(self, rules: Any) -> list[_CompiledRule]:
@@ -179,11 +177,11 @@ class CrawlSpider(Spider):
 
     def _compile_rule(self, rule: Any, where: str) -> _CompiledRule:
         if not isinstance(rule, Rule):
-            raise ConfigError(f"{where} is no Rule: {rule!r}")
+            raise ConfigError(f"{where} is not a Rule: {rule!r}")
         callback = method_name(self, rule.callback, f"{where}: callback")
         unknown = next((name for name in rule.options if name not in OPTIONS), None)
         if unknown is not None:
-            raise ConfigError(f"{where}: options: Request has no {unknown!r} to set{did_you_mean(unknown, OPTIONS)}")
+            raise ConfigError(f"{where}: options: unknown option {unknown!r}{did_you_mean(unknown, OPTIONS)}")
         options = rule.options | {"errback": method_name(self, rule.errback, f"{where}: errback")}
         try:
             method = None if callback is None else getattr(self, callback)
@@ -207,7 +205,7 @@ class CrawlSpider(Spider):
         )
 
     def _function(self, given: Any, where: str) -> Any:
-        """A function, or the method of a name; a function of the class becomes a method."""
+        """Return a function, or the method of a given name. A function of the class body becomes a method."""
         if given is None:
             return None
         if isinstance(given, str) or getattr(type(self), getattr(given, "__name__", ""), None) is given:

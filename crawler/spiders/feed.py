@@ -23,52 +23,55 @@ from crawler.spiders.spider import Spider
 __all__ = ["FeedSpider"]
 
 MAX_LOGGED: Final = 5
-"""Broken records of a file that are logged; all of them are counted."""
+"""Broken records per file that are logged. All are counted."""
 HTML: Final = re.compile(r"\s*(<\?xml[^>]*>\s*)?<(!doctype )?html\b", re.IGNORECASE)
-"""How a page of HTML begins, one that is XML too."""
+"""The beginning of an HTML page, including XHTML."""
 log = logging.getLogger("crawler.spiders")
 
 
 class FeedSpider(Spider):
-    """Reads files of records: XML, CSV and what is like it, JSON Lines, JSON arrays; gzipped ones too.
+    """Reads files of records: XML, CSV and similar tables, JSON Lines and JSON arrays, with or without gzip.
 
     ::
 
         python -m crawler run crawler.spiders.feed:FeedSpider -a url=https://shop.example/products.csv -o products.jsonl
 
-    Without a `parse_record` of your own each record is an item. A record that cannot be read, or that `parse_record`
-    raises for, is counted under ``broken records``, the first ones of a file are logged, and the rest goes on. A file
-    whose records are all broken is a page that failed; one that has none is counted under ``files without a record``.
+    Without a `parse_record` of your own, each record is an item. A record that cannot be read, or for which
+    `parse_record` raises, is counted as ``broken records``; the first ones of a file are logged, and reading continues.
+    A file of broken records only is a failed page; a file without records is counted as ``files without a record``.
 
-    The file is in memory, up to `Settings.max_body` (here 256 MiB), and what it unpacks to is not; records, and what
-    becomes of them, stream through. JSON arrays are the exception: their text is in memory whole.
+    A file is in memory as it was sent, up to `Settings.max_body`, which is 256 MiB here. Decompression and records are
+    streamed. Only the text of a JSON array is in memory as a whole.
 
     Raises:
-        ConfigError: an argument that is none, or does not fit.
+        ConfigError: An argument is invalid, or arguments contradict each other.
     """
 
     settings = Settings(max_body=256 * 1024 * 1024)
 
     url: str = ""
-    """The file, instead of `start_urls`."""
+    """URL of the file, instead of `start_urls`."""
     format: Literal["auto", "xml", "csv", "jsonl", "json"] = "auto"
-    """What the files are; ``auto``: told by media type, name and content."""
+    """Format of the files; ``auto`` detects it by media type, name and content."""
     itertag: str = "item"
-    """XML: the element that is a record: ``item`` in any namespace, ``g:item`` by `namespaces`, ``{URI}item``."""
-    namespaces: dict[str, str] = {}  # noqa: RUF012 - an argument; it is never changed
-    """XML: prefix to URI, for `itertag`."""
+    """XML: the element that is a record. ``item`` matches any namespace, ``g:item`` uses `namespaces`, ``{URI}item`` is
+    exact."""
+    namespaces: dict[str, str] = {}  # noqa: RUF012 - never changed
+    """XML: namespace URIs by prefix, for `itertag`."""
     items: str = ""
-    """JSON: the keys that lead to the array of records: ``data.products``; empty: it is the document."""
+    """JSON: path to the array of records, such as ``data.products``; empty if the document is the array."""
     delimiter: str = ""
-    """CSV: what stands between fields; empty: the one of comma, semicolon, tab and ``|`` that the first line shows."""
+    """CSV: separator of fields; empty means the most frequent one of comma, semicolon, tab and ``|`` in the first
+    line."""
     quotechar: str = '"'
-    """CSV: what fields may stand in; empty: quotes mean nothing."""
+    """CSV: character that encloses fields; empty means that fields are not quoted."""
     headers: list[str] | None = None
-    """CSV: names of the columns; `None`: the first row has them."""
+    """CSV: names of the columns; `None` means that the first row has them."""
     encoding: str = ""
-    """A label of the WHATWG Encoding Standard; empty: byte order mark > header > XML declaration > detection."""
+    """A label of the WHATWG Encoding Standard; empty means byte order mark, header, XML declaration or detection, in
+    this order."""
     max_unpacked: int = 4 * 1024 * 1024 * 1024
-    """Bytes that a gzipped file may unpack to; a larger one fails."""
+    """Limit of the decompressed bytes of a gzip file. A larger file fails."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -81,34 +84,34 @@ class FeedSpider(Spider):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Looks at the arguments once more, which a subclass may have set since."""
+        """Check the arguments again, since a subclass may have set some after `__init__`."""
         self.check()
         if type(self).start is FeedSpider.start:
             check_start_urls(self)
         yield
 
     def start(self) -> Iterator[Request]:
-        """The files."""
+        """Yield a request for each file."""
         return self._start_requests()
 
     def check(self) -> None:
-        """Whether the arguments fit.
+        """Check the arguments.
 
         Raises:
-            ConfigError: one does not.
+            ConfigError: An argument is invalid, or arguments contradict each other.
         """
         check_argument_types(self, FeedSpider)
         name = type(self).__name__
         for argument in ("delimiter", "quotechar"):
             value = getattr(self, argument)
             if len(value) > 1 or value in ("\r", "\n"):
-                raise ConfigError(f"{name}: argument {argument}: one character, not {value!r}")
+                raise ConfigError(f"{name}: argument {argument}: expected one character, not {value!r}")
         if self.quotechar and self.quotechar == self.delimiter:
             raise ConfigError(f"{name}: delimiter and quotechar are the same: {self.delimiter!r}")
         if self.encoding and content.canonical_label(self.encoding) is None:
-            raise ConfigError(f"{name}: argument encoding: no encoding of the web is called {self.encoding!r}")
+            raise ConfigError(f"{name}: argument encoding: unknown encoding {self.encoding!r}")
         if self.max_unpacked < 1:
-            raise ConfigError(f"{name}: argument max_unpacked: at least 1, not {self.max_unpacked}")
+            raise ConfigError(f"{name}: argument max_unpacked: must be at least 1, not {self.max_unpacked}")
         if parse_keys(self.items) is None:
             raise ConfigError(f"{name}: argument items: not a dotted path: {self.items!r}")
         try:
@@ -116,27 +119,31 @@ class FeedSpider(Spider):
         except ValueError as error:
             raise ConfigError(f"{name}: argument itertag: {error}") from None
         if is_async(self.parse_record):
-            raise ConfigError(f"{name}.parse_record must not be async: yield a Request for what takes time")
+            raise ConfigError(f"{name}.parse_record must not be async: yield a Request for what has to wait")
 
     def adapt(self, response: Response) -> Response:
-        """The response before it is read: override it to mend a file, by ``response.replace(body=...)``."""
+        """Return the response to read records from. Override it to repair a file, by ``response.replace(body=...)``."""
         return response
 
     def parse_record(self, response: Response, record: Any) -> Produced:
-        """One record: a dict of texts (CSV), any value (JSON), an `xml.etree.ElementTree.Element` (XML).
+        """Handle one record: return or yield items and requests, but not as ``async def``.
 
-        Like a callback it yields items and requests, or returns one. By default the record is the item: an element
-        by the local names of its children, a JSON value that is no object as ``{"value": ...}``.
+        By default the record is the item. An element becomes a dict by the local names of its children; a JSON value
+        that is not an object becomes ``{"value": ...}``.
+
+        Parameters:
+            response: The file.
+            record: A dict of strings (CSV), any value (JSON), or an `xml.etree.ElementTree.Element` (XML).
         """
         if isinstance(record, Element):
             record = records.element_to_dict(record)
         return record if isinstance(record, dict) else {"value": record}
 
     def parse(self, response: Response) -> Iterator[Any]:
-        """Reads a file.
+        """Yield the items and requests of each record of a file.
 
         Raises:
-            ValueError: none of it can be read, or it is not to be read further.
+            ValueError: No record can be read, or the file must not be read further.
         """
         response = self.adapt(response)
         good = broken = 0
@@ -156,7 +163,7 @@ class FeedSpider(Spider):
             broken += 1
             first = first or reason
             if broken <= MAX_LOGGED:
-                log.warning("%s: a record is broken: %s", response.url, reason)
+                log.warning("%s: broken record: %s", response.url, reason)
         if broken:
             if not good:
                 raise ValueError(f"no record of {response.url} could be read: {first}")
@@ -166,7 +173,7 @@ class FeedSpider(Spider):
             self.crawl.count("files without a record")
 
     def _records(self, response: Response) -> Iterator[Any]:
-        """The records of a file, and `BrokenRecord` ones."""
+        """Yield the records of a file, including broken ones."""
         source = records.GunzippedBody(response.body, self.max_unpacked)
         content_type = response.headers.get("content-type", "")
         head = source.head()
@@ -174,8 +181,8 @@ class FeedSpider(Spider):
         kind = self.format
         if kind == "auto":
             begins = content.decode(head[:4096], label)
-            if HTML.match(begins):  # as a server says that it is not well
-                raise ValueError(f"{response.url} is a page of HTML, no file of records")
+            if HTML.match(begins):  # such as an error page
+                raise ValueError(f"{response.url} is an HTML page, not a file of records")
             kind = records.detect_format(content_type, urlsplit(response.url).path, begins)
         texts = records.decode_stream(source, label)
         if kind == "xml":
@@ -192,6 +199,6 @@ class FeedSpider(Spider):
 
 
 def _separator(response: Response) -> str:
-    """What the media type or the name of a table says of its fields."""
+    """Return the separator that the media type of a table implies; empty if it implies none."""
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return "\t" if media == "text/tab-separated-values" else ""

@@ -1,4 +1,4 @@
-"""`IdempotentPosts`: a policy of retries that knows that some POST requests change nothing."""
+"""`IdempotentPosts`: a retry policy that treats some POST requests as reads."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ __all__ = ["IdempotentPosts"]
 
 
 class IdempotentPosts:
-    """A `RetryPolicy` by which the pages of an API may be asked for again, whatever their method.
+    """A `RetryPolicy` that allows to send the POST requests of one callback again.
 
-    HTTP takes a POST for something that must not be repeated (RFC 9110 section 9.2.2), but one that asks for a page of
-    a list is a read.
+    By default a POST is not repeated (RFC 9110 section 9.2.2), but one that asks for a page of a list is a read.
 
     Parameters:
-        policy: decides the rest.
-        callback: name of the callback of the requests that are reads.
+        policy: The policy for everything else.
+        callback: Name of the callback whose requests are reads.
     """
 
     def __init__(self, policy: Any, callback: str) -> None:

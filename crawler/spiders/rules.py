@@ -1,4 +1,4 @@
-"""`Rule`: which links of a page are followed, and what becomes of the pages that they lead to."""
+"""`Rule`: which links of a page a `CrawlSpider` follows, and which method handles the pages they lead to."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ __all__ = ["Patterns", "Rule"]
 Patterns: TypeAlias = str | re.Pattern[str] | Iterable[str | re.Pattern[str]]
 """A regular expression that is searched for in a URL, or several of them."""
 Texts: TypeAlias = str | Iterable[str]
+"""A string, or several of them."""
 USUAL_TAGS: Final = ("a", "area")
 USUAL_ATTRIBUTES: Final = ("href",)
 TAG: Final = re.compile(r"[A-Za-z][\w-]*")
@@ -28,36 +29,35 @@ TAG: Final = re.compile(r"[A-Za-z][\w-]*")
 
 @attrs.frozen(init=False, eq=False)
 class Rule:
-    r"""Which links a `CrawlSpider` follows, and what becomes of the pages that they lead to::
+    r"""Which links a `CrawlSpider` follows, and which method handles the pages they lead to::
 
         Rule(r"/books/\d+", "parse_book")
         Rule(r"/page/", restrict_css="nav.pages")
 
-    A link has to fit everything that is given. Methods are given by name, or as functions of the class.
+    A link must meet all given criteria. Methods are given by name, or as functions of the class body.
 
     Parameters:
-        allow: regular expressions of which one is to be found in the URL; none: any URL.
-        callback: the method that gets the pages.
-        follow: whether the pages are gone through by the rules themselves; `None`: if there is no callback.
-        deny: regular expressions of which none may be found in the URL.
-        allow_domains: hosts, each with its subdomains, that links may lead to; none: any, in the scope of the crawl.
-        deny_domains: hosts, each with its subdomains, that links may not lead to.
-        restrict_css: CSS selectors of the elements that links may stand in, or be.
-        restrict_xpath: the same by XPath; with both, either will do.
-        tags: the elements that are links.
-        attributes: where their addresses stand.
-        text: a regular expression that is to be found in the text of the link; `None`: any text.
-        skip_nofollow: leaves links out that say ``rel=nofollow``.
-        cb_kwargs: keyword arguments of the callback.
-        errback: the method that gets the `Failure` of a page.
-        options: other arguments of each `Request`: ``{"priority": 5, "session": "a"}``.
-        process_links: a method or function that gets the links, as a list of `Link`, and returns those, or the
-            addresses, that are to be followed.
-        process_request: a method or function that gets each request and the page it was found on, and returns a request
-            or `None`.
+        allow: Regular expressions; one of them must be found in the URL. Empty allows any URL.
+        callback: Method that gets the response of each page.
+        follow: Whether the rules are applied to the links of these pages, too. `None` means only without a callback.
+        deny: Regular expressions; none of them may be found in the URL.
+        allow_domains: Hosts, with their subdomains, that links may lead to. Empty allows any in scope of the crawl.
+        deny_domains: Hosts, with their subdomains, that links may not lead to.
+        restrict_css: CSS selectors of regions. Links count if they match, or stand inside a match.
+        restrict_xpath: XPath expressions of further regions.
+        tags: Tag names of the linking elements.
+        attributes: Attributes that hold the URL.
+        text: A regular expression that must be found in the text of the link. `None` allows any text.
+        skip_nofollow: Whether links with ``rel=nofollow``, ``ugc`` or ``sponsored`` are left out.
+        cb_kwargs: Keyword arguments of the callback.
+        errback: Method that gets the `Failure` of a page.
+        options: Further arguments of each `Request`: ``{"priority": 5, "session": "a"}``.
+        process_links: Method or function that gets a list of `Link` and returns the links or URLs to follow.
+        process_request: Method or function that gets each request and the response it was found in, and returns a
+            request, or `None` to drop it.
 
     Raises:
-        ConfigError: one of them does not fit.
+        ConfigError: An argument is invalid.
     """
 
     allow: tuple[re.Pattern[str], ...]
@@ -78,7 +78,7 @@ class Rule:
     process_links: str | Callable[..., Any] | None
     process_request: str | Callable[..., Any] | None
     by_url: bool
-    """Whether nothing but the URL of a link decides, and it is the usual kind of link."""
+    """Whether the URL of a link alone decides, and links are those of `Response.hrefs` and ``<area href>``."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Rule:
         css, xpath = _texts("restrict_css", restrict_css), _texts("restrict_xpath", restrict_xpath)
         kinds, places = _texts("tags", tags), _texts("attributes", attributes)
         if wrong := [kind for kind in kinds if not TAG.fullmatch(kind)]:
-            raise ConfigError(f"Rule: tags: not the name of an element: {wrong[0]!r}")
+            raise ConfigError(f"Rule: tags: not a tag name: {wrong[0]!r}")
         _try("restrict_css", html.Selector("<p>").css, css)
         _try("restrict_xpath", html.Selector("<p>").xpath, xpath)
         usual = (kinds, places) == (USUAL_TAGS, USUAL_ATTRIBUTES)
@@ -130,10 +130,10 @@ class Rule:
         )
 
     def matches(self, url: str) -> bool:
-        """Whether a URL is one that the rule allows.
+        """Return whether the rule accepts a URL.
 
         Parameters:
-            url: canonical URL.
+            url: Canonical URL.
         """
         if self.allow and not any(pattern.search(url) for pattern in self.allow):
             return False
@@ -144,11 +144,11 @@ class Rule:
         return self.deny_domains is None or self.deny_domains.refuses(url, 0) is not None
 
     def links(self, response: Response, taken: Container[str]) -> list[Link]:
-        """The links of a page that fit, each once.
+        """Return the links of a page that the rule accepts, without repeats.
 
         Parameters:
-            response: an HTML page.
-            taken: URLs that an earlier rule has taken.
+            response: An HTML page.
+            taken: URLs that an earlier rule has claimed.
         """
         picked = links_in_regions(
             response.document,
@@ -176,7 +176,7 @@ def _patterns(name: str, value: Any) -> tuple[re.Pattern[str], ...]:
     patterns = []
     for one in several:
         if not isinstance(one.pattern if isinstance(one, re.Pattern) else one, str):
-            raise ConfigError(f"Rule: {name} must be one or several regular expressions, not {value!r}")
+            raise ConfigError(f"Rule: {name} must be a regular expression or several, not {value!r}")
         try:
             patterns.append(re.compile(one))
         except re.error as error:
@@ -188,7 +188,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     several = tuple(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else (value,)
     for text in several:
         if not isinstance(text, str) or not text.strip():
-            raise ConfigError(f"Rule: {name} must be one or several texts, not {value!r}")
+            raise ConfigError(f"Rule: {name} must be a string or several, not {value!r}")
     return several
 
 

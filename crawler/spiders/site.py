@@ -1,4 +1,4 @@
-"""`SiteSpider`: every page of a site, one item each."""
+"""`SiteSpider`: one item for each page of a site."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ __all__ = ["SiteSpider", "title_of"]
 
 
 class SiteSpider(Spider):
-    """Follows every ``<a href>`` that stays on the host and port of the start page.
+    """Crawls all pages of a site by their ``<a href>`` links and yields an item for each page.
 
-    An item a page: `url`, `status`, `title` (white space folded, `None` without one), `depth` (links from the start
-    page) and `links` (how many different web URLs its ``<a href>`` lead to, on the host and off it). Where the start
-    page redirects to another host, that one is the site. With the setting `srcset`, pictures, sounds and films are
-    followed as well.
+    An item has `url`, `status`, `title` (with white space collapsed; `None` without one), `depth` (links from the start
+    page) and `links` (number of different web URLs that its ``<a href>`` lead to, on any host).
+
+    The site is the host and port of the start page. If the start page redirects to another host, that host is the site.
+    With the setting `srcset`, images, audio and video are fetched as well.
 
     Parameters:
-        url: the start page.
+        url: The start page.
 
     Raises:
-        ValueError: `url` is no web URL.
+        ValueError: `url` is not an absolute web URL.
     """
 
     name = "site"
@@ -33,13 +34,13 @@ class SiteSpider(Spider):
         self.start_urls = [urls.normalize(url)]
 
     def admit(self, request: Request) -> Drop | None:
-        """Only start pages, and what they redirect to, may be on any host."""
+        """Drop requests for other hosts, except start pages and the targets of their redirects."""
         if request.depth == 0 or urls.authority(request.url) == self.state.get("site"):
             return None
         return Drop("scope")
 
     def parse(self, response: Response) -> Produced:
-        """One item, and the links of the page that stay on the site."""
+        """Yield the item of a page, and requests for its links on the site."""
         site = urls.authority(response.url)
         if response.depth == 0:
             self.state["site"] = site
@@ -62,7 +63,7 @@ class SiteSpider(Spider):
 
 
 def title_of(response: Response) -> str | None:
-    """The title of a page, white space folded; `None` without one."""
+    """Return the title of a page with white space collapsed; `None` if it has none."""
     if not response.is_html:
         return None
     title = response.document.select_one("title:not(svg title)")

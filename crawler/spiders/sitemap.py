@@ -1,4 +1,4 @@
-"""`SitemapSpider`: a site by its sitemaps."""
+"""`SitemapSpider`: the pages that the sitemaps of a site list."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ from crawler.suggest import did_you_mean
 __all__ = ["SitemapSpider"]
 
 ROBOTS: Final = "/robots.txt"
+"""Path of robots.txt (RFC 9309 section 2.3)."""
 DEFINITIVE_ERRORS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
-"""Statuses that say for good that there is no such file."""
+"""Statuses that say for good that a file does not exist."""
 SITEMAP_LINE: Final = re.compile(r"(?:\A\ufeff?|[\r\n])[ \t]*site-?map[ \t]*:[ \t]*([^\s#]+)", re.IGNORECASE)
-"""A line of a robots.txt that names one."""
+"""A ``Sitemap`` line of a robots.txt."""
 log = logging.getLogger("crawler.spiders")
 
 
 class SitemapSpider(Spider):
-    """Fetches the pages that sitemaps list, however many: each entry becomes a request while its sitemap is read.
+    """Fetches the pages that sitemaps list.
+
+    Each entry becomes a request while its sitemap is parsed, so sitemaps may be of any size and number.
 
     ::
 
@@ -43,35 +46,37 @@ class SitemapSpider(Spider):
 
             def parse_article(self, response): ...
 
-    Where the sitemaps are: `sitemap_urls` names them (or robots.txt files, or indexes, which are followed). Of each
-    site in `start_urls` the ``Sitemap`` lines of its robots.txt tell it, else it is ``/sitemap.xml``.
+    `sitemap_urls` names sitemaps, sitemap indexes (whose sitemaps are followed) or robots.txt files. For each site of
+    `start_urls`, the ``Sitemap`` lines of its robots.txt name the sitemaps; without one it is ``/sitemap.xml``.
 
-    Without a `parse` of your own each page is an item of its `url`, `status` and `title`, so that no Python is needed::
+    Without a `parse` of your own, each page becomes an item with `url`, `status` and `title`. No Python is needed
+    then::
 
         python -m crawler run crawler.spiders.sitemap:SitemapSpider -a start_urls=https://news.example/ -o pages.jsonl
 
-    Counted in the report: entries that are left out, and sitemaps of which not everything could be read.
+    The counters of the report show entries that were left out, and sitemaps that could not be read completely.
 
     Raises:
-        ConfigError: a pattern is none, a rule names no method of the spider, or `since` is no date.
+        ConfigError: A pattern or `since` is invalid, or the spider has no method of the name that a rule gives.
     """
 
     waypoints = frozenset({"parse_sitemap", "parse_robots"})
     sitemap_urls: Sequence[str] = ()
-    """Sitemaps, indexes of sitemaps, or robots.txt files that name some."""
+    """URLs of sitemaps, sitemap indexes, or robots.txt files that name some."""
     sitemap_rules: Sequence[Any] = (("", "parse"),)
-    """Pairs of a regular expression and the name of a callback: the first one found in the URL of a page decides;
-    a page for which there is none, or whose callback is `None`, is left out."""
+    """Pairs of a regular expression and the name of a callback. The first expression found in a page's URL decides; the
+    page is left out if its callback is `None`, or if none is found."""
     sitemap_follow: Sequence[Any] = ("",)
-    """Regular expressions: of an index, only sitemaps in whose URL one of them is found are followed."""
+    """Regular expressions. Of a sitemap index, only sitemaps in whose URL one of them is found are followed."""
     sitemap_alternates: bool = False
     """Whether the same page in other languages (``hreflang``) is fetched as well."""
     sitemap_any_host: bool = False
-    """Whether entries on other hosts count than that of the sitemap, of the robots.txt that names it and those of
-    `start_urls` (sitemaps.org wants no others)."""
+    """Whether entries on any host count. By default they count on the host of the sitemap, of the robots.txt that names
+    it, and on those of `start_urls`, as sitemaps.org specifies."""
     since: str | datetime | date | None = None
-    """Only what may have been changed since then: a date and time (UTC where no zone is told), or the text of one:
-    ``2026-01-31``. An entry without ``lastmod`` counts as changed. Of an index, older sitemaps are not fetched."""
+    """Fetch only pages that may have changed since then: a date, a date and time (in UTC without a time zone), or text
+    such as ``2026-01-31``. An entry without ``lastmod`` counts as changed; older sitemaps of an index are not
+    fetched."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -80,16 +85,19 @@ class SitemapSpider(Spider):
         self._since = _parse_since(self.since)
 
     def entry(self, entry: SitemapEntry) -> SitemapEntry | Request | None:
-        """What is to be made of an entry, page or sitemap, before any rule: itself, a changed one, or a request.
+        """Return what an entry, page or sitemap, becomes: the entry, a changed one, or a request. `None` leaves it out.
 
-        `None` leaves it out. An entry that is changed goes through the rules; a request is made as it is.
+        It is called before all rules. They apply to an entry that is returned, but not to a request.
+
+        Parameters:
+            entry: The entry as the sitemap lists it.
         """
         return entry
 
     async def start(self) -> AsyncIterator[Request]:  # noqa: ASYNC900 - the engine drains and closes it
-        """The sitemaps that are named, and those of the sites."""
+        """Yield requests for the given sitemaps, and for those of the given sites."""
         if not self.sitemap_urls and not self.start_urls:
-            log.warning("%s has no sitemap_urls and no start_urls: it begins nowhere", type(self).__name__)
+            log.warning("%s has no sitemap_urls and no start_urls: there is nothing to crawl", type(self).__name__)
         for url in _as_sequence(self.sitemap_urls):
             if urlsplit(url).path == ROBOTS:
                 for request in await self._site_requests(url, guess=False):
@@ -101,15 +109,15 @@ class SitemapSpider(Spider):
                 yield request
 
     def parse(self, response: Response) -> Produced:
-        """A page: its `url`, `status` and `title`, unless you write another."""
+        """Return an item with the `url`, `status` and `title` of a page. Override it, or use `sitemap_rules`."""
         return {"url": response.url, "status": response.status, "title": title_of(response)}
 
     def parse_sitemap(self, response: Response, hosts: Sequence[str]) -> Iterator[Request]:
-        """Requests for what a sitemap lists.
+        """Yield requests for the entries of a sitemap.
 
         Parameters:
-            response: the sitemap.
-            hosts: hosts and ports that it may speak for, beside its own.
+            response: The sitemap.
+            hosts: Hosts and ports that it may list pages of, in addition to its own.
         """
         allowed = {*hosts, *self._sites, urls.authority(response.url), *map(urls.authority, response.redirects)}
         listed = sitemaps(response.body, response.url, content_type=response.headers.get("content-type"))
@@ -148,15 +156,15 @@ class SitemapSpider(Spider):
                     yield set_position(Request(url, callback), depth)
 
     def no_sitemap(self, failure: Failure) -> None:
-        """A sitemap cannot be had: a crawl that finds no page for it should not be silent."""
-        log.warning("no sitemap: %s (%s)", failure.request.url, failure.error)
+        """Log a sitemap that could not be fetched, so that a crawl without pages is not silent."""
+        log.warning("cannot fetch the sitemap %s: %s", failure.request.url, failure.error)
 
     def parse_robots(self, response: Response, guess: bool) -> list[Request]:
-        """Requests for the sitemaps of a site whose robots.txt could not be had at first, by what it says now.
+        """Return requests for the sitemaps of a site whose robots.txt could not be fetched at first.
 
         Parameters:
-            response: what stands there now.
-            guess: whether there is a sitemap in the usual place if none is named.
+            response: The robots.txt.
+            guess: Whether to try ``/sitemap.xml`` if it names none.
         """
         text = response.body.decode("utf-8", "replace") if response.status < 300 else ""
         named = dict.fromkeys(urls.join(response.url, found[1]) for found in SITEMAP_LINE.finditer(text))
@@ -167,12 +175,12 @@ class SitemapSpider(Spider):
         origin = urls.origin(urls.normalize(url))
         try:
             return await self._declared_sitemaps(origin, guess=guess)
-        except RequestError:  # a request like any other is waited for, made again, and told of in the report
+        except RequestError:  # an ordinary request may wait, is retried, and appears in the report
             kwargs = {"guess": guess}
             return [Request(f"{origin}{ROBOTS}", self.parse_robots, cb_kwargs=kwargs, accept_status=DEFINITIVE_ERRORS)]
 
     async def _declared_sitemaps(self, origin: str, *, guess: bool) -> list[Request]:
-        """Requests for the sitemaps that a site names in its robots.txt, which may lie on other hosts."""
+        """Return requests for the sitemaps that a site's robots.txt names, on any host."""
         return self._sitemap_requests(origin, await self.crawl.sitemaps_of(f"{origin}/"), guess=guess)
 
     def _sitemap_requests(self, origin: str, named: Iterable[str], *, guess: bool) -> list[Request]:
@@ -180,7 +188,7 @@ class SitemapSpider(Spider):
         hosts = [urls.authority(f"{origin}/")]
         return [
             set_position(self._sitemap_request(url, hosts), 1) for url in named
-        ]  # the site has named them, not the user
+        ]  # named by the site, not by the user
 
     def _sitemap_request(self, url: str, hosts: Sequence[str]) -> Request:
         most = max(MAX_SITEMAP_BYTES, self.crawl.settings.max_body)
@@ -189,12 +197,12 @@ class SitemapSpider(Spider):
 
     @functools.cached_property
     def _sites(self) -> frozenset[str]:
-        """Hosts that are asked for by name: a sitemap that several share speaks for all of them, and is read once."""
+        """Hosts of `start_urls`. A sitemap that several sites share may list pages of all of them, and is read once."""
         return frozenset(urls.authority(urls.normalize(url)) for url in _as_sequence(self.start_urls))
 
     def _rule(self, rule: Any) -> tuple[re.Pattern[str], str | None]:
         if isinstance(rule, (str, re.Pattern)) or len(rule) != 2:
-            raise ConfigError(f"sitemap_rules: a rule is a pattern and the name of a callback, not {rule!r}")
+            raise ConfigError(f"sitemap_rules: expected a pair of a pattern and the name of a callback, not {rule!r}")
         pattern, callback = rule
         name = getattr(callback, "__name__", callback)
         if name is not None and not callable(getattr(self, str(name), None)):
@@ -217,7 +225,7 @@ def _pattern(name: str, pattern: Any) -> re.Pattern[str]:
 
 
 def _parse_since(since: Any) -> datetime | None:
-    """A moment with its time zone, of a date, a time or the text of one."""
+    """Return a moment with a time zone, from a date, a time or text."""
     if since is None or since == "":
         return None
     if isinstance(since, date) and not isinstance(since, datetime):
@@ -225,5 +233,5 @@ def _parse_since(since: Any) -> datetime | None:
     if isinstance(since, str):
         since = parse_w3c_date(since)
     if not isinstance(since, datetime):
-        raise ConfigError("since: a date, or a date and time, as in 2026-01-31 or 2026-01-31T12:00:00Z")
+        raise ConfigError("since: expected a date, or a date and time, such as 2026-01-31 or 2026-01-31T12:00:00Z")
     return since if since.tzinfo is not None else since.replace(tzinfo=UTC)

@@ -16,38 +16,54 @@ __all__ = ["Spider"]
 
 
 class Spider(Plugin):
-    """The first plugin of a crawl. Subclass it, name start pages, write `parse`.
+    """A spider says where a crawl starts and what it makes of each page. Subclass it, set `start_urls`, write `parse`::
 
-    Keyword arguments set the annotated attributes of the class; others are refused::
+        class Quotes(Spider):
+            start_urls = ["https://quotes.example/"]
+
+            def parse(self, response):
+                for quote in response.css("div.quote"):
+                    yield {"text": quote.css("span.text::text").get()}
+                yield from response.follow_all("li.next a")
+
+    Annotated attributes of the class are its arguments. They are set by keyword, or by ``-a NAME=VALUE`` on the command
+    line::
 
         class Shop(Spider):
             category: str = "books"
 
         Shop(category="toys")
 
+    A spider is also the first plugin of its crawl, so it may define any hook of `Plugin`. ``self.crawl`` is the running
+    crawl, and ``self.state`` a dict of JSON values that a durable job keeps.
+
     Raises:
-        ConfigError: an argument that the class does not declare.
+        ConfigError: The class declares no argument of that name.
     """
 
     start_urls: Sequence[str] = ()
-    """Pages to begin with."""
+    """The first pages of the crawl."""
     allowed_domains: Sequence[str] | None = None
-    """Hosts to stay on; `None`: anywhere. ``example.com`` is meant with its subdomains, ``=example.com`` alone,
-    ``~www.example.co.uk`` with all hosts of its registrable domain, ``example.com:81`` on one port."""
+    """Hosts that the crawl stays on; `None` means any.
+
+    ``example.com`` includes its subdomains, and ``=example.com`` does not. ``~www.example.co.uk`` means all hosts of
+    its registrable domain, ``example.com:81`` one port."""
     accept_status: Iterable[int] = ()
-    """Statuses that reach callbacks beside 200 to 299."""
+    """HTTP statuses that reach callbacks, in addition to 200–299."""
     settings: Settings = Settings()
-    """What this spider needs; merged along its base classes."""
+    """Settings of this spider, or a dict of them. Those of base classes are merged, and subclasses take precedence."""
     plugins: Sequence[Plugin] = ()
-    """Plugins that it brings along."""
+    """Plugins that the crawl uses, in addition to those it is given."""
     auth: Mapping[str, Any] = {}
-    """What an origin is given with every request, such as ``{"https://api.example": ("user", "password")}``; the value
-    may also be ``"Bearer TOKEN"`` or any `httpx.Auth`. ``https://*.example.com`` stands for all subdomains of a domain.
-    `Request.auth` goes before it."""
+    """Credentials by origin, such as ``{"https://api.example": ("user", "password")}``, sent with every request there.
+
+    A value may also be ``"Bearer TOKEN"`` or an `httpx.Auth`. ``https://*.example.com`` means all subdomains.
+    `Request.auth` takes precedence."""
 
     waypoints: ClassVar[frozenset[str]] = frozenset()
-    """Names of callbacks whose requests only lead to pages, as those for sitemaps do: they need not match `include`,
-    nor have a file type that is wanted, and `dedup_content` does not compare them."""
+    """Names of callbacks whose requests only lead to pages, such as those of sitemaps.
+
+    The settings `include`, `skip_extensions` and `dedup_content` do not apply to them."""
 
     def __init__(self, **arguments: Any) -> None:
         declared = self.declared_arguments() if arguments else {}
@@ -68,7 +84,7 @@ class Spider(Plugin):
 
     @classmethod
     def declared_arguments(cls) -> dict[str, inspect.Parameter]:
-        """The annotated attributes of the class that `__init__` sets, and `start_urls`."""
+        """Return the arguments of the constructor: the annotated attributes of the class, and `start_urls`."""
         own: dict[str, Any] = {"start_urls": Sequence[str]}
         for base in reversed(cls.__mro__):
             if base not in Spider.__mro__:
@@ -83,7 +99,7 @@ class Spider(Plugin):
 
     @classmethod
     def merged_settings(cls) -> Settings:
-        """`settings` of this class over those of its bases."""
+        """Return the settings of the class, merged with those of its base classes."""
         merged = Settings()
         for base in reversed(cls.__mro__):
             own = base.__dict__.get("settings")
@@ -92,7 +108,10 @@ class Spider(Plugin):
         return merged
 
     def start(self) -> Produced:
-        """The first requests, in any form of `parse`; pulled as they are needed, so it may never end."""
+        """Yield the first requests; by default one for each of `start_urls`.
+
+        It may have any form of a callback, and may never end: requests are taken from it as they are needed.
+        """
         return self._start_requests()
 
     def _start_requests(self) -> Iterator[Request]:
@@ -100,12 +119,19 @@ class Spider(Plugin):
             yield Request(url)
 
     def parse(self, response: Response) -> Produced:
-        """Callback of every request that names none."""
-        raise NotImplementedError(f"{type(self).__name__} has no parse(response): write one, or name a callback")
+        """Handle a response; the callback of every request that names none.
+
+        Return or yield items and requests, in any of these forms: a generator, a function or ``async def`` that returns
+        an iterable or `None`, or an async generator.
+
+        Parameters:
+            response: A response with an accepted status.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no parse(response): define it, or name a callback")
 
 
 def _annotations(base: type) -> dict[str, Any]:
-    """The annotations of a class itself, resolved where that can be done."""
+    """Return the annotations of a class itself, resolved if possible."""
     try:
         return inspect.get_annotations(base, eval_str=True)
     except (NameError, TypeError, AttributeError):
@@ -113,6 +139,6 @@ def _annotations(base: type) -> dict[str, Any]:
 
 
 def _is_class_variable(annotation: Any) -> bool:
-    if isinstance(annotation, str):  # one that cannot be resolved
+    if isinstance(annotation, str):  # it could not be resolved
         return annotation.startswith(("ClassVar", "typing.ClassVar"))
     return annotation is ClassVar or get_origin(annotation) is ClassVar

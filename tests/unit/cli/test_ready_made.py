@@ -92,14 +92,14 @@ def test_a_file_of_records(command):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("crawler.spiders.api:ApiSpider",), "ApiSpider: it needs the argument url, or start_urls, to begin with"),
-        (("crawler.spiders.feed:FeedSpider",), "FeedSpider: it needs the argument url, or start_urls, to begin with"),
+        (("crawler.spiders.api:ApiSpider",), "ApiSpider: set the argument url, or start_urls"),
+        (("crawler.spiders.feed:FeedSpider",), "FeedSpider: set the argument url, or start_urls"),
         (("crawler.spiders.api:ApiSpider", "-a", "nxt=page"),
          "spider ApiSpider has no argument 'nxt' (did you mean next?)"),
         (("crawler.spiders.api:ApiSpider", "-a", "size=many"),
          "spider ApiSpider: argument size: expected int, got 'many'"),
         (("crawler.spiders.api:ApiSpider", "-a", "next=curser:x"),
-         "ApiSpider: argument next: no way to the next page is called 'curser' (did you mean cursor?)"),
+         "ApiSpider: argument next: unknown kind of paging 'curser' (did you mean cursor?)"),
         (("crawler.spiders.feed:FeedSpider", "-a", "url=shop.csv"), "FeedSpider: argument url: not a URL: 'shop.csv'"),
     ],
 )  # fmt: skip

@@ -167,7 +167,7 @@ async def test_parallel_pages_without_a_total_fail_clearly(autojump_clock, caplo
     spider = ApiSpider(url=URL, items="data", next="page", total="totl", parallel=True)
     found = await collect(spider, site_of(paged(4, 2)))
     assert (found.report.failed, found.items) == (1, [])
-    assert "does not tell how many items there are in all" in caplog.text
+    assert "does not have the total number of items" in caplog.text
 
 
 # ---- by what stands in a page ----------------------------------------------------------------------------------------
@@ -292,11 +292,11 @@ async def test_other_posts_of_its_spider_are_not_asked_again(autojump_clock):
     ("body", "told"),
     [
         ({"errors": [{"message": "no field\n'x'"}, {"message": "b"}], "data": None},
-         "answered with errors: no field 'x'; b"),
-        ({"errors": "odd"}, "answered with errors: odd"),
+         "responded with errors: no field 'x'; b"),
+        ({"errors": "odd"}, "responded with errors: odd"),
         ({"data": {"issues": {"nodes": []}}}, "it has no pageInfo"),
         ({"data": {"issues": {"nodes": [], "pageInfo": {"hasNextPage": True}}}}, "a next page but no endCursor"),
-        ({"data": {"issues": None}}, "no list of items stands at data.issues.nodes, but nothing"),
+        ({"data": {"issues": None}}, "expected a list of items at data.issues.nodes, found nothing"),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_with_an_answer_of_graphql_is_told(autojump_clock, caplog, body, told):
@@ -313,7 +313,7 @@ async def test_a_server_that_gives_the_same_page_again_and_again(autojump_clock,
     found = await collect(ApiSpider(url=URL, next=way), site_of(Page(users(0, 2))))
     assert [item["id"] for item in found.items] == [0, 1]
     assert found.report.counters == {"repeated pages": 1}
-    assert "has the items of the page before it: it ends there" in caplog.text
+    assert "repeats the items of the previous page: paging ends there" in caplog.text
 
 
 async def test_a_cursor_that_names_itself(autojump_clock):
@@ -402,15 +402,19 @@ async def test_an_item_that_cannot_be_handled_fails_its_page_only(autojump_clock
 @pytest.mark.parametrize(
     ("page", "items", "told"),
     [
-        (Page({"data": []}), "", "no list of items stands there, but an object; name the way to them (items=...)"),
-        (Page({"data": {"x": 1}}), "data", "no list of items stands at data, but an object"),
-        (Page({"dat": []}), "data", "no list of items stands at data, but nothing"),
-        (Page({"data": "x"}), "data", "no list of items stands at data, but text"),
-        (Page({"data": True}), "data", "no list of items stands at data, but true or false"),
-        (Page(5), "", "no list of items stands there, but a number"),
+        (
+            Page({"data": []}),
+            "",
+            "expected a list of items as the page, found an object; name the path to them (items=...)",
+        ),
+        (Page({"data": {"x": 1}}), "data", "expected a list of items at data, found an object"),
+        (Page({"dat": []}), "data", "expected a list of items at data, found nothing"),
+        (Page({"data": "x"}), "data", "expected a list of items at data, found a string"),
+        (Page({"data": True}), "data", "expected a list of items at data, found a boolean"),
+        (Page(5), "", "expected a list of items as the page, found a number"),
         (Page("<html>"), "data", "is not JSON"),
-        (Page({"data": [], "next": 5.5}), "data", "what leads to the next page is no text or number: 5.5"),
-        (Page({"data": [], "next": {}}), "data", "what leads to the next page is no text or number: {}"),
+        (Page({"data": [], "next": 5.5}), "data", "the next page is named by neither text nor a number: 5.5"),
+        (Page({"data": [], "next": {}}), "data", "the next page is named by neither text nor a number: {}"),
     ],
 )
 async def test_a_page_that_is_not_what_was_expected_fails_and_says_why(autojump_clock, caplog, page, items, told):
@@ -422,7 +426,7 @@ async def test_a_page_that_is_not_what_was_expected_fails_and_says_why(autojump_
 async def test_a_next_url_that_is_none_fails_its_page(autojump_clock, caplog):
     found = await collect(ApiSpider(url=URL, items="d", next="url:n"), site_of(Page({"d": [], "n": "mailto:x@y.z"})))
     assert found.report.failed == 1
-    assert "what leads to the next page is no web URL: 'mailto:x@y.z'" in caplog.text
+    assert "the URL of the next page is not a web URL: 'mailto:x@y.z'" in caplog.text
 
 
 async def test_null_instead_of_a_list_is_an_empty_page(autojump_clock):
@@ -432,7 +436,7 @@ async def test_null_instead_of_a_list_is_an_empty_page(autojump_clock):
 
 async def test_it_is_told_when_the_first_page_has_not_what_it_should(autojump_clock, caplog):
     assert await ids(ApiSpider(url=URL, items="data", next="page", more="has_mor"), site_of(paged(4, 2))) == [0, 1]
-    assert "nothing stands where more is to be: has_mor" in caplog.text
+    assert "no value at the path of more: has_mor" in caplog.text
 
 
 # ---- credentials -----------------------------------------------------------------------------------------------------
@@ -559,41 +563,41 @@ async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
         ({"items": "a["}, "ApiSpider: argument items: 'a[' is not a JMESPath expression: "),
         ({"items": None}, "ApiSpider: argument items: expected str, not None"),
         ({"next": "curser:x"},
-         "ApiSpider: argument next: no way to the next page is called 'curser' (did you mean cursor?)"),
+         "ApiSpider: argument next: unknown kind of paging 'curser' (did you mean cursor?)"),
         ({"next": "x"},
-         "ApiSpider: argument next: no way to the next page is called 'x' (link, page, offset, cursor, url, graphql)"),
+         "ApiSpider: argument next: unknown kind of paging 'x' (link, page, offset, cursor, url, graphql)"),
         ({"next": "cursor"},
-         "ApiSpider: argument next: cursor needs the place where it stands in a page, as in cursor:meta.next"),
+         "ApiSpider: argument next: cursor needs its path in a page, as in cursor:meta.next"),
         ({"next": "url:"},
-         "ApiSpider: argument next: url needs the place where it stands in a page, as in url:meta.next"),
+         "ApiSpider: argument next: url needs its path in a page, as in url:meta.next"),
         ({"next": "page:p"}, "ApiSpider: argument next: page takes no path; param= names its parameter"),
         ({"next": "cursor:a["}, "ApiSpider: argument next: 'a[' is not a JMESPath expression: "),
-        ({"next": "graphql"}, "ApiSpider: argument query: graphql needs it"),
-        ({"query": "{ a }"}, "ApiSpider: argument items: graphql needs it"),
+        ({"next": "graphql"}, "ApiSpider: argument query: required by graphql"),
+        ({"query": "{ a }"}, "ApiSpider: argument items: required by graphql"),
         ({"query": "{ a }", "items": "a[*]"},
-         "ApiSpider: argument next: name the place of pageInfo, as in graphql:data.users.pageInfo"),
-        ({"query": "{ a }", "items": "a", "body": {}}, "ApiSpider: argument body: a query makes the body itself"),
+         "ApiSpider: argument next: name the path of pageInfo, as in graphql:data.users.pageInfo"),
+        ({"query": "{ a }", "items": "a", "body": {}}, "ApiSpider: argument body: cannot be combined with query"),
         ({"total": "a["}, "ApiSpider: argument total: 'a[' is not a JMESPath expression: "),
         ({"more": "a["}, "ApiSpider: argument more: 'a[' is not a JMESPath expression: "),
-        ({"until": "full"}, "ApiSpider: argument until: short or empty, not 'full'"),
-        ({"parallel": True}, "ApiSpider: argument parallel: only pages by number or offset can be asked for at once"),
+        ({"until": "full"}, "ApiSpider: argument until: expected short or empty, not 'full'"),
+        ({"parallel": True}, "ApiSpider: argument parallel: only possible with next=page and next=offset"),
         ({"parallel": True, "next": "page"},
-         "ApiSpider: argument parallel: it needs total=, where the number of all items stands"),
+         "ApiSpider: argument parallel: requires total=, the path of the total number of items"),
         ({"parallel": "yes"}, "ApiSpider: argument parallel: expected bool, not 'yes'"),
-        ({"size": -1}, "ApiSpider: argument size: at least 0, not -1"),
+        ({"size": -1}, "ApiSpider: argument size: must be at least 0, not -1"),
         ({"size": "10"}, "ApiSpider: argument size: expected int, not '10'"),
-        ({"size": 1, "size_param": ""}, "ApiSpider: argument size_param: it is empty"),
-        ({"max_pages": 0}, "ApiSpider: argument max_pages: at least 1, not 0"),
-        ({"first": -1}, "ApiSpider: argument first: at least 0, not -1"),
+        ({"size": 1, "size_param": ""}, "ApiSpider: argument size_param: must not be empty"),
+        ({"max_pages": 0}, "ApiSpider: argument max_pages: must be at least 1, not 0"),
+        ({"first": -1}, "ApiSpider: argument first: must be at least 0, not -1"),
         ({"params": {"a": 5}}, "ApiSpider: argument params: expected str, not {'a': 5}"),
-        ({"params": {"a": "env:NOT_THERE"}}, "ApiSpider: argument params: the environment has no 'NOT_THERE'"),
+        ({"params": {"a": "env:NOT_SET"}}, "ApiSpider: argument params: the environment variable 'NOT_SET' is not set"),
         ({"variables": []}, "ApiSpider: argument variables: expected object, not []"),
         ({"headers": {"a b": "x"}}, "ApiSpider: argument headers: not a field name: 'a b'"),
-        ({"headers": {"a": "x\n"}}, "ApiSpider: argument headers: it cannot be sent as a"),
-        ({"token": "s\n"}, "ApiSpider: argument token: it cannot be sent as Authorization"),
-        ({"token": "env:NOT_THERE"}, "ApiSpider: argument token: the environment has no 'NOT_THERE'"),
+        ({"headers": {"a": "x\n"}}, "ApiSpider: argument headers: cannot be sent as a"),
+        ({"token": "s\n"}, "ApiSpider: argument token: cannot be sent as Authorization"),
+        ({"token": "env:NOT_THERE"}, "ApiSpider: argument token: the environment variable 'NOT_THERE' is not set"),
         ({"token": "a", "user": "b:c"}, "ApiSpider: argument user: give a token or a user, not both"),
-        ({"user": "ada"}, "ApiSpider: argument user: user:password, or env:NAME of a variable that holds that"),
+        ({"user": "ada"}, "ApiSpider: argument user: expected user:password, or env:NAME of a variable that holds it"),
         ({"user": "a:\n"},
          "ApiSpider: argument auth: the user must have no colon, and neither part control characters (RFC 7617)"),
     ],
@@ -619,7 +623,7 @@ def test_without_jmespath_only_dotted_paths_are_understood(monkeypatch):
 
 
 async def test_without_a_url_it_does_not_begin(autojump_clock):
-    with pytest.raises(ConfigError, match="^ApiSpider: it needs the argument url, or start_urls, to begin with$"):
+    with pytest.raises(ConfigError, match="^ApiSpider: set the argument url, or start_urls$"):
         await collect(ApiSpider(), FakeSite({}))
     with pytest.raises(ConfigError, match="^ApiSpider: argument url: not an http or https URL: 'ftp://a.test/'$"):
         ApiSpider(start_urls=["ftp://a.test/"])

@@ -329,17 +329,17 @@ async def test_a_rule_without_callback_that_does_not_follow_is_for_plugins(autoj
     [
         ({"allow": "("}, "Rule: allow: missing ), unterminated subpattern at position 0: '('"),
         ({"deny": ["a", "["]}, "Rule: deny: unterminated character set at position 0: '['"),
-        ({"allow": 5}, "Rule: allow must be one or several regular expressions, not 5"),
-        ({"allow": b"x"}, "Rule: allow must be one or several regular expressions, not b'x'"),
-        ({"text": ["x"]}, "Rule: text must be one or several regular expressions, not (['x'],)"),
+        ({"allow": 5}, "Rule: allow must be a regular expression or several, not 5"),
+        ({"allow": b"x"}, "Rule: allow must be a regular expression or several, not b'x'"),
+        ({"text": ["x"]}, "Rule: text must be a regular expression or several, not (['x'],)"),
         ({"allow_domains": "https://site.test/"},
          "Rule: allow_domains: not a domain: 'https://site.test/' (write example.com, which includes its subdomains)"),
-        ({"deny_domains": [5]}, "Rule: deny_domains must be one or several texts, not [5]"),
+        ({"deny_domains": [5]}, "Rule: deny_domains must be a string or several, not [5]"),
         ({"restrict_css": "a["}, "Rule: restrict_css: "),
         ({"restrict_xpath": "//a["}, "Rule: restrict_xpath: "),
-        ({"restrict_css": ""}, "Rule: restrict_css must be one or several texts, not ''"),
-        ({"tags": "a,b"}, "Rule: tags: not the name of an element: 'a,b'"),
-        ({"attributes": [None]}, "Rule: attributes must be one or several texts, not [None]"),
+        ({"restrict_css": ""}, "Rule: restrict_css must be a string or several, not ''"),
+        ({"tags": "a,b"}, "Rule: tags: not a tag name: 'a,b'"),
+        ({"attributes": [None]}, "Rule: attributes must be a string or several, not [None]"),
         ({"follow": "yes"}, "Rule: follow must be true or false, not 'yes'"),
         ({"skip_nofollow": None}, "Rule: skip_nofollow must be true or false, not None"),
         ({"callback": 5}, "Rule: callback must be a method or its name, not 5"),
@@ -371,11 +371,11 @@ def test_a_field_that_does_not_fit_is_refused(fields, message):
         (Rule(callback="parse_item", cb_kwargs={"x": 1}, follow=True),
          "rule 2 of Site: callback Pages.parse_item cannot be called: got an unexpected keyword argument 'x'"),
         (Rule(options={"prioity": 1}),
-         "rule 2 of Site: options: Request has no 'prioity' to set (did you mean priority?)"),
-        (Rule(options={"callback": "x"}), "rule 2 of Site: options: Request has no 'callback' to set"),
+         "rule 2 of Site: options: unknown option 'prioity' (did you mean priority?)"),
+        (Rule(options={"callback": "x"}), "rule 2 of Site: options: unknown option 'callback'"),
         (Rule(options={"priority": "x"}), "rule 2 of Site: priority must be int, not str"),
-        ("x", "rule 2 of Site is no Rule: 'x'"),
-        (Rule, "rule 2 of Site is no Rule: <class 'crawler.spiders.rules.Rule'>"),
+        ("x", "rule 2 of Site is not a Rule: 'x'"),
+        (Rule, "rule 2 of Site is not a Rule: <class 'crawler.spiders.rules.Rule'>"),
     ],
 )  # fmt: skip
 def test_a_rule_that_does_not_fit_its_spider_is_refused(rule, message):
@@ -393,7 +393,7 @@ def test_rules_are_a_list(rules):
 def test_parse_belongs_to_the_rules():
     with pytest.raises(ConfigError) as caught:
         type("Site", (CrawlSpider,), {"parse": lambda self, response: None})
-    assert str(caught.value) == ("Site.parse would stand in the place of the rules: name it otherwise, as parse_item")
+    assert str(caught.value) == ("Site.parse would replace the rules: give it another name, such as parse_item")
 
 
 def test_an_unknown_argument_is_refused():

@@ -314,7 +314,7 @@ HTML = ["<!DOCTYPE html><title>Log in</title>", "\ufeff\n<HTML><body>item,price\
 async def test_a_page_of_html_in_the_place_of_a_file_fails(autojump_clock, caplog, body):
     found = await collect(FeedSpider(url=f"{URL}.csv"), FakeSite({f"{URL}.csv": body}))
     assert (found.report.failed, found.items) == (1, [])
-    assert f"{URL}.csv is a page of HTML, no file of records" in caplog.text
+    assert f"{URL}.csv is an HTML page, not a file of records" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -519,21 +519,21 @@ async def test_json_that_was_written_comes_back(records):
     [
         ({"url": "site.test/x"}, "FeedSpider: argument url: not a URL: 'site.test/x'"),
         ({"itertga": "x"}, "spider FeedSpider has no argument 'itertga' (did you mean itertag?)"),
-        ({"format": "yaml"}, "FeedSpider: argument format: auto or xml or csv or jsonl or json, not 'yaml'"),
+        ({"format": "yaml"}, "FeedSpider: argument format: expected auto or xml or csv or jsonl or json, not 'yaml'"),
         ({"format": "jsn"},
-         "FeedSpider: argument format: auto or xml or csv or jsonl or json, not 'jsn' (did you mean json?)"),
+         "FeedSpider: argument format: expected auto or xml or csv or jsonl or json, not 'jsn' (did you mean json?)"),
         ({"itertag": ""}, "FeedSpider: argument itertag: not an element name: ''"),
         ({"itertag": "<a>"}, "FeedSpider: argument itertag: not an element name: '<a>'"),
         ({"itertag": "g:a"}, "FeedSpider: argument itertag: the prefix 'g' has no namespace; add it to namespaces"),
         ({"namespaces": ["g"]}, "FeedSpider: argument namespaces: expected object, not ['g']"),
         ({"items": "a[*]"}, "FeedSpider: argument items: not a dotted path: 'a[*]'"),
-        ({"delimiter": ",,"}, "FeedSpider: argument delimiter: one character, not ',,'"),
-        ({"delimiter": "\n"}, "FeedSpider: argument delimiter: one character, not '\\n'"),
-        ({"quotechar": "''"}, 'FeedSpider: argument quotechar: one character, not "\'\'"'),
+        ({"delimiter": ",,"}, "FeedSpider: argument delimiter: expected one character, not ',,'"),
+        ({"delimiter": "\n"}, "FeedSpider: argument delimiter: expected one character, not '\\n'"),
+        ({"quotechar": "''"}, 'FeedSpider: argument quotechar: expected one character, not "\'\'"'),
         ({"quotechar": ";", "delimiter": ";"}, "FeedSpider: delimiter and quotechar are the same: ';'"),
         ({"headers": "a,b"}, "FeedSpider: argument headers: expected array | null, not 'a,b'"),
-        ({"encoding": "klingon"}, "FeedSpider: argument encoding: no encoding of the web is called 'klingon'"),
-        ({"max_unpacked": 0}, "FeedSpider: argument max_unpacked: at least 1, not 0"),
+        ({"encoding": "klingon"}, "FeedSpider: argument encoding: unknown encoding 'klingon'"),
+        ({"max_unpacked": 0}, "FeedSpider: argument max_unpacked: must be at least 1, not 0"),
         ({"max_unpacked": "1"}, "FeedSpider: argument max_unpacked: expected int, not '1'"),
     ],
 )  # fmt: skip
@@ -553,5 +553,5 @@ def test_parse_record_must_not_wait():
 
 
 async def test_without_a_url_it_does_not_begin(autojump_clock):
-    with pytest.raises(ConfigError, match="^FeedSpider: it needs the argument url, or start_urls, to begin with$"):
+    with pytest.raises(ConfigError, match="^FeedSpider: set the argument url, or start_urls$"):
         await collect(FeedSpider(), FakeSite({}))

@@ -300,11 +300,11 @@ async def test_a_sitemap_may_be_larger_than_pages_may(autojump_clock):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"since": "yesterday"}, "since: a date, or a date and time"),
-        ({"since": 7}, "since: a date, or a date and time"),
+        ({"since": "yesterday"}, "since: expected a date, or a date and time"),
+        ({"since": 7}, "since: expected a date, or a date and time"),
         ({"sitemap_rules": [("(", "parse")]}, "sitemap_rules: not a regular expression"),
         ({"sitemap_rules": [("", "parse_othr")]}, r"Pages has no method 'parse_othr' \(did you mean parse_other\?\)"),
-        ({"sitemap_rules": ["/a"]}, "sitemap_rules: a rule is a pattern and the name of a callback, not '/a'"),
+        ({"sitemap_rules": ["/a"]}, "sitemap_rules: expected a pair of a pattern and the name of a callback, not '/a'"),
         ({"sitemap_follow": ["["]}, "sitemap_follow: not a regular expression"),
         ({"sitemap_url": ["x"]}, "no argument 'sitemap_url'.*did you mean sitemap_urls"),
     ],
@@ -356,7 +356,7 @@ def test_requests_come_while_the_sitemap_is_read_and_nothing_is_held():
 async def test_a_spider_that_names_no_sitemap_and_no_site_says_so(autojump_clock, caplog):
     found = await collect(SitemapSpider(), FakeSite({}))
     assert found.report.requests == 0
-    assert "SitemapSpider has no sitemap_urls and no start_urls: it begins nowhere" in caplog.text
+    assert "SitemapSpider has no sitemap_urls and no start_urls: there is nothing to crawl" in caplog.text
 
 
 TEXT = {"Content-Type": "text/plain"}
@@ -475,4 +475,4 @@ async def test_without_a_parse_of_its_own_a_page_is_an_item(autojump_clock):
 async def test_a_site_without_a_sitemap_is_told_of(autojump_clock, caplog):
     items, report, _ = await run(SitemapSpider(start_urls=["https://site.test/"]), {})
     assert (items, report.failed) == ([], 0)
-    assert "no sitemap: https://site.test/sitemap.xml (status 404)" in caplog.text
+    assert "cannot fetch the sitemap https://site.test/sitemap.xml: status 404" in caplog.text

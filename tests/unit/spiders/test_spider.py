@@ -182,5 +182,5 @@ def test_a_spider_without_parse_says_so():
     class Bare(Spider):
         pass
 
-    with pytest.raises(NotImplementedError, match=r"^Bare has no parse\(response\): write one, or name a callback$"):
+    with pytest.raises(NotImplementedError, match=r"^Bare has no parse\(response\): define it, or name a callback$"):
         Bare().parse(Response("https://a.test/"))
