@@ -145,7 +145,7 @@ class FeedReader:
             self._text, self._text_depth = [], depth
             self._type = attributes.get("type", "").strip().lower() if self._root == "feed" else ""
             if name == "author" and self._root == "feed":
-                self._text = None  # the name stands in a child
+                self._text = None  # the name is in a child
         if inside == 1:
             self._name = name
 

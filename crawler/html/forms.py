@@ -1,7 +1,7 @@
 """The forms of a page: which controls belong to each, and the values they would submit (HTML Standard, "Forms").
 
 Inputs, selects, text areas and buttons are read. Controls submit nothing if they are disabled, themselves or by a
-``<fieldset>``, or stand in a ``<datalist>`` or ``<template>``.
+``<fieldset>``, or are inside a ``<datalist>`` or ``<template>``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SPACE: Final = "\t\n\f\r "
 
 @attrs.frozen(kw_only=True)
 class Control:
-    """One control of a form, as it stands on the page."""
+    """One control of a form, as it is on the page."""
 
     name: str
     """Name of the control; empty if it has none."""
@@ -81,7 +81,7 @@ def forms_of(document: Document) -> list[Element]:
 
 
 def controls_of(document: Document, form: Element) -> list[Control]:
-    """Return the controls of a form in document order, wherever they stand.
+    """Return the controls of a form in document order, wherever they are in the page.
 
     Parameters:
         document: The parsed page.

@@ -31,7 +31,7 @@ def links_in_regions(
         url: Its canonical URL.
         tags: Tag names of the linking elements.
         attributes: Attributes that hold the URL.
-        css: CSS selectors of regions: links count if they match, or stand inside a match. Without regions the whole
+        css: CSS selectors of regions: links count if they match, or are inside a match. Without regions the whole
             page counts.
         xpath: XPath expressions of further regions.
         encoding: WHATWG name of the page's encoding.

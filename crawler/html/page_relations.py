@@ -1,6 +1,6 @@
 """Relations of a page: ``rel=canonical``, ``hreflang``, ``rel=next`` and ``rel=prev``.
 
-They stand in elements of the page or in its ``Link`` header field; elements take precedence.
+They are read from elements of the page or from its ``Link`` header field; elements take precedence.
 """
 
 from __future__ import annotations

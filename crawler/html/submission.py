@@ -92,7 +92,7 @@ def construct_entries(
 
 
 def _entries(control: Control, button: Control | None, encoding: str) -> list[Entry]:
-    """Return the entries of one control as it stands on the page."""
+    """Return the entries of one control as it is on the page."""
     name = control.name
     if control.submits and control is not button:
         return []

@@ -244,8 +244,8 @@ class Response:
     def media(self) -> list[str]:
         """Return the absolute URL of every image, audio and video file of the page, without repeats, in document order.
 
-        They stand in ``src`` of ``img``, ``source``, ``video``, ``audio`` and image buttons, in ``poster``, and in
-        ``srcset`` and ``imagesrcset`` with every candidate that a browser could choose.
+        They are read from ``src`` of ``img``, ``source``, ``video``, ``audio`` and image buttons, from ``poster``, and
+        from ``srcset`` and ``imagesrcset`` with every candidate that a browser could choose.
         """
         from crawler.html.srcset import media  # noqa: PLC0415 - few crawls need it
 
@@ -263,7 +263,7 @@ class Response:
     def canonical(self) -> str | None:
         """The preferred URL of the page (RFC 6596); `None` if it names none.
 
-        It stands as ``rel=canonical`` in the ``<head>`` or in the ``Link`` header field.
+        It is read from ``rel=canonical`` in the ``<head>`` or the ``Link`` header field.
         """
         from crawler.html.page_relations import canonical  # noqa: PLC0415
 
@@ -280,7 +280,7 @@ class Response:
     def next_page(self) -> str | None:
         """URL of the next page of a series; `None` if there is none.
 
-        It stands as ``rel=next`` in a ``link``, ``a`` or ``area``, or in the ``Link`` header field.
+        It is read from ``rel=next`` of a ``link``, ``a`` or ``area``, or of the ``Link`` header field.
         """
         return self._related("next")
 
@@ -288,7 +288,7 @@ class Response:
     def prev_page(self) -> str | None:
         """URL of the previous page of a series; `None` if there is none.
 
-        It stands as ``rel=prev``, or under its old name ``rel=previous``, where `next_page` looks, too.
+        It is read from ``rel=prev``, or its old name ``rel=previous``, in the same places as `next_page`.
         """
         return self._related("prev", "previous")
 

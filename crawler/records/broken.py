@@ -1,4 +1,4 @@
-"""`BrokenRecord`: stands in the place of a record that cannot be read."""
+"""`BrokenRecord`: takes the place of a record that cannot be read."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Rule:
         deny: Regular expressions; none of them may be found in the URL.
         allow_domains: Hosts, with their subdomains, that links may lead to. Empty allows any in scope of the crawl.
         deny_domains: Hosts, with their subdomains, that links may not lead to.
-        restrict_css: CSS selectors of regions. Links count if they match, or stand inside a match.
+        restrict_css: CSS selectors of regions. Links count if they match, or are inside a match.
         restrict_xpath: XPath expressions of further regions.
         tags: Tag names of the linking elements.
         attributes: Attributes that hold the URL.
