@@ -96,13 +96,15 @@ class UndeclaredQuota(Quota):
     def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
         """Return when a request may start, so that no window of the learned length contains more than `limit`.
 
-        The server's window may slide, or its windows may be aligned to the clock.
+        The server's window may slide, or its windows may be aligned to the clock. A request whose cost is above `limit`
+        may start when the last window is empty, since a learned limit may be wrong.
         """
         at = super().ready_at(now, cost=cost, inflight=inflight, in_flight_since=in_flight_since)
         length = self.window.length
         if length is None or not self.log.is_complete(now, length):
             return at
-        return max(at, self._log_ready_at(cost - self._trial, inflight))
+        need = min(cost - self._trial, self.limit or math.inf)
+        return max(at, self._log_ready_at(need, inflight))
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
         """Return when the next request starts at a brisk pace, in seconds since the epoch."""

@@ -48,6 +48,13 @@ def test_a_window_is_counted_from_its_first_request():
     assert 60.1 <= ready(made, 3) <= 64
 
 
+def test_a_request_that_costs_more_than_the_learned_limit_starts_after_a_whole_window():
+    made = learned()
+    at = made.ready_at(NOW + 1, cost=5.0, inflight=0.0, in_flight_since=lambda since: False)
+    assert 60.1 <= at - NOW <= 64
+    assert made.ready_at(NOW + 1, cost=5.0, inflight=1.0, in_flight_since=lambda since: False) == math.inf
+
+
 def test_one_more_unit_is_tried_after_eight_clean_windows_and_then_more_rarely():
     made = learned()
     now, trials = 1.0, []
