@@ -19,7 +19,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import call_persist
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
-from crawler.store.inspect import JobState, failures, items, look
+from crawler.store.inspect import JobState, failed_requests, inspect_job, read_items
 from crawler.store.inspect import retry_failed as put_back
 
 __all__ = ["job"]
@@ -55,13 +55,13 @@ def job(
         count = put_back(folder)
         say(f"{many(count, 'failed request')} put back: run the job again\n")
     if export is None and not retry_failed:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(folder, look(folder))))
+        sys.stdout.write("".join(f"{line}\n" for line in _lines(folder, inspect_job(folder))))
     return 0
 
 
 async def _export(folder: Path, output: str, overwrite: bool) -> int:
     """Writes all items beside the file, which takes its place when it is whole."""
-    look(folder)
+    inspect_job(folder)
     if not overwrite and output != "-" and Path(output).exists():
         raise ConfigError(f"{output} exists already: --overwrite replaces it")
     sink = open_output(output, if_exists="overwrite" if overwrite else "refuse")
@@ -78,7 +78,7 @@ async def _write(folder: Path, sink: Plugin) -> int:
     crawl: Any = SimpleNamespace(settings=Settings())
     count = 0
     async with sink.lifespan(crawl):
-        for rows in items(folder):
+        for rows in read_items(folder):
             try:
                 await call_persist(sink, rows)
             except CrawlFailed as error:  # no crawl: the reader of standard output has gone
@@ -99,7 +99,7 @@ def _lines(folder: Path, state: JobState) -> Iterator[str]:
         yield "  waiting   " + ", ".join(f"{lane}: {count}" for lane, count in list(state.waiting_by_lane.items())[:10])
     if state.failed_by_reason:
         yield "  failed    " + ", ".join(f"{reason}: {count}" for reason, count in state.failed_by_reason.items())
-        for shown, failure in enumerate(failures(folder)):
+        for shown, failure in enumerate(failed_requests(folder)):
             if shown == SHOWN:
                 yield f"    … (all of them are in {folder}/job.sqlite, table failed)"
                 break

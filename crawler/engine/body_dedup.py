@@ -46,7 +46,7 @@ class BodyDeduplicator:
         self._claims[digest] = _Claim()
         known = True
         try:
-            known = await self._store.met(digest)
+            known = await self._store.has_body(digest)
         finally:
             if known:
                 self.give_up(digest)

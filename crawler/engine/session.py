@@ -219,7 +219,7 @@ class CrawlSession:
                     http3=self.settings.http3,
                 )
             )
-        kept = await store.kept()
+        kept = await store.resume_state()
         self.running = RunningCrawl(
             self.spider,
             self.plugins,

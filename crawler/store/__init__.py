@@ -1,6 +1,6 @@
-"""The truth about a crawl: what is pending, what is known, which items there are. Changed only by commits.
+"""The durable state of a crawl: pending requests, keys of known requests, and items. Only commits change it.
 
-`crawler.store.sqlite` has the store of durable jobs; who wants no job need not import it.
+`crawler.store.sqlite` holds the store of durable jobs; a crawl without a job does not import it.
 """
 
 from __future__ import annotations

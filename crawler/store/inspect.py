@@ -1,4 +1,4 @@
-"""Looking at a job that is not running, or runs elsewhere; and putting its failures back."""
+"""Inspect a job, running or not; read its items; and queue its failed requests again."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ import msgspec
 
 from crawler.errors import JobError
 from crawler.messages import Request, Row
-from crawler.store.job_folder import DATABASE, SPOOL, connect, locked_folder, told
-from crawler.store.schema import INSERT, pack
-from crawler.store.spool import read_rows
+from crawler.store.item_log import read_rows
+from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder
+from crawler.store.schema import INSERT_PENDING, pack
 
-__all__ = ["FailedRequest", "JobState", "failures", "items", "look", "retry_failed"]
+__all__ = ["FailedRequest", "JobState", "failed_requests", "inspect_job", "read_items", "retry_failed"]
 
 
 @attrs.frozen(kw_only=True)
 class JobState:
-    """What a job is and where it stands."""
+    """The state of a job."""
 
     spider: str
-    """Its spider."""
+    """The spider's name."""
     arguments: dict[str, Any]
-    """What the spider was made with."""
+    """The spider's arguments."""
     runs: int
-    """How often it was begun or continued."""
+    """Number of runs, including those that continued the job."""
     finished: bool
     """Whether nothing is left to do."""
     waiting: int
-    """Requests that are not settled."""
+    """Number of requests that are not settled."""
     items: int
-    """Items that were kept."""
+    """Number of committed items."""
     stats: dict[str, Any]
     """The counts so far, as in a report."""
     waiting_by_lane: dict[str, int]
-    """Requests that are not settled, by lane; the longest first, at most a hundred lanes."""
+    """Number of requests that are not settled, by lane: the hundred lanes with most requests, in descending order."""
     failed_by_reason: dict[str, int]
-    """Requests that failed for good, by kind."""
+    """Number of requests that failed permanently, by kind of failure."""
 
 
 @attrs.frozen(kw_only=True)
 class FailedRequest:
-    """A request that failed for good."""
+    """A request that failed permanently."""
 
     url: str
-    """What was asked for."""
+    """Its URL."""
     reason: str
-    """The kind of failure."""
+    """The kind of failure, such as ``connect_failed``."""
     message: str
     """One line."""
     attempts: int
-    """Attempts that were made."""
+    """Number of attempts."""
     at: float
-    """Seconds since the epoch."""
+    """Time of the failure, in seconds since the epoch."""
     traceback: str
-    """Of what a handler raised."""
+    """The traceback of an exception in a callback or hook; otherwise empty."""
 
 
 @contextmanager
@@ -68,14 +68,14 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
         with closing(connect(folder, read_only=True)) as database:
             yield database
     except sqlite3.Error as error:
-        raise JobError(told(folder / DATABASE, error)) from error
+        raise JobError(describe_error(folder / DATABASE, error)) from error
 
 
-def look(folder: Path) -> JobState:
-    """Where a job stands.
+def inspect_job(folder: Path) -> JobState:
+    """Return the state of a job, which may be running.
 
     Raises:
-        JobError: it is none, or is damaged.
+        JobError: The folder is not a job folder, or is damaged.
     """
     with _reading(folder) as database:
         meta = dict(database.execute("SELECT name, value FROM meta"))
@@ -101,11 +101,11 @@ def look(folder: Path) -> JobState:
     )
 
 
-def failures(folder: Path) -> Iterator[FailedRequest]:
-    """The requests of a job that failed for good, in the order of their failing.
+def failed_requests(folder: Path) -> Iterator[FailedRequest]:
+    """Iterate over the requests of a job that failed permanently, in the order of their failure.
 
     Raises:
-        JobError: it is none, or is damaged.
+        JobError: The folder is not a job folder, or is damaged.
     """
     with _reading(folder) as database:
         rows = database.execute("SELECT url, reason, message, attempts, at, traceback FROM failed ORDER BY at")
@@ -113,30 +113,30 @@ def failures(folder: Path) -> Iterator[FailedRequest]:
             yield FailedRequest(url=url, reason=reason, message=message, attempts=attempts, at=at, traceback=traceback)
 
 
-def items(folder: Path, n: int = 1000) -> Iterator[list[Row]]:
-    """All items that a job has kept, `n` at a time.
+def read_items(folder: Path, n: int = 1000) -> Iterator[list[Row]]:
+    """Iterate over all committed items of a job, in lists of at most `n`.
 
     Raises:
-        JobError: it is none, or is damaged.
+        JobError: The folder is not a job folder, or is damaged.
     """
     with _reading(folder) as database:
         row = database.execute("SELECT value FROM meta WHERE name = 'spool'").fetchone()
     length = int(row[0]) if row else 0
-    place = 0
-    while place < length:
-        rows, places = read_rows(folder / SPOOL, place, n, length)
-        place = places[-1]
+    offset = 0
+    while offset < length:
+        rows, ends = read_rows(folder / SPOOL, offset, n, length)
+        offset = ends[-1]
         yield rows
 
 
 def retry_failed(folder: Path) -> int:
-    """Puts the requests that failed for good back among those that wait; gives how many.
+    """Queue all requests again that failed permanently, and return their number.
 
     Raises:
-        JobError: it is in use, is none, or is damaged.
+        JobError: The folder is in use, is not a job folder, or is damaged.
     """
     if not (folder / DATABASE).is_file():
-        raise JobError(f"{folder} is no job: it has no {DATABASE}")
+        raise JobError(f"{folder} is not a job folder: it has no {DATABASE}")
     with locked_folder(folder), closing(connect(folder)) as database:
         try:
             database.execute("BEGIN IMMEDIATE")
@@ -145,10 +145,10 @@ def retry_failed(folder: Path) -> int:
                 "ORDER BY tier, number"
             ).fetchall()
             last = database.execute("SELECT value FROM meta WHERE name = 'number'").fetchone()
-            # A new number for each: those of an errback's items, which are kept, are keys that stay theirs.
+            # New numbers: the keys of items of an errback, which stay in the log, contain the old ones.
             first = int(last[0]) + 1 if last else 1
             for number, (lane, name, tier, data) in enumerate(rows, first):
-                database.execute(INSERT, (lane, tier, number, *pack(Request.from_json(data), name)))
+                database.execute(INSERT_PENDING, (lane, tier, number, *pack(Request.from_json(data), name)))
             database.execute("UPDATE meta SET value = value + ? WHERE name = 'number'", (len(rows),))
             database.execute("DELETE FROM failed")
             database.execute("UPDATE meta SET value = value + ? WHERE name = 'live'", (len(rows),))
@@ -161,5 +161,6 @@ def retry_failed(folder: Path) -> int:
                 database.execute("UPDATE meta SET value = ? WHERE name = 'note:stats'", (msgspec.json.encode(counts),))
             database.execute("COMMIT")
         except sqlite3.Error as error:
-            raise JobError(told(folder / DATABASE, error)) from error
+            raise JobError(describe_error(folder / DATABASE, error)) from error
+
     return len(rows)

@@ -1,4 +1,4 @@
-"""`MemoryStore`: a store that lives and ends with its process."""
+"""`MemoryStore`: the store of a crawl without a job. It ends with its process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["MemoryStore"]
 
 @attrs.define(eq=False)
 class _Lane:
-    """The pending requests of one group: by tier, then in the order in which they came."""
+    """The pending requests of one group, by tier and then in order of arrival."""
 
     name: str
     tiers: dict[int, dict[int, Pending]] = attrs.field(factory=dict)
@@ -43,8 +43,8 @@ class _Lane:
         if not tier:
             del self.tiers[order[0]]
 
-    def behind(self, after: Order, n: int) -> list[Pending]:
-        """The first `n` requests whose order is above `after`."""
+    def requests_after(self, after: Order, n: int) -> list[Pending]:
+        """Return the first `n` requests that come after `after` in order."""
         found: list[Pending] = []
         for tier in sorted(tier for tier in self.tiers if tier >= after[0]):
             rows = (row for row in self.tiers[tier].values() if row.order > after)
@@ -55,7 +55,10 @@ class _Lane:
 
 
 class MemoryStore:
-    """Keeps everything in dictionaries. One owner; what nobody reads is not kept."""
+    """Stores everything in dictionaries, for one owner. Items are kept until every sink has read them.
+
+    The methods are those of `Store`.
+    """
 
     durable: Final = False
 
@@ -74,44 +77,44 @@ class MemoryStore:
 
     @property
     def unclaimed(self) -> bool:
-        """Whether there are groups with requests that nobody holds."""
+        """Whether there are groups with requests that are not leased."""
         return bool(self._free)
 
     async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
-        """Adds requests that are not known; gives those of groups that are held."""
+        """Add requests that are not known, and return those in leased groups. Notes are discarded."""
         return self._add(requests)
 
     async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
-        """Leases groups; there is one owner, and its leases do not end."""
+        """Lease groups. There is one owner, and its leases never expire."""
         leased: list[Group] = []
         for lane in list(itertools.islice(self._free.values(), groups)):
             del self._free[lane.name]
             lane.held = True
             lane.epoch += 1
-            head = lane.behind(START, n + 1)
+            head = lane.requests_after(START, n + 1)
             leased.append(Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n))
         return Claimed(groups=leased, next_at=math.inf, live=self.live)
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
-        """The next requests of a group."""
-        return self._lanes[group].behind(after, n)
+        """Return the next requests of a group."""
+        return self._lanes[group].requests_after(after, n)
 
-    async def kept(self) -> ResumeState:
-        """Nothing."""
+    async def resume_state(self) -> ResumeState:
+        """Return an empty state: there was no earlier run."""
         return ResumeState()
 
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
-        """Keeps effects of a page that is still being handled."""
+        """Store effects of a page whose callback is still running."""
         kept = self._stages.setdefault(stage, ([], []))
         kept[0].extend(items)
         kept[1].extend(requests)
 
-    async def met(self, digest: bytes) -> bool:
-        """Whether a page with this digest of its body is committed."""
+    async def has_body(self, digest: bytes) -> bool:
+        """Return whether a page whose body has this digest is committed."""
         return digest in self._digests
 
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
-        """Makes outcomes true. Observations are forgotten: nobody will ask."""
+        """Commit outcomes. Observations are discarded: no later run will read them."""
         made = Committed()
         for outcome in outcomes:
             verdict = self._judge(outcome)
@@ -173,11 +176,11 @@ class MemoryStore:
         return fresh
 
     async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Nobody else can take a group or add to it."""
+        """Return two empty lists: there is no other owner."""
         return [], []
 
     async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
-        """Gives a group back; it is forgotten but for its state."""
+        """End the lease of a group, and store the state of its lane."""
         lane = self._lanes.get(group)
         if lane is None or lane.epoch != epoch:
             return
@@ -187,25 +190,25 @@ class MemoryStore:
             self._free[group] = lane
 
     async def reserve(self, scope: str, cost: float) -> float:
-        """Nobody else spends."""
+        """Return 0: there is no other owner."""
         return 0.0
 
     def follows(self, sink: str) -> bool:
-        """There was no earlier run."""
+        """Return `False`: there was no earlier run."""
         return False
 
     async def follow(self, sink: str) -> tuple[int, Any]:
-        """A sink starts at the beginning."""
+        """Register a sink, which reads from here on, and return the number of its next item and `None`."""
         self._cursors[sink] = self.logged
         return self.logged, None
 
     async def read(self, after: int, n: int) -> list[Row]:
-        """Items from number `after` on."""
+        """Return up to `n` items from number `after` on."""
         first = self.logged - len(self._log)
         return list(itertools.islice(self._log, after - first, after - first + n))
 
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
-        """Forgets the items that every sink has."""
+        """Record the position of a sink, and forget the items that every sink has stored."""
         self._cursors[sink] = cursor
         first = self.logged - len(self._log)
         for _ in range(min(self._cursors.values()) - first):

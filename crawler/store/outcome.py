@@ -1,7 +1,7 @@
-"""`Outcome`: what became of one request, in the two parts that a commit treats differently.
+"""`Outcome`: the result of one request, in the two parts that a commit treats differently.
 
-*Observations* are true whatever the handler did, and always committed. *Effects* are committed only if the handler
-succeeded, all of them together with the end of the request, or none.
+*Observations* are true whatever the callback did, and are always committed. *Effects* are committed only if the
+callback succeeded: all of them, together with the end of the request, or none.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["CookieChange", "FailureRow", "ItemRow", "Kind", "Observations", "Out
 
 
 class Kind(enum.Enum):
-    """What became of a request."""
+    """How a request ended."""
 
     DONE = "done"
     """Its callback succeeded."""
     RETRY = "retry"
-    """It stays pending, to be asked again."""
+    """It stays pending for another attempt."""
     FAILED = "failed"
-    """It could not be had, or its handler raised; what an errback produced are its effects."""
+    """No attempt succeeded, or its callback raised. The results of its errback are its effects."""
     REFUSED = "refused"
-    """It may not be asked for."""
+    """It must not be sent, by robots.txt for example."""
 
 
 @attrs.frozen(eq=False)
@@ -38,108 +38,108 @@ class ItemRow:
     data: bytes
     """The item as JSON."""
     value: Item = None
-    """The object that was made."""
+    """The object that the callback made."""
 
 
 @attrs.frozen(kw_only=True)
 class FailureRow:
-    """Why a request failed for good."""
+    """Why a request failed permanently."""
 
     reason: str
-    """The kind of failure."""
+    """The kind of failure, such as ``connect_failed``."""
     message: str
     """One line."""
     traceback: str = ""
-    """Of what a handler raised."""
+    """The traceback of an exception in a callback or hook; otherwise empty."""
     full_reason: str = ""
-    """`reason` and its finer kind, for the counts; empty: there is no finer one."""
+    """`reason` with its finer kind, such as ``connect_failed.dns``; empty if there is no finer kind."""
 
 
 @attrs.frozen
 class RobotsAnswer:
-    """What an origin answered for its robots.txt."""
+    """The response to a request for robots.txt."""
 
     origin: str
     """Scheme, host and port."""
     status: int
     """HTTP status."""
     body: bytes
-    """The content."""
+    """Its body."""
     at: float
-    """Seconds since the epoch: when."""
+    """Time of the response, in seconds since the epoch."""
 
 
 @attrs.frozen(kw_only=True)
 class CookieChange:
-    """A cookie that was set or has gone."""
+    """A cookie that was set or removed."""
 
     session: str
     domain: str
     path: str
     name: str
     value: bytes | None
-    """The cookie as JSON; `None`: it has gone."""
+    """The cookie as JSON. `None` means removed."""
 
 
 @attrs.define(kw_only=True, eq=False)
 class Observations:
-    """What is true of the whole crawl and belongs to no single request."""
+    """Observations about the crawl as a whole, which belong to no single request."""
 
     notes: dict[str, bytes] = attrs.field(factory=dict)
     """JSON by name, such as the counts so far."""
     states: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    """Changes of states outside of any page, as in `Outcome.state`."""
+    """State changes made outside of callbacks, in the form of `Outcome.state`."""
     cookies: list[CookieChange] = attrs.field(factory=list)
-    """Changes of cookies."""
+    """Cookies that were set or removed."""
     robots: list[RobotsAnswer] = attrs.field(factory=list)
-    """Answers for robots.txt."""
+    """Responses to requests for robots.txt."""
 
 
 @attrs.define(kw_only=True, eq=False)
 class Outcome:
-    """What became of the request of one ticket."""
+    """The result of the request of one ticket."""
 
     kind: Kind
-    """Whether it is settled, and how."""
+    """How the request ended."""
     ticket: Ticket
-    """Which request; its lane's epoch guards the commit."""
+    """The request. The epoch of its lane guards the commit."""
 
     # observations
     attempts: int = 0
-    """Attempts made so far, this one included if it counts."""
+    """Number of attempts so far, including this one if it counts."""
     not_before: float = -math.inf
-    """Seconds: for `RETRY`, the earliest next attempt."""
+    """For `RETRY`: the earliest time of the next attempt, in seconds since the epoch."""
     lane_state: dict[str, Any] = attrs.field(factory=dict)
     """`Lane.state`, in the last outcome of each lane in a commit."""
     status: int = 0
-    """HTTP status; 0: there was no answer."""
+    """HTTP status code; 0 without a response."""
     size: int = 0
-    """Decoded bytes of the body."""
+    """Size of the decoded body in bytes."""
     page: bool = False
     """Whether a callback succeeded."""
     digest: bytes = b""
-    """Of the body, if other pages with the same one are to be left out."""
+    """Digest of the body, if pages with the same body are to be skipped; otherwise empty."""
     redirect: str = ""
-    """Where the answer sent us."""
+    """The target of a redirect; otherwise empty."""
     failure: FailureRow | None = None
     """For `FAILED`: why."""
     filtered: list[tuple[str, str]] = attrs.field(factory=list)
-    """Requests that were not made: reason and URL."""
+    """Reason and URL of each request that was not made."""
     repeats: int = 0
-    """Requests that were not made since they were known."""
+    """Number of requests that were not made because they were known."""
     dropped: list[str] = attrs.field(factory=list)
-    """Items that were not wanted: reasons."""
+    """The reason of each dropped item."""
 
     # effects
     items: list[ItemRow] = attrs.field(factory=list)
-    """What is to be kept."""
+    """Items to keep."""
     discovered: list[Request] = attrs.field(factory=list)
-    """What is to be fetched, if it is not known."""
+    """Requests to make, unless they are known."""
     counters: dict[str, int] = attrs.field(factory=dict)
     """Increments of the report's counters."""
     state: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    """Changes of states, by owner and key: JSON, or `MISSING` for what is deleted."""
+    """Changes of state, by owner and key: a value as JSON, or `MISSING` for a deleted key."""
     stage: int = 0
-    """Not 0: under this number `Store.stage` keeps effects that come before the ones above."""
+    """The number under which `Store.stage` keeps effects that precede the ones above; 0 without any."""
     staged_items: int = 0
-    """How many items are among those."""
+    """Number of staged items."""

@@ -1,7 +1,7 @@
-"""The `Store` protocol: shaped for leases from the first day, so that one process and many speak the same.
+"""The `Store` protocol, which is based on leases, so that one process and many processes use the same interface.
 
-What is leased is a *group*: the lanes that share limits, by default one lane. A lease has an *epoch*; a commit with an
-old one changes nothing.
+The unit of a lease is a *group*: lanes that share limits, by default one lane. A lease has an *epoch*; a commit with an
+older epoch changes nothing.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["Claimed", "Committed", "Group", "ResumeState", "RobotsAnswer", "Stor
 
 
 class Verdict(enum.Enum):
-    """What a commit made of one outcome."""
+    """The result of committing one outcome."""
 
     OK = "ok"
-    """It is true now."""
+    """It was committed."""
     DUP = "dup"
-    """The request had been settled before; nothing was changed."""
+    """The request was settled already. Nothing changed."""
     FENCED = "fenced"
-    """The lease had ended; nothing was changed."""
+    """The lease had ended. Nothing changed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,122 +40,129 @@ class Group:
     epoch: int
     """The epoch of the lease."""
     state: dict[str, Any]
-    """What `release` or a commit last said of its lane."""
+    """The lane state that `release` or a commit stored last."""
     head: list[Pending]
-    """Its first requests, by order."""
+    """Its first requests, in order."""
     more: bool
-    """Whether there are others behind them."""
+    """Whether there are more requests behind them."""
     robots: Sequence[RobotsAnswer] = ()
-    """The robots.txt files of its origins that are kept."""
+    """The stored robots.txt files of its origins."""
 
 
 @attrs.frozen(kw_only=True)
 class ResumeState:
-    """What a store has kept of an earlier run."""
+    """The state of an earlier run, from which a crawl resumes."""
 
     notes: Mapping[str, bytes] = attrs.field(factory=dict)
-    """By name: what `Observations.notes` last said."""
+    """The last `Observations.notes`, by name."""
     states: Mapping[str, dict[str, Any]] = attrs.field(factory=dict)
-    """Values by owner and name."""
+    """States of the spider and the plugins: values by owner and key."""
     cookies: Sequence[tuple[str, bytes]] = ()
-    """Session and cookie, as JSON."""
+    """Session, and cookie as JSON."""
     unclean: bool = False
-    """Whether that run did not come to its end: what it had in flight is not known."""
+    """Whether that run was killed: what it had in flight is not known."""
 
 
 @attrs.frozen(kw_only=True)
 class Claimed:
-    """The answer to `claim`."""
+    """The result of `Store.claim`."""
 
     groups: list[Group]
-    """What was leased."""
+    """The groups that were leased."""
     next_at: float
-    """Seconds: when a group that is held by somebody else may come free; infinite: none is."""
+    """When a group that another owner holds may come free, in seconds since the epoch; infinite if there is none."""
     live: int
-    """Requests that are not settled, everywhere."""
+    """Number of requests that are not settled, over all owners."""
 
 
 @attrs.define(kw_only=True)
 class Committed:
-    """The answer to `commit`."""
+    """The result of `Store.commit`."""
 
     verdicts: list[Verdict] = attrs.field(factory=list)
     """One for each outcome."""
     fresh: list[Pending] = attrs.field(factory=list)
-    """Discovered requests that were not known, of the groups that the owner holds; not those that were staged."""
+    """New requests among the discovered ones, in groups that the owner holds; without staged requests."""
     grew: set[str] = attrs.field(factory=set)
-    """Groups that the owner holds to which staged requests came."""
+    """Groups that the owner holds and that received staged requests."""
     duplicates: int = 0
-    """How many discovered requests were known."""
+    """Number of discovered requests that were known."""
 
 
 class Store(Protocol):
-    """Keeps what is pending, what is known, and the log of items."""
+    """Stores the pending requests, the keys of known requests, and the log of items."""
 
     @property
     def known(self) -> Container[str]:
-        """Keys that are known for certain; one that is missing here may still be known."""
+        """Keys of known requests. A key that is missing here may still be known."""
 
     @property
     def live(self) -> int:
-        """Requests that are not settled, everywhere."""
+        """Number of requests that are not settled, over all owners."""
 
     @property
     def durable(self) -> bool:
-        """Whether what is committed outlives the process."""
+        """Whether committed data outlives the process."""
 
     @property
     def unclaimed(self) -> bool:
-        """Whether there are groups with requests that nobody holds."""
+        """Whether there are groups with requests that no owner holds."""
 
     async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
-        """Adds requests from elsewhere than a page, and keeps notes with them.
+        """Add requests that no page discovered, such as start requests, and store notes with them.
 
-        Idempotent by key. Gives the fresh ones of groups that are held.
+        Idempotent by key.
+
+        Returns:
+            The new requests in groups that are held.
         """
 
     async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
-        """Leases up to `groups` groups for `lease` seconds, with their first `n` requests."""
+        """Lease up to `groups` groups for `lease` seconds, and return the first `n` requests of each."""
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
-        """The next `n` requests of a group behind `after`: by key, so it can be asked at any time."""
+        """Return the next `n` requests of a group behind `after`. They are found by key, so any call is safe."""
 
-    async def kept(self) -> ResumeState:
-        """What was kept of an earlier run."""
+    async def resume_state(self) -> ResumeState:
+        """Return the state of an earlier run."""
 
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
-        """Keeps effects of a page that is still being handled, under a number that the outcome of the page will name.
+        """Store effects of a page whose callback is still running, under a number that the outcome of the page names.
 
-        They become true with that outcome. If there is none they are forgotten, at the latest when a job is opened.
+        They are committed with that outcome. Without one they are discarded, at the latest when the job is opened.
         """
 
-    async def met(self, digest: bytes) -> bool:
-        """Whether a page with this digest of its body is committed. To be asked before one is committed."""
+    async def has_body(self, digest: bytes) -> bool:
+        """Return whether a page whose body has this digest is committed. Call it before committing such a page."""
 
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
-        """Makes outcomes true, each one whole or not at all, and keeps observations with them."""
+        """Commit outcomes, each one completely or not at all, and observations with them."""
 
     async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
-        """The heartbeat: which groups are lost, and which have grown by what others found."""
+        """Extend the leases of groups; the heartbeat of an owner.
+
+        Returns:
+            The groups that are lost, and those that received requests from other owners.
+        """
 
     async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
-        """Gives a group back."""
+        """End the lease of a group, and store the state of its lane."""
 
     async def reserve(self, scope: str, cost: float) -> float:
-        """Seconds to wait before `cost` of a budget that owners share may be spent."""
+        """Return the seconds to wait before spending `cost` of a budget that owners share."""
 
     def follows(self, sink: str) -> bool:
-        """Whether a sink of that name was there in an earlier run."""
+        """Return whether an earlier run had a sink of that name."""
 
     async def follow(self, sink: str) -> tuple[int, Any]:
-        """Where a sink stands in the log of items: the number of the next one, and its position."""
+        """Return the number of the next item of a sink, and the sink's position. A new sink is registered."""
 
     async def read(self, after: int, n: int) -> list[Row]:
-        """Up to `n` items of the log, from number `after` on."""
+        """Return up to `n` items of the log, from number `after` on."""
 
     @property
     def logged(self) -> int:
-        """How many items have been committed."""
+        """Number of committed items."""
 
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
-        """A sink has made everything before `cursor` its own, and stands at `position`."""
+        """Record that a sink has stored all items before number `cursor` and is at `position`."""

@@ -1,4 +1,4 @@
-"""`RecentKeys`: the keys that were committed last, in memory, to spare look-ups."""
+"""`RecentKeys`: the most recently committed keys, kept in memory to save look-ups in the database."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["RecentKeys"]
 
 
 class RecentKeys:
-    """A container of the last `most` keys that were added.
+    """A container of the last `size` keys that were added.
 
     Parameters:
-        most: keys.
+        size: Maximum number of keys.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._keys: set[str] = set()
         self._order: deque[str] = deque()
 
@@ -30,10 +30,10 @@ class RecentKeys:
         return iter(self._order)
 
     def add(self, keys: Iterable[str]) -> None:
-        """Keeps keys that are committed; the oldest go."""
+        """Add committed keys; beyond `size` the oldest are dropped."""
         for key in keys:
             if key not in self._keys:
                 self._keys.add(key)
                 self._order.append(key)
-        while len(self._order) > self._most:
+        while len(self._order) > self._size:
             self._keys.discard(self._order.popleft())

@@ -1,4 +1,4 @@
-"""The tables of a job, and how requests lie in them."""
+"""The tables of a job, and the form in which requests are stored in them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,22 @@ from crawler.frontier import Pending
 from crawler.messages import Request
 from crawler.messages.request import copy_unchecked
 
-__all__ = ["APPLICATION", "CONTENT", "INSERT", "SCHEMA", "STAGE", "VERSION", "fingerprint", "pack", "unpack"]
+__all__ = [
+    "APPLICATION_ID",
+    "CREATE_CONTENT",
+    "CREATE_STAGED",
+    "INSERT_PENDING",
+    "SCHEMA",
+    "VERSION",
+    "fingerprint",
+    "pack",
+    "unpack",
+]
 
-APPLICATION: Final = 0x63726177
-"""Says that a SQLite file is ours (``application_id``)."""
+APPLICATION_ID: Final = 0x63726177
+"""Marks a SQLite file as a job of ours (``application_id``)."""
 VERSION: Final = 1
-"""Of the tables (``user_version``)."""
+"""Version of the job format (``user_version``)."""
 SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE lane (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state BLOB);
@@ -38,44 +48,49 @@ CREATE TABLE robots (origin TEXT PRIMARY KEY, status INTEGER NOT NULL, body BLOB
 CREATE TABLE sink (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, place INTEGER NOT NULL, position BLOB)
     WITHOUT ROWID;
 """
-"""`seen` is clustered by host, since most links of a page stay on its host. A request that was handed out is still
-`pending`: a crash needs no repair."""
+"""`seen` is clustered by host, since most links of a page stay on its host. A request that was handed out is still in
+`pending`, so that a crash needs no repair."""
 
-STAGE: Final = """
+CREATE_STAGED: Final = """
 CREATE TEMP TABLE staged (stage INTEGER NOT NULL, item BLOB, request BLOB);
 CREATE INDEX temp.staged_by_stage ON staged (stage);
 """
-"""Effects of pages that are still being handled: they end with the process."""
-CONTENT: Final = "CREATE TABLE IF NOT EXISTS content (digest BLOB PRIMARY KEY) WITHOUT ROWID"
-"""Digests of the bodies of pages, in jobs that leave out repeated ones."""
-INSERT: Final = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
-"""Takes lane, tier, number and what `pack` gives."""
+"""Effects of pages whose callbacks are still running: a temporary table, which ends with the process."""
+CREATE_CONTENT: Final = "CREATE TABLE IF NOT EXISTS content (digest BLOB PRIMARY KEY) WITHOUT ROWID"
+"""Digests of page bodies, in jobs that skip repeated bodies."""
+INSERT_PENDING: Final = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
+"""Parameters: lane, tier, number and the result of `pack`."""
 
-_SPECIAL = (
+_OPTIONAL_FIELDS = (
     "errback", "method", "headers", "body", "cookies", "session", "auth", "proxy", "meta", "cb_kwargs", "dont_filter",
     "lane", "quotas", "accept_status", "timeout", "attempts", "max_body", "plugins", "redirects",
 )  # fmt: skip
-_special = attrgetter(*_SPECIAL)
+_optional_fields = attrgetter(*_OPTIONAL_FIELDS)
 _PLAIN = Request("http://plain.invalid/")
-_DEFAULTS = _special(_PLAIN)
+_DEFAULTS = _optional_fields(_PLAIN)
 
 
 def fingerprint(key: str) -> int:
-    """64 bits of a request's key, as SQLite keeps integers."""
+    """Return 64 bits of the hash of a request's key, as a signed integer, which SQLite stores."""
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 def pack(request: Request, lane: str) -> tuple[str, int, str | None, bytes | None]:
-    """Columns ``url depth callback rest`` of a request; what is as usual takes no room."""
+    """Return the columns ``url depth callback rest`` of a request. Fields with their default values take no space."""
     url = request.url
     short = url[len(lane) :] if url.startswith(lane + "/") else url
-    rest = None if _special(request) == _DEFAULTS else request.to_json()
+    rest = None if _optional_fields(request) == _DEFAULTS else request.to_json()
     return short, request.depth, request.callback, rest
 
 
 def unpack(lane: str, row: tuple[Any, ...]) -> Pending:
-    """The request of a row ``tier number url depth callback rest attempts not_before`` of `pending`."""
+    """Return the request of a row of `pending`.
+
+    Parameters:
+        lane: The name of its lane.
+        row: The columns ``tier number url depth callback rest attempts not_before``.
+    """
     tier, number, url, depth, callback, rest, attempts, not_before = row
     if rest is not None:
         request = Request.from_json(rest)

@@ -1,8 +1,8 @@
-"""`SqliteStore`: a job's store. Killed at any moment it is what the last commit said.
+"""`SqliteStore`: the store of a durable job. After a kill at any moment it holds exactly what was committed last.
 
-It runs on the event loop: a commit of a few dozen outcomes takes less time than a hop to a thread and back. Only
-checkpoints, and each COMMIT when the machine's end is to be survived, go to a thread. A request that is handed out is
-only read; it leaves `pending` in the transaction that records what became of it.
+It runs on the event loop: committing a few dozen outcomes takes less time than a round trip to a thread. Only two
+operations run in a thread: checkpoints of the write-ahead log, and each COMMIT that must survive a power failure.
+Handing out a request only reads it. It leaves `pending` in the transaction that records its outcome.
 """
 
 from __future__ import annotations
@@ -27,42 +27,50 @@ from crawler.frontier.ticket import START, Order
 from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
 from crawler.store.item_log import ItemLog
-from crawler.store.job_folder import DATABASE, SPOOL, connect, difference, locked_folder, sync_names, told
+from crawler.store.job_folder import (
+    DATABASE,
+    SPOOL,
+    connect,
+    describe_error,
+    first_difference,
+    locked_folder,
+    sync_names,
+)
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, RobotsAnswer, Verdict
 from crawler.store.recent_keys import RecentKeys
-from crawler.store.schema import CONTENT, INSERT, fingerprint, pack, unpack
+from crawler.store.schema import CREATE_CONTENT, INSERT_PENDING, fingerprint, pack, unpack
 
 __all__ = ["SqliteStore"]
 
-KNOWN: Final = 8_192
-"""Committed keys that are kept in memory, to spare look-ups."""
-LANES: Final = 16_384
-"""Names of lanes whose number is kept in memory."""
-CHECKPOINT: Final = 16 * 1024 * 1024
-"""Bytes of the write-ahead log after which it is folded into the database."""
-PATIENCE: Final = 5000
-"""Milliseconds that a lock of somebody who looks at the job is waited for."""
-CHUNK: Final = 1000
-"""Staged rows that are made true without a pause."""
-STAGED: Final = "SELECT rowid, item, request FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
-BEHIND: Final = (
+MAX_RECENT_KEYS: Final = 8_192
+"""Committed keys that are kept in memory."""
+MAX_LANES: Final = 16_384
+"""Lanes whose numbers are kept in memory, and lanes with requests that are remembered to be unleased."""
+MAX_WAL: Final = 16 * 1024 * 1024
+"""Size of the write-ahead log, in bytes, above which it is written into the database."""
+BUSY_TIMEOUT: Final = 5000
+"""Milliseconds to wait for a lock of another process that reads the job."""
+STAGED_CHUNK: Final = 1000
+"""Staged rows that are committed before other tasks may run."""
+SELECT_STAGED: Final = "SELECT rowid, item, request FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
+SELECT_AFTER: Final = (
     "SELECT tier, number, url, depth, callback, rest, attempts, not_before FROM pending "
     "WHERE lane = ? AND (tier, number) > (?, ?) ORDER BY tier, number LIMIT ?"
 )
 
 
 class SqliteStore(AbstractContextManager["SqliteStore"]):
-    """The store of a durable job, in a folder that is locked meanwhile. Use it as a context manager.
+    """The store of a durable job. It is a context manager, and locks the folder of the job while it is open.
 
     Parameters:
-        folder: of the job; made if it is missing.
-        identity: what the crawl is: a job of another one is refused.
-        power: whether each commit has to survive the end of the machine.
-        override: take `identity` as the job's new one instead of refusing.
+        folder: The folder of the job. It is created if it does not exist.
+        identity: Describes the crawl. The job of another crawl is refused.
+        power: Whether each commit must survive a power failure.
+        override: Whether to replace the identity of the job by `identity` instead of refusing.
 
     Raises:
-        JobError: the folder is in use, is no job of ours, is damaged, or belongs to another crawl.
+        JobError: The folder is in use, is not a job folder, is damaged, or belongs to another crawl.
     """
 
     durable: Final = True
@@ -71,22 +79,22 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self, folder: Path, identity: dict[str, Any] | None = None, *, power: bool = False, override: bool = False
     ) -> None:
         self.folder = folder
-        self.known = RecentKeys(KNOWN)
+        self.known = RecentKeys(MAX_RECENT_KEYS)
         self.live = 0
         self.unclean = False
-        """Whether the process before this one did not come to its end."""
+        """Whether the previous process was killed."""
         self._identity = identity
         self._power = power
         self._override = override
         self._stack = ExitStack()
-        self._turn = trio.Lock()
+        self._lock = trio.Lock()
         self._lanes: dict[str, int] = {}
-        self._held: dict[int, int] = {}
+        self._epochs: dict[int, int] = {}  # of the leased lanes
         self._leases = itertools.count()
-        self._waiting: dict[int, None] = {}
-        self._scan = True
-        self._fold_at = CHECKPOINT
-        self._contents = False  # whether there is a table of them
+        self._unleased: dict[int, None] = {}  # lanes with requests, in the order in which they got them
+        self._scan = True  # whether there may be others in the database
+        self._checkpoint_at = MAX_WAL
+        self._has_content = False  # whether the table `content` exists
 
     # Opening and closing
 
@@ -110,9 +118,9 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 self._log.save()
                 self._set("clean", 1)
                 self._database.execute("COMMIT")
-                self._fold()
+                self._checkpoint_wal()
             except (sqlite3.Error, JobError):
-                pass  # what is committed is committed; the next one finds it as it is
+                pass  # nothing committed is lost: the next run finds the job unclean
 
     def _load(self, stack: ExitStack) -> None:
         meta = dict(self._database.execute("SELECT name, value FROM meta"))
@@ -127,10 +135,10 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         if self._identity is not None:
             kept = msgspec.json.decode(meta["identity"]) if "identity" in meta else None
             if kept is not None and not self._override:
-                differs = difference(kept, self._identity)
-                if differs is not None:
+                changed = first_difference(kept, self._identity)
+                if changed is not None:
                     raise JobError(
-                        f"{self.folder} belongs to another crawl: {differs} (--override goes on with the new one)"
+                        f"{self.folder} belongs to another crawl: {changed} (--override continues it with the change)"
                     )
         self._begin()
         for name, value in (("name", self._name), ("opened", self._opened), ("clean", 0)):
@@ -141,11 +149,11 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What SQLite or the file system says, as a `JobError`; what was begun is undone."""
+        """Translate errors of SQLite and of the file system into `JobError`, and roll an open transaction back."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise JobError(told(self.folder / DATABASE, error)) from error
+            raise JobError(describe_error(self.folder / DATABASE, error)) from error
         finally:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
@@ -158,8 +166,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     @asynccontextmanager
     async def _transaction(self) -> Any:  # noqa: ASYNC119
-        """One transaction, alone; its COMMIT goes to a thread if it has to wait for the disk."""
-        async with self._turn:
+        """Run one transaction at a time. Its COMMIT runs in a thread if it has to wait for the disk."""
+        async with self._lock:
             live, number = self.live, self._number
             try:
                 with self._errors():
@@ -175,28 +183,28 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 self.live, self._number = live, number
                 raise
 
-    async def _checkpoint(self) -> None:
-        """Folds the write-ahead log into the database when it has grown long.
+    async def _checkpoint_if_due(self) -> None:
+        """Write the write-ahead log into the database if it has grown above its limit.
 
-        The last thing that is done: what it raises must not undo in memory what is committed.
+        Call it last: an exception in here must not undo in memory what is committed.
         """
         wal = self.folder / f"{DATABASE}-wal"
-        if wal.exists() and wal.stat().st_size > self._fold_at:
-            async with self._turn:
-                await trio.to_thread.run_sync(self._fold)
-            self._fold_at = wal.stat().st_size + CHECKPOINT
+        if wal.exists() and wal.stat().st_size > self._checkpoint_at:
+            async with self._lock:
+                await trio.to_thread.run_sync(self._checkpoint_wal)
+            self._checkpoint_at = wal.stat().st_size + MAX_WAL
 
-    def _fold(self) -> None:
-        """Empties the log. One that somebody is reading grows on until the next time: nobody is waited for."""
+    def _checkpoint_wal(self) -> None:
+        """Write the write-ahead log into the database and truncate it; while another process reads it, do nothing."""
         with self._errors():
             self._database.execute("PRAGMA busy_timeout=0")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._database.execute(f"PRAGMA busy_timeout={PATIENCE}")
+            self._database.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
-    # What an earlier run left
+    # The state of an earlier run
 
-    async def kept(self) -> ResumeState:
-        """What was kept of an earlier run."""
+    async def resume_state(self) -> ResumeState:
+        """Return the state of an earlier run."""
         with self._errors():
             meta = dict(self._database.execute("SELECT name, value FROM meta WHERE name LIKE 'note:%'"))
             states: dict[str, dict[str, Any]] = {}
@@ -212,35 +220,35 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     @property
     def unclaimed(self) -> bool:
-        """Whether there are groups with requests that are not in memory."""
-        return bool(self._waiting) or self._scan
+        """Whether there may be groups with requests that are not leased."""
+        return bool(self._unleased) or self._scan
 
     async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
-        """Adds requests that are not known, and notes with them; gives those of groups that are held."""
+        """Add requests that are not known, and notes with them; return the requests in leased groups."""
         async with self._transaction():
             fresh, keys, _ = self._add(requests)
             for name, value in notes.items():
                 self._set(f"note:{name}", value)
         self.known.add(keys)
-        await self._checkpoint()
+        await self._checkpoint_if_due()
         return fresh
 
     async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
-        """Takes groups that are not in memory yet."""
-        async with self._turn:
+        """Lease groups. There is one owner, and its leases never expire."""
+        async with self._lock:
             with self._errors():
-                leased = [self._lease(lane, n) for lane in self._free(groups)]
+                leased = [self._lease(lane, n) for lane in self._find_unleased(groups)]
         return Claimed(groups=leased, next_at=math.inf, live=self.live)
 
-    def _free(self, most: int) -> list[int]:
-        """Up to `most` lanes that have requests and are not held."""
-        found = [lane for lane in list(self._waiting)[:most] if lane not in self._held]
+    def _find_unleased(self, count: int) -> list[int]:
+        """Return up to `count` lanes that have requests and are not leased."""
+        found = [lane for lane in list(self._unleased)[:count] if lane not in self._epochs]
         for lane in found:
-            self._waiting.pop(lane)
-        if len(found) < most and self._scan:
+            self._unleased.pop(lane)
+        if len(found) < count and self._scan:
             taken = set(found)
             last = -1
-            while len(found) < most:
+            while len(found) < count:
                 row = self._database.execute(
                     "SELECT lane FROM pending WHERE lane > ? ORDER BY lane LIMIT 1", (last,)
                 ).fetchone()
@@ -248,65 +256,65 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     self._scan = False
                     break
                 last = row[0]
-                if last not in self._held and last not in taken:
+                if last not in self._epochs and last not in taken:
                     found.append(last)
         return found
 
     def _lease(self, lane: int, n: int) -> Group:
         name, state = self._database.execute("SELECT name, state FROM lane WHERE id = ?", (lane,)).fetchone()
-        self._held[lane] = (self._opened << 32) + next(self._leases)
+        self._epochs[lane] = (self._opened << 32) + next(self._leases)
         self._lanes[name] = lane
-        head = self._behind(lane, name, START, n + 1)
-        kept = self._database.execute("SELECT * FROM robots WHERE origin = ?", (name,))
+        head = self._requests_after(lane, name, START, n + 1)
+        robots = self._database.execute("SELECT * FROM robots WHERE origin = ?", (name,))
         return Group(
             name=name,
-            epoch=self._held[lane],
+            epoch=self._epochs[lane],
             state=msgspec.json.decode(state) if state else {},
             head=head[:n],
             more=len(head) > n,
-            robots=[RobotsAnswer(*row) for row in kept],
+            robots=[RobotsAnswer(*row) for row in robots],
         )
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
-        """The next requests of a group."""
-        async with self._turn:
+        """Return the next requests of a group."""
+        async with self._lock:
             with self._errors():
-                return self._behind(self._lanes[group], group, after, n)
+                return self._requests_after(self._lanes[group], group, after, n)
 
-    def _behind(self, lane: int, name: str, after: Order, n: int) -> list[Pending]:
+    def _requests_after(self, lane: int, name: str, after: Order, n: int) -> list[Pending]:
         tier, number = after
-        return [unpack(name, row) for row in self._database.execute(BEHIND, (lane, tier, number, n))]
+        return [unpack(name, row) for row in self._database.execute(SELECT_AFTER, (lane, tier, number, n))]
 
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
-        """Keeps effects of a page that is still being handled, in rows that only its outcome makes true."""
+        """Store effects of a page whose callback is still running, in a temporary table."""
         async with self._transaction():
             self._database.executemany("INSERT INTO staged VALUES (?, ?, NULL)", ((stage, item.data) for item in items))
             self._database.executemany(
                 "INSERT INTO staged VALUES (?, NULL, ?)", ((stage, request.to_json()) for request in requests)
             )
-        await self._checkpoint()
+        await self._checkpoint_if_due()
 
-    async def met(self, digest: bytes) -> bool:
-        """Whether a page with this digest of its body is committed."""
-        if not self._contents:
+    async def has_body(self, digest: bytes) -> bool:
+        """Return whether a page whose body has this digest is committed."""
+        if not self._has_content:
             async with self._transaction():
-                self._database.execute(CONTENT)
-            self._contents = True
-        async with self._turn:
+                self._database.execute(CREATE_CONTENT)
+            self._has_content = True
+        async with self._lock:
             with self._errors():
                 found = self._database.execute("SELECT 1 FROM content WHERE digest = ?", (digest,)).fetchone()
         return found is not None
 
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
-        """Makes outcomes true, all in one transaction."""
-        made = Committed()
+        """Commit outcomes, all in one transaction."""
+        committed = Committed()
         keys: list[str] = []
         states: dict[int, bytes] = {}
         async with self._transaction():
             self._log.begin()
             for outcome in outcomes:
                 verdict = self._settle(outcome)
-                made.verdicts.append(verdict)
+                committed.verdicts.append(verdict)
                 if verdict is not Verdict.OK:
                     continue
                 if outcome.lane_state:
@@ -316,14 +324,14 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     self._database.execute("INSERT OR IGNORE INTO content VALUES (?)", (outcome.digest,))
                 if outcome.kind is not Kind.RETRY:
                     if outcome.stage:
-                        await self._publish(outcome, made)
-                    fresh, met, repeats = self._add(outcome.discovered)
-                    made.fresh += fresh
-                    made.duplicates += repeats
-                    keys += met
+                        await self._commit_staged(outcome, committed)
+                    fresh, known, repeats = self._add(outcome.discovered)
+                    committed.fresh += fresh
+                    committed.duplicates += repeats
+                    keys += known
                     self._log.append(self._rows(outcome, outcome.items, outcome.staged_items))
                     self._save_states(outcome.state)
-                    self.live -= 1  # behind its effects, which take a while: at no moment nothing may seem to be left
+                    self.live -= 1  # after its effects, which may take long: `live == 0` would end the crawl meanwhile
             self._database.executemany(
                 "UPDATE lane SET state = ? WHERE id = ?", [(state, lane) for lane, state in states.items()]
             )
@@ -333,38 +341,38 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 self._set(name, value)
         self._log.committed()
         self.known.add(keys)
-        await self._checkpoint()
-        return made
+        await self._checkpoint_if_due()
+        return committed
 
-    async def _publish(self, outcome: Outcome, made: Committed) -> None:
-        """Makes the staged effects of a page part of this transaction; other tasks get their turn in between."""
-        number, done = 0, -1
-        while rows := self._database.execute(STAGED, (outcome.stage, done, CHUNK)).fetchall():
-            done = rows[-1][0]
+    async def _commit_staged(self, outcome: Outcome, committed: Committed) -> None:
+        """Make the staged effects of a page part of this transaction; other tasks run in between."""
+        number, last = 0, -1
+        while rows := self._database.execute(SELECT_STAGED, (outcome.stage, last, STAGED_CHUNK)).fetchall():
+            last = rows[-1][0]
             items = [ItemRow(item) for _, item, _ in rows if item is not None]
             self._log.append(self._rows(outcome, items, number))
             number += len(items)
             fresh, _, repeats = self._add([Request.from_json(data) for _, _, data in rows if data is not None])
-            made.grew.update(pending.group for pending in fresh)
-            made.duplicates += repeats
+            committed.grew.update(pending.group for pending in fresh)
+            committed.duplicates += repeats
             await trio.lowlevel.checkpoint()
         self._database.execute("DELETE FROM staged WHERE stage = ?", (outcome.stage,))
 
     def _settle(self, outcome: Outcome) -> Verdict:
-        """Takes one request from `pending`, or puts it off."""
+        """Remove one request from `pending`, or store its next attempt."""
         pending = outcome.ticket.pending
         lane = self._lanes.get(pending.group)
-        if lane is None or outcome.ticket.epoch != self._held.get(lane):
+        if lane is None or outcome.ticket.epoch != self._epochs.get(lane):
             return Verdict.FENCED
-        place = (lane, *pending.order)
+        key = (lane, *pending.order)
         if outcome.kind is Kind.RETRY:
-            done = self._database.execute(
+            changed = self._database.execute(
                 "UPDATE pending SET attempts = ?, not_before = ? WHERE lane = ? AND tier = ? AND number = ?",
-                (outcome.attempts, outcome.not_before, *place),
+                (outcome.attempts, outcome.not_before, *key),
             )
         else:
-            done = self._database.execute("DELETE FROM pending WHERE lane = ? AND tier = ? AND number = ?", place)
-        if done.rowcount == 0:
+            changed = self._database.execute("DELETE FROM pending WHERE lane = ? AND tier = ? AND number = ?", key)
+        if changed.rowcount == 0:
             return Verdict.DUP
         pending.attempts = outcome.attempts
         failure = outcome.failure
@@ -372,17 +380,18 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._database.execute(
                 "INSERT OR REPLACE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *place, pending.request.url, failure.reason, _utf8(failure.message), _utf8(failure.traceback),
+                    *key, pending.request.url, failure.reason, _utf8(failure.message), _utf8(failure.traceback),
                     outcome.attempts, time.time(), pending.request.to_json(),
                 ),
             )  # fmt: skip
         return Verdict.OK
 
     def _add(self, requests: Sequence[Request]) -> tuple[list[Pending], list[str], int]:
-        """Adds what is not known.
+        """Add the requests that are not known.
 
         Returns:
-            The requests of lanes in memory; the keys that are known once this is committed; how many were known.
+            The new requests of leased lanes; the keys that are known once this is committed; the number of requests
+            that were known already.
         """
         fresh: list[Pending] = []
         keys: list[str] = []
@@ -395,37 +404,37 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     repeats += 1
                     continue
                 keys.append(key)
-                mark = (self._lane(urls.origin(request.url)), fingerprint(key))
-                if execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", mark).rowcount == 0:
+                seen = (self._lane(urls.origin(request.url)), fingerprint(key))
+                if execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen).rowcount == 0:
                     repeats += 1
                     continue
             name = lane_name(request)
             lane = self._lane(name)
             self._number += 1
             pending = Pending((-request.priority, self._number), request, name)
-            execute(INSERT, (lane, *pending.order, *pack(request, name)))
+            execute(INSERT_PENDING, (lane, *pending.order, *pack(request, name)))
             self.live += 1
-            if lane in self._held:
+            if lane in self._epochs:
                 fresh.append(pending)
-            elif len(self._waiting) < LANES:
-                self._waiting[lane] = None
+            elif len(self._unleased) < MAX_LANES:
+                self._unleased[lane] = None
             else:
                 self._scan = True
         return fresh, keys, repeats
 
     def _lane(self, name: str) -> int:
-        """The number of a lane or host."""
+        """Return the number of a lane or host."""
         lane = self._lanes.get(name)
         if lane is None:
             self._database.execute("INSERT OR IGNORE INTO lane (name) VALUES (?)", (name,))
             lane = int(self._database.execute("SELECT id FROM lane WHERE name = ?", (name,)).fetchone()[0])
-            if len(self._lanes) >= LANES + len(self._held):
-                self._lanes = {held: number for held, number in self._lanes.items() if number in self._held}
+            if len(self._lanes) >= MAX_LANES + len(self._epochs):
+                self._lanes = {leased: number for leased, number in self._lanes.items() if number in self._epochs}
             self._lanes[name] = lane
         return lane
 
     def _rows(self, outcome: Outcome, items: Sequence[ItemRow], first: int) -> Iterator[tuple[str, str, bytes]]:
-        """Items of a page as the log takes them; the first of them is the page's number `first`."""
+        """Return items of a page in the form of the log. The first one is number `first` of the page."""
         pending = outcome.ticket.pending
         tier, number = pending.order
         for index, item in enumerate(items, first):
@@ -444,13 +453,13 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._set(f"note:{name}", value)
         self._save_states(observations.states)
         for cookie in observations.cookies:
-            place = (cookie.session, cookie.domain, cookie.path, cookie.name)
+            key = (cookie.session, cookie.domain, cookie.path, cookie.name)
             if cookie.value is None:
                 self._database.execute(
-                    "DELETE FROM cookie WHERE session = ? AND domain = ? AND path = ? AND name = ?", place
+                    "DELETE FROM cookie WHERE session = ? AND domain = ? AND path = ? AND name = ?", key
                 )
             else:
-                self._database.execute("INSERT OR REPLACE INTO cookie VALUES (?, ?, ?, ?, ?)", (*place, cookie.value))
+                self._database.execute("INSERT OR REPLACE INTO cookie VALUES (?, ?, ?, ?, ?)", (*key, cookie.value))
         for answer in observations.robots:
             self._database.execute(
                 "INSERT OR REPLACE INTO robots VALUES (?, ?, ?, ?)",
@@ -458,53 +467,56 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             )
 
     async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Nobody else can take a group or add to it: the folder is locked."""
+        """Return two empty lists: the folder is locked, so there is no other owner."""
         return [], []
 
     async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
-        """Lets a group leave memory, with what is to be kept of its lane."""
+        """End the lease of a group, and store the state of its lane."""
         lane = self._lanes.get(group)
-        if lane is None or epoch != self._held.get(lane):
+        if lane is None or epoch != self._epochs.get(lane):
             return
-        async with self._turn:
+        async with self._lock:
             with self._errors():
-                del self._held[lane]
+                del self._epochs[lane]
                 if state:
                     self._database.execute("UPDATE lane SET state = ? WHERE id = ?", (msgspec.json.encode(state), lane))
                 if self._database.execute("SELECT 1 FROM pending WHERE lane = ? LIMIT 1", (lane,)).fetchone():
-                    self._waiting[lane] = None
+                    self._unleased[lane] = None
 
     async def reserve(self, scope: str, cost: float) -> float:
-        """Nobody else spends."""
+        """Return 0: there is no other owner."""
         return 0.0
 
     # Items
 
     @property
     def logged(self) -> int:
-        """How many items have been committed."""
+        """Number of committed items."""
         return self._log.logged
 
     async def follow(self, sink: str) -> tuple[int, Any]:
-        """Where a sink stands: 0 and `None` the first time, which is noted, so that a crash leaves no doubt."""
+        """Return the number of the next item of a sink, and the sink's position: 0 and `None` for a new sink.
+
+        A new sink is registered at once, so that a crash cannot make it look new again.
+        """
         if not self._log.follows(sink):
             async with self._transaction():
-                self._log.enter(sink)
-        return self._log.stands(sink)
+                self._log.register(sink)
+        return self._log.position_of(sink)
 
     def follows(self, sink: str) -> bool:
-        """Whether a sink of that name belongs to the job already."""
+        """Return whether the job already has a sink of that name."""
         return self._log.follows(sink)
 
     async def read(self, after: int, n: int) -> list[Row]:
-        """Items from number `after` on."""
+        """Return up to `n` items from number `after` on."""
         return self._log.read(after, n)
 
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
-        """Notes where a sink stands; it rides in the next commit."""
+        """Record the position of a sink; the next commit stores it."""
         self._log.advance(sink, cursor, position)
 
 
 def _utf8(text: str) -> str:
-    """Text that may come from anywhere, as SQLite takes it: what is no character becomes a question mark."""
+    """Return text in a form that SQLite accepts: lone surrogates become question marks."""
     return text.encode("utf-8", "replace").decode()

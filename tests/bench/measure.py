@@ -166,17 +166,17 @@ def _run(program: Program, url: str, output: Path) -> Run:
     return Run(pages=pages, wall=wall, cpu=usage.ru_utime + usage.ru_stime)
 
 
-def _check_same(one: str, user_frames: Run, other: str, ours: Run) -> None:
+def _check_same(one: str, theirs: Run, other: str, ours: Run) -> None:
     """Two programs that did not do the same work must not be compared.
 
     Pages and titles are the same exactly. Links may differ by a few, or by one in a thousand: to Scrapy, which
     normalises nothing, ``https://example.com`` and ``https://example.com/`` are two.
     """
-    if missing := user_frames.pages.keys() ^ ours.pages.keys():
+    if missing := theirs.pages.keys() ^ ours.pages.keys():
         raise SystemExit(f"{one} and {other} found different pages, {len(missing)} of them: {sorted(missing)[:5]}")
-    if wrong := [url for url, (title, _) in user_frames.pages.items() if ours.pages[url][0] != title]:
+    if wrong := [url for url, (title, _) in theirs.pages.items() if ours.pages[url][0] != title]:
         raise SystemExit(f"{one} and {other} read {len(wrong)} titles differently: {wrong[:5]}")
-    links = [sum(count for _, count in run.pages.values()) for run in (user_frames, ours)]
+    links = [sum(count for _, count in run.pages.values()) for run in (theirs, ours)]
     if abs(links[0] - links[1]) > max(FEW, links[0] / 1000):
         raise SystemExit(f"{one} and {other} counted different links: {links[0]} and {links[1]}")
 

@@ -194,7 +194,7 @@ async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
     small = {"window": chance.choice([1, 4, 9]), "most_waiting": 30, "most_lanes": chance.choice([1, 2, 4096])}
     monkeypatch.setattr(crawl_parts, "Frontier", functools.partial(crawl_parts.Frontier, **small if seed % 2 else {}))
     monkeypatch.setattr(page, "MANY", chance.choice([5, 10_000]))
-    monkeypatch.setattr(sqlite, "CHECKPOINT", math.inf)  # virtual time does not wait for threads
+    monkeypatch.setattr(sqlite, "MAX_WAL", math.inf)  # virtual time does not wait for threads
     settings = Settings(
         obey_robots=chance.random() < 0.4,
         per_host=chance.choice([1, 2, 8]),

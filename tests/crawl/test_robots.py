@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from crawler import BadStatus, ConnectFailed, Failure, Produced, Request, Response, Settings, Spider, crawl
 from crawler.http.robots import MAX_ROBOTS_SIZE
 from crawler.spiders import SiteSpider
-from crawler.store.inspect import failures, retry_failed
+from crawler.store.inspect import failed_requests, retry_failed
 from crawler.testing import FakeSite, Page, collect
 
 HOUR = 3600.0
@@ -203,7 +203,9 @@ async def test_a_job_asks_again_for_what_a_robots_txt_that_was_not_had_has_cost(
     site, job = pages([Page(status=503)] * 3 + [Page("User-agent: *\nDisallow: /3")]), tmp_path / "job"
     await crawl(Many(), job=job, transport=site.transport)
     words = "was not asked for: its robots.txt cannot be had (status 503)"
-    assert {row.message for row in failures(job)} == {f"https://site.test/{number} {words}" for number in range(5)}
+    assert {row.message for row in failed_requests(job)} == {
+        f"https://site.test/{number} {words}" for number in range(5)
+    }
     assert retry_failed(job) == 5
     report = await crawl(Many(), job=job, transport=site.transport)
     assert (report.pages, report.failed) == (4, 0)

@@ -16,7 +16,7 @@ import trio
 from crawler import Plugin, Produced, Response, Row, Spider
 from crawler.fetch.downloader import Downloader
 from crawler.sinks.base import FileSink
-from crawler.store.spool import Spool
+from crawler.store.item_log import Spool
 from crawler.store.sqlite import SqliteStore
 
 

@@ -114,7 +114,7 @@ def test_a_job_that_cannot_be_written_is_refused(crawl: Durable, job: str) -> No
 def test_a_folder_of_something_else_is_no_job(crawl: Durable) -> None:
     (crawl.folder / "photos").mkdir()
     (crawl.folder / "photos" / "me.png").write_bytes(b"\x89PNG")
-    refused(crawl, "photos is no job.* me.png", job="photos")
+    refused(crawl, "photos is not a job folder.* me.png", job="photos")
     assert [path.name for path in (crawl.folder / "photos").iterdir()] == ["me.png"]
 
 

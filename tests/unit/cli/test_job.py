@@ -53,9 +53,9 @@ def test_the_line_and_the_summary_of_a_job_tell_of_this_run(command, start, book
     code, _, err = command(*run, "-s", "max_pages=3", "-s", "delay=0.5")
     assert code == 0
     assert "  held back " in err
-    ours, user_frames = pty.openpty()
-    process = start(*run, "-s", "max_pages=3", "-s", "delay=0.5", stderr=user_frames)
-    os.close(user_frames)
+    ours, theirs = pty.openpty()
+    process = start(*run, "-s", "max_pages=3", "-s", "delay=0.5", stderr=theirs)
+    os.close(theirs)
     seen = b""
     while chunk := _read(ours):
         seen += chunk
@@ -272,9 +272,9 @@ def test_another_argument_setting_or_spider_is_refused_and_named(command, half, 
     changed = {
         "arguments shelf was ": ("books.py", "-a", "shelf=2"),
         "arguments start_urls was ": ("books.py", "-a", f"start_urls={site.url}books/1"),
-        "settings max_depth was null, now 3": ("books.py", "-s", "max_depth=3"),
-        "settings obey_robots was true, now false": ("books.py", "-s", "obey_robots=false"),
-        'spider was "books (Books)", now "others (Others)"': ("others.py",),
+        "settings max_depth was null and is now 3": ("books.py", "-s", "max_depth=3"),
+        "settings obey_robots was true and is now false": ("books.py", "-s", "obey_robots=false"),
+        'spider was "books (Books)" and is now "others (Others)"': ("others.py",),
     }
     first = (tmp_path / "items.jsonl").read_bytes()
     for words, arguments in changed.items():
@@ -282,7 +282,7 @@ def test_another_argument_setting_or_spider_is_refused_and_named(command, half, 
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert err.startswith("crawler: job belongs to another crawl: ")
         assert words in err
-        assert "--override goes on with the new one" in err
+        assert "--override continues it with the change" in err
     assert asked() == []
     assert (tmp_path / "items.jsonl").read_bytes() == first
 
@@ -400,8 +400,8 @@ def test_an_export_replaces_a_file_only_if_told_to(command, half, tmp_path):
 @pytest.mark.parametrize("options", [(), ("--retry-failed",), ("--export", "all.jsonl")])
 def test_a_folder_that_is_no_job_or_is_missing_is_refused_and_left_as_it_is(refused, tmp_path, options):
     (tmp_path / "empty").mkdir()
-    assert refused("job", "empty", *options) == "empty is no job: it has no job.sqlite"
-    assert refused("job", "none", *options) == "none is no job: it has no job.sqlite"
+    assert refused("job", "empty", *options) == "empty is not a job folder: it has no job.sqlite"
+    assert refused("job", "none", *options) == "none is not a job folder: it has no job.sqlite"
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 
 
@@ -414,7 +414,7 @@ def test_a_job_does_not_begin_among_other_files(refused, books, tmp_path):
     before = sorted(path.name for path in tmp_path.iterdir())
     told = refused("run", "books.py", "--job", ".")
     first = min(path.name for path in tmp_path.iterdir())  # loading the spider may have left a __pycache__
-    assert told == f". is no job: it holds {first}, and a job begins in a new or empty folder"
+    assert told == f". is not a job folder: it contains {first}; name a new or an empty folder for the job"
     assert set(before) <= {path.name for path in tmp_path.iterdir()} <= {*before, "__pycache__"}
 
 

@@ -240,10 +240,10 @@ def test_a_reader_that_goes_away_ends_the_crawl_with_one_line(start, books):
 
 
 def test_a_terminal_that_is_closed_meanwhile_does_not_end_the_crawl(start, books, tmp_path):
-    ours, user_frames = pty.openpty()
+    ours, theirs = pty.openpty()
     run = ["run", "books.py", "-s", "delay=0.05", "-o", "items.jsonl"]
-    process = start(*run, stdin=user_frames, stdout=user_frames, stderr=user_frames, start_new_session=True)
-    os.close(user_frames)
+    process = start(*run, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
     assert os.read(ours, 1)
     os.close(ours)
     assert process.wait(60) == 0
@@ -251,9 +251,9 @@ def test_a_terminal_that_is_closed_meanwhile_does_not_end_the_crawl(start, books
 
 
 def test_on_a_terminal_a_line_shows_how_far_it_is_and_goes_away(start, books):
-    ours, user_frames = pty.openpty()
-    process = start("run", "books.py", "-s", "delay=0.03", stderr=user_frames)
-    os.close(user_frames)
+    ours, theirs = pty.openpty()
+    process = start("run", "books.py", "-s", "delay=0.03", stderr=theirs)
+    os.close(theirs)
     seen = b""
     while True:
         try:

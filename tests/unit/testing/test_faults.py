@@ -12,7 +12,7 @@ import pytest
 from support.rawserver import get
 
 from crawler import Failure, Request, Settings, Spider, crawl
-from crawler.store.inspect import look
+from crawler.store.inspect import inspect_job
 from crawler.testing import FAULT_CASES, fault_server
 from crawler.testing.faults import server as faults_server
 from crawler.testing.faults import tls
@@ -207,7 +207,7 @@ async def test_a_job_keeps_the_kinds(tmp_path):
     async with fault_server() as server:
         settings = Settings(obey_robots=False, attempts=1, request_deadline=PATIENT)
         report = await crawl(Zoo({"refused": server.url("refused")}), settings=settings, job=tmp_path / "job")
-    assert look(tmp_path / "job").stats["kinds"] == report.kinds == {"connect_failed.refused": 1}
+    assert inspect_job(tmp_path / "job").stats["kinds"] == report.kinds == {"connect_failed.refused": 1}
 
 
 # ---- the server itself -----------------------------------------------------------------------------------------------

@@ -1,21 +1,16 @@
-"""What every store does; each one runs the same suite."""
+"""The contract of `Store`: one suite that every store passes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.stores import A, B, claimed, done, paths, requests, ticket
 
-from crawler.frontier import Frontier, Lane, Pending, Ticket
-from crawler.messages import Request
-from crawler.settings import Settings
 from crawler.store import FailureRow, ItemRow, Kind, MemoryStore, Outcome, Store, Verdict
 from crawler.store.sqlite import SqliteStore
-
-A, B = "http://a.test", "http://b.test"
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite, power"])
@@ -25,28 +20,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     else:
         with SqliteStore(tmp_path / "job", power="power" in request.param) as made:
             yield made
-
-
-def requests(*paths: str, host: str = A, **options: Any) -> list[Request]:
-    return [Request(f"{host}/{path}", **options) for path in paths]
-
-
-def ticket(pending: Pending, epoch: int) -> Ticket:
-    lane: Lane = Frontier(Settings()).open(pending.group, epoch=epoch, head=(), more=False)
-    return Ticket(pending, lane, epoch, 0.0)
-
-
-def done(held: Ticket, **effects: Any) -> Outcome:
-    return Outcome(kind=Kind.DONE, ticket=held, attempts=1, page=True, **effects)
-
-
-async def claimed(store: Store, n: int = 100) -> list[Ticket]:
-    found = await store.claim("me", 100, n, 60.0)
-    return [ticket(pending, group.epoch) for group in found.groups for pending in group.head]
-
-
-def paths(rows: Sequence[Pending | Ticket]) -> list[str]:
-    return [row.request.url.rpartition("/")[2] for row in rows]
 
 
 async def test_ingest_is_idempotent_by_key(store: Store) -> None:
@@ -215,16 +188,16 @@ async def test_what_was_staged_for_another_try_of_a_page_is_not_its_effect(store
 async def test_a_body_is_known_once_its_page_is_committed(store: Store) -> None:
     await store.ingest(requests("1", "2"))
     one, two = await claimed(store)
-    assert not await store.met(b"body")
+    assert not await store.has_body(b"body")
     await store.commit([Outcome(kind=Kind.RETRY, ticket=one, attempts=1), done(two, digest=b"body")])
-    assert await store.met(b"body")
-    assert not await store.met(b"another")
+    assert await store.has_body(b"body")
+    assert not await store.has_body(b"another")
 
 
 async def test_a_body_is_not_known_by_a_page_of_a_lost_lease(store: Store) -> None:
     await store.ingest(requests("1"))
     [one] = await claimed(store)
-    assert not await store.met(b"body")
+    assert not await store.has_body(b"body")
     late = ticket(one.pending, one.epoch + 1)
     assert (await store.commit([done(late, digest=b"body")])).verdicts == [Verdict.FENCED]
-    assert not await store.met(b"body")
+    assert not await store.has_body(b"body")

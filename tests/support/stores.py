@@ -1,0 +1,57 @@
+"""Requests, tickets and outcomes for the tests of stores."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from crawler.frontier import Frontier, Lane, Pending, Ticket
+from crawler.messages import Request
+from crawler.settings import Settings
+from crawler.store import FailureRow, Kind, Outcome, Store
+
+__all__ = ["A", "B", "claimed", "done", "execute", "failed", "paths", "requests", "ticket"]
+
+A, B = "http://a.test", "http://b.test"
+
+
+def requests(*paths: str, host: str = A, **options: Any) -> list[Request]:
+    """One request for each path."""
+    return [Request(f"{host}/{path}", **options) for path in paths]
+
+
+def ticket(pending: Pending, epoch: int) -> Ticket:
+    """A ticket for a request, as the frontier would issue it."""
+    lane: Lane = Frontier(Settings()).open(pending.group, epoch=epoch, head=(), more=False)
+    return Ticket(pending, lane, epoch, 0.0)
+
+
+async def claimed(store: Store, n: int = 100) -> list[Ticket]:
+    """Claim all groups, and return tickets for the first `n` requests of each."""
+    found = await store.claim("me", 100, n, 60.0)
+    return [ticket(pending, group.epoch) for group in found.groups for pending in group.head]
+
+
+def done(held: Ticket, **effects: Any) -> Outcome:
+    """The outcome of a page whose callback succeeded."""
+    return Outcome(kind=Kind.DONE, ticket=held, attempts=1, page=True, **effects)
+
+
+def failed(held: Ticket, message: str = "refused", **effects: Any) -> Outcome:
+    """The outcome of a request after its last attempt."""
+    failure = FailureRow(reason="connect_failed", message=message, traceback=message)
+    return Outcome(kind=Kind.FAILED, ticket=held, attempts=3, failure=failure, **effects)
+
+
+def paths(rows: Sequence[Pending | Ticket]) -> list[str]:
+    """The last part of each URL."""
+    return [row.request.url.rpartition("/")[2] for row in rows]
+
+
+def execute(job: Path, statement: str) -> list[Any]:
+    """What another program reads or changes in the database of a job."""
+    with closing(sqlite3.connect(job / "job.sqlite")) as database, database:
+        return database.execute(statement).fetchall()

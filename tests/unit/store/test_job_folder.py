@@ -1,0 +1,132 @@
+"""Folders and databases that are refused, and those that are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.stores import execute, requests
+
+from crawler.errors import JobError
+from crawler.store.inspect import inspect_job, retry_failed
+from crawler.store.schema import APPLICATION_ID
+from crawler.store.sqlite import SqliteStore
+
+
+def refused(job: Path) -> str:
+    with pytest.raises(JobError) as caught, SqliteStore(job):
+        raise AssertionError
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_another_programs_database_is_refused_and_left_alone(job: Path) -> None:
+    job.mkdir()
+    execute(job, "CREATE TABLE birds (name)")
+    before = (job / "job.sqlite").read_bytes()
+    assert refused(job) == f"{job}/job.sqlite is the database of another program"
+    assert (job / "job.sqlite").read_bytes() == before
+
+
+@pytest.mark.parametrize("garbage", [b"birds\n" * 1000, b"SQLite format 3\x00" + b"\xff" * 5000])
+def test_a_file_that_is_not_a_database_is_refused_and_left_alone(job: Path, garbage: bytes) -> None:
+    job.mkdir()
+    (job / "job.sqlite").write_bytes(garbage)
+    assert refused(job).startswith(f"{job}/job.sqlite is damaged (")
+    assert (job / "job.sqlite").read_bytes() == garbage
+
+
+async def test_a_truncated_database_is_refused(job: Path) -> None:
+    with SqliteStore(job) as store:
+        await store.ingest(requests(*map(str, range(2000))))
+    data = (job / "job.sqlite").read_bytes()
+    (job / "job.sqlite").write_bytes(data[: len(data) // 2 // 4096 * 4096])
+    assert "job.sqlite is damaged" in refused(job)
+
+
+async def test_a_database_with_a_corrupt_page_is_refused(job: Path) -> None:
+    with SqliteStore(job) as store:
+        await store.ingest(requests(*map(str, range(2000))))
+    data = bytearray((job / "job.sqlite").read_bytes())
+    for page in range(4096 * 8, len(data), 4096):
+        data[page : page + 200] = b"\xaa" * 200
+    (job / "job.sqlite").write_bytes(data)
+    assert "job.sqlite is damaged" in refused(job)
+
+
+def test_a_job_of_another_version_is_refused(job: Path) -> None:
+    with SqliteStore(job):
+        pass
+    execute(job, "PRAGMA user_version = 7")
+    assert refused(job) == f"{job}/job.sqlite has job format 7, and this version of crawler reads 1: start a new job"
+    with pytest.raises(JobError, match="job format 7"):
+        inspect_job(job)
+
+
+def test_a_folder_with_other_files_is_not_a_job_folder(job: Path) -> None:
+    job.mkdir()
+    (job / "thesis.txt").write_text("x")
+    assert (
+        refused(job) == f"{job} is not a job folder: it contains thesis.txt; name a new or an empty folder for the job"
+    )
+    assert [path.name for path in job.iterdir()] == ["thesis.txt"]
+
+
+def test_other_files_may_be_added_to_a_job_folder(job: Path) -> None:
+    with SqliteStore(job):
+        pass
+    (job / "items.jsonl").write_text("")
+    with SqliteStore(job) as store:
+        assert store.live == 0
+
+
+def test_a_file_and_a_folder_without_a_parent_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert refused(tmp_path / "file") == f"{tmp_path}/file is not a directory"
+    assert "no such file or directory" in refused(tmp_path / "none" / "job")
+
+
+def test_a_folder_in_use_is_refused_and_the_message_names_the_process(job: Path) -> None:
+    with SqliteStore(job):
+        script = f"import pathlib, crawler.store.sqlite as s\ns.SqliteStore(pathlib.Path({str(job)!r})).__enter__()"
+        answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert f"JobError: {job} is in use by process " in answer.stderr
+        assert refused(job).startswith(f"{job} is in use by process ")
+        with pytest.raises(JobError, match="in use"):
+            retry_failed(job)
+        assert inspect_job(job).runs == 1  # inspecting does not need the lock
+    with SqliteStore(job):
+        pass
+
+
+def test_a_crawl_that_was_killed_while_creating_its_database_starts_over(job: Path) -> None:
+    job.mkdir()
+    execute(job, "PRAGMA journal_mode=WAL")
+    assert (job / "job.sqlite").stat().st_size > 0
+    with pytest.raises(JobError, match=r"is not a job folder: its job\.sqlite is empty"):
+        inspect_job(job)
+    with SqliteStore(job) as store:
+        assert store.live == 0
+    assert execute(job, "PRAGMA application_id") == [(APPLICATION_ID,)]
+
+
+def test_another_crawl_is_refused_with_the_difference_unless_override_is_set(job: Path) -> None:
+    was = {"spider": "books (Books)", "arguments": {"shelf": 1}, "settings": {"max_depth": None}}
+    now = was | {"arguments": {"shelf": 2}}
+    with SqliteStore(job, was):
+        pass
+    with SqliteStore(job, was) as store:
+        assert not store.unclean
+    with (
+        pytest.raises(JobError, match="belongs to another crawl: arguments shelf was 1 and is now 2"),
+        SqliteStore(job, now),
+    ):
+        raise AssertionError
+    with SqliteStore(job, now, override=True) as store:
+        assert not store.unclean  # the refused run changed nothing
+    with pytest.raises(JobError, match="arguments shelf was 2 and is now 1"), SqliteStore(job, was):
+        raise AssertionError
+    assert inspect_job(job).arguments == {"shelf": 2}
+    assert inspect_job(job).runs == 3
