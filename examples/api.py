@@ -1,12 +1,12 @@
-"""A JSON API whose lists have pages, and whose entries need a second request each.
+"""Read a paginated JSON API, with a second request for each entry.
 
 ::
 
     python -m crawler run examples/api.py -o users.jsonl
     python -m crawler run examples/api.py -a start_urls=http://127.0.0.1:8000/users -o -
 
-``await self.crawl.fetch(request)`` gives a response inside of a callback. It keeps the pace of its host as every other
-request does, goes ahead of those that are queued, and returns whatever status comes.
+``await self.crawl.fetch(request)`` returns a response inside a callback, whatever its status. The request obeys the
+limits of its host like any other, and starts before the requests in the queue.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from crawler import Pace, Request, Response, Settings, Spider
 
 
 class Users(Spider):
-    """Every user of an API, with the number of posts."""
+    """Users of an API, each with the number of their posts."""
 
     start_urls = ["https://api.example/users"]
     settings = Settings(pacing={"api.example": Pace(rate="100/min", burst=10)})
 
     async def parse(self, response: Response) -> AsyncIterator[object]:
-        """One page of the list."""
+        """Yield the users of one page of the list, then follow the next page."""
         page = response.json()
         for user in page["users"]:
             posts = await self.crawl.fetch(Request(response.urljoin(f"/users/{user['id']}/posts")))

@@ -1,11 +1,11 @@
-"""The items of an API, page by page; each leads to a request for its details.
+"""Read a paginated API with `ApiSpider`, and request the details of each item.
 
 ::
 
     API_TOKEN=... python -m crawler run examples/api_pages.py --job users-job -o users.jsonl
     API_TOKEN=... python -m crawler run examples/api_pages.py -a url=http://127.0.0.1:8000/users -o -
 
-Stopped in the middle, the same command goes on with the page that was next.
+If the job is interrupted, the same command resumes it with the next page.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from crawler.spiders import ApiSpider
 
 
 class Users(ApiSpider):
-    """Every user, with the number of posts."""
+    """Users of an API, each with the number of their posts."""
 
     url = "https://api.example/users"
-    items = "data"  # where the items of a page stand
-    next = "cursor:meta.next"  # and the cursor of the page behind it, which goes into ?cursor=
+    items = "data"  # path of the list of items in the response
+    next = "cursor:meta.next"  # path of the next cursor, which is sent as ?cursor=
     size = 50  # ?limit=50
-    token = "env:API_TOKEN"  # from the environment, sent to this API only and not kept in the job
+    token = "env:API_TOKEN"  # from the environment; sent to this API only, and not stored in the job
 
     def parse_item(self, item: Any, response: Response) -> Iterator[object]:
-        """One user of a page."""
+        """Request the posts of a user."""
         yield response.follow(f"/users/{item['id']}/posts", self.parse_posts, cb_kwargs={"name": item["name"]})
 
     def parse_posts(self, response: Response, name: str) -> Iterator[object]:
-        """The posts of a user."""
+        """Yield the name of a user and the number of posts."""
         yield {"name": name, "posts": len(response.json())}

@@ -1,11 +1,11 @@
-"""Read an API that wants digest authentication, and what it links to on another host, which wants a token.
+"""Read an API with digest authentication, and files on another host that requires a bearer token.
 
 ::
 
     export API_PASSWORD=secret FILES_TOKEN=t7
     python -m crawler run examples/authentication.py -a api=https://api.example/ -o files.jsonl
 
-What each origin is given goes to no other, whatever links and redirects say.
+The credentials of an origin are never sent to another one, whatever links and redirects say.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from crawler import Request, Response, Spider
 
 
 class Files(Spider):
-    """The files that an API lists."""
+    """Files that an API lists, with their sizes."""
 
     api: str = "https://api.example/"
     files: str = "https://files.example/"
@@ -33,14 +33,14 @@ class Files(Spider):
         }
 
     def start(self) -> Iterator[Request]:
-        """The list."""
+        """Request the list of files."""
         yield Request(f"{self.api}list")
 
     def parse(self, response: Response) -> Iterator[Request]:
-        """Each file of the list."""
+        """Request each file of the list."""
         for url in response.json():
             yield Request(url, self.parse_file)
 
     def parse_file(self, response: Response) -> Iterator[object]:
-        """Its size."""
+        """Yield the URL and the size of a file."""
         yield {"file": response.url, "bytes": len(response.body)}

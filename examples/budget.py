@@ -1,4 +1,4 @@
-"""One API key on two hosts: a budget that lanes share.
+"""Share one budget between two hosts: an API key with a common quota.
 
 ::
 
@@ -13,12 +13,12 @@ from crawler import Pace, Request, Response, Settings, Spider
 
 
 class Records(Spider):
-    """Reads a list from one host and each of its records from another; a record costs twice what a list does."""
+    """Records of an API: a list on one host, the records on another. A record costs twice as much as a list page."""
 
     settings = Settings(
         pacing={
-            "key:reader": Pace(rate="600/min", burst=5),  # what the key may do, whatever the host
-            "files.example": Pace(concurrency=2),  # and how much of it one host likes
+            "key:reader": Pace(rate="600/min", burst=5),  # limit of the API key, on all hosts together
+            "files.example": Pace(concurrency=2),  # limit of one host
         }
     )
 
@@ -28,15 +28,15 @@ class Records(Spider):
         self.lists, self.pages, self.record = lists, pages, record
 
     def start(self) -> Iterator[Request]:
-        """The pages of the list."""
+        """Request the pages of the list."""
         for page in range(1, self.pages + 1):
             yield Request(self.lists.format(page), quotas={"key:reader": 1})
 
     def parse(self, response: Response) -> Iterator[Request]:
-        """A request for each record that a page of the list names."""
+        """Request each record on a page of the list."""
         for number in response.json():
             yield Request(self.record.format(number), self.parse_record, quotas={"key:reader": 2})
 
     def parse_record(self, response: Response) -> Iterator[object]:
-        """The record as it is."""
+        """Yield the record unchanged."""
         yield response.json()

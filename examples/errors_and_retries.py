@@ -1,11 +1,11 @@
-"""What a spider can do about pages that are not there, not ready or not to be had.
+"""Handle pages that are gone, not ready, or cannot be fetched.
 
 ::
 
     python -m crawler run examples/errors_and_retries.py -o offers.jsonl --tolerate 5%
 
-Errors that may heal (no connection, a broken answer, 408, 425, 429, 5xx) are tried again by themselves, at a growing
-distance or when ``Retry-After`` says. The exit code is 4 if more requests than tolerated failed for good.
+Transient errors (no connection, an incomplete response, 408, 425, 429, 5xx) are retried with exponential backoff, or
+after the time in ``Retry-After``. The exit code is 4 if more requests fail than ``--tolerate`` allows.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from crawler import Failure, Response, Settings, Spider
 
 
 class Offers(Spider):
-    """Every offer of a shop and what became of it."""
+    """Offers of a shop, with the state of each."""
 
     patience: float = 30.0
     start_urls = ["https://shop.example/offers"]
     settings = Settings(attempts=3, backoff_base=1.0, backoff_max=60.0)
 
     def parse(self, response: Response) -> Iterator[object]:
-        """410 is an answer here, not an error; what cannot be had at all is told to `missed`."""
+        """Follow each offer. Status 410 goes to the callback; requests that fail go to `missed`."""
         yield from response.follow_all("a.offer", self.parse_offer, errback=self.missed, accept_status=[410])
 
     def parse_offer(self, response: Response) -> Iterator[object]:
-        """Sold, on sale, or not ready: then this page is asked for again, and this visit has left no trace."""
+        """Yield the state of an offer. A page that is not ready is deferred: this visit yields nothing."""
         if response.status == 410:
             yield {"url": response.url, "state": "sold"}
         elif response.css(".in-preparation"):
@@ -36,5 +36,5 @@ class Offers(Spider):
             yield {"url": response.url, "state": "on sale", "price": response.css(".price::text").get()}
 
     def missed(self, failure: Failure) -> Iterator[object]:
-        """No answer, or none that `parse_offer` takes, after all attempts."""
+        """Yield an item for a request that failed in all attempts, or whose status `parse_offer` does not accept."""
         yield {"url": failure.request.url, "state": str(failure.error), "attempts": failure.attempts}

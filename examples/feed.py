@@ -1,10 +1,10 @@
-"""The entries of a feed, with those of its older pages.
+"""Read the entries of a feed, including its older pages.
 
 ::
 
     python -m crawler run examples/feed.py -a start_urls=https://blog.example/feed -o entries.jsonl
 
-It may be RSS, Atom or JSON Feed, packed or not.
+The feed may be RSS, Atom or JSON Feed, gzipped or not.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from crawler import Response, Spider
 
 
 class Entries(Spider):
-    """An item an entry."""
+    """Entries of a feed, one item each."""
 
     start_urls = ["https://blog.example/feed"]
 
     def parse(self, response: Response) -> Iterator[object]:
-        """One page of the feed."""
+        """Yield the entries of one page of the feed, then follow the next page."""
         feed = response.feed()
         for entry in feed.entries:
             yield {"title": entry.title, "url": entry.url, "updated": entry.updated or entry.published}

@@ -1,4 +1,4 @@
-"""The products of a file: a catalogue in XML, CSV, JSON or JSON Lines, gzipped or not.
+"""Read the products of a catalogue file: XML, CSV, JSON or JSON Lines, gzipped or not.
 
 ::
 
@@ -14,14 +14,14 @@ from crawler import Response
 from crawler.spiders import FeedSpider
 
 
-class PageResult(FeedSpider):
-    """An item a product. One that has no price is broken: it is counted, and the rest goes on."""
+class Products(FeedSpider):
+    """Products of an XML catalogue. A product without a price is counted as broken, and the others are read."""
 
     itertag = "g:product"
     namespaces = {"g": "https://goods.example/ns"}
 
     def parse_record(self, response: Response, record: Any) -> Iterator[object]:
-        """One ``<g:product>``: an element of `xml.etree`."""
+        """Yield an item for one ``<g:product>``, an `xml.etree.ElementTree.Element`."""
         yield {
             "id": record.get("id"),
             "name": record.findtext("g:name", namespaces=self.namespaces),

@@ -1,11 +1,11 @@
-"""Limits around a transport of your own, and around an application in this process.
+"""Apply rate limits to any httpx transport, here one that calls an application in this process.
 
 ::
 
     python examples/governed_transport.py
 
-`GovernedTransport` goes around any transport of httpx, below any client of httpx. Two of them with the same `Limits`
-keep within one quota together.
+`GovernedTransport` wraps any httpx transport and works with any `httpx.AsyncClient`. Transports that share one `Limits`
+object share their quotas.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from crawler.api_client import GovernedTransport
 
 
 async def app(_scope: Any, _receive: Any, send: Any) -> None:
-    """The application."""
+    """A minimal ASGI application."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"hello"})
 
 
 async def main() -> None:
-    """Three readers, and one budget: four requests in a second."""
+    """Run three readers that share a budget of four requests per second."""
     limits = Limits({"key:mine": Pace(rate="4/s")})
     started = trio.current_time()
 

@@ -1,11 +1,11 @@
-"""Crawl an application of your own without a server: find its dead links.
+"""Find the dead links of an ASGI application without starting a server.
 
 ::
 
     python examples/own_app.py
 
-Requests go over any transport of httpx. `httpx.ASGITransport` calls an ASGI application in this process: no port, no
-network, nothing to start.
+The crawl accepts any httpx transport. `httpx.ASGITransport` calls an ASGI application in this process, without a port
+or a network.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import trio
 
-from crawler import Plugin, Response, Row, Spider, crawl
+from crawler import Response, Row, Sink, Spider, crawl
 
 PAGES = {"/": "<a href='/about'>About</a> <a href='/news'>News</a>", "/about": "<a href='/'>Home</a> <a href='/team'>"}
 
@@ -30,32 +30,32 @@ async def app(scope: Any, _receive: Any, send: Any) -> None:
 
 
 class DeadLinks(Spider):
-    """Follows every link; an item for each one that leads to an error."""
+    """Links that lead to an error, with the page that contains them."""
 
     start_urls = ["http://app.test/"]
     allowed_domains = ["app.test"]
     accept_status = range(400, 500)
 
     def parse(self, response: Response) -> Iterator[object]:
-        """Every page gets to know which page linked to it first."""
+        """Yield an item for an error page, and pass the URL of this page to the pages it links to."""
         if response.status >= 400:
             yield {"url": response.url, "status": response.status, "on": response.meta.get("on")}
         yield from response.follow_all(meta={"on": response.url})
 
 
-class Print(Plugin):
-    """A sink that prints."""
+class Print(Sink):
+    """Sink that prints items."""
 
     async def persist(self, batch: Sequence[Row]) -> None:
-        """A line for each item."""
+        """Print a line for each item."""
         for row in batch:
             print("{status} {url} on {on}".format_map(row.item))
 
 
 async def main() -> None:
-    """Inside of a trio program, a crawl is a function to be awaited."""
+    """Run the crawl: in a trio program, await `crawl`."""
     report = await crawl(DeadLinks(), outputs=[Print()], transport=httpx.ASGITransport(app))
-    print(f"{report.pages} pages looked at")
+    print(f"{report.pages} pages checked")
 
 
 if __name__ == "__main__":

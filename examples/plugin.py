@@ -1,10 +1,10 @@
-"""A plugin in ten lines, and a spider that brings it along.
+"""A plugin in ten lines, and a spider that uses it.
 
 ::
 
     python -m crawler run examples/plugin.py -o quotes.jsonl
 
-Any other spider can have it from the command line, where it is named by module and class::
+To use the plugin with another spider, name it by module and class on the command line::
 
     cd examples
     python -m crawler run quotes.py -p plugin:Tidy -o quotes.jsonl
@@ -16,15 +16,15 @@ from crawler import Drop, Item, Plugin, Response
 
 
 class Tidy(Plugin):
-    """Folds white space in texts; those of less than ten letters are dropped."""
+    """Plugin that collapses white space in texts and drops texts of less than ten characters."""
 
     async def refine(self, item: Item, response: Response) -> Item | Drop:
-        """Sees every item before it is kept."""
+        """Clean an item before it is stored."""
         text = " ".join(item["text"].split())
         return item | {"text": text} if len(text) >= 10 else Drop("too short")
 
 
 class TidyQuotes(Quotes):
-    """The quotes, tidied."""
+    """Quotes, cleaned by the plugin."""
 
     plugins = [Tidy()]

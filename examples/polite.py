@@ -1,4 +1,4 @@
-"""How fast a site is asked, and who asks.
+"""Set the user agent and the request rate of a crawl.
 
 ::
 
@@ -13,14 +13,14 @@ from crawler.spiders import SiteSpider
 
 
 class Archive(SiteSpider):
-    """Every page of one site: its address, title, depth and number of links."""
+    """Pages of one site: URL, title, depth and number of links."""
 
     settings = Settings(
-        user_agent="example-bot/1.0 (+https://bot.example/)",  # robots.txt addresses it as `example-bot`
-        per_host=2,  # requests in flight on one host
-        delay=1.0,  # seconds between two starts on one host
-        jitter=0.5,  # and up to half of that in addition, at random
-        pacing={  # the first glob that matches a host goes over what stands above
+        user_agent="example-bot/1.0 (+https://bot.example/)",  # robots.txt calls it `example-bot`
+        per_host=2,  # at most two requests in flight on one host
+        delay=1.0,  # seconds between the starts of two requests on one host
+        jitter=0.5,  # plus a random share of the delay, up to one half
+        pacing={  # the first glob that matches a host overrides the values above
             "api.archive.example": Pace(rate=("10/s", "200/min"), delay=0.0),
             "*.archive.example": Pace(concurrency=1, delay=5.0),
         },

@@ -1,11 +1,11 @@
-"""Crawl by way of several proxies in turn, the hosts of one's own network directly.
+"""Rotate requests over several proxies, and reach internal hosts directly.
 
 ::
 
     export PROXIES="http://ada:secret@one.example:3128 socks5h://two.example"
     python -m crawler run examples/proxies.py -a start_urls=https://shop.example/ -o pages.jsonl --report report.json
 
-Passwords come from the environment, as ever. The report says how often each proxy was used, and how often it failed.
+Passwords come from the environment. The report counts the requests and failures of each proxy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crawler import Response, Settings, Spider
 
 
 class Titles(Spider):
-    """The title of each page of a site."""
+    """Titles of the pages of a site."""
 
     settings = Settings(
         proxies={"*.intern.example": "direct", "*": os.environ["PROXIES"].split()},
@@ -25,6 +25,6 @@ class Titles(Spider):
     )
 
     def parse(self, response: Response) -> Iterator[object]:
-        """One item a page, and its links."""
+        """Yield the title of a page, then follow its links."""
         yield {"url": response.url, "title": response.css("title::text").get()}
         yield from response.follow_all("a")

@@ -1,10 +1,10 @@
-"""An API with a quota, and no crawl: a client of httpx that takes all that the API allows, and no more.
+"""Call an API within its quota, without a crawl: an httpx client that never exceeds what the API allows.
 
 ::
 
     python examples/quota_client.py https://api.example/ quotas.json
 
-Run it as often as you like, from cron for example: what is left of a daily quota stands in the file.
+Run it as often as you like, for example from cron: the remaining daily quota is stored in the file.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from crawler.api_client import QuotaTimeout
 
 
 def on_event(event: QuotaEvent) -> None:
-    """Tells what happens to the quotas."""
+    """Print a quota event."""
     print(f"{event.scope}: {event.kind} {event.policy}", file=sys.stderr)
 
 
 async def main(api: str, state: str) -> None:
-    """Lists the users, and what each of them has posted."""
+    """Print the users of the API and the size of their posts."""
     pacing = {"key:*": Pace(rate="600/min", burst=10)}
     async with client(base_url=api, pacing=pacing, state=state, on_event=on_event) as http:
         extensions = {"quotas": {"key:mine": 1}}
@@ -41,7 +41,7 @@ async def main(api: str, state: str) -> None:
                 report = await http.post("report", json={"days": 30}, extensions={"quotas": {"key:mine": 10}})
                 print("report", report.status_code)
         except QuotaTimeout as error:
-            print("no report today:", error)
+            print("quota exhausted:", error)
         except (httpx.HTTPError, trio.TooSlowError) as error:
             print("no report:", error)
 

@@ -1,4 +1,4 @@
-"""A spider in fifteen lines: it reads quotes, page after page.
+"""A spider in fifteen lines that collects quotes page by page.
 
 ::
 
@@ -12,12 +12,12 @@ from crawler import Response, Spider
 
 
 class Quotes(Spider):
-    """Every quote of the site, and who said it."""
+    """Quotes of a site, with their authors."""
 
     start_urls = ["https://quotes.example/"]
 
     def parse(self, response: Response) -> Iterator[object]:
-        """An item for each quote; then the next page."""
+        """Yield an item for each quote, then follow the next page."""
         for quote in response.css("div.quote"):
             yield {"text": quote.css(".text::text").get(), "by": quote.css(".author::text").get()}
         yield from response.follow_all("li.next a")

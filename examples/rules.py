@@ -1,4 +1,4 @@
-"""A site by rules: which links are followed, and which method gets what they lead to.
+"""Crawl a site by rules: which links to follow, and which callback handles their pages.
 
 ::
 
@@ -15,17 +15,17 @@ from crawler import CrawlSpider, Response, Rule
 
 
 class Shop(CrawlSpider):
-    """Every book of a shop.
+    """Books and authors of a shop.
 
     Parameters:
-        start: the front page.
+        start: URL of the front page.
     """
 
-    # The first rule that a link fits takes it; what none takes is left alone.
+    # The first rule that matches a link applies. Links that match no rule are not followed.
     rules = [
-        Rule(r"/book/\d+$", "parse_book"),  # with a callback: the pages are not looked through for links
-        Rule(r"/author/", "parse_author", follow=True),  # unless they are told to be
-        Rule(deny=[r"\?sort=", r"/basket"], restrict_css="nav, a.next"),  # without one: they are
+        Rule(r"/book/\d+$", "parse_book"),  # with a callback: the links of the page are not followed
+        Rule(r"/author/", "parse_author", follow=True),  # unless the rule says so
+        Rule(deny=[r"\?sort=", r"/basket"], restrict_css="nav, a.next"),  # without a callback: they are
     ]
 
     def __init__(self, start: str = "https://shop.example/") -> None:
@@ -34,9 +34,9 @@ class Shop(CrawlSpider):
         self.allowed_domains = [urlsplit(start).netloc]
 
     def parse_book(self, response: Response) -> Iterator[object]:
-        """The page of a book."""
+        """Yield an item for a book."""
         yield {"book": response.css("h1::text").get(), "price": response.css(".price::text").get()}
 
     def parse_author(self, response: Response) -> Iterator[object]:
-        """The page of an author, which leads to books."""
+        """Yield an item for an author. The rules follow the links to books."""
         yield {"author": response.css("h1::text").get()}

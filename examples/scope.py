@@ -1,4 +1,4 @@
-"""Which links belong to a crawl: hosts, patterns, file types, and a bound for calendars.
+"""Restrict a crawl by host, URL pattern and file type, and cap endless calendars.
 
 ::
 
@@ -15,18 +15,18 @@ from crawler import Response, Settings, Spider
 
 
 class Manual(Spider):
-    """Every page of a manual, and nothing else of its site.
+    """Pages of a manual, and nothing else of its site.
 
     Parameters:
-        start: where it begins.
+        start: URL of the first page.
     """
 
     settings = Settings(
-        include=["/docs/*"],  # what links have to match; the start page need not
-        exclude=["/docs/*/print", "re:[?&](sort|view)="],  # what is never fetched
+        include=["/docs/*"],  # links must match one of these; the start page need not
+        exclude=["/docs/*/print", "re:[?&](sort|view)="],  # URLs that are never fetched
         skip_extensions=["media", "archives", "pdf"],
-        max_per_template=1000,  # of the pages that differ in numbers only
-        dedup_content=True,  # a page that stands at two addresses is handled once
+        max_per_template=1000,  # limit for URLs that differ only in numbers
+        dedup_content=True,  # skip pages whose body equals that of another page
     )
 
     def __init__(self, start: str = "https://www.product.example.co.uk/docs/") -> None:
@@ -35,6 +35,6 @@ class Manual(Spider):
         self.allowed_domains = [f"~{urlsplit(start).hostname}"]  # product.example.co.uk and help.example.co.uk too
 
     def parse(self, response: Response) -> Iterator[object]:
-        """One item a page."""
+        """Yield the title of a page, then follow its links."""
         yield {"url": response.url, "title": response.css("title::text").get()}
         yield from response.follow_all()

@@ -1,10 +1,10 @@
-"""A crawl as a part of a script: run it, look at the report, exit by it.
+"""Run a crawl from a script, and exit with the code that fits its report.
 
 ::
 
     python examples/script_a_crawl.py https://quotes.example/ quotes.csv
 
-`crawler.run` has an event loop of its own, handles Ctrl-C and SIGTERM, and may be called any number of times.
+`crawler.run` starts its own event loop and handles Ctrl-C and SIGTERM. It can be called any number of times.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from crawler import CrawlerError, CrawlFailed, Settings, run
 
 
 def main(start: str, output: str) -> int:
-    """Crawls, and gives the exit code that ``python -m crawler run`` would give."""
+    """Run the crawl, and return the exit code that ``python -m crawler run`` would return."""
     try:
         report = run(Quotes(start_urls=[start]), settings=Settings(max_seconds=600), outputs=[output])
     except CrawlFailed as error:
-        print(f"the crawl could not go on: {error}", file=sys.stderr)
+        print(f"the crawl failed: {error}", file=sys.stderr)
         return 1
     except CrawlerError as error:
         print(f"nothing was started: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The smallest client of an API: httpx, at a pace.
+"""A minimal API client: httpx with a rate limit.
 
 ::
 
@@ -15,7 +15,7 @@ from crawler import client
 
 
 async def main(users: str) -> None:
-    """Who is there."""
+    """Print the names of all users."""
     async with client(rate="600/min") as http:
         response = await http.get(users)
         async for user in http.map(response.json()):

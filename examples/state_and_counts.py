@@ -1,10 +1,10 @@
-"""Count and remember while crawling; a page that fails leaves no trace in either.
+"""Count events and keep state during a crawl. A page that fails changes neither.
 
 ::
 
     python -m crawler run examples/state_and_counts.py --report report.json
 
-What is counted stands in the report under ``counters``, and in the summary at the end.
+The counts are in the report under ``counters``, and in the summary at the end.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from crawler import Crawl, Response, Spider
 
 
 class Census(Spider):
-    """Counts the languages of pages, and remembers the longest title."""
+    """Number of pages per language, and the longest title."""
 
     start_urls = ["https://library.example/"]
 
     def parse(self, response: Response) -> Iterator[object]:
-        """A page without a title raises: it is counted as failed, and under no language."""
+        """Count the page by language. A page without a title raises: it counts as failed, and under no language."""
         self.crawl.count(f"pages in {response.css('html').attrib.get('lang', 'no language')}")
         [title] = response.css("title::text").getall()
         if len(title) > len(self.state.get("longest title", "")):
@@ -31,6 +31,6 @@ class Census(Spider):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """A spider is a plugin too: this goes around the whole crawl."""
+        """Print the result after the crawl. A spider is a plugin, so it has all hooks."""
         yield
         print(f"longest title: {self.state.get('longest title')}", file=sys.stderr)

@@ -1,10 +1,11 @@
-"""Use the items of a crawl in a program of your own, as they come.
+"""Process the items of a crawl in your own program while the crawl runs.
 
 ::
 
     python examples/stream_items.py https://quotes.example/
 
-The next item is sent when it is asked for, so a slow reader slows the crawl. Leaving the block ends the crawl.
+The crawl sends an item when the loop asks for it, so a slow loop slows the crawl down. Leaving the block ends
+the crawl.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from crawler import stream
 
 
 async def main(start: str, most: int = 5) -> None:
-    """Prints a few quotes, then has enough."""
+    """Print the first quotes, then end the crawl."""
     async with stream(Quotes(start_urls=[start])) as items:
         count = 0
         async for item in items:

@@ -1,12 +1,12 @@
-"""Tests of a spider against a server that does everything wrong.
+"""Test a spider against a server that sends broken responses.
 
 ::
 
     cd examples
     python -m pytest test_faults.py
 
-What is sent, and when, is real here: no ``autojump_clock``. ``python -m crawler.testing.faults`` opens the same server
-to be looked at and to be tried by hand.
+These tests use real sockets in real time, so they cannot use ``autojump_clock``. ``python -m crawler.testing.faults``
+starts the same server for manual tests.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from crawler.testing import FAULT_CASES, fault_server
 
 
 @pytest.mark.trio
-async def test_what_is_missing_is_told_by_kind() -> None:
-    """Two pages that cannot be had, and what the report says of them."""
+async def test_failures_are_counted_by_kind() -> None:
+    """Two pages fail, and the report says how."""
     async with fault_server() as server:
         spider = Quotes(start_urls=[server.url("close-in-headers"), server.url("tls-1.0"), server.url("ok")])
         report = await crawl(spider, settings=Settings(attempts=1))
@@ -30,8 +30,8 @@ async def test_what_is_missing_is_told_by_kind() -> None:
 
 @pytest.mark.trio
 @pytest.mark.parametrize("name", ["text-shift-jis", "bomb-gzip", "redirect-loop-two", "line-control-characters"])
-async def test_nothing_that_a_server_sends_breaks_the_spider(name: str) -> None:
-    """The callback never raises, whatever comes."""
+async def test_the_callback_handles_any_response(name: str) -> None:
+    """The callback does not raise, whatever the server sends."""
     async with fault_server() as server:
         report = await crawl(Quotes(start_urls=[server.url(name)]), settings=Settings(attempts=1))
     assert "hook_error" not in report.failures

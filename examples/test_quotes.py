@@ -1,12 +1,12 @@
-"""Tests of a spider: no network, and hours that pass in milliseconds.
+"""Test a spider without a network; an hour of waiting takes milliseconds.
 
 ::
 
     cd examples
     python -m pytest test_quotes.py
 
-A `FakeSite` is a dictionary of pages. With the fixture ``autojump_clock`` of pytest-trio every wait is over at once,
-while all clocks, those of the crawl included, go on as if it had been waited for.
+A `FakeSite` is a dictionary of pages. The fixture ``autojump_clock`` of pytest-trio replaces the clock by a virtual
+one: when all tasks wait, it jumps to the next event.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ NEXT = "<li class=next><a href='/page/2'>Next</a></li>"
 
 
 @pytest.mark.trio
-async def test_a_page_gives_its_quotes_and_the_next_page() -> None:
-    """A callback alone, without a crawl."""
+async def test_a_page_yields_its_quotes_and_the_next_page() -> None:
+    """Call the callback alone, without a crawl."""
     response = response_for("https://quotes.example/", ONE + NEXT)
     item, request = await callback_results(Quotes(), response)
     assert item == {"text": "Know thyself.", "by": "Thales"}
@@ -31,8 +31,8 @@ async def test_a_page_gives_its_quotes_and_the_next_page() -> None:
 
 
 @pytest.mark.trio
-async def test_a_busy_server_is_asked_again_when_it_wants_to_be(autojump_clock: MockClock) -> None:
-    """A whole crawl, against a server that asks for an hour's rest."""
+async def test_a_request_refused_with_429_is_repeated_after_retry_after(autojump_clock: MockClock) -> None:
+    """Crawl a server that refuses a request and sends ``Retry-After: 3600``."""
     busy = Page(status=429, headers={"Retry-After": "3600"})
     site = FakeSite({"/": ONE + NEXT, "/page/2": [busy, ONE]}, host="https://quotes.example")
     found = await collect(Quotes(), site)

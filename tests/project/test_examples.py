@@ -420,7 +420,7 @@ def test_script_a_crawl(tmp_path):
 def test_own_app(tmp_path):
     done = run(EXAMPLES / "own_app.py", folder=tmp_path)
     assert sorted(done.stdout.splitlines()) == [
-        "4 pages looked at",
+        "4 pages checked",
         "404 http://app.test/news on http://app.test/",
         "404 http://app.test/team on http://app.test/about",
     ]
