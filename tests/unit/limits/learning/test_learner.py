@@ -47,10 +47,15 @@ def test_it_waits_as_stated_and_lets_one_probe_go():
     assert made.gate_at(NOW + 33) == -math.inf
 
 
-def test_a_stated_wait_is_capped():
-    made = learner(max_wait=60.0)
-    ask(made, 0.0, 429, Declared(retry_after=7200.0))
-    assert NOW + 60 <= made.gate_at(NOW + 1) <= NOW + 62
+@pytest.mark.parametrize("max_wait", [60.0, 3600.0])
+def test_during_a_longer_stated_wait_one_probe_is_sent_whenever_the_longest_wait_has_passed(max_wait):
+    made = learner(max_wait=max_wait)
+    at = 0.0
+    for _ in range(3):
+        ask(made, at, 429, Declared(retry_after=7200.0))
+        gate = made.gate_at(NOW + at + 0.1) - NOW
+        assert at + max_wait <= gate <= at + max_wait + 2.2
+        at = gate
 
 
 def test_the_limit_behind_refusals_is_learned_and_named():
