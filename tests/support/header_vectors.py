@@ -468,4 +468,4 @@ TRAPS: list[Row] = [
 ]  # fmt: skip
 
 VECTORS: list[Row] = [*DRAFT, *GENERIC, *VENDORS, *WAITS, *TRAPS]
-"""What it is, status, fields, and what they say."""
+"""Every row."""

@@ -174,7 +174,7 @@ ROUNDING: dict[str, Callable[[float], float]] = {"ceil": math.ceil, "floor": mat
 
 @attrs.define(kw_only=True)
 class Declaration:
-    """What a server declares about its limits, already read by the client.
+    """The limits that a server declares, already read by the client.
 
     The client does not know how a server rounds, and assumes that whole seconds are rounded up. It converts epoch
     seconds to its own clock by the ``Date`` fields so far, which are whole seconds too.

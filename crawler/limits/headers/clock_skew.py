@@ -13,7 +13,7 @@ __all__ = ["ClockSkew"]
 class ClockSkew:
     """The clock skew of one server, intersected over all its responses.
 
-    A ``Date`` field is cut to whole seconds, so one response gives the skew to within a second and a round trip.
+    A ``Date`` field is cut to whole seconds, so one response determines the skew to within a second and a round trip.
     Several responses, cut at different fractions of a second, narrow it much further; the Network Time Protocol
     intersects its samples in the same way.
     """

@@ -1,4 +1,4 @@
-"""What a server declares about its limits: the vocabulary that every header dialect is translated into."""
+"""Declared limits: the vocabulary into which every header dialect is translated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TimeRange = tuple[float, float]
 
 @attrs.frozen(kw_only=True)
 class Observation:
-    """What one response states about one policy. `None` means that a value is not stated."""
+    """The values that one response states of one policy. `None` means that a value is not stated."""
 
     policy: str
     """Name of the policy, the same in every response of one server."""
@@ -34,12 +34,12 @@ class Observation:
     rate: float | None = None
     """Units restored per second."""
     unit: str = "requests"
-    """What is counted: ``requests``, ``tokens``, ``points``, ``content-bytes``, …"""
+    """The unit that is counted: ``requests``, ``tokens``, ``points``, ``content-bytes``, …"""
 
 
 @attrs.frozen(kw_only=True)
 class Declared:
-    """What one response declares about limits."""
+    """The limits that one response declares."""
 
     observations: tuple[Observation, ...] = ()
     """One observation per policy."""
@@ -75,7 +75,7 @@ class AttemptReport:
     overloaded: bool = False
     """Whether the failure is one of an overloaded server: status 503, a timeout, a reset connection."""
     declared: Declared = NOTHING
-    """What the response declares about limits."""
+    """The limits that the response declares."""
 
 
 def intersect(first: TimeRange, second: TimeRange) -> TimeRange:

@@ -74,8 +74,8 @@ class FieldName:
     name: str
     """The name in lower case."""
     role: str
-    """What the value states: ``limit``, ``remaining``, ``used``, ``reset``, ``window``, ``fill``, ``policy``, ``name``,
-    ``scope``, ``reason``, ``retry``, ``concurrency``, ``vendor`` (`VENDOR_PARSERS` has a parser for it) or ``bare``
+    """The meaning of the value: ``limit``, ``remaining``, ``used``, ``reset``, ``window``, ``fill``, ``policy``,
+    ``name``, ``scope``, ``reason``, ``retry``, ``concurrency``, ``vendor`` (`VENDOR_PARSERS` has a parser for it) or ``bare``
     (the value itself shows the role)."""
     policy: str = DEFAULT_POLICY
     """Name of the policy."""
@@ -84,7 +84,7 @@ class FieldName:
     window: float | None = None
     """Length of the window in seconds, if the name states it."""
     unit: str = "requests"
-    """What is counted."""
+    """The unit that is counted."""
     milliseconds: bool = False
     """Whether numbers are milliseconds."""
     relative: bool = False

@@ -32,7 +32,7 @@ class FieldGroup:
     family: str
     """The family as spelled in the names."""
     unit: str
-    """What is counted."""
+    """The unit that is counted."""
     window: float | None
     """Length of the window in seconds, if the names state it."""
     fields: dict[str, list[FieldValue]] = attrs.field(factory=dict)

@@ -57,7 +57,7 @@ class Policy:
     window: float | None
     """Length of the window in seconds. `None` means unknown."""
     unit: str
-    """What is counted."""
+    """The unit that is counted."""
 
 
 def leading_number(text: str | None) -> float | None:
@@ -67,7 +67,7 @@ def leading_number(text: str | None) -> float | None:
 
 
 def parse_members(text: str) -> list[Member]:
-    """Parse a list or dictionary. A malformed value gives no members: RFC 9651 says to ignore it as a whole."""
+    """Parse a list or dictionary. A malformed value has no members: RFC 9651 says to ignore it as a whole."""
     found: list[Member] = []
     at = 0
     if len(text) > MAX_VALUE_LENGTH:

@@ -11,8 +11,8 @@
 5. *Replenishment.* If half the quota or more returns together, the policy has fixed windows. If almost nothing returns,
    or the probe is refused, units return continuously: the next unit is expected after its share of the window, not at
    the stated reset.
-6. *Other clients.* Units that are gone but were not used by us were used by other clients. They are expected to go on
-   at that rate, and as many units are left to them.
+6. *Other clients.* Units that are gone but were not used by us were used by other clients. They are expected to
+   continue at that rate, and as many units are left to them.
 7. *Refusals with quota left.* Such a refusal comes from another limit. See `crawler.limits.learning.refusals`.
 8. *Undeclared quotas.* Requests that no response accounts for are counted here. `Quota.record_unreported` counts those
    of a policy that responses no longer mention, `crawler.limits.learning.undeclared` those of one never mentioned.
@@ -75,7 +75,7 @@ class Quota:
     name: str
     """The policy's name in `crawler.limits.headers.declared.Observation`."""
     unit: str = "requests"
-    """What is counted."""
+    """The unit that is counted."""
     limit: float | None = None
     """Units per window. `None` means unknown."""
     limit_declared: bool = False
@@ -343,7 +343,7 @@ class Quota:
         return self.usage.rate_of_others(self.window.length)
 
     def _share(self, inflight: float) -> float:
-        """Return the units left to us until the reset if other clients go on as they do (rule 6)."""
+        """Return the units left to us until the reset if other clients continue at their rate (rule 6)."""
         share = (self.remaining or 0.0) - inflight
         if self.reset.is_known():
             share -= self.rate_of_others * max(0.0, self.reset.latest - self.updated_at)

@@ -1,4 +1,4 @@
-"""What JSON bodies declare about limits."""
+"""Limits declared by JSON bodies."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def test_memory_is_bounded():
 
 
 def window(reader, reset, *, limit=60, start=0, gap=2.5, count=4):
-    """Read responses of one window; `reset` gives the value by seconds since its start and requests so far."""
+    """Read responses of one window; `reset` returns the value by seconds since its start and requests so far."""
     return [
         read(
             reader,

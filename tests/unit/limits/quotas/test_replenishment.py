@@ -28,7 +28,7 @@ def sample(remaining: float, now: float, reset: TimeInterval | None, *, refused:
 
 
 def spend(wait_for, *, responses: int = 15) -> Replenishment:
-    """Twenty units, one spent every tenth of a second; `wait_for` gives the stated wait for the missing units."""
+    """Twenty units, one spent every tenth of a second; `wait_for` returns the stated wait for the missing units."""
     replenishment, reset, updated_at = Replenishment(), TimeInterval(0.0, 0.0), 100.0
     for missing in range(1, responses + 1):
         now, before = 100.0 + missing / 10, LIMIT - missing + 1
