@@ -75,8 +75,8 @@ class FieldName:
     """The name in lower case."""
     role: str
     """The meaning of the value: ``limit``, ``remaining``, ``used``, ``reset``, ``window``, ``fill``, ``policy``,
-    ``name``, ``scope``, ``reason``, ``retry``, ``concurrency``, ``vendor`` (`VENDOR_PARSERS` has a parser for it) or ``bare``
-    (the value itself shows the role)."""
+    ``name``, ``scope``, ``reason``, ``retry``, ``concurrency``, ``vendor`` (`VENDOR_PARSERS` has a parser for it) or
+    ``bare`` (the value itself shows the role)."""
     policy: str = DEFAULT_POLICY
     """Name of the policy."""
     family: str = ""
