@@ -168,13 +168,13 @@ class Attempts:
 
     def _authenticating(self, exchange: Network, observer: _SendObserver) -> Network:
         """The way to the network where authentication may take several exchanges."""
-        from crawler.fetch.auth import authenticated  # noqa: PLC0415 - few crawls need it
+        from crawler.fetch.auth import send_authenticated  # noqa: PLC0415 - few crawls need it
 
         async def network(request: Request) -> Response:
             auth = self._downloader.auth_flow(request)
             if auth is None:
                 return await exchange(request)
-            return await authenticated(auth, request, exchange, observer.next_exchange)
+            return await send_authenticated(auth, request, exchange, observer.next_exchange)
 
         return network
 

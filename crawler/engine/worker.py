@@ -17,7 +17,7 @@ from crawler.engine.retries import UNAVAILABLE, bad_status
 from crawler.engine.slots import current_ticket
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.frontier import Ticket
-from crawler.http.address_guard import is_start
+from crawler.http.address_guard import is_start_page
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Failure, Request, Response, Retry
@@ -128,7 +128,7 @@ class Worker:
         """Whether a robots.txt is to be asked for again: no link may lead to its network, but a start page is there."""
         request, rules = ticket.request, ticket.lane.robots.get(urls.origin(ticket.request.url))
         error = rules.error if isinstance(rules, Robots) else None
-        if not isinstance(error, Refused) or error.request is None or not is_start(request):
+        if not isinstance(error, Refused) or error.request is None or not is_start_page(request):
             return False
         if error.request.redirects or error.request.depth == 0:
             return False

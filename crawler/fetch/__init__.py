@@ -1,4 +1,4 @@
-"""One exchange of a crawl: cookies, proxies and authentication around a transport."""
+"""From a request to its response: cookies, proxies and authentication around a transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who a crawl is, by origin (`OriginAuth`), and authentication that takes more than one exchange (`authenticated`)."""
+"""Credentials by origin (`OriginAuth`), and authentication that takes several exchanges (`send_authenticated`)."""
 
 from __future__ import annotations
 
@@ -18,47 +18,48 @@ from crawler.messages.checks import parse_auth
 from crawler.messages.request import copy_unchecked
 from crawler.transport.errors import translate
 
-__all__ = ["Auth", "OriginAuth", "authenticated"]
+__all__ = ["Auth", "OriginAuth", "send_authenticated"]
 
 Auth: TypeAlias = tuple[str, str] | str | httpx.Auth
-"""User and password, or a scheme and a credential as one text, or what does it in its own way."""
+"""User and password, the value of an ``Authorization`` field, or an authentication flow of httpx."""
 SUBDOMAINS: Final = re.compile(r"(https?://)\*\.(.+)", re.IGNORECASE)
-OF_HTTPX: Final = frozenset({"host", "content-length", "cookie"})
-"""Fields that httpx puts into a request; ours are made where it is sent."""
-OF_WIRE: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-"""Fields that do not describe a body which is decoded."""
+HTTPX_FIELDS: Final = frozenset({"host", "content-length", "cookie"})
+"""Fields that httpx adds to a request; the transport and `Downloader` make their own."""
+WIRE_FIELDS: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Fields that are not true of a decoded body."""
 
 
 class OriginAuth:
-    """What `Spider.auth` says.
+    """The credentials of `Spider.auth`.
 
     Parameters:
-        given: origin, such as ``https://api.example``, to what it is given; ``https://*.example.com`` stands for all
+        credentials: Credentials by origin, such as ``https://api.example``; ``https://*.example.com`` stands for all
             subdomains of a domain.
 
     Raises:
-        ConfigError: a key is no origin, or a value no authentication.
+        ConfigError: A key is not an origin, or a value is not valid.
     """
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        if not isinstance(given, Mapping):
-            raise ConfigError(f"Spider.auth must be a mapping of origins to credentials, not {type(given).__name__}")
+    def __init__(self, credentials: Mapping[str, Any]) -> None:
+        if not isinstance(credentials, Mapping):
+            kind = type(credentials).__name__
+            raise ConfigError(f"Spider.auth must be a mapping of origins to credentials, not {kind}")
         self._origins: dict[str, Auth] = {}
         self._subdomains: list[tuple[str, str, Auth]] = []
-        for key, value in given.items():
-            auth = _auth(key, value)
-            wild = SUBDOMAINS.fullmatch(key) if isinstance(key, str) else None
-            origin = _origin(key, wild[1] + wild[2] if wild else key)
-            if wild is None:
+        for key, value in credentials.items():
+            auth = _parse_auth(key, value)
+            wildcard = SUBDOMAINS.fullmatch(key) if isinstance(key, str) else None
+            origin = _parse_origin(key, wildcard[1] + wildcard[2] if wildcard else key)
+            if wildcard is None:
                 self._origins[origin] = auth
             else:
                 scheme, _, authority = origin.partition("://")
                 self._subdomains.append((f"{scheme}://", f".{authority}", auth))
-        self._of_origin = lru_cache(maxsize=4096)(self._find)
+        self._for_origin = lru_cache(maxsize=4096)(self._find)
 
     def for_url(self, url: str) -> Auth | None:
-        """What the origin of a URL is given, if anything."""
-        return self._of_origin(urls.origin(url))
+        """Return the credentials for the origin of a URL, if any."""
+        return self._for_origin(urls.origin(url))
 
     def _find(self, origin: str) -> Auth | None:
         found = self._origins.get(origin)
@@ -70,77 +71,79 @@ class OriginAuth:
         return next(matches, None)
 
 
-async def authenticated(
+async def send_authenticated(
     auth: httpx.Auth,
     request: Request,
     send: Callable[[Request], Awaitable[Response]],
-    turn: Callable[[Request, Response], Awaitable[None]],
+    before_next: Callable[[Request, Response], Awaitable[None]],
 ) -> Response:
-    """The answer to a request that httpx's authentication may change, and ask for more than once.
+    """Return the response to a request that an authentication flow of httpx changes, and may send several times.
 
     Parameters:
-        auth: whose flow decides what is sent.
-        request: what is asked.
-        send: one exchange.
-        turn: waits until another request may go out; is given it, and the answer to the one before.
+        auth: The authentication, whose flow decides what is sent.
+        request: The request.
+        send: Sends one request.
+        before_next: Called between two requests with the last one and its response; waits until the next may start.
 
     Raises:
-        RequestError: there was no answer, or the flow raised.
+        RequestError: A request failed, or the flow raised an exception.
     """
     try:
-        asked = httpx.Request(request.method, request.url, headers=request.headers.pairs, content=request.body or None)
-        async with aclosing(auth.async_auth_flow(asked)) as flow:
-            wire = await anext(flow)
+        original = httpx.Request(
+            request.method, request.url, headers=request.headers.pairs, content=request.body or None
+        )
+        async with aclosing(auth.async_auth_flow(original)) as flow:
+            of_flow = await anext(flow)
             while True:
-                await wire.aread()
-                sent = _of_flow(wire, request)
-                answer = await send(sent)
+                await of_flow.aread()
+                sent = _from_flow(of_flow, request)
+                response = await send(sent)
                 try:
-                    wire = await flow.asend(_for_flow(answer, wire))
+                    of_flow = await flow.asend(_to_flow(response, of_flow))
                 except StopAsyncIteration:
                     break
-                await turn(sent, answer)
+                await before_next(sent, response)
     except RequestError:
         raise
     except Exception as error:
         raise translate(error, request) from error
-    answer.request = request
-    return answer
+    response.request = request
+    return response
 
 
-def _of_flow(wire: httpx.Request, request: Request) -> Request:
-    """What a flow wants to be sent, as a request of ours; one to somebody else has nothing of the page's with it."""
-    url = urls.normalize(str(wire.url))
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in wire.headers.raw]
-    own = [(name, value) for name, value in pairs if name.lower() not in OF_HTTPX or name in request.headers]
+def _from_flow(of_flow: httpx.Request, request: Request) -> Request:
+    """Return a request of the flow as one of the crawl. To another origin it carries no cookies of the original."""
+    url = urls.normalize(str(of_flow.url))
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in of_flow.headers.raw]
+    own = [(name, value) for name, value in pairs if name.lower() not in HTTPX_FIELDS or name in request.headers]
     cookies = request.cookies if urls.origin(url) == urls.origin(request.url) else {}
     return copy_unchecked(
-        request, url=url, method=wire.method, headers=Headers(own), body=wire.content, cookies=cookies
+        request, url=url, method=of_flow.method, headers=Headers(own), body=of_flow.content, cookies=cookies
     )
 
 
-def _for_flow(answer: Response, wire: httpx.Request) -> httpx.Response:
-    """An answer as flows look at it; its body is decoded."""
-    pairs = [pair for pair in answer.headers.pairs if pair[0].lower() not in OF_WIRE]
-    return httpx.Response(answer.status, headers=pairs, content=answer.body, request=wire)
+def _to_flow(response: Response, of_flow: httpx.Request) -> httpx.Response:
+    """Return a response as one of httpx, with its decoded body."""
+    pairs = [pair for pair in response.headers.pairs if pair[0].lower() not in WIRE_FIELDS]
+    return httpx.Response(response.status, headers=pairs, content=response.body, request=of_flow)
 
 
-def _origin(key: Any, url: Any) -> str:
+def _parse_origin(key: Any, url: Any) -> str:
     try:
-        normal = urls.normalize(url if isinstance(url, str) else "")
+        normalized = urls.normalize(url if isinstance(url, str) else "")
     except ValueError:
-        normal = ""
-    origin = urls.origin(normal) if normal else ""
-    if not origin or normal != f"{origin}/" or "*" in origin:
+        normalized = ""
+    origin = urls.origin(normalized) if normalized else ""
+    if not origin or normalized != f"{origin}/" or "*" in origin:
         raise ConfigError(
-            f"Spider.auth: {key!r} is no origin: write https://api.example, or https://*.example.com for subdomains"
+            f"Spider.auth: {key!r} is not an origin: write https://api.example, or https://*.example.com for subdomains"
             if "@" not in str(key)
-            else "Spider.auth: a user and a password are the value, not part of the origin"
+            else "Spider.auth: user and password belong in the value, not in the origin"
         )
     return origin
 
 
-def _auth(key: Any, value: Any) -> Auth:
+def _parse_auth(key: Any, value: Any) -> Auth:
     if isinstance(value, httpx.Auth):
         return value
     try:

@@ -1,4 +1,4 @@
-"""`Downloader`: one attempt: a request becomes an exchange over an httpx transport, the exchange a response."""
+"""`Downloader`: sends one request over an httpx transport and returns the response with its whole body."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import trio
 
 from crawler.errors import BodyTooLarge, BrokenExchange, FetchTimeout, RequestError
 from crawler.headers import Headers
-from crawler.http.address_guard import AddressGuard, is_start
+from crawler.http.address_guard import AddressGuard, is_start_page
 from crawler.http.cookies import CookieJar
 from crawler.messages import Request, Response
 from crawler.settings.proxies import DIRECT
@@ -35,26 +35,27 @@ if TYPE_CHECKING:
 __all__ = ["Downloader"]
 
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""What a transport raises before bytes have gone out."""
-SUSPECT: Final = 8 * 1024 * 1024
-"""Bytes of a decoded body above which its share of what was received is looked at."""
-UNPACKED: Final = 500
-"""Times its size that a body may unpack to; gzip can do 1032, and pages and tables are below 100."""
-LEFT: Final = 1000
-"""Pieces that may lie between a reader and the end of what it has closed."""
-ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+"""Exceptions that other transports raise before they send anything."""
+BOMB_CHECK_STEP: Final = 8 * 1024 * 1024
+"""Bytes of a decoded body between two comparisons with the bytes received."""
+MAX_COMPRESSION: Final = 500
+"""A decoded body may be this many times as large as the bytes received. Pages and tables stay below 100, gzip can reach
+1032."""
+MAX_LEFTOVER_CHUNKS: Final = 1000
+"""Chunks that a closed response of another transport may still yield before it raises."""
+DEFAULT_ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
 class Downloader:
-    """Sends requests over a transport, whose connections are its own business.
+    """Sends requests over a transport, with the cookies, credentials and proxies of the crawl.
 
     Parameters:
-        transport: any httpx transport.
-        settings: user agent, deadlines and caps.
-        clock: gives seconds since the epoch.
-        proxies: which proxies requests go through; `None`: there are none but those that requests name.
-        credentials: what origins are given; `None`: nothing but what requests say.
-        networks: what `AddressGuard.take_unsaved` gave in an earlier run.
+        transport: Any httpx transport.
+        settings: User agent, deadlines and size limits.
+        clock: Returns seconds since the epoch.
+        proxies: The proxies of the crawl; `None` means that only requests name proxies.
+        credentials: The credentials by origin; `None` means that only requests carry credentials.
+        networks: The result of `AddressGuard.take_unsaved` in an earlier run.
     """
 
     def __init__(
@@ -75,16 +76,16 @@ class Downloader:
         self.address_guard = (
             None if settings.private_network else AddressGuard(opens_start_networks=settings.private_network is None)
         )
-        """Which addresses may be connected to; `None`: all."""
+        """Decides which addresses may be connected to; `None` allows every address."""
         if self.address_guard is not None and networks is not None:
             self.address_guard.restore(networks)
         self._clock = clock
         self._is_curl = isinstance(transport, CurlTransport)
-        usual = {"User-Agent": settings.user_agent, "Accept": ACCEPT}
+        defaults = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}
         if self._is_curl:
-            usual["Accept-Encoding"] = accepted_codings()
-        self._usual = _over(usual.items(), Headers(settings.headers))
-        self._usual_lines = _lines(self._usual)
+            defaults["Accept-Encoding"] = accepted_codings()
+        self._defaults = _override(defaults.items(), Headers(settings.headers))
+        self._encoded_defaults = _encode(self._defaults)
 
     async def fetch(
         self,
@@ -95,60 +96,61 @@ class Downloader:
         resend: bool = True,
         cut: int | None = None,
     ) -> Response:
-        """One exchange, whatever the status.
+        """Return the response to a request, whatever its status.
 
         Parameters:
-            request: what to ask.
-            attempt: its number, from 1.
-            on_sent: called once when bytes may have gone out, with the time (`trio.current_time`) at which they did.
-            resend: whether it may be sent again at once if a kept connection turns out to be closed: not on a lane
-                that has a pace to keep.
-            cut: bytes of the body behind which the rest is not read, and none is too large.
+            request: The request.
+            attempt: The number of the attempt, from 1.
+            on_sent: Called once when bytes may have gone out, with the time (`trio.current_time`) at which they did.
+            resend: Whether the request may be sent again at once if a kept connection turns out to be closed; a lane
+                that keeps a pace forbids it.
+            cut: Bytes after which the rest of the body is ignored; no body is too large then. `None` means that the
+                body must fit into `max_body`.
 
         Raises:
-            RequestError: there was no answer, or it was too large, or a small one unpacks to far too much.
+            RequestError: The request failed, or the body is too large or a decompression bomb.
         """
         deadline = self.settings.request_deadline if request.timeout is None else request.timeout
         started = sent_at = trio.current_time()
 
         def sent() -> None:
             nonlocal sent_at
-            if self._is_curl:  # of other transports nobody knows when: not before they are asked
+            if self._is_curl:  # other transports do not report it, so the start of the request counts
                 sent_at = trio.current_time()
             if on_sent is not None:
                 on_sent(sent_at)
 
         with trio.CancelScope(deadline=started + deadline) as scope:
-            answer = await self._exchange(request, sent, resend=resend, cut=cut)
+            response = await self._send_by_route(request, sent, resend=resend, cut=cut)
         if scope.cancelled_caught:
-            late = FetchTimeout(f"no complete answer within {deadline:g} s", request=request)
-            late.kind = "deadline"
-            raise late
-        answer.attempt = attempt
-        answer.first_byte = max(0.0, answer.first_byte - sent_at)
-        answer.elapsed = trio.current_time() - started
-        return answer
+            error = FetchTimeout(f"no complete response within {deadline:g} s", request=request)
+            error.kind = "deadline"
+            raise error
+        response.attempt = attempt
+        response.first_byte = max(0.0, response.first_byte - sent_at)
+        response.elapsed = trio.current_time() - started
+        return response
 
     def auth_flow(self, request: Request) -> httpx.Auth | None:
-        """Authentication that may take several exchanges, if that is what the origin of a request is given."""
+        """Return the authentication of a request's origin if it may take several exchanges; else `None`."""
         if self.credentials is None or request.auth is not None or "authorization" in request.headers:
             return None
         found = self.credentials.for_url(request.url)
         return found if isinstance(found, httpx.Auth) else None
 
     def note_start_page(self, request: Request) -> None:
-        """A plugin has answered: if that was a start page, its host may be asked as if it had been."""
-        if self.address_guard is not None and is_start(request):
+        """Note that a plugin answered a request: a start page then counts for its network as if it had been fetched."""
+        if self.address_guard is not None and is_start_page(request):
             self.address_guard.expect_start(httpx.URL(request.url).raw_host.decode("ascii"))
 
-    async def _exchange(
+    async def _send_by_route(
         self, request: Request, on_sent: Callable[[], None], *, resend: bool, cut: int | None
     ) -> Response:
         proxy, proxies = request.proxy, self.proxies
         rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
             return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend, cut=cut)
-        from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls need none
+        from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls have no proxies
 
         send = partial(self._send, request, on_sent, resend=resend, cut=cut)
         return await with_failover(proxies, rotation, request, send, self._clock)
@@ -157,19 +159,19 @@ class Downloader:
         self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, cut: int | None
     ) -> Response:
         try:
-            most = self._most(request) if cut is None else cut
-            wire = self._wire(request, on_sent, proxy, resend=resend, most=most)
+            max_body = self._max_body(request) if cut is None else cut
+            wire = self._to_httpx(request, on_sent, proxy, resend=resend, max_body=max_body)
         except Exception as error:
             raise translate(error, request) from error
         sent = self._is_curl
         try:
-            answer = await self.transport.handle_async_request(wire)
+            received = await self.transport.handle_async_request(wire)
             if proxy is not None and request.url.startswith("http:"):
-                from crawler.fetch.proxy_failover import raise_if_proxy_answered  # noqa: PLC0415 - most crawls need none
+                from crawler.fetch.proxy_failover import raise_if_proxy_answered  # noqa: PLC0415 - most crawls have none
 
-                await raise_if_proxy_answered(answer, wire, proxy)
+                await raise_if_proxy_answered(received, wire, proxy)
         except NOT_SENT as error:
-            sent = True  # nothing to tell
+            sent = True  # nothing was sent, so `on_sent` is not called
             raise translate(error, request) from error
         except RequestError as error:
             error.request = error.request or request
@@ -179,53 +181,54 @@ class Downloader:
         finally:
             if not sent:
                 on_sent()
-        head_at = trio.current_time()
-        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in _received(answer)])
+        headers_at = trio.current_time()
+        fields = _received_fields(received)
+        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields])
         if "set-cookie" in headers:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         try:
-            body = await self._read(answer, request, headers, cut)
+            body = await self._read(received, request, headers, cut)
         except RequestError:
             raise
         except Exception as error:
             raise translate(error, request) from error
-        response = Response(request.url, answer.status_code, headers, body, request=request)
-        response.first_byte = head_at
+        response = Response(request.url, received.status_code, headers, body, request=request)
+        response.first_byte = headers_at
         return response
 
-    def _wire(
-        self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, most: int
+    def _to_httpx(
+        self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, max_body: int
     ) -> httpx.Request:
-        """The request as the transport takes it."""
+        """Return the request as the transport takes it."""
         fields = self._fields(request)
-        lines = self._usual_lines if fields is self._usual else _lines(fields)
+        encoded = self._encoded_defaults if fields is self._defaults else _encode(fields)
         options = WireOptions(
-            on_sent=on_sent if self._is_curl else None,  # called here, where the transport is another
+            on_sent=on_sent if self._is_curl else None,  # for other transports `_send` calls it
             address_guard=self.address_guard,
-            is_start_page=self.address_guard is not None and is_start(request),
-            max_body=most,
+            is_start_page=self.address_guard is not None and is_start_page(request),
+            max_body=max_body,
             resend=resend,
         )
         extensions: dict[str, Any] = {EXTENSION: options, "proxy": proxy} if proxy else {EXTENSION: options}
         if not self._is_curl:
             content = request.body or None
-            return httpx.Request(request.method, request.url, headers=lines, content=content, extensions=extensions)
-        return LeanRequest(request.method, request.url, lines, request.body, extensions)
+            return httpx.Request(request.method, request.url, headers=encoded, content=content, extensions=extensions)
+        return LeanRequest(request.method, request.url, encoded, request.body, extensions)
 
-    async def _read(self, answer: httpx.Response, request: Request, headers: Headers, cut: int | None) -> bytes:
-        """The decoded body, as far as it is allowed."""
-        most = self._most(request)
-        alarm = min(most, SUSPECT)
-        whole: io.BytesIO | None = None  # unlike a list of pieces it is never there twice
+    async def _read(self, received: httpx.Response, request: Request, headers: Headers, cut: int | None) -> bytes:
+        """Return the decoded body, at most as much of it as is allowed."""
+        max_body = self._max_body(request)
+        next_check = min(max_body, BOMB_CHECK_STEP)
+        whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
         size = 0
-        decoder = _decoder(answer) if "content-encoding" in headers else None
+        decoder = _decoder_for(received) if "content-encoding" in headers else None
         try:
-            async with self._chunks(answer) as chunks:
+            async with self._chunks(received) as chunks:
                 async for chunk in chunks:
                     for piece in (chunk,) if decoder is None else decoder.feed(chunk):
                         size += len(piece)
-                        if size > alarm and cut is None:
-                            alarm = _next_alarm(size, most, decoder or answer.stream, request)
+                        if size > next_check and cut is None:
+                            next_check = _check_size(size, max_body, decoder or received.stream, request)
                         if whole is None:
                             whole = io.BytesIO(piece)  # no copy
                             whole.seek(0, io.SEEK_END)
@@ -234,32 +237,33 @@ class Downloader:
                     if cut is not None and size > cut:
                         break
         except zlib.error as error:
-            broken = BrokenExchange(f"the body is not {answer.headers['content-encoding']}: {error}", request=request)
+            coding = received.headers["content-encoding"]
+            broken = BrokenExchange(f"the body is not {coding}: {error}", request=request)
             broken.retryable = False
             raise broken from error
         finally:
             if self._is_curl:
-                await answer.aclose()  # noqa: ASYNC102 - it does not wait
+                await received.aclose()  # noqa: ASYNC102 - it does not wait
             else:
                 with trio.move_on_after(1, shield=True):
-                    await answer.aclose()
+                    await received.aclose()
         return b"" if whole is None else whole.getvalue()
 
-    def _most(self, request: Request) -> int:
-        """Bytes that the decoded body may have."""
+    def _max_body(self, request: Request) -> int:
+        """Return the bytes that the decoded body may have."""
         return self.settings.max_body if request.max_body is None else request.max_body
 
-    def _chunks(self, answer: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
-        """The body as it comes."""
+    def _chunks(self, received: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
+        """Return the body as it comes."""
         if self._is_curl:
-            return nullcontext(cast("AsyncIterable[bytes]", answer.stream))
-        return _by_httpx(answer)
+            return nullcontext(cast("AsyncIterable[bytes]", received.stream))
+        return _httpx_chunks(received)
 
     def _fields(self, request: Request) -> list[tuple[str, str]]:
-        """The header fields in order: the user's own take the place of ours, an empty one is left out."""
-        fields, own = self._usual, request.headers
+        """Return the header fields in order: those of the request replace the defaults, empty ones are left out."""
+        fields, own = self._defaults, request.headers
         if own.pairs:
-            fields = _over(fields, own)
+            fields = _override(fields, own)
         auth = request.auth
         if auth is None and self.credentials is not None:
             found = self.credentials.for_url(request.url)
@@ -270,10 +274,7 @@ class Downloader:
         return [*fields, ("Cookie", cookies)] if cookies else fields
 
     def _cookies(self, request: Request) -> str:
-        """The cookies of the session and those of the request, which go instead of the former where names are the same.
-
-        A request with a ``Cookie`` field of its own has that sent as it is.
-        """
+        """Return the cookies of the session and of the request, which take precedence, as a ``Cookie`` value."""
         given = request.cookies
         kept = self.cookies.header(request.session, request.url, self._clock(), without=given)
         if not given:
@@ -281,63 +282,66 @@ class Downloader:
         return "; ".join(([kept] if kept else []) + [f"{name}={value}" for name, value in given.items()])
 
 
-def _received(answer: httpx.Response) -> list[tuple[bytes, bytes]]:
-    """The header fields as they came."""
-    if isinstance(answer, LeanResponse):
-        return answer.fields
-    fields: list[tuple[bytes, bytes]] | None = answer.extensions.get("wire_headers")
-    return answer.headers.raw if fields is None else fields
+def _received_fields(received: httpx.Response) -> list[tuple[bytes, bytes]]:
+    """Return the header fields as received."""
+    if isinstance(received, LeanResponse):
+        return received.fields
+    fields: list[tuple[bytes, bytes]] | None = received.extensions.get("wire_headers")
+    return received.headers.raw if fields is None else fields
 
 
-def _decoder(answer: httpx.Response) -> Decoder | None:
-    """What undoes the content codings; libcurl and httpx may have done so."""
-    if answer.is_stream_consumed or "content-encoding" not in answer.headers:
+def _decoder_for(received: httpx.Response) -> Decoder | None:
+    """Return a decoder for the content codings; `None` if libcurl or httpx decode them, or one is unknown."""
+    if received.is_stream_consumed or "content-encoding" not in received.headers:
         return None
-    return make_decoder(parse_content_encoding(answer.headers.get_list("content-encoding")))
+    return make_decoder(parse_content_encoding(received.headers.get_list("content-encoding")))
 
 
-def _over(fields: Iterable[tuple[str, str]], own: Headers) -> list[tuple[str, str]]:
-    """Those fields that `own` does not name, then `own` as it is; without those that are empty."""
+def _override(fields: Iterable[tuple[str, str]], own: Headers) -> list[tuple[str, str]]:
+    """Return the fields that `own` does not name, then those of `own`, without empty ones."""
     return [pair for pair in (*(pair for pair in fields if pair[0] not in own), *own.pairs) if pair[1]]
 
 
 def _authorization(auth: tuple[str, str] | str) -> str:
-    """The value of ``Authorization``: basic authentication in UTF-8 (RFC 7617 section 2.1), or the text as it is."""
+    """Return an ``Authorization`` value: Basic in UTF-8 (RFC 7617 section 2.1), or the text as it is."""
     return auth if isinstance(auth, str) else f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}"
 
 
-def _lines(fields: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+def _encode(fields: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
 
 
-def _next_alarm(size: int, most: int, source: object, request: Request) -> int:
-    """At which size to look again.
+def _check_size(size: int, max_body: int, source: object, request: Request) -> int:
+    """Check a body of which `size` bytes are decoded; return the size at which to check it again.
 
     Raises:
-        BodyTooLarge: it is larger than is allowed, or a little that unpacks to very much.
+        BodyTooLarge: It is larger than allowed, or a decompression bomb.
     """
-    if size > most:
-        raise BodyTooLarge(f"the body is larger than {most} bytes", request=request)
-    received = getattr(source, "received", 0)  # of a transport of somebody else's nobody knows
-    if 0 < received * UNPACKED < size:
+    if size > max_body:
+        raise BodyTooLarge(f"the body is larger than {max_body} bytes", request=request)
+    received = getattr(source, "received", 0)  # other transports do not report it
+    if 0 < received * MAX_COMPRESSION < size:
         words = f"{received} bytes unpack to more than {size}: a decompression bomb"
         bomb = BodyTooLarge(words, request=request)
         bomb.kind = BOMB
         raise bomb
-    return min(most, size + SUSPECT)
+    return min(max_body, size + BOMB_CHECK_STEP)
 
 
 @asynccontextmanager
-async def _by_httpx(answer: httpx.Response) -> AsyncGenerator[AsyncIterable[bytes], None]:
-    """The body of another transport. It may be left early, although httpx and httpcore nest generators unclosed."""
-    # httpx says iterator, and makes a generator
-    chunks = answer.aiter_bytes() if answer.is_stream_consumed else answer.aiter_raw()
+async def _httpx_chunks(received: httpx.Response) -> AsyncGenerator[AsyncIterable[bytes], None]:
+    """Give the body of another transport as it comes. It may be left early.
+
+    httpx and httpcore nest generators without closing the inner ones. Reading on behind the closed stream lets each of
+    them raise, and so end.
+    """
+    # annotated as an iterator, it is a generator
+    chunks = received.aiter_bytes() if received.is_stream_consumed else received.aiter_raw()
     async with aclosing(cast("AsyncGenerator[bytes, None]", chunks)):
         try:
             yield chunks
-        except Exception:
+        finally:
             with trio.move_on_after(1, shield=True), suppress(Exception):
-                await answer.aclose()
-                for _ in range(LEFT):  # behind what was there already, what is closed raises, and that ends them all
+                await received.aclose()
+                for _ in range(MAX_LEFTOVER_CHUNKS):  # the chunks buffered already come before the exception
                     await anext(chunks)
-            raise

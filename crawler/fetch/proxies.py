@@ -1,6 +1,6 @@
-"""Which proxy a request goes through: by rule or from the environment, several in turn, those that fail at rest.
+"""`Proxies`: the choice of a proxy by rule or from the environment, in turn, with pauses for proxies that fail.
 
-Pure: it knows no clock and no network. `Downloader` asks it before it sends, and tells it how that went.
+Pure: it reads no clock and does no I/O. `Downloader` asks it before each request, and reports the result.
 """
 
 from __future__ import annotations
@@ -23,55 +23,55 @@ if TYPE_CHECKING:
 
 __all__ = ["Proxies", "Proxy", "Rotation"]
 
-REST: Final = 5.0
-"""Seconds that a proxy rests after a failure; doubled for each further one in a row."""
-LONGEST_REST: Final = 600.0
-"""Seconds that it rests at most."""
+BASE_PAUSE: Final = 5.0
+"""Seconds that a proxy is avoided after a failure, doubled for each further failure in a row."""
+MAX_PAUSE: Final = 600.0
+"""Seconds that a proxy is avoided, at most."""
 log = logging.getLogger("crawler.fetch")
 
 
 @attrs.define(eq=False)
 class Proxy:
-    """One proxy, and how it does."""
+    """One proxy, and how well it works."""
 
     url: str | None
-    """`None`: no proxy, the request goes to its site directly."""
+    """The URL; `None` stands for a direct connection."""
     name: str
-    """Host and port, for people."""
+    """Host and port, for logs and reports."""
     failures: int = 0
     """Failures in a row."""
     failed_at: float = -math.inf
-    """Seconds: the last of them."""
-    rests_until: float = -math.inf
-    """Seconds: when it is used again."""
+    """Time of the last failure, in seconds."""
+    avoided_until: float = -math.inf
+    """Time at which it is used again, in seconds."""
 
-    def failed(self, began: float, now: float) -> float:
-        """It did not do what it is for; gives the seconds that it rests from now on, 0 if that was known already.
+    def mark_failed(self, started: float, now: float) -> float:
+        """Note a failure; return the seconds that the proxy is avoided from now on, 0 if it was known to have failed.
 
         Parameters:
-            began: when the request was given to it. Requests in flight together fail together: that is one failure.
-            now: seconds.
+            started: When the request was sent. Requests in flight together fail together, which is one failure.
+            now: The time, in seconds.
         """
-        if self.url is None or began < self.failed_at:
+        if self.url is None or started < self.failed_at:
             return 0.0
         self.failed_at = now
-        rest = min(REST * 2.0 ** min(self.failures, 16), LONGEST_REST)
+        pause = min(BASE_PAUSE * 2.0 ** min(self.failures, 16), MAX_PAUSE)
         self.failures += 1
-        self.rests_until = now + rest
-        return rest
+        self.avoided_until = now + pause
+        return pause
 
-    def worked(self, began: float) -> None:
-        """It did: what it has failed in before is forgotten."""
-        if self.failures and began >= self.failed_at:
+    def mark_working(self, started: float) -> None:
+        """Forget the earlier failures, if the request was sent after them."""
+        if self.failures and started >= self.failed_at:
             self.failures = 0
-            self.rests_until = -math.inf
+            self.avoided_until = -math.inf
 
 
 class Rotation:
     """Proxies that take turns.
 
     Parameters:
-        proxies: at least one.
+        proxies: The proxies, at least one.
     """
 
     def __init__(self, proxies: Iterable[Proxy]) -> None:
@@ -79,11 +79,14 @@ class Rotation:
         self._next = 0
 
     def choose(self, now: float, tried: Iterable[Proxy] = ()) -> Proxy | None:
-        """The next one that does not rest; if all do, the one that is due first; `None`: all were tried.
+        """Return the next proxy that is not avoided, or else the one avoided for the shortest time.
 
         Parameters:
-            now: seconds.
-            tried: those that the same request was given to already.
+            now: The time, in seconds.
+            tried: Proxies that the same request went through before.
+
+        Returns:
+            A proxy that was not tried; `None` if all were.
         """
         size = len(self.proxies)
         due: Proxy | None = None
@@ -92,10 +95,10 @@ class Rotation:
             proxy = self.proxies[index]
             if proxy in tried:
                 continue
-            if proxy.rests_until <= now:
+            if proxy.avoided_until <= now:
                 self._next = (index + 1) % size
                 return proxy
-            if due is None or proxy.rests_until < due.rests_until:
+            if due is None or proxy.avoided_until < due.avoided_until:
                 due = proxy
         return due
 
@@ -104,18 +107,15 @@ class Proxies:
     """The proxies of a crawl.
 
     Parameters:
-        settings: `proxies` and `proxy_env`.
-        environment: the variables that may name proxies.
-
-    Raises:
-        ConfigError: the environment names what is no proxy.
+        settings: The settings; `proxies` and `proxy_env` count.
+        environment: The proxies that environment variables name.
     """
 
     def __init__(self, settings: Settings, environment: ProxyEnvironment) -> None:
         self.requests: Counter[str] = Counter()
-        """Requests that were given to each, by host and port."""
+        """Requests sent through each proxy, by host and port."""
         self.failures: Counter[str] = Counter()
-        """Failures of each."""
+        """Failures of each proxy, by host and port."""
         self._settings = settings
         self._environment = environment
         self._known: dict[str, Proxy] = {}
@@ -124,30 +124,34 @@ class Proxies:
 
     @classmethod
     def from_settings(cls, settings: Settings, environment: Mapping[str, str]) -> Proxies | None:
-        """What is to be asked before each request; `None`: there is no proxy at all."""
+        """Return the proxies of a crawl; `None` if neither the settings nor the environment name any.
+
+        Raises:
+            ConfigError: The environment names an invalid proxy.
+        """
         found = ProxyEnvironment.from_environ(environment if settings.proxy_env else {})
         return cls(settings, found) if settings.proxies or found else None
 
     def rotation_for(self, url: str) -> Rotation | None:
-        """Those that a URL is reached by; `None`: it is reached directly."""
+        """Return the proxies for a URL; `None` means a direct connection."""
         return self._route(urls.origin(url))
 
-    def failed(self, proxy: Proxy, began: float, now: float, error: Exception) -> None:
-        """A proxy did not do what it is for.
+    def mark_failed(self, proxy: Proxy, started: float, now: float, error: Exception) -> None:
+        """Note a failure of a proxy.
 
         Parameters:
-            proxy: which.
-            began: seconds: when the request was given to it.
-            now: seconds.
-            error: how it failed.
+            proxy: The proxy.
+            started: When the request was sent, in seconds.
+            now: The time, in seconds.
+            error: The failure.
         """
         self.failures[proxy.name] += 1
-        rest = proxy.failed(began, now)
-        if rest:
-            log.info("the proxy %s rests for %g s: %s", proxy.name, rest, error)
+        pause = proxy.mark_failed(started, now)
+        if pause:
+            log.info("the proxy %s is not used for %g s: %s", proxy.name, pause, error)
 
     def report(self) -> dict[str, dict[str, int]]:
-        """By host and port: how many requests a proxy was given, and how often it failed."""
+        """Return the numbers of requests and failures by proxy, named by host and port."""
         return {
             name: {"requests": count, "failures": self.failures[name]} for name, count in sorted(self.requests.items())
         }
@@ -164,7 +168,7 @@ class Proxies:
         return self._rotations[found]
 
     def _proxy(self, url: str) -> Proxy:
-        """The same proxy in several rules is one."""
+        """Return the one `Proxy` of a URL, which several rules may name."""
         if url not in self._known:
             self._known[url] = Proxy(None, DIRECT) if url == DIRECT else Proxy(url, label(url))
         return self._known[url]

@@ -1,8 +1,11 @@
-"""Proxies that the environment names: ``http_proxy``, ``https_proxy``, ``all_proxy``, ``no_proxy``.
+"""`ProxyEnvironment`: the proxies in the variables ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``.
 
-No standard says what they mean. Here small letters go before capitals, and an empty variable takes back what another
-says; ``HTTP_PROXY`` does not count where ``REQUEST_METHOD`` is set, since a CGI program gets it from its client; a name
-in ``no_proxy`` stands for its subdomains too, with or without a dot before it; loopback is never reached by a proxy.
+No standard defines them. Here:
+
+* A lower-case name takes precedence over the same name in upper case, and an empty variable means no proxy.
+* ``HTTP_PROXY`` is ignored if ``REQUEST_METHOD`` is set: in a CGI program it comes from the client.
+* A name in ``no_proxy`` includes its subdomains, with or without a leading dot.
+* Loopback addresses are never reached through a proxy.
 """
 
 from __future__ import annotations
@@ -24,19 +27,19 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @attrs.frozen
 class ProxyEnvironment:
-    """What it says of proxies. False if it names none."""
+    """The proxies that the environment names. False if it names none."""
 
     proxies: Mapping[str, str]
-    """URL of the proxy by scheme, ``http`` and ``https``."""
+    """The URL of the proxy by scheme, ``http`` or ``https``."""
     exceptions: tuple[tuple[str, Network | None, str], ...] = ()
-    """Hosts that are reached directly: a name or ``*``, or a network, and a port or nothing."""
+    """Hosts reached directly: a name or ``*``; its network, if it is one; and a port, empty for all."""
 
     @classmethod
     def from_environ(cls, environment: Mapping[str, str]) -> ProxyEnvironment:
-        """Reads it.
+        """Read the environment variables.
 
         Raises:
-            ConfigError: a variable that counts names no proxy.
+            ConfigError: A variable holds no valid URL of a proxy.
         """
         proxies = {}
         for scheme in ("http", "https"):
@@ -44,17 +47,17 @@ class ProxyEnvironment:
             if variable is None:
                 variable, value = _variable(environment, "all_proxy")
             if value:
-                proxies[scheme] = _url(variable, value)
+                proxies[scheme] = _proxy_url(variable, value)
         if not proxies:
             return cls({})
-        words = _variable(environment, "no_proxy")[1].replace(",", " ").split()
-        return cls(proxies, tuple(_exception(word.lower()) for word in words))
+        entries = _variable(environment, "no_proxy")[1].replace(",", " ").split()
+        return cls(proxies, tuple(_parse_exception(entry.lower()) for entry in entries))
 
     def __bool__(self) -> bool:
         return bool(self.proxies)
 
     def proxy_for(self, origin: str) -> str | None:
-        """The URL of the proxy for an origin; `None`: it is reached directly."""
+        """Return the URL of the proxy for an origin; `None` means a direct connection."""
         scheme, _, authority = origin.partition("://")
         found = self.proxies.get(scheme)
         if found is None:
@@ -62,7 +65,7 @@ class ProxyEnvironment:
         host = urls.host(origin + "/").strip("[]").rstrip(".")
         port = authority.rpartition(":")[2] if authority[-1] != "]" and ":" in authority else ""
         port = port or ("443" if scheme == "https" else "80")
-        address = _address(host)
+        address = _parse_address(host)
         if host == "localhost" or host.endswith(".localhost") or (address is not None and address.is_loopback):
             return None
         excepted = any(
@@ -74,7 +77,7 @@ class ProxyEnvironment:
 
 
 def _variable(environment: Mapping[str, str], name: str) -> tuple[str | None, str]:
-    """A variable in either spelling, and its value; `None`: there is none."""
+    """Return the spelling of a variable that is set, and its value; `None` if neither is set."""
     if name in environment:
         return name, environment[name].strip()
     upper = name.upper()
@@ -83,8 +86,8 @@ def _variable(environment: Mapping[str, str], name: str) -> tuple[str | None, st
     return None, ""
 
 
-def _url(variable: str | None, value: str) -> str:
-    """A proxy as a variable has it: ``http`` if no scheme is said, and ``socks`` for the kind that resolves names."""
+def _proxy_url(variable: str | None, value: str) -> str:
+    """Return the URL of a proxy: ``http`` if it has no scheme; ``socks`` stands for ``socks5h``."""
     url = value if "://" in value else f"http://{value}"
     if url.lower().startswith("socks://"):
         url = "socks5h" + url[5:]
@@ -94,21 +97,21 @@ def _url(variable: str | None, value: str) -> str:
         raise ConfigError(f"{variable} in the environment: {error} (proxy_env=false leaves it aside)") from None
 
 
-def _exception(word: str) -> tuple[str, Network | None, str]:
-    """One entry of ``no_proxy``: ``example.com``, ``.example.com:8080``, ``10.0.0.0/8``, ``[::1]:80``, ``*``."""
-    name, port = word, ""
-    if word.startswith("["):
-        name, _, rest = word[1:].partition("]")
+def _parse_exception(entry: str) -> tuple[str, Network | None, str]:
+    """Parse one entry of ``no_proxy``: ``example.com``, ``.example.com:8080``, ``10.0.0.0/8``, ``[::1]:80``, ``*``."""
+    name, port = entry, ""
+    if entry.startswith("["):
+        name, _, rest = entry[1:].partition("]")
         port = rest.removeprefix(":")
-    elif word.count(":") == 1:
-        name, _, port = word.partition(":")
+    elif entry.count(":") == 1:
+        name, _, port = entry.partition(":")
     try:
         return name, ipaddress.ip_network(name, strict=False), port
     except ValueError:
         return name.removeprefix("*.").strip("."), None, port
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Requests that go through the proxies of a route in turn: the next one takes over when a proxy fails."""
+"""Requests through several proxies in turn: the next one takes over when a proxy fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crawler.transport.proxy_faults import fault_of, proxy_response_fault
 
 __all__ = ["raise_if_proxy_answered", "with_failover"]
 
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 section 9.2.1)."""
 
 
@@ -27,23 +27,23 @@ async def with_failover(
     send: Callable[[str | None], Awaitable[Response]],
     clock: Callable[[], float],
 ) -> Response:
-    """The answer that the first proxy gets which does what it is for; each is asked once at most.
+    """Return the response over the first proxy that works; each is tried once at most.
 
     Parameters:
-        proxies: is told which failed.
-        rotation: those to choose from.
-        request: what is asked.
-        send: one exchange through the proxy of this URL, or through none.
-        clock: gives seconds.
+        proxies: Keeps count of requests and failures.
+        rotation: The proxies to choose from.
+        request: The request.
+        send: Sends the request through the proxy of this URL; `None` means directly.
+        clock: Returns seconds.
 
     Raises:
-        RequestError: there was no answer, and not for want of a proxy; or none of them got one.
+        RequestError: The request failed for another reason than its proxy, or with every proxy.
     """
     tried: list[Proxy] = []
-    doubted: list[tuple[Proxy, float, RequestError]] = []
-    while True:  # noqa: ASYNC913 - each time something is sent
-        began = clock()
-        proxy = rotation.choose(began, tried)
+    doubtful: list[tuple[Proxy, float, RequestError]] = []  # failed beyond the proxy: is it the site or the proxy?
+    while True:  # noqa: ASYNC913 - each turn sends a request
+        started = clock()
+        proxy = rotation.choose(started, tried)
         assert proxy is not None, "one is left, or the last failure would have been raised"
         proxies.requests[proxy.name] += 1
         try:
@@ -54,37 +54,37 @@ async def with_failover(
                 raise
             tried.append(proxy)
             if fault == "proxy":
-                proxies.failed(proxy, began, clock(), error)
+                proxies.mark_failed(proxy, started, clock(), error)
             else:
-                doubted.append((proxy, began, error))
-            if len(tried) == len(rotation.proxies) or not _may_go_again(error, request):
+                doubtful.append((proxy, started, error))
+            if len(tried) == len(rotation.proxies) or not _may_resend(error, request):
                 raise
             continue
-        proxy.worked(began)
-        for other, then, why in doubted:  # it was not the site, then
-            proxies.failed(other, then, clock(), why)
+        proxy.mark_working(started)
+        for other, then, why in doubtful:  # the site works, so it was the proxy
+            proxies.mark_failed(other, then, clock(), why)
         return response
 
 
-async def raise_if_proxy_answered(answer: httpx.Response, wire: httpx.Request, proxy: str) -> None:
-    """Refuses an answer that is the proxy's own.
+async def raise_if_proxy_answered(response: httpx.Response, request: httpx.Request, proxy: str) -> None:
+    """Raise if a response without a tunnel is not the site's but the proxy's own.
 
     Parameters:
-        answer: to a request without a tunnel.
-        wire: that request.
-        proxy: the URL of the proxy.
+        response: The response.
+        request: Its request.
+        proxy: The URL of the proxy.
 
     Raises:
-        httpx.ProxyError: it is.
+        httpx.ProxyError: The proxy itself sent the response.
     """
-    fault = None if proxy.startswith("socks") else proxy_response_fault(answer)
+    fault = None if proxy.startswith("socks") else proxy_response_fault(response)
     if fault is not None:
-        await answer.aclose()
-        words = f"the proxy {label(proxy)} answered {answer.status_code}"
-        raise transport_error(httpx.ProxyError, words, request=wire, sent=fault == "beyond", proxy_fault=fault)
+        await response.aclose()
+        words = f"the proxy {label(proxy)} answered {response.status_code}"
+        raise transport_error(httpx.ProxyError, words, request=request, sent=fault == "beyond", proxy_fault=fault)
 
 
-def _may_go_again(error: RequestError, request: Request) -> bool:
-    """Whether another proxy may be asked at once: the site has not got it, or would not mind to get it twice."""
+def _may_resend(error: RequestError, request: Request) -> bool:
+    """Return whether another proxy may be tried at once: the site did not get the request, or may get it twice."""
     cause = error.__cause__
-    return request.method in SAFE or (isinstance(cause, Exception) and not was_sent(cause))
+    return request.method in SAFE_METHODS or (isinstance(cause, Exception) and not was_sent(cause))

@@ -18,7 +18,7 @@ from crawler.errors import Refused
 from crawler.http.networks import network_of
 from crawler.messages import Request
 
-__all__ = ["AddressGuard", "is_start"]
+__all__ = ["AddressGuard", "is_start_page"]
 
 REMEMBERED: Final = 10_000
 """Addresses, and hosts of start pages, whose network is kept."""
@@ -26,7 +26,7 @@ SAVED: Final = 1000
 """Hosts of start pages that a job keeps."""
 
 
-def is_start(request: Request) -> bool:
+def is_start_page(request: Request) -> bool:
     """Whether a request was made by hand: a start page, and not where one redirects to."""
     return request.depth == 0 and not request.redirects
 

@@ -155,13 +155,13 @@ async def test_robots_txt_of_the_origin_gets_it_too() -> None:
 @pytest.mark.parametrize(
     ("auth", "words"),
     [
-        ({"api.test": "Bearer a"}, "Spider.auth: 'api.test' is no origin: write https://api.example"),
-        ({"*": "Bearer a"}, r"Spider.auth: '\*' is no origin"),
-        ({"https://*": "Bearer a"}, r"Spider.auth: 'https://\*' is no origin"),
-        ({"https://a.*.test": "Bearer a"}, "Spider.auth: .* is no origin"),
-        ({"https://api.test/v1": "Bearer a"}, "Spider.auth: .* is no origin"),
-        ({"https://me:secret@api.test": "Bearer a"}, "Spider.auth: a user and a password are the value"),
-        ({5: "Bearer a"}, "Spider.auth: 5 is no origin"),
+        ({"api.test": "Bearer a"}, "Spider.auth: 'api.test' is not an origin: write https://api.example"),
+        ({"*": "Bearer a"}, r"Spider.auth: '\*' is not an origin"),
+        ({"https://*": "Bearer a"}, r"Spider.auth: 'https://\*' is not an origin"),
+        ({"https://a.*.test": "Bearer a"}, "Spider.auth: .* is not an origin"),
+        ({"https://api.test/v1": "Bearer a"}, "Spider.auth: .* is not an origin"),
+        ({"https://me:secret@api.test": "Bearer a"}, "Spider.auth: user and password belong in the value"),
+        ({5: "Bearer a"}, "Spider.auth: 5 is not an origin"),
         ({"https://api.test": "secret"}, r"Spider.auth\['https://api.test'\]: auth: a string must be a scheme"),
         ({"https://api.test": ("secret",)}, r"Spider.auth\['https://api.test'\]: auth must be a user and a password"),
         (

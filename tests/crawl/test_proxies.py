@@ -17,7 +17,7 @@ from support.rawserver import Serve, answers, ok, start
 from trio.testing import MockClock
 
 from crawler import ConfigError, Failure, Produced, Request, Response, Settings, Spider, crawl
-from crawler.fetch.proxies import REST
+from crawler.fetch.proxies import BASE_PAUSE
 from crawler.testing import FakeSite, collect
 from crawler.transport.curl import CurlTransport
 
@@ -241,7 +241,7 @@ async def test_one_that_fails_rests_twice_as_long_each_time(autojump_clock: Mock
     gaps = [later - earlier for earlier, later in itertools.pairwise(failed_at)]
     assert len(gaps) >= 5
     for number, gap in enumerate(gaps):
-        assert REST * 2**number <= gap <= REST * 2**number + 3.0
+        assert BASE_PAUSE * 2**number <= gap <= BASE_PAUSE * 2**number + 3.0
 
 
 async def test_a_proxy_that_comes_back_is_used_as_much_as_the_other(autojump_clock: MockClock) -> None:
@@ -304,7 +304,7 @@ async def test_passwords_of_proxies_are_told_to_nobody(
             raise httpx.ProxyError("refused", request=request)
 
     found = await collect(Pages(count=2), Quiet(down=wires.down), settings=settings)
-    assert any("the proxy a.test:1 rests for 5 s: refused" in record.getMessage() for record in caplog.records)
+    assert any("the proxy a.test:1 is not used for 5 s: refused" in record.getMessage() for record in caplog.records)
     assert "secret" not in caplog.text
     assert b"secret" not in found.report.to_json()
     assert found.report.proxies.keys() == {"a.test:1", "b.test:1"}

@@ -1,4 +1,4 @@
-"""Which proxy is asked: turns, rests, rules and the environment. All of it pure: no clock, no network."""
+"""The choice of a proxy: turns, pauses after failures, and rules. All of it is pure: no clock, no network."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler import ConfigError, Settings
-from crawler.fetch.proxies import LONGEST_REST, REST, Proxies, Proxy, Rotation
-from crawler.fetch.proxy_env import ProxyEnvironment
+from crawler import Settings
+from crawler.fetch.proxies import BASE_PAUSE, MAX_PAUSE, Proxies, Proxy, Rotation
 from crawler.settings.proxies import label, proxy_url
 
 A, B, C = "http://a.test:1", "http://b.test:2", "socks5h://me:secret@c.test"
@@ -31,41 +30,41 @@ def test_they_take_turns():
 
 def test_one_that_failed_rests_and_comes_back():
     turns = rotation(A, B, C)
-    assert turns.proxies[1].failed(0.0, 0.0) == REST
+    assert turns.proxies[1].mark_failed(0.0, 0.0) == BASE_PAUSE
     assert chosen(turns, 0.1, 4) == [A, C, A, C]
-    assert B in chosen(turns, REST, 3)
+    assert B in chosen(turns, BASE_PAUSE, 3)
 
 
 def test_the_rest_is_doubled_up_to_its_longest():
     proxy = rotation(A).proxies[0]
     now, rests = 0.0, []
     for _ in range(12):
-        rests.append(proxy.failed(now, now))
-        now = proxy.rests_until
-    assert rests[:4] == [REST, 2 * REST, 4 * REST, 8 * REST]
-    assert rests[-1] == LONGEST_REST == max(rests)
+        rests.append(proxy.mark_failed(now, now))
+        now = proxy.avoided_until
+    assert rests[:4] == [BASE_PAUSE, 2 * BASE_PAUSE, 4 * BASE_PAUSE, 8 * BASE_PAUSE]
+    assert rests[-1] == MAX_PAUSE == max(rests)
 
 
 def test_requests_that_fail_together_are_one_failure():
     proxy = rotation(A).proxies[0]
-    assert [proxy.failed(began, 10.0) for began in (8.0, 9.0, 9.5)] == [REST, 0.0, 0.0]
-    assert proxy.failed(proxy.rests_until, 20.0) == 2 * REST
+    assert [proxy.mark_failed(began, 10.0) for began in (8.0, 9.0, 9.5)] == [BASE_PAUSE, 0.0, 0.0]
+    assert proxy.mark_failed(proxy.avoided_until, 20.0) == 2 * BASE_PAUSE
 
 
 def test_a_success_ends_the_rest_but_not_one_that_is_older_than_the_failure():
     proxy = rotation(A).proxies[0]
-    proxy.failed(5.0, 6.0)
-    proxy.worked(5.5)
-    assert proxy.rests_until == 6.0 + REST
-    proxy.worked(7.0)
-    assert proxy.rests_until < 0
-    assert proxy.failed(8.0, 8.0) == REST
+    proxy.mark_failed(5.0, 6.0)
+    proxy.mark_working(5.5)
+    assert proxy.avoided_until == 6.0 + BASE_PAUSE
+    proxy.mark_working(7.0)
+    assert proxy.avoided_until < 0
+    assert proxy.mark_failed(8.0, 8.0) == BASE_PAUSE
 
 
 def test_if_all_rest_the_one_that_is_due_first_is_used():
     turns = rotation(A, B, C)
     for proxy, at in zip(turns.proxies, (3.0, 1.0, 2.0), strict=True):
-        proxy.failed(at, at)
+        proxy.mark_failed(at, at)
     assert chosen(turns, 3.5, 2) == [B, B]
 
 
@@ -73,7 +72,7 @@ def test_what_was_tried_is_not_chosen_again():
     turns = rotation(A, B)
     a, b = turns.proxies
     assert turns.choose(0.0, [a]) is b
-    b.failed(0.0, 0.0)
+    b.mark_failed(0.0, 0.0)
     assert turns.choose(0.0, [a]) is b, "at rest, but there is no other"
     assert turns.choose(0.0, [a, b]) is None
 
@@ -82,10 +81,10 @@ def test_what_was_tried_is_not_chosen_again():
 def test_there_is_always_one_and_none_that_rests_while_another_does_not(events, now):
     turns = rotation(A, B, C, "http://d.test")
     for index, at, bad in sorted(events, key=lambda event: event[1]):
-        turns.proxies[index].failed(at, at) if bad else turns.proxies[index].worked(at)
+        turns.proxies[index].mark_failed(at, at) if bad else turns.proxies[index].mark_working(at)
     proxy = turns.choose(now)
-    awake = [one for one in turns.proxies if one.rests_until <= now]
-    assert proxy in (awake or [min(turns.proxies, key=lambda one: one.rests_until)])
+    awake = [one for one in turns.proxies if one.avoided_until <= now]
+    assert proxy in (awake or [min(turns.proxies, key=lambda one: one.avoided_until)])
 
 
 # ---- rules -----------------------------------------------------------------------------------------------------------
@@ -131,7 +130,7 @@ def test_a_proxy_in_two_rules_is_one_and_direct_may_be_among_them():
     a, b = proxies.rotation_for("http://a.test/"), proxies.rotation_for("http://b.test/")
     assert a.proxies[1] is b.proxies[0]
     assert [proxy.url for proxy in b.proxies] == [B, None]
-    assert b.proxies[1].failed(0.0, 0.0) == 0.0
+    assert b.proxies[1].mark_failed(0.0, 0.0) == 0.0
     assert proxies.rotation_for("http://a.test/other") is a
 
 
@@ -139,7 +138,7 @@ def test_the_report_names_host_and_port():
     proxies = Proxies.from_settings(Settings(proxies=[C, "http://[::1]"]), {})
     first = proxies.rotation_for("http://a.test/").proxies[0]
     proxies.requests[first.name] += 2
-    proxies.failed(first, 0.0, 0.0, ValueError("no"))
+    proxies.mark_failed(first, 0.0, 0.0, ValueError("no"))
     assert proxies.report() == {"c.test:1080": {"requests": 2, "failures": 1}}
     assert label("http://[::1]") == "[::1]:80"
 
@@ -151,86 +150,3 @@ def test_any_text_is_a_proxy_or_refused_without_what_stands_before_the_at_sign(t
         assert ":" in label(text)
     except ValueError as error:
         assert str(error).startswith("not the URL of an http, https, socks5 or socks5h proxy: ")  # noqa: PT017
-
-
-# ---- the environment -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("environment", "http", "https"),
-    [
-        ({"http_proxy": A}, A, None),
-        ({"https_proxy": A}, None, A),
-        ({"all_proxy": A}, A, A),
-        ({"ALL_PROXY": A, "HTTPS_PROXY": B}, A, B),
-        ({"http_proxy": A, "HTTP_PROXY": B}, A, None),
-        ({"HTTP_PROXY": B}, B, None),
-        ({"HTTP_PROXY": B, "REQUEST_METHOD": "GET"}, None, None),
-        ({"HTTPS_PROXY": B, "REQUEST_METHOD": "GET"}, None, B),
-        ({"http_proxy": "", "HTTP_PROXY": B, "all_proxy": C}, None, C),
-        ({"http_proxy": "p.test:3128"}, "http://p.test:3128", None),
-        ({"http_proxy": "p.test"}, "http://p.test", None),
-        ({"http_proxy": " http://p.test/ "}, "http://p.test/", None),
-        ({"all_proxy": "socks://p.test:9050/"}, "socks5h://p.test:9050/", "socks5h://p.test:9050/"),
-        ({"all_proxy": "nonsense://", "http_proxy": A, "https_proxy": B}, A, B),
-    ],
-)
-def test_variables_in_either_spelling(environment, http, https):
-    found = ProxyEnvironment.from_environ(environment)
-    assert (found.proxy_for("http://site.test"), found.proxy_for("https://site.test")) == (http, https)
-
-
-@pytest.mark.parametrize("value", ["ftp://p.test", "http://", "http://me:secret@p.test:x", "socks4://p.test"])
-def test_a_variable_that_names_no_proxy_is_one_clear_line(value):
-    with pytest.raises(
-        ConfigError, match=r"^HTTPS_PROXY in the environment: not the URL of an .*proxy_env=false"
-    ) as caught:
-        ProxyEnvironment.from_environ({"HTTPS_PROXY": value})
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("exceptions", "url", "direct"),
-    [
-        ("", "http://site.test", False),
-        ("*", "http://site.test", True),
-        ("site.test", "http://site.test", True),
-        ("site.test", "https://site.test:8443", True),
-        ("site.test", "http://www.site.test", True),
-        ("site.test", "http://othersite.test", False),
-        (".site.test", "http://site.test", True),
-        (".site.test", "http://www.site.test", True),
-        ("*.site.test", "http://www.site.test", True),
-        ("SITE.test", "http://site.test", True),
-        ("a.test, site.test", "http://site.test", True),
-        ("a.test site.test", "http://site.test", True),
-        ("site.test:8080", "http://site.test:8080", True),
-        ("site.test:8080", "http://site.test", False),
-        ("site.test:80", "http://site.test", True),
-        ("site.test:443", "https://site.test", True),
-        ("10.0.0.1", "http://10.0.0.1", True),
-        ("10.0.0.0/8", "http://10.1.2.3:81", True),
-        ("10.0.0.0/8", "http://11.1.2.3", False),
-        ("10.0.0.0/8", "http://site.test", False),
-        ("fe80::/10", "http://[fe80::1]", True),
-        ("[fe80::1]:81", "http://[fe80::1]:81", True),
-        ("[fe80::1]:81", "http://[fe80::1]", False),
-        ("10.0.0.1", "http://10.0.0.10", False),
-        (",, .", "http://site.test", False),
-    ],
-)
-def test_exceptions(exceptions, url, direct):
-    found = ProxyEnvironment.from_environ({"all_proxy": A, "NO_PROXY": exceptions})
-    assert found.proxy_for(url) == (None if direct else A)
-
-
-@pytest.mark.parametrize(
-    "url", ["http://localhost", "http://a.localhost:80", "https://127.0.0.1:8443", "http://127.1.2.3", "http://[::1]"]
-)
-def test_loopback_is_reached_directly(url):
-    assert ProxyEnvironment.from_environ({"all_proxy": A}).proxy_for(url) is None
-
-
-@given(st.text(), st.sampled_from(["http://site.test", "https://10.0.0.1:81", "http://[::2]"]))
-def test_any_list_of_exceptions_can_be_read(text, origin):
-    assert ProxyEnvironment.from_environ({"all_proxy": A, "no_proxy": text}).proxy_for(origin) in (None, A)

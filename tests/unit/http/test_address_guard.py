@@ -6,7 +6,7 @@ import pytest
 
 from crawler import Refused, Request
 from crawler.http import address_guard as module
-from crawler.http.address_guard import AddressGuard, is_start
+from crawler.http.address_guard import AddressGuard, is_start_page
 
 PUBLIC, OTHER = "8.8.8.8", "1.1.1.1"
 
@@ -102,6 +102,6 @@ def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
 
 def test_a_start_page_is_no_link_and_no_target_of_a_redirect():
     request = Request("http://a.test/")
-    assert is_start(request)
-    assert not is_start(request.replace(depth=1))
-    assert not is_start(request.replace(redirects=("http://b.test/",)))
+    assert is_start_page(request)
+    assert not is_start_page(request.replace(depth=1))
+    assert not is_start_page(request.replace(redirects=("http://b.test/",)))

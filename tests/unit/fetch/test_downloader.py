@@ -1,0 +1,191 @@
+"""`Downloader` over transports of httpx: what is sent, what comes back, and the limits of both.
+
+With real sockets and libcurl: tests/unit/transport/test_bodies.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import zlib
+
+import httpx
+import pytest
+import trio
+from support.rawserver import answers, ok
+
+from crawler import Request, Settings
+from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout
+from crawler.fetch.auth import OriginAuth
+from crawler.fetch.downloader import Downloader
+from crawler.fetch.proxies import Proxies
+from crawler.transport.extensions import wire_options
+
+URL = "https://site.test/a?b"
+
+
+class Site:
+    """A transport that keeps its requests and answers with `response`, or raises it."""
+
+    def __init__(self, response=None):
+        self.response = httpx.Response(200, content=b"page") if response is None else response
+        self.requests = []
+
+    async def __call__(self, request):
+        self.requests.append(request)
+        if isinstance(self.response, Exception):
+            raise self.response
+        return self.response() if callable(self.response) else self.response
+
+
+def downloader(site, settings=None, **options):
+    return Downloader(httpx.MockTransport(site), settings or Settings(user_agent="Bot/1"), lambda: 1000.0, **options)
+
+
+def sent_fields(site):
+    return [(name.decode(), value.decode()) for name, value in site.requests[-1].headers.raw]
+
+
+async def test_a_request_has_the_fields_of_the_crawl_and_its_own_in_their_place():
+    site = Site()
+    loader = downloader(site, Settings(user_agent="Bot/1", headers={"X-All": "1", "Accept-Language": "de"}))
+    await loader.fetch(Request(URL, headers={"accept-language": "en", "X-ALL": "", "X-Own": "2"}))
+    fields = dict(sent_fields(site))
+    assert fields["User-Agent"] == "Bot/1"
+    assert fields["Accept"].startswith("text/html")
+    assert (fields["accept-language"], fields["X-Own"]) == ("en", "2")
+    assert "X-All" not in fields
+    assert "X-ALL" not in fields
+
+
+async def test_a_response_keeps_every_field_line_and_the_decoded_body():
+    fields = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2; Path=/"), ("Content-Encoding", "gzip")]
+    packed = zlib.compressobj(wbits=31)
+    body = packed.compress(b"page" * 100) + packed.flush()
+
+    site = Site(lambda: httpx.Response(203, headers=fields, stream=httpx.ByteStream(body)))
+    response = await downloader(site).fetch(Request(URL), attempt=3)
+    assert (response.status, response.body, response.attempt) == (203, b"page" * 100, 3)
+    assert response.headers.get_list("set-cookie") == ["a=1", "b=2; Path=/"]
+    assert response.request.url == response.url == URL
+
+
+async def test_cookies_of_a_session_come_back_and_those_of_the_request_go_before():
+    site = Site(lambda: httpx.Response(200, headers=[("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2; Path=/")]))
+    loader = downloader(site)
+    await loader.fetch(Request(URL, session="me"))
+    await loader.fetch(Request(URL, session="me", cookies={"b": "own", "c": "3"}))
+    assert dict(sent_fields(site))["Cookie"] == "a=1; b=own; c=3"
+    await loader.fetch(Request(URL, session="me", headers={"Cookie": "only=this"}))
+    assert [value for name, value in sent_fields(site) if name.lower() == "cookie"] == ["only=this"]
+    await loader.fetch(Request(URL, session="another"))
+    assert "Cookie" not in dict(sent_fields(site))
+
+
+async def test_credentials_go_to_their_origin_unless_the_request_has_its_own():
+    site = Site()
+    loader = downloader(site, credentials=OriginAuth({"https://site.test": ("me", "pä:ss")}))
+    await loader.fetch(Request(URL))
+    assert dict(sent_fields(site))["Authorization"] == "Basic " + base64.b64encode("me:pä:ss".encode()).decode()
+    await loader.fetch(Request(URL, auth="Bearer own"))
+    assert dict(sent_fields(site))["Authorization"] == "Bearer own"
+    await loader.fetch(Request("https://other.test/"))
+    assert "Authorization" not in dict(sent_fields(site))
+
+
+def test_a_flow_is_for_the_origins_that_have_one():
+    flow = httpx.DigestAuth("me", "secret")
+    loader = downloader(Site(), credentials=OriginAuth({"https://site.test": flow, "https://b.test": "Bearer b"}))
+    assert loader.auth_flow(Request(URL)) is flow
+    assert loader.auth_flow(Request("https://b.test/")) is None
+    assert loader.auth_flow(Request(URL, auth="Bearer own")) is None
+    assert loader.auth_flow(Request(URL, headers={"Authorization": "x"})) is None
+    assert downloader(Site()).auth_flow(Request(URL)) is None
+
+
+async def test_the_deadline_counts_for_everything(autojump_clock):
+    async def slow(_request):
+        await trio.sleep(100)
+
+    loader = Downloader(httpx.MockTransport(slow), Settings(request_deadline=5), lambda: 0.0)
+    for timeout, waited in ((None, 5), (2, 2)):
+        began = trio.current_time()
+        with pytest.raises(FetchTimeout, match=f"no complete response within {waited} s") as caught:
+            await loader.fetch(Request(URL, timeout=timeout))
+        assert (caught.value.kind, caught.value.request.url) == ("deadline", URL)
+        assert trio.current_time() - began == waited
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "told"),
+    [
+        (httpx.ConnectError("refused"), ConnectFailed, 0),
+        (httpx.ReadError("reset"), BrokenExchange, 1),
+        (httpx.ProxyError("no"), ConnectFailed, 0),
+        (KeyError("a bug"), FetchError, 1),
+    ],
+)
+async def test_exceptions_are_translated_and_sending_is_reported_unless_it_never_began(raised, kind, told):
+    times = []
+    with pytest.raises(kind) as caught:
+        await downloader(Site(raised)).fetch(Request(URL), on_sent=times.append)
+    assert caught.value.request.url == URL
+    assert caught.value.__cause__ is raised
+    assert len(times) == told
+
+
+async def test_a_body_may_be_as_large_as_the_request_or_the_settings_say():
+    site = Site(lambda: httpx.Response(200, stream=httpx.ByteStream(b"x" * 101)))
+    for settings, limit in ((Settings(max_body=100), None), (Settings(), 100)):
+        with pytest.raises(BodyTooLarge, match="the body is larger than 100 bytes"):
+            await downloader(site, settings).fetch(Request(URL, max_body=limit))
+    assert len((await downloader(site, Settings(max_body=100)).fetch(Request(URL, max_body=101))).body) == 101
+
+
+async def test_a_cut_body_is_never_too_large_and_its_rest_is_not_read(serve):
+    server = await serve(answers(ok(b"x" * 3_000_000)))
+    settings = Settings(max_body=5, private_network=True)
+    async with httpx.AsyncHTTPTransport() as transport:
+        response = await Downloader(transport, settings, lambda: 0.0).fetch(Request(server.url), cut=25)
+    assert 25 < len(response.body) < 1_000_000
+    gc.collect()  # no generator of httpx is left open
+
+
+async def test_the_proxy_of_a_request_goes_before_that_of_the_crawl():
+    site = Site()
+    settings = Settings(proxies="http://a.test:1")
+    loader = downloader(site, settings, proxies=Proxies.from_settings(settings, {}))
+    for proxy in (None, "http://own.test:2", "direct"):
+        await loader.fetch(Request(URL, proxy=proxy))
+    assert [request.extensions.get("proxy") for request in site.requests] == [
+        "http://a.test:1",
+        "http://own.test:2",
+        None,
+    ]
+    assert dict(loader.proxies.requests) == {"a.test:1": 1}
+
+
+@pytest.mark.parametrize(("private_network", "guards"), [(None, True), (False, True), (True, False)])
+async def test_a_transport_around_the_libcurl_one_is_given_the_guard(private_network, guards):
+    site = Site()
+    loader = downloader(site, Settings(private_network=private_network))
+    await loader.fetch(Request(URL))
+    await loader.fetch(Request(URL).replace(depth=1))
+    start, link = map(wire_options, site.requests)
+    assert (start.address_guard is not None) is guards
+    assert start.address_guard is loader.address_guard
+    assert (start.is_start_page, link.is_start_page) == (guards, False)
+    assert start.on_sent is None
+
+
+async def test_a_start_page_that_a_plugin_answered_opens_its_network():
+    loader = downloader(Site())
+    loader.note_start_page(Request("http://intern.test/"))
+    assert loader.address_guard.check("intern.test", ("10.0.0.1",)) == ("10.0.0.1",)
+
+
+async def test_networks_of_an_earlier_run_stay_open():
+    first = downloader(Site())
+    first.address_guard.check("intern.test", ("10.0.0.1",), is_start_page=True)
+    second = downloader(Site(), networks=first.address_guard.take_unsaved(whole=True))
+    assert second.address_guard.allows("10.0.0.7")
