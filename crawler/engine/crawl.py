@@ -17,6 +17,7 @@ from crawler.clock import Clock
 from crawler.content import replace_surrogates
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
+from crawler.engine.decision import Policy
 from crawler.engine.inline import Inline, deepened
 from crawler.engine.page import PageRunner
 from crawler.engine.retries import RetryPolicy
@@ -32,7 +33,6 @@ from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.state import State
 from crawler.hooks.table import HookTable
-from crawler.http.redirects import refresh_request
 from crawler.http.robots import Robots
 from crawler.limits.registry import Limits
 from crawler.messages import Request, Response
@@ -74,7 +74,7 @@ class RunningCrawl:
         credentials: what the origins are given; `None`: nothing but what requests say.
     """
 
-    def __init__(  # noqa: PLR0915 - the wiring
+    def __init__(
         self,
         spider: Spider,
         plugins: Sequence[Plugin],
@@ -104,8 +104,12 @@ class RunningCrawl:
         self.shutdown = Shutdown(settings.grace, self.frontier.changed.set)
         self.admission = Admission(Scope.of(spider.allowed_domains, settings), table, spider.waypoints)
         chance = random.Random()
-        self.retries = RetryPolicy(settings, chance)
-        """Whether and when a request is made again."""
+        self.policy = Policy(
+            RetryPolicy(settings, chance),
+            frozenset(parse_statuses(spider.accept_status)),
+            settings.max_redirects,
+            settings.follow_refresh,
+        )
         self.downloader = Downloader(
             transport, settings, self.clock, proxies, credentials, networks=kept.notes.get("networks")
         )
@@ -141,7 +145,6 @@ class RunningCrawl:
         self.waiting_tasks: list[tuple[Context, Callable[..., Awaitable[object]], tuple[object, ...]]] = []
         """Tasks that were started before the crawl."""
         self._told: set[object] = set()
-        self._accepted = frozenset(parse_statuses(spider.accept_status))
         for plugin, state in zip(self.plugins, states, strict=True):
             plugin.crawl, plugin.state = self, state
 
@@ -153,6 +156,15 @@ class RunningCrawl:
         self.frontier.starts.limits.restore(self._budgets)
         if kept.unclean and own_limits:
             self.frontier.starts.limits.resume(self.clock())
+
+    @property
+    def retries(self) -> RetryPolicy:
+        """Whether and when a request is made again."""
+        return self.policy.retries
+
+    @retries.setter
+    def retries(self, retries: RetryPolicy) -> None:
+        self.policy.retries = retries
 
     @property
     def reason(self) -> str | None:
@@ -228,19 +240,6 @@ class RunningCrawl:
         return list(rules.sitemaps)
 
     # What the engine asks
-
-    def accepts(self, response: Response) -> bool:
-        """Whether a response reaches its callback."""
-        status = response.status
-        own = response.request.accept_status
-        return 200 <= status < 300 or status in own or (not own and status in self._accepted)
-
-    def refreshed(self, response: Response) -> Request | None:
-        """The request that a page asks for by a refresh, if it is to be followed."""
-        within = self.settings.follow_refresh
-        if within is None or not 200 <= response.status < 300:
-            return None
-        return refresh_request(response, max_delay=within, max_redirects=self.settings.max_redirects)
 
     def log_failure(self, error: HookError, url: str) -> None:
         """What a handler raised: one line at ERROR for each page, its traceback once for each place that raises."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from crawler import urls
-from crawler.engine.retries import bad_status
+from crawler.engine.decision import Again, Fail, History, decide_inline
 from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.frontier import Lane, RobotsRules, lane_name
@@ -55,7 +55,9 @@ class Inline:
                 raise
             if response.status in request.accept_status:
                 return response
-            target = redirect_request(response, max_redirects=crawl.settings.max_redirects) or crawl.refreshed(response)
+            target = redirect_request(response, max_redirects=crawl.settings.max_redirects) or crawl.policy.refresh(
+                response
+            )
             if target is None:
                 return response
             crawl.stats.redirects += 1
@@ -76,36 +78,28 @@ class Inline:
         answer = await crawl.attempts.answer(request) if crawl.table.answer else None
         if answer is not None:
             return answer
-        attempt, stale = 0, 0
-        while attempt < (request.attempts or crawl.settings.attempts):
-            attempt += 1
-            response, error = None, None
+        history = History(request=request, attempts=0)
+        while True:
+            history.attempts += 1
+            result: Response | Retry | RequestError
             try:
-                answered = await self._attempt(lane, request, attempt)
-                if isinstance(answered, Retry):
-                    error = RequestError(f"still to be retried: {answered.reason}", request=request)
-                    wait = crawl.retries.wait(request, attempt, answered)
-                else:
-                    response, error = answered, bad_status(answered, crawl.clock())
-                    if not error.retryable:
-                        return response
-                    wait = crawl.retries.wait(request, attempt, error)
+                result = await self._attempt(lane, request, history.attempts)
             except WouldExceedDeadline:
                 raise
-            except RequestError as raised:
-                error = raised
-                if crawl.retries.goes_at_once(request, raised, stale):
-                    stale += 1
-                    attempt -= 1
-                    continue
-                wait = crawl.retries.wait(request, attempt, raised)
-            if wait is None:
-                break
-            crawl.slots.check(wait, self._patience(lane), lane, request)
-            await trio.sleep(wait)
-        if response is None:
-            raise error if error is not None else RequestError("no attempt was made", request=request)
-        return response
+            except RequestError as error:
+                result = error
+            decision = decide_inline(result, history, crawl.retries, crawl.clock())
+            if isinstance(decision, Again) and decision.counts == "stale":
+                history.stale += 1
+                history.attempts -= 1
+            elif isinstance(decision, Again):
+                wait = decision.wait or 0.0
+                crawl.slots.check(wait, self._patience(lane), lane, request)
+                await trio.sleep(wait)
+            elif isinstance(result, Response):
+                return result
+            elif isinstance(decision, Fail):
+                raise decision.error
 
     async def _attempt(self, lane: Lane, request: Request, number: int) -> Response | Retry:
         """One attempt in the caller's task.

@@ -7,11 +7,10 @@ from typing import Final
 
 from crawler.errors import BadStatus, RequestError
 from crawler.limits.backoff import backoff
-from crawler.limits.headers.retry_after import parse_retry_after
-from crawler.messages import Request, Response, Retry
+from crawler.messages import Request, Retry
 from crawler.settings import Settings
 
-__all__ = ["UNAVAILABLE", "RetryPolicy", "bad_status", "is_transient"]
+__all__ = ["UNAVAILABLE", "RetryPolicy", "is_transient"]
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2."""
@@ -31,24 +30,6 @@ LONGEST_WAIT: Final = 86_400.0
 def is_transient(status: int) -> bool:
     """Whether a status says nothing about the resource: try again (408, 425, 429 and 5xx)."""
     return status in TRANSIENT or status >= 500
-
-
-def bad_status(response: Response, now: float) -> BadStatus:
-    """The error of a response that no callback gets.
-
-    Parameters:
-        response: whose status it is.
-        now: seconds since the epoch, since ``Retry-After`` may be a date.
-    """
-    status = response.status
-    error = BadStatus(
-        f"status {status}",
-        status=status,
-        request=response.request,
-        retry_after=parse_retry_after(response.headers.get("retry-after"), now=now),
-    )
-    error.retryable = is_transient(status)
-    return error
 
 
 class RetryPolicy:

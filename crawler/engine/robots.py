@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from crawler.engine.retries import bad_status
+from crawler.engine.decision import Again, History, bad_status, decide_robots_error
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.frontier import Ticket, lane_name
 from crawler.http.redirects import redirect_request
@@ -57,29 +57,31 @@ class RobotsFetcher:
     async def _ask(self, ticket: Ticket) -> float | None:
         """Seconds until it is asked for again; `None`: the frontier knows."""
         crawl = self._crawl
+        request = ticket.request
         rules: Robots | None = None
         error: RequestError
         try:
-            answer = await self._answer(ticket)
-            if isinstance(answer, Response):
-                rules = Robots.from_response(answer.status, answer.body, crawl.settings.user_agent, ticket.request.url)
-                error = bad_status(answer, crawl.clock())
+            result = await self._answer(ticket)
+            if isinstance(result, Response):
+                rules = Robots.from_response(result.status, result.body, crawl.settings.user_agent, request.url)
+                error = bad_status(result, crawl.clock())
                 if rules is not None:
-                    body = answer.body[: MAX_ROBOTS_SIZE + 1]  # one more tells that it was cut off
-                    crawl.observed.robots.append(RobotsAnswer(ticket.robots, answer.status, body, crawl.clock()))
+                    body = result.body[: MAX_ROBOTS_SIZE + 1]  # one more tells that it was cut off
+                    crawl.observed.robots.append(RobotsAnswer(ticket.robots, result.status, body, crawl.clock()))
             else:
-                error = RequestError(f"still to be retried: {answer.reason}", request=ticket.request)
-                error.retryable, error.retry_after = True, answer.after
+                error = RequestError(f"still to be retried: {result.reason}", request=request)
+                error.retryable, error.retry_after = True, result.after
         except RequestError as raised:
             error = raised
         age, least = ROBOTS_MAX_AGE, LEAST
         if rules is None:
-            wait = crawl.retries.wait(ticket.request, ticket.pending.attempts + 1, error) if error.retryable else None
-            if wait is not None:
-                return wait
-            if isinstance(error, HookError):
-                crawl.log_failure(error, ticket.request.url)
-            rules, age, least = self._without(ticket, error), AGAIN, LEAST_WITHOUT
+            history = History(request=request, attempts=ticket.pending.attempts + 1)
+            decision = decide_robots_error(error, history, crawl.retries)
+            if isinstance(decision, Again):
+                return decision.wait
+            if isinstance(decision.error, HookError):
+                crawl.log_failure(decision.error, request.url)
+            rules, age, least = self._without(ticket, decision.error), AGAIN, LEAST_WITHOUT
         if not crawl.settings.obey_robots:  # somebody wanted to know its sitemaps
             rules = attrs.evolve(rules, delay=None)
         crawl.frontier.know_robots(ticket, rules, crawl.clock() + age, least)

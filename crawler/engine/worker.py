@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
 from crawler import urls
-from crawler.engine.retries import UNAVAILABLE, bad_status
+from crawler.engine.decision import (
+    Again,
+    Counter,
+    Decision,
+    Fail,
+    Follow,
+    History,
+    Page,
+    Refuse,
+    decide,
+    decide_page_error,
+    fail_by_quota,
+    refuse_by_robots,
+    retry_or_fail,
+)
 from crawler.engine.slots import current_ticket
-from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.errors import HookError, Refused, RequestError
 from crawler.frontier import Ticket
 from crawler.http.address_guard import is_start_page
-from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Failure, Request, Response, Retry
 from crawler.messages.link_filter import LinkFilter
@@ -26,15 +39,12 @@ from crawler.messages.request import copy_unchecked
 from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
-    from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.crawl import RunningCrawl
     from crawler.engine.page import PageResult
     from crawler.engine.writer import Message
 
 __all__ = ["Worker"]
 
-MOST_PUT_OFFS: Final = 20
-"""How often a page is put back for an inline fetch that has to wait, before that is a failure."""
 log = logging.getLogger("crawler.engine")
 
 
@@ -101,27 +111,67 @@ class Worker:
 
     async def _outcome(self, ticket: Ticket) -> Outcome:
         """What becomes of the request of a ticket."""
-        outcome = Outcome(kind=Kind.REFUSED, ticket=ticket, attempts=ticket.pending.attempts)
+        crawl, request, pending = self._crawl, ticket.request, ticket.pending
+        outcome = Outcome(kind=Kind.DONE, ticket=ticket, attempts=pending.attempts)
+        history = History(
+            request=request,
+            attempts=pending.attempts,
+            refusals=pending.refusals,
+            stale=pending.stale,
+            put_offs=pending.put_offs,
+        )
         if ticket.refused:
-            await self._refused(ticket, outcome)
+            await self._carry_out(self._refuse(ticket), None, history, outcome)
             return outcome
-        outcome.attempts += 1
+        outcome.attempts = history.attempts = pending.attempts + 1
+        response: Response | None = None
+        result: Response | Retry | Drop | RequestError
         try:
-            answer = await self._crawl.attempts.make(ticket, outcome.attempts)
-            if isinstance(answer, Response):
-                outcome.status, outcome.size = answer.status, len(answer.body)
-                await self._answered(answer, ticket, outcome)
-            elif isinstance(answer, Drop):
-                outcome.filtered.append((answer.reason, ticket.request.url))
-            else:
-                await self._again(answer, ticket, outcome, None)
+            result = await crawl.attempts.make(ticket, outcome.attempts)
         except RequestError as error:
-            if isinstance(error, Refused) and error.by == "network":
-                outcome.attempts -= 1
-                await self._kept_out(error, ticket, outcome)
-            else:
-                await self._again(error, ticket, outcome, None)
+            result = error
+        if isinstance(result, Response):
+            response = result
+            outcome.status, outcome.size = response.status, len(response.body)
+        now = crawl.clock()
+        history.was_rate_limited = ticket.was_refused
+        history.is_stalled = ticket.was_refused and ticket.lane.throttle.is_stalled(now)
+        await self._carry_out(decide(result, history, crawl.policy, now), response, history, outcome)
         return outcome
+
+    def _refuse(self, ticket: Ticket) -> Fail | Refuse:
+        """A request that the frontier has not let through."""
+        if ticket.refused == "quota":
+            return fail_by_quota(ticket.request, ticket.lane.name)
+        lane, origin = ticket.lane, urls.origin(ticket.request.url)
+        rules = lane.robots.get(origin) or lane.stale.get(origin)
+        return refuse_by_robots(ticket.request, rules if isinstance(rules, Robots) else DISALLOW_ALL)
+
+    async def _carry_out(
+        self, decision: Decision, response: Response | None, history: History, outcome: Outcome
+    ) -> None:
+        """Turn a decision into the outcome of the ticket."""
+        match decision:
+            case Page():
+                assert response is not None
+                await self._unless_known(response, history, outcome)
+            case Follow(target):
+                assert response is not None
+                await self._follow(target, response, outcome)
+            case Again(counts, wait):
+                self._again(counts, wait, outcome)
+            case Fail(error):
+                outcome.kind = Kind.FAILED if decision.counted else Kind.DONE
+                if decision.filtered_by:
+                    outcome.filtered.append((decision.filtered_by, history.request.url))
+                await self._fail(error, response, outcome, errback=decision.calls_errback)
+            case Refuse(by, error):
+                outcome.kind = Kind.REFUSED
+                outcome.filtered.append((by, history.request.url))
+                if error is not None:  # nothing was sent
+                    outcome.attempts = outcome.ticket.pending.attempts
+                    if history.request.errback is not None:
+                        await self._fail(error, None, outcome)
 
     @staticmethod
     def _forgets_robots(ticket: Ticket) -> bool:
@@ -135,77 +185,25 @@ class Worker:
         del ticket.lane.robots[urls.origin(request.url)]
         return True
 
-    async def _refused(self, ticket: Ticket, outcome: Outcome) -> None:
-        """A robots.txt forbids it; or there was none to be had, since its origin cannot be reached."""
-        request = ticket.request
-        if ticket.refused == "quota":
-            outcome.kind = Kind.FAILED
-            stalled = Refused(f"{ticket.lane.name} has refused everything for a long time", by="quota", request=request)
-            await self._failed(Failure(request=request, error=stalled, attempts=outcome.attempts), outcome)
-            return
-        origin, lane = urls.origin(request.url), ticket.lane
-        found = lane.robots.get(origin) or lane.stale.get(origin)
-        rules = found if isinstance(found, Robots) else DISALLOW_ALL
-        error = rules.refusal(request)
-        if isinstance(error, Refused) and (error.by == "network" or rules.error is None):
-            await self._kept_out(error, ticket, outcome)
-            return
-        if isinstance(error, Refused):  # by a server that could not say what it allows: the page may be had one day
-            outcome.filtered.append((error.by, request.url))
-        outcome.kind = Kind.FAILED
-        await self._failed(Failure(request=request, error=error, attempts=outcome.attempts), outcome)
+    def _again(self, counts: Counter, wait: float | None, outcome: Outcome) -> None:
+        """The request goes back to its lane."""
+        pending = outcome.ticket.pending
+        log.debug("again in %.1f s (%s): %s", wait or 0.0, counts, pending.request.url)
+        outcome.kind = Kind.RETRY
+        if wait is not None:
+            outcome.not_before = self._crawl.clock() + wait
+        if counts != "attempts":
+            outcome.attempts = pending.attempts
+            setattr(pending, counts, getattr(pending, counts) + 1)
 
-    async def _kept_out(self, error: Refused, ticket: Ticket, outcome: Outcome) -> None:
-        """It is not asked for: that is no failure, and counted by who said so."""
-        request = ticket.request
-        log.debug("refused by %s: %s: %s", error.by, request.url, error)
-        outcome.kind = Kind.REFUSED
-        outcome.filtered.append((error.by, request.url))
-        if request.errback is not None:
-            await self._failed(Failure(request=request, error=error, attempts=outcome.attempts), outcome)
-
-    async def _answered(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
-        """A status came back: a page, a redirect, an error for good, or one that may heal."""
-        crawl = self._crawl
-        request = ticket.request
-        excuse = ticket.was_refused and 200 <= response.status < 300  # an error in the body of a success
-        if crawl.accepts(response) and not excuse:
-            target = crawl.refreshed(response)
-            if target is not None:
-                await self._redirected(target, response, ticket, outcome)
-            elif crawl.contents is not None and _is_compared(response, crawl.spider.waypoints):
-                await self._new_page(response, crawl.contents, ticket, outcome)
-            else:
-                await self._page(response, ticket, outcome)
-            return
-        try:
-            target = (
-                None if ticket.was_refused else redirect_request(response, max_redirects=crawl.settings.max_redirects)
-            )
-        except BadRedirect as bad:
-            await self._again(bad, ticket, outcome, response)
-            return
-        if target is not None:
-            await self._redirected(target, response, ticket, outcome)
-            return
-        error = bad_status(response, crawl.clock())
-        if error.retryable or ticket.was_refused:
-            await self._again(error, ticket, outcome, response)
-        else:
-            outcome.kind = Kind.DONE
-            await self._failed(
-                Failure(request=request, error=error, attempts=outcome.attempts, response=response), outcome
-            )
-
-    async def _redirected(self, target: Request, response: Response, ticket: Ticket, outcome: Outcome) -> None:
+    async def _follow(self, target: Request, response: Response, outcome: Outcome) -> None:
         """The target becomes a request of its own, in the commit that settles the one that led to it.
 
         If it may not be asked for, the errback is told, since the callback will not be reached.
         """
         crawl = self._crawl
-        request = ticket.request
+        request = outcome.ticket.request
         log.debug("%s %s leads to %s", response.status, request.url, target.url)
-        outcome.kind = Kind.DONE
         outcome.redirect = target.url
         if not target.dont_filter and target.key in crawl.store.known:
             outcome.filtered.append(("duplicate", target.url))  # with a sample, unlike a link that is known
@@ -215,26 +213,28 @@ class Worker:
             reason = outcome.filtered[-1][0]
             refused = Refused(f"{request.url} leads to {target.url}, which is refused: {reason}", by=reason)
             refused.request = target
-            failure = Failure(request=request, error=refused, attempts=outcome.attempts, response=response)
-            await self._failed(failure, outcome)
+            await self._fail(refused, response, outcome)
 
-    async def _new_page(self, response: Response, contents: BodyDeduplicator, ticket: Ticket, outcome: Outcome) -> None:
+    async def _unless_known(self, response: Response, history: History, outcome: Outcome) -> None:
         """A page, unless its body is that of another one."""
-        digest = await contents.claim(response.body)
+        bodies = self._crawl.contents
+        if bodies is None or not _is_compared(response, self._crawl.spider.waypoints):
+            await self._page(response, history, outcome)
+            return
+        digest = await bodies.claim(response.body)
         if digest is None:
-            outcome.kind = Kind.DONE
             outcome.filtered.append(("duplicate_content", response.url))
             return
         try:
-            await self._page(response, ticket, outcome)
+            await self._page(response, history, outcome)
         finally:
             if outcome.page:
                 outcome.digest = digest
-                contents.keep(digest)
+                bodies.keep(digest)
             else:
-                contents.give_up(digest)
+                bodies.give_up(digest)
 
-    async def _page(self, response: Response, ticket: Ticket, outcome: Outcome) -> None:
+    async def _page(self, response: Response, history: History, outcome: Outcome) -> None:
         """Runs the handlers of a page; their effects become the outcome's, or none does."""
         crawl = self._crawl
         link_filter = LinkFilter(
@@ -248,24 +248,14 @@ class Worker:
             products = await crawl.handlers.page(response, self._spill(response, outcome))
             requests = self._checked(products, response)
         except HookError as error:
-            late = _too_late(error.__cause__)
-            if late is not None and ticket.pending.put_offs < MOST_PUT_OFFS:  # an inline fetch has to wait too long
-                ticket.pending.put_offs += 1
-                outcome.kind, outcome.not_before = Kind.RETRY, late
-                outcome.attempts -= 1
-                _unspill(outcome)
-                return
-            crawl.log_failure(error, response.url)
-            outcome.kind = Kind.FAILED
             _unspill(outcome)
-            failure = Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response)
-            await self._failed(failure, outcome, errback=False)
+            await self._carry_out(decide_page_error(error, history, crawl.clock()), response, history, outcome)
             return
         if products.retry is not None:
             _unspill(outcome)
-            await self._again(products.retry, ticket, outcome, response)
+            decision = retry_or_fail(products.retry, history, crawl.policy.retries)
+            await self._carry_out(decision, response, history, outcome)
             return
-        outcome.kind = Kind.DONE
         outcome.page = True
         outcome.repeats = link_filter.repeats
         outcome.filtered += link_filter.refused
@@ -311,45 +301,13 @@ class Worker:
         if requests:
             outcome.discovered = crawl.admission.admit(requests, outcome.filtered)
 
-    async def _again(
-        self, error: RequestError | Retry, ticket: Ticket, outcome: Outcome, response: Response | None
+    async def _fail(
+        self, error: RequestError, response: Response | None, outcome: Outcome, *, errback: bool = True
     ) -> None:
-        """Another attempt, if there is one; else it has failed for good."""
-        crawl = self._crawl
-        if ticket.was_refused and isinstance(error, BadStatus):
-            stalled = ticket.lane.throttle.is_stalled(crawl.clock())
-            if not stalled and crawl.retries.goes_back(ticket.request, error, ticket.pending.refusals):
-                log.debug("refused with %s, it goes back: %s", error.status, ticket.request.url)
-                ticket.pending.refusals += 1
-                outcome.kind = Kind.RETRY
-                outcome.attempts -= 1
-                if error.retry_after is None and error.status == UNAVAILABLE:  # others are to show whether it is alone
-                    outcome.not_before = crawl.clock() + crawl.retries.pause(ticket.pending.refusals)
-                return
-        if crawl.retries.goes_at_once(ticket.request, error, ticket.pending.stale):
-            log.debug("its connection was closed, again at once: %s", ticket.request.url)
-            ticket.pending.stale += 1
-            outcome.kind = Kind.RETRY
-            outcome.attempts -= 1
-            return
-        wait = crawl.retries.wait(ticket.request, outcome.attempts, error)
-        if wait is not None:
-            log.debug("again in %.1f s: %s", wait, ticket.request.url)
-            outcome.kind, outcome.not_before = Kind.RETRY, crawl.clock() + wait
-            return
-        if isinstance(error, Retry):
-            error = FetchError(f"still to be retried: {error.reason}", request=ticket.request)
-        if isinstance(error, HookError):
-            crawl.log_failure(error, ticket.request.url)
-        outcome.kind = Kind.FAILED
-        await self._failed(
-            Failure(request=ticket.request, error=error, attempts=outcome.attempts, response=response), outcome
-        )
-
-    async def _failed(self, failure: Failure, outcome: Outcome, *, errback: bool = True) -> None:
         """Tells the errback and the plugins; what they make is kept."""
         crawl = self._crawl
-        error = failure.error
+        request = outcome.ticket.request
+        failure = Failure(request=request, error=error, attempts=outcome.attempts, response=response)
         if outcome.kind is Kind.FAILED:
             outcome.failure = FailureRow(
                 reason=failure.reason,
@@ -357,18 +315,20 @@ class Worker:
                 traceback=failure.traceback,
                 full_reason=error.full_reason if error.kind else "",
             )
-            if not isinstance(error, HookError):
-                log.info("failed: %s: %s", failure.request.url, error)
-        name = failure.request.errback if errback else None
+            if isinstance(error, HookError):
+                crawl.log_failure(error, request.url)
+            else:
+                log.info("failed: %s: %s", request.url, error)
+        name = request.errback if errback else None
         if name is None and not crawl.table.failed:
             return
         told = await crawl.handlers.failure(failure, name)
         for hook_error in told.raised:
-            crawl.log_failure(hook_error, failure.request.url)
+            crawl.log_failure(hook_error, request.url)
         if told.errback_raised and outcome.kind in (Kind.DONE, Kind.REFUSED):
             outcome.kind = Kind.FAILED
             outcome.failure = FailureRow(reason="hook_error", message=str(told.raised[0]))
-        _deepen(told.products.requests, failure.request)
+        _deepen(told.products.requests, request)
         self._keep(told.products, told.products.requests, outcome)
 
 
@@ -389,13 +349,3 @@ def _unspill(outcome: Outcome) -> None:
     """Forgets what a page has made so far: none of its effects becomes true."""
     outcome.stage = outcome.staged_items = 0
     outcome.filtered.clear()
-
-
-def _too_late(error: BaseException | None) -> float | None:
-    """Seconds: when what an inline fetch had to wait for may start, if that is all that is wrong."""
-    if isinstance(error, WouldExceedDeadline):
-        return error.retry_at
-    if isinstance(error, ExceptionGroup):
-        times = [_too_late(inner) for inner in error.exceptions]
-        return None if None in times else max(time for time in times if time is not None)
-    return None

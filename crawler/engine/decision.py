@@ -1,0 +1,291 @@
+"""What the result of an attempt means for its request: a page, a redirect, a retry, a failure, or a refusal.
+
+Pure: no event loop, no I/O, and `now` is an argument. The worker carries out what is decided here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import attrs
+
+from crawler.engine.retries import UNAVAILABLE, RetryPolicy, is_transient
+from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.http.redirects import redirect_request, refresh_request
+from crawler.limits.headers.retry_after import parse_retry_after
+from crawler.messages import Drop, Request, Response, Retry
+
+if TYPE_CHECKING:
+    from crawler.http.robots import Robots
+
+__all__ = [
+    "Again", "Decision", "Fail", "Follow", "History", "Page", "Policy", "Refuse", "bad_status", "decide",
+    "decide_inline", "decide_page_error", "decide_robots_error", "fail_by_quota", "refuse_by_robots", "retry_or_fail",
+]  # fmt: skip
+
+MAX_PUT_OFFS: Final = 20
+"""How often a page is put off because an inline fetch in its callback has to wait; then it fails."""
+
+Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs"]
+"""What a retry uses up. Each counter has a limit of its own."""
+
+
+# ---- decisions -------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Page:
+    """The response reaches its callback."""
+
+
+@attrs.frozen
+class Follow:
+    """Another request takes the place of this one."""
+
+    request: Request
+    """The target of the redirect or refresh."""
+
+
+@attrs.frozen
+class Again:
+    """The request is sent again."""
+
+    counts: Counter
+    """The counter that goes up by one."""
+    wait: float | None = None
+    """Seconds until then. `None` means as soon as its lane allows."""
+
+
+@attrs.frozen
+class Fail:
+    """The request has failed for good: its errback and the `failed` hooks are called."""
+
+    error: RequestError
+    """Why."""
+    counted: bool = True
+    """Whether it is a failure of the crawl. A definitive status, such as 404, is none."""
+    filtered_by: str = ""
+    """The reason under which it is counted as filtered as well; empty: under none."""
+    calls_errback: bool = True
+    """Whether the errback is called: not after a callback that raised."""
+
+
+@attrs.frozen
+class Refuse:
+    """The request is not made, which is no failure."""
+
+    by: str
+    """The reason, as it is counted in the report: ``robots``, ``network``, or the word of a plugin."""
+    error: RequestError | None = None
+    """What an errback is called with. `None` means that it is not called."""
+
+
+Decision: TypeAlias = Page | Follow | Again | Fail | Refuse
+
+
+# ---- what is known ---------------------------------------------------------------------------------------------------
+
+
+@attrs.define(kw_only=True)
+class History:
+    """What is known of a request beside the result of its last attempt."""
+
+    request: Request
+    """What was to be sent."""
+    attempts: int
+    """Attempts so far, including the last one."""
+    refusals: int = 0
+    """How often its server refused it because of too many requests."""
+    stale: int = 0
+    """How often it was sent on a kept connection that the server had closed."""
+    put_offs: int = 0
+    """How often its page was put off."""
+    was_rate_limited: bool = False
+    """Whether the last response says that the server was asked too much, whatever its status."""
+    is_stalled: bool = False
+    """Whether the server has refused everything for so long that asking again is no use."""
+
+
+@attrs.define
+class Policy:
+    """What settings and the spider say of responses."""
+
+    retries: RetryPolicy
+    """Whether and when a request is sent again."""
+    accept_status: frozenset[int] = frozenset()
+    """Statuses that reach a callback, beside 200 to 299, unless its request has its own."""
+    max_redirects: int = 10
+    """Redirects in one chain."""
+    follow_refresh: float | None = None
+    """Seconds: the longest wait of a refresh that is followed. `None` means that no refresh is followed."""
+
+    def accepts(self, response: Response) -> bool:
+        """Return whether a response reaches its callback."""
+        status = response.status
+        own = response.request.accept_status
+        return 200 <= status < 300 or status in own or (not own and status in self.accept_status)
+
+    def redirect(self, response: Response) -> Request | None:
+        """Return the request that a redirect asks for; `None` for any other response.
+
+        Raises:
+            BadRedirect: the target is not a web URL, or the chain is too long.
+        """
+        return redirect_request(response, max_redirects=self.max_redirects)
+
+    def refresh(self, response: Response) -> Request | None:
+        """Return the request that a page asks for by a refresh, if it is to be followed."""
+        if self.follow_refresh is None or not 200 <= response.status < 300:
+            return None
+        return refresh_request(response, max_delay=self.follow_refresh, max_redirects=self.max_redirects)
+
+
+# ---- the rules -------------------------------------------------------------------------------------------------------
+
+
+def decide(result: Response | Retry | Drop | RequestError, history: History, policy: Policy, now: float) -> Decision:
+    """Return what becomes of a request.
+
+    Parameters:
+        result: of its last attempt.
+        history: what else is known of it.
+        policy: what settings and the spider say.
+        now: seconds since the epoch.
+    """
+    if isinstance(result, Response):
+        return _decide_response(result, history, policy, now)
+    if isinstance(result, Drop):
+        return Refuse(result.reason)
+    if isinstance(result, Refused) and result.by == "network":
+        return Refuse(result.by, result)
+    return retry_or_fail(result, history, policy.retries)
+
+
+def _decide_response(response: Response, history: History, policy: Policy, now: float) -> Decision:
+    is_success = 200 <= response.status < 300
+    if policy.accepts(response) and not (is_success and history.was_rate_limited):  # else its body is an error
+        target = policy.refresh(response)
+        return Page() if target is None else Follow(target)
+    if not history.was_rate_limited:
+        try:
+            target = policy.redirect(response)
+        except BadRedirect as bad:
+            return retry_or_fail(bad, history, policy.retries)
+        if target is not None:
+            return Follow(target)
+    error = bad_status(response, now)
+    if error.retryable or history.was_rate_limited:
+        return retry_or_fail(error, history, policy.retries)
+    return Fail(error, counted=False)
+
+
+def decide_inline(
+    result: Response | Retry | RequestError, history: History, retries: RetryPolicy, now: float
+) -> Page | Again | Fail:
+    """Return what becomes of an inline fetch: every definitive status is a page. Parameters are those of `decide`."""
+    if not isinstance(result, Response):
+        return retry_or_fail(result, history, retries)
+    error = bad_status(result, now)
+    return retry_or_fail(error, history, retries) if error.retryable else Page()
+
+
+def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryPolicy) -> Again | Fail:
+    """Return when a request is sent again after an attempt without a definitive response, or that it has failed.
+
+    Parameters:
+        error: why there was no such response.
+        history: what else is known of the request.
+        retries: the policy in force.
+    """
+    request = history.request
+    asks_again = history.was_rate_limited and not history.is_stalled
+    if asks_again and isinstance(error, BadStatus) and retries.goes_back(request, error, history.refusals):
+        is_silent = error.status == UNAVAILABLE and error.retry_after is None
+        # After a silent 503 other pages of the lane show whether the server or only this page is in trouble.
+        return Again("refusals", retries.pause(history.refusals + 1) if is_silent else None)
+    if retries.goes_at_once(request, error, history.stale):
+        return Again("stale")
+    wait = retries.wait(request, history.attempts, error)
+    return Again("attempts", wait) if wait is not None else Fail(_as_error(error, request))
+
+
+def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy) -> Again | Fail:
+    """Return when a robots.txt is asked for again, or that it cannot be fetched. Parameters as of `retry_or_fail`.
+
+    Its lane waits in the meantime, so neither refusals nor closed connections are retries of their own kind.
+    """
+    wait = retries.wait(history.request, history.attempts, error) if error.retryable else None
+    return Again("attempts", wait) if wait is not None else Fail(error)
+
+
+def decide_page_error(error: HookError, history: History, now: float) -> Again | Fail:
+    """Return what becomes of a page whose callback or hooks raised.
+
+    It is put off if an inline fetch would have had to wait too long, and that is all that was wrong.
+
+    Parameters:
+        error: what was raised.
+        history: what else is known of the request.
+        now: seconds since the epoch.
+    """
+    at = _wait_until(error.__cause__)
+    if at is not None and history.put_offs < MAX_PUT_OFFS:
+        return Again("put_offs", at - now)
+    return Fail(error, calls_errback=False)
+
+
+def fail_by_quota(request: Request, lane: str) -> Fail:
+    """Return the failure of a request to a lane that has refused everything for a long time."""
+    return Fail(Refused(f"{lane} has refused everything for a long time", by="quota", request=request))
+
+
+def refuse_by_robots(request: Request, rules: Robots) -> Fail | Refuse:
+    """Return what becomes of a request that robots.txt does not allow.
+
+    It has failed where the robots.txt could not be fetched, since its page may be available one day.
+
+    Parameters:
+        request: what was to be sent.
+        rules: of its origin.
+    """
+    error = rules.refusal(request)
+    if not isinstance(error, Refused):
+        return Fail(error)
+    if error.by == "network" or rules.error is None:
+        return Refuse(error.by, error)
+    return Fail(error, filtered_by=error.by)
+
+
+def bad_status(response: Response, now: float) -> BadStatus:
+    """Return the error of a response that no callback gets.
+
+    Parameters:
+        response: with any status.
+        now: seconds since the epoch, since ``Retry-After`` may be a date.
+    """
+    status = response.status
+    error = BadStatus(
+        f"status {status}",
+        status=status,
+        request=response.request,
+        retry_after=parse_retry_after(response.headers.get("retry-after"), now=now),
+    )
+    error.retryable = is_transient(status)
+    return error
+
+
+def _as_error(error: RequestError | Retry, request: Request) -> RequestError:
+    """The error of a request for which a plugin has asked for more retries than it has."""
+    if isinstance(error, Retry):
+        return FetchError(f"still to be retried: {error.reason}", request=request)
+    return error
+
+
+def _wait_until(error: BaseException | None) -> float | None:
+    """When an inline fetch that waits too long may start, in epoch seconds; `None`: something else was wrong too."""
+    if isinstance(error, WouldExceedDeadline):
+        return error.retry_at
+    if isinstance(error, ExceptionGroup):
+        times = [_wait_until(inner) for inner in error.exceptions]
+        return None if None in times else max(time for time in times if time is not None)
+    return None

@@ -1,0 +1,306 @@
+"""`decide` and its companions: one table of results and what becomes of their requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from crawler import (
+    BadRedirect,
+    BadStatus,
+    BodyTooLarge,
+    BrokenExchange,
+    ConnectFailed,
+    Drop,
+    HookError,
+    Refused,
+    Request,
+    RequestError,
+    Response,
+    Retry,
+    RetryPolicy,
+    Settings,
+    WouldExceedDeadline,
+)
+from crawler.engine.decision import (
+    MAX_PUT_OFFS,
+    Again,
+    Decision,
+    Fail,
+    Follow,
+    History,
+    Page,
+    Policy,
+    Refuse,
+    bad_status,
+    decide,
+    decide_inline,
+    decide_page_error,
+    decide_robots_error,
+    fail_by_quota,
+    refuse_by_robots,
+    retry_or_fail,
+)
+from crawler.http.robots import DISALLOW_ALL, Robots
+
+NOW = 1_800_000_000.0
+URL = "https://site.test/page"
+
+
+class Steady(RetryPolicy):
+    """Backoff without jitter."""
+
+    def pause(self, failures: int) -> float:
+        return min(30.0, 4.0 * 2 ** (failures - 1))
+
+
+POLICY = Policy(Steady(Settings(attempts=3)), frozenset({418}), max_redirects=2, follow_refresh=5.0)
+CIRCLE = ("https://site.test/b", "https://site.test/a")
+
+
+def response(status: int, body: str = "", url: str = URL, **fields: Any) -> Response:
+    headers = {name.replace("_", "-"): value for name, value in fields.items()} | {"Content-Type": "text/html"}
+    return Response(url, status, headers, body, request=Request(url))
+
+
+def history(request: Request | None = None, **known: Any) -> History:
+    return History(request=request or Request(URL), **{"attempts": 1} | known)
+
+
+def stale() -> BrokenExchange:
+    error = BrokenExchange("closed")
+    error.kind = "stale"
+    return error
+
+
+def outline(decision: Decision) -> Any:
+    """A decision in the short form of the table."""
+    match decision:
+        case Page():
+            return "page"
+        case Follow(request):
+            return "follow", request.method, request.url
+        case Again(counts, wait):
+            return counts, wait
+        case Fail(error):
+            return "fail" if decision.counted else "definitive", error.reason
+        case Refuse(by):
+            return "refuse", by
+
+
+RATE_LIMITED = {"was_rate_limited": True}
+TABLE: list[tuple[str, Any, dict[str, Any], Any]] = [
+    # name, result, what else is known, decision
+    ("success", response(200), {}, "page"),
+    ("no content", response(204), {}, "page"),
+    ("accepted by the spider", response(418), {}, "page"),
+    ("not modified", response(304), {}, ("definitive", "status_304")),
+    ("missing", response(404), {}, ("definitive", "status_404")),
+    ("forbidden", response(403), {}, ("definitive", "status_403")),
+    ("redirect", response(302, location="/b"), {}, ("follow", "GET", "https://site.test/b")),
+    ("redirect without a target", response(302), {}, ("definitive", "status_302")),
+    ("redirect to no web URL", response(302, location="mailto:a@b.test"), {}, ("fail", "bad_redirect")),
+    ("refresh", response(200, refresh="5; url=/b"), {}, ("follow", "GET", "https://site.test/b")),
+    ("late refresh", response(200, refresh="6; url=/b"), {}, "page"),
+    ("refresh of an error", response(404, refresh="0; url=/b"), {}, ("definitive", "status_404")),
+    ("server error", response(500), {}, ("attempts", 4.0)),
+    ("second server error", response(500), {"attempts": 2}, ("attempts", 8.0)),
+    ("last server error", response(500), {"attempts": 3}, ("fail", "status_500")),
+    ("server error with a time", response(500, retry_after="7"), {}, ("attempts", 7.0)),
+    ("server error with a long time", response(500, retry_after="90000"), {}, ("fail", "status_500")),
+    ("timeout of the server", response(408), {}, ("attempts", 4.0)),
+    ("too many requests", response(429), RATE_LIMITED, ("refusals", None)),
+    ("too many requests, often", response(429), RATE_LIMITED | {"refusals": 19}, ("refusals", None)),
+    ("too many requests, too often", response(429), RATE_LIMITED | {"refusals": 20}, ("attempts", 4.0)),
+    ("too many requests, too often, last", response(429), RATE_LIMITED | {"refusals": 20, "attempts": 3},
+     ("fail", "status_429")),
+    ("too many requests for a long time", response(429), RATE_LIMITED | {"is_stalled": True}, ("attempts", 4.0)),
+    ("unavailable with a time", response(503, retry_after="7"), RATE_LIMITED, ("refusals", None)),
+    ("unavailable without a word", response(503), RATE_LIMITED, ("refusals", 4.0)),
+    ("unavailable without a word, again", response(503), RATE_LIMITED | {"refusals": 1}, ("refusals", 8.0)),
+    ("unavailable without a word, too often", response(503), RATE_LIMITED | {"refusals": 5}, ("attempts", 4.0)),
+    ("a refusal with status 200", response(200), RATE_LIMITED, ("refusals", None)),
+    ("a refusal with status 403", response(403), RATE_LIMITED, ("refusals", None)),
+    ("a refusal with status 302", response(302, location="/b"), RATE_LIMITED, ("refusals", None)),
+    ("no connection", ConnectFailed("refused"), {}, ("attempts", 4.0)),
+    ("no connection, last attempt", ConnectFailed("refused"), {"attempts": 3}, ("fail", "connect_failed")),
+    ("closed connection", stale(), {}, ("stale", None)),
+    ("closed connection, last attempt", stale(), {"attempts": 3}, ("stale", None)),
+    ("closed connection, too often", stale(), {"stale": 8}, ("attempts", 4.0)),
+    ("too large", BodyTooLarge("large"), {}, ("fail", "body_too_large")),
+    ("hook that raised", HookError("x", plugin="p", hook="fetch"), {}, ("fail", "hook_error")),
+    ("private network", Refused("private", by="network"), {}, ("refuse", "network")),
+    ("refused by a hook", Refused("no", by="scope"), {}, ("fail", "refused")),
+    ("dropped by a hook", Drop("unwanted"), {}, ("refuse", "unwanted")),
+    ("retry of a hook", Retry("captcha"), {}, ("attempts", 4.0)),
+    ("retry of a hook with a time", Retry("captcha", after=60.0), {}, ("attempts", 60.0)),
+    ("retry of a hook, last attempt", Retry("captcha"), {"attempts": 3}, ("fail", "fetch_error")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("result", "known", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_what_becomes_of_a_request(result: Any, known: dict[str, Any], expected: Any) -> None:
+    assert outline(decide(result, history(**known), POLICY, NOW)) == expected
+
+
+def test_the_request_decides_before_the_spider_which_statuses_are_pages() -> None:
+    found = Response(URL, 404, {}, request=Request(URL, accept_status=[404]))
+    assert decide(found, history(found.request), POLICY, NOW) == Page()
+    teapot = Response(URL, 418, {}, request=Request(URL, accept_status=[404]))
+    assert outline(decide(teapot, history(teapot.request), POLICY, NOW)) == ("definitive", "status_418")
+    redirect = Response(URL, 302, {"Location": "/b"}, request=Request(URL, accept_status=[302]))
+    assert decide(redirect, history(redirect.request), POLICY, NOW) == Page()
+
+
+def test_a_refresh_is_a_page_where_none_is_followed() -> None:
+    policy = attrs.evolve(POLICY, follow_refresh=None)
+    assert decide(response(200, refresh="0; url=/b"), history(), policy, NOW) == Page()
+
+
+@pytest.mark.parametrize(("location", "reason"), [("/c", "too_many_redirects"), ("/a", "redirect_loop")])
+def test_a_chain_of_redirects_that_is_too_long_fails(location: str, reason: str) -> None:
+    request = Request(URL)
+    object.__setattr__(request, "redirects", CIRCLE)
+    found = Response(URL, 302, {"Location": location}, request=request)
+    decision = decide(found, history(request), POLICY, NOW)
+    assert isinstance(decision, Fail)
+    assert isinstance(decision.error, BadRedirect)
+    assert decision.error.reason == reason
+
+
+def test_a_post_is_sent_again_only_after_a_response() -> None:
+    request = Request(URL, method="POST")
+    assert isinstance(decide(ConnectFailed("refused"), history(request), POLICY, NOW), Fail)
+    assert isinstance(decide(stale(), history(request), POLICY, NOW), Fail)
+    broken = Response(URL, 500, {}, request=request)
+    assert decide(broken, history(request), POLICY, NOW) == Again("attempts", 4.0)
+    unavailable = Response(URL, 503, {}, request=request)
+    assert decide(unavailable, history(request, **RATE_LIMITED), POLICY, NOW) == Again("attempts", 4.0)
+
+
+def test_attempts_of_a_request_go_before_those_of_the_settings() -> None:
+    assert isinstance(decide(response(500), history(Request(URL, attempts=1)), POLICY, NOW), Fail)
+    assert decide(response(500), history(Request(URL, attempts=9), attempts=8), POLICY, NOW) == Again("attempts", 30.0)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (response(200), "page"),
+        (response(302, location="/b"), "page"),  # followed by the caller
+        (response(404), "page"),
+        (response(500), ("attempts", 4.0)),
+        (response(429, retry_after="7"), ("attempts", 7.0)),
+        (stale(), ("stale", None)),
+        (ConnectFailed("refused"), ("attempts", 4.0)),
+        (Refused("private", by="network"), ("fail", "refused")),
+        (Retry("captcha", after=1.0), ("attempts", 1.0)),
+    ],
+)
+def test_what_becomes_of_an_inline_fetch(result: Any, expected: Any) -> None:
+    assert outline(decide_inline(result, history(), POLICY.retries, NOW)) == expected
+
+
+def test_an_inline_fetch_fails_after_its_last_attempt() -> None:
+    assert outline(decide_inline(response(500), history(attempts=3), POLICY.retries, NOW)) == ("fail", "status_500")
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "expected"),
+    [
+        (bad_status(response(503), NOW), 1, ("attempts", 4.0)),
+        (bad_status(response(503), NOW), 3, ("fail", "status_503")),
+        (stale(), 1, ("attempts", 4.0)),
+        (Refused("private", by="network"), 1, ("fail", "refused")),
+        (RequestError("odd"), 1, ("fail", "request_error")),
+    ],
+)
+def test_what_becomes_of_a_robots_txt_that_was_not_fetched(error: RequestError, attempts: int, expected: Any) -> None:
+    assert outline(decide_robots_error(error, history(attempts=attempts), POLICY.retries)) == expected
+
+
+# ---- pages -----------------------------------------------------------------------------------------------------------
+
+
+def late(seconds: float) -> WouldExceedDeadline:
+    return WouldExceedDeadline("later", retry_at=NOW + seconds, scope="https://api.test")
+
+
+def raised(cause: BaseException | None) -> HookError:
+    error = HookError("x", plugin="spider", hook="parse")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("cause", "wait"),
+    [
+        (late(60.0), 60.0),
+        (ExceptionGroup("two", [late(60.0), late(90.0)]), 90.0),
+        (ExceptionGroup("nested", [ExceptionGroup("one", [late(5.0)])]), 5.0),
+        (ExceptionGroup("mixed", [late(60.0), ValueError("x")]), None),
+        (ValueError("x"), None),
+        (None, None),
+    ],
+)
+def test_a_page_is_put_off_if_only_an_inline_fetch_has_to_wait(cause: BaseException | None, wait: float | None) -> None:
+    error = raised(cause)
+    expected = Fail(error, calls_errback=False) if wait is None else Again("put_offs", wait)
+    assert decide_page_error(error, history(), NOW) == expected
+
+
+def test_a_page_is_put_off_twenty_times_at_most() -> None:
+    error = raised(late(60.0))
+    assert decide_page_error(error, history(put_offs=MAX_PUT_OFFS - 1), NOW) == Again("put_offs", 60.0)
+    assert decide_page_error(error, history(put_offs=MAX_PUT_OFFS), NOW) == Fail(error, calls_errback=False)
+
+
+def test_a_retry_by_a_callback_uses_up_an_attempt() -> None:
+    assert retry_or_fail(Retry("captcha"), history(**RATE_LIMITED), POLICY.retries) == Again("attempts", 4.0)
+
+
+# ---- requests that are not sent --------------------------------------------------------------------------------------
+
+
+def without(error: RequestError) -> Robots:
+    return attrs.evolve(DISALLOW_ALL, error=error)
+
+
+def test_what_becomes_of_a_request_that_robots_txt_does_not_allow() -> None:
+    request = Request(URL)
+    forbidden = Robots.from_response(200, b"User-agent: *\nDisallow: /", "bot", URL)
+    assert forbidden is not None
+    assert outline(refuse_by_robots(request, forbidden)) == ("refuse", "robots")
+    assert outline(refuse_by_robots(request, without(Refused("private", by="network")))) == ("refuse", "network")
+    no_connection = ConnectFailed("refused")
+    assert refuse_by_robots(request, without(no_connection)) == Fail(no_connection)
+    broken = refuse_by_robots(request, without(BadStatus("status 503", status=503)))
+    assert isinstance(broken, Fail)
+    assert (broken.error.reason, broken.filtered_by, broken.counted) == ("refused", "robots", True)
+
+
+def test_a_lane_that_refuses_everything_fails_its_requests() -> None:
+    decision = fail_by_quota(Request(URL), "https://site.test")
+    assert isinstance(decision.error, Refused)
+    assert (decision.error.by, decision.counted, decision.filtered_by) == ("quota", True, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "retryable", "retry_after"),
+    [
+        (404, None, False, None),
+        (408, None, True, None),
+        (425, None, True, None),
+        (429, "7", True, 7.0),
+        (500, "soon", True, None),
+        (503, "Fri, 15 Jan 2027 08:00:30 GMT", True, 30.0),
+        (599, None, True, None),
+    ],
+)
+def test_the_error_of_a_status(status: int, header: str | None, retryable: bool, retry_after: float | None) -> None:
+    fields = {} if header is None else {"retry_after": header}
+    error = bad_status(response(status, **fields), NOW)
+    assert (error.status, error.retryable, error.retry_after) == (status, retryable, retry_after)
+    assert error.request is not None
