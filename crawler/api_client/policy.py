@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ import attrs
 
 from crawler.errors import ConfigError
 from crawler.limits.events import QuotaEvent
-from crawler.limits.pace import Pace
+from crawler.limits.pace import Pace, first_match
 
 __all__ = ["CONCURRENCY", "DAY", "Deadlines", "PaceRules", "RetryRules"]
 
@@ -99,17 +98,10 @@ class PaceRules:
 
     def of_lane(self, name: str) -> Pace:
         """The pace of a lane, every field filled in."""
-        authority = name.partition("://")[2].lower()
-        host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
-        return self._of((name, authority, host), self._usual)
+        own = first_match(self._pacing, name)
+        return self._usual if own is None else own.over(self._usual)
 
     def of_budget(self, name: str) -> Pace:
         """The pace of a budget, every field filled in: it has a rate only if `pacing` says so."""
-        return self._of((name,), self._budget)
-
-    def _of(self, names: tuple[str, ...], usual: Pace) -> Pace:
-        for glob, pace in self._pacing.items():
-            # Taken for a pattern, the brackets of an IPv6 address would stand for one of its characters.
-            if glob in names or any(name and fnmatch.fnmatchcase(name, glob) for name in names):
-                return pace.over(usual)
-        return usual
+        own = first_match(self._pacing, name)
+        return self._budget if own is None else own.over(self._budget)

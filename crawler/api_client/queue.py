@@ -25,12 +25,12 @@ import trio
 
 from crawler.clock import Clock
 from crawler.errors import WouldExceedDeadline
-from crawler.limits.in_flight import Grant
 from crawler.limits.pace import Pace
+from crawler.limits.permit import Permit
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 
-__all__ = ["Costs", "FairQueue", "Grants", "ScopeQueue"]
+__all__ = ["Costs", "FairQueue", "ScopeQueue"]
 
 LATE: Final = 1e-6
 """Seconds added to an alarm: seconds since the epoch are rounded to a quarter of that."""
@@ -59,8 +59,6 @@ class ScopeQueue:
 
 Costs = tuple[tuple[ScopeQueue, float], ...]
 """What a request takes, in units: of its lane, then of budgets."""
-Grants = tuple[Grant, ...]
-"""What it was given, in the same order."""
 
 
 @attrs.define(eq=False)
@@ -78,7 +76,7 @@ class Waiter:
     """Seconds since the epoch: when it may start, as far as is known."""
     held_by: ScopeQueue | None = None
     """What it waits for, of all that it names."""
-    grants: Grants | None = None
+    permit: Permit | None = None
     """What it was given."""
     closed: bool = False
     """Whether the turnstile was closed meanwhile."""
@@ -92,6 +90,15 @@ class Waiter:
         task, self.task = self.task, None
         if task is not None:
             trio.lowlevel.reschedule(task)
+
+
+def _taken(costs: Costs, now: float) -> Permit:
+    """Return a permit for what a request costs, with its place in the lane and its start taken."""
+    (lane, cost), *budgets = costs
+    permit = Permit(lane.throttle, [(gate.throttle, units) for gate, units in budgets] if budgets else (), cost)
+    permit.enter()
+    permit.take(now)
+    return permit
 
 
 def _order(waiter: Waiter) -> int:
@@ -164,16 +171,16 @@ class FairQueue:
 
     # ---- starting ----------------------------------------------------------------------------------------------------
 
-    def take(self, stakes: Costs) -> Grants | None:
-        """What a request needs, if it may start at once; else it has to `wait`."""
+    def start_now(self, stakes: Costs) -> Permit | None:
+        """The permit of a request that may start at once, taken; else it has to `wait`."""
         if stakes[0][0].queue:
             return None
         now = self.clock()
         at, _ = self._ready_at(stakes, now, None)
-        return self._take(stakes, now) if at <= now else None
+        return _taken(stakes, now) if at <= now else None
 
-    async def wait(self, stakes: Costs, *, order: int, patience: float, until: Callable[[], float]) -> Grants:
-        """Waits for what a request needs; loses nothing if it is cancelled.
+    async def wait(self, stakes: Costs, *, order: int, patience: float, until: Callable[[], float]) -> Permit:
+        """Wait until a request may start, and return its permit, taken. A cancelled wait takes nothing.
 
         Parameters:
             stakes: what it takes.
@@ -190,34 +197,23 @@ class FairQueue:
         self._enqueue(waiter)
         try:
             self._look(lane)
-            while waiter.grants is None:
+            while waiter.permit is None:
                 waiter.until = min(until(), patience)
                 self._check(waiter)
                 await self._sleep(waiter)
             await trio.lowlevel.checkpoint_if_cancelled()
         except BaseException:
-            if waiter.grants is not None:  # it was given its turn and cancelled at the same moment
-                self.give_back(stakes, waiter.grants)
+            if waiter.permit is not None:  # it was given its turn and cancelled at the same moment
+                waiter.permit.cancelled()
+                waiter.permit.leave()
             else:
                 self._dequeue(waiter)
                 for gate, _ in stakes:
                     self._look(gate)
             raise
-        return waiter.grants
-
-    @staticmethod
-    def give_back(stakes: Costs, grants: Grants) -> None:
-        """Undoes a start whose request was never sent."""
-        for (gate, _), grant in zip(stakes, grants, strict=True):
-            gate.throttle.give_back(grant)
-        stakes[0][0].throttle.leave()
+        return waiter.permit
 
     # ---- inside ------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _take(stakes: Costs, now: float) -> Grants:
-        stakes[0][0].throttle.enter()
-        return tuple([gate.throttle.take(now, cost=cost) for gate, cost in stakes])
 
     @staticmethod
     def _ready_at(stakes: Costs, now: float, waiter: Waiter | None) -> tuple[float, ScopeQueue | None]:
@@ -265,7 +261,7 @@ class FairQueue:
         waiter.at, waiter.held_by = self._ready_at(waiter.stakes, now, waiter)
         if waiter.at <= now:
             self._dequeue(waiter)
-            waiter.grants = self._take(waiter.stakes, now)
+            waiter.permit = _taken(waiter.stakes, now)
             waiter.wake()
             return True
         if waiter.until < waiter.at < math.inf:
@@ -320,7 +316,7 @@ class FairQueue:
             waiter.task = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(abort)
         waiter.nap = None
-        if waiter.grants is None and not waiter.closed:
+        if waiter.permit is None and not waiter.closed:
             for gate, _ in waiter.stakes:
                 self._look(gate)
 

@@ -2,30 +2,26 @@
 
 ::
 
-    turn ─► send ─► answer ─────────────────────────────► handed on; its token goes back when its body has ended
-     ▲        │       │
-     │        │       └─ refused ─► the throttle knows how long to wait ─┐
-     │        └─ failed, or a passing error ─► backoff ─┐                │
-     └──────────────────────────────────────────────────┴────────────────┘
+    permit ─► send ─► response ───────────────────────────► returned; its place in the lane is free when its body ends
+       ▲        │        │
+       │        │        └─ refused ─► the limits know how long to wait ─┐
+       │        └─ failed, or a passing error ─► backoff ─┐              │
+       └──────────────────────────────────────────────────┴──────────────┘
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import attrs
 import httpx
-import msgspec
 import trio
 
 from crawler.api_client.body import Body, close, read_ahead
 from crawler.api_client.errors import QuotaTimeout
-from crawler.api_client.turn import Turn
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.backoff import full_jitter
-from crawler.limits.headers.json_bodies import read_json_limits
-from crawler.limits.pacing import LONGEST
+from crawler.limits.permit import MAX_BODY, Permit
 from crawler.transport.errors import was_sent
 from crawler.transport.extensions import failure_of, wire_options
 
@@ -79,35 +75,35 @@ class RetryingSend:
             httpx.RequestError: there is none.
         """
         while True:
-            turn = await self._turn()
-            if turn is None:
+            permit = await self._wait_for_permit()
+            if permit is None:
                 assert self._kept is not None
                 return self._kept
             try:
-                response = await self._send(turn)
+                response = await self._send(permit)
             except httpx.TransportError as error:
                 if not await self._again_after_failure(error):  # noqa: ASYNC120 - cancelled, nobody wants to know it
                     raise
                 continue
-            if turn.refused_by is not None:
-                again = await self._again_after_refusal(response, turn)
+            if permit.refused_by is not None:
+                again = await self._again_after_refusal(response, permit)
             elif response.status_code >= 500 or response.status_code in TRANSIENT:
-                again = await self._again_after_answer(response, turn)
+                again = await self._again_after_answer(response, permit)
             else:
                 again = False
             if not again:
                 return response
 
-    async def _turn(self) -> Turn | None:
-        """Waits for its turn; `None`: that does not fit, and there is an answer already."""
+    async def _wait_for_permit(self) -> Permit | None:
+        """Wait until the request may start. `None` means that it may not in time, and there is a response already."""
         turnstile = self._turnstile
         stakes = self._transport.stakes(self._request)
-        grants = turnstile.take(stakes)
-        if grants is None:
+        permit = turnstile.start_now(stakes)
+        if permit is None:
             now = turnstile.clock()
             patience = math.inf if self._rules.patience is None else now + self._rules.patience - self._waited
             try:
-                grants = await turnstile.wait(stakes, order=self._order, patience=patience, until=self._until)
+                permit = await turnstile.wait(stakes, order=self._order, patience=patience, until=self._until)
             except WouldExceedDeadline as error:
                 if self._kept is not None:
                     return None
@@ -117,7 +113,7 @@ class RetryingSend:
             except trio.ClosedResourceError as error:
                 raise httpx.CloseError(str(error), request=self._request) from error
             self._waited += turnstile.clock() - now
-        return Turn(stakes, grants, turnstile.clock)
+        return permit
 
     def _until(self) -> float:
         """Seconds since the epoch: when its cancel scopes end it."""
@@ -126,67 +122,76 @@ class RetryingSend:
         deadline = min(trio.current_effective_deadline(), wire_options(self._request).deadline)
         return self._turnstile.clock.from_trio(deadline)
 
-    async def _send(self, turn: Turn) -> httpx.Response:
-        """One attempt; the scopes are told what came of it."""
-        told = self._transport.prepare(self._wire, turn)
+    async def _send(self, permit: Permit) -> httpx.Response:
+        """Make one attempt, and settle its permit. The place in the lane is free when the body ends."""
+        clock = self._turnstile.clock
+        started = clock()
+        is_told = self._transport.prepare(self._wire, permit)
         try:
             response = await self._transport.inner.handle_async_request(self._wire)
-        except BaseException as error:
-            known = turn.sent is not None
-            sent = (known if told else was_sent(error)) if isinstance(error, Exception) else known
-            turn.failed(sent=sent, overloaded=isinstance(error, OVERLOADED) and not _is_stale(error))
+        except Exception as error:
+            if not is_told and was_sent(error):
+                permit.sent(started)
+            permit.failed(clock(), overloaded=isinstance(error, OVERLOADED) and not _is_stale(error))
+            permit.leave()
             raise
-        try:
-            self._hear(response, turn)
         except BaseException:
-            turn.end()
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            await close(response.stream)  # noqa: ASYNC102 - it is shielded, and takes a second at most
+            if not is_told:
+                permit.sent(started)
+            permit.cancelled()
+            permit.leave()
             raise
+        if not is_told:
+            permit.sent(started)
         if response.is_closed:
-            turn.end()
+            permit.leave()
         else:
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            response.stream = Body(response.stream, turn.end)
+            response.stream = Body(_stream_of(response), permit.leave)
+        try:
+            await self._settle(permit, response)
+        except BaseException:
+            await close(_stream_of(response))  # noqa: ASYNC102 - it is shielded, and takes a second at most
+            permit.leave()
+            raise
         return response
 
-    def _hear(self, response: httpx.Response, turn: Turn) -> None:
+    async def _settle(self, permit: Permit, response: httpx.Response) -> None:
+        """Let the limits learn from a response, and from its body if that may say something of limits."""
+        clock, status = self._turnstile.clock, response.status_code
+        first_byte = None if permit.sent_at is None else max(0.0, clock() - permit.sent_at)
         fields = response.extensions.get("wire_headers") or response.headers.raw
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
-        events = turn.answered(response.status_code, headers)
-        if events and self._rules.on_event is not None:
-            for scope, event in events:
-                self._rules.on_event(attrs.evolve(event, scope=scope))
+        body = b""
+        try:
+            if permit.reads_body(status, headers):
+                body = await _read_body(response, permit)
+        finally:  # cancelled, or broken off: the header fields count all the same
+            events = permit.answered(clock(), status=status, headers=headers, body=body, first_byte=first_byte)
+        if self._rules.on_event is not None:
+            for event in events:
+                self._rules.on_event(event)
 
     # ---- again? ------------------------------------------------------------------------------------------------------
 
-    async def _again_after_refusal(self, response: httpx.Response, turn: Turn) -> bool:
-        """Whether to ask again: the throttle will say when."""
+    async def _again_after_refusal(self, response: httpx.Response, permit: Permit) -> bool:
+        """Return whether to ask again: the limits know when."""
         self._refusals += 1
-        refused_by, status = turn.refused_by, response.status_code
+        refused_by = permit.refused_by
         assert refused_by is not None
-        if self._refusals > REFUSALS or not self._may_repeat(applied=status >= 500):
+        if self._refusals > REFUSALS or not self._may_repeat(applied=response.status_code >= 500):
             return False
-        if self._is_too_long(turn.declared.retry_after) or refused_by.is_stalled(self._turnstile.clock()):
+        if self._is_too_long(permit.declared.retry_after) or refused_by.is_stalled(self._turnstile.clock()):
             return False
-        body = await self._keep(response)
-        if body is None:
-            return False
-        wait = None if turn.declared.retry_after is not None else _wait_of(response, body)
-        if self._is_too_long(wait):
-            return False
-        if wait is not None:
-            refused_by.block(self._turnstile.clock() + min(wait, LONGEST))
-        return True
+        return await self._keep(response)
 
-    async def _again_after_answer(self, response: httpx.Response, turn: Turn) -> bool:
-        """Whether to ask again after an answer that says nothing of what was asked for."""
+    async def _again_after_answer(self, response: httpx.Response, permit: Permit) -> bool:
+        """Return whether to ask again after a response that says nothing of what was asked for."""
         self._failures += 1
-        stated = turn.declared.retry_after
+        stated = permit.declared.retry_after
         if self._failures >= self._rules.attempts or not self._may_repeat(applied=True) or self._is_too_long(stated):
             return False
         wait = max(self._backoff(), stated or 0.0)
-        if not self._fits(wait) or await self._keep(response) is None:
+        if not self._fits(wait) or not await self._keep(response):
             return False
         await trio.sleep(wait)
         return True
@@ -225,16 +230,14 @@ class RetryingSend:
     def _fits(self, seconds: float) -> bool:
         return self._turnstile.clock() + seconds <= self._until()
 
-    async def _keep(self, response: httpx.Response) -> bytes | None:
-        """Keeps an answer, its body included; `None`: that is too large."""
-        if response.is_closed:
-            body: bytes | None = response.content
-        else:
+    async def _keep(self, response: httpx.Response) -> bool:
+        """Keep a response, its body included, in case there is no better one. Return whether it is small enough."""
+        if not response.is_closed:
             assert isinstance(response.stream, Body)
-            body = await read_ahead(response, response.stream.on_end, most=KEPT)
-        if body is not None:
-            self._kept = response
-        return body
+            if await read_ahead(response, response.stream.on_end, most=KEPT) is None:
+                return False
+        self._kept = response
+        return True
 
 
 def _is_stale(error: BaseException) -> bool:
@@ -246,12 +249,19 @@ def _is_stale(error: BaseException) -> bool:
     return isinstance(error, Exception) and broken and not was_sent(error)
 
 
-def _wait_of(response: httpx.Response, body: bytes) -> float | None:
-    """Seconds that the document of an answer asks to wait."""
-    if "json" not in response.headers.get("content-type", "") or "content-encoding" in response.headers:
-        return None
+def _stream_of(response: httpx.Response) -> httpx.AsyncByteStream:
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    return response.stream
+
+
+async def _read_body(response: httpx.Response, permit: Permit) -> bytes:
+    """Read the body of a response ahead, and return it without its content coding; empty if that is not possible."""
+    if response.is_closed:
+        return response.content
+    body = await read_ahead(response, permit.leave, most=MAX_BODY)
+    if not body or "content-encoding" not in response.headers:
+        return body or b""
     try:
-        document: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return read_json_limits(document).retry_after
+        return httpx.Response(response.status_code, headers=response.headers, content=body).content
+    except httpx.DecodingError:
+        return b""

@@ -18,10 +18,10 @@ import httpx
 from crawler.api_client.policy import DAY, Deadlines, PaceRules, RetryRules
 from crawler.api_client.queue import Costs, FairQueue
 from crawler.api_client.sending import RetryingSend
-from crawler.api_client.turn import Turn
 from crawler.errors import ConfigError
 from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace
+from crawler.limits.permit import Permit
 from crawler.limits.registry import Limits
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import EXTENSION, wire_options
@@ -183,31 +183,33 @@ class GovernedTransport(httpx.AsyncBaseTransport):
         vars(copy).update(vars(request))
         return copy
 
-    def prepare(self, wire: httpx.Request, turn: Turn) -> bool:
-        """Sees to it that a turn knows when its bytes go out. Returns whether the transport itself will tell."""
+    def prepare(self, wire: httpx.Request, permit: Permit) -> bool:
+        """See to it that a permit knows when bytes go out. Return whether the inner transport will say so itself."""
         if self._added:
             wire.extensions = {**wire.extensions, **self._added}
         if not self._tells:
-            turn.mark_sent()
             return False
         options = wire_options(wire)
         given = options.on_sent
         user_callback = given.user_callback if isinstance(given, _OnSent) else given  # in the way: an earlier attempt's
         options = attrs.evolve(
-            options, on_sent=_OnSent(turn, user_callback), resend=options.resend and not turn.is_paced()
+            options,
+            on_sent=_OnSent(permit, self.turnstile.clock, user_callback),
+            resend=options.resend and not permit.is_paced(),
         )
         wire.extensions = {**wire.extensions, EXTENSION: options}
         return True
 
 
 class _OnSent:
-    """Tells a turn, and whom the user wants to be told, that sending begins."""
+    """Tells a permit, and the callback of the user if there is one, that bytes go out."""
 
-    def __init__(self, turn: Turn, user_callback: Callable[[], object] | None) -> None:
-        self._turn = turn
+    def __init__(self, permit: Permit, clock: Callable[[], float], user_callback: Callable[[], object] | None) -> None:
+        self._permit = permit
+        self._clock = clock
         self.user_callback = user_callback
 
     def __call__(self) -> None:
-        self._turn.mark_sent()
+        self._permit.sent(self._clock())
         if self.user_callback is not None:
             self.user_callback()

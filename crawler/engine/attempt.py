@@ -12,14 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
-import msgspec
 import trio
 
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
-from crawler.frontier import Pending, Ticket
 from crawler.hooks.table import Hook, HookTable
-from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
-from crawler.limits.headers.refusal_status import is_refusal
 from crawler.messages import Drop, Pause, Request, Response, Retry, Stop, Usage
 
 if TYPE_CHECKING:
@@ -27,16 +23,14 @@ if TYPE_CHECKING:
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slots import Slots
     from crawler.fetch.downloader import Downloader
-    from crawler.frontier import Frontier, Lane
+    from crawler.frontier import Frontier, Lane, Ticket
     from crawler.limits.events import QuotaEvent
     from crawler.stats import Stats
 
 __all__ = ["Attempts", "Result"]
 
-OVERLOADED: Final = frozenset({503, 504, 529})
-"""Statuses of an overloaded server."""
-MAX_BODY_SCANNED: Final = 1_000_000
-"""Bytes: a larger body is not searched for limits."""
+UNRELATED_KINDS: Final = frozenset({"bad_coding", "stale"})
+"""Kinds of broken exchanges that do not mean that the server is overloaded."""
 log = logging.getLogger("crawler.engine")
 
 Result: TypeAlias = Response | Retry | Drop
@@ -106,7 +100,6 @@ class Attempts:
             raise
         finally:
             if response is not None and not ticket.sent:  # a plugin answered
-                self._frontier.give_back(ticket)
                 self._downloader.note_start_page(request)
             self._frontier.release(ticket)
             if response is not None or failure is not None:
@@ -130,7 +123,7 @@ class Attempts:
         """
         give_up_at = trio.current_time() + patience
         self._slots.check(self._slots.wait(lane, request), patience, lane, request)
-        ticket = Ticket(Pending((0, 0), request, lane.name), lane, lane.epoch, self._clock(), page=False)
+        ticket = self._frontier.inline_ticket(lane, request, self._clock())
         lane.handed_out += 1
         try:
             await self._slots.acquire(ticket, give_up_at)
@@ -207,18 +200,28 @@ class Attempts:
 
     def _settle(self, ticket: Ticket, request: Request, response: Response | None, error: RequestError | None) -> None:
         """An exchange is over: its limits learn from it, it is counted, the `measure` hooks are asked."""
-        lane = ticket.lane
-        events: list[tuple[str, QuotaEvent]] = []
-        if ticket.grants:
-            if ticket.sent:
-                events = self._frontier.learn(ticket, self._report(ticket, response, error))
-            else:
-                self._frontier.settle_unsent(ticket)
+        lane, frontier, now = ticket.lane, self._frontier, self._clock()
+        events: list[QuotaEvent] = []
         counts = self._stats.lane(lane.name)
-        if ticket.sent:
-            self._stats.requests += 1
-            counts.requests += 1
-            counts.refusals += ticket.was_refused
+        if ticket.permit.is_open:
+            is_sent = ticket.sent
+            if response is None:
+                frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))
+            elif is_sent:
+                events = frontier.answered(
+                    ticket,
+                    now,
+                    status=response.status,
+                    headers=response.headers.pairs,
+                    body=response.body,
+                    first_byte=response.first_byte,
+                )
+            else:
+                frontier.give_back(ticket)  # a plugin answered
+            if is_sent:
+                self._stats.requests += 1
+                counts.requests += 1
+                counts.refusals += ticket.was_refused
         if lane.waited:
             for reason, seconds in lane.waited.items():
                 counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
@@ -230,39 +233,14 @@ class Attempts:
                 request=request,
                 response=response,
                 error=error,
-                quotas=self._frontier.starts.policies(lane, request),
+                quotas=frontier.budgets.policies(lane, request),
                 requests=counts.requests,
                 refusals=counts.refusals,
             )
             self._measure(usage)
-            for scope, event in events:
+            for event in events:
                 if event.kind not in ("refused", "concurrency"):
-                    self._measure(attrs.evolve(usage, event=event.kind, scope=scope, quota=event))
-
-    def _report(self, ticket: Ticket, response: Response | None, error: RequestError | None) -> AttemptReport:
-        """An attempt as the limits see it."""
-        sent, received = ticket.sent_at, self._clock()
-        if response is None:
-            overloaded = isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind != "stale"
-            return AttemptReport(sent=sent, received=received, overloaded=overloaded)
-        pace, status, pairs = ticket.lane.throttle.pace, response.status, response.headers.pairs
-        declared = ticket.lane.throttle.read(pairs, status=status, sent=sent, received=received)
-        refused = False
-        if status >= 400 or pace.bodies or pace.refusals:  # most responses need no second look
-            refused = is_refusal(status, declared, pairs, statuses=pace.refusals)
-            if refused or pace.bodies:
-                in_body = _read_json_limits(response)
-                refused = refused or in_body.retry_after is not None or bool(in_body.violated)
-                declared = merge((declared, in_body)) if in_body else declared
-        return AttemptReport(
-            sent=sent,
-            received=received,
-            first_byte=response.first_byte,
-            status=status,
-            refused=refused,
-            overloaded=status in OVERLOADED,
-            declared=declared,
-        )
+                    self._measure(attrs.evolve(usage, event=event.kind, scope=event.scope, quota=event))
 
     def _measure(self, usage: Usage) -> None:
         """Ask the `measure` hooks; the strictest verdict wins."""
@@ -306,20 +284,12 @@ class _SendObserver:
             WouldExceedDeadline: that start is too late for the deadline of the caller's cancel scopes.
         """
         self.settle(self.ticket, request, response, None)
-        self.ticket.sent = False
         await self.slots.start(self.ticket)
 
 
-def _read_json_limits(response: Response) -> Declared:
-    """The limits that a body states, if it is JSON of moderate size."""
-    from crawler.limits.headers.json_bodies import read_json_limits  # noqa: PLC0415 - few responses get here
-
-    if len(response.body) > MAX_BODY_SCANNED or "json" not in response.headers.get("content-type", ""):
-        return NOTHING
-    try:
-        return read_json_limits(msgspec.json.decode(response.body))
-    except msgspec.DecodeError:
-        return NOTHING
+def _is_overload(error: RequestError) -> bool:
+    """Return whether an error means that the server is overloaded."""
+    return isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind not in UNRELATED_KINDS
 
 
 async def _guard(hook: Hook, request: Request, call: Awaitable[Any], kind: Any) -> Any:

@@ -153,9 +153,9 @@ class RunningCrawl:
         if "stats" in kept.notes:
             self.stats.restore(kept.notes["stats"])
         self.downloader.cookies.restore(kept.cookies)
-        self.frontier.starts.limits.restore(self._budgets)
+        self.frontier.limits.restore(self._budgets)
         if kept.unclean and own_limits:
-            self.frontier.starts.limits.resume(self.clock())
+            self.frontier.limits.resume(self.clock())
 
     @property
     def retries(self) -> RetryPolicy:
@@ -292,7 +292,7 @@ class RunningCrawl:
                 states.pop(lane.name, None)
             elif lane.throttle.ready_at(now) > now or lane.throttle.policies():
                 states[lane.name] = lane.state()
-        for name, budget in self.frontier.starts.budgets.items():
+        for name, budget in self.frontier.budgets.by_name.items():
             states[name] = budget.throttle.state()
             self.stats.lane(name).quotas = budget.throttle.policies()
         return states

@@ -36,7 +36,7 @@ class Slots:
     def wait(self, lane: Lane, request: Request) -> float:
         """Seconds until the limits allow a request; infinite: something in flight has to end first."""
         now = self._clock()
-        return self._frontier.starts.at(lane, request, now)[0] - now
+        return self._frontier.ready_at(lane, request, now) - now
 
     def check(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
         """Fail at once if a wait is too long.
@@ -85,7 +85,7 @@ class Slots:
         with trio.move_on_at(give_up_at):
             await lane.limiter.acquire_on_behalf_of(ticket)
             ticket.holds = True
-            lane.throttle.enter()
+            ticket.permit.enter()
         if not ticket.holds:
             raise self.too_late(0.0, lane, ticket.request)
 
@@ -107,4 +107,4 @@ class Slots:
             if trio.current_time() >= give_up_at and self.wait(lane, request) > 0:
                 raise self.too_late(wait, lane, request)
         ticket.now = self._clock()
-        self._frontier.starts.stamp(ticket)
+        ticket.permit.take(ticket.now)

@@ -18,13 +18,12 @@ import attrs
 import trio_util
 
 from crawler import urls
-from crawler.frontier.budget import Budget
+from crawler.frontier.budget import Budget, Budgets
 from crawler.frontier.lane import Lane, RobotsRules
 from crawler.frontier.robots import RobotsLookups
-from crawler.frontier.starts import Starts
 from crawler.frontier.ticket import Pending, Ticket
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import AttemptReport
+from crawler.limits.permit import Headers, Permit
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
@@ -87,9 +86,10 @@ class Frontier:
         self.now = -math.inf
         """Seconds: what time it was when somebody last said so; see `look`."""
         self._shared = limits is not None
-        own = Limits(chance=chance)
-        self.starts = Starts(settings, own if limits is None else limits, self._watch if self._shared else None)
-        """The limits of lanes and budgets."""
+        self.limits = Limits(chance=chance) if limits is None else limits
+        """The throttles of lanes and budgets, by name."""
+        self.budgets = Budgets(self._throttle, self._watch if self._shared else None)
+        """The budgets that requests have named."""
         self._heap: list[tuple[float, int, Lane | Budget]] = []
         self._count = itertools.count()
         self._hungry: dict[str, Lane] = {}
@@ -104,6 +104,9 @@ class Frontier:
     def share(self, coming: int = 0) -> int:
         """Requests that the window of one lane may hold, beside the lanes that are there and those that are coming."""
         return max(1, min(self.window, self.most_waiting // max(1, len(self.lanes) + coming)))
+
+    def _throttle(self, name: str) -> Throttle:
+        return self.limits.throttle(name, self.settings.pace)
 
     # Lanes come and go
 
@@ -125,8 +128,8 @@ class Frontier:
         """
         lane = self.lanes.get(group)
         if lane is None:
-            known = group in self.starts.limits.throttles
-            lane = Lane(group, self.starts.throttle(group))
+            known = group in self.limits.throttles
+            lane = Lane(group, self._throttle(group))
             if not known:
                 if state:
                     lane.throttle.restore(state)
@@ -179,7 +182,7 @@ class Frontier:
         if lane.epoch == 0 and lane.throttle.ready_at(now) > now:
             return False  # the store does not know it, and would not keep what it has to wait for
         head = lane.head()
-        return head is None or max(lane.first_at(), self.starts.at(lane, head.request, now)[0]) > now + FAR
+        return head is None or max(lane.first_at(), self.budgets.ready_at(lane, head.request, now)[0]) > now + FAR
 
     def close(self, lane: Lane) -> None:
         """Lets a lane leave memory."""
@@ -191,14 +194,14 @@ class Frontier:
         if self._shared:
             self._unwatch(lane)
         else:
-            self.starts.limits.forget(lane.name)
+            self.limits.forget(lane.name)
 
     def part(self) -> None:
         """Leaves throttles that are shared to the others: they have nothing to tell here any more."""
         if self._shared:
             for lane in self.lanes.values():
                 self._unwatch(lane)
-            for budget in self.starts.budgets.values():
+            for budget in self.budgets.by_name.values():
                 self._unwatch(budget)
 
     def _watch(self, entry: Lane | Budget) -> None:
@@ -282,9 +285,9 @@ class Frontier:
         head = lane.head()
         ticket = None
         if head is not None and lane.first_at() <= now and not lane.asks:
-            if self.starts.is_stalled(lane, head.request, now):
+            if self.budgets.is_stalled(lane, head.request, now):
                 ticket = self._refuse(lane, now, "quota")
-            elif self.starts.at(lane, head.request, now)[0] <= now:
+            elif self.budgets.ready_at(lane, head.request, now)[0] <= now:
                 ticket = self._hand_out(lane, now)
         self._offer(lane)
         return ticket
@@ -312,7 +315,7 @@ class Frontier:
         """A ticket that says that its request may not be made."""
         lane.handed_out += 1
         self.handed_out += 1
-        return Ticket(pending, lane, lane.epoch, now, refused=by)
+        return Ticket(pending, lane, lane.epoch, now, Permit(lane.throttle), refused=by)
 
     def _hand_out(self, lane: Lane, now: float) -> Ticket | None:
         if lane.is_full():
@@ -334,7 +337,7 @@ class Frontier:
                 return self.ask_robots(lane, origin, now, pending.request)
             if not rules.allows(pending.request.url):
                 return self._refused(pending, lane, now, "robots")
-        ticket = Ticket(pending, lane, lane.epoch, now)
+        ticket = Ticket(pending, lane, lane.epoch, now, self.budgets.permit(lane, pending.request))
         self._take(ticket)
         self.handed_out += 1
         return ticket
@@ -344,9 +347,9 @@ class Frontier:
         lane = ticket.lane
         lane.limiter.acquire_on_behalf_of_nowait(ticket)
         ticket.holds = True
-        lane.throttle.enter()
+        ticket.permit.enter()
         lane.waits(ticket.now, "")
-        self.starts.stamp(ticket)
+        ticket.permit.take(ticket.now)
         lane.handed_out += 1
 
     def ask_robots(self, lane: Lane, origin: str, now: float, wanted: Request) -> Ticket | None:
@@ -361,7 +364,7 @@ class Frontier:
         request = Request(origin + "/robots.txt", lane=lane.name, proxy=wanted.proxy)
         set_position(request, wanted.depth or int(bool(wanted.redirects)))
         pending = Pending((0, 0), request, lane.name, attempts)
-        ticket = Ticket(pending, lane, lane.epoch, now, page=False, robots=origin)
+        ticket = Ticket(pending, lane, lane.epoch, now, Permit(lane.throttle), page=False, robots=origin)
         self._take(ticket)
         return ticket
 
@@ -376,32 +379,50 @@ class Frontier:
         if ticket.holds:
             ticket.holds = False
             ticket.lane.limiter.release_on_behalf_of(ticket)
-            ticket.lane.throttle.leave()
+            ticket.permit.leave()
             self._offer(ticket.lane)
 
-    def learn(self, ticket: Ticket, exchange: AttemptReport) -> list[tuple[str, QuotaEvent]]:
-        """What came of a start teaches the limits; gives what users may want to know, by lane or budget."""
-        self.look(exchange.received)
-        changed, events = self.starts.learn(ticket, exchange)
-        self._changed(changed, ticket.lane)
+    def answered(
+        self,
+        ticket: Ticket,
+        now: float,
+        *,
+        status: int,
+        headers: Headers,
+        body: bytes = b"",
+        first_byte: float | None = None,
+    ) -> list[QuotaEvent]:
+        """Let the limits learn from a response; see `Permit.answered`."""
+        self.look(now)
+        events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
+        self._settled(ticket)
         return events
 
-    def settle_unsent(self, ticket: Ticket) -> None:
-        """An attempt failed before anything was sent: quotas are as they were, but the pace is kept."""
-        next_start = ticket.lane.throttle.next_start
-        given = self.starts.give_back(ticket)
-        ticket.lane.throttle.next_start = next_start
-        self._changed(given, ticket.lane)
+    def failed(self, ticket: Ticket, now: float, *, overloaded: bool) -> None:
+        """Let the limits learn that there was no response; see `Permit.failed`."""
+        self.look(now)
+        ticket.permit.failed(now, overloaded=overloaded)
+        self._settled(ticket)
 
     def give_back(self, ticket: Ticket) -> None:
-        """Undoes what a start took of the limits: nothing was sent."""
-        self._changed(self.starts.give_back(ticket), ticket.lane)
+        """Undo what a start took of the limits if nothing was sent; see `Permit.cancelled`."""
+        ticket.permit.cancelled()
+        self._settled(ticket)
+
+    def ready_at(self, lane: Lane, request: Request, now: float) -> float:
+        """Seconds: when a request of a lane may start as far as limits go; infinite: something has to come back."""
+        return self.budgets.ready_at(lane, request, now)[0]
+
+    def inline_ticket(self, lane: Lane, request: Request, now: float) -> Ticket:
+        """A ticket for a request that is made in place, without a token and before its start."""
+        permit = self.budgets.permit(lane, request)
+        return Ticket(Pending((0, 0), request, lane.name), lane, lane.epoch, now, permit, page=False)
 
     def settle(self, ticket: Ticket) -> None:
         """The request of this ticket is committed, one way or the other."""
+        if ticket.permit.is_open:
+            self.give_back(ticket)
         self.release(ticket)
-        if ticket.grants:
-            self._changed(self.starts.end(ticket), ticket.lane)
         ticket.lane.handed_out -= 1
         if ticket.page:
             self.handed_out -= 1
@@ -448,7 +469,8 @@ class Frontier:
             if waiting is not lane and self.lanes.get(waiting.name) is waiting:
                 self._offer(waiting)
         throttle = lane.throttle
-        asked = ticket.sent_at if ticket.sent else ticket.now
+        sent_at = ticket.permit.sent_at
+        asked = ticket.now if sent_at is None else sent_at
         throttle.next_start = max(throttle.next_start, asked + throttle.interval())
         self.settle(ticket)
         self._offer(lane)
@@ -456,13 +478,17 @@ class Frontier:
 
     def block(self, scope: str, until: float) -> None:
         """Starts nothing of a lane or budget before `until` (seconds)."""
-        if scope in self.lanes or scope in self.starts.budgets:
-            self.starts.throttle(scope).block(until)
+        if scope in self.lanes or scope in self.budgets.by_name:
+            self._throttle(scope).block(until)
 
-    def _changed(self, throttles: Sequence[Throttle], lane: Lane) -> None:
-        """These throttles may have something else to say: their lane and budgets are looked at again."""
-        for throttle in throttles[1:]:
-            self._list_budget(self.starts.budgets[throttle.name])
+    def _settled(self, ticket: Ticket) -> None:
+        """The limits of a ticket have learned: its budgets and lane may be ready at another time."""
+        lane = ticket.lane
+        tokens = lane.throttle.concurrency.limit
+        if tokens != lane.limiter.total_tokens:
+            lane.limiter.total_tokens = tokens
+        for throttle, _ in ticket.permit.budgets:
+            self._list_budget(self.budgets[throttle.name])
         self._offer(lane)
         self.changed.set()
 
@@ -478,13 +504,13 @@ class Frontier:
             if first_at <= self.now:
                 lane.waits(self.now, "concurrency")
             return
-        at, why, budget = self.starts.at(lane, head.request, self.now)
-        if why and self.starts.is_stalled(lane, head.request, self.now):
+        at, why, budget = self.budgets.ready_at(lane, head.request, self.now)
+        if why and self.budgets.is_stalled(lane, head.request, self.now):
             at, why, budget = first_at, "", None
         if first_at <= self.now:
             lane.waits(self.now, why)
             if at <= self.now and head.request.quotas:
-                budget = self.starts.queue(lane, head.request)
+                budget = self.budgets.queue_of(lane, head.request)
         left = lane.parked
         if left is not None and left is not budget:
             left.unpark(lane)
@@ -504,7 +530,7 @@ class Frontier:
         """Puts an entry into the heap, or to an earlier place in it."""
         if due < entry.listed:
             entry.listed = due
-            if len(self._heap) > 2 * (len(self.lanes) + len(self.starts.budgets)) + 64:  # most were overtaken
+            if len(self._heap) > 2 * (len(self.lanes) + len(self.budgets.by_name)) + 64:  # most were overtaken
                 self._heap = [old for old in self._heap if old[2].listed == old[0] and old[2] is not entry]
                 heapq.heapify(self._heap)
             heapq.heappush(self._heap, (due, next(self._count), entry))

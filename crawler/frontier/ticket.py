@@ -11,8 +11,7 @@ from crawler.messages import Request
 
 if TYPE_CHECKING:
     from crawler.frontier.lane import Lane
-    from crawler.limits.in_flight import Grant
-    from crawler.limits.throttle import Throttle
+    from crawler.limits.permit import Permit
 
 __all__ = ["START", "Order", "Pending", "Ticket"]
 
@@ -59,6 +58,8 @@ class Ticket:
     """The lease under which it was handed out; a commit under an older one changes nothing."""
     now: float
     """Seconds: when it was handed out."""
+    permit: Permit
+    """What its start takes of the lane and of budgets; of a request that may not be made, it is not taken."""
     page: bool = True
     """Whether the store knows the request; a robots.txt or an inline fetch it does not."""
     robots: str = ""
@@ -67,26 +68,26 @@ class Ticket:
     """Not empty: the request may not be made; who says so. Such a ticket holds no token and took no pace."""
     holds: bool = False
     """Whether it holds a token of its lane."""
-    sent: bool = False
-    """Whether bytes went out: if so, pace and quota are spent."""
-    sent_at: float = math.nan
-    """Seconds: when."""
-    grants: list[tuple[Throttle, Grant]] = attrs.field(factory=list)
-    """What its start took of the lane and of budgets, until something came of it."""
-    was_refused: bool = False
-    """Whether the server refused it since it was asked too much."""
 
     def go_out(self, at: float) -> None:
         """Its bytes go out, at this time (seconds)."""
-        self.sent, self.sent_at = True, at
-        for throttle, grant in self.grants:
-            throttle.went_out(grant, at)
+        self.permit.sent(at)
 
     def is_paced(self) -> bool:
         """Whether its start had to keep a distance to another."""
-        return any(throttle.is_paced() for throttle, _ in self.grants)
+        return self.permit.is_paced()
 
     @property
     def request(self) -> Request:
         """What is to be asked."""
         return self.pending.request
+
+    @property
+    def sent(self) -> bool:
+        """Whether bytes went out: if so, pace and quota are spent."""
+        return self.permit.sent_at is not None
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the server refused it since it was asked too much."""
+        return self.permit.refused_by is not None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 import re
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import attrs
 
-__all__ = ["Pace", "parse_rate"]
+__all__ = ["Pace", "first_match", "parse_rate"]
+
+T = TypeVar("T")
 
 UNITS = {
     "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0,
@@ -38,6 +41,26 @@ def parse_rate(text: str) -> tuple[float, float]:
     if match is None or unit not in UNITS or not float(match[1]) > 0 or not float(match[2] or 1) > 0:
         raise ValueError(f"not a rate: {text!r} (write requests/unit, such as '100/min' or '20/5s')")
     return float(match[1]), float(match[2] or 1) * UNITS[unit]
+
+
+def first_match(globs: Mapping[str, T], name: str) -> T | None:
+    """Return the value of the first glob that matches a lane or budget. Case does not matter.
+
+    Parameters:
+        globs: shell patterns, such as ``"*.example.com"``, to values. A pattern may match the whole name, its host and
+            port, or its host alone.
+        name: of a lane or budget, such as ``"https://api.example:8443"``, or host and port without a scheme.
+    """
+    name = name.lower()
+    authority = name.rpartition("://")[2]
+    host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
+    names = (name, authority, host)
+    for glob, value in globs.items():
+        pattern = glob.lower()
+        # As a pattern, the brackets of an IPv6 address would stand for one of the characters between them.
+        if pattern in names or any(fnmatch.fnmatchcase(one, pattern) for one in names):
+            return value
+    return None
 
 
 def _rates(value: Any) -> tuple[str, ...]:

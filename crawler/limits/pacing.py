@@ -112,10 +112,20 @@ class Governor:
         for rate in self.rates:
             rate.give_back(grant.cost)
 
-    def lost(self, grant: Grant) -> None:
-        """A request went out and nobody will hear of its answer: it counts as spent."""
-        if self._flight.end(grant) and self._lessons is not None:
+    def lost(self, grant: Grant, report: AttemptReport | None = None) -> list[QuotaEvent]:
+        """Count a start as spent that was neither served nor refused, as far as this limit is concerned.
+
+        Parameters:
+            grant: the start; one that is settled already changes nothing.
+            report: an answer that concerns another limit; only the quotas that it declares count here.
+        """
+        if not self._flight.end(grant):
+            return []
+        if report is not None and report.declared.observations:
+            return self._learns().record_unrelated(grant.cost, report)
+        if self._lessons is not None:
             self._lessons.record_lost(grant.cost)
+        return []
 
     def block(self, until: float) -> None:
         """Starts nothing before `until` (seconds since the epoch)."""

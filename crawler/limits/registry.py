@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crawler.limits.pace import Pace
+from crawler.limits.pace import Pace, first_match
 from crawler.limits.throttle import Throttle
 
 __all__ = ["Limits"]
@@ -39,7 +38,7 @@ class Limits:
         """
         found = self.throttles.get(name)
         if found is None:
-            own = next((own for glob, own in self._pacing.items() if fnmatch.fnmatchcase(name, glob)), None)
+            own = first_match(self._pacing, name)
             usual = pace(name)
             found = Throttle(name, usual if own is None else own.over(usual), self._chance)
             state = self._states.pop(name, None)

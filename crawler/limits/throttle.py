@@ -131,7 +131,12 @@ class Throttle:
     def block(self, until: float) -> None:
         """Starts nothing before `until` (seconds since the epoch)."""
         self.governor.block(until)
-        self._tell()
+        self.notify()
+
+    def notify(self) -> None:
+        """Call the watchers: `ready_at` may return something else now."""
+        for watcher in self.watchers:
+            watcher()
 
     # ---- starts, and what came of them -------------------------------------------------------------------------------
 
@@ -159,19 +164,26 @@ class Throttle:
     def leave(self) -> None:
         """The answer of a request that did `enter` has ended, its body included."""
         self.busy -= 1
-        self._tell()
 
-    def give_back(self, grant: Grant) -> None:
-        """Undoes a start whose request was never sent."""
-        if self._last is grant:
+    def give_back(self, grant: Grant, *, keep_delay: bool = False) -> None:
+        """Undo a start whose request was never sent.
+
+        Parameters:
+            grant: the start; one that is settled already changes nothing.
+            keep_delay: whether the next start keeps its distance to this one all the same.
+        """
+        if self._last is grant and not keep_delay:
             self.next_start = min(self.next_start, grant.at)
         self.governor.give_back(grant)
-        self._tell()
 
-    def lost(self, grant: Grant) -> None:
-        """A request went out and nobody will hear of its answer: it counts as spent."""
-        self.governor.lost(grant)
-        self._tell()
+    def lost(self, grant: Grant, report: AttemptReport | None = None) -> list[QuotaEvent]:
+        """Count a start as spent of which this limit learns neither a success nor a refusal.
+
+        Parameters:
+            grant: the start; one that is settled already changes nothing.
+            report: an answer that concerns another limit; this one hears what it declares of quotas.
+        """
+        return self.governor.lost(grant, report)
 
     def read(self, headers: Sequence[tuple[str, str]], *, status: int, sent: float, received: float) -> Declared:
         """What an answer says of limits; see `HeaderReader.read`."""
@@ -181,13 +193,17 @@ class Throttle:
             self._dialect = _dialect()
         return self._dialect.read(headers, status=status, sent=sent, received=received)
 
-    def settle(self, grant: Grant, exchange: AttemptReport, *, inflight: int) -> list[QuotaEvent]:
-        """Learns from what came of a start.
+    def settle(
+        self, grant: Grant, exchange: AttemptReport, *, inflight: int, concurrency: Concurrency | None = None
+    ) -> list[QuotaEvent]:
+        """Learn from what came of a start. `Permit` calls `notify` when all limits of the request have learned.
 
         Parameters:
-            grant: the start.
+            grant: the start; one that is settled already teaches no quota.
             exchange: what came of it.
             inflight: requests of the lane that were in flight, this one included.
+            concurrency: what is lowered if there were too many requests at once: that of the lane, if this is a
+                budget. `None` means the one of this throttle.
         """
         self._hesitates_until = -math.inf
         if self._is_lone(exchange):
@@ -201,13 +217,12 @@ class Throttle:
             self._crowd = 0 if exchange.overloaded else inflight
             self._refused(exchange)
         if self._crowd and any(event.kind == "concurrency" for event in events):
-            self.concurrency.refused_for_concurrency(exchange.received, self._crowd)
+            (concurrency or self.concurrency).refused_for_concurrency(exchange.received, self._crowd)
             self._crowd = 0
         if exchange.status and not exchange.refused:
             self._refused_since = math.nan
             self.stalled_until = -math.inf
             self._spare = min(SPARE, self._spare + EARNED)
-        self._tell()
         return events
 
     def _is_lone(self, exchange: AttemptReport) -> bool:
@@ -242,10 +257,6 @@ class Throttle:
         if self._spare < 0:
             self._spare = 0.0
             self.governor.block(now + EMPTY)
-
-    def _tell(self) -> None:
-        for watcher in self.watchers:
-            watcher()
 
     # ---- what is known, and what outlives it -------------------------------------------------------------------------
 

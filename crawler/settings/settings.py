@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 import attrs
 import msgspec
@@ -14,7 +13,7 @@ from msgspec import Meta
 
 from crawler.errors import ConfigError
 from crawler.limits.backoff import Jitter
-from crawler.limits.pace import Pace
+from crawler.limits.pace import Pace, first_match
 from crawler.settings.headers import default_fields, merged
 from crawler.settings.proxies import routes_of
 from crawler.settings.texts import WORDS, is_utf8, plain
@@ -22,7 +21,6 @@ from crawler.suggest import did_you_mean
 
 __all__ = ["Settings"]
 
-T = TypeVar("T")
 Seconds = Annotated[float, Meta(ge=0)]
 Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Timeout = Annotated[float, Meta(gt=0)]
@@ -247,13 +245,13 @@ class Settings:
         """The former name of `per_host`."""
         return self.per_host
 
-    def pace(self, authority: str) -> Pace:
-        """Return the pace of a lane, with every field set.
+    def pace(self, name: str) -> Pace:
+        """Return the pace of a lane or budget, with every field set.
 
         Parameters:
-            authority: Host of the lane, with its port unless it is the default.
+            name: Name of the lane or budget; for a lane, its host will do, with the port unless it is the default.
         """
-        pace = _first(self.pacing, authority) or Pace()
+        pace = first_match(self.pacing, name) or Pace()
         slowly = self.slow_start
         if slowly is None:
             slowly = pace.concurrency is None and "per_host" not in self._given
@@ -266,19 +264,7 @@ class Settings:
         Parameters:
             authority: Host, with its port unless it is the default.
         """
-        return _first(self.proxies, authority) or ()
-
-
-def _first(globs: Mapping[str, T], authority: str) -> T | None:
-    """What the first glob that matches a host, or host and port, stands for."""
-    authority = authority.lower()
-    host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
-    return next((value for glob, value in globs.items() if _matches(glob.lower(), authority, host)), None)
-
-
-def _matches(glob: str, authority: str, host: str) -> bool:
-    # Taken for a pattern, the brackets of an IPv6 address would stand for one of its characters.
-    return glob in (authority, host) or fnmatch.fnmatchcase(authority, glob) or fnmatch.fnmatchcase(host, glob)
+        return first_match(self.proxies, authority) or ()
 
 
 NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.startswith("_"))

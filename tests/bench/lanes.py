@@ -19,7 +19,7 @@ import time
 import tracemalloc
 
 from crawler.frontier import Frontier, Pending
-from crawler.limits.headers.declared import AttemptReport
+from crawler.limits.permit import Permit
 from crawler.limits.registry import Limits
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -42,7 +42,7 @@ def frontier(waiting: int, *, budget: bool) -> Frontier:
     made.look(0.0)
     quotas = {"key": 1.0} if budget else None
     if budget:
-        made.starts.budget("key").throttle.block(3600.0)
+        made.budgets["key"].throttle.block(3600.0)
     for host in range(waiting):
         name = f"https://w{host}.test"
         made.open(name, epoch=1, head=[Pending((0, 0), Request(name + "/", quotas=quotas), name)], more=False)
@@ -67,11 +67,9 @@ def dispatch(made: Frontier) -> float:
         made.push([row])
         ticket, _ = made.pop(now)
         assert ticket is not None
-        ticket.sent, ticket.sent_at = True, now
-        throttle = ticket.lane.throttle
-        declared = throttle.read(FIELDS, status=200, sent=now, received=now)
+        ticket.go_out(now)
+        made.answered(ticket, now, status=200, headers=FIELDS, first_byte=0.001)
         made.release(ticket)
-        made.learn(ticket, AttemptReport(sent=now, received=now, first_byte=0.001, status=200, declared=declared))
         made.settle(ticket)
     return (time.perf_counter() - begun) / TURNS * 1e6
 
@@ -79,14 +77,17 @@ def dispatch(made: Frontier) -> float:
 def limits_alone() -> float:
     """Microseconds that the limits of one lane cost for one request: asked, taken, read and settled."""
     throttle = Limits(chance=random.Random(1)).throttle("https://a.test", Settings().pace)
+    throttle.busy = 2
     begun = time.perf_counter()
     for turn in range(TURNS):
         now = turn * 1e-3
         throttle.ready_at(now, backlog=5.0)
-        grant = throttle.take(now)
-        declared = throttle.read(FIELDS, status=200, sent=now, received=now)
-        exchange = AttemptReport(sent=now, received=now, first_byte=0.001, status=200, declared=declared)
-        throttle.settle(grant, exchange, inflight=3)
+        permit = Permit(throttle)
+        permit.enter()
+        permit.take(now)
+        permit.sent(now)
+        permit.answered(now, status=200, headers=FIELDS, first_byte=0.001)
+        permit.leave()
     return (time.perf_counter() - begun) / TURNS * 1e6
 
 

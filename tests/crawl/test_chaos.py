@@ -230,7 +230,7 @@ def check(prepared: CrawlSession, *, emptied: bool) -> None:
     """Everything that was lent is back."""
     assert prepared.running is not None
     frontier = prepared.running.frontier
-    throttles = frontier.starts.limits.throttles
+    throttles = frontier.limits.throttles
     assert {name: throttle.governor.inflight for name, throttle in throttles.items()} == dict.fromkeys(throttles, 0)
     assert frontier.handed_out == 0
     for lane in frontier.lanes.values():

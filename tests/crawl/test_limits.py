@@ -362,7 +362,7 @@ async def test_budgets_of_a_job_outlive_runs_that_do_not_use_them_and_are_asked_
         name = "look"
 
         async def fetch(self, request: Request, send: Any) -> None:
-            [budget] = [self.crawl.frontier.starts.budgets[name] for name in request.quotas]  # type: ignore[attr-defined]
+            [budget] = [self.crawl.frontier.budgets[name] for name in request.quotas]  # type: ignore[attr-defined]
             left.append([policy.get("remaining") for policy in budget.throttle.policies().values()])
 
     for n in range(3):

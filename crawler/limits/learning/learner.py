@@ -122,6 +122,18 @@ class LimitLearner:
         for quota in self.quotas:
             quota.spend(cost)
 
+    def record_unrelated(self, cost: float, report: AttemptReport) -> list[QuotaEvent]:
+        """Learn the quotas in a response that concerns another limit; count the request as spent of all others.
+
+        Return the events that it causes.
+        """
+        events = self.quotas.observe(report, cost=cost, requests=len(self.flight), units=self.flight.units)
+        reported = {observation.policy for observation in report.declared.observations}
+        for quota in self.quotas:
+            if quota.name not in reported:
+                quota.spend(cost)
+        return events
+
     def record_refusal(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
         """Learn from a request that was refused. Return the events that it causes."""
         refusals = self.refusals = self.refusals or Refusals()

@@ -10,9 +10,9 @@ import pytest
 import trio
 
 from crawler.api_client.queue import MOST, FairQueue
-from crawler.api_client.turn import Turn
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.pace import Pace
+from crawler.limits.permit import Permit
 from crawler.limits.registry import Limits
 
 FREE = Pace(concurrency=8, delay=0.0, jitter=0.0)
@@ -40,21 +40,24 @@ class Party:
     def stakes(self, lane: str, **costs: float):
         return ((self.gate(lane), 1.0), *((self.gate(name), cost) for name, cost in costs.items()))
 
-    async def turn(self, stakes, *, until=never, patience=math.inf) -> Turn:
-        grants = self.turnstile.take(stakes)
-        if grants is None:
+    async def permit(self, stakes, *, until=never, patience=math.inf, is_sent=True) -> Permit:
+        permit = self.turnstile.start_now(stakes)
+        if permit is None:
             order = self.turnstile.next_order()
-            grants = await self.turnstile.wait(stakes, order=order, patience=patience, until=until)
-        turn = Turn(stakes, grants, self.turnstile.clock)
-        turn.mark_sent()
-        return turn
+            permit = await self.turnstile.wait(stakes, order=order, patience=patience, until=until)
+        if is_sent:
+            permit.sent(self.turnstile.clock())
+        return permit
+
+    def answered(self, permit: Permit, status: int, headers: list[tuple[str, str]], *, took: float = 0.0) -> None:
+        permit.answered(self.turnstile.clock(), status=status, headers=headers, first_byte=took)
+        permit.leave()
 
     async def visit(self, name: object, stakes, *, lasts: float = 1.0, **how) -> None:
-        turn = await self.turn(stakes, **how)
+        permit = await self.permit(stakes, **how)
         self.started.append((name, trio.current_time()))
         await trio.sleep(lasts)
-        turn.answered(200, [])
-        turn.end()
+        self.answered(permit, 200, [], took=lasts)
 
     def is_empty(self) -> bool:
         throttles = self.turnstile.limits.throttles.values()
@@ -122,10 +125,9 @@ async def test_who_waits_for_a_budget_is_not_overtaken_on_other_lanes(autojump_c
 async def test_dear_requests_are_not_starved_by_cheap_ones(autojump_clock):
     """A budget of 10 points that comes back one a second; cheap ones take each point as it comes."""
     party = Party()
-    turn = await party.turn(party.stakes("a", k=1.0))
+    permit = await party.permit(party.stakes("a", k=1.0))
     said = {"Limit": "10", "Remaining": "0", "Interval-Seconds": "1", "FillRate": "1"}
-    turn.answered(200, [(f"X-RateLimit-{name}", value) for name, value in said.items()])
-    turn.end()
+    party.answered(permit, 200, [(f"X-RateLimit-{name}", value) for name, value in said.items()])
     assert party.gate("k").throttle.policies()["default"]["rate"] == 1.0
     async with trio.open_nursery() as nursery:
         nursery.start_soon(party.visit, "dear", party.stakes("a", k=4.0))
@@ -154,13 +156,12 @@ async def test_if_the_first_leaves_the_next_is_the_first(autojump_clock):
 
 async def test_the_news_of_a_refusal_are_there_before_anybody_else_may_start(autojump_clock):
     party = Party(a=at_once(8, delay=5.0), k=FREE)
-    turn = await party.turn(party.stakes("a", k=1.0))
+    permit = await party.permit(party.stakes("a", k=1.0))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(party.visit, "next", party.stakes("a", k=1.0))
         await trio.sleep(1)
         party.gate("a").throttle.next_start = -math.inf  # nothing but the budget holds it back from here on
-        turn.answered(429, [("Retry-After", "60")])
-        turn.end()
+        party.answered(permit, 429, [("Retry-After", "60")])
     [(_, at)] = party.started
     assert at >= 61
 
@@ -173,18 +174,18 @@ async def test_a_thousand_waiters_cancelled_at_random_lose_nothing(autojump_cloc
         async def one(party: Party, number: int) -> None:
             stakes = party.stakes("a" if number % 2 else "b", **({"k": 1.0} if number % 3 else {}))
             with trio.move_on_after(chance.uniform(0, 40)):
-                turn = await party.turn(stakes)
+                permit = await party.permit(stakes, is_sent=number % 5 or number % 10 == 0)
                 try:
                     await trio.sleep(chance.uniform(0, 0.2))
                     if number % 5:
-                        turn.answered(200, [])
+                        party.answered(permit, 200, [])
                     else:
-                        turn.failed(sent=number % 10 == 0, overloaded=False)
+                        permit.failed(party.turnstile.clock(), overloaded=False)
                 except trio.Cancelled:
-                    turn.failed(sent=number % 2 == 0, overloaded=False)
+                    permit.cancelled()
                     raise
                 finally:
-                    turn.end()
+                    permit.leave()
 
         async with trio.open_nursery() as nursery:
             for number in range(1000):
@@ -226,7 +227,7 @@ async def test_a_wait_that_does_not_fit_fails_at_once_and_says_why(autojump_cloc
     await party.visit(0, party.stakes("a"), lasts=0)
     clock = party.turnstile.clock
     with pytest.raises(WouldExceedDeadline, match=r"^a \(pace\): its turn comes in 10 s, and 5 s are left$") as caught:
-        await party.turn(party.stakes("a"), until=lambda: clock() + 5)
+        await party.permit(party.stakes("a"), until=lambda: clock() + 5)
     assert trio.current_time() == 0
     assert caught.value.retry_at == pytest.approx(clock() + 10)
     assert caught.value.scope == "a"
@@ -264,7 +265,7 @@ async def test_news_that_make_a_wait_too_long_end_it(autojump_clock):
         nursery.start_soon(block)
         until = party.turnstile.clock() + 5
         with pytest.raises(WouldExceedDeadline):
-            await party.turn(party.stakes("a"), until=lambda: until)
+            await party.permit(party.stakes("a"), until=lambda: until)
         assert trio.current_time() == 0.5
     assert party.is_empty()
 
@@ -275,7 +276,7 @@ async def test_patience_has_an_end_where_nobody_knows_the_time(autojump_clock):
         nursery.start_soon(party.visit, "long", party.stakes("a"))
         await trio.sleep(0.001)
         with pytest.raises(WouldExceedDeadline, match="nobody knows when its turn comes") as caught:
-            await party.turn(party.stakes("a"), patience=party.turnstile.clock() + 0.25)
+            await party.permit(party.stakes("a"), patience=party.turnstile.clock() + 0.25)
         assert trio.current_time() == pytest.approx(0.251, abs=1e-4)
         assert caught.value.retry_at == math.inf
 
@@ -293,12 +294,12 @@ async def test_another_owner_of_the_limits_wakes_who_waits_here(autojump_clock):
 
 async def test_closing_tells_who_waits(autojump_clock):
     party = Party(a=at_once(1))
-    await party.turn(party.stakes("a"))
+    await party.permit(party.stakes("a"))
     async with trio.open_nursery() as nursery:
 
         async def one() -> None:
             with pytest.raises(trio.ClosedResourceError):
-                await party.turn(party.stakes("a"))
+                await party.permit(party.stakes("a"))
 
         for _ in range(3):
             nursery.start_soon(one)
@@ -311,10 +312,10 @@ async def test_idle_scopes_are_let_go_and_those_with_quotas_are_not(autojump_clo
     party = Party()
     kept = party.gate("kept").throttle
     kept.block(party.turnstile.clock() + 60)
-    busy = await party.turn(party.stakes("busy"))
+    busy = await party.permit(party.stakes("busy"))
     for number in range(2 * MOST):
         party.gate(f"lane {number}")
         party.turnstile.tidy()
     assert len(party.turnstile.limits.throttles) <= MOST + 2
     assert party.gate("kept").throttle is kept
-    assert party.gate("busy").throttle is busy.stakes[0][0].throttle
+    assert party.gate("busy").throttle is busy.lane

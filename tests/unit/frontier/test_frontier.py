@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from support.examples import examples
 
 from crawler.frontier import Frontier, Pending, Ticket
-from crawler.limits.headers.declared import AttemptReport, Declared, Observation
 from crawler.limits.pace import Pace
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -52,13 +51,19 @@ def pop(made: Frontier, now: float = 0.0) -> Ticket:
 
 def sent(ticket: Ticket) -> Ticket:
     """The bytes of its request have gone out."""
-    ticket.sent, ticket.sent_at = True, ticket.now
+    ticket.go_out(ticket.now)
     return ticket
+
+
+def answered(made: Frontier, ticket: Ticket, **headers: str) -> None:
+    """Its request was answered in no time."""
+    fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    made.answered(sent(ticket), ticket.now, status=200, headers=fields, first_byte=0.0)
 
 
 def fetched(made: Frontier, ticket: Ticket) -> None:
     """Its request was answered, and its page is committed."""
-    made.learn(sent(ticket), AttemptReport(sent=ticket.now, received=ticket.now, first_byte=0.0, status=200))
+    answered(made, ticket)
     made.settle(ticket)
 
 
@@ -116,8 +121,7 @@ def test_pace_comes_back_only_if_nothing_was_sent() -> None:
     made.put_back(unsent)
     again = pop(made, 0.0)
     assert number(again) == 0
-    again.sent = True
-    made.put_back(again)
+    made.put_back(sent(again))
     assert made.pop(0.0) == (None, 5.0)
 
 
@@ -441,14 +445,13 @@ def test_a_budget_wakes_those_who_wait_when_its_probe_could_not_be_sent() -> Non
     made.open(B, epoch=1, head=[], more=False)
     made.push([budgeted(1, HOST, key=1.0)])
     first = pop(made)
-    said = Declared(observations=(Observation(policy="q", limit=1, remaining=0, reset=(10.0, 10.0), window=10.0),))
-    made.learn(sent(first), AttemptReport(sent=0.0, received=0.0, first_byte=0.0, status=200, declared=said))
+    answered(made, first, RateLimit_Policy='"q";q=1;w=10', RateLimit='"q";r=0;t=10')
     made.settle(first)
     made.push([budgeted(2, HOST, key=1.0), budgeted(3, B, key=1.0)])
     assert made.pop(1.0)[0] is None
     probe = pop(made, 30.0)
     assert made.pop(30.0) == (None, math.inf)
-    made.settle_unsent(probe)  # its server could not be reached
+    made.failed(probe, 30.0, overloaded=False)  # its server could not be reached
     made.settle(probe)
     assert number(pop(made, 31.0)) == 3
 
@@ -458,8 +461,7 @@ def test_those_behind_a_costly_request_are_woken_when_it_leaves_the_budget() -> 
     made.open(B, epoch=1, head=[], more=False)
     made.push([budgeted(1, HOST, key=1.0)])
     first = pop(made)
-    said = Declared(observations=(Observation(policy="q", limit=10, remaining=5, reset=(99.0, 99.0), window=100.0),))
-    made.learn(sent(first), AttemptReport(sent=0.0, received=0.0, first_byte=0.0, status=200, declared=said))
+    answered(made, first, RateLimit_Policy='"q";q=10;w=100', RateLimit='"q";r=5;t=99')
     made.settle(first)
     made.push([budgeted(2, HOST, key=8.0), budgeted(3, B, key=1.0)])
     assert made.pop(30.0)[0] is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.pace import UNITS, Pace, parse_rate
+from crawler.limits.pace import UNITS, Pace, first_match, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,24 @@ def test_what_makes_no_sense_is_refused(fields, words):
 def test_one_pace_over_another_says_only_what_it_says():
     over = Pace(concurrency=2, rate="1/s").over(Pace(concurrency=8, delay=1.0, mode="burst", slow_start=False))
     assert over == Pace(concurrency=2, rate="1/s", delay=1.0, mode="burst", slow_start=False)
+
+
+@pytest.mark.parametrize(
+    ("globs", "name", "found"),
+    [
+        (["*"], "https://a.test", "*"),
+        (["b.test", "*.test", "a.test"], "https://a.test", "*.test"),
+        (["A.Test"], "https://a.test:8443", "A.Test"),
+        (["a.test:8443"], "https://a.test:8443", "a.test:8443"),
+        (["a.test:8443"], "https://a.test", None),
+        (["https://a.test"], "https://a.test", "https://a.test"),
+        (["https://a.test"], "http://a.test", None),
+        (["[::1]"], "http://[::1]:8080", "[::1]"),
+        (["[::1]:8080"], "http://[::1]:8080", "[::1]:8080"),
+        (["key:*"], "key:A", "key:*"),
+        (["key:a"], "key:A", "key:a"),
+        (["*.example"], "a.test", None),
+    ],
+)
+def test_the_first_glob_that_matches_name_authority_or_host_counts(globs, name, found):
+    assert first_match({glob: glob for glob in globs}, name) == found

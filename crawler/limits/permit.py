@@ -1,0 +1,310 @@
+"""`Permit`: what one start takes of its limits, and what those limits learn from it.
+
+Invariant: every start is settled exactly once. `Permit.take` counts a start in the limit of the lane and in the
+budgets. `answered`, `failed` or `cancelled` settles it, whichever comes first; after that they change nothing until
+the next `take`.
+
+Crawls and clients share these rules, which serve one purpose: never more requests than the server allows.
+
+* A refusal with a status below 500 (420, 429, 403 with evidence) concerns the first budget that the request names,
+  and so do declared quotas: such servers count by key or account, on whatever host. Without a budget they concern the
+  lane.
+* A refusal with a status of 500 or more (503, 509, 529), a failure, and the response time concern the lane: its server
+  has too much to do, whoever asks.
+* A declared concurrency concerns the lane, since a budget does not limit how many requests are in flight.
+* To the other limits a refused request counts as spent. It is no success: it raises no concurrency level and ends no
+  wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import msgspec
+
+from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
+from crawler.limits.headers.refusal_status import FORBIDDEN, REFUSAL_STATUSES, is_refusal
+from crawler.limits.in_flight import Grant
+from crawler.limits.throttle import Throttle
+
+__all__ = ["MAX_BODY", "Headers", "Permit"]
+
+OVERLOADED: Final = frozenset({503, 504, 529})
+"""Statuses of servers, or of gateways before them, that have too much to do."""
+MAX_BODY: Final = 1_000_000
+"""Bytes of the largest body that is searched for limits."""
+Headers = Sequence[tuple[str, str]]
+"""Names and values of header fields, as they came."""
+
+
+@attrs.define(eq=False)
+class Permit:
+    """The right of one request to start, of a lane and of the budgets that the lane shares with others. Nothing waits.
+
+    Parameters:
+        lane: the limit of the lane.
+        budgets: the limit of each budget, and the units that a start takes of it.
+        cost: units that a start takes of the lane.
+    """
+
+    lane: Throttle
+    budgets: Sequence[tuple[Throttle, float]] = ()
+    cost: float = 1.0
+    sent_at: float | None = attrs.field(default=None, init=False)
+    """Seconds since the epoch: when bytes of the request went out. `None` means that none did."""
+    declared: Declared = attrs.field(default=NOTHING, init=False)
+    """What the response declares of limits."""
+    refused_by: Throttle | None = attrs.field(default=None, init=False)
+    """The limit for which the server refused the request; `None` if it did not."""
+    is_in_flight: bool = attrs.field(default=False, init=False)
+    """Whether the request takes one of the places of its lane; see `enter`."""
+    _grant: Grant | None = attrs.field(default=None, init=False)
+    _budget_grants: list[Grant] = attrs.field(default=attrs.Factory(list), init=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was taken and is not settled yet."""
+        return self._grant is not None
+
+    def is_paced(self) -> bool:
+        """Whether one of its limits keeps starts a distance apart."""
+        return self.lane.is_paced() or any(throttle.is_paced() for throttle, _ in self.budgets)
+
+    # ---- the place in the lane ---------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """Take a place of the lane, which has as many as requests may be in flight."""
+        self.is_in_flight = True
+        self.lane.enter()
+
+    def leave(self) -> None:
+        """Give the place back, when the body has ended. A second call does nothing.
+
+        While the start is not settled, watchers of the lane are not told: a request that starts now could run into the
+        refusal that this one has just met.
+        """
+        if self.is_in_flight:
+            self.is_in_flight = False
+            self.lane.leave()
+            if self._grant is None:
+                self.lane.notify()
+
+    # ---- one start ---------------------------------------------------------------------------------------------------
+
+    def take(self, now: float) -> None:
+        """Count a start.
+
+        Parameters:
+            now: seconds since the epoch.
+        """
+        assert self._grant is None, "the last start is not settled"
+        self.sent_at = self.refused_by = None
+        self.declared = NOTHING
+        self._grant = self.lane.take(now, cost=self.cost)
+        if self.budgets:
+            self._budget_grants = [throttle.take(now, cost=cost) for throttle, cost in self.budgets]
+
+    def sent(self, at: float) -> None:
+        """Note that bytes of the request went out: from now on the start is spent, and its delay counts from here.
+
+        Parameters:
+            at: seconds since the epoch.
+        """
+        self.sent_at = at
+        if self._grant is not None:
+            self.lane.went_out(self._grant, at)
+            for (throttle, _), grant in zip(self.budgets, self._budget_grants, strict=False):
+                throttle.went_out(grant, at)
+
+    def cancelled(self) -> None:
+        """Settle a start of which no limit learns: give back what was not sent, count as spent what was."""
+        grant = self._grant
+        if grant is None:
+            return
+        self._grant = None
+        if self.sent_at is None:
+            self.lane.give_back(grant)
+            for (throttle, _), budget_grant in zip(self.budgets, self._budget_grants, strict=False):
+                throttle.give_back(budget_grant)
+        else:
+            self.lane.lost(grant)
+            self._spend_budgets()
+        self._notify()
+
+    def failed(self, now: float, *, overloaded: bool) -> None:
+        """Settle a start that got no response.
+
+        If nothing was sent, quotas and rates are as they were, but the lane keeps its delay: the next attempt must not
+        follow at once.
+
+        Parameters:
+            now: seconds since the epoch.
+            overloaded: whether it failed as requests fail whose server has too much to do, such as by a timeout.
+        """
+        grant = self._grant
+        if grant is None:
+            return
+        self._grant = None
+        if self.sent_at is None:
+            self.lane.give_back(grant, keep_delay=True)
+            for (throttle, _), budget_grant in zip(self.budgets, self._budget_grants, strict=False):
+                throttle.give_back(budget_grant)
+        else:
+            report = AttemptReport(sent=self.sent_at, received=now, overloaded=overloaded)
+            self.lane.settle(grant, report, inflight=self._inflight())
+            self._spend_budgets()
+        self._notify()
+
+    def reads_body(self, status: int, headers: Headers) -> bool:
+        """Whether `answered` reads the body of such a response: JSON of a refusal, or where `Pace.bodies` asks for it.
+
+        Parameters:
+            status: HTTP status.
+            headers: its header fields.
+        """
+        statuses, reads = self._asked_for()
+        return (reads or status in REFUSAL_STATUSES or status == FORBIDDEN or status in statuses) and _is_json(headers)
+
+    def answered(
+        self, now: float, *, status: int, headers: Headers, body: bytes = b"", first_byte: float | None = None
+    ) -> list[QuotaEvent]:
+        """Settle a start by its response. Return what users may want to know of quotas.
+
+        Parameters:
+            now: seconds since the epoch: when the response was received.
+            status: HTTP status.
+            headers: its header fields.
+            body: its body, decoded; only looked at if `reads_body` says so.
+            first_byte: seconds between sending and the first byte of the response. `None` means that it is not known.
+        """
+        grant = self._grant
+        if grant is None:
+            return []
+        self._grant = None
+        lane = self.lane
+        sent = now if self.sent_at is None else self.sent_at
+        declared = lane.read(headers, status=status, sent=sent, received=now)
+        refused = False
+        if status >= 400 or self._looks_closer():
+            refused, declared = self._look(status, headers, body, declared)
+        self.declared = declared
+        report = AttemptReport(
+            sent=sent,
+            received=now,
+            first_byte=first_byte,
+            status=status,
+            refused=refused,
+            overloaded=status in OVERLOADED,
+            declared=declared,
+        )
+        if self.budgets:
+            events = self._share(grant, report)
+        else:
+            self.refused_by = lane if refused else None
+            events = _named(lane, lane.settle(grant, report, inflight=self._inflight()))
+        self._notify()
+        return events
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _looks_closer(self) -> bool:
+        """Return whether a pace asks for a second look at each response; most do not."""
+        pace = self.lane.pace
+        if pace.bodies or pace.refusals:
+            return True
+        for throttle, _ in self.budgets:  # noqa: SIM110 - any() takes longer, and most requests have no budget
+            if throttle.pace.bodies or throttle.pace.refusals:
+                return True
+        return False
+
+    def _look(self, status: int, headers: Headers, body: bytes, declared: Declared) -> tuple[bool, Declared]:
+        """Return whether a response is a refusal, and what it declares, its body included."""
+        statuses, reads = self._asked_for()
+        refused = is_refusal(status, declared, headers, statuses=statuses)
+        if refused or reads:
+            in_body = _declared_in(headers, body)
+            refused = refused or in_body.retry_after is not None or bool(in_body.violated)
+            declared = merge((declared, in_body)) if in_body else declared
+        return refused, declared
+
+    def _asked_for(self) -> tuple[tuple[int, ...], bool]:
+        """Return `Pace.refusals` and `Pace.bodies` of all limits together."""
+        statuses, reads = self.lane.pace.refusals, self.lane.pace.bodies
+        for throttle, _ in self.budgets:
+            statuses, reads = statuses + throttle.pace.refusals, reads or throttle.pace.bodies
+        return statuses, reads
+
+    def _share(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
+        """Settle each limit by its part of a response; the docstring of this file has the rules."""
+        lane, inflight, declared = self.lane, self._inflight(), report.declared
+        (main, _), *others = self.budgets
+        main_grant, *other_grants = self._budget_grants
+        lane_report = report
+        of_main = NOTHING
+        if declared is not NOTHING:
+            wait = declared.retry_after if report.status >= 500 else None
+            says = wait is not None or declared.concurrency is not None
+            of_lane = Declared(retry_after=wait, concurrency=declared.concurrency) if says else NOTHING
+            lane_report = attrs.evolve(report, declared=of_lane)
+            of_main = declared if declared.concurrency is None else attrs.evolve(declared, concurrency=None)
+        report = attrs.evolve(report, first_byte=None, overloaded=False, declared=of_main)
+        if not report.refused:
+            found = main.settle(main_grant, report, inflight=inflight, concurrency=lane.concurrency)
+            events = _named(main, found) + _named(lane, lane.settle(grant, lane_report, inflight=inflight))
+            for (throttle, _), other in zip(others, other_grants, strict=True):
+                silent = attrs.evolve(report, declared=NOTHING)
+                found = throttle.settle(other, silent, inflight=inflight, concurrency=lane.concurrency)
+                events += _named(throttle, found)
+            return events
+        if report.status >= 500:
+            self.refused_by = lane
+            events = _named(lane, lane.settle(grant, lane_report, inflight=inflight))
+            events += _named(main, main.lost(main_grant, report))
+        else:
+            self.refused_by = main
+            found = main.settle(main_grant, report, inflight=inflight, concurrency=lane.concurrency)
+            events = _named(main, found)
+            lane.concurrency.declare(declared.concurrency)
+            lane.lost(grant)
+        for (throttle, _), other in zip(others, other_grants, strict=True):
+            throttle.lost(other)
+        return events
+
+    def _spend_budgets(self) -> None:
+        for (throttle, _), grant in zip(self.budgets, self._budget_grants, strict=False):
+            throttle.lost(grant)
+
+    def _inflight(self) -> int:
+        """Requests of the lane that are in flight, this one included."""
+        return self.lane.busy + (not self.is_in_flight)
+
+    def _notify(self) -> None:
+        """Tell the watchers only when all limits have learned, so that none starts a request on half of the news."""
+        if self.lane.watchers:
+            self.lane.notify()
+        for throttle, _ in self.budgets:
+            if throttle.watchers:
+                throttle.notify()
+
+
+def _named(throttle: Throttle, events: list[QuotaEvent]) -> list[QuotaEvent]:
+    return [attrs.evolve(event, scope=throttle.name) for event in events] if events else events
+
+
+def _is_json(headers: Headers) -> bool:
+    return any("json" in value.lower() for name, value in headers if name.lower() == "content-type")
+
+
+def _declared_in(headers: Headers, body: bytes) -> Declared:
+    """Return what a body declares, if it is JSON of moderate size."""
+    if not body or len(body) > MAX_BODY or not _is_json(headers):
+        return NOTHING
+    from crawler.limits.headers.json_bodies import read_json_limits  # noqa: PLC0415 - few responses get here
+
+    try:
+        return read_json_limits(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NOTHING

@@ -1,0 +1,234 @@
+"""`Permit`: every start is settled exactly once, and each limit learns what concerns it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.limits.pace import Pace
+from crawler.limits.permit import MAX_BODY, Permit
+from crawler.limits.throttle import Throttle
+
+START = 1_800_000_000.0
+USUAL = Pace(concurrency=8, delay=0.0, jitter=0.0)
+JSON = ("Content-Type", "application/json; charset=utf-8")
+
+
+def throttle(name: str = "https://a.test", **pace: Any) -> Throttle:
+    return Throttle(name, Pace(**pace).over(USUAL), random.Random(1))
+
+
+def taken(lane: Throttle, *budgets: Throttle, now: float = START, is_sent: bool = True) -> Permit:
+    """A permit whose request is in flight."""
+    permit = Permit(lane, [(budget, 1.0) for budget in budgets])
+    permit.enter()
+    permit.take(now)
+    if is_sent:
+        permit.sent(now)
+    return permit
+
+
+def answer(permit: Permit, status: int = 200, now: float = START + 0.1, body: bytes = b"", **headers: str) -> list[Any]:
+    fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    events = permit.answered(now, status=status, headers=fields, body=body, first_byte=0.1)
+    permit.leave()
+    return events
+
+
+@given(
+    st.lists(
+        st.sampled_from(["enter", "take", "sent", "cancelled", "failed", "answered", "refused", "leave"]), max_size=60
+    ),
+    st.integers(0, 2),
+)
+def test_whatever_happens_every_start_is_settled_once_and_every_place_comes_back(actions: list[str], n: int) -> None:
+    limits = [throttle(rate="60/min"), *(throttle(f"key:{number}") for number in range(n))]
+    permit = Permit(limits[0], [(budget, 2.0) for budget in limits[1:]])
+    now = START
+    for action in actions:
+        now += 1.0
+        if action == "take":
+            if not permit.is_open:
+                permit.take(now)
+        elif action == "enter":
+            if not permit.is_in_flight:
+                permit.enter()
+        elif action == "sent":
+            permit.sent(now)
+        elif action == "failed":
+            permit.failed(now, overloaded=True)
+        elif action in {"answered", "refused"}:
+            permit.answered(now, status=200 if action == "answered" else 429, headers=[], first_byte=0.1)
+        else:
+            getattr(permit, action)()
+        assert {one.governor.inflight for one in limits} == {int(permit.is_open)}
+        assert limits[0].busy == int(permit.is_in_flight)
+    permit.cancelled()
+    permit.leave()
+    assert not any(one.governor.inflight or one.busy for one in limits)
+
+
+def test_a_permit_cannot_be_taken_twice_without_being_settled() -> None:
+    permit = taken(throttle())
+    with pytest.raises(AssertionError):
+        permit.take(START + 1)
+
+
+def test_what_was_not_sent_is_given_back_and_what_was_sent_is_spent() -> None:
+    for is_sent in (False, True):
+        lane, key = throttle(delay=5.0), throttle("key:A", rate="6/min")
+        permit = taken(lane, key, is_sent=is_sent)
+        permit.cancelled()
+        assert (lane.ready_at(START + 1) > START + 1) is is_sent
+        assert (key.ready_at(START + 1) > START + 1) is is_sent
+
+
+def test_a_failure_before_anything_was_sent_costs_no_quota_but_keeps_the_delay() -> None:
+    lane, key = throttle(delay=5.0), throttle("key:A", rate="6/min")
+    taken(lane, key, is_sent=False).failed(START + 0.1, overloaded=True)
+    assert lane.ready_at(START + 1) == START + 5
+    assert key.ready_at(START + 1) <= START + 1
+    assert lane.concurrency.limit == 1
+
+
+@pytest.mark.parametrize("status", [420, 429])
+def test_a_refusal_blocks_the_budget_and_is_no_success_of_the_lane(status: int) -> None:
+    lane, key, other = throttle(), throttle("key:A"), throttle("key:B")
+    permit = taken(lane, key, other)
+    events = answer(permit, status, Retry_After="30")
+    assert permit.refused_by is key
+    assert permit.declared.retry_after == 30
+    assert [(event.kind, event.scope) for event in events] == [("refused", "key:A")]
+    assert key.ready_at(START + 1) >= START + 30
+    assert lane.ready_at(START + 1) <= START + 1
+    assert other.ready_at(START + 1) <= START + 1
+    assert lane.concurrency.limit == 1
+
+
+def test_without_a_budget_a_refusal_blocks_the_lane() -> None:
+    lane = throttle()
+    permit = taken(lane)
+    answer(permit, 429, Retry_After="30")
+    assert permit.refused_by is lane
+    assert lane.ready_at(START + 1) >= START + 30
+
+
+def test_an_overloaded_server_blocks_its_lane_and_the_budget_still_hears_of_its_quota() -> None:
+    lane, key = throttle(), throttle("key:A")
+    permit = taken(lane, key)
+    answer(permit, 503, Retry_After="30", RateLimit_Policy='"q";q=10;w=60', RateLimit='"q";r=4;t=50')
+    assert permit.refused_by is lane
+    assert lane.ready_at(START + 1) >= START + 30
+    assert key.ready_at(START + 1) < START + 30
+    assert key.policies()["q"]["remaining"] == 4
+    assert lane.policies() == {}
+
+
+@pytest.mark.parametrize("status", [200, 429, 503])
+def test_a_declared_concurrency_concerns_the_lane(status: int) -> None:
+    lane, key = throttle(), throttle("key:A")
+    answer(taken(lane, key), status, Concurrency_Limit="3")
+    assert lane.concurrency.most == 3
+    assert key.concurrency.most == 8
+
+
+@pytest.mark.parametrize(("status", "level"), [(200, 2), (500, 2), (503, 1), (504, 1), (529, 1)])
+def test_a_success_raises_the_level_and_an_overload_does_not(status: int, level: int) -> None:
+    lane = throttle()
+    answer(taken(lane), status)
+    assert lane.concurrency.limit == level
+
+
+def test_a_permit_may_be_taken_again_in_the_same_place() -> None:
+    lane = throttle()
+    permit = taken(lane)
+    permit.answered(START + 0.1, status=401, headers=[], first_byte=0.1)
+    permit.take(START + 0.2)
+    assert permit.sent_at is None
+    assert (lane.busy, lane.governor.inflight) == (1, 1)
+    permit.sent(START + 0.2)
+    answer(permit, now=START + 0.3)
+    assert (lane.busy, lane.governor.inflight) == (0, 0)
+
+
+def test_watchers_are_told_when_all_limits_have_learned_and_the_place_is_free() -> None:
+    lane, key = throttle(), throttle("key:A")
+    told: list[tuple[str, float, int]] = []
+    for one in (lane, key):
+        one.watchers = (lambda one=one: told.append((one.name, key.ready_at(START + 1) - START, lane.busy)),)
+    permit = taken(lane, key)
+    permit.leave()
+    assert told == []
+    answer(permit, 429, Retry_After="30")
+    assert [name for name, _, _ in told] == ["https://a.test", "key:A"]
+    assert all(wait >= 30 and busy == 0 for _, wait, busy in told)
+
+
+def test_the_body_of_a_refusal_is_read() -> None:
+    lane = throttle()
+    permit = taken(lane)
+    assert permit.reads_body(429, [JSON])
+    answer(permit, 429, body=b'{"retry_after": 40}', Content_Type=JSON[1])
+    assert permit.declared.retry_after == 40
+    assert lane.ready_at(START + 1) >= START + 40
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", "application/json"),
+        (b'{"retry_after": 40', "application/json"),
+        (b"\xff{}", "application/json"),
+        (b"[" * 5000, "application/json"),
+        (b'{"retry_after": 40}', "text/html"),
+        (b'{"retry_after": 40, "x": "' + b"x" * MAX_BODY + b'"}', "application/json"),
+    ],
+)
+def test_a_body_that_is_no_json_of_moderate_size_says_nothing(body: bytes, content_type: str) -> None:
+    permit = taken(throttle())
+    answer(permit, 429, body=body, Content_Type=content_type)
+    assert permit.declared.retry_after is None
+
+
+@pytest.mark.parametrize("of_budget", [False, True])
+def test_other_bodies_are_read_where_a_pace_asks_for_it(of_budget: bool) -> None:
+    body = msgspec.json.encode({"errors": [{"extensions": {"code": "THROTTLED"}}]})
+    lane, key = throttle(bodies=not of_budget), throttle("key:A", bodies=of_budget)
+    permit = taken(lane, key)
+    assert permit.reads_body(200, [JSON])
+    assert not permit.reads_body(200, [("content-type", "text/html")])
+    answer(permit, 200, body=body, Content_Type=JSON[1])
+    assert permit.refused_by is key
+    plain = taken(throttle(), throttle("key:A"))
+    assert not plain.reads_body(200, [JSON])
+    answer(plain, 200, body=body, Content_Type=JSON[1])
+    assert plain.refused_by is None
+
+
+def test_each_pace_may_name_statuses_that_are_refusals() -> None:
+    lane, key = throttle(refusals=(400,)), throttle("key:A", refusals=(999,))
+    for status, refused in ((400, True), (999, False), (404, False)):
+        permit = taken(lane, now=START + status)
+        answer(permit, status, now=START + status + 0.1)
+        assert (permit.refused_by is lane) is (refused and status < 500)
+    permit = taken(throttle(), key)
+    answer(permit, 999)
+    assert permit.refused_by is not None
+
+
+def test_it_is_paced_if_one_of_its_limits_is() -> None:
+    assert not Permit(throttle(), [(throttle("key:A"), 1.0)]).is_paced()
+    assert Permit(throttle(delay=1.0)).is_paced()
+    assert Permit(throttle(), [(throttle("key:A", rate="1/s"), 1.0)]).is_paced()
+
+
+def test_a_lane_may_cost_more_than_one_unit() -> None:
+    lane = throttle(rate="1/s")
+    permit = Permit(lane, cost=3.0)
+    permit.take(START)
+    assert lane.ready_at(START) == START + 3
