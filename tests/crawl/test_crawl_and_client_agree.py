@@ -11,7 +11,7 @@ that its request names. "Never more than the server allows" decides what is righ
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
@@ -318,210 +318,24 @@ def found(row: Row, way: Way, *, shares: bool) -> tuple[dict[str, Seen], dict[st
     return run_repeatably(ask)
 
 
-# ---- known differences --------------------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class Difference:
-    """A deviation of the crawl or the client from the table."""
-
-    reason: str
-    ways: tuple[str, ...]
-    """Which of the two deviates."""
-    alone: tuple[str, ...] = ()
-    """Rows that it affects without a budget."""
-    shared: tuple[str, ...] = ()
-    """Rows that it affects with a budget."""
-
-
-JSON_READ = ("200 JSON refusal", "200 JSON backoff", "200 JSON quota")
-GATEWAY = ("504", "504 Retry-After", "504 beside others", "504 Retry-After after others")
-DIFFERENCES = (
-    Difference(
-        reason="a refusal below 500 other than 429 blocks the lane in a crawl; it concerns the budget, as in a client",
-        ways=("crawl",),
-        shared=(
-            "420",
-            "420 Retry-After",
-            "420 beside others",
-            "403 Retry-After",
-            "403 RateLimit",
-            "400 named by the lane's pace",
-            "200 JSON refusal",
-            "200 JSON backoff",
-        ),
-    ),
-    Difference(
-        reason="a 429 for a budget counts as a success of the lane in a crawl, whose level rises",
-        ways=("crawl",),
-        shared=(
-            "429",
-            "429 Retry-After",
-            "429 Retry-After date",
-            "429 JSON",
-            "429 RateLimit",
-            "429 Concurrency-Limit",
-            "429 delay",
-        ),
-    ),
-    Difference(
-        reason="a declared concurrency is kept on the budget in a crawl, where it has no effect",
-        ways=("crawl",),
-        shared=("200 Concurrency-Limit", "200 Concurrency-Limit beside others", "429 Concurrency-Limit"),
-    ),
-    Difference(
-        reason="a client ignores a declared concurrency if the answer refuses the budget",
-        ways=("client",),
-        shared=("429 Concurrency-Limit",),
-    ),
-    Difference(
-        reason="a 504 is an overload in a crawl, as a timeout is, and a success in a client, whose level rises",
-        ways=("client",),
-        alone=GATEWAY,
-        shared=GATEWAY,
-    ),
-    Difference(
-        reason="the Retry-After of a failing server goes to the budget in a crawl, so the lane blames one page",
-        ways=("crawl",),
-        shared=("504 Retry-After after others",),
-    ),
-    Difference(
-        reason="a client makes a plain block of the wait in a refusal's JSON body, and only if it retries",
-        ways=("client",),
-        alone=("429 JSON", "503 JSON"),
-        shared=("429 JSON", "503 JSON"),
-    ),
-    Difference(
-        reason="a client ignores Pace(bodies=True)",
-        ways=("client",),
-        alone=JSON_READ,
-        shared=JSON_READ,
-    ),
-    Difference(
-        reason="a crawl ignores the refusals that the pace of a budget names",
-        ways=("crawl",),
-        shared=("400 named by the budget's pace",),
-    ),
-    Difference(
-        reason="quotas declared by an overloaded server are credited to the lane in a crawl, not to the budget",
-        ways=("crawl",),
-        shared=("503 RateLimit",),
-    ),
-    Difference(
-        reason="a client ignores the quotas that an overloaded server declares",
-        ways=("client",),
-        shared=("503 RateLimit",),
-    ),
-    Difference(
-        reason="a client takes the delay back if the connection fails, so the next attempt follows at once",
-        ways=("client",),
-        alone=("no connection, delay",),
-        shared=("no connection, delay",),
-    ),
-    Difference(
-        reason="an undecodable body is an overload in a crawl, but says nothing about the server's load",
-        ways=("crawl",),
-        alone=("bad coding beside others",),
-        shared=("bad coding beside others",),
-    ),
-)
-"""Deviations from the states in the table."""
-UNSEEN = (
-    Difference(
-        reason="the budget of a client learns a concurrency level, which has no effect",
-        ways=("client",),
-        shared=(
-            "200",
-            "200 RateLimit",
-            "200 RateLimit used up",
-            "200 RateLimit structured",
-            "200 X-RateLimit",
-            "200 delay",
-            "200 rate",
-            "200 JSON, bodies not read",
-            "404",
-            "403",
-            "408",
-            "500",
-            "500 Retry-After",
-            "502",
-            "200 beside others",
-            "429 beside others",
-            "500 beside others",
-            "200 after others",
-            "429 after others",
-            "503 after others",
-            "503 Retry-After after others",
-            "504 after others",
-            "timeout after others",
-            "reset after others",
-        ),
-    ),
-    Difference(
-        reason="a client keeps what it learned about header fields and clock with the budget, a crawl with the "
-        "lane, where it belongs: other hosts share the budget",
-        ways=("client",),
-        shared=(
-            "200 RateLimit",
-            "200 RateLimit used up",
-            "200 RateLimit structured",
-            "200 X-RateLimit",
-            "500 Retry-After",
-            "503 Retry-After",
-            "503 Retry-After beside others",
-            "503 Retry-After after others",
-            "503 Concurrency-Limit",
-            "509 Retry-After",
-            "529 Retry-After",
-        ),
-    ),
-)
-"""Deviations that show in `Limits.state` only."""
-
-
-def marked(differences: tuple[Difference, ...], row: str, shares: bool, ways: set[str]) -> list[pytest.MarkDecorator]:
-    """Return the xfail mark of a case that is known to deviate, if it is."""
-    reasons = [
-        difference.reason
-        for difference in differences
-        if row in (difference.shared if shares else difference.alone) and ways.intersection(difference.ways)
-    ]
-    return [pytest.mark.xfail(strict=True, raises=AssertionError, reason="; ".join(reasons))] if reasons else []
-
-
-def cases() -> Iterator[Any]:
-    for name in ROWS:
-        for shares in (False, True):
-            for way in WAYS:
-                case = f"{name}-{BUDGET if shares else 'no budget'}-{way}"
-                yield pytest.param(name, shares, way, id=case, marks=marked(DIFFERENCES, name, shares, {way}))
-
-
-def pairs() -> Iterator[Any]:
-    for name in ROWS:
-        for shares in (False, True):
-            case = f"{name}-{BUDGET if shares else 'no budget'}"
-            marks = marked(DIFFERENCES + UNSEEN, name, shares, set(WAYS))
-            yield pytest.param(name, shares, id=case, marks=marks)
-
-
 # ---- the tests -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "shares", "way"), list(cases()))
+budgets = pytest.mark.parametrize("shares", [False, True], ids=["no budget", BUDGET])
+
+
+@pytest.mark.parametrize("way", WAYS)
+@budgets
+@pytest.mark.parametrize("name", ROWS)
 def test_an_answer_leaves_the_limits_as_it_should(name: str, shares: bool, way: str) -> None:
     row = ROWS[name]
     throttles, _ = found(row, WAYS[way], shares=shares)
     assert throttles == (dict(zip((HOST, BUDGET), row.shared, strict=True)) if shares else {HOST: row.alone})
 
 
-@pytest.mark.parametrize(("name", "shares"), list(pairs()))
+@budgets
+@pytest.mark.parametrize("name", ROWS)
 def test_a_crawl_and_a_client_learn_the_same(name: str, shares: bool) -> None:
     _, of_crawl = found(ROWS[name], by_crawl, shares=shares)
     _, of_client = found(ROWS[name], by_client, shares=shares)
     assert of_crawl == of_client
-
-
-def test_differences_name_rows_that_exist() -> None:
-    named = {row for difference in DIFFERENCES + UNSEEN for row in difference.alone + difference.shared}
-    assert named <= set(ROWS)
