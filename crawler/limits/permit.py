@@ -10,7 +10,7 @@ Crawls and clients share these rules, which serve one purpose: never more reques
   and so do declared quotas: such servers count by key or account, on whatever host. Without a budget they concern the
   lane.
 * A refusal with a status of 500 or more (503, 509, 529), a failure, and the response time concern the lane: its server
-  has too much to do, whoever asks.
+  is overloaded, whichever key asks.
 * A declared concurrency concerns the lane, since a budget does not limit how many requests are in flight.
 * To the other limits a refused request counts as spent. It is no success: it raises no concurrency level and ends no
   wait.

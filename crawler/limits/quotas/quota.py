@@ -368,7 +368,9 @@ class Quota:
         )
 
     def _log_ready_at(self, need: float, inflight: float) -> float:
-        return self.log.ready_at((self.limit or 0.0) - inflight - need, self.window.length or 0.0)
+        limit = self.limit or 0.0
+        need = min(need, limit)  # a request that costs more than the limit waits for a window that is unused
+        return self.log.ready_at(limit - inflight - need, self.window.length or 0.0)
 
     def _may_be_sliding(self, last: float) -> bool:
         """Return whether each unit may return one window after its use, so that spreading gains nothing."""

@@ -40,6 +40,16 @@ def search(**values: float) -> LimitSearch:
 # ---- quotas ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_request_that_costs_more_than_the_limit_waits_for_an_unused_window() -> None:
+    made = learned()
+
+    def wait(now: float, inflight: float) -> float:
+        return made.ready_at(NOW + now, cost=5.0, inflight=inflight, in_flight_since=lambda since: False) - NOW
+
+    assert wait(100.0, 1.0) == math.inf  # until the one in flight has ended
+    assert 60.0 < wait(100.0, 0.0) < 65.0
+
+
 def test_a_window_is_counted_from_its_first_request():
     made = learned()
     for second in (1, 2):
