@@ -160,11 +160,14 @@ class SinkRunner:
 
     async def _gather(self, sink: _Sink, took: float) -> None:
         """Let items gather for as long as the last batch took, so that a slow sink gets few large batches."""
-        if took < GATHER_MIN:
-            return
-        with trio.move_on_after(min(took, GATHER_MAX)):
-            while not (self._complete or self._waiting or self._store.logged - sink.cursor >= BATCH_ITEMS):
+        until = trio.current_time() + (0.0 if took < GATHER_MIN else min(took, GATHER_MAX))
+        while trio.current_time() < until and not self._is_wanted(sink):
+            with trio.move_on_at(until):
                 await self._changed.wait()
+
+    def _is_wanted(self, sink: _Sink) -> bool:
+        """Return whether a sink must store its items now: a batch is full, the writer waits, or the crawl has ended."""
+        return self._complete or self._waiting or self._store.logged - sink.cursor >= BATCH_ITEMS
 
     async def _persist(self, sink: _Sink, rows: list[Row]) -> Any:
         """Call `persist`, again after a pause if it raises."""
