@@ -93,7 +93,10 @@ class Hosts:
         if not self._heads[number]:
             lane = self._lanes[number]
             found = await self._store.more(lane.name, lane.epoch, self._after[number], 16)
-            self._heads[number] = [Ticket(pending, lane, lane.epoch, 0.0) for pending in found]
+            self._heads[number] = [
+                Ticket(pending, lane, lane.epoch, 0.0, self._frontier.budgets.permit(lane, pending.request))
+                for pending in found
+            ]
             self._after[number] = found[-1].order
         first, *self._heads[number] = self._heads[number]
         return first

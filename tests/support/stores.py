@@ -25,8 +25,9 @@ def requests(*paths: str, host: str = A, **options: Any) -> list[Request]:
 
 def ticket(pending: Pending, epoch: int) -> Ticket:
     """A ticket for a request, as the frontier would issue it."""
-    lane: Lane = Frontier(Settings()).open(pending.group, epoch=epoch, head=(), more=False)
-    return Ticket(pending, lane, epoch, 0.0)
+    frontier = Frontier(Settings())
+    lane: Lane = frontier.open(pending.group, epoch=epoch, head=(), more=False)
+    return Ticket(pending, lane, epoch, 0.0, frontier.budgets.permit(lane, pending.request))
 
 
 async def claimed(store: Store, n: int = 100) -> list[Ticket]:
