@@ -1,1 +1,1 @@
-"""HTTP by its RFCs, pure: cookies, redirects, robots.txt, and which addresses a page may lead to."""
+"""HTTP by its RFCs, pure: cookies, redirects, robots.txt, and the addresses that requests may be sent to."""

@@ -1,11 +1,11 @@
-"""`AddressGuard`: which addresses the requests of a crawl may be sent to.
+"""`AddressGuard`: protection against requests to internal addresses (server-side request forgery).
 
-Whoever writes a page, a redirect or a name in the DNS could else have the crawler ask what only its own machine can
-reach: a service on loopback, a router, the credentials of a cloud. The public internet may be asked always, another
-network only if a start page is on it: somebody who crawls his own machine or intranet says so by where he begins.
+Without it the author of a page, a redirect or a DNS record could make the crawler send requests to what only its own
+machine can reach: a service on loopback, a router, the credentials service of a cloud. The public internet may always
+be requested, another network only if a start page is on it: to crawl your own machine or intranet, start there.
 
-What is judged is the address that is connected to, not the name, each time: when a name has been looked up, and again
-when the connection stands, before anything is sent.
+The guard checks addresses, not names, and it checks each time: when a name has been resolved, and again when the
+connection is ready, before anything is sent.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from crawler.messages import Request
 
 __all__ = ["AddressGuard", "is_start_page"]
 
-REMEMBERED: Final = 10_000
-"""Addresses, and hosts of start pages, whose network is kept."""
-SAVED: Final = 1000
-"""Hosts of start pages that a job keeps."""
+MAX_REMEMBERED: Final = 10_000
+"""Addresses whose network is cached, and hosts of start pages that are remembered."""
+MAX_SAVED: Final = 1000
+"""Hosts of start pages that a job saves."""
 
 
 def is_start_page(request: Request) -> bool:
-    """Whether a request was made by hand: a start page, and not where one redirects to."""
+    """Return whether a request is for a start page itself, not for the target of its redirect."""
     return request.depth == 0 and not request.redirects
 
 
 class AddressGuard:
-    """Knows the networks that may be asked.
+    """Decides which addresses may be connected to.
 
     Parameters:
-        opens_start_networks: whether a start page opens the network that it is on.
+        opens_start_networks: Whether a start page opens the network that it is on.
     """
 
     def __init__(self, *, opens_start_networks: bool = True) -> None:
         self.open_networks: set[str] = set()
-        """Names of the networks, beside the public one."""
+        """Names of the networks that may be requested beside the public internet."""
         self._opens_start_networks = opens_start_networks
         self._networks: dict[str, str] = {}  # by address
-        self._public: dict[str, None] = {}  # hosts of start pages that were public: they cannot become anything else
-        self._expected: dict[str, None] = {}  # hosts of start pages that were not asked for
+        self._public: dict[str, None] = {}  # hosts of start pages on the public internet: they open no network
+        self._expected: dict[str, None] = {}  # hosts of start pages that a plugin answered
         self._unsaved = False
         self._urgent = False
 
     def check(self, host: str, addresses: tuple[str, ...], *, is_start_page: bool = False) -> tuple[str, ...]:
-        """Those of the addresses of a host that may be connected to.
+        """Return the addresses of a host that may be connected to.
 
         Parameters:
-            host: as it was looked up.
-            addresses: what was found.
-            start: whether the request is one for a start page.
+            host: The name that was resolved, or an address.
+            addresses: Its addresses.
+            is_start_page: Whether the request is for a start page.
 
         Raises:
-            Refused: there are none.
+            Refused: None of the addresses may be connected to.
         """
         if self._opens_start_networks and (is_start_page or host in self._expected):
             self._learn(host, addresses)
@@ -67,31 +67,31 @@ class AddressGuard:
         return allowed
 
     def expect_start(self, host: str) -> None:
-        """A start page was had without asking its host, of a cache: the first who asks it does so in its place."""
+        """Let the next request to `host` open its network: its start page came from a plugin, such as a cache."""
         if host not in self._expected:
-            if len(self._expected) >= REMEMBERED:
+            if len(self._expected) >= MAX_REMEMBERED:
                 del self._expected[next(iter(self._expected))]
             self._expected[host] = None
             self._unsaved = True
 
     def allows(self, address: str) -> bool:
-        """Whether an address may be connected to."""
+        """Return whether an address may be connected to."""
         network = self._network(address)
         return not network or network in self.open_networks
 
     def refusal(self, address: str, host: str = "") -> Refused:
-        """The error of a request that would go to an address."""
+        """Return the error for a request to an address that is not allowed."""
         name = f"{host} is at {address}" if host not in ("", address) else address
-        why = "where no start page is (private_network=true allows it)"
+        why = "which no start page is on (private_network=true allows it)"
         if not self._opens_start_networks:
-            why = "which private_network=false closes to all pages"
+            why = "which private_network=false closes"
         return Refused(f"not sent: {name}, on the {self._network(address)} network, {why}", by="network")
 
     def take_unsaved(self, *, whole: bool) -> bytes | None:
-        """What a job has to keep, if that has changed; JSON.
+        """Return the state that a job must save, as JSON, or `None` if it has not changed since the last call.
 
         Parameters:
-            whole: with changes that can wait.
+            whole: Whether to include changes that can wait.
         """
         if not (self._urgent or (whole and self._unsaved)):
             return None
@@ -99,13 +99,13 @@ class AddressGuard:
         return msgspec.json.encode(
             {
                 "opened": sorted(self.open_networks),
-                "public": list(self._public)[-SAVED:],
-                "begun": list(self._expected)[-SAVED:],
+                "public": list(self._public)[-MAX_SAVED:],
+                "begun": list(self._expected)[-MAX_SAVED:],
             }
         )
 
     def restore(self, data: bytes) -> None:
-        """Goes on from what `take_unsaved` gave."""
+        """Restore the state that `take_unsaved` returned."""
         kept: dict[str, Any] = msgspec.json.decode(data)
         if self._opens_start_networks:
             self.open_networks.update(kept["opened"])
@@ -113,12 +113,12 @@ class AddressGuard:
         self._expected |= dict.fromkeys(kept.get("begun", ()))
 
     def _learn(self, host: str, addresses: tuple[str, ...]) -> None:
-        """A start page opens the networks of its host, unless that is, or was, on the public one."""
+        """Open the networks of a start page's host, unless the host is, or was, on the public internet."""
         if host in self._public:
             return
         networks = set(map(self._network, addresses))
         if "" in networks:
-            if len(self._public) >= REMEMBERED:
+            if len(self._public) >= MAX_REMEMBERED:
                 del self._public[next(iter(self._public))]
             self._public[host] = None
             self._unsaved = True
@@ -129,7 +129,7 @@ class AddressGuard:
     def _network(self, address: str) -> str:
         network = self._networks.get(address)
         if network is None:
-            if len(self._networks) >= REMEMBERED:
+            if len(self._networks) >= MAX_REMEMBERED:
                 self._networks.clear()
             network = self._networks[address] = network_of(address)
         return network

@@ -1,4 +1,4 @@
-"""Cookies by RFC 6265: a jar a session, kept site by site, so that a crawl of many sites pays for one at a time."""
+"""`CookieJar`: cookies by RFC 6265, by session and site, so that a request looks at the cookies of one site only."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from crawler.http.set_cookie import Cookie, is_expired, parse_set_cookie, path_m
 __all__ = ["Cookie", "CookieJar"]
 
 MAX_COOKIES_PER_SITE: Final = 100
-"""Cookies of one site; the oldest goes first (RFC 6265 section 6.1 asks for 50 at least)."""
+"""Cookies of one site; the oldest is dropped first (RFC 6265 section 6.1 requires at least 50)."""
 MAX_COOKIES: Final = 50_000
-"""Cookies of all; those of the site that was asked for least recently go first (section 6.1 asks for 3000 at least)."""
+"""All cookies; those of the least recently requested site are dropped first (section 6.1 requires at least 3000)."""
 log = logging.getLogger("crawler.fetch")
 
 Key = tuple[str, str, str]
-"""Domain, path and name: two cookies with the same ones are one."""
+"""Domain, path and name, which identify a cookie."""
 
 
 class CookieJar:
     """The cookies of all sessions of a crawl."""
 
     def __init__(self) -> None:
-        self._sites: dict[tuple[str, str], dict[Key, Cookie]] = {}  # by session and site, the last asked for last
+        self._sites: dict[tuple[str, str], dict[Key, Cookie]] = {}  # by session and site, the most recently used last
         self._changes: list[tuple[str, Cookie, bool]] = []
         self._number = 0
         self._count = 0
@@ -38,13 +38,13 @@ class CookieJar:
         return self._count
 
     def header(self, session: str, url: str, now: float, without: Container[str] = ()) -> str:
-        """The ``Cookie`` field for a request, empty without cookies (RFC 6265 section 5.4).
+        """Return the ``Cookie`` value for a request, empty without cookies (RFC 6265 section 5.4).
 
         Parameters:
-            session: name of the session.
-            url: canonical URL of the request.
-            now: seconds since the epoch.
-            without: names that are left out.
+            session: The name of the session.
+            url: The canonical URL of the request.
+            now: The time, in seconds since the epoch.
+            without: Names of cookies to leave out.
         """
         if not self._sites:
             return ""
@@ -56,30 +56,30 @@ class CookieJar:
         self._sites[place] = self._sites.pop(place)
         path = path_of(url)
         secure = url.startswith("https:")
-        fitting, ended = [], []
+        matching, expired = [], []
         for cookie in cookies.values():
             if is_expired(cookie, now):
-                ended.append(cookie)
+                expired.append(cookie)
             elif (
                 (cookie.domain == host or (not cookie.host_only and host.endswith("." + cookie.domain)))
                 and path_matches(path, cookie.path)
                 and (secure or not cookie.secure)
                 and cookie.name not in without
             ):
-                fitting.append(cookie)
-        for cookie in ended:
+                matching.append(cookie)
+        for cookie in expired:
             self._remove(place, cookie)
-        fitting.sort(key=lambda cookie: -len(cookie.path))
-        return "; ".join([f"{cookie.name}={cookie.value}" for cookie in fitting])
+        matching.sort(key=lambda cookie: -len(cookie.path))
+        return "; ".join([f"{cookie.name}={cookie.value}" for cookie in matching])
 
     def store(self, session: str, url: str, fields: Iterable[str], now: float) -> None:
-        """Takes the ``Set-Cookie`` fields of an answer (RFC 6265 section 5.3).
+        """Store the cookies of a response (RFC 6265 section 5.3).
 
         Parameters:
-            session: name of the session.
-            url: canonical URL that answered.
-            fields: the values of its ``Set-Cookie`` lines.
-            now: seconds since the epoch.
+            session: The name of the session.
+            url: The canonical URL of the response.
+            fields: The values of its ``Set-Cookie`` lines.
+            now: The time, in seconds since the epoch.
         """
         for field in fields:
             cookie = parse_set_cookie(field, url, now)
@@ -87,7 +87,7 @@ class CookieJar:
                 continue
             place = (session, site_of(cookie.domain))
             site = self._sites.get(place, {})
-            if not cookie.secure and url.startswith("http:") and _is_in_the_way(cookie, site.values()):
+            if not cookie.secure and url.startswith("http:") and _shadows_secure(cookie, site.values()):
                 continue
             old = site.get(_key(cookie))
             if is_expired(cookie, now):
@@ -95,7 +95,7 @@ class CookieJar:
                     self._remove(place, old)
                 continue
             if old is not None:
-                cookie = attrs.evolve(cookie, number=old.number)  # it keeps its place in the order
+                cookie = attrs.evolve(cookie, number=old.number)  # it keeps the place of the one it replaces
             else:
                 self._number += 1
                 cookie = attrs.evolve(cookie, number=self._number)
@@ -119,7 +119,7 @@ class CookieJar:
             del self._sites[place]
 
     def _make_room(self, place: tuple[str, str], now: float) -> None:
-        """Forgets what is too much, of the site that has just got one or of another one."""
+        """Drop cookies beyond the limits: of the site that has just got one, or of an idle site."""
         site = self._sites[place]
         if len(site) > MAX_COOKIES_PER_SITE:
             self._remove(place, next((old for old in site.values() if is_expired(old, now)), next(iter(site.values()))))
@@ -128,18 +128,18 @@ class CookieJar:
             if not self._full:
                 self._full = True
                 log.warning(
-                    "more than %d cookies: those of the sites that were asked for least recently go", MAX_COOKIES
+                    "more than %d cookies: those of the least recently requested sites are dropped", MAX_COOKIES
                 )
             for cookie in list(self._sites[idle].values()):
                 self._remove(idle, cookie)
 
     def take_changes(self) -> list[tuple[str, Cookie, bool]]:
-        """Session, cookie, and whether it is there now: what has changed since the last call."""
+        """Return the changes since the last call: session, cookie, and whether it is in the jar now."""
         changes, self._changes = self._changes, []
         return changes
 
     def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
-        """Takes back cookies that were kept, as session and JSON, in any order."""
+        """Put saved cookies into the jar, as pairs of session and JSON, in any order."""
         cookies = [(session, msgspec.json.decode(data, type=Cookie)) for session, data in kept]
         for session, cookie in sorted(cookies, key=lambda entry: entry[1].number):
             self._put((session, site_of(cookie.domain)), cookie)
@@ -150,16 +150,16 @@ def _key(cookie: Cookie) -> Key:
     return cookie.domain, cookie.path, cookie.name
 
 
-def _is_in_the_way(cookie: Cookie, others: Iterable[Cookie]) -> bool:
-    """Whether a cookie that came in the clear would stand in for one that came over TLS (6265bis section 5.7)."""
+def _shadows_secure(cookie: Cookie, others: Iterable[Cookie]) -> bool:
+    """Return whether a cookie set without TLS would shadow one set over TLS (6265bis section 5.7)."""
     return any(
         other.secure
         and other.name == cookie.name
-        and (_is_of(cookie.domain, other.domain) or _is_of(other.domain, cookie.domain))
+        and (_is_within(cookie.domain, other.domain) or _is_within(other.domain, cookie.domain))
         and path_matches(cookie.path, other.path)
         for other in others
     )
 
 
-def _is_of(host: str, domain: str) -> bool:
+def _is_within(host: str, domain: str) -> bool:
     return host == domain or host.endswith("." + domain)

@@ -1,8 +1,8 @@
-"""Networks that are not the public internet, and which of them an address is on.
+"""`network_of`: the name of the network that an address is on, if it is not the public internet.
 
-The list is that of the special-purpose address registries (RFC 6890) and of what came later; addresses that carry
-another one inside are judged by that. Metadata services of clouds have a name of their own, since they give out the
-credentials of the machine that asks.
+The list follows the special-purpose address registries (RFC 6890) and later RFCs. An address that embeds another one
+counts as that one. The metadata services of clouds have a name of their own, since they hand out the credentials of the
+machine that asks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SPECIAL: Final[dict[str, tuple[str, ...]]] = {
     ),
     "loopback": (
         "127.0.0.0/8",  # RFC 1122 section 3.2.1.3
-        "0.0.0.0/8",  # RFC 791 section 3.2: this host, where it is connected to
+        "0.0.0.0/8",  # RFC 791 section 3.2: as a destination, this host
         "::1/128",  # RFC 4291
         "::/128",
     ),
@@ -70,12 +70,12 @@ SPECIAL: Final[dict[str, tuple[str, ...]]] = {
         "2001::/23",  # RFC 2928: protocol assignments, Teredo (RFC 4380) and ORCHID (RFC 7343) among them
     ),
 }
-"""By name, the first that fits counts."""
+"""Blocks by the name of their network; the first match counts."""
 NETWORKS: Final[tuple[tuple[str, Network], ...]] = tuple(
     (name, ipaddress.ip_network(block)) for name, blocks in SPECIAL.items() for block in blocks
 )
 GLOBAL: Final = ipaddress.IPv6Network("2000::/3")
-"""All that has been given out of IPv6 (RFC 4291 section 2.4)."""
+"""Global unicast addresses of IPv6 (RFC 4291 section 2.4)."""
 EMBEDDING: Final = tuple(
     (ipaddress.IPv6Network(block), shift)
     for block, shift in (
@@ -86,14 +86,14 @@ EMBEDDING: Final = tuple(
         ("2002::/16", 80),  # RFC 3056: 6to4
     )
 )
-"""Prefixes behind which an IPv4 address stands, and how many bits from the end."""
+"""Prefixes followed by an IPv4 address, and the number of bits behind it."""
 
 
 def network_of(address: str) -> str:
-    """The name of the network that an address is on; empty: the public internet.
+    """Return the name of the network that an address is on; empty for the public internet.
 
     Parameters:
-        address: IPv4, or IPv6 without brackets. What is none is ``reserved``.
+        address: IPv4, or IPv6 without brackets. Any other text is ``reserved``.
     """
     try:
         parsed: Address = ipaddress.ip_address(address.partition("%")[0])

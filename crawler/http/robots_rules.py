@@ -1,8 +1,8 @@
-"""`PathRules`: which paths the allow and disallow lines of one group of a robots.txt match (RFC 9309 section 2.2).
+"""`PathRules`: matches paths against the allow and disallow lines of one group of a robots.txt (RFC 9309 section 2.2).
 
-Rule 1: a check takes microseconds, however many rules there are. Those without a star are found by bisection; those
-with stars are tried in one pass each, without backtracking, and where they are many, only those that have a piece in
-common with the path. A file that is made to be slow costs time in proportion to its size, never more.
+Rule 1: a check takes microseconds, however many rules there are. Patterns without a star are found by bisection. Those
+with stars are matched in one pass each, without backtracking; where they are many, only those that share a piece with
+the path are tried. A malicious file costs time in proportion to its size, never more.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from typing import Final, TypeAlias
 
 import attrs
 
-__all__ = ["PathRules", "Verdict", "same_path"]
+__all__ = ["PathRules", "Verdict", "normalize_path"]
 
-PLAIN: Final = frozenset(string.ascii_letters + string.digits + "-._~/?&=+;")
-"""What stands for itself: what RFC 3986 section 2.3 leaves unreserved, and what separates parts of a path or query."""
-UNRESERVED: Final = PLAIN - set("/?&=+;")
+LITERAL: Final = frozenset(string.ascii_letters + string.digits + "-._~/?&=+;")
+"""Characters compared as they are: those unreserved by RFC 3986 section 2.3, and separators in paths and queries."""
+UNRESERVED: Final = LITERAL - set("/?&=+;")
 CODES: Final = {chr(octet): f"%{octet:02X}" for octet in range(256)} | {
     f"%{octet:02X}": chr(octet) if chr(octet) in UNRESERVED else f"%{octet:02X}" for octet in range(256)
 }
-"""How everything else is compared: an octet by its escape, an escape that was not needed by its octet."""
-ODD: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;-]", re.DOTALL)
-ODD_IN_PATTERN: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;*-]", re.DOTALL)
+"""The form in which other characters are compared: an octet as its escape, an unnecessary escape as its octet."""
+OTHER: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;-]", re.DOTALL)
+OTHER_IN_PATTERN: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;*-]", re.DOTALL)
 ORIGIN: Final = re.compile(r"[^/?#]*//[^/?#]*")
 
-FEW: Final = 32
-"""Rules with stars that are simply tried one after the other."""
-GRAM: Final = 4
-"""Octets of the pieces by which many are told apart."""
+MAX_UNINDEXED: Final = 32
+"""Rules with stars that are tried one after the other, without an index."""
+GRAM_SIZE: Final = 4
+"""Octets of the pieces in the index."""
 
 Verdict: TypeAlias = tuple[int, bool]
-"""Octets of a pattern, and whether it allows: the greatest that matches decides."""
+"""Octets of a pattern, and whether it allows. Of the patterns that match, the greatest verdict decides."""
 NO_MATCH: Final[Verdict] = (0, True)
 
 
 @attrs.define(eq=False)
 class _Starred:
-    """A pattern with a star that is not its end."""
+    """A pattern with a star before its end."""
 
     verdict: Verdict
     head: str
-    """What the path begins with."""
+    """The beginning of the path."""
     middle: tuple[str, ...]
-    """What follows somewhere behind it, in this order."""
+    """Pieces that follow somewhere behind it, in this order."""
     tail: str
-    """What the path ends with; empty: with anything."""
-    least: int
-    """Octets that a path must have."""
+    """The end of the path; empty for any."""
+    min_size: int
+    """Octets of the path, at least."""
 
     def matches(self, path: str) -> bool:
-        """Whether it does, each piece taken where it first occurs: no later place could do better."""
+        """Return whether the pattern matches. Each piece is taken where it first occurs: a later place is no better."""
         if not (path.startswith(self.head) and path.endswith(self.tail)):
             return False
-        if len(self.middle) > 2 and (len(path) < self.least or self.middle[-1] not in path):
+        if len(self.middle) > 2 and (len(path) < self.min_size or self.middle[-1] not in path):
             return False
         at = len(self.head)
         for piece in self.middle:
@@ -71,10 +71,10 @@ class _Starred:
 class PathRules:
     """The rules of one group.
 
-    The longest pattern that matches decides, allow among equals; where none does, the path is allowed.
+    The longest pattern that matches decides, among equals one that allows. Without a match a path is allowed.
 
     Parameters:
-        rules: whether it allows, and a pattern as it stands in the file, one character an octet.
+        rules: Pairs of whether a rule allows, and its pattern as written, one character per octet.
     """
 
     def __init__(self, rules: Iterable[tuple[bool, str]]) -> None:
@@ -83,9 +83,9 @@ class PathRules:
         starred: dict[tuple[str, bool], bool] = {}
         for allow, pattern in rules:
             if not pattern.startswith(("/", "*")):
-                continue  # no path begins otherwise
+                continue  # it can match no path
             whole = pattern.endswith("$")
-            text = same_path(pattern[:-1] if whole else pattern, pattern=True)
+            text = normalize_path(pattern[:-1] if whole else pattern, pattern=True)
             pieces = text.split("*")
             verdict = (len(text) + whole, allow)
             if any(pieces[1:]):
@@ -94,15 +94,15 @@ class PathRules:
                 self._whole[text] = max(verdict, self._whole.get(text, NO_MATCH))
             else:
                 prefixes[pieces[0]] = max(verdict, prefixes.get(pieces[0], NO_MATCH))
-        self._take_prefixes(prefixes)
-        self._take_starred(starred)
+        self._add_prefixes(prefixes)
+        self._add_starred(starred)
 
-    def _take_prefixes(self, prefixes: dict[str, Verdict]) -> None:
+    def _add_prefixes(self, prefixes: dict[str, Verdict]) -> None:
         self._prefixes = sorted(prefixes)
         self._verdicts: list[Verdict] = []
-        """Of each prefix: the best of it and of those that it begins with itself."""
+        """For each prefix, the greatest verdict of it and of the prefixes that it starts with."""
         self._parents: list[int] = []
-        """Of each prefix: the longest other one that it begins with; -1: none."""
+        """For each prefix, the index of the longest other prefix that it starts with; -1 for none."""
         above: list[int] = []
         for index, prefix in enumerate(self._prefixes):
             while above and not prefix.startswith(self._prefixes[above[-1]]):
@@ -112,29 +112,29 @@ class PathRules:
             self._verdicts.append(max(prefixes[prefix], self._verdicts[parent] if above else NO_MATCH))
             above.append(index)
 
-    def _take_starred(self, starred: dict[tuple[str, bool], bool]) -> None:
+    def _add_starred(self, starred: dict[tuple[str, bool], bool]) -> None:
         made = []
         for (text, whole), allow in starred.items():
             head, *middle = text.split("*")
             tail = middle.pop() if whole else ""
             pieces = tuple(piece for piece in middle if piece)
-            least = len(text) - text.count("*")
-            made.append(_Starred((len(text) + whole, allow), head, pieces, tail, least))
+            min_size = len(text) - text.count("*")
+            made.append(_Starred((len(text) + whole, allow), head, pieces, tail, min_size))
         self._starred = sorted(made, key=lambda rule: rule.verdict, reverse=True)
         self._by_gram: dict[str, list[int]] = {}
         self._any_gram: list[int] = []
-        if len(made) > FEW:
+        if len(made) > MAX_UNINDEXED:
             self._index()
 
     def _index(self) -> None:
-        """Files each rule with stars under the rarest of three pieces of its longest part."""
+        """Index each rule with stars by the rarest of three pieces of its longest part."""
         grams: tuple[str, ...]
         choices: list[tuple[str, ...]] = []
         for rule in self._starred:
             part = max((rule.head, *rule.middle, rule.tail), key=len)
-            middle = (len(part) - GRAM) // 2
-            grams = (part[-GRAM:], part[middle : middle + GRAM], part[:GRAM])
-            choices.append(grams if len(part) >= GRAM else ())
+            middle = (len(part) - GRAM_SIZE) // 2
+            grams = (part[-GRAM_SIZE:], part[middle : middle + GRAM_SIZE], part[:GRAM_SIZE])
+            choices.append(grams if len(part) >= GRAM_SIZE else ())
         common = Counter(gram for grams in choices for gram in grams)
         for index, grams in enumerate(choices):
             if grams:
@@ -143,23 +143,15 @@ class PathRules:
                 self._any_gram.append(index)
 
     def allows(self, url: str) -> bool:
-        """Whether a URL may be fetched.
-
-        Parameters:
-            url: absolute.
-        """
+        """Return whether an absolute URL may be fetched."""
         return self.verdict(url)[1]
 
     def verdict(self, url: str) -> Verdict:
-        """The rule that decides about a URL: octets of its pattern, 0: none does; and whether it allows.
-
-        Parameters:
-            url: absolute.
-        """
+        """Return the octets of the pattern that decides about an absolute URL, 0 without one, and whether it allows."""
         path = _path(url)
         if path == "/robots.txt":
             return NO_MATCH
-        path = same_path(path)
+        path = normalize_path(path)
         if "?" in path:
             return max(map(self._decide, _spellings(path)))
         return self._decide(path)
@@ -179,37 +171,38 @@ class PathRules:
         return best
 
     def _candidates(self, path: str) -> Iterable[_Starred]:
-        """The rules with stars that may match, the longest first."""
-        if len(self._starred) <= FEW:
+        """Return the rules with stars that may match, the longest first."""
+        if len(self._starred) <= MAX_UNINDEXED:
             return self._starred
-        grams = self._by_gram.keys() & {path[at : at + GRAM] for at in range(len(path) - GRAM + 1)}
+        grams = self._by_gram.keys() & {path[at : at + GRAM_SIZE] for at in range(len(path) - GRAM_SIZE + 1)}
         found = self._any_gram + [index for gram in grams for index in self._by_gram[gram]]
         found.sort()
         return map(self._starred.__getitem__, found)
 
 
-def same_path(octets: str, *, pattern: bool = False) -> str:
-    """The form in which two spellings of a path, with its query, are equal (RFC 9309 section 2.2.2).
+def normalize_path(octets: str, *, pattern: bool = False) -> str:
+    """Return a path with its query in the form that equivalent spellings share (RFC 9309 section 2.2.2).
 
-    An escape of an unreserved character becomes that character; an octet that is no ASCII, or no separator, becomes an
-    escape; escapes are in upper case. ``%2F`` is not ``/``, nor are the separators of queries their escapes.
+    An escape of an unreserved character becomes that character. An octet that is neither unreserved nor a separator
+    becomes an escape. Escapes are in upper case. ``%2F`` differs from ``/``, and the separators of queries differ from
+    their escapes.
 
     Parameters:
-        octets: a path and query, one character an octet.
-        pattern: whether ``*`` stands for itself, not for its escape.
+        octets: A path and query, one character per octet.
+        pattern: Whether ``*`` is kept as it is.
     """
-    return (ODD_IN_PATTERN if pattern else ODD).sub(_code, octets)
+    return (OTHER_IN_PATTERN if pattern else OTHER).sub(_code, octets)
 
 
-def _code(odd: re.Match[str]) -> str:
-    return CODES[odd[0] if len(odd[0]) == 1 else odd[0].upper()]
+def _code(found: re.Match[str]) -> str:
+    return CODES[found[0] if len(found[0]) == 1 else found[0].upper()]
 
 
 def _path(url: str) -> str:
-    """Path and query of an absolute URL, one character an octet."""
+    """Return path and query of an absolute URL, one character per octet."""
     start = url.find("/", 8)
     mark = url.find("?", 8)
-    if start < 0 or 0 <= mark < start or "#" in url or not url.isascii():  # no URL in its canonical form
+    if start < 0 or 0 <= mark < start or "#" in url or not url.isascii():  # the URL is not canonical
         rest = ORIGIN.sub("", url.partition("#")[0], count=1)
         rest = rest if rest.startswith("/") else f"/{rest}"
         return rest.encode("utf-8", "replace").decode("latin-1")
@@ -217,14 +210,14 @@ def _path(url: str) -> str:
 
 
 def _spellings(path: str) -> Iterable[str]:
-    """A path, and where its query has slashes or question marks, it with those written in one of their two ways.
+    """Return the path, and if its query has slashes or question marks, it with all of them plain and all escaped.
 
-    Behind the first question mark they separate nothing: there ``/`` and ``%2F`` are the same (RFC 9309 section 2.2.2,
-    the second row of the table).
+    They separate nothing behind the first question mark: there ``/`` equals ``%2F`` (RFC 9309 section 2.2.2, the second
+    row of the table).
     """
     head, mark, query = path.partition("?")
     if not query or not ("/" in query or "?" in query or "%2F" in query or "%3F" in query):
         return (path,)
-    written = query.replace("%2F", "/").replace("%3F", "?")
+    plain = query.replace("%2F", "/").replace("%3F", "?")
     encoded = query.replace("/", "%2F").replace("?", "%3F")
-    return {path, head + mark + written, head + mark + encoded}
+    return {path, head + mark + plain, head + mark + encoded}

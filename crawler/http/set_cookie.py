@@ -1,9 +1,9 @@
-"""`parse`: one ``Set-Cookie`` line becomes a `Cookie`, or nothing (RFC 6265 sections 5.1 to 5.3).
+"""`parse_set_cookie`: from one ``Set-Cookie`` value to a `Cookie` (RFC 6265 sections 5.1 to 5.3).
 
-Where browsers agree on more than that, it is done as they do, by the draft that is to replace it (6265bis): a cookie
-that is ``Secure`` comes over TLS only, the prefixes ``__Secure-`` and ``__Host-`` of a name are a promise, control
-characters and overlong attributes are not taken. What is there for the sake of people and scripts is left out:
-``SameSite``, ``HttpOnly``, and the cap of 400 days.
+Where browsers agree on more, this follows the draft that will replace the RFC (6265bis): ``Secure`` cookies are
+accepted over TLS only, the name prefixes ``__Secure-`` and ``__Host-`` are enforced, and control characters and
+overlong attributes are rejected. What protects people and scripts is left out: ``SameSite``, ``HttpOnly``, the cap of
+400 days.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from crawler import urls
 __all__ = ["Cookie", "is_expired", "parse_cookie_date", "parse_set_cookie", "path_matches", "path_of", "site_of"]
 
 MAX_COOKIE_SIZE: Final = 4096
-"""Bytes of a cookie's name and value together (RFC 6265 section 6.1 asks for 4096 at least)."""
+"""Bytes of a cookie's name and value together (RFC 6265 section 6.1 requires at least 4096)."""
 MAX_ATTRIBUTE_SIZE: Final = 1024
-"""Bytes of an attribute's value; a longer one is as if it were not there (6265bis)."""
+"""Bytes of an attribute's value; a longer attribute is ignored (6265bis)."""
 BLANKS: Final = " \t"
 CONTROLS: Final = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
 MAX_AGE: Final = re.compile(r"-?[0-9]+")
@@ -38,7 +38,7 @@ DATE_PARTS: Final = {
     "month": re.compile(f"({'|'.join(MONTHS)})", re.IGNORECASE),
     "year": re.compile(r"([0-9]{2,4})(?![0-9])"),
 }
-"""What a date is made of, in the order in which a token is tried for it."""
+"""The parts of a date, in the order in which a token is matched against them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,20 +48,20 @@ class Cookie:
     name: str
     value: str
     domain: str
-    """The host it belongs to, in small letters."""
+    """The host it belongs to, in lower case."""
     host_only: bool
-    """Whether it stays off the subdomains."""
+    """Whether it is not sent to subdomains."""
     path: str
     secure: bool
     expires: float | None
-    """Seconds since the epoch; `None`: the end of the session."""
+    """Expiry in seconds since the epoch; `None` means the end of the session."""
     number: int = 0
-    """Cookies of a jar are numbered as they come; one that takes the place of another takes its number."""
+    """Position in the order of the jar; a cookie that replaces another takes over its number."""
 
 
 @attrs.define
 class _Attributes:
-    """What stands behind the first semicolon."""
+    """The attributes, which follow the first semicolon."""
 
     domain: str = ""
     path: str = ""
@@ -81,86 +81,86 @@ def _is_address(host: str) -> bool:
 
 @lru_cache(maxsize=16_384)
 def site_of(host: str) -> str:
-    """The registrable domain of a host; an address, or a public suffix, is its own."""
+    """Return the registrable domain of a host; that of an address or a public suffix is itself."""
     return host if _is_address(host) else (_suffixes().privatesuffix(host) or host)
 
 
 def parse_set_cookie(field: str, url: str, now: float | None = None) -> Cookie | None:
-    """One ``Set-Cookie`` value; `None` if it has to be ignored. It never raises.
+    """Parse one ``Set-Cookie`` value; return `None` if it must be ignored. Never raises.
 
     Parameters:
-        field: the value, a character a byte.
-        url: canonical URL that answered.
-        now: seconds since the epoch, for ``Max-Age``; default the wall clock.
+        field: The value, one character per byte.
+        url: The canonical URL of the response.
+        now: The time in seconds since the epoch, for ``Max-Age``; `None` means that of the wall clock.
     """
     pair, *attributes = field.split(";")
     name, equals, value = pair.partition("=")
     name, value = name.strip(BLANKS), value.strip(BLANKS)
     if not equals or not name or len(name) + len(value) > MAX_COOKIE_SIZE or CONTROLS.search(field):
         return None
-    said = _read(attributes)
+    parsed = _parse_attributes(attributes)
     host = urls.host(url)
-    domain = _domain_of(said.domain, host)
-    if domain is None or (said.secure and not url.startswith("https:")):
+    domain = _domain_of(parsed.domain, host)
+    if domain is None or (parsed.secure and not url.startswith("https:")):
         return None
-    if name.startswith("__") and not _keeps_promise(name.lower(), said, host_only=not domain):
+    if name.startswith("__") and not _satisfies_prefix(name.lower(), parsed, host_only=not domain):
         return None
-    expires = said.expires
-    if said.max_age is not None:
-        expires = (time.time() if now is None else now) + said.max_age if said.max_age > 0 else -math.inf
+    expires = parsed.expires
+    if parsed.max_age is not None:
+        expires = (time.time() if now is None else now) + parsed.max_age if parsed.max_age > 0 else -math.inf
     return Cookie(
         name=name,
         value=value,
         domain=domain or host,
         host_only=not domain,
-        path=said.path or _default_path(url),
-        secure=said.secure,
+        path=parsed.path or _default_path(url),
+        secure=parsed.secure,
         expires=expires if expires != math.inf else None,
     )
 
 
-def _read(attributes: Iterable[str]) -> _Attributes:
-    """RFC 6265 section 5.2: the last one of a name that can be read counts."""
-    said = _Attributes()
+def _parse_attributes(attributes: Iterable[str]) -> _Attributes:
+    """Parse the attributes; the last valid one of a name counts (RFC 6265 section 5.2)."""
+    parsed = _Attributes()
     for attribute in attributes:
         key, _, text = attribute.partition("=")
         key, text = key.strip(BLANKS).lower(), text.strip(BLANKS)
         if len(text) > MAX_ATTRIBUTE_SIZE:
             continue
         if key == "domain" and text:
-            said.domain = text.removeprefix(".").lower()
+            parsed.domain = text.removeprefix(".").lower()
         elif key == "path":
-            said.path = text if text.startswith("/") else ""
+            parsed.path = text if text.startswith("/") else ""
         elif key == "secure":
-            said.secure = True
+            parsed.secure = True
         elif key == "max-age" and MAX_AGE.fullmatch(text):
-            said.max_age = float(text)
+            parsed.max_age = float(text)
         elif key == "expires" and (date := parse_cookie_date(text)) is not None:
-            said.expires = date
-    return said
+            parsed.expires = date
+    return parsed
 
 
 def _domain_of(domain: str, host: str) -> str | None:
-    """The domain that a cookie of `host` is for; empty: the host alone; `None`: it is not its to name."""
+    """Return the domain of a cookie from `host`: empty for the host alone, `None` if the host may not name it."""
     if not domain:
         return ""
     is_address = _is_address(host)
     if domain != host and (is_address or not host.endswith("." + domain)):
-        return None  # somebody else's
+        return None  # a foreign domain
     if is_address or _suffixes().is_public(domain):
-        return "" if domain == host else None  # everybody's
+        return "" if domain == host else None  # a public suffix
     return domain
 
 
-def _keeps_promise(name: str, said: _Attributes, *, host_only: bool) -> bool:
-    """Whether a cookie is what the prefix of its name says (6265bis section 4.1.3)."""
+def _satisfies_prefix(name: str, parsed: _Attributes, *, host_only: bool) -> bool:
+    """Return whether a cookie meets the requirements of its name's prefix (6265bis section 4.1.3)."""
     if name.startswith("__host-"):
-        return said.secure and host_only and said.path == "/"
-    return said.secure or not name.startswith("__secure-")
+        return parsed.secure and host_only and parsed.path == "/"
+    return parsed.secure or not name.startswith("__secure-")
 
 
 def parse_cookie_date(text: str) -> float | None:
-    """A date of a cookie in seconds since the epoch; `None`: it is none (RFC 6265 section 5.1.1)."""
+    """Parse a cookie date to seconds since the epoch; return `None` if it is invalid (RFC 6265 section 5.1.1)."""
     found: dict[str, re.Match[str]] = {}
     for token in DATE_TOKEN.findall(text):
         for part, pattern in DATE_PARTS.items():
@@ -181,20 +181,20 @@ def parse_cookie_date(text: str) -> float | None:
 
 
 def is_expired(cookie: Cookie, now: float) -> bool:
-    """Whether a cookie has expired at `now`, seconds since the epoch."""
+    """Return whether a cookie has expired at `now`, in seconds since the epoch."""
     return cookie.expires is not None and cookie.expires <= now
 
 
 def path_of(url: str) -> str:
-    """The path of a canonical URL."""
+    """Return the path of a canonical URL."""
     return url[url.index("/", 8) :].partition("?")[0]
 
 
 def _default_path(url: str) -> str:
-    """RFC 6265 section 5.1.4."""
+    """Return the path of a cookie without the attribute (RFC 6265 section 5.1.4)."""
     return path_of(url).rpartition("/")[0] or "/"
 
 
 def path_matches(path: str, prefix: str) -> bool:
-    """Whether a cookie for the path `prefix` is sent to `path` (RFC 6265 section 5.1.4)."""
+    """Return whether a cookie for the path `prefix` is sent to `path` (RFC 6265 section 5.1.4)."""
     return path == prefix or path.startswith(prefix if prefix.endswith("/") else prefix + "/")

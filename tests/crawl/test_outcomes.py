@@ -507,7 +507,7 @@ async def test_an_errback_is_told_what_robots_txt_forbids(autojump_clock: MockCl
     assert found.items == [
         {
             "reason": "refused",
-            "text": "https://site.test/private was not asked for: its robots.txt forbids it",
+            "text": "https://site.test/private was not requested: its robots.txt forbids it",
             "attempts": 0,
         }
     ]

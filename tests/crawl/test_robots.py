@@ -202,7 +202,7 @@ async def test_a_job_asks_again_for_what_a_robots_txt_that_was_not_had_has_cost(
 ) -> None:
     site, job = pages([Page(status=503)] * 3 + [Page("User-agent: *\nDisallow: /3")]), tmp_path / "job"
     await crawl(Many(), job=job, transport=site.transport)
-    words = "was not asked for: its robots.txt cannot be had (status 503)"
+    words = "was not requested: its robots.txt is not available (status 503)"
     assert {row.message for row in failed_requests(job)} == {
         f"https://site.test/{number} {words}" for number in range(5)
     }

@@ -40,7 +40,7 @@ def test_no_answer_is_told_in_one_line_with_exit_code_1(command, site):
     seen = len(site.statuses("/private/orders"))
     code, out, err = command("fetch", f"{site.url}private/orders")
     assert (code, out) == (1, "")
-    assert err.startswith(f"crawler: {site.url}private/orders was not asked for: its robots.txt forbids it")
+    assert err.startswith(f"crawler: {site.url}private/orders was not requested: its robots.txt forbids it")
     assert err.count("\n") == 1
     assert len(site.statuses("/private/orders")) == seen
     assert command("fetch", f"{site.url}private/orders", "-s", "obey_robots=false")[0] == 0
@@ -51,9 +51,9 @@ def test_a_redirect_that_leads_nowhere_is_no_answer(command):
         return Answer("moved", 302, headers={"Location": target})
 
     with local_site({"/round": to("/round"), "/out": to("mailto:a@b.test"), "/kept": Answer("moved", 302)}) as site:
-        assert command("fetch", f"{site.url}round") == (1, "", "crawler: more than 10 redirects, in a circle\n")
+        assert command("fetch", f"{site.url}round") == (1, "", "crawler: more than 10 redirects, in a loop\n")
         code, out, err = command("fetch", f"{site.url}out")
-        assert (code, out, err) == (1, "", "crawler: redirected to what is no web URL: 'mailto:a@b.test'\n")
+        assert (code, out, err) == (1, "", "crawler: redirected to a target that is not a web URL: 'mailto:a@b.test'\n")
         code, out, err = command("fetch", f"{site.url}kept")
         assert (code, out, err) == (0, "moved", f"crawler: {site.url}kept answered 302 Found\n")
 

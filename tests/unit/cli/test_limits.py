@@ -65,5 +65,5 @@ def test_what_robots_txt_closes_is_not_asked_for(command):
     with local_site({"/robots.txt": "User-agent: *\nDisallow: /", "/users": "x"}) as site:
         code, out, err = command("limits", f"{site.url}users")
         assert (code, out) == (1, "")
-        assert err.startswith(f"crawler: {site.url}users was not asked for: its robots.txt forbids it")
+        assert err.startswith(f"crawler: {site.url}users was not requested: its robots.txt forbids it")
         assert site.asked("/users") == []

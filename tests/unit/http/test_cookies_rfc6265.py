@@ -391,7 +391,7 @@ def test_6_1_of_all_cookies_those_of_the_site_that_rested_longest_go(monkeypatch
     assert gone == [("b.test", "x"), ("b.test", "y")]
     jar.store("", "https://d.test/", ["y=1", "z=1"], NOW)
     assert [record.message for record in caplog.records] == [
-        "more than 6 cookies: those of the sites that were asked for least recently go"
+        "more than 6 cookies: those of the least recently requested sites are dropped"
     ]
 
 

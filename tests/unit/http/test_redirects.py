@@ -105,7 +105,7 @@ def test_the_target_is_joined_as_browsers_do(location, url):
     ],
 )
 def test_a_target_that_is_no_web_url_is_a_bad_redirect(location):
-    with pytest.raises(BadRedirect, match="^redirected to what is no web URL: ") as caught:
+    with pytest.raises(BadRedirect, match="^redirected to a target that is not a web URL: ") as caught:
         follow(status=301, location=location)
     assert isinstance(caught.value, BadStatus)
     assert caught.value.reason == "bad_redirect"
@@ -157,7 +157,7 @@ def test_a_chain_that_goes_round_says_so():
     request = Request(URL)
     for number in range(4):
         request = follow(request, location="/b" if number % 2 == 0 else URL, most=4)
-    with pytest.raises(BadRedirect, match="^more than 4 redirects, in a circle$") as caught:
+    with pytest.raises(BadRedirect, match="^more than 4 redirects, in a loop$") as caught:
         follow(request, location="/b", most=4)
     assert caught.value.reason == "redirect_loop"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.http.robots import MAX_CRAWL_DELAY, MAX_ROBOTS_SIZE, Robots
-from crawler.http.robots_rules import PathRules, same_path
+from crawler.http.robots_rules import PathRules, normalize_path
 
 AGENT = "ExampleBot/2.0 (+https://example.com/bot)"
 SITE = "https://site.test"
@@ -368,8 +368,8 @@ def test_no_file_and_no_url_raise(body: bytes, path: str) -> None:
 
 @given(OCTETS, st.booleans())
 def test_the_spelling_that_is_compared_is_its_own(octets: str, pattern: bool) -> None:
-    once = same_path(octets, pattern=pattern)
-    assert same_path(once, pattern=pattern) == once
+    once = normalize_path(octets, pattern=pattern)
+    assert normalize_path(once, pattern=pattern) == once
     assert once.isascii()
 
 
@@ -380,9 +380,9 @@ def by_the_book(rules: list[tuple[str, str]], path: str) -> bool:
         if not pattern.startswith(("/", "*")):
             continue
         whole = pattern.endswith("$")
-        text = same_path(pattern.removesuffix("$").encode().decode("latin-1"), pattern=True)
+        text = normalize_path(pattern.removesuffix("$").encode().decode("latin-1"), pattern=True)
         expression = ".*".join(map(re.escape, text.split("*"))) + (r"\Z" if whole else "")
-        if re.match(expression, same_path(path), re.DOTALL):
+        if re.match(expression, normalize_path(path), re.DOTALL):
             best = max(best, (len(text) + whole, kind == "Allow"))
     return best[1]
 
