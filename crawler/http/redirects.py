@@ -54,7 +54,9 @@ def redirect_request(response: Response, *, max_redirects: int) -> Request | Non
         return None
     target = urls.join(response.url, location)
     if target is None:
-        raise BadRedirect(f"redirected to a target that is not a web URL: {location!r}", status=response.status, request=request)
+        raise BadRedirect(
+            f"redirected to a target that is not a web URL: {location!r}", status=response.status, request=request
+        )
     target, _ = urls.split_userinfo(target)
     chain = (*request.redirects, request.url)
     if len(chain) > max_redirects:

@@ -18,7 +18,7 @@ def test_only_public_addresses_are_chosen():
         guard.check("b.test", ("127.0.0.1", "::1"))
     assert caught.value.by == "network"
     assert str(caught.value) == (
-        "not sent: b.test is at 127.0.0.1, on the loopback network, where no start page is "
+        "not sent: b.test is at 127.0.0.1, on the loopback network, which no start page is on "
         "(private_network=true allows it)"
     )
 
