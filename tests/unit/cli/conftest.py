@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from support.environments import environment
+from support.processes import PIPE, Process
 
 from crawler.cli import main
 from crawler.testing.demo import demo_site
@@ -23,19 +24,21 @@ def site():
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts ``python -m crawler ...`` in an empty folder."""
+    """Starts ``python -m crawler ...`` in an empty folder.
+
+    Options are those of `Process`; with `fresh` an interpreter is started, as a user starts it, and they are those of
+    `subprocess.Popen`.
+    """
     running = []
 
-    def start(*arguments, env=None, **options):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "crawler", *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment(limited="preexec_fn" in options, COLUMNS="100", **(env or {})),
-            stdout=options.pop("stdout", subprocess.PIPE),
-            stderr=options.pop("stderr", subprocess.PIPE),
-            text=True,
-            **options,
-        )
+    def start(*arguments, env=None, fresh=False, **options):
+        words = ["-m", "crawler", *map(str, arguments)]
+        options = {"cwd": tmp_path, "stdout": PIPE, "stderr": PIPE} | options
+        options["env"] = environment(limited="preexec_fn" in options, COLUMNS="100", **(env or {}))
+        if fresh:
+            process = subprocess.Popen([sys.executable, *words], text=True, **options)
+        else:
+            process = Process(words, **options)
         running.append(process)
         return process
 
@@ -52,8 +55,8 @@ def command(start):
     A traceback is expected where the user's own code raised, and nowhere else.
     """
 
-    def command(*arguments, env=None, traceback=False):
-        process = start(*arguments, env=env)
+    def command(*arguments, env=None, traceback=False, fresh=False):
+        process = start(*arguments, env=env, fresh=fresh)
         out, err = process.communicate(timeout=60)
         assert ("Traceback" in err) is traceback
         return process.returncode, out, err

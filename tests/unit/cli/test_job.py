@@ -250,7 +250,7 @@ def test_files_of_a_job_do_not_take_the_place_of_standard_streams_that_are_close
         file.write("            with contextlib.suppress(OSError):\n")
         file.write("                os.write(number, b'from far below')\n")
     run = ["run", "books.py", "--job", "job", "-o", "items.jsonl"]
-    process = start(*run, preexec_fn=lambda: [os.close(number) for number in closed])
+    process = start(*run, closed=closed)
     assert process.wait(60) == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
     assert not any(b"from far below" in path.read_bytes() for path in (tmp_path / "job").iterdir())
@@ -258,7 +258,7 @@ def test_files_of_a_job_do_not_take_the_place_of_standard_streams_that_are_close
 
 def test_words_that_cannot_be_written_do_not_change_how_a_crawl_ends(start, books, tmp_path):
     with Path("/dev/full").open("w") as full:
-        process = start("run", "books.py", "--job", "job", "-o", "items.jsonl", stderr=full)
+        process = start("run", "books.py", "--job", "job", "-o", "items.jsonl", stderr=full.fileno())
         assert process.wait(60) == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
@@ -369,7 +369,7 @@ def test_an_export_that_does_not_fit_on_the_disk_says_so_and_leaves_the_old_file
     (tmp_path / name).write_text("the old one")
     before = sorted(tmp_path.iterdir())
     process = start(
-        "job", "job", "--export", name, "--overwrite",
+        "job", "job", "--export", name, "--overwrite", fresh=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
     )  # fmt: skip
     out, err = process.communicate(timeout=60)

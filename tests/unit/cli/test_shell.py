@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 from pathlib import Path
 
 from support.localsite import local_site
+from support.processes import PIPE
 
 PAGES = {
     "/": "<title>One</title><a href='/two'>two</a>",
@@ -49,7 +49,7 @@ def test_view_writes_the_page_to_a_file_and_opens_it(command, tmp_path):
 
 def test_without_a_terminal_code_is_read_from_standard_input(start):
     with local_site(PAGES) as site:
-        process = start("shell", site.url, stdin=subprocess.PIPE)
+        process = start("shell", site.url, stdin=PIPE)
         out, err = process.communicate("for n in range(2):\n    print(n)\nresponse.status\n", timeout=60)
         assert (process.returncode, out, err) == (0, "0\n1\n200\n", "")
 

@@ -50,7 +50,8 @@ def test_words_that_nobody_can_read_change_neither_data_nor_exit_code(under, sit
 
 
 def test_data_is_utf_8_and_words_are_readable_whatever_the_terminal_speaks(command):
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
     with local_site({"/": "<a href='/x'>für</a>"}) as site:
-        code, out, err = command("links", site.url, "--json", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C.UTF-8"})
+        code, out, err = command("links", site.url, "--json", env=ascii_only | {"LC_ALL": "C.UTF-8"}, fresh=True)
         assert (code, json.loads(out)["text"], err) == (0, "für", "")
-    assert command("shell", "-c", "print('ü')", env={"PYTHONIOENCODING": "ascii"}) == (0, "\\xfc\n", "")
+    assert command("shell", "-c", "print('ü')", env=ascii_only, fresh=True) == (0, "\\xfc\n", "")
