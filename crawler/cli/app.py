@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from crawler.cli.logs import log_traceback, say
-from crawler.cli.standard_streams import abandon, ready
+from crawler.cli.standard_streams import abandon, drop_unwritten_errors, ready
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
 __all__ = ["app_of", "main"]
@@ -102,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         code = _say("interrupted", 130)
+    drop_unwritten_errors()
     return code
 
 

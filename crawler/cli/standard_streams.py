@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import suppress
 
-__all__ = ["abandon", "is_open", "ready", "write"]
+__all__ = ["abandon", "drop_unwritten_errors", "is_open", "ready", "write"]
 
 
 def ready() -> None:
@@ -42,3 +42,11 @@ def abandon() -> None:
     """Nobody can be told anything more on standard output; Python would try to empty its buffer once more at exit."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def drop_unwritten_errors() -> None:
+    """Discard what standard error could not take: Python would try again at exit, and change the exit code to 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
