@@ -39,7 +39,9 @@ def crawl(seed: int, pages: int, kills: int, durability: str) -> Figures:
     settings = {"workers": 32, "delay": 0.02, "pacing": pacing, "durability": durability}
     with (
         tempfile.TemporaryDirectory(prefix="kills-") as name,
-        durable(Path(name), seed=seed, hosts=HOSTS, pages=pages, outputs=OUTPUTS, settings=settings) as killed,
+        durable(
+            Path(name), seed=seed, hosts=HOSTS, pages=pages, outputs=OUTPUTS, settings=settings, fresh=True
+        ) as killed,
     ):
         killed.run_with_kills(kills, random.Random(seed))
         contents = [read_output(Path(name) / output) for output in OUTPUTS]

@@ -1,4 +1,4 @@
-"""Every example is run as a user would run it: by a command of its own, against a small site on loopback."""
+"""Every example is run as a user would run it: by a process of its own, against a small site on loopback."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from support import processes
 from support.localsite import Answer, Asked, local_site
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -29,31 +31,31 @@ QUOTES = {
 }
 
 
-def run(*words: str | Path, folder: Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python; a warning in it is an error."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *words],
-        cwd=folder,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(
+    *words: str | Path, folder: Path, code: int = 0, fresh: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs Python, with `fresh` an interpreter that is started for it; a warning in it is an error."""
+    start = run_fresh if fresh else processes.run
+    done = start(words, cwd=folder, env=os.environ | environment)
     assert done.returncode == code, done.stderr
     return done
 
 
-def crawl(example: str, *words: str, folder: Path, code: int = 0, **environment: str) -> list[dict[str, object]]:
+def run_fresh(words: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", *words]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def crawl(example: str, *words: str, folder: Path, code: int = 0, **options: Any) -> list[dict[str, object]]:
     """Runs a spider by the command line; gives its items."""
     command = ("-m", "crawler", "run", EXAMPLES / example, "-o", "items.jsonl", *words)
-    run(*command, folder=folder, code=code, **environment)
+    run(*command, folder=folder, code=code, **options)
     return [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
 
 
 def test_quotes(tmp_path):
     with local_site(QUOTES) as site:
-        items = crawl("quotes.py", "-a", f"start_urls={site.url}", folder=tmp_path)
+        items = crawl("quotes.py", "-a", f"start_urls={site.url}", folder=tmp_path, fresh=True)
     assert items == [{"text": "Know\n thyself.", "by": "Thales"}, {"text": "Eureka!", "by": "Archimedes"}]
     assert [asked.path for asked in site.log] == ["/robots.txt", "/", "/page/2"]
 
@@ -460,13 +462,13 @@ def test_governed_transport(tmp_path):
 
 def test_quotes_tests():
     """``test_quotes.py`` is an example of tests: it passes, and its hour takes no time."""
-    done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_quotes.py", folder=EXAMPLES)
+    done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_quotes.py", folder=EXAMPLES, fresh=True)
     assert re.search(r"^2 passed in \d\.\d", done.stdout, re.MULTILINE)
 
 
 def test_faults_tests():
     """``test_faults.py`` is one too, against a server on loopback."""
-    done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_faults.py", folder=EXAMPLES)
+    done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_faults.py", folder=EXAMPLES, fresh=True)
     assert re.search(r"^5 passed in \d", done.stdout, re.MULTILINE)
 
 

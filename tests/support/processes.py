@@ -11,10 +11,14 @@ which the interpreter starts and imports. What concerns that half second is test
 
 from __future__ import annotations
 
+import asyncio  # noqa: F401 - servers of tests use it
 import atexit
 import functools
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -23,8 +27,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
+
+import crawler
 
 __all__ = ["Process", "run"]
 
@@ -78,8 +85,8 @@ class Process:
         if given == PIPE:
             reading, writing = os.pipe()
             if number == 0:
-                return open(writing, "w"), reading, True
-            return open(reading), writing, True
+                return os.fdopen(writing, "w"), reading, True
+            return os.fdopen(reading), writing, True
         if given == DEVNULL:
             return None, os.open(os.devnull, os.O_RDWR), True
         return None, number if given is None else given, False
@@ -208,10 +215,8 @@ def _serve(requests: socket.socket) -> dict[str, Any] | None:
 
 
 def _send(reports: socket.socket, number: int) -> None:
-    try:
+    with suppress(OSError):  # the process that asked for it may have ended
         reports.send(str(number).encode())
-    except OSError:  # whoever started it has gone
-        pass
 
 
 def _become(job: dict[str, Any]) -> None:
@@ -230,7 +235,7 @@ def _become(job: dict[str, Any]) -> None:
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     first, *rest = job["arguments"]
     if first == "-m":
-        sys.path[0] = os.getcwd()
+        sys.path[0] = job["cwd"]
         sys.argv = rest
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     else:
@@ -249,12 +254,6 @@ def _stream(number: int, mode: str) -> Any:
 
 def _prepare() -> None:
     """Import everything that commands import; it stays, so that no collection of garbage looks at it."""
-    import gc
-    import importlib
-    import pkgutil
-
-    import crawler
-
     for module in pkgutil.walk_packages(crawler.__path__, "crawler."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)

@@ -32,6 +32,7 @@ from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from support.processes import PIPE, Process
 from support.web import Answer, Web
 
 __all__ = ["RETRY_AFTER", "Hit", "read_log", "serve"]
@@ -76,8 +77,8 @@ def read_log(path: Path) -> list[Hit]:
 def serve(*, seed: int, hosts: int, pages: int, log: Path, drag: float = 0.0) -> Iterator[Web]:
     """A web that is served meanwhile by a child process; each answer takes `drag` seconds longer."""
     words = {"seed": seed, "hosts": hosts, "pages": pages, "port": 0, "log": log, "drag": drag}
-    command = [sys.executable, __file__, *(f"--{name}={value}" for name, value in words.items())]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [__file__, *(f"--{name}={value}" for name, value in words.items())]
+    process = Process(command, cwd=Path.cwd(), env=os.environ, stdin=PIPE, stdout=PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     try:

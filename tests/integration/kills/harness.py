@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from support.environments import environment
+from support.processes import DEVNULL, PIPE, Process
 from support.web import Web
 from support.webserver import RETRY_AFTER, Hit, read_log, serve
 
@@ -35,13 +36,14 @@ __all__ = ["Durable", "Figures", "Item", "durable", "read_output"]
 SPIDER = Path(__file__).parent / "everything.py"
 LATE = 0.05
 """Seconds that a request may take from its start to the server's log on a busy machine, beyond the usual."""
-BUSY = 0.6
+BUSY = 1.0
 """Seconds that an answer may take to be heard by a crawl that is busy: until then it goes on as before."""
 LONGEST = 120.0
 """Seconds: no run takes longer."""
 LINE = 56
 """Bytes of a line of the server's log, about."""
 
+Running = Process | subprocess.Popen[str]
 Item = tuple[str, int]
 """URL and number of a page."""
 
@@ -102,38 +104,38 @@ class Durable:
     settings: Mapping[str, Any]
     drag: float
     """Seconds that each answer takes longer."""
+    fresh: bool = False
+    """Whether each run starts an interpreter, as a user does, and is no fork."""
     kills: list[float] = field(default_factory=list)
     """Seconds of the monotonic clock."""
-    _running: list[subprocess.Popen[str]] = field(default_factory=list)
+    _running: list[Running] = field(default_factory=list)
     _first: float = 0.0
     _last: float = 0.0
 
     def command(self, *more: str | Path, job: str | None = "job") -> list[str]:
-        """The command line of one run; without a job it is a crawl in memory."""
+        """The arguments of one run's interpreter; without a job it is a crawl in memory."""
         words = ["run", SPIDER.name, "--report", "report.json", "--quiet", *(["--job", job] if job else [])]
         words += ["-a", f"front={self.web.start}", "-a", f"hosts={json.dumps(self.web.names)}"]
         for output in self.outputs:
             words += ["-o", output]
         for name, value in self.settings.items():
             words += ["-s", f"{name}={value if isinstance(value, (str, int, float)) else json.dumps(value)}"]
-        return [sys.executable, "-m", "crawler", *words, *map(str, more)]
+        return ["-m", "crawler", *words, *map(str, more)]
 
-    def start(self, *more: str | Path, job: str | None = "job", **options: Any) -> subprocess.Popen[str]:
-        """Starts one run; `options` are those of `subprocess.Popen`."""
+    def start(self, *more: str | Path, job: str | None = "job", **options: Any) -> Running:
+        """Starts one run; `options` are those of `Process`, or of `subprocess.Popen` with ``preexec_fn``."""
         self._first = self._first or time.monotonic()
-        process = subprocess.Popen(
-            self.command(*more, job=job),
-            cwd=self.folder,
-            env=environment(limited="preexec_fn" in options),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            **options,
-        )
+        words, limited = self.command(*more, job=job), "preexec_fn" in options
+        options |= {"cwd": self.folder, "env": environment(limited=limited), "stdout": DEVNULL, "stderr": PIPE}
+        process: Running
+        if self.fresh or limited:
+            process = subprocess.Popen([sys.executable, *words], text=True, **options)
+        else:
+            process = Process(words, **options)
         self._running.append(process)
         return process
 
-    def end(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+    def end(self, process: Running) -> tuple[int, str]:
         """Waits for the end of a run: its exit code, and what it said on standard error."""
         _, said = process.communicate(timeout=LONGEST)
         self._last = time.monotonic()
@@ -149,7 +151,7 @@ class Durable:
         code, said = self.run(*more, job=job)
         assert code == 0, (code, said)
 
-    def wait_for_requests(self, process: subprocess.Popen[str], requests: float) -> None:
+    def wait_for_requests(self, process: Running, requests: float) -> None:
         """Waits until the server has got so many more, about, or the run has ended before."""
         goal = self.log.stat().st_size + requests * LINE
         deadline = time.monotonic() + LONGEST
@@ -157,14 +159,14 @@ class Durable:
             assert time.monotonic() < deadline
             time.sleep(0.002)
 
-    def kill(self, process: subprocess.Popen[str]) -> None:
+    def kill(self, process: Running) -> None:
         """Kills a run that goes on, and looks at what it leaves."""
         process.send_signal(signal.SIGKILL)
         self.kills.append(time.monotonic())
         assert self.end(process) == (-signal.SIGKILL, "")
         self.look()
 
-    def interrupt(self, process: subprocess.Popen[str], *signals: signal.Signals) -> tuple[int, str, float]:
+    def interrupt(self, process: Running, *signals: signal.Signals) -> tuple[int, str, float]:
         """Sends signals one after another: exit code, what was said, and the seconds from the last one to the end.
 
         What is in flight when its grace is over is as lost as at a kill; the second signal leaves none.
@@ -185,7 +187,7 @@ class Durable:
         for _ in range(kills):
             process = self.start(*more)
             if chance.random() < 1 / 6:
-                time.sleep(chance.uniform(0.0, 0.8))
+                time.sleep(chance.uniform(0.0, 0.8 if self.fresh else 0.2))
             else:
                 self.wait_for_requests(process, chance.uniform(1, 1.8 * share))
                 time.sleep(chance.uniform(0.0, 0.02))
@@ -282,6 +284,7 @@ def durable(
     outputs: Sequence[str] = ("items.jsonl",),
     settings: Mapping[str, Any] | None = None,
     drag: float = 0.0,
+    fresh: bool = False,
 ) -> Iterator[Durable]:
     """A crawl that has not begun, its web served meanwhile.
 
@@ -291,12 +294,13 @@ def durable(
         outputs: files in the folder.
         settings: of the crawl.
         drag: seconds that each answer takes longer.
+        fresh: whether each run starts an interpreter.
     """
     log = folder / "requests.log"
     log.touch()
     (folder / SPIDER.name).write_bytes(SPIDER.read_bytes())
     with serve(seed=seed, hosts=hosts, pages=pages, log=log, drag=drag) as web:
-        crawl = Durable(folder, web, log, outputs, {"backoff_base": 0.05} | dict(settings or {}), drag)
+        crawl = Durable(folder, web, log, outputs, {"backoff_base": 0.05} | dict(settings or {}), drag, fresh)
         try:
             yield crawl
         finally:

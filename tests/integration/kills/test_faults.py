@@ -17,15 +17,15 @@ from integration.kills.harness import Durable, durable
 from support.webserver import read_log
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
-LIMIT = 150_000
+LIMIT = 100_000
 """Bytes of the largest file, where the disk is small."""
 
 
 @pytest.fixture
 def crawl(tmp_path: Path) -> Iterator[Durable]:
-    """A crawl of a web of 250 pages that has not begun."""
+    """A crawl of a web of 120 pages that has not begun."""
     settings = {"workers": 16, "delay": 0.01}
-    with durable(tmp_path, seed=7, hosts=6, pages=250, outputs=OUTPUTS, settings=settings) as crawl:
+    with durable(tmp_path, seed=7, hosts=6, pages=120, outputs=OUTPUTS, settings=settings) as crawl:
         yield crawl
 
 
@@ -33,7 +33,7 @@ def crawl(tmp_path: Path) -> Iterator[Durable]:
 def stopped(crawl: Durable) -> Durable:
     """The same, stopped by Ctrl-C half-way: everything is in the files themselves."""
     process = crawl.start()
-    crawl.wait_for_requests(process, 100)
+    crawl.wait_for_requests(process, 50)
     process.send_signal(signal.SIGINT)
     assert crawl.end(process)[0] == 130
     crawl.kills.append(0.0)
@@ -44,7 +44,7 @@ def stopped(crawl: Durable) -> Durable:
 def killed(crawl: Durable) -> Durable:
     """The same, killed half-way: what was committed last is in the write-ahead log."""
     process = crawl.start()
-    crawl.wait_for_requests(process, 100)
+    crawl.wait_for_requests(process, 50)
     crawl.kill(process)
     return crawl
 
@@ -85,7 +85,7 @@ def test_a_full_disk_ends_the_crawl_in_one_line_and_room_lets_it_go_on(crawl: Du
 
 def test_a_full_disk_of_an_output_ends_the_crawl_and_room_lets_it_go_on(crawl: Durable) -> None:
     before = b'{"url": "http://before.test/", "n": 0}\n'
-    old = before * (32_000_000 // len(before))  # larger than anything else that grows meanwhile
+    old = before * (6_000_000 // len(before))  # larger than anything else that grows meanwhile
     (crawl.folder / "items.jsonl").write_bytes(old)
     crawl.outputs = ["items.jsonl"]
 
@@ -191,9 +191,9 @@ def test_an_output_that_lacks_what_was_written_is_refused(stopped: Durable, outp
     path = stopped.folder / output
     content = path.read_bytes()
     path.unlink()
-    refused(stopped, f"{output} is gone")
+    refused(stopped, f"{output} is missing")
     path.write_bytes(content[: len(content) // 2])
-    refused(stopped, f"{output} is shorter")
+    refused(stopped, f"{output} has lost items")
     path.write_bytes(content)
     completes(stopped)
 

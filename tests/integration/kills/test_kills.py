@@ -22,7 +22,7 @@ def check(crawl: Durable, figures: Figures) -> None:
 
 
 def test_a_crawl_in_memory_finds_the_whole_web(tmp_path: Path) -> None:
-    with durable(tmp_path, seed=1, hosts=12, pages=600, outputs=OUTPUTS) as crawl:
+    with durable(tmp_path, seed=1, hosts=12, pages=300, outputs=OUTPUTS) as crawl:
         crawl.finish(job=None)
         figures = crawl.figures()
         check(crawl, figures)
@@ -32,7 +32,7 @@ def test_a_crawl_in_memory_finds_the_whole_web(tmp_path: Path) -> None:
 def test_killed_six_times_it_loses_nothing_repeats_nothing_and_stays_polite(tmp_path: Path) -> None:
     # Starting takes less than a second: on the last host a run that forgot the one before would come too early.
     settings = {"workers": 16, "delay": 0.02, "pacing": {"127.0.0.13": {"delay": 1.2}}}
-    with durable(tmp_path, seed=1, hosts=12, pages=1200, outputs=OUTPUTS, settings=settings) as crawl:
+    with durable(tmp_path, seed=1, hosts=12, pages=500, outputs=OUTPUTS, settings=settings) as crawl:
         crawl.run_with_kills(6, random.Random(1))
         figures = crawl.figures()
         check(crawl, figures)
@@ -41,18 +41,18 @@ def test_killed_six_times_it_loses_nothing_repeats_nothing_and_stays_polite(tmp_
 
 def test_killed_three_times_when_each_commit_waits_for_the_disk(tmp_path: Path) -> None:
     settings = {"workers": 16, "durability": "power"}
-    with durable(tmp_path, seed=2, hosts=6, pages=500, outputs=OUTPUTS, settings=settings) as crawl:
+    with durable(tmp_path, seed=2, hosts=6, pages=200, outputs=OUTPUTS, settings=settings) as crawl:
         crawl.run_with_kills(3, random.Random(2))
         check(crawl, crawl.figures())
 
 
 def test_killed_while_a_sink_is_behind_it_gets_the_rest_under_the_same_keys(tmp_path: Path) -> None:
     slow = ["-p", f"{SPIDER.stem}:Slow", "-P", "slow.path=slow.txt"]
-    with durable(tmp_path, seed=3, hosts=6, pages=500, settings={"workers": 16, "sink_lag": 150}) as crawl:
+    with durable(tmp_path, seed=3, hosts=6, pages=300, settings={"workers": 16, "sink_lag": 100}) as crawl:
         behind = []
         for _ in range(3):
             process = crawl.start(*slow)
-            crawl.wait_for_requests(process, 130)
+            crawl.wait_for_requests(process, 80)
             crawl.kill(process)
             kept = [(tmp_path / name).read_text().count("\n") for name in ("items.jsonl", "slow.txt")]
             behind.append(kept[0] - kept[1])
@@ -70,9 +70,9 @@ def test_killed_while_a_sink_is_behind_it_gets_the_rest_under_the_same_keys(tmp_
 
 def test_interrupted_while_a_sink_is_behind_it_says_so_and_gets_the_rest_in_the_next_run(tmp_path: Path) -> None:
     slow = ["-p", f"{SPIDER.stem}:Slow", "-P", "slow.path=slow.txt"]
-    with durable(tmp_path, seed=3, hosts=6, pages=200, settings={"workers": 16, "grace": 1}) as crawl:
+    with durable(tmp_path, seed=3, hosts=6, pages=100, settings={"workers": 16, "grace": 1}) as crawl:
         process = crawl.start(*slow, "-P", "slow.seconds=3600")
-        crawl.wait_for_requests(process, 100)
+        crawl.wait_for_requests(process, 50)
         code, said, _ = crawl.interrupt(process, signal.SIGINT)
         assert (code, said.count("\n")) == (130, 1)
         assert re.search("slow did not store the last [0-9]+ items in time: the next run stores them", said)
@@ -84,10 +84,10 @@ def test_interrupted_while_a_sink_is_behind_it_says_so_and_gets_the_rest_in_the_
 
 @pytest.mark.parametrize("each", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_within_its_grace_and_the_next_run_completes_it(tmp_path: Path, each: signal.Signals) -> None:
-    settings = {"grace": 0.2}
-    with durable(tmp_path, seed=4, hosts=4, pages=40, outputs=OUTPUTS, settings=settings, drag=0.6) as crawl:
+    settings = {"grace": 0.2, "slow_start": False}
+    with durable(tmp_path, seed=2, hosts=4, pages=13, outputs=OUTPUTS, settings=settings, drag=0.6) as crawl:
         process = crawl.start()
-        crawl.wait_for_requests(process, 12)
+        crawl.wait_for_requests(process, 6)
         code, said, seconds = crawl.interrupt(process, each)
         assert (code, said) == (130, "")
         assert seconds < 0.2 + 1.0
@@ -98,9 +98,10 @@ def test_a_signal_ends_it_within_its_grace_and_the_next_run_completes_it(tmp_pat
 
 
 def test_the_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with durable(tmp_path, seed=5, hosts=4, pages=13, outputs=OUTPUTS, settings={"grace": 60}, drag=0.9) as crawl:
+    settings = {"grace": 60, "slow_start": False}
+    with durable(tmp_path, seed=2, hosts=4, pages=13, outputs=OUTPUTS, settings=settings, drag=0.9) as crawl:
         process = crawl.start()
-        crawl.wait_for_requests(process, 7)
+        crawl.wait_for_requests(process, 6)
         code, said, seconds = crawl.interrupt(process, signal.SIGINT, signal.SIGINT)
         assert (code, said) == (130, "")
         assert seconds < 0.8
