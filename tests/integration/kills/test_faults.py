@@ -216,7 +216,7 @@ def test_the_job_of_another_crawl_says_what_differs(stopped: Durable) -> None:
     refused(
         stopped, r"belongs to another crawl: .*front was .*page/0.* now .*page/1", "-a", f"front={stopped.web.url(1)}"
     )
-    refused(stopped, r"max_depth was null, now 3", "-s", "max_depth=3")
+    refused(stopped, r"max_depth was null and is now 3", "-s", "max_depth=3")
     spider = stopped.folder / "everything.py"
     text = spider.read_text()
     spider.write_text(text.replace("class Everything(", "class Other("))
