@@ -40,7 +40,7 @@ _MOVED = {
     "FeedSpider": "crawler.spiders:FeedSpider",
     "GovernedTransport": "crawler.api_client:GovernedTransport",
     "Link": "crawler.html:Link",
-    "LinkValue": "crawler.content.link_header:LinkValue",
+    "LinkValue": "crawler.html:LinkValue",
     "QuotaTimeout": "crawler.api_client:QuotaTimeout",
     "Selector": "crawler.html:Selector",
     "SelectorList": "crawler.html:SelectorList",

@@ -9,9 +9,9 @@ from crawler.lazy import places as _places
 
 _PLACES = _places(
     {
-        "crawler.feeds.feed": "Feed FeedEntry",
-        "crawler.feeds.sitemap": "sitemaps",
-        "crawler.feeds.sitemap_entry": "SitemapEntry",
+        "crawler.feeds.feed": "Enclosure Feed FeedEntry",
+        "crawler.feeds.sitemap": "Sitemaps sitemaps",
+        "crawler.feeds.sitemap_entry": "SitemapEntry SitemapImage SitemapNews SitemapVideo",
         "crawler.feeds.read": "read_feed",
     }
 )
@@ -19,10 +19,15 @@ _PLACES = _places(
 __all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports below
 
 if _typing.TYPE_CHECKING:
+    from crawler.feeds.feed import Enclosure as Enclosure
     from crawler.feeds.feed import Feed as Feed
     from crawler.feeds.feed import FeedEntry as FeedEntry
     from crawler.feeds.read import read_feed as read_feed
+    from crawler.feeds.sitemap import Sitemaps as Sitemaps
     from crawler.feeds.sitemap import sitemaps as sitemaps
     from crawler.feeds.sitemap_entry import SitemapEntry as SitemapEntry
+    from crawler.feeds.sitemap_entry import SitemapImage as SitemapImage
+    from crawler.feeds.sitemap_entry import SitemapNews as SitemapNews
+    from crawler.feeds.sitemap_entry import SitemapVideo as SitemapVideo
 else:  # or every name would exist for type checkers
     __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

@@ -40,10 +40,13 @@ API = {
         "crawler.spiders": "SiteSpider FeedSpider ApiSpider",
     },
     "Requests and responses": {"crawler": "Request Response Headers Form"},
-    "Selectors and links": {"crawler.html": "Selector SelectorList Link", "crawler.content.link_header": "LinkValue"},
+    "Selectors and links": {"crawler.html": "Selector SelectorList Link LinkValue"},
     "Results of callbacks and hooks": {"crawler": "Item Produced Drop Retry Pause Stop Failure Usage Row"},
     "For plugins": {"crawler": "Sink State RetryPolicy"},
-    "Sitemaps and feeds": {"crawler.feeds": "sitemaps SitemapEntry read_feed Feed FeedEntry"},
+    "Sitemaps and feeds": {
+        "crawler.feeds": "sitemaps Sitemaps SitemapEntry SitemapImage SitemapVideo SitemapNews"
+        " read_feed Feed FeedEntry Enclosure"
+    },
     "HTTP client": {
         "crawler": "client Limits QuotaEvent",
         "crawler.api_client": "Client GovernedTransport MappedResponses QuotaTimeout",
