@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import suppress
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from support.examples import examples
 
 from crawler import ConfigError, Settings, crawl
 from crawler.engine.page import encode_item
-from crawler.records import BrokenRecord, json_array_records, xml_records
 from crawler.spiders import FeedSpider
 from crawler.testing import FakeSite, Page, callback_results, collect, response_for
 
@@ -452,53 +450,6 @@ async def test_any_bytes_raise_nothing_but_what_is_documented(body, form, kind):
         for item in await callback_results(FeedSpider(format=form, max_unpacked=10_000), response):
             assert isinstance(item, dict)
             assert encode_item(item).startswith(b"{")
-
-
-CONTENT = st.lists(
-    st.sampled_from(["é ", "&amp;", "<a x='1'>", "<a/>", "<g:c>", "<![CDATA[<]]>", "<!-- > -->"]), max_size=5
-)
-
-
-def closed(parts: list[str]) -> str:
-    """Content of an element, its elements closed."""
-    ends = [f"</{part[1:].partition(' ')[0].rstrip('>')}>" for part in parts if part[-1] == ">" and part[1] in "ag"]
-    return "".join(parts) + "".join(reversed([end for end in ends if "/a/" not in end]))
-
-
-@given(st.lists(CONTENT.map(closed)), st.data())
-async def test_xml_is_what_elementtree_makes_of_it_and_damage_costs_one_record(contents, data):
-    tags = [data.draw(st.sampled_from(["item", "g:item"])) for _ in contents]
-    written = [f"<{tag}>{content}</{tag}>" for tag, content in zip(tags, contents, strict=True)]
-    around = "<r xmlns='urn:d' xmlns:g='urn:g'><!-- <item> -->{}<other/></r>"
-    expected = [ElementTree.tostring(one) for one in ElementTree.fromstring(around.format("".join(written)))][:-1]
-    damage = data.draw(st.sampled_from(["&", "<b>", "</b>", "<", "<b x>", "&nope;", "<b:c/>", "\0"]))
-    for index in {-1, data.draw(st.integers(-1, len(contents) - 1))}:
-        parts = [tag.replace(">", f">{damage}", 1) if n == index else tag for n, tag in enumerate(written)]
-        text = around.format("".join(parts))
-        size = data.draw(st.integers(1, 40))
-        pieces = [text[start : start + size] for start in range(0, len(text), size)]
-        records = list(xml_records(pieces, "item"))
-        good = [ElementTree.tostring(one) for one in records if not isinstance(one, BrokenRecord)]
-        assert good == [one for n, one in enumerate(expected) if n != index]
-        assert len(records) - len(good) == (index >= 0)
-
-
-JSON = st.recursive(st.none() | st.integers() | st.text(max_size=4) | st.just([]), lambda inner: st.lists(inner) | (
-    st.dictionaries(st.text(max_size=3), inner)), max_leaves=8)  # fmt: skip
-DAMAGE = st.sampled_from(["", "", "", ",", "}", "]", "{", "[", '"', "x", " 1", ":", "\\"])
-
-
-@given(st.lists(st.tuples(JSON, DAMAGE)))
-def test_after_many_errors_elements_are_read_as_before(elements):
-    text = "[" + ",".join(json.dumps(value) + damage for value, damage in elements) + "]"
-    quick = list(json_array_records(text))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("crawler.records.json.MAX_QUICK_ERRORS", -1)
-        careful = list(json_array_records(text))
-    assert [value for value in quick if not isinstance(value, BrokenRecord)] == [
-        value for value in careful if not isinstance(value, BrokenRecord)
-    ]
-    assert len(quick) == len(careful)
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3), min_size=1))

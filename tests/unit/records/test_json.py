@@ -1,0 +1,97 @@
+"""JSON Lines and JSON arrays: broken values cost themselves only, and an array is found by its path."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.records import BrokenRecord, json_array_records, json_lines_records
+
+JSON = st.recursive(st.none() | st.integers() | st.text(max_size=4) | st.just([]), lambda inner: st.lists(inner) | (
+    st.dictionaries(st.text(max_size=3), inner)), max_leaves=8)  # fmt: skip
+
+
+DAMAGE = st.sampled_from(["", "", "", ",", "}", "]", "{", "[", '"', "x", " 1", ":", "\\"])
+
+
+@given(st.lists(st.tuples(JSON, DAMAGE)))
+def test_after_many_errors_elements_are_read_as_before(elements):
+    text = "[" + ",".join(json.dumps(value) + damage for value, damage in elements) + "]"
+    quick = list(json_array_records(text))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crawler.records.json.MAX_QUICK_ERRORS", -1)
+        careful = list(json_array_records(text))
+    assert [value for value in quick if not isinstance(value, BrokenRecord)] == [
+        value for value in careful if not isinstance(value, BrokenRecord)
+    ]
+    assert len(quick) == len(careful)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": 1}\n\r\n [2] \n"x"', [{"a": 1}, [2], "x"]),
+        ('\x1e{"a": 1}\n\x1e{"a": 2}\n', [{"a": 1}, {"a": 2}]),
+        ("", []),
+        ("\n\n", []),
+        ("null\n", [None]),
+    ],
+)
+def test_lines(text, expected):
+    for size in (1, 3, 100):
+        assert list(json_lines_records([text[at : at + size] for at in range(0, len(text), size)])) == expected
+
+
+@given(st.lists(JSON), st.integers(1, 9))
+def test_lines_that_were_written_come_back(values, size):
+    text = "\n".join(map(json.dumps, values))
+    assert list(json_lines_records([text[at : at + size] for at in range(0, len(text), size)])) == values
+
+
+@given(st.lists(JSON), st.sampled_from([(), ("a",), ("a", "b.c")]))
+def test_an_array_that_was_written_comes_back(values, path):
+    document = values
+    for key in reversed(path):
+        document = {"x": {key: 1}, key: document}
+    assert list(json_array_records(json.dumps(document, indent=1), path)) == values
+
+
+def test_elements_come_before_the_rest_is_decoded():
+    records = json_array_records('[{"a": 1}, {"a": ' + "[" * 1000)
+    assert next(records) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("{}", (), "expected an array at the top of the document, found an object; name the path to its records"),
+        ("5", (), "expected an array at the top of the document, found another value"),
+        ("", (), "expected an array at the top of the document, found nothing"),
+        ('{"a": {"b": 1}}', ("a", "b"), "expected an array at a.b, found another value"),
+        ('{"a": 1}', ("b",), "the document has no 'b' on the path to its records"),
+        ('{"a" 1}', ("a",), "the document has no 'a' on the path to its records"),
+        ('{"b": 1e}', ("a",), "the document has no 'a' on the path to its records"),
+        ("[1]", ("a",), "the document has no 'a' on the path to its records"),
+    ],
+)
+def test_a_document_without_the_array_is_refused(text, path, message):
+    with pytest.raises(ValueError, match="^the document|^expected") as caught:
+        list(json_array_records(text, path))
+    assert str(caught.value).startswith(message)
+
+
+def test_an_array_that_ends_early_says_so():
+    assert list(json_array_records("[1, 2")) == [1, 2, BrokenRecord("the array is truncated after element 2")]
+    assert list(json_array_records("[]")) == list(json_array_records(" [ ] ")) == []
+
+
+def test_many_errors_take_linear_time():
+    text = "[" + "{,},\n" * 20_000 + "1]"
+    start = time.process_time()
+    *broken, last = json_array_records(text)
+    assert (len(broken), last) == (20_000, 1)
+    assert time.process_time() - start < 5.0
