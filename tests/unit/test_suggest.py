@@ -1,21 +1,38 @@
-"""`did_you_mean`: the closest known name."""
+"""`did_you_mean`: the closest known name as a question, or nothing."""
 
 from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crawler.suggest import did_you_mean
 
 
-def test_a_hint_can_be_given_a_form_and_a_distance():
-    assert did_you_mean("presist", ["persist"], form="{}()") == " (did you mean persist()?)"
-    assert did_you_mean("parse_item", ["parse"], cutoff=0.8) == ""
-    assert did_you_mean("a", []) == ""
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("workesr", " (did you mean workers?)"),
+        ("WORKERS", " (did you mean workers?)"),
+        ("delaY", " (did you mean Delay?)"),
+        ("x", ""),
+        ("", ""),
+    ],
+)
+def test_the_closest_name_in_its_own_spelling(name, hint):
+    assert did_you_mean(name, ["workers", "Delay"]) == hint
 
 
-def test_the_closest_name_is_suggested_in_its_own_spelling():
-    assert did_you_mean("WORKRES", ["workers", "delay"]) == " (did you mean workers?)"
-    assert did_you_mean("timeout", ["Timeout"]) == " (did you mean Timeout?)"
+def test_without_names_there_is_nothing_to_suggest():
+    assert did_you_mean("x", []) == ""
 
 
-def test_nothing_close_is_no_suggestion():
-    assert did_you_mean("zebra", ["workers", "delay"]) == ""
-    assert did_you_mean("zebra", []) == ""
+def test_the_form_and_the_least_similarity_can_be_chosen():
+    assert did_you_mean("repot", ["report"], form="--{}") == " (did you mean --report?)"
+    assert did_you_mean("repot", ["report"], cutoff=0.99) == ""
+
+
+@given(st.text(), st.lists(st.text(max_size=5), max_size=5))
+def test_only_known_names_are_suggested(name, known):
+    hint = did_you_mean(name, known)
+    assert hint in ("", *(f" (did you mean {one}?)" for one in known))

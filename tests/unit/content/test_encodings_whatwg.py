@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import Response, html
-from crawler.content import decode, detect_encoding, is_binary, is_html
-from crawler.content.media_type import MimeType, mime_type
+from crawler.content import decode, detect_encoding, is_html
 
 URL = "https://site.test/"
 
@@ -202,68 +201,6 @@ def test_no_bytes_make_text_selectors_and_links_disagree(noise: bytes, charset: 
 # ---- what kind of content --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("content_type", "found"),
-    [
-        ("Text/HTML;Charset=UTF-8", MimeType("text/html", "UTF-8")),
-        (" text/html ; x=y", MimeType("text/html", "")),
-        ("text/html charset=utf-8", MimeType("text/html", "utf-8")),
-        ("text/html, application/json", MimeType("application/json", "")),
-        ("text/html, nonsense", MimeType("text/html", "")),
-        ('text/html;x=",text/plain"', MimeType("text/html", "")),
-        ("html", MimeType("", "")),
-        ("text/", MimeType("", "")),
-        ("/", MimeType("", "")),
-        ("text/html<script>", MimeType("", "")),
-        ("unknown/unknown", MimeType("", "")),
-        ("charset=utf-8", MimeType("", "utf-8")),
-        ("", MimeType("", "")),
-    ],
-)
-def test_the_mime_type_of_a_header_field(content_type: str, found: MimeType) -> None:
-    assert mime_type(content_type) == found
-
-
-@pytest.mark.parametrize("content_type", [None, "", "html", "*/*", "unknown/unknown", "application/unknown"])
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [
-        (b"<!DOCTYPE HTML>", True),
-        (b"\t\n\f\r <hTmL lang=de>", True),
-        (b"<head>", True), (b"<script >", True), (b"<iframe >", True), (b"<h1>", True), (b"<div >", True),
-        (b"<font >", True), (b"<table>", True), (b"<a href=x>", True), (b"<style>", True), (b"<title>", True),
-        (b"<b>", True), (b"<body >", True), (b"<br>", True), (b"<p>", True), (b"<!-- x -->", True),
-        (b"\xef\xbb\xbf<html>", True),
-        (b"<?xml version='1.0'?>\n<!DOCTYPE html PUBLIC ''>", True),
-        (b"<?xml version='1.0'?><html>", True),
-        (b"<?xml version='1.0'?><a >", False),
-        (b"<html", False),
-        (b"<htmlx>", False),
-        (b"<pre>", False),
-        (b"<rss>", False),
-        (b"text <html>", False),
-        (b'{"a": 1}', False),
-        (b"%PDF-1.7", False),
-        (b"\x89PNG\r\n\x1a\n", False),
-        (b"", False),
-    ],
-)  # fmt: skip
-def test_without_a_type_the_first_bytes_tell_html(content_type: str | None, body: bytes, found: bool) -> None:
-    assert page(body, content_type).is_html is found
-
-
-@pytest.mark.parametrize(
-    ("content_type", "found"),
-    [
-        ("text/html", True), ("application/xhtml+xml", True), ("text/plain", False), ("text/xml", False),
-        ("application/xml", False), ("image/svg+xml", False), ("application/json", False), ("image/png", False),
-        ("application/pdf", False), ("application/octet-stream", False), ("text/html, text/html", True),
-    ],
-)  # fmt: skip
-def test_a_type_that_was_given_is_believed(content_type: str, found: bool) -> None:
-    assert page(b"<html>", content_type).is_html is found
-
-
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of what is parsed."""
@@ -325,16 +262,6 @@ def test_xml_is_read_by_the_rules_of_html() -> None:
     assert feed.css("item").get() is not None
     assert feed.css("link::text").get() is None
     assert feed.css(r"dc\:creator::text").get() == "me"
-
-
-@pytest.mark.parametrize(
-    ("body", "binary"),
-    [(b"text\t\n\r\f\x1b[0m", False), (b"a\0", True), (b"a\x0b", True), (b"\xff\xfea\0", False),
-     (b"\xfe\xff\0a", False),
-     (b"\xef\xbb\xbf\0", False), (b"a" * 1445 + b"\0", False), (b"caf\xe9", False), (b"", False)],
-)  # fmt: skip
-def test_bytes_that_no_text_has_tell_binary_data(body: bytes, binary: bool) -> None:
-    assert is_binary(body) is binary
 
 
 @given(st.text(max_size=80), st.binary(max_size=60))

@@ -90,58 +90,6 @@ def test_a_declarative_shadow_root_can_be_searched():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [(":href", "/v"), ("@click", "go()"), ("data-x.y", "1"), ("a'b", "2"), ("xlink:href", "/x")],
-)
-def test_an_attribute_with_any_name_can_be_selected(name, value):
-    page = Selector(f'<svg><a {name}="{value}">')
-    assert page.css(f'a::attr("{name}")').getall() == page.css(f'::attr("{name}")').getall() == [value]
-
-
-def test_a_css_identifier_may_be_escaped_and_a_string_may_hold_what_separates_selectors():
-    page = Selector("<i class='a:b'>1</i><i title='x, y::text > z'>2</i>")
-    assert page.css(r".a\:b::text").getall() == ["1"]
-    assert page.css("[title='x, y::text > z']::text").getall() == ["2"]
-    assert page.css("i:not([title='x, y::text > z'], b)::text").getall() == ["1"]
-    assert page.css(r"i::attr(t\itle)").getall() == ["x, y::text > z"]
-
-
-def test_css_comments_are_skipped():
-    assert Selector("<p><b>x</b>").css("/* a, b */ p /* > */ b/* ::attr(c) */::text").getall() == ["x"]
-
-
-@pytest.mark.parametrize(
-    ("query", "reason"),
-    [
-        ("", "expected a selector"),
-        (" ", "expected a selector"),
-        ("a,", "expected a selector"),
-        (", a", "expected a selector"),
-        ("a[", "expected an identifier"),
-        ("a:nope", "unknown pseudo-class"),
-        ("a)", "expected a combinator or the end of the selector"),
-        ("> a", "expected a selector; it may start with :scope >"),
-        ("a >", "expected a selector"),
-        ("a::before", "unknown pseudo-element ::before"),
-        ("a::text b", "::text must be the end of its selector"),
-        ("a::text::text", "::text must be the end of its selector"),
-        ("a::text(x)", "::text takes no argument"),
-        ("a::attr", "::attr(name) takes the name of one attribute"),
-        ("a::attr()", "::attr(name) takes the name of one attribute"),
-        ("a::attr(a b)", "::attr(name) takes the name of one attribute"),
-        ("a:not(::text)", "expected an identifier"),
-        ("a:contains('x')", """unknown pseudo-class; to search text use xpath("//a[contains(., 'text')]")"""),
-    ],
-)
-def test_a_css_query_that_is_none_is_refused_in_one_line(page, query, reason):
-    for selector in (page, page.css("ul")):
-        with pytest.raises(ValueError) as refused:
-            selector.css(query)
-        assert str(refused.value).startswith(f"CSS selector {query!r}: {reason}")
-        assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
     ("query", "reason"),
     [
         ("", "expected a node test"),

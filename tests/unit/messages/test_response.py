@@ -354,38 +354,6 @@ def test_no_targets_are_not_all_links():
     assert list(page().follow_all(css="li.previous a")) == []
 
 
-def test_known_links_are_left_out_and_counted():
-    response = page()
-    response._bind(link_filter := LinkFilter({LINKS[0], LINKS[2]}))
-    assert [request.url for request in response.follow_all()] == [LINKS[1], LINKS[3]]
-    assert link_filter.repeats == 2
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"dont_filter": True}, {"method": "POST"}, {"params": {"a": 1}}, {"json": {}}, {"data": {}}, {"body": b"x"}],
-)
-def test_a_known_url_is_not_left_out_if_the_request_is_another(options):
-    response = page()
-    response._bind(link_filter := LinkFilter(set(LINKS)))
-    assert len(list(response.follow_all(**options))) == 4
-    assert link_filter.repeats == 0
-
-
-def test_links_out_of_scope_are_left_out_with_their_reason():
-    asked = []
-
-    def refuses(url: str, depth: int) -> str | None:
-        asked.append((url, depth))
-        return "scope" if "other.test" in url else None
-
-    response = page(request=Request(URL).replace(depth=1))
-    response._bind(link_filter := LinkFilter({LINKS[0]}, refuses))
-    assert [request.url for request in response.follow_all()] == [LINKS[1], LINKS[3]]
-    assert link_filter.refused == [("scope", LINKS[2])]
-    assert asked == [(url, 2) for url in LINKS[1:]]
-
-
 def test_what_a_page_says_to_robots_is_read_when_it_is_asked_for():
     headers = {"Content-Type": "text/html", "X-Robots-Tag": "NoArchive, ourbot: nosnippet"}
     response = Response(URL, headers=headers, body="<meta name=robots content=noindex><meta name=OurBot content=none>")
@@ -397,26 +365,6 @@ def test_what_a_page_says_to_robots_is_read_when_it_is_asked_for():
     picture = Response(URL, headers={"Content-Type": "image/png", "x-robots-tag": "none"}, body="<meta name=robots>")
     assert picture.robots == {"noindex", "nofollow"}
     assert Response(URL).robots == frozenset()
-
-
-NOFOLLOW = "<a href=/1>x</a><a href=/2 rel=nofollow>x</a><a href=/3 rel=ugc>x</a><a href=/3>x</a>"
-
-
-@pytest.mark.parametrize("targets", [None, "a", ["/1", "/2", "/3"]])
-@pytest.mark.parametrize(
-    ("head", "header", "left"),
-    [("", "", [2]), ("<meta name=robots content=nofollow>", "", [1, 2, 3]), ("", "none", [1, 2, 3])],
-)
-def test_links_that_are_not_to_be_followed_are_left_out_if_that_is_wanted(targets, head, header, left):
-    headers = {"Content-Type": "text/html", "X-Robots-Tag": header}
-    for heeds in (False, True):
-        response = Response("https://site.test/", headers=headers, body=head + NOFOLLOW)
-        response._bind(link_filter := LinkFilter(obey_nofollow=heeds))
-        followed = [int(request.url[-1]) for request in response.follow_all(targets)]
-        assert followed == [number for number in (1, 2, 3) if not heeds or number not in left]
-        assert link_filter.refused == (
-            [("nofollow", f"https://site.test/{number}") for number in left] if heeds else []
-        )
 
 
 def test_a_wrong_option_is_refused():

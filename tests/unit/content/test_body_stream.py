@@ -1,0 +1,85 @@
+"""A body as text in chunks: decompressed, decoded, up to a limit; what is damaged gives what can be read."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.content import decode, detect_encoding
+from crawler.content.body_stream import BodyStream
+
+LIMIT = 1_000_000
+
+
+def read(body, content_type: str | None = None, limit: int = LIMIT) -> tuple[str, str | None]:
+    stream = BodyStream(body, content_type, limit)
+    return "".join(stream), stream.fault
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "añ€".encode(),
+        "\ufeffañ€".encode(),
+        gzip.compress("añ€".encode()),
+        gzip.compress(gzip.compress("añ€".encode())),
+        gzip.compress("añ".encode()) + gzip.compress("€".encode()),
+        gzip.compress("añ€".encode()) + b"\0" * 600,
+        gzip.compress("añ€".encode()) + b"garbage",
+    ],
+)
+def test_plain_and_compressed_bodies_have_the_same_text(body):
+    assert read(body) == ("añ€", None)
+    assert read([body[at : at + 1] for at in range(len(body))]) == ("añ€", None)
+    assert read(memoryview(body)) == ("añ€", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "text"),
+    [
+        (b"\xe9", "text/xml; charset=latin1", "é"),
+        (b"<?xml version='1.0' encoding='latin1'?>\xe9", "text/xml", "<?xml version='1.0' encoding='latin1'?>é"),
+        ("<é".encode("utf-16-le"), None, "<é"),
+        ("<é".encode("utf-16-be"), None, "<é"),
+        ("あ".encode("shift_jis") * 2, "text/plain; charset=sjis", "ああ"),
+        (b"", None, ""),
+    ],
+)
+def test_the_encoding(body, content_type, text):
+    assert read(body, content_type) == (text, None)
+    assert read([body[at : at + 1] for at in range(len(body))], content_type) == (text, None)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_no_more_than_the_limit_is_read(compress):
+    assert read(compress(b"x" * 100), limit=100) == ("x" * 100, None)
+    assert read(compress(b"x" * 101), limit=100) == ("x" * 100, "larger than 100 bytes")
+
+
+def test_damaged_gzip_gives_what_came_before():
+    body = "".join(f"{number * number} " for number in range(20_000))
+    packed = gzip.compress(body.encode())
+    text, fault = read(packed[:-500])
+    assert (body.startswith(text), len(text) > 50_000, fault) == (True, True, "truncated gzip")
+    text, fault = read(packed[:20_000] + b"\xff" * 500 + packed[20_500:])
+    assert (body.startswith(text[:10_000]), fault) == (True, "broken gzip")
+    assert read(b"\x1f\x8b" + b"\xff" * 50) == ("", "broken gzip")
+
+
+BODIES = st.binary(max_size=300)
+
+
+@given(
+    BODIES | BODIES.map(gzip.compress) | BODIES.map(lambda body: zlib.compress(body, wbits=31)[:-9]), st.integers(1, 50)
+)
+def test_the_cuts_between_chunks_make_no_difference(body, size):
+    assert read([body[at : at + size] for at in range(0, len(body), size)]) == read(body)
+
+
+@given(BODIES.filter(lambda body: not body.startswith((b"\x1f\x8b", b"<\0", b"\0<"))))
+def test_the_text_is_that_of_the_whole_body(body):
+    assert read(body)[0] == decode(body, detect_encoding(body, None))
