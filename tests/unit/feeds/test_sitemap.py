@@ -208,10 +208,10 @@ PLAIN = urlset("<loc>/ä</loc>").encode()
 @pytest.mark.parametrize(
     "body",
     [
-        gzip.compress(PLAIN),
-        gzip.compress(gzip.compress(PLAIN)),
-        gzip.compress(PLAIN[:50]) + gzip.compress(PLAIN[50:]),
-        gzip.compress(PLAIN) + b"\0" * 100,
+        gzip.compress(PLAIN, mtime=0),
+        gzip.compress(gzip.compress(PLAIN, mtime=0), mtime=0),
+        gzip.compress(PLAIN[:50], mtime=0) + gzip.compress(PLAIN[50:], mtime=0),
+        gzip.compress(PLAIN, mtime=0) + b"\0" * 100,
         b"\xef\xbb\xbf" + PLAIN,
         b"\n\n  " + PLAIN,
         PLAIN.decode().encode("utf-16"),
@@ -376,7 +376,7 @@ def test_declared_entities_are_refused(declared):
 
 
 def test_a_bomb_is_read_to_its_cap_in_flat_memory():
-    bomb = gzip.compress(b"<urlset><url><loc>/1</loc></url>" + b" " * (4 * MAX_SITEMAP_BYTES), compresslevel=9)
+    bomb = gzip.compress(b"<urlset><url><loc>/1</loc></url>" + b" " * (2 * MAX_SITEMAP_BYTES), compresslevel=1)
     tracemalloc.start()
     entries, found = read(bomb)
     peak = tracemalloc.get_traced_memory()[1]
@@ -393,7 +393,7 @@ def test_a_bomb_is_read_to_its_cap_in_flat_memory():
         (b"<a>" * 1_000_000, "elements nested too deeply"),
         (b"".join(b"<a%d/>" % n for n in range(300_000)), "too many names"),
         (b"<url><loc>/" + b"x" * 3_000_000 + b"</loc></url><url><loc>/2</loc></url>", "truncated XML"),
-        (b"<url><loc>/y</loc>" + b"<image><loc>/x</loc></image>" * 300_000 + b"</url>", "truncated XML"),
+        (b"<url><loc>/y</loc>" + b"<image><loc>/x</loc></image>" * 60_000 + b"</url>", "truncated XML"),
     ],
 )
 def test_nothing_makes_memory_grow(tail, fault):
@@ -416,7 +416,7 @@ def test_a_field_that_is_too_long_counts_as_missing():
 def test_a_large_sitemap_streams_in_flat_memory():
     def chunks() -> Iterator[bytes]:
         yield b'<?xml version="1.0"?><urlset>'
-        for start in range(0, 20_000, 100):
+        for start in range(0, 5000, 100):
             yield b"".join(
                 b"<url><loc>https://site.test/page/%d</loc><lastmod>2026-01-02</lastmod></url>\n" % n
                 for n in range(start, start + 100)
@@ -428,8 +428,8 @@ def test_a_large_sitemap_streams_in_flat_memory():
     count = sum(1 for _ in sitemaps(chunks(), URL))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert count == 20_000
-    assert peak < 4 * 1024 * 1024
+    assert count == 5000
+    assert peak < 1024 * 1024  # all entries together take twice of it
 
 
 PIECES = st.sampled_from([

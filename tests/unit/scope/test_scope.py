@@ -205,11 +205,13 @@ async def test_a_calendar_without_end_ends_by_its_template(autojump_clock):
 
 
 async def test_by_default_no_page_of_a_large_site_is_lost(autojump_clock):
-    count = 3000
+    count = 500
     pages = {"/": links(*(f"/page/{n}" for n in range(count)))} | {f"/page/{n}": "x" for n in range(count)}
     found, report, _ = await crawl(pages)
     assert len(found) == count + 1
     assert report.filtered == {}
+    scope = Scope.of(None, Settings())
+    assert not any(scope.overrun(f"{URL}page/{n}", 1) or scope.refuses(f"{URL}page/{n}", 1) for n in range(20_000))
 
 
 async def test_numbered_start_pages_are_not_counted(autojump_clock):

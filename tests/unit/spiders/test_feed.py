@@ -342,11 +342,11 @@ async def test_gzip_of_several_members_and_with_noise_behind_it(autojump_clock):
 
 @pytest.mark.parametrize("damage", ["cut", "changed"])
 async def test_gzip_that_is_damaged_gives_what_can_be_read(autojump_clock, caplog, damage):
-    data = gzip.compress("".join(f"{n},{n * 7919 % 10_007}\n" for n in range(50_000)).encode())
+    data = gzip.compress("".join(f"{n},{n * 7919 % 10_007}\n" for n in range(10_000)).encode())
     body = data[: len(data) // 2] if damage == "cut" else data[:-8] + b"\0\0\0\0" + data[-4:]
     spider = FeedSpider(url=f"{URL}.csv.gz", headers=["n", "x"])
     found = await collect(spider, FakeSite({f"{URL}.csv.gz": Page(body)}))
-    assert 10_000 < len(found.items) <= 50_000
+    assert 2000 < len(found.items) <= 10_000
     assert found.report.counters["broken records"] in (1, 2)
     assert ("is truncated" if damage == "cut" else "is damaged") in caplog.text
 
@@ -413,7 +413,7 @@ async def test_a_file_can_be_mended_before_it_is_read(autojump_clock):
 
 
 async def test_a_large_file_streams_and_a_job_has_each_record_once(autojump_clock, tmp_path):
-    body = gzip.compress("".join(f'{{"n":{n}}}\n' for n in range(30_000)).encode())
+    body = gzip.compress("".join(f'{{"n":{n}}}\n' for n in range(10_000)).encode())
     site = FakeSite({f"{URL}.jsonl.gz": Page(body)})
     for _ in range(2):
         await crawl(
@@ -421,7 +421,7 @@ async def test_a_large_file_streams_and_a_job_has_each_record_once(autojump_cloc
             outputs=[tmp_path / "items.jsonl"],
         )  # fmt: skip
     lines = (tmp_path / "items.jsonl").read_text().splitlines()
-    assert [json.loads(line)["n"] for line in lines] == list(range(30_000))
+    assert [json.loads(line)["n"] for line in lines] == list(range(10_000))
     assert len(site.visits(f"{URL}.jsonl.gz")) == 1
 
 

@@ -342,14 +342,14 @@ async def test_a_job_goes_on_in_the_middle_of_its_sitemaps(autojump_clock, tmp_p
 def test_requests_come_while_the_sitemap_is_read_and_nothing_is_held():
     spider = Pages(sitemap_urls=[])
     spider.crawl = type("Crawl", (), {"count": staticmethod(lambda name, n: None)})()
-    response = Response("https://site.test/s.xml", body=many(0, 20_000))
+    response = Response("https://site.test/s.xml", body=many(0, 5000))
     tracemalloc.start()
     requests = spider.parse_sitemap(response, [])
     first = next(requests)
     count = 1 + sum(1 for _ in requests)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (first.url, count) == ("https://site.test/p/0", 20_000)
+    assert (first.url, count) == ("https://site.test/p/0", 5000)
     assert peak < 2 * 1024 * 1024
 
 
