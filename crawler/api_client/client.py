@@ -183,7 +183,7 @@ class Client(httpx.AsyncClient):
 
     def _save_last(self) -> None:
         assert self._state_file is not None
-        clean = not any(throttle.governor.inflight for throttle in self.limits.throttles.values())
+        clean = not any(throttle.inflight for throttle in self.limits.throttles.values())
         self._state_file.save(self._state_file.encode(clean=clean))
 
     def _init_transport(self, *_: Any, **__: Any) -> httpx.AsyncBaseTransport:

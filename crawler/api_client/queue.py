@@ -153,7 +153,7 @@ class FairQueue:
         now = self.clock()
         for name, gate in list(self._gates.items()):
             throttle = gate.throttle
-            idle = not (gate.queue or gate.fronts or throttle.busy or throttle.governor.inflight)
+            idle = not (gate.queue or gate.fronts or throttle.busy or throttle.inflight)
             if idle and throttle.ready_at(now) <= now and not throttle.policies():
                 self._forget(name, gate)
         self._most = max(MOST, 2 * len(self._gates))
@@ -360,7 +360,6 @@ class FairQueue:
 def _after(throttle: Throttle, now: float, cost: float, ahead: list[float], backlog: float) -> float:
     """When a request may start if those ahead of it, with these costs, start as soon as they may."""
     at = throttle.ready_at(now, cost=cost + sum(ahead), backlog=backlog)
-    for rate in throttle.governor.rates:
+    for rate in throttle.pacing.rates:
         at = max(at, max(now, rate.due) + (len(ahead) + 1 - rate.burst) * rate.interval)
-    delay = max(throttle.pace.delay or 0.0, throttle.asked_delay)
-    return max(at, max(now, throttle.next_start) + len(ahead) * delay)
+    return max(at, max(now, throttle.pacing.next_start) + len(ahead) * throttle.pacing.delay)

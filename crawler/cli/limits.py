@@ -91,7 +91,7 @@ class Known:
             held_by=throttle.blocked_by,
             at_once=throttle.concurrency.limit,
             at_most=throttle.concurrency.most,
-            delay=max(throttle.pace.delay or 0.0, throttle.asked_delay),
+            delay=throttle.pacing.delay,
             rates=throttle.pace.rate,
         )
 

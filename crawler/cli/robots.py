@@ -17,7 +17,7 @@ from crawler.cli.standard_streams import write
 from crawler.cli.target import web_url
 from crawler.headers import product_token
 from crawler.http.robots import Robots, explain
-from crawler.limits.throttle import UNHURRIED
+from crawler.limits.throttle import ROBOTS_CONCURRENCY
 from crawler.messages import Failure, Produced, Request
 from crawler.settings import Settings
 
@@ -87,7 +87,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     yield f"  URL       {told['url']} may {'' if told['allowed'] else 'not '}be fetched"
     yield f"  why       {_why(told)}"
     if told["delay"] is not None:
-        yield f"  delay     {told['delay']:g} s between two requests, {UNHURRIED} in flight at most"
+        yield f"  delay     {told['delay']:g} s between two requests, {ROBOTS_CONCURRENCY} in flight at most"
     for sitemap in told["sitemaps"]:
         yield f"  sitemap   {sitemap}"
 

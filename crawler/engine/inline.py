@@ -127,7 +127,7 @@ class Inline:
         if ticket is None:
             return math.inf
         patience = self._crawl.settings.inline_wait * 2.0 ** min(ticket.pending.put_offs, 14)
-        return patience + (lane.throttle.interval() if ticket.lane is lane else 0.0)
+        return patience + (lane.throttle.pacing.draw_interval() if ticket.lane is lane else 0.0)
 
     def _lane(self, request: Request) -> Lane:
         name = lane_name(request)

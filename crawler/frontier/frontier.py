@@ -468,10 +468,8 @@ class Frontier:
             waiting.asks = False
             if waiting is not lane and self.lanes.get(waiting.name) is waiting:
                 self._offer(waiting)
-        throttle = lane.throttle
         sent_at = ticket.permit.sent_at
-        asked = ticket.now if sent_at is None else sent_at
-        throttle.next_start = max(throttle.next_start, asked + throttle.interval())
+        lane.throttle.pacing.delay_after(ticket.now if sent_at is None else sent_at)
         self.settle(ticket)
         self._offer(lane)
         self.changed.set()

@@ -152,7 +152,7 @@ class Lane:
             oldest = next(iter(self.robots))
             del self.robots[oldest], self._until[oldest]
         self.stale_at = min(self._until.values())
-        self.throttle.ask_for_delay(max(0.0, *(rules.delay or 0.0 for rules in self.robots.values())))
+        self.throttle.set_robots_delay(max(0.0, *(rules.delay or 0.0 for rules in self.robots.values())))
         self.limiter.total_tokens = self.throttle.concurrency.limit
 
     def until(self, origin: str) -> float:

@@ -1,200 +1,173 @@
-"""`Governor`: decides when the next request of one scope may start.
-
-A scope is whatever shares a limit: a lane (an origin, unless a rule says otherwise), or a budget that lanes share.
-A request passes its gate (a refusal's wait), then the forecast of what the server declared, then the pace.
-"""
+"""`Pacing`: the pace that the user asks for, a delay and rates, and a gate before which nothing starts."""
 
 from __future__ import annotations
 
 import math
 import random
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import attrs
 
-from crawler.limits.events import QuotaEvent
-from crawler.limits.gcra import Gcra
-from crawler.limits.headers.declared import NOTHING, AttemptReport
-from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
-from crawler.limits.in_flight import Flight, Grant
+from crawler.limits.in_flight import Grant
 from crawler.limits.json_numbers import json_number
+from crawler.limits.pace import Pace, parse_rate
 
-if TYPE_CHECKING:
-    from crawler.limits.learning.learner import LimitLearner
-    from crawler.limits.quotas.quota import Mode
-
-__all__ = ["LONGEST", "Governor"]
-
-LONGEST: Final = 3600.0
-"""Seconds: the server's word counts up to here."""
+__all__ = ["Gcra", "Pacing"]
 
 
-@attrs.define(eq=False, kw_only=True)
-class Governor:
-    """The limits of one scope. Knows no clock: `now` is seconds since the epoch, and never goes back.
+@attrs.define(eq=False)
+class Gcra:
+    """The generic cell rate algorithm: at most `burst` starts at once, one every `interval` seconds in the long run.
 
     Parameters:
-        rates: what the user allows, all of them kept.
-        mode: ``smooth`` spreads what is left over the window, ``burst`` spends it and waits, ``auto`` spreads while
-            the backlog does not fit.
-        longest: seconds that a server may at most make us wait by one word.
-        chance: where jitter comes from.
+        interval: Seconds between starts.
+        burst: Starts that may come together after a pause, at least 1.
     """
 
-    rates: tuple[Gcra, ...] = ()
-    mode: Mode = "auto"
-    _longest: float = LONGEST
-    _chance: random.Random | None = None
-    blocked_by: str = attrs.field(default="", init=False)
-    """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace`` or nothing."""
-    _flight: Flight = attrs.field(factory=Flight, init=False)
-    _last: float = attrs.field(default=-math.inf, init=False)
-    _gate: float = attrs.field(default=-math.inf, init=False)
-    _since: float = attrs.field(default=math.nan, init=False)
-    _served: float = attrs.field(default=0.0, init=False)
-    _lessons: LimitLearner | None = attrs.field(default=None, init=False)
+    interval: float
+    burst: int = 1
+    due: float = -math.inf
+    """When the bucket is empty again, in seconds since the epoch (the theoretical arrival time)."""
 
-    @property
-    def inflight(self) -> int:
-        """Grants that are neither given back nor settled."""
-        return len(self._flight)
+    def ready_at(self) -> float:
+        """Return when the next start is allowed, in seconds since the epoch."""
+        return self.due - (self.burst - 1) * self.interval
 
-    # ---- when --------------------------------------------------------------------------------------------------------
+    def take(self, now: float, cost: float = 1.0) -> None:
+        """Count a start at `now` that takes as much as `cost` usual ones."""
+        self.due = max(now, self.due) + self.interval * cost
 
-    def ready_at(self, now: float, *, cost: float = 1.0, backlog: float = math.inf) -> float:
-        """Seconds since the epoch: when the next request may start, if nothing else happens before.
+    def give_back(self, cost: float = 1.0) -> None:
+        """Undo one `take` whose request was never sent."""
+        self.due -= self.interval * cost
 
-        Not later than `now`: at once. Infinite: not before something in flight comes back.
+
+def _delay(pacing: Pacing) -> float:
+    return pacing.pace.delay or 0.0
+
+
+def _rates(pacing: Pacing) -> tuple[Gcra, ...]:
+    rates = map(parse_rate, pacing.pace.rate)
+    return tuple(Gcra(seconds / requests, pacing.pace.burst) for requests, seconds in rates)
+
+
+@attrs.define(eq=False)
+class Pacing:
+    """The pace of one lane or budget.
+
+    Parameters:
+        pace: What the user asks for, with every field set.
+        rng: Source of jitter.
+    """
+
+    pace: Pace
+    rng: random.Random
+    rates: tuple[Gcra, ...] = attrs.field(default=attrs.Factory(_rates, takes_self=True), init=False)
+    """All of them are kept."""
+    gate: float = attrs.field(default=-math.inf, init=False)
+    """Nothing starts before this time, in seconds since the epoch."""
+    next_start: float = attrs.field(default=-math.inf, init=False)
+    """The earliest next start by the delay, in seconds since the epoch."""
+    delay: float = attrs.field(default=attrs.Factory(_delay, takes_self=True), init=False)
+    """Seconds between two starts, without jitter: what the user asks for, or a robots.txt if that is more."""
+    _last: Grant | None = attrs.field(default=None, init=False)
+    """The start from which `next_start` counts."""
+    _interval: float = attrs.field(default=0.0, init=False)
+    """Seconds between that start and the next."""
+
+    def is_set(self) -> bool:
+        """Return whether starts keep a distance: there is a rate or a delay."""
+        return bool(self.rates) or self.delay > 0
+
+    def ready_at(self) -> tuple[float, str]:
+        """Return when the next request may start, in seconds since the epoch, and what decides it.
+
+        Returns:
+            The time, and ``refusal`` (the gate), ``pace`` (a rate) or ``delay``.
+        """
+        at, reason = self.gate, "refusal"
+        for rate in self.rates:
+            rate_at = rate.ready_at()
+            if rate_at > at:
+                at, reason = rate_at, "pace"
+        if self.next_start > at:
+            return self.next_start, "delay"
+        return at, reason
+
+    def draw_interval(self) -> float:
+        """Return the seconds between a start and the next one: the delay, with jitter added."""
+        delay = self.delay
+        return delay * (1.0 + self.rng.random() * (self.pace.jitter or 0.0)) if delay else 0.0
+
+    def set_robots_delay(self, seconds: float) -> None:
+        """Keep at least the delay that a robots.txt asks for; 0 means that it asks for none."""
+        self.delay = max(self.pace.delay or 0.0, seconds)
+
+    def block(self, until: float) -> None:
+        """Start nothing before `until` (seconds since the epoch)."""
+        self.gate = max(self.gate, until)
+
+    def delay_after(self, start: float) -> None:
+        """Let the next request wait for one delay after `start` (seconds since the epoch), which was no `take`."""
+        self.next_start = max(self.next_start, start + self.draw_interval())
+
+    # ---- starts ------------------------------------------------------------------------------------------------------
+
+    def take(self, grant: Grant) -> None:
+        """Count a start."""
+        self._last = grant
+        self._interval = self.draw_interval() if self.delay else 0.0
+        if self._interval:
+            self.next_start = grant.at + self._interval
+        for rate in self.rates:
+            rate.take(grant.at, grant.cost)
+
+    def mark_sent(self, grant: Grant, at: float) -> None:
+        """Count the delay after a start from `at` (seconds since the epoch), when its bytes went out.
+
+        Resolving the name of the host may have taken a while.
+        """
+        if self._interval and self._last is grant:
+            self.next_start = max(self.next_start, at + self._interval)
+
+    def give_back(self, grant: Grant, *, keep_delay: bool = False) -> None:
+        """Undo a start whose request was never sent.
 
         Parameters:
-            now: seconds since the epoch.
-            cost: units that it takes.
-            backlog: units that wait, itself included.
+            grant: The start.
+            keep_delay: Whether the next start keeps its distance to this one all the same.
         """
-        self.blocked_by = ""
-        lessons = self._lessons
-        if lessons is None and not self.rates and self._gate <= now:
-            return self._gate
-        at, why = self._gate, "refusal"
-        if lessons is not None:
-            at = max(at, lessons.gate_at(now))
-        for rate in self.rates:
-            if rate.ready_at() > at:
-                at, why = rate.ready_at(), "pace"
-        if lessons is not None:
-            allowed_at, reason = lessons.quota_at(now, self._last, cost=cost, backlog=backlog, mode=self.mode)
-            if allowed_at > at:
-                at, why = allowed_at, reason
-        if at > now:
-            self.blocked_by = why
-        return at
-
-    def take(self, now: float, *, cost: float = 1.0) -> Grant:
-        """Counts a start."""
-        grant = Grant(now, cost, self._last)
-        if self._last == -math.inf:
-            self._since = now
-            if self._lessons is not None:  # those of an earlier run
-                self._lessons.since = now
-        self._flight.begin(grant)
-        self._last = now
-        if self.rates:
-            for rate in self.rates:
-                rate.take(now, cost)
-        return grant
-
-    def give_back(self, grant: Grant) -> None:
-        """Undoes a start whose request was never sent."""
-        if not self._flight.end(grant):
-            return
-        if self._last == grant.at:
-            self._last = grant.before
+        if self._last is grant and not keep_delay:
+            self.next_start = min(self.next_start, grant.at)
         for rate in self.rates:
             rate.give_back(grant.cost)
 
-    def lost(self, grant: Grant, report: AttemptReport | None = None) -> list[QuotaEvent]:
-        """Count a start as spent that was neither served nor refused, as far as this limit is concerned.
-
-        Parameters:
-            grant: the start; one that is settled already changes nothing.
-            report: an answer that concerns another limit; only the quotas that it declares count here.
-        """
-        if not self._flight.end(grant):
-            return []
-        if report is not None and report.declared.observations:
-            return self._learns().record_unrelated(grant.cost, report)
-        if self._lessons is not None:
-            self._lessons.record_lost(grant.cost)
-        return []
-
-    def block(self, until: float) -> None:
-        """Starts nothing before `until` (seconds since the epoch)."""
-        self._gate = max(self._gate, until)
-
-    # ---- what answers teach ------------------------------------------------------------------------------------------
-
-    def settle(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
-        """Learns from what came of a start.
-
-        Parameters:
-            grant: the start; one that is settled already changes nothing.
-            exchange: what came of it.
-        """
-        if exchange.status == 0 and not exchange.refused:
-            self.lost(grant)
-            return []
-        if not self._flight.end(grant):
-            return []
-        if self._lessons is None and not exchange.refused and exchange.declared is NOTHING:
-            self._served += grant.cost * (exchange.status not in AMBIGUOUS_STATUSES)
-            return []
-        lessons = self._learns()
-        return lessons.record_refusal(grant, exchange) if exchange.refused else lessons.record_success(grant, exchange)
-
-    def expects_refusals(self) -> bool:
-        """Whether it was learned from refusals that there is a limit of which no answer says a word."""
-        return self._lessons is not None and self._lessons.quotas.undeclared() is not None
-
-    def is_leaky(self) -> bool:
-        """Whether a bucket is behind all refusals, so that they say nothing of how many requests may go at once."""
-        return self._lessons is not None and self._lessons.quotas.has_leaky_bucket()
-
-    def _learns(self) -> LimitLearner:
-        """What it has learned, or the blank page for it."""
-        if self._lessons is None:
-            from crawler.limits.learning.learner import LimitLearner  # noqa: PLC0415 - most servers say nothing and refuse nothing
-
-            self._lessons = LimitLearner(
-                flight=self._flight,
-                max_wait=self._longest,
-                rng=self._chance or random.Random(),
-                since=self._since,
-                served=self._served,
-            )
-        return self._lessons
-
-    # ---- what is known, and what outlives it -------------------------------------------------------------------------
-
-    def policies(self) -> dict[str, dict[str, Any]]:
-        """By name: limit, remaining, window and so on of every policy that is known, as JSON values."""
-        return {} if self._lessons is None else {quota.name: quota.report() for quota in self._lessons.quotas}
+    # ---- state -------------------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """What outlives this object, as JSON values; empty: nothing was learned."""
-        state: dict[str, Any] = {} if self._gate == -math.inf else {"gate": self._gate}
-        return state if self._lessons is None else state | self._lessons.state()
+        """Return what the next run needs, as JSON values, but for the gate; empty if nothing was started."""
+        state: dict[str, Any] = {}
+        if self.next_start > -math.inf:
+            state["next_start"] = self.next_start
+        if self._interval:
+            state["interval"] = self._interval
+        if self.rates:
+            state["rates"] = [max(rate.due, 0.0) for rate in self.rates]
+        return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up where `state` left off; what cannot be read is ignored."""
-        if not isinstance(state, dict):
-            return
-        gate = json_number(state.get("gate"))
-        if gate is not None:
-            self.block(gate)
-        if state.keys() & {"refused", "quotas"}:
-            self._learns().restore(state)
+        """Restore what `state` returned; unreadable values are ignored."""
+        next_start = json_number(state.get("next_start"))
+        if next_start is not None:
+            self.next_start = next_start
+        self._interval = json_number(state.get("interval"), 0.0) or 0.0
+        rates = state.get("rates")
+        if isinstance(rates, list):
+            for rate, saved in zip(self.rates, rates, strict=False):
+                due = json_number(saved)
+                if due is not None:
+                    rate.due = due
 
     def resume(self, now: float) -> None:
-        """Goes on after a run that broke off: what was in flight then is not known, so that probes have to tell."""
-        if self._lessons is not None:
-            self._lessons.resume(now)
+        """Resume after an interrupted run: its last start is not known, so one delay passes first."""
+        self.next_start = max(self.next_start, now + max(self._interval, self.draw_interval()))

@@ -115,9 +115,9 @@ class Permit:
         """
         self.sent_at = at
         if self._grant is not None:
-            self.lane.went_out(self._grant, at)
+            self.lane.mark_sent(self._grant, at)
             for (throttle, _), grant in zip(self.budgets, self._budget_grants, strict=False):
-                throttle.went_out(grant, at)
+                throttle.mark_sent(grant, at)
 
     def cancelled(self) -> None:
         """Settle a start of which no limit learns: give back what was not sent, count as spent what was."""
@@ -130,7 +130,7 @@ class Permit:
             for (throttle, _), budget_grant in zip(self.budgets, self._budget_grants, strict=False):
                 throttle.give_back(budget_grant)
         else:
-            self.lane.lost(grant)
+            self.lane.settle_lost(grant)
             self._spend_budgets()
         self._notify()
 
@@ -250,7 +250,9 @@ class Permit:
             of_lane = Declared(retry_after=wait, concurrency=declared.concurrency) if says else NOTHING
             lane_report = attrs.evolve(report, declared=of_lane)
             of_main = declared if declared.concurrency is None else attrs.evolve(declared, concurrency=None)
-        report = attrs.evolve(report, first_byte=None, overloaded=False, declared=of_main)
+        report = AttemptReport(
+            sent=report.sent, received=report.received, status=report.status, refused=report.refused, declared=of_main
+        )
         if not report.refused:
             found = main.settle(main_grant, report, inflight=inflight, concurrency=lane.concurrency)
             events = _named(main, found) + _named(lane, lane.settle(grant, lane_report, inflight=inflight))
@@ -262,20 +264,20 @@ class Permit:
         if report.status >= 500:
             self.refused_by = lane
             events = _named(lane, lane.settle(grant, lane_report, inflight=inflight))
-            events += _named(main, main.lost(main_grant, report))
+            events += _named(main, main.settle_lost(main_grant, report))
         else:
             self.refused_by = main
             found = main.settle(main_grant, report, inflight=inflight, concurrency=lane.concurrency)
             events = _named(main, found)
             lane.concurrency.declare(declared.concurrency)
-            lane.lost(grant)
+            lane.settle_lost(grant)
         for (throttle, _), other in zip(others, other_grants, strict=True):
-            throttle.lost(other)
+            throttle.settle_lost(other)
         return events
 
     def _spend_budgets(self) -> None:
         for (throttle, _), grant in zip(self.budgets, self._budget_grants, strict=False):
-            throttle.lost(grant)
+            throttle.settle_lost(grant)
 
     def _inflight(self) -> int:
         """Requests of the lane that are in flight, this one included."""

@@ -1,7 +1,7 @@
-"""`Throttle`: everything that holds back the requests of one scope.
+"""`Throttle`: everything that holds back the requests of one lane, or of one budget that lanes share.
 
-A scope is a lane, or a budget that lanes share. Its governor knows what the server allows, its pace what the user does,
-its dialect how the server says so, its concurrency how many requests at once do well.
+It has three parts: the pace that the user asks for (`Pacing`), what the server allows, as it declares and as refusals
+show (`LimitLearner`), and how many requests at once do well (`Concurrency`).
 """
 
 from __future__ import annotations
@@ -16,35 +16,39 @@ import attrs
 from crawler.limits.backoff import patience
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
-from crawler.limits.gcra import Gcra
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
 from crawler.limits.headers.field_names import limit_fields
-from crawler.limits.in_flight import Grant
-from crawler.limits.pace import Pace, parse_rate
-from crawler.limits.pacing import Governor
+from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
+from crawler.limits.in_flight import Flight, Grant
+from crawler.limits.json_numbers import json_number
+from crawler.limits.pace import Pace
+from crawler.limits.pacing import Pacing
 
 if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
+    from crawler.limits.learning.learner import LimitLearner
 
-__all__ = ["Throttle"]
+__all__ = ["MAX_WAIT", "Throttle"]
 
+MAX_WAIT: Final = 3600.0
+"""Seconds. A longer wait that a server asks for is cut to this; then a request is tried."""
 STALL: Final = 900.0
-"""Seconds of refusals without one success, waits that the server named left out, after which a scope has stalled."""
-SPARE: Final = 20.0
-"""Refused requests that may be sent again at once; each success earns a tenth of one."""
+"""Seconds of refusals without one success after which the limit has stalled. Stated waits do not count."""
+MAX_SPARE: Final = 20.0
+"""Refused requests that may be sent again at once."""
 EARNED: Final = 0.1
-EMPTY: Final = 10.0
-"""Seconds that a scope waits after a refusal that it has no retry to spare for."""
-LONE: Final = 10
-"""Answers in a row after which one failure (503 without a word, a timeout, a reset) is taken for that of a page."""
-UNHURRIED: Final = 2
-"""Requests at once, at most, where robots.txt asks for a delay."""
+"""Refused requests that one success adds to these."""
+SPENT_WAIT: Final = 10.0
+"""Seconds to wait after a refusal when none of these is left."""
+STEADY: Final = 10
+"""Responses in a row after which a single failure (a 503 that states no wait, a timeout, a reset) is blamed on its
+page."""
+ROBOTS_CONCURRENCY: Final = 2
+"""Requests in flight, at most, where a robots.txt asks for a delay."""
 
 
-def _governor(throttle: Throttle) -> Governor:
-    rates = (parse_rate(rate) for rate in throttle.pace.rate)
-    buckets = tuple(Gcra(seconds / requests, throttle.pace.burst) for requests, seconds in rates)
-    return Governor(rates=buckets, mode=throttle.pace.mode or "auto", chance=throttle.chance)
+def _pacing(throttle: Throttle) -> Pacing:
+    return Pacing(throttle.pace, throttle.rng)
 
 
 def _concurrency(throttle: Throttle) -> Concurrency:
@@ -54,263 +58,309 @@ def _concurrency(throttle: Throttle) -> Concurrency:
 
 @attrs.define(eq=False)
 class Throttle:
-    """One scope. Knows no clock: `now` is seconds since the epoch, and never goes back.
+    """The limits of one lane or budget. It has no clock: `now` is seconds since the epoch, and never decreases.
 
     Parameters:
-        name: of the lane or budget.
-        pace: what the user asks of it, every field filled in.
-        chance: where jitter comes from.
+        name: Name of the lane or budget.
+        pace: What the user asks for, with every field set.
+        rng: Source of jitter.
+        max_wait: Seconds. The longest wait that one response may cause.
     """
 
     name: str
     pace: Pace
-    chance: random.Random
-    governor: Governor = attrs.field(default=attrs.Factory(_governor, takes_self=True), init=False)
+    rng: random.Random
+    max_wait: float = attrs.field(default=MAX_WAIT, kw_only=True)
+    pacing: Pacing = attrs.field(default=attrs.Factory(_pacing, takes_self=True), init=False)
+    """The delay, the rates and the gate."""
     concurrency: Concurrency = attrs.field(default=attrs.Factory(_concurrency, takes_self=True), init=False)
-    """How many requests in flight do well; nobody asks it of a budget."""
-    next_start: float = attrs.field(default=-math.inf, init=False)
-    """Seconds since the epoch: the earliest next start by the delay."""
-    asked_delay: float = attrs.field(default=0.0, init=False)
-    """Seconds between two starts that a robots.txt asks for."""
+    """How many requests in flight do well; not used for a budget."""
+    flight: Flight = attrs.field(factory=Flight, init=False)
+    """Starts that are not settled."""
+    blocked_by: str = attrs.field(default="", init=False)
+    """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace``, ``delay`` or nothing."""
     stalled_until: float = attrs.field(default=-math.inf, init=False)
-    """Seconds since the epoch: until then nothing is worth asking, since all was refused for so long."""
+    """Until then no request is worth a try, since all were refused for so long; in seconds since the epoch."""
     busy: int = attrs.field(default=0, init=False)
-    """Requests whose answers have not ended, of all owners that `enter` and `leave`."""
+    """Requests whose responses have not ended, of all owners that `enter` and `leave`."""
     watchers: tuple[Callable[[], None], ...] = attrs.field(default=(), init=False)
-    """Called when `ready_at` may have another answer, where several owners share this scope."""
-    _dialect: HeaderReader | None = attrs.field(default=None, init=False)
-    _last: Grant | None = attrs.field(default=None, init=False)
-    _interval: float = attrs.field(default=0.0, init=False)
-    _crowd: int = attrs.field(default=0, init=False)
-    """Requests that were in flight at the last refusal which the level has not answered for yet."""
-    _well: int = attrs.field(default=0, init=False)
-    """Answers since the server last failed as one that has too much to do."""
+    """Called when `ready_at` may have changed, where several owners share these limits."""
+    _learner: LimitLearner | None = attrs.field(default=None, init=False)
+    """`None` until the server declares or refuses something; most servers do neither."""
+    _reader: HeaderReader | None = attrs.field(default=None, init=False)
+    _first_start: float = attrs.field(default=math.nan, init=False)
+    _last_start: float = attrs.field(default=-math.inf, init=False)
+    _served: float = attrs.field(default=0.0, init=False)
+    """Units served since the first start, until there is a learner that counts them."""
+    _refused_inflight: int = attrs.field(default=0, init=False)
+    """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
+    _steady: int = attrs.field(default=0, init=False)
+    """Responses since the server last failed as an overloaded server does."""
     _hesitates_until: float = attrs.field(default=-math.inf, init=False)
-    """Seconds since the epoch: until then what is in flight may tell that the last failure was not that of a page."""
+    """Until then the requests in flight may show that the last failure was not that of a page."""
     _refused_since: float = attrs.field(default=math.nan, init=False)
-    _spare: float = attrs.field(default=SPARE, init=False)
-
-    # ---- when --------------------------------------------------------------------------------------------------------
+    _spare: float = attrs.field(default=MAX_SPARE, init=False)
 
     @property
-    def blocked_by(self) -> str:
-        """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace``, ``delay`` or nothing."""
-        return self.governor.blocked_by
+    def inflight(self) -> int:
+        """Starts that are not settled."""
+        return len(self.flight)
+
+    # ---- when the next request may start -----------------------------------------------------------------------------
 
     def ready_at(self, now: float, *, cost: float = 1.0, backlog: float = math.inf) -> float:
-        """Seconds since the epoch: when the next request may start; see `Governor.ready_at`."""
-        at = self.governor.ready_at(now, cost=cost, backlog=backlog)
-        if self._hesitates_until > at and self._hesitates_until > now and self.governor.inflight:
-            self.governor.blocked_by = "refusal"
-            return self._hesitates_until
-        if self.next_start > at:
-            if self.next_start > now:
-                self.governor.blocked_by = "delay"
-            return self.next_start
+        """Return when the next request may start if nothing else happens before, in seconds since the epoch.
+
+        A time up to `now` means at once. Infinite means after a request in flight has ended.
+
+        Parameters:
+            now: Seconds since the epoch.
+            cost: Units that the request takes.
+            backlog: Units of all waiting requests, including this one.
+        """
+        at, reason = self.pacing.ready_at()
+        learner = self._learner
+        if learner is not None:
+            gate = learner.gate_at(now)
+            if gate > at:
+                at, reason = gate, "refusal"
+            mode = self.pace.mode or "auto"
+            allowed_at, why = learner.quota_at(now, self._last_start, cost=cost, backlog=backlog, mode=mode)
+            if allowed_at > at:
+                at, reason = allowed_at, why
+        if self._hesitates_until > at and self._hesitates_until > now and self.flight:
+            at, reason = self._hesitates_until, "refusal"
+        self.blocked_by = reason if at > now else ""
         return at
 
-    def interval(self) -> float:
-        """Seconds to the next start: the delay, or what a robots.txt asks for if that is more; jitter added."""
-        delay = max(self.pace.delay or 0.0, self.asked_delay)
-        return delay * (1.0 + self.chance.random() * (self.pace.jitter or 0.0)) if delay else 0.0
-
     def is_paced(self) -> bool:
-        """Whether starts have to keep a distance."""
-        return bool(self.governor.rates) or bool(self.pace.delay) or self.asked_delay > 0
+        """Return whether starts keep a distance that the user or a robots.txt asks for."""
+        return self.pacing.is_set()
+
+    def is_full(self) -> bool:
+        """Return whether as many requests are in flight as do well."""
+        return self.busy >= self.concurrency.limit
 
     def is_stalled(self, now: float) -> bool:
-        """Whether all was refused for so long that asking is no use for now."""
+        """Return whether all requests were refused for so long that none is worth a try for now."""
         return now < self.stalled_until
 
-    def ask_for_delay(self, seconds: float) -> None:
-        """A robots.txt asks for a delay."""
-        self.asked_delay = seconds
+    def set_robots_delay(self, seconds: float) -> None:
+        """Keep a delay that a robots.txt asks for; 0 means none."""
+        self.pacing.set_robots_delay(seconds)
         if seconds > 0:
-            self.concurrency.cap = min(self.concurrency.cap, UNHURRIED)
+            self.concurrency.cap = min(self.concurrency.cap, ROBOTS_CONCURRENCY)
 
     def block(self, until: float) -> None:
-        """Starts nothing before `until` (seconds since the epoch)."""
-        self.governor.block(until)
+        """Start nothing before `until` (seconds since the epoch)."""
+        self.pacing.block(until)
         self.notify()
 
     def notify(self) -> None:
-        """Call the watchers: `ready_at` may return something else now."""
+        """Call the watchers: `ready_at` may have changed."""
         for watcher in self.watchers:
             watcher()
 
-    # ---- starts, and what came of them -------------------------------------------------------------------------------
-
-    def take(self, now: float, *, cost: float = 1.0) -> Grant:
-        """Counts a start."""
-        self._interval = self.interval()
-        if self._interval:
-            self.next_start = now + self._interval
-        self._last = self.governor.take(now, cost=cost)
-        return self._last
-
-    def went_out(self, grant: Grant, at: float) -> None:
-        """The bytes of a start go out: the delay counts from here, since finding the host may have taken a while."""
-        if self._interval and self._last is grant:
-            self.next_start = max(self.next_start, at + self._interval)
-
-    def is_full(self) -> bool:
-        """Whether as many requests are in flight as do well."""
-        return self.busy >= self.concurrency.limit
+    # ---- starts and their results (called by `Permit`) ---------------------------------------------------------------
 
     def enter(self) -> None:
-        """One more request is in flight, until `leave`: where several owners share a lane, they count together."""
+        """Count one more request in flight, until `leave`. Owners that share a lane count together."""
         self.busy += 1
 
     def leave(self) -> None:
-        """The answer of a request that did `enter` has ended, its body included."""
+        """Count one request less: its response has ended, body included."""
         self.busy -= 1
 
+    def take(self, now: float, *, cost: float = 1.0) -> Grant:
+        """Count a start of `cost` units."""
+        grant = Grant(now, cost, self._last_start)
+        if self._last_start == -math.inf:
+            self._first_start = now
+            if self._learner is not None:  # of an earlier run
+                self._learner.since = now
+        self._last_start = now
+        self.flight.begin(grant)
+        self.pacing.take(grant)
+        return grant
+
+    def mark_sent(self, grant: Grant, at: float) -> None:
+        """Count the delay after a start from `at` (seconds since the epoch), when its bytes went out."""
+        self.pacing.mark_sent(grant, at)
+
     def give_back(self, grant: Grant, *, keep_delay: bool = False) -> None:
-        """Undo a start whose request was never sent.
+        """Undo a start whose request was never sent; one that is settled is left alone.
 
         Parameters:
-            grant: the start; one that is settled already changes nothing.
-            keep_delay: whether the next start keeps its distance to this one all the same.
+            grant: The start.
+            keep_delay: Whether the next start keeps its distance to this one all the same.
         """
-        if self._last is grant and not keep_delay:
-            self.next_start = min(self.next_start, grant.at)
-        self.governor.give_back(grant)
+        if not self.flight.end(grant):
+            return
+        if self._last_start == grant.at:
+            self._last_start = grant.before
+        self.pacing.give_back(grant, keep_delay=keep_delay)
 
-    def lost(self, grant: Grant, report: AttemptReport | None = None) -> list[QuotaEvent]:
-        """Count a start as spent of which this limit learns neither a success nor a refusal.
+    def settle_lost(self, grant: Grant, report: AttemptReport | None = None) -> list[QuotaEvent]:
+        """Settle a start that counts as spent, but is neither a success nor a refusal. Return the events.
 
         Parameters:
-            grant: the start; one that is settled already changes nothing.
-            report: an answer that concerns another limit; this one hears what it declares of quotas.
+            grant: The start; one that is settled is left alone.
+            report: A response that concerns another limit; this one learns only the quotas that it declares.
         """
-        return self.governor.lost(grant, report)
-
-    def read(self, headers: Sequence[tuple[str, str]], *, status: int, sent: float, received: float) -> Declared:
-        """What an answer says of limits; see `HeaderReader.read`."""
-        if self._dialect is None:
-            if not limit_fields(headers):
-                return NOTHING
-            self._dialect = _dialect()
-        return self._dialect.read(headers, status=status, sent=sent, received=received)
+        if not self.flight.end(grant):
+            return []
+        if report is not None and report.declared.observations:
+            return self._learn().record_unrelated(grant.cost, report)
+        if self._learner is not None:
+            self._learner.record_lost(grant.cost)
+        return []
 
     def settle(
-        self, grant: Grant, exchange: AttemptReport, *, inflight: int, concurrency: Concurrency | None = None
+        self, grant: Grant, report: AttemptReport, *, inflight: int, concurrency: Concurrency | None = None
     ) -> list[QuotaEvent]:
-        """Learn from what came of a start. `Permit` calls `notify` when all limits of the request have learned.
+        """Settle a start by its result, and learn from it. Return the events.
+
+        `Permit` calls `notify` when all limits of the request have learned.
 
         Parameters:
-            grant: the start; one that is settled already teaches no quota.
-            exchange: what came of it.
-            inflight: requests of the lane that were in flight, this one included.
-            concurrency: what is lowered if there were too many requests at once: that of the lane, if this is a
-                budget. `None` means the one of this throttle.
+            grant: The start; one that is settled teaches no quota.
+            report: The result.
+            inflight: Requests of the lane in flight, including this one.
+            concurrency: What is lowered if there were too many requests at once: that of the lane, if this is a
+                budget. `None` means that of this throttle.
         """
         self._hesitates_until = -math.inf
-        if self._is_lone(exchange):
-            self._hesitates_until = exchange.received + patience(exchange.received - exchange.sent)
-            exchange = attrs.evolve(exchange, refused=False, overloaded=False, first_byte=None)
-        self._learn_level(exchange, inflight)
-        if exchange.declared is not NOTHING:
-            self.concurrency.declare(exchange.declared.concurrency)
-        events = self.governor.settle(grant, exchange)
-        if exchange.refused:
-            self._crowd = 0 if exchange.overloaded else inflight
-            self._refused(exchange)
-        if self._crowd and any(event.kind == "concurrency" for event in events):
-            (concurrency or self.concurrency).refused_for_concurrency(exchange.received, self._crowd)
-            self._crowd = 0
-        if exchange.status and not exchange.refused:
+        if self._is_isolated(report):
+            self._hesitates_until = report.received + patience(report.received - report.sent)
+            report = attrs.evolve(report, refused=False, overloaded=False, first_byte=None)
+        self._learn_concurrency(report, inflight)
+        if report.declared is not NOTHING:
+            self.concurrency.declare(report.declared.concurrency)
+        events = self._learn_quotas(grant, report)
+        if report.refused:
+            self._refused_inflight = 0 if report.overloaded else inflight
+            self._count_refusal(report)
+        if self._refused_inflight and any(event.kind == "concurrency" for event in events):
+            (concurrency or self.concurrency).refused_for_concurrency(report.received, self._refused_inflight)
+            self._refused_inflight = 0
+        if report.status and not report.refused:
             self._refused_since = math.nan
             self.stalled_until = -math.inf
-            self._spare = min(SPARE, self._spare + EARNED)
+            self._spare = min(MAX_SPARE, self._spare + EARNED)
         return events
 
-    def _is_lone(self, exchange: AttemptReport) -> bool:
-        """Whether a failure stands alone: then it is that of a page, and says nothing of limits."""
-        if not exchange.overloaded:
-            self._well += not exchange.refused
+    def read(self, headers: Sequence[tuple[str, str]], *, status: int, sent: float, received: float) -> Declared:
+        """Return what the header fields of a response declare; see `HeaderReader.read`."""
+        if self._reader is None:
+            if not limit_fields(headers):
+                return NOTHING
+            self._reader = _new_reader()
+        return self._reader.read(headers, status=status, sent=sent, received=received)
+
+    # ---- learning ----------------------------------------------------------------------------------------------------
+
+    def _is_isolated(self, report: AttemptReport) -> bool:
+        """Return whether a failure stands alone. Then it is blamed on its page, and says nothing of limits."""
+        if not report.overloaded:
+            self._steady += not report.refused
             return False
-        lone = self._well >= LONE and exchange.declared.retry_after is None and not self.governor.expects_refusals()
-        self._well = 0
-        return lone
+        steady, self._steady = self._steady >= STEADY, 0
+        return steady and report.declared.retry_after is None and not self._expects_refusals()
 
-    def _learn_level(self, exchange: AttemptReport, inflight: int) -> None:
-        if exchange.refused and self.governor.is_leaky():
-            return
-        if exchange.overloaded:
-            self.concurrency.overloaded(exchange.received, inflight, refused=exchange.refused)
-        elif exchange.first_byte is not None and not exchange.refused:
-            self.concurrency.answered(exchange.received, exchange.first_byte, inflight)
+    def _expects_refusals(self) -> bool:
+        """Return whether refusals have shown a limit that no response declares."""
+        return self._learner is not None and self._learner.quotas.undeclared() is not None
 
-    def _refused(self, exchange: AttemptReport) -> None:
-        """Keeps what refused requests add within bounds: a tenth of all, and some time without any success."""
-        now = exchange.received
-        stated = exchange.declared.retry_after or 0.0
-        if self._refused_since != self._refused_since:  # not a number: the first
+    def _learn_concurrency(self, report: AttemptReport, inflight: int) -> None:
+        if report.refused and self._learner is not None and self._learner.quotas.has_leaky_bucket():
+            return  # a bucket is behind all refusals: they do not depend on how many requests go at once
+        if report.overloaded:
+            self.concurrency.overloaded(report.received, inflight, refused=report.refused)
+        elif report.first_byte is not None and not report.refused:
+            self.concurrency.answered(report.received, report.first_byte, inflight)
+
+    def _learn_quotas(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
+        if report.status == 0 and not report.refused:
+            return self.settle_lost(grant)
+        if not self.flight.end(grant):
+            return []
+        if self._learner is None and not report.refused and report.declared is NOTHING:
+            self._served += grant.cost * (report.status not in AMBIGUOUS_STATUSES)
+            return []
+        learner = self._learn()
+        return learner.record_refusal(grant, report) if report.refused else learner.record_success(grant, report)
+
+    def _learn(self) -> LimitLearner:
+        """Return the learner, which is made when it is first needed."""
+        if self._learner is None:
+            from crawler.limits.learning.learner import LimitLearner  # noqa: PLC0415 - most servers declare nothing
+
+            self._learner = LimitLearner(
+                flight=self.flight,
+                max_wait=self.max_wait,
+                rng=self.rng,
+                since=self._first_start,
+                served=self._served,
+            )
+        return self._learner
+
+    def _count_refusal(self, report: AttemptReport) -> None:
+        """Bound the refused requests: a tenth of all, and not for long without a success."""
+        now = report.received
+        if math.isnan(self._refused_since):
             self._refused_since = now
         if now - self._refused_since >= STALL:
             self.stalled_until = now + STALL
             self._refused_since = math.nan
         else:
-            self._refused_since += stated  # what the server asked for is no stall
+            self._refused_since += report.declared.retry_after or 0.0  # a wait that the server asked for is no stall
         self._spare -= 1.0
         if self._spare < 0:
             self._spare = 0.0
-            self.governor.block(now + EMPTY)
+            self.pacing.block(now + SPENT_WAIT)
 
-    # ---- what is known, and what outlives it -------------------------------------------------------------------------
+    # ---- state -------------------------------------------------------------------------------------------------------
 
     def policies(self) -> dict[str, dict[str, Any]]:
-        """What the server declared and what was learned, by policy, as JSON values."""
-        return self.governor.policies()
+        """Return limit, remaining, window and so on of every known policy, by its name, as JSON values."""
+        return {} if self._learner is None else {quota.name: quota.report() for quota in self._learner.quotas}
 
     def resume(self, now: float) -> None:
-        """Goes on after a run that broke off: one delay passes, and probes find out what is left of each quota."""
-        self.next_start = max(self.next_start, now + max(self._interval, self.interval()))
-        self.governor.resume(now)
+        """Resume after an interrupted run: one delay passes, and probes find out what is left of each quota."""
+        self.pacing.resume(now)
+        if self._learner is not None:
+            self._learner.resume(now)
 
     def state(self) -> dict[str, Any]:
-        """What outlives this object, as JSON values; empty: nothing was learned."""
-        state: dict[str, Any] = {}
-        if self.next_start > -math.inf:
-            state["next_start"] = self.next_start
-        if self._interval:
-            state["interval"] = self._interval
-        if self.governor.rates:
-            state["rates"] = [max(rate.due, 0.0) for rate in self.governor.rates]
-        parts: dict[str, Governor | Concurrency | HeaderReader | None] = {
-            "governor": self.governor,
-            "concurrency": self.concurrency,
-            "dialect": self._dialect,
+        """Return what the next run needs, as JSON values; empty if nothing was learned."""
+        gate = self.pacing.gate
+        governor: dict[str, Any] = {} if gate == -math.inf else {"gate": gate}
+        if self._learner is not None:
+            governor |= self._learner.state()
+        parts = {
+            "governor": governor,
+            "concurrency": self.concurrency.state(),
+            "dialect": {} if self._reader is None else self._reader.state(),
         }
-        for name, part in parts.items():
-            kept = part.state() if part is not None else {}
-            if kept:
-                state[name] = kept
-        return state
+        return self.pacing.state() | {name: state for name, state in parts.items() if state}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up where `state` left off; what cannot be read is ignored."""
-        self.next_start = _time(state.get("next_start"), self.next_start)
-        self._interval = _time(state.get("interval"), 0.0)
-        rates = state.get("rates")
-        if isinstance(rates, list):
-            for rate, due in zip(self.governor.rates, rates, strict=False):
-                rate.due = _time(due, rate.due)
-        self.governor.restore(state.get("governor") or {})
+        """Restore what `state` returned; unreadable values are ignored."""
+        self.pacing.restore(state)
+        governor = state.get("governor")
+        if isinstance(governor, dict):
+            gate = json_number(governor.get("gate"))
+            if gate is not None:
+                self.pacing.block(gate)
+            if governor.keys() & {"refused", "quotas"}:
+                self._learn().restore(governor)
         self.concurrency.restore(state.get("concurrency") or {})
         if state.get("dialect"):
-            self._dialect = _dialect()
-            self._dialect.restore(state["dialect"])
+            self._reader = _new_reader()
+            self._reader.restore(state["dialect"])
 
 
-def _dialect() -> HeaderReader:
+def _new_reader() -> HeaderReader:
     from crawler.limits.headers.reader import HeaderReader  # noqa: PLC0415 - most servers declare nothing
 
     return HeaderReader()
-
-
-def _time(value: Any, otherwise: float) -> float:
-    """A finite number, or what to take instead."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf
-    return float(value) if good else otherwise

@@ -231,7 +231,7 @@ def check(prepared: CrawlSession, *, emptied: bool) -> None:
     assert prepared.running is not None
     frontier = prepared.running.frontier
     throttles = frontier.limits.throttles
-    assert {name: throttle.governor.inflight for name, throttle in throttles.items()} == dict.fromkeys(throttles, 0)
+    assert {name: throttle.inflight for name, throttle in throttles.items()} == dict.fromkeys(throttles, 0)
     assert frontier.handed_out == 0
     for lane in frontier.lanes.values():
         assert (lane.limiter.borrowed_tokens, lane.handed_out, lane.asks) == (0, 0, False)

@@ -57,15 +57,15 @@ def seen(throttle: Any, now: float, *, is_lane: bool) -> Seen:
     """Read the state of a throttle; the only function of this file that depends on the attributes of `Throttle`."""
     ready_at = throttle.ready_at(now)
     if is_lane:
-        assert throttle.busy == throttle.governor.inflight
+        assert throttle.busy == throttle.inflight
     return Seen(
         level=throttle.concurrency.limit if is_lane else None,
         most=throttle.concurrency.most if is_lane else None,
         blocked=max(0.0, round(ready_at - now, 2)),
         by=throttle.blocked_by,
-        next_start=max(0.0, round(throttle.next_start - now, 2)),
+        next_start=max(0.0, round(throttle.pacing.next_start - now, 2)),
         quotas={name: (quota.get("limit"), quota.get("remaining")) for name, quota in throttle.policies().items()},
-        inflight=throttle.governor.inflight,
+        inflight=throttle.inflight,
     )
 
 

@@ -8,19 +8,24 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Observation, TimeRange
-from crawler.limits.in_flight import Grant
 from crawler.limits.pace import Pace
-from crawler.limits.pacing import Governor
 from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0
 """Seconds since the epoch: the beginning of every simulation."""
+
+
+def limits_of(rng: random.Random, *, max_in_flight: int = 8, **pace: Any) -> Throttle:
+    """Return the limits of one lane without a delay; `pace` are fields of its `Pace`."""
+    usual = Pace(concurrency=max_in_flight, delay=0.0, jitter=0.0, slow_start=True)
+    return Throttle("lane", Pace(**pace).over(usual), rng)
 
 
 # ---- algorithms ------------------------------------------------------------------------------------------------------
@@ -292,11 +297,12 @@ class Simulation:
         max_in_flight: requests in flight at once.
         skew: seconds by which the client's clock is ahead of the server's.
         others_rate: requests per second of other clients.
+        concurrency: limits the requests in flight further; that of the throttle, or another one. `None` means no limit.
         changes: changes of the server, by seconds since the beginning.
     """
 
     server: Server
-    governor: Governor
+    throttle: Throttle
     rng: random.Random
     count: float = 300
     horizon: float = 3000.0
@@ -347,7 +353,7 @@ class Simulation:
             if self.inflight >= level:
                 return
             clock = self.now + self.skew
-            at = self.governor.ready_at(clock, backlog=self._waiting)
+            at = self.throttle.ready_at(clock, backlog=self._waiting)
             if at > clock:
                 if at - self.skew < self._wake_at and at < math.inf:
                     self._wake_at = max(at - self.skew, math.nextafter(self.now, math.inf))
@@ -360,7 +366,7 @@ class Simulation:
         self._dispatch()
 
     def _send(self) -> None:
-        grant = self.governor.take(self.now + self.skew)
+        grant = self.throttle.take(self.now + self.skew)
         self._waiting -= 1
         self.inflight += 1
         self.server.inflight += 1
@@ -397,16 +403,17 @@ class Simulation:
                 first_byte=self.now - sent,
                 status=status,
                 refused=status != 200,
-                overloaded=status in (403, 503),
+                overloaded=status == 503,
                 declared=self.server.declaration.declare(decisions, served, client_sent, client_received),
             )
-            if self.concurrency:
+            if self.concurrency and self.concurrency is not self.throttle.concurrency:
                 if report.overloaded:
                     self.concurrency.overloaded(client_received, self.inflight + 1, refused=True)
                 else:
                     self.concurrency.answered(client_received, self.now - sent, self.inflight + 1)
+            self.events += self.throttle.settle(grant, report, inflight=self.inflight + 1)
+            if self.concurrency:
                 self.levels.append((self.now - self.begin, self.concurrency.limit))
-            self.events += self.governor.settle(grant, report)
             self._dispatch()
 
         self.at(sent + latency * share, arrive)
@@ -418,53 +425,18 @@ class Simulation:
         self.at(self.now + self.rng.expovariate(self.others_rate), self._other)
 
 
-class ThrottleDriver:
-    """A whole throttle in the place of a simulation's governor and concurrency.
-
-    Parameters:
-        rng: source of jitter.
-        max_in_flight: requests in flight that the user allows.
-    """
-
-    def __init__(self, rng: random.Random, max_in_flight: int) -> None:
-        pace = Pace(concurrency=max_in_flight, delay=0.0, jitter=0.0, rate=(), burst=1, mode="auto", slow_start=True)
-        self.throttle = Throttle("lane", pace, rng)
-        self.simulation: Simulation | None = None
-
-    @property
-    def limit(self) -> int:
-        return self.throttle.concurrency.limit
-
-    def ready_at(self, now: float, *, backlog: float) -> float:
-        return self.throttle.ready_at(now, backlog=backlog)
-
-    def take(self, now: float) -> Grant:
-        return self.throttle.take(now)
-
-    def settle(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
-        assert self.simulation is not None
-        return self.throttle.settle(grant, report, inflight=self.simulation.inflight + 1)
-
-    def answered(self, now: float, first_byte: float, inflight: int) -> None:
-        """Do nothing: `settle` updates the concurrency."""
-
-    def overloaded(self, now: float, inflight: int, *, refused: bool) -> None:
-        """Do nothing: `settle` updates the concurrency."""
-
-
 def simulate_throttle(
     server: Server, *, rng: random.Random, count: int, max_in_flight: int = 8, begin: float = START
 ) -> Simulation:
     """Run a simulation with a whole throttle to its end."""
-    driver = ThrottleDriver(rng, max_in_flight)
+    throttle = limits_of(rng, max_in_flight=max_in_flight)
     simulation = Simulation(
         server=server,
-        governor=driver,  # type: ignore[arg-type]
+        throttle=throttle,
         rng=rng,
         count=count,
         max_in_flight=max_in_flight,
-        concurrency=driver,  # type: ignore[arg-type]
+        concurrency=throttle.concurrency,
         begin=begin,
     )
-    driver.simulation = simulation
     return simulation.run()

@@ -35,7 +35,7 @@ class Site:
 
 
 def is_idle(http: Client) -> bool:
-    return all(not throttle.busy and not throttle.governor.inflight for throttle in http.limits.throttles.values())
+    return all(not throttle.busy and not throttle.inflight for throttle in http.limits.throttles.values())
 
 
 async def test_it_is_a_client_of_httpx_and_takes_what_that_takes(autojump_clock):

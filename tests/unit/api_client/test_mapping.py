@@ -52,7 +52,7 @@ def urls(count=None):
 
 
 def is_idle(http) -> bool:
-    return all(not throttle.busy and not throttle.governor.inflight for throttle in http.limits.throttles.values())
+    return all(not throttle.busy and not throttle.inflight for throttle in http.limits.throttles.values())
 
 
 @pytest.mark.parametrize("opened", [False, True])

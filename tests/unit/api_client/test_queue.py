@@ -61,7 +61,7 @@ class Party:
 
     def is_empty(self) -> bool:
         throttles = self.turnstile.limits.throttles.values()
-        return all(throttle.busy == 0 and throttle.governor.inflight == 0 for throttle in throttles)
+        return all(throttle.busy == 0 and throttle.inflight == 0 for throttle in throttles)
 
 
 async def test_who_came_first_is_served_first(autojump_clock):
@@ -160,7 +160,7 @@ async def test_the_news_of_a_refusal_are_there_before_anybody_else_may_start(aut
     async with trio.open_nursery() as nursery:
         nursery.start_soon(party.visit, "next", party.stakes("a", k=1.0))
         await trio.sleep(1)
-        party.gate("a").throttle.next_start = -math.inf  # nothing but the budget holds it back from here on
+        party.gate("a").throttle.pacing.next_start = -math.inf  # nothing but the budget holds it back from here on
         party.answered(permit, 429, [("Retry-After", "60")])
     [(_, at)] = party.started
     assert at >= 61
@@ -213,9 +213,9 @@ async def test_cancelling_everybody_at_the_moment_of_his_turn_gives_it_back(auto
             nursery.start_soon(one, scope)
         await trio.sleep(0.001)
         gate = party.gate("a")
-        gate.throttle.governor.rates[0].due = -math.inf
+        gate.throttle.pacing.rates[0].due = -math.inf
         gate.watcher()  # all may go at once: they are let go here, and have not run yet
-        assert gate.throttle.governor.inflight > 0
+        assert gate.throttle.inflight > 0
         for scope in scopes:
             scope.cancel()
     assert party.is_empty()

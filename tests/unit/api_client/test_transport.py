@@ -32,7 +32,7 @@ def is_idle(http: httpx.AsyncClient) -> bool:
     """No token is out, and nobody waits."""
     throttles = http._transport.limits.throttles.values()
     waiting = [gate.waiting for gate in http._transport.turnstile._gates.values()]
-    return not any(waiting) and all(not throttle.busy and not throttle.governor.inflight for throttle in throttles)
+    return not any(waiting) and all(not throttle.busy and not throttle.inflight for throttle in throttles)
 
 
 async def get_all(http: httpx.AsyncClient, count: int, *, workers: int = 16, **options) -> list[int]:

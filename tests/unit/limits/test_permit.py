@@ -66,11 +66,11 @@ def test_whatever_happens_every_start_is_settled_once_and_every_place_comes_back
             permit.answered(now, status=200 if action == "answered" else 429, headers=[], first_byte=0.1)
         else:
             getattr(permit, action)()
-        assert {one.governor.inflight for one in limits} == {int(permit.is_open)}
+        assert {one.inflight for one in limits} == {int(permit.is_open)}
         assert limits[0].busy == int(permit.is_in_flight)
     permit.cancelled()
     permit.leave()
-    assert not any(one.governor.inflight or one.busy for one in limits)
+    assert not any(one.inflight or one.busy for one in limits)
 
 
 def test_a_permit_cannot_be_taken_twice_without_being_settled() -> None:
@@ -150,10 +150,10 @@ def test_a_permit_may_be_taken_again_in_the_same_place() -> None:
     permit.answered(START + 0.1, status=401, headers=[], first_byte=0.1)
     permit.take(START + 0.2)
     assert permit.sent_at is None
-    assert (lane.busy, lane.governor.inflight) == (1, 1)
+    assert (lane.busy, lane.inflight) == (1, 1)
     permit.sent(START + 0.2)
     answer(permit, now=START + 0.3)
-    assert (lane.busy, lane.governor.inflight) == (0, 0)
+    assert (lane.busy, lane.inflight) == (0, 0)
 
 
 def test_watchers_are_told_when_all_limits_have_learned_and_the_place_is_free() -> None:

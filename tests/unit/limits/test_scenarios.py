@@ -31,6 +31,7 @@ from support.simulator import (
     SlidingCounter,
     SlidingLog,
     TokenBucket,
+    limits_of,
     simulate_throttle,
 )
 
@@ -38,7 +39,7 @@ from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport, Declared
 from crawler.limits.in_flight import Grant
-from crawler.limits.pacing import Governor
+from crawler.limits.throttle import Throttle
 
 SEEDS = range(20 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 5)
 Q, W, N, LANE = 60, 60.0, 300, 10
@@ -67,7 +68,7 @@ def runs(
     for seed in SEEDS:
         rng = random.Random(seed)
         peer = Server(limits=limits(rng), declaration=declaration(), **(server or {}))
-        made.append(Simulation(server=peer, governor=Governor(mode=mode, chance=rng), rng=rng, **run).run())
+        made.append(Simulation(server=peer, throttle=limits_of(rng, mode=mode), rng=rng, **run).run())
     return made
 
 
@@ -171,7 +172,7 @@ def test_2_epoch_seconds_of_a_clock_that_differs(limits, rounding, window):
         rng = random.Random(seed)
         declaration = Declaration(epoch=True, rounding=rounding, window=window, date=lambda number: number % 3 != 0)
         server = Server(limits=limits(rng), declaration=declaration)
-        run = Simulation(server=server, governor=Governor(chance=rng), rng=rng, skew=rng.uniform(-90, 90))
+        run = Simulation(server=server, throttle=limits_of(rng), rng=rng, skew=rng.uniform(-90, 90))
         made.append(run.run())
     assert refusals(made) <= (limits is aligned and rounding == "floor")
     least = [LEAST if limits is fixed else W - (START + run.server.limits[0].phase) % W + 3 * W + BURST for run in made]
@@ -226,7 +227,7 @@ def brief(limits: Callable[[], Limit], **declaration: Any) -> list[Simulation]:
         rng = random.Random(seed)
         server = Server(limits=[limits()], declaration=Declaration(epoch=True, window=False, **declaration), **QUICK)
         begin = START + rng.uniform(0, 10)
-        run = Simulation(server=server, governor=Governor(chance=rng), rng=rng, count=100, begin=begin)
+        run = Simulation(server=server, throttle=limits_of(rng), rng=rng, count=100, begin=begin)
         made.append(run.run())
     return made
 
@@ -382,8 +383,8 @@ def test_7_nothing_is_declared_by_a_leaky_bucket():
         rng = random.Random(seed)
         declaration = Declaration(headers=False, retry_after=False)
         server = Server(limits=[TokenBucket(quota=20, window=5.0)], declaration=declaration, status=503, **QUICK)
-        governor, lane = Governor(chance=rng), Concurrency(8)
-        run = Simulation(server=server, governor=governor, rng=rng, count=100, max_in_flight=8, concurrency=lane).run()
+        throttle, lane = limits_of(rng), Concurrency(8)
+        run = Simulation(server=server, throttle=throttle, rng=rng, count=100, max_in_flight=8, concurrency=lane).run()
         assert len(server.refused) <= 8 + 3
         assert run.took <= 1.1 * (100 - 20) * 5.0 / 20
 
@@ -459,13 +460,13 @@ def test_7_a_second_run_knows(retry_after):
     for seed in SEEDS:
         rng = random.Random(seed)
         server = Server(limits=fixed(rng), declaration=Declaration(headers=False, retry_after=retry_after))
-        first = Simulation(server=server, governor=Governor(chance=rng), rng=rng).run()
-        state = json.dumps(first.governor.state())
+        first = Simulation(server=server, throttle=limits_of(rng), rng=rng).run()
+        state = json.dumps(first.throttle.state())
         assert len(state) < 400
-        governor = Governor(chance=rng)
-        governor.restore(json.loads(state))
+        throttle = limits_of(rng)
+        throttle.restore(json.loads(state))
         before = len(server.refused)
-        second = Simulation(server=server, governor=governor, rng=rng, begin=first.now + rng.uniform(0, 100)).run()
+        second = Simulation(server=server, throttle=throttle, rng=rng, begin=first.now + rng.uniform(0, 100)).run()
         assert len(server.refused) == before
         assert second.took <= LEAST / 0.85 + W
 
@@ -473,18 +474,18 @@ def test_7_a_second_run_knows(retry_after):
 # ---- 9: others share the quota ---------------------------------------------------------------------------------------
 
 
-class Greedy(Governor):
+class Greedy(Throttle):
     """Sends as fast as possible until it is refused, and waits as stated."""
 
     __slots__ = ()
 
     def ready_at(self, now: float, *, cost: float = 1.0, backlog: float = math.inf) -> float:
-        return self._gate
+        return self.pacing.gate
 
-    def settle(self, grant: Grant, exchange: AttemptReport) -> list[QuotaEvent]:
-        self._flight.end(grant)
-        if exchange.refused:
-            self.block(exchange.received + (exchange.declared.retry_after or 0.0))
+    def settle(self, grant: Grant, report: AttemptReport, **_: Any) -> list[QuotaEvent]:
+        self.flight.end(grant)
+        if report.refused:
+            self.block(report.received + (report.declared.retry_after or 0.0))
         return []
 
 
@@ -496,24 +497,24 @@ def test_9_others_share_the_quota(share):
     """
     windows = 5
 
-    def shared(governor: type[Governor] | None, seed: int) -> Simulation:
+    def shared(client: type[Throttle] | None, seed: int) -> Simulation:
         rng = random.Random(seed)
         server = Server(limits=fixed(rng))
-        count = math.inf if governor else 0.5  # half a request never starts: the other clients are alone
+        count = math.inf if client else 0.5  # half a request never starts: the other clients are alone
         run = Simulation(
             server=server,
-            governor=(governor or Governor)(chance=rng),
+            throttle=(client or Throttle)("lane", limits_of(rng).pace, rng),
             rng=rng,
             count=count,
             horizon=windows * W,
             others_rate=share * Q / W,
-            max_in_flight=LANE if governor else 0,
+            max_in_flight=LANE if client else 0,
         )
         return run.run()
 
     alone = sum(shared(None, seed).server.others_refused for seed in SEEDS)
     greedy = sum(shared(Greedy, seed).server.others_refused for seed in SEEDS)
-    ours = [shared(Governor, seed) for seed in SEEDS]
+    ours = [shared(Throttle, seed) for seed in SEEDS]
     assert mean(len(run.server.refused) for run in ours) <= windows
     assert max(len(run.server.refused) for run in ours) <= 2 * windows
     assert sum(run.server.others_refused for run in ours) - alone <= 0.1 * (greedy - alone)
@@ -582,7 +583,7 @@ def test_11_a_server_that_works_on_five_at_once(cap):
         )
         run = Simulation(
             server=server,
-            governor=Governor(chance=rng),
+            throttle=limits_of(rng),
             rng=rng,
             count=math.inf,
             horizon=30.0,
@@ -605,7 +606,7 @@ def test_11_a_server_that_is_ten_times_slower_for_a_minute():
         )
         run = Simulation(
             server=server,
-            governor=Governor(chance=rng),
+            throttle=limits_of(rng),
             rng=rng,
             count=math.inf,
             horizon=100.0,
@@ -622,25 +623,25 @@ def test_12_a_blocked_host_does_not_delay_the_others():
 
     def crawl(*, blocked: bool, seed: int) -> float:
         rng = random.Random(seed)
-        governors = [Governor(chance=rng) for _ in range(50)]
+        throttles = [limits_of(rng) for _ in range(50)]
         left = [20] * 50
         answers: list[tuple[float, int, int, Grant]] = []
         now, last, number = START, START, 0
         while any(left[1:]) or answers:
-            for host, governor in enumerate(governors):
-                while left[host] and len(answers) < 20 and governor.inflight < 2 and governor.ready_at(now) <= now:
+            for host, throttle in enumerate(throttles):
+                while left[host] and len(answers) < 20 and throttle.inflight < 2 and throttle.ready_at(now) <= now:
                     left[host] -= 1
                     number += 1
-                    heapq.heappush(answers, (now + rng.uniform(0.05, 0.15), number, host, governor.take(now)))
+                    heapq.heappush(answers, (now + rng.uniform(0.05, 0.15), number, host, throttle.take(now)))
             now, _, host, grant = heapq.heappop(answers)
             refused = blocked and host == 0
             declared = Declared(retry_after=3600.0 if refused else None)
             status = 429 if refused else 200
             exchange = AttemptReport(sent=grant.at, received=now, status=status, refused=refused, declared=declared)
-            governors[host].settle(grant, exchange)
+            throttles[host].settle(grant, exchange, inflight=1)
             if refused:
-                assert governors[0].ready_at(now) >= grant.at + 3600
-                assert governors[0].blocked_by == "refusal"
+                assert throttles[0].ready_at(now) >= grant.at + 3600
+                assert throttles[0].blocked_by == "refusal"
             elif host:
                 last = now
         return last - START
