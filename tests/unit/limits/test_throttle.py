@@ -618,19 +618,16 @@ def test_a_thousand_steps_in_any_order_leave_nothing_behind():
     assert throttle.flight.units == 0.0
 
 
-# ---- a lane as a crawl makes it ---------------------------------------------------------------------------------------
+# ---- a lane as a crawl makes it --------------------------------------------------------------------------------------
 
 
 def lane(**fields: object) -> Throttle:
     """Return the limits of a lane as the default settings make them."""
-    return Throttle("https://a.test", Settings().pace("a.test"), random.Random(1)) if not fields else Throttle(
-        "https://a.test", Pace(**fields).over(Settings().pace("a.test")), random.Random(1)  # type: ignore[arg-type]
-    )  # fmt: skip
+    pace = Pace(**fields).over(Settings().pace("a.test"))  # type: ignore[arg-type]
+    return Throttle("https://a.test", pace, random.Random(1))
 
 
-def request(
-    made: Throttle, now: float, *, status: int = 200, declared: Declared = Declared(), cost: float = 1.0
-) -> float:
+def request(made: Throttle, now: float, *, status: int = 200, declared: Declared = NOTHING, cost: float = 1.0) -> float:
     """Start one request as early as possible after `now`. Return when it started."""
     at = max(now, made.ready_at(now, cost=cost))
     grant = made.take(at, cost=cost)
