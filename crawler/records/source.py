@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from typing import Final
 
+from crawler.content.gunzip import GZIP_MAGIC, Gunzipped
+
 __all__ = ["GunzippedBody"]
 
-CHUNK_SIZE: Final = 64 * 1024
-"""Bytes per chunk."""
 SNIFF_BYTES: Final = 4096
 """Decompressed bytes by which format and encoding are detected."""
-GZIP_MAGIC: Final = b"\x1f\x8b\x08"
-"""The first bytes of gzip data (RFC 1952 section 2.3)."""
 
 
 class GunzippedBody:
-    """The bytes of a body in chunks; gzip is decompressed (RFC 1952, with several members, too).
+    """The bytes of a body in chunks; gzip is decompressed. A body that is not gzip may have any size.
 
     Parameters:
         body: The content as it was sent.
@@ -25,55 +22,29 @@ class GunzippedBody:
     """
 
     def __init__(self, body: bytes, max_bytes: int) -> None:
-        self.is_gzip = body.startswith(GZIP_MAGIC)
-        self.fault = ""
-        """Why not everything could be decompressed; empty if it was. Known after the iteration."""
-        self._whole, self._body = body, memoryview(body)
+        self.fault: str | None = None
+        """Why not everything could be decompressed; `None` if it was. Known after the iteration."""
+        self._body = body
+        self._is_gzip = body.startswith(GZIP_MAGIC)
         self._max_bytes = max_bytes
 
     def __iter__(self) -> Iterator[bytes]:
-        if not self.is_gzip:
-            for start in range(0, len(self._body), CHUNK_SIZE):
-                yield bytes(self._body[start : start + CHUNK_SIZE])
-            return
+        content = Gunzipped(self._body)
         size = 0
-        for chunk in self._gunzipped():
+        for chunk in content:
             size += len(chunk)
-            if size > self._max_bytes:
+            if self._is_gzip and size > self._max_bytes:
                 raise ValueError(f"the file decompresses to more than {self._max_bytes} bytes")
             yield chunk
+        self.fault = content.fault
 
     def head(self) -> bytes:
         """Return the first decompressed bytes; the whole body if it is not gzip."""
-        if not self.is_gzip:
-            return self._whole
-        begins = b""
-        for chunk in self._gunzipped():
-            begins += chunk
-            if len(begins) >= SNIFF_BYTES:
+        if not self._is_gzip:
+            return self._body
+        head = b""
+        for chunk in Gunzipped(self._body):
+            head += chunk
+            if len(head) >= SNIFF_BYTES:
                 break
-        return begins
-
-    def _gunzipped(self) -> Iterator[bytes]:
-        member, at, given = zlib.decompressobj(31), 0, b""
-        while True:
-            if not given:
-                given = bytes(self._body[at : at + CHUNK_SIZE])
-                at += len(given)
-            try:
-                chunk = member.decompress(given, CHUNK_SIZE) if given else member.flush()
-            except zlib.error as error:
-                self.fault = f"the gzip data is damaged ({error})"
-                return
-            if chunk:
-                yield chunk
-            if member.eof:  # anything but a further member is trailing garbage, which gunzip ignores, too
-                at -= len(member.unused_data)
-                if bytes(self._body[at : at + len(GZIP_MAGIC)]) != GZIP_MAGIC:
-                    return
-                member, given = zlib.decompressobj(31), b""
-            elif not given:
-                self.fault = "the gzip data is truncated"
-                return
-            else:
-                given = member.unconsumed_tail
+        return head

@@ -194,7 +194,7 @@ class FeedSpider(Spider):
             yield from records.json_lines_records(texts)
         else:
             yield from records.json_array_records("".join(texts), parse_keys(self.items) or ())
-        if source.fault:
+        if source.fault is not None:
             yield records.BrokenRecord(source.fault)
 
 

@@ -14,7 +14,7 @@ from crawler.records import GunzippedBody
 LIMIT = 1_000_000
 
 
-def read(body: bytes, limit: int = LIMIT) -> tuple[bytes, str]:
+def read(body: bytes, limit: int = LIMIT) -> tuple[bytes, str | None]:
     source = GunzippedBody(body, limit)
     return b"".join(source), source.fault
 
@@ -22,10 +22,10 @@ def read(body: bytes, limit: int = LIMIT) -> tuple[bytes, str]:
 @given(st.binary())
 def test_bytes_pass_and_gzip_is_decompressed(body):
     packed = gzip.compress(body)
-    assert read(packed) == (body, "")
-    assert read(packed + gzip.compress(b"x") + b"trailing") == (body + b"x", "")
+    assert read(packed) == (body, None)
+    assert read(packed + gzip.compress(b"x") + b"trailing") == (body + b"x", None)
     if not body.startswith(b"\x1f\x8b"):
-        assert read(body) == (body, "")
+        assert read(body) == (body, None)
 
 
 def test_large_bodies_come_in_chunks():
@@ -52,10 +52,10 @@ def test_damaged_gzip_gives_what_can_be_read_and_says_what_is_wrong():
     cut, fault = read(packed[: len(packed) // 2])
     assert body.startswith(cut)
     assert cut
-    assert fault == "the gzip data is truncated"
+    assert fault == "truncated gzip"
     whole, fault = read(packed[:-8] + b"\0\0\0\0" + packed[-4:])
     assert body.startswith(whole)
-    assert fault.startswith("the gzip data is damaged (")
+    assert fault == "broken gzip"
 
 
 def test_a_bomb_is_read_to_the_limit_only():
@@ -70,4 +70,4 @@ def test_a_bomb_is_read_to_the_limit_only():
 
 @given(st.binary(max_size=60).map(lambda data: b"\x1f\x8b\x08" + data))
 def test_what_only_begins_like_gzip_is_damaged_and_does_not_raise(body):
-    assert read(body)[1].startswith("the gzip data is ")
+    assert read(body)[1] in ("truncated gzip", "broken gzip")
