@@ -1,4 +1,4 @@
-"""What holds for every test: which folders are collected, how many processes share them, how hypothesis searches."""
+"""Settings of all tests: the folders to collect, the number of processes, the profiles of hypothesis."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import hypothesis
 import pytest
 
 SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters"))
-"""What needs real servers."""
+"""Folders of tests that need real servers."""
 
-# Tests start Python hundreds of times: modules are compiled once, whatever the environment says.
+# Tests start Python hundreds of times, so modules are compiled once, even if the environment disables it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# The machine may be slow or shared: how long one example takes proves nothing.
+# The machine may be slow or shared, so the duration of an example proves nothing.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
@@ -31,13 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def servers_asked(config: pytest.Config) -> bool:
-    """Whether what needs real servers is to run: by ``--servers``, or because one of it is on the command line."""
+    """Return whether to run the tests in `SERVED`: with ``--servers``, or if the command line names one of them."""
     paths = [Path(config.invocation_params.dir, argument.partition("::")[0]) for argument in config.args]
     return bool(config.getoption("servers")) or any(path.is_relative_to(folder) for path in paths for folder in SERVED)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return one worker for ten files of tests, at most one for a core; 0 means that no worker is started."""
+    """Return one worker per ten test files, at most one per core; 0 means that no worker is started."""
     if number := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return int(number)
     files = {file for argument in config.args for file in Path(argument.partition("::")[0]).rglob("test_*.py")}
@@ -46,11 +46,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave `SERVED` out unless it is asked for; once asked for, a missing server is a failure, never a skip."""
+    """Leave `SERVED` out unless requested. If requested, a missing server is a failure, never a skip."""
     return True if collection_path in SERVED and not servers_asked(config) else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not servers_asked(config):
-        line = "tests/integration/{nginx,rate_limiters}: not run without --servers, which nginx, manuals and node serve"
+        line = "tests/integration/{nginx,rate_limiters}: not run; --servers runs them and needs nginx, manuals and node"
         terminalreporter.write_line(line)

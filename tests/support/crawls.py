@@ -1,4 +1,4 @@
-"""A crawl for plugins that are tested alone."""
+"""A substitute for a crawl, for tests of a single plugin."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from crawler import Settings
 __all__ = ["CRAWL"]
 
 CRAWL: Any = SimpleNamespace(settings=Settings())
-"""Enough of a crawl for a `lifespan`."""
+"""The attributes of a crawl that a `lifespan` needs."""

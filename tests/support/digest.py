@@ -1,4 +1,4 @@
-"""A server that wants digest authentication (RFC 7616), worked out here from the standard."""
+"""A server that requires digest authentication, implemented here from RFC 7616."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 @attrs.define(eq=False)
 class Digest:
-    """The handler of a server; `log` has what came of each request: ``challenged``, ``stale`` or ``let in``."""
+    """The handler of a server. `log` lists the result of each request: ``challenged``, ``stale`` or ``let in``."""
 
     user: str = "Mufasa"
     password: str = "Circle of Life"
     realm: str = "http-auth@example.org"
     algorithm: str = "SHA-256"
     uses: int = 1000
-    """How often a nonce is good."""
+    """Number of requests that a nonce may be used for."""
     log: list[str] = attrs.field(factory=list)
     nonces: dict[str, int] = attrs.field(factory=dict)
-    """How often each has been used."""
+    """Number of uses of each nonce."""
 
     async def __call__(self, peer: Peer) -> None:
         while head := await peer.request():
@@ -44,14 +44,14 @@ class Digest:
         return f"HTTP/1.1 401 Who?\r\nWWW-Authenticate: {value}\r\nContent-Length: 0\r\n\r\n".encode()
 
     def verdict(self, method: str, uri: str, field: str) -> str:
-        """RFC 7616 section 3.4.1, with qop=auth."""
+        """Check an ``Authorization`` header field (RFC 7616 section 3.4.1, ``qop=auth``)."""
         if not field.startswith("Digest "):
             return "challenged"
         said = {name: quoted or bare for name, quoted, bare in PARAMETER.findall(field)}
         used = self.nonces.get(said["nonce"])
         if used is None or used >= self.uses:
             return "stale"
-        assert int(said["nc"], 16) == used + 1, "a counter that does not fit: a replay"
+        assert int(said["nc"], 16) == used + 1, "the nonce count is out of sequence: a replay"
         assert (said["uri"], said["qop"], said["realm"]) == (uri, "auth", self.realm)
         self.nonces[said["nonce"]] += 1
         first = self._hash(f"{self.user}:{self.realm}:{self.password}")

@@ -11,9 +11,9 @@ def environment(*, limited: bool = False, **extra: str) -> dict[str, str]:
     """Return the environment of this process, without variables that configure a crawl; warnings are errors.
 
     Parameters:
-        limited: whether the size of files is limited in the child. It is not measured by coverage then, which would
-            write a file of its own beyond that limit.
-        extra: more variables.
+        limited: whether the size of files is limited in the child. If so, the child does not measure coverage, whose
+            data file would exceed the limit.
+        extra: additional variables.
     """
     left_out = ("CRAWLER_", "COVERAGE_") if limited else ("CRAWLER_",)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}

@@ -1,4 +1,4 @@
-"""How many examples hypothesis tries where one test needs more, or fewer, than the others."""
+"""The number of examples that hypothesis tries, for tests that need more or fewer than the others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ __all__ = ["examples"]
 def examples(thorough: int) -> hypothesis.settings:
     """Return the settings of a test that tries `thorough` examples in the profile ``thorough``.
 
-    Other profiles (tests/conftest.py) try the share of it that their `max_examples` is of 100.
+    Other profiles (see ``tests/conftest.py``) try the percentage of it that their `max_examples` states.
     """
     return hypothesis.settings(max_examples=max(1, thorough * hypothesis.settings.default.max_examples // 100))

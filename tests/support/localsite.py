@@ -1,4 +1,4 @@
-"""A small site on loopback, for programs that run as children of a test: what they asked for stands in its log."""
+"""A small site on loopback for child processes of a test; its log lists their requests."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["Answer", "Asked", "LocalSite", "local_site"]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that the site got."""
+    """A request that the site received."""
 
     at: float
-    """Seconds of a clock that never goes back."""
+    """Seconds of the monotonic clock."""
     method: str
     path: str
     """Path and query."""
     headers: Mapping[str, str]
-    """Names in small letters."""
+    """Header fields; names in lower case."""
     body: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the site says."""
+    """A response of the site."""
 
     body: str = ""
     status: int = 200
@@ -37,18 +37,18 @@ class Answer:
 
 
 AnyAnswer: TypeAlias = "str | Answer | Sequence[str | Answer] | Callable[[Asked], str | Answer]"
-"""A body; an answer; several, of which each is given once and the last for good; or a function that makes one."""
+"""A body; a response; several responses, each sent once and the last one repeatedly; or a function that returns one."""
 
 
 class LocalSite:
-    """Pages by path, and a log. What is not there is answered with 404, ``/robots.txt`` too.
+    """A site with a log. Paths without a page get a 404, including ``/robots.txt``.
 
     Parameters:
-        pages: by path, or by path and query, which goes before.
+        pages: responses by path, or by path and query, which takes precedence.
     """
 
     url: str = ""
-    """Where it is, with a slash at the end."""
+    """The URL of the site, with a trailing slash."""
 
     def __init__(self, pages: Mapping[str, AnyAnswer]) -> None:
         self.pages = pages
@@ -56,11 +56,11 @@ class LocalSite:
         self._lock = threading.Lock()
 
     def asked(self, path: str) -> list[Asked]:
-        """The requests for one path, in their order."""
+        """Return the requests for one path, in order."""
         return [asked for asked in self.log if asked.path == path]
 
     def answer(self, asked: Asked) -> Answer:
-        """Notes a request and answers it."""
+        """Log a request and return its response."""
         with self._lock:
             turn = len(self.asked(asked.path))
             self.log.append(asked)
@@ -74,7 +74,7 @@ class LocalSite:
 
 @contextmanager
 def local_site(pages: Mapping[str, AnyAnswer]) -> Iterator[LocalSite]:
-    """A site on a free port of 127.0.0.1, served by threads until the block is left."""
+    """Serve a site on a free port of 127.0.0.1, with threads, until the block is left."""
     site = LocalSite(pages)
     server = _Server(("127.0.0.1", 0), _Handler)
     server.site = site
@@ -90,13 +90,13 @@ def local_site(pages: Mapping[str, AnyAnswer]) -> Iterator[LocalSite]:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # they are waited for at the end, so that nothing is left open behind a test
+    daemon_threads = False  # `server_close` joins the threads, so that a test leaves no open socket
     site: LocalSite
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 5.0  # seconds without a request on a connection that a client has left open
+    timeout = 5.0  # seconds after which an idle connection is closed
     server: _Server
 
     def do_GET(self) -> None:
@@ -117,4 +117,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """The log of the site is enough."""
+        """Print nothing: the site has a log of its own."""

@@ -1,7 +1,7 @@
 """Proxies on loopback: HTTP (RFC 9110 section 9.3.6 and 9112 section 3.2.2) and SOCKS 5 (RFC 1928, 1929).
 
-Every name is on loopback, so that sites may be called what they like. Handlers for `support.rawserver.start`; what was
-asked stands in the server's `heads`.
+The proxies resolve every name to loopback. Their handlers are for `support.rawserver.start`; the attribute `heads` of
+the server lists the requests.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ HTTP_FAILED = (
 
 
 def http_proxy(*, password: bytes = b"", answer: bytes = b"") -> Handler:
-    """Passes requests on, by CONNECT or with the whole URL.
+    """Return the handler of an HTTP proxy, which accepts CONNECT and requests with an absolute URL.
 
     Parameters:
-        password: what ``Proxy-Authorization`` must be, else the answer is 407.
-        answer: what it answers instead, whatever is asked.
+        password: the required value of ``Proxy-Authorization``; other requests get a 407.
+        answer: the response to send to every request instead of forwarding it.
     """
 
     async def handler(peer: Peer) -> None:
@@ -44,11 +44,11 @@ def http_proxy(*, password: bytes = b"", answer: bytes = b"") -> Handler:
 
 
 def socks_proxy(*, password: tuple[bytes, bytes] | None = None, reply: int = 0) -> Handler:
-    """A SOCKS 5 server; its server's `heads` are the hosts that it was asked for.
+    """Return the handler of a SOCKS 5 server; the `heads` of its server are the hosts that were requested.
 
     Parameters:
-        password: user and password that it wants (RFC 1929).
-        reply: what it answers instead of making a connection (RFC 1928 section 6), such as 5, connection refused.
+        password: the required user and password (RFC 1929).
+        reply: the reply code to send instead of connecting (RFC 1928 section 6), such as 5 for connection refused.
     """
 
     async def handler(peer: Peer) -> None:
@@ -95,7 +95,7 @@ async def _exactly(peer: Peer, size: int) -> bytes:
 
 
 async def tunnel(peer: Peer, target: bytes, told: bytes = CONNECTED, failed: bytes = HTTP_FAILED) -> None:
-    """Joins a client with the server that it wants, and tells it so, or that there is none."""
+    """Connect a client with its target: send it `told` and forward bytes both ways, or send it `failed`."""
     try:
         upstream = await trio.open_tcp_stream("127.0.0.1", int(target.rpartition(b":")[2]))
     except OSError:
@@ -123,7 +123,7 @@ async def _pump(source: trio.abc.Stream, sink: trio.abc.Stream) -> None:
 
 
 async def _pass_on(peer: Peer, head: bytes, method: bytes, url: bytes) -> None:
-    """One exchange, without a tunnel: the fields that are the proxy's own do not go on."""
+    """Forward one request without a tunnel and without its ``Proxy-…`` header fields; send back the response."""
     authority, _, path = url.partition(b"://")[2].partition(b"/")
     port = int(authority.rpartition(b":")[2]) if b":" in authority else 80
     fields = [line for line in head.split(b"\r\n")[1:] if not line.lower().startswith(b"proxy-")]

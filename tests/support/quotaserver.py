@@ -1,4 +1,4 @@
-"""A server with a quota as a handler of `httpx.MockTransport`: a fixed window, in the time of trio's clock."""
+"""A server with a quota per fixed window of trio's clock, as a handler of `httpx.MockTransport`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["QuotaServer", "gentle"]
 
 
 def gentle(_request: httpx.Request) -> float:
-    """Every request costs one unit."""
+    """Return a cost of one unit for every request."""
     return 1.0
 
 
 class QuotaServer:
-    """`limit` units in `window` seconds; the window opens with its first request. What is refused costs nothing.
+    """A quota of `limit` units in `window` seconds; a window opens with its first request. Refusals cost nothing.
 
     Parameters:
-        limit: units.
-        window: seconds.
-        says: what its answers declare: ``draft-6`` fields, ``legacy`` ones with an epoch, ``Retry-After`` of a refusal
-            only, or nothing at all.
-        trip: seconds there, and again back.
-        cost: units that a request takes.
+        limit: units per window.
+        window: length of a window in seconds.
+        says: what responses declare: ``draft-6`` fields, ``legacy`` fields with an epoch, only the ``Retry-After`` of
+            a refusal, or nothing.
+        trip: seconds that a message takes, in each direction.
+        cost: returns the units that a request costs.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class QuotaServer:
         self.cost = cost
         self.epoch = time.time() - trio.current_time()
         self.served: list[float] = []
-        """Seconds of trio's clock."""
+        """When requests were served, in seconds of trio's clock."""
         self.refused: list[float] = []
         self.paths: list[str] = []
         self.inflight = 0

@@ -1,4 +1,4 @@
-"""A server on loopback that sends the bytes it is told to, for what no well-behaved server sends."""
+"""A server on loopback that sends scripted bytes, for responses that a well-behaved server does not send."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import trio
 
 @attrs.define(eq=False)
 class Peer:
-    """One connection, as the server sees it."""
+    """A connection on the side of the server."""
 
     stream: trio.SocketStream
     server: Server
     received: bytes = b""
 
     async def request(self) -> bytes:
-        """The head of the next request, its body read too; empty: the client is gone."""
+        """Read the next request and return its head; return nothing if the client has disconnected."""
         while b"\r\n\r\n" not in self.received:
             if not await self.receive():
                 return b""
@@ -45,7 +45,7 @@ class Peer:
         await self.stream.send_all(data)
 
     def reset(self) -> None:
-        """Close with RST, as a machine does that has crashed."""
+        """Close the connection with RST."""
         self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.stream.socket.close()
 
@@ -55,7 +55,7 @@ Handler = Callable[[Peer], Awaitable[None]]
 
 @attrs.define(eq=False)
 class Server:
-    """What a scripted server has seen."""
+    """The address of a scripted server and the requests that it has received."""
 
     host: str
     port: int = 0
@@ -69,12 +69,12 @@ class Server:
 
     @property
     def head(self) -> bytes:
-        """The head of the last request."""
+        """Return the head of the last request."""
         return self.heads[-1]
 
 
 def answers(*responses: bytes, then_close: bool = False) -> Handler:
-    """A handler that answers the requests of each connection with these in turn, the last one for ever."""
+    """Return a handler that sends these responses in turn on each connection, and repeats the last one."""
 
     async def handler(peer: Peer) -> None:
         left = list(responses)
@@ -89,7 +89,7 @@ def answers(*responses: bytes, then_close: bool = False) -> Handler:
 
 
 def ok(body: bytes = b"ok", *lines: str) -> bytes:
-    """A complete answer with these header lines."""
+    """Return a complete response with these header lines."""
     head = "".join(f"{line}\r\n" for line in ("HTTP/1.1 200 OK", *lines, f"Content-Length: {len(body)}"))
     return head.encode("latin-1") + b"\r\n" + body
 
@@ -98,7 +98,7 @@ Serve = Callable[..., Awaitable[Server]]
 
 
 async def start(nursery: trio.Nursery, handler: Handler, host: str = "127.0.0.1", port: int = 0) -> Server:
-    """A server that runs until the nursery is cancelled."""
+    """Start a server that runs until the nursery is cancelled."""
     (listener,) = await trio.open_tcp_listeners(port, host=host)
     server = Server(host, listener.socket.getsockname()[1])
 
@@ -107,26 +107,26 @@ async def start(nursery: trio.Nursery, handler: Handler, host: str = "127.0.0.1"
         try:
             await handler(Peer(stream, server))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return  # the client went away, or the handler did
+            return  # the client or the handler closed the connection
 
     nursery.start_soon(trio.serve_listeners, connection, [listener])
     return server
 
 
 async def get(transport: httpx.AsyncBaseTransport, url: str, **kwargs: object) -> httpx.Response:
-    """One request over a bare transport, its body read."""
+    """Send a request through a bare transport and return the response with its body."""
     response = await transport.handle_async_request(httpx.Request(kwargs.pop("method", "GET"), url, **kwargs))
     await response.aread()
     return response
 
 
 def descriptors() -> int:
-    """How many files, sockets and the like this process has open."""
+    """Return the number of open file descriptors of this process."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Waits for what another task, a thread or the server needs a moment for."""
+    """Wait up to 3 seconds for a condition that another task, a thread or a server fulfils."""
     with trio.fail_after(3):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await trio.sleep(0.001)

@@ -19,7 +19,7 @@ from crawler.limits.pace import Pace
 from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0
-"""Seconds since the epoch: the beginning of every simulation."""
+"""Start of every simulation, in seconds since the epoch."""
 
 
 def limits_of(rng: random.Random, *, max_in_flight: int = 8, **pace: Any) -> Throttle:

@@ -19,12 +19,12 @@ A, B = "http://a.test", "http://b.test"
 
 
 def requests(*paths: str, host: str = A, **options: Any) -> list[Request]:
-    """One request for each path."""
+    """Return one request for each path."""
     return [Request(f"{host}/{path}", **options) for path in paths]
 
 
 def ticket(pending: Pending, epoch: int) -> Ticket:
-    """A ticket for a request, as the frontier would issue it."""
+    """Return a ticket for a request, as the frontier would issue it."""
     frontier = Frontier(Settings())
     lane: Lane = frontier.open(pending.group, epoch=epoch, head=(), more=False)
     return Ticket(pending, lane, epoch, 0.0, frontier.budgets.permit(lane, pending.request))
@@ -37,22 +37,22 @@ async def claimed(store: Store, n: int = 100) -> list[Ticket]:
 
 
 def done(held: Ticket, **effects: Any) -> Outcome:
-    """The outcome of a page whose callback succeeded."""
+    """Return the outcome of a page whose callback succeeded."""
     return Outcome(kind=Kind.DONE, ticket=held, attempts=1, page=True, **effects)
 
 
 def failed(held: Ticket, message: str = "refused", **effects: Any) -> Outcome:
-    """The outcome of a request after its last attempt."""
+    """Return the outcome of a request after its last attempt."""
     failure = FailureRow(reason="connect_failed", message=message, traceback=message)
     return Outcome(kind=Kind.FAILED, ticket=held, attempts=3, failure=failure, **effects)
 
 
 def paths(rows: Sequence[Pending | Ticket]) -> list[str]:
-    """The last part of each URL."""
+    """Return the last path segment of each URL."""
     return [row.request.url.rpartition("/")[2] for row in rows]
 
 
 def execute(job: Path, statement: str) -> list[Any]:
-    """What another program reads or changes in the database of a job."""
+    """Run an SQL statement on the database of a job as another program would, and return its rows."""
     with closing(sqlite3.connect(job / "job.sqlite")) as database, database:
         return database.execute(statement).fetchall()

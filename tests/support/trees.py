@@ -1,4 +1,4 @@
-"""Sites and spiders that the engine's tests share."""
+"""Sites and spiders that the tests of the engine share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from crawler.testing import FakeSite, Page
 __all__ = ["FREE", "Follow", "tree", "tree_urls"]
 
 FREE = Settings(obey_robots=False)
-"""No robots.txt, nothing else: what most tests start from."""
+"""The settings of most tests: robots.txt is ignored, everything else is the default."""
 
 
 class Follow(Spider):
-    """Follows every link; an item a page."""
+    """Follows every link and yields an item per page."""
 
     start_urls = ["https://site.test/"]
     settings = FREE
@@ -34,7 +34,7 @@ def _paths(fan: int, depth: int, path: str = "") -> Iterator[str]:
 
 
 def tree(fan: int, depth: int, *, hosts: int = 1, chance: random.Random | None = None, most: float = 1.0) -> FakeSite:
-    """A site whose pages link to `fan` others, `depth` deep, over several hosts, each with a random delay."""
+    """Return a site of several hosts whose pages link to `fan` others each, `depth` levels deep, with random delays."""
     chance = chance or random.Random(0)
     pages: dict[str, Any] = {}
     for path in _paths(fan, depth):
@@ -57,5 +57,5 @@ def _host(path: str, hosts: int) -> str:
 
 
 def tree_urls(site: FakeSite) -> set[str]:
-    """Every page of a tree."""
+    """Return the URLs of all pages of a tree."""
     return set(site.pages)

@@ -35,5 +35,5 @@ def _wall_clock() -> float:
     """Return seconds since the epoch, in step with virtual time."""
     try:
         return EPOCH + trio.current_time()
-    except RuntimeError:  # outside of `trio.run`
+    except RuntimeError:  # outside `trio.run`
         return EPOCH

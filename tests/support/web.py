@@ -1,4 +1,4 @@
-"""A web that is made up: every page is a function of its URL and a seed, so what a crawl must find can be worked out.
+"""A generated web: each page is a function of its URL and a seed, so the expected result of a crawl can be computed.
 
 ::
 
@@ -6,10 +6,10 @@
     web.page(web.start)          # an `Answer`
     web.reachable()              # {URL: number of the page}: the items of a crawl that follows everything in scope
 
-It stands on the hosts 127.0.0.2, 127.0.0.3 ... of one port. Its resources are numbered; what number 12 is and where it
-stands, the seed decides: a page, a redirect, a page that is gone, or one that is not well at first and heals. A page
-links to three children (3n+1 ... 3n+3), to some others anywhere, to some of them twice and in several spellings, to
-what robots.txt forbids and to hosts out of scope. `support.webserver` serves it.
+Its hosts are 127.0.0.2, 127.0.0.3 and so on, on one port. Its resources are numbered; the seed determines the host and
+the kind of each: a page, a redirect, a page that is gone, or a page that fails at first and then recovers. A page links
+to three children (3n+1 to 3n+3) and to some random pages, to some of them twice and in several spellings, to pages that
+robots.txt disallows and to hosts out of scope. `support.webserver` serves the web.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from functools import cache
 __all__ = ["Answer", "Web"]
 
 BLOCK = 5
-"""A redirect leads to a later one of its block of so many numbers, whose last is none: a chain has at most four."""
+"""Size of a block of numbers. Redirects lead to a later number of the same block, and the last number of a block is
+never a redirect, so a chain has at most four redirects."""
 PLACE = re.compile(r"http://(127\.0\.0\.\d+):(\d+)/(page|private)/(\d+)(\?twin)?\Z")
 ROBOTS = b"User-agent: *\nDisallow: /private/\n"
 WORDS = [
@@ -53,54 +54,54 @@ WORDS = [
 
 @dataclass(frozen=True)
 class Answer:
-    """What the web says to one URL."""
+    """The response of the web to one URL."""
 
     status: int
-    """HTTP status, once it is well."""
+    """HTTP status after its failures."""
     body: bytes = b""
-    """The content."""
+    """The body."""
     location: str = ""
-    """Where a redirect leads."""
+    """The target of a redirect."""
     number: int = -1
-    """Which page it is; -1: none."""
+    """The number of the page; -1 if the response is not a page."""
     links: tuple[str, ...] = ()
     """The absolute URLs of a page's links, without fragments, each once."""
     delay: float = 0.0
-    """Seconds until the answer begins."""
+    """Seconds until the response begins."""
     ailments: tuple[str, ...] = ()
-    """What becomes of its first requests, one each: ``503``; ``429``, with a ``Retry-After`` of one second; ``close``,
-    the connection ends without an answer; ``cut``, it ends in the middle of the body."""
+    """The failures of its first requests, one per request: ``503``; ``429``, with a ``Retry-After``; ``close``, the
+    connection is closed without a response; ``cut``, it is closed in the middle of the body."""
 
 
 @dataclass(frozen=True)
 class Web:
-    """A web. Two with the same arguments are the same."""
+    """A generated web. Two webs with the same arguments are equal."""
 
     seed: int
-    """Another one, another web."""
+    """Determines all pages."""
     hosts: int
-    """How many hosts, from 127.0.0.2 on."""
+    """Number of hosts, from 127.0.0.2 on."""
     pages: int
-    """How many numbers there are. Not all of them can be reached, and some have a twin: the same page by a query."""
+    """Number of resources. Not all of them are reachable, and some have a twin: the same page under a query."""
     port: int
-    """Where all hosts listen."""
+    """The port of all hosts."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The hosts."""
+        """Return the hosts."""
         return tuple(f"127.0.0.{2 + number}" for number in range(self.hosts))
 
     @property
     def start(self) -> str:
-        """The URL of page 0."""
+        """Return the URL of page 0."""
         return self.url(0)
 
     def url(self, number: int) -> str:
-        """Where a number stands."""
+        """Return the URL of a resource."""
         return f"http://{self.names[self._host(number)]}:{self.port}/page/{number}"
 
     def page(self, url: str) -> Answer:
-        """What the web answers to an absolute URL without fragment."""
+        """Return the response to an absolute URL without a fragment."""
         if url.endswith("/robots.txt"):
             return Answer(200, ROBOTS)
         place = PLACE.match(url)
@@ -112,7 +113,7 @@ class Web:
         return self._number(number, twin=twin)
 
     def reachable(self, start: str | None = None) -> dict[str, int]:
-        """Every URL that answers 200 in the end and can be come to from `start`, with the number of its page."""
+        """Return the number of each page that is reachable from `start`, by URL."""
         first = self.start if start is None else start
         asked, waiting = {first}, deque([first])
         pages: dict[str, int] = {}
@@ -128,15 +129,15 @@ class Web:
         return pages
 
     def allows(self, url: str) -> bool:
-        """Whether a URL is in scope and no robots.txt forbids it."""
+        """Return whether a URL is in scope and allowed by robots.txt."""
         place = PLACE.match(url)
         return place is not None and place[1] in self.names and int(place[2]) == self.port and place[3] == "page"
 
     def healthy_after(self, url: str) -> int:
-        """How many requests of a URL are made if nothing is asked for in vain."""
+        """Return the number of requests that a crawl needs for a URL."""
         return 1 + len(self.page(url).ailments)
 
-    # What a number is
+    # The resources
 
     def _random(self, number: int, what: str) -> random.Random:
         return random.Random(f"{self.seed} {number} {what}")
@@ -177,7 +178,7 @@ class Web:
         return ("429",) if dice < 0.04 else tuple(chance.choices(("503", "close", "cut"), k=1 if dice < 0.7 else 2))
 
     def _links(self, number: int, chance: random.Random) -> tuple[list[str], tuple[str, ...]]:
-        """The links of a page as they stand in it, and the absolute URLs they mean."""
+        """Return the links of a page as written, and as absolute URLs."""
         targets = [child for child in range(3 * number + 1, 3 * number + 4) if child < self.pages]
         targets += [chance.randrange(self.pages) for _ in range(chance.randrange(12))]
         targets += chance.choices(targets, k=2) if targets else []
@@ -200,7 +201,7 @@ class Web:
 
     @staticmethod
     def _spelled(url: str, here: str, chance: random.Random) -> str:
-        """One of the ways to write a link to `url` on a page of the host `here`."""
+        """Return a random spelling of a link to `url` on a page of the host `here`."""
         path = url.removeprefix(here)
         ways: list[str] = [url, f"{url}#part{chance.randrange(9)}"]
         if path != url:
@@ -210,7 +211,7 @@ class Web:
 
 @cache
 def _host(seed: int, hosts: int, number: int) -> int:
-    """The first hosts have more pages than the last ones."""
+    """Return the index of the host of a resource; the first hosts have more pages than the last ones."""
     chance = random.Random(f"{seed} {number} host")
     return min(chance.randrange(hosts), chance.randrange(hosts))
 

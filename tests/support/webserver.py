@@ -1,13 +1,13 @@
-"""Serves a made-up web (`support.web`) as a process of its own, so that a crawl can be killed beside it.
+"""Serve a generated web (`support.web`) in a process of its own, so that it survives the kill of a crawl.
 
 ::
 
     python tests/support/webserver.py --seed 7 --hosts 8 --pages 1200 --port 0 --log requests.log
 
-It prints its port, then serves until its standard input is closed or SIGTERM comes. Which requests of an ill page have
-been answered badly it keeps in memory. A line of the log is a request: seconds of the monotonic clock before which it
-had not come whole and at which it had (between them the server was busy, or not given a turn), host, path and query,
-and what became of it (a status, ``close`` or ``cut``).
+It prints its port, then serves until its standard input is closed or it receives SIGTERM. It keeps in memory which
+failures of a page have been sent. Each line of the log is a request: two times of the monotonic clock in seconds,
+between which the request became complete (in between the server was busy or not scheduled), host, path and query, and
+the outcome (a status, ``close`` or ``cut``).
 """
 
 from __future__ import annotations
@@ -42,40 +42,40 @@ REASONS = {
     503: "Service Unavailable",
 }  # fmt: skip
 RETRY_AFTER = 2
-"""Seconds that a 429 asks to wait."""
+"""The ``Retry-After`` of a 429, in seconds."""
 AT_ONCE = 0.001
-"""Seconds: what took no longer to be found was there before it was looked for."""
+"""Seconds. If `select` returns sooner than this, the event may have been there before the call."""
 MOST = 64 * 1024
-"""Bytes of the head of a request; whoever sends more is cut off."""
+"""Maximum size of the head of a request, in bytes. The connection of a longer one is aborted."""
 
 
-# For whoever starts it
+# For the parent process
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One request that the server got."""
+    """A request that the server received."""
 
     since: float
-    """Seconds of the monotonic clock, which all processes of a machine share: it came after that, or just before."""
+    """Earliest time of arrival, in seconds of the monotonic clock, which all processes of a machine share."""
     at: float
-    """Seconds of the same clock: it came before that."""
+    """Latest time of arrival, in seconds of the same clock."""
     host: str
     path: str
     """Path and query."""
     outcome: str
-    """The status, or how the connection ended."""
+    """The status, or ``close`` or ``cut``."""
 
 
 def read_log(path: Path) -> list[Hit]:
-    """The requests so far, in their order."""
+    """Return the requests so far, in order."""
     fields = (line.split() for line in path.read_text().splitlines())
     return [Hit(float(since), float(at), *rest) for since, at, *rest in fields]
 
 
 @contextmanager
 def serve(*, seed: int, hosts: int, pages: int, log: Path, drag: float = 0.0) -> Iterator[Web]:
-    """A web that is served meanwhile by a child process; each answer takes `drag` seconds longer."""
+    """Serve a web with a child process until the block is left; each response is delayed by another `drag` seconds."""
     words = {"seed": seed, "hosts": hosts, "pages": pages, "port": 0, "log": log, "drag": drag}
     command = [__file__, *(f"--{name}={value}" for name, value in words.items())]
     process = Process(command, cwd=Path.cwd(), env=os.environ, stdin=PIPE, stdout=PIPE)
@@ -100,7 +100,7 @@ def serve(*, seed: int, hosts: int, pages: int, log: Path, drag: float = 0.0) ->
 
 
 class Poller(selectors.DefaultSelector):  # type: ignore[misc, valid-type] - one of several classes, by platform
-    """Remembers since when what it has found may have been there."""
+    """Remembers the earliest time at which the events that it returned may have occurred."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Poller(selectors.DefaultSelector):  # type: ignore[misc, valid-type] - one
 
 
 class Connection(asyncio.Protocol):
-    """One connection of a client: requests one after another, each answered after its delay."""
+    """A connection of a client. Requests are processed one after another, each response after its delay."""
 
     def __init__(self, server: WebServer, host: str) -> None:
         self._server = server
@@ -171,13 +171,13 @@ class Connection(asyncio.Protocol):
 
 
 class WebServer:
-    """Knows what was asked for, and how often.
+    """Responds to requests, and counts those for pages that fail at first.
 
     Parameters:
-        web: what is served.
-        log: where a line for each request goes.
-        drag: seconds that each answer takes longer.
-        poller: of the event loop.
+        web: the web to serve.
+        log: receives a line for each request.
+        drag: additional delay of each response, in seconds.
+        poller: the selector of the event loop.
     """
 
     def __init__(self, web: Web, log: TextIO, drag: float, poller: Poller) -> None:
@@ -188,11 +188,11 @@ class WebServer:
         self._asked: Counter[str] = Counter()
 
     def connection(self, host: str) -> Connection:
-        """A new connection to one of the hosts."""
+        """Return the protocol of a new connection to one of the hosts."""
         return Connection(self, host)
 
     def answer(self, host: str, path: str) -> tuple[Answer, str]:
-        """What is said to a request, and what becomes of it; it is logged."""
+        """Log a request; return its response and its outcome."""
         at = time.monotonic()
         url = f"http://{host}:{self._web.port}{path}"
         answer = self._web.page(url)
@@ -207,7 +207,7 @@ class WebServer:
 
 
 def listen(hosts: list[str], port: int) -> list[socket.socket]:
-    """A listening socket on each host, all of one port; 0: one that is free everywhere."""
+    """Return a listening socket for each host, all on one port; 0 chooses a port that is free on all of them."""
     for attempt in range(20):
         with contextlib.ExitStack() as opened:
             sockets: list[socket.socket] = []
@@ -227,8 +227,8 @@ def listen(hosts: list[str], port: int) -> list[socket.socket]:
 
 
 async def main(*, seed: int, hosts: int, pages: int, port: int, log: Path, drag: float, poller: Poller) -> None:
-    """Serves until standard input is closed or SIGTERM comes."""
-    # 127.0.0.1 is no host of the web: whoever asks it went out of scope, and that is to stand in the log too.
+    """Serve until standard input is closed or SIGTERM is received."""
+    # 127.0.0.1 is not a host of the web. The server listens there too, so that out-of-scope requests are logged.
     names = ["127.0.0.1", *Web(seed, hosts, pages, port).names]
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -249,10 +249,10 @@ async def main(*, seed: int, hosts: int, pages: int, port: int, log: Path, drag:
 
 
 def _wait_for_end(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    """Waits in a thread, since standard input may be what no event loop can watch."""
+    """Wait in a thread for the end of standard input, which may be a file that an event loop cannot watch."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    with contextlib.suppress(RuntimeError):  # the loop has ended already, by SIGTERM
+    with contextlib.suppress(RuntimeError):  # SIGTERM has already ended the loop
         loop.call_soon_threadsafe(ended.set)
 
 
@@ -260,8 +260,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     for name in ("seed", "hosts", "pages", "port"):
         parser.add_argument(f"--{name}", type=int, required=name != "port", default=0)
-    parser.add_argument("--drag", type=float, default=0.0, help="seconds that each answer takes longer")
-    parser.add_argument("--log", type=Path, required=True, help="a line is added for each request")
+    parser.add_argument("--drag", type=float, default=0.0, help="additional delay of each response, in seconds")
+    parser.add_argument("--log", type=Path, required=True, help="file to which a line is appended for each request")
     watching = Poller()
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watching)) as runner:
         runner.run(main(**vars(parser.parse_args()), poller=watching))

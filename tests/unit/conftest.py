@@ -14,7 +14,7 @@ from crawler.transport.curl import CurlTransport
 
 @pytest.fixture
 def serve(nursery: trio.Nursery) -> Serve:
-    """What starts a server, for the length of the test."""
+    """Return a function that starts a server, which runs until the end of the test."""
     return partial(start, nursery)
 
 

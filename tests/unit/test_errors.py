@@ -1,4 +1,4 @@
-"""The errors: what each carries, and which of them a second attempt may mend."""
+"""`crawler.errors`: the attributes of each error, and which of them are retryable."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_every_error_is_a_crawler_error(name):
     assert issubclass(getattr(errors, name), CrawlerError)
 
 
-def test_nothing_that_ends_a_crawl_can_be_taken_for_the_failure_of_a_request():
+def test_errors_that_end_a_crawl_are_not_request_errors():
     for error in (ConfigError, PluginError, JobError, CrawlFailed):
         assert not issubclass(error, RequestError)
 
@@ -62,16 +62,16 @@ def test_nothing_that_ends_a_crawl_can_be_taken_for_the_failure_of_a_request():
         strict=True,
     )),
 )  # fmt: skip
-def test_a_failure_is_counted_by_the_name_of_its_kind(error, reason):
+def test_the_reason_of_an_error_is_the_name_of_its_class_or_its_status(error, reason):
     assert error.reason == reason
 
 
-def test_every_error_of_a_request_is_among_the_samples():
+def test_every_request_error_is_among_the_samples():
     kinds = {getattr(errors, name) for name in errors.__all__ if issubclass(getattr(errors, name), RequestError)}
     assert {type(error) for error in SAMPLES} == kinds
 
 
-def test_only_what_time_may_mend_is_tried_again():
+def test_only_transient_errors_are_retryable():
     assert {type(error) for error in SAMPLES if error.retryable} == {
         FetchError,
         ConnectFailed,
@@ -81,13 +81,13 @@ def test_only_what_time_may_mend_is_tried_again():
 
 
 @pytest.mark.parametrize("error", SAMPLES, ids=lambda error: error.reason)
-def test_what_an_error_says_is_its_message_and_its_request_is_filled_in_later(error):
+def test_request_and_retry_after_are_optional(error):
     assert str(error) == "x"
     assert error.request is None
     assert error.retry_after is None
 
 
-def test_an_error_tells_what_it_is_about():
+def test_errors_carry_their_arguments():
     assert RequestError("x", request=REQUEST).request is REQUEST
     assert FetchTimeout("x", retry_after=7.0).retry_after == 7.0
     bad = BadStatus("no", status=429, request=REQUEST, retry_after=3600.0)
@@ -99,7 +99,7 @@ def test_an_error_tells_what_it_is_about():
     assert (hook.plugin, hook.hook, hook.request) == ("jsonl", "persist", REQUEST)
 
 
-def test_whether_one_error_is_retryable_does_not_change_its_class():
+def test_retryable_can_be_set_on_one_error():
     error = ConnectFailed("the certificate is not valid")
     error.retryable = False
     assert not error.retryable
@@ -107,10 +107,10 @@ def test_whether_one_error_is_retryable_does_not_change_its_class():
 
 
 @pytest.mark.parametrize("error", [ConfigError("x"), *SAMPLES[:6]], ids=lambda error: type(error).__name__)
-def test_an_error_of_a_message_alone_can_be_pickled(error):
+def test_an_error_with_only_a_message_can_be_pickled(error):
     assert str(pickle.loads(pickle.dumps(error))) == "x"
 
 
-def test_who_refused_is_the_kind_of_a_refusal():
+def test_the_full_reason_of_a_refusal_names_what_refused_it():
     assert Refused("x", by="quota").full_reason == "refused.quota"
     assert BadStatus("x", status=503).full_reason == "status_503"

@@ -18,7 +18,7 @@ HOLD = "import sys, pathlib; from crawler.files import locked\nwith locked(pathl
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 50), min_size=1))
-def test_write_all_writes_every_byte_once_however_little_a_call_takes(data, sizes):
+def test_write_all_writes_every_byte_once_after_partial_writes(data, sizes):
     written = bytearray()
     calls = iter(sizes * 201)
 
@@ -58,7 +58,7 @@ def test_a_file_is_replaced_when_the_block_ends_and_not_before(tmp_path):
 
 @pytest.mark.parametrize("sole_writer", [True, False])
 @pytest.mark.parametrize("existed", [True, False])
-def test_a_block_that_raises_leaves_everything_as_it_was(tmp_path, sole_writer, existed):
+def test_a_block_that_raises_leaves_the_file_unchanged(tmp_path, sole_writer, existed):
     path = tmp_path / "a.json"
     if existed:
         path.write_bytes(b"old")
@@ -68,7 +68,7 @@ def test_a_block_that_raises_leaves_everything_as_it_was(tmp_path, sole_writer, 
     assert [found.read_bytes() for found in tmp_path.iterdir()] == ([b"old"] if existed else [])
 
 
-def test_the_new_file_has_the_rights_of_the_old_one_or_those_asked_for(tmp_path):
+def test_the_new_file_has_the_mode_of_the_old_one_or_the_requested_mode(tmp_path):
     path = tmp_path / "a.json"
     path.touch()
     path.chmod(0o640)
@@ -93,11 +93,11 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path):
     assert list(folder.iterdir()) == [target]
 
 
-def test_a_sole_writer_removes_what_a_killed_process_left(tmp_path):
+def test_a_sole_writer_removes_the_temporary_file_of_a_killed_process(tmp_path):
     path = tmp_path / "a.csv"
     with replace_file(path, sole_writer=True) as file:
         left = file.name
-        assert left.endswith(".csv")  # outputs are chosen by their ending
+        assert left.endswith(".csv")  # the ending of a name determines the format of an output
         file.write(b"x")
     with open(left, "wb") as file:  # noqa: PTH123
         file.write(b"half of a table")
@@ -106,7 +106,7 @@ def test_a_sole_writer_removes_what_a_killed_process_left(tmp_path):
     assert [found.read_bytes() for found in tmp_path.iterdir()] == [b"y"]
 
 
-def test_a_folder_that_does_not_exist_is_an_error_of_the_system(tmp_path):
+def test_a_missing_folder_raises_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError), replace_file(tmp_path / "none" / "a.json"):
         pass
     with pytest.raises(FileNotFoundError):
@@ -115,7 +115,7 @@ def test_a_folder_that_does_not_exist_is_an_error_of_the_system(tmp_path):
         pass
 
 
-def test_a_lock_keeps_others_out_until_the_block_ends(tmp_path):
+def test_a_lock_excludes_others_until_the_block_ends(tmp_path):
     path = tmp_path / "lock"
     with locked(path, mode=0o600) as descriptor:
         assert stat.S_IMODE(os.fstat(descriptor).st_mode) == 0o600
@@ -126,7 +126,7 @@ def test_a_lock_keeps_others_out_until_the_block_ends(tmp_path):
     assert path.exists()
 
 
-def test_the_lock_of_a_process_ends_when_it_is_killed(tmp_path):
+def test_a_lock_is_released_when_its_process_is_killed(tmp_path):
     path = tmp_path / "lock"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", HOLD, path], **pipes) as process:
@@ -138,7 +138,7 @@ def test_the_lock_of_a_process_ends_when_it_is_killed(tmp_path):
         pass
 
 
-def test_a_file_system_without_locks_is_not_taken_for_a_lock_that_is_held(tmp_path, monkeypatch):
+def test_a_file_system_without_locks_does_not_look_like_a_held_lock(tmp_path, monkeypatch):
     def flock(*_):
         raise OSError(37, "No locks available")
 

@@ -1,4 +1,4 @@
-"""Header fields: their order and spelling are kept, their names compared without regard to case."""
+"""`Headers`: order and spelling are kept, names are compared case-insensitively."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIELDS = st.lists(
 )
 
 
-def test_a_name_is_found_whatever_its_case():
+def test_names_are_case_insensitive():
     headers = Headers({"Content-Type": "text/html"})
     assert headers["content-type"] == headers["CONTENT-TYPE"] == headers.get("Content-type") == "text/html"
     assert "CONTENT-type" in headers
@@ -32,7 +32,7 @@ def test_lines_keep_their_order_and_spelling():
     assert list(Headers(pairs)) == ["b", "a"]
 
 
-def test_repeated_lines_are_one_list_by_rfc_9110():
+def test_repeated_lines_are_joined_as_in_rfc_9110():
     headers = Headers([("Accept", "a"), ("X", "y"), ("accept", "b, c")])
     assert headers["accept"] == "a, b, c"
     assert headers.get_list("ACCEPT") == ["a", "b, c"]
@@ -40,25 +40,25 @@ def test_repeated_lines_are_one_list_by_rfc_9110():
     assert len(headers) == 2
 
 
-def test_cookies_are_told_apart_by_their_lines():
+def test_set_cookie_lines_are_kept_separate():
     headers = Headers([("Set-Cookie", "a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT"), ("Set-Cookie", "b=2")])
     assert headers.get_list("set-cookie") == ["a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT", "b=2"]
 
 
-def test_it_is_a_mapping_of_small_names():
+def test_headers_are_a_mapping_with_lower_case_names():
     headers = Headers({"A": "1", "B": "2"})
     assert isinstance(headers, Mapping)
     assert dict(headers) == {"a": "1", "b": "2"}
 
 
-def test_headers_are_equal_if_they_say_the_same():
+def test_headers_with_the_same_fields_are_equal():
     assert Headers({"A": "1"}) == Headers({"a": "1"}) == {"A": "1"}
     assert Headers({"A": "1"}) != Headers({"A": "2"})
     assert Headers() == {}
     assert Headers() != 5
 
 
-def test_nothing_of_them_can_be_changed():
+def test_headers_are_immutable():
     headers = Headers({"A": "1"})
     with pytest.raises(TypeError):
         headers["A"] = "2"  # type: ignore[index]
@@ -68,12 +68,12 @@ def test_nothing_of_them_can_be_changed():
         headers.other = ()
 
 
-def test_headers_of_headers_are_the_same():
+def test_headers_can_be_made_from_headers():
     headers = Headers([("a", "1"), ("A", "2")])
     assert Headers(headers).pairs == headers.pairs
 
 
-def test_a_later_change_of_what_was_given_changes_nothing():
+def test_headers_copy_their_argument():
     given_ = [("a", "1")]
     headers = Headers(given_)
     given_.append(("b", "2"))
@@ -81,7 +81,7 @@ def test_a_later_change_of_what_was_given_changes_nothing():
 
 
 @given(FIELDS)
-def test_every_value_is_in_the_folded_field(pairs):
+def test_every_value_is_in_the_joined_field(pairs):
     headers = Headers(pairs)
     for name, value in pairs:
         assert value in headers[name]
@@ -98,5 +98,5 @@ def test_equal_headers_have_equal_hashes(one, other):
     assert hash(Headers(one)) == hash(swapped)
 
 
-def test_they_show_what_they_say():
+def test_repr_shows_the_fields():
     assert repr(Headers({"A": "1"})) == "Headers({'a': '1'})"

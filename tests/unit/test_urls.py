@@ -1,4 +1,4 @@
-"""URLs: identity as browsers see it, joining, and the parts that the framework names lanes and scopes by."""
+"""`crawler.urls`: normalisation as in browsers, joining, and the parts that name lanes and scopes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ HREFS = st.one_of(
 
 
 @pytest.mark.parametrize(("url", "canonical"), WHATWG)
-def test_a_url_is_written_as_browsers_write_it_and_loses_its_fragment(url, canonical):
+def test_normalize_writes_a_url_as_browsers_do_without_its_fragment(url, canonical):
     assert urls.normalize(url) == canonical
 
 
@@ -73,19 +73,19 @@ def test_a_url_is_written_as_browsers_write_it_and_loses_its_fragment(url, canon
         ("http://example.com/", "https://example.com/"),
     ],
 )
-def test_nothing_is_guessed_about_what_a_server_means(one, other):
+def test_urls_that_only_a_server_knows_to_be_equal_stay_different(one, other):
     assert urls.normalize(one) != urls.normalize(other)
 
 
 @pytest.mark.parametrize("url", NO_WEB_URLS)
-def test_what_is_no_web_url_is_refused_in_one_line_that_names_it(url):
+def test_a_text_that_is_not_a_web_url_raises_an_error_that_names_it(url):
     with pytest.raises(ValueError) as caught:
         urls.normalize(url)
     assert str(caught.value) in (f"not a URL: {url!r}", f"not an http or https URL: {url!r}")
 
 
 @given(WEB_URLS)
-def test_the_canonical_form_of_a_canonical_form_is_itself(url):
+def test_normalize_is_idempotent(url):
     try:
         once = urls.normalize(url)
     except ValueError:
@@ -103,8 +103,8 @@ def test_the_canonical_form_of_a_canonical_form_is_itself(url):
 @example("https://a.test/b/c?q=/d", "e")
 @example("https://a.test/b/c?q", "\x1f")
 @example("https://a.test/b/c?q", "h\nttp\ts\r:")
-def test_a_joined_url_is_the_one_that_the_standard_says(base, href):
-    """The shortcut by folders gives what joining with the whole base gives."""
+def test_join_follows_the_standard(base, href):
+    """The shortcut by folders returns the same URL as joining with the whole base."""
     try:
         base = urls.normalize(base)
     except ValueError:
@@ -152,7 +152,7 @@ def test_a_joined_url_is_canonical(base, href):
         ("a:b", None),
     ],
 )
-def test_links_of_a_page(href, joined):
+def test_join_resolves_the_links_of_a_page(href, joined):
     assert urls.join("https://a.test/b/c?q=/d", href) == joined
 
 
@@ -169,13 +169,13 @@ def test_links_of_a_page(href, joined):
         ("https://example.com/a@b:c", "https://example.com", "example.com", "example.com"),
     ],
 )
-def test_the_parts_that_lanes_and_scopes_are_named_by(url, origin, authority, host):
+def test_origin_authority_and_host(url, origin, authority, host):
     url = urls.normalize(url)
     assert (urls.origin(url), urls.authority(url), urls.host(url)) == (origin, authority, host)
 
 
 @given(WEB_URLS)
-def test_the_parts_are_those_of_the_standard(url):
+def test_origin_authority_and_host_follow_the_standard(url):
     try:
         url = urls.normalize(url)
     except ValueError:
@@ -197,11 +197,11 @@ def test_the_parts_are_those_of_the_standard(url):
         ("https://ü:日@example.com/", "https://example.com/", ("ü", "日")),
     ],
 )
-def test_a_user_and_password_in_a_url_are_taken_out_decoded(url, bare, pair):
+def test_user_and_password_are_removed_and_decoded(url, bare, pair):
     assert urls.split_userinfo(urls.normalize(url)) == (bare, pair)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"])))
-def test_any_user_and_password_come_out_as_they_were(user, password):
+def test_any_user_and_password_survive_encoding(user, password):
     url = urls.normalize(f"https://{quote(user, safe='')}:{quote(password, safe='')}@example.com/a?b")
     assert urls.split_userinfo(url) == ("https://example.com/a?b", (user, password))

@@ -1,4 +1,4 @@
-"""URL identity by the WHATWG URL Standard, section by section: what is one page, what is another, what is none."""
+"""`crawler.urls` against the WHATWG URL Standard, section by section: equal URLs, different URLs, invalid URLs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from crawler.content import encode_query
 # ---- one form for each URL -------------------------------------------------------------------------------------------
 
 CANONICAL = {
-    # 4.4 URL parsing: white space and control characters around, tabs and line feeds anywhere
+    # 4.4 URL parsing: white space and control characters at both ends, tabs and line feeds anywhere
     "\x00 \x1f http://a.test/ \n": "http://a.test/",
     "ht\ntp://a.\ttest/b\r\nc": "http://a.test/bc",
-    # the scheme, its slashes
+    # the scheme and its slashes
     "HTTP://a.test": "http://a.test/",
     "http:a.test": "http://a.test/",
     "http:/a.test": "http://a.test/",
     "http:///////a.test": "http://a.test/",
     "http:\\\\a.test\\b\\c": "http://a.test/b/c",
-    # default ports, others
+    # default and other ports
     "http://a.test:80/": "http://a.test/",
     "https://a.test:443/": "https://a.test/",
     "https://a.test:80/": "https://a.test:80/",
     "http://a.test:/": "http://a.test/",
     "http://a.test:00081/": "http://a.test:81/",
-    # 3.5 host parsing: case, percent-encoding, IDNA (UTS 46, not transitional), full width, soft hyphens, dots
+    # 3.5 host parsing: case, percent-encoding, IDNA (UTS 46, non-transitional), full width, soft hyphens, dots
     "http://A.TEST/": "http://a.test/",
     "http://%61.t%45st/": "http://a.test/",
     "http://bücher.test/": "http://xn--bcher-kva.test/",
@@ -41,18 +41,18 @@ CANONICAL = {
     "http://a.test./": "http://a.test./",
     "http://a..test/": "http://a..test/",
     "http://a_b.test/": "http://a_b.test/",
-    # 3.5 IPv4: anything that ends in a number
+    # 3.5 IPv4: hosts that end in a number
     "http://127.1/": "http://127.0.0.1/",
     "http://0x7f000001/": "http://127.0.0.1/",
     "http://0177.0.0.1/": "http://127.0.0.1/",
     "http://2130706433/": "http://127.0.0.1/",
     "http://127.0.0.1./": "http://127.0.0.1/",
     "http://１２７.0.0.1/": "http://127.0.0.1/",  # noqa: RUF001
-    # 3.5 IPv6: compressed, IPv4 in it
+    # 3.5 IPv6: compressed, with an embedded IPv4 address
     "http://[0:0:0:0:0:0:0:1]/": "http://[::1]/",
     "http://[1:0:0:2::3]/": "http://[1:0:0:2::3]/",
     "http://[::FFFF:1.2.3.4]/": "http://[::ffff:102:304]/",
-    # 4.4 dot segments, also in disguise; empty segments stay
+    # 4.4 dot segments, also percent-encoded; empty segments are kept
     "http://a.test/b/./c/../d": "http://a.test/b/d",
     "http://a.test/b/%2E/c/.%2e/d": "http://a.test/b/d",
     "http://a.test/b/..": "http://a.test/",
@@ -69,22 +69,22 @@ CANONICAL = {
     "http://a@b:c@d.test/": "http://a%40b:c@d.test/",
     "http://:@a.test/": "http://a.test/",
     "http://@a.test/": "http://a.test/",
-    # what is percent-encoded already is left as it is, and so is what is broken
+    # existing and invalid percent-encodings are kept
     "http://a.test/%7e%7E%zz%": "http://a.test/%7e%7E%zz%",
     "http://a.test/?%41+%20": "http://a.test/?%41+%20",
-    # the fragment is no part of a page's identity; an empty query is
+    # the fragment is not part of the identity of a page; an empty query is
     "http://a.test/b#c?d": "http://a.test/b",
     "http://a.test/b?#": "http://a.test/b?",
 }
 
 NONE = [
-    # 3.5 forbidden host and domain code points, also in disguise
+    # 3.5 forbidden host and domain code points, also percent-encoded
     *(f"http://a{character}b.test/" for character in " <>^|%"),
     *(f"http://a%{number:02x}b.test/" for number in (0x00, 0x09, 0x20, 0x23, 0x2F, 0x3A, 0x3F, 0x40, 0x5B, 0x5C, 0x7F)),
     "http://a\x00b.test/", "http://[::1", "http://::1]/", "http://[::1]b/", "http://[::1%25eth0]/",
     # IDNA
     "http://\ud800.test/", "http://a.test/\ud800", "http://\u00ad/", "http://a\u200b\ufffd/",
-    # numbers that are no address
+    # numbers that are not an address
     "http://1.2.3.4.5/", "http://256.0.0.1/", "http://1.2.3.08/", "http://a.0x1g.1/", "http://4294967296/",
     "http://[1::2::3]/", "http://[1:2:3]/", "http://[::1.2.3.256]/", "http://[12345::]/",
     # ports, hosts, schemes
@@ -103,7 +103,7 @@ def test_a_url_has_one_form(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", NONE)
-def test_what_is_no_web_url_is_refused_and_is_no_link(url: str) -> None:
+def test_a_text_that_is_not_a_web_url_is_rejected_and_is_not_a_link(url: str) -> None:
     with pytest.raises(ValueError, match=r"not a URL|not an http or https URL"):
         urls.normalize(url)
     if ":" in url and not url.startswith(("http:", "#")):
@@ -120,7 +120,7 @@ def test_what_is_no_web_url_is_refused_and_is_no_link(url: str) -> None:
         ["http://[::1]:80/", "http://[0:0::0:1]"],
     ],
 )
-def test_these_are_one_page(same: list[str]) -> None:
+def test_equivalent_urls_are_one_page(same: list[str]) -> None:
     assert len({Request(url).url for url in same}) == 1
     assert len({Request(url).key for url in same}) == 1
 
@@ -144,7 +144,7 @@ def test_these_are_one_page(same: list[str]) -> None:
         "http://a.test/b",
     ],
 )
-def test_these_are_others_since_only_their_server_could_say_that_they_are_not(other: str) -> None:
+def test_similar_urls_are_different_pages(other: str) -> None:
     assert Request(other).key != Request("http://a.test/b?c=1&d=2").key
 
 
@@ -160,7 +160,7 @@ WEB = st.builds(
 
 
 @given(WEB | ANY | ANY.map("http://".__add__))
-def test_identity_is_idempotent_whatever_the_text(text: str) -> None:
+def test_normalize_is_idempotent_for_any_text(text: str) -> None:
     try:
         once = urls.normalize(text)
     except ValueError:
@@ -179,7 +179,7 @@ def test_any_link_of_any_page_is_canonical_or_none(base: str, href: str) -> None
 
 
 @given(WEB, st.data())
-def test_what_a_parser_does_not_see_changes_nothing(url: str, data: st.DataObject) -> None:
+def test_characters_that_the_parser_removes_change_nothing(url: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(url)))
     gap = data.draw(st.sampled_from("\t\n\r"))
     assert urls.normalize(url[:place] + gap + url[place:]) == urls.normalize(url)
@@ -188,12 +188,12 @@ def test_what_a_parser_does_not_see_changes_nothing(url: str, data: st.DataObjec
 
 @given(WEB, PARTS)
 def test_a_fragment_changes_nothing(url: str, fragment: str) -> None:
-    bare = url.partition("#")[0].rstrip(" \t")  # at the end of a URL these are not part of it
+    bare = url.partition("#")[0].rstrip(" \t")  # trailing white space is not part of a URL
     assert urls.normalize(f"{bare}#{fragment}") == urls.normalize(bare)
 
 
 @given(WEB)
-def test_the_parts_of_a_url_put_together_are_the_url(url: str) -> None:
+def test_the_parts_of_a_url_add_up_to_the_url(url: str) -> None:
     whole = urls.normalize(url)
     bare, _ = urls.split_userinfo(whole)
     assert bare.startswith(urls.origin(whole) + "/")
@@ -202,7 +202,7 @@ def test_the_parts_of_a_url_put_together_are_the_url(url: str) -> None:
     assert urls.split_userinfo(bare) == (bare, None)
 
 
-# ---- the query of a page that is not in UTF-8 ------------------------------------------------------------------------
+# ---- queries of pages that are not UTF-8 -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -236,13 +236,13 @@ def test_a_query_is_sent_in_the_encoding_of_its_page(encoding: str, href: str, q
     assert response.follow(response.css("a")[0]).url == response.urljoin(href) == expected[0]
 
 
-def test_paths_and_fragments_are_in_utf_8_whatever_the_page_is_in() -> None:
+def test_paths_are_utf_8_in_every_page() -> None:
     body = "<a href='/é#é'>x</a><a href='/é?é#é?é'>y</a>".encode("latin-1")
     response = Response("https://a.test/", 200, {"Content-Type": "text/html; charset=latin1"}, body)
     assert response.hrefs() == ["https://a.test/%C3%A9", "https://a.test/%C3%A9?%E9"]
 
 
-def test_what_is_no_page_has_no_encoding_that_links_are_written_in() -> None:
+def test_links_of_plain_text_are_utf_8() -> None:
     response = Response("https://a.test/", 200, {"Content-Type": "text/plain; charset=latin1"}, b"\xe9")
     assert response.urljoin("?é") == "https://a.test/?%C3%A9"
 
