@@ -1,4 +1,4 @@
-"""One clock for everything: the wall clock, read once, plus trio's clock since. So virtual time works everywhere."""
+"""`Clock`: seconds since the epoch on trio's clock, so that virtual time works everywhere."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """Seconds since the epoch that pass as trio's time does. Make it inside of `trio.run`.
+    """Returns seconds since the epoch: the wall clock, read once, plus trio's time since. Make it inside `trio.run`.
 
     Parameters:
-        least: seconds since the epoch: what time it was at least. Where times of an earlier process are kept, a wall
-            clock that was set back meanwhile must not make them the future.
+        earliest: The earliest time that the clock may show, in seconds since the epoch. Times saved by an earlier
+            process are not in the future then, even if the wall clock was set back meanwhile.
     """
 
-    def __init__(self, least: float = 0.0) -> None:
-        self._offset = max(time.time(), least) - trio.current_time()
+    def __init__(self, earliest: float = 0.0) -> None:
+        self._offset = max(time.time(), earliest) - trio.current_time()
 
     def __call__(self) -> float:
-        """Now, in seconds since the epoch."""
+        """Return the time, in seconds since the epoch."""
         return self._offset + trio.current_time()
 
     def from_trio(self, at: float) -> float:
-        """A time of `trio.current_time` as one of this clock."""
+        """Convert a time of `trio.current_time` to one of this clock."""
         return at + self._offset
 
     def to_trio(self, at: float) -> float:
-        """A time of this clock as one of `trio.current_time`."""
+        """Convert a time of this clock to one of `trio.current_time`."""
         return at - self._offset

@@ -1,4 +1,4 @@
-"""Header fields of a message, in order, looked up without regard to case (RFC 9110 section 5.1)."""
+"""`Headers`: the header fields of a message, in order, with names regardless of case (RFC 9110 section 5.1)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Headers(Mapping[str, str]):
     """An immutable multi-dictionary: `headers["content-type"]`, `headers.get_list("set-cookie")`, `headers.pairs`.
 
     Parameters:
-        fields: a mapping, or (name, value) pairs in the order of the message. Names keep their spelling in `pairs`.
+        fields: A mapping, or (name, value) pairs in the order of the message.
     """
 
     pairs: tuple[tuple[str, str], ...]
-    """Every field line as it stands in the message."""
+    """Every field line, with its name in the spelling of the message."""
     _folded: dict[str, str] | None = None
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        if type(fields) is list:  # as it is for each answer: asking for more would cost
+        if type(fields) is list:  # the case of every response: further checks would cost
             pairs = tuple(fields)
         elif isinstance(fields, Headers):
             pairs = fields.pairs
@@ -35,12 +35,12 @@ class Headers(Mapping[str, str]):
         self.__attrs_init__(pairs)
 
     def _fold(self) -> dict[str, str]:
-        """Lower-case name to value; repeated lines joined by a comma (RFC 9110 section 5.3)."""
+        """Return values by lower-case name, those of repeated lines joined with commas (RFC 9110 section 5.3)."""
         if self._folded is None:
             folded: dict[str, str] = {}
             for name, value in self.pairs:
-                low = name.lower()
-                folded[low] = f"{folded[low]}, {value}" if low in folded else value
+                lowered = name.lower()
+                folded[lowered] = f"{folded[lowered]}, {value}" if lowered in folded else value
             object.__setattr__(self, "_folded", folded)
             return folded
         return self._folded
@@ -49,7 +49,7 @@ class Headers(Mapping[str, str]):
         return self._fold()[name.lower()]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of a field, its lines joined by a comma, or `default`."""
+        """Return the value of a field, its lines joined with commas, or `default` if there is none."""
         return self._fold().get(name.lower(), default)
 
     def __iter__(self) -> Iterator[str]:
@@ -62,9 +62,9 @@ class Headers(Mapping[str, str]):
         return isinstance(name, str) and name.lower() in self._fold()
 
     def get_list(self, name: str) -> list[str]:
-        """Every value of a field, one a line: for ``Set-Cookie``, whose values hold commas."""
-        low = name.lower()
-        return [value for key, value in self.pairs if key.lower() == low]
+        """Return the value of each line of a field, as for ``Set-Cookie``, whose values contain commas."""
+        lowered = name.lower()
+        return [value for key, value in self.pairs if key.lower() == lowered]
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Mapping):
@@ -79,10 +79,10 @@ class Headers(Mapping[str, str]):
 
 
 def product_token(user_agent: str) -> str:
-    """The product token of a ``User-Agent`` (RFC 9309 section 2.2.1).
+    """Return the product token of a ``User-Agent``, which robots.txt files name (RFC 9309 section 2.2.1).
 
-    It stands before the first space or slash; of ``Mozilla/5.0 (compatible; ExampleBot/0.1; …)``, as many robots are
-    called, it is ``ExampleBot``.
+    It ends at the first space or slash. Many robots call themselves ``Mozilla/5.0 (compatible; ExampleBot/0.1; …)``:
+    their token is ``ExampleBot``.
     """
     found = COMPATIBLE.match(user_agent)
     return found[1] if found else re.split(r"[\s/]", user_agent.strip(), maxsplit=1)[0]

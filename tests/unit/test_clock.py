@@ -1,0 +1,53 @@
+"""`Clock`: the time of day on trio's clock, which may be virtual."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler import clock as module
+from crawler.clock import Clock
+
+
+async def test_it_starts_at_the_wall_clock_and_runs_with_trio(autojump_clock):
+    clock = Clock()
+    started = clock()
+    assert started == pytest.approx(time.time(), abs=60)
+    await trio.sleep(86_400)
+    assert clock() - started == pytest.approx(86_400)
+
+
+async def test_a_wall_clock_that_is_set_later_changes_nothing(autojump_clock, monkeypatch):
+    clock = Clock()
+    before = clock()
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 5.0))
+    assert clock() == before
+
+
+@pytest.mark.parametrize(("wall", "earliest", "shown"), [(100.0, 200.0, 200.0), (300.0, 200.0, 300.0)])
+async def test_it_never_shows_less_than_an_earlier_process_saw(monkeypatch, autojump_clock, wall, earliest, shown):
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: wall))
+    clock = Clock(earliest)
+    assert clock() == pytest.approx(shown)
+    await trio.sleep(10)
+    assert clock() == pytest.approx(shown + 10)
+
+
+@given(st.floats(0, 4e9))
+def test_times_convert_to_trios_clock_and_back(at):
+    async def main():
+        clock = Clock()
+        assert clock.to_trio(clock.from_trio(at)) == pytest.approx(at, abs=1e-5)
+        assert clock.from_trio(trio.current_time()) == pytest.approx(clock(), abs=1e-2)
+
+    trio.run(main)
+
+
+def test_it_is_made_inside_a_run_of_trio():
+    with pytest.raises(RuntimeError):
+        Clock()
