@@ -1,4 +1,4 @@
-"""`Body`: the body of an answer, which says when it has ended; and what of it was read already."""
+"""`Body`: the body of a response that reports its end, and may have been read ahead."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Body", "close", "read_ahead"]
 
 
 class Body(httpx.AsyncByteStream):
-    """A stream.
+    """The body of a response.
 
     Parameters:
-        stream: the transport's own.
-        on_end: called once when it has ended or is closed.
-        head: what was read of it already.
-        rest: where to read on; `None`: nowhere yet.
-        error: what its reader raised, at the end of `head`.
+        stream: The stream of the transport.
+        on_end: Called when the body has ended or is closed; further calls must do nothing.
+        head: Chunks that were read ahead.
+        rest: The iterator that continues behind them; `None` starts one.
+        error: The exception that ended the body, raised behind `head`.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Body(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """The next bytes.
+        """Return the next bytes.
 
         Raises:
-            httpx.RequestError: no more will come, although there should be more.
+            httpx.RequestError: The body is incomplete, and no more will come.
         """
         if self._head:
             return self._head.pop(0)
@@ -56,12 +56,12 @@ class Body(httpx.AsyncByteStream):
         try:
             return await anext(self._rest)
         except BaseException as error:
-            if isinstance(error, Exception):  # cancelled, it may still be read on
+            if isinstance(error, Exception):  # after a cancellation it may be read further
                 self.on_end()
             raise
 
     async def aclose(self) -> None:
-        """Be done with it."""
+        """Close the stream."""
         try:
             if isinstance(self._rest, AsyncGenerator):
                 await self._rest.aclose()
@@ -70,48 +70,48 @@ class Body(httpx.AsyncByteStream):
             self.on_end()
 
 
-class _Nothing(httpx.AsyncByteStream):
-    async def __aiter__(self) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - it has nothing to give
+class _EmptyStream(httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:  # noqa: ASYNC900 - it yields nothing
         return
         yield b""
 
 
 async def close(stream: httpx.AsyncByteStream) -> None:
-    """Closes a stream, also if its task is cancelled; a second is enough for that."""
+    """Close a stream within a second, even in a cancelled task."""
     with trio.move_on_after(1, shield=True):
         await stream.aclose()
 
 
-async def read_ahead(response: httpx.Response, on_end: Callable[[], None], *, most: int) -> bytes | None:
-    """Reads a body, which can be read all the same afterwards. Returns it as it came.
+async def read_ahead(response: httpx.Response, on_end: Callable[[], None], *, max_size: int) -> bytes | None:
+    """Read the body of a response and return it as received; the response can still be read afterwards.
 
-    `None`: it is larger, and not ended. Where its reader raises what httpx raises, whoever reads it later gets that.
+    `None` means that the body is larger, and open. If reading raises an exception of httpx, the later reader gets it.
 
     Parameters:
-        response: whose.
-        on_end: called once when it has ended or is closed.
-        most: bytes that are read.
+        response: The response.
+        on_end: Called when the body has ended or is closed; further calls must do nothing.
+        max_size: Bytes to read, at most.
     """
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)
     rest = aiter(stream)
     head: list[bytes] = []
-    size, fault = 0, None
+    size, failure = 0, None
     try:
         async for chunk in rest:
             head.append(chunk)
             size += len(chunk)
-            if size > most:
+            if size > max_size:
                 response.stream = Body(stream, on_end, head=head, rest=rest)
                 return None
     except httpx.HTTPError as error:
-        fault = error
+        failure = error
     except BaseException:
-        await close(stream)  # noqa: ASYNC102 - it is shielded, and takes a second at most
+        await close(stream)  # noqa: ASYNC102 - shielded, for a second at most
         on_end()
         raise
     await close(stream)
     on_end()
     whole = b"".join(head)
-    response.stream = Body(_Nothing(), on_end, head=head, error=fault)
+    response.stream = Body(_EmptyStream(), on_end, head=head, error=failure)
     return whole

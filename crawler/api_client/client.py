@@ -1,4 +1,4 @@
-"""`client`: httpx, for those who have an API with a quota and no crawl. See `crawler.api_client.transport`."""
+"""`client`: an httpx client for APIs with quotas, without a crawl. See `crawler.api_client.transport`."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from crawler.transport.extensions import EXTENSION, wire_options
 __all__ = ["Client", "client"]
 
 
-def _names(function: Callable[..., Any], *without: str) -> tuple[str, ...]:
-    """The parameters of a method of httpx."""
+def _parameters(function: Callable[..., Any], *without: str) -> tuple[str, ...]:
+    """Return the names of a method's parameters."""
     return tuple(name for name in inspect.signature(function).parameters if name not in {"self", *without})
 
 
-OPTIONS: Final = _names(httpx.AsyncClient.__init__)
-"""What httpx's client takes."""
-BUILDING: Final = _names(httpx.AsyncClient.build_request, "method", "url")
-"""What a request of httpx takes."""
-SENDING: Final = ("auth", "follow_redirects")
-"""What sending it takes."""
-SAVED: Final = 60.0
-"""Seconds between two times that the state is written."""
+CLIENT_OPTIONS: Final = _parameters(httpx.AsyncClient.__init__)
+"""Options of `httpx.AsyncClient`."""
+REQUEST_OPTIONS: Final = _parameters(httpx.AsyncClient.build_request, "method", "url")
+"""Options of `httpx.AsyncClient.build_request`."""
+SEND_OPTIONS: Final = ("auth", "follow_redirects")
+"""Options of `httpx.AsyncClient.send`."""
+SAVE_INTERVAL: Final = 60.0
+"""Seconds between two writes of the state file."""
 
 
 class Client(httpx.AsyncClient):
-    """What `client` makes: an `httpx.AsyncClient` whose requests wait for their turn."""
+    """An `httpx.AsyncClient` whose requests wait until the limits allow them; `client` makes it."""
 
     def __init__(
         self, governed: GovernedTransport, options: dict[str, Any], state: str | os.PathLike[str] | None = None
@@ -61,11 +61,11 @@ class Client(httpx.AsyncClient):
 
     @property
     def limits(self) -> Limits:
-        """The throttles of its lanes and budgets, by name."""
+        """The throttles of the client's lanes and budgets, by name."""
         return self._governed.limits
 
     def usage(self) -> dict[str, dict[str, Any]]:
-        """By lane and budget: what the server declared and what was learned, by policy, as JSON values."""
+        """Return what the server declared and what was learned, by lane or budget and by policy, as JSON values."""
         return self._governed.usage()
 
     @overload
@@ -99,36 +99,36 @@ class Client(httpx.AsyncClient):
         return_exceptions: bool = False,
         **options: Any,
     ) -> MappedResponses[Any]:
-        """Many requests, a few at a time: ``async for response in http.map(urls)`` gives the answers in order.
+        """Send many requests, a few at a time, and yield the responses in order: ``async for r in http.map(urls)``.
 
-        The bodies are read. What one request raises is raised at its place. A deadline around the loop counts for the
-        waits of its requests. To be sure that everything has ended when the loop is left early, open it: ``async with
-        http.map(urls) as responses``.
+        The bodies are read. The exception of a request is raised at its place. A deadline around the loop applies to
+        the waits of its requests. To leave the loop early, open it first: ``async with http.map(urls) as responses``
+        cancels the requests in flight when the block ends.
 
         Parameters:
-            requests: URLs or requests of httpx; taken when there is room, so they may be endless, or come slowly.
-            method: of the requests that are given as URLs.
-            window: requests that are under way or answered and not taken yet, at most.
-            return_exceptions: whether what a request raises is given like an answer.
-            options: what ``http.request`` takes, for each of them.
+            requests: URLs or requests of httpx. They are taken when the window has room, so the source may be endless.
+            method: The method of requests given as URLs.
+            window: Requests in flight plus responses not yet taken, at most.
+            return_exceptions: Whether to yield the exception of a request instead of raising it.
+            options: Options of ``http.request``, for every request.
 
         Raises:
-            ConfigError: an option is wrong.
+            ConfigError: An option is invalid.
         """
         if isinstance(requests, (str, bytes, httpx.URL, httpx.Request)):
             raise ConfigError(f"map() takes many URLs, such as a list of them, not {requests!r}")
         if not isinstance(requests, (Iterable, AsyncIterable)):
             raise ConfigError(f"map() takes many URLs, not {requests!r}")
         if not isinstance(window, int) or isinstance(window, bool) or window < 1:
-            raise ConfigError(f"window must be a number, at least 1, not {window!r}")
+            raise ConfigError(f"window must be an integer of at least 1, not {window!r}")
         for name in options:
-            if name not in BUILDING + SENDING:
-                raise ConfigError(f"map() has no option {name}{did_you_mean(name, BUILDING + SENDING)}")
+            if name not in REQUEST_OPTIONS + SEND_OPTIONS:
+                raise ConfigError(f"map() has no option {name}{did_you_mean(name, REQUEST_OPTIONS + SEND_OPTIONS)}")
         if self._tasks is None:
             raise RuntimeError("map() needs a client that is open: async with client() as http")
         return MappedResponses(
             requests,
-            partial(self._ask, method, options),
+            partial(self._send_mapped, method, options),
             window=window,
             return_exceptions=return_exceptions,
             start=self._tasks.nursery.start_soon,
@@ -137,7 +137,7 @@ class Client(httpx.AsyncClient):
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """See `httpx.AsyncClient.send`."""
         if self._tasks is None and self._state_file is not None:
-            raise RuntimeError("state= is kept while a client is open: async with client(state=...) as http")
+            raise RuntimeError("state= needs a client that is open: async with client(state=...) as http")
         return await super().send(request, **options)
 
     async def __aenter__(self) -> Self:
@@ -146,10 +146,10 @@ class Client(httpx.AsyncClient):
             stack.push_async_exit(super().__aexit__)
             if self._state_file is not None:
                 stack.enter_context(self._state_file.opened(self._governed.turnstile.clock()))
-                stack.callback(self._save_last)
+                stack.callback(self._save_at_exit)
             self._tasks = await stack.enter_async_context(BackgroundTasks())
             if self._state_file is not None:
-                self._tasks.nursery.start_soon(self._save_now_and_then, self._state_file)
+                self._tasks.nursery.start_soon(self._save_periodically, self._state_file)
             self._stack = stack.pop_all()
         return self
 
@@ -160,28 +160,30 @@ class Client(httpx.AsyncClient):
         traceback: TracebackType | None = None,
     ) -> None:
         self._tasks = None
-        await self._stack.__aexit__(exc_type, exc_value, traceback)  # noqa: ASYNC102 - what it holds waits for nobody
+        await self._stack.__aexit__(exc_type, exc_value, traceback)  # noqa: ASYNC102 - nothing in it waits
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    async def _ask(self, method: str, options: dict[str, Any], asked: Source, deadline: float) -> httpx.Response:
-        """One request of `map`."""
-        if isinstance(asked, httpx.Request):
-            request = asked
+    async def _send_mapped(
+        self, method: str, options: dict[str, Any], source: Source, deadline: float
+    ) -> httpx.Response:
+        """Send one request of `map`."""
+        if isinstance(source, httpx.Request):
+            request = source
         else:
-            building = {name: value for name, value in options.items() if name in BUILDING}
-            request = self.build_request(method, asked, **building)
+            building = {name: value for name, value in options.items() if name in REQUEST_OPTIONS}
+            request = self.build_request(method, source, **building)
         if deadline < math.inf:
             timed = attrs.evolve(wire_options(request), deadline=deadline)
             request.extensions = {**request.extensions, EXTENSION: timed}
-        return await self.send(request, **{name: options[name] for name in SENDING if name in options})
+        return await self.send(request, **{name: options[name] for name in SEND_OPTIONS if name in options})
 
-    async def _save_now_and_then(self, state: StateFile) -> None:
+    async def _save_periodically(self, state: StateFile) -> None:
         while True:
-            await trio.sleep(SAVED)
+            await trio.sleep(SAVE_INTERVAL)
             await trio.to_thread.run_sync(state.save, state.encode(clean=False))
 
-    def _save_last(self) -> None:
+    def _save_at_exit(self) -> None:
         assert self._state_file is not None
         clean = not any(throttle.inflight for throttle in self.limits.throttles.values())
         self._state_file.save(self._state_file.encode(clean=clean))
@@ -190,7 +192,10 @@ class Client(httpx.AsyncClient):
         return self._governed
 
     def _init_proxy_transport(self, proxy: httpx.Proxy, *args: Any, **options: Any) -> httpx.AsyncBaseTransport:
-        """A proxy of the user's or the environment's: by libcurl too, if it has no needs of its own."""
+        """Return the transport for a proxy of the user or the environment: libcurl, unless the proxy has fields or TLS.
+
+        httpx calls it for the option ``proxy`` and for the environment variables.
+        """
         curl = self._governed.inner
         if not isinstance(curl, CurlTransport) or proxy.headers or proxy.ssl_context is not None:
             return self._governed.beside(super()._init_proxy_transport(proxy, *args, **options))
@@ -218,44 +223,45 @@ def client(
     mounts: Mapping[str, httpx.AsyncBaseTransport | None] | None = None,
     **options: Any,
 ) -> Client:
-    """A client of httpx that keeps within what servers allow, and within what the user asks for.
+    """Return an httpx client that keeps within the limits of servers and within those that you set.
 
     ``async with client(rate="60/min") as http``: it is an `httpx.AsyncClient` in everything, and its requests raise
-    what httpx raises; they only wait for their turn, and are sent again where that makes sense. See `GovernedTransport`
-    for how. Requests are sent by libcurl, unless `transport` is given, or ``cert`` or a ``verify`` that is a context of
-    `ssl`, which httpx's own transport takes.
+    httpx's exceptions. They only wait until the limits allow them, and are sent again where that makes sense; see
+    `GovernedTransport`. libcurl sends the requests, unless `transport` is given. With ``cert``, or with an
+    `ssl.SSLContext` as ``verify``, httpx's own transport does.
 
     Parameters:
-        rate: requests per time on each lane, such as ``"60/min"``; several at once are all kept.
-        concurrency: requests in flight on one lane, at most; `None`: 8. How many do well is learned.
-        delay: seconds between two starts on one lane.
-        pacing: glob of lanes, hosts or budgets to `Pace`; the first that matches counts.
-        limits: throttles to share with other clients and crawls; `None`: new ones. What httpx calls so is taken too.
-        state: file in which what is known of quotas outlives the client, in JSON; made if it is missing.
-        attempts: attempts for one request, the first included.
-        longest: seconds: a longer wait that a server asks for is not waited for.
-        patience: seconds that one request may wait for its turns, all together; `None`: any time.
-        on_deadline: what a wait does that does not fit into the deadline of its cancel scopes: ``"fail"`` at once, or
-            ``"wait"`` for it.
-        on_event: is called with each `QuotaEvent`; what it raises, the request raises.
-        chance: where jitter comes from.
-        transport: what sends; any of httpx.
-        mounts: transports by pattern of URLs, as httpx has them; they are governed too, and so are proxies.
-        options: whatever else `httpx.AsyncClient` takes: ``base_url``, ``headers``, ``auth``, ``timeout``, …
+        rate: Requests per time on each lane, such as ``"60/min"``; of several rates all are kept.
+        concurrency: Requests in flight on one lane, at most; `None` means 8. The best number below it is learned.
+        delay: Seconds between the starts of two requests on one lane.
+        pacing: `Pace` by glob of lanes, hosts or budgets; the first match counts.
+        limits: Throttles to share with other clients and crawls; `None` makes new ones. An `httpx.Limits` is passed to
+            httpx.
+        state: A JSON file that keeps what is known of limits from one client to the next; created if it does not exist.
+        attempts: Attempts for one request, including the first.
+        longest: Seconds; if a server demands a longer wait, the request is not retried.
+        patience: Seconds that one request may wait for the limits in all; `None` means no limit.
+        on_deadline: What happens to a wait that would pass the deadline of its cancel scopes: ``"fail"`` at once, or
+            ``"wait"`` until then.
+        on_event: Called with each `QuotaEvent`; an exception of it is raised by the request.
+        chance: The source of jitter.
+        transport: The transport that sends the requests; any of httpx.
+        mounts: Transports by URL pattern, as in httpx; they are governed too, and so are proxies.
+        options: Other options of `httpx.AsyncClient`: ``base_url``, ``headers``, ``auth``, ``timeout``, …
 
     Raises:
-        ConfigError: an option is wrong.
+        ConfigError: An option is invalid.
     """
-    known = (*OPTIONS, *inspect.signature(client).parameters)
+    known = (*CLIENT_OPTIONS, *inspect.signature(client).parameters)
     for name in options:
-        if name not in OPTIONS:
+        if name not in CLIENT_OPTIONS:
             raise ConfigError(f"client() has no option {name}{did_you_mean(name, known)}")
     if isinstance(limits, httpx.Limits):
         options["limits"], limits = limits, None
     if transport is not None and not is_transport(transport):
-        raise ConfigError(f"transport must be one of httpx for async clients, not {transport!r}")
+        raise ConfigError(f"transport must be an httpx.AsyncBaseTransport, not {transport!r}")
     try:
-        inner = _inner(options) if transport is None else transport
+        inner = _default_transport(options) if transport is None else transport
         governed = GovernedTransport(
             inner,
             rate=rate,
@@ -281,15 +287,15 @@ def client(
         raise ConfigError(f"client(): {str(error).partition(chr(10))[0]}") from error
 
 
-def _inner(options: dict[str, Any]) -> httpx.AsyncBaseTransport:
-    """What sends; takes from the options what is of no use then."""
+def _default_transport(options: dict[str, Any]) -> httpx.AsyncBaseTransport:
+    """Return the transport for these options, and remove those that it replaces."""
     verify, cert, trust_env = options.get("verify", True), options.get("cert"), options.get("trust_env", True)
     if cert is not None or isinstance(verify, ssl.SSLContext):
         own = ("verify", "cert", "trust_env", "http1", "http2", "limits")
         return httpx.AsyncHTTPTransport(**{name: options[name] for name in own if name in options})
-    for name in ("http1", "http2"):  # libcurl speaks what the server speaks
+    for name in ("http1", "http2"):  # libcurl negotiates the version
         options.pop(name, None)
     if verify is True and trust_env:
         verify = os.environ.get("SSL_CERT_FILE") or True
-    kept = options["limits"].max_keepalive_connections if "limits" in options else None
-    return CurlTransport(tls_verify=verify, max_connections=kept or 0)
+    max_connections = options["limits"].max_keepalive_connections if "limits" in options else None
+    return CurlTransport(tls_verify=verify, max_connections=max_connections or 0)

@@ -1,4 +1,4 @@
-"""`QuotaTimeout`: what users of the governed client meet of quotas that they cannot wait for."""
+"""`QuotaTimeout`: the exception of a request whose wait for the limits would take too long."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["QuotaTimeout"]
 
 
 class QuotaTimeout(httpx.PoolTimeout):
-    """A request cannot have its turn in time: the wait does not fit into a deadline, or into `patience`.
+    """Raised when a request would have to wait for the limits beyond its deadline or beyond `patience`.
 
-    It is raised at once, before anything was sent, as soon as the time of the turn is known. Its cause is a
+    It is raised before anything is sent, as soon as the time of the start is known. Its cause is a
     `WouldExceedDeadline`.
 
     Parameters:
-        message: what happened, one line.
-        retry_at: seconds since the epoch: when the request may start; infinite: not known.
-        scope: the lane or budget that has to be waited for.
-        request: the request.
+        message: What happened, in one line.
+        retry_at: When the request may start, in seconds since the epoch; infinite if unknown.
+        scope: The lane or budget that the request would wait for.
+        request: The request.
     """
 
     def __init__(self, message: str, *, retry_at: float, scope: str, request: httpx.Request | None = None) -> None:

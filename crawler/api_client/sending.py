@@ -234,7 +234,7 @@ class RetryingSend:
         """Keep a response, its body included, in case there is no better one. Return whether it is small enough."""
         if not response.is_closed:
             assert isinstance(response.stream, Body)
-            if await read_ahead(response, response.stream.on_end, most=KEPT) is None:
+            if await read_ahead(response, response.stream.on_end, max_size=KEPT) is None:
                 return False
         self._kept = response
         return True
@@ -258,7 +258,7 @@ async def _read_body(response: httpx.Response, permit: Permit) -> bytes:
     """Read the body of a response ahead, and return it without its content coding; empty if that is not possible."""
     if response.is_closed:
         return response.content
-    body = await read_ahead(response, permit.leave, most=MAX_BODY)
+    body = await read_ahead(response, permit.leave, max_size=MAX_BODY)
     if not body or "content-encoding" not in response.headers:
         return body or b""
     try:

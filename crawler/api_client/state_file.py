@@ -1,4 +1,4 @@
-"""`StateFile`: what is known of limits, from one run to the next: one JSON file, of one process at a time."""
+"""`StateFile`: a JSON file that keeps what is known of limits from one client to the next."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ log = logging.getLogger("crawler.fetch")
 
 
 class StateFile:
-    """Where limits are kept. Only its owner may read it: budgets may be named after keys.
+    """The file with the state of limits. Only its owner may read it: names of budgets may contain keys.
 
-    A file beside it, with ``.lock`` at its end, is locked (flock) while it is in use, and stays.
+    While it is in use, a file beside it with the ending ``.lock`` is locked (flock); that file stays.
 
     Parameters:
-        path: of the file; its folder must be there.
-        limits: what is kept.
+        path: The file; its folder must exist.
+        limits: The limits to keep.
     """
 
     def __init__(self, path: str | os.PathLike[str], limits: Limits) -> None:
@@ -39,12 +39,13 @@ class StateFile:
 
     @contextlib.contextmanager
     def opened(self, now: float) -> Iterator[None]:
-        """Takes up where the last run left off, and keeps the file to ourselves meanwhile.
+        """Lock the file and restore the limits from it.
 
-        Where that run broke off, one delay passes first, and one request at a time finds out what is left of quotas.
+        If the last client did not close, one delay passes before the first start, and single requests find out what is
+        left of quotas.
 
         Raises:
-            ConfigError: it is not ours, is damaged or in use, or cannot be read or written.
+            ConfigError: The file is in use, damaged, of another program, or cannot be read or written.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -52,28 +53,28 @@ class StateFile:
             except BlockingIOError:
                 raise ConfigError(f"state {self._path} is in use by another client") from None
             except OSError as error:
-                raise ConfigError(f"state {self._path} cannot be kept: {_why(error)}") from error
+                raise ConfigError(f"state {self._path} cannot be kept: {_reason(error)}") from error
             self._restore(now)
             yield
 
     def save(self, document: bytes) -> None:
-        """Writes it, if it has changed. A disk that is full is logged, and no more: the requests went well.
+        """Write the file if it has changed. A failure is only logged, since the requests themselves succeeded.
 
         Parameters:
-            document: what `encode` gave.
+            document: The result of `encode`.
         """
         if document == self._written:
             return
         try:
             self._write(document)
         except OSError as error:
-            log.warning("state %s was not written: %s", self._path, _why(error))
+            log.warning("state %s was not written: %s", self._path, _reason(error))
 
     def encode(self, *, clean: bool) -> bytes:
-        """What the file is to hold.
+        """Return the content of the file.
 
         Parameters:
-            clean: whether nothing is in flight, and nothing will be.
+            clean: Whether the client is closing with no request in flight.
         """
         head = {"format": FORMAT, "version": VERSION, "clean": clean}
         return msgspec.json.format(msgspec.json.encode(head | {"scopes": self._limits.state()}), indent=1) + b"\n"
@@ -87,7 +88,7 @@ class StateFile:
         try:
             self._write(self.encode(clean=False))
         except OSError as error:
-            raise ConfigError(f"state {self._path} cannot be written: {_why(error)}") from error
+            raise ConfigError(f"state {self._path} cannot be written: {_reason(error)}") from error
 
     def _read(self) -> dict[str, Any] | None:
         try:
@@ -95,24 +96,24 @@ class StateFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ConfigError(f"state {self._path} cannot be read: {_why(error)}") from error
-        advice = "move it away to begin anew"
+            raise ConfigError(f"state {self._path} cannot be read: {_reason(error)}") from error
+        advice = "move it away to start without it"
         try:
             found = msgspec.json.decode(document)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise ConfigError(f"state {self._path} is damaged, or no state of ours: {advice}") from None
+            raise ConfigError(f"state {self._path} is damaged, or not a state file: {advice}") from None
         if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("scopes"), dict):
-            raise ConfigError(f"state {self._path} is no state of ours: {advice}")
+            raise ConfigError(f"state {self._path} is not a state file: {advice}")
         if found.get("version") != VERSION:
-            raise ConfigError(f"state {self._path} is of version {found.get('version')}, not {VERSION}: {advice}")
+            raise ConfigError(f"state {self._path} has version {found.get('version')}, not {VERSION}: {advice}")
         return found
 
     def _write(self, document: bytes) -> None:
-        """All of it or nothing: a new file takes the place of the old one."""
+        """Replace the file in one step."""
         with replace_file(self._path, mode=0o600, sync=True, sole_writer=True) as file:
             file.write(document)
         self._written = document
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()

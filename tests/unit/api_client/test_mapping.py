@@ -259,7 +259,7 @@ async def test_the_end_of_the_client_is_no_end_of_the_answers(autojump_clock):
     [
         ({"requests": API}, "map() takes many URLs, such as a list of them"),
         ({"requests": 7}, "map() takes many URLs, not 7"),
-        ({"requests": [], "window": 0}, "window must be a number, at least 1"),
+        ({"requests": [], "window": 0}, "window must be an integer of at least 1"),
         ({"requests": [], "heders": {}}, "map() has no option heders (did you mean headers?)"),
     ],
 )

@@ -108,13 +108,13 @@ async def test_after_a_run_that_was_killed_one_delay_passes_first(autojump_clock
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (b"", "is damaged, or no state of ours"),
-        (b'{"format": "crawler limits", "vers', "is damaged, or no state of ours"),
-        (b"[1, 2]", "is no state of ours"),
-        (b'{"name": "package.json"}', "is no state of ours"),
-        (b'{"format": "crawler limits", "version": 1, "scopes": 7}', "is no state of ours"),
-        (b'{"format": "crawler limits", "version": 99, "scopes": {}}', "is of version 99, not 1"),
-        (b"\xff\xfe\x00", "is damaged, or no state of ours"),
+        (b"", "is damaged, or not a state file"),
+        (b'{"format": "crawler limits", "vers', "is damaged, or not a state file"),
+        (b"[1, 2]", "is not a state file"),
+        (b'{"name": "package.json"}', "is not a state file"),
+        (b'{"format": "crawler limits", "version": 1, "scopes": 7}', "is not a state file"),
+        (b'{"format": "crawler limits", "version": 99, "scopes": {}}', "has version 99, not 1"),
+        (b"\xff\xfe\x00", "is damaged, or not a state file"),
     ],
 )
 async def test_a_damaged_or_foreign_file_is_refused_and_left_alone(autojump_clock, path, document, words):
