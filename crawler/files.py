@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["locked", "replace_file", "sync_folder", "write_all"]
+__all__ = ["error_reason", "locked", "replace_file", "sync_folder", "write_all"]
 
 
 def write_all(write: Callable[[memoryview], int], data: bytes) -> None:
@@ -66,6 +66,11 @@ def replace_file(
         undo.pop_all()
     if sync:
         sync_folder(target.parent)
+
+
+def error_reason(error: OSError) -> str:
+    """Return the system's words for an error, without its number and path, to follow the name of the file."""
+    return (error.strerror or str(error)).lower()
 
 
 def sync_folder(folder: Path) -> None:

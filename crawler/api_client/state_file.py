@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from crawler.errors import ConfigError
-from crawler.files import locked, replace_file
+from crawler.files import error_reason, locked, replace_file
 from crawler.limits.registry import Limits
 
 __all__ = ["StateFile"]
@@ -53,7 +53,7 @@ class StateFile:
             except BlockingIOError:
                 raise ConfigError(f"state {self._path} is in use by another client") from None
             except OSError as error:
-                raise ConfigError(f"state {self._path} cannot be kept: {_reason(error)}") from error
+                raise ConfigError(f"state {self._path} cannot be opened: {error_reason(error)}") from error
             self._restore(now)
             yield
 
@@ -68,7 +68,7 @@ class StateFile:
         try:
             self._write(document)
         except OSError as error:
-            log.warning("state %s was not written: %s", self._path, _reason(error))
+            log.warning("state %s was not written: %s", self._path, error_reason(error))
 
     def encode(self, *, clean: bool) -> bytes:
         """Return the content of the file.
@@ -88,7 +88,7 @@ class StateFile:
         try:
             self._write(self.encode(clean=False))
         except OSError as error:
-            raise ConfigError(f"state {self._path} cannot be written: {_reason(error)}") from error
+            raise ConfigError(f"state {self._path} cannot be written: {error_reason(error)}") from error
 
     def _read(self) -> dict[str, Any] | None:
         try:
@@ -96,7 +96,7 @@ class StateFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ConfigError(f"state {self._path} cannot be read: {_reason(error)}") from error
+            raise ConfigError(f"state {self._path} cannot be read: {error_reason(error)}") from error
         advice = "move it away to start without it"
         try:
             found = msgspec.json.decode(document)
@@ -113,7 +113,3 @@ class StateFile:
         with replace_file(self._path, mode=0o600, sync=True, sole_writer=True) as file:
             file.write(document)
         self._written = document
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from crawler.cli.logs import many, say
 from crawler.errors import ConfigError, CrawlFailed
-from crawler.files import replace_file
+from crawler.files import error_reason, replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import call_persist
 from crawler.settings import Settings
@@ -71,7 +71,7 @@ async def _export(folder: Path, output: str, overwrite: bool) -> int:
         with replace_file(sink.path) as file:
             return await _write(folder, open_output(file.name, if_exists="overwrite"))
     except OSError as error:
-        raise ConfigError(f"cannot write {output}: {(error.strerror or str(error)).lower()}") from error
+        raise ConfigError(f"cannot write {output}: {error_reason(error)}") from error
 
 
 async def _write(folder: Path, sink: Plugin) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from crawler.errors import ConfigError, JobError
-from crawler.files import write_all
+from crawler.files import error_reason, write_all
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 
@@ -121,10 +121,10 @@ class FileSink(Sink, ABC):
             return FileIO(self.path, mode)
         except FileNotFoundError as error:
             if not self.resumes:
-                raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
+                raise ConfigError(f"cannot write {self.path}: {error_reason(error)}") from error
             raise JobError(f"{self.path} is missing, and the job has written to it: {REMEDY}") from None
         except OSError as error:
-            raise ConfigError(f"cannot write {self.path}: {_words(error)}") from error
+            raise ConfigError(f"cannot write {self.path}: {error_reason(error)}") from error
 
     def cut_at(self, length: int) -> int:
         """Truncate the open file to `length` bytes, and return `length`.
@@ -190,9 +190,4 @@ def _check(path: Path, if_exists: IfExists) -> None:
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise ConfigError(f"no permission to write {path}")
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {_words(error)}") from error
-
-
-def _words(error: OSError) -> str:
-    """Return the message of the operating system, without number and path."""
-    return (error.strerror or str(error)).lower()
+        raise ConfigError(f"cannot write {path}: {error_reason(error)}") from error

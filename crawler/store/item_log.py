@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from crawler.errors import JobError
-from crawler.files import write_all
+from crawler.files import error_reason, write_all
 from crawler.messages import Row
 
 __all__ = ["ItemLog", "Spool", "read_rows"]
@@ -154,7 +154,7 @@ class Spool:
                 raise JobError(f"{path} is damaged: it has {size} bytes, but {length} were committed")
             self._file.truncate(length)
         except OSError as error:
-            raise JobError(f"cannot open {path}: {(error.strerror or str(error)).lower()}") from error
+            raise JobError(f"cannot open {path}: {error_reason(error)}") from error
         self.length = length
         """Committed length in bytes."""
 

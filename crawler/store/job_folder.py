@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from crawler.errors import JobError
-from crawler.files import locked, sync_folder
+from crawler.files import error_reason, locked, sync_folder
 from crawler.store.schema import APPLICATION_ID, CREATE_STAGED, SCHEMA, VERSION
 
 __all__ = ["DATABASE", "SPOOL", "connect", "describe_error", "first_difference", "locked_folder", "sync_names"]
@@ -49,13 +49,13 @@ def locked_folder(folder: Path) -> Iterator[None]:
             owner = (folder / LOCK).read_text("ascii", "replace").strip()
             raise JobError(f"{folder} is in use by process {owner or 'unknown'}") from None
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = error_reason(error)
             raise JobError(f"cannot use {folder} as a job folder: {reason}") from error
         try:
             os.ftruncate(lock, 0)
             os.pwrite(lock, b"%d\n" % os.getpid(), 0)
         except OSError as error:
-            raise JobError(f"cannot write to {folder}: {(error.strerror or str(error)).lower()}") from error
+            raise JobError(f"cannot write to {folder}: {error_reason(error)}") from error
         yield
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.files import locked, replace_file, sync_folder, write_all
+from crawler.files import error_reason, locked, replace_file, sync_folder, write_all
 
-HOLD = "import sys, pathlib; from crawler.files import locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
+HOLD = "import sys, pathlib; from crawler.files import error_reason, locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 50), min_size=1))
@@ -146,3 +146,10 @@ def test_a_file_system_without_locks_does_not_look_like_a_held_lock(tmp_path, mo
     with pytest.raises(OSError, match="No locks available") as caught, locked(tmp_path / "lock"):
         pass
     assert not isinstance(caught.value, BlockingIOError)
+
+
+def test_the_reason_of_an_error_has_neither_number_nor_path(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        (tmp_path / "none").read_bytes()
+    assert error_reason(caught.value) == "no such file or directory"
+    assert error_reason(OSError("Something ELSE")) == "something else"

@@ -144,7 +144,7 @@ async def test_a_second_client_at_the_same_time_is_refused(autojump_clock, path)
 
 
 async def test_a_folder_that_is_not_there_is_refused(autojump_clock, tmp_path):
-    with pytest.raises(ConfigError, match="cannot be kept: no such file or directory"):
+    with pytest.raises(ConfigError, match="cannot be opened: no such file or directory"):
         async with governed(QuotaServer(), tmp_path / "none" / "quotas.json"):
             pass
 
