@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crawler.files import error_reason, locked, replace_file, sync_folder, write_all
 
-HOLD = "import sys, pathlib; from crawler.files import error_reason, locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
+HOLD = "import sys, pathlib; from crawler.files import locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 50), min_size=1))

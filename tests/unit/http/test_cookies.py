@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.headers import Headers
 from crawler.http.cookies import MAX_COOKIES_PER_SITE, CookieJar
-from crawler.http.set_cookie import parse_cookie_date, parse_set_cookie
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
 URL = "https://www.site.test/dir/page?q"
@@ -99,55 +96,6 @@ def test_a_cookie_is_what_stands_before_the_first_semicolon(field, cookie):
 )
 def test_when_a_cookie_ends(attributes, later, there):
     assert sent(f"foo=bar; {attributes}", later=later) == ("foo=bar" if there else "")
-
-
-@pytest.mark.parametrize(
-    ("text", "date"),
-    [
-        ("Wed, 09 Jun 2021 10:18:14 GMT", 1623233894),
-        ("Wednesday, 09-Jun-21 10:18:14 GMT", 1623233894),
-        ("Wed Jun  9 10:18:14 2021", 1623233894),
-        ("09 June 2021 10:18:14", 1623233894),
-        ("10:18:14 jun9th 2021", None),  # a day is digits and whatever follows them, a month is a token of its own
-        ("10:18:14 jun 9th 2021", 1623233894),
-        ("2021 Jun 09 10:18:14", 1623233894),
-        ("Wed, 09 Jun 2021 10:18:14 PST", 1623233894),  # zones are not looked at
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 784111777),
-        ("Sunday, 06-Nov-94 08:49:37 GMT", 784111777),
-        ("Thu, 01-Jan-1970 00:00:00 GMT", 0),
-        ("Fri, 01-Jan-69 00:00:00 GMT", 3124224000),
-        ("1 Jan 70 0:0:0", 0),
-        ("Wed, 09 Jun 2021 1:2:3", 1623200523),
-        ("Wed, 09 Jun 2021 24:00:00", None),
-        ("Wed, 09 Jun 2021 10:60:00", None),
-        ("Wed, 09 Jun 2021 10:18:60", None),
-        ("Wed, 09 Jun 2021 10:18", None),
-        ("Wed, 31 Feb 2021 10:18:14", None),
-        ("Wed, 00 Jun 2021 10:18:14", None),
-        ("Wed, 32 Jun 2021 10:18:14", None),
-        ("Wed, 09 Jun 1600 10:18:14", None),
-        ("Wed, 09 Jun 1601 10:18:14", -11630698906),
-        ("Wed, 09 Jun 9999 10:18:14", 253384539494),
-        ("Wed, 09 Jun 12021 10:18:14", None),
-        ("Wed, 09 Foo 2021 10:18:14", None),
-        ("Wed, 09 Jun 10:18:14", None),
-        ("", None),
-        ("\x00", None),
-        ("٠٩ Jun 2021 10:18:14", None),
-    ],
-)
-def test_a_date_is_read_piece_by_piece(text, date):
-    assert parse_cookie_date(text) == date
-
-
-def test_a_date_is_the_same_wherever_the_crawler_runs(monkeypatch):
-    monkeypatch.setenv("TZ", "America/Los_Angeles")
-    time.tzset()
-    try:
-        assert parse_cookie_date("Wed Jun  9 10:18:14 2021") == 1623233894
-    finally:
-        monkeypatch.undo()
-        time.tzset()
 
 
 # ---- 5.3 storing -----------------------------------------------------------------------------------------------------
@@ -360,12 +308,6 @@ def test_all_lines_of_an_answer_are_taken():
     assert sent(*answer.get_list("Set-Cookie")) == "a=1; b=2"
 
 
-def test_without_a_time_the_wall_clock_counts():
-    cookie = parse_set_cookie("a=1; max-age=100", URL)
-    assert cookie is not None
-    assert cookie.expires == pytest.approx(time.time() + 100, abs=50)
-
-
 PIECES = st.sampled_from(
     ["foo", "bar", "=", ";", " ", "domain", "path", "expires", "max-age", "secure", ".", "/", "site.test", "-1", "9",
      "²", ",", FAR, "\x00", "é", "test", "\t", '"']
@@ -378,9 +320,3 @@ def test_no_field_breaks_the_jar_or_gets_out_of_its_line(field):
     assert not {"\r", "\n", "\0"} & set(header)
     assert header.count(";") <= 1
     assert "kept=yes" in header.split("; ")
-
-
-@given(st.text(max_size=60))
-def test_no_text_breaks_the_date(text):
-    date = parse_cookie_date(text)
-    assert date is None or isinstance(date, float)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.http.robots import MAX_CRAWL_DELAY, MAX_ROBOTS_SIZE, Robots
-from crawler.http.robots_rules import PathRules, normalize_path
 
 AGENT = "ExampleBot/2.0 (+https://example.com/bot)"
 SITE = "https://site.test"
@@ -353,9 +350,6 @@ def test_2_5_at_least_500_kib_are_read_and_a_line_that_is_cut_off_is_not() -> No
 # ---- for any file ----------------------------------------------------------------------------------------------------
 
 OCTETS = st.text(st.characters(max_codepoint=255), max_size=30)
-PIECES = st.sampled_from(["/", "a", "b", "ab", "*", "$", "?", "%2F", "%41", "%", "é", ":", "&"])
-PATTERNS = st.lists(PIECES, max_size=7).map("".join)
-LINES = st.tuples(st.sampled_from(["Allow", "Disallow"]), PATTERNS)
 
 
 @given(st.binary(max_size=300), OCTETS)
@@ -364,75 +358,3 @@ def test_no_file_and_no_url_raise(body: bytes, path: str) -> None:
     assert isinstance(rules.allows(f"{SITE}/{path}"), bool)
     assert isinstance(rules.allows(path), bool)
     assert isinstance(rules.sitemaps, tuple)
-
-
-@given(OCTETS, st.booleans())
-def test_the_spelling_that_is_compared_is_its_own(octets: str, pattern: bool) -> None:
-    once = normalize_path(octets, pattern=pattern)
-    assert normalize_path(once, pattern=pattern) == once
-    assert once.isascii()
-
-
-def by_the_book(rules: list[tuple[str, str]], path: str) -> bool:
-    """The decision as section 2.2.2 tells it, one rule after the other, by regular expressions."""
-    best = (0, True)
-    for kind, pattern in rules:
-        if not pattern.startswith(("/", "*")):
-            continue
-        whole = pattern.endswith("$")
-        text = normalize_path(pattern.removesuffix("$").encode().decode("latin-1"), pattern=True)
-        expression = ".*".join(map(re.escape, text.split("*"))) + (r"\Z" if whole else "")
-        if re.match(expression, normalize_path(path), re.DOTALL):
-            best = max(best, (len(text) + whole, kind == "Allow"))
-    return best[1]
-
-
-PATHS = st.lists(st.sampled_from(["/", "a", "b", "ab", "%41", "%2F", "$", "*", ":"]), max_size=7).map("".join)
-
-
-@given(st.lists(LINES, max_size=60), PATHS)
-def test_it_decides_as_the_book_says(rules: list[tuple[str, str]], path: str) -> None:
-    text = "".join(f"{kind}: {pattern}\n" for kind, pattern in rules)
-    assert forbids(text, f"/{path}") is not by_the_book(rules, f"/{path}")
-
-
-@given(st.lists(LINES, min_size=40, max_size=90, unique=True), PATHS)
-def test_many_patterns_with_stars_are_found_by_their_pieces(rules: list[tuple[str, str]], path: str) -> None:
-    starred = [(kind, f"/*{pattern}aab*ba") for kind, pattern in rules]
-    text = "".join(f"{kind}: {pattern}\n" for kind, pattern in starred)
-    assert forbids(text, f"/{path}aab/ba") is not by_the_book(starred, f"/{path}aab/ba")
-
-
-@pytest.mark.parametrize(
-    "patterns",
-    [
-        [f"/section{number}/" for number in range(10_000)],
-        [f"/section{number}/*.html$" for number in range(10_000)],
-        [f"/*{number:05}*x" for number in range(10_000)],
-    ],
-    ids=["plain", "heads", "middles"],
-)
-def test_a_check_looks_at_few_of_ten_thousand_rules(patterns: list[str]) -> None:
-    looked = 0
-
-    class Counting(str):
-        __slots__ = ()
-
-        def startswith(self, *args) -> bool:
-            nonlocal looked
-            looked += 1
-            return super().startswith(*args)
-
-    rules = PathRules((False, pattern) for pattern in patterns)
-    for path in ("/section77/a.html", "/00077/x", "/other/page"):
-        rules._decide(Counting(path))
-    assert looked < 100
-    assert not rules.allows(SITE + "/section77/00077-x/a.html")
-
-
-def test_patterns_made_to_be_slow_are_matched_in_one_pass() -> None:
-    text = "".join(f"Disallow: /{'*a' * count}*b\n" for count in range(1, 500)) + f"Disallow: /{'*a' * 100_000}b\n"
-    assert not forbids(text, "/" + "a" * 4000)
-    assert forbids(text, "/" + "a" * 4000 + "b")
-    nested = "".join(f"Disallow: /{'a' * count}\n" for count in range(900))
-    assert forbids(nested + "Allow: /\n", "/" + "a" * 450 + "b")

@@ -6,7 +6,6 @@ import gzip
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
-from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -29,7 +28,6 @@ from crawler import (
 from crawler.fetch.downloader import Downloader
 from crawler.testing import Asked, Reply, Wire
 from crawler.transport.curl import CurlTransport
-from crawler.transport.decoding import make_decoder, parse_content_encoding
 
 TEXT = b"<p>hello</p>" * 50
 BR = bytes.fromhex("1b5702f81da7c19a9b1f53cdc3f606a75ed0caa72c0a8c0534c0d630")
@@ -139,17 +137,6 @@ async def test_a_packed_file_of_a_wrong_member_is_an_error(serve: Serve, fetch: 
     with pytest.raises(BrokenExchange, match="the body is not gzip") as caught:
         await fetch(f"{server.url}all.gz")
     assert not caught.value.retryable
-
-
-@given(st.lists(st.integers(1, 40)))
-def test_members_are_whole_wherever_a_body_is_cut(cuts: list[int]) -> None:
-    decoder = make_decoder(["gzip"])
-    assert decoder is not None
-    body, found = MEMBERS + b"\x1f\x8bnoise", b""
-    for size in [*cuts, len(body)]:
-        found += b"".join(decoder.feed(body[:size]))
-        body = body[size:]
-    assert found == TEXT
 
 
 @pytest.mark.parametrize(
@@ -556,20 +543,3 @@ def test_any_bytes_under_any_coding_give_a_body_or_a_documented_error(
     except (BodyTooLarge, BrokenExchange):
         return
     assert len(response.body) <= most
-
-
-@given(st.binary(max_size=3000), st.lists(st.sampled_from(["gzip", "deflate"]), min_size=1, max_size=3), st.data())
-def test_what_was_coded_is_decoded_however_it_is_cut_into_pieces(
-    content: bytes, codings: list[str], data: st.DataObject
-) -> None:
-    body = content
-    for coding in codings:
-        body = (
-            gzip.compress(body) if coding == "gzip" else data.draw(st.sampled_from([zlib.compress, raw_deflate]))(body)
-        )
-    cuts = [0, *sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=6))), len(body)]
-    decoder = make_decoder(parse_content_encoding([", ".join(codings)]))
-    assert decoder is not None
-    pieces = [body[start:end] for start, end in pairwise(cuts)]
-    assert b"".join(found for piece in pieces for found in decoder.feed(piece)) == content
-    assert decoder.received == len(body)

@@ -129,62 +129,6 @@ def test_the_words_name_the_peer_and_the_cause():
     assert words(pycurl.E_COULDNT_CONNECT, request=literal, **refused) == "connection refused by [::1]:8080"
 
 
-KINDS = {
-    (pycurl.E_COULDNT_RESOLVE_HOST, "", 0): "dns",
-    (pycurl.E_COULDNT_CONNECT, "", errno.ECONNREFUSED): "refused",
-    (pycurl.E_COULDNT_CONNECT, "", errno.EHOSTUNREACH): "unreachable",
-    (pycurl.E_COULDNT_CONNECT, "", errno.ECONNRESET): "reset",
-    (pycurl.E_OPERATION_TIMEDOUT, "", 0): "connect",
-    (pycurl.E_PEER_FAILED_VERIFICATION, "SSL certificate problem: certificate has expired", 0): "tls_expired",
-    (pycurl.E_PEER_FAILED_VERIFICATION, "certificate is not yet valid", 0): "tls_expired",
-    (pycurl.E_PEER_FAILED_VERIFICATION, "no alternative certificate subject name matches", 0): "tls_host",
-    (pycurl.E_PEER_FAILED_VERIFICATION, "something else", 0): "tls_untrusted",
-    (pycurl.E_SSL_CONNECT_ERROR, "tlsv1 alert protocol version", 0): "tls_version",
-    (pycurl.E_SSL_CONNECT_ERROR, "wrong version number", 0): "tls",
-    (pycurl.E_RECV_ERROR, "Recv failure: Connection reset by peer", 0): "reset",
-    (pycurl.E_RECV_ERROR, "unexpected eof while reading", 0): "closed",
-    (pycurl.E_RECV_ERROR, "chunk hex-length char not a hex digit", 0): "bad_chunk",
-    (pycurl.E_GOT_NOTHING, "", 0): "closed",
-    (pycurl.E_PARTIAL_FILE, "", 0): "closed",
-    (pycurl.E_FTP_WEIRD_SERVER_REPLY, "Header without colon", 0): "bad_header",
-    (pycurl.E_FTP_WEIRD_SERVER_REPLY, "Invalid status line", 0): "no_http",
-    (pycurl.E_UNSUPPORTED_PROTOCOL, "", 0): "no_http",
-    (pycurl.E_BAD_CONTENT_ENCODING, "", 0): "bad_coding",
-    (100, "", 0): "headers_too_large",
-    (pycurl.E_OUT_OF_MEMORY, "", 0): "",
-}
-
-
-@pytest.mark.parametrize(("given", "kind"), KINDS.items())
-def test_the_finer_kind_is_told_beside_the_class(given, kind):
-    code, words, os_errno = given
-    error = translate(error_of(code, words, os_errno=os_errno, sent=True))
-    assert error.kind == kind
-    assert error.full_reason == (f"{error.reason}.{kind}" if kind else error.reason)
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (socket.gaierror(socket.EAI_NONAME, "x"), "dns"),
-        (ConnectionRefusedError("x"), "refused"),
-        (BrokenPipeError("x"), "reset"),
-        (ssl.SSLError(1, "tlsv1 alert protocol version"), "tls_version"),
-        (ssl.SSLCertVerificationError(1, "certificate has expired"), "tls_expired"),
-        (httpx.ReadTimeout("x"), "read"),
-        (httpx.ProxyError("x"), "proxy"),
-        (httpx.DecodingError("x"), "bad_coding"),
-        (httpx.ReadError("x"), ""),
-        (KeyError("x"), ""),
-    ],
-)
-def test_so_is_that_of_other_transports_by_class_or_by_what_they_came_from(error, kind):
-    assert translate(error).kind == kind
-    outer = httpx.ConnectError("all attempts failed")
-    outer.__cause__ = error
-    assert translate(outer).kind == kind
-
-
 def test_a_little_that_unpacks_to_far_too_much_is_a_body_too_large():
     error = translate(
         transport_error(httpx.DecodingError, "x", request=REQUEST, sent=True, retryable=False, kind="bomb")

@@ -1,0 +1,176 @@
+"""The options of libcurl's handles, on a handle that only remembers them. With a real one: test_curl.py."""
+
+from __future__ import annotations
+
+import httpx
+import pycurl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.transport.curl_options import CurlOptions, accepted_codings, proxy_of
+from crawler.transport.lean import LeanRequest
+from crawler.transport.transfer import Transfer
+
+OPTIONS = CurlOptions(connect_timeout=10.0, tls_verify=True, http3=False)
+
+
+class Handle:
+    def __init__(self):
+        self.options = {}
+
+    def setopt(self, name, value):
+        self.options[name] = value
+
+
+def transfer(request, **options):
+    return Transfer(
+        request,
+        body=request.body if isinstance(request, LeanRequest) else request.content,
+        proxy=proxy_of(request),
+        buffer=1000,
+        max_headers=1000,
+        drop=lambda _: None,
+        **options,
+    )
+
+
+def configured(request, options=OPTIONS, addresses=(), **more):
+    """The options that are set for a request, and whether the handle needs a reset."""
+    handle, made = Handle(), transfer(request, **more)
+    needs_reset = options.configure_request(handle, made, list(addresses))
+    return handle.options, needs_reset, made
+
+
+def lean(url="http://site.test/a?b", *, method="GET", fields=(), body=b"", **extensions):
+    return LeanRequest(method, url, list(fields), body, extensions)
+
+
+@pytest.mark.parametrize(
+    ("verify", "peer", "host"), [(True, None, None), (False, 0, 0), ("/etc/authorities.pem", None, None)]
+)
+def test_a_handle_verifies_certificates_unless_told_not_to(verify, peer, host):
+    handle = Handle()
+    CurlOptions(connect_timeout=0.0001, tls_verify=verify, http3=False).configure_handle(handle)
+    assert handle.options.get(pycurl.SSL_VERIFYPEER) == handle.options.get(pycurl.PROXY_SSL_VERIFYPEER) == peer
+    assert handle.options.get(pycurl.SSL_VERIFYHOST) == host
+    assert (pycurl.CAINFO in handle.options) is (verify is not False)
+    assert handle.options[pycurl.PROXY] == "", "not the proxy of the environment"
+    assert handle.options[pycurl.CONNECTTIMEOUT_MS] == 1, "0 would mean libcurl's default"
+
+
+@pytest.mark.parametrize(
+    ("http3", "version"), [(False, pycurl.CURL_HTTP_VERSION_2TLS), (True, pycurl.CURL_HTTP_VERSION_3)]
+)
+def test_http_3_is_tried_only_on_request(http3, version):
+    handle = Handle()
+    CurlOptions(connect_timeout=1, tls_verify=True, http3=http3).configure_handle(handle)
+    assert handle.options[pycurl.HTTP_VERSION] == version
+
+
+def test_a_plain_get_leaves_nothing_in_the_handle_that_the_next_one_does_not_replace():
+    options, needs_reset, made = configured(lean(fields=[(b"X-A", b" b "), (b"x-empty", b"")]))
+    assert not needs_reset
+    assert made.decode
+    assert options[pycurl.URL] == b"http://site.test/a?b"
+    lines = options[pycurl.HTTPHEADER]
+    assert lines[:2] == (b"X-A: b", b"x-empty;")
+    assert set(lines[2:]) == {b"Accept:", b"Expect:", b"Content-Type:", b"Accept-Encoding:"}
+    assert pycurl.RESOLVE not in options
+
+
+def test_addresses_are_handed_over():
+    options, needs_reset, _ = configured(lean(), addresses=["+site.test:80:127.0.0.1"])
+    assert options[pycurl.RESOLVE] == ["+site.test:80:127.0.0.1"]
+    assert not needs_reset
+
+
+@pytest.mark.parametrize(
+    ("request_", "more", "option", "value"),
+    [
+        (lean(), {"new_connection": True}, pycurl.FRESH_CONNECT, 1),
+        (lean(method="HEAD"), {}, pycurl.NOBODY, 1),
+        (lean(method="POST", body=b"abc"), {}, pycurl.POSTFIELDSIZE_LARGE, 3),
+        (lean(method="POST"), {}, pycurl.POST, 1),
+        (lean(method="PURGE"), {}, pycurl.CUSTOMREQUEST, "PURGE"),
+        (lean(method="PUT", body=b"abc"), {}, pycurl.CUSTOMREQUEST, "PUT"),
+        (lean(fields=[(b"Accept-Encoding", b"identity")]), {}, pycurl.HTTP_CONTENT_DECODING, 0),
+        (lean(fields=[(b"Accept-Encoding", b"gzip, rot13")]), {}, pycurl.HTTP_CONTENT_DECODING, 0),
+        (lean(), {"decode": False}, pycurl.ACCEPT_ENCODING, b"gzip, deflate"),
+        (lean(proxy="socks5h://p.test"), {}, pycurl.PROXYPORT, 1080),
+        (lean(timeout={"connect": 0.5}), {}, pycurl.CONNECTTIMEOUT_MS, 500),
+    ],
+)
+def test_whatever_is_special_is_set_and_makes_a_reset_necessary(request_, more, option, value):
+    options, needs_reset, _ = configured(request_, **more)
+    assert options[option] == value
+    assert needs_reset
+
+
+def test_where_libcurl_is_not_to_decode_only_common_codings_are_accepted():
+    request = lean(fields=[(b"accept-encoding", b"gzip")])
+    options, _, made = configured(request, decode=False)
+    assert b"Accept-Encoding: gzip, deflate" in options[pycurl.HTTPHEADER]
+    assert not made.decode
+
+
+def test_behind_a_proxy_http_3_is_not_tried():
+    options, _, _ = configured(
+        lean(proxy="http://p.test:1"), CurlOptions(connect_timeout=1, tls_verify=True, http3=True)
+    )
+    assert options[pycurl.HTTP_VERSION] == pycurl.CURL_HTTP_VERSION_2TLS
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (lean(fields=[(b"a b", b"")]), "not the name of a header"),
+        (lean(fields=[(b"", b"x")]), "not the name of a header"),
+        (lean(fields=[(b"a", b"x\ny")]), "a line break in the header"),
+        (lean(method="PO ST"), "not a method"),
+        (lean(method=""), "not a method"),
+        (lean(method="HEAD", body=b"x"), "a HEAD request with a body"),
+        (lean(method="POST", body=b"x", fields=[(b"Content-Length", b"2")]), "for a body of 1 bytes"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(request_, words):
+    with pytest.raises(ValueError, match=words):
+        configured(request_)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=5), st.binary(max_size=9)), max_size=4), st.text(max_size=5))
+def test_no_request_gets_out_of_its_lines(fields, method):
+    try:
+        options, _, _ = configured(lean(method=method, fields=fields))
+    except ValueError:
+        return
+    assert all(
+        not {b"\r", b"\n", b"\0"} & {line[at : at + 1] for at in range(len(line))}
+        for line in options[pycurl.HTTPHEADER]
+    )
+
+
+@pytest.mark.parametrize(
+    ("proxy", "found"),
+    [
+        (None, None),
+        ("http://p.test", "http://p.test"),
+        ("socks5h://me:secret@p.test:9050", "socks5h://me:secret@p.test:9050"),
+        (httpx.URL("https://p.test"), "https://p.test"),
+    ],
+)
+def test_the_proxy_of_a_request(proxy, found):
+    given = proxy_of(httpx.Request("GET", "http://site.test/", extensions={"proxy": proxy}))
+    assert (None if given is None else str(given)) == found
+
+
+@pytest.mark.parametrize("proxy", ["ftp://p.test", "http://", "p.test", 7, "http://p.test:x"])
+def test_what_is_no_proxy_is_refused(proxy):
+    with pytest.raises(httpx.UnsupportedProtocol, match="not a proxy"):
+        proxy_of(httpx.Request("GET", "http://site.test/", extensions={"proxy": proxy}))
+
+
+def test_what_is_accepted_is_what_libcurl_decodes_in_the_order_of_browsers():
+    codings = accepted_codings().split(", ")
+    assert codings[:2] == ["gzip", "deflate"]
+    assert codings == [coding for coding in ("gzip", "deflate", "br", "zstd") if coding in codings]
