@@ -9,15 +9,15 @@ __all__ = ["main"]
 
 
 def main() -> int:
-    """Runs the command that the command line names; gives its exit code."""
+    """Run the command line, and return the exit code."""
     gc.disable()
     try:
-        from crawler.cli import main as command  # noqa: PLC0415 - imports make nothing that goes away
-    except KeyboardInterrupt:  # most of what a short command takes is this
+        from crawler.cli import main as command  # noqa: PLC0415 - imports allocate nothing that becomes garbage
+    except KeyboardInterrupt:  # importing is most of the run time of a short command
         if sys.stderr is not None:
             sys.stderr.write("crawler: interrupted\n")
         return 130
-    gc.freeze()  # what was imported stays: the collector need not look at it again and again
+    gc.freeze()  # imported objects live on; the collector need not traverse them
     gc.enable()
     return command()
 

@@ -1,4 +1,4 @@
-"""The command line: a file for each group of commands, put together by `app_of`."""
+"""The command line: one file per command or pair of commands, assembled by `app_of`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`app` has the commands, `main` runs one and makes one clear line and an exit code of whatever goes wrong."""
+"""`app_of` assembles the commands; `main` runs one and turns every error into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from crawler.cli.logs import log_traceback, say
-from crawler.cli.standard_streams import abandon, drop_unwritten_errors, ready
+from crawler.cli.standard_streams import discard_output, discard_unwritten_errors, open_closed_streams
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 
 __all__ = ["app_of", "main"]
 
 EPILOGUE: Final = (
-    "Start here: crawler demo, then crawler new NAME, then crawler run NAME.py. For more: crawler COMMAND --help.\n\n"
-    "Exit codes: 0 finished, 1 the crawl could not go on, 2 wrong usage or configuration, 3 stopped by a quota or "
-    "max_errors, 4 finished with more failures than --tolerate, 130 interrupted."
+    "Start with crawler demo, then crawler new NAME and crawler run NAME.py. See also: crawler COMMAND --help.\n\n"
+    "Exit codes: 0 finished; 1 the crawl failed; 2 wrong usage or configuration; 3 stopped by a quota, a budget or "
+    "max_errors; 4 finished with more failures than --tolerate allows; 130 interrupted."
 )
 COMMANDS: Final = {
     "demo": "demo:demo",
@@ -35,14 +35,14 @@ COMMANDS: Final = {
     "plugins": "plugins:plugins",
     "bench": "bench:bench",
 }
-"""Each command, in the order of the help page: module and function."""
+"""Module and function of each command, in the order of the help page."""
 
 
 def app_of(*names: str) -> App:
-    """The command line with these commands, by default all. Importing what nobody asked for would take a while.
+    """Return the command line with some commands, or with all. Only their modules are imported, which saves time.
 
     Parameters:
-        names: of commands.
+        names: Names of commands. Without any, the command line has all commands.
     """
     app = App(
         name="crawler",
@@ -65,54 +65,56 @@ def app_of(*names: str) -> App:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Parameters:
-        arguments: of the command line; default those of this process.
+        arguments: Arguments of the command line. `None` means those of this process.
 
     Returns:
-        The exit code: 0 finished · 1 could not go on · 2 usage or configuration · 3 stopped by a limit · 4 more
-        failures than tolerated · 130 interrupted.
+        The exit code: 0 finished · 1 failed · 2 wrong usage or configuration · 3 stopped by a limit · 4 more failures
+        than tolerated · 130 interrupted.
     """
-    ready()
+    open_closed_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
         code: int = app(words) or 0
         sys.stdout.flush()
     except CycloptsError as error:
-        code = _say(f"{_usage(error)} (see {' '.join(('crawler', *(error.command_chain or ())))} --help)", 2)
+        command = " ".join(("crawler", *(error.command_chain or ())))
+        code = _report_error(f"{_usage_error(error)} (see {command} --help)", 2)
     except (ConfigError, PluginError, JobError) as error:
         log_traceback(error)
-        code = _say(str(error), 2)
+        code = _report_error(str(error), 2)
     except CrawlerError as error:
         log_traceback(error)
-        code = _say(f"the crawl failed: {error}" if isinstance(error, CrawlFailed) else str(error), 1)
+        code = _report_error(f"the crawl failed: {error}" if isinstance(error, CrawlFailed) else str(error), 1)
     except BrokenPipeError:
-        abandon()  # whoever read our output has gone
+        discard_output()  # the reader of our output has closed it
         code = 1
     except OSError as error:
         if error.filename is not None:
             raise
-        abandon()
-        code = _say(f"cannot write to standard output: {error.strerror}", 1)
+        discard_output()
+        code = _report_error(f"cannot write to standard output: {error.strerror}", 1)
     except KeyboardInterrupt:
-        code = _say("interrupted", 130)
-    except BaseExceptionGroup as group:  # what an event loop makes of Ctrl-C
+        code = _report_error("interrupted", 130)
+    except BaseExceptionGroup as group:  # Ctrl-C while a nursery is open
         if group.subgroup(KeyboardInterrupt) is None:
             raise
-        code = _say("interrupted", 130)
-    drop_unwritten_errors()
+        code = _report_error("interrupted", 130)
+    discard_unwritten_errors()
     return code
 
 
-def _say(line: str, code: int) -> int:
-    say(f"crawler: {' '.join(line.split())}\n", level=logging.ERROR)
+def _report_error(message: str, code: int) -> int:
+    """Write an error as one line to standard error, and return the exit code."""
+    say(f"crawler: {' '.join(message.split())}\n", level=logging.ERROR)
     return code
 
 
-def _usage(error: CycloptsError) -> str:
-    """The parser's own words, as one line of ours."""
+def _usage_error(error: CycloptsError) -> str:
+    """Return the parser's message in our style: one line, in lower case."""
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"unexpected argument {error.unused_tokens[0]!r}"
     if isinstance(error, MissingArgumentError) and error.argument is not None:
@@ -122,6 +124,6 @@ def _usage(error: CycloptsError) -> str:
 
 
 def _version() -> str:
-    from importlib.metadata import version  # noqa: PLC0415 - few ask, and it takes a while
+    from importlib.metadata import version  # noqa: PLC0415 - slow to import, and rarely needed
 
     return version("trio-crawler")

@@ -1,4 +1,4 @@
-"""``crawler bench``: how fast a crawl is on this machine, measured on a site of its own."""
+"""``crawler bench``: measure the speed of a crawl on this machine, on a site that is generated for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 import msgspec
 from cyclopts import Parameter, validators
 
-from crawler.cli.configuration import Layers
+from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr
 from crawler.cli.single_page import LogLevel, SettingTexts
 from crawler.cli.standard_streams import write
@@ -25,32 +25,35 @@ from crawler.spiders import SiteSpider
 
 __all__ = ["bench"]
 
-BUSY = 0.8
-"""Share of the time for which a server that works is what the crawl waits for."""
+SERVER_BOUND = 0.8
+"""Share of the duration; if the server used more CPU time than that, the crawl waited for the server."""
 
 
 def bench(
     *,
     pages: Annotated[
-        int, Parameter(help="Pages of the site (default 1000).", validator=validators.Number(gte=1, lte=1_000_000))
+        int,
+        Parameter(
+            help="Number of pages of the site (default 1000).", validator=validators.Number(gte=1, lte=1_000_000)
+        ),
     ] = 1000,
     job: Annotated[bool, Parameter(help="Measure a durable crawl, as with run --job.")] = False,
-    json: Annotated[bool, Parameter(help="One JSON object.")] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON object instead of text.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Measure a crawl of a site that is served here and now; needs no network.
+    """Measure the speed of a crawl on this machine, on a local site; no network needed.
 
-    The site is served by another process, without limits; every page is parsed, and its title and links are kept.
-    Start-up is not counted. What a site of the real world allows is another matter.
+    Another process serves the site, without limits. Every page is parsed, and its title and links are stored. Startup
+    does not count. Real sites allow less.
     """
     log_to_stderr(log_level)
-    layers = Layers.read(settings=setting)
+    configuration = Configuration.load(settings=setting)
     with tempfile.TemporaryDirectory(prefix="crawler-bench-") as folder, Site(pages) as site:
         report = run(
             SiteSpider(site.url),
-            settings=Settings(per_host=32) | layers.settings,
-            plugins=layers.plugins,
+            settings=Settings(per_host=32) | configuration.settings,
+            plugins=configuration.plugins,
             outputs=[Path(folder) / "pages.jsonl"],
             job=Path(folder) / "job" if job else None,
         )
@@ -63,16 +66,16 @@ def bench(
 
 
 class Site:
-    """The site, served by a process of its own until the block is left.
+    """The site, served by another process until the block is left.
 
     Parameters:
-        pages: how many it has.
+        pages: Number of pages.
     """
 
     url: str
-    """Where it begins."""
+    """The URL of its front page."""
     cpu_seconds: float = 0.0
-    """Seconds of CPU that serving it took, known when the block was left."""
+    """CPU seconds of the server, known when the block is left."""
 
     def __init__(self, pages: int) -> None:
         self._command = [sys.executable, "-P", "-m", "crawler.testing.bench", str(pages)]
@@ -81,16 +84,16 @@ class Site:
         self._server = subprocess.Popen(  # noqa: S603 - ourselves
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
-        self.url = f"http://127.0.0.1:{self._said()}/"
+        self.url = f"http://127.0.0.1:{self._read_line()}/"
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._server as server:
             if server.stdin is not None:
-                server.stdin.close()  # which ends it
-            self.cpu_seconds = float(self._said() or 0.0)
+                server.stdin.close()  # which stops the server
+            self.cpu_seconds = float(self._read_line() or 0.0)
 
-    def _said(self) -> str:
+    def _read_line(self) -> str:
         return "" if self._server.stdout is None else self._server.stdout.readline().strip()
 
 
@@ -115,17 +118,20 @@ def _lines(figures: dict[str, Any], *, job: bool) -> Iterator[str]:
     from crawler.testing.bench import LINKS  # noqa: PLC0415 - a server, which no other command needs
 
     size = figures["bytes"] / figures["pages"] / 1000 if figures["pages"] else 0.0
-    what = f"{size:.0f} kB with {LINKS} links each"
-    yield f"{figures['finished']}: {figures['pages']} of {figures['site']} pages, {what}"
-    how = "kept in a job" if job else "kept in memory"
-    yield f"  speed     {figures['pages_per_second']:.0f} pages a second, {how}"
-    yield f"  cpu       {figures['pages_per_cpu_second']:.0f} pages a CPU-second: {figures['cpu_seconds']:.2f} s of CPU"
-    yield f"  memory    {figures['peak_rss'] / 1e6:.0f} MB at its peak, Python and all"
-    yield f"  server    {figures['server_cpu_seconds']:.2f} s of CPU in {figures['seconds']:.2f} s{_slower(figures)}"
+    pages = f"{size:.0f} kB with {LINKS} links each"
+    yield f"{figures['finished']}: {figures['pages']} of {figures['site']} pages, {pages}"
+    where = "in a job" if job else "in memory"
+    yield f"  speed     {figures['pages_per_second']:.0f} pages per second, state {where}"
+    cpu = f"{figures['cpu_seconds']:.2f} s of CPU time"
+    yield f"  cpu       {figures['pages_per_cpu_second']:.0f} pages per CPU second; {cpu}"
+    yield f"  memory    {figures['peak_rss'] / 1e6:.0f} MB at peak, including Python"
+    server = f"{figures['server_cpu_seconds']:.2f} s of CPU time in {figures['seconds']:.2f} s"
+    yield f"  server    {server}{_server_bound(figures)}"
     yield f"  machine   {os.cpu_count()} cores, {platform.python_implementation()} {platform.python_version()}"
 
 
-def _slower(figures: dict[str, Any]) -> str:
-    if figures["server_cpu_seconds"] < BUSY * figures["seconds"]:
+def _server_bound(figures: dict[str, Any]) -> str:
+    """Return a warning if the crawl waited for the server."""
+    if figures["server_cpu_seconds"] < SERVER_BOUND * figures["seconds"]:
         return ""
-    return ": the crawl had to wait for it, so only the pages a CPU-second tell anything"
+    return ": the crawl waited for the server, so only the pages per CPU second are meaningful"

@@ -1,4 +1,4 @@
-"""``crawler demo``: a small site on loopback, crawled for real, and what became of its traps."""
+"""``crawler demo``: crawl a small site on loopback, and show how the crawl handled its difficulties."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-SHOWN: Final = 3
-"""Items that are shown."""
-WIDTH: Final = 98
-"""Characters of each that are shown."""
-NEXT: Final = """\
+MAX_SHOWN: Final = 3
+"""Number of items that are shown."""
+MAX_WIDTH: Final = 98
+"""Number of characters of an item that are shown."""
+NEXT_STEPS: Final = """\
 Try next:
-  crawler new shop https://example.com/     writes shop.py, a spider to begin with
+  crawler new shop https://example.com/     creates shop.py, a spider to start from
   crawler run shop.py -o shop.csv           runs it
-  crawler run https://example.com/ -o -     goes through a site without a spider
+  crawler run https://example.com/ -o -     crawls a whole site without a spider
   crawler links https://example.com/        prints the links of a page
 """
 
 
 class Bookshop(Spider):
-    """The spider of the demo: lists lead to books, a book is an item."""
+    """The spider of the demo. It follows lists to books, and makes an item of each book."""
 
     allowed_domains = ("127.0.0.1",)
     settings = Settings(max_seconds=8.0)
 
     def parse(self, response: Response) -> Iterator[Any]:
-        """Lists and all other pages."""
+        """Follow the links of a list, or of any other page."""
         yield from response.follow_all("li.book a", self.parse_book)
         yield from response.follow_all("a.next, li.more a")
 
     def parse_book(self, response: Response) -> Iterator[Any]:
-        """The page of a book."""
+        """Make an item of the page of a book."""
         yield {
             "title": response.css("h1::text").get(),
             "author": response.css(".author::text").get(),
@@ -71,71 +71,71 @@ def demo(
             name=["-o", "--output"],
             metavar="OUT",
             allow_leading_hyphen=True,
-            help="Where the items go: .jsonl, .json, .csv or - (default demo.jsonl); replaced if it exists.",
+            help="Where items are written: a .jsonl, .json or .csv file, or - for standard output (default "
+            "demo.jsonl). An existing file is replaced.",
         ),
     ] = "demo.jsonl",
-    pages: Annotated[bool, Parameter(help="Show every request, as the site saw it.")] = False,
-    log_level: Annotated[Level, Parameter(help="What is logged to standard error.")] = "warning",
+    pages: Annotated[bool, Parameter(help="Show every request that the site received.")] = False,
+    log_level: Annotated[Level, Parameter(help="Minimum level of the log messages on standard error.")] = "warning",
 ) -> int:
-    """Crawl a small site that is served here and now; needs no network."""
+    """Crawl a small demo site that is served on this machine; no network needed."""
     log_to_stderr(log_level)
-    story = sys.stderr if output == "-" else sys.stdout
+    screen = sys.stderr if output == "-" else sys.stdout
     sinks = open_outputs([output], "overwrite")
     from crawler.testing.demo import demo_site  # noqa: PLC0415 - a server, which no other command needs
 
     with demo_site() as site:
-        story.write(f"A bookshop is open at {site.url} for a moment. Crawling it:\n")
-        story.flush()
+        screen.write(f"A small bookshop is open at {site.url}. Crawling it:\n")
+        screen.flush()
         spider = Bookshop(start_urls=[site.url])
         report = run(spider, plugins=[Progress(live=output != "-")], outputs=sinks)
     if pages:
-        story.writelines(_seen(site.hits))
-    story.write(summary(report, outputs=() if output == "-" else (output,)))
-    story.write("\nWhat the site has seen (its own log):\n")
-    story.writelines(f"  {line}\n" for line in _traps(site, report))
+        screen.writelines(_request_log(site.hits))
+    screen.write(summary(report, outputs=() if output == "-" else (output,)))
+    screen.write("\nHow the crawl handled the site's difficulties, by the site's own log:\n")
+    screen.writelines(f"  {line}\n" for line in _difficulties(site, report))
     if output != "-":
-        story.write(f"\nThe first items in {output}:\n")
-        story.writelines(_first(Path(output)))
-    story.write(f"\n{NEXT}")
+        screen.write(f"\nThe first items in {output}:\n")
+        screen.writelines(_first_items(Path(output)))
+    screen.write(f"\n{NEXT_STEPS}")
     return report.exit_code()
 
 
-def _seen(hits: list[Hit]) -> Iterator[str]:
-    """The log of the site."""
+def _request_log(hits: list[Hit]) -> Iterator[str]:
+    """Yield a line for each request in the site's log."""
     for hit in hits:
         yield f"  {hit.time:6.3f} s  {hit.status}  {hit.path}\n"
 
 
-def _traps(site: DemoSite, report: Report) -> Iterator[str]:
-    """What became of everything that is special about the site: its own log beside the report."""
+def _difficulties(site: DemoSite, report: Report) -> Iterator[str]:
+    """Yield a line for each difficulty of the site, from its own log and from the report."""
     times = {path: [hit.time for hit in site.hits if hit.path == path] for path in ("/offers", "/opening-hours")}
     paths = Counter(hit.path for hit in site.hits)
-    yield f"redirect    /catalogue.html {_answers(site, '/catalogue.html')}; it was followed to /books/1"
-    yield f"dead link   /lost {_answers(site, '/lost')}; that is an answer, not a failure of the crawl"
+    yield f"redirect    /catalogue.html {_returned(site, '/catalogue.html')}; the crawl followed it to /books/1"
+    yield f"dead link   /lost {_returned(site, '/lost')}; that is a response, not a failure of the crawl"
     for end in times["/opening-hours"]:
         others = sum(end - site.slow < hit.time < end for hit in site.hits)
-        yield f"slow page   /opening-hours took {site.slow:g} s; meanwhile {others} other requests were answered"
+        yield f"slow page   /opening-hours took {site.slow:g} s; {others} other requests were served meanwhile"
     for first, second in pairwise(times["/offers"]):
-        yield f"busy page   /offers {_answers(site, '/offers')}; asked again after {second - first:.1f} s (Retry-After)"
-    refused, asked = report.filtered.get("robots", 0), paths["/private/orders"]
-    yield f"robots.txt  /private/orders is closed to robots: links left out {refused}, requests seen {asked}"
-    known, twice = (
-        report.filtered.get("duplicate", 0),
-        sum(count > 1 for path, count in paths.items() if path != "/offers"),
-    )
-    yield f"link loops  {known} links led to pages known already; pages fetched twice: {twice}"
+        yield f"busy page   /offers {_returned(site, '/offers')}; retried after {second - first:.1f} s (Retry-After)"
+    skipped, received = report.filtered.get("robots", 0), paths["/private/orders"]
+    yield f"robots.txt  /private/orders is disallowed: links skipped: {skipped}, requests received: {received}"
+    known = report.filtered.get("duplicate", 0)
+    twice = sum(count > 1 for path, count in paths.items() if path != "/offers")
+    yield f"link loops  {known} links led to known pages; pages fetched twice: {twice}"
 
 
-def _answers(site: DemoSite, path: str) -> str:
-    return "answered " + ", then ".join(map(str, site.statuses(path)))
+def _returned(site: DemoSite, path: str) -> str:
+    """Return the statuses of a page, in order."""
+    return "returned " + ", then ".join(map(str, site.statuses(path)))
 
 
-def _first(path: Path) -> Iterator[str]:
-    """The first items of an output, in its own form."""
+def _first_items(path: Path) -> Iterator[str]:
+    """Yield the first items of an output, in the format of the output."""
     if path.suffix == ".json":
-        lines = [msgspec.json.encode(item).decode() for item in msgspec.json.decode(path.read_bytes())[:SHOWN]]
+        lines = [msgspec.json.encode(item).decode() for item in msgspec.json.decode(path.read_bytes())[:MAX_SHOWN]]
     else:
         with path.open(encoding="utf-8") as file:
-            lines = [line.rstrip() for line in islice(file, SHOWN + (path.suffix == ".csv"))]
+            lines = [line.rstrip() for line in islice(file, MAX_SHOWN + (path.suffix == ".csv"))]
     for line in lines:
-        yield f"  {line if len(line) <= WIDTH else line[: WIDTH - 1] + '…'}\n"
+        yield f"  {line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 1] + '…'}\n"

@@ -1,4 +1,4 @@
-"""``crawler fetch`` and ``crawler links``: one page, asked for as a crawl would ask."""
+"""``crawler fetch`` and ``crawler links``: one page, fetched as in a crawl."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def fetch(
     url: Url,
     /,
     *,
-    headers: Annotated[bool, Parameter(help="The status line and the header fields instead of the body.")] = False,
+    headers: Annotated[bool, Parameter(help="Print the status line and the headers instead of the body.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
     """Print the body of a page.
 
-    It is asked for as in a crawl: redirects are followed, robots.txt is obeyed, and a server that is busy is asked
-    again. Whatever status comes in the end is an answer.
+    The page is fetched as in a crawl: redirects are followed, robots.txt is obeyed, and a busy server is asked again
+    later. The last response counts, whatever its status.
     """
     response = get(url, setting, log_level)
     if headers:
@@ -41,16 +41,18 @@ def links(
     url: Url,
     /,
     *,
-    json: Annotated[bool, Parameter(help="One JSON object a line: url, tag, text, rel; repeats included.")] = False,
+    json: Annotated[
+        bool, Parameter(help="Print every link, repeated ones too, as a JSON object per line: url, tag, text, rel.")
+    ] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Print the links of a page, one absolute URL a line."""
+    """Print the links of a page, one absolute URL per line."""
     response = get(url, setting, log_level)
     found = response.links()
     if not found:
-        what = "has no links" if response.is_html else f"is no HTML ({response.headers.get('content-type', 'no type')})"
-        say(f"crawler: {response.url} {what}\n")
+        content_type = response.headers.get("content-type", "no content type")
+        say(f"crawler: {response.url} {'has no links' if response.is_html else f'is not HTML ({content_type})'}\n")
     if json:
         lines = [
             msgspec.json.encode({"url": link.url, "tag": link.tag, "text": link.text, "rel": link.rel}).decode()

@@ -1,4 +1,4 @@
-"""``crawler limits``: what a server declares of its limits, in words, and how a crawl would keep to it."""
+"""``crawler limits``: the rate limits that a server declares, in words, and how a crawl would follow them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import attrs
 import msgspec
 from cyclopts import Parameter
 
-from crawler.cli.configuration import Layers
+from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, say
-from crawler.cli.single_page import LogLevel, OnePage, SettingTexts, Url, ask, status_line
+from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
 from crawler.cli.standard_streams import write
-from crawler.cli.target import web_url
+from crawler.cli.target import check_url
 from crawler.limits.headers.field_names import limit_fields
 from crawler.limits.pace import parse_rate
 from crawler.limits.throttle import Throttle
@@ -23,62 +23,70 @@ from crawler.messages import Request, Response, Stop, Usage
 
 __all__ = ["limits"]
 
-BY: Final = {
-    "refusal": ", since this one was refused",
-    "quota": ", since nothing is left until then",
-    "pace": ", since requests are spread evenly",
-    "delay": ", by the delay",
+WAIT_REASONS: Final = {
+    "refusal": " (this one was refused)",
+    "quota": " (the quota is used up until then)",
+    "pace": " (requests are spread evenly)",
+    "delay": " (the delay between two requests)",
 }
-"""Why the next request has to wait."""
+"""Why the next request must wait, by the word of `Throttle.blocked_by`."""
 
 
-class LimitedPage(OnePage):
-    """Keeps what the crawl has learned of the lane; a refusal is an answer too, and is not asked again."""
+class LimitedPage(SinglePage):
+    """Fetches one page, and keeps what its response says about limits. A refusal is not retried."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
-        self.known: Known | None = None
+        self.limits: ServerLimits | None = None
 
     def measure(self, usage: Usage) -> Stop | None:
-        """After every attempt, that for a robots.txt too."""
+        """Read the limits after every attempt, including that for robots.txt."""
         throttle = self.throttle(usage)
         if throttle is None or usage.response is None:
             return None
-        self.known = Known.of(throttle, usage.response, self.crawl.clock(), refused=usage.event == "refused")
-        if usage.event != "refused":
+        refused = usage.event == "refused"
+        self.limits = ServerLimits.read(throttle, usage.response, self.crawl.clock(), refused=refused)
+        if not refused:
             return None
         self.response = usage.response
         return Stop("refused")
 
 
 @attrs.frozen(kw_only=True)
-class Known:
-    """What one answer makes known, as JSON values."""
+class ServerLimits:
+    """The limits of a server after one response, as JSON values."""
 
     url: str
     status: int
     refused: bool
-    """Whether the answer says that we asked too much."""
+    """Whether the server refused the request because there were too many."""
     fields: list[tuple[str, str]]
-    """The header fields that speak of limits."""
+    """The header fields about limits."""
     policies: dict[str, dict[str, Any]]
-    """By name: limit, remaining, window and so on; ``ends_in`` is in seconds."""
+    """By name: ``limit``, ``remaining``, ``window`` and others; ``ends_in`` is in seconds."""
     next_in: float | None
-    """Seconds until a crawl would start the next request; `None`: not known."""
+    """Seconds until a crawl would start the next request. `None` means unknown."""
     held_by: str
-    """What it waits for: ``refusal``, ``quota``, ``pace``, ``delay`` or nothing."""
+    """What the next request waits for: ``refusal``, ``quota``, ``pace`` or ``delay``; empty if it need not wait."""
     at_once: int
-    """Requests that may be in flight now."""
+    """Number of requests that may be in flight now."""
     at_most: int
-    """Requests that may be in flight if the server keeps up."""
+    """Number of requests that may be in flight if the server keeps up."""
     delay: float
     """Seconds between two requests."""
     rates: tuple[str, ...]
-    """What the user allows."""
+    """The rates that the settings allow."""
 
     @classmethod
-    def of(cls, throttle: Throttle, response: Response, now: float, *, refused: bool) -> Known:
-        """What a lane's throttle knows at `now` (seconds since the epoch)."""
+    def read(cls, throttle: Throttle, response: Response, now: float, *, refused: bool) -> ServerLimits:
+        """Read the limits of a lane.
+
+        Parameters:
+            throttle: The limits of the lane, which have observed the response.
+            response: The response.
+            now: Seconds since the epoch.
+            refused: Whether the request was refused.
+        """
         wait = throttle.ready_at(now) - now
         pairs = response.headers.pairs
         return cls(
@@ -100,96 +108,99 @@ def limits(
     url: Url,
     /,
     *,
-    json: Annotated[bool, Parameter(help="One JSON object.")] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON object instead of text.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Tell what a server declares of its limits, and how a crawl would keep to it.
+    """Show the rate limits that a server declares, and how a crawl would follow them.
 
-    One request is made, as in a crawl, and its answer is explained. A refusal is explained too, and not asked again.
+    One request is made, as in a crawl, and the limits in its response are explained. A refused request is explained
+    too, and not retried.
     """
     log_to_stderr(log_level)
-    spider = LimitedPage(Request(web_url(url)))
-    ask(spider, Layers.read(settings=setting), tell=False)
-    if spider.known is None:
-        say(f"crawler: a plugin answered for {url}: no server was asked\n")
+    spider = LimitedPage(Request(check_url(url)))
+    fetch_page(spider, Configuration.load(settings=setting), show_status=False)
+    if spider.limits is None:
+        say(f"crawler: a plugin answered the request for {url}, so no server was asked\n")
     elif json:
-        write(msgspec.json.encode(spider.known).decode() + "\n")
+        write(msgspec.json.encode(spider.limits).decode() + "\n")
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(spider.known)))
+        sys.stdout.write("".join(f"{line}\n" for line in _lines(spider.limits)))
     return 0
 
 
 def _relative(policy: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """A policy with its end as seconds from now on."""
-    told = {name: value for name, value in policy.items() if name != "reset_at"}
-    ends = policy.get("reset_at")
-    return told if ends is None else told | {"ends_in": round(max(0.0, ends - now), 3)}
+    """Return a policy in which ``ends_in``, in seconds from now, replaces ``reset_at``."""
+    fields = {name: value for name, value in policy.items() if name != "reset_at"}
+    reset_at = policy.get("reset_at")
+    return fields if reset_at is None else fields | {"ends_in": round(max(0.0, reset_at - now), 3)}
 
 
 # ---- in words --------------------------------------------------------------------------------------------------------
 
 
-def _lines(known: Known) -> Iterator[str]:
-    yield f"{known.url} answered {status_line(known.status)}{': it refuses for now' if known.refused else ''}"
-    for name, value in known.fields:
-        yield f"  says      {name}: {value}"
-    if not known.fields:
-        yield "  says      nothing of limits in its header fields"
-    for name, policy in known.policies.items():
+def _lines(limits: ServerLimits) -> Iterator[str]:
+    yield f"{limits.url} returned {status_line(limits.status)}{': too many requests for now' if limits.refused else ''}"
+    for name, value in limits.fields:
+        yield f"  header    {name}: {value}"
+    if not limits.fields:
+        yield "  header    none about limits"
+    for name, policy in limits.policies.items():
         yield f"  quota     {_quota(name, policy)}"
-    yield f"  next      {_next(known)}"
-    for pace in _paces(known):
+    yield f"  next      {_next(limits)}"
+    for pace in _paces(limits):
         yield f"  pace      {pace}"
-    more = f", more while the server keeps up, {known.at_most} at most" if known.at_most > known.at_once else ""
-    yield f"  at once   {known.at_once}{more}"
+    more = f", up to {limits.at_most} while the server keeps up" if limits.at_most > limits.at_once else ""
+    yield f"  in flight {limits.at_once} at once{more}"
 
 
 def _quota(name: str, policy: Mapping[str, Any]) -> str:
-    """``default: 100 requests in 60 s, 99 left, all of it back in 42 s``."""
+    """Describe a quota: ``default: 100 requests per 60 s, 99 left, reset in 42 s``."""
     parts = [_amount(policy)]
     if policy.get("remaining") is not None:
         parts.append(f"{policy['remaining']:g} left")
     if policy.get("rate"):
-        parts.append(f"{policy['rate']:.3g} a second come back")
+        parts.append(f"refilled at {policy['rate']:.3g} per second")
     elif "ends_in" in policy:
-        parts.append(f"more in {_span(policy['ends_in'])}")
+        parts.append(f"reset in {_duration(policy['ends_in'])}")
     return f"{name}: {', '.join(part for part in parts if part)}"
 
 
 def _amount(policy: Mapping[str, Any]) -> str:
+    """Return the limit, unit and window of a quota, as far as they are known: ``100 requests per 60 s``."""
     unit = policy.get("unit", "requests")
-    window = f" in {_span(policy['window'])}" if policy.get("window") else ""
+    window = f" per {_duration(policy['window'])}" if policy.get("window") else ""
     return f"{policy['limit']:g} {unit}{window}" if policy.get("limit") else f"{unit}{window}"
 
 
-def _next(known: Known) -> str:
-    if known.next_in is None:
-        return "not known: the limit has to be found out"
-    if not known.next_in:
-        return "a request may start at once"
-    return f"a request may start in {_span(known.next_in)}{BY.get(known.held_by, '')}"
+def _next(limits: ServerLimits) -> str:
+    """Return when the next request may start."""
+    if limits.next_in is None:
+        return "unknown: a crawl would have to probe for the limit"
+    if not limits.next_in:
+        return "a request may start now"
+    return f"a request may start in {_duration(limits.next_in)}{WAIT_REASONS.get(limits.held_by, '')}"
 
 
-def _paces(known: Known) -> Iterator[str]:
-    """What holds in the long run."""
-    for name, policy in known.policies.items():
+def _paces(limits: ServerLimits) -> Iterator[str]:
+    """Yield the paces that hold in the long run."""
+    for name, policy in limits.policies.items():
         if policy.get("limit") and policy.get("window") and policy.get("unit", "requests") == "requests":
-            yield f"{_pace(policy['limit'] / policy['window'])} on average, by the quota {name}"
-    for rate in known.rates:
+            yield f"{_pace(policy['limit'] / policy['window'])} on average, from the quota {name}"
+    for rate in limits.rates:
         requests, seconds = parse_rate(rate)
-        yield f"{_pace(requests / seconds)}, by your rate of {rate}"
-    if known.delay:
-        yield f"one request in {_span(known.delay)}, by the delay"
+        yield f"{_pace(requests / seconds)}, from your rate of {rate}"
+    if limits.delay:
+        yield f"one request every {_duration(limits.delay)}, from the delay"
 
 
 def _pace(rate: float) -> str:
-    """Requests per second in words that can be imagined."""
-    return f"{rate:.3g} requests a second" if rate > 1 else f"one request in {_span(1 / rate)}"
+    """Describe a rate, in requests per second, so that it is easy to imagine."""
+    return f"{rate:.3g} requests per second" if rate > 1 else f"one request every {_duration(1 / rate)}"
 
 
-def _span(seconds: float) -> str:
-    """``42 s``, ``15 min``, ``24 h``."""
+def _duration(seconds: float) -> str:
+    """Return a duration with a unit that suits it: ``42 s``, ``15 min``, ``24 h``."""
     for unit, length in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"

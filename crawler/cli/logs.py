@@ -1,4 +1,4 @@
-"""Where log lines go: standard error, as plain lines or as JSON."""
+"""Logging and messages on standard error, as plain lines or as JSON."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ import msgspec
 from crawler.engine.tracebacks import user_frames
 from crawler.errors import CrawlerError
 
-__all__ = ["Level", "log_to_stderr", "log_traceback", "many", "say"]
+__all__ = ["Level", "log_to_stderr", "log_traceback", "plural", "say"]
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 NOISY: Final = ("asyncio", "httpcore", "httpx")
-"""Loggers of libraries that have nothing to say to who debugs a spider."""
+"""Loggers of libraries whose debug messages do not help to debug a spider."""
 log = logging.getLogger("crawler.cli")
 
 
 class StderrHandler(logging.Handler):
-    """Writes to `sys.stderr` as it is at that moment: a live progress line takes its place for a while."""
+    """Writes to the present `sys.stderr`, which the live progress line replaces while it is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes one record."""
+        """Write one record."""
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
-        except Exception:  # as in all handlers: a log line never ends a crawl
+        except Exception:  # as in all handlers: a log message never ends a crawl
             self.handleError(record)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time` (ISO 8601, UTC), `level`, `logger`, `message`, and `traceback` if there is one."""
+    """One JSON object per line: `time` (ISO 8601, UTC), `level`, `logger`, `message`, and `traceback` if any."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
+        """Return the line of a record."""
         fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -51,11 +51,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_to_stderr(level: Level = "warning", *, as_json: bool = False) -> None:
-    """Sends the log lines of the framework, of the spider and of its plugins to standard error.
+    """Log to standard error: the messages of the framework, of the spider and of its plugins.
 
     Parameters:
-        level: the least that is written.
-        as_json: one JSON object a line.
+        level: Minimum level.
+        as_json: Whether to write one JSON object per line.
     """
     timed = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     plain = timed if level == "debug" else "%(levelname)s %(name)s: %(message)s"
@@ -67,35 +67,35 @@ def log_to_stderr(level: Level = "warning", *, as_json: bool = False) -> None:
 
 
 def say(text: str, *, level: int = logging.INFO) -> None:
-    """Writes words that are no log line, whatever the log level; where logs are JSON they are a record too.
+    """Write a message to standard error, whatever the log level. With JSON logging it becomes a record.
 
     Parameters:
-        text: one or more lines.
-        level: what the record says of itself.
+        text: One or more lines.
+        level: The level of the record.
     """
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         record = logging.LogRecord(log.name, level, __file__, 0, "%s", (text.removesuffix("\n"),), None)
         text = JsonFormatter().format(record) + "\n"
-    with suppress(OSError):  # nobody hears it, or the disk is full: it ends nothing, and takes no results away
+    with suppress(OSError):  # standard error is closed or full, which must not change the result of the command
         sys.stderr.write(text)
 
 
 def log_traceback(error: BaseException) -> None:
-    """The story behind an error that is told in one line: all of it at ``--log-level debug``, else where it was raised.
+    """Log the traceback of an error that is reported in one line: complete at level debug, else the user's frames.
 
-    One that names the hook which raised needs none.
+    An error whose message names the hook that raised it gets no traceback.
     """
     if log.isEnabledFor(logging.DEBUG):
         log.debug("%s", type(error).__name__, exc_info=error)
         return
     cause = error.__cause__
-    while isinstance(cause, BaseExceptionGroup):  # of tasks, as `start()` is one
+    while isinstance(cause, BaseExceptionGroup):  # from a nursery; `start()` runs in one
         cause = cause.exceptions[0]
     trace = None if cause is error.__cause__ or isinstance(cause, CrawlerError) else user_frames(cause)
     if trace is not None:
         log.error("%s", error, exc_info=trace)
 
 
-def many(n: int, noun: str) -> str:
-    """``1 page``, ``2 pages``."""
+def plural(n: int, noun: str) -> str:
+    """Return a count with its noun: ``1 page``, ``2 pages``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

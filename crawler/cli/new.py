@@ -1,4 +1,4 @@
-"""``crawler new``: a spider to begin with."""
+"""``crawler new``: create a spider from a template."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from crawler import urls
 from crawler.cli.logs import say
-from crawler.cli.target import web_url
+from crawler.cli.target import check_url
 from crawler.cli.templates import TEMPLATES, Template
 from crawler.errors import ConfigError
 
@@ -24,22 +24,22 @@ TAKEN: Final = frozenset({"ApiSpider", "CrawlSpider", "FeedSpider", "Response", 
 
 def new(
     name: Annotated[str, Parameter(help="Name of the spider; the file is NAME.py in the working directory.")],
-    url: Annotated[str, Parameter(help="The page to start with.")] = "https://example.com/",
+    url: Annotated[str, Parameter(help="The first page to crawl.")] = "https://example.com/",
     /,
     *,
     template: Annotated[
         Template,
         Parameter(
-            help="What it is like: page (a method for every page), crawl (by rules), feed (files of records), "
-            "api (page by page)."
+            help="The kind of spider: page (a method parses each page), crawl (rules choose the links), feed (reads "
+            "files of records), api (reads an API page by page)."
         ),
     ] = "page",
 ) -> int:
-    """Write a spider to begin with: NAME.py, ready to run."""
+    """Create a new spider, NAME.py, that is ready to run."""
     name = name.removesuffix(".py")
     path = Path(f"{name}.py")
     _check(name, path)
-    start = urls.normalize(web_url(url))
+    start = urls.normalize(check_url(url))
     words = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
     kind = f"{words}Spider" if words in TAKEN else words
     authority, host = urls.authority(start), urls.host(start)
@@ -49,18 +49,22 @@ def new(
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-    say(f"wrote {path}; run it: crawler run {path} -o {name}.jsonl\n")
+        raise ConfigError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+    say(f"wrote {path}; run it with: crawler run {path} -o {name}.jsonl\n")
     return 0
 
 
 def _check(name: str, path: Path) -> None:
-    """Raises `ConfigError` if `name` cannot be the name of a spider here."""
+    """Raise `ConfigError` if `name` cannot be the name of a spider in this folder."""
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         fixed = "".join(letter if letter.isalnum() else "_" for letter in name).strip("_")
         hint = f" (did you mean {fixed}?)" if fixed.isidentifier() and not keyword.iskeyword(fixed) else ""
-        raise ConfigError(f"{name!r} cannot name a spider: letters, digits and underscores, no digit first{hint}")
+        raise ConfigError(
+            f"{name!r} cannot name a spider: use letters, digits and underscores, and do not start with a digit{hint}"
+        )
     if path.exists():
-        raise ConfigError(f"{path} exists already")
+        raise ConfigError(f"{path} exists already: choose another name")
     if name == "crawler" or name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None:
-        raise ConfigError(f"{path} would take the place of the module {name!r} for every program that is started here")
+        raise ConfigError(
+            f"{path} would hide the module {name!r} from every program that is started here: choose another name"
+        )

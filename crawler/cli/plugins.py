@@ -1,4 +1,4 @@
-"""``crawler plugins``: what is installed."""
+"""``crawler plugins``: list the installed plugins."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = ["plugins"]
 def plugins() -> int:
     """List the installed plugins and their options.
 
-    Installed is not enabled: a plugin runs when it is named, as in crawler run TARGET -p PLUGIN.
+    An installed plugin is not enabled by itself: enable it by name, as in crawler run TARGET -p PLUGIN.
     """
     names = list(installed())
     if not names:
-        say("crawler: no plugins are installed; your own are named as module:Class (crawler run -p)\n")
+        say("crawler: no plugins are installed; to enable your own, use crawler run -p module:Class\n")
     width = max(map(len, names), default=0)
     for name in names:
         try:
-            told = _told(load_plugin(name))
+            description = _describe(load_plugin(name))
         except CrawlerError as error:
-            told = str(error)
-        sys.stdout.write(f"{name:{width}}  {told}\n")
+            description = str(error)
+        sys.stdout.write(f"{name:{width}}  {description}\n")
     return 0
 
 
-def _told(kind: type[Plugin]) -> str:
-    """One line: what it is, and its options with their types and defaults."""
+def _describe(kind: type[Plugin]) -> str:
+    """Return one line: what a plugin does, and its options with their types and defaults."""
     first = (inspect.getdoc(kind) or kind.__name__).partition("\n")[0].rstrip(".")
     options = ", ".join(_option(parameter) for parameter in options_of(kind).values())
     return f"{first} ({options})" if options else first

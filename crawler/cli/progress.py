@@ -1,4 +1,4 @@
-"""`Progress`: the command line's own plugin: the live line on a terminal, and what the summary wants to know."""
+"""`Progress`: the plugin of the command line. It shows the live line, and collects data for the summary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 
 import trio
 
-from crawler.cli.logs import many
+from crawler.cli.logs import plural
 from crawler.engine.crawl import RunningCrawl
 from crawler.engine.report import Report, Timer
 from crawler.errors import HookError
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress"]
 
-EVERY: Final = 0.25
-"""Seconds between two looks."""
+INTERVAL: Final = 0.25
+"""Seconds between two updates of the line."""
 
 
 class _Terminal:
-    """A stream that may be closed by its other end: what cannot be written is not, and ends nothing."""
+    """A stream whose write errors are ignored: a terminal that is closed must not end the crawl."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -47,10 +47,10 @@ class _Terminal:
 
 
 class Progress(Plugin):
-    """Shows a line on standard error while the crawl runs, if that is a terminal, and takes it away at the end.
+    """Shows a line on standard error while the crawl runs, if that is a terminal, and removes it at the end.
 
     Parameters:
-        live: whether there may be a line at all.
+        live: Whether to show the line.
     """
 
     name = "command line"
@@ -61,17 +61,17 @@ class Progress(Plugin):
         self._started: float | None = None
         self._earlier = 0
         self.causes: dict[str, str] = {}
-        """The words of the first failure of each kind."""
+        """The message of the first failure of each kind."""
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """The line is there meanwhile; log lines go above it."""
+        """Show the line while the crawl runs, below the log messages."""
         self._started = time.monotonic()
         self._earlier = crawl.stats.pages
         if not self._live:
             yield
             return
-        from rich.console import Console  # noqa: PLC0415 - most of what starting costs, and only a terminal needs it
+        from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
         from rich.live import Live  # noqa: PLC0415
 
         console = Console(file=cast("IO[str]", _Terminal(sys.stderr)))
@@ -82,13 +82,13 @@ class Progress(Plugin):
                 nursery.cancel_scope.cancel(reason="the crawl has ended")
 
     async def failed(self, failure: Failure) -> None:
-        """Keeps the words of the first failure of each kind."""
+        """Keep the message of the first failure of each kind."""
         error = failure.error
         where = f"{error.plugin}.{error.hook}: " if isinstance(error, HookError) else ""
         self.causes.setdefault(error.full_reason, f"{where}{error}")
 
     def report(self, finished: str) -> Report | None:
-        """What there is to say of a crawl that broke off; `None`: it had not begun."""
+        """Return the report of a crawl that failed; `None` if it had not started."""
         if self._started is None:
             return None
         crawl = self.crawl
@@ -99,23 +99,24 @@ class Progress(Plugin):
 
         while True:
             live.update(Text(self._line(live.console.width), no_wrap=True, overflow="ellipsis"), refresh=True)
-            await trio.sleep(EVERY)
+            await trio.sleep(INTERVAL)
 
     def _line(self, width: int) -> str:
+        """Return the present line, cut to `width` characters."""
         crawl, stats = self.crawl, self.crawl.stats
         seconds = time.monotonic() - (self._started or 0.0)
         parts = [
-            many(stats.pages, "page"),
-            f"{(stats.pages - self._earlier) / max(seconds, EVERY):.1f}/s",
-            many(stats.items, "item"),
+            plural(stats.pages, "page"),
+            f"{(stats.pages - self._earlier) / max(seconds, INTERVAL):.1f}/s",
+            plural(stats.items, "item"),
         ]
         if isinstance(crawl, RunningCrawl):
             in_flight = crawl.frontier.handed_out
             parts += [f"{in_flight} in flight", f"{max(0, crawl.store.live - in_flight)} waiting"]
-            if not in_flight and EVERY <= (wait := crawl.frontier.next_at() - crawl.clock()) < math.inf:
+            if not in_flight and INTERVAL <= (wait := crawl.frontier.next_at() - crawl.clock()) < math.inf:
                 parts.append(f"next in {wait:.0f} s")
         if stats.failed:
             parts.append(f"{stats.failed} failed")
         parts.append(f"{seconds // 60:.0f}:{seconds % 60:02.0f}")
-        ending = f"ending ({crawl.reason}), Ctrl-C ends it at once: " if crawl.reason is not None else ""
+        ending = f"stopping ({crawl.reason}), Ctrl-C stops at once: " if crawl.reason is not None else ""
         return (ending + " · ".join(parts))[:width]

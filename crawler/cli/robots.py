@@ -1,4 +1,4 @@
-"""``crawler robots``: what a robots.txt says to us, and which of its lines decides about a URL."""
+"""``crawler robots``: what a robots.txt allows us, and which of its rules decides about a URL."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 from cyclopts import Parameter
 
 from crawler import urls
-from crawler.cli.configuration import Layers
+from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr
-from crawler.cli.single_page import LogLevel, OnePage, SettingTexts, Url, ask, status_line
+from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
 from crawler.cli.standard_streams import write
-from crawler.cli.target import web_url
+from crawler.cli.target import check_url
 from crawler.headers import product_token
 from crawler.http.robots import Robots, explain
 from crawler.limits.throttle import ROBOTS_CONCURRENCY
@@ -23,15 +23,15 @@ from crawler.settings import Settings
 
 __all__ = ["robots"]
 
-ITSELF: Final = Settings(obey_robots=False, max_redirects=5)
-"""How a robots.txt is asked for (RFC 9309 section 2.3.1.2)."""
+ROBOTS_SETTINGS: Final = Settings(obey_robots=False, max_redirects=5)
+"""The settings with which a robots.txt is fetched (RFC 9309 section 2.3.1.2)."""
 
 
-class RobotsPage(OnePage):
-    """A redirect that leads nowhere is an answer too: there is no file."""
+class RobotsPage(SinglePage):
+    """Fetches a robots.txt. A redirect that fails counts as a missing file, so its response is kept too."""
 
     def gave_up(self, failure: Failure) -> Produced:
-        """Keeps whatever answer there was."""
+        """Keep the response, if there is one."""
         super().gave_up(failure)
         self.response = failure.response
         return None
@@ -41,30 +41,30 @@ def robots(
     url: Url,
     /,
     *,
-    json: Annotated[bool, Parameter(help="One JSON object.")] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON object instead of text.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Tell what the robots.txt of a site says to us: whether a URL may be fetched and why, delays, sitemaps.
+    """Show whether a site's robots.txt allows a URL, by which rule, and its crawl delay and sitemaps.
 
-    The user agent that it is read for is the setting user_agent.
+    The setting user_agent decides which rules of the file apply.
     """
     log_to_stderr(log_level)
-    page = urls.normalize(web_url(url))
-    layers = Layers.read(settings=setting)
+    page = urls.normalize(check_url(url))
+    configuration = Configuration.load(settings=setting)
     request = Request(f"{urls.origin(page)}/robots.txt")
-    told = _told(page, RobotsPage(request), layers)
+    findings = _read(page, RobotsPage(request), configuration)
     if json:
-        write(msgspec.json.encode(told).decode() + "\n")
+        write(msgspec.json.encode(findings).decode() + "\n")
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(told)))
+        sys.stdout.write("".join(f"{line}\n" for line in _lines(findings)))
     return 0
 
 
-def _told(page: str, spider: RobotsPage, layers: Layers) -> dict[str, Any]:
-    """All that there is to say, as JSON values."""
-    response = ask(spider, layers, always=ITSELF, tell=False)
-    agent = (Settings() | layers.settings).user_agent
+def _read(page: str, spider: RobotsPage, configuration: Configuration) -> dict[str, Any]:
+    """Fetch the robots.txt, and return what it says about a page, as JSON values."""
+    response = fetch_page(spider, configuration, overrides=ROBOTS_SETTINGS, show_status=False)
+    agent = (Settings() | configuration.settings).user_agent
     rules = Robots.from_response(response.status, response.body, agent, spider.request.url)
     reason = explain(response.body if 200 <= response.status < 300 else b"", agent, page)
     return {
@@ -80,29 +80,31 @@ def _told(page: str, spider: RobotsPage, layers: Layers) -> dict[str, Any]:
     }
 
 
-def _lines(told: dict[str, Any]) -> Iterator[str]:
-    yield f"{told['robots']} answered {status_line(told['status'])}"
-    yield f"  we are    {told['agent']}"
-    yield f"  group     {_group(told)}"
-    yield f"  URL       {told['url']} may {'' if told['allowed'] else 'not '}be fetched"
-    yield f"  why       {_why(told)}"
-    if told["delay"] is not None:
-        yield f"  delay     {told['delay']:g} s between two requests, {ROBOTS_CONCURRENCY} in flight at most"
-    for sitemap in told["sitemaps"]:
+def _lines(findings: dict[str, Any]) -> Iterator[str]:
+    yield f"{findings['robots']} returned {status_line(findings['status'])}"
+    yield f"  agent     {findings['agent']}"
+    yield f"  group     {_group(findings)}"
+    yield f"  URL       {findings['url']} {'may' if findings['allowed'] else 'must not'} be fetched"
+    yield f"  rule      {_rule(findings)}"
+    if findings["delay"] is not None:
+        yield f"  delay     {findings['delay']:g} s between two requests, at most {ROBOTS_CONCURRENCY} in flight"
+    for sitemap in findings["sitemaps"]:
         yield f"  sitemap   {sitemap}"
 
 
-def _group(told: dict[str, Any]) -> str:
-    if told["group"] == "*":
-        return f"User-agent: *, since none is for {told['agent']}"
-    return f"User-agent: {told['group']}" if told["group"] else "none is for us"
+def _group(findings: dict[str, Any]) -> str:
+    """Return which group of the file applies to us."""
+    if findings["group"] == "*":
+        return f"User-agent: * (there is none for {findings['agent']})"
+    return f"User-agent: {findings['group']}" if findings["group"] else "none applies to us"
 
 
-def _why(told: dict[str, Any]) -> str:
-    if told["rule"] is not None:
-        return str(told["rule"])
-    if 200 <= told["status"] < 300:
-        return "no rule of the group matches" if told["group"] else "a file without a group for us allows everything"
-    if told["allowed"]:
-        return "there is no such file, so everything is allowed"
-    return "it cannot be had, so nothing is allowed until it can (RFC 9309 section 2.3.1.4)"
+def _rule(findings: dict[str, Any]) -> str:
+    """Return the rule that decided about the URL, or why there was none."""
+    if findings["rule"] is not None:
+        return str(findings["rule"])
+    if 200 <= findings["status"] < 300:
+        return "none matches, so it is allowed" if findings["group"] else "no group applies, so everything is allowed"
+    if findings["allowed"]:
+        return "the site has no robots.txt, so everything is allowed"
+    return "robots.txt is unavailable, so nothing is allowed until it is back (RFC 9309 section 2.3.1.4)"

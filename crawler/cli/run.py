@@ -1,4 +1,4 @@
-"""``crawler run``: a spider, settings, plugins and outputs become a crawl, and the crawl an exit code."""
+"""``crawler run``: run a spider, or crawl a site from its URL."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from crawler.cli.configuration import Layers, pairs
+from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.progress import Progress
-from crawler.cli.standard_streams import is_open
+from crawler.cli.standard_streams import output_is_open
 from crawler.cli.summary import summary
 from crawler.cli.target import make_spider
 from crawler.engine.api import run
@@ -30,6 +30,7 @@ from crawler.suggest import did_you_mean
 __all__ = ["command", "open_outputs"]
 
 Texts = tuple[str, ...]
+"""The values of an option that may be repeated."""
 
 
 def command(
@@ -42,12 +43,13 @@ def command(
             name=["-o", "--output"],
             metavar="OUT",
             allow_leading_hyphen=True,
-            help="Where items go, by ending: .jsonl, .json, .csv; - is JSON Lines on standard output. Repeatable.",
+            help="Where items are written: a .jsonl, .json or .csv file, or - for JSON Lines on standard output. "
+            "Repeatable.",
         ),
     ] = (),
     setting: Annotated[
         Texts,
-        Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, as in -s delay=1. Repeatable."),
+        Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, such as -s delay=1. Repeatable."),
     ] = (),
     argument: Annotated[
         Texts,
@@ -58,7 +60,7 @@ def command(
         Parameter(
             name=["-p", "--plugin"],
             metavar="PLUGIN",
-            help="A plugin: the name of an installed one, or module:Class. Repeatable.",
+            help="A plugin to enable: the name of an installed plugin, or module:Class. Repeatable.",
         ),
     ] = (),
     option: Annotated[
@@ -66,80 +68,95 @@ def command(
         Parameter(
             name=["-P", "--plugin-option"],
             metavar="PLUGIN.OPTION=VALUE",
-            help="An option of a plugin that is enabled. Repeatable.",
+            help="An option of an enabled plugin. Repeatable.",
         ),
     ] = (),
     no_plugin: Annotated[
         Texts,
         Parameter(
-            metavar="PLUGIN", help="A plugin that is left out, though the spider or crawler.toml names it. Repeatable."
+            metavar="PLUGIN", help="A plugin to disable, although the spider or crawler.toml enables it. Repeatable."
         ),
     ] = (),
     job: Annotated[
         Path | None,
-        Parameter(metavar="DIR", help="Make the crawl durable: killed at any moment, the same command goes on."),
+        Parameter(metavar="DIR", help="Make the crawl durable: the same command resumes it, even after a kill."),
     ] = None,
     override: Annotated[
-        bool, Parameter(help="Go on with a job although spider, arguments or settings have changed.")
+        bool, Parameter(help="Resume the job although its spider, arguments or settings have changed.")
     ] = False,
-    report: Annotated[Path | None, Parameter(metavar="FILE", help="A file for a report of the crawl, as JSON.")] = None,
+    report: Annotated[
+        Path | None, Parameter(metavar="FILE", help="Write a report of the crawl to this file, as JSON.")
+    ] = None,
     tolerate: Annotated[
         str,
         Parameter(
             metavar="N|P%",
-            help="Failures that are fine: a number, or a share such as 5%; more: exit code 4. Default 0.",
+            help="Accepted failures: a number, or a share such as 5%. With more, the exit code is 4. Default 0.",
         ),
     ] = "0",
-    overwrite: Annotated[bool, Parameter(help="Replace outputs that exist.")] = False,
-    append: Annotated[bool, Parameter(help="Add to outputs that exist.")] = False,
-    quiet: Annotated[bool, Parameter(help="No progress line and no summary.")] = False,
+    overwrite: Annotated[bool, Parameter(help="Replace existing outputs.")] = False,
+    append: Annotated[bool, Parameter(help="Append to existing outputs.")] = False,
+    quiet: Annotated[bool, Parameter(help="Show no progress line and no summary.")] = False,
     log_level: Annotated[
-        Level, Parameter(help="What is logged to standard error; debug shows every request.")
+        Level, Parameter(help="Minimum level of the log messages on standard error; debug shows every request.")
     ] = "warning",
-    log_json: Annotated[bool, Parameter(help="Log lines, and all other words, as JSON, one object a line.")] = False,
+    log_json: Annotated[
+        bool, Parameter(help="Write everything on standard error as JSON, one object per line.")
+    ] = False,
 ) -> int:
-    """Run a spider, or go through the site of a URL.
+    """Run a spider, or crawl a whole site from its URL.
 
-    Settings come from, each over the one before: defaults, the spider, crawler.toml in the working directory, the
-    environment (CRAWLER_WORKERS=8), -s. The first Ctrl-C lets what is in flight end, the second ends it at once.
+    Settings are merged in this order, and later ones win: defaults, the spider, crawler.toml in the working directory,
+    environment variables such as CRAWLER_WORKERS=8, -s. The first Ctrl-C lets requests in flight finish; the second one
+    stops at once.
     """
     log_to_stderr(log_level, as_json=log_json)
     if overwrite and append:
-        raise ConfigError("--overwrite and --append: only one of them")
+        raise ConfigError("use either --overwrite or --append, not both")
     tolerated(tolerate, 0)
     if report is not None:
         check_report(report)
-    layers = Layers.read(settings=setting, plugins=plugin, options=option, without=no_plugin)
-    spider = make_spider(target, pairs(argument, "-a"))
-    leave_out(spider, [name for name in no_plugin if name not in layers.left_out], layers.plugins)
+    configuration = Configuration.load(settings=setting, plugins=plugin, options=option, disable=no_plugin)
+    spider = make_spider(target, parse_pairs(argument, "-a"))
+    disable_plugins(spider, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
     if override and job is None:
-        raise ConfigError("--override goes with --job")
+        raise ConfigError("--override needs --job DIR")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "refuse"
     sinks = open_outputs(output, if_exists, in_job=job is not None)
-    kept_in = Job(job, override) if job is not None else None
     progress = Progress(live=not quiet and not log_json and not ("-" in output and sys.stdout.isatty()))
     try:
-        done = run(spider, settings=layers.settings, plugins=[*layers.plugins, progress], outputs=sinks, job=kept_in)
+        result = run(
+            spider,
+            settings=configuration.settings,
+            plugins=[*configuration.plugins, progress],
+            outputs=sinks,
+            job=Job(job, override) if job is not None else None,
+        )
     except CrawlFailed:
-        broken = progress.report("failed")
-        if broken is not None:
-            tell(broken, progress, outputs=output, file=report, quiet=quiet)
+        partial = progress.report("failed")
+        if partial is not None:
+            show_result(partial, progress, outputs=output, file=report, quiet=quiet)
         raise
-    tell(done, progress, outputs=output, file=report, quiet=quiet)
-    return done.exit_code(tolerate)
+    show_result(result, progress, outputs=output, file=report, quiet=quiet)
+    return result.exit_code(tolerate)
 
 
 def open_outputs(specs: Iterable[str], if_exists: IfExists, *, in_job: bool = False) -> list[Plugin]:
-    """The sinks of a command line.
+    """Return the sinks for the outputs of a command line.
+
+    Parameters:
+        specs: Values of ``-o``.
+        if_exists: What to do with files that exist.
+        in_job: Whether the outputs belong to a durable job.
 
     Raises:
-        ConfigError: one cannot be written, or two are the same.
+        ConfigError: An output cannot be written, or is given twice.
     """
     sinks: list[Plugin] = []
     places: set[str] = set()
     for spec in specs:
-        if spec == "-" and not is_open():
-            raise ConfigError("-o - wants a standard output, and there is none")
+        if spec == "-" and not output_is_open():
+            raise ConfigError("cannot write items to standard output (-o -): it is closed")
         sinks.append(open_output(spec, if_exists=if_exists, in_job=in_job))
         place = spec if spec == "-" else str(Path(spec).resolve())
         if place in places:
@@ -148,11 +165,16 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists, *, in_job: bool = Fa
     return sinks
 
 
-def leave_out(spider: Spider, names: Sequence[str], others: Sequence[Plugin]) -> None:
-    """Takes plugins away that a spider brings along.
+def disable_plugins(spider: Spider, names: Sequence[str], others: Sequence[Plugin]) -> None:
+    """Remove plugins from those of a spider.
+
+    Parameters:
+        spider: The spider.
+        names: Names of the plugins.
+        others: The enabled plugins that are not the spider's, for hints.
 
     Raises:
-        ConfigError: there is none of that name, there or anywhere.
+        ConfigError: The spider has no plugin of that name.
     """
     if not names:
         return
@@ -164,19 +186,19 @@ def leave_out(spider: Spider, names: Sequence[str], others: Sequence[Plugin]) ->
     spider.plugins = [plugin for plugin in spider.plugins if plugin.name not in names]
 
 
-def tell(report: Report, progress: Progress, *, outputs: Sequence[str], file: Path | None, quiet: bool) -> None:
-    """Writes the summary and the report."""
+def show_result(report: Report, progress: Progress, *, outputs: Sequence[str], file: Path | None, quiet: bool) -> None:
+    """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
     if not quiet:
         places = ["standard output" if output == "-" else output for output in outputs]
         if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
-            places.append("no output: name one with -o")
+            places.append("none: use -o FILE to keep the items")
         say(summary(report, outputs=places, causes=progress.causes))
     if file is not None:
         write_report(file, report)
 
 
 def check_report(path: Path) -> None:
-    """Raises `ConfigError` if a report cannot be written to `path`."""
+    """Raise `ConfigError` if a report cannot be written to `path`."""
     if path.is_dir():
         raise ConfigError(f"--report {path} is a directory, not a file")
     if not path.parent.is_dir():
@@ -186,10 +208,10 @@ def check_report(path: Path) -> None:
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Puts a report in the place of `path`, whole or not at all.
+    """Write a report to `path`, replacing a file in one step.
 
     Raises:
-        ConfigError: it cannot be written any more.
+        ConfigError: The report cannot be written.
     """
     replaceable = not path.is_symlink() and (path.is_file() or not path.exists())
     try:
@@ -199,4 +221,4 @@ def write_report(path: Path, report: Report) -> None:
         else:  # a pipe or a device, such as /dev/stderr
             path.write_bytes(report.to_json())
     except OSError as error:
-        raise ConfigError(f"cannot write --report {path}: {error.strerror}") from error
+        raise ConfigError(f"cannot write --report {path}: {(error.strerror or str(error)).lower()}") from error

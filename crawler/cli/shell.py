@@ -1,4 +1,4 @@
-"""``crawler shell``: a Python prompt with a page in it."""
+"""``crawler shell``: a Python prompt to try selectors on a page."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from crawler.cli.configuration import Layers
+from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, say
-from crawler.cli.single_page import LogLevel, OnePage, SettingTexts, ask
-from crawler.cli.target import web_url
+from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, fetch_page
+from crawler.cli.target import check_url
 from crawler.errors import ConfigError, CrawlerError, RequestError
 from crawler.messages import Request, Response
 
 __all__ = ["shell"]
 
-PLACE: Final = "<code>"
-"""What code is called where it has no file."""
+FILE_NAME: Final = "<code>"
+"""The file name of the code in tracebacks."""
 HELP: Final = """\
   response   the page: .css(…) .xpath(…) .json() .links() .text .status .headers
-  fetch(x)   asks for another, x a URL or a Request: response.follow("a.next")
+  fetch(x)   fetches another page; x is a URL or a Request: response.follow("a.next")
   view()     opens the page in a browser, as it was received
 """
 
 
 def shell(
-    url: Annotated[str | None, Parameter(help="An absolute http or https URL; none: no page yet.")] = None,
+    url: Annotated[str | None, Parameter(help="An absolute http or https URL; default: no page.")] = None,
     /,
     *,
     code: Annotated[
@@ -40,66 +40,69 @@ def shell(
             name=["-c", "--code"],
             metavar="CODE",
             allow_leading_hyphen=True,
-            help="Python to run instead of a prompt; what its expressions give is printed.",
+            help="Run this Python code instead of a prompt, and print the values of its expressions.",
         ),
     ] = None,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Try selectors on a page: a Python prompt with response, fetch(url) and view() in it.
+    """Try selectors on a page in a Python prompt with response, fetch(url) and view().
 
-    Pages are asked for as in a crawl. Without a terminal, and without -c, the code is read from standard input.
+    Pages are fetched as in a crawl. Without a terminal, and without -c, the code is read from standard input.
     """
     log_to_stderr(log_level)
-    session = Session(Layers.read(settings=setting))
-    request = None if url is None else Request(web_url(url))
+    session = Session(Configuration.load(settings=setting))
+    request = None if url is None else Request(check_url(url))
     if code is None and sys.stdin is not None and sys.stdin.isatty():
         return session.prompt(request)
     if request is not None:
         session.fetch(request)
     if code is None and sys.stdin is None:
-        raise ConfigError("shell has neither a terminal nor -c CODE")
+        raise ConfigError("shell needs a terminal, code on standard input, or -c CODE")
     return session.execute(sys.stdin.read() if code is None else code)
 
 
 class Session:
-    """The names that code can use, and the page that it is about.
+    """The names that code can use: the page, and functions to fetch and view pages.
 
     Parameters:
-        layers: settings and plugins that pages are asked for with.
+        configuration: The settings and plugins with which pages are fetched.
     """
 
-    def __init__(self, layers: Layers) -> None:
-        self._layers = layers
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
         self.names: dict[str, Any] = {
             "__name__": "__console__", "Request": Request, "fetch": self.fetch, "response": None, "view": self.view,
         }  # fmt: skip
 
     def fetch(self, what: str | Request) -> Response:
-        """Asks for a page, as a crawl would; it is `response` from then on.
+        """Fetch a page as in a crawl, and make it the new `response`.
+
+        Parameters:
+            what: A URL or a request.
 
         Raises:
-            ConfigError: it is no web URL.
-            RequestError: there was no answer.
+            ConfigError: The URL is not an absolute http or https URL.
+            RequestError: There was no response.
         """
         if not isinstance(what, (str, Request)):
             raise TypeError(f"fetch() takes a URL or a Request, not {what!r}")
-        request = Request(web_url(what)) if isinstance(what, str) else what
-        response = ask(OnePage(request), self._layers)
+        request = Request(check_url(what)) if isinstance(what, str) else what
+        response = fetch_page(SinglePage(request), self._configuration)
         self.names["response"] = response
         return response
 
     def view(self, response: Response | None = None) -> str:
-        """Opens a page in the browser; gives the file that it was written to.
+        """Write a page to a file, open that in the browser, and return its name.
 
         Parameters:
-            response: default the last one.
+            response: The page. `None` means the last one.
         """
         import webbrowser  # noqa: PLC0415 - needed by nothing else
 
         page: Response | None = response or self.names["response"]
         if page is None:
-            raise ValueError("there is no page yet: fetch(url)")
+            raise ValueError("there is no page yet: call fetch(url) first")
         base = b'<base href="' + page.url.replace('"', "%22").encode() + b'">'
         with tempfile.NamedTemporaryFile(prefix="crawler-", suffix=_suffix(page), delete=False) as file:
             file.write(base + page.body if page.is_html and b"<base" not in page.body.lower() else page.body)
@@ -107,15 +110,15 @@ class Session:
         return file.name
 
     def execute(self, code: str) -> int:
-        """Runs code as a prompt would, a statement at a time; what it raises ends it with exit code 1."""
+        """Run code statement by statement, as at a prompt, and return the exit code: 1 after an exception."""
         try:
-            run = compile(ast.Interactive(ast.parse(code, PLACE).body), PLACE, "single")
+            run = compile(ast.Interactive(ast.parse(code, FILE_NAME).body), FILE_NAME, "single")
         except SyntaxError as error:
-            raise ConfigError(f"{PLACE}:{error.lineno}: {error.msg}") from None
+            raise ConfigError(f"{FILE_NAME}:{error.lineno}: {error.msg}") from None
         except ValueError as error:
-            raise ConfigError(f"{PLACE}: {error}") from None
+            raise ConfigError(f"{FILE_NAME}: {error}") from None
         try:
-            exec(run, self.names)  # noqa: S102 - that is what it is for
+            exec(run, self.names)  # noqa: S102 - the purpose of the command
         except CrawlerError:
             raise
         except Exception as error:
@@ -125,7 +128,7 @@ class Session:
         return 0
 
     def prompt(self, request: Request | None) -> int:
-        """The prompt, until Ctrl-D."""
+        """Show a prompt until Ctrl-D, and return the exit code."""
         import code  # noqa: PLC0415 - needed by nothing else
         import readline  # noqa: PLC0415
         import rlcompleter  # noqa: PLC0415
@@ -144,6 +147,6 @@ class Session:
 
 
 def _suffix(response: Response) -> str:
-    """The ending by which a browser knows what a file is."""
+    """Return the file extension for a page, by which a browser recognizes its type."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     return ".html" if response.is_html else mimetypes.guess_extension(kind) or ".txt"

@@ -1,4 +1,4 @@
-"""One page, asked for as a crawl would ask: what the commands that look at a single URL have in common."""
+"""Fetch one page as in a crawl: the common part of the commands that take a URL."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from crawler.cli.configuration import Layers
+from crawler.cli.configuration import Configuration
 from crawler.cli.logs import Level, log_to_stderr, say
-from crawler.cli.target import web_url
+from crawler.cli.target import check_url
 from crawler.engine.api import run
 from crawler.engine.crawl import RunningCrawl
 from crawler.errors import BadRedirect, Refused, RequestError
@@ -20,24 +20,26 @@ from crawler.messages import Failure, Produced, Request, Response, Stop, Usage
 from crawler.settings import Settings
 from crawler.spiders import Spider
 
-__all__ = ["LogLevel", "OnePage", "SettingTexts", "Url", "ask", "get", "status_line"]
+__all__ = ["LogLevel", "SettingTexts", "SinglePage", "Url", "fetch_page", "get", "status_line"]
 
 Url = Annotated[str, Parameter(help="An absolute http or https URL.")]
 SettingTexts = Annotated[
-    tuple[str, ...], Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting. Repeatable.")
+    tuple[str, ...],
+    Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, such as -s delay=1. Repeatable."),
 ]
-LogLevel = Annotated[Level, Parameter(help="What is logged to standard error; debug shows every request.")]
-LONG: Final = 2.0
-"""Seconds: somebody who waits longer before a terminal wants to know why."""
+LogLevel = Annotated[
+    Level, Parameter(help="Minimum level of the log messages on standard error; debug shows every request.")
+]
+LONG_WAIT: Final = 2.0
+"""Seconds; a longer wait is explained to the user."""
+NO_OVERRIDES: Final = Settings()
 
-USUAL: Final = Settings()
 
-
-class OnePage(Spider):
-    """Asks for one page and keeps what came of it.
+class SinglePage(Spider):
+    """Fetches one page, and keeps its response or error.
 
     Parameters:
-        request: for the page; whoever names it at a command line begins there.
+        request: The request for the page. It becomes a start request, whatever response it was made from.
     """
 
     name = "fetch"
@@ -49,83 +51,89 @@ class OnePage(Spider):
         self.error: RequestError | None = None
 
     def start(self) -> Produced:
-        """The one request."""
+        """Return the one request."""
         return [self.request]
 
     def parse(self, response: Response) -> Produced:
-        """Keeps the page."""
+        """Keep the page."""
         self.response = response
         return None
 
     def gave_up(self, failure: Failure) -> Produced:
-        """Keeps the answer with a status that is no success, or the reason why there is none."""
+        """Keep the response if its status is not a success, or the error."""
         self.error = failure.error
         if isinstance(failure.error, Refused) and failure.error.by == "robots":
-            self.error = Refused(f"{failure.error} (-s obey_robots=false asks all the same)", by="robots")
+            self.error = Refused(f"{failure.error} (-s obey_robots=false fetches it anyway)", by="robots")
         if not isinstance(failure.error, (BadRedirect, Refused)):
             self.response = failure.response
         return None
 
     def measure(self, usage: Usage) -> Stop | None:
-        """Says why nothing comes where a server wants to be asked later."""
+        """Explain a long wait that the server asks for."""
         throttle = self.throttle(usage)
         wait = throttle.ready_at(self.crawl.clock()) - self.crawl.clock() if throttle is not None else 0.0
-        if usage.event == "refused" and usage.response is not None and LONG < wait < math.inf:
+        if usage.event == "refused" and usage.response is not None and LONG_WAIT < wait < math.inf:
             status = status_line(usage.response.status)
-            say(f"crawler: {usage.request.url} answered {status}: asked again in {wait:.0f} s\n")
+            say(f"crawler: {usage.request.url} returned {status}: retrying in {wait:.0f} s\n")
         return None
 
     def throttle(self, usage: Usage) -> Throttle | None:
-        """What the crawl knows of the limits of the lane that was asked."""
+        """Return the limits of the lane of an attempt; `None` if the crawl does not know them."""
         crawl = self.crawl
         lane = crawl.frontier.lanes.get(usage.lane) if isinstance(crawl, RunningCrawl) else None
         return None if lane is None else lane.throttle
 
 
 def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:
-    """The answer to one request, redirects followed; any status is one.
+    """Fetch a URL, following redirects, and return the response, whatever its status.
 
     Raises:
-        ConfigError: the URL or a setting is wrong.
-        RequestError: there was no answer.
-        KeyboardInterrupt: Ctrl-C.
+        ConfigError: The URL or a setting is wrong.
+        RequestError: There was no response.
+        KeyboardInterrupt: The user pressed Ctrl-C.
     """
     log_to_stderr(log_level)
-    request = Request(web_url(url))
-    return ask(OnePage(request), Layers.read(settings=setting))
+    request = Request(check_url(url))
+    return fetch_page(SinglePage(request), Configuration.load(settings=setting))
 
 
-def ask(spider: OnePage, layers: Layers, *, always: Settings = USUAL, tell: bool = True) -> Response:
-    """What came of it; errors as of `get`.
+def fetch_page(
+    spider: SinglePage,
+    configuration: Configuration,
+    *,
+    overrides: Settings = NO_OVERRIDES,
+    show_status: bool = True,
+) -> Response:
+    """Run a spider for a single page, and return the response. It raises the same errors as `get`.
 
     Parameters:
-        spider: whom to ask.
-        layers: settings and plugins.
-        always: settings that go over those.
-        tell: whether a status that is no success is told on standard error.
+        spider: The spider.
+        configuration: Settings and plugins.
+        overrides: Settings that override those of the configuration.
+        show_status: Whether to report a status that is not a success on standard error.
     """
-    settings = Settings(grace=0.0) | layers.settings | always
-    if logging.getLogger().level == logging.WARNING:  # what the engine would warn of is told once, by the error
+    settings = Settings(grace=0.0) | configuration.settings | overrides
+    if logging.getLogger().level == logging.WARNING:  # the error says the same as the engine's warning
         logging.getLogger("crawler.engine").setLevel(logging.ERROR)
-    report = run(spider, settings=settings, plugins=layers.plugins)
+    report = run(spider, settings=settings, plugins=configuration.plugins)
     if report.interrupted:
         raise KeyboardInterrupt
     if spider.response is None:
-        raise spider.error or _refused(spider.request.url, report.filtered)
+        raise spider.error or _not_fetched(spider.request.url, report.filtered)
     status = spider.response.status
-    if tell and not 200 <= status < 300:
-        say(f"crawler: {spider.response.url} answered {status_line(status)}\n")
+    if show_status and not 200 <= status < 300:
+        say(f"crawler: {spider.response.url} returned {status_line(status)}\n")
     return spider.response
 
 
-def _refused(url: str, filtered: dict[str, int]) -> RequestError:
-    """Why a request was not made."""
+def _not_fetched(url: str, filtered: dict[str, int]) -> RequestError:
+    """Return the error for a request that was not made."""
     by = ", ".join(filtered) or "the crawl"
-    return Refused(f"{url} was not asked for: {by}", by=by)
+    return Refused(f"{url} was not fetched: {by}", by=by)
 
 
 def status_line(status: int) -> str:
-    """``404 Not Found``; a status that nobody knows is a number."""
+    """Return a status with its reason phrase, such as ``404 Not Found``; an unknown status stays a number."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -1,4 +1,4 @@
-"""``TARGET``: a file, a file and a class, a module and a class, or a URL; each means one spider."""
+"""``TARGET``: a file, a file and a class, a module and a class, or a URL. Each of them names one spider."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from types import ModuleType
 from typing import Any, Final, TypeGuard
 
 from crawler import urls
-from crawler.cli.configuration import made
 from crawler.errors import ConfigError, CrawlerError
-from crawler.hooks.load import import_class
+from crawler.hooks.load import construct, import_class
 from crawler.spiders import SiteSpider, Spider
 from crawler.suggest import did_you_mean
 
-__all__ = ["make_spider"]
+__all__ = ["SPIDER_FORMS", "check_url", "make_spider"]
 
 HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
-"""What is a URL but for its scheme."""
+"""A URL without its scheme."""
+SPIDER_FORMS: Final = "a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL"
 
 
 def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
-    """The spider that `target` means.
+    """Create the spider that `target` names.
 
     Parameters:
         target: ``path/to/file.py``, ``file.py:Class``, ``package.module:Class``, or the URL of a site.
-        arguments: of its constructor, as text.
+        arguments: Arguments of its constructor, as text.
 
     Raises:
-        ConfigError: there is no such spider, or it cannot be created; one line that says why.
-        PluginError: its module raised.
+        ConfigError: There is no such spider, or it cannot be created. The message is one line.
+        PluginError: Its module cannot be imported.
     """
     if "://" in target:
-        return made(SiteSpider, {"url": web_url(target)} | dict(arguments), what="the spider of a URL")
+        return construct(SiteSpider, {"url": check_url(target)} | dict(arguments), what="the spider of a URL")
     if HOST_AND_PORT.fullmatch(target):
-        raise ConfigError(f"no spider is called {target} (did you mean http://{target}?)")
+        raise ConfigError(f"no such spider: {target} (did you mean http://{target}?)")
     kind = _class_of(target)
-    return made(kind, arguments, what=f"spider {kind.__name__}")
+    return construct(kind, arguments, what=f"spider {kind.__name__}")
 
 
-def web_url(text: str) -> str:
-    """A URL as it was given, if it is one.
+def check_url(text: str) -> str:
+    """Return a URL unchanged if it is an absolute http or https URL.
 
     Raises:
-        ConfigError: it is no absolute web URL.
+        ConfigError: It is not.
     """
     try:
         urls.normalize(text)
@@ -61,29 +61,29 @@ def web_url(text: str) -> str:
 
 def _class_of(target: str) -> type[Spider]:
     if not target:
-        raise ConfigError("TARGET is empty: a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL")
+        raise ConfigError(f"TARGET is empty: {SPIDER_FORMS}")
     path, colon, name = target.rpartition(":") if ":" in target else (target, "", "")
     if path.endswith(".py"):
-        module = _load(Path(path))
-        return _only(module, path) if not colon else _checked(_named(module, name, path), target)
+        module = _load_file(Path(path))
+        return _only_spider(module, path) if not colon else _checked(_named(module, name, path), target)
     if colon:
         return _checked(import_class(target), target)
     if Path(target).is_dir():
-        raise ConfigError(f"{target} is a directory, not a spider")
+        raise ConfigError(f"{target} is a directory: {SPIDER_FORMS}")
     if Path(target).exists():
-        raise ConfigError(f"{target} is no Python file")
+        raise ConfigError(f"{target} is not a Python file: {SPIDER_FORMS}")
     if Path(f"{target}.py").is_file():
         hint = f" (did you mean {target}.py?)"
     else:
         hint = f" (did you mean https://{target}?)" if "." in target and "/" not in target.partition(".")[0] else ""
-    raise ConfigError(f"no such file: {target}{hint}: a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL")
+    raise ConfigError(f"no such file: {target}{hint}: {SPIDER_FORMS}")
 
 
-def _load(path: Path) -> ModuleType:
-    """The module of a file, which may import its neighbours as if it had been started."""
+def _load_file(path: Path) -> ModuleType:
+    """Import a file as a module. Like a script, it can import the modules in its folder."""
     if not path.is_file():
         if path.exists():
-            raise ConfigError(f"{path} is no file")
+            raise ConfigError(f"{path} is not a regular file")
         neighbours = [str(found) for found in path.parent.glob("*.py")]
         raise ConfigError(f"no such file: {path}{did_you_mean(str(path), neighbours)}")
     folder = str(path.parent.resolve())
@@ -92,7 +92,7 @@ def _load(path: Path) -> ModuleType:
     name = path.stem if path.stem not in sys.modules and path.stem not in sys.stdlib_module_names else f"_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"{path} cannot be loaded")
+        raise ConfigError(f"cannot load {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -100,22 +100,22 @@ def _load(path: Path) -> ModuleType:
     except SyntaxError as error:
         raise ConfigError(f"{error.filename}:{error.lineno}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise ConfigError(f"{_place(error, path)}: {_told(error)}") from error
+        raise ConfigError(f"{_location(error, path)}: {_one_line(error)}") from error
     return module
 
 
-def _only(module: ModuleType, path: str) -> type[Spider]:
-    """The one spider that a module defines."""
+def _only_spider(module: ModuleType, path: str) -> type[Spider]:
+    """Return the only spider that a module defines."""
     found = [
         value
         for name, value in vars(module).items()
         if _is_spider(value) and value.__module__ == module.__name__ and not name.startswith("_")
     ]
     if not found:
-        raise ConfigError(f"no spider in {path}: it needs a class that derives from Spider")
+        raise ConfigError(f"no spider in {path}: define a class that derives from crawler.Spider")
     if len(found) > 1:
         names = ", ".join(kind.__name__ for kind in found)
-        raise ConfigError(f"several spiders in {path} ({names}): name one, as in {path}:{found[0].__name__}")
+        raise ConfigError(f"several spiders in {path} ({names}): choose one, such as {path}:{found[0].__name__}")
     return found[0]
 
 
@@ -128,7 +128,7 @@ def _named(module: ModuleType, name: str, path: str) -> Any:
 
 def _checked(found: Any, target: str) -> type[Spider]:
     if not _is_spider(found):
-        raise ConfigError(f"{target} is no spider: it does not derive from Spider")
+        raise ConfigError(f"{target} is not a spider: it does not derive from crawler.Spider")
     return found
 
 
@@ -136,17 +136,17 @@ def _is_spider(value: Any) -> TypeGuard[type[Spider]]:
     return inspect.isclass(value) and issubclass(value, Spider) and value is not Spider
 
 
-def _place(error: BaseException, path: Path) -> str:
-    """File and line in the user's own code that an error came from."""
+def _location(error: BaseException, path: Path) -> str:
+    """Return the file and line of the user's code that raised an error."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).resolve() == path.resolve()]
     last = (own or frames)[-1]
     return f"{path if own else last.filename}:{last.lineno}"
 
 
-def _told(error: BaseException) -> str:
-    """An error in one line."""
+def _one_line(error: BaseException) -> str:
+    """Describe an error in one line."""
     if isinstance(error, SystemExit):
-        return "the file ended the program while it was loaded"
+        return "the file exited while it was imported; put such code behind: if __name__ == '__main__'"
     text = str(error).partition("\n")[0]
     return text if isinstance(error, CrawlerError) else f"{type(error).__name__}: {text}"

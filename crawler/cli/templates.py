@@ -1,4 +1,4 @@
-"""What ``crawler new`` writes: a spider of each kind, ready to run."""
+"""The templates of ``crawler new``: one spider of each kind, ready to run."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ Template = Literal["page", "crawl", "feed", "api"]
 """The kinds of spiders."""
 
 PAGE: Final = '''\
-"""A spider. Run it:  crawler run {file} -o {name}.jsonl"""
+"""A spider that follows links. Run it:  crawler run {file} -o {name}.jsonl"""
 
 from crawler import Response, Settings, Spider
 
 
 class {kind}(Spider):
     start_urls = ["{url}"]
-    allowed_domains = ["{domain}"]  # links that lead elsewhere are not followed
+    allowed_domains = ["{domain}"]  # links to other sites are not followed
 
-    # What this spider needs. The command line goes over it: -s max_pages=5
+    # Settings of this spider. The command line overrides them: -s max_pages=5
     settings = Settings(
-        max_pages=50,  # a limit while you try things out; delete it when you are done
+        max_pages=50,  # a limit for trying things out; delete it when you are done
         delay=0.5,  # seconds between two requests to the same host
     )
 
     def parse(self, response: Response):
-        """Gets every page. What it yields is an item, which goes to the output, or a request for another page."""
+        """Parse a page. Yield items, which are written to the output, and requests for more pages."""
         yield {{
             "url": response.url,
             "title": response.css("title::text").get(),
             "headings": response.css("h1::text, h2::text").getall(),
         }}
 
-        # Every link of the page. Pages that are known already are not fetched again.
+        # Follow every link of the page. A page is fetched only once.
         yield from response.follow_all("a[href]")
 
-        # Pages of another kind get a method of their own:
+        # Pages of another kind can have their own method:
         # yield from response.follow_all("article h3 a", self.parse_article)
 
     # def parse_article(self, response: Response):
@@ -44,30 +44,30 @@ class {kind}(Spider):
 '''
 
 CRAWL: Final = '''\
-"""A spider that goes by rules. Run it:  crawler run {file} -o {name}.jsonl"""
+"""A spider that chooses links by rules. Run it:  crawler run {file} -o {name}.jsonl"""
 
 from crawler import CrawlSpider, Response, Rule, Settings
 
 
 class {kind}(CrawlSpider):
     start_urls = ["{url}"]
-    allowed_domains = ["{domain}"]  # links that lead elsewhere are not followed
+    allowed_domains = ["{domain}"]  # links to other sites are not followed
 
-    # The first rule that a link fits takes it; a link that no rule takes is left alone.
+    # The first rule that matches a link applies. A link without a rule is not followed.
     rules = [
-        # Pages of this kind go to a method. With follow=True their links are followed too.
+        # Send these pages to a method. With follow=True, their links are followed too.
         # Rule(r"/article/", "parse_item"),
         Rule(callback="parse_item", follow=True),
     ]
 
-    # What this spider needs. The command line goes over it: -s max_pages=5
+    # Settings of this spider. The command line overrides them: -s max_pages=5
     settings = Settings(
-        max_pages=50,  # a limit while you try things out; delete it when you are done
+        max_pages=50,  # a limit for trying things out; delete it when you are done
         delay=0.5,  # seconds between two requests to the same host
     )
 
     def parse_item(self, response: Response):
-        """Gets the pages of a rule. What it yields is an item, or a request for another page."""
+        """Parse a page of a rule. Yield items, and requests for more pages."""
         yield {{
             "url": response.url,
             "title": response.css("title::text").get(),
@@ -84,17 +84,17 @@ from crawler.spiders import FeedSpider
 class {kind}(FeedSpider):
     url = "{url}"  # XML, CSV, JSON Lines or a JSON array, gzipped or not
 
-    itertag = "item"  # XML: the element that is a record
-    items = ""  # JSON: the keys that lead to the array of records, as in "data.products"
+    itertag = "item"  # XML: the name of the elements that are records
+    items = ""  # JSON: the path of the array of records, such as "data.products"
 
     def parse_record(self, response: Response, record):
-        """Gets every record: a dict (CSV), any value (JSON), an element of xml.etree (XML)."""
+        """Parse a record: a dict (CSV), any value (JSON), or an element of xml.etree (XML)."""
         # XML: yield {{"title": record.findtext("title")}}
         yield super().parse_record(response, record)
 '''
 
 API: Final = '''\
-"""A spider that goes through an API. Run it:  crawler run {file} -o {name}.jsonl"""
+"""A spider that reads an API page by page. Run it:  crawler run {file} -o {name}.jsonl"""
 
 from crawler import Response, Settings
 from crawler.spiders import ApiSpider
@@ -102,19 +102,19 @@ from crawler.spiders import ApiSpider
 
 class {kind}(ApiSpider):
     url = "{url}"
-    items = ""  # where the items of a page stand, as in "data.items"; empty: the page is a list of them
-    next = "link"  # or page, offset, cursor:meta.next, url:links.next, graphql
-    # token = "env:API_TOKEN"  # from the environment
+    items = ""  # the path of the items in a page, such as "data.items"; empty if the page is a list
+    next = "link"  # how to find the next page: link, page, offset, cursor:meta.next, url:links.next, graphql
+    # token = "env:API_TOKEN"  # a token from an environment variable
 
-    # What this spider needs. The command line goes over it: -s max_pages=5
+    # Settings of this spider. The command line overrides them: -s max_pages=5
     settings = Settings(
-        max_pages=50,  # a limit while you try things out; delete it when you are done
+        max_pages=50,  # a limit for trying things out; delete it when you are done
     )
 
     def parse_item(self, item, response: Response):
-        """Gets every item of a page. What it yields is an item, or a request for more of it."""
+        """Handle one item of a page. Yield items, and requests for more pages."""
         yield item
 '''
 
 TEMPLATES: Final[dict[Template, str]] = {"page": PAGE, "crawl": CRAWL, "feed": FEED, "api": API}
-"""What is written, by kind."""
+"""The text of each template."""

@@ -1,4 +1,4 @@
-"""The command line from outside, and a site to use it on."""
+"""The command line as a user runs it, and a site to run it on."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from support.environments import environment
 from support.processes import PIPE, Process
 
 from crawler.cli import main
+from crawler.cli.logs import NOISY
 from crawler.testing.demo import demo_site
 
 
 @pytest.fixture(scope="session")
 def site():
-    """The demo's site, on loopback."""
+    """The site of the demo, on loopback."""
     with demo_site() as site:
         yield site
 
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts ``python -m crawler ...`` in an empty folder.
+    """Start ``python -m crawler ...`` in an empty folder.
 
-    Options are those of `Process`; with `fresh` an interpreter is started, as a user starts it, and they are those of
-    `subprocess.Popen`.
+    Options are those of `Process`. With `fresh` a new interpreter is started, as a user does, and the options are those
+    of `subprocess.Popen`.
     """
     running = []
 
@@ -50,9 +51,9 @@ def start(tmp_path):
 
 @pytest.fixture
 def command(start):
-    """Runs ``python -m crawler ...`` to its end: exit code, standard output, standard error.
+    """Run ``python -m crawler ...``, and return exit code, standard output and standard error.
 
-    A traceback is expected where the user's own code raised, and nowhere else.
+    There must be a traceback if the user's own code raised, and none otherwise.
     """
 
     def command(*arguments, env=None, traceback=False, fresh=False):
@@ -65,15 +66,27 @@ def command(start):
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch, capfd):
-    """Runs a command that cannot be right, in this process: its one line on standard error."""
-    root = logging.getLogger()
-    handlers, level, modules = root.handlers[:], root.level, set(sys.modules)
+def in_process(tmp_path, monkeypatch):
+    """Let the command line run in this process, in an empty folder; afterwards logging and modules are as before."""
+    loggers = [logging.getLogger(name) for name in (None, "crawler.engine", *NOISY)]
+    levels, handlers, modules = [logger.level for logger in loggers], loggers[0].handlers[:], set(sys.modules)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
     for name in list(os.environ):
         if name.startswith("CRAWLER_"):
             monkeypatch.delenv(name)
+    yield
+    loggers[0].handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def refused(in_process, capfd):
+    """Run a command with an error, in this process, and return its one line on standard error."""
 
     def refused(*arguments):
         code = main([str(argument) for argument in arguments])
@@ -84,12 +97,7 @@ def refused(tmp_path, monkeypatch, capfd):
         assert err.endswith("\n")
         return err.removeprefix("crawler: ").rstrip("\n")
 
-    yield refused
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in set(sys.modules) - modules:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
+    return refused
 
 
 SPIDER = """\
@@ -108,7 +116,7 @@ class Books(Spider):
 
 @pytest.fixture
 def books(tmp_path, site):
-    """A spider of the demo's site."""
+    """A spider for the site of the demo."""
     path = tmp_path / "books.py"
     path.write_text(SPIDER.format(url=site.url))
     return path

@@ -1,4 +1,4 @@
-"""``crawler bench``: a crawl that is measured. What is measured is not tested, but that it is all there and true."""
+"""``crawler bench``: every figure is there and consistent; the speed is not tested."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 
 import pytest
 
-from crawler.html import Selector
-from crawler.testing.bench import LINKS, page
+from crawler.testing.bench import LINKS
 
 
-def test_it_crawls_every_page_once_and_tells_what_that_took(command, tmp_path):
+def test_it_crawls_every_page_once_and_shows_the_figures(command, tmp_path):
     code, out, err = command("bench", "--pages", "40")
     assert (code, err) == (0, "")
     first, *lines = out.splitlines()
@@ -20,27 +19,10 @@ def test_it_crawls_every_page_once_and_tells_what_that_took(command, tmp_path):
 
 
 @pytest.mark.parametrize("more", [[], ["--job"]])
-def test_programs_get_it_as_json(command, more):
+def test_json_is_for_other_programs(command, more):
     code, out, err = command("bench", "--pages", "20", "--json", *more)
     assert (code, err) == (0, "")
     figures = json.loads(out)
     assert (figures["finished"], figures["pages"], figures["items"], figures["requests"]) == ("finished", 20, 20, 21)
     assert figures["pages_per_second"] == pytest.approx(20 / figures["seconds"], rel=0.1)
     assert all(figures[name] > 0 for name in ("cpu_seconds", "server_cpu_seconds", "peak_rss", "bytes"))
-
-
-@pytest.mark.parametrize("pages", [1, 2, 7, 100])
-def test_every_page_of_the_site_can_be_reached(pages):
-    seen, waiting = {0}, [0]
-    while waiting:
-        links = _links(page(waiting.pop(), pages))
-        assert len(links) == LINKS
-        waiting += set(links) - seen
-        seen |= set(links)
-    assert seen == set(range(pages))
-
-
-def _links(body):
-    """The numbers of the pages that a page leads to."""
-    hrefs = Selector(body.decode()).css("a::attr(href)").getall()
-    return [int(href.removeprefix("/page/") if href != "/" else 0) for href in hrefs]

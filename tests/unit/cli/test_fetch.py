@@ -25,13 +25,13 @@ def test_fetch_can_show_the_status_line_and_the_fields_instead(command, site):
     assert "Content-Type: text/html; charset=utf-8" in fields
 
 
-def test_any_status_is_an_answer_and_is_told(command, site):
+def test_a_page_of_any_status_is_printed_and_the_status_reported(command, site):
     code, out, err = command("fetch", f"{site.url}lost")
     assert (code, out) == (0, site.answer("/lost").body)
-    assert err == f"crawler: {site.url}lost answered 404 Not Found\n"
+    assert err == f"crawler: {site.url}lost returned 404 Not Found\n"
 
 
-def test_no_answer_is_told_in_one_line_with_exit_code_1(command, site):
+def test_a_request_without_a_response_is_one_line_and_exit_code_1(command, site):
     for obey in ("true", "false"):
         code, out, err = command("fetch", "http://127.0.0.1:9/", "-s", "attempts=1", "-s", f"obey_robots={obey}")
         assert (code, out, err) == (1, "", "crawler: connection refused by 127.0.0.1:9\n")
@@ -46,7 +46,7 @@ def test_no_answer_is_told_in_one_line_with_exit_code_1(command, site):
     assert command("fetch", f"{site.url}private/orders", "-s", "obey_robots=false")[0] == 0
 
 
-def test_a_redirect_that_leads_nowhere_is_no_answer(command):
+def test_a_failed_redirect_is_an_error(command):
     def to(target):
         return Answer("moved", 302, headers={"Location": target})
 
@@ -55,16 +55,16 @@ def test_a_redirect_that_leads_nowhere_is_no_answer(command):
         code, out, err = command("fetch", f"{site.url}out")
         assert (code, out, err) == (1, "", "crawler: redirected to a target that is not a web URL: 'mailto:a@b.test'\n")
         code, out, err = command("fetch", f"{site.url}kept")
-        assert (code, out, err) == (0, "moved", f"crawler: {site.url}kept answered 302 Found\n")
+        assert (code, out, err) == (0, "moved", f"crawler: {site.url}kept returned 302 Found\n")
 
 
-def test_a_network_that_may_not_be_asked_is_told_with_its_address(command, site):
+def test_a_refused_network_is_named_with_the_address(command, site):
     code, out, err = command("fetch", site.url, "-s", "private_network=false")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("crawler: not sent: 127.0.0.1, on the loopback network")
 
 
-def test_ctrl_c_ends_it_at_once(start):
+def test_ctrl_c_stops_at_once(start):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = start("fetch", f"http://127.0.0.1:{silent.getsockname()[1]}/")
         connection, _ = silent.accept()
@@ -74,7 +74,7 @@ def test_ctrl_c_ends_it_at_once(start):
     assert (process.returncode, out, err) == (130, "", "crawler: interrupted\n")
 
 
-def test_links_are_absolute_one_a_line_or_json(command, site):
+def test_links_are_absolute_one_per_line_or_json(command, site):
     code, out, err = command("links", f"{site.url}books/1")
     assert (code, err) == (0, "")
     links = out.splitlines()
@@ -90,10 +90,10 @@ def test_links_are_absolute_one_a_line_or_json(command, site):
 def test_a_page_without_links_says_so(command, site):
     code, out, err = command("links", f"{site.url}robots.txt")
     assert (code, out) == (0, "")
-    assert err == f"crawler: {site.url}robots.txt is no HTML (text/plain)\n"
+    assert err == f"crawler: {site.url}robots.txt is not HTML (text/plain)\n"
 
 
-def test_a_reader_that_has_gone_is_no_traceback(site):
+def test_a_reader_that_closes_the_pipe_causes_no_traceback(site):
     pipe = subprocess.Popen(
         [sys.executable, "-m", "crawler", "fetch", site.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -103,9 +103,9 @@ def test_a_reader_that_has_gone_is_no_traceback(site):
     assert pipe.wait(20) == 1
 
 
-def test_who_has_to_wait_is_told_why(command):
+def test_a_long_wait_is_explained(command):
     busy = Answer("slower", 429, headers={"Retry-After": "3"})
     with local_site({"/": [busy, "hello"]}) as site:
         code, out, err = command("fetch", site.url)
         assert (code, out) == (0, "hello")
-        assert err == f"crawler: {site.url} answered 429 Too Many Requests: asked again in 3 s\n"
+        assert err == f"crawler: {site.url} returned 429 Too Many Requests: retrying in 3 s\n"

@@ -1,4 +1,4 @@
-"""``crawler run --job`` and ``crawler job`` from outside: a job goes on, tells where it stands, is of one crawl."""
+"""``crawler run --job`` and ``crawler job`` from outside: a job resumes, shows its state, and belongs to one crawl."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 TOTAL = 29
-"""Pages of the demo's site that the spider of `books` makes an item of."""
+"""Pages of the demo site of which the spider `books` makes an item."""
 
 
 def lines(path):
@@ -27,7 +27,7 @@ def pages(items):
 
 @pytest.fixture
 def asked(site):
-    """What the site has been asked for since."""
+    """Return the paths that the site was asked for since the last call."""
     before = len(site.hits)
 
     def asked():
@@ -48,11 +48,11 @@ def half(command, books, asked):
     return ["run", "books.py", "--job", "job", "-o", "items.jsonl"]
 
 
-def test_the_line_and_the_summary_of_a_job_tell_of_this_run(command, start, books, asked):
+def test_the_line_and_the_summary_of_a_job_count_this_run(command, start, books, asked):
     run = ["run", "books.py", "--job", "job", "-o", "items.jsonl"]
     code, _, err = command(*run, "-s", "max_pages=3", "-s", "delay=0.5")
     assert code == 0
-    assert "  held back " in err
+    assert "  waited    " in err
     ours, theirs = pty.openpty()
     process = start(*run, "-s", "max_pages=3", "-s", "delay=0.5", stderr=theirs)
     os.close(theirs)
@@ -63,12 +63,12 @@ def test_the_line_and_the_summary_of_a_job_tell_of_this_run(command, start, book
     assert process.wait(60) == 0
     live, _, summary = seen.decode().partition("finished by max_pages: 3 pages")
     assert "3 pages · 0.0/s · 3 items" in live
-    assert "this run  0 pages of them" in summary
-    assert "held back" not in summary
+    assert "this run  0 pages; the others are from earlier runs of the job" in summary
+    assert "  waited" not in summary
 
 
 def _read(terminal):
-    """What a terminal shows; nothing when its other end was closed."""
+    """Return what a terminal shows; nothing once its other end is closed."""
     try:
         return os.read(terminal, 65536)
     except OSError:
@@ -85,7 +85,7 @@ class Bad(Spider):
     start_urls = ["{url}", "{url}books/1", "http://127.0.0.1:9/"]
 
     def parse(self, response):
-        if "books" in response.url and not Path("mended").exists():
+        if "books" in response.url and not Path("repaired").exists():
             raise LookupError("no shelf")
         yield {{"url": response.url}}
 """
@@ -102,15 +102,15 @@ def bad(command, tmp_path, site, asked):
     return run
 
 
-# ---- going on --------------------------------------------------------------------------------------------------------
+# ---- resuming --------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_command_goes_on_and_fetches_only_what_it_lacks(command, half, tmp_path, asked):
+def test_the_same_command_resumes_and_fetches_only_what_is_missing(command, half, tmp_path, asked):
     first = lines(tmp_path / "items.jsonl")
     assert len(first) == 5
     code, _, err = command(*half, "--report", "report.json")
     assert code == 0
-    assert "this run  24 pages of them" in err
+    assert "this run  24 pages; the others are from earlier runs" in err
     items = lines(tmp_path / "items.jsonl")
     assert items[:5] == first  # continued, not written anew
     assert len({item["url"] for item in items}) == len(items) == TOTAL
@@ -120,7 +120,7 @@ def test_the_same_command_goes_on_and_fetches_only_what_it_lacks(command, half, 
     assert (report["pages"], report["items"]) == (TOTAL, TOTAL)
 
 
-def test_a_killed_crawl_goes_on_with_each_item_once(command, start, books, tmp_path):
+def test_a_killed_crawl_resumes_with_each_item_once(command, start, books, tmp_path):
     run = ["run", "books.py", "--job", "job", "-o", "items.jsonl", "-o", "items.csv"]
     process = start(*run, "-s", "delay=0.05")
     deadline = time.monotonic() + 30
@@ -129,7 +129,7 @@ def test_a_killed_crawl_goes_on_with_each_item_once(command, start, books, tmp_p
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert "requests wait" in command("job", "job")[1]
+    assert "requests waiting" in command("job", "job")[1]
     assert command(*run, "--quiet")[0] == 0
     items = lines(tmp_path / "items.jsonl")
     assert len({item["url"] for item in items}) == len(items) == TOTAL
@@ -148,7 +148,7 @@ def test_a_finished_job_says_so_and_fetches_nothing(command, half, tmp_path, ask
     assert (tmp_path / "items.jsonl").read_bytes() == before
 
 
-def test_an_output_that_comes_later_gets_all_items(command, half, tmp_path):
+def test_an_output_that_is_added_later_gets_all_items(command, half, tmp_path):
     assert command(*half, "--quiet")[0] == 0
     code, _, err = command(*half, "-o", "items.csv", "-o", "items.json")
     assert code == 0
@@ -160,7 +160,7 @@ def test_an_output_that_comes_later_gets_all_items(command, half, tmp_path):
         assert list(csv.DictReader(file)) == items
 
 
-def test_an_output_that_was_left_out_catches_up_later(command, half, tmp_path, asked):
+def test_an_output_that_a_run_omits_catches_up_later(command, half, tmp_path, asked):
     assert command("run", "books.py", "--job", "job", "--quiet")[0] == 0
     assert len(lines(tmp_path / "items.jsonl")) == 5
     asked()
@@ -169,7 +169,7 @@ def test_an_output_that_was_left_out_catches_up_later(command, half, tmp_path, a
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
 
-def test_an_output_that_is_gone_or_shorter_is_not_written_with_a_gap(command, half, tmp_path, asked):
+def test_an_output_that_is_missing_or_too_short_is_refused(command, half, tmp_path, asked):
     path = tmp_path / "items.jsonl"
     whole = path.read_bytes()
     path.unlink()
@@ -186,7 +186,7 @@ def test_an_output_that_is_gone_or_shorter_is_not_written_with_a_gap(command, ha
     assert len(lines(path)) == TOTAL
 
 
-def test_what_others_wrote_behind_the_items_is_cut_off(command, half, tmp_path):
+def test_bytes_of_others_behind_the_items_are_cut_off(command, half, tmp_path):
     with (tmp_path / "items.jsonl").open("a") as file:
         file.write('{"url": "half a li')
     assert command(*half, "--quiet")[0] == 0
@@ -201,9 +201,7 @@ def test_what_others_wrote_behind_the_items_is_cut_off(command, half, tmp_path):
         ("items.csv", "\N{BOM}url,title\r\nold,\r\n", 'half a li,"no'),
     ],
 )
-def test_an_output_that_is_appended_to_goes_on_though_a_kill_left_half_an_item(
-    command, books, tmp_path, name, old, torn
-):
+def test_appending_continues_after_a_kill_that_left_half_an_item(command, books, tmp_path, name, old, torn):
     path = tmp_path / name
     path.write_text(old, encoding="utf-8", newline="")
     run = ["run", "books.py", "--job", "job", "-o", name, "--append", "--quiet"]
@@ -229,13 +227,13 @@ def test_a_file_that_cannot_be_appended_to_is_refused_before_the_job_takes_it(co
     assert (path.read_text(), asked()) == ('{"url": "half a li', [])
 
 
-def test_a_job_with_a_commit_that_survives_the_machine_has_the_same_items(command, books, tmp_path):
+def test_a_job_that_survives_power_failures_has_the_same_items(command, books, tmp_path):
     code, _, _ = command("run", "books.py", "--job", "job", "-o", "items.jsonl", "-s", "durability=power", "--quiet")
     assert code == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
 
-def test_a_job_may_be_moved_with_its_folder(command, half, tmp_path):
+def test_a_job_folder_may_be_moved(command, half, tmp_path):
     (tmp_path / "job").rename(tmp_path / "elsewhere")
     run = [*half[:3], "elsewhere", *half[4:]]
     assert command(*run, "--quiet")[0] == 0
@@ -243,7 +241,7 @@ def test_a_job_may_be_moved_with_its_folder(command, half, tmp_path):
 
 
 @pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
-def test_files_of_a_job_do_not_take_the_place_of_standard_streams_that_are_closed(start, books, tmp_path, closed):
+def test_files_of_a_job_do_not_replace_closed_standard_streams(start, books, tmp_path, closed):
     with books.open("a") as file:
         file.write("        import contextlib, os\n")
         file.write("        for number in (1, 2):\n")
@@ -256,7 +254,7 @@ def test_files_of_a_job_do_not_take_the_place_of_standard_streams_that_are_close
     assert not any(b"from far below" in path.read_bytes() for path in (tmp_path / "job").iterdir())
 
 
-def test_words_that_cannot_be_written_do_not_change_how_a_crawl_ends(start, books, tmp_path):
+def test_a_full_standard_error_does_not_change_how_a_crawl_ends(start, books, tmp_path):
     with Path("/dev/full").open("w") as full:
         process = start("run", "books.py", "--job", "job", "-o", "items.jsonl", stderr=full.fileno())
         assert process.wait(60) == 0
@@ -266,7 +264,7 @@ def test_words_that_cannot_be_written_do_not_change_how_a_crawl_ends(start, book
 # ---- what may not change ---------------------------------------------------------------------------------------------
 
 
-def test_another_argument_setting_or_spider_is_refused_and_named(command, half, tmp_path, site, asked):
+def test_another_argument_setting_or_spider_is_refused_with_the_difference(command, half, tmp_path, site, asked):
     other = (tmp_path / "books.py").read_text().replace("class Books", "class Others")
     (tmp_path / "others.py").write_text(other)
     changed = {
@@ -287,16 +285,16 @@ def test_another_argument_setting_or_spider_is_refused_and_named(command, half, 
     assert (tmp_path / "items.jsonl").read_bytes() == first
 
 
-def test_settings_that_do_not_change_what_a_crawl_is_may_change(command, half, tmp_path):
+def test_settings_that_do_not_affect_the_result_may_change(command, half, tmp_path):
     assert command(*half, "-s", "workers=2", "-s", "delay=0.001", "-s", "attempts=5", "--quiet")[0] == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
 
-def test_override_goes_on_with_the_new_one(command, half, tmp_path):
+def test_override_continues_the_job_with_the_change(command, half, tmp_path):
     code, _, _ = command(*half, "-a", "shelf=2", "--override", "--quiet")
     assert code == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
-    assert command(*half, "-a", "shelf=2", "--quiet")[0] == 0  # it is the job's crawl from now on
+    assert command(*half, "-a", "shelf=2", "--quiet")[0] == 0  # the job belongs to the changed crawl now
     assert command(*half)[0] == 2
     assert "books (Books) with shelf=2" in command("job", "job")[1]
 
@@ -309,7 +307,7 @@ def test_a_job_shows_where_it_stands(command, half, site):
     assert (code, err) == (0, "")
     shown = out.splitlines()
     lane = site.url.rstrip("/")
-    waiting = int(shown[0].removeprefix("job: ").removesuffix(" requests wait"))
+    waiting = int(shown[0].removeprefix("job: ").removesuffix(" requests waiting"))
     assert shown[1:] == [
         "  spider    books (Books)",
         "  runs      1",
@@ -332,14 +330,14 @@ def test_failures_are_listed_with_their_reason(command, bad, site):
     assert "  failed    connect_failed: 1, hook_error: 1\n" in out
     assert f" {site.url}books/1 hook_error after 1 attempt: LookupError: no shelf\n" in out
     assert " http://127.0.0.1:9/ connect_failed " in out
-    assert out.endswith("  again     crawler job job --retry-failed, then the same run\n")
+    assert out.endswith("  to retry  crawler job job --retry-failed, then run the job again\n")
 
 
-def test_failures_that_are_put_back_are_fetched_by_the_next_run_and_nothing_else(command, bad, tmp_path, site, asked):
-    (tmp_path / "mended").touch()
-    assert command("job", "job", "--retry-failed") == (0, "", "2 failed requests put back: run the job again\n")
-    assert command("job", "job")[1].startswith("job: 2 requests wait\n")
-    assert command(*bad)[0] == 4  # nobody listens on the other port still
+def test_the_next_run_fetches_requests_that_are_queued_again_and_nothing_else(command, bad, tmp_path, site, asked):
+    (tmp_path / "repaired").touch()
+    assert command("job", "job", "--retry-failed") == (0, "", "queued 2 failed requests again: run the job to retry\n")
+    assert command("job", "job")[1].startswith("job: 2 requests waiting\n")
+    assert command(*bad)[0] == 4  # the other port is still closed
     assert asked() == ["/books/1"]
     assert pages(lines(tmp_path / "bad.jsonl")) == [site.url, f"{site.url}books/1"]
     out = command("job", "job")[1]
@@ -347,23 +345,23 @@ def test_failures_that_are_put_back_are_fetched_by_the_next_run_and_nothing_else
     assert "hook_error" not in out
 
 
-def test_all_items_of_a_job_are_exported_in_every_form(command, half, tmp_path):
+def test_all_items_of_a_job_are_exported_in_every_format(command, half, tmp_path):
     items = lines(tmp_path / "items.jsonl")
-    assert command("job", "job", "--export", "all.jsonl") == (0, "", "5 items written to all.jsonl\n")
+    assert command("job", "job", "--export", "all.jsonl") == (0, "", "wrote 5 items to all.jsonl\n")
     assert lines(tmp_path / "all.jsonl") == items
     assert command("job", "job", "--export", "all.csv")[0] == 0
     with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
         assert list(csv.DictReader(file)) == items
     code, out, err = command("job", "job", "--export", "-")
-    assert (code, err) == (0, "5 items written to standard output\n")
+    assert (code, err) == (0, "wrote 5 items to standard output\n")
     assert [json.loads(line) for line in out.splitlines()] == items
-    # a job is no worse for it
+    # an export does not change the job
     assert command(*half, "--quiet")[0] == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
 
 @pytest.mark.parametrize("name", ["all.jsonl", "all.json", "all.csv"])
-def test_an_export_that_does_not_fit_on_the_disk_says_so_and_leaves_the_old_file(start, command, books, tmp_path, name):
+def test_an_export_that_fills_the_disk_says_so_and_keeps_the_old_file(start, command, books, tmp_path, name):
     books.write_text(books.read_text().replace('"title":', '"text": "x" * 3000, "title":'))
     assert command("run", "books.py", "--job", "job", "--quiet")[0] == 0
     (tmp_path / name).write_text("the old one")
@@ -378,14 +376,14 @@ def test_an_export_that_does_not_fit_on_the_disk_says_so_and_leaves_the_old_file
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_an_export_whose_reader_goes_ends_without_a_word(start, half, command):
+def test_an_export_whose_reader_closes_the_pipe_ends_silently(start, half, command):
     process = start("job", "job", "--export", "-")
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(60) == 1
 
 
-def test_an_export_replaces_a_file_only_if_told_to(command, half, tmp_path):
+def test_an_export_replaces_a_file_only_with_overwrite(command, half, tmp_path):
     (tmp_path / "all.jsonl").write_text("mine\n")
     refusal = "crawler: all.jsonl exists already: --overwrite replaces it\n"
     assert command("job", "job", "--export", "all.jsonl") == (2, "", refusal)
@@ -398,19 +396,19 @@ def test_an_export_replaces_a_file_only_if_told_to(command, half, tmp_path):
 
 
 @pytest.mark.parametrize("options", [(), ("--retry-failed",), ("--export", "all.jsonl")])
-def test_a_folder_that_is_no_job_or_is_missing_is_refused_and_left_as_it_is(refused, tmp_path, options):
+def test_a_folder_without_a_job_is_refused_and_left_alone(refused, tmp_path, options):
     (tmp_path / "empty").mkdir()
     assert refused("job", "empty", *options) == "empty is not a job folder: it has no job.sqlite"
     assert refused("job", "none", *options) == "none is not a job folder: it has no job.sqlite"
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 
 
-def test_options_without_what_they_belong_to_are_refused(refused, books):
-    assert refused("run", "books.py", "--override") == "--override goes with --job"
-    assert refused("job", "job", "--overwrite") == "--overwrite goes with --export"
+def test_an_option_that_needs_another_one_is_refused_without_it(refused, books):
+    assert refused("run", "books.py", "--override") == "--override needs --job DIR"
+    assert refused("job", "job", "--overwrite") == "--overwrite needs --export OUT"
 
 
-def test_a_job_does_not_begin_among_other_files(refused, books, tmp_path):
+def test_a_job_does_not_start_in_a_folder_with_other_files(refused, books, tmp_path):
     before = sorted(path.name for path in tmp_path.iterdir())
     told = refused("run", "books.py", "--job", ".")
     first = min(path.name for path in tmp_path.iterdir())  # loading the spider may have left a __pycache__
@@ -418,10 +416,10 @@ def test_a_job_does_not_begin_among_other_files(refused, books, tmp_path):
     assert set(before) <= {path.name for path in tmp_path.iterdir()} <= {*before, "__pycache__"}
 
 
-def test_a_job_that_runs_can_be_looked_at_but_not_run_twice(command, start, books, tmp_path):
+def test_a_running_job_can_be_inspected_but_not_run_twice(command, start, books, tmp_path):
     process = start("run", "books.py", "--job", "job", "-s", "delay=5")
     deadline = time.monotonic() + 30
-    while not (tmp_path / "job" / "job.sqlite").exists() or "requests wait" not in command("job", "job")[1]:
+    while not (tmp_path / "job" / "job.sqlite").exists() or "requests waiting" not in command("job", "job")[1]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     for words in (["run", "books.py", "--job", "job"], ["job", "job", "--retry-failed"]):

@@ -1,4 +1,4 @@
-"""``crawler limits``: what a server declares of its limits, in words."""
+"""``crawler limits``: the limits that a server declares, explained."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from support.localsite import Answer, local_site
 QUOTA = {"RateLimit-Policy": "100;w=60", "RateLimit-Limit": "100", "RateLimit-Remaining": "40", "RateLimit-Reset": "30"}
 
 
-def test_a_declared_quota_is_told_in_words_with_the_pace_that_keeps_to_it(command):
+def test_a_declared_quota_is_explained_with_the_pace_that_keeps_it(command):
     with local_site({"/users": Answer("{}", headers=QUOTA)}) as site:
         code, out, err = command("limits", f"{site.url}users")
         assert (code, err) == (0, "")
         first, *lines = out.splitlines()
-        assert first == f"{site.url}users answered 200 OK"
-        assert [line for line in lines if "says" in line] == [
-            f"  says      {name}: {value}" for name, value in QUOTA.items()
+        assert first == f"{site.url}users returned 200 OK"
+        assert [line for line in lines if line.startswith("  header")] == [
+            f"  header    {name}: {value}" for name, value in QUOTA.items()
         ]
         [quota] = [line for line in lines if line.startswith("  quota")]
-        assert quota.startswith("  quota     60s: 100 requests in 60 s, 40 left, more in ")
-        assert "  pace      1.67 requests a second on average, by the quota 60s" in lines
+        assert quota.startswith("  quota     60s: 100 requests per 60 s, 40 left, reset in ")
+        assert "  pace      1.67 requests per second on average, from the quota 60s" in lines
         assert [asked.path for asked in site.log] == ["/robots.txt", "/users"]
 
 
-def test_a_refusal_is_explained_and_not_asked_again(command):
+def test_a_refusal_is_explained_and_not_retried(command):
     refusal = Answer("slower", 429, {"Retry-After": "3600"})
     with local_site({"/users": refusal}) as site:
         code, out, err = command("limits", f"{site.url}users")
         assert (code, err) == (0, "")
         first, *lines = out.splitlines()
-        assert first == f"{site.url}users answered 429 Too Many Requests: it refuses for now"
-        assert "  says      Retry-After: 3600" in lines
+        assert first == f"{site.url}users returned 429 Too Many Requests: too many requests for now"
+        assert "  header    Retry-After: 3600" in lines
         [after] = [line for line in lines if line.startswith("  next")]
         assert after.startswith("  next      a request may start in ")
-        assert after.endswith(" min, since this one was refused")
+        assert after.endswith(" min (this one was refused)")
         assert len(site.asked("/users")) == 1
 
 
-def test_a_server_that_says_nothing_is_told_from_the_settings(command):
+def test_without_declared_limits_the_settings_are_shown(command):
     with local_site({"/": "hello"}) as site:
         pacing = json.dumps({"127.0.0.1": {"rate": "60/min", "concurrency": 3}})
         code, out, err = command("limits", site.url, "-s", f"pacing={pacing}", "-s", "delay=2")
         assert (code, err) == (0, "")
-        assert out.splitlines()[1] == "  says      nothing of limits in its header fields"
-        assert "  pace      one request in 1 s, by your rate of 60/min\n" in out
-        assert "  pace      one request in 2 s, by the delay\n" in out
-        assert "  at once   3\n" in out
+        assert out.splitlines()[1] == "  header    none about limits"
+        assert "  pace      one request every 1 s, from your rate of 60/min\n" in out
+        assert "  pace      one request every 2 s, from the delay\n" in out
+        assert "  in flight 3 at once\n" in out
 
 
-def test_programs_get_it_as_json(command):
+def test_json_is_for_other_programs(command):
     with local_site({"/users": Answer("{}", headers=QUOTA)}) as site:
         code, out, err = command("limits", f"{site.url}users", "--json")
         assert (code, err) == (0, "")
@@ -61,7 +61,7 @@ def test_programs_get_it_as_json(command):
         assert 0 <= known["next_in"] <= 30
 
 
-def test_what_robots_txt_closes_is_not_asked_for(command):
+def test_a_url_that_robots_txt_disallows_is_not_fetched(command):
     with local_site({"/robots.txt": "User-agent: *\nDisallow: /", "/users": "x"}) as site:
         code, out, err = command("limits", f"{site.url}users")
         assert (code, out) == (1, "")

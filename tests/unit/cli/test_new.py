@@ -1,4 +1,4 @@
-"""``crawler new``: the spider that it writes runs as it is."""
+"""``crawler new``: the new spider runs as it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crawler.cli.templates import Template
 def test_the_new_spider_runs(command, tmp_path, site):
     code, out, err = command("new", "quiet_shelf", site.url)
     assert (code, out) == (0, "")
-    assert err == "wrote quiet_shelf.py; run it: crawler run quiet_shelf.py -o quiet_shelf.jsonl\n"
+    assert err == "wrote quiet_shelf.py; run it with: crawler run quiet_shelf.py -o quiet_shelf.jsonl\n"
     source = (tmp_path / "quiet_shelf.py").read_text()
     assert "class QuietShelf(Spider):" in source
     code, out, err = command("run", "quiet_shelf.py", "-o", "-", "-s", "delay=0", "-s", "max_pages=4", "--quiet")
@@ -50,7 +50,7 @@ def test_the_new_spider_of_records_runs(command, tmp_path, template, kind):
 
 @pytest.mark.parametrize("template", get_args(Template))
 @pytest.mark.parametrize("name", sorted(TAKEN))
-def test_no_class_takes_the_place_of_what_it_is_made_from(tmp_path, monkeypatch, template, name):
+def test_no_class_hides_a_name_that_the_template_imports(tmp_path, monkeypatch, template, name):
     monkeypatch.chdir(tmp_path)
     assert main(["new", name, "--template", template]) == 0
     [made] = [node.name for node in ast.parse((tmp_path / f"{name}.py").read_text()).body if hasattr(node, "bases")]
@@ -60,7 +60,7 @@ def test_no_class_takes_the_place_of_what_it_is_made_from(tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("name", "kind"), [("shop", "Shop"), ("shop.py", "Shop"), ("spider", "SpiderSpider"), ("Über2", "Über2")]
 )
-def test_the_class_is_called_like_the_file(tmp_path, monkeypatch, name, kind):
+def test_the_class_is_named_after_the_file(tmp_path, monkeypatch, name, kind):
     monkeypatch.chdir(tmp_path)
     assert main(["new", name, "https://www.shop.example/start?x=1"]) == 0
     [path] = tmp_path.iterdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crawler.cli import main, plugins
 
 
-def test_installed_plugins_are_listed_with_their_options_and_can_be_named(command, tmp_path, books):
+def test_installed_plugins_are_listed_with_their_options_and_can_be_enabled(command, tmp_path, books):
     (tmp_path / "shelf_plugins.py").write_text(
         "from crawler import Plugin\n"
         "class Marker(Plugin):\n"
@@ -33,7 +33,7 @@ def test_installed_plugins_are_listed_with_their_options_and_can_be_named(comman
     assert (code, err) == (2, "crawler: no plugin named 'maker' is installed (did you mean marker?)\n")
 
 
-def test_a_folder_without_plugins_says_what_there_is(monkeypatch, capfd):
+def test_without_installed_plugins_it_says_how_to_enable_ones_own(monkeypatch, capfd):
     monkeypatch.setattr(plugins, "installed", dict)
     assert main(["plugins"]) == 0
     out, err = capfd.readouterr()

@@ -103,5 +103,5 @@ def test_a_file_of_records(command):
         (("crawler.spiders.feed:FeedSpider", "-a", "url=shop.csv"), "FeedSpider: argument url: not a URL: 'shop.csv'"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_in_one_line(refused, words, told):
+def test_an_error_is_one_line(refused, words, told):
     assert told in refused("run", *words)

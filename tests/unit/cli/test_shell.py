@@ -1,4 +1,4 @@
-"""``crawler shell``: Python with a page in it."""
+"""``crawler shell``: Python with a page."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PAGES = {
 }
 
 
-def test_code_has_the_page_and_prints_what_expressions_give(command):
+def test_code_has_the_page_and_prints_the_values_of_expressions(command):
     with local_site(PAGES) as site:
         code, out, err = command("shell", site.url, "-c", "response.css('title::text').get()\nx = 1; x + 1")
         assert (code, out, err) == (0, "'One'\n2\n", "")
 
 
-def test_fetch_asks_for_another_page_by_url_or_by_request(command):
+def test_fetch_takes_a_url_or_a_request(command):
     with local_site(PAGES) as site:
         look = "response.css('title::text').get()"
         code, out, err = command("shell", site.url, "-c", f"_ = fetch(response.follow('/two')); {look}")
@@ -29,7 +29,7 @@ def test_fetch_asks_for_another_page_by_url_or_by_request(command):
         code, out, err = command("shell", "-c", f"print(response); _ = fetch('{site.url}two'); {look}")
         assert (code, out, err) == (0, "None\n'Two'\n", "")
         code, out, err = command("shell", site.url, "-c", "fetch(response.urljoin('/lost')).status")
-        assert (code, out, err) == (0, "404\n", f"crawler: {site.url}lost answered 404 Not Found\n")
+        assert (code, out, err) == (0, "404\n", f"crawler: {site.url}lost returned 404 Not Found\n")
 
 
 def test_view_writes_the_page_to_a_file_and_opens_it(command, tmp_path):
@@ -54,7 +54,7 @@ def test_without_a_terminal_code_is_read_from_standard_input(start):
         assert (process.returncode, out, err) == (0, "0\n1\n200\n", "")
 
 
-def test_what_code_raises_is_told_from_its_own_lines_on(command):
+def test_an_exception_in_code_shows_its_own_frames_alone(command):
     code, out, err = command("shell", "-c", "def f():\n    1 / 0\nf()", traceback=True)
     assert (code, out) == (1, "")
     assert "crawler" not in err
@@ -62,7 +62,7 @@ def test_what_code_raises_is_told_from_its_own_lines_on(command):
     assert command("shell", "-c", "raise SystemExit(7)")[0] == 7
 
 
-def test_no_answer_and_wrong_code_are_told_in_one_line(command):
+def test_a_failed_request_and_a_syntax_error_are_one_line(command):
     arguments = "-s", "attempts=1", "-s", "obey_robots=false"
     code, out, err = command("shell", "-c", "fetch('http://127.0.0.1:9/')", *arguments)
     assert (code, out, err) == (1, "", "crawler: connection refused by 127.0.0.1:9\n")
@@ -86,7 +86,7 @@ def test_on_a_terminal_there_is_a_prompt_until_ctrl_d(start):
 
 
 def _until(terminal: int, words: str) -> str:
-    """What a terminal shows up to some words."""
+    """Return what a terminal shows up to some words."""
     seen = b""
     while words.encode() not in seen:
         seen += os.read(terminal, 4096)

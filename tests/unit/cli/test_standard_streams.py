@@ -1,4 +1,4 @@
-"""Standard input, output and error may be closed or full: then that is told, or nothing can be, and nothing is lost."""
+"""Standard streams that are closed or full: the error is reported where that is possible, and no data is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.localsite import local_site
 
 @pytest.fixture
 def under(tmp_path):
-    """Runs ``python -m crawler ...`` in a folder, under redirections of a shell."""
+    """Run ``python -m crawler ...`` in a folder, with redirections of a shell."""
 
     def under(redirections, *arguments):
         line = [sys.executable, "-m", "crawler", *map(str, arguments)]
@@ -31,25 +31,29 @@ def under(tmp_path):
     ("redirections", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")]
 )
 @pytest.mark.parametrize("command", ["fetch", "links", "robots", "limits"])
-def test_what_cannot_be_printed_is_told(under, site, redirections, why, command):
+def test_output_that_cannot_be_written_is_an_error(under, site, redirections, why, command):
     assert under(redirections, command, site.url) == (1, "", f"crawler: cannot write to standard output: {why}\n")
 
 
-def test_items_need_a_standard_output_only_where_they_go_there(under, site, tmp_path):
+def test_a_closed_standard_output_matters_only_to_items_that_go_there(under, site, tmp_path):
     run = ["run", site.url, "-s", "max_pages=1", "--quiet"]
-    assert under(">&-", *run, "-o", "-") == (2, "", "crawler: -o - wants a standard output, and there is none\n")
+    assert under(">&-", *run, "-o", "-") == (
+        2,
+        "",
+        "crawler: cannot write items to standard output (-o -): it is closed\n",
+    )
     assert under("<&- >&- 2>&-", *run, "-o", "items.jsonl") == (0, "", "")
     assert (tmp_path / "items.jsonl").read_text().count("\n") == 1
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
-def test_words_that_nobody_can_read_change_neither_data_nor_exit_code(under, site, redirection):
+def test_a_closed_or_full_standard_error_changes_neither_data_nor_exit_code(under, site, redirection):
     code, out, _ = under(redirection, "run", site.url, "-s", "max_pages=1", "-o", "-")
     assert (code, out.count("\n")) == (0, 1)
     assert under(redirection, "run", "nothing.py")[0] == 2
 
 
-def test_data_is_utf_8_and_words_are_readable_whatever_the_terminal_speaks(command):
+def test_data_is_utf_8_and_text_is_escaped_whatever_the_encoding_of_the_terminal(command):
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     with local_site({"/": "<a href='/x'>für</a>"}) as site:
         code, out, err = command("links", site.url, "--json", env=ascii_only | {"LC_ALL": "C.UTF-8"}, fresh=True)

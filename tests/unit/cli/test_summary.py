@@ -1,4 +1,4 @@
-"""The lines at the end of a crawl."""
+"""The summary of a crawl."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def report(**given):
     return Report(**fields | given)
 
 
-def test_a_crawl_that_went_well_is_one_line():
-    told = summary(report(pages=1, items=2, seconds=4.0, bytes=12_345_678, statuses={200: 1}))
-    assert told == "finished: 1 page and 2 items in 4.0 s (0.2 pages/s, 12.3 MB)\n"
+def test_a_crawl_without_problems_is_one_line():
+    text = summary(report(pages=1, items=2, seconds=4.0, bytes=12_345_678, statuses={200: 1}))
+    assert text == "finished: 1 page and 2 items in 4.0 s (0.2 pages/s, 12.3 MB)\n"
 
 
 @pytest.mark.parametrize(
@@ -31,23 +31,23 @@ def test_a_crawl_that_went_well_is_one_line():
         ("out of luck", "stopped: out of luck: "),
     ],
 )
-def test_the_first_word_is_why_it_ended(reason, words):
+def test_the_first_word_says_how_it_ended(reason, words):
     assert summary(report(finished=reason)).startswith(words)
 
 
-def test_proxies_that_failed_are_named_the_worst_first():
+def test_failing_proxies_are_named_the_worst_first():
     proxies = {
         "one:3128": {"requests": 9, "failures": 1}, "two:3128": {"requests": 40, "failures": 0},
         "three:1080": {"requests": 3, "failures": 3}, "four:1080": {"requests": 1, "failures": 1},
     }  # fmt: skip
     assert summary(report(pages=1, proxies=proxies)).splitlines()[1:] == [
-        "  proxy     three:1080 failed 3 of 3 times",
-        "  proxy     one:3128 failed 1 of 9 times",
+        "  proxy     three:1080 failed for 3 of 3 requests",
+        "  proxy     one:3128 failed for 1 of 9 requests",
     ]
 
 
-def test_a_kind_shows_no_example_of_a_finer_one():
-    told = summary(
+def test_a_kind_of_failure_shows_no_url_of_its_finer_kinds():
+    text = summary(
         report(
             pages=1,
             failures={"body_too_large": 3, "broken_exchange": 6},
@@ -60,7 +60,7 @@ def test_a_kind_shows_no_example_of_a_finer_one():
             },
         )
     )
-    assert told.splitlines()[1:] == [
+    assert text.splitlines()[1:] == [
         "  failed    broken_exchange.reset 5: http://a/1",
         "  failed    body_too_large.bomb 2: http://a/bomb",
         "  failed    body_too_large 1: http://a/large",
@@ -68,8 +68,8 @@ def test_a_kind_shows_no_example_of_a_finer_one():
     ]
 
 
-def test_what_went_wrong_is_counted_with_an_example_and_a_cause():
-    told = summary(
+def test_failures_are_counted_with_urls_and_a_cause():
+    text = summary(
         report(
             pages=1,
             failed=3,
@@ -84,23 +84,23 @@ def test_what_went_wrong_is_counted_with_an_example_and_a_cause():
         outputs=["a.csv", "b.json"],
         causes={"connect_failed.refused": "connection\nrefused"},
     )
-    assert told.splitlines()[1:] == [
+    assert text.splitlines()[1:] == [
         "  statuses  200: 1, 500: 6",
-        "  not made  duplicate: 5, robots: 1",
+        "  skipped   duplicate: 5, robots: 1",
         "  dropped   old: 2",
         "  counted   seen: 1",
         "  failed    status_500 2: http://b/1 http://b/2",
         "  failed    connect_failed.refused 1 (connection refused): http://a/",
-        "  items in  a.csv, b.json",
+        "  output    a.csv, b.json",
     ]
 
 
-def test_a_crawl_without_pages_says_what_it_did_not_ask_for():
-    told = summary(report(filtered={"robots": 1}, samples={"robots": ["http://a/"]}))
-    assert told.splitlines()[1:] == ["  not made  robots: 1", "  robots    http://a/"]
+def test_a_crawl_without_pages_shows_what_it_skipped():
+    text = summary(report(filtered={"robots": 1}, samples={"robots": ["http://a/"]}))
+    assert text.splitlines()[1:] == ["  skipped   robots: 1", "  robots    http://a/"]
 
 
-def test_lanes_that_held_the_crawl_back_are_named_with_their_quotas():
+def test_lanes_that_waited_long_are_named_with_their_quotas():
     lanes = {
         "http://a.test": {
             "waited": {"pace": 20.0, "quota": 4.96, "concurrency": 99.0}, "refusals": 2,
@@ -109,14 +109,14 @@ def test_lanes_that_held_the_crawl_back_are_named_with_their_quotas():
         "http://b.test": {"waited": {"refusal": 10.0}, "refusals": 0, "quotas": {}},
         "http://c.test": {"waited": {"pace": 1.0, "concurrency": 20.0}, "refusals": 0, "quotas": {}},
     }  # fmt: skip
-    told = summary(report(pages=1, seconds=30.0, lanes=lanes)).splitlines()
-    assert told[1:] == [
-        "  held back http://a.test by pace 20.0 s, quota 5.0 s, 2 refused (daily: 500 in 86400 s, 95 left; odd)",
-        "  held back http://b.test by refusal 10.0 s",
+    text = summary(report(pages=1, seconds=30.0, lanes=lanes)).splitlines()
+    assert text[1:] == [
+        "  waited    http://a.test for pace 20.0 s, quota 5.0 s, 2 refused (daily: 500 per 86400 s, 95 left; odd)",
+        "  waited    http://b.test for refusal 10.0 s",
     ]
 
 
-@pytest.mark.parametrize(("pages", "forbidden", "told"), [(20, 80, True), (20, 9, False), (0, 80, False)])
-def test_where_many_pages_are_forbidden_beside_others_it_says_what_that_may_mean(pages, forbidden, told):
+@pytest.mark.parametrize(("pages", "forbidden", "text"), [(20, 80, True), (20, 9, False), (0, 80, False)])
+def test_many_forbidden_pages_beside_others_bring_a_hint(pages, forbidden, text):
     lines = summary(report(pages=pages, statuses={200: pages, 403: forbidden}))
-    assert ('-s \'pacing={"*": {"refusals": [403]}}\'' in lines) is told
+    assert ('-s \'pacing={"*": {"refusals": [403]}}\'' in lines) is text

@@ -1,8 +1,16 @@
-"""Whatever is wrong with a command line is told in one line, with exit code 2, before anything is fetched."""
+"""Errors in a command line: one line that says what to do, exit code 2, and no request."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
+
+import crawler.cli.plugins as plugins_module
+from crawler.cli import app, main
+from crawler.cli.app import COMMANDS, app_of
+from crawler.errors import ConfigError, ConnectFailed, CrawlFailed, JobError, PluginError
 
 SPIDER = "class {}(Spider):\n    n: int = 1\n    def parse(self, response): ...\n"
 HEAD = "from crawler import Plugin, Spider\n"
@@ -40,7 +48,7 @@ REFUSED = [
     (["run", "tow.py"], "no such file: tow.py (did you mean two.py?)"),
     (["run", "one"], "did you mean one.py?"),
     (["run", "shop.example"], "did you mean https://shop.example?"),
-    (["run", "plain.txt"], "plain.txt is no Python file"),
+    (["run", "plain.txt"], "plain.txt is not a Python file: a spider is FILE.py"),
     (["run", "."], ". is a directory"),
     (["run", ""], "TARGET is empty"),
     (["run", "word.py"], "Word: plugins must be a list of plugins, not 'tidy'"),
@@ -49,19 +57,19 @@ REFUSED = [
     (["run", "number.py"], "Number: accept_status must be an iterable of HTTP statuses, not int"),
     (["run", "texts.py"], "Texts: a status in accept_status must be int, not str"),
     (["run", "none.py"], "no spider in none.py"),
-    (["run", "two.py"], "several spiders in two.py (One, Two): name one, as in two.py:One"),
+    (["run", "two.py"], "several spiders in two.py (One, Two): choose one, such as two.py:One"),
     (["run", "two.py:Tow"], "two.py has no 'Tow' (did you mean Two?)"),
-    (["run", "plug.py:Slow"], "plug.py:Slow is no spider"),
+    (["run", "plug.py:Slow"], "plug.py:Slow is not a spider"),
     (["run", "syntax.py"], "syntax.py:2: "),
     (["run", "raises.py"], "raises.py:4: ZeroDivisionError: division by zero"),
-    (["run", "exits.py"], "exits.py:1: the file ended the program"),
+    (["run", "exits.py"], "exits.py:1: the file exited while it was imported"),
     (["run", "setting.py"], "setting.py:2: no such setting: wrokers (did you mean workers?)"),
     (["run", "no.such.module:Spider"], "no module named 'no'"),
     (["run", "http://"], "not a URL: 'http://'"),
     (["run", "ftp://site.example/"], "not an http or https URL: 'ftp://site.example/'"),
     # settings, arguments, plugins
     (["run", "one.py", "-s", "wrokers=1"], "no such setting: wrokers (did you mean workers?)"),
-    (["run", "one.py", "-s", "workers"], "-s wants NAME=VALUE, got 'workers'"),
+    (["run", "one.py", "-s", "workers"], "-s takes NAME=VALUE, not 'workers'"),
     (["run", "one.py", "-s", "workers=many"], "setting workers: "),
     (["run", "one.py", "-s", "workers=0"], "setting workers: "),
     (["run", "one.py", "-s", "workers=1e9"], "setting workers: expected int <= 10000"),
@@ -76,7 +84,7 @@ REFUSED = [
     (["run", "one.py", "-a", "n=\udcff"], "spider One: argument n: not UTF-8: "),
     (["run", "one.py", "-a", "m=1"], "spider One has no argument 'm'"),
     (["run", "one.py", "-a", "n=x"], "spider One: argument n: "),
-    (["run", "one.py", "-a", "n"], "-a wants NAME=VALUE, got 'n'"),
+    (["run", "one.py", "-a", "n"], "-a takes NAME=VALUE, not 'n'"),
     (["run", "needs.py"], "spider Needs needs the argument 'key'"),
     (["run", "needs.py", "-a", "key=x"], "spider Needs cannot be created: KeyError: 'x'"),
     (["run", "https://site.example/", "-a", "n=1"], "the spider of a URL has no argument 'n'"),
@@ -89,7 +97,7 @@ REFUSED = [
     (["run", "one.py", "-p", "plug:Slow", "-P", "slwo.seconds=2"], "(did you mean slow?)"),
     (["run", "one.py", "-p", "plug:Slow", "-P", "slow.second=2"], "did you mean seconds?"),
     (["run", "one.py", "-p", "plug:Slow", "-P", "slow.seconds=long"], "argument seconds: "),
-    (["run", "one.py", "-p", "plug:Slow", "-P", "slow=2"], "-P wants PLUGIN.OPTION=VALUE, got 'slow=2'"),
+    (["run", "one.py", "-p", "plug:Slow", "-P", "slow=2"], "-P takes PLUGIN.OPTION=VALUE, not 'slow=2'"),
     (["run", "one.py", "-p", "plug:Slow", "--no-plugin", "fast"], "--no-plugin: no plugin named 'fast' is enabled"),
     # outputs and reports
     (["run", "one.py", "-o", "items.xml"], "the unknown extension '.xml'"),
@@ -101,7 +109,7 @@ REFUSED = [
     (["run", "one.py", "-o", "items.json", "--append"], "cannot append to items.json: it is not a JSON array"),
     (["run", "one.py", "-o", "new.csv", "-o", "./new.csv"], "output ./new.csv is given twice"),
     (["run", "one.py", "-o", "-", "-o", "-"], "output - is given twice"),
-    (["run", "one.py", "--overwrite", "--append"], "only one of them"),
+    (["run", "one.py", "--overwrite", "--append"], "use either --overwrite or --append, not both"),
     (["run", "one.py", "--tolerate", "few"], "not a number of failures"),
     (["run", "one.py", "--tolerate", "101%"], "not a number of failures"),
     (["run", "one.py", "--report", "nowhere/report.json"], "no such directory: nowhere"),
@@ -119,10 +127,10 @@ REFUSED = [
     (["links"], "URL is missing (see crawler links --help)"),
     (["demo", "-o", "demo.xml"], "the unknown extension '.xml'"),
     (["new"], "NAME is missing"),
-    (["new", "one"], "one.py exists already"),
-    (["new", "crawler"], "crawler.py would take the place of the module 'crawler'"),
-    (["new", "json"], "json.py would take the place of the module 'json'"),
-    (["new", "httpx"], "httpx.py would take the place of the module 'httpx'"),
+    (["new", "one"], "one.py exists already: choose another name"),
+    (["new", "crawler"], "crawler.py would hide the module 'crawler'"),
+    (["new", "json"], "json.py would hide the module 'json'"),
+    (["new", "httpx"], "httpx.py would hide the module 'httpx'"),
     (["new", "my-shop"], "did you mean my_shop?"),
     (["new", "../shop"], "'../shop' cannot name a spider"),
     (["new", "class"], "'class' cannot name a spider"),
@@ -131,7 +139,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=[ascii(" ".join(arguments)) for arguments, _ in REFUSED])
-def test_what_is_wrong_is_told_in_one_line_with_exit_code_2(refused, tmp_path, arguments, words):
+def test_an_error_is_reported_in_one_line_with_exit_code_2(refused, tmp_path, arguments, words):
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)
     assert words in refused(*arguments)
@@ -147,27 +155,113 @@ def test_what_is_wrong_is_told_in_one_line_with_exit_code_2(refused, tmp_path, a
         ("[setings]\nworkers = 1\n", "crawler.toml: no such key: setings (did you mean settings?)"),
         ("[settings]\nwrokers = 1\n", "crawler.toml: no such setting: wrokers (did you mean workers?)"),
         ("[settings]\nworkers = 'x'\n", "crawler.toml: setting workers: "),
-        ("settings = 1\n", "crawler.toml: settings are a table, plugins a list of names or tables"),
-        ("plugins = 1\n", "crawler.toml: settings are a table, plugins a list of names or tables"),
-        ("plugins = [1]\n", "crawler.toml: settings are a table, plugins a list of names or tables"),
+        ("settings = 1\n", "crawler.toml: settings must be a table, plugins a list of names or tables"),
+        ("plugins = 1\n", "crawler.toml: settings must be a table, plugins a list of names or tables"),
+        ("plugins = [1]\n", "crawler.toml: settings must be a table, plugins a list of names or tables"),
         ("[settings\n", "crawler.toml: "),
         ("[plugins.nothing]\n", "no plugin named 'nothing' is installed"),
         ("[plugins.'plug:Slow']\nsecond = 1\n", "plugin slow has no argument 'second'"),
     ],
 )
-def test_what_is_wrong_in_the_settings_file_is_told_too(refused, tmp_path, content, words):
+def test_an_error_in_the_settings_file_names_the_file(refused, tmp_path, content, words):
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "crawler.toml").write_text(content)
     assert words in refused("run", "one.py")
 
 
-def test_what_is_wrong_in_the_environment_is_told_too(refused, tmp_path, monkeypatch):
+def test_an_error_in_the_environment_is_reported_as_such(refused, tmp_path, monkeypatch):
     (tmp_path / "one.py").write_text(FILES["one.py"])
     monkeypatch.setenv("CRAWLER_WORKERS", "many")
     assert "environment: setting workers: " in refused("run", "one.py")
 
 
-def test_the_console_script_and_the_module_refuse_alike(command, tmp_path):
+def test_python_m_crawler_reports_errors_like_the_console_script(command, tmp_path):
     code, out, err = command("run", "nothing.py")
     assert (code, out, err) == (2, "", "crawler: no such file: nothing.py\n")
+
+
+# ---- help, exit codes, and Ctrl-C ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_every_help_page_fits_a_terminal(in_process, capfd, monkeypatch, arguments):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(arguments) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert out.startswith("Usage: crawler")
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_first_help_page_lists_every_command_and_the_exit_codes(in_process, capfd):
+    assert main([]) == 0
+    out = capfd.readouterr().out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("│ ") and line[2].isalpha()] == [*COMMANDS]
+    assert all(f"{code} " in out for code in (0, 1, 2, 3, 4, 130))
+
+
+def test_the_version_is_printed(in_process, capfd):
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out.startswith("crawler 0.")
+
+
+def test_a_command_line_can_be_made_of_some_commands():
+    assert set(COMMANDS) & set(app_of("links")) == {"links"}
+    assert set(COMMANDS) <= set(app_of())
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ConfigError("no such setting: x"), 2, "no such setting: x"),
+        (PluginError("no plugin named 'x' is installed"), 2, "no plugin named 'x' is installed"),
+        (JobError("job is in use by process 7"), 2, "job is in use by process 7"),
+        (CrawlFailed("no database"), 1, "the crawl failed: no database"),
+        (ConnectFailed("connection refused by\nsite.test"), 1, "connection refused by site.test"),
+        (OSError(28, "No space left on device"), 1, "cannot write to standard output: No space left on device"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (BaseExceptionGroup("nursery", [KeyboardInterrupt()]), 130, "interrupted"),
+    ],
+)
+def test_every_error_is_one_line_and_an_exit_code(in_process, capfd, monkeypatch, error, code, line):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(plugins_module, "plugins", fail)
+    monkeypatch.setattr(app, "discard_output", lambda: None)
+    assert main(["plugins"]) == code
+    assert capfd.readouterr() == ("", f"crawler: {line}\n")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(2, "No such file", "x"), LookupError("x"), BaseExceptionGroup("nursery", [LookupError("x")])]
+)
+def test_an_unexpected_error_keeps_its_traceback(in_process, monkeypatch, error):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(plugins_module, "plugins", fail)
+    with pytest.raises(type(error)):
+        main(["plugins"])
+
+
+INTERRUPTED = """\
+import sys
+
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts())
+from crawler.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("name", ["crawler.cli", "crawler.cli.app"])
+def test_ctrl_c_while_the_program_is_imported_is_one_line(name):
+    program = INTERRUPTED.format(name=name)
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "crawler: interrupted\n")

@@ -1,0 +1,94 @@
+"""``TARGET``: which spider it names. `test_app.py` has the targets that are refused."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from crawler.cli.target import check_url, make_spider
+from crawler.errors import ConfigError, CrawlerError
+from crawler.spiders import SiteSpider
+
+SPIDERS = """\
+from crawler import Spider
+
+
+class Books(Spider):
+    shelf: int = 1
+
+
+class _Base(Spider):
+    pass
+"""
+URLS = ["https://shop.example/", "http://127.0.0.1:8000/a?b=c", "http://[::1]/", "HTTPS://Shop.Example"]
+
+
+@pytest.fixture
+def books(in_process, tmp_path):
+    path = tmp_path / "books.py"
+    path.write_text(SPIDERS)
+    return path
+
+
+@pytest.mark.parametrize("target", ["books.py", "./books.py", "books.py:Books", "books:Books"])
+def test_a_file_or_module_names_its_spider(books, monkeypatch, target):
+    monkeypatch.syspath_prepend(books.parent)
+    spider = make_spider(target, {"shelf": "3"})
+    assert (type(spider).__name__, spider.shelf) == ("Books", 3)
+
+
+def test_a_class_whose_name_begins_with_an_underscore_is_chosen_only_by_name(books):
+    assert type(make_spider("books.py", {})).__name__ == "Books"
+    assert type(make_spider("books.py:_Base", {})).__name__ == "_Base"
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_a_url_names_the_spider_of_its_site(url):
+    spider = make_spider(url, {})
+    assert isinstance(spider, SiteSpider)
+
+
+def test_a_file_can_import_the_modules_in_its_folder(books, tmp_path):
+    (tmp_path / "shelves.py").write_text("COUNT = 7\n")
+    books.write_text("from shelves import COUNT\n" + SPIDERS.replace("int = 1", "int = COUNT"))
+    assert make_spider("books.py", {}).shelf == 7
+
+
+def test_a_file_named_like_a_module_of_the_standard_library_does_not_replace_it(in_process, tmp_path):
+    (tmp_path / "json.py").write_text(SPIDERS)
+    spider = make_spider("json.py", {})
+    assert type(spider).__module__ == "_json"
+    assert hasattr(sys.modules["json"], "loads")
+
+
+def test_an_imported_spider_is_not_a_spider_of_the_file(books, tmp_path):
+    (tmp_path / "more.py").write_text("from books import Books\n")
+    with pytest.raises(ConfigError, match=r"no spider in more\.py: define a class that derives from crawler\.Spider"):
+        make_spider("more.py", {})
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:8000", "shop.example:80/books", "[::1]:8000/"])
+def test_a_host_and_port_without_a_scheme_gets_a_hint(in_process, target):
+    with pytest.raises(ConfigError, match="no such spider: ") as caught:
+        make_spider(target, {})
+    assert str(caught.value).endswith(f"(did you mean http://{target}?)")
+
+
+def test_an_error_in_a_file_is_one_line_that_names_the_line(books):
+    books.write_text(SPIDERS + "\n\nclass Broken(Spider):\n    start_urls = [NAME]\n")
+    with pytest.raises(ConfigError, match=r"^books\.py:13: NameError: name 'NAME' is not defined$"):
+        make_spider("books.py", {})
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_an_absolute_web_url_is_returned_unchanged(url):
+    assert check_url(url) == url
+
+
+@pytest.mark.parametrize("text", ["", "shop.example", "/books", "ftp://shop.example/", "mailto:a@b.test", "http://"])
+def test_what_is_not_an_absolute_web_url_is_refused_in_one_line(text):
+    with pytest.raises(CrawlerError) as caught:
+        check_url(text)
+    assert "\n" not in str(caught.value)
+    assert ("did you mean https://shop.example?" in str(caught.value)) is (text == "shop.example")
