@@ -64,7 +64,7 @@ class Stats:
     samples: dict[str, list[str]] = attrs.field(factory=dict)
     """A few URLs of each class and each kind of failure, and of each reason in `filtered`."""
     counters: Counter[str] = attrs.field(factory=Counter)
-    """What spiders and plugins counted by `crawl.count`."""
+    """Counts by `crawl.count` of spiders and plugins."""
     lanes: dict[str, LaneStats] = attrs.field(factory=dict)
     """Counts by lane. Lanes after the first 10,000 are counted together as ``(others)``."""
 

@@ -1,4 +1,4 @@
-"""What the bytes of a body are: media type, character encoding, and the text that they decode to."""
+"""Media types, character encodings and the text of bodies."""
 
 from __future__ import annotations
 

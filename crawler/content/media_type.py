@@ -35,7 +35,7 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 
 @attrs.frozen
 class MimeType:
-    """What a ``Content-Type`` header field says."""
+    """The type and charset of a ``Content-Type`` header field."""
 
     essence: str
     """Type and subtype in lower case, such as ``text/html``; empty if there is none."""

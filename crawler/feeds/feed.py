@@ -23,7 +23,7 @@ class Enclosure:
 
 @attrs.frozen(kw_only=True)
 class FeedEntry:
-    """One entry of a feed. Fields that the feed does not give are `None` or empty."""
+    """One entry of a feed. Fields that the feed does not have are `None` or empty."""
 
     url: str | None = None
     """URL of the entry's page: absolute, canonical and without fragment."""
@@ -32,9 +32,9 @@ class FeedEntry:
     title: str | None = None
     """Title as plain text, with white space collapsed."""
     published: datetime | None = None
-    """Time of publication, in UTC if the feed gives no time zone."""
+    """Time of publication, in UTC if the feed names no time zone."""
     updated: datetime | None = None
-    """Time of the last change, in UTC if the feed gives no time zone."""
+    """Time of the last change, in UTC if the feed names no time zone."""
     summary: str | None = None
     """Summary: HTML, or plain text if the feed says so."""
     content: str | None = None
@@ -49,7 +49,7 @@ class FeedEntry:
 
 @attrs.frozen(kw_only=True)
 class Feed:
-    """A feed: RSS, Atom or JSON Feed. Fields that it does not give are `None` or empty."""
+    """A feed: RSS, Atom or JSON Feed. Fields that it does not have are `None` or empty."""
 
     title: str | None = None
     """Title as plain text, with white space collapsed."""

@@ -40,7 +40,7 @@ class Sitemaps(Iterator[SitemapEntry]):
 
     def __init__(self, body: bytes | Iterable[bytes], url: str, content_type: str | None, max_bytes: int) -> None:
         self.kind: Literal["", "urlset", "index", "text", "feed"] = ""
-        """What the body turned out to be; empty if it is not a sitemap. Known when the entries have ended."""
+        """Detected form of the sitemap; empty if the body is not one. Known when the entries have ended."""
         self.fault: str | None = None
         """Why not everything could be read, in a few words; `None` if it was. Known when the entries have ended."""
         self._url = url

@@ -53,9 +53,9 @@ class Control:
     kind: str
     """Type of an input or button (``text``, ``checkbox``, ``submit``, …), or ``select`` or ``textarea``."""
     values: tuple[str, ...]
-    """The values that it submits; empty if it is unchecked or nothing is selected."""
+    """Values that the control submits; empty if it is unchecked or nothing is selected."""
     value: str = ""
-    """What a checkbox or radio button submits when checked, and a button when pressed."""
+    """Value that a checkbox or radio button submits when checked, and a button when pressed."""
     enabled: bool = True
     """Whether the control is enabled."""
     dirname: str | None = None

@@ -108,7 +108,7 @@ class Selector:
     def jmespath(self, expression: str) -> SelectorList:
         """Select from a JSON value, or from text that is JSON, by a JMESPath expression.
 
-        A list gives a selector for each element; ``null`` and invalid JSON give none.
+        A list becomes one selector per element; ``null`` and invalid JSON become none.
 
         Raises:
             ValueError: The expression is invalid.

@@ -1,6 +1,6 @@
-"""What a form submits: its entries, and their encoding as a query or a body (HTML Standard, "Form submission").
+"""The entries of a form, and their encoding as a query or a body (HTML Standard, "Form submission").
 
-Equal entries give equal bodies, including the boundary of multipart bodies, so that a crawl recognises equal requests.
+Equal entries have equal bodies, including the boundary of multipart bodies, so that a crawl recognises equal requests.
 """
 
 from __future__ import annotations

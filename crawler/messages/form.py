@@ -67,7 +67,7 @@ class Form:
 
     @property
     def fields(self) -> dict[str, list[str]]:
-        """What the form would submit unchanged, without a button: names in document order, each with its values.
+        """Values that the unchanged form would submit without a button, by name in document order.
 
         The list is empty for a name whose boxes are unchecked or whose file is not chosen.
         """

@@ -16,7 +16,7 @@ def _accept(url: str, depth: int) -> None:
 
 @attrs.define(eq=False)
 class LinkFilter:
-    """What a crawl knows about the links of one page, and which of them were left out for it.
+    """The knowledge of a crawl about the links of one page, and a record of those that were left out for it.
 
     `Response.follow_all` leaves such links out before it makes a `Request`.
     """

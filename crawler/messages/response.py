@@ -126,7 +126,7 @@ class Response:
     def document(self) -> Any:
         """The parsed tree, a `turbohtml.Document`.
 
-        XML is parsed by the rules of HTML, except XHTML. Binary data gives an empty tree.
+        XML is parsed by the rules of HTML, except XHTML. The tree of binary data is empty.
         """
         if self._document is None:
             if content.is_xhtml(self.headers.get("content-type", "")):
@@ -435,7 +435,7 @@ class Response:
         return copy
 
     def _bind(self, link_filter: LinkFilter) -> None:
-        """Attach what the crawl knows about links, for `follow_all` and `robots`."""
+        """Attach the knowledge of the crawl about links, for `follow_all` and `robots`."""
         self._filter = link_filter
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ __all__ = ["Drop", "Failure", "Item", "Pause", "Produced", "Retry", "Row", "Stop
 Item: TypeAlias = Any
 """One item: a dict, or an instance of an attrs class, a dataclass, a msgspec Struct or a pydantic model."""
 Produced: TypeAlias = Any
-"""What a callback returns: an item, a request, an iterable of them, a generator, or the async form of one of these.
+"""Result of a callback: an item, a request, an iterable of them, a generator, or the async form of one of these.
 
 Its static type is `Any`, since no union type fits the annotation of a generator."""
 
@@ -110,7 +110,7 @@ class Usage:
     """The argument of `measure`: one attempt, or one event of a quota."""
 
     event: str = "answer"
-    """What happened.
+    """Kind of the event.
 
     After an attempt it is ``answer``, ``refused`` or ``error``. For a quota it is one of these, once each time it
     becomes true: ``forecast`` (the quota will be used up before its reset), ``low`` (less than a fifth is left),
@@ -129,9 +129,9 @@ class Usage:
     error: RequestError | None = None
     """Why there was no response; `None` if there was one."""
     quotas: dict[str, dict[str, dict[str, Any]]] = attrs.field(factory=dict)
-    """What is known about the quotas of the lane and of the budgets that the request names. The keys are these names,
-    then policies; the values have ``limit``, ``remaining``, ``window`` (seconds), ``reset_at`` (seconds since the
-    epoch), …"""
+    """State of the quotas of the lane, and of the budgets that the request names. The keys are these names, then
+    policies; the values have ``limit``, ``remaining``, ``window`` (seconds), ``reset_at`` (seconds since the epoch),
+    …"""
     requests: int
     """Requests sent on this lane so far."""
     refusals: int

@@ -12,4 +12,4 @@ class BrokenRecord:
     """A record that cannot be read."""
 
     reason: str
-    """What is wrong with it, in one line."""
+    """The error, in one line."""

@@ -16,12 +16,12 @@ __all__ = ["json_array_records", "json_lines_records"]
 DECODER: Final = json.JSONDecoder()
 SPACE: Final = re.compile(r"[ \t\r\n]*+")
 TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{},"]', re.DOTALL)
-"""What decides where a JSON value ends: a string, a bracket, a comma. A lone quotation mark opens a string that is
-never closed."""
+"""Tokens that decide where a JSON value ends: strings, brackets and commas. A lone quotation mark opens a string that
+is never closed."""
 MAX_QUICK_ERRORS: Final = 100
 """Errors after which elements are delimited before they are decoded."""
 DECODE_ERRORS: Final = (ValueError, RecursionError)
-"""What a decoder raises, also for numbers of thousands of digits and for deep nesting."""
+"""Exceptions of a decoder, also for numbers of thousands of digits and for deep nesting."""
 
 
 def json_lines_records(chunks: Iterable[str]) -> Iterator[Any]:

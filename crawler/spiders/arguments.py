@@ -41,7 +41,7 @@ def check_start_urls(spider: Spider) -> None:
     """Check that a spider has start URLs, and that each is an absolute web URL.
 
     Raises:
-        ConfigError: There is none, or one is not a web URL.
+        ConfigError: The spider has no start URL, or one is not a web URL.
     """
     where = f"{type(spider).__name__}: "
     if not spider.start_urls:

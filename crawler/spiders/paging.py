@@ -42,7 +42,7 @@ class Position:
 
 @attrs.frozen
 class PageContent:
-    """What a page contains."""
+    """The content of a page."""
 
     body: Any
     """The JSON value."""

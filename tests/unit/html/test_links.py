@@ -1,4 +1,4 @@
-"""The links of a page: which elements link, what they are joined against, and what is told about each."""
+"""The links of a page: which elements link, what they are joined against, and which properties each has."""
 
 from __future__ import annotations
 

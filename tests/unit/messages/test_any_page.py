@@ -129,7 +129,7 @@ def test_a_page_that_is_eight_times_as_long_is_at_most_eight_times_the_work(piec
     small, large = sized(pieces, SMALL), sized(pieces, TIMES * SMALL)
     few, many = calls(lambda: ask(small, kind)), calls(lambda: ask(large, kind))
     assert many <= TIMES * few * 1.2 + 500
-    # what goes on inside of C is not counted, so it is weighed: work that grows with the square takes 64 times as long
+    # work inside C code is not counted, so it is weighed: work that grows with the square takes 64 times as long
     assert seconds(lambda: ask(large, kind)) <= 5 * TIMES * max(seconds(lambda: ask(small, kind)), 0.002)
 
 
