@@ -1,4 +1,4 @@
-"""A body as text in chunks: decompressed, decoded, up to a limit; what is damaged gives what can be read."""
+"""The text of a body in chunks: decompressed, decoded, up to a limit; damaged bodies are read up to the damage."""
 
 from __future__ import annotations
 

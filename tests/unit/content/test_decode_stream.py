@@ -1,4 +1,4 @@
-"""Bytes that come in pieces are the same text as in one, in every encoding of the web, and no bytes raise."""
+"""Bytes in chunks decode to the same text as in one piece, in every encoding of the web, and no bytes raise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which encoding a body is in: the order of the evidence, the labels of the standard, and decoding that never fails."""
+"""Detection of encodings: the order of the evidence, the labels of the standard, and decoding that never fails."""
 
 from __future__ import annotations
 

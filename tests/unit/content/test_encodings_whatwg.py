@@ -1,4 +1,4 @@
-"""Encodings by the standards of browsers: WHATWG Encoding, the sniffing of HTML and MIME, and one truth for all."""
+"""Encodings as the WHATWG Encoding Standard defines them, the same for texts, selectors and links."""
 
 from __future__ import annotations
 
@@ -132,10 +132,10 @@ def test_decoders_do_what_the_standard_says_where_codecs_differ(label: str, body
         (b"", "text/html; charset=koi8-r, text/html", "koi8-r"),
         (b"", "text/plain; charset=koi8-r, text/html", "utf-8"),
         (b"", "text/html; charset=koi8-r, */*", "koi8-r"),
-        # a meta in what is no HTML means nothing
+        # a meta counts in HTML only
         (b'"<meta charset=koi8-r>"', "application/json", "utf-8"),
         (b"<meta charset=koi8-r>", "text/plain", "utf-8"),
-        # UTF-16 of a meta cannot be, x-user-defined is not meant
+        # a meta cannot declare UTF-16, and x-user-defined means windows-1252
         (b"<meta charset=utf-16>", "text/html", "utf-8"),
         (b"<meta charset=x-user-defined>", "text/html", "windows-1252"),
         # beyond the first 1024 bytes
@@ -153,7 +153,7 @@ def test_decoders_do_what_the_standard_says_where_codecs_differ(label: str, body
         ("<!doctype html><p>Съешь ещё</p>".encode("utf-16-le"), "text/html", "utf-16le"),
         ("<!doctype html><p>Съешь ещё</p>".encode("utf-16-be"), None, "utf-16be"),
         ("<p>x".encode("utf-16-le"), "text/html; charset=utf-16", "utf-16le"),
-        # zeros that mean nothing of the kind
+        # zeros that do not show UTF-16
         (b"<p>\0x\0\0y</p>", "text/html", "utf-8"),
         (b"\0" * 1000, "text/html", "utf-8"),
     ],
@@ -203,7 +203,7 @@ def test_no_bytes_make_text_selectors_and_links_disagree(noise: bytes, charset: 
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of what is parsed."""
+    """The sizes of the bodies that are parsed."""
     sizes: list[int] = []
     parse = html.parse
 

@@ -1,4 +1,4 @@
-"""The ``Link`` field by RFC 8288, and by what servers make of it."""
+"""The ``Link`` header field by RFC 8288, and the errors that servers make."""
 
 from __future__ import annotations
 

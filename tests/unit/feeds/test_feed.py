@@ -1,4 +1,4 @@
-"""What a feed does not give is `None` or empty, and is never shared between feeds."""
+"""Fields that a feed does not have are `None` or empty, and nothing is shared between feeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feeds of every kind, whole and broken, come out in one form."""
+"""Feeds of every format, valid and broken, become the same data structure."""
 
 from __future__ import annotations
 

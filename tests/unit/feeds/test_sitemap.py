@@ -1,4 +1,4 @@
-"""Sitemaps as sites write them: every form of the protocol, every mistake, and what is meant to hurt."""
+"""Sitemaps in practice: every form of the protocol, common errors, and hostile files."""
 
 from __future__ import annotations
 

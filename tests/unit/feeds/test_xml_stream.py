@@ -11,7 +11,7 @@ from crawler.feeds.xml_stream import XmlStream
 
 
 class Events:
-    """What a stream reports: ``<name a=1>``, ``</name>``, texts joined, ``!`` for a broken entry."""
+    """Records events: ``<name a=1>``, ``</name>``, joined texts, and ``!`` for a broken entry."""
 
     def __init__(self, entry: str = "item") -> None:
         self.found: list[str] = []

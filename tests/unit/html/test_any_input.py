@@ -1,4 +1,4 @@
-"""No page, however broken or hostile, makes this room raise, or work longer than its size allows."""
+"""No page, however broken or hostile, raises an error or takes more than linear time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ BODIES = st.binary(max_size=400) | PAGES.map(lambda text: text.encode("utf-8", "
 
 
 def all_of(document: object) -> list[str]:
-    """Everything the room says about a page."""
+    """Everything that the package returns for a page."""
     selector = html.Selector(root=document)
     found = [selector.get(), *html.hrefs(document, URL), *html.hrefs(document, URL, ("a", "link", "img", "iframe"))]
     for link in html.links(document, URL):

@@ -1,4 +1,4 @@
-"""The controls of a form: what each submits as it is on the page, and to which form it belongs."""
+"""The controls of a form: the values that each submits, and the form that it belongs to."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The same answers as parsel 1.12 gives: queries on pages, and queries on what a query found.
+"""The same results as parsel 1.12: queries on pages, and queries on the results of queries.
 
-What is expected was taken from parsel. Two things differ on purpose and are not here: attributes without a value are
-written as browsers do (``checked=""``), and an element's siblings are not found inside of it (``h2 + p`` on an ``h2``).
+The expected values come from parsel. Two deliberate differences are not tested here: attributes without a value are
+written as browsers do (``checked=""``), and siblings of an element are not found inside it (``h2 + p`` on an ``h2``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a page says of itself and its neighbours, in its head, in its links and in its ``Link`` field."""
+"""Canonical URL, translations and neighbours of a page, from its head, its links and its ``Link`` header field."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from crawler.html.refresh import Refresh, meta_refresh, parse_refresh
         ("0", 0, ""),
         (" \t\n\f\r5", 5, ""),
         ("005;/x", 5, "/x"),
-        # what follows the digits is not looked at
+        # after the digits, anything up to a separator is ignored
         ("5.9;/x", 5, "/x"),
         ("5..9.;/x", 5, "/x"),
         (".5;/x", 0, "/x"),
@@ -34,7 +34,7 @@ from crawler.html.refresh import Refresh, meta_refresh, parse_refresh
         ("5;;/x", 5, ";/x"),
         ("5 ; ,/x", 5, ",/x"),
         ("5 5;/x", 5, "5;/x"),
-        # url=, or what begins like it and is something else
+        # url=, or something that begins like it
         ("0;url=/x", 0, "/x"),
         ("0;URL=/x", 0, "/x"),
         ("0; uRl \n=\t /x", 0, "/x"),

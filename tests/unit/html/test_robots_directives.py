@@ -1,4 +1,4 @@
-"""What pages say to robots about themselves: header fields, meta elements, and `rel` of links."""
+"""Robots directives of pages: header fields, meta elements, and `rel` of links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Selector` beyond what it has in common with parsel: JSON, strings, refused queries, what cannot be encoded."""
+"""`Selector` beyond parsel: JSON, strings, invalid queries, and text that cannot be encoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of a page: candidates of ``srcset`` as browsers see them, and every other place where media stand."""
+"""Images and media of a page: candidates of ``srcset`` as browsers choose them, and all other attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large pages: parsed in steps to the same tree, and to one of a size that fits theirs, whatever they are made of."""
+"""Large pages: the same tree when parsed in steps, and a bounded tree whatever they contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XHTML that is sent as XML: what an element without content ends, and what a CDATA section is."""
+"""XHTML sent as XML: empty elements end, and CDATA sections are text."""
 
 from __future__ import annotations
 

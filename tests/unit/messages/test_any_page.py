@@ -1,4 +1,4 @@
-"""Whatever is sent as a page: what is asked of it raises nothing but what is documented, and its work has a bound."""
+"""Any bytes as a page: everything that `Response` offers raises documented errors only, in linear time."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def test_nothing_raises_but_what_is_documented(body: bytes, content_type: str | 
         said += link.url, link.text, link.fragment, *link.rel
     said += [request.url for request in response.follow_all()]
     for ask in (response.css, response.xpath):
-        with suppress(ValueError):  # it is no query
+        with suppress(ValueError):  # an invalid query
             said += map(str, ask(query).getall())
-    with suppress(ValueError):  # it is no web link
+    with suppress(ValueError):  # not a web link
         said.append(response.urljoin(href))
         said.append(response.follow(href).url)
         said += [request.url for request in response.follow_all([href])]
-    with suppress(ValueError):  # it is no JSON
+    with suppress(ValueError):  # not JSON
         response.json()
     "".join(said).encode()
     assert all(Request(url).url == url for url in response.hrefs())
@@ -66,7 +66,7 @@ NUMBERS = itertools.count()
 
 
 def ask(body: bytes, content_type: str) -> None:
-    """All that a crawl asks of a page."""
+    """Use everything that a crawl uses of a page."""
     response = Response(URL, 200, {"Content-Type": content_type}, body)
     response.hrefs()
     response.links()
@@ -77,7 +77,7 @@ def ask(body: bytes, content_type: str) -> None:
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions are called, of Python and of C."""
+    """Return how many Python and C functions are called."""
     count = 0
 
     def note(frame: object, event: str, argument: object) -> None:
@@ -93,7 +93,7 @@ def calls(work: Callable[[], object]) -> int:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Of the processor, the best of a few."""
+    """Return the CPU seconds of the fastest of a few runs."""
     best = float("inf")
     for _ in range(3):
         start = time.process_time()
@@ -103,7 +103,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def sized(pieces: list[bytes], size: int) -> bytes:
-    """These pieces over and over; numbered, so that links differ, and none of them was met on another page."""
+    """Repeat the pieces up to a size, numbered, so that links differ and none is cached from another page."""
     unit = b"".join(pieces) or b"<a href=/%d>x</a>"
     units = []
     while size > 0:
@@ -112,8 +112,8 @@ def sized(pieces: list[bytes], size: int) -> bytes:
     return b"".join(units)
 
 
-# Formatting elements that differ and are never closed (<b 1><b 2> ...) are left out: from a certain size on a page
-# of them is parsed in another way (tests/unit/html/test_tree.py), so that a small one is no measure for a large one.
+# No different formatting elements that are never closed (<b 1><b 2> ...): large pages of them are parsed in another way
+# than small ones (tests/unit/html/test_tree.py), so their times cannot be compared.
 UNITS = st.lists(
     PIECE | st.sampled_from([b"<a href=/%d>x</a>", b"<td>", b"<p>", b"<div>", b"</div>", b"<a href='?q=\xe9%d'>"]),
     min_size=1,
@@ -140,5 +140,5 @@ def test_what_is_no_page_is_no_work_however_large_it_is(content_type: str) -> No
         assert response.hrefs() == response.links() == list(response.follow_all()) == []
 
     body = b"\x89\0<a href=/x>"
-    ask(body)  # what is made once
+    ask(body)  # fill the caches
     assert calls(lambda: ask(body)) == calls(lambda: ask(body * 100_000))

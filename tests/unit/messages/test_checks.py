@@ -1,4 +1,4 @@
-"""What a request's arguments must be: each check returns the valid value, or says what was expected."""
+"""Each check of a request's arguments returns the valid value, or says what was expected."""
 
 from __future__ import annotations
 

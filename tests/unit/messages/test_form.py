@@ -1,4 +1,4 @@
-"""Forms: what a browser would send, byte for byte, and words that help where there is nothing to send."""
+"""Forms: the request that a browser would send, byte for byte, and errors that help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Request`: what each argument becomes, and that whatever does not survive JSON is refused by name."""
+"""`Request`: the result of each argument, and errors that name the argument which does not survive JSON."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ SHOP = Shop()
 
 
 def kept(request: Request) -> Request:
-    """What is left of a request after JSON."""
+    """Return a request after a round trip through JSON."""
     back = Request.from_json(request.to_json())
     assert back == request
     assert back.key == request.key
@@ -493,7 +493,7 @@ def test_another_method_body_or_url_is_another_request(other):
 
 
 def test_a_key_of_one_request_is_never_that_of_another_url():
-    """A URL has no space, so what stands before and behind one cannot be taken for part of it."""
+    """A URL contains no space, so the parts of a key cannot be confused."""
     assert Request(URL, method="POST").key == "POST https://site.test/ "
     assert Request("https://site.test/POST%20x").key == "https://site.test/POST%20x"
 

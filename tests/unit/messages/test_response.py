@@ -1,4 +1,4 @@
-"""`Response`: its text, its links, the requests it makes, and that its body is parsed once at most."""
+"""`Response`: its text, its links, the requests it makes, and a body that is parsed at most once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small values: what a failure tells, what a row holds, and what hooks may answer."""
+"""The small values: failures, rows, and the return values of hooks."""
 
 from __future__ import annotations
 

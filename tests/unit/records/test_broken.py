@@ -1,4 +1,4 @@
-"""Each reader puts a `BrokenRecord` where a record cannot be read, says why in one line, and reads on."""
+"""Each reader puts a `BrokenRecord` in the place of a record that cannot be read, and continues."""
 
 from __future__ import annotations
 

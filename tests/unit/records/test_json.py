@@ -1,4 +1,4 @@
-"""JSON Lines and JSON arrays: broken values cost themselves only, and an array is found by its path."""
+"""JSON Lines and JSON arrays: a broken value affects no other, and an array is found by its path."""
 
 from __future__ import annotations
 

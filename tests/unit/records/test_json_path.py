@@ -1,4 +1,4 @@
-"""Paths into JSON values: dotted ones, JMESPath, and what is neither."""
+"""Paths into JSON values: dotted paths, JMESPath, and invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of XML: elements of one name in any namespace, damage that costs one record, hostile documents refused."""
+"""Records of XML: elements of one name in any namespace, errors that affect one record, hostile documents refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts and depths belong to a crawl."""
+"""Hosts and depths that belong to a crawl."""
 
 from __future__ import annotations
 

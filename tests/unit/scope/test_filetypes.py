@@ -1,4 +1,4 @@
-"""`skip_extensions`: what the path of a URL ends with."""
+"""The setting `skip_extensions`: endings of the path of a URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`include` and `exclude`: which URLs a pattern means."""
+"""The settings `include` and `exclude`: URLs that a pattern matches."""
 
 from __future__ import annotations
 

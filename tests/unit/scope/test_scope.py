@@ -1,4 +1,4 @@
-"""The scope of a crawl: what is asked of links, what of start pages too, and what the report says of it."""
+"""The scope of a crawl: checks of links, checks of start pages, and the counts in the report."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ async def test_a_page_under_many_sessions_is_fetched_a_few_times(autojump_clock)
 
 
 def endless(follow):
-    """A spider on a site where each page leads to one more."""
+    """A spider on a site in which each page links to a new one."""
 
     class Endless(Everything):
         def parse(self, response):
@@ -244,7 +244,7 @@ async def test_traps_can_be_let_through(autojump_clock):
     ],
 )
 async def test_only_web_urls_are_ever_followed(autojump_clock, scheme):
-    """Neither as a link, nor by a base, a redirect, a Refresh, a frame or a sitemap line of robots.txt."""
+    """Not as a link, nor by a base, a redirect, a refresh, a frame or a sitemap line of robots.txt."""
     body = f'<base href="{scheme}">' + "".join(
         f'<{tag} {name}="{scheme}"></{tag}>'
         for tag, name in (("a", "href"), ("area", "href"), ("link", "href"), ("iframe", "src"), ("frame", "src"))

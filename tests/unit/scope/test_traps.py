@@ -1,4 +1,4 @@
-"""Traps by the look of a URL: what grows without end is found, and what real sites have is not."""
+"""Crawler traps by the shape of URLs: endless URLs are recognised, those of real sites are not."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_real_sites_have_is_none(path):
 
 @pytest.mark.parametrize("words", [["a"], ["ab", "cd"], ["ab", "cd", "ef"]])
 def test_broken_relative_links_between_some_folders_come_to_an_end(words):
-    """Every page of such a site leads to each folder once more, below itself."""
+    """Every page of such a site links to each folder below itself."""
     pages, pending = 0, [""]
     while pending:
         pages += 1

@@ -1,4 +1,4 @@
-"""`ApiSpider`: every page of an API once, whatever way its pages are chained."""
+"""`ApiSpider`: every page of an API exactly once, with every kind of paging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ready-made spiders in a job that is broken off again and again: in the end there is everything, each once."""
+"""Ready-made spiders in a job that is interrupted again and again: in the end every item is there, once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crawler.testing import FakeSite, Page
 SITE = "https://site.test"
 XML = {"Content-Type": "application/xml"}
 MOMENTS = (0.2, 0.45, 0.7, 0.9, 1.1, 0.6, 0.35, 0.8, 1.3)
-"""Seconds after which each run ends without warning; the last one is left alone."""
+"""Seconds after which each run ends without warning; the last run is not interrupted."""
 
 
 class Maps(SitemapSpider):

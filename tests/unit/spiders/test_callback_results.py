@@ -1,4 +1,4 @@
-"""A callback may return or yield, at once or later: its results come as one stream."""
+"""Callbacks of every form: their results are one stream."""
 
 from __future__ import annotations
 

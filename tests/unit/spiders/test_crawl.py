@@ -1,4 +1,4 @@
-"""`CrawlSpider`: which links its rules take, and what becomes of the pages behind them."""
+"""`CrawlSpider`: the links that its rules accept, and the pages they lead to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def spider_of(*rules: Rule, base: type[CrawlSpider] = Pages, **body) -> CrawlSpi
 
 
 async def paths(*rules: Rule, page: str, url: str = URL, headers=None) -> list[str]:
-    """What the rules make of one page."""
+    """Return the requests that the rules make for one page."""
     requests = await callback_results(spider_of(*rules), response_for(url, page, headers=headers))
     return [request.url.removeprefix("https://site.test") for request in requests]
 
@@ -411,7 +411,7 @@ def test_more_urls_than_are_remembered(monkeypatch):
 
 
 def test_a_response_knows_nothing_of_rules():
-    """A rule is asked about addresses that are canonical, whatever stands in the page."""
+    """Rules see canonical URLs, whatever the page contains."""
     spider = spider_of(Rule(r"^https://site\.test/item/\?q=%20x$"))
     assert [
         r.url for r in spider.follow_rules(Response(URL, 200, {"Content-Type": "text/html"}, links("/item/? q= x")))

@@ -1,4 +1,4 @@
-"""`FeedSpider`: every record of a file once, broken ones counted, whatever format and whatever bytes."""
+"""`FeedSpider`: every record of a file once, broken ones counted, in every format and with any bytes."""
 
 from __future__ import annotations
 
@@ -446,7 +446,7 @@ KINDS = ["", "text/xml", "text/csv; charset=shift_jis", "text/plain; charset=utf
 @examples(300)
 async def test_any_bytes_raise_nothing_but_what_is_documented(body, form, kind):
     response = response_for(URL, body, headers={"Content-Type": kind})
-    with suppress(ValueError):  # none of it can be read, or it is not to be read further
+    with suppress(ValueError):  # as documented
         for item in await callback_results(FeedSpider(format=form, max_unpacked=10_000), response):
             assert isinstance(item, dict)
             assert encode_item(item).startswith(b"{")

@@ -1,4 +1,4 @@
-"""`SiteSpider`: one item a page, and no page of any other site."""
+"""`SiteSpider`: one item per page, and no page of another site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SitemapSpider`: the pages of a site by its sitemaps, each once, whatever happens in between."""
+"""`SitemapSpider`: the pages that the sitemaps of a site list, each exactly once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def listing(*urls: str) -> Page:
 
 
 class Pages(SitemapSpider):
-    """An item a page."""
+    """Yields one item per page."""
 
     settings = FREE
 
@@ -55,7 +55,7 @@ class Pages(SitemapSpider):
 
 
 class Named(Plugin):
-    """Stands for what a crawl knows of robots.txt: the sitemaps that each site names there."""
+    """Replaces what a crawl knows of robots.txt: the sitemaps that each site names there."""
 
     def __init__(self, **named: list[str]) -> None:
         self.named = {f"https://{site.replace('_', '.')}/": urls for site, urls in named.items()}
@@ -396,7 +396,7 @@ async def test_a_robots_txt_as_the_crawl_knows_it(autojump_clock, obey_robots, r
     ],
 )
 async def test_what_a_robots_txt_says_that_comes_late_counts(autojump_clock, last, found):
-    """The lane takes it for lost by then, for an hour."""
+    """By then the lane has given it up for an hour."""
     pages = {
         "/robots.txt": [*[Page(status=503)] * 4, Page(last, headers=TEXT)],
         "/1.xml": listing("/a"),

@@ -1,4 +1,4 @@
-"""`Spider`: its arguments, its settings along its bases, and its start."""
+"""`Spider`: its arguments, its settings merged along base classes, and its start."""
 
 from __future__ import annotations
 
