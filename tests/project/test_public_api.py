@@ -133,3 +133,11 @@ def test_a_crawl_imports_no_more_than_it_needs():
 def test_what_is_no_public_name_is_an_error_as_in_any_module():
     with pytest.raises(AttributeError, match="module 'crawler' has no attribute 'spider'"):
         _ = crawler.spider
+
+
+def test_no_room_hides_a_public_name():
+    """Importing a subpackage sets an attribute of its package: a room named `client` would replace the function."""
+    for path in sorted(PACKAGE.glob("*/__init__.py")):
+        module_of(path)
+    assert [name for name in crawler.__all__ if inspect.ismodule(getattr(crawler, name))] == []
+    assert {path.name for path in PACKAGE.iterdir() if path.is_dir()}.isdisjoint(crawler.__all__)
