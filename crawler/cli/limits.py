@@ -18,7 +18,7 @@ from crawler.cli.standard_streams import write
 from crawler.cli.target import check_url
 from crawler.limits.headers.field_names import limit_fields
 from crawler.limits.pace import parse_rate
-from crawler.limits.throttle import Throttle
+from crawler.limits.throttle import ThrottleStatistics
 from crawler.messages import Request, Response, Stop, Usage
 
 __all__ = ["limits"]
@@ -41,11 +41,11 @@ class LimitedPage(SinglePage):
 
     def measure(self, usage: Usage) -> Stop | None:
         """Read the limits after every attempt, including that for robots.txt."""
-        throttle = self.throttle(usage)
-        if throttle is None or usage.response is None:
+        limit = self.limit(usage)
+        if limit is None or usage.response is None:
             return None
         refused = usage.event == "refused"
-        self.limits = ServerLimits.read(throttle, usage.response, self.crawl.clock(), refused=refused)
+        self.limits = ServerLimits.read(limit, usage.response, self.crawl.clock(), refused=refused)
         if not refused:
             return None
         self.response = usage.response
@@ -78,29 +78,29 @@ class ServerLimits:
     """The rates that the settings allow."""
 
     @classmethod
-    def read(cls, throttle: Throttle, response: Response, now: float, *, refused: bool) -> ServerLimits:
+    def read(cls, limit: ThrottleStatistics, response: Response, now: float, *, refused: bool) -> ServerLimits:
         """Read the limits of a lane.
 
         Parameters:
-            throttle: The limits of the lane, which have observed the response.
+            limit: What the limits of the lane allow after the response.
             response: The response.
             now: Seconds since the epoch.
             refused: Whether the request was refused.
         """
-        wait = throttle.ready_at(now) - now
+        wait = limit.ready_at - now
         pairs = response.headers.pairs
         return cls(
             url=response.url,
             status=response.status,
             refused=refused,
             fields=[(name, value) for name, value in pairs if limit_fields([(name, value)])],
-            policies={name: _relative(policy, now) for name, policy in throttle.policies().items()},
+            policies={name: _relative(policy, now) for name, policy in limit.policies.items()},
             next_in=None if math.isinf(wait) and wait > 0 else round(max(0.0, wait), 3),
-            held_by=throttle.blocked_by,
-            at_once=throttle.concurrency.limit,
-            at_most=throttle.concurrency.most,
-            delay=throttle.pacing.delay,
-            rates=throttle.pace.rate,
+            held_by=limit.blocked_by,
+            at_once=limit.concurrency,
+            at_most=limit.max_concurrency,
+            delay=limit.delay,
+            rates=limit.rates,
         )
 
 

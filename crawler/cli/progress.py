@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 import trio
 
 from crawler.cli.logs import plural
-from crawler.engine.crawl import RunningCrawl
 from crawler.engine.report import Report, Timer
 from crawler.errors import HookError
 from crawler.hooks.plugin import Crawl, Plugin
@@ -110,11 +109,10 @@ class Progress(Plugin):
             f"{(stats.pages - self._earlier) / max(seconds, INTERVAL):.1f}/s",
             plural(stats.items, "item"),
         ]
-        if isinstance(crawl, RunningCrawl):
-            in_flight = crawl.frontier.handed_out
-            parts += [f"{in_flight} in flight", f"{max(0, crawl.store.live - in_flight)} waiting"]
-            if not in_flight and INTERVAL <= (wait := crawl.frontier.next_at() - crawl.clock()) < math.inf:
-                parts.append(f"next in {wait:.0f} s")
+        now = crawl.statistics()
+        parts += [f"{now.in_flight} in flight", f"{now.waiting} waiting"]
+        if not now.in_flight and INTERVAL <= (wait := now.next_start - crawl.clock()) < math.inf:
+            parts.append(f"next in {wait:.0f} s")
         if stats.failed:
             parts.append(f"{stats.failed} failed")
         parts.append(f"{seconds // 60:.0f}:{seconds % 60:02.0f}")

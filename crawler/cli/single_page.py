@@ -13,9 +13,8 @@ from crawler.cli.configuration import Configuration
 from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.target import check_url
 from crawler.engine.api import run
-from crawler.engine.crawl import RunningCrawl
 from crawler.errors import BadRedirect, Refused, RequestError
-from crawler.limits.throttle import Throttle
+from crawler.limits.throttle import ThrottleStatistics
 from crawler.messages import Failure, Produced, Request, Response, Stop, Usage
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -70,18 +69,16 @@ class SinglePage(Spider):
 
     def measure(self, usage: Usage) -> Stop | None:
         """Explain a long wait that the server asks for."""
-        throttle = self.throttle(usage)
-        wait = throttle.ready_at(self.crawl.clock()) - self.crawl.clock() if throttle is not None else 0.0
+        limit = self.limit(usage)
+        wait = limit.ready_at - self.crawl.clock() if limit is not None else 0.0
         if usage.event == "refused" and usage.response is not None and LONG_WAIT < wait < math.inf:
             status = status_line(usage.response.status)
             say(f"crawler: {usage.request.url} returned {status}: retrying in {wait:.0f} s\n")
         return None
 
-    def throttle(self, usage: Usage) -> Throttle | None:
-        """Return the limits of the lane of an attempt; `None` if the crawl does not know them."""
-        crawl = self.crawl
-        lane = crawl.frontier.lanes.get(usage.lane) if isinstance(crawl, RunningCrawl) else None
-        return None if lane is None else lane.throttle
+    def limit(self, usage: Usage) -> ThrottleStatistics | None:
+        """Return what the limits of the lane of an attempt allow; `None` if the crawl does not know them."""
+        return self.crawl.statistics().limits.get(usage.lane)
 
 
 def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:

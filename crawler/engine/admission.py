@@ -1,70 +1,101 @@
-"""Which requests enter the frontier: the scope, then the `admit` hooks, in their order."""
+"""`Admission`: which requests enter the frontier: first the scope decides, then the `admit` hooks in their order."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from typing import TYPE_CHECKING
 
 from crawler.engine.tracebacks import user_frames
-from crawler.hooks.table import HookTable
 from crawler.messages import Drop, Request
+from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
-from crawler.scope import Scope
+
+if TYPE_CHECKING:
+    from crawler.hooks.table import HookTable
+    from crawler.scope import Scope
 
 __all__ = ["ADMIT_FAILED", "Admission"]
 
 ADMIT_FAILED = "hook_error"
-"""Stands for a reason where an `admit` hook raised: that request has failed."""
+"""The reason where an `admit` hook raised: that request has failed."""
 log = logging.getLogger("crawler.engine")
 
 
 class Admission:
-    """Decides, and keeps a list of what it refused.
+    """Admits requests, and lists those that it refuses.
 
     Parameters:
-        scope: what belongs to the crawl.
+        scope: which URLs belong to the crawl.
         table: the hooks.
-        ways: callbacks of requests that only lead to pages (`Spider.waypoints`).
+        known: keys of requests that are known.
+        waypoints: callbacks of requests that only lead to pages (`Spider.waypoints`).
+        agent: the product token of the crawl for robots.
+        obey_nofollow: whether links marked ``nofollow`` are left out.
     """
 
-    def __init__(self, scope: Scope, table: HookTable, ways: frozenset[str] = frozenset()) -> None:
-        self.scope = scope
-        """What belongs to the crawl."""
+    def __init__(
+        self,
+        scope: Scope,
+        table: HookTable,
+        known: Container[str] = frozenset(),
+        waypoints: frozenset[str] = frozenset(),
+        *,
+        agent: str = "",
+        obey_nofollow: bool = False,
+    ) -> None:
+        self._scope = scope
         self._hooks = table.admit
-        self._ways = ways
-        self._told: set[str] = set()
-        """Plugins whose traceback has been shown."""
-        self._anything = scope.is_everything and not table.admit
+        self._known = known
+        self._waypoints = waypoints
+        self._agent = agent
+        self._obey_nofollow = obey_nofollow
+        self._logged: set[str] = set()
+        """Plugins whose traceback has been logged."""
+        self._admits_all = scope.is_everything and not table.admit
 
     def admit(self, requests: Iterable[Request], filtered: list[tuple[str, str]]) -> list[Request]:
-        """The requests that may enter, changed as plugins want; the others are noted as reason and URL."""
-        if self._anything:
+        """Return the requests that may enter, as the hooks changed them.
+
+        Parameters:
+            requests: of a page, of `start()`, or added by hand.
+            filtered: gets the reason and the URL of each request that may not.
+        """
+        if self._admits_all:
             return list(requests)
         admitted: list[Request] = []
         for request in requests:
-            reason = self.scope.refuses(request.url, request.depth, way=request.callback in self._ways)
+            reason = self._scope.refuses(request.url, request.depth, way=request.callback in self._waypoints)
             entering: Request | None = request
             if reason is None:
-                entering, reason = self._ask(request)
+                entering, reason = self._call_hooks(request)
             if entering is not None:
-                reason = reason or self.scope.overrun(entering.url, entering.depth)
+                reason = reason or self._scope.overrun(entering.url, entering.depth)
             if entering is None or reason is not None:
                 filtered.append((reason or "dropped", request.url))
             else:
                 admitted.append(entering)
         return admitted
 
-    def _ask(self, request: Request) -> tuple[Request | None, str | None]:
+    def is_known(self, request: Request) -> bool:
+        """Return whether a request is certainly known, so that it need not be made."""
+        return not request.dont_filter and request.key in self._known
+
+    def link_filter(self) -> LinkFilter:
+        """Return a filter for the links of one page."""
+        return LinkFilter(self._known, self._scope.refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)
+
+    def _call_hooks(self, request: Request) -> tuple[Request | None, str | None]:
+        """Return the request as the hooks changed it, or `None` and the reason."""
         for hook in self._hooks:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
             try:
                 answer = hook.call(request)
             except Exception as error:
-                first = hook.plugin.name not in self._told
-                self._told.add(hook.plugin.name)
+                trace = None if hook.plugin.name in self._logged else user_frames(error)
+                self._logged.add(hook.plugin.name)
                 words = f"{type(error).__name__}: {error}"
-                trace = user_frames(error) if first else None
                 log.error("%s.admit failed for %s: %s", hook.plugin.name, request.url, words, exc_info=trace)
                 return None, ADMIT_FAILED
             if isinstance(answer, Drop):

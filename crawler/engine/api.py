@@ -71,19 +71,19 @@ def run(
     In the main thread SIGINT and SIGTERM are handled: the first takes no new work and lets what is in flight end
     within `grace`, the second ends it at once. Parameters and errors are those of `crawl`.
     """
-    prepared = CrawlSession(spider, settings, plugins, outputs, job, limits)
-    report: Report = trio.run(_run_with_signals, prepared, transport)
+    session = CrawlSession(spider, settings, plugins, outputs, job, limits)
+    report: Report = trio.run(_run_with_signals, session, transport)
     return report
 
 
-async def _run_with_signals(prepared: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> Report:
+async def _run_with_signals(session: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> Report:
     if threading.current_thread() is not threading.main_thread():
-        return await prepared.run(transport)
+        return await session.run(transport)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_heed, signals, prepared)
+            nursery.start_soon(_handle_signals, signals, session)
             try:
-                report = await prepared.run(transport)
+                report = await session.run(transport)
             except Exception as error:
                 failure: Exception | None = error
             else:
@@ -94,17 +94,13 @@ async def _run_with_signals(prepared: CrawlSession, transport: httpx.AsyncBaseTr
     return report
 
 
-async def _heed(signals: AsyncIterator[int], prepared: CrawlSession) -> None:
-    """First signal: no new work. Second: now. Third: whatever it is that still holds it up."""
+async def _handle_signals(signals: AsyncIterator[int], session: CrawlSession) -> None:
+    """Stop gracefully at the first signal and at once at the second; raise `KeyboardInterrupt` at the third."""
     count = 0
     async for _ in signals:
         count += 1
-        if prepared.running is None or count > 2:
+        if count > 2 or not session.interrupt(now=count == 2):
             raise KeyboardInterrupt
-        if count == 1:
-            prepared.running.shutdown.stop("interrupted", interrupted=True)
-        else:
-            prepared.running.shutdown.stop_now("interrupted", interrupted=True)
 
 
 class ItemStream:
@@ -116,7 +112,7 @@ class ItemStream:
         """What the crawl did, once it has ended."""
         self.failure: CrawlerError | None = None
         """Why the crawl could not go on, if so."""
-        self.told = False
+        self.raised = False
         """Whether that was raised."""
 
     def __aiter__(self) -> AsyncIterator[Item]:
@@ -126,8 +122,8 @@ class ItemStream:
         try:
             return await self._items.receive()
         except trio.EndOfChannel:
-            if self.failure is not None and not self.told:
-                self.told = True
+            if self.failure is not None and not self.raised:
+                self.raised = True
                 raise self.failure  # noqa: B904 - its cause is its own
             raise StopAsyncIteration from None
 
@@ -164,14 +160,14 @@ async def stream(
     in the block comes out as it is.
     """
     send, receive = trio.open_memory_channel[Item](0)
-    prepared = CrawlSession(spider, settings, [*plugins, _StreamSink(send)], outputs, None, limits)
+    session = CrawlSession(spider, settings, [*plugins, _StreamSink(send)], outputs, None, limits)
     items = ItemStream(receive)
     raised: Exception | None = None
 
     async def feed() -> None:
         with send:
             try:
-                items.report = await prepared.run(transport)
+                items.report = await session.run(transport)
             except CrawlerError as error:
                 items.failure = error
 
@@ -185,5 +181,5 @@ async def stream(
         nursery.cancel_scope.cancel(reason="the block of stream() was left")
     if raised is not None:
         raise raised
-    if items.failure is not None and not items.told:
+    if items.failure is not None and not items.raised:
         raise items.failure

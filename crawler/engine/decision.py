@@ -35,7 +35,10 @@ Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs"]
 
 @attrs.frozen
 class Page:
-    """The response reaches its callback."""
+    """The response reaches its callback, or the caller of an inline fetch."""
+
+    response: Response
+    """The response."""
 
 
 @attrs.frozen
@@ -165,7 +168,7 @@ def _decide_response(response: Response, history: History, policy: Policy, now: 
     is_success = 200 <= response.status < 300
     if policy.accepts(response) and not (is_success and history.was_rate_limited):  # else its body is an error
         target = policy.refresh(response)
-        return Page() if target is None else Follow(target)
+        return Page(response) if target is None else Follow(target)
     if not history.was_rate_limited:
         try:
             target = policy.redirect(response)
@@ -182,11 +185,15 @@ def _decide_response(response: Response, history: History, policy: Policy, now: 
 def decide_inline(
     result: Response | Retry | RequestError, history: History, retries: RetryPolicy, now: float
 ) -> Page | Again | Fail:
-    """Return what becomes of an inline fetch: every definitive status is a page. Parameters are those of `decide`."""
+    """Return what becomes of an inline fetch. Parameters are those of `decide`.
+
+    Its caller gets every definitive status, and after the last attempt any status.
+    """
     if not isinstance(result, Response):
         return retry_or_fail(result, history, retries)
     error = bad_status(result, now)
-    return retry_or_fail(error, history, retries) if error.retryable else Page()
+    decision = retry_or_fail(error, history, retries) if error.retryable else None
+    return decision if isinstance(decision, Again) else Page(result)
 
 
 def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryPolicy) -> Again | Fail:

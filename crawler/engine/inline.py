@@ -1,4 +1,4 @@
-"""Inline fetches: `await crawl.fetch(request)` runs in its caller's task, on the terms of the lane it goes to."""
+"""`Inline`: `await crawl.fetch(request)` runs in the task of its caller, within the limits of the lane that it uses."""
 
 from __future__ import annotations
 
@@ -9,75 +9,130 @@ from typing import TYPE_CHECKING
 import trio
 
 from crawler import urls
-from crawler.engine.decision import Again, Fail, History, decide_inline
+from crawler.engine.decision import Fail, History, Page, decide_inline
 from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.frontier import Lane, RobotsRules, lane_name
-from crawler.http.redirects import redirect_request
+from crawler.headers import product_token
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:
-    from crawler.engine.crawl import RunningCrawl
+    from crawler.clock import Clock
+    from crawler.engine.attempt import Attempts
+    from crawler.engine.decision import Policy
+    from crawler.engine.robots import RobotsFetcher
+    from crawler.engine.slots import Slots
+    from crawler.frontier import Frontier
+    from crawler.settings import Settings
+    from crawler.stats import Stats
 
-__all__ = ["Inline", "deepened", "in_sink"]
+__all__ = ["Inline", "in_sink", "with_child_depth"]
 
 in_sink: ContextVar[bool] = ContextVar("in_sink", default=False)
 """Whether this task hands items to a sink."""
 
 
 class Inline:
-    """Fetches in place: ahead of what is queued, not deduplicated, no page.
+    """Fetches in place: ahead of the queue, without deduplication; the result is no page.
 
     Parameters:
-        crawl: the parts of the running crawl.
+        attempts: make the attempts.
+        slots: waits for lanes.
+        robots: fetches robots.txt files.
+        frontier: the lanes.
+        policy: what settings and spider say of responses.
+        settings: `obey_robots`, `inline_wait` and `user_agent`.
+        stats: where statuses and redirects are counted.
+        clock: gives seconds since the epoch.
+        resume_at: when a run began whose predecessor broke off, in seconds since the epoch: what that had in flight is
+            not known. `None`: it did not.
     """
 
-    def __init__(self, crawl: RunningCrawl) -> None:
-        self._crawl = crawl
+    def __init__(
+        self,
+        attempts: Attempts,
+        slots: Slots,
+        robots: RobotsFetcher,
+        frontier: Frontier,
+        policy: Policy,
+        settings: Settings,
+        stats: Stats,
+        clock: Clock,
+        resume_at: float | None = None,
+    ) -> None:
+        self._attempts = attempts
+        self._slots = slots
+        self._robots = robots
+        self._frontier = frontier
+        self._policy = policy
+        self._settings = settings
+        self._agent = product_token(settings.user_agent)
+        self._stats = stats
+        self._clock = clock
+        self._resume_at = resume_at
 
     async def fetch(self, request: Request) -> Response:
-        """The answer, whatever its status; redirects are followed in place, but for those in its `accept_status`.
+        """Return the response to a request, whatever its status.
+
+        Redirects are followed in place, unless the request accepts their status.
 
         Raises:
-            RequestError: there was none.
+            RequestError: there was no response.
         """
-        crawl = self._crawl
-        request = deepened(request)
+        request = with_child_depth(request)
         while True:
             try:
                 response = await self._fetch(request)
             except Refused as error:
                 if error.by == "network":
-                    crawl.stats.filter("network", request.url)
+                    self._stats.filter("network", request.url)
                 raise
             if response.status in request.accept_status:
                 return response
-            target = redirect_request(response, max_redirects=crawl.settings.max_redirects) or crawl.policy.refresh(
-                response
-            )
+            target = self._policy.redirect(response) or self._policy.refresh(response)
             if target is None:
                 return response
-            crawl.stats.redirects += 1
+            self._stats.redirects += 1
             request = target
 
-    async def _fetch(self, request: Request) -> Response:
-        lane = self._lane(request)
-        lane.handed_out += 1  # it stays in memory while something is wanted of it, between two attempts too
+    async def sitemaps_of(self, url: str) -> list[str]:
+        """Return the sitemaps that the robots.txt of a URL's origin names.
+
+        Raises:
+            ValueError: `url` is not an http or https URL.
+            WouldExceedDeadline: its lane would have to be waited for too long.
+            RequestError: the robots.txt could not be fetched.
+        """
+        request = with_child_depth(Request(url))
+        lane = self._lane_of(request)
+        lane.handed_out += 1
         try:
-            return await self._answer(lane, request)
+            rules = await self._robots_rules(lane, request)
+        finally:
+            lane.handed_out -= 1
+        if not isinstance(rules, Robots):
+            return []
+        if rules.error is not None:
+            raise rules.error.with_traceback(None)  # the same error each time: its traceback would grow
+        return list(rules.sitemaps)
+
+    async def _fetch(self, request: Request) -> Response:
+        """Fetch without redirects."""
+        lane = self._lane_of(request)
+        lane.handed_out += 1  # the lane stays in memory between two attempts
+        try:
+            if self._settings.obey_robots:
+                await self._check_robots(lane, request)
+            answer = await self._attempts.answer(request)
+            return await self._try(lane, request) if answer is None else answer
         finally:
             lane.handed_out -= 1
 
-    async def _answer(self, lane: Lane, request: Request) -> Response:
-        crawl = self._crawl
-        if crawl.settings.obey_robots:
-            await self._heed_robots(lane, request)
-        answer = await crawl.attempts.answer(request) if crawl.table.answer else None
-        if answer is not None:
-            return answer
+    async def _try(self, lane: Lane, request: Request) -> Response:
+        """Make attempts until one has a definitive response, or no further one is allowed."""
         history = History(request=request, attempts=0)
         while True:
             history.attempts += 1
@@ -88,106 +143,96 @@ class Inline:
                 raise
             except RequestError as error:
                 result = error
-            decision = decide_inline(result, history, crawl.retries, crawl.clock())
-            if isinstance(decision, Again) and decision.counts == "stale":
+            decision = decide_inline(result, history, self._policy.retries, self._clock())
+            if isinstance(decision, Page):
+                return decision.response
+            if isinstance(decision, Fail):
+                raise decision.error
+            if decision.counts == "stale":
                 history.stale += 1
                 history.attempts -= 1
-            elif isinstance(decision, Again):
-                wait = decision.wait or 0.0
-                crawl.slots.check(wait, self._patience(lane), lane, request)
-                await trio.sleep(wait)
-            elif isinstance(result, Response):
-                return result
-            elif isinstance(decision, Fail):
-                raise decision.error
+            wait = decision.wait or 0.0
+            self._slots.check(wait, self._patience(lane), lane, request)
+            await trio.sleep(wait)
 
     async def _attempt(self, lane: Lane, request: Request, number: int) -> Response | Retry:
-        """One attempt in the caller's task.
+        """Make one attempt.
 
         Raises:
             RequestError: there was no response.
         """
-        crawl = self._crawl
-        result = await crawl.attempts.make_inline(lane, request, number, patience=self._patience(lane))
+        result = await self._attempts.make_inline(lane, request, number, patience=self._patience(lane))
         if isinstance(result, Drop):
             raise Refused(f"a plugin dropped it: {result.reason}", by="plugin", request=request)
         if isinstance(result, Response):
-            result._bind(LinkFilter(agent=crawl.agent))  # noqa: SLF001 - not for users
-            crawl.stats.statuses[result.status] += 1
+            result._bind(LinkFilter(agent=self._agent))  # noqa: SLF001 - not for users
+            self._stats.statuses[result.status] += 1
         return result
 
     def _patience(self, lane: Lane) -> float:
         """Seconds that may be waited in place.
 
-        The lane of the page that is being handled may be waited for until its next start: to put the page back would
-        only take that start from it. A page that was put back before waits longer, so that it gets there. Outside of
-        any page there is nothing to put back.
+        The next start of the page's own lane may be waited for: to put the page off would only take that start from it.
+        A page that was put off before waits longer, so that it succeeds one day. Outside of a page there is nothing to
+        put off.
         """
         ticket = current_ticket.get()
         if ticket is None:
             return math.inf
-        patience = self._crawl.settings.inline_wait * 2.0 ** min(ticket.pending.put_offs, 14)
+        patience = self._settings.inline_wait * 2.0 ** min(ticket.pending.put_offs, 14)
         return patience + (lane.throttle.pacing.draw_interval() if ticket.lane is lane else 0.0)
 
-    def _lane(self, request: Request) -> Lane:
+    def _lane_of(self, request: Request) -> Lane:
         name = lane_name(request)
-        frontier = self._crawl.frontier
-        lane = frontier.lanes.get(name)
+        lane = self._frontier.lanes.get(name)
         if lane is None:
-            lane = frontier.open(name, epoch=0, head=(), more=False)
-            if self._crawl.unclean:  # nobody knows when it was asked last
-                lane.throttle.resume(self._crawl.began)
+            lane = self._frontier.open(name, epoch=0, head=(), more=False)
+            if self._resume_at is not None:
+                lane.throttle.resume(self._resume_at)
         return lane
 
-    async def _heed_robots(self, lane: Lane, request: Request) -> None:
-        """Refuses what a robots.txt forbids."""
-        rules = await self._robots(lane, request)
-        if not rules.allows(request.url):
-            error = (rules if isinstance(rules, Robots) else DISALLOW_ALL).refusal(request)
-            raise error.with_traceback(None)  # one that is known is raised many times, and would grow
-
-    async def robots(self, request: Request) -> RobotsRules:
-        """What the robots.txt of a request's origin says.
+    async def _check_robots(self, lane: Lane, request: Request) -> None:
+        """Refuse a request that its robots.txt does not allow.
 
         Raises:
-            WouldExceedDeadline: its lane would have to be waited for too long.
+            RequestError: it does not.
         """
-        request = deepened(request)
-        lane = self._lane(request)
-        lane.handed_out += 1
-        try:
-            return await self._robots(lane, request)
-        finally:
-            lane.handed_out -= 1
+        rules = await self._robots_rules(lane, request)
+        if not rules.allows(request.url):
+            error = (rules if isinstance(rules, Robots) else DISALLOW_ALL).refusal(request)
+            raise error.with_traceback(None)  # it may be the same error each time: its traceback would grow
 
-    async def _robots(self, lane: Lane, request: Request) -> RobotsRules:
-        """A file that is not known yet, or not any more, is asked for once, by whoever wants it first."""
-        crawl = self._crawl
+    async def _robots_rules(self, lane: Lane, request: Request) -> RobotsRules:
+        """Return the rules of a request's origin. The first task that needs an unknown or expired file fetches it."""
+        frontier, slots = self._frontier, self._slots
         origin = urls.origin(request.url)
         give_up_at = trio.current_time() + self._patience(lane)
-        lane.expire(crawl.clock())
+        lane.expire(self._clock())
         while origin not in lane.robots:
-            crawl.slots.check(crawl.slots.wait(lane, request), give_up_at - trio.current_time(), lane, request)
+            slots.check(slots.wait(lane, request), give_up_at - trio.current_time(), lane, request)
             with trio.move_on_at(give_up_at) as waiting:
-                wait = crawl.slots.wait(lane, request)
+                wait = slots.wait(lane, request)
                 if lane.asks or lane.is_full():
-                    await crawl.frontier.changed.wait()
+                    await frontier.changed.wait()
                 elif wait > 0:
                     with trio.move_on_after(wait):
-                        await crawl.frontier.changed.wait()
+                        await frontier.changed.wait()
                 else:
-                    ticket = crawl.frontier.ask_robots(lane, origin, crawl.clock(), request)
+                    ticket = frontier.ask_robots(lane, origin, self._clock(), request)
                     if ticket is not None:
-                        await crawl.robots.ask(ticket)
-                    else:  # it is known, or somebody else asks
+                        await self._robots.fetch(ticket)
+                    else:  # the file is known now, or another task fetches it
                         await trio.lowlevel.checkpoint()
             if waiting.cancelled_caught and origin not in lane.robots:
-                raise crawl.slots.too_late(0.0, lane, request)
+                raise slots.too_late(0.0, lane, request)
         return lane.robots[origin]
 
 
-def deepened(request: Request) -> Request:
-    """A request as it counts: of one that is made beside a page, or in a sink, a page may have said where it goes."""
+def with_child_depth(request: Request) -> Request:
+    """Return a request with the depth of a link, if it is made beside a page or in a sink.
+
+    A page may have said where such a request goes, so it is not a start request.
+    """
     ticket = current_ticket.get()
     if request.depth == 0 and (ticket is not None or in_sink.get()):
         return copy_unchecked(request, depth=1 if ticket is None else ticket.request.depth + 1)

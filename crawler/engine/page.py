@@ -1,4 +1,4 @@
-"""Running what users write: callbacks and hooks in all their forms, their products sorted into items and requests."""
+"""`PageRunner`: runs callbacks and hooks, sorts what they return into items and requests, and fills in the outcome."""
 
 from __future__ import annotations
 
@@ -6,40 +6,47 @@ import copy
 import inspect
 import itertools
 import types
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing, closing, nullcontext
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import closing, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 import msgspec
 
-from crawler.content import replace_surrogates
+from crawler.engine.handler_results import describe_bad_field, drain, encode_item
 from crawler.errors import HookError, JobError
 from crawler.hooks.page_effects import PageEffects, current_page
-from crawler.hooks.plugin import Plugin
-from crawler.hooks.state import State
-from crawler.hooks.table import HookTable
 from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
 from crawler.messages.checks import parameter_hints
-from crawler.spiders import Spider
-from crawler.store import ItemRow
+from crawler.messages.request import copy_unchecked
+from crawler.store import FailureRow, ItemRow, Kind, Outcome
 from crawler.suggest import did_you_mean
 
-__all__ = ["PageResult", "PageRunner"]
+if TYPE_CHECKING:
+    from crawler.engine.admission import Admission
+    from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.engine.tracebacks import HookErrorLog
+    from crawler.hooks.plugin import Plugin
+    from crawler.hooks.state import State
+    from crawler.hooks.table import HookTable
+    from crawler.spiders import Spider
+    from crawler.store import Store
 
-NO_ITEMS = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
-"""What a handler may not yield, though it could be written as JSON, or nearly."""
-MANY: Final = 10_000
-"""Items and requests that a page may have in memory; more of them go to the store before the page has ended."""
+__all__ = ["Callbacks", "PageRunner"]
+
+NOT_ITEMS: Final = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
+"""Types that a handler may not yield, although JSON has a type for them, or nearly."""
+SPILL_OVER: Final = 10_000
+"""Items and requests of one page in memory. When there are more, they go to the store before the page has ended."""
 NOTHING: Final = object()
-
 
 Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
 
 
 @attrs.define(eq=False)
 class PageResult:
-    """What the handlers of one page made."""
+    """What the handlers of one page returned and did."""
 
     effects: PageEffects = attrs.field(factory=PageEffects)
     """Counters, states and added requests."""
@@ -50,112 +57,69 @@ class PageResult:
     dropped: list[str] = attrs.field(factory=list)
     """Why items were dropped."""
     retry: Retry | None = None
-    """The page is to come again instead."""
+    """The page is to be fetched again instead."""
     state: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """Changes of states, by owner."""
     spill: Spill | None = None
     """Takes items and requests away when there are many, before the handler has ended."""
 
-    def add(self, others: PageResult) -> None:
-        """Takes in what another handler made."""
-        self.items += others.items
-        self.requests += others.requests
-        self.dropped += others.dropped
-        for name, n in others.effects.counters.items():
+    def add(self, other: PageResult) -> None:
+        """Add the result of another handler."""
+        self.items += other.items
+        self.requests += other.requests
+        self.dropped += other.dropped
+        for name, n in other.effects.counters.items():
             self.effects.counters[name] = self.effects.counters.get(name, 0) + n
-        for owner, changed in others.state.items():
+        for owner, changed in other.state.items():
             self.state[owner] = self.state.get(owner, {}) | changed
 
 
 @attrs.define(eq=False)
 class FailureResult:
-    """What came of telling handlers of a failure."""
+    """What the errback and the `failed` hooks returned and did."""
 
-    products: PageResult = attrs.field(factory=PageResult)
-    """What those made that did not raise."""
+    result: PageResult = attrs.field(factory=PageResult)
+    """Of those that did not raise."""
     raised: list[HookError] = attrs.field(factory=list)
     """What the others raised."""
     errback_raised: bool = False
-    """Whether the errback is among them."""
+    """Whether the errback is among those."""
 
 
-class PageRunner:
-    """The callbacks of a spider and the hooks around them.
+class Callbacks:
+    """The methods of a spider that requests name.
 
     Parameters:
-        spider: whose callbacks are called by name.
-        table: the hooks.
-        states: the state of each plugin that has one.
+        spider: the spider.
     """
 
-    def __init__(self, spider: Spider, table: HookTable, states: Sequence[State]) -> None:
-        self.spider = spider
-        self.table = table
-        self.states = states
-        self._callbacks: dict[str, tuple[Any, dict[str, Any]]] = {}
+    def __init__(self, spider: Spider) -> None:
+        self._spider = spider
+        self._found: dict[str, tuple[Any, dict[str, Any]]] = {}
 
-    def callback(self, name: str | None) -> tuple[Any, dict[str, Any]]:
-        """A method of the spider by name, and the annotations of its parameters.
+    def find(self, name: str | None) -> tuple[Any, dict[str, Any]]:
+        """Return a method, by default `parse`, and the annotations of its parameters.
 
         Raises:
-            LookupError: there is none of that name.
+            LookupError: there is no method of that name.
         """
         name = name or "parse"
-        found = self._callbacks.get(name)
+        found = self._found.get(name)
         if found is None:
-            method = getattr(self.spider, name, None)
+            method = getattr(self._spider, name, None)
             if not callable(method):
-                methods = [n for n, _ in inspect.getmembers(self.spider, inspect.ismethod) if not n.startswith("_")]
-                raise LookupError(f"{type(self.spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
-            found = self._callbacks[name] = (method, parameter_hints(getattr(method, "__func__", method)))
+                methods = [n for n, _ in inspect.getmembers(self._spider, inspect.ismethod) if not n.startswith("_")]
+                raise LookupError(f"{type(self._spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
+            found = self._found[name] = (method, parameter_hints(getattr(method, "__func__", method)))
         return found
 
-    async def page(self, response: Response, spill: Spill | None = None) -> PageResult:
-        """Runs the callback of a page and the `parse` hooks of the plugins.
-
-        Parameters:
-            response: the page.
-            spill: is given what was made so far, whenever that has become much.
+    def call(self, name: str | None, response: Response) -> Produced:
+        """Call a callback with a response and the `cb_kwargs` of its request.
 
         Raises:
-            HookError: one of them raised; its cause is what it raised.
+            LookupError: there is no method of that name.
         """
-        request = response.request
-        products = PageResult(spill=spill)
-        with _Page(products.effects):
-            name = request.callback or "parse"
-            with _Blame(self.spider, name, request):
-                method, hints = self.callback(name)
-                await self._collect(self._call(method, hints, response), products, response)
-            for hook in self.table.parse:
-                if request.plugins.get(hook.plugin.name) is not False:
-                    with _Blame(hook.plugin, "parse", request):
-                        await self._collect(hook.call(response), products, response)
-            await self._finish(products, response)
-        return products
-
-    async def failure(self, failure: Failure, errback: str | None) -> FailureResult:
-        """Tells the errback and the `failed` hooks; what one of them made counts if it did not raise."""
-        told = FailureResult()
-        if errback is not None:
-            with _Blame(self.spider, errback, failure.request, told.raised):
-                method, _ = self.callback(errback)
-                await self._tell(method, failure, told)
-            told.errback_raised = bool(told.raised)
-        for hook in self.table.failed:
-            with _Blame(hook.plugin, "failed", failure.request, told.raised):
-                await self._tell(hook.call, failure, told)
-        return told
-
-    async def _tell(self, handler: Any, failure: Failure, told: FailureResult) -> None:
-        products = PageResult()
-        with _Page(products.effects):
-            await self._collect(handler(failure), products, failure.response)
-            await self._finish(products, failure.response)
-        told.products.add(products)
-
-    @staticmethod
-    def _call(method: Any, hints: dict[str, Any], response: Response) -> Produced:
+        method, hints = self.find(name)
         kwargs = response.request.cb_kwargs
         if not kwargs:
             produced: Produced = method(response)
@@ -169,147 +133,270 @@ class PageRunner:
             )
         return produced
 
-    async def _collect(self, produced: Produced, products: PageResult, response: Response | None) -> None:
-        """Sorts what a handler gave back into items and requests."""
-        values = await _drained(produced)
+
+class PageRunner:
+    """Runs the callbacks of a spider and the hooks around them.
+
+    Parameters:
+        spider: whose callbacks are called.
+        table: the hooks.
+        states: of the spider and the plugins.
+        admission: which requests of a page are made.
+        store: takes the first part of a large page.
+        errors: logs what hooks raise.
+        bodies: the bodies of other pages; `None`: pages with the same body are not compared.
+    """
+
+    def __init__(
+        self,
+        spider: Spider,
+        table: HookTable,
+        states: Sequence[State],
+        admission: Admission,
+        store: Store,
+        errors: HookErrorLog,
+        bodies: BodyDeduplicator | None = None,
+    ) -> None:
+        self._spider = spider
+        self._table = table
+        self._states = states
+        self._admission = admission
+        self._store = store
+        self._errors = errors
+        self._bodies = bodies
+        self._callbacks = Callbacks(spider)
+        self._stages = itertools.count(1)
+
+    # ---- pages -------------------------------------------------------------------------------------------------------
+
+    async def run(self, response: Response, outcome: Outcome) -> Retry | None:
+        """Run the handlers of a page. Their effects become part of its outcome, all of them or none.
+
+        Returns:
+            The wish of a handler to fetch the page again, if it has one.
+
+        Raises:
+            HookError: a handler raised; its cause is the exception.
+        """
+        if self._bodies is None or not self._is_compared(response):
+            return await self._run(response, outcome)
+        digest = await self._bodies.claim(response.body)
+        if digest is None:
+            outcome.filtered.append(("duplicate_content", response.url))
+            return None
+        try:
+            return await self._run(response, outcome)
+        finally:
+            if outcome.page:
+                outcome.digest = digest
+                self._bodies.keep(digest)
+            else:
+                self._bodies.give_up(digest)
+
+    def _is_compared(self, response: Response) -> bool:
+        """Whether a page with the body of another one is the same page. A list of links is another on another host."""
+        request = response.request
+        return bool(response.body) and not request.dont_filter and request.callback not in self._spider.waypoints
+
+    async def _run(self, response: Response, outcome: Outcome) -> Retry | None:
+        links = self._admission.link_filter()
+        response._bind(links)  # noqa: SLF001 - not for users
+        result = PageResult(spill=partial(self._spill, response, outcome))
+        try:
+            await self._call_handlers(response, result)
+            requests = self._checked_requests(result, response.request)
+        except HookError:
+            _discard_spilled(outcome)
+            raise
+        if result.retry is not None:
+            _discard_spilled(outcome)
+            return result.retry
+        outcome.page = True
+        outcome.repeats = links.repeats
+        outcome.filtered += links.refused
+        self._keep(result, requests, outcome)
+        return None
+
+    async def _call_handlers(self, response: Response, result: PageResult) -> None:
+        """Call the callback and the `parse` hooks."""
+        request = response.request
+        name = request.callback or "parse"
+        with _CurrentPage(result.effects):
+            with _HookErrors(self._spider, name, request):
+                await self._collect(self._callbacks.call(name, response), result, response)
+            for hook in self._table.parse:
+                if request.plugins.get(hook.plugin.name) is not False:
+                    with _HookErrors(hook.plugin, "parse", request):
+                        await self._collect(hook.call(response), result, response)
+            await self._finish(result, response)
+
+    async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
+        """Move the items and requests so far to the store, where only the page's outcome makes them true."""
+        requests = self._admission.admit(self._checked_requests(result, response.request), outcome.filtered)
+        outcome.stage = outcome.stage or next(self._stages)
+        outcome.staged_items += len(result.items)
+        await self._store.stage(outcome.stage, result.items, requests)
+        result.items, result.requests = [], []
+
+    def _checked_requests(self, result: PageResult, page: Request) -> list[Request]:
+        """Return the requests of a page.
+
+        Raises:
+            HookError: a request names a callback that does not exist.
+        """
+        _set_depths(result.requests, page)
+        for request in result.requests:
+            try:
+                self._callbacks.find(request.callback)
+                if request.errback is not None:
+                    self._callbacks.find(request.errback)
+            except LookupError as error:
+                hook = page.callback or "parse"
+                raise HookError(str(error), plugin=self._spider.name, hook=hook, request=request) from None
+        return result.requests
+
+    def _keep(self, result: PageResult, requests: list[Request], outcome: Outcome) -> None:
+        """Make a result part of an outcome."""
+        outcome.items = result.items
+        outcome.dropped = result.dropped
+        outcome.counters = result.effects.counters
+        outcome.state = result.state
+        if result.state:
+            for state in self._states:
+                state.apply(result.state.get(state.owner, {}))
+        if requests:
+            outcome.discovered = self._admission.admit(requests, outcome.filtered)
+
+    # ---- failures ----------------------------------------------------------------------------------------------------
+
+    async def fail(self, failure: Failure, outcome: Outcome, *, calls_errback: bool = True) -> None:
+        """Call the errback and the `failed` hooks. Their effects become part of the outcome.
+
+        If the errback raises, a request that was not a failure becomes one.
+        """
+        errback = failure.request.errback if calls_errback else None
+        if errback is None and not self._table.failed:
+            return
+        found = await self._call_failure_handlers(failure, errback)
+        for error in found.raised:
+            self._errors.log(error, failure.request.url)
+        if found.errback_raised and outcome.kind in (Kind.DONE, Kind.REFUSED):
+            outcome.kind = Kind.FAILED
+            outcome.failure = FailureRow(reason="hook_error", message=str(found.raised[0]))
+        _set_depths(found.result.requests, failure.request)
+        self._keep(found.result, found.result.requests, outcome)
+
+    async def _call_failure_handlers(self, failure: Failure, errback: str | None) -> FailureResult:
+        found = FailureResult()
+        if errback is not None:
+            with _HookErrors(self._spider, errback, failure.request, found.raised):
+                method, _ = self._callbacks.find(errback)
+                await self._call_failure_handler(method, failure, found)
+            found.errback_raised = bool(found.raised)
+        for hook in self._table.failed:
+            with _HookErrors(hook.plugin, "failed", failure.request, found.raised):
+                await self._call_failure_handler(hook.call, failure, found)
+        return found
+
+    async def _call_failure_handler(self, handler: Any, failure: Failure, found: FailureResult) -> None:
+        result = PageResult()
+        with _CurrentPage(result.effects):
+            await self._collect(handler(failure), result, failure.response)
+            await self._finish(result, failure.response)
+        found.result.add(result)
+
+    # ---- results -----------------------------------------------------------------------------------------------------
+
+    async def _collect(self, produced: Produced, result: PageResult, response: Response | None) -> None:
+        """Sort what a handler returned into items and requests."""
+        values = await drain(produced)
         with closing(values) if isinstance(values, types.GeneratorType) else nullcontext():
-            if products.spill is None:
-                self._sort(values, products)
+            if result.spill is None:
+                self._sort(values, result)
                 return
             rest = iter(values)
-            while self._sort(itertools.islice(rest, MANY), products):
-                if len(products.items) + len(products.requests) > MANY:
-                    await self._refine(products, response)
-                    await products.spill(products)
+            while self._sort(itertools.islice(rest, SPILL_OVER), result):
+                if len(result.items) + len(result.requests) > SPILL_OVER:
+                    await self._refine(result, response)
+                    await result.spill(result)
 
     @staticmethod
-    def _sort(values: Iterable[Any], products: PageResult) -> bool:
-        """Sorts values; whether there were any."""
+    def _sort(values: Iterable[Any], result: PageResult) -> bool:
+        """Sort values, and return whether there were any."""
         value: Any = NOTHING
         for value in values:
             if isinstance(value, Request):
-                products.requests.append(value)
+                result.requests.append(value)
             elif isinstance(value, Retry):
-                products.retry = value
-            elif isinstance(value, NO_ITEMS):
+                result.retry = value
+            elif isinstance(value, NOT_ITEMS):
                 raise TypeError(f"a callback yields requests and items, not {type(value).__name__}: {value!r:.80}")
             elif type(value) is dict:
-                products.items.append(ItemRow(b"", value.copy()))  # it may be filled anew for the next item
+                result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
             elif value is not None and not isinstance(value, Drop):
-                products.items.append(ItemRow(b"", value))
+                result.items.append(ItemRow(b"", value))
         return value is not NOTHING
 
-    async def _refine(self, products: PageResult, response: Response | None) -> None:
-        """Refines and encodes the items."""
-        items, products.items = products.items, []
-        hooks = self.table.refine if response is not None else ()
+    async def _refine(self, result: PageResult, response: Response | None) -> None:
+        """Refine and encode the items."""
+        items, result.items = result.items, []
+        hooks = self._table.refine if response is not None else ()
         request = response.request if response is not None else None
         for item in items:
             value: Item = item.value
             for hook in hooks:
                 if response is None or response.request.plugins.get(hook.plugin.name) is False:
                     continue
-                with _Blame(hook.plugin, "refine", response.request):
-                    answer = await hook.call(value, response)
-                    if isinstance(answer, (Request, Retry, *NO_ITEMS)):
-                        raise TypeError(f"refine() gives back an item or Drop, not {type(answer).__name__}")
-                if isinstance(answer, Drop):
-                    products.dropped.append(answer.reason)
+                with _HookErrors(hook.plugin, "refine", response.request):
+                    refined = await hook.call(value, response)
+                    if isinstance(refined, (Request, Retry, *NOT_ITEMS)):
+                        raise TypeError(f"refine() gives back an item or Drop, not {type(refined).__name__}")
+                if isinstance(refined, Drop):
+                    result.dropped.append(refined.reason)
                     break
-                value = value if answer is None else answer
+                value = value if refined is None else refined
             else:
-                products.items.append(ItemRow(self._encode(value, request), value))
+                result.items.append(ItemRow(self._encode(value, request), value))
 
-    async def _finish(self, products: PageResult, response: Response | None) -> None:
-        """Refines and encodes the items, and settles what the page did to states."""
+    async def _finish(self, result: PageResult, response: Response | None) -> None:
+        """Refine and encode the items, and take the changes of states."""
         request = response.request if response is not None else None
-        await self._refine(products, response)
-        products.requests += products.effects.added
-        for state in self.states if products.effects.state else ():
+        await self._refine(result, response)
+        result.requests += result.effects.added
+        for state in self._states if result.effects.state else ():
             try:
-                changed = state.changes(products.effects)
+                changed = state.changes(result.effects)
             except TypeError as error:
                 raise HookError(str(error), plugin=state.owner, hook="state", request=request) from error
             if changed:
-                products.state[state.owner] = changed
+                result.state[state.owner] = changed
 
     def _encode(self, item: Item, request: Request | None) -> bytes:
-        """An item as a JSON object."""
         try:
-            data = encode_item(item)
+            return encode_item(item)
         except Exception as error:
-            words = f"an item cannot be written as JSON: {_culprit(item)}{error}"
-            raise HookError(words, plugin=self.spider.name, hook="item", request=request) from error
-        return data
+            words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}"
+            raise HookError(words, plugin=self._spider.name, hook="item", request=request) from error
 
 
-async def _drained(produced: Produced) -> Iterable[Any]:
-    """What a handler gave back, in whatever form, as one iterable.
-
-    An async generator is drained here, whole, before anything is done with it: the engine awaits nothing while it is
-    suspended, so a cancel scope that is open inside it cannot reach the engine.
-    """
-    if isinstance(produced, types.GeneratorType) and not produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
-        return produced  # what most handlers give back
-    if inspect.isawaitable(produced):
-        produced = await produced
-    if produced is None:
-        return ()
-    if isinstance(produced, types.AsyncGeneratorType):
-        async with aclosing(produced):
-            return [value async for value in produced]
-    if isinstance(produced, AsyncIterable):
-        return [value async for value in produced]
-    if isinstance(produced, (str, bytes)):
-        raise TypeError(f"a callback gives back requests and items, not {type(produced).__name__}")
-    one = isinstance(produced, (Request, Retry, dict)) or hasattr(produced, "model_dump")
-    if one or not isinstance(produced, Iterable):
-        return (produced,)
-    return produced
+def _set_depths(requests: list[Request], page: Request) -> None:
+    """Make requests that were not made by `follow` one link deeper than their page, too."""
+    for index, request in enumerate(requests):
+        if request.depth == 0:
+            requests[index] = copy_unchecked(request, depth=page.depth + 1)
 
 
-def encode_item(item: Item) -> bytes:
-    """A dict, attrs, dataclass, Struct or pydantic item as a JSON object; lone surrogates become U+FFFD.
-
-    Raises:
-        TypeError: it is no such thing, or holds what JSON cannot.
-    """
-    dump = getattr(item, "model_dump", None)
-    plain = dump(mode="json") if dump is not None else item
-    try:
-        data = msgspec.json.encode(plain)
-    except UnicodeEncodeError:
-        data = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(plain)))
-    if not data.startswith(b"{"):
-        raise TypeError(f"an item must be an object, not {type(item).__name__}")
-    return data
+def _discard_spilled(outcome: Outcome) -> None:
+    """Forget what a page has moved to the store: none of its effects becomes true."""
+    outcome.stage = outcome.staged_items = 0
+    outcome.filtered.clear()
 
 
-def _culprit(item: Item) -> str:
-    """The first field of a dict that cannot be written, as the beginning of an error message."""
-    for name, value in item.items() if isinstance(item, dict) else ():
-        try:
-            encode_item({name: value})
-        except Exception:
-            return f"its field {name!r}: "
-    return ""
+# Entered for every page: as generators with @contextmanager these would cost three times as much.
 
 
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return replace_surrogates(value)
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_without_surrogates(part) for part in value]
-    return value
-
-
-# These two are entered for every page: as generators they would cost three times as much.
-
-
-class _Page:
-    """What a handler changes meanwhile is kept in `effects`."""
+class _CurrentPage:
+    """Keeps what a handler changes in `effects`."""
 
     def __init__(self, effects: PageEffects) -> None:
         self._effects = effects
@@ -321,8 +408,8 @@ class _Page:
         current_page.reset(self._token)
 
 
-class _Blame:
-    """What is raised meanwhile becomes a `HookError` that names who raised; with `raised` it is put there instead."""
+class _HookErrors:
+    """Turns exceptions into a `HookError` that names the plugin and the hook; with `raised`, into an entry of it."""
 
     def __init__(self, plugin: Plugin, hook: str, request: Request, raised: list[HookError] | None = None) -> None:
         self._plugin = plugin
@@ -335,16 +422,16 @@ class _Blame:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         if not isinstance(error, Exception) or isinstance(error, JobError):
-            return False  # nothing was raised, or it was the store that failed
+            return False  # no exception, or one of the store
         if isinstance(error, HookError):
-            blamed = error
+            hook_error = error
         else:
             words = f"{type(error).__name__}: {error}"
-            blamed = HookError(words, plugin=self._plugin.name, hook=self._hook, request=self._request)
-            blamed.__cause__ = error
+            hook_error = HookError(words, plugin=self._plugin.name, hook=self._hook, request=self._request)
+            hook_error.__cause__ = error
         if self._raised is not None:
-            self._raised.append(blamed)
+            self._raised.append(hook_error)
             return True
-        if blamed is error:
+        if hook_error is error:
             return False
-        raise blamed
+        raise hook_error

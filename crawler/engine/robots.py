@@ -1,15 +1,18 @@
-"""Asking for a robots.txt: a state of its lane, that one request at a time finds out (RFC 9309 section 2.3)."""
+"""`RobotsFetcher`: fetches robots.txt files, one at a time for each lane (RFC 9309 section 2.3)."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from crawler.engine.decision import Again, History, bad_status, decide_robots_error
+from crawler import urls
+from crawler.engine.decision import Again, Fail, History, Refuse, bad_status, decide_robots_error, refuse_by_robots
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.frontier import Ticket, lane_name
+from crawler.http.address_guard import is_start_page
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, MAX_ROBOTS_SIZE, ROBOTS_MAX_AGE, Robots
 from crawler.messages import Drop, Response, Retry
@@ -17,101 +20,148 @@ from crawler.messages.request import copy_unchecked
 from crawler.store import RobotsAnswer
 
 if TYPE_CHECKING:
-    from crawler.engine.crawl import RunningCrawl
+    from crawler.clock import Clock
+    from crawler.engine.attempt import Attempts
+    from crawler.engine.decision import Policy
+    from crawler.engine.tracebacks import HookErrorLog
+    from crawler.frontier import Frontier
+    from crawler.settings import Settings
 
 __all__ = ["RobotsFetcher"]
 
-HOPS: Final = 5
+MAX_HOPS: Final = 5
 """Redirects of a robots.txt that are followed (RFC 9309 section 2.3.1.2)."""
-AGAIN: Final = 3_600.0
-"""Seconds after which a robots.txt that could not be had is asked for again, if anybody still wants it."""
-LEAST: Final = 2
+RETRY_AFTER: Final = 3_600.0
+"""Seconds after which a robots.txt that could not be fetched is fetched again, if a request still needs it."""
+GRACE_REQUESTS: Final = 2
 """Requests that start between two fetches of a robots.txt, however slow their lane is."""
-LEAST_WITHOUT: Final = 8
-"""As many where it could not be had: it takes several attempts."""
+GRACE_REQUESTS_AFTER_FAILURE: Final = 8
+"""The same after a robots.txt could not be fetched, which takes several attempts."""
 log = logging.getLogger("crawler.engine")
 
 
 class RobotsFetcher:
-    """Finds out what a robots.txt says.
+    """Fetches robots.txt files for the frontier.
 
     Parameters:
-        crawl: the parts of the running crawl.
+        attempts: make the attempts.
+        frontier: is given the rules.
+        policy: when a request is sent again.
+        settings: `user_agent` and `obey_robots`.
+        clock: gives seconds since the epoch.
+        save: keeps a robots.txt in the job.
+        errors: logs what hooks raise.
     """
 
-    def __init__(self, crawl: RunningCrawl) -> None:
-        self._crawl = crawl
+    def __init__(
+        self,
+        attempts: Attempts,
+        frontier: Frontier,
+        policy: Policy,
+        settings: Settings,
+        clock: Clock,
+        save: Callable[[RobotsAnswer], None],
+        errors: HookErrorLog,
+    ) -> None:
+        self._attempts = attempts
+        self._frontier = frontier
+        self._policy = policy
+        self._settings = settings
+        self._clock = clock
+        self._save = save
+        self._errors = errors
 
-    async def ask(self, ticket: Ticket) -> None:
-        """Asks for the robots.txt of `ticket.robots`; tells the frontier, or puts the ticket back until later."""
+    async def fetch(self, ticket: Ticket) -> None:
+        """Fetch the robots.txt of `ticket.robots`. The frontier gets its rules, or the ticket for a later attempt."""
         settled = False
         try:
-            wait = await self._ask(ticket)
+            wait = await self._fetch(ticket)
             settled = True
         finally:
             if not settled:
-                self._crawl.frontier.put_back(ticket)
+                self._frontier.put_back(ticket)
         if wait is not None:
-            self._crawl.frontier.put_back(ticket, self._crawl.clock() + wait)
+            self._frontier.put_back(ticket, self._clock() + wait)
 
-    async def _ask(self, ticket: Ticket) -> float | None:
-        """Seconds until it is asked for again; `None`: the frontier knows."""
-        crawl = self._crawl
+    async def _fetch(self, ticket: Ticket) -> float | None:
+        """Return the seconds until the next attempt; `None` means that the frontier has the rules."""
         request = ticket.request
         rules: Robots | None = None
         error: RequestError
         try:
-            result = await self._answer(ticket)
+            result = await self._follow_redirects(ticket)
             if isinstance(result, Response):
-                rules = Robots.from_response(result.status, result.body, crawl.settings.user_agent, request.url)
-                error = bad_status(result, crawl.clock())
+                rules = Robots.from_response(result.status, result.body, self._settings.user_agent, request.url)
+                error = bad_status(result, self._clock())
                 if rules is not None:
-                    body = result.body[: MAX_ROBOTS_SIZE + 1]  # one more tells that it was cut off
-                    crawl.observed.robots.append(RobotsAnswer(ticket.robots, result.status, body, crawl.clock()))
+                    body = result.body[: MAX_ROBOTS_SIZE + 1]  # the last byte says that it was cut
+                    self._save(RobotsAnswer(ticket.robots, result.status, body, self._clock()))
             else:
                 error = RequestError(f"still to be retried: {result.reason}", request=request)
                 error.retryable, error.retry_after = True, result.after
         except RequestError as raised:
             error = raised
-        age, least = ROBOTS_MAX_AGE, LEAST
+        max_age, grace = ROBOTS_MAX_AGE, GRACE_REQUESTS
         if rules is None:
             history = History(request=request, attempts=ticket.pending.attempts + 1)
-            decision = decide_robots_error(error, history, crawl.retries)
+            decision = decide_robots_error(error, history, self._policy.retries)
             if isinstance(decision, Again):
                 return decision.wait
             if isinstance(decision.error, HookError):
-                crawl.log_failure(decision.error, request.url)
-            rules, age, least = self._without(ticket, decision.error), AGAIN, LEAST_WITHOUT
-        if not crawl.settings.obey_robots:  # somebody wanted to know its sitemaps
+                self._errors.log(decision.error, request.url)
+            rules = self._rules_without(ticket, decision.error)
+            max_age, grace = RETRY_AFTER, GRACE_REQUESTS_AFTER_FAILURE
+        if not self._settings.obey_robots:  # only its sitemaps are asked for
             rules = attrs.evolve(rules, delay=None)
-        crawl.frontier.know_robots(ticket, rules, crawl.clock() + age, least)
+        self._frontier.know_robots(ticket, rules, self._clock() + max_age, grace)
         return None
 
-    @staticmethod
-    def _without(ticket: Ticket, error: RequestError) -> Robots:
-        """What counts where a file cannot be had: its last copy, else nothing may be fetched (section 2.3.1.4)."""
-        old = ticket.lane.stale.get(ticket.robots)
-        if isinstance(old, Robots) and old.error is None:
-            log.warning("%s cannot be had (%s): what it said before counts", ticket.request.url, error)
-            return old
-        level = logging.INFO if isinstance(error, Refused) else logging.WARNING  # pages may name any number of those
-        log.log(level, "%s cannot be had (%s): nothing of that origin is fetched", ticket.request.url, error)
-        return attrs.evolve(DISALLOW_ALL, error=error)
-
-    async def _answer(self, ticket: Ticket) -> Response | Retry:
-        """The answer behind its redirects; each hop keeps the pace of the lane that it goes to."""
-        crawl = self._crawl
-        attempts = crawl.attempts
-        answer = await attempts.make(ticket, ticket.pending.attempts + 1, cut=MAX_ROBOTS_SIZE)
-        for _ in range(HOPS):
-            if not isinstance(answer, Response):
+    async def _follow_redirects(self, ticket: Ticket) -> Response | Retry:
+        """Return the response after redirects. Each hop takes a start of the lane that it goes to."""
+        result = await self._attempts.make(ticket, ticket.pending.attempts + 1, cut=MAX_ROBOTS_SIZE)
+        for _ in range(MAX_HOPS):
+            if not isinstance(result, Response):
                 break
             try:
-                target = redirect_request(answer, max_redirects=HOPS)
-            except BadStatus:  # it leads nowhere
+                target = redirect_request(result, max_redirects=MAX_HOPS)
+            except BadStatus:
                 break
             if target is None:
                 break
-            lane = crawl.frontier.lanes.get(lane_name(copy_unchecked(target, lane=None)))
-            answer = await attempts.make_inline(lane or ticket.lane, target, 1, cut=MAX_ROBOTS_SIZE)
-        return Retry(answer.reason) if isinstance(answer, Drop) else answer
+            lane = self._frontier.lanes.get(lane_name(copy_unchecked(target, lane=None)), ticket.lane)
+            result = await self._attempts.make_inline(lane, target, 1, cut=MAX_ROBOTS_SIZE)
+        return Retry(result.reason) if isinstance(result, Drop) else result
+
+    @staticmethod
+    def _rules_without(ticket: Ticket, error: RequestError) -> Robots:
+        """Return the rules where a file cannot be fetched: those of its last copy, else none may (section 2.3.1.4)."""
+        old = ticket.lane.stale.get(ticket.robots)
+        if isinstance(old, Robots) and old.error is None:
+            log.warning("%s cannot be fetched (%s): its last copy is used", ticket.request.url, error)
+            return old
+        level = logging.INFO if isinstance(error, Refused) else logging.WARNING  # pages may name any number of those
+        log.log(level, "%s cannot be fetched (%s): no page of that origin is fetched", ticket.request.url, error)
+        return attrs.evolve(DISALLOW_ALL, error=error)
+
+    @staticmethod
+    def refuse(ticket: Ticket) -> Fail | Refuse:
+        """Return what becomes of a request that its robots.txt does not allow."""
+        lane, origin = ticket.lane, urls.origin(ticket.request.url)
+        rules = lane.robots.get(origin) or lane.stale.get(origin)
+        return refuse_by_robots(ticket.request, rules if isinstance(rules, Robots) else DISALLOW_ALL)
+
+    @staticmethod
+    def forgets_refusal(ticket: Ticket) -> bool:
+        """Forget rules that keep a start page out, and return whether there were any; then they are fetched again.
+
+        A link may not open a private network, so the robots.txt was refused for its sake. A start page may.
+        """
+        request, origin = ticket.request, urls.origin(ticket.request.url)
+        rules = ticket.lane.robots.get(origin)
+        error = rules.error if isinstance(rules, Robots) else None
+        if not isinstance(error, Refused) or error.request is None or not is_start_page(request):
+            return False
+        if error.request.redirects or error.request.depth == 0:
+            return False
+        del ticket.lane.robots[origin]
+        return True

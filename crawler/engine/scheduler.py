@@ -1,109 +1,257 @@
-"""The picture of a running crawl: its nurseries, its channels, and the order in which they end.
+"""`Scheduler`: the picture of a running crawl: its nurseries, its channels, and the order in which they end.
 
 ::
 
-    frontier ─pop─► dispatcher ─ready─► workers ─messages─► writer ─commit─► store ─log─► sinks
-        ▲              (0)                        (64)        │
-        └──────────────────── push(fresh) ────────────────────┘
+    start() ─┐ NewRequests            Tickets            Outcomes
+    add() ───┴──────────► writer     ┌──(0)──► workers ───(64)───► writer ─commit─► store ─log─► sinks
+                                     │                               │
+              frontier ─pop─► scheduler                              │
+                 ▲                                                   │
+                 └───────────────────── push(fresh) ─────────────────┘
 
-Only the chain from left to right waits; the way back is a call that returns at once.
+The number in parentheses is how many a channel holds. Only the chain from left to right waits; the way back from the
+writer to the frontier is a call that returns at once, so pages may discover any number of requests.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import inspect
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from contextlib import aclosing, nullcontext
+from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import trio
 
-from crawler.engine.dispatcher import dispatch
-from crawler.engine.leases import Leases
-from crawler.engine.seeds import Seeds
-from crawler.engine.shutdown import LAST, Shutdown
-from crawler.engine.sinks import SinkRunner
-from crawler.engine.worker import Worker
-from crawler.engine.writer import Message, Writer
+from crawler.engine.shutdown import LAST
+from crawler.engine.writer import Message, NewRequests, Writer
 from crawler.frontier import Ticket
+from crawler.messages import Request
 
 if TYPE_CHECKING:
-    from crawler.engine.crawl import RunningCrawl
+    from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
+    from crawler.engine.leases import Leases
+    from crawler.engine.shutdown import Shutdown
+    from crawler.engine.sinks import SinkRunner
+    from crawler.engine.worker import Worker
+    from crawler.frontier import Frontier
+    from crawler.store import Store
 
-__all__ = ["run_crawl"]
+__all__ = ["Scheduler"]
 
-OUTCOMES: Final = 64
-"""Outcomes that may wait for the writer."""
+MAX_OUTCOMES: Final = 64
+"""Messages that may wait for the writer."""
+START_BATCH: Final = 100
+"""Start requests that are sent together."""
+MAX_STARTS: Final = 10_000
+"""Start requests that may wait. More are pulled when these are settled."""
 
 
-async def run_crawl(running: RunningCrawl) -> None:
-    """Opens the nurseries. Each outlives those inside it: helpers of plugins, then writer and sinks, then workers."""
-    shutdown = running.shutdown
-    ready_send, ready_receive = trio.open_memory_channel[Ticket](0)
-    messages, to_write = trio.open_memory_channel[Message](OUTCOMES)
-    followers = SinkRunner(running.table.persist, running.store, running.shutdown, running.settings.sink_lag)
-    writer = Writer(running, followers)
-    leases = Leases(running.frontier, running.store, running.clock, unclean=running.unclean)
-    kept = trio.Event()
+@attrs.define(eq=False, kw_only=True)
+class Scheduler:
+    """Runs a crawl: pulls start requests, hands tickets to workers, and ends when nothing is left to do."""
 
-    async def keep(*, task_status: trio.TaskStatus[None]) -> None:
-        """Writer and sinks, shielded from everything but the deadlines of a stop."""
-        try:
-            async with trio.open_nursery() as keepers:
-                try:
-                    await followers.start(keepers)
-                    await keepers.start(writer.run, to_write)
-                except BaseException:
-                    shutdown.stop_now("cancelled")
-                    raise
-                task_status.started()
-        finally:
-            kept.set()
+    crawl: Crawl
+    """What spiders and plugins see of it."""
+    store: Store
+    """How many requests are not settled."""
+    frontier: Frontier
+    """Which request may start."""
+    leases: Leases
+    """Brings lanes into memory."""
+    worker: Worker
+    """Runs in as many tasks as `workers` says."""
+    writer: Writer
+    """Commits what the workers send."""
+    sinks: SinkRunner
+    """Store the items."""
+    added: AddedRequests
+    """What `crawl.add` was given."""
+    tasks: BackgroundTasks
+    """What `crawl.start_soon` was given."""
+    shutdown: Shutdown
+    """When the crawl ends."""
 
-    try:
-        async with trio.open_nursery() as helpers:
-            running.start_tasks(helpers)
-            if running.settings.max_seconds is not None:
-                helpers.start_soon(_stop_after, shutdown, running.settings.max_seconds)
+    async def run(self) -> None:
+        """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""
+        tickets, inbox = trio.open_memory_channel[Ticket](0)
+        outbox, messages = trio.open_memory_channel[Message](MAX_OUTCOMES)
+        max_seconds = self.crawl.settings.max_seconds
+        kept = trio.Event()
+
+        async def keep(*, task_status: trio.TaskStatus[None]) -> None:
+            """Run writer and sinks, shielded from everything but the deadlines of a stop."""
             try:
-                with messages:
-                    await helpers.start(keep)
-                    writer.stop_at_limits()
-                    with shutdown.working():
-                        await _work(running, ready_send, ready_receive, messages, writer, leases)
-                await kept.wait()  # not in the nursery's own wait, where a cancel would pass unnoticed
-            except BaseException:
-                shutdown.stop_now("cancelled")
-                raise
-            running.tasks = None
-            helpers.cancel_scope.cancel(reason="the crawl has ended")
-    finally:
-        with trio.move_on_after(LAST, shield=True):
-            await writer.finish()  # first: each lane kept its state with its last outcome
-            await leases.end()
+                async with trio.open_nursery() as keepers:
+                    try:
+                        await self.sinks.start(keepers)
+                        await keepers.start(self.writer.run, messages)
+                    except BaseException:
+                        self.shutdown.stop_now("cancelled")
+                        raise
+                    task_status.started()
+            finally:
+                kept.set()
 
-
-async def _work(
-    running: RunningCrawl,
-    ready_send: trio.MemorySendChannel[Ticket],
-    ready_receive: trio.MemoryReceiveChannel[Ticket],
-    messages: trio.MemorySendChannel[Message],
-    writer: Writer,
-    leases: Leases,
-) -> None:
-    """Dispatcher and workers, until there is nothing left to do or a stop has come."""
-    with ready_receive:
-        async with trio.open_nursery() as workers:
-            for _ in range(running.settings.workers):
-                workers.start_soon(Worker(running, ready_receive.clone(), messages.clone()).run)
-            async with trio.open_nursery() as feeders:
-                seeds = Seeds(running, writer, messages)
-                feeders.start_soon(seeds.start)
-                feeders.start_soon(seeds.added)
+        try:
+            async with trio.open_nursery() as background:
+                self.tasks.open(background)
+                if max_seconds is not None:
+                    background.start_soon(self._stop_after, max_seconds)
                 try:
-                    await dispatch(running, ready_send, seeds, leases)
-                finally:
-                    seeds.end()  # even by a cancel, from which those who bring start requests are shielded
-                feeders.cancel_scope.cancel(reason="nothing more is started")
+                    with outbox:
+                        await background.start(keep)
+                        self.writer.stop_at_limits()
+                        with self.shutdown.working():
+                            await self._work(tickets, inbox, outbox)
+                    await kept.wait()  # not in the nursery's own wait, where a cancellation would pass unnoticed
+                except BaseException:
+                    self.shutdown.stop_now("cancelled")
+                    raise
+                self.tasks.close()
+                background.cancel_scope.cancel(reason="the crawl has ended")
+        finally:
+            with trio.move_on_after(LAST, shield=True):
+                await self.writer.finish()  # first: the last outcome of each lane has stored its state
+                await self.leases.end()
+
+    async def _stop_after(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+        self.shutdown.stop("max_seconds")
+
+    async def _work(
+        self,
+        tickets: trio.MemorySendChannel[Ticket],
+        inbox: trio.MemoryReceiveChannel[Ticket],
+        outbox: trio.MemorySendChannel[Message],
+    ) -> None:
+        """Run the workers and what feeds them, until nothing is left to do or the crawl is stopped."""
+        with inbox:
+            async with trio.open_nursery() as workers:
+                for _ in range(self.crawl.settings.workers):
+                    workers.start_soon(self.worker.run, inbox.clone(), outbox.clone())
+                async with trio.open_nursery() as feeders:
+                    feeders.start_soon(self._feed_start, outbox)
+                    feeders.start_soon(self._feed_added, outbox)
+                    try:
+                        await self._dispatch(tickets)
+                    finally:  # after a cancellation too: what brings start requests is shielded from it
+                        self.added.is_closed = True
+                        self.frontier.changed.set()
+                    feeders.cancel_scope.cancel(reason="nothing more is started")
+
+    # ---- tickets go out ----------------------------------------------------------------------------------------------
+
+    async def _dispatch(self, tickets: trio.MemorySendChannel[Ticket]) -> None:
+        """Pop a ticket only when a worker waits for one: its pace counts from its true start."""
+        clock, frontier = self.crawl.clock, self.frontier
+        with tickets:
+            while not self.shutdown.stopping.is_set():
+                room_at = await self.leases.make_room()
+                await self.leases.keep_up()
+                # No checkpoint from here to wait(), or a wake-up is lost.
+                look_again = room_at
+                waiting = tickets.statistics().tasks_waiting_receive
+                while waiting and self._may_start():
+                    ticket, at = frontier.pop(clock())
+                    if ticket is None:
+                        look_again = min(at, room_at)
+                        break
+                    tickets.send_nowait(ticket)
+                    waiting -= 1
+                if self.store.live == 0 and not self._expects_requests():
+                    return
+                if frontier.hungry():
+                    continue
+                with trio.move_on_at(clock.to_trio(look_again)):
+                    await frontier.changed.wait()
+
+    def _may_start(self) -> bool:
+        """Whether one page more can pass neither `max_pages` nor what a kill may cost.
+
+        A page that waits for its commit counts as in flight, since a kill fetches it again: no more than `workers`
+        pages are ever fetched twice.
+        """
+        settings, in_flight = self.crawl.settings, self.frontier.handed_out
+        if in_flight >= settings.workers:
+            return False
+        return settings.max_pages is None or self.crawl.stats.pages + in_flight < settings.max_pages
+
+    def _expects_requests(self) -> bool:
+        """Whether `start()` may give more requests, or some are on their way to the store."""
+        return not self.writer.exhausted or bool(self.added) or self.writer.arriving > 0
+
+    # ---- requests come in --------------------------------------------------------------------------------------------
+
+    async def _feed_start(self, outbox: trio.MemorySendChannel[Message]) -> None:
+        """Pull `start()` to its end, whatever form it has."""
+        if self.writer.exhausted:
+            return
+        produced = self.crawl.spider.start()
+        if inspect.isawaitable(produced):
+            produced = await produced
+        if isinstance(produced, AsyncIterable):
+            await self._pull_async(produced, outbox)
+        elif isinstance(produced, Request):
+            await self._send_start([produced], outbox, last=True)
+        elif produced is None:
+            await self._send_start([], outbox, last=True)
+        elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
+            await self._pull(iter(produced), outbox)
+        else:
+            raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
+
+    async def _pull(self, produced: Iterator[Any], outbox: trio.MemorySendChannel[Message]) -> None:
+        """Send a batch at a time. The last one says so, so that it is stored together with the end of `start()`."""
+        last = False
+        while not last and not self.added.is_closed:
+            batch = [_checked(value) for value in itertools.islice(produced, START_BATCH)]
+            last = len(batch) < START_BATCH
+            await self._send_start(batch, outbox, last=last)
+
+    async def _pull_async(self, produced: AsyncIterable[Any], outbox: trio.MemorySendChannel[Message]) -> None:
+        """Send one by one, since the next request may take long."""
+        async with aclosing(produced) if isinstance(produced, AsyncGenerator) else nullcontext():
+            async for value in produced:
+                await self._send_start([_checked(value)], outbox)
+                if self.added.is_closed:
+                    return  # the next run of the job begins `start()` again
+        if not self.added.is_closed:
+            await self._send_start([], outbox, last=True)
+
+    async def _send_start(
+        self, batch: list[Request], outbox: trio.MemorySendChannel[Message], *, last: bool = False
+    ) -> None:
+        """Send start requests, and wait while too many of them are not settled.
+
+        Shielded: while an async `start()` is suspended, no cancel scope that is open in it may reach the engine.
+        """
+        with trio.CancelScope(shield=True):
+            await self._send(batch, outbox, last=last)
+            while self.writer.starts > MAX_STARTS and not self.added.is_closed:
+                await self.frontier.changed.wait()
+
+    async def _feed_added(self, outbox: trio.MemorySendChannel[Message]) -> None:
+        """Send what `crawl.add` was given outside of pages, until the crawl ends."""
+        while True:
+            if self.added:
+                await self._send(self.added.take(), outbox)
+            else:
+                await self.added.wait()
+
+    async def _send(
+        self, requests: list[Request], outbox: trio.MemorySendChannel[Message], *, last: bool = False
+    ) -> None:
+        self.writer.arriving += 1
+        try:
+            await outbox.send(NewRequests(requests, last))
+        except BaseException:
+            self.writer.arriving -= 1
+            raise
 
 
-async def _stop_after(shutdown: Shutdown, seconds: float) -> None:
-    await trio.sleep(seconds)
-    shutdown.stop("max_seconds")
+def _checked(value: Any) -> Request:
+    if not isinstance(value, Request):
+        raise TypeError(f"start() yields requests, not {type(value).__name__}: {value!r:.80}")
+    return value

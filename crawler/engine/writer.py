@@ -1,6 +1,6 @@
-"""The writer: makes outcomes true, many at once, and gives the frontier what they uncovered.
+"""`Writer`: commits outcomes, many at once, and gives the frontier the requests that they discovered.
 
-No timer: it commits what gathered while the previous commit ran.
+It has no timer: it commits what arrived while the previous commit ran.
 """
 
 from __future__ import annotations
@@ -13,26 +13,32 @@ import trio
 
 from crawler.engine.admission import ADMIT_FAILED
 from crawler.messages import Request
-from crawler.store import Kind, Observations, Outcome, Verdict
+from crawler.store import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from crawler.engine.crawl import RunningCrawl
+    from crawler.clock import Clock
+    from crawler.engine.admission import Admission
+    from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.engine.checkpointer import Checkpointer
+    from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
+    from crawler.frontier import Frontier
+    from crawler.settings import Settings
+    from crawler.stats import Stats
+    from crawler.store import Store
 
 __all__ = ["Message", "NewRequests", "Writer"]
 
-MOST: Final = 64
+MAX_BATCH: Final = 64
 """Outcomes in one commit."""
-WHOLE: Final = 1.0
-"""Seconds between two commits that keep the counts of all lanes."""
 
 
 @attrs.frozen(eq=False)
 class NewRequests:
-    """Requests from elsewhere than a page: start requests, and what `crawl.add` brought."""
+    """Requests that no page made: those of `start()`, and those that `crawl.add` was given."""
 
     requests: list[Request]
-    """What is to be fetched, if it is not known."""
+    """What is to be fetched, unless it is known."""
     last: bool = False
     """Whether `start()` has no more."""
 
@@ -41,22 +47,54 @@ Message: TypeAlias = Outcome | NewRequests
 
 
 class Writer:
-    """The only one that changes the store, and through it the frontier.
+    """The only part that commits to the store, and that gives the frontier new requests.
 
     Parameters:
-        crawl: the parts of the running crawl.
-        followers: the sinks, which it must not run away from.
+        store: gets the outcomes.
+        frontier: gets the new requests, and the tickets back.
+        admission: which new requests enter.
+        checkpointer: what else goes into a commit.
+        stats: where outcomes are counted.
+        settings: `max_pages`, `max_items` and `max_errors`.
+        shutdown: what those limits stop.
+        sinks: what the writer waits for if one of them lags behind.
+        clock: gives seconds since the epoch.
+        bodies: which bodies belong to pages that are not committed; `None`: they are not compared.
+        exhausted: whether `start()` had no more requests in an earlier run of the job.
     """
 
-    def __init__(self, crawl: RunningCrawl, followers: SinkRunner) -> None:
-        self._crawl = crawl
-        self._followers = followers
-        self._whole_at = 0.0
-        self._whole = True
+    def __init__(
+        self,
+        store: Store,
+        frontier: Frontier,
+        admission: Admission,
+        checkpointer: Checkpointer,
+        stats: Stats,
+        settings: Settings,
+        shutdown: Shutdown,
+        sinks: SinkRunner,
+        clock: Clock,
+        bodies: BodyDeduplicator | None = None,
+        *,
+        exhausted: bool = False,
+    ) -> None:
+        self._store = store
+        self._frontier = frontier
+        self._admission = admission
+        self._checkpointer = checkpointer
+        self._stats = stats
+        self._settings = settings
+        self._shutdown = shutdown
+        self._sinks = sinks
+        self._clock = clock
+        self._bodies = bodies
+        self._is_consistent = True  # whether the store has committed what the counts say
+        self.exhausted = exhausted
+        """Whether `start()` has no more requests, and all that it gave are in the store."""
         self.arriving = 0
-        """Arrivals on their way here."""
+        """`NewRequests` on their way here."""
         self.starts = 0
-        """Requests that no page made and that are not settled."""
+        """Start requests that are not settled."""
 
     async def run(
         self,
@@ -64,125 +102,124 @@ class Writer:
         *,
         task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Works until all who send have closed their ends; shielded, it gives back the scope that can end it."""
+        """Work until all senders have closed their ends. Shielded; `started` gets the scope that can cancel it.
+
+        Parameters:
+            messages: from the workers and the scheduler.
+            task_status: of `nursery.start`.
+        """
         try:
-            with messages, self._crawl.shutdown.finishing() as scope:
+            with messages, self._shutdown.finishing() as scope:
                 task_status.started(scope)
                 async for message in messages:
                     batch = [message]
-                    while len(batch) < MOST:
+                    while len(batch) < MAX_BATCH:
                         try:
                             batch.append(messages.receive_nowait())
                         except (trio.WouldBlock, trio.EndOfChannel):
                             break
                     await self._write(batch)
         finally:
-            self._followers.complete()
+            self._sinks.complete()
 
     async def _write(self, batch: Sequence[Message]) -> None:
-        crawl = self._crawl
-        crawl.frontier.look(crawl.clock())
+        self._frontier.look(self._clock())
         for message in batch:
             if isinstance(message, NewRequests):
-                await self._arrive(message)
-        outcomes = self._within_limits([message for message in batch if isinstance(message, Outcome)])
+                await self._ingest(message)
+        outcomes = self._within_max_items([message for message in batch if isinstance(message, Outcome)])
         if outcomes:
-            self._whole = False
-            self._keep_lanes(outcomes)
-            for outcome in outcomes:
-                self._count(outcome)  # before the commit, which keeps the counts that it makes true
-            committed = await crawl.store.commit(outcomes, self._observed())
-            self._whole = True
-            crawl.frontier.push(committed.fresh)
-            crawl.frontier.grow(committed.grew)
-            if committed.duplicates:
-                crawl.stats.filtered["duplicate"] += committed.duplicates
-            for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
-                self._settle(outcome, verdict)
+            await self._commit(outcomes)
             self.stop_at_limits()
-        crawl.frontier.changed.set()
-        if self._followers:
-            await self._followers.keep_up()
+        self._frontier.changed.set()
+        if self._sinks:
+            await self._sinks.keep_up()
 
-    def _keep_lanes(self, outcomes: Sequence[Outcome]) -> None:
-        """What was learned of a lane rides with its last outcome, and the report gets to know its quotas."""
+    async def _commit(self, outcomes: Sequence[Outcome]) -> None:
+        frontier, stats = self._frontier, self._stats
+        self._is_consistent = False
+        self._add_lane_states(outcomes)
+        for outcome in outcomes:
+            self._count(outcome)  # first: the commit stores the counts as well
+        committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
+        self._is_consistent = True
+        frontier.push(committed.fresh)
+        frontier.grow(committed.grew)
+        if committed.duplicates:
+            stats.filtered["duplicate"] += committed.duplicates
+        for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
+            self._release(outcome, verdict)
+
+    def _add_lane_states(self, outcomes: Sequence[Outcome]) -> None:
+        """Add the state of each lane to its last outcome, and its quotas to the report."""
         last = {outcome.ticket.lane: outcome for outcome in outcomes}
         for lane, outcome in last.items():
             outcome.lane_state = lane.state()
             quotas = lane.throttle.policies()
             if quotas:
-                self._crawl.stats.lane(lane.name).quotas = quotas
+                self._stats.lane(lane.name).quotas = quotas
 
-    async def _arrive(self, arrivals: NewRequests) -> None:
-        crawl = self._crawl
+    async def _ingest(self, message: NewRequests) -> None:
+        """Store new requests that are admitted."""
+        store, stats = self._store, self._stats
         filtered: list[tuple[str, str]] = []
-        admitted = crawl.admission.admit(arrivals.requests, filtered)
-        self._filtered(filtered)
+        admitted = self._admission.admit(message.requests, filtered)
+        self._count_filtered(filtered)
         starts = [request for request in admitted if request.depth == 0]
         parts = [part for part in (starts, [request for request in admitted if request.depth]) if part]
-        if arrivals.last and not parts:
-            parts = [[]]  # the end of `start()` is kept all the same
+        if message.last and not parts:
+            parts = [[]]  # the end of `start()` is stored all the same
         for requests in parts:
-            live = crawl.store.live
-            notes = {"exhausted": b"true"} if arrivals.last and requests is parts[-1] else {}
-            crawl.frontier.push(await crawl.store.ingest(requests, notes))
-            added = crawl.store.live - live
+            live = store.live
+            exhausted = message.last and requests is parts[-1]
+            self._frontier.push(await store.ingest(requests, exhausted=exhausted))
+            added = store.live - live
             if added < len(requests):
-                crawl.stats.filtered["duplicate"] += len(requests) - added
+                stats.filtered["duplicate"] += len(requests) - added
             if requests is starts:
                 self.starts += added
+        self.exhausted = self.exhausted or message.last
         self.arriving -= 1
 
-    def _within_limits(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Without what came after `max_items` was reached: that goes back."""
-        most = self._crawl.settings.max_items
-        if most is None:
+    def _within_max_items(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Return the outcomes up to `max_items`. The tickets of the others are put back."""
+        max_items = self._settings.max_items
+        if max_items is None:
             return outcomes
-        items = self._crawl.stats.items
+        items = self._stats.items
         for index, outcome in enumerate(outcomes):
-            if items >= most:
+            if items >= max_items:
                 for late in outcomes[index:]:
-                    self._crawl.frontier.put_back(late.ticket)
+                    self._frontier.put_back(late.ticket)
                 return outcomes[:index]
             items += len(outcome.items) + outcome.staged_items
         return outcomes
 
-    def _settle(self, outcome: Outcome, verdict: Verdict) -> None:
-        crawl, ticket = self._crawl, outcome.ticket
-        if outcome.digest and crawl.contents is not None:
-            crawl.contents.give_up(outcome.digest)  # the store knows it now, or nobody does
+    def _release(self, outcome: Outcome, verdict: Verdict) -> None:
+        """Give the ticket of a committed outcome back to the frontier."""
+        ticket = outcome.ticket
+        if outcome.digest and self._bodies is not None:
+            self._bodies.give_up(outcome.digest)  # from now on the store knows it
         if outcome.kind is Kind.RETRY and verdict is Verdict.OK:
-            crawl.frontier.put_back(ticket, outcome.not_before)
+            self._frontier.put_back(ticket, outcome.not_before)
         else:
-            crawl.frontier.settle(ticket)
+            self._frontier.settle(ticket)
             if ticket.request.depth == 0 and not ticket.request.redirects:
                 self.starts -= 1
 
-    def _observed(self) -> Observations:
-        """What rides in the next commit; the counts of the lanes once in a while, since there may be many."""
-        now = trio.current_time()
-        whole = now >= self._whole_at
-        if whole:
-            self._whole_at = now + WHOLE
-        return self._crawl.take_observed(whole=whole, started=self._started())
-
-    def _started(self) -> bool:
-        """Whether all start requests are in the store: only then may the next run do without `start()`."""
-        return self._crawl.exhausted and self.arriving == 0
-
     async def finish(self) -> None:
-        """Commits what was observed last; not after a commit that failed, whose outcomes are in the counts."""
-        if not self._whole:
-            return
-        await self._crawl.store.commit([], self._crawl.take_observed(whole=True, started=self._started()))
+        """Commit the last checkpoint, unless a commit has failed: the counts include its outcomes."""
+        if self._is_consistent:
+            await self._store.commit([], self._checkpointer.checkpoint(whole=True))
+
+    # ---- counts ------------------------------------------------------------------------------------------------------
 
     def _count(self, outcome: Outcome) -> None:
-        """What an outcome adds to the counts."""
-        stats = self._crawl.stats
+        stats = self._stats
         stats.bytes += outcome.size
         if outcome.status:
             stats.statuses[outcome.status] += 1
-        self._filtered(outcome.filtered)
+        self._count_filtered(outcome.filtered)
         if outcome.repeats:
             stats.filtered["duplicate"] += outcome.repeats
         for reason in outcome.dropped:
@@ -196,17 +233,17 @@ class Writer:
         for name, n in outcome.counters.items():
             stats.counters[name] += n
         if outcome.failure is not None:
-            self._fail(outcome.failure.reason, outcome.ticket.request.url, outcome.failure.full_reason)
+            self._count_failure(outcome.failure.reason, outcome.ticket.request.url, outcome.failure.full_reason)
 
-    def _filtered(self, filtered: Sequence[tuple[str, str]]) -> None:
+    def _count_filtered(self, filtered: Sequence[tuple[str, str]]) -> None:
         for reason, url in filtered:
             if reason == ADMIT_FAILED:
-                self._fail(reason, url)
+                self._count_failure(reason, url)
             else:
-                self._crawl.stats.filter(reason, url)
+                self._stats.filter(reason, url)
 
-    def _fail(self, reason: str, url: str, full_reason: str = "") -> None:
-        stats = self._crawl.stats
+    def _count_failure(self, reason: str, url: str, full_reason: str = "") -> None:
+        stats = self._stats
         stats.failed += 1
         stats.failures[reason] += 1
         stats.sample(reason, url)
@@ -215,8 +252,8 @@ class Writer:
             stats.sample(full_reason, url)
 
     def stop_at_limits(self) -> None:
-        """Stops the crawl if a limit is reached, by this run or by an earlier one of its job."""
-        stats, settings, shutdown = self._crawl.stats, self._crawl.settings, self._crawl.shutdown
+        """Stop the crawl if a limit was reached, in this run or in an earlier one of its job."""
+        stats, settings, shutdown = self._stats, self._settings, self._shutdown
         if settings.max_pages is not None and stats.pages >= settings.max_pages:
             shutdown.stop("max_pages")
         if settings.max_items is not None and stats.items >= settings.max_items:

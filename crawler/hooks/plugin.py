@@ -7,17 +7,34 @@ a failure; each hook says of what. A spider is a plugin too: the first one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import attrs
+
 if TYPE_CHECKING:
     from crawler.hooks.state import State
+    from crawler.limits.throttle import ThrottleStatistics
     from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
     from crawler.settings import Settings
     from crawler.stats import Stats
 
-__all__ = ["Crawl", "Plugin"]
+__all__ = ["Crawl", "CrawlStatistics", "Plugin"]
+
+
+@attrs.frozen(kw_only=True)
+class CrawlStatistics:
+    """What a crawl does at one moment."""
+
+    in_flight: int
+    """Pages that are being fetched or handled."""
+    waiting: int
+    """Requests that wait."""
+    next_start: float
+    """When the next request may start, in seconds since the epoch, as far as is known; infinite if it is not."""
+    limits: Mapping[str, ThrottleStatistics]
+    """What each limit allows, by the name of its lane or budget. Made when it is looked up."""
 
 
 class Crawl(Protocol):
@@ -48,6 +65,9 @@ class Crawl(Protocol):
     @property
     def reason(self) -> str | None:
         """Why the crawl ends, such as ``max_pages``; `None` while it runs."""
+
+    def statistics(self) -> CrawlStatistics:
+        """Return how much is in flight and waiting, and what each limit allows."""
 
     async def fetch(self, request: Request) -> Response:
         """Fetch a request now, in the calling task and ahead of the queue, and return its response.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
     from crawler.limits.learning.learner import LimitLearner
 
-__all__ = ["MAX_WAIT", "Throttle"]
+__all__ = ["MAX_WAIT", "Throttle", "ThrottleStatistics"]
 
 MAX_WAIT: Final = 3600.0
 """Seconds. A longer wait that a server asks for is cut to this; then a request is tried."""
@@ -54,6 +54,28 @@ def _pacing(throttle: Throttle) -> Pacing:
 def _concurrency(throttle: Throttle) -> Concurrency:
     most = throttle.pace.concurrency or 1
     return Concurrency(most, start=most if throttle.pace.slow_start is False else 1)
+
+
+@attrs.frozen(kw_only=True)
+class ThrottleStatistics:
+    """What one limit allows at one moment."""
+
+    ready_at: float
+    """When the next request may start, in seconds since the epoch; infinite: after a response arrives."""
+    blocked_by: str
+    """What it waits for: ``refusal``, ``quota``, ``pace``, ``delay`` or nothing."""
+    in_flight: int
+    """Requests in flight."""
+    concurrency: int
+    """Requests that may be in flight now."""
+    max_concurrency: int
+    """Requests that may be in flight if the server keeps up."""
+    delay: float
+    """Seconds between two starts, as settings or a robots.txt ask for."""
+    rates: tuple[str, ...]
+    """The rates that settings ask for, such as ``60/min``."""
+    policies: dict[str, dict[str, Any]]
+    """What the server declared and what was learned, by policy, as JSON values."""
 
 
 @attrs.define(eq=False)
@@ -320,6 +342,20 @@ class Throttle:
             self.pacing.block(now + SPENT_WAIT)
 
     # ---- state -------------------------------------------------------------------------------------------------------
+
+    def statistics(self, now: float) -> ThrottleStatistics:
+        """Return what this limit allows at `now` (seconds since the epoch)."""
+        ready_at = self.ready_at(now)
+        return ThrottleStatistics(
+            ready_at=ready_at,
+            blocked_by=self.blocked_by,
+            in_flight=self.busy,
+            concurrency=self.concurrency.limit,
+            max_concurrency=self.concurrency.most,
+            delay=self.pacing.delay,
+            rates=self.pace.rate,
+            policies=self.policies(),
+        )
 
     def policies(self) -> dict[str, dict[str, Any]]:
         """Return limit, remaining, window and so on of every known policy, by its name, as JSON values."""

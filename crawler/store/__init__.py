@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from crawler.store.checkpoint import Checkpoint
 from crawler.store.memory import MemoryStore
 from crawler.store.outcome import CookieChange, FailureRow, ItemRow, Kind, Observations, Outcome, RobotsAnswer
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Store, Verdict
 
 __all__ = [
+    "Checkpoint",
     "Claimed",
     "Committed",
     "CookieChange",

@@ -13,6 +13,7 @@ import msgspec
 
 from crawler.errors import JobError
 from crawler.messages import Request, Row
+from crawler.store.checkpoint import STATS_NOTE, Checkpoint
 from crawler.store.item_log import read_rows
 from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder
 from crawler.store.schema import INSERT_PENDING, pack
@@ -88,14 +89,15 @@ def inspect_job(folder: Path) -> JobState:
         failed_by_reason = dict(reasons.fetchall())
     identity = msgspec.json.decode(meta.get("identity", b"{}"))
     waiting = int(meta.get("live", 0))
+    checkpoint = Checkpoint.from_rows(meta)
     return JobState(
         spider=identity.get("spider", ""),
         arguments=identity.get("arguments", {}),
         runs=int(meta.get("opened", 0)),
-        finished=waiting == 0 and "note:exhausted" in meta,
+        finished=waiting == 0 and checkpoint.exhausted,
         waiting=waiting,
         items=int(meta.get("logged", 0)),
-        stats=msgspec.json.decode(meta.get("note:stats", b"{}")),
+        stats=msgspec.json.decode(checkpoint.stats or b"{}"),
         waiting_by_lane=waiting_by_lane,
         failed_by_reason=failed_by_reason,
     )
@@ -152,13 +154,13 @@ def retry_failed(folder: Path) -> int:
             database.execute("UPDATE meta SET value = value + ? WHERE name = 'number'", (len(rows),))
             database.execute("DELETE FROM failed")
             database.execute("UPDATE meta SET value = value + ? WHERE name = 'live'", (len(rows),))
-            stats = database.execute("SELECT value FROM meta WHERE name = 'note:stats'").fetchone()
+            stats = database.execute("SELECT value FROM meta WHERE name = ?", (STATS_NOTE,)).fetchone()
             if stats is not None:
                 counts = msgspec.json.decode(stats[0])
                 failed = counts["failures"].keys() | counts.get("kinds", {}).keys()
                 samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in failed}
                 counts |= {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}
-                database.execute("UPDATE meta SET value = ? WHERE name = 'note:stats'", (msgspec.json.encode(counts),))
+                database.execute("UPDATE meta SET value = ? WHERE name = ?", (msgspec.json.encode(counts), STATS_NOTE))
             database.execute("COMMIT")
         except sqlite3.Error as error:
             raise JobError(describe_error(folder / DATABASE, error)) from error

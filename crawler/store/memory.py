@@ -6,7 +6,7 @@ import itertools
 import math
 import secrets
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -80,7 +80,7 @@ class MemoryStore:
         """Whether there are groups with requests that are not leased."""
         return bool(self._free)
 
-    async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
+    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> list[Pending]:
         """Add requests that are not known, and return those in leased groups. Notes are discarded."""
         return self._add(requests)
 

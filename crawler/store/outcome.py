@@ -14,6 +14,7 @@ import attrs
 
 from crawler.frontier import Ticket
 from crawler.messages import Item, Request
+from crawler.store.checkpoint import Checkpoint
 
 __all__ = ["CookieChange", "FailureRow", "ItemRow", "Kind", "Observations", "Outcome", "RobotsAnswer"]
 
@@ -85,8 +86,8 @@ class CookieChange:
 class Observations:
     """Observations about the crawl as a whole, which belong to no single request."""
 
-    notes: dict[str, bytes] = attrs.field(factory=dict)
-    """JSON by name, such as the counts so far."""
+    checkpoint: Checkpoint = attrs.field(factory=Checkpoint)
+    """Values of the whole crawl, such as the counts so far."""
     states: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """State changes made outside of callbacks, in the form of `Outcome.state`."""
     cookies: list[CookieChange] = attrs.field(factory=list)

@@ -15,6 +15,7 @@ import attrs
 from crawler.frontier import Pending
 from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
+from crawler.store.checkpoint import Checkpoint
 from crawler.store.outcome import ItemRow, Observations, Outcome, RobotsAnswer
 
 __all__ = ["Claimed", "Committed", "Group", "ResumeState", "RobotsAnswer", "Store", "Verdict"]
@@ -53,8 +54,8 @@ class Group:
 class ResumeState:
     """The state of an earlier run, from which a crawl resumes."""
 
-    notes: Mapping[str, bytes] = attrs.field(factory=dict)
-    """The last `Observations.notes`, by name."""
+    checkpoint: Checkpoint = attrs.field(factory=Checkpoint)
+    """Values of the whole crawl."""
     states: Mapping[str, dict[str, Any]] = attrs.field(factory=dict)
     """States of the spider and the plugins: values by owner and key."""
     cookies: Sequence[tuple[str, bytes]] = ()
@@ -108,10 +109,12 @@ class Store(Protocol):
     def unclaimed(self) -> bool:
         """Whether there are groups with requests that no owner holds."""
 
-    async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
-        """Add requests that no page discovered, such as start requests, and store notes with them.
+    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> list[Pending]:
+        """Add requests that no page discovered, such as start requests. Idempotent by key.
 
-        Idempotent by key.
+        Parameters:
+            requests: the requests.
+            exhausted: whether `start()` has no more; stored together with the requests.
 
         Returns:
             The new requests in groups that are held.

@@ -12,7 +12,7 @@ import math
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -26,6 +26,7 @@ from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
+from crawler.store.checkpoint import Checkpoint
 from crawler.store.item_log import ItemLog
 from crawler.store.job_folder import (
     DATABASE,
@@ -213,8 +214,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             cookies = [
                 (session, value) for session, value in self._database.execute("SELECT session, value FROM cookie")
             ]
-        notes = {name.removeprefix("note:"): bytes(value) for name, value in meta.items()}
-        return ResumeState(notes=notes, states=states, cookies=cookies, unclean=self.unclean)
+        return ResumeState(checkpoint=Checkpoint.from_rows(meta), states=states, cookies=cookies, unclean=self.unclean)
 
     # Requests
 
@@ -223,12 +223,12 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         """Whether there may be groups with requests that are not leased."""
         return bool(self._unleased) or self._scan
 
-    async def ingest(self, requests: Sequence[Request], notes: Mapping[str, bytes] = {}) -> list[Pending]:
-        """Add requests that are not known, and notes with them; return the requests in leased groups."""
+    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> list[Pending]:
+        """Add requests that are not known, and return those in leased groups."""
         async with self._transaction():
             fresh, keys, _ = self._add(requests)
-            for name, value in notes.items():
-                self._set(f"note:{name}", value)
+            for name, value in Checkpoint(exhausted=exhausted).to_rows().items():
+                self._set(name, value)
         self.known.add(keys)
         await self._checkpoint_if_due()
         return fresh
@@ -449,8 +449,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     self._database.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (owner, name, value))
 
     def _observe(self, observations: Observations) -> None:
-        for name, value in observations.notes.items():
-            self._set(f"note:{name}", value)
+        for name, value in observations.checkpoint.to_rows().items():
+            self._set(name, value)
         self._save_states(observations.states)
         for cookie in observations.cookies:
             key = (cookie.session, cookie.domain, cookie.path, cookie.name)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
-from contextlib import aclosing, nullcontext
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 import httpx
-import msgspec
 
 from crawler.engine.api import crawl
-from crawler.engine.crawl import RunningCrawl
+from crawler.engine.crawl import Crawl
+from crawler.engine.handler_results import drain
+from crawler.engine.page import Callbacks
 from crawler.engine.report import Report
+from crawler.engine.wiring import wire
+from crawler.hooks.page_effects import PageEffects, current_page
 from crawler.hooks.plugin import Plugin
-from crawler.hooks.table import HookTable
-from crawler.messages import Produced, Request, Response, Row
+from crawler.messages import Request, Response, Row
 from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.store import MemoryStore
@@ -119,31 +119,17 @@ async def callback_results(spider: Spider, response: Response, *, site: FakeSite
     Raises:
         LookupError: the spider has no such callback; besides, whatever the callback raises.
     """
-    if site is not None or not isinstance(getattr(spider, "crawl", None), RunningCrawl):
+    crawl = getattr(spider, "crawl", None)
+    if site is not None or not isinstance(crawl, Crawl):
         transport = (site or FakeSite({})).transport
-        table = HookTable.build([spider])
-        spider.crawl = RunningCrawl(spider, [spider], table, spider.merged_settings(), MemoryStore(), transport)
-    crawl = cast("RunningCrawl", spider.crawl)
-    method, hints = crawl.handlers.callback(response.request.callback)
-    arguments = {
-        name: msgspec.convert(value, hints[name]) if name in hints else value
-        for name, value in response.cb_kwargs.items()
-    }
-    results = await _drained(method(response, **arguments))
-    results += crawl.inbox
-    crawl.inbox.clear()
-    return results
-
-
-async def _drained(produced: Produced) -> list[Any]:
-    """What a callback gave back, whatever its form."""
-    if inspect.isawaitable(produced):
-        produced = await produced
-    if isinstance(produced, AsyncIterable):
-        async with aclosing(produced) if isinstance(produced, AsyncGenerator) else nullcontext():
-            values = [value async for value in produced]
-    elif isinstance(produced, (Request, dict)) or not isinstance(produced, Iterable):
-        values = [produced]
-    else:
-        values = list(produced)
-    return [value for value in values if value is not None]
+        crawl = wire(spider, [spider], spider.merged_settings(), MemoryStore(), transport).crawl
+    effects = PageEffects()
+    outer = current_page.set(effects)
+    try:
+        produced = Callbacks(spider).call(response.request.callback, response)
+        results = [value for value in await drain(produced) if value is not None]
+    finally:
+        current_page.reset(outer)
+    crawl.stats.counters.update(effects.counters)
+    spider.state.apply(spider.state.changes(effects))
+    return [*results, *effects.added]

@@ -31,8 +31,7 @@ from crawler import (
     Usage,
     WouldExceedDeadline,
 )
-from crawler.engine import crawl as crawl_parts
-from crawler.engine import page
+from crawler.engine import page, wiring
 from crawler.engine.job import Job
 from crawler.engine.session import CrawlSession
 from crawler.store import sqlite
@@ -192,8 +191,8 @@ async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
 ) -> None:
     chance = random.Random(seed)
     small = {"window": chance.choice([1, 4, 9]), "most_waiting": 30, "most_lanes": chance.choice([1, 2, 4096])}
-    monkeypatch.setattr(crawl_parts, "Frontier", functools.partial(crawl_parts.Frontier, **small if seed % 2 else {}))
-    monkeypatch.setattr(page, "MANY", chance.choice([5, 10_000]))
+    monkeypatch.setattr(wiring, "Frontier", functools.partial(wiring.Frontier, **small if seed % 2 else {}))
+    monkeypatch.setattr(page, "SPILL_OVER", chance.choice([5, 10_000]))
     monkeypatch.setattr(sqlite, "MAX_WAL", math.inf)  # virtual time does not wait for threads
     settings = Settings(
         obey_robots=chance.random() < 0.4,
@@ -211,14 +210,14 @@ async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
     done: Counter[str] = Counter()
     for breaks_off in (True, True, False) if job else (False,):
         plugins = [Trouble(chance)] if seed % 3 else []
-        prepared = CrawlSession(Wild(chance, done), settings, plugins, [], job, limits)
+        session = CrawlSession(Wild(chance, done), settings, plugins, [], job, limits)
         began, finished = trio.current_time(), ""
         with trio.fail_after(1e6):
             with trio.move_on_after(chance.random() * 30 if breaks_off else math.inf):
-                report = await prepared.run(site.transport)
+                report = await session.run(site.transport)
                 finished = report.finished
         assert finished == "finished" or breaks_off
-        check(prepared, emptied=bool(finished))
+        check(session, emptied=bool(finished))
         if finished and job is None:
             passed = trio.current_time() - began
             waits = [seconds for lane in report.lanes.values() for seconds in lane["waited"].values()]
@@ -226,10 +225,10 @@ async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
             assert set(done.values()) == {1}
 
 
-def check(prepared: CrawlSession, *, emptied: bool) -> None:
+def check(session: CrawlSession, *, emptied: bool) -> None:
     """Everything that was lent is back."""
-    assert prepared.running is not None
-    frontier = prepared.running.frontier
+    assert session.scheduler is not None
+    frontier = session.scheduler.frontier
     throttles = frontier.limits.throttles
     assert {name: throttle.inflight for name, throttle in throttles.items()} == dict.fromkeys(throttles, 0)
     assert frontier.handed_out == 0
@@ -237,4 +236,4 @@ def check(prepared: CrawlSession, *, emptied: bool) -> None:
         assert (lane.limiter.borrowed_tokens, lane.handed_out, lane.asks) == (0, 0, False)
         assert not (emptied and len(lane))
     if emptied:
-        assert prepared.running.store.live == 0
+        assert session.scheduler.store.live == 0

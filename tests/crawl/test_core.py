@@ -15,9 +15,7 @@ from trio.testing import MockClock
 
 from crawler import CrawlFailed, Pace, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
 from crawler.clock import Clock
-from crawler.engine.crawl import RunningCrawl
-from crawler.engine.scheduler import run_crawl
-from crawler.hooks.table import HookTable
+from crawler.engine.wiring import wire
 from crawler.store import MemoryStore
 from crawler.testing import FakeSite, Page, collect
 
@@ -107,20 +105,13 @@ async def test_a_cancel_at_any_moment_loses_nothing_that_was_handed_out(autojump
         assert runs < 500
         spider = Follow() if runs == 1 else Follow(start_urls=[])
         plugins = [spider, sink]
-        running = RunningCrawl(
-            spider,
-            plugins,
-            HookTable.build(plugins),
-            Settings(workers=4, per_host=2, delay=0.05) | FREE,
-            store,
-            site.transport,
-            clock,
-        )
+        settings = Settings(workers=4, per_host=2, delay=0.05) | FREE
+        scheduler = wire(spider, plugins, settings, store, site.transport, clock=clock)
         with trio.move_on_after(chance.random() * 6):
-            await run_crawl(running)
+            await scheduler.run()
         assert trio.lowlevel.current_statistics().tasks_living == tasks
-        assert running.frontier.handed_out == 0
-        assert all(lane.limiter.borrowed_tokens == 0 for lane in running.frontier.lanes.values())
+        assert scheduler.frontier.handed_out == 0
+        assert all(lane.limiter.borrowed_tokens == 0 for lane in scheduler.frontier.lanes.values())
         if runs == 1 and not store.live and len(store.known) == 0:
             runs = 0  # cancelled before the start request was kept
     urls = [item["url"] for item in sink.got]
@@ -140,20 +131,20 @@ async def test_more_lanes_than_fit_into_memory_are_crawled_all(autojump_clock: M
     pages = {f"https://h{n}.test/": Page("x", delay=0.1) for n in range(50)}
     spider = Follow(start_urls=list(pages))
     store = MemoryStore()
-    running = RunningCrawl(spider, [spider], HookTable.build([spider]), FREE, store, FakeSite(pages).transport)
-    running.frontier.most_lanes = 7
-    await run_crawl(running)
-    assert running.stats.pages == 50
+    scheduler = wire(spider, [spider], FREE, store, FakeSite(pages).transport)
+    scheduler.frontier.most_lanes = 7
+    await scheduler.run()
+    assert scheduler.crawl.stats.pages == 50
     assert store.live == 0
 
 
 async def test_a_window_smaller_than_the_lane_is_refilled(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "".join(f"<a href='/{n}'>x</a>" for n in range(500))} | {f"/{n}": "x" for n in range(500)})
     spider = Follow()
-    running = RunningCrawl(spider, [spider], HookTable.build([spider]), FREE, MemoryStore(), site.transport)
-    running.frontier.window = 10
-    await run_crawl(running)
-    assert running.stats.pages == 501
+    scheduler = wire(spider, [spider], FREE, MemoryStore(), site.transport)
+    scheduler.frontier.window = 10
+    await scheduler.run()
+    assert scheduler.crawl.stats.pages == 501
 
 
 async def test_start_requests_are_pulled_as_they_are_needed(autojump_clock: MockClock) -> None:
@@ -292,11 +283,11 @@ async def test_lanes_that_have_to_wait_long_make_room_for_others(autojump_clock:
     pages |= {f"https://open{n}.test/": "x" for n in range(5)}
     site = FakeSite(pages)
     spider = Follow(start_urls=list(pages))
-    running = RunningCrawl(spider, [spider], HookTable.build([spider]), FREE, MemoryStore(), site.transport)
-    running.frontier.most_lanes = 5
+    scheduler = wire(spider, [spider], FREE, MemoryStore(), site.transport)
+    scheduler.frontier.most_lanes = 5
     started = trio.current_time()
-    await run_crawl(running)
-    assert running.stats.pages == 10
+    await scheduler.run()
+    assert scheduler.crawl.stats.pages == 10
     assert max(visit.at for visit in site.log if "open" in visit.url) - started < 10
 
 
@@ -319,14 +310,12 @@ async def test_pages_that_wait_for_their_commit_count_as_in_flight(autojump_cloc
     class Watch(Follow):
         def parse(self, response: Response) -> Produced:
             nonlocal farthest
-            farthest = max(farthest, running.frontier.handed_out)
+            farthest = max(farthest, scheduler.frontier.handed_out)
             yield from super().parse(response)  # type: ignore[misc]
 
     spider, sink = Watch(), SlowSink(10.0)
     plugins = [spider, sink]
     settings = Settings(workers=4, per_host=4, sink_lag=5) | FREE
-    running = RunningCrawl(
-        spider, plugins, HookTable.build(plugins), settings, MemoryStore(), tree(5, 3, most=0.01).transport
-    )
-    await run_crawl(running)
-    assert (running.stats.pages, farthest) == (156, 4)
+    scheduler = wire(spider, plugins, settings, MemoryStore(), tree(5, 3, most=0.01).transport)
+    await scheduler.run()
+    assert (scheduler.crawl.stats.pages, farthest) == (156, 4)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from support.rawserver import Serve, answers, ok, start
 
 from crawler import Produced, Request, Response, Settings, Spider, crawl
-from crawler.fetch.downloader import ACCEPT
+from crawler.fetch.downloader import DEFAULT_ACCEPT
 from crawler.settings.headers import merged
 from crawler.testing import FakeSite, collect
 from crawler.transport.curl_options import accepted_codings
 
 AGENT = "User-Agent: me/1"
-USUAL = [AGENT, f"Accept: {ACCEPT}", f"Accept-Encoding: {accepted_codings()}"]
+USUAL = [AGENT, f"Accept: {DEFAULT_ACCEPT}", f"Accept-Encoding: {accepted_codings()}"]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def test_what_every_request_carries(serve: Serve) -> None:
     [
         ({"X-B": "1", "x-a": "2"}, [*USUAL, "X-B: 1", "x-a: 2"]),
         ([("X-A", "1"), ("X-B", "2"), ("x-a", "3")], [*USUAL, "X-A: 1", "X-B: 2", "x-a: 3"]),
-        ({"ACCEPT": "*/*"}, [USUAL[0], USUAL[2], "ACCEPT: */*"]),
+        ({"DEFAULT_ACCEPT": "*/*"}, [USUAL[0], USUAL[2], "ACCEPT: */*"]),
         ({"Accept": None}, [USUAL[0], USUAL[2]]),
         ({"accept": ""}, [USUAL[0], USUAL[2]]),
         ({"Accept-Encoding": None}, USUAL[:2]),
@@ -127,7 +127,7 @@ async def test_other_transports_are_not_asked_for_codings_that_only_libcurl_deco
     site = FakeSite({"/": "x"})
     await collect(Once(url="https://site.test/"), site, settings=Settings(headers={"DNT": "1"}))
     fields = site.visits("/")[0].headers
-    assert (fields.get("accept-encoding"), fields["accept"], fields["dnt"]) == (None, ACCEPT, "1")
+    assert (fields.get("accept-encoding"), fields["accept"], fields["dnt"]) == (None, DEFAULT_ACCEPT, "1")
 
 
 @pytest.mark.parametrize("bad", ["a\r\nEvil: 1", "a\nb", "a\rb", "a\0b", "\x7f"])

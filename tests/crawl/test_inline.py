@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from typing import Any
 
@@ -13,7 +12,8 @@ from support.trees import FREE
 from trio.testing import MockClock
 
 from crawler import ConnectFailed, Plugin, Refused, Request, Response, Settings, Spider, WouldExceedDeadline
-from crawler.engine import crawl as crawl_parts
+from crawler.engine import wiring
+from crawler.frontier import Frontier
 from crawler.testing import FakeSite, Page, collect
 
 
@@ -195,13 +195,18 @@ async def test_the_lane_of_an_inline_fetch_stays_in_memory_between_its_attempts(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lanes: list[Any] = []
+    frontiers: list[Frontier] = []
+
+    def small_frontier(*args: Any, **options: Any) -> Frontier:
+        frontiers.append(Frontier(*args, most_lanes=2, **options))
+        return frontiers[-1]
 
     class Look(Plugin):
         name = "look"
 
         async def fetch(self, request: Request, send: Any) -> None:
             if request.url == Wide.target:
-                lanes.append(self.crawl.frontier.lanes["https://api.test"])  # type: ignore[attr-defined]
+                lanes.append(frontiers[0].lanes["https://api.test"])
 
     class Wide(Inline):
         settings = FREE | Settings(workers=2, inline_wait=60.0, backoff_base=8.0)
@@ -214,7 +219,7 @@ async def test_the_lane_of_an_inline_fetch_stays_in_memory_between_its_attempts(
             await trio.sleep(2.0)
             return None
 
-    monkeypatch.setattr(crawl_parts, "Frontier", functools.partial(crawl_parts.Frontier, most_lanes=2))
+    monkeypatch.setattr(wiring, "Frontier", small_frontier)
     pages: dict[str, Any] = dict.fromkeys(Wide.start_urls, "x")
     site = FakeSite(pages | {Wide.target: [Page(status=500), Page(status=500), "data"]})
     found = await collect(Wide(), site, plugins=[Look()])

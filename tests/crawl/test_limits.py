@@ -362,8 +362,8 @@ async def test_budgets_of_a_job_outlive_runs_that_do_not_use_them_and_are_asked_
         name = "look"
 
         async def fetch(self, request: Request, send: Any) -> None:
-            [budget] = [self.crawl.frontier.budgets[name] for name in request.quotas]  # type: ignore[attr-defined]
-            left.append([policy.get("remaining") for policy in budget.throttle.policies().values()])
+            [budget] = [self.crawl.statistics().limits[name] for name in request.quotas]
+            left.append([policy.get("remaining") for policy in budget.policies.values()])
 
     for n in range(3):
         settings = Settings(max_pages=2 if n == 0 else None, per_host=1, workers=1)

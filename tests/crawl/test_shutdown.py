@@ -83,25 +83,25 @@ async def test_a_spider_may_stop_its_crawl(autojump_clock: MockClock) -> None:
 async def test_a_stop_ends_hanging_requests_within_the_grace(autojump_clock: MockClock, at_once: bool) -> None:
     site = FakeSite({f"/{n}": Page("x", delay=HANG) for n in range(64)})
     spider = Follow(start_urls=[f"https://site.test/{n}" for n in range(64)])
-    prepared = CrawlSession(spider, Settings(workers=64, per_host=64, grace=5), (), (), None)
+    session = CrawlSession(spider, Settings(workers=64, per_host=64, grace=5), (), (), None)
     started = trio.current_time()
     reports: list[Any] = []
 
     async def run() -> None:
-        reports.append(await prepared.run(site.transport))
+        reports.append(await session.run(site.transport))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)
         await trio.sleep(2)
-        assert prepared.running is not None
-        assert prepared.running.frontier.handed_out == 64
-        prepared.running.shutdown.stop("interrupted", interrupted=True)
+        assert session.scheduler is not None
+        assert session.scheduler.frontier.handed_out == 64
+        assert session.interrupt()
         if at_once:
-            prepared.running.shutdown.stop_now("interrupted", interrupted=True)
+            assert session.interrupt(now=True)
     assert trio.current_time() - started <= 2 + (0 if at_once else 5) + 1
     assert reports[0].finished == "interrupted"
     assert reports[0].exit_code() == 130
-    assert prepared.running.store.live == 64  # all went back
+    assert session.scheduler.store.live == 64  # all went back
 
 
 async def test_what_is_in_flight_may_end_within_the_grace(autojump_clock: MockClock) -> None:
@@ -152,21 +152,21 @@ async def test_a_handler_that_hangs_is_cut_off_and_its_page_goes_back(autojump_c
             self.crawl.count("begun")
             await trio.sleep_forever()
 
-    prepared = CrawlSession(Slow(), Settings(max_seconds=5, grace=2), (), (), None)
-    report = await prepared.run(FakeSite({"/": "x"}).transport)
+    session = CrawlSession(Slow(), Settings(max_seconds=5, grace=2), (), (), None)
+    report = await session.run(FakeSite({"/": "x"}).transport)
     assert (report.pages, report.failed, report.counters) == (0, 0, {})
-    assert prepared.running is not None
-    assert prepared.running.store.live == 1
+    assert session.scheduler is not None
+    assert session.scheduler.store.live == 1
 
 
 async def test_a_stop_does_not_wait_for_a_lane_that_is_not_due(autojump_clock: MockClock) -> None:
-    prepared = CrawlSession(Follow(), Settings(delay=60, grace=10), (), (), None)
+    session = CrawlSession(Follow(), Settings(delay=60, grace=10), (), (), None)
     started = trio.current_time()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(prepared.run, tree(3, 2).transport)
+        nursery.start_soon(session.run, tree(3, 2).transport)
         await trio.sleep(5)
-        assert prepared.running is not None
-        prepared.running.stop("enough")
+        assert session.scheduler is not None
+        session.scheduler.crawl.stop("enough")
     assert trio.current_time() - started < 5.1
 
 

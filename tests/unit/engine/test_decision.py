@@ -147,16 +147,16 @@ def test_what_becomes_of_a_request(result: Any, known: dict[str, Any], expected:
 
 def test_the_request_decides_before_the_spider_which_statuses_are_pages() -> None:
     found = Response(URL, 404, {}, request=Request(URL, accept_status=[404]))
-    assert decide(found, history(found.request), POLICY, NOW) == Page()
+    assert decide(found, history(found.request), POLICY, NOW) == Page(found)
     teapot = Response(URL, 418, {}, request=Request(URL, accept_status=[404]))
     assert outline(decide(teapot, history(teapot.request), POLICY, NOW)) == ("definitive", "status_418")
     redirect = Response(URL, 302, {"Location": "/b"}, request=Request(URL, accept_status=[302]))
-    assert decide(redirect, history(redirect.request), POLICY, NOW) == Page()
+    assert decide(redirect, history(redirect.request), POLICY, NOW) == Page(redirect)
 
 
 def test_a_refresh_is_a_page_where_none_is_followed() -> None:
     policy = attrs.evolve(POLICY, follow_refresh=None)
-    assert decide(response(200, refresh="0; url=/b"), history(), policy, NOW) == Page()
+    assert outline(decide(response(200, refresh="0; url=/b"), history(), policy, NOW)) == "page"
 
 
 @pytest.mark.parametrize(("location", "reason"), [("/c", "too_many_redirects"), ("/a", "redirect_loop")])
@@ -203,8 +203,10 @@ def test_what_becomes_of_an_inline_fetch(result: Any, expected: Any) -> None:
     assert outline(decide_inline(result, history(), POLICY.retries, NOW)) == expected
 
 
-def test_an_inline_fetch_fails_after_its_last_attempt() -> None:
-    assert outline(decide_inline(response(500), history(attempts=3), POLICY.retries, NOW)) == ("fail", "status_500")
+def test_an_inline_fetch_gets_the_response_to_its_last_attempt() -> None:
+    assert outline(decide_inline(response(500), history(attempts=3), POLICY.retries, NOW)) == "page"
+    error = ConnectFailed("refused")
+    assert decide_inline(error, history(attempts=3), POLICY.retries, NOW) == Fail(error)
 
 
 @pytest.mark.parametrize(

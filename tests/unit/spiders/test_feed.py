@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 
 from crawler import ConfigError, Settings, crawl
-from crawler.engine.page import encode_item
+from crawler.engine.handler_results import encode_item
 from crawler.spiders import FeedSpider
 from crawler.testing import FakeSite, Page, callback_results, collect, response_for
 

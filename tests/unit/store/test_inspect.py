@@ -9,7 +9,7 @@ import pytest
 from support.stores import A, B, claimed, done, failed, paths, requests
 
 from crawler.errors import JobError
-from crawler.store import ItemRow, Observations
+from crawler.store import Checkpoint, ItemRow, Observations
 from crawler.store.inspect import failed_requests, inspect_job, read_items, retry_failed
 from crawler.store.sqlite import SqliteStore
 
@@ -32,7 +32,7 @@ async def half_done(job: Path) -> None:
                 failed(rows[f"{A}/2"], items=[ItemRow(b'{"n":"errback"}')]),
                 failed(rows[f"{B}/6"], "refused\u2026"),
             ],
-            Observations(notes={"stats": msgspec.json.encode(stats), "exhausted": b"true"}),
+            Observations(checkpoint=Checkpoint(stats=msgspec.json.encode(stats), exhausted=True)),
         )
 
 
@@ -54,7 +54,7 @@ async def test_a_job_is_finished_when_nothing_waits_and_start_is_exhausted(job: 
         pass
     assert not inspect_job(job).finished
     with SqliteStore(job) as store:
-        await store.commit([], Observations(notes={"exhausted": b"true"}))
+        await store.commit([], Observations(checkpoint=Checkpoint(exhausted=True)))
     assert inspect_job(job).finished
 
 

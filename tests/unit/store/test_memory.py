@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.stores import A, claimed, done, requests
 
-from crawler.store import CookieChange, ItemRow, MemoryStore, Observations, ResumeState, RobotsAnswer
+from crawler.store import Checkpoint, CookieChange, ItemRow, MemoryStore, Observations, ResumeState, RobotsAnswer
 
 
 async def one_page(store: MemoryStore, path: str, items: list[ItemRow]) -> None:
@@ -17,12 +17,12 @@ async def one_page(store: MemoryStore, path: str, items: list[ItemRow]) -> None:
 async def test_it_ends_with_the_process_and_has_no_earlier_run() -> None:
     store = MemoryStore()
     observations = Observations(
-        notes={"stats": b"{}"},
+        checkpoint=Checkpoint(stats=b"{}"),
         states={"spider": {"page": b"1"}},
         cookies=[CookieChange(session="", domain="a.test", path="/", name="a", value=b'"1"')],
         robots=[RobotsAnswer(A, 200, b"", 0.0)],
     )
-    await store.ingest(requests("1"), {"exhausted": b"true"})
+    await store.ingest(requests("1"), exhausted=True)
     await store.commit([], observations)
     assert not store.durable
     assert await store.resume_state() == ResumeState()

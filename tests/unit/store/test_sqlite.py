@@ -15,7 +15,7 @@ from support.stores import A, B, claimed, done, execute, paths, requests, ticket
 import crawler.store.sqlite as module
 from crawler.errors import JobError
 from crawler.hooks.page_effects import MISSING
-from crawler.store import ItemRow, Kind, Observations, Outcome, RobotsAnswer
+from crawler.store import Checkpoint, ItemRow, Kind, Observations, Outcome, RobotsAnswer
 from crawler.store.inspect import inspect_job
 from crawler.store.outcome import CookieChange
 from crawler.store.sqlite import SqliteStore
@@ -69,12 +69,12 @@ async def test_the_state_of_a_lane_comes_with_its_claim(job: Path) -> None:
         assert {group.name: group.state for group in found.groups} == {A: {"next_start": 5.0}, B: {"next_start": 7.5}}
 
 
-async def test_notes_states_cookies_and_robots_are_stored_and_can_be_deleted(job: Path) -> None:
+async def test_checkpoints_states_cookies_and_robots_are_stored_and_can_be_deleted(job: Path) -> None:
     def cookie(name: str, value: bytes | None) -> CookieChange:
         return CookieChange(session="s", domain="a.test", path="/", name=name, value=value)
 
     first = Observations(
-        notes={"stats": b'{"pages":1}'},
+        checkpoint=Checkpoint(stats=b'{"pages":1}', clock=1.5),
         states={"spider": {"page": b"3", "gone": b"1"}},
         cookies=[cookie("a", b'"1"'), cookie("b", b'"2"')],
         robots=[RobotsAnswer(A, 200, b"User-agent: *\n", 12.5)],
@@ -86,7 +86,7 @@ async def test_notes_states_cookies_and_robots_are_stored_and_can_be_deleted(job
         await store.commit([], second)
     with SqliteStore(job) as store:
         kept = await store.resume_state()
-        assert kept.notes == {"stats": b'{"pages":1}'}
+        assert kept.checkpoint == Checkpoint(stats=b'{"pages":1}', clock=1.5)
         assert kept.states == {"spider": {"page": 3}}
         assert kept.cookies == [("s", b'"2"')]
         [group] = (await store.claim("me", 1, 1, 60.0)).groups

@@ -1,0 +1,127 @@
+"""`Checkpointer`: gathers what a job keeps of the crawl as a whole, for the next commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import trio
+
+from crawler.store import Checkpoint, CookieChange, Observations, ResumeState, RobotsAnswer
+
+if TYPE_CHECKING:
+    from crawler.clock import Clock
+    from crawler.frontier import Frontier
+    from crawler.hooks.state import State
+    from crawler.http.address_guard import AddressGuard
+    from crawler.http.cookies import CookieJar
+    from crawler.stats import Stats
+
+__all__ = ["Checkpointer"]
+
+WHOLE_EVERY: Final = 1.0
+"""Seconds between two checkpoints with the values that grow with the number of lanes."""
+
+
+class Checkpointer:
+    """Takes the values of a crawl from where they live, and puts them back when a job is resumed.
+
+    Parameters:
+        stats: the counts so far.
+        frontier: its budgets, and lanes that the store does not know.
+        guard: the networks that may be connected to; `None` means all.
+        cookies: of all sessions.
+        states: of the spider and the plugins.
+        clock: gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        stats: Stats,
+        frontier: Frontier,
+        guard: AddressGuard | None,
+        cookies: CookieJar,
+        states: Sequence[State],
+        clock: Clock,
+    ) -> None:
+        self._stats = stats
+        self._frontier = frontier
+        self._guard = guard
+        self._cookies = cookies
+        self._states = states
+        self._clock = clock
+        self._robots: list[RobotsAnswer] = []
+        self._budgets: dict[str, Any] = {}
+        self._whole_at = 0.0
+
+    def restore(self, resumed: ResumeState, *, own_limits: bool) -> None:
+        """Continue from an earlier run.
+
+        Parameters:
+            resumed: what its store has kept.
+            own_limits: whether no other crawl or client shares the limits.
+        """
+        checkpoint = resumed.checkpoint
+        if checkpoint.stats is not None:
+            self._stats.restore(checkpoint.stats)
+        if self._guard is not None and checkpoint.networks is not None:
+            self._guard.restore(checkpoint.networks)
+        self._cookies.restore(resumed.cookies)
+        self._budgets = checkpoint.budgets or {}
+        self._frontier.limits.restore(self._budgets)
+        if resumed.unclean and own_limits:
+            self._frontier.limits.resume(self._clock())
+
+    def save_robots(self, answer: RobotsAnswer) -> None:
+        """Keep a robots.txt in the next commit."""
+        self._robots.append(answer)
+
+    def checkpoint(self, *, whole: bool = False) -> Observations:
+        """Return what has changed since the last call, and the counts so far.
+
+        Parameters:
+            whole: with the values that grow with the number of lanes. They are taken once a second in any case.
+        """
+        now = trio.current_time()
+        whole = whole or now >= self._whole_at
+        if whole:
+            self._whole_at = now + WHOLE_EVERY
+        robots, self._robots = self._robots, []
+        return Observations(
+            checkpoint=Checkpoint(
+                stats=self._stats.to_json(lanes=whole),
+                networks=None if self._guard is None else self._guard.take_unsaved(whole=whole),
+                clock=self._clock() if whole else None,
+                budgets=(self._unleased_limits() or None) if whole else None,
+            ),
+            states={state.owner: unsaved for state in self._states if (unsaved := state.take_unsaved())},
+            cookies=[
+                CookieChange(
+                    session=session,
+                    domain=cookie.domain,
+                    path=cookie.path,
+                    name=cookie.name,
+                    value=msgspec.json.encode(cookie) if is_set else None,
+                )
+                for session, cookie, is_set in self._cookies.take_changes()
+            ],
+            robots=robots,
+        )
+
+    def _unleased_limits(self) -> dict[str, Any]:
+        """Return the limits of budgets, which belong to no lane, and of lanes that only inline fetches use.
+
+        The quotas of the budgets go to the report as well.
+        """
+        limits = self._budgets.copy()  # those that this run has not used stay as they were
+        now = self._clock()
+        for lane in self._frontier.lanes.values():
+            if lane.epoch:
+                limits.pop(lane.name, None)
+            elif lane.throttle.ready_at(now) > now or lane.throttle.policies():
+                limits[lane.name] = lane.state()
+        for name, budget in self._frontier.budgets.by_name.items():
+            limits[name] = budget.throttle.state()
+            self._stats.lane(name).quotas = budget.throttle.policies()
+        return limits

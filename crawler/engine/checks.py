@@ -1,0 +1,96 @@
+"""What is refused before a crawl opens anything: arguments and attributes of the wrong kind, and bad start URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from crawler import urls
+from crawler.engine.job import Job
+from crawler.errors import ConfigError
+from crawler.hooks.plugin import Plugin
+from crawler.limits.registry import Limits
+from crawler.messages.checks import parse_statuses
+from crawler.scope import Scope
+from crawler.settings import Settings
+from crawler.spiders import Spider
+
+__all__ = ["check_arguments", "check_scope", "check_spider", "check_transport"]
+
+
+def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits: Any) -> None:
+    """Check the arguments of `crawl`, `run` and `stream`, apart from the spider.
+
+    Raises:
+        ConfigError: one of them is of the wrong type.
+    """
+    if settings is not None and not isinstance(settings, Settings):
+        raise ConfigError(f"settings must be Settings, as in Settings(delay=1), not {settings!r}")
+    for name, given in (("plugins", plugins), ("outputs", outputs)):
+        if isinstance(given, (str, Path, Plugin)) or not isinstance(given, Iterable):
+            raise ConfigError(f"{name} must be a list, not {given!r}")
+    for output in outputs:
+        if not isinstance(output, (str, Path, Plugin)):
+            raise ConfigError(f"an output is the name of a file or a plugin, not {output!r}")
+    if job is not None and not isinstance(job, (str, Path, Job)):
+        raise ConfigError(f"job must be the name of a folder, not {job!r}")
+    if limits is not None and not isinstance(limits, Limits):
+        raise ConfigError(f"limits must be Limits, not {limits!r}")
+
+
+def check_spider(spider: Any) -> Spider:
+    """Return a spider that can be run.
+
+    Raises:
+        ConfigError: it is not a spider, or one of its attributes is of the wrong type or not a URL.
+    """
+    if not isinstance(spider, Spider):
+        hint = f" (did you mean {spider.__name__}()?)" if isinstance(spider, type) else ""
+        raise ConfigError(f"not a spider: {spider!r}{hint}")
+    name = type(spider).__name__
+    if not callable(spider.start):
+        raise ConfigError(
+            f"{name}.start is {spider.start!r}, not the method that gives the first requests: "
+            "keep an argument of that name in start_urls"
+        )
+    try:
+        parse_statuses(spider.accept_status)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: {error}") from None
+    if isinstance(spider.plugins, (str, Plugin)) or not isinstance(spider.plugins, Iterable):
+        raise ConfigError(f"{name}: plugins must be a list of plugins, not {spider.plugins!r}")
+    if type(spider).start is Spider.start:
+        _check_start_urls(spider.start_urls, name)
+    return spider
+
+
+def _check_start_urls(start_urls: Any, spider: str) -> None:
+    if isinstance(start_urls, str):
+        raise ConfigError(f"start_urls must be a list of URLs, not {start_urls!r}")
+    for url in start_urls:
+        if not isinstance(url, str):
+            raise ConfigError(f"start_urls of {spider}: a URL is text, not {url!r}")
+        try:
+            urls.normalize(url)
+        except ValueError as error:
+            raise ConfigError(f"start_urls of {spider}: {error}") from None
+
+
+def check_scope(spider: Spider, settings: Settings) -> None:
+    """Check `allowed_domains`, `include` and `exclude`.
+
+    Raises:
+        ConfigError: a pattern is not one.
+    """
+    Scope.of(spider.allowed_domains, settings)
+
+
+def check_transport(transport: Any) -> None:
+    """Check the argument `transport`.
+
+    Raises:
+        ConfigError: it is not an httpx transport.
+    """
+    if transport is not None and not hasattr(transport, "handle_async_request"):
+        raise ConfigError(f"transport must be an httpx.AsyncBaseTransport, not {transport!r}")

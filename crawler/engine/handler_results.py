@@ -1,0 +1,81 @@
+"""What handlers return: `drain` makes one iterable of any form of it, and `encode_item` makes JSON of an item."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import AsyncIterable, Iterable
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from crawler.content import replace_surrogates
+from crawler.messages import Item, Produced, Request, Retry
+
+__all__ = ["describe_bad_field", "drain", "encode_item"]
+
+
+async def drain(produced: Produced) -> Iterable[Any]:
+    """Return what a handler returned, in whatever form, as one iterable.
+
+    An async generator is drained to its end before anything else is done: the engine awaits nothing while the generator
+    is suspended, so no cancel scope that is open inside it can reach the engine.
+
+    Raises:
+        TypeError: it is text.
+    """
+    if isinstance(produced, types.GeneratorType) and not produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        return produced  # what most handlers return
+    if inspect.isawaitable(produced):
+        produced = await produced
+    if produced is None:
+        return ()
+    if isinstance(produced, types.AsyncGeneratorType):
+        async with aclosing(produced):
+            return [value async for value in produced]
+    if isinstance(produced, AsyncIterable):
+        return [value async for value in produced]
+    if isinstance(produced, (str, bytes)):
+        raise TypeError(f"a callback gives back requests and items, not {type(produced).__name__}")
+    is_one = isinstance(produced, (Request, Retry, dict)) or hasattr(produced, "model_dump")
+    if is_one or not isinstance(produced, Iterable):
+        return (produced,)
+    return produced
+
+
+def encode_item(item: Item) -> bytes:
+    """Encode a dict, attrs, dataclass, Struct or pydantic item as a JSON object. Lone surrogates become U+FFFD.
+
+    Raises:
+        TypeError: the item is of another type, or holds a value that JSON has no type for.
+    """
+    dump = getattr(item, "model_dump", None)
+    plain = dump(mode="json") if dump is not None else item
+    try:
+        data = msgspec.json.encode(plain)
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(plain)))
+    if not data.startswith(b"{"):
+        raise TypeError(f"an item must be an object, not {type(item).__name__}")
+    return data
+
+
+def describe_bad_field(item: Item) -> str:
+    """Return the first field of a dict that cannot be encoded, as the start of a message; empty: there is none."""
+    for name, value in item.items() if isinstance(item, dict) else ():
+        try:
+            encode_item({name: value})
+        except Exception:
+            return f"its field {name!r}: "
+    return ""
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(part) for part in value]
+    return value

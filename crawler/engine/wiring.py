@@ -1,0 +1,152 @@
+"""`wire`: makes the parts of a crawl, and gives each of them what it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from crawler.clock import Clock
+from crawler.engine.admission import Admission
+from crawler.engine.attempt import Attempts
+from crawler.engine.checkpointer import Checkpointer
+from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
+from crawler.engine.decision import Policy
+from crawler.engine.inline import Inline
+from crawler.engine.leases import Leases
+from crawler.engine.page import PageRunner
+from crawler.engine.retries import RetryPolicy
+from crawler.engine.robots import RobotsFetcher
+from crawler.engine.scheduler import Scheduler
+from crawler.engine.shutdown import Shutdown
+from crawler.engine.sinks import SinkRunner
+from crawler.engine.slots import Slots
+from crawler.engine.tracebacks import HookErrorLog
+from crawler.engine.worker import Worker
+from crawler.engine.writer import Writer
+from crawler.fetch.downloader import Downloader
+from crawler.frontier import Frontier
+from crawler.headers import product_token
+from crawler.hooks.plugin import Plugin
+from crawler.hooks.state import State
+from crawler.hooks.table import HookTable
+from crawler.limits.registry import Limits
+from crawler.messages.checks import parse_statuses
+from crawler.scope import Scope
+from crawler.settings import Settings
+from crawler.spiders import Spider
+from crawler.stats import Stats
+from crawler.store import ResumeState, Store
+
+if TYPE_CHECKING:
+    import httpx
+
+    from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.fetch.auth import OriginAuth
+    from crawler.fetch.proxies import Proxies
+
+__all__ = ["wire"]
+
+
+def wire(
+    spider: Spider,
+    plugins: Sequence[Plugin],
+    settings: Settings,
+    store: Store,
+    transport: httpx.AsyncBaseTransport,
+    *,
+    table: HookTable | None = None,
+    clock: Clock | None = None,
+    resumed: ResumeState = ResumeState(),  # noqa: B008 - frozen
+    limits: Limits | None = None,
+    proxies: Proxies | None = None,
+    credentials: OriginAuth | None = None,
+) -> Scheduler:
+    """Return a scheduler that can run the crawl once, with everything it needs. Call it inside of `trio.run`.
+
+    Parameters:
+        spider: what to crawl.
+        plugins: the spider first, then the others. They get their `crawl` and `state`.
+        settings: all layers merged.
+        store: of the crawl or its job.
+        transport: any httpx transport.
+        table: the hooks of the plugins.
+        clock: where several crawls share one.
+        resumed: what the store has kept of an earlier run.
+        limits: shared with other crawls and clients. `None`: it has its own.
+        proxies: which proxies requests go through. `None`: there are none.
+        credentials: what the origins are given. `None`: only what requests say.
+    """
+    table = table or HookTable.build(plugins)
+    clock = clock or Clock(resumed.checkpoint.clock or 0.0)
+    started_at, stats, errors = clock(), Stats(), HookErrorLog()
+    states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
+
+    frontier = Frontier(settings, limits=limits)
+    frontier.look(started_at)
+    shutdown = Shutdown(settings.grace, frontier.changed.set)
+    downloader = Downloader(transport, settings, clock, proxies, credentials)
+    checkpointer = Checkpointer(stats, frontier, downloader.address_guard, downloader.cookies, states, clock)
+    checkpointer.restore(resumed, own_limits=limits is None)
+
+    admission = Admission(
+        Scope.of(spider.allowed_domains, settings),
+        table,
+        store.known,
+        spider.waypoints,
+        agent=product_token(settings.user_agent),
+        obey_nofollow=settings.obey_nofollow,
+    )
+    policy = Policy(
+        RetryPolicy(settings),
+        frozenset(parse_statuses(spider.accept_status)),
+        settings.max_redirects,
+        settings.follow_refresh,
+    )
+    slots = Slots(frontier, clock)
+    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock)
+    robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
+    resume_at = started_at if resumed.unclean else None
+    inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
+    bodies = _bodies(store) if settings.dedup_content else None
+    pages = PageRunner(spider, table, states, admission, store, errors, bodies)
+    added, tasks = AddedRequests(), BackgroundTasks()
+    crawl = Crawl(
+        spider=spider,
+        plugins=plugins,
+        settings=settings,
+        stats=stats,
+        clock=clock,
+        policy=policy,
+        shutdown=shutdown,
+        inline=inline,
+        added=added,
+        tasks=tasks,
+        frontier=frontier,
+        store=store,
+    )
+    for plugin, state in zip(plugins, states, strict=True):
+        plugin.crawl, plugin.state = crawl, state
+
+    sinks = SinkRunner(table.persist, store, shutdown, settings.sink_lag)
+    exhausted = resumed.checkpoint.exhausted
+    return Scheduler(
+        crawl=crawl,
+        store=store,
+        frontier=frontier,
+        leases=Leases(frontier, store, clock, unclean=resumed.unclean),
+        worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors),
+        writer=Writer(
+            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, bodies,
+            exhausted=exhausted,
+        ),
+        sinks=sinks,
+        added=added,
+        tasks=tasks,
+        shutdown=shutdown,
+    )  # fmt: skip
+
+
+def _bodies(store: Store) -> BodyDeduplicator:
+    from crawler.engine.body_dedup import BodyDeduplicator  # noqa: PLC0415 - few crawls need it
+
+    return BodyDeduplicator(store)
