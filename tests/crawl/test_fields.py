@@ -63,7 +63,7 @@ async def test_what_every_request_carries(serve: Serve) -> None:
     [
         ({"X-B": "1", "x-a": "2"}, [*USUAL, "X-B: 1", "x-a: 2"]),
         ([("X-A", "1"), ("X-B", "2"), ("x-a", "3")], [*USUAL, "X-A: 1", "X-B: 2", "x-a: 3"]),
-        ({"DEFAULT_ACCEPT": "*/*"}, [USUAL[0], USUAL[2], "ACCEPT: */*"]),
+        ({"ACCEPT": "*/*"}, [USUAL[0], USUAL[2], "ACCEPT: */*"]),
         ({"Accept": None}, [USUAL[0], USUAL[2]]),
         ({"accept": ""}, [USUAL[0], USUAL[2]]),
         ({"Accept-Encoding": None}, USUAL[:2]),
