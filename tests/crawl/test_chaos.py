@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from support.examples import seeds
 from trio.testing import MockClock
 
 from crawler import (
@@ -185,7 +186,7 @@ def servers(chance: random.Random, *, says: bool, shared: bool) -> FakeSite:
     return FakeSite(dict.fromkeys(urls, page))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(12, least=6))
 async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int
 ) -> None:

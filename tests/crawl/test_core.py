@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+from support.examples import seeds
 from support.trees import FREE, Follow, tree, tree_urls
 from trio.testing import MockClock
 
@@ -93,7 +94,7 @@ async def test_nothing_is_left_when_a_crawl_has_ended(autojump_clock: MockClock)
     assert trio.lowlevel.current_statistics().tasks_living == before
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", seeds(200))
 async def test_a_cancel_at_any_moment_loses_nothing_that_was_handed_out(autojump_clock: MockClock, seed: int) -> None:
     chance = random.Random(seed)
     site = tree(3, 3, hosts=3, chance=chance, most=2.0)

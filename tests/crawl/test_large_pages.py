@@ -14,7 +14,13 @@ from trio.testing import MockClock
 from crawler import Item, Plugin, Produced, Request, Response, Retry, Settings, Spider, crawl
 from crawler.testing import FakeSite
 
-MANY = 35_000
+BATCH, MANY, DIFFERENT = 1_000, 3_500, 3_000
+"""Effects that a page hands to the store at once, items and links of the page, and different links."""
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.engine.page.MANY", BATCH)
 
 
 class Large(Spider):
@@ -26,7 +32,7 @@ class Large(Spider):
     def parse(self, response: Response) -> Iterator[Produced]:
         for n in range(MANY):
             yield {"n": n}
-            yield Request(f"https://site.test/{n % 30_000}")
+            yield Request(f"https://site.test/{n % DIFFERENT}")
         self.crawl.count("done")
 
 
@@ -36,7 +42,7 @@ class LargeAsync(Large):
     async def parse(self, response: Response) -> AsyncIterator[Produced]:
         for n in range(MANY):
             yield {"n": n}
-            yield Request(f"https://site.test/{n % 30_000}")
+            yield Request(f"https://site.test/{n % DIFFERENT}")
         self.crawl.count("done")
 
 
@@ -68,7 +74,7 @@ async def test_every_item_and_request_of_a_large_page_is_kept_once(
     site = FakeSite({"/": "x"})
     report = await crawl(kind(), plugins=[Even()], outputs=[out], job=job, transport=site.transport)
     assert (report.pages, report.items, report.counters) == (1, MANY, {"done": 1})
-    assert report.filtered["duplicate"] == MANY - 30_000
+    assert report.filtered["duplicate"] == MANY - DIFFERENT
     items = [json.loads(line) for line in out.read_text().splitlines()]
     assert items == [{"n": n, "page": "https://site.test/"} for n in range(MANY)]
 
@@ -109,7 +115,7 @@ async def test_what_a_large_page_of_a_job_makes_is_not_held_in_memory(
 ) -> None:
     class Huge(Large):
         def parse(self, response: Response) -> Iterator[Produced]:
-            for n in range(120_000):
+            for n in range(12_000):
                 yield {"n": n, "text": "x" * 500}
 
     tracemalloc.start()
@@ -118,8 +124,8 @@ async def test_what_a_large_page_of_a_job_makes_is_not_held_in_memory(
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert report.items == 120_000
-    assert peak < 40_000_000  # all of it would be 60 MB of text alone
+    assert report.items == 12_000
+    assert peak < 4_000_000  # all of it would be 6 MB of text alone
 
 
 async def test_what_a_page_that_comes_again_may_not_ask_for_is_counted_once(autojump_clock: MockClock) -> None:
@@ -131,9 +137,9 @@ async def test_what_a_page_that_comes_again_may_not_ask_for_is_counted_once(auto
 
         def parse(self, response: Response) -> Iterator[Produced]:
             self.tried += 1
-            yield from (Request(f"https://other.test/{n}") for n in range(15_000))
+            yield from (Request(f"https://other.test/{n}") for n in range(1_500))
             if self.tried < 3:
                 yield Retry("again")
 
     report = await crawl(Again(), transport=FakeSite({"/": "x"}).transport)
-    assert (report.pages, report.retries, report.filtered) == (1, 2, {"scope": 15_000})
+    assert (report.pages, report.retries, report.filtered) == (1, 2, {"scope": 1_500})

@@ -75,7 +75,7 @@ class Long(Spider):
     settings = FREE
 
     def start(self) -> Iterator[Request]:
-        yield from (Request(f"https://site.test/{n}") for n in range(11_000))
+        yield from (Request(f"https://site.test/{n}") for n in range(1_100))
 
     def parse(self, response: Response) -> Produced:
         yield {"url": response.url}
@@ -89,10 +89,11 @@ class LongAsync(Long):
             yield Request(f"https://site.test/{n}")
 
 
-@pytest.mark.parametrize(("kind", "total"), [(Long, 11_000), (LongAsync, 300)])
+@pytest.mark.parametrize(("kind", "total"), [(Long, 1_100), (LongAsync, 300)])
 async def test_start_requests_that_a_stop_left_are_made_by_the_next_run(
-    autojump_clock: MockClock, tmp_path: Path, kind: type[Long], total: int
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Long], total: int
 ) -> None:
+    monkeypatch.setattr("crawler.engine.seeds.MOST", 1_000)
     site = FakeSite({f"/{n}": "x" for n in range(total)})
     for most in (20, 50, None):
         report = await crawl(kind(), settings=Settings(max_pages=most), job=tmp_path / "job", transport=site.transport)
