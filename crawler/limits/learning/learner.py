@@ -140,10 +140,11 @@ class LimitLearner:
         declared, sent, received = report.declared, report.sent, report.received
         wait = None if declared.retry_after is None else min(declared.retry_after, self.max_wait)
         events = self.quotas.observe(report, cost=grant.cost, requests=len(self.flight), units=self.flight.units)
-        if refusals.is_in_burst(sent) and not refusals.bursts:
+        if refusals.is_in_burst(grant.at) and not refusals.bursts:
             return events  # of a burst that has ended
         jitter = stated_jitter(wait or 0.0, random=self.rng)
-        first = refusals.record_refusal(sent, received, retry_after=wait, jitter=jitter)
+        first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
+        refusals.last_in_flight = max(refusals.last_in_flight, self.flight.last_until(math.inf))
         if wait is None and self.quotas.are_all_undeclared():
             self._detect_leaky_bucket(refusals, (sent + received) / 2.0, first=first)
         cause = self._find_cause(grant.cost, declared, sent)
@@ -193,7 +194,7 @@ class LimitLearner:
     def _end_wait(self, refusals: Refusals, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
         """Record a success, which may end the wait after a refusal and reveal an undeclared limit."""
         searching = refusals.search is not None
-        ended, found = refusals.record_success(report.sent, report.received, grant.cost)
+        ended, found = refusals.record_success(grant.at, report.sent, report.received, grant.cost)
         self._check_concurrency(refusals, report.received)
         if not ended:
             return []

@@ -39,6 +39,8 @@ class Refusals:
     """The search for the limit behind the refusals. `None` means that none is running."""
     last_received: float = -math.inf
     """When the latest refusal was received, in seconds since the epoch."""
+    last_in_flight: float = -math.inf
+    """When the latest request started that was in flight when a refusal was recorded, in seconds since the epoch."""
     bursts: int = 0
     """Bursts of refusals since the last success."""
     patience: float = patience(0.0)
@@ -58,20 +60,26 @@ class Refusals:
     _suspects_concurrency: bool = False
     _gate_before: float = -math.inf
 
-    def is_in_burst(self, sent: float) -> bool:
-        """Return whether a request sent at `sent` was in flight when the latest refusal was received."""
-        return sent < self.last_received
+    def is_in_burst(self, started: float) -> bool:
+        """Return whether a request that started at `started` was in flight when the latest refusal was recorded.
 
-    def record_refusal(self, sent: float, received: float, *, retry_after: float | None, jitter: float) -> bool:
+        A busy program records a refusal some time after it was received, and starts other requests in between.
+        """
+        return started < self.last_received or started <= self.last_in_flight
+
+    def record_refusal(
+        self, started: float, sent: float, received: float, *, retry_after: float | None, jitter: float
+    ) -> bool:
         """Count a refusal and wait as it states. Return whether it is the first of its burst.
 
         Parameters:
-            sent: when the request was sent, in seconds since the epoch.
+            started: when the request was allowed to start, in seconds since the epoch.
+            sent: when it was sent, in seconds since the epoch.
             received: when the refusal was received, in seconds since the epoch.
             retry_after: seconds that it states. `None` means that it states none.
             jitter: seconds to add to the stated wait.
         """
-        first = not self.is_in_burst(sent)
+        first = not self.is_in_burst(started)
         if first and sent >= self.assume_served_at(self.gate):
             self.clear()  # the probe was not refused, so this is another burst
             self.bucket_full_at = math.nan
@@ -118,11 +126,14 @@ class Refusals:
         else:
             self.search.last_refused = max(self.search.last_refused, sent)
 
-    def record_success(self, sent: float, received: float, cost: float) -> tuple[str, UndeclaredQuota | None]:
+    def record_success(
+        self, started: float, sent: float, received: float, cost: float
+    ) -> tuple[str, UndeclaredQuota | None]:
         """Count a request that was served.
 
         Parameters:
-            sent: when the request was sent, in seconds since the epoch.
+            started: when the request was allowed to start, in seconds since the epoch.
+            sent: when it was sent, in seconds since the epoch.
             received: when the response was received, in seconds since the epoch.
             cost: units of the request.
 
@@ -130,7 +141,7 @@ class Refusals:
             What it ends: ``wait``, ``concurrency`` (a suspicion that it confirms) or nothing; and the quota that the
             search found, if any.
         """
-        if self.is_in_burst(sent):
+        if self.is_in_burst(started):
             self._served_in_burst += 1
             if self.search is not None:
                 self.search.served += cost

@@ -36,7 +36,7 @@ __all__ = ["Durable", "Figures", "Item", "durable", "read_output"]
 SPIDER = Path(__file__).parent / "everything.py"
 LATE = 0.05
 """Seconds that a request may take from its start to the server's log on a busy machine, beyond the usual."""
-BUSY = 1.0
+BUSY = 0.6
 """Seconds that an answer may take to be heard by a crawl that is busy: until then it goes on as before."""
 LONGEST = 120.0
 """Seconds: no run takes longer."""

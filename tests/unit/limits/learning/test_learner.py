@@ -47,6 +47,17 @@ def test_it_waits_as_stated_and_lets_one_probe_go():
     assert made.gate_at(NOW + 33) == -math.inf
 
 
+def test_a_request_that_started_before_a_refusal_was_recorded_does_not_end_the_wait():
+    made = learner()
+    late = Grant(NOW + 0.2, 1.0, NOW)  # the refusal was received at 0.1, and its body is still being read
+    made.flight.begin(late)
+    ask(made, 0.0, 429, Declared(retry_after=30.0))
+    made.flight.end(late)
+    served = AttemptReport(sent=NOW + 0.21, received=NOW + 0.3, status=200, refused=False, declared=NOTHING)
+    assert made.record_success(late, served) == []
+    assert made.gate_at(NOW + 1) >= NOW + 30
+
+
 @pytest.mark.parametrize("max_wait", [60.0, 3600.0])
 def test_during_a_longer_stated_wait_one_probe_is_sent_whenever_the_longest_wait_has_passed(max_wait):
     made = learner(max_wait=max_wait)

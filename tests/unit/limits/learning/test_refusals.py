@@ -14,12 +14,12 @@ NOW = 1_800_000_000.0
 
 def refuse(refusals: Refusals, at: float, *, retry_after: float | None = None, took: float = 0.1) -> bool:
     """Refuse a request sent `at` seconds after `NOW`."""
-    return refusals.record_refusal(NOW + at, NOW + at + took, retry_after=retry_after, jitter=0.0)
+    return refusals.record_refusal(NOW + at, NOW + at, NOW + at + took, retry_after=retry_after, jitter=0.0)
 
 
 def serve(refusals: Refusals, at: float, *, took: float = 0.1) -> str:
     """Serve a request sent `at` seconds after `NOW`; what that ends."""
-    return refusals.record_success(NOW + at, NOW + at + took, 1.0)[0]
+    return refusals.record_success(NOW + at, NOW + at, NOW + at + took, 1.0)[0]
 
 
 def search(refusals: Refusals, served: float = 5.0) -> None:
@@ -94,7 +94,7 @@ def test_the_search_finds_a_limit_when_its_probe_is_served():
     search(refusals)
     refusals.wait_for_search(NOW, NOW + 0.1, first=True, retry_after=None)
     assert NOW < refusals.gate <= NOW + 1.4
-    ended, found = refusals.record_success(refusals.gate, refusals.gate + 0.1, 1.0)
+    ended, found = refusals.record_success(refusals.gate, refusals.gate, refusals.gate + 0.1, 1.0)
     assert ended == "wait"
     assert (found.limit, found.window.length) == (5.0, 2.0)
     assert refusals.max_in_flight() == 1.0
@@ -109,7 +109,7 @@ def test_a_refusal_beside_which_others_were_served_reveals_no_limit():
     search(refusals)
     for _ in range(2):
         serve(refusals, 0.01)
-    assert refusals.record_success(NOW + 1, NOW + 1.1, 1.0) == ("wait", None)
+    assert refusals.record_success(NOW + 1, NOW + 1, NOW + 1.1, 1.0) == ("wait", None)
 
 
 def test_concurrency_is_suspected_if_most_requests_in_flight_were_served():
