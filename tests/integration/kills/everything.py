@@ -1,4 +1,4 @@
-"""The spider of the tests of durable jobs: an item for every page that can be reached. And two plugins beside it."""
+"""The spider of the tests of durable jobs, which yields an item for every reachable page, and two plugins."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from crawler.store.sqlite import SqliteStore
 
 
 class Everything(Spider):
-    """Follows everything on some hosts."""
+    """Follows every link on some hosts."""
 
     front: str
-    """Where to begin."""
+    """The start URL."""
     hosts: list[str]
-    """Where to stay."""
+    """The hosts in scope."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -34,22 +34,22 @@ class Everything(Spider):
         self.allowed_domains = self.hosts
 
     def parse(self, response: Response) -> Produced:
-        """One item, and all links."""
+        """Yield an item and a request for each link."""
         yield {"url": response.url, "n": int(response.css("h1::text").get())}
         yield from response.follow_all()
 
 
 class Slow(Plugin):
-    """A sink outside of the job: takes its time, and appends a line of key and item for each row.
+    """A slow sink outside the job, which appends a line of key and item for each row.
 
-    It keeps no position, so after a kill it is given again what it had not acknowledged.
+    It keeps no position, so after a kill it receives again the rows that it had not acknowledged.
     """
 
     def __init__(self, path: Path, seconds: float = 0.2) -> None:
         self.path, self.seconds = path, seconds
 
     async def persist(self, batch: Sequence[Row]) -> None:
-        """Some rows now, the others after a while."""
+        """Write some rows at once and the others after a pause."""
         with self.path.open("a") as file:
             for index, row in enumerate(batch):
                 file.write(f"{row.key} {row.data.decode()}\n")
@@ -69,7 +69,7 @@ STEPS: dict[str, tuple[type, str, int]] = {
     "half written": (FileSink, "put", 7),
     "noted": (SqliteStore, "advance", 0),
 }
-"""Moments of a durable crawl: the method that has just done its work, and how many bytes its file then lacks."""
+"""Moments of a durable crawl: the method that has just returned, and the bytes to remove from the end of its file."""
 
 
 class Dies(Plugin):
@@ -77,7 +77,7 @@ class Dies(Plugin):
 
     Parameters:
         step: one of `STEPS`.
-        call: the how-manieth time.
+        call: number of the call, from 1, after which to kill.
     """
 
     def __init__(self, step: str, call: int) -> None:

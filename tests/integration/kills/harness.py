@@ -1,13 +1,13 @@
-"""Kills crawls and looks at what is left: the command line as a process, a made-up web, and what must hold.
+"""Kill durable crawls of a generated web and check the results: each run is a process of the command line.
 
 ::
 
     with durable(folder, seed=1, hosts=8, pages=1200, outputs=["items.jsonl"], settings={"delay": 0.03}) as crawl:
         crawl.run_with_kills(6, random.Random(1))
-        figures = crawl.figures()       # lost, twice, refetches, starts that came too early, ...
+        figures = crawl.figures()       # lost, twice, refetches, early starts, ...
         assert figures.holds()
 
-What was asked for, and when, stands in the log of the server, which is another process and is not killed.
+The server is another process that is not killed; its log lists all requests with their times.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ __all__ = ["Durable", "Figures", "Item", "durable", "read_output"]
 
 SPIDER = Path(__file__).parent / "everything.py"
 LATE = 0.05
-"""Seconds that a request may take from its start to the server's log on a busy machine, beyond the usual."""
+"""Tolerance for the time from the start of a request to the log of the server on a busy machine, in seconds."""
 BUSY = 0.6
-"""Seconds that an answer may take to be heard by a crawl that is busy: until then it goes on as before."""
+"""Maximum time after which a busy crawl reacts to a response, in seconds."""
 LONGEST = 120.0
-"""Seconds: no run takes longer."""
+"""Timeout of one run, in seconds."""
 LINE = 56
-"""Bytes of a line of the server's log, about."""
+"""Approximate size of a line of the server's log, in bytes."""
 
 Running = Process | subprocess.Popen[str]
 Item = tuple[str, int]
@@ -50,40 +50,40 @@ Item = tuple[str, int]
 
 @dataclass
 class Figures:
-    """What a crawl did that was killed and continued."""
+    """The results of a crawl that was killed and resumed."""
 
     kills: int = 0
-    """How often it was killed."""
+    """Number of kills."""
     pages: int = 0
-    """Pages that can be reached."""
+    """Reachable pages."""
     items: int = 0
     """Items in each output."""
     lost: int = 0
     """Pages without an item, summed over the outputs."""
     twice: int = 0
-    """Items too many, summed over the outputs."""
+    """Duplicate items, summed over the outputs."""
     wrong: int = 0
-    """Items of what cannot be reached, or with the number of another page."""
+    """Items of unreachable pages, or with the number of another page."""
     requests: int = 0
-    """Requests that the server got."""
+    """Requests that the server received."""
     refetches: int = 0
-    """Requests beyond those that a crawl without kills needs."""
+    """Requests in addition to those of a crawl without kills."""
     in_flight: int = 0
-    """Requests that can have been in flight at the kills: one for each worker."""
+    """Maximum number of requests in flight at the kills: one per worker and kill."""
     early: int = 0
-    """Starts on a lane before its delay was over, and before the time that a 429 had named."""
+    """Starts within the delay of a lane or within the ``Retry-After`` of a 429."""
     trespasses: int = 0
     """Requests out of scope or forbidden by robots.txt."""
     miscounted: int = 0
-    """By how much pages and items of the report differ from those of the web."""
+    """Difference between the pages and items of the report and those of the web."""
     seconds: float = 0.0
-    """From the first start to the last end."""
+    """Seconds from the first start to the last end."""
 
     def holds(self) -> bool:
-        """Whether everything is as it must be.
+        """Return whether the crawl is complete, without duplicates and polite.
 
-        What a kill costs is what was being fetched, or had been answered and waited for its commit: together no more
-        than there are workers.
+        A kill may cost the requests in flight and the responses that waited for their commit, together at most one
+        per worker.
         """
         clean = not (self.lost or self.twice or self.wrong or self.early or self.trespasses or self.miscounted)
         return clean and self.items == self.pages and self.refetches <= self.in_flight
@@ -94,26 +94,26 @@ class Figures:
 
 @dataclass
 class Durable:
-    """A durable crawl of a served web; `durable` makes it."""
+    """A durable crawl of a served web; created by `durable`."""
 
     folder: Path
     web: Web
     log: Path
-    """Of the server."""
+    """The log of the server."""
     outputs: Sequence[str]
     settings: Mapping[str, Any]
     drag: float
-    """Seconds that each answer takes longer."""
+    """Additional delay of each response, in seconds."""
     fresh: bool = False
-    """Whether each run starts an interpreter, as a user does, and is no fork."""
+    """Whether each run starts an interpreter, as a user does, instead of forking one."""
     kills: list[float] = field(default_factory=list)
-    """Seconds of the monotonic clock."""
+    """Times of the kills, in seconds of the monotonic clock."""
     _running: list[Running] = field(default_factory=list)
     _first: float = 0.0
     _last: float = 0.0
 
     def command(self, *more: str | Path, job: str | None = "job") -> list[str]:
-        """The arguments of one run's interpreter; without a job it is a crawl in memory."""
+        """Return the arguments of the interpreter for one run; `job=None` means a crawl in memory."""
         words = ["run", SPIDER.name, "--report", "report.json", "--quiet", *(["--job", job] if job else [])]
         words += ["-a", f"front={self.web.start}", "-a", f"hosts={json.dumps(self.web.names)}"]
         for output in self.outputs:
@@ -123,7 +123,7 @@ class Durable:
         return ["-m", "crawler", *words, *map(str, more)]
 
     def start(self, *more: str | Path, job: str | None = "job", **options: Any) -> Running:
-        """Starts one run; `options` are those of `Process`, or of `subprocess.Popen` with ``preexec_fn``."""
+        """Start one run; `options` are those of `Process`, or of `subprocess.Popen` with ``preexec_fn``."""
         self._first = self._first or time.monotonic()
         words, limited = self.command(*more, job=job), "preexec_fn" in options
         options |= {"cwd": self.folder, "env": environment(limited=limited), "stdout": DEVNULL, "stderr": PIPE}
@@ -136,23 +136,23 @@ class Durable:
         return process
 
     def end(self, process: Running) -> tuple[int, str]:
-        """Waits for the end of a run: its exit code, and what it said on standard error."""
+        """Wait for the end of a run; return its exit code and its standard error."""
         _, said = process.communicate(timeout=LONGEST)
         self._last = time.monotonic()
         assert "Traceback" not in said, said
         return process.returncode, said
 
     def run(self, *more: str | Path, job: str | None = "job", **options: Any) -> tuple[int, str]:
-        """One run, to its end."""
+        """Start one run and wait for its end; return its exit code and its standard error."""
         return self.end(self.start(*more, job=job, **options))
 
     def finish(self, *more: str | Path, job: str | None = "job") -> None:
-        """One run that has to finish."""
+        """Start one run and check that it finishes."""
         code, said = self.run(*more, job=job)
         assert code == 0, (code, said)
 
     def wait_for_requests(self, process: Running, requests: float) -> None:
-        """Waits until the server has got so many more, about, or the run has ended before."""
+        """Wait until the server has received about `requests` more requests, or until the run has ended."""
         goal = self.log.stat().st_size + requests * LINE
         deadline = time.monotonic() + LONGEST
         while process.poll() is None and self.log.stat().st_size < goal:
@@ -160,28 +160,28 @@ class Durable:
             time.sleep(0.002)
 
     def kill(self, process: Running) -> None:
-        """Kills a run that goes on, and looks at what it leaves."""
+        """Kill a run and check its outputs."""
         process.send_signal(signal.SIGKILL)
         self.kills.append(time.monotonic())
         assert self.end(process) == (-signal.SIGKILL, "")
         self.look()
 
     def interrupt(self, process: Running, *signals: signal.Signals) -> tuple[int, str, float]:
-        """Sends signals one after another: exit code, what was said, and the seconds from the last one to the end.
+        """Send signals; return the exit code, standard error, and the seconds from the last signal to the end.
 
-        What is in flight when its grace is over is as lost as at a kill; the second signal leaves none.
+        Requests in flight at the end of the grace period are lost as by a kill; the second signal ends the period.
         """
         for each in signals:
-            time.sleep(0.2)  # two that come together are one
+            time.sleep(0.2)  # two simultaneous signals count as one
             process.send_signal(each)
         sent = time.monotonic()
         self.kills.append(sent + (float(self.settings["grace"]) if len(signals) == 1 else 0.0))
         return *self.end(process), time.monotonic() - sent
 
     def run_with_kills(self, kills: int, chance: random.Random, *more: str | Path) -> None:
-        """Runs it, kills it at random moments, and lets it finish.
+        """Run the crawl, kill it at random moments, and let it finish.
 
-        One kill in six comes while the process begins or opens its job, the others somewhere on its way.
+        One kill in six comes while the process starts or opens its job, the others during the crawl.
         """
         share = self.expected_requests() / (kills + 1)
         for _ in range(kills):
@@ -191,7 +191,7 @@ class Durable:
             else:
                 self.wait_for_requests(process, chance.uniform(1, 1.8 * share))
                 time.sleep(chance.uniform(0.0, 0.02))
-            if process.poll() is not None:  # it was faster
+            if process.poll() is not None:  # it finished before the kill
                 code, said = self.end(process)
                 assert code == 0, (code, said)
                 break
@@ -199,7 +199,7 @@ class Durable:
         self.finish(*more)
 
     def look(self) -> None:
-        """What must hold of an output at any time: whole lines of JSON, but for the last, and nothing twice."""
+        """Check that the outputs consist of complete lines of JSON, except the last, and contain no duplicates."""
         for output in self.outputs:
             path = self.folder / output
             if path.suffix == ".jsonl" and path.exists():
@@ -207,11 +207,11 @@ class Durable:
                 assert len({item["url"] for item in items}) == len(items)
 
     def expected_requests(self) -> int:
-        """Requests that a crawl makes which nobody disturbs, but for those of redirects and pages that are gone."""
+        """Return the number of requests for pages in an undisturbed crawl, without redirects and missing pages."""
         return sum(self.web.healthy_after(url) for url in self.web.reachable())
 
     def figures(self) -> Figures:
-        """Compares outputs, report and log with what must be."""
+        """Compare outputs, report and log with the expected results."""
         expected = self.web.reachable()
         hits = read_log(self.log)
         figures = Figures(kills=len(self.kills), pages=len(expected), requests=len(hits))
@@ -239,18 +239,21 @@ class Durable:
         return float(pace.get("delay", self.settings.get("delay", 0.0)))
 
     def _impatient(self, hits: Sequence[Hit]) -> int:
-        """Requests of a host that came within the time that a 429 asked for; those in flight with it are none."""
+        """Return the number of requests within the ``Retry-After`` of a 429, except those already in flight."""
         found = 0
         for asked in (hit for hit in hits if hit.outcome == "429"):
             told = asked.at + self.drag + self.web.page(f"http://{asked.host}:{self.web.port}{asked.path}").delay
             if any(asked.at - LATE < killed < told + BUSY for killed in self.kills):
-                continue  # nobody was left to remember it
+                continue  # the run was killed before it could store the wait
             found += sum(told + BUSY < hit.since and hit.at < told + RETRY_AFTER - LATE for hit in hits)
         return found
 
 
 def _too_early(hits: Sequence[Hit], delay: float) -> int:
-    """Starts that came before their time. Times are those of arrival: one that took long is no excuse for the next."""
+    """Return the number of requests that were started within the delay after the one before.
+
+    The log has times of arrival, so `LATE` is tolerated. An arrival within the tolerance does not move the next one.
+    """
     if not delay:
         return 0
     found, due = 0, float("-inf")
@@ -262,7 +265,7 @@ def _too_early(hits: Sequence[Hit], delay: float) -> int:
 
 
 def read_output(path: Path) -> list[Item]:
-    """The items of an output, which is valid from its first byte to its last."""
+    """Return the items of an output; fail if it is not completely valid."""
     content = path.read_text(encoding="utf-8")
     if path.suffix == ".csv":
         rows: list[dict[str, Any]] = list(csv.DictReader(content.splitlines()))
@@ -286,14 +289,14 @@ def durable(
     drag: float = 0.0,
     fresh: bool = False,
 ) -> Iterator[Durable]:
-    """A crawl that has not begun, its web served meanwhile.
+    """Return a crawl that has not been started, and serve its web until the block is left.
 
     Parameters:
-        folder: an empty one.
-        seed, hosts, pages: of the `Web`.
-        outputs: files in the folder.
-        settings: of the crawl.
-        drag: seconds that each answer takes longer.
+        folder: an empty folder for the job and the outputs.
+        seed, hosts, pages: arguments of the `Web`.
+        outputs: names of files in the folder.
+        settings: settings of the crawl.
+        drag: additional delay of each response, in seconds.
         fresh: whether each run starts an interpreter.
     """
     log = folder / "requests.log"
@@ -305,6 +308,6 @@ def durable(
             yield crawl
         finally:
             for process in crawl._running:
-                if process.stderr is not None and not process.stderr.closed:  # its end was not waited for
+                if process.stderr is not None and not process.stderr.closed:  # the test did not wait for its end
                     process.kill()
                     process.communicate()

@@ -1,4 +1,4 @@
-"""Jobs that are stopped and continued, in virtual time: what the next run finds, and what it must not do again."""
+"""Resumed jobs in virtual time: what the next run finds, and what it does not repeat."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from crawler import CrawlFailed, Drop, Item, Pace, Plugin, Produced, Request, Re
 from crawler.testing import FakeSite, Page
 
 LONE = "half a \ud83d"
-"""What is left of a text that a page has cut in the middle of a character."""
+"""A text that ends in the middle of a character."""
 
 
-async def test_words_that_are_no_characters_are_counted_and_do_not_stop_a_job(
+async def test_words_with_lone_surrogates_are_counted_and_do_not_stop_a_job(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     class Words(Spider):
@@ -50,7 +50,7 @@ async def test_words_that_are_no_characters_are_counted_and_do_not_stop_a_job(
         assert told["counters"] == told["filtered"] == told["dropped"] == {"half a \N{REPLACEMENT CHARACTER}": 1}
 
 
-async def test_a_wall_clock_that_is_set_back_between_two_runs_makes_nobody_wait(
+async def test_a_wall_clock_that_is_set_back_between_two_runs_delays_no_request(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slowly(Spider):
@@ -70,7 +70,7 @@ async def test_a_wall_clock_that_is_set_back_between_two_runs_makes_nobody_wait(
 
 
 class Long(Spider):
-    """More start requests than wait at a time."""
+    """Yields more start requests than may be pending at a time."""
 
     settings = FREE
 
@@ -82,7 +82,7 @@ class Long(Spider):
 
 
 class LongAsync(Long):
-    """The same, one by one."""
+    """Yields start requests one by one."""
 
     async def start(self) -> AsyncIterator[Request]:
         for n in range(300):
@@ -90,7 +90,7 @@ class LongAsync(Long):
 
 
 @pytest.mark.parametrize(("kind", "total"), [(Long, 1_100), (LongAsync, 300)])
-async def test_start_requests_that_a_stop_left_are_made_by_the_next_run(
+async def test_the_next_run_makes_the_start_requests_that_a_stop_left(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Long], total: int
 ) -> None:
     monkeypatch.setattr("crawler.engine.seeds.MOST", 1_000)
@@ -100,8 +100,8 @@ async def test_start_requests_that_a_stop_left_are_made_by_the_next_run(
     assert (report.pages, report.items, len(site.log)) == (total, total, total)
 
 
-class Anew(Spider):
-    """Start requests that are made in any case."""
+class Unfiltered(Spider):
+    """Yields start requests that are never dropped as duplicates."""
 
     settings = FREE
 
@@ -113,20 +113,20 @@ class Anew(Spider):
         yield {"url": response.url}
 
 
-class AnewAsync(Anew):
-    """The same, one by one."""
+class UnfilteredAsync(Unfiltered):
+    """Yields the same requests one by one."""
 
     async def start(self) -> AsyncIterator[Request]:
         for request in super().start():
             yield request
 
 
-@pytest.mark.parametrize("kind", [Anew, AnewAsync])
-async def test_a_kill_before_anything_was_answered_asks_for_nothing_twice(
-    autojump_clock: MockClock, tmp_path: Path, kind: type[Anew]
+@pytest.mark.parametrize("kind", [Unfiltered, UnfilteredAsync])
+async def test_a_kill_before_the_first_response_duplicates_no_request(
+    autojump_clock: MockClock, tmp_path: Path, kind: type[Unfiltered]
 ) -> None:
     async def first(request: httpx.Request) -> str:
-        """What the job holds at this moment is what a kill would leave."""
+        """Copy the job as a kill at this moment would leave it."""
         await trio.sleep(1)
         if not (tmp_path / "killed").exists():
             shutil.copytree(tmp_path / "job", tmp_path / "killed")
@@ -136,11 +136,11 @@ async def test_a_kill_before_anything_was_answered_asks_for_nothing_twice(
     await crawl(kind(), job=tmp_path / "job", transport=site.transport)
     report = await crawl(kind(), job=tmp_path / "killed", transport=site.transport)
     assert (report.pages, report.items) == (3, 3)
-    assert len(site.log) == 6  # once for each job
+    assert len(site.log) == 6  # each request once per job
 
 
 class Detour(Spider):
-    """Asks another host in place, for each page."""
+    """Fetches from another host inline, once per page."""
 
     start_urls = [f"https://site.test/{n}" for n in range(3)]
     settings = FREE | Settings(pacing={"site.test": Pace(delay=20.0), "api.test": Pace(delay=7.0)})
@@ -150,7 +150,7 @@ class Detour(Spider):
         return {"url": response.url, "status": answer.status}
 
 
-async def test_what_a_host_asked_for_that_is_only_fetched_in_place_is_kept_by_the_next_run(
+async def test_the_next_run_keeps_the_retry_after_of_a_host_that_is_only_fetched_inline(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     refusal = Page(status=429, headers={"Retry-After": "600"})
@@ -162,7 +162,7 @@ async def test_what_a_host_asked_for_that_is_only_fetched_in_place_is_kept_by_th
     assert second - first >= 600
 
 
-async def test_after_a_kill_a_host_that_is_fetched_in_place_waits_one_delay(
+async def test_after_a_kill_a_host_that_is_fetched_inline_waits_one_delay(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     def answer(request: httpx.Request) -> str:
@@ -180,7 +180,7 @@ async def test_after_a_kill_a_host_that_is_fetched_in_place_waits_one_delay(
     assert [visit.at - began for visit in site.visits("https://api.test/")[1:]] == [7.0, 14.0, 21.0]
 
 
-async def test_a_position_that_is_no_json_is_said_to_be_the_plugins_fault(
+async def test_a_position_that_is_not_json_is_reported_with_its_plugin(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     class Lost(Plugin):
@@ -193,7 +193,7 @@ async def test_a_position_that_is_no_json_is_said_to_be_the_plugins_fault(
         await crawl(LongAsync(), outputs=[Lost()], job=tmp_path / "job", transport=FakeSite({"/0": "x"}).transport)
 
 
-async def test_the_name_of_an_output_need_not_be_text(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_the_name_of_an_output_need_not_be_valid_text(autojump_clock: MockClock, tmp_path: Path) -> None:
     out = tmp_path / os.fsdecode(b"\xff.jsonl")
     site = FakeSite({f"/{n}": "x" for n in range(300)})
     for most in (10, None):

@@ -1,4 +1,4 @@
-"""What is wrong with a job is said in one clear line; when it has been put right, nothing is lost and nothing twice."""
+"""A job with a fault fails with one clear line; once repaired, it completes without lost or duplicate items."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from support.webserver import read_log
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
 LIMIT = 100_000
-"""Bytes of the largest file, where the disk is small."""
+"""Maximum size of a file on the small disk, in bytes."""
 
 
 @pytest.fixture
 def crawl(tmp_path: Path) -> Iterator[Durable]:
-    """A crawl of a web of 120 pages that has not begun."""
+    """Return a crawl of a web of 120 pages that has not been started."""
     settings = {"workers": 16, "delay": 0.01}
     with durable(tmp_path, seed=7, hosts=6, pages=120, outputs=OUTPUTS, settings=settings) as crawl:
         yield crawl
@@ -31,7 +31,7 @@ def crawl(tmp_path: Path) -> Iterator[Durable]:
 
 @pytest.fixture
 def stopped(crawl: Durable) -> Durable:
-    """The same, stopped by Ctrl-C half-way: everything is in the files themselves."""
+    """Return the crawl, stopped half-way by Ctrl-C: all data is in the files themselves."""
     process = crawl.start()
     crawl.wait_for_requests(process, 50)
     process.send_signal(signal.SIGINT)
@@ -42,7 +42,7 @@ def stopped(crawl: Durable) -> Durable:
 
 @pytest.fixture
 def killed(crawl: Durable) -> Durable:
-    """The same, killed half-way: what was committed last is in the write-ahead log."""
+    """Return the crawl, killed half-way: the last commits are in the write-ahead log."""
     process = crawl.start()
     crawl.wait_for_requests(process, 50)
     crawl.kill(process)
@@ -50,7 +50,7 @@ def killed(crawl: Durable) -> Durable:
 
 
 def refused(crawl: Durable, says: str, *more: str, code: int = 2, job: str = "job") -> None:
-    """A run that ends with one clear line and asks for nothing."""
+    """Check that a run ends with one clear line and sends no requests."""
     asked = len(read_log(crawl.log))
     found, said = crawl.run(*more, job=job)
     assert (found, said.count("\n")) == (code, 1), said
@@ -60,22 +60,22 @@ def refused(crawl: Durable, says: str, *more: str, code: int = 2, job: str = "jo
 
 
 def completes(crawl: Durable) -> None:
-    """The next run finishes, and everything is there once."""
+    """Check that the next run finishes and that each item exists once."""
     crawl.finish()
     figures = crawl.figures()
     assert figures.holds(), figures
 
 
 def small_disk() -> None:
-    """In a child before it becomes the crawl: writing beyond `LIMIT` fails as on a full disk."""
+    """Limit the size of files in the child process: writing more than `LIMIT` bytes fails as on a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, resource.RLIM_INFINITY))
 
 
 # The disk
 
 
-def test_a_full_disk_ends_the_crawl_in_one_line_and_room_lets_it_go_on(crawl: Durable) -> None:
-    for _ in range(2):  # the second time there is no room from the beginning
+def test_a_full_disk_ends_the_crawl_with_one_line_and_space_resumes_it(crawl: Durable) -> None:
+    for _ in range(2):  # in the second run, the disk is full from the beginning
         code, said = crawl.run(preexec_fn=small_disk)
         assert (code in (1, 2), said.count("\n")) == (True, 1), said
         assert re.search("disk is full|disk i/o error", said)
@@ -83,9 +83,9 @@ def test_a_full_disk_ends_the_crawl_in_one_line_and_room_lets_it_go_on(crawl: Du
     completes(crawl)
 
 
-def test_a_full_disk_of_an_output_ends_the_crawl_and_room_lets_it_go_on(crawl: Durable) -> None:
+def test_a_full_disk_of_an_output_ends_the_crawl_and_space_resumes_it(crawl: Durable) -> None:
     before = b'{"url": "http://before.test/", "n": 0}\n'
-    old = before * (6_000_000 // len(before))  # larger than anything else that grows meanwhile
+    old = before * (6_000_000 // len(before))  # larger than every other file that grows
     (crawl.folder / "items.jsonl").write_bytes(old)
     crawl.outputs = ["items.jsonl"]
 
@@ -111,7 +111,7 @@ def test_a_job_that_cannot_be_written_is_refused(crawl: Durable, job: str) -> No
     assert (crawl.folder / "a-file").read_text() == "mine"
 
 
-def test_a_folder_of_something_else_is_no_job(crawl: Durable) -> None:
+def test_a_folder_of_other_files_is_not_a_job(crawl: Durable) -> None:
     (crawl.folder / "photos").mkdir()
     (crawl.folder / "photos" / "me.png").write_bytes(b"\x89PNG")
     refused(crawl, "photos is not a job folder.* me.png", job="photos")
@@ -154,7 +154,7 @@ def test_a_damaged_store_is_refused_and_left_alone(stopped: Durable, harm: Calla
     completes(stopped)
 
 
-def test_a_log_of_items_that_lacks_some_is_refused(killed: Durable) -> None:
+def test_a_truncated_item_log_is_refused(killed: Durable) -> None:
     spool = killed.folder / "job" / "items.spool"
     content = spool.read_bytes()
     cut(spool)
@@ -164,10 +164,10 @@ def test_a_log_of_items_that_lacks_some_is_refused(killed: Durable) -> None:
 
 
 @pytest.mark.parametrize("harm", [cut, garbage])
-def test_without_its_last_commits_a_store_goes_on_from_the_one_before(
+def test_a_store_without_its_last_commits_resumes_from_the_one_before(
     killed: Durable, harm: Callable[[Path], None]
 ) -> None:
-    """What the end of the machine may do to the write-ahead log: pages are asked for again, items stay single."""
+    """A crash of the machine may damage the write-ahead log: pages are fetched again, items stay unique."""
     wal = killed.folder / "job" / "job.sqlite-wal"
     content = wal.read_bytes()
     wal.write_bytes(content[: len(content) * 3 // 4])
@@ -187,7 +187,7 @@ def test_without_its_last_commits_a_store_goes_on_from_the_one_before(
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_an_output_that_lacks_what_was_written_is_refused(stopped: Durable, output: str) -> None:
+def test_a_missing_or_truncated_output_is_refused(stopped: Durable, output: str) -> None:
     path = stopped.folder / output
     content = path.read_bytes()
     path.unlink()
@@ -199,7 +199,7 @@ def test_an_output_that_lacks_what_was_written_is_refused(stopped: Durable, outp
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_an_output_that_was_there_before_the_job_is_never_touched(crawl: Durable, output: str) -> None:
+def test_an_output_that_existed_before_the_job_is_never_changed(crawl: Durable, output: str) -> None:
     path = crawl.folder / output
     path.write_text("precious\n")
     for _ in range(3):
@@ -209,10 +209,10 @@ def test_an_output_that_was_there_before_the_job_is_never_touched(crawl: Durable
     completes(crawl)
 
 
-# Whose job it is
+# Jobs of other crawls and processes
 
 
-def test_the_job_of_another_crawl_says_what_differs(stopped: Durable) -> None:
+def test_the_job_of_another_crawl_is_refused_with_the_difference(stopped: Durable) -> None:
     refused(
         stopped, r"belongs to another crawl: .*front was .*page/0.* now .*page/1", "-a", f"front={stopped.web.url(1)}"
     )
@@ -228,7 +228,7 @@ def test_the_job_of_another_crawl_says_what_differs(stopped: Durable) -> None:
 def test_one_job_is_run_by_one_process(crawl: Durable) -> None:
     process = crawl.start()
     crawl.wait_for_requests(process, 50)
-    process.send_signal(signal.SIGSTOP)  # it is not to be faster
+    process.send_signal(signal.SIGSTOP)  # so that it cannot finish first
     found, said = crawl.run()
     process.send_signal(signal.SIGCONT)
     assert (found, said.count("\n")) == (2, 1), said
@@ -238,7 +238,7 @@ def test_one_job_is_run_by_one_process(crawl: Durable) -> None:
     assert figures.holds(), figures
 
 
-def test_a_finished_job_says_so_and_asks_for_nothing(crawl: Durable) -> None:
+def test_a_finished_job_says_so_and_sends_no_request(crawl: Durable) -> None:
     completes(crawl)
     asked = len(read_log(crawl.log))
     contents = [(crawl.folder / output).read_bytes() for output in OUTPUTS]

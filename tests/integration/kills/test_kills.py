@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing comes twice, however a durable crawl is ended and however often."""
+"""A durable crawl loses and duplicates nothing, however and however often it is ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
 
 
 def check(crawl: Durable, figures: Figures) -> None:
-    """What holds at the end of every crawl, and that every output tells the same in the same order."""
+    """Check the figures of a crawl, and that all outputs have the same items in the same order."""
     assert figures.holds(), figures
     contents = [read_output(crawl.folder / output) for output in crawl.outputs]
     assert all(content == contents[0] for content in contents)
@@ -29,8 +29,8 @@ def test_a_crawl_in_memory_finds_the_whole_web(tmp_path: Path) -> None:
         assert figures.refetches == 0
 
 
-def test_killed_six_times_it_loses_nothing_repeats_nothing_and_stays_polite(tmp_path: Path) -> None:
-    # Starting takes less than a second: on the last host a run that forgot the one before would come too early.
+def test_a_crawl_killed_six_times_loses_and_duplicates_nothing_and_stays_polite(tmp_path: Path) -> None:
+    # The delay of the last host is longer than a start takes, so a run that forgets earlier starts would be too early.
     settings = {"workers": 16, "delay": 0.02, "pacing": {"127.0.0.13": {"delay": 1.2}}}
     with durable(tmp_path, seed=1, hosts=12, pages=500, outputs=OUTPUTS, settings=settings) as crawl:
         crawl.run_with_kills(6, random.Random(1))
@@ -39,14 +39,14 @@ def test_killed_six_times_it_loses_nothing_repeats_nothing_and_stays_polite(tmp_
         assert figures.kills == 6
 
 
-def test_killed_three_times_when_each_commit_waits_for_the_disk(tmp_path: Path) -> None:
+def test_a_crawl_killed_three_times_whose_commits_wait_for_the_disk(tmp_path: Path) -> None:
     settings = {"workers": 16, "durability": "power"}
     with durable(tmp_path, seed=2, hosts=6, pages=200, outputs=OUTPUTS, settings=settings) as crawl:
         crawl.run_with_kills(3, random.Random(2))
         check(crawl, crawl.figures())
 
 
-def test_killed_while_a_sink_is_behind_it_gets_the_rest_under_the_same_keys(tmp_path: Path) -> None:
+def test_a_sink_that_lags_at_a_kill_gets_the_rest_with_the_same_keys(tmp_path: Path) -> None:
     slow = ["-p", f"{SPIDER.stem}:Slow", "-P", "slow.path=slow.txt"]
     with durable(tmp_path, seed=3, hosts=6, pages=300, settings={"workers": 16, "sink_lag": 100}) as crawl:
         behind = []
@@ -68,7 +68,7 @@ def test_killed_while_a_sink_is_behind_it_gets_the_rest_under_the_same_keys(tmp_
     )
 
 
-def test_interrupted_while_a_sink_is_behind_it_says_so_and_gets_the_rest_in_the_next_run(tmp_path: Path) -> None:
+def test_a_sink_that_lags_at_an_interrupt_is_reported_and_gets_the_rest_in_the_next_run(tmp_path: Path) -> None:
     slow = ["-p", f"{SPIDER.stem}:Slow", "-P", "slow.path=slow.txt"]
     with durable(tmp_path, seed=3, hosts=6, pages=100, settings={"workers": 16, "grace": 1}) as crawl:
         process = crawl.start(*slow, "-P", "slow.seconds=3600")
@@ -83,7 +83,9 @@ def test_interrupted_while_a_sink_is_behind_it_says_so_and_gets_the_rest_in_the_
 
 
 @pytest.mark.parametrize("each", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_within_its_grace_and_the_next_run_completes_it(tmp_path: Path, each: signal.Signals) -> None:
+def test_a_signal_ends_a_crawl_within_its_grace_and_the_next_run_completes_it(
+    tmp_path: Path, each: signal.Signals
+) -> None:
     settings = {"grace": 0.2, "slow_start": False}
     with durable(tmp_path, seed=2, hosts=4, pages=13, outputs=OUTPUTS, settings=settings, drag=0.6) as crawl:
         process = crawl.start()
@@ -91,13 +93,13 @@ def test_a_signal_ends_it_within_its_grace_and_the_next_run_completes_it(tmp_pat
         code, said, seconds = crawl.interrupt(process, each)
         assert (code, said) == (130, "")
         assert seconds < 0.2 + 1.0
-        for output in OUTPUTS:  # it had time to leave them as they are to be
+        for output in OUTPUTS:  # it had time to complete them
             read_output(tmp_path / output)
         crawl.finish()
         check(crawl, crawl.figures())
 
 
-def test_the_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+def test_the_second_signal_ends_a_crawl_at_once(tmp_path: Path) -> None:
     settings = {"grace": 60, "slow_start": False}
     with durable(tmp_path, seed=2, hosts=4, pages=13, outputs=OUTPUTS, settings=settings, drag=0.9) as crawl:
         process = crawl.start()

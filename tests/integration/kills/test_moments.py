@@ -1,4 +1,4 @@
-"""Killed between any two steps of a commit, or in the middle of one, a crawl loses nothing and repeats nothing."""
+"""A crawl that is killed between any two steps of a commit, or within a step, loses and duplicates nothing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from integration.kills.harness import SPIDER, durable, read_output
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
 CALLS = {"output opened": (1, 2, 3), "output begun": (1, 2)}
-"""At which call of each run it dies: outputs are opened one after another, and only once in a run."""
+"""The calls at which successive runs are killed. Outputs are opened one after another, once per run."""
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_this_very_moment_run_after_run(tmp_path: Path, step: str) -> None:
+def test_a_crawl_killed_at_this_moment_in_every_run_completes(tmp_path: Path, step: str) -> None:
     with durable(tmp_path, seed=6, hosts=4, pages=120, outputs=OUTPUTS, settings={"workers": 8}) as crawl:
         for call in CALLS.get(step, (1, 2, 5, 9)):
             dies = ["-p", f"{SPIDER.stem}:Dies", "-P", f"dies.step={step}", "-P", f"dies.call={call}"]

@@ -1,7 +1,7 @@
 """Real sites that Debian packages put on disk: the manuals of Python, SQLite and git, and a handbook.
 
-They were written by hand and by generators over decades, which no made-up fixture imitates: pages of 3 MB, links with
-every kind of fragment, plain text and images behind links, dead links, symbolic links that leave the folder.
+They were written by hand and by generators over decades and contain what generated fixtures do not: pages of 3 MB,
+links with every kind of fragment, links to plain text and images, dead links, symbolic links that leave the folder.
 
 ::
 
@@ -28,10 +28,10 @@ FOLDERS = {
 
 
 def folder(package: str) -> Path:
-    """The folder that the Debian package `package` fills.
+    """Return the folder of the Debian package `package`.
 
-    Debian replaces files that it has already, such as jquery, by symbolic links out of the folder: whoever serves or
-    reads it has to follow them.
+    Debian replaces files of other packages, such as jquery, with symbolic links that leave the folder. Servers and
+    readers have to follow them.
 
     Raises:
         FileNotFoundError: the package is not installed; the message says how to install it.
@@ -44,5 +44,5 @@ def folder(package: str) -> Path:
 
 @functools.cache
 def expected(package: str) -> dict[str, Found]:
-    """The pages of a site by their path; worked out once, since it takes as long as several crawls."""
+    """Return the pages of a site by path; computed once, because it takes as long as several crawls."""
     return {url.removeprefix(ANYWHERE): found for url, found in reachable(folder(package), ANYWHERE).items()}

@@ -1,4 +1,4 @@
-"""A real web server for tests: nginx as a child process, on loopback, with a configuration of its own.
+"""A real web server for tests: nginx as a child process on loopback, with its own configuration.
 
 ::
 
@@ -6,8 +6,8 @@
         fetch(urls["manual"])  # http://127.0.0.1:PORT/
     hits = read_log(Path("access.log"))
 
-Every folder gets a port and so an origin of its own, with its own ``robots.txt``. Nothing of the system's nginx is
-read or written: not its configuration, not its logs, not its service.
+Each folder has its own port, hence its own origin and ``robots.txt``. The configuration, logs and service of the
+system's nginx are neither read nor changed.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ MIME_TYPES = {
     "text/html": "html htm",
     "text/plain": "txt",
 }
-"""The media types that are served, each with its file name endings; anything else is ``application/octet-stream``."""
+"""File name endings by media type; other files are served as ``application/octet-stream``."""
 
 # `daemon off` and `master_process off`: one process, whose pid is our child's. It keeps the rights of its caller, so it
-# reads whatever the test can read.
+# can read every file that the test can read.
 CONFIG = """\
 daemon off;
 master_process off;
@@ -73,45 +73,45 @@ SERVER = '    server {{ listen 127.0.0.1:{port} backlog=1024; root "{root}"; ind
 
 @dataclass(frozen=True)
 class Hit:
-    """One answered request, as nginx logged it when the answer had been sent."""
+    """A request, as nginx logged it after sending the response."""
 
     time: float
     """Seconds since the epoch, to a millisecond."""
     port: int
-    """The port it came in at: it says which of the folders."""
+    """The port that received it, which identifies the folder."""
     method: str
     uri: str
-    """Path and query exactly as they were sent; empty when nginx could not read them (400)."""
+    """Path and query exactly as sent; empty if nginx could not parse them (400)."""
     status: int
     bytes: int
     """Bytes of body sent."""
     connection: int
-    """The serial number of its connection: requests with the same one shared it."""
+    """The serial number of its connection."""
     agent: str
-    """The ``User-Agent`` header; empty when there was none."""
+    """The ``User-Agent`` header field; empty if missing."""
 
 
 def read_log(path: Path) -> list[Hit]:
-    """Every request of an access log that `serve` wrote, in the order in which they were answered."""
+    """Return the requests of an access log that `serve` wrote, in the order of their responses."""
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         return [Hit(**json.loads(line)) for line in lines]
 
 
 @contextmanager
 def serve(folders: Mapping[str, Path], *, log: Path | None = None, seconds: float = 10.0) -> Iterator[dict[str, str]]:
-    """Serve folders with nginx until the block is left; gives the base URL of each.
+    """Serve folders with nginx until the block is left; yield the base URL of each.
 
-    A folder asked for without its trailing slash is redirected to it (301), a folder without ``index.html`` is
-    refused (403), symbolic links are followed, connections are kept alive.
+    The URL of a folder without a trailing slash is redirected to the one with it (301), a folder without
+    ``index.html`` is refused (403), symbolic links are followed, connections are kept alive.
 
     Parameters:
         folders: the folder to serve under each name.
-        log: the file for the access log, one JSON object a line, read by `read_log`; ``None``: no log.
-        seconds: time until every port must answer.
+        log: the file for the access log, one JSON object per line, read by `read_log`; `None` means no log.
+        seconds: time within which every port must accept connections.
 
     Raises:
         FileNotFoundError: nginx is not installed.
-        RuntimeError: nginx did not start; the message holds what it said.
+        RuntimeError: nginx did not start; the message contains its output.
     """
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
@@ -137,7 +137,7 @@ def serve(folders: Mapping[str, Path], *, log: Path | None = None, seconds: floa
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on; all are held until the last is known, so they differ."""
+    """Return free ports of loopback; all are held until the last one is known, so they differ."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [held.getsockname()[1] for held in sockets]
     for held in sockets:
@@ -146,7 +146,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _wait_until_answering(process: subprocess.Popen[bytes], ports: list[int], scratch: Path, seconds: float) -> None:
-    """Return when every port accepts a connection; fail with nginx's own words when it ended or took too long."""
+    """Wait until every port accepts connections; fail with nginx's output if it ended or took too long."""
     give_up_at = time.monotonic() + seconds
     for port in ports:
         while True:
@@ -160,7 +160,7 @@ def _wait_until_answering(process: subprocess.Popen[bytes], ports: list[int], sc
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the child by its pid: ask, and after two seconds insist."""
+    """Terminate the child; kill it after two seconds."""
     process.terminate()
     try:
         process.wait(timeout=2)

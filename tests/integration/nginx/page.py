@@ -1,8 +1,8 @@
-"""What an HTML page says, read with the standard library alone: its title, its `<a href>`, its `<base href>`.
+"""The title, the `<a href>` and the `<base href>` of an HTML page, read with the standard library alone.
 
-This is the second opinion of the tests: it shares no code with the framework. `html.parser` finds the tags; what it
-does differently from the WHATWG standard, or from one Python to the next, is done here: the attributes of a start tag
-and the character references in them, elements whose content is text, and ``<template>``, whose content is not part
+This independent implementation shares no code with the framework. `html.parser` finds the tags. This module does the
+parts in which `html.parser` differs from the WHATWG standard or between versions of Python: the attributes of a start
+tag and the character references in them, elements whose content is text, and ``<template>``, whose content is not part
 of the page.
 """
 
@@ -16,20 +16,20 @@ from html.parser import HTMLParser
 
 __all__ = ["Page", "read"]
 
-# HTML Living Standard, 13.2.5: what the tokenizer takes as the attributes of a start tag.
+# HTML Living Standard, 13.2.5: the attributes of a start tag.
 ATTRIBUTE = re.compile(r"""[\s/]*([^\s/>=][^\s/>=]*)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s>]*))?""")
 REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*;?)")
 
 TEXT_ONLY = frozenset({"iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"})
-"""Elements whose content is text, whatever it looks like (13.2.6.4; scripts do not run, so not ``noscript``)."""
+"""Elements whose content is text (13.2.6.4); not ``noscript``, because scripts do not run."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What one document says about itself."""
+    """The content of one document that the tests compare."""
 
     title: str | None
-    """The text of its first ``<title>``, white space collapsed; ``None`` when there is none."""
+    """The text of the first ``<title>``, white space collapsed; `None` if there is none."""
     hrefs: tuple[str, ...]
     """The distinct values of ``<a href>``, in the order of the document."""
     base: str | None
@@ -39,7 +39,7 @@ class Page:
 def read(document: bytes) -> Page:
     """Read one HTML document.
 
-    The encoding is UTF-8, or windows-1252 when it is not valid UTF-8: the folders that are read here hold no other.
+    The encoding is UTF-8, or windows-1252 if it is not valid UTF-8; the folders of the tests have no other.
     """
     try:
         text = document.decode("utf-8-sig")
@@ -94,7 +94,7 @@ class _Reader(HTMLParser):
             self._templates -= 1
 
     def _raw_content(self, tag: str) -> str:
-        """What stands between the start tag at the current position and its end tag."""
+        """Return the text between the start tag at the current position and its end tag."""
         line, column = self.getpos()
         start = self._lines[line - 1] + column + len(self.get_starttag_text() or "")
         end = re.compile(rf"</{tag}[\s/>]", re.IGNORECASE).search(self._text, start)
@@ -102,7 +102,7 @@ class _Reader(HTMLParser):
 
 
 def _attributes(tag: str, start_tag: str) -> dict[str, str]:
-    """The attributes of a start tag; of two with the same name the first one counts."""
+    """Return the attributes of a start tag; the first one of a name counts."""
     found: dict[str, str] = {}
     for name, value in ATTRIBUTE.findall(start_tag.removesuffix(">"), len(tag) + 1):
         bare = value[1:-1] if value[:1] in ('"', "'") else value
@@ -111,7 +111,7 @@ def _attributes(tag: str, start_tag: str) -> dict[str, str]:
 
 
 def _referred(reference: re.Match[str]) -> str:
-    """A character reference in an attribute (13.2.5.73: ``&copy=1`` is no reference there, ``&copy;=1`` is one)."""
+    """Decode a character reference in an attribute (13.2.5.73: ``&copy;=1`` is a reference, ``&copy=1`` is not)."""
     text = reference[0]
     if text[1] == "#" or (text.endswith(";") and text[1:] in html5):
         return unescape(text)

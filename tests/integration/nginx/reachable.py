@@ -1,13 +1,13 @@
-"""Which URLs of a folder a crawl must find: worked out from the files, with no server and none of our own code.
+"""The URLs of a folder that a crawl must find, computed from the files without a server or code of the framework.
 
 ::
 
     expected = reachable(Path("/usr/share/doc/sqlite3"), "http://127.0.0.1:8080/")
     assert set(crawled) == set(expected)
 
-It follows ``<a href>`` from the front page and answers each URL as `sites.nginx` would: ``index.html`` for a folder, a
-redirect for a folder without its slash (the URL it ends at is the page), 404 and 403 are no pages, another query is
-another URL. A file that is no HTML is a page without title and links.
+It follows ``<a href>`` from the front page and maps each URL to a file as `integration.nginx.nginx` does:
+``index.html`` for a folder, a redirect for a folder without a trailing slash (the final URL is the page), no page for
+404 and 403, another URL for another query. A file that is not HTML is a page without a title and links.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ __all__ = ["Found", "locate", "reachable", "resolve"]
 
 HTML_ENDINGS = (".htm", ".html")
 
-# URL Standard, section 1.3: what stays as it is in a path and in a query; the rest is percent-encoded as UTF-8.
+# URL Standard, section 1.3: the characters that are kept in a path and in a query; the rest is percent-encoded.
 PATH_SAFE = "/%!$&'()*+,;=:@[]|"
 QUERY_SAFE = "/%!$&()*+,;=:@[]|?^`{}\\"
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
-# URL Standard, section 3.1: what a host may not hold; manuals write <host> where the reader is to put one.
+# URL Standard, section 3.1: forbidden in a host; manuals write <host> as a placeholder.
 NO_HOST = re.compile(r"[\0-\x20<>^|%]")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """What has to be known of one page."""
+    """The content of one page that a crawl must find."""
 
     title: str | None
-    """The text of its first ``<title>``, white space collapsed; ``None`` when it has none."""
+    """The text of the first ``<title>``, white space collapsed; `None` if there is none."""
     links: int
-    """How many distinct web URLs, on or off the host and without fragments, its ``<a href>`` mean."""
+    """Number of distinct web URLs of its ``<a href>``, on any host, without fragments."""
 
 
 def reachable(root: Path, front: str) -> dict[str, Found]:
-    """Every page under `front` that links lead to, by its final URL.
+    """Return every page under `front` that is reachable by links, by its final URL.
 
     Parameters:
         root: the folder that is served.
@@ -77,7 +77,7 @@ def reachable(root: Path, front: str) -> dict[str, Found]:
 
 
 def locate(root: Path, origin: str, url: str) -> tuple[str, Path] | None:
-    """The final URL and the file with which nginx answers `url`; ``None`` when it answers with an error."""
+    """Return the final URL and the file that nginx serves for `url`; `None` if it responds with an error."""
     escaped, mark, query = url.removeprefix(origin).partition("?")
     if BAD_ESCAPE.search(escaped):
         return None
@@ -93,7 +93,7 @@ def locate(root: Path, origin: str, url: str) -> tuple[str, Path] | None:
 
 
 def resolve(base: str, href: str) -> str | None:
-    """The URL that `href` means on a page at `base`, as a browser writes it, no fragment; ``None``: no web URL."""
+    """Resolve `href` on a page at `base` as a browser does, without the fragment; `None` if it is not a web URL."""
     href = re.sub("[\t\n\r]", "", href.strip("".join(map(chr, range(33)))))
     href = href.partition("#")[0]
     scheme = SCHEME.match(href)
@@ -101,7 +101,7 @@ def resolve(base: str, href: str) -> str | None:
         name, rest = scheme[1].lower(), href[scheme.end() :]
         if name not in DEFAULT_PORTS:
             return None
-        # `http:page` with the scheme of the base is relative; of another scheme it names a host.
+        # `http:page` is relative if the base has the same scheme; otherwise `page` is the host.
         relative = base.startswith(name + ":") and not rest.startswith("//")
         href = rest if relative else f"{name}://{rest.lstrip('/')}"
     path, mark, query = href.partition("?")
@@ -124,7 +124,7 @@ def resolve(base: str, href: str) -> str | None:
 
 
 def _without_dots(path: str) -> str:
-    """An absolute path without its ``.`` and ``..``; empty segments stay (RFC 3986 section 5.2.4)."""
+    """Remove ``.`` and ``..`` from an absolute path; empty segments are kept (RFC 3986 section 5.2.4)."""
     kept: list[str] = []
     segments = path.split("/")[1:]
     for segment in segments:

@@ -1,4 +1,4 @@
-"""Real sites by rules: the same pages as a crawl that follows every link, and as the files say."""
+"""Crawls of real sites by rules find the pages of the files, as crawls that follow every link do."""
 
 from __future__ import annotations
 

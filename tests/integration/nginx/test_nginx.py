@@ -1,4 +1,4 @@
-"""The server that the tests start: it answers, keeps its log, and is gone when the block is left."""
+"""The nginx of the tests: it responds, writes its log, and ends with the block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from integration.nginx import documents, nginx
 
 
-def test_every_folder_has_an_origin_of_its_own_until_the_block_is_left(tmp_path: Path) -> None:
+def test_each_folder_has_its_own_origin_until_the_block_is_left(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").write_text(name)
@@ -20,7 +20,7 @@ def test_every_folder_has_an_origin_of_its_own_until_the_block_is_left(tmp_path:
             httpx.get(url)
 
 
-def test_the_log_tells_what_was_asked_by_whom_over_which_connection(tmp_path: Path) -> None:
+def test_the_log_has_request_user_agent_and_connection(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("abc")
     log = tmp_path / "access.log"
     with nginx.serve({"root": tmp_path}, log=log) as urls:
@@ -37,13 +37,15 @@ def test_the_log_tells_what_was_asked_by_whom_over_which_connection(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("path", "kind"), [("a.svg", "image/svg+xml"), ("a.htm", "text/html"), ("a", None)])
-def test_media_types_go_by_the_ending(path: str, kind: str | None, tmp_path: Path) -> None:
+def test_media_types_depend_on_the_file_name_ending(path: str, kind: str | None, tmp_path: Path) -> None:
     (tmp_path / path).write_text("x")
     with nginx.serve({"root": tmp_path}) as urls:
         assert httpx.get(urls["root"] + path).headers["content-type"] == (kind or "application/octet-stream")
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_start_raises_an_error_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(nginx, "SERVER", "nonsense;\n")
     with pytest.raises(RuntimeError, match='unknown directive "nonsense"'), nginx.serve({"root": tmp_path}):
         pass

@@ -1,4 +1,4 @@
-"""The second opinion itself: it reads pages as a browser does and answers URLs as nginx does."""
+"""The independent implementation itself: it reads pages as a browser does and maps URLs to files as nginx does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BASE = "http://host/folder/page?query"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A small site with everything in it that a server answers in a way of its own."""
+    """Return a small site with every kind of file that a server treats specially."""
     root = tmp_path / "root"
     for name, text in {
         "index.html": """<title> Front
@@ -57,7 +57,7 @@ ODD = [
 ]  # fmt: skip
 
 
-def test_locate_answers_as_nginx_does(root: Path, tmp_path: Path) -> None:
+def test_locate_finds_the_files_that_nginx_serves(root: Path, tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     with serve({"root": root}, log=log) as urls, httpx.Client() as http:
         front = urls["root"]
@@ -69,7 +69,7 @@ def test_locate_answers_as_nginx_does(root: Path, tmp_path: Path) -> None:
             assert (place is not None) == (answer.status_code == 200), path
             if place is not None:
                 assert (place[0], place[1].read_bytes()) == (str(answer.url), answer.content), path
-    # nginx logs no URI for a request that it cannot read.
+    # nginx logs no URI for a request that it cannot parse.
     assert {hit.uri for hit in read_log(log)} - {""} >= {f"/{path}" for path in ODD} - {"/a%zz.html", "/a%00.html"}
 
 
@@ -119,7 +119,7 @@ def test_links_are_found_as_a_browser_does(html: str, hrefs: list[str]) -> None:
     assert list(read(html.encode()).hrefs) == hrefs
 
 
-def test_the_first_title_counts_and_its_references_are_read() -> None:
+def test_the_first_title_is_used_with_its_character_references_decoded() -> None:
     page = read("\ufeff<title>\n A &amp; <b>B</b>\t\u00e9 </title><title>C</title>".encode())
     assert page.title == "A & <b>B</b> \u00e9"
 

@@ -1,4 +1,4 @@
-"""The command line against two real sites: what a crawl finds is what the files say, whatever the number of workers."""
+"""The command line against two real sites: a crawl finds the pages of the files, with any number of workers."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Pages(SitemapSpider):
 
 
 @pytest.mark.parametrize("package", FOLDERS)
-def test_a_sitemap_of_a_site_gives_the_same_pages_as_its_links(package: str, tmp_path: Path) -> None:
+def test_a_sitemap_of_a_site_leads_to_the_same_pages_as_its_links(package: str, tmp_path: Path) -> None:
     root, output, spider = tmp_path / "root", tmp_path / "out.jsonl", tmp_path / "pages.py"
-    maps = root / "maps of this test"  # a folder of its own: the others are links to what must not be changed
+    maps = root / "maps of this test"  # a copy of the folder: the files are links to originals that must not be changed
     maps.mkdir(parents=True)
     for entry in folder(package).iterdir():
         (root / entry.name).symlink_to(entry)
@@ -98,7 +98,7 @@ class Listed(Spider):
 
 
 @pytest.mark.parametrize("package", FOLDERS)
-def test_a_list_of_its_urls_gives_the_same_pages_too(package: str, tmp_path: Path) -> None:
+def test_a_list_of_its_urls_leads_to_the_same_pages(package: str, tmp_path: Path) -> None:
     spider, output, listed = tmp_path / "listed.py", tmp_path / "out.jsonl", tmp_path / "urls.txt"
     spider.write_text(LISTED, encoding="utf-8")
     pages = expected(package)

@@ -1,4 +1,4 @@
-"""Two clients that prove the servers without the framework: one asks as it likes, one knows the limit."""
+"""Two clients that test the servers without the framework: one ignores the limit, one obeys it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from integration.rate_limiters.servers import Running
 __all__ = ["MARGIN", "client", "greedy", "polite"]
 
 MARGIN = 0.05
-"""Seconds that the polite client waits beyond what it was told."""
+"""Seconds that the polite client waits in addition to the window."""
 
 
 def client() -> httpx.AsyncClient:
-    """One that sets up no TLS, which would hold up everybody else for a while."""
+    """Return a client without TLS, whose set-up would block the other tasks."""
     return httpx.AsyncClient(verify=False, timeout=30)
 
 
 async def greedy(running: Running, pages: Sequence[int], *, at_once: int = 16) -> list[httpx.Response]:
-    """Ask for every page once, `at_once` at a time, whatever the answers; gives the answers, by page."""
+    """Request every page once, `at_once` at a time; return the responses in the order of `pages`."""
     answers: dict[int, httpx.Response] = {}
     waiting = iter(pages)
 
@@ -35,11 +35,11 @@ async def greedy(running: Running, pages: Sequence[int], *, at_once: int = 16) -
 
 
 async def polite(running: Running, pages: Sequence[int]) -> list[httpx.Response]:
-    """Ask for every page once, as fast as the limit allows, which it was told; gives the answers, by page.
+    """Request every page once, as fast as the known limit allows; return the responses in the order of `pages`.
 
-    With a quota of 20 in 5 seconds a page goes when the answer to the one 20 before is 5 seconds old: no fixed window,
-    no sliding one and no bucket of that size refuses it, however slow this client is. A limit of requests at once it
-    keeps by asking so many at a time.
+    With a quota of 20 in 5 seconds, a page is requested when the response to the one 20 before is 5 seconds old. No
+    fixed window, sliding window or bucket of that size refuses it, however slow this client is. If the server limits
+    concurrency, the client has that many requests in flight.
     """
     if running.server.at_once is not None:
         return await greedy(running, pages, at_once=running.server.at_once)

@@ -1,6 +1,6 @@
-"""nginx with its own two ways to limit: ``limit_req`` (a rate) and ``limit_conn`` (requests at once).
+"""nginx with its two limiters: ``limit_req`` (a rate) and ``limit_conn`` (concurrency).
 
-Neither says a word of the limit: a refusal is a bare 503.
+Neither declares the limit: a refusal is a 503 without further header fields.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 __all__ = ["AT_ONCE", "PAGE_SECONDS", "prepare"]
 
 AT_ONCE = 4
-"""Requests in flight that ``limit_conn`` lets be."""
+"""Requests in flight that ``limit_conn`` allows."""
 CHUNK, RATE, PADDING = 8000, 10_000, 8800
 PAGE_SECONDS = 0.845
-"""Seconds that a page takes behind ``limit_conn``: nginx sends one chunk, waits as long as the rate wants, and sends
-the rest. A page is larger than a chunk and smaller than what the rate gives to a second: nginx counts whole seconds of
-the clock, and would stop once more at the end of one."""
+"""Seconds that a page takes with ``limit_conn``: nginx sends one chunk, waits as the rate requires, and sends the rest.
+A page is larger than a chunk and smaller than the bytes that the rate allows per second: nginx counts whole seconds of
+the clock and would otherwise pause again at the end of one."""
 
-# The bucket lets `burst` + 1 through at once and then one each 250 ms: 20 in 5 seconds, restored bit by bit.
+# The bucket accepts `burst` + 1 at once and then one every 250 ms: 20 in 5 seconds, refilled continuously.
 LIMITS = {
     "req": (
         "limit_req_zone $binary_remote_addr zone=limited:1m rate=4r/s;",
@@ -31,7 +31,7 @@ LIMITS = {
     ),
 }
 
-# One process, whose pid is our child's. `return` would answer before a limit is asked, so the pages are files.
+# One process, whose pid is our child's. `return` would respond before the limits are checked, so the pages are files.
 CONFIG = """\
 daemon off;
 master_process off;
@@ -64,14 +64,14 @@ http {{
 def prepare(
     kind: str, *, listener: socket.socket, scratch: Path, log: Path, pages: int
 ) -> tuple[list[str], dict[str, str]]:
-    """Lay out the site and the configuration; gives the command to run and what to add to its environment.
+    """Write the site and the configuration; return the command and its additional environment variables.
 
     Parameters:
         kind: ``req`` or ``conn``.
-        listener: the socket that the child inherits; it listens already.
-        scratch: an empty folder of the child's own.
-        log: the file that gets a line of JSON for each answer.
-        pages: how many pages there are.
+        listener: the socket that the child inherits, already listening.
+        scratch: an empty folder for the child.
+        log: the file that receives a line of JSON for each response.
+        pages: number of pages.
 
     Raises:
         FileNotFoundError: nginx is not installed.
@@ -92,5 +92,5 @@ def prepare(
     config = scratch / "nginx.conf"
     config.write_text(CONFIG.format(scratch=scratch, log=log, zone=zone, limit=limit, port=port, root=root))
     command = [program, "-p", str(scratch), "-c", str(config), "-e", "stderr"]
-    # How nginx hands its sockets to its successor when it is upgraded while it runs.
+    # nginx passes its sockets in this variable to its successor when it is upgraded at run time.
     return command, {"NGINX": f"{listener.fileno()};"}

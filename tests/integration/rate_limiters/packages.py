@@ -1,4 +1,4 @@
-"""The npm packages of the tests' servers, in a folder of the user's cache that goes by their lock file.
+"""The npm packages of the servers of the tests, in a folder of the user's cache named after their lock file.
 
 ::
 
@@ -20,20 +20,20 @@ from pathlib import Path
 __all__ = ["CACHE", "NODE", "node_modules"]
 
 NODE = Path(__file__).parent / "node"
-"""The program of the servers, and which packages it needs."""
+"""The program of the servers and its list of packages."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio-crawler-limited"
-"""One folder for each lock file that was ever installed."""
+"""Contains one folder for each lock file that was installed."""
 MANIFEST = (".npmrc", "package.json", "package-lock.json")
 
 
 def node_modules(cache: Path = CACHE) -> Path:
-    """The folder that holds the installed packages; it is filled at the first call.
+    """Return the folder of the installed packages; install them at the first call.
 
-    Two processes may call it at once: each installs aside, and the first one's folder is kept.
+    Two processes may call it at the same time: each installs into its own folder, and the first one's is kept.
 
     Raises:
         FileNotFoundError: npm or node is not installed; the message says how to install it.
-        RuntimeError: npm could not install the packages; the message holds what it said.
+        RuntimeError: npm could not install the packages; the message contains its output.
     """
     for program in ("node", "npm"):
         if shutil.which(program) is None:
@@ -54,7 +54,7 @@ def node_modules(cache: Path = CACHE) -> Path:
             try:
                 aside.rename(folder)
             except OSError:
-                if not folder.exists():  # else another process was first
+                if not folder.exists():  # otherwise another process was first
                     raise
     return folder / "node_modules"
 

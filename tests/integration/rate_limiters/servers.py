@@ -1,4 +1,4 @@
-"""Rate-limiting servers that others wrote, each a child process on loopback with a fresh state.
+"""Third-party rate-limiting servers, each a child process on loopback with a fresh state.
 
 ::
 
@@ -6,12 +6,11 @@
         fetch(express.url + "page/7")
         print(express.stop().refused)
 
-Every one of them serves ``/page/N`` for N from 0 to 99 and ``/`` with links to all, and lets 20 requests through in 5
-seconds (`SERVERS` tells the exceptions). ``/robots.txt`` is answered 404 and costs nothing: where an application is
-limited, static files are usually served in front of it, and a job of a hundred pages then costs everybody the same,
-whether they ask for it or not.
+Each serves ``/page/N`` for N from 0 to 99 and ``/`` with links to all, and accepts 20 requests in 5 seconds (`SERVERS`
+lists the exceptions). ``/robots.txt`` is a 404 and not limited: static files are usually served in front of a limited
+application, and so the same hundred pages cost every client the same, with or without robots.txt.
 
-What is counted, is counted at the server: each writes a line for every answer to a log of its own.
+The servers do the counting: each writes a line for every response to its own log.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ from integration.rate_limiters.packages import NODE, node_modules
 __all__ = ["PAGES", "SERVERS", "Counts", "Hit", "Quota", "Running", "Server", "serving"]
 
 PAGES = 100
-"""How many pages each of them has."""
+"""Number of pages of each server."""
 APPS = Path(__file__).parent / "apps"
 READY = "/robots.txt?ready"
-"""What the harness asks for until it is answered; no limit counts it."""
+"""The path that the harness requests until the server responds; not limited."""
 
 
 @dataclass(frozen=True)
 class Quota:
-    """So many requests in so many seconds."""
+    """A number of requests in a number of seconds."""
 
     requests: int
     seconds: float
@@ -53,30 +52,29 @@ class Quota:
 
 @dataclass(frozen=True)
 class Server:
-    """One of the servers, and what its limit is."""
+    """A server and its limit."""
 
     program: tuple[str, ...]
-    """What is started: ``node``, ``nginx`` or the file of an application, and its arguments."""
+    """The program: ``node``, ``nginx`` or the file of an application, and its arguments."""
     quotas: tuple[Quota, ...] = (Quota(20, 5.0),)
-    """All of them hold at once."""
+    """The quotas, all of which apply."""
     continuous: bool = False
-    """Whether what was used is restored bit by bit (a bucket) instead of a window at a time."""
+    """Whether the quota is refilled continuously (a bucket) instead of per window."""
     at_once: int | None = None
-    """Requests in flight that are let through; then there is no quota."""
+    """Maximum number of requests in flight; such a server has no quota. `None` means no limit."""
     declares: bool = True
-    """Whether answers say what is left."""
+    """Whether responses declare the remaining quota."""
     refusal: int = 429
     """The status of a refusal."""
 
     def minimum(self, pages: int = PAGES) -> float:
-        """Seconds that nobody can be faster than without a refusal, if sending itself takes no time.
+        """Return the shortest time in seconds in which the pages can be fetched without a refusal, without latency.
 
-        * A window of fixed length opens with the first request that it counts, and a sliding one forgets each request
-          when it is as old as the window is long: either way as many as fit go at once, and the next ones go one
-          window later. With two quotas the next ones go when the later of the two lets them: 20 in 5 seconds and 60 in
-          50 lets through 20 at 0, 5, 10, 50 and 55 seconds.
-        * A bucket is full at first; each request beyond waits until its unit has dripped in.
-        * A limit of requests at once lets through so many every time a page has been sent.
+        * A fixed window opens with the first request that it counts, and a sliding window forgets each request after
+          its length. Either way, as many requests as fit are sent at once and the next ones one window later. With two
+          quotas, the later one decides: 20 in 5 seconds and 60 in 50 accept 20 requests at 0, 5, 10, 50 and 55 seconds.
+        * A bucket is full at first; each further request waits until a unit has been refilled.
+        * A limit of concurrency accepts that many requests each time a page has been sent.
         """
         if self.at_once is not None:
             return -(-pages // self.at_once) * nginx.PAGE_SECONDS
@@ -111,64 +109,64 @@ SERVERS = {
     "nginx-req": Server(("nginx", "req"), continuous=True, declares=False, refusal=503),
     "nginx-conn": Server(("nginx", "conn"), quotas=(), at_once=nginx.AT_ONCE, declares=False, refusal=503),
 }
-"""By name: npm's ``express-rate-limit`` in its four dialects, with two limiters one behind the other, and without a
-word; npm's ``rate-limiter-flexible``; ``slowapi`` and ``flask-limiter`` from the Python index, this one also without a
-word; and nginx with ``limit_req`` (a bucket) and ``limit_conn`` (four at once, and each page takes its time)."""
+"""Servers by name: npm's ``express-rate-limit`` in its four dialects, with two limiters in series, and without header
+fields; npm's ``rate-limiter-flexible``; ``slowapi`` and ``flask-limiter`` from PyPI, the latter also without header
+fields; and nginx with ``limit_req`` (a bucket) and ``limit_conn`` (four slow pages at a time)."""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One answer, as its server logged it."""
+    """A response, as its server logged it."""
 
     ended: float
-    """Seconds since the epoch: when it was, or was about to be, sent."""
+    """Time of sending, in seconds since the epoch."""
     took: float
-    """Seconds since the request was there."""
+    """Seconds since the request was received."""
     uri: str
     status: int
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a server saw of the requests for ``/page/N``; ``/`` and robots.txt count for `seconds` alone."""
+    """The requests for ``/page/N`` that a server received; ``/`` and robots.txt count for `seconds` only."""
 
     served: int
-    """Answered with 200."""
+    """Responses with status 200."""
     refused: int
-    """Answered with the status of its refusals."""
+    """Responses with the status of refusals."""
     other: int
-    """Answered with anything else."""
+    """Other responses."""
     pages: frozenset[int] = field(repr=False)
-    """Which pages were served."""
+    """Numbers of the pages that were served."""
     seconds: float
-    """From the first request, whatever it was for, to the last page that was served."""
+    """Seconds from the first request of any kind to the last page that was served."""
     at_once: int
-    """How many of the served ones were in flight at the same time, at most."""
+    """Maximum number of served requests in flight at the same time."""
 
 
 @dataclass
 class Running:
-    """A server that was started."""
+    """A running server."""
 
     name: str
     url: str
-    """Where it is, with a slash at the end."""
+    """The URL of the server, with a trailing slash."""
     scratch: Path = field(repr=False)
     process: subprocess.Popen[bytes] = field(repr=False)
 
     @property
     def server(self) -> Server:
-        """What it is."""
+        """Return the description of the server."""
         return SERVERS[self.name]
 
     def hits(self) -> list[Hit]:
-        """Every answer, but those to the harness itself; the last ones may be missing while the server runs."""
+        """Return all responses except those to the harness; the last ones may be missing while the server runs."""
         *lines, _ = (self.scratch / "log").read_text(encoding="utf-8").split("\n")
         found = [Hit(**json.loads(line)) for line in lines]
         return [hit for hit in found if hit.uri != READY]
 
     def stop(self) -> Counts:
-        """End the server and tell what it saw. The log is complete then, and can be read until `serving` ends."""
+        """Stop the server and return its counts. The log is then complete and can be read until `serving` ends."""
         self.process.terminate()
         try:
             self.process.wait(timeout=2)
@@ -190,27 +188,27 @@ class Running:
         )
 
     def said(self) -> str:
-        """What it wrote to standard error."""
+        """Return its standard error."""
         return (self.scratch / "errors").read_text(encoding="utf-8", errors="replace")
 
 
 def _at_once(hits: list[Hit]) -> int:
-    """How many of them were in flight at the same time, at most."""
+    """Return the maximum number of requests in flight at the same time."""
     changes = sorted([(hit.ended, -1) for hit in hits] + [(hit.ended - hit.took, 1) for hit in hits])
     return max(accumulate(change for _, change in changes), default=0)
 
 
 @contextmanager
 def serving(*names: str, seconds: float = 60.0) -> Iterator[list[Running]]:
-    """Start servers, all together, until the block is left.
+    """Start servers at the same time; stop them when the block is left.
 
     Parameters:
-        names: keys of `SERVERS`; a name that is given twice is two servers.
-        seconds: time until all of them must answer.
+        names: keys of `SERVERS`; a repeated name means several servers.
+        seconds: time within which all of them must respond.
 
     Raises:
         FileNotFoundError: a program is not installed; the message says how to install it.
-        RuntimeError: one of them did not start; the message holds what it said.
+        RuntimeError: a server did not start; the message contains its output.
     """
     with tempfile.TemporaryDirectory(prefix="limited-") as folder, ExitStack() as stack:
         started = []
@@ -226,7 +224,7 @@ def serving(*names: str, seconds: float = 60.0) -> Iterator[list[Running]]:
 
 
 def _start(name: str, scratch: Path) -> Running:
-    """Start one server. It inherits a socket that listens already, so no port is lost between choice and use."""
+    """Start one server. It inherits a listening socket, so its port cannot be taken between choice and use."""
     program, *arguments = SERVERS[name].program
     log = scratch / "log"
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
@@ -253,9 +251,9 @@ def _start(name: str, scratch: Path) -> Running:
 
 
 def _wait_until_answering(running: Running, give_up_at: float) -> None:
-    """Return when it answers a request; fail with its own words when it ended or takes too long.
+    """Wait until the server responds to a request; fail with its output if it ended or takes too long.
 
-    A connection proves nothing: the socket listened before its server did.
+    A connection is not enough, because the socket listens before the server runs.
     """
     while running.process.poll() is None and (left := give_up_at - time.monotonic()) > 0:
         try:

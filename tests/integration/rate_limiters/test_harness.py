@@ -1,6 +1,6 @@
-"""The servers themselves: each one limits, in the words of its dialect, and counts what it served and refused.
+"""The servers themselves: each limits requests, declares its limit in its dialect, and counts its responses.
 
-All of it without the framework: what these tests prove is the ground that `test_real_limits.py` stands on.
+These tests do not use the framework; `test_real_limits.py` relies on their results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from integration.rate_limiters.servers import PAGES, SERVERS, Counts, Quota, Run
 
 BURST = 40
 SOME = 60
-"""Pages that the polite client asks for: three windows."""
+"""Pages that the polite client requests: three windows."""
 
 DELTA, EPOCH, MOMENT = "[1-5]", r"1\d{9}", r"1\d{9}\.\d+"
 PK = "pk=:[A-Za-z0-9+/=]+:"
@@ -45,7 +45,7 @@ FIRST: Mapping[str, Mapping[str, str]] = {
     "express-silent": {},
     "flexible": LEGACY
     | {"x-ratelimit-reset": r"\w{3} \w{3} \d\d \d{4} [\d:]{8} GMT.*", "retry-after": r"[0-5](\.\d+)?"},
-    # The two from the Python index say `Retry-After` on answers that are no refusal.
+    # The two from PyPI also send `Retry-After` with responses that are not refusals.
     "slowapi": LEGACY | {"x-ratelimit-reset": MOMENT, "retry-after": DELTA},
     "flask-fixed": LEGACY | {"retry-after": DELTA},
     "flask-moving": LEGACY | {"retry-after": DELTA},
@@ -53,11 +53,11 @@ FIRST: Mapping[str, Mapping[str, str]] = {
     "nginx-req": {},
     "nginx-conn": {},
 }
-"""What the answer to a server's first request says of limits: every such header, with all that it may hold."""
+"""The rate-limit header fields of the first response of each server, as patterns of their values."""
 
 
 def words(answer: httpx.Response) -> dict[str, str]:
-    """The headers of an answer that speak of limits."""
+    """Return the rate-limit header fields of a response."""
     return {name: text for name, text in answer.headers.items() if "limit" in name or "retry" in name}
 
 
@@ -67,17 +67,17 @@ class Run:
 
     answers: list[httpx.Response] = field(default_factory=list)
     beyond: httpx.Response | None = None
-    """The answer to one more than the second quota allows."""
+    """The response to the first request beyond the second quota."""
     counts: Counts | None = None
 
     @property
     def statuses(self) -> list[int]:
-        """What the client saw."""
+        """Return the statuses of the responses."""
         return [answer.status_code for answer in self.answers]
 
 
 async def run_all(stack: ExitStack) -> dict[tuple[str, str], Run]:
-    """Both clients against every server, each against one of its own; first all greedy ones, then all polite ones."""
+    """Run both clients against servers of their own: first all greedy clients, then all polite ones."""
     runs: dict[tuple[str, str], Run] = {}
 
     async def greedy(running: Running) -> None:
@@ -90,7 +90,7 @@ async def run_all(stack: ExitStack) -> dict[tuple[str, str], Run]:
         await trio.sleep(start)
         run = runs["polite", running.name] = Run()
         run.answers += await clients.polite(running, range(SOME))
-        if len(running.server.quotas) == 2:  # the first of the two has forgotten everything, the second has not
+        if len(running.server.quotas) == 2:  # the first quota has been reset, the second has not
             await trio.sleep(running.server.quotas[0].seconds + clients.MARGIN)
             async with clients.client() as http:
                 run.beyond = await http.get(running.url + "page/99")
@@ -100,7 +100,7 @@ async def run_all(stack: ExitStack) -> dict[tuple[str, str], Run]:
         for running in both[: len(SERVERS)]:
             nursery.start_soon(greedy, running)
     async with trio.open_nursery() as nursery:
-        for k, running in enumerate(both[len(SERVERS) :]):  # one after the other: a burst of all of them takes its time
+        for k, running in enumerate(both[len(SERVERS) :]):  # staggered: simultaneous bursts would delay each other
             nursery.start_soon(polite, running, k * 0.25)
     for client, running in zip(["greedy"] * len(SERVERS) + ["polite"] * len(SERVERS), both, strict=True):
         runs[client, running.name].counts = running.stop()
@@ -121,26 +121,26 @@ def test_a_burst_is_refused_beyond_the_limit_and_counted_by_the_server(name: str
     assert run.counts.other == 0
     assert run.counts.pages == {n for n, status in enumerate(run.statuses) if status == 200}
     if server.at_once is None:
-        dripped = server.continuous * (1 + 4 * run.counts.seconds)  # a bucket does, while the burst lasts
+        dripped = server.continuous * (1 + 4 * run.counts.seconds)  # units that a bucket refills during the burst
         assert 20 <= run.counts.served <= 20 + dripped
     else:
         assert run.counts.at_once == server.at_once
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_who_keeps_the_limit_is_never_refused_and_nearly_as_fast_as_can_be(name: str, runs) -> None:
+def test_a_polite_client_is_never_refused_and_nearly_as_fast_as_possible(name: str, runs) -> None:
     run, server = runs["polite", name], SERVERS[name]
     assert run.statuses == [200] * SOME
     assert (run.counts.served, run.counts.other) == (SOME, 0)
     assert run.counts.refused == (run.beyond is not None)
     assert run.counts.pages == set(range(SOME))
     fastest = server.minimum(SOME)
-    # Milliseconds in a log, and a request that is stamped when it has been read, may make it seem faster.
+    # The logs have milliseconds and the times at which requests were read, so a run may look faster than possible.
     assert fastest - 0.1 <= run.counts.seconds <= 1.2 * fastest
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_every_server_speaks_its_dialect_and_no_other(name: str, runs) -> None:
+def test_every_server_declares_its_limit_in_its_dialect(name: str, runs) -> None:
     run, server = runs["greedy", name], SERVERS[name]
     said = words(run.answers[0])
     assert said.keys() == FIRST[name].keys()
@@ -151,14 +151,14 @@ def test_every_server_speaks_its_dialect_and_no_other(name: str, runs) -> None:
     assert len(left) == server.declares
 
 
-def test_the_second_of_two_limiters_refuses_by_itself(runs) -> None:
+def test_the_second_of_two_limiters_refuses_independently(runs) -> None:
     refused = runs["polite", "express-two"].beyond
     assert refused.status_code == 429
     assert re.fullmatch(r'"20-in-5sec"; r=19; t=5, "60-in-50sec"; r=0; t=[23]\d', refused.headers["ratelimit"])
     assert 20 <= int(refused.headers["retry-after"]) <= 40
 
 
-def test_the_front_page_links_to_all_and_robots_txt_costs_nothing() -> None:
+def test_the_front_page_links_to_all_pages_and_robots_txt_is_not_limited() -> None:
     with serving(*SERVERS) as everything:
         for running in everything:
             with httpx.Client(base_url=running.url) as http:
@@ -195,7 +195,7 @@ def test_the_shortest_time_for_a_number_of_pages(server: Server, pages: int, sec
     assert server.minimum(pages) == pytest.approx(seconds)
 
 
-def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_start_raises_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SERVERS, "broken", Server(("flask_app.py", "no-such-strategy")))
     with (
         pytest.raises(RuntimeError, match=r"(?s)broken does not answer, exit code 1:.*no-such-strategy"),
@@ -204,7 +204,7 @@ def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
         pass
 
 
-def test_no_server_is_left_when_the_block_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_servers_are_stopped_when_the_block_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyError), serving("express-draft-8", "nginx-req", "slowapi") as everything:
         raise KeyError
     assert all(running.process.poll() is not None for running in everything)
@@ -221,7 +221,7 @@ def test_missing_programs_name_the_package_to_install(tmp_path: Path, monkeypatc
         pass
 
 
-def test_packages_are_installed_once_from_a_lock_that_names_no_place(
+def test_packages_are_installed_once_from_a_lock_file_without_urls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = json.loads((packages.NODE / "package-lock.json").read_text())

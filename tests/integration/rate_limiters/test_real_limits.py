@@ -1,7 +1,7 @@
-"""A crawl on default settings takes what a real server allows, and never more; nothing is lost.
+"""A crawl with default settings uses the limit of a real server fully, does not exceed it, and loses no page.
 
-Every crawl runs at the same time in one event loop, each against a server of its own, since most of the time of each
-is waiting; the figures are those of the servers' logs.
+All crawls run concurrently in one event loop, because they mostly wait; each has its own server. The figures are from
+the logs of the servers.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from integration.rate_limiters.servers import PAGES, SERVERS, Counts, Running, s
 from crawler import Produced, Response, Settings, Spider, crawl
 
 UNDECLARED = 24
-"""Refusals that a server may cost that says nothing of its limit: what was in flight at the first one, three to find
-out, and as many again and more as a machine that is busy with twenty-six crawls at once makes of it."""
+"""Maximum number of refusals by a server that does not declare its limit: the requests in flight at the first refusal,
+three to learn the limit, and more than as many again for a machine that is busy with twenty-six crawls."""
 SLACK = 1.1
-"""How many times the shortest possible time a crawl may take."""
+"""Maximum duration of a crawl, as a multiple of the shortest possible time."""
 SLACK_UNTOLD = 1.6
-"""The same where nothing is said: the simulated bucket takes so long where answers come out of order. Of so many
-requests at once, 1, 2 and 4 at once are three rounds for 7 pages, and 93 more are 24 rounds, 27 in all where 25 would
-do; each round in which one too many is tried costs a part of one more."""
+"""The same for limits that are not declared: the simulated bucket takes this long if responses arrive out of order.
+With a limit of 4 requests in flight, the first three rounds of 1, 2 and 4 fetch 7 pages, and 93 more take 24 rounds:
+27 rounds instead of 25. Each attempt to raise the concurrency costs part of another round."""
 ROBOTS = {"default": Settings(), "no robots.txt": Settings(obey_robots=False)}
 
 
 class Numbered(Spider):
-    """Asks for the hundred pages by their number."""
+    """Requests the hundred pages by number."""
 
     def __init__(self, front: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Numbered(Spider):
 
 @dataclass
 class Crawled:
-    """One crawl of one server."""
+    """A crawl of one server."""
 
     running: Running
     spider: Numbered
@@ -53,18 +53,18 @@ class Crawled:
 
 
 async def crawl_one(crawled: Crawled, settings: Settings) -> None:
-    """A crawl that is hopelessly late is cut off: its figures are wrong anyway."""
+    """Run a crawl; cancel it after twice the shortest possible time plus 5 seconds."""
     with trio.move_on_after(2 * crawled.running.server.minimum() + 5):
         try:
             report = await crawl(crawled.spider, settings=settings)
-        except Exception as error:  # the others are to go on
+        except Exception as error:  # the other crawls continue
             crawled.finished = repr(error)
         else:
             crawled.finished, crawled.failed = report.finished, report.failed
 
 
 async def crawl_all(stack: ExitStack) -> dict[tuple[str, str], Crawled]:
-    """Each server twice, all at the same time; the longest first, and not all in the same instant: each has bursts."""
+    """Crawl each server twice, concurrently. The longest crawls start first; starts are staggered because of bursts."""
     ways = [(name, way) for name in SERVERS for way in ROBOTS]
     ways.sort(key=lambda way: -SERVERS[way[0]].minimum())
     started = stack.enter_context(serving(*(name for name, _ in ways)))
@@ -86,7 +86,7 @@ def crawls() -> Iterator[dict[tuple[str, str], Crawled]]:
 
 @pytest.mark.parametrize("way", ROBOTS)
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_crawl_takes_all_that_is_allowed_and_never_more(name: str, way: str, crawls) -> None:
+def test_a_crawl_uses_the_limit_fully_and_does_not_exceed_it(name: str, way: str, crawls) -> None:
     crawled, server = crawls[name, way], SERVERS[name]
     counts = crawled.counts
     told = f"{name}, {way}: {crawled.finished}, {crawled.failed} failed, {counts}"
@@ -99,6 +99,6 @@ def test_a_crawl_takes_all_that_is_allowed_and_never_more(name: str, way: str, c
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_robots_txt_is_asked_for_once_or_not_at_all(name: str, crawls) -> None:
+def test_robots_txt_is_requested_once_or_not_at_all(name: str, crawls) -> None:
     asked = {way: [hit.uri for hit in crawls[name, way].running.hits()].count("/robots.txt") for way in ROBOTS}
     assert asked == {"default": 1, "no robots.txt": 0}
