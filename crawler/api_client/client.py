@@ -241,8 +241,8 @@ def client(
         attempts: Attempts for one request, including the first.
         longest: Seconds; if a server demands a longer wait, the request is not retried.
         patience: Seconds that one request may wait for the limits in all; `None` means no limit.
-        on_deadline: What happens to a wait that would pass the deadline of its cancel scopes: ``"fail"`` at once, or
-            ``"wait"`` until then.
+        on_deadline: How a wait behaves that would pass the deadline of its cancel scopes: ``"fail"`` at once, or
+            ``"wait"`` until the deadline.
         on_event: Called with each `QuotaEvent`; an exception of it is raised by the request.
         chance: The source of jitter.
         transport: The transport that sends the requests; any of httpx.

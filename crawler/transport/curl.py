@@ -45,7 +45,7 @@ TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 
 @attrs.frozen(kw_only=True)
 class TransportStatistics:
-    """What a transport is doing."""
+    """Statistics of a transport."""
 
     transfers: int
     """Requests in libcurl's hands, including those whose body has not been read to its end."""
@@ -63,8 +63,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     Of `httpx.Request.extensions` it reads ``timeout`` (httpx's own; ``pool`` is ignored), ``proxy`` (a URL with the
     scheme ``http``, ``https``, ``socks5`` or ``socks5h``) and ``crawler`` (`WireOptions`). With an address guard a
-    request may be `Refused`; addresses that a proxy connects to are not checked, except those that stand in a URL or
-    are resolved here (``socks5``). The extensions of a response are ``http_version``, ``reason_phrase``,
+    request may be `Refused`; addresses that a proxy connects to are not checked, except those in a URL, and
+    those resolved here (``socks5``). The extensions of a response are ``http_version``, ``reason_phrase``,
     ``wire_headers`` (name and value pairs as received, while ``headers`` describes the decoded body) and
     ``primary_ip``. Exceptions carry the request and a `TransportFailure`.
 

@@ -207,7 +207,7 @@ _BY_CLASS: dict[type[Exception], type[RequestError]] = {
     httpx.StreamClosed: FetchError,
     httpx.ResponseNotRead: FetchError,
     httpx.RequestNotRead: FetchError,
-    # What other transports may let through.
+    # Exceptions that other transports may let through.
     OSError: ConnectFailed,
     ConnectionError: BrokenExchange,
     ConnectionRefusedError: ConnectFailed,

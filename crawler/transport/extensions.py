@@ -1,4 +1,4 @@
-"""What the crawl and its transports exchange beyond the fields of httpx.
+"""`WireOptions` and `TransportFailure`: typed data between the crawl and its transports, beyond the fields of httpx.
 
 `WireOptions` travel with a request, under one key of `httpx.Request.extensions`. A `TransportFailure` is attached to
 the httpx exception that a transport raises. Other transports know neither: they ignore the key, and `failure_of`
@@ -58,14 +58,14 @@ class WireOptions:
 
 @attrs.frozen(kw_only=True)
 class TransportFailure:
-    """What a transport knows about a failed request."""
+    """The knowledge of a transport about a failed request."""
 
     sent: bool
     """Whether any of the request may have reached the server."""
     retryable: bool | None = None
-    """Whether another attempt makes sense; `None`: as the class of the exception says."""
+    """Whether another attempt makes sense; `None` leaves that to the class of the exception."""
     kind: str = ""
-    """What exactly failed, as in `RequestError.kind`; empty: as the class of the exception says."""
+    """The exact failure, as in `RequestError.kind`; empty if the class of the exception says enough."""
     proxy_fault: ProxyFault | None = None
     """Where it failed, if a proxy was involved; `None`: not at a proxy, or unknown."""
 
@@ -90,5 +90,5 @@ def set_failure(error: Exception, failure: TransportFailure) -> None:
 
 
 def failure_of(error: BaseException | None) -> TransportFailure | None:
-    """Return what a transport of this package attached to an exception; `None`: it is of another origin."""
+    """Return the failure attached to an exception; `None` if it comes from another transport."""
     return getattr(error, FAILURE, None)

@@ -18,7 +18,7 @@ __all__ = ["AddressResolver", "Resolver", "ResolverStatistics", "parse_address"]
 
 
 class AddressResolver(Protocol):
-    """What a transport needs of a resolver: a `Resolver`, or one of your own."""
+    """The interface of resolvers: a `Resolver`, or one of your own."""
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
         """Return the addresses of a host name, or a literal address itself.
@@ -31,7 +31,7 @@ class AddressResolver(Protocol):
 
 @attrs.frozen(kw_only=True)
 class ResolverStatistics:
-    """What a resolver is doing."""
+    """Statistics of a resolver."""
 
     cached: int
     """Names in the cache, including expired ones."""

@@ -10,7 +10,7 @@ from crawler.api_client.body import Body, close, read_ahead
 
 
 class Stream(httpx.AsyncByteStream):
-    """Chunks, then an exception if there is one; keeps whether it was closed."""
+    """Yields chunks, then raises an exception if there is one; counts how often it was closed."""
 
     def __init__(self, *chunks, error=None, hangs=False):
         self.chunks = chunks

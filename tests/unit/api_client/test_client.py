@@ -1,4 +1,4 @@
-"""`crawler.client`: what users of httpx know works as they know it, and every hop waits for its turn."""
+"""`crawler.client`: the features of httpx work as usual, and every hop waits for the limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ API = "https://api.test/"
 
 
 class Site:
-    """A handler for `httpx.MockTransport` that notes what was asked, and when."""
+    """A handler for `httpx.MockTransport` that records requests and their times."""
 
     def __init__(self, answer=lambda request: httpx.Response(200, text=request.url.path)) -> None:
         self.answer = answer
@@ -143,7 +143,7 @@ async def test_a_stream_holds_its_place_until_it_is_closed(autojump_clock):
 
 
 def _impatient(http: Client) -> Client:
-    """A client that shares the limits of another, and waits for nothing."""
+    """A client that shares the limits of another, and does not wait."""
     return client(transport=Site().transport(), limits=http.limits, patience=0.5)
 
 

@@ -116,7 +116,7 @@ async def test_through_a_proxy(serve):
 
 @pytest.fixture
 async def behind(serve):
-    """A site on loopback by another name, and the ports of an HTTP and of a SOCKS proxy, which want a password."""
+    """Serve a site on loopback under another name, and an HTTP and a SOCKS proxy that require a password."""
     site = await serve(answers(ok(b"page")))
     http = await serve(http_proxy(password=b"Basic bWU6c2VjcmV0"))
     socks = await serve(socks_proxy(password=(b"me", b"secret")))

@@ -1,4 +1,4 @@
-"""`QuotaTimeout`."""
+"""`QuotaTimeout`: its place among the exceptions of httpx, and its attributes."""
 
 from __future__ import annotations
 

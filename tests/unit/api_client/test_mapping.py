@@ -1,4 +1,4 @@
-"""`Client.map`: many requests, a few at a time, their answers in order, and nothing is left behind."""
+"""`Client.map`: many requests, a few at a time, their responses in order, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ API = "https://api.test/"
 
 
 class Site:
-    """Answers late, the later the lower the number; fails at some."""
+    """Responds after a random delay, and fails for some numbers."""
 
     def __init__(self, *, broken=(), delay=None) -> None:
         self.broken = set(broken)
@@ -175,7 +175,7 @@ async def test_leaving_a_bare_loop_ends_it_too(autojump_clock):
         async for answer in http.map(urls()):
             if answer.text == "20":
                 break
-        gc.collect()  # where nothing counts references
+        gc.collect()  # for interpreters without reference counts
         await trio.sleep(0.01)
         assert is_idle(http)
         started = len(site.started)

@@ -1,4 +1,4 @@
-"""`client(state=…)`: what is known of quotas outlives the client, also one that was killed."""
+"""`client(state=…)`: the known quotas outlive the client, even one that was killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def path(tmp_path):
 
 @pytest.fixture(autouse=True)
 def wall(monkeypatch):
-    """The wall clock goes as trio's does, which is virtual here: a later client is made at a later time."""
+    """Let the wall clock follow trio's virtual clock, so that a later client is made at a later time."""
     monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: 1_800_000_000.0 + trio.current_time()))
 
 
@@ -94,7 +94,7 @@ async def test_after_a_run_that_was_killed_one_delay_passes_first(autojump_clock
     server = QuotaServer(100, 86_400.0, says="nothing")
     async with governed(server, path, delay=5) as http:
         await http.get(API)
-        killed = http._state_file.encode(clean=False)  # what is written meanwhile; nobody writes it any more
+        killed = http._state_file.encode(clean=False)  # the content while the client is open
     if not clean:
         path.write_bytes(killed)
     await trio.sleep(61)

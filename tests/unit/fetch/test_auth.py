@@ -1,4 +1,4 @@
-"""Credentials by origin, and what an authentication flow of httpx sends."""
+"""Credentials by origin, and requests of authentication flows."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ BASIC = "Basic " + base64.b64encode(b"me:secret").decode()
 
 
 class Server:
-    """Answers with 401 until it gets the right password."""
+    """Responds with 401 until the password is right."""
 
     def __init__(self):
         self.requests = []
@@ -64,7 +64,7 @@ class Server:
 
 
 class Challenged(httpx.Auth):
-    """Sends the password only when asked, and reads the body of the challenge."""
+    """Sends the password only after a challenge, whose body it reads."""
 
     requires_response_body = True
 

@@ -1,6 +1,6 @@
-"""`Downloader` over transports of httpx: what is sent, what comes back, and the limits of both.
+"""`Downloader` over transports of httpx: requests, responses, and the limits of both.
 
-With real sockets and libcurl: tests/unit/transport/test_bodies.py.
+Bodies over real sockets and libcurl are in tests/unit/transport/test_bodies.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ URL = "https://site.test/a?b"
 
 
 class Site:
-    """A transport that keeps its requests and answers with `response`, or raises it."""
+    """Records requests, and returns `response` or raises it."""
 
     def __init__(self, response=None):
         self.response = httpx.Response(200, content=b"page") if response is None else response

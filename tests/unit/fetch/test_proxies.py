@@ -1,4 +1,4 @@
-"""The choice of a proxy: turns, pauses after failures, and rules. All of it is pure: no clock, no network."""
+"""The choice of a proxy: turns, pauses after failures, and rules."""
 
 from __future__ import annotations
 

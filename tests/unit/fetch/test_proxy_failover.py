@@ -1,4 +1,4 @@
-"""`with_failover`: which proxy a request is sent through next, and what that teaches about the others."""
+"""`with_failover`: the choice of the next proxy, and the conclusions about the failed ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = "page"
 
 
 class Sender:
-    """Sends over proxies, each of which has a result: `PAGE`, where its fault lies, or an exception."""
+    """Sends over proxies with a result each: `PAGE`, the place of a fault, or an exception."""
 
     def __init__(self, *results, method="GET", sent=False):
         self.proxies = Proxies.from_settings(Settings(proxies=[f"http://{name}" for name in NAMES[: len(results)]]), {})

@@ -1,4 +1,4 @@
-"""`AddressGuard`: which addresses may be connected to, and what a start page opens."""
+"""`AddressGuard`: allowed addresses, and networks that start pages open."""
 
 from __future__ import annotations
 

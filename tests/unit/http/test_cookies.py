@@ -1,4 +1,4 @@
-"""Cookies: RFC 6265 step by step, with vectors in the manner of the http-state suite, and sessions kept apart."""
+"""Cookies: RFC 6265 step by step, with vectors like those of the http-state suite, and separate sessions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAST = "Thu, 01 Jan 1970 00:00:01 GMT"
 
 
 def sent(*fields: str, url: str = URL, to: str = URL, now: float = NOW, later: float = 0.0) -> str:
-    """The ``Cookie`` field of a request to `to`, after `url` has set these cookies."""
+    """Return the ``Cookie`` value of a request to `to`, after `url` has set these cookies."""
     jar = CookieJar()
     jar.store("", url, fields, now)
     return jar.header("", to, now + later)
@@ -38,7 +38,7 @@ def sent(*fields: str, url: str = URL, to: str = URL, now: float = NOW, later: f
         ("foo=a,b", "foo=a,b"),
         ("foo=bar; httponly; SameSite=Strict; unknown=x; ;", "foo=bar"),
         ("föö=bär", "föö=bär"),
-        ("foo=\u00c3\u00a0", "foo=\u00c3\u00a0"),  # "à" in UTF-8, read as Latin-1: its last octet is no blank
+        ("foo=\u00c3\u00a0", "foo=\u00c3\u00a0"),  # "à" in UTF-8, read as Latin-1: its last octet is not white space
         ("foo\t=\tbar\t", "foo=bar"),
         ("foo", ""),
         ("=bar", ""),
@@ -73,7 +73,7 @@ def test_a_cookie_is_what_stands_before_the_first_semicolon(field, cookie):
         (f"expires={FAR}", 1e9, False),
         (f"expires={PAST}", 0, False),
         (f"EXPIRES={PAST}", 0, False),
-        # what cannot be read is as if it were not there
+        # an invalid value is ignored
         ("max-age=ten", 1e9, True),
         ("max-age=1.5", 1e9, True),
         ("max-age=+1", 1e9, True),
@@ -107,7 +107,7 @@ def test_when_a_cookie_ends(attributes, later, there):
         (None, "https://www.site.test/", True),
         (None, "https://site.test/", False),
         (None, "https://a.www.site.test/", False),
-        (None, "https://www.site.test:8443/", True),  # cookies do not know ports
+        (None, "https://www.site.test:8443/", True),  # ports do not matter
         ("www.site.test", "https://www.site.test/", True),
         ("www.site.test", "https://a.www.site.test/", True),
         ("www.site.test", "https://site.test/", False),
@@ -152,13 +152,13 @@ def test_the_last_domain_that_is_one_counts(attributes, there):
 @pytest.mark.parametrize(
     ("url", "domain", "to", "there"),
     [
-        # a public suffix is nobody's: the cookie would go to strangers
+        # a cookie for a public suffix would be sent to foreign sites
         ("https://a.co.uk/", "co.uk", "https://b.co.uk/", False),
         ("https://a.co.uk/", "co.uk", "https://a.co.uk/", False),
         ("https://x.a.co.uk/", "a.co.uk", "https://y.a.co.uk/", True),
         ("https://me.github.io/", "github.io", "https://you.github.io/", False),
         ("https://site.com/", "com", "https://other.com/", False),
-        # but one that is a host itself keeps its cookie for itself
+        # but a public suffix that is a host may set a cookie for itself
         ("https://github.io/", "github.io", "https://github.io/", True),
         ("https://github.io/", "github.io", "https://me.github.io/", False),
         ("http://localhost/", "localhost", "http://localhost/", True),
@@ -201,7 +201,7 @@ def test_public_suffixes_and_addresses(url, domain, to, there):
         ("/dir//", "/dir//page", True),
         ("/other", "/dir/page", False),
         ("/other", "/other/x", True),
-        # what does not begin with a slash is no path
+        # a path starts with a slash
         ("", "/dir/x", True),
         ("", "/", False),
         ("dir", "/dir/x", True),

@@ -1,4 +1,4 @@
-"""Cookies clause by clause: examples and algorithms of RFC 6265, and what browsers made of them since (6265bis)."""
+"""Cookies clause by clause: examples and algorithms of RFC 6265, and changes by browsers since (6265bis)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_4_1_2_3_a_foreign_domain_is_refused_and_a_parent_is_taken():
 
 @pytest.mark.parametrize("attribute", ["HttpOnly", "httponly=x", "SameSite=Strict", "SameSite=None", "Partitioned"])
 def test_what_is_for_people_and_scripts_changes_nothing(attribute):
-    """`SameSite=None` asks for `Secure` in browsers, since it is about frames; a crawler has none."""
+    """Browsers require `Secure` for `SameSite=None`, which is about frames; a crawler has no frames."""
     assert parse_set_cookie(f"a=1; {attribute}", PLAIN, NOW) == parse_set_cookie("a=1", PLAIN, NOW)
 
 
@@ -103,7 +103,7 @@ def test_5_2_the_pair_is_cut_at_the_first_semicolon_and_the_first_equals_sign(fi
 
 @pytest.mark.parametrize("field", ["a", "=1", "", ";a=1", " =1", "a; b=1"])
 def test_5_2_a_cookie_without_a_name_is_ignored(field):
-    """6265bis and browsers keep one whose name is empty; RFC 6265 does not, and nothing needs it."""
+    """6265bis and browsers keep a cookie with an empty name; RFC 6265 does not, and no site needs it."""
     assert parse_set_cookie(field, HOST) is None
 
 
@@ -148,7 +148,7 @@ def test_5_2_2_a_max_age_of_nothing_or_less_ends_it_at_once():
 
 
 def test_there_is_no_cap_of_400_days():
-    """6265bis caps what a cookie asks for, for the sake of people; a crawl ends sooner."""
+    """6265bis caps the lifetime of cookies to protect people; a crawl ends sooner."""
     cookie = parse_set_cookie("a=1; Max-Age=315360000", HOST, NOW)
     assert cookie is not None
     assert cookie.expires == NOW + 315360000
@@ -313,7 +313,7 @@ def test_no_text_breaks_the_parser(field, url):
 
 
 def kept_of(jar: CookieJar) -> dict[tuple[str, str, str, str], bytes]:
-    """The rows that a job has after the changes of a jar."""
+    """Return the rows of a job after the changes of a jar."""
     rows: dict[tuple[str, str, str, str], bytes] = {}
     for session, cookie, there in jar.take_changes():
         place = (session, cookie.domain, cookie.path, cookie.name)

@@ -1,4 +1,4 @@
-"""Which network an address is on."""
+"""The network of an address."""
 
 from __future__ import annotations
 

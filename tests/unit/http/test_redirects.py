@@ -1,4 +1,4 @@
-"""Redirects: which request follows, by RFC 9110 section 15.4, and what it must not carry along."""
+"""Redirects: the next request by RFC 9110 section 15.4, without what must not follow it to another origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redirects and cookies over real sockets, byte for byte: what a server writes and what the next request says."""
+"""Redirects and cookies over real sockets: the bytes of a response, and those of the next request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crawler.transport.curl import CurlTransport
 
 
 class Asks(Spider):
-    """Keeps where it arrives, or why it does not."""
+    """Yields the final page, or the reason of the failure."""
 
     settings = Settings(obey_robots=False, attempts=1)
     requests: list[Any]
@@ -32,7 +32,7 @@ class Asks(Spider):
 
 
 def by_path(answers: Mapping[bytes, bytes]) -> Handler:
-    """Answers each path with bytes, and closes the connection after one that is not complete."""
+    """Return a handler that answers each path with bytes, and closes the connection after an incomplete response."""
 
     async def handler(peer: Peer) -> None:
         while head := await peer.request():
@@ -57,7 +57,7 @@ async def crawl_of(server: Server, *requests: Request) -> Collected:
 
 
 def cookies(server: Server) -> list[str | None]:
-    """The ``Cookie`` fields of all requests, in their order."""
+    """Return the ``Cookie`` values of all requests, in order."""
     found = []
     for head in server.heads:
         lines = head.decode("latin-1").split("\r\n")[1:]
@@ -108,7 +108,7 @@ async def test_what_leads_nowhere(serve: Serve, lines: list[bytes], reason: str)
 
 
 async def test_several_places_are_none(serve: Serve) -> None:
-    """Newer versions of libcurl take such an answer for no HTTP."""
+    """Newer versions of libcurl reject such a response as another protocol."""
     server = await serve(by_path({b"/": moved(b"Location: /a", b"Location: /b")}))
     found = await crawl_of(server, Request(server.url))
     assert found.items in ([{"reason": "broken_exchange"}], [{"reason": "bad_redirect"}])

@@ -1,4 +1,4 @@
-"""robots.txt: RFC 9309 sentence by sentence, and that no file breaks it."""
+"""robots.txt: RFC 9309 sentence by sentence, and malformed files."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_what_is_no_text_has_no_rules_but_does_not_hide_those_that_follow(junk):
 
 
 def test_what_is_behind_the_limit_is_not_read_and_no_rule_is_cut_off():
-    """Section 2.5 asks for 500 KiB at least. ``Disallow: /p`` would forbid more than ``Disallow: /private``."""
+    """Section 2.5 requires at least 500 KiB. ``Disallow: /p`` would forbid more than ``Disallow: /private``."""
     head = b"User-agent: *\nDisallow: /first\n"
     fill = b"#" * (MAX_ROBOTS_SIZE - len(head) - len(b"\nDisallow: /p")) + b"\nDisallow: /private\nDisallow: /behind\n"
     rules = robots(head + fill)

@@ -1,4 +1,4 @@
-"""RFC 9309, clause by clause: each test names the section that it shows."""
+"""RFC 9309, clause by clause: each test names its section."""
 
 from __future__ import annotations
 

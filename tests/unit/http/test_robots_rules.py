@@ -18,7 +18,7 @@ LINES = st.tuples(st.sampled_from(["Allow", "Disallow"]), PATTERNS)
 
 
 def path_rules(lines: list[tuple[str, str]]) -> PathRules:
-    """The rules as they are read from a file, one character per octet."""
+    """Return the rules as read from a file, one character per octet."""
     return PathRules((kind == "Allow", pattern.strip()) for kind, pattern in lines)
 
 
@@ -53,7 +53,7 @@ def test_the_spelling_that_is_compared_is_its_own(octets: str, pattern: bool) ->
 
 
 def by_the_book(rules: list[tuple[str, str]], path: str) -> bool:
-    """The decision as section 2.2.2 tells it, one rule after the other, by regular expressions."""
+    """Decide as section 2.2.2 describes it, one rule after the other, by regular expressions."""
     best = (0, True)
     for kind, pattern in rules:
         if not pattern.startswith(("/", "*")):

@@ -1,4 +1,4 @@
-"""`Set-Cookie` values and cookie dates, read by themselves; what a jar makes of them: test_cookies.py."""
+"""`Set-Cookie` values and cookie dates by themselves; test_cookies.py has a jar."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_without_a_time_the_wall_clock_counts():
         ("10:18:14 jun9th 2021", None),  # a day is digits and whatever follows them, a month is a token of its own
         ("10:18:14 jun 9th 2021", 1623233894),
         ("2021 Jun 09 10:18:14", 1623233894),
-        ("Wed, 09 Jun 2021 10:18:14 PST", 1623233894),  # zones are not looked at
+        ("Wed, 09 Jun 2021 10:18:14 PST", 1623233894),  # zones are ignored
         ("Sun, 06 Nov 1994 08:49:37 GMT", 784111777),
         ("Sunday, 06-Nov-94 08:49:37 GMT", 784111777),
         ("Thu, 01-Jan-1970 00:00:00 GMT", 0),

@@ -1,4 +1,4 @@
-"""Bodies as servers really send them: content codings, lengths that lie, ends that do not come, and bombs."""
+"""Bodies as real servers send them: content codings, wrong lengths, missing ends, and decompression bombs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bomb(mebibytes: int) -> bytes:
 
 @pytest.fixture
 async def fetch(transport: CurlTransport) -> Callable[..., Any]:
-    """What fetches one URL as a crawl does."""
+    """Return a function that fetches one URL as a crawl does."""
 
     async def fetch(url: str, *, resend: bool = True, **options: Any) -> Response:
         downloader = Downloader(transport, Settings(request_deadline=20), lambda: 0.0)
@@ -160,9 +160,9 @@ async def test_a_body_in_an_unknown_coding_is_handed_on_as_it_came(serve: Serve,
     response = await fetch(server.url)
     assert response.body == body
     assert response.headers.get_list("content-encoding") == codings
-    assert len(server.heads) == 2  # libcurl gives no such body until it is told not to decode
+    assert len(server.heads) == 2  # libcurl delivers such a body only when it need not decode
     await fetch(server.url)
-    assert len(server.heads) == 3  # it is remembered where they do that
+    assert len(server.heads) == 3  # the origin is remembered
     assert b"Accept-Encoding: gzip, deflate\r\n" in server.head + b"\r\n"
 
 
@@ -316,7 +316,7 @@ async def test_a_crawl_is_spared_all_of_this(serve: Serve) -> None:
             yield from response.follow_all()
 
     report = await crawl(All(start_urls=[server.url]), settings=Settings(per_host=1, slow_start=False))
-    # what comes after the unknown coding is not accepted as br any more, and is decoded all the same or handed on
+    # after the unknown coding br is no longer accepted; later bodies are decoded all the same, or delivered as they are
     assert found["gzip"] == TEXT
     assert found["utf8"] == TEXT
     assert found["br"] in (TEXT, BR)
@@ -385,7 +385,7 @@ async def test_a_length_that_is_none_is_an_error_that_stays(serve: Serve, fetch:
 
 
 def counted(body: bytes, *codings: str) -> tuple[Handler, list[int]]:
-    """A handler that sends a body in pieces, and how much of it went out."""
+    """Return a handler that sends a body in pieces, and a function that returns how much was sent."""
     sent: list[int] = []
 
     async def handler(peer: Peer) -> None:
@@ -481,7 +481,7 @@ async def test_a_body_may_be_as_large_as_is_allowed_whoever_decodes_it(
     serve: Serve, fetch: Any, accepted: str | None, most: int
 ) -> None:
     headers = {} if accepted is None else {"Accept-Encoding": accepted}
-    coded = gzip.compress(TEXT, 0)  # stored, so that it is larger than what it means
+    coded = gzip.compress(TEXT, 0)  # stored without compression, so that it is larger than its content
     assert len(TEXT) == 600 < len(coded)
     server = await serve(answers(ok(coded, "Content-Encoding: gzip")))
     if most < len(TEXT):

@@ -1,4 +1,4 @@
-"""What the transport sends, what it hands back, and how it treats its connections."""
+"""`CurlTransport`: the bytes of requests, the responses, and the use of connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
 
 
 def telling(sent):
-    """Extensions of a request that adds 1 to a list when it goes out."""
+    """Return extensions for a request that appends 1 to a list when it is sent."""
     return {EXTENSION: WireOptions(on_sent=lambda: sent.append(1))}
 
 
@@ -51,7 +51,7 @@ async def test_dots_and_user_and_fragment_of_a_url_go_out_as_a_browser_sends_the
 async def test_any_method_with_nothing_to_send(serve, transport, method):
     server = await serve(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
     response = await get(transport, server.url, method=method)
-    await get(transport, server.url)  # the same handle: it has forgotten the method
+    await get(transport, server.url)  # the same handle, without the earlier method
     assert response.status_code == 200
     assert [head.split()[0].decode() for head in server.heads] == [method, "GET"]
     lengths = [line for line in server.heads[0].split(b"\r\n") if line.lower().startswith(b"content-length")]
@@ -206,7 +206,7 @@ async def test_a_request_whose_kept_connection_dies_without_an_answer_is_sent_ag
     async def handler(peer):
         await peer.request()
         await peer.send(ok())
-        await peer.request()  # and no answer
+        await peer.request()  # without a response
 
     server = await serve(handler)
     await get(transport, server.url)
@@ -230,7 +230,7 @@ async def keeps(serve, transport, count):
             everybody.set()
         await everybody.wait()
         await peer.send(ok())
-        await peer.request()  # and no answer
+        await peer.request()  # without a response
 
     server = await serve(handler)
     async with trio.open_nursery() as nursery:
@@ -241,7 +241,7 @@ async def keeps(serve, transport, count):
 
 
 async def test_a_server_that_has_closed_all_kept_connections_costs_nobody_an_answer(serve, transport):
-    """libcurl tries some of them and gives up; then a new one is taken."""
+    """libcurl tries some of them and gives up; then the transport opens a new one."""
     server = await keeps(serve, transport, 12)
     sent = []
     extensions = telling(sent)

@@ -1,4 +1,4 @@
-"""What servers send: interim answers, lines that are no headers, bodies that lie, and no HTTP at all."""
+"""Responses of odd servers: interim responses, malformed header lines, wrong lengths, and other protocols."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_bytes_after_a_compressed_body_never_cost_a_slow_reader_a_part_of_
     async with CurlTransport(buffer=1_000_000) as roomy:
         await read(roomy)
         assert body == content
-    async with CurlTransport(buffer=16_384) as tight:  # libcurl drops what it still keeps when it finds the junk
+    async with CurlTransport(buffer=16_384) as tight:  # libcurl drops its buffer when it finds the junk
         for _ in range(10):
             try:
                 await read(tight)

@@ -1,4 +1,4 @@
-"""Giving up at any moment, time limits, readers that are slow, and the end of the transport: nothing stays behind."""
+"""Cancellation at any moment, timeouts, slow readers, and the end of the transport: nothing is left behind."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ async def test_a_reader_that_stops_stops_the_server(serve):
             await trio.sleep(0.1)
         held = sum(map(len, response.stream._chunks))
         assert 0 < held <= 65_536 + 16_384
-        assert sent < 16_000_000  # what the kernel's buffers took
+        assert sent < 16_000_000  # the size of the kernel's buffers
         size = 0
         async for chunk in response.stream:
             size += len(chunk)
@@ -168,7 +168,7 @@ async def test_a_reader_that_stops_stops_the_server(serve):
 
 
 def resident() -> int:
-    """Bytes of memory that this process has in use."""
+    """Return the bytes of memory that this process uses."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -244,7 +244,7 @@ async def test_an_upload_that_goes_on_is_not_timed_out(serve, transport):
 
 @pytest.fixture
 def black_hole():
-    """A port that never answers: its queue of connections is full."""
+    """Listen on a port that never answers, since its queue of connections is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

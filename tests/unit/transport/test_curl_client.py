@@ -1,4 +1,4 @@
-"""Under `httpx.AsyncClient`: what its users know works as they know it."""
+"""`CurlTransport` under `httpx.AsyncClient`: its usual features work as usual."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_stream(serve, client):
     async with client.stream("GET", server.url) as response:
         assert [chunk async for chunk in response.aiter_raw(2)] == [b"a\n", b"b\n", b"c\n"]
     async with client.stream("GET", server.url) as response:
-        assert response.status_code == 200  # and leave
+        assert response.status_code == 200  # leave without reading it
 
 
 async def test_cookies_and_redirects(serve, client):

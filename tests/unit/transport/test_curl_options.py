@@ -1,4 +1,4 @@
-"""The options of libcurl's handles, on a handle that only remembers them. With a real one: test_curl.py."""
+"""The options of libcurl's handles, recorded by a fake handle; test_curl.py has a real one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def transfer(request, **options):
 
 
 def configured(request, options=OPTIONS, addresses=(), **more):
-    """The options that are set for a request, and whether the handle needs a reset."""
+    """Return the options that a request sets, whether the handle needs a reset, and the transfer."""
     handle, made = Handle(), transfer(request, **more)
     needs_reset = options.configure_request(handle, made, list(addresses))
     return handle.options, needs_reset, made

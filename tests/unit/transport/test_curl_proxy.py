@@ -1,4 +1,4 @@
-"""Proxies: asked for by a request, never by the environment."""
+"""Proxies named by a request; those of the environment are ignored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crawler.transport.extensions import failure_of
 
 
 async def http_proxy(peer):
-    """Passes every CONNECT on to loopback, and answers everything else itself."""
+    """Connects every CONNECT to loopback, and answers everything else itself."""
     while head := await peer.request():
         method, target, _ = head.split(b"\r\n")[0].split()
         if method != b"CONNECT":
@@ -37,7 +37,7 @@ async def test_http_is_passed_on_with_the_whole_url(serve, transport):
     assert response.content == b"by the proxy: http://site.test/a?b"
     assert b"X-A: b" in proxy.head
     assert b"Host: site.test" in proxy.head
-    assert (await get(transport, proxy.url)).content == b"by the proxy: /"  # the same handle asks directly again
+    assert (await get(transport, proxy.url)).content == b"by the proxy: /"  # the same handle connects directly again
 
 
 async def test_a_proxy_given_as_a_url_of_httpx_with_a_password(serve, transport):
@@ -49,7 +49,7 @@ async def test_a_proxy_given_as_a_url_of_httpx_with_a_password(serve, transport)
 
 @pytest.fixture
 async def secure(nursery, tmp_path):
-    """A server behind TLS for ``site.test``, and the file of its authority."""
+    """Return a function that puts a server behind TLS for ``site.test``, and the file of its authority."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,4 +1,4 @@
-"""TLS, and the protocols that are agreed upon in it: HTTP/1.1, 2 and 3."""
+"""TLS, and the HTTP versions negotiated in it: 1.1, 2 and 3."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from crawler.transport.extensions import failure_of
 
 
 async def app(scope, receive, send):
-    """Says which protocol the request came by, and sends the request's body back."""
+    """Responds with the HTTP version and the body of the request."""
     if scope["type"] == "lifespan":
         for event in ("startup", "shutdown"):
             await receive()
@@ -47,7 +47,7 @@ def authority():
 
 @pytest.fixture
 def files(authority, tmp_path):
-    """The authority's own certificate, and one of ``localhost`` with its key, as files."""
+    """Return files with the certificate of an authority, and with one for ``localhost`` and its key."""
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -56,7 +56,7 @@ def files(authority, tmp_path):
 
 
 class OwnSockets(Config):
-    """Remembers the sockets it made: hypercorn leaves those of QUIC open."""
+    """Keeps the sockets it makes: hypercorn leaves those of QUIC open."""
 
     def create_sockets(self):
         self.sockets = super().create_sockets()
@@ -83,7 +83,7 @@ async def hypercorn(files):
 
 @pytest.fixture
 def serve_tls(authority, nursery):
-    """Starts the raw server behind TLS, with HTTP/1.1 only; a certificate of its own may be given."""
+    """Return a function that starts the raw server behind TLS, with HTTP/1.1 only; it may take a certificate."""
 
     async def serve(handler, *names, **options):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

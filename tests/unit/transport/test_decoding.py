@@ -1,4 +1,4 @@
-"""Content codings, decoded without a transport. With one: test_bodies.py."""
+"""Content codings decoded without a transport; test_bodies.py has one."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ def test_there_is_no_decoder_for_none_for_too_many_and_for_unknown_codings(codin
         (zlib.compress(TEXT) + b"garbage", ["deflate"]),
         (gzip.compress(TEXT)[:-8], ["gzip"]),
     ],
+    ids=range(9),  # a gzip file holds the time of its making
 )
 def test_a_body_is_decoded_to_its_end_and_no_further(body, codings):
     assert decoded(body, *codings) == TEXT

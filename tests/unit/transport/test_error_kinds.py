@@ -1,4 +1,4 @@
-"""`RequestError.kind`: the word for what exactly failed, for libcurl and for other transports."""
+"""`RequestError.kind` for the errors of libcurl and of other transports."""
 
 from __future__ import annotations
 

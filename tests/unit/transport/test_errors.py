@@ -1,4 +1,4 @@
-"""Every code of libcurl and every exception of httpx has its place, and says in one line what happened."""
+"""Every code of libcurl and every exception of httpx is mapped to an error with a message of one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CODES = {
     for name in dir(pycurl)
     if name.startswith("E_") and not name.startswith("E_MULTI_") and name != "E_OK"
 }
-"""libcurl's results of a transfer. Those of the multi handle have numbers of their own and mean a fault of ours."""
+"""Results of transfers in libcurl. Those of the multi handle, with their own numbers, mean a bug of the transport."""
 
 EXCEPTIONS = [
     kind

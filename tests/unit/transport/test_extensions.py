@@ -1,4 +1,4 @@
-"""What a request carries to a transport of this package, and what the transport's exceptions carry back."""
+"""`WireOptions` on their way to a transport, and the `TransportFailure` of its exceptions."""
 
 from __future__ import annotations
 

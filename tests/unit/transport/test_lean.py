@@ -1,4 +1,4 @@
-"""The crawl's own requests for libcurl are as httpx's, to whoever looks."""
+"""`LeanRequest` and `LeanResponse` look like the messages of httpx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Header lines that browsers take and libcurl does not."""
+"""Header lines that browsers accept and libcurl rejects."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_on_a_lane_with_a_pace_the_second_has_a_turn_of_its_own(serve):
 
 
 async def test_a_turn_of_its_own_is_for_the_same_request_only(serve, transport):
-    """Not for what goes through a proxy, has a body, or must not go there any more."""
+    """It is not for requests with a proxy, with a body, or to an address that is not allowed any more."""
     given = [RUBBISH]
 
     async def handler(peer):

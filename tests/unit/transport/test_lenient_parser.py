@@ -1,4 +1,4 @@
-"""`LenientHTTP11Parser`: answers of HTTP/1 read as browsers do; whatever comes, in whatever pieces."""
+"""`LenientHTTP11Parser`: responses of HTTP/1 parsed as browsers do, for any bytes in any pieces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def read(data, *, pieces=None, has_body=True, max_headers=10_000):
-    """The answer and its body."""
+    """Return the parser and the body."""
     answer = LenientHTTP11Parser(has_body=has_body, max_headers=max_headers)
     body = b""
     for piece in pieces or [data]:

@@ -1,4 +1,4 @@
-"""Whose fault it is that a request did not get through a proxy, with real proxies on loopback."""
+"""Where a request through a proxy failed, with real proxies on loopback."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def test_a_certificate_of_the_site_is_not_the_proxys_fault(serve, transpor
     site = await serve(behind_tls(answers(ok()), authority, "other.test"))
     error = await failure(transport, f"https://site.test:{site.port}/", f"{scheme}://127.0.0.1:{proxy.port}")
     assert fault_of(error) is None
-    if scheme != "https":  # there libcurl does not say with whom
+    if scheme != "https":  # there libcurl does not say with which peer
         assert str(error).startswith(f"TLS with site.test:{site.port} failed")
 
 

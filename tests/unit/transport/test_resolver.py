@@ -1,4 +1,4 @@
-"""Look-ups: shared, limited, remembered, and given up when nobody waits."""
+"""Lookups: shared, limited, cached, and abandoned when no task waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crawler.transport.resolver import Resolver
 
 
 class Names:
-    """A fake `socket.getaddrinfo`: counts, and may hang until it is released."""
+    """A fake `socket.getaddrinfo` that counts its calls, and may hang until it is released."""
 
     def __init__(self, *addresses, hang=False):
         self.addresses = addresses
@@ -42,7 +42,7 @@ def unknown(host, port, family, kind):
 
 
 async def settled():
-    """Lets tasks come to rest that only need a turn or two."""
+    """Wait until other tasks have had a few turns."""
     for _ in range(5):
         await trio.lowlevel.checkpoint()
 
@@ -206,7 +206,7 @@ def test_a_resolver_starts_anew_in_another_run_of_trio():
         with trio.move_on_after(0.05):
             await resolver.resolve("a.example", 80)
 
-    trio.run(give_up)  # its thread never gave its place back
+    trio.run(give_up)  # its thread never released its token
     names.release.set()
     assert trio.run(resolver.resolve, "a.example", 80) == ("192.0.2.1",)
 
@@ -236,7 +236,7 @@ def test_the_end_of_a_run_does_not_wait_for_a_look_up_that_hangs():
 
 
 class Table:
-    """A resolver with a table that changes."""
+    """A resolver with a table that may change."""
 
     def __init__(self, **addresses):
         self.addresses = addresses

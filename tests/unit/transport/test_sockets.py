@@ -1,4 +1,4 @@
-"""What watches libcurl's sockets: both kinds do the same."""
+"""Both pollers for libcurl's sockets behave in the same way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One transfer without libcurl: what only another version of it, or an accident, would bring about."""
+"""One transfer without libcurl: events that only another version of it, or an accident, would cause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crawler.transport.transfer import Transfer, parse_fields
 
 
 class Failing:
-    """A handle that finds, when it is to go on, that it cannot."""
+    """A handle that fails to continue after a pause."""
 
     def pause(self, state):
         raise pycurl.error(pycurl.E_BAD_CONTENT_ENCODING, "a broken block")
