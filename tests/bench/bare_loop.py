@@ -1,15 +1,15 @@
-"""The bare loop: libcurl, an HTML parser, a URL join and a set, and no framework. What a crawl cannot cost less than.
+"""The bare loop: libcurl, an HTML parser, URL joins and a set, without a framework; the minimum cost of a crawl.
 
 ::
 
     python tests/bench/bare_loop.py http://127.0.0.1:8080/ pages.jsonl [--concurrency 16] [--tight]
 
 One process, one thread: a pycurl multi handle with a fixed number of requests in flight, turbohtml for the page,
-``ada_url.join_url`` on every distinct ``href``, a set of URLs seen, one JSON line a page: URL, title, number of links.
-No robots.txt, no retry, no limits, no cookies, nothing durable; an error ends it.
+``ada_url.join_url`` on every distinct ``href``, a set of known URLs, one JSON line per page: URL, title, number of
+links. No robots.txt, retries, limits, cookies or durability; an error ends the program.
 
-``--tight`` takes two short cuts besides: one selector instead of a walk over attributes, and fragments dropped before
-the join instead of after it, so that a table of contents costs one join and not a thousand.
+``--tight`` adds two shortcuts: one selector instead of a walk over attributes, and fragments dropped before the join
+instead of after it, so that a table of contents costs one join instead of a thousand.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ HrefsOf = Callable[[Any], Iterable[str]]
 
 
 def every_href(document: Any) -> set[str]:
-    """The distinct values of ``<a href>``."""
+    """Return the distinct values of ``<a href>``."""
     return {href for anchor in document.find_all("a") if (href := anchor.attrs.get("href")) is not None}
 
 
 def every_target(document: Any) -> set[str]:
-    """The same without fragments, by one selector."""
+    """Return the same without fragments, with one selector."""
     return {anchor.attrs["href"].partition("#")[0] for anchor in document.select("a[href]")}
 
 
 def crawl(front: str, output: Path, concurrency: int, hrefs_of: HrefsOf) -> int:
-    """Crawl the site at `front`; gives the number of pages.
+    """Crawl the site at `front`; return the number of pages.
 
     Raises:
         RuntimeError: libcurl failed.
@@ -85,7 +85,7 @@ def crawl(front: str, output: Path, concurrency: int, hrefs_of: HrefsOf) -> int:
 
 
 def read(url: str, body: bytes, hrefs_of: HrefsOf) -> tuple[str | None, set[str]]:
-    """The title of an HTML page and the distinct web URLs that it links to."""
+    """Return the title of an HTML page and the distinct web URLs that it links to."""
     document = turbohtml.parse(body, encoding="utf-8", positions=False)
     links: set[str] = set()
     for href in hrefs_of(document):
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("front", help="the URL of the front page, ending in a slash")
     parser.add_argument("output", type=Path, help="the JSON Lines file to write")
     parser.add_argument("--concurrency", type=int, default=16, help="requests in flight (16)")
-    parser.add_argument("--tight", action="store_true", help="take the two short cuts")
+    parser.add_argument("--tight", action="store_true", help="use the two shortcuts")
     options = parser.parse_args()
     crawl(options.front, options.output, options.concurrency, every_target if options.tight else every_href)
 

@@ -1,13 +1,13 @@
-"""What `crawler.client` adds to a request of httpx, on the same transport in memory.
+"""The overhead of `crawler.client` over httpx, on the same transport in memory.
 
 ::
 
     python tests/bench/client_cost.py
 
-Microseconds of CPU for one `get`, one after the other: a bare `httpx.AsyncClient`, a governed client whose server says
-nothing of limits, and one whose server declares a quota in every answer. Medians of 5 rounds, turn by turn.
+Microseconds of CPU per sequential `get`: of a plain `httpx.AsyncClient`, of a client with limits whose server declares
+none, and of one whose server declares a quota in every response. Medians of 5 alternating rounds.
 """
-# ruff: noqa: T201  # printing is what it is for
+# ruff: noqa: T201  # a program that prints
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def transport(headers: Mapping[str, str]) -> httpx.MockTransport:
 
 
 async def cost(http: httpx.AsyncClient) -> float:
-    """Microseconds of CPU for one request."""
+    """Return the microseconds of CPU for one request."""
     begun = time.process_time()
     for _ in range(TURNS):
         response = await http.get("https://api.example.com/users")
@@ -39,7 +39,7 @@ async def cost(http: httpx.AsyncClient) -> float:
 
 
 async def main() -> None:
-    """Measures, and prints."""
+    """Measure and print."""
     found: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         async with httpx.AsyncClient(transport=transport({})) as http:

@@ -1,4 +1,4 @@
-"""How much of the bare loop's speed this framework keeps, on the same real site, in the same run.
+"""The speed of this framework relative to the bare loop, on the same real site, in the same run.
 
 ::
 
@@ -6,10 +6,10 @@
     python tests/bench/compare.py [--rounds 3] [--concurrency 16] [--job]
 
 The bare loop (``bare_loop.py``), its tight variant and this framework crawl the manual of Python in turn, served by
-nginx, with the same number of requests in flight. It fails when they do not find the same pages.
-The headline is the whole process, framework over bare loop; `crawl only` leaves the start-up out.
+nginx, with the same number of requests in flight. The program fails if they do not find the same pages.
+The headline is the ratio of the whole processes, framework to bare loop; `crawl only` excludes the start-up.
 """
-# ruff: noqa: T201  # printing is what it is for
+# ruff: noqa: T201  # a program that prints
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from measure import ROOT, Program, framework, measure, served
 
 
 def bare_loop(concurrency: int, *, tight: bool = False) -> Program:
-    """The bare loop as a program of its own."""
+    """Return the bare loop as a program."""
 
     def command(url: str, output: Path) -> list[str | Path]:
         words: list[str | Path] = [sys.executable, ROOT / "tests/bench/bare_loop.py", url, output]

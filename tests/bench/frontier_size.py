@@ -1,15 +1,15 @@
-"""How fast, how large and how flat: a durable crawl that comes to know millions of URLs.
+"""Speed, disk space and memory of a durable crawl that discovers millions of URLs.
 
 ::
 
     python tests/bench/frontier_size.py [--urls 3000000]
 
-*store*: commits of 50 pages with 50 new links each, straight into `SqliteStore`; the time in `commit` counts. *crawl*:
-the whole framework, its pages made up by an httpx transport, 50 new links each; everything counts. Both on a thousand
-hosts, with URLs of 64 bytes, each as a child process with a hundredth of the URLs and with all of them: memory is flat
-if its peak stays what it is.
+*store*: commits of 50 pages with 50 new links each to `SqliteStore`; only the time in `commit` is measured. *crawl*:
+the whole framework with generated pages of 50 new links each; everything is measured. Both use a thousand hosts and
+URLs of 64 bytes, and run as a child process with a hundredth of the URLs and with all of them: memory use is constant
+if both runs have the same peak.
 """
-# ruff: noqa: T201  # printing is what it is for
+# ruff: noqa: T201  # a program that prints
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ PAGES = 50
 LINKS = 50
 """Links on one page."""
 OWN = 40
-"""Of these: to the page's own host."""
+"""Links of a page to its own host."""
 CHECKS = 20
-"""Commits that bring nothing new."""
+"""Commits without new URLs."""
 COLUMNS = "{:<6} {:>10} {:>10} {:>11} {:>10} {:>11} {:>9} {:>7}"
 NAMES = ("what", "known", "links/s", "longest ms", "known/s", "bytes/URL", "peak MB", "wall s")
 
@@ -50,12 +50,12 @@ Figures = dict[str, float]
 
 
 def url(page: int) -> str:
-    """The URL of a page; page 0 of each host is the host's number."""
+    """Return the URL of a page. The first `HOSTS` pages are on one host each."""
     return f"https://www.host-{host(page):04d}.example/articles/{page * 2654435761 % 2**32:010d}/page-{page:09d}"
 
 
 def host(page: int) -> int:
-    """Its host: that of the page it is linked from, or a host behind it."""
+    """Return the host of a page: that of the page that links to it, or one after it."""
     if page < HOSTS:
         return page
     parent, index = divmod(page - HOSTS, LINKS)
@@ -63,7 +63,7 @@ def host(page: int) -> int:
 
 
 def links(turn: int) -> list[str]:
-    """The links of the page that is fetched as the `turn`-th, which stands on host ``turn % HOSTS``."""
+    """Return the links of the page that is fetched at `turn`, which is on host ``turn % HOSTS``."""
     return [url(HOSTS + turn * LINKS + index) for index in range(LINKS)]
 
 
@@ -71,7 +71,7 @@ def links(turn: int) -> list[str]:
 
 
 class Hosts:
-    """Gives out the pending requests of all hosts, host after host."""
+    """Issues the pending requests of all hosts in turn."""
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
@@ -81,14 +81,14 @@ class Hosts:
         self._after: list[Order] = [(-(2**62), -1)] * HOSTS
 
     async def begin(self) -> None:
-        """A first request on each host."""
+        """Add a first request to each host."""
         await self._store.ingest([Request(url(page)) for page in range(HOSTS)])
         claimed = await self._store.claim("bench", HOSTS, 1, 60.0)
         groups = sorted(claimed.groups, key=lambda group: group.name)
         self._lanes = [self._frontier.open(group.name, epoch=group.epoch, head=(), more=False) for group in groups]
 
     async def take(self, turn: int) -> Ticket:
-        """The next request of host ``turn % HOSTS``."""
+        """Return a ticket for the next request of host ``turn % HOSTS``."""
         number = turn % HOSTS
         if not self._heads[number]:
             lane = self._lanes[number]
@@ -103,7 +103,7 @@ class Hosts:
 
 
 async def fill(folder: Path, urls: int) -> Figures:
-    """Commits until so many URLs are known; then commits what is known already."""
+    """Commit pages until `urls` URLs are known, then pages with known links; return the figures."""
     with SqliteStore(folder, {"spider": "bench"}) as store:
         hosts = Hosts(store)
         await hosts.begin()
@@ -131,7 +131,7 @@ async def fill(folder: Path, urls: int) -> Figures:
 
 
 async def commit(store: SqliteStore, pages: Sequence[tuple[Ticket, Sequence[str]]]) -> float:
-    """Makes pages true that link to these URLs; gives the seconds of it."""
+    """Commit pages that link to these URLs; return the seconds that it took."""
     outcomes = [
         Outcome(kind=Kind.DONE, ticket=ticket, attempts=1, page=True, discovered=[Request(link) for link in found])
         for ticket, found in pages
@@ -145,24 +145,24 @@ async def commit(store: SqliteStore, pages: Sequence[tuple[Ticket, Sequence[str]
 
 
 class Endless(Spider):
-    """Follows everything, keeps nothing."""
+    """Follows every link and yields no items."""
 
     start_urls = [url(page) for page in range(HOSTS)]
     settings = Settings(obey_robots=False)
 
     def parse(self, response: Response) -> Produced:
-        """All links of a page."""
+        """Follow all links of a page."""
         return response.follow_all()
 
 
 class MadeUp(httpx.AsyncBaseTransport):
-    """Answers every request with a page of new links."""
+    """Responds to every request with a page of new links."""
 
     def __init__(self) -> None:
         self._turns = [0] * HOSTS
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The next page of the host."""
+        """Return the next page of the host."""
         await trio.lowlevel.checkpoint()
         number = int(request.url.host[9:13])
         found = links(self._turns[number] * HOSTS + number)
@@ -172,7 +172,7 @@ class MadeUp(httpx.AsyncBaseTransport):
 
 
 async def go(folder: Path, urls: int) -> Figures:
-    """Crawls until so many URLs are known."""
+    """Crawl until `urls` URLs are known; return the figures."""
     pages = (urls - HOSTS) // LINKS
     report = await crawl(Endless(), settings=Settings(max_pages=pages), job=folder, transport=MadeUp())
     known = HOSTS + report.pages * LINKS
@@ -183,7 +183,7 @@ async def go(folder: Path, urls: int) -> Figures:
 
 
 def child(what: str, urls: int, folder: Path) -> None:
-    """Measures, in a process of its own, and prints the figures as JSON."""
+    """Measure in this child process and print the figures as JSON."""
     begun = time.monotonic()
     figures = trio.run(fill if what == "store" else go, folder, urls)
     figures["wall s"] = time.monotonic() - begun
@@ -193,9 +193,9 @@ def child(what: str, urls: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Runs the children one after another and prints the table."""
+    """Run the child processes one after another and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--urls", type=int, default=3_000_000, help="URLs that become known (3000000)")
+    parser.add_argument("--urls", type=int, default=3_000_000, help="number of URLs to discover (3000000)")
     parser.add_argument("--child", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:

@@ -1,15 +1,15 @@
-"""Kills durable crawls at random moments, continues them, and counts what is lost and what comes twice.
+"""Kill durable crawls at random moments, resume them, and count lost and duplicate items.
 
 ::
 
     python tests/bench/kills.py [--crawls 3] [--pages 6000] [--kills 40] [--seed 1]
 
-Each crawl goes through a made-up web of twenty hosts with redirects, errors that heal and links out of scope, into
-three outputs, and gets its share of the kills (``SIGKILL``). Every other one commits with ``durability=power``. All
-lanes have a delay, and the last one, of a second, is longer than the process needs to start again: a crawl that forgot
-its starts would be seen by the server. The program ends with 1 if anything did not hold.
+Each crawl visits a generated web of twenty hosts with redirects, temporary errors and links out of scope, writes three
+outputs, and is killed (``SIGKILL``) several times. Every other crawl commits with ``durability=power``. All lanes have
+a delay; that of the last one is a second, longer than the process needs to restart, so the server would notice a crawl
+that forgets its starts. The exit code is 1 if a check fails.
 """
-# ruff: noqa: T201  # printing is what it is for
+# ruff: noqa: T201  # a program that prints
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ NAMES = ("crawl", "kills", "pages", "items", "lost", "twice", "refetched", "in f
 
 
 def crawl(seed: int, pages: int, kills: int, durability: str) -> Figures:
-    """One crawl, killed and continued until it is finished.
+    """Run one crawl, killed and resumed until it is finished; return its figures.
 
     Raises:
-        SystemExit: its outputs differ from each other.
+        SystemExit: The outputs differ from each other.
     """
     pacing = {f"127.0.0.{1 + HOSTS}": {"delay": 1.0}}
     settings = {"workers": 32, "delay": 0.02, "pacing": pacing, "durability": durability}
@@ -51,7 +51,7 @@ def crawl(seed: int, pages: int, kills: int, durability: str) -> Figures:
 
 
 def tell(name: str, figures: Figures) -> None:
-    """Prints a row of the table."""
+    """Print a row of the table."""
     print(
         COLUMNS.format(
             name, figures.kills, figures.pages, figures.items, figures.lost, figures.twice, figures.refetches,
@@ -62,7 +62,7 @@ def tell(name: str, figures: Figures) -> None:
 
 
 def main() -> None:
-    """Runs the crawls and prints the table."""
+    """Run the crawls and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--crawls", type=int, default=3)
     parser.add_argument("--pages", type=int, default=6000, help="of each web; some of them cannot be reached (6000)")

@@ -1,14 +1,14 @@
-"""What a dispatch costs while many lanes wait: each for itself, or all for one budget.
+"""The cost of a dispatch while many lanes wait, each on its own limit or all on one budget.
 
 ::
 
     python tests/bench/lanes.py
 
-Each line is a frontier of its own with so many lanes that wait (blocked for an hour, or parked under a budget that is
-used up), and 100 lanes beside them that may start. Microseconds for handing out one request, learning from its answer
-and settling it, and for one request on a lane of no limits at all what the limits add to that; medians of 5.
+Each line is a frontier with that number of waiting lanes (blocked for an hour, or parked under a budget that is used
+up) and 100 lanes that may start. Microseconds to dispatch one request, process its response and settle it, and the part
+of it that the limits of a lane without limits take; medians of 5.
 """
-# ruff: noqa: T201  # printing is what it is for
+# ruff: noqa: T201  # a program that prints
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FIELDS = (
 
 
 def frontier(waiting: int, *, budget: bool) -> Frontier:
-    """So many lanes that wait, and some that may start."""
+    """Return a frontier with `waiting` lanes that wait and `ACTIVE` lanes that may start."""
     made = Frontier(Settings(obey_robots=False, slow_start=False), most_lanes=10**6, most_waiting=10**7)
     made.look(0.0)
     quotas = {"key": 1.0} if budget else None
@@ -55,7 +55,7 @@ def frontier(waiting: int, *, budget: bool) -> Frontier:
 
 
 def dispatch(made: Frontier) -> float:
-    """Microseconds of one turn: a request comes, is handed out, answered, and settled."""
+    """Return the microseconds to push, dispatch, process and settle one request."""
     now = 0.0
     numbers = itertools.count(1)
     requests = [Request(f"https://a{host}.test/x") for host in range(ACTIVE)]
@@ -75,7 +75,7 @@ def dispatch(made: Frontier) -> float:
 
 
 def limits_alone() -> float:
-    """Microseconds that the limits of one lane cost for one request: asked, taken, read and settled."""
+    """Return the microseconds that the limits of one lane take for one request."""
     throttle = Limits(chance=random.Random(1)).throttle("https://a.test", Settings().pace)
     throttle.busy = 2
     begun = time.perf_counter()
@@ -92,7 +92,7 @@ def limits_alone() -> float:
 
 
 def memory() -> float:
-    """Bytes that the limits of one lane take."""
+    """Return the bytes that the limits of one lane occupy."""
     limits, settings = Limits(chance=random.Random(1)), Settings()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
@@ -104,7 +104,7 @@ def memory() -> float:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     print("lanes that wait   each for itself   for one budget   (us a dispatch)")
     for waiting in SIZES:
         figures = []

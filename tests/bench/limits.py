@@ -1,4 +1,4 @@
-"""What rate limits cost whom: crawlers against real rate-limiting servers, one command, one table.
+"""Crawlers against real rate-limiting servers: refusals, lost pages and seconds, in one table.
 
 ::
 
@@ -7,14 +7,14 @@
     python tests/bench/limits.py --python others/bin/python [--rows nginx-req ...] [--columns ours scrapy ...]
 
 The servers are those of ``tests/integration/rate_limiters/servers.py``, in the environment of the tests; the other
-crawlers have one of their own. All have the same job, a hundred pages whose URLs are known, and know nothing of the
-limit; only httpx with aiolimiter, which reads no headers, is given the quota. Each run has a fresh server
-of its own and is ended after three minutes.
+crawlers have an environment of their own. All crawlers fetch the same hundred known URLs and do not know the limit;
+only httpx with aiolimiter, which reads no header fields, is configured with the quota. Each run has its own fresh
+server and is ended after three minutes.
 
-A cell is **refusals / pages lost / seconds**. Refusals are counted by the server. Seconds are by its log too, from the
-first request to the last page that it served, so nobody's start-up counts; they say little where pages were lost.
+A cell is **refusals / lost pages / seconds**. Refusals are counted by the server. Seconds are from its log, from the
+first request to the last page that it served, so start-up is excluded; they mean little if pages were lost.
 """
-# ruff: noqa: T201  # printing is what it is for
+# ruff: noqa: T201  # a program that prints
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from integration.rate_limiters.servers import PAGES, SERVERS, Server, serving  # noqa: E402
 
 LONGEST = 180.0
-"""Seconds of one run, at most."""
+"""Maximum duration of one run, in seconds."""
 FOLDER = Path(__file__).parent / "limits_contenders"
 INSTALL = "pip install scrapy 'crawlee[httpx]' aiolimiter httpx"
 
@@ -49,20 +49,20 @@ class Contender:
 
     title: str
     file: str
-    """Its program, in ``limits_contenders``."""
+    """The name of its program in ``limits_contenders``."""
     needs: tuple[str, ...] = ()
-    """The packages that it is made of; none: it is this framework."""
+    """The packages that it needs; empty for this framework."""
     throttle: bool = False
-    """Whether what it has against being refused is turned on."""
-    told: bool = False
-    """Whether it is told what the server allows."""
+    """Whether its own mechanism against refusals is turned on."""
+    knows_limit: bool = False
+    """Whether it is configured with the limit of the server."""
 
     def command(self, python: str, front: str, server: Server) -> list[str]:
-        """What to run."""
+        """Return the command to run."""
         words = [python if self.needs else sys.executable, str(FOLDER / self.file), front]
         if self.throttle:
             words.append("--throttle")
-        if self.told:
+        if self.knows_limit:
             words += [f"--quota={quota.requests}/{quota.seconds:g}" for quota in server.quotas]
             words += [f"--at-once={server.at_once}"] if server.at_once else []
         return words
@@ -74,7 +74,7 @@ CONTENDERS = {
     "autothrottle": Contender("Scrapy, AutoThrottle", "scrapy_pages.py", ("scrapy",), throttle=True),
     "crawlee": Contender("Crawlee", "crawlee_pages.py", ("crawlee",)),
     "throttling": Contender("Crawlee, throttling", "crawlee_pages.py", ("crawlee",), throttle=True),
-    "aiolimiter": Contender("httpx + aiolimiter, told", "httpx_pages.py", ("httpx", "aiolimiter"), told=True),
+    "aiolimiter": Contender("httpx + aiolimiter", "httpx_pages.py", ("httpx", "aiolimiter"), knows_limit=True),
 }
 
 
@@ -86,17 +86,17 @@ class Run:
     lost: int
     seconds: float
     cut_off: bool
-    """Whether it had to be ended."""
+    """Whether the run was ended after the maximum duration."""
     said: str
-    """What it wrote to standard error, if it failed."""
+    """Standard error, if the crawler failed."""
 
 
 def run(contender: Contender, name: str, python: str) -> Run:
-    """Start a server, let the contender at it, and count."""
+    """Start a server, run the contender against it, and count."""
     with tempfile.TemporaryDirectory(prefix="contender-") as folder, serving(name) as (running,):
         output, errors = Path(folder, "output"), Path(folder, "errors")
         command = contender.command(python, running.url, running.server)
-        # A session of its own: what it starts ends with it.
+        # A session of its own, so that its child processes are ended with it.
         with output.open("wb") as out, errors.open("wb") as err:
             process = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
@@ -117,17 +117,17 @@ def run(contender: Contender, name: str, python: str) -> Run:
 
 
 def cell(runs: Sequence[Run]) -> str:
-    """The medians of some runs."""
+    """Return the medians of some runs as text."""
     refused, lost = (round(median(getattr(run, what) for run in runs)) for what in ("refused", "lost"))
     mark = " (cut off)" if any(run.cut_off for run in runs) else " (failed)" if any(run.said for run in runs) else ""
     return f"{refused} / {lost} / {median(run.seconds for run in runs):.1f}{mark}"
 
 
 def versions(python: str, packages: Sequence[str]) -> str:
-    """The versions of some packages in the environment of an interpreter.
+    """Return the versions of some packages in the environment of an interpreter.
 
     Raises:
-        SystemExit: one is missing.
+        SystemExit: A package is missing.
     """
     code = "import sys, importlib.metadata as m; print(*(f'{p} {m.version(p)}' for p in sys.argv[1:]), sep=', ')"
     done = subprocess.run([python, "-c", code, *packages], check=False, capture_output=True, text=True)

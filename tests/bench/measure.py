@@ -1,13 +1,13 @@
-"""What the benchmarks share: run crawling programs in turn, count pages and CPU seconds, compare.
+"""Shared by the benchmarks: run crawling programs in turn, count pages and CPU seconds, compare.
 
 A program is a command that crawls the site at a URL and writes JSON Lines: ``url``, ``title``, and ``links``, the
-number of distinct web URLs (without fragments) of its ``<a href>``. It runs as a child process that is waited for with
-`os.wait4`, so its CPU seconds, user and system, are those of the crawling process alone: not of nginx, not of this one.
+number of distinct web URLs (without fragments) of its ``<a href>``. It runs as a child process whose CPU seconds, user
+and system, are read with `os.wait4`, so they do not include those of nginx and of this process.
 
-**The headline is the whole process**: start of the interpreter, imports, crawl, exit. Beside it stands *crawl only*:
-less what the same program needs for a site of one page (median of three).
+**The headline is the whole process**: start of the interpreter, imports, crawl, exit. *Crawl only* subtracts the CPU
+seconds of the same program for a site of one page (median of three).
 """
-# ruff: noqa: T201  # printing is what it is for
+# ruff: noqa: T201  # a program that prints
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from integration.nginx.nginx import serve  # noqa: E402
 __all__ = ["PACKAGES", "Figures", "Program", "Run", "Sites", "framework", "measure", "served"]
 
 PACKAGES = tuple(FOLDERS)
-"""Debian's packages with a site each; the first is the usual one."""
+"""Debian packages that contain a site; the first one is the default."""
 ONE_PAGE = "<!doctype html><title>One page</title><p>No links.</p>"
 FEW = 5
-"""Links of a whole site by which two programs may differ."""
+"""Maximum difference between the link counts of two programs for a whole site."""
 COLUMNS = "{:<16} {:>7} {:>6} {:>8} {:>8} {:>13} {:>13}"
 
 
@@ -63,35 +63,35 @@ class Run:
 
 @dataclass
 class Figures:
-    """Everything measured of one program."""
+    """All measurements of one program."""
 
     start: float
-    """CPU seconds for a site of one page, median of three."""
+    """CPU seconds for a site of one page (median of three)."""
     runs: list[Run] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
-        """Pages per CPU-second of the whole process, median: the headline."""
+        """Return the pages per CPU second of the whole process (median): the headline."""
         return median(len(run.pages) / run.cpu for run in self.runs)
 
     @property
     def crawl_rate(self) -> float:
-        """Pages per CPU-second without start-up, median."""
+        """Return the pages per CPU second without the start-up (median)."""
         return median(len(run.pages) / (run.cpu - self.start) for run in self.runs)
 
 
 @dataclass(frozen=True)
 class Sites:
-    """The base URLs of what is served."""
+    """The base URLs of the served sites."""
 
     manual: str
-    """A manual; that of Python has some 540 pages, 48 MB of HTML, 90,000 links."""
+    """A manual; that of Python has about 540 pages, 48 MB of HTML and 90,000 links."""
     one_page: str
 
 
 @contextmanager
 def served(package: str = PACKAGES[0]) -> Iterator[Sites]:
-    """A manual, that of Python unless another is named, and a site of one page, by nginx on loopback."""
+    """Serve a manual (by default that of Python) and a site of one page with nginx on loopback."""
     with tempfile.TemporaryDirectory(prefix="one-page-") as name:
         one_page = Path(name)
         (one_page / "index.html").write_text(ONE_PAGE)
@@ -100,11 +100,11 @@ def served(package: str = PACKAGES[0]) -> Iterator[Sites]:
 
 
 def framework(concurrency: int, *, durable: bool = False) -> Program:
-    """This framework, with the spider of ``spider_crawler.py``; its bytecode is written as an installer writes it.
+    """Return this framework with the spider of ``spider_crawler.py``; compile its bytecode as an installer does.
 
     Parameters:
         concurrency: requests in flight.
-        durable: with a job directory, so that the crawl survives ``kill -9``.
+        durable: whether to use a job folder, so that the crawl survives ``kill -9``.
     """
     compileall.compile_dir(ROOT / "crawler", quiet=1)
 
@@ -123,7 +123,7 @@ def measure(programs: Sequence[Program], sites: Sites, rounds: int) -> dict[str,
     """Run the programs in turn, `rounds` times each; print every figure, then the medians.
 
     Raises:
-        SystemExit: a program failed, or two of them found different pages, titles or links.
+        SystemExit: A program failed, or two of them found different pages, titles or links.
     """
     figures: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
@@ -147,7 +147,7 @@ def measure(programs: Sequence[Program], sites: Sites, rounds: int) -> dict[str,
 
 
 def _run(program: Program, url: str, output: Path) -> Run:
-    """One crawl of `url`; the output file is read and removed."""
+    """Crawl `url` once; read and remove the output file."""
     output.unlink(missing_ok=True)
     command = [str(word) for word in program.command(url, output)]
     begun = time.monotonic()
@@ -167,10 +167,10 @@ def _run(program: Program, url: str, output: Path) -> Run:
 
 
 def _check_same(one: str, theirs: Run, other: str, ours: Run) -> None:
-    """Two programs that did not do the same work must not be compared.
+    """Fail if two programs did not do the same work.
 
-    Pages and titles are the same exactly. Links may differ by a few, or by one in a thousand: to Scrapy, which
-    normalises nothing, ``https://example.com`` and ``https://example.com/`` are two.
+    Pages and titles must be equal. Links may differ by `FEW`, or by one in a thousand: Scrapy does not normalise URLs,
+    so ``https://example.com`` and ``https://example.com/`` are two links.
     """
     if missing := theirs.pages.keys() ^ ours.pages.keys():
         raise SystemExit(f"{one} and {other} found different pages, {len(missing)} of them: {sorted(missing)[:5]}")

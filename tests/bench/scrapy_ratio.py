@@ -1,19 +1,19 @@
-"""How many times more pages per CPU-second than Scrapy, on the same real site: one command.
+"""The ratio of pages per CPU second of this framework to Scrapy, on the same real site.
 
 ::
 
     apt-get install nginx-light python3.13-doc
     python tests/bench/scrapy_ratio.py [--rounds 3] [--concurrency 16] [--idiom extractor] [--site PACKAGE] [--job]
 
-It installs Scrapy in a virtual environment of its own (kept in the user's cache, or `--venv PATH`), serves the manual
-of Python, or another of Debian's, with nginx and lets Scrapy and this framework crawl it in turn, with the same number
-of requests in flight and the same job: URL, title and number of links of each page into JSON Lines, every ``<a href>``
-on the host followed, robots.txt obeyed. It fails when the two do not find the same pages.
+The program installs Scrapy in a virtual environment (in the user's cache, or `--venv PATH`), serves the manual of
+Python or another Debian package with nginx, and lets Scrapy and this framework crawl it in turn, with the same number
+of requests in flight and the same job: write URL, title and number of links of each page as JSON Lines, follow every
+``<a href>`` on the host, obey robots.txt. It fails if the two do not find the same pages.
 
-Scrapy runs with its default reactor (asyncio) and without what costs time here: no delay, no AutoThrottle, no cookies,
-no telnet console, errors logged only. The headline is the whole process; `crawl only` leaves the start-up out.
+Scrapy runs with its default reactor (asyncio) and without slow features: no delay, no AutoThrottle, no cookies, no
+telnet console, only errors logged. The headline is the whole process; `crawl only` excludes the start-up.
 """
-# ruff: noqa: T201  # printing is what it is for
+# ruff: noqa: T201  # a program that prints
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SETTINGS = {
 
 
 def scrapy_python(folder: Path) -> Path:
-    """The interpreter of an environment that has Scrapy; made at the first call."""
+    """Return the interpreter of an environment with Scrapy; create the environment at the first call."""
     python = folder / "bin" / "python"
     if not python.exists():
         venv.EnvBuilder(with_pip=True).create(folder)
@@ -53,7 +53,7 @@ def scrapy_python(folder: Path) -> Path:
 
 
 def scrapy(python: Path, concurrency: int, idiom: str) -> Program:
-    """Scrapy, with the spider of ``spider_scrapy.py``."""
+    """Return Scrapy with the spider of ``spider_scrapy.py``."""
     settings = SETTINGS | {"CONCURRENT_REQUESTS": concurrency, "CONCURRENT_REQUESTS_PER_DOMAIN": concurrency}
 
     def command(url: str, output: Path) -> list[str | Path]:

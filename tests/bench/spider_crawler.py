@@ -9,7 +9,7 @@ from crawler import Response, Spider
 
 
 class Manual(Spider):
-    """Every page of the site at `front`."""
+    """Visits every page of the site at `front`."""
 
     allowed_domains = ("127.0.0.1",)
 
@@ -18,7 +18,7 @@ class Manual(Spider):
         self.start_urls = [front]
 
     def parse(self, response: Response) -> Iterator[Any]:
-        """One item a page, and the links it has."""
+        """Yield one item per page and follow its links."""
         title = response.css("title::text").get() if response.is_html else None
         yield {"url": response.url, "title": title, "links": len(response.hrefs())}
         yield from response.follow_all("a")

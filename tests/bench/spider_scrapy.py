@@ -4,9 +4,9 @@ Three idioms, chosen with ``-a idiom=NAME``:
 
 * ``extractor``: `LinkExtractor` with its documented defaults;
 * ``follow``: ``response.css("a::attr(href)")`` and `response.follow`;
-* ``distinct``: as ``follow``, but the spider's author drops fragments and repeats of a page by hand first.
+* ``distinct``: as ``follow``, but the spider first drops fragments and the duplicates of a page.
 """
-# Scrapy has an environment of its own, where type checkers do not look.
+# Scrapy is installed in another environment, which type checkers do not see.
 # mypy: disable-error-code="import-not-found,misc,no-any-unimported"
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOT_WEB = ("mailto:", "javascript:", "ftp:")
 
 
 class Manual(scrapy.Spider):
-    """Every page of the site at `front`."""
+    """Visits every page of the site at `front`."""
 
     name = "manual"
     allowed_domains = ("127.0.0.1",)
@@ -31,15 +31,15 @@ class Manual(scrapy.Spider):
         super().__init__()
         self.front = front
         self.idiom = idiom
-        # Every kind of file, as the other programs do.
+        # Every file type, as in the other programs.
         self.extractor = LinkExtractor(tags=("a",), deny_extensions=[])
 
     async def start(self) -> AsyncIterator[scrapy.Request]:  # noqa: ASYNC900  # it is Scrapy, on asyncio, that iterates
-        """The front page, known to the filter of repeats, so that it is fetched once."""
+        """Yield the front page with duplicate filtering, so that it is fetched once."""
         yield scrapy.Request(self.front)
 
     def parse(self, response: Response) -> Iterator[Any]:
-        """One item a page, and the links it has."""
+        """Yield one item per page and follow its links."""
         if not isinstance(response, HtmlResponse):
             yield {"url": response.url, "title": None, "links": 0}
         elif self.idiom == "extractor":
@@ -56,5 +56,5 @@ class Manual(scrapy.Spider):
             yield from requests
 
     def item(self, response: HtmlResponse, links: int) -> dict[str, Any]:
-        """What is kept of an HTML page."""
+        """Return the item of an HTML page."""
         return {"url": response.url, "title": response.css("title::text").get(), "links": links}

@@ -1,5 +1,5 @@
 """Crawlee, with its defaults or with its throttling request manager."""
-# Crawlee has an environment of its own, where type checkers do not look.
+# Crawlee is installed in another environment, which type checkers do not see.
 # mypy: disable-error-code="import-not-found,misc,no-any-unimported"
 
 from __future__ import annotations

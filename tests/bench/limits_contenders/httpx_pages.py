@@ -1,9 +1,8 @@
-"""httpx with aiolimiter, which is told the quota, as one would write it by hand.
+"""httpx with aiolimiter, configured with the quota, as a hand-written program.
 
-A refused page is asked for again, up to ten times in all: after what its ``Retry-After`` says in seconds, or after one
-second.
+A refused page is requested again, up to ten times in all: after the seconds in ``Retry-After``, or after one second.
 """
-# aiolimiter has an environment of its own, where type checkers do not look.
+# aiolimiter is installed in another environment, which type checkers do not see.
 # mypy: disable-error-code="import-not-found,misc,no-any-unimported"
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ ATTEMPTS = 10
 
 
 async def main() -> None:
-    """Ask for every page."""
+    """Request every page."""
     options = arguments()
     quotas = [map(int, text.split("/")) for text in options.quota]
     limiters = [AsyncLimiter(requests, seconds) for requests, seconds in quotas]

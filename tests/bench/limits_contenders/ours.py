@@ -8,12 +8,12 @@ from crawler import Response, Spider, run
 
 
 class Numbered(Spider):
-    """The pages by their number."""
+    """Fetches the pages by number."""
 
     start_urls = urls(arguments().front)
 
     def parse(self, response: Response) -> None:
-        """Only that it is there."""
+        """Report the page."""
         got(response.url)
 
 

@@ -1,5 +1,5 @@
 """Scrapy, with its defaults or with AutoThrottle."""
-# Scrapy has an environment of its own, where type checkers do not look.
+# Scrapy is installed in another environment, which type checkers do not see.
 # mypy: disable-error-code="import-not-found,misc,no-any-unimported"
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from scrapy.http import Response
 
 
 class Numbered(scrapy.Spider):
-    """The pages by their number."""
+    """Fetches the pages by number."""
 
     name = "numbered"
     start_urls = urls(arguments().front)
 
     def parse(self, response: Response) -> None:
-        """Only that it is there: a refusal never gets here."""
+        """Report the page; refusals do not reach this callback."""
         got(response.url)
 
 
