@@ -1,8 +1,9 @@
-"""The test kit: sites in memory, faults on the wire, virtual time; for the tests of spiders and plugins.
+"""The test kit for spiders and plugins: sites in memory, faults on the wire, and virtual time.
 
-Four ways, the cheapest first: `callback_results` tests one callback without a crawl, `collect` crawls a `FakeSite`,
-a `Wire` shows what happens below HTTP, and `fault_server` does on loopback what no server should. All of them are
-asynchronous: use pytest-trio, and its ``autojump_clock`` where anything waits, but for the last, whose time is real.
+There are four ways to test, from the cheapest to the most realistic: `callback_results` runs one callback without a
+crawl, `collect` crawls a `FakeSite`, `Wire` simulates connections below HTTP, and `fault_server` produces faults on
+loopback. All of them are asynchronous: use pytest-trio. Where a test waits, use its ``autojump_clock``, except with
+`fault_server`, which works in real time.
 """
 
 from __future__ import annotations

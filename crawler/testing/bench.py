@@ -1,8 +1,8 @@
-"""``python -m crawler.testing.bench PAGES``: a site on loopback to measure a crawl with, in a process of its own.
+"""``python -m crawler.testing.bench PAGES``: a site on loopback for measuring a crawl, in a process of its own.
 
-It prints its port, serves until its standard input ends, and prints the seconds of CPU that this took. Page n leads to
-the pages 4n + 1 to 4n + 4, so that each can be reached, and to others that are known already, as the menus of real
-sites do. Nothing else: no limits, no errors.
+It prints its port, serves until its standard input ends, and prints the CPU seconds that this took. Page n links to
+pages 4n + 1 to 4n + 4, so that every page can be reached, and to pages that are known already, like the menus of real
+sites. There are no limits and no errors.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import trio
 __all__ = ["LINKS", "SIZE", "page"]
 
 FAN: Final = 4
-"""Pages that a page is the first to lead to, unless there are no more."""
+"""Number of new pages that a page links to."""
 LINKS: Final = 60
-"""Links of a page."""
+"""Number of links on a page."""
 SIZE: Final = 20_000
-"""Bytes of a page, about."""
+"""Approximate size of a page in bytes."""
 TEXT: Final = "<p>It was the best of times, it was the worst of times, it was the age of <b>wisdom</b>.</p>\n"
 
 
 def page(n: int, pages: int) -> bytes:
-    """One page.
+    """Return the HTML of a page.
 
     Parameters:
-        n: its number, from 0.
-        pages: how many there are.
+        n: Number of the page, from 0.
+        pages: Number of pages of the site.
     """
     children = [FAN * n + k for k in range(1, FAN + 1) if FAN * n + k < pages]
     others = [(7 * n + 13 * k) % pages for k in range(LINKS - len(children))]
@@ -44,8 +44,8 @@ def _path(n: int) -> str:
     return f"/page/{n}" if n else "/"
 
 
-def _answer(path: bytes, pages: int) -> bytes:
-    """The whole answer to a request for a path."""
+def _response(path: bytes, pages: int) -> bytes:
+    """Return the complete response to a request for a path."""
     name = path.removeprefix(b"/page/") if path != b"/" else b"0"
     found = name.isdigit() and int(name) < pages
     body = page(int(name), pages) if found else b"there is no such page"
@@ -54,26 +54,26 @@ def _answer(path: bytes, pages: int) -> bytes:
 
 
 async def _serve(pages: int, stream: trio.SocketStream) -> None:
-    """One connection: GET after GET."""
-    waiting = b""
+    """Serve one connection. All requests are taken for GET."""
+    rest = b""
     async for data in stream:
-        *heads, waiting = (waiting + data).split(b"\r\n\r\n")
+        *heads, rest = (rest + data).split(b"\r\n\r\n")
         for head in heads:
-            await stream.send_all(_answer(head.split(b" ", 2)[1], pages))
+            await stream.send_all(_response(head.split(b" ", 2)[1], pages))
 
 
 async def _main(pages: int) -> None:
     async with trio.open_nursery() as nursery:
         began = time.process_time()
         listeners = await nursery.start(partial(trio.serve_tcp, partial(_quietly, pages), 0, host="127.0.0.1"))
-        print(listeners[0].socket.getsockname()[1], flush=True)  # noqa: T201 - for whoever started it
+        print(listeners[0].socket.getsockname()[1], flush=True)  # noqa: T201 - for the parent process
         await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
         print(time.process_time() - began, flush=True)  # noqa: T201
         nursery.cancel_scope.cancel()
 
 
 async def _quietly(pages: int, stream: trio.SocketStream) -> None:
-    with suppress(trio.BrokenResourceError):  # the client has gone
+    with suppress(trio.BrokenResourceError):  # the client has closed the connection
         await _serve(pages, stream)
 
 

@@ -1,4 +1,4 @@
-"""Crawling in a test and looking at what came of it; testing one callback without a crawl."""
+"""Crawl a site in a test and collect its items, or test one callback without a crawl."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = ["Collected", "callback_results", "collect", "response_for"]
 
 @attrs.frozen
 class Collected:
-    """What came of a crawl."""
+    """The result of a crawl in a test."""
 
     items: list[Any]
-    """The items in the order in which they were kept, as the objects that the spider made."""
+    """The items in the order in which they were committed, as the objects that the spider made."""
     report: Report
-    """What the crawl did."""
+    """The report of the crawl."""
 
 
 class _Collector(Plugin):
-    """A sink that keeps items in a list."""
+    """A sink that collects items in a list."""
 
     name = "collect"
 
@@ -55,7 +55,7 @@ async def collect(
     settings: Settings | None = None,
     plugins: Sequence[Plugin] = (),
 ) -> Collected:
-    """Crawls a site in a test::
+    """Crawl a site in a test, and return the items and the report::
 
         site = FakeSite({"/": "<h1>one</h1>"})
         found = await collect(Headlines(start_urls=["https://site.test/"]), site)
@@ -63,13 +63,13 @@ async def collect(
         assert found.report.pages == 1
 
     Parameters:
-        spider: what to crawl.
-        site: a `FakeSite`, a `Wire`, or any transport of httpx.
-        settings: go over those of the spider.
-        plugins: run behind those of the spider.
+        spider: The spider.
+        site: A `FakeSite`, a `Wire`, or any httpx transport.
+        settings: Settings that override those of the spider.
+        plugins: Plugins that run after those of the spider.
 
     Raises:
-        CrawlerError: as `crawl` does.
+        CrawlerError: The same errors as `crawl` raises.
     """
     transport = site if isinstance(site, httpx.AsyncBaseTransport) else site.transport
     collector = _Collector()
@@ -85,14 +85,14 @@ def response_for(
     headers: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Response:
-    """A response to give to a callback.
+    """Make a response for a callback.
 
     Parameters:
-        url: what was asked for and answered.
-        body: its content.
-        status: HTTP status code.
-        headers: header fields; default HTML in UTF-8.
-        options: the other arguments of the `Request`: ``callback``, ``meta``, ``cb_kwargs`` …
+        url: The URL of the request and the response.
+        body: The body; text is encoded as UTF-8.
+        status: The HTTP status code.
+        headers: The header fields. `None` means HTML in UTF-8.
+        options: More arguments of the `Request`: ``callback``, ``meta``, ``cb_kwargs``, …
     """
     fields = {"Content-Type": "text/html; charset=utf-8"} if headers is None else headers
     request = Request(url, **options)
@@ -100,24 +100,25 @@ def response_for(
 
 
 async def callback_results(spider: Spider, response: Response, *, site: FakeSite | None = None) -> list[Any]:
-    """What the callback of a response makes of it, in the order of making, without a crawl::
+    """Call the callback of a response without a crawl, and return its results in order::
 
         response = response_for("https://site.test/", "<h1>one</h1><a href='/b'>b</a>")
         item, request = await callback_results(Headlines(), response)
         assert item == {"text": "one"}
         assert request.url == "https://site.test/b"
 
-    The callback is the one that the request of the response names, by default `parse`, in any form of `Produced`.
-    What it adds by ``crawl.add`` stands at the end. What it counts is in ``spider.crawl.stats.counters``, what it
-    remembers in ``spider.state``: both last from call to call, until a `site` is given.
+    The callback is the one that the request of the response names, by default `parse`. It may have any form of
+    `Produced`. Requests that it adds with ``crawl.add`` are at the end of the results. Counters are in
+    ``spider.crawl.stats.counters``, state is in ``spider.state``; both persist between calls until a `site` is given.
 
     Parameters:
-        spider: whose callback it is.
-        response: what it is given; see `response_for`.
-        site: what answers ``crawl.fetch``.
+        spider: The spider of the callback.
+        response: The argument of the callback, such as a result of `response_for`.
+        site: The site that answers ``crawl.fetch``.
 
     Raises:
-        LookupError: the spider has no such callback; besides, whatever the callback raises.
+        LookupError: The spider has no such callback.
+        Exception: Any exception of the callback.
     """
     crawl = getattr(spider, "crawl", None)
     if site is not None or not isinstance(crawl, Crawl):

@@ -1,8 +1,8 @@
-"""`DemoSite`: a small bookshop on loopback with everything that a crawl meets, for ``crawler demo`` and for trying out.
+"""`DemoSite`: a small bookshop on loopback with the usual difficulties of a site, for ``crawler demo`` and experiments.
 
-Four pages of a catalogue lead to twenty books. On the way there are a redirect, a dead link, a slow page, a page that
-is too busy at first, two pages that link to each other, and a folder that robots.txt closes. The site keeps a log, so
-what a crawl says of itself can be compared with what was really asked.
+Four pages of a catalogue link to twenty books. There are also a redirect, a dead link, a slow page, a page that is too
+busy at first, two pages that link to each other, and a folder that robots.txt disallows. The site keeps a log, so the
+report of a crawl can be compared with the requests that arrived.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = ["Book", "DemoSite", "Hit", "demo_site"]
 NAME: Final = "The Quiet Shelf"
 PER_PAGE: Final = 5
 SLOW: Final = 1.0
-"""Seconds that the slow page takes."""
+"""Response time of the slow page in seconds."""
 RETRY_AFTER: Final = 1
-"""Seconds that the busy page asks for."""
+"""``Retry-After`` of the busy page in seconds."""
 ROBOTS: Final = "User-agent: *\nDisallow: /private/\n"
 
 
@@ -39,11 +39,11 @@ class Book(NamedTuple):
     year: int
     price: str
     line: str
-    """How it begins."""
+    """Its first line."""
 
     @property
     def path(self) -> str:
-        """Where its page is."""
+        """The path of its page."""
         return "/book/" + quote(self.title.lower().replace(" ", "-"))
 
 
@@ -82,56 +82,57 @@ LINKS: Final = (
 
 @attrs.frozen
 class Hit:
-    """One request that the site answered."""
+    """A request that the site has answered."""
 
     time: float
     """Seconds since the site was opened."""
     path: str
-    """What was asked for."""
+    """Path and query."""
     status: int
-    """What it was answered with."""
+    """Status of the response."""
 
 
 @attrs.frozen
 class Answer:
-    """What the site says to a path."""
+    """A response of the site."""
 
     body: str = ""
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     delay: float = 0.0
-    """Seconds before it comes."""
+    """Response time in seconds."""
     kind: str = "text/html; charset=utf-8"
+    """Content type."""
 
 
 class DemoSite:
-    """The site: what it answers, and its log."""
+    """The site, and its log."""
 
     url: str = ""
-    """Where it is: ``http://127.0.0.1:PORT/``; set when it is opened."""
+    """The URL of the front page: ``http://127.0.0.1:PORT/``; set when the site is opened."""
 
     slow: float = SLOW
-    """Seconds that the slow page takes."""
+    """Response time of the slow page in seconds."""
 
     def __init__(self) -> None:
         self.hits: list[Hit] = []
-        """Every request, in the order of the answers."""
+        """The requests, in the order of their responses."""
         self._opened = 0.0
         self._busy = True
 
     def statuses(self, path: str) -> list[int]:
-        """What each request for `path` was answered with."""
+        """Return the statuses of the responses for `path`, in order."""
         return [hit.status for hit in self.hits if hit.path == path]
 
     def answer(self, path: str) -> Answer:
-        """What the site says to a path."""
+        """Return the response for a path. The busy page is busy once."""
         if path == "/offers" and self._busy:
             self._busy = False
             return Answer(_page("Too busy", ""), 503, (("Retry-After", str(RETRY_AFTER)),))
         return PAGES.get(path) or Answer(_page("Not found", "<p>There is no such page.</p>"), 404)
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Answers on a free port of 127.0.0.1 until it is cancelled; `url` is set when it has started."""
+        """Serve on a free port of 127.0.0.1 until cancelled. `url` is set when the server has started."""
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         self.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
         self._opened = trio.current_time()
@@ -139,7 +140,7 @@ class DemoSite:
         await trio.serve_listeners(self._connection, [listener])
 
     async def _connection(self, stream: trio.SocketStream) -> None:
-        """One connection, kept alive as long as the client wants."""
+        """Serve one connection, which is kept alive as long as the client wants."""
         wire = h11.Connection(h11.SERVER)
         try:
             while True:
@@ -157,7 +158,7 @@ class DemoSite:
                 elif isinstance(event, h11.ConnectionClosed):
                     return
         except (h11.RemoteProtocolError, trio.BrokenResourceError):
-            return  # the client has gone, or it spoke no HTTP
+            return  # the client has closed the connection, or does not speak HTTP
         finally:
             await trio.aclose_forcefully(stream)
 
@@ -177,7 +178,7 @@ class DemoSite:
 
 @contextmanager
 def demo_site() -> Iterator[DemoSite]:
-    """The site, served by a thread of its own until the block is left."""
+    """Serve the site in a thread of its own until the block is left."""
     site = DemoSite()
     started: queue.Queue[trio.lowlevel.TrioToken | Exception] = queue.Queue()
     scope = trio.CancelScope()
@@ -191,7 +192,7 @@ def demo_site() -> Iterator[DemoSite]:
     def thread() -> None:
         try:
             trio.run(serve)
-        except Exception as error:  # it is raised where the site was asked for
+        except Exception as error:  # raised in the calling thread
             started.put(error)
 
     server = threading.Thread(target=thread, name="demo site", daemon=True)
@@ -224,7 +225,7 @@ def _to(book: Book) -> tuple[str, str]:
 
 
 def _special() -> Iterator[tuple[str, Answer]]:
-    """The front page, and what a crawl may stumble over."""
+    """Yield the front page, and the pages that are difficult for a crawl."""
     yield "/", Answer(_page(NAME, _links(*LINKS)))
     yield "/robots.txt", Answer(ROBOTS, kind="text/plain")
     yield "/private/orders", Answer(_page("Orders", "<p>Nobody should read this.</p>"))
@@ -237,7 +238,7 @@ def _special() -> Iterator[tuple[str, Answer]]:
 
 
 def _catalogue() -> Iterator[tuple[str, Answer]]:
-    """Lists of books, each with a link to the next, and the page of each book."""
+    """Yield lists of books, each with a link to the next, and the page of each book."""
     last = -(-len(BOOKS) // PER_PAGE)
     for number in range(1, last + 1):
         books = _links(*map(_to, BOOKS[(number - 1) * PER_PAGE : number * PER_PAGE]), kind="book")
@@ -250,4 +251,4 @@ def _catalogue() -> Iterator[tuple[str, Answer]]:
 
 
 PAGES: Final = dict([*_special(), *_catalogue()])
-"""What the site says to each path that it knows."""
+"""The response for each path; other paths are not found."""

@@ -1,4 +1,4 @@
-"""`FakeSite`: a site, or several, made of a dictionary; no network, and delays that pass in virtual time."""
+"""`FakeSite`: one or more sites made of a dictionary, without a network and with delays in virtual time."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ __all__ = ["AnyPage", "FakeSite", "Page", "Visit"]
 AnyPage: TypeAlias = Union[
     str, bytes, "Page", Sequence["AnyPage"], Exception, Callable[[httpx.Request], "AnyPage | Awaitable[AnyPage]"]
 ]
-"""What may stand at a URL of a `FakeSite`: a body, a `Page`, a list of answers, an exception, or a function."""
+"""The page at a URL of a `FakeSite`: a body, a `Page`, a list of pages, an exception, or a function."""
 
 
 @attrs.frozen
 class Page:
-    """One answer of a `FakeSite`: ``Page("gone", 410)``, ``Page({"id": 7})``, ``Page(status=503, delay=2.0)``."""
+    """A response of a `FakeSite`: ``Page("gone", 410)``, ``Page({"id": 7})``, ``Page(status=503, delay=2.0)``."""
 
     body: Any = b""
-    """Text (sent as UTF-8), bytes (sent as they are), or any other value, which is sent as JSON."""
+    """Text (sent as UTF-8), bytes (sent unchanged), or any other value (sent as JSON)."""
     status: int = 200
     """HTTP status code."""
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = attrs.field(default=(), kw_only=True)
-    """Header fields, in UTF-8. Without a ``Content-Type``, text and bytes are HTML; that of bytes names no encoding."""
+    """Header fields, sent as UTF-8. The default ``Content-Type`` is JSON, or HTML for text and bytes (for bytes without
+    an encoding)."""
     delay: float = attrs.field(default=0.0, kw_only=True)
-    """Seconds of trio's clock before the answer comes; infinite: it never does."""
+    """Seconds of trio's clock before the response; infinite means never."""
 
     def response(self, method: str = "GET") -> httpx.Response:
-        """The answer as a transport of httpx gives it; that of ``HEAD`` has no body."""
+        """Return the response of an httpx transport. A response to ``HEAD`` has no body."""
         if isinstance(self.body, str):
             kind, content = "text/html; charset=utf-8", self.body.encode()
         elif isinstance(self.body, bytes):
@@ -53,22 +54,22 @@ class Page:
 
 @attrs.frozen(kw_only=True)
 class Visit:
-    """One request that a `FakeSite` got."""
+    """A request that a `FakeSite` received."""
 
     at: float
-    """Seconds of trio's clock at which it came."""
+    """Time of the request, in seconds of trio's clock."""
     method: str
     """HTTP method."""
     url: str
-    """What was asked for, in canonical form."""
+    """The URL in canonical form."""
     headers: Headers
-    """Its header fields."""
+    """The header fields."""
     body: bytes
-    """Its content."""
+    """The body."""
 
 
 class FakeSite:
-    """Pages by URL, and a log of who asked for them::
+    """Pages by URL, and a log of the requests for them::
 
         site = FakeSite({
             "/": "<a href='/flaky'>flaky</a> <a href='https://other.test/'>other</a>",
@@ -80,40 +81,40 @@ class FakeSite:
         assert len(site.visits("/flaky")) == 2
         assert site.peak["https://other.test"] == 1
 
-    Under pytest-trio's ``autojump_clock`` such a delay takes no time. What is not there is answered with 404,
-    ``/robots.txt`` too. A URL with a query that does not stand there itself is answered by the page of its path.
+    With pytest-trio's ``autojump_clock``, a delay takes no time. Other URLs are not found (404), including
+    ``/robots.txt``. A URL with a query is answered by the page of its path if it has no page of its own.
 
     Parameters:
-        pages: by absolute URL, or by path on `host`. A page is its body; a `Page`; a list of pages, of which each is
-            given once and the last for good; an exception that the exchange ends with, such as
-            ``httpx.ConnectError("refused")``; or a function, also an async one, that makes a page of the
-            `httpx.Request`.
-        host: scheme, host and port of the pages that are given by their path.
+        pages: Pages by absolute URL, or by path on `host`. A page is a body; a `Page`; a list of pages, which are sent
+            in order and of which the last one is repeated; an exception to raise, such as
+            ``httpx.ConnectError("refused")``; or a function, plain or async, that takes an `httpx.Request` and returns
+            a page.
+        host: Scheme, host and port of the pages that are given by path.
 
     Raises:
-        TypeError: what stands at a URL is no page.
-        ValueError: a URL is none.
+        TypeError: A page has none of these forms.
+        ValueError: A URL is invalid.
     """
 
     def __init__(self, pages: Mapping[str, AnyPage], *, host: str = "https://site.test") -> None:
         self.host = host.rstrip("/")
         self.pages = {self.absolute(url): _checked(page, url) for url, page in pages.items()}
-        """What stands where, by canonical URL; may be changed at any time."""
+        """The pages by canonical URL. They may be changed at any time."""
         self.log: list[Visit] = []
-        """Every request, in the order in which they came."""
+        """All requests, in order."""
         self.peak: Counter[str] = Counter()
-        """The most exchanges at once, by scheme, host and port."""
+        """The largest number of simultaneous requests, by scheme, host and port."""
         self.transport: httpx.AsyncBaseTransport = httpx.MockTransport(self._handle)
-        """What to give to `crawl` or to `httpx.AsyncClient`."""
-        self._now: Counter[str] = Counter()
-        self._given: defaultdict[str, int] = defaultdict(int)
+        """A transport for `crawl` or `httpx.AsyncClient`."""
+        self._in_flight: Counter[str] = Counter()
+        self._sent: defaultdict[str, int] = defaultdict(int)
 
     def absolute(self, url: str) -> str:
-        """The canonical URL of a page that is named by its path on `host`."""
+        """Return the canonical URL of a page. A path is taken to be on `host`."""
         return urls.normalize(self.host + url if url.startswith("/") else url)
 
     def visits(self, url: str) -> list[Visit]:
-        """The requests for one URL, or for a path on `host`, in their order."""
+        """Return the requests for a URL, or for a path on `host`, in order."""
         wanted = self.absolute(url)
         return [visit for visit in self.log if visit.url == wanted]
 
@@ -123,19 +124,19 @@ class FakeSite:
         visit = Visit(at=trio.current_time(), method=request.method, url=url, headers=fields, body=request.content)
         self.log.append(visit)
         host = urls.origin(url)
-        self._now[host] += 1
-        self.peak[host] = max(self.peak[host], self._now[host])
+        self._in_flight[host] += 1
+        self.peak[host] = max(self.peak[host], self._in_flight[host])
         try:
             page = await self._page(url, request)
             await trio.sleep(page.delay)
         finally:
-            self._now[host] -= 1
+            self._in_flight[host] -= 1
         return page.response(request.method)
 
     async def _page(self, url: str, request: httpx.Request) -> Page:
-        """What is answered this time."""
-        place = url if url in self.pages else url.partition("?")[0]
-        page: Any = self.pages.get(place, Page("not found", 404))
+        """Return the page for a request. Lists, functions and exceptions are resolved."""
+        key = url if url in self.pages else url.partition("?")[0]
+        page: Any = self.pages.get(key, Page("not found", 404))
         while not isinstance(page, Page):
             if isinstance(page, Exception):
                 raise page.with_traceback(None)
@@ -143,19 +144,19 @@ class FakeSite:
                 page = Page(page)
             elif callable(page):
                 page = page(request)
-                page = _checked(await page if inspect.isawaitable(page) else page, place)
+                page = _checked(await page if inspect.isawaitable(page) else page, key)
             else:
-                turn = self._given[place]
-                self._given[place] += 1
-                page = page[min(turn, len(page) - 1)]
+                number = self._sent[key]
+                self._sent[key] += 1
+                page = page[min(number, len(page) - 1)]
         return page
 
 
 def _checked(page: Any, url: str) -> Any:
-    """`page`, if it is one."""
+    """Return `page` unchanged if it has one of the forms of a page."""
     if isinstance(page, Sequence) and not isinstance(page, (str, bytes)) and page:
-        for turn in page:
-            _checked(turn, url)
+        for one in page:
+            _checked(one, url)
     elif not isinstance(page, (str, bytes, Page, Exception)) and not callable(page):
-        raise TypeError(f"no page stands at {url}: {page!r} (write Page(value) for JSON)")
+        raise TypeError(f"not a page for {url}: {page!r} (use Page(value) for JSON)")
     return page

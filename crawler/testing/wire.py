@@ -1,7 +1,7 @@
-"""`Wire`: the real httpx client against a real HTTP/1.1 server, over streams in memory.
+"""`Wire`: the real httpx client with a real HTTP/1.1 server, over streams in memory.
 
-What a `FakeSite` cannot show happens on the wire: connections that are kept alive, bodies that drip, servers that hang
-or break off, answers that are no HTTP. In virtual time a timeout of 30 seconds is over at once.
+It simulates what a `FakeSite` cannot: connections that are kept alive, bodies that arrive slowly, servers that hang or
+break the connection, responses that are not HTTP. In virtual time, a timeout of 30 seconds takes no time.
 """
 
 from __future__ import annotations
@@ -32,60 +32,61 @@ from crawler.headers import Headers
 __all__ = ["Asked", "Connection", "Reply", "Steps", "Wire", "WireHandler"]
 
 Steps: TypeAlias = Iterable[bytes | float | None] | AsyncIterable[bytes | float | None]
-"""What is sent, in pieces: bytes; seconds to wait (infinite: forever); `None` breaks the connection off."""
+"""What to send, step by step: bytes, seconds to wait (infinite means forever), or `None` to break the connection."""
 CHUNK = 65536
 
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """A request, as the server of a `Wire` read it."""
+    """A request that the server of a `Wire` received."""
 
     method: str
     """HTTP method."""
     target: str
     """Path and query."""
     headers: Headers
-    """Header fields as they came."""
+    """The header fields as they were sent."""
     body: bytes
-    """Content."""
+    """The body."""
 
 
 @attrs.frozen
 class Reply:
-    """An answer in proper HTTP."""
+    """A valid HTTP response."""
 
     body: bytes | Steps = b""
-    """Content; in steps it is sent in chunks."""
+    """The body. Steps are sent as chunks."""
     status: int = 200
     """HTTP status code."""
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = attrs.field(default=(), kw_only=True)
-    """Header fields; those about the length are added."""
+    """The header fields. ``Content-Length`` or ``Transfer-Encoding`` is added."""
 
 
 WireHandler: TypeAlias = "Callable[[Asked], Awaitable[Reply | Steps | None]]"
-"""What answers a `Wire`: a `Reply`, raw steps after which the connection is closed, or `None`, which breaks it off."""
+"""The server of a `Wire`: a function of a request that returns a `Reply`; raw steps, after which the connection is
+closed; or `None` to break the connection."""
 
 
 @attrs.define(eq=False)
 class Connection:
-    """One connection of a `Wire`."""
+    """A connection of a `Wire`."""
 
     host: str
-    """The name that was connected to."""
+    """Host name."""
     port: int
-    """The port."""
+    """Port."""
     at: float
-    """Seconds of trio's clock at which it was opened."""
+    """When it was opened, in seconds of trio's clock."""
     requests: list[Asked] = attrs.field(factory=list)
-    """What was asked on it, in order."""
+    """The requests on it, in order."""
     is_open: bool = True
     """Whether neither side has closed it."""
     broken: bool = False
-    """Whether the server broke it off."""
+    """Whether the server broke it."""
 
 
 class Wire:
-    r"""The real httpx and httpcore, whose connections end at a function::
+    r"""A transport of the real httpx and httpcore, whose connections end at a function::
 
         async def handler(asked: Asked) -> Reply:
             return Reply(f"you asked for {asked.target}".encode())
@@ -96,27 +97,28 @@ class Wire:
         assert response.text == "you asked for /hello"
         assert len(wire.connections) == 1
 
-    The handler may wait, hang (`trio.sleep_forever`), drip (``Reply([b"<p>", 4.0, b"text"])``), break off in the middle
-    (``Reply([b"half", None])``) or at once (``return None``), and write anything: ``return [b"HTTP/1.1 200 OK\r\n"]``.
-    Any host answers, ``https`` without TLS. What the handler raises ends the nursery.
+    The handler may wait, hang (`trio.sleep_forever`), send slowly (``Reply([b"<p>", 4.0, b"text"])``), break the
+    connection halfway (``Reply([b"half", None])``) or at once (``return None``), and send any bytes:
+    ``return [b"HTTP/1.1 200 OK\r\n"]``. Every host is served, ``https`` without TLS. An exception in the handler ends
+    the nursery.
 
     Parameters:
-        nursery: where the server's side of each connection runs; cancel it when done.
-        handler: gives the answer to each request.
+        nursery: The nursery in which the server's side of each connection runs. Cancel it at the end.
+        handler: Returns the response to each request.
     """
 
     def __init__(self, nursery: trio.Nursery, handler: WireHandler) -> None:
         self.connections: list[Connection] = []
-        """Every connection that was opened, in order."""
+        """All connections, in the order in which they were opened."""
         self.transport: httpx.AsyncBaseTransport = _Transport(_Network(nursery, handler, self.connections))
-        """What to give to `crawl` or to `httpx.AsyncClient`."""
+        """A transport for `crawl` or `httpx.AsyncClient`."""
 
 
 # ---- the client's side ----------------------------------------------------------------------------------------------
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    """httpx's own transport over a network of ours."""
+    """The transport of httpx over a network in memory."""
 
     def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
         super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
@@ -128,7 +130,7 @@ class _Transport(httpx.AsyncHTTPTransport):
 
 
 class _Once(httpx.AsyncByteStream):
-    """The content of a request. httpx has an async generator for it, which nobody closes when sending is cancelled."""
+    """The body of a request. That of httpx is an async generator, which is not closed if sending is cancelled."""
 
     def __init__(self, content: bytes) -> None:
         self._content: bytes | None = content
@@ -144,7 +146,7 @@ class _Once(httpx.AsyncByteStream):
 
 
 class _Network(httpcore.AsyncNetworkBackend):
-    """Gives httpcore streams in memory."""
+    """Provides httpcore with streams in memory."""
 
     def __init__(self, nursery: trio.Nursery, handler: WireHandler, connections: list[Connection]) -> None:
         self._nursery = nursery
@@ -184,7 +186,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             with trio.fail_after(float("inf") if timeout is None else timeout):
                 data = bytes(await self._receiving.receive_some(max_bytes))
         except trio.TooSlowError as error:
-            raise httpcore.ReadTimeout("nothing came") from error
+            raise httpcore.ReadTimeout("no data received") from error
         except trio.ClosedResourceError as error:
             raise httpcore.ReadError("the connection is closed") from error
         if not data and self._connection.broken:
@@ -211,7 +213,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """Nothing to tell but whether the peer has closed: then httpcore does not use the connection again."""
+        """Return whether the peer has closed the connection (httpcore asks before reusing it); otherwise `None`."""
         return not self._connection.is_open if info == "is_readable" else None
 
 
@@ -219,7 +221,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
 
 class _Break(Exception):
-    """The handler wants the connection to break."""
+    """Raised to break the connection."""
 
 
 class _Server:
@@ -232,7 +234,7 @@ class _Server:
         self._http = h11.Connection(h11.SERVER)
 
     async def serve(self, handler: WireHandler) -> None:
-        """Answers requests until one side closes."""
+        """Answer requests until one side closes the connection."""
         with closing(self._sending), closing(self._receiving):
             try:
                 while (asked := await self._next()) is not None:
@@ -248,12 +250,12 @@ class _Server:
             except _Break:
                 self._connection.broken = True
             except trio.BrokenResourceError:
-                pass  # the client has gone
+                pass  # the client has closed the connection
             finally:
                 self._connection.is_open = False
 
     async def _next(self) -> Asked | None:
-        """The next request; `None`: the client has closed, or speaks no HTTP."""
+        """Read the next request; return `None` if the client has closed the connection or does not speak HTTP."""
         head: h11.Request | None = None
         body = bytearray()
         while True:
@@ -298,7 +300,7 @@ class _Server:
 
 
 async def _play(steps: Steps, send: Callable[[bytes], Awaitable[None]]) -> None:
-    """Sends and waits, step by step."""
+    """Send and wait, step by step."""
     if isinstance(steps, AsyncIterable):
         async with aclosing(steps) if isinstance(steps, AsyncGenerator) else nullcontext():
             async for step in steps:

@@ -1,1 +1,1 @@
-"""First-party plugins, one file each. They import the public API of `crawler` only, as any plugin does."""
+"""First-party plugins, one file each. Like any plugin, they import the public API of `crawler` only."""

@@ -1,4 +1,4 @@
-"""`Heartbeat`: a line in the log now and then, for crawls that nobody watches."""
+"""`Heartbeat`: log the progress of an unattended crawl at regular intervals."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ log = logging.getLogger("crawler.plugins.heartbeat")
 
 
 class Heartbeat(Plugin):
-    """Logs how a crawl is getting on, at level WARNING so that it shows by default.
+    """Logs the progress of a crawl at regular intervals, at level WARNING so that it is shown by default.
 
     Parameters:
-        every: seconds between two lines, above 0.
+        every: Seconds between two messages, above 0.
 
     Raises:
         ConfigError: `every` is not above 0.
@@ -32,13 +32,13 @@ class Heartbeat(Plugin):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Beats beside the crawl."""
+        """Log while the crawl runs."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._beat, crawl)
+            nursery.start_soon(self._log, crawl)
             yield
             nursery.cancel_scope.cancel(reason="the crawl has ended")
 
-    async def _beat(self, crawl: Crawl) -> None:
+    async def _log(self, crawl: Crawl) -> None:
         pages = 0
         while True:
             await trio.sleep(self.every)

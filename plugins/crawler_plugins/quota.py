@@ -1,4 +1,4 @@
-"""`Quota`: tells how the quotas of servers stand, and pauses or stops before one is used up."""
+"""`Quota`: log the state of servers' quotas, and pause or stop before one is used up."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from crawler import ConfigError, Pause, Plugin, QuotaEvent, Stop, Usage
 
 __all__ = ["Quota"]
 
-TOLD = {
+EVENTS = {
     "forecast": "will be used up before it resets",
     "low": "is low",
-    "critical": "is all on its way",
-    "policy_changed": "is what the server allows now",
+    "critical": "will be used up by the requests in flight",
+    "policy_changed": "was changed by the server",
 }
-MOST = 1000
-"""Things that are remembered to have been said."""
+"""How the log describes the events of a quota."""
+MAX_REMEMBERED = 1000
+"""Number of messages that are remembered, so that they are not repeated too soon."""
 log = logging.getLogger("crawler.quota")
 
 
 class Quota(Plugin):
-    """Logs what becomes of quotas; at a threshold it pauses the lane until the reset, or stops the crawl.
+    """Logs the events of quotas. At a threshold it logs, pauses the lane until the reset, or stops the crawl.
 
     Parameters:
-        threshold: share of a limit, 0 to 1: what is left for others.
-        then: what to do when no more than that is left: ``log``, ``pause`` (until the reset) or ``stop`` (exit code 3).
-        policies: which policies it heeds: a glob of their names.
-        pause: seconds to pause where the server names no reset.
-        every: seconds in which the same is said once of a policy, however short its windows are.
+        threshold: Share of a limit that is left to others, from 0 to less than 1.
+        then: What to do when no more than that is left: ``log``, ``pause`` (until the reset) or ``stop`` (exit code 3).
+        policies: The policies to watch, as a glob of their names.
+        pause: Seconds to pause if the server does not declare a reset time.
+        every: Minimum seconds between two equal messages about a policy.
 
     Raises:
-        ConfigError: an option is out of range.
+        ConfigError: An option is out of range.
     """
 
     def __init__(
@@ -47,62 +48,64 @@ class Quota(Plugin):
         every: float = 60.0,
     ) -> None:
         if not 0 <= threshold < 1:
-            raise ConfigError(f"quota: threshold must be a share from 0 to less than 1, not {threshold}")
+            raise ConfigError(f"quota: threshold must be a share from 0 to below 1, not {threshold}")
         if then not in ("log", "pause", "stop"):
             raise ConfigError(f"quota: then must be log, pause or stop, not {then!r}")
         if not 0 <= every <= 86_400:
-            raise ConfigError(f"quota: every must be seconds, up to a day, not {every}")
+            raise ConfigError(f"quota: every must be from 0 to 86400 seconds, not {every}")
         if not 0 < pause <= 86_400:
-            raise ConfigError(f"quota: pause must be seconds, up to a day, not {pause}")
+            raise ConfigError(f"quota: pause must be above 0 and at most 86400 seconds, not {pause}")
         self.threshold = threshold
         self.then = then
         self.policies = policies
         self.pause = pause
         self.every = every
-        self._said: dict[tuple[str, str, str], float] = {}
+        self._logged: dict[tuple[str, str, str], float] = {}
 
     def measure(self, usage: Usage) -> Pause | Stop | None:
-        """After every attempt, and for each event of a quota."""
+        """Log an event of a quota; after an attempt, check what is left of each quota."""
         if usage.quota is not None:
             if fnmatch.fnmatchcase(usage.quota.policy, self.policies):
-                self._tell(usage.scope, usage.quota)
+                self._log_event(usage.scope, usage.quota)
             return None
-        answer: Pause | Stop | None = None
+        action: Pause | Stop | None = None
         for scope, policies in usage.quotas.items():
             for name, known in policies.items():
                 if fnmatch.fnmatchcase(name, self.policies) and self._is_short(known):
-                    answer = self._act(scope, name, known) or answer
-        return answer
+                    action = self._act(scope, name, known) or action
+        return action
 
-    def _tell(self, scope: str, event: QuotaEvent) -> None:
+    def _log_event(self, scope: str, event: QuotaEvent) -> None:
         if not self._is_due(scope, event.policy, event.kind):
             return
         if event.kind == "recovered":
-            log.warning("%s answers again", scope)
+            log.warning("%s accepts requests again", scope)
             return
         left = f", {event.remaining:g} left" if event.remaining is not None else ""
         limit = f" of {event.limit:g}" if event.limit is not None else ""
         reset = f", resets at {_clock(event.reset_at)}" if event.reset_at is not None else ""
         breach = f", used up at {_clock(event.breach_at)}" if event.breach_at is not None else ""
-        words = TOLD.get(event.kind, event.kind)
+        words = EVENTS.get(event.kind, event.kind)
         log.warning("%s: quota %s%s %s%s%s%s", scope, event.policy, limit, words, left, breach, reset)
 
     def _is_due(self, scope: str, policy: str, what: str) -> bool:
-        """Whether it was not said lately; what was said longest ago is forgotten when there is much of it."""
+        """Return whether a message was not logged recently, and remember that it is logged now."""
         now, key = self.crawl.clock(), (scope, policy, what)
-        if now - self._said.get(key, -math.inf) < self.every:
+        if now - self._logged.get(key, -math.inf) < self.every:
             return False
-        self._said.pop(key, None)  # to the end of the order
-        self._said[key] = now
-        if len(self._said) > MOST:
-            del self._said[next(iter(self._said))]
+        self._logged.pop(key, None)  # keeps the order by time
+        self._logged[key] = now
+        if len(self._logged) > MAX_REMEMBERED:
+            del self._logged[next(iter(self._logged))]
         return True
 
     def _is_short(self, known: dict[str, Any]) -> bool:
+        """Return whether no more of a quota is left than the threshold."""
         limit, remaining = known.get("limit"), known.get("remaining")
         return limit is not None and remaining is not None and limit > 0 and remaining <= self.threshold * limit
 
     def _act(self, scope: str, name: str, known: dict[str, Any]) -> Pause | Stop | None:
+        """Log that a quota is short, and return the action that the options ask for."""
         reset_at = known.get("reset_at")
         if self._is_due(scope, name, "short"):
             log.warning("%s: quota %s has %g of %g left", scope, name, known["remaining"], known["limit"])
@@ -115,6 +118,6 @@ class Quota(Plugin):
 
 
 def _clock(at: float) -> str:
-    """A moment as people read it, in their own time zone."""
+    """Return a time of day in the local time zone, with the date unless it is near."""
     day = time.strftime("%Y-%m-%d ", time.localtime(at)) if abs(at - time.time()) > 43_200 else ""
     return day + time.strftime("%H:%M:%S", time.localtime(at))

@@ -1,4 +1,4 @@
-"""`Required`: drops items that lack what they must have."""
+"""`Required`: drop items without their required fields."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["Required"]
 
 
 class Required(Plugin):
-    """Drops each item in which one of `fields` is missing, `None`, or empty text; the report counts them by field.
+    """Drops items in which a required field is missing, `None` or an empty string. The report counts them by field.
 
     Parameters:
-        fields: names, from the command line as ``-P required.fields=title,price``.
+        fields: Names of the required fields; on the command line ``-P required.fields=title,price``.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: `fields` is empty, or a name is.
     """
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         if not fields or not all(fields):
-            raise ConfigError("required: name at least one field")
+            raise ConfigError("required: fields must name at least one field, as in title,price")
         self.fields = fields
 
     async def refine(self, item: Item, response: Response) -> Drop | None:
-        """Looks at the item as it will be written."""
+        """Drop the item if a field is missing."""
         values: dict[str, Any] = item if isinstance(item, dict) else _fields(item)
         for name in self.fields:
             if values.get(name) in (None, ""):
@@ -36,6 +36,7 @@ class Required(Plugin):
 
 
 def _fields(item: Item) -> dict[str, Any]:
+    """Return the fields of an item that is a pydantic model, an attrs class or a dataclass."""
     dump = getattr(item, "model_dump", None)
     values: dict[str, Any] = dump() if dump is not None else msgspec.to_builtins(item)
     return values

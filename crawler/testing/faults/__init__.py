@@ -1,4 +1,4 @@
-"""A server that does everything wrong: `fault_server`, and ``python -m crawler.testing.faults`` to try it by hand."""
+"""A server with every fault that servers have: `fault_server`; ``python -m crawler.testing.faults`` runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m crawler.testing.faults [--port N]``: the fault server, until it is interrupted."""
+"""``python -m crawler.testing.faults [--port N]``: run the fault server until it is interrupted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from crawler.testing.faults.server import FAULT_CASES, fault_server
 
 
 async def serve(port: int) -> None:
-    """Serves until a signal comes; says where.
+    """Print the URL of the server, and serve until SIGINT or SIGTERM.
 
     Parameters:
-        port: of the page with all cases; 0: anywhere.
+        port: The port of the page that links to all cases; 0 means any free port.
     """
     async with fault_server(port=port) as server:
         sys.stdout.write(f"{server.origin}\n")
@@ -23,21 +23,25 @@ async def serve(port: int) -> None:
         missing = len(FAULT_CASES) - len(server.cases)
         if missing:
             sys.stderr.write(
-                f"{missing} cases need certificates, and are left out: pip install 'trio-crawler[faults]'\n"
+                f"{missing} cases are missing, which need certificates: pip install 'trio-crawler[faults]'\n"
             )
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             await anext(signals)
 
 
 def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m crawler.testing.faults", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="where the page with all cases is; 0: anywhere")
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crawler.testing.faults", description="Run the fault server until it is interrupted."
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="port of the page that links to all cases (default: any free port)"
+    )
     port = parser.parse_args().port
     try:
         trio.run(serve, port)
     except OSError as error:
-        sys.exit(f"port {port} cannot be had: {error.strerror or error}")
+        sys.exit(f"cannot listen on port {port}: {(error.strerror or str(error)).lower()}")
     sys.exit(130)
 
 

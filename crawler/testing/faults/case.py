@@ -1,4 +1,4 @@
-"""`FaultCase`: one thing that a server does wrong, and `Peer`: the connection that it does it on."""
+"""`FaultCase`: one fault of a server and its expected outcome, and `Peer`: the connection on which a case runs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import trio
 if TYPE_CHECKING:
     from crawler.testing.faults.server import FaultServer
 
-__all__ = ["GOOD", "HEADERS_END", "FaultCase", "Handler", "Peer", "answer", "page"]
+__all__ = ["GOOD", "HEADERS_END", "FaultCase", "Handler", "Peer", "page", "response"]
 
 HEADERS_END: Final = b"\r\n\r\n"
-LONGEST_HEAD: Final = 65_536
-PATIENCE: Final = 1.0
-"""Seconds that a client is given to read what was sent, before its connection is closed."""
+MAX_HEAD: Final = 65_536
+"""Maximum size of the head of a request, in bytes."""
+LINGER: Final = 1.0
+"""Seconds that a client has to read what was sent, before its connection is closed."""
 GOOD: Final = "<title>ok</title>all is well"
-"""The text of a page that came through."""
+"""The text of a page that arrives as it should."""
 
 
 @attrs.define(eq=False)
@@ -28,26 +29,26 @@ class Peer:
     """One connection, as the server sees it."""
 
     stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
-    """Where its bytes come from and go to."""
+    """The stream of the connection."""
     server: FaultServer
-    """Whose it is."""
+    """The server that accepted it."""
     head: bytes = b""
-    """The head of the request that is being answered, as it came."""
+    """The head of the present request, unchanged."""
     target: str = ""
-    """Its path and query."""
+    """Path and query of the present request."""
     method: str = ""
-    """Its method."""
+    """Method of the present request."""
     count: int = 0
-    """Which request of this connection that is, from 1."""
+    """Number of the present request on this connection, from 1."""
     keep: bool = False
-    """Whether the connection stays open behind the answer."""
+    """Whether the connection stays open after the response."""
     _received: bytearray = attrs.field(factory=bytearray)
 
     async def read_request(self) -> bool:
-        """The head of the next request; false: there is none. Bodies are not read: nobody sends one."""
+        """Read the head of the next request, and return whether there was one. Requests must not have a body."""
         while HEADERS_END not in self._received:
-            chunk = await self.stream.receive_some(LONGEST_HEAD)
-            if not chunk or len(self._received) > LONGEST_HEAD:
+            chunk = await self.stream.receive_some(MAX_HEAD)
+            if not chunk or len(self._received) > MAX_HEAD:
                 return False
             self._received += chunk
         self.head, _, rest = bytes(self._received).partition(HEADERS_END)
@@ -59,10 +60,10 @@ class Peer:
         return True
 
     async def serve(self, reply: bytes | Handler) -> None:
-        """Answers request after request, as long as the connection is kept.
+        """Answer requests until the connection is not kept any more.
 
         Parameters:
-            reply: the bytes of each answer, after which the connection is closed, or what sends them.
+            reply: The bytes of each response, after which the connection is closed, or a handler that sends them.
         """
         while await self.read_request():
             if isinstance(reply, bytes):
@@ -74,11 +75,11 @@ class Peer:
         await self.finish()
 
     async def send(self, *parts: bytes, pause: float = 0.0) -> None:
-        """Sends bytes as they are, part by part.
+        """Send bytes unchanged, part by part.
 
         Parameters:
-            parts: what to send.
-            pause: seconds behind each part.
+            parts: The bytes to send.
+            pause: Seconds to wait after each part.
         """
         for part in parts:
             await self.stream.send_all(part)
@@ -86,88 +87,88 @@ class Peer:
                 await trio.sleep(pause)
 
     async def reset(self) -> None:
-        """Closes with RST, as a machine does that has crashed. What was sent is given a moment to arrive."""
+        """Close the connection with RST, as after a crash. What was sent before gets a moment to arrive."""
         await trio.sleep(0.02)
         raw = self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raw.socket.close()
 
     async def finish(self) -> None:
-        """Closes in peace: the end is sent, and what still comes is read, so that nothing sent is lost."""
+        """Close the connection in order: send the end, then read until the client closes, so that nothing is lost."""
         if isinstance(self.stream, trio.SocketStream):
-            with trio.move_on_after(PATIENCE):
+            with trio.move_on_after(LINGER):
                 await self.stream.send_eof()
-                while await self.stream.receive_some(LONGEST_HEAD):
+                while await self.stream.receive_some(MAX_HEAD):
                     pass
         elif not self.keep:
-            with trio.move_on_after(PATIENCE):
+            with trio.move_on_after(LINGER):
                 await self.stream.aclose()
         await trio.aclose_forcefully(self.stream)
 
 
 Handler = Callable[[Peer], Awaitable[None]]
-"""What a case does on a connection."""
+"""Plays a case on a connection."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class FaultCase:
-    """Something that goes wrong, and what a careful client makes of it.
+    """A fault of a server, and the outcome that a careful client should have.
 
-    A client that does what is expected gets either an answer (`status`, and `text` if that says more), or the error.
+    The outcome is either a response, with `status` and in most cases `text`, or a failure, with `error` and `kind`.
     """
 
     name: str
-    """Its name, which is its path too."""
+    """The name, which is also the path."""
     about: str
-    """What the server does, one line."""
+    """What the server does, in one line."""
     status: int = 0
-    """The status of the answer that arrives in the end; 0: none does."""
+    """The status of the final response; 0 means no response."""
     text: str | None = None
-    """What `Response.text` is; `None`: that is not the point."""
+    """`Response.text` of the final response. `None` means any text."""
     error: str = ""
-    """What the report counts it as: ``connect_failed``, ``broken_exchange``, …; empty: it is no failure."""
+    """How the report counts the failure: ``connect_failed``, ``broken_exchange``, …; empty means no failure."""
     kind: str = ""
-    """The finer kind of that error: ``refused``, ``reset``, …; empty: there is none, or it is not the point."""
+    """The finer kind of the failure: ``refused``, ``reset``, …; empty means any kind."""
     or_fails: bool = False
-    """Whether `error` is as right as the answer: clients differ, and both is sane."""
+    """Whether both outcomes are acceptable, the response and the failure: clients differ."""
     answer: bytes | Handler | None = None
-    """The bytes of the answer, after which the connection is closed, or what sends them."""
+    """The bytes of the response, after which the connection is closed, or a handler that sends them."""
     accept: Handler | None = None
-    """For a port of its own: what is done with each connection, before anything of it was read."""
+    """A handler for the connections to a port of its own. It is called before anything is read."""
     scheme: str = "http"
-    """Of its URL."""
+    """The scheme of the URL."""
     host: str = "127.0.0.1"
-    """Of its URL."""
+    """The host of the URL."""
     closed_port: bool = False
-    """Whether nobody listens at its port."""
+    """Whether the URL has a port on which no server listens."""
     needs_trustme: bool = False
-    """Whether a certificate is made for it, by the package ``trustme``."""
+    """Whether the case needs a certificate, which the package ``trustme`` creates."""
 
     @property
     def expected(self) -> str:
-        """What a careful client makes of it, in words."""
+        """The expected outcome in words."""
         error = f"{self.error}.{self.kind}" if self.kind else self.error
         if error and not self.or_fails:
             return error
-        told = f"status {self.status}" if self.text is None else f"status {self.status}: {self.text[:40]}"
-        return f"{told}, or {error}" if error else told
+        response = f"status {self.status}" if self.text is None else f"status {self.status}: {self.text[:40]}"
+        return f"{response}, or {error}" if error else response
 
     @property
     def hangs(self) -> bool:
-        """Whether only a deadline of the client ends it."""
+        """Whether only a deadline of the client ends the case."""
         return self.error == "fetch_timeout"
 
 
-def answer(
+def response(
     *lines: str | bytes, body: bytes | str | None = "", status: str | bytes = "HTTP/1.1 200 OK", length: bool = True
 ) -> bytes:
-    """The bytes of an answer, right but for what is given.
+    """Return the bytes of a response. It is correct unless the arguments make it wrong.
 
     Parameters:
-        lines: header lines without their ends.
-        body: the body; `None`: there is no blank line either.
-        status: the status line without its end.
-        length: whether its ``Content-Length`` is added.
+        lines: Header lines without line ends.
+        body: The body. `None` omits the empty line after the headers, too.
+        status: The status line without its line end.
+        length: Whether to add a ``Content-Length``.
     """
     content = body.encode() if isinstance(body, str) else body
     encoded = [line.encode("latin-1") if isinstance(line, str) else line for line in (status, *lines)]
@@ -178,10 +179,10 @@ def answer(
 
 
 def page(*lines: str | bytes, **more: str | bytes) -> bytes:
-    """A good HTML page with more header lines, or another status line.
+    """Return the bytes of a good HTML page, with more header lines or another status line.
 
     Parameters:
-        lines: header lines without their ends.
-        more: ``status``: the status line without its end.
+        lines: Header lines without line ends.
+        more: ``status`` is a status line without its line end.
     """
-    return answer("Content-Type: text/html", *lines, body=GOOD, status=more.get("status", "HTTP/1.1 200 OK"))
+    return response("Content-Type: text/html", *lines, body=GOOD, status=more.get("status", "HTTP/1.1 200 OK"))

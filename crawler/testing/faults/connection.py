@@ -1,4 +1,4 @@
-"""Connections that are not made, break off, or lead to nothing."""
+"""Faults of connections: refused, reset, closed early, silent, or too slow."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Final
 
 import trio
 
-from crawler.testing.faults.case import GOOD, FaultCase, Peer, answer, page
+from crawler.testing.faults.case import GOOD, FaultCase, Peer, page, response
 
 __all__ = ["CONNECTION"]
 
-HEAD: Final = answer("Content-Type: text/html", "Content-Length: 1000", body=None)
+HEAD: Final = response("Content-Type: text/html", "Content-Length: 1000", body=None)
 DRIP: Final = 0.05
-"""Seconds between two bytes of what drips."""
+"""Seconds between two bytes of a slow response."""
 
 
 async def _reset_at_once(peer: Peer) -> None:
@@ -52,8 +52,8 @@ async def _closed_when_idle(peer: Peer) -> None:
 
 
 async def _noise_between(peer: Peer) -> None:
-    """What some servers send when they close a connection that was kept too long."""
-    late = answer("Connection: close", status="HTTP/1.1 408 Request Timeout", body="too slow")
+    """Send a response and a 408, as some servers do before they close an idle connection."""
+    late = response("Connection: close", status="HTTP/1.1 408 Request Timeout", body="too slow")
     await peer.send(page("Connection: keep-alive") + late)
 
 
@@ -79,7 +79,7 @@ async def _drip_headers(peer: Peer) -> None:
 
 
 async def _drip_body(peer: Peer) -> None:
-    await peer.send(answer("Content-Type: text/html", "Content-Length: 1000000", body=None), b"\r\n")
+    await peer.send(response("Content-Type: text/html", "Content-Length: 1000000", body=None), b"\r\n")
     while True:
         await peer.send(b".", pause=DRIP)
 
@@ -90,9 +90,9 @@ async def _slow_but_whole(peer: Peer) -> None:
 
 
 CONNECTION: Final = (
-    FaultCase(name="ok", about="nothing is wrong", status=200, text=GOOD, answer=page()),
+    FaultCase(name="ok", about="a good response", status=200, text=GOOD, answer=page()),
     FaultCase(
-        name="refused", about="a port with nobody behind it", closed_port=True,
+        name="refused", about="a closed port", closed_port=True,
         error="connect_failed", kind="refused",
     ),
     FaultCase(
@@ -100,79 +100,79 @@ CONNECTION: Final = (
         error="connect_failed", kind="dns",
     ),
     FaultCase(
-        name="accept-reset", about="RST as soon as the connection stands, or is about to", accept=_reset_at_once,
+        name="accept-reset", about="connection reset as soon as it is accepted", accept=_reset_at_once,
         error="broken_exchange", kind="reset",
     ),
     FaultCase(
-        name="accept-close", about="closed as soon as the connection stands", accept=_close_at_once,
+        name="accept-close", about="connection closed as soon as it is accepted", accept=_close_at_once,
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
-        name="accept-silence", about="accepted, and never a word", accept=_silence,
+        name="accept-silence", about="connection accepted, then nothing", accept=_silence,
         error="fetch_timeout", kind="deadline",
     ),
     FaultCase(
-        name="close-no-answer", about="closed after the request, without an answer", answer=b"",
+        name="close-no-response", about="connection closed after the request, without a response", answer=b"",
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
-        name="reset-no-answer", about="RST after the request", answer=_reset_after_the_request,
+        name="reset-no-response", about="connection reset after the request", answer=_reset_after_the_request,
         error="broken_exchange", kind="reset",
     ),
     FaultCase(
-        name="close-in-status-line", about="closed in the status line", answer=b"HTTP/1.1 2",
+        name="close-in-status-line", about="connection closed inside the status line", answer=b"HTTP/1.1 2",
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
-        name="close-in-headers", about="closed in the headers", answer=b"HTTP/1.1 200 OK\r\nContent-Ty",
+        name="close-in-headers", about="connection closed inside the headers", answer=b"HTTP/1.1 200 OK\r\nContent-Ty",
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
-        name="reset-in-headers", about="RST in the headers", answer=_reset_in_the_headers,
+        name="reset-in-headers", about="connection reset inside the headers", answer=_reset_in_the_headers,
         error="broken_exchange", kind="reset",
     ),
     FaultCase(
-        name="reset-in-body", about="RST in the body", answer=_reset_in_the_body,
+        name="reset-in-body", about="connection reset inside the body", answer=_reset_in_the_body,
         error="broken_exchange", kind="reset",
     ),
     FaultCase(
         name="closed-between", status=200, text=GOOD, answer=_closed_between,
-        about="kept alive, and closed at its second request: that one was not answered, so it is sent again",
+        about="kept alive, but closed on the second request, which is sent again on a new connection",
     ),
     FaultCase(
         name="closed-when-idle", status=200, text=GOOD, answer=_closed_when_idle,
-        about="called kept alive, and closed all the same",
+        about="closed after a response that says keep-alive",
     ),
     FaultCase(
-        name="noise-between", status=200, text=GOOD, answer=_noise_between,
-        about="kept alive, and closed with a 408 that nobody asked for: it answers no other request",
+        name="unsolicited-408", status=200, text=GOOD, answer=_noise_between,
+        about="kept alive, then closed with an unsolicited 408, which belongs to no request",
     ),
     FaultCase(
-        name="hang-no-answer", about="never a word after the request", answer=_silence,
+        name="hang-no-response", about="nothing after the request", answer=_silence,
         error="fetch_timeout", kind="deadline",
     ),
     FaultCase(
-        name="hang-in-headers", about="never another word in the headers", answer=_hang_in_the_headers,
+        name="hang-in-headers", about="headers that stop halfway, connection open", answer=_hang_in_the_headers,
         error="fetch_timeout", kind="deadline",
     ),
     FaultCase(
-        name="hang-after-headers", about="never a word after the headers", answer=_hang_after_headers,
+        name="hang-after-headers", about="headers, then nothing", answer=_hang_after_headers,
         error="fetch_timeout", kind="deadline",
     ),
     FaultCase(
-        name="hang-in-body", about="never another word in the body", answer=_hang_in_the_body,
+        name="hang-in-body", about="a body that stops halfway, connection open", answer=_hang_in_the_body,
         error="fetch_timeout", kind="deadline",
     ),
     FaultCase(
-        name="drip-headers", about="header lines for ever, byte by byte", answer=_drip_headers,
+        name="drip-headers", about="endless headers, byte by byte", answer=_drip_headers,
         error="fetch_timeout", kind="deadline",
     ),
     FaultCase(
-        name="drip-body", about="a body for ever, byte by byte", answer=_drip_body,
+        name="drip-body", about="an endless body, byte by byte", answer=_drip_body,
         error="fetch_timeout", kind="deadline",
     ),
     FaultCase(
-        name="slow", about="a page in small pieces, but whole", status=200, text=GOOD, answer=_slow_but_whole,
+        name="slow", about="a complete page in small pieces", status=200, text=GOOD, answer=_slow_but_whole,
     ),
 )  # fmt: skip
-"""The cases."""
+"""The cases with faulty connections."""

@@ -1,52 +1,52 @@
-"""Status lines, header fields and interim answers that are not as RFC 9112 has them."""
+"""Faults in heads: status lines, header fields and interim responses that violate RFC 9112."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from crawler.testing.faults.case import GOOD, FaultCase, Peer, answer, page
+from crawler.testing.faults.case import GOOD, FaultCase, Peer, page, response
 
 __all__ = ["HEADS"]
 
 BAD_LINES: Final = (
-    ("line-no-colon", "a line without a colon", b"rubbish"),
+    ("line-no-colon", "a header line without a colon", b"rubbish"),
     ("line-bare-cr", "a carriage return in the middle of a value", b"X-CR: a\rX-More: b"),
-    ("line-space-before-colon", "blanks between a name and its colon", b"X-Blank : 1"),
-    ("line-folded", "a value that goes on in the next line (obs-fold)", b"X-Folded: a\r\n\t b"),
-    ("line-non-ascii", "bytes above ASCII in name and value", b"X-B\xe9: \xff\xfe"),
-    ("line-empty-name", "a line that begins with its colon", b": nameless"),
-    ("line-blanks-in-name", "a name with blanks in it", b"X Two Words: 1"),
-    ("line-symbols-in-name", "a name that is no token", b"X@(y)<z>: 1"),
+    ("line-space-before-colon", "a space between a name and its colon", b"X-Blank : 1"),
+    ("line-folded", "a value continued on the next line (obs-fold)", b"X-Folded: a\r\n\t b"),
+    ("line-non-ascii", "non-ASCII bytes in name and value", b"X-B\xe9: \xff\xfe"),
+    ("line-empty-name", "an empty name", b": nameless"),
+    ("line-spaces-in-name", "spaces inside a name", b"X Two Words: 1"),
+    ("line-symbols-in-name", "symbols in a name that are not allowed in a token", b"X@(y)<z>: 1"),
     ("line-control-characters", "control characters in a value", b"X-Control: a\x01\x08\x7fb"),
-    ("line-folded-first", "a line that goes on where none has begun", b" X-First: 1"),
-    ("line-long", "a line of 60,000 bytes", b"X-Long: " + b"a" * 60_000),
-    ("line-empty-value", "a field without a value", b"X-Empty:"),
+    ("line-folded-first", "a continuation line (obs-fold) before the first header", b" X-First: 1"),
+    ("line-long", "a header line of 60,000 bytes", b"X-Long: " + b"a" * 60_000),
+    ("line-empty-value", "an empty value", b"X-Empty:"),
     ("length-twice-same", "the same Content-Length twice", b"Content-Length: %d" % len(GOOD)),
-    ("length-list-same", "the same Content-Length twice in one line", b""),
+    ("length-list-same", "the same Content-Length twice in one field", b""),
 )
 REFUSED_LINES: Final = (
-    ("line-nul", "NUL in a value, as no browser accepts it", b"X-Nul: a\0b"),
-    ("length-twice-different", "two different Content-Length", b"Content-Length: 1"),
+    ("line-nul", "a NUL byte in a value, which browsers reject too", b"X-Nul: a\0b"),
+    ("length-twice-different", "two different Content-Lengths", b"Content-Length: 1"),
     ("length-negative", "a negative Content-Length", b"Content-Length: -5"),
-    ("length-no-number", "a Content-Length that is no number", b"Content-Length: many"),
+    ("length-not-a-number", "a Content-Length that is not a number", b"Content-Length: many"),
 )
 STATUS_LINES: Final = (
     ("status-no-reason", "no reason phrase", b"HTTP/1.1 200"),
-    ("status-blank-reason", "an empty reason phrase", b"HTTP/1.1 200 "),
+    ("status-empty-reason", "an empty reason phrase", b"HTTP/1.1 200 "),
     ("status-latin1-reason", "a reason phrase in Latin-1", b"HTTP/1.1 200 \xe9t\xe9"),
     ("status-long-reason", "a reason phrase of 10,000 bytes", b"HTTP/1.1 200 " + b"a" * 10_000),
     ("status-http10", "HTTP/1.0", b"HTTP/1.0 200 OK"),
     ("status-lower-case", "a protocol in lower case", b"http/1.1 200 OK"),
-    ("status-299", "a status that nobody knows", b"HTTP/1.1 299 Whatever"),
+    ("status-299", "an unknown status, 299", b"HTTP/1.1 299 Whatever"),
 )
 STRANGE_STATUS_LINES: Final = (
     ("status-000", "status 000", b"HTTP/1.1 000 Nothing"),
     ("status-1000", "a status of four digits", b"HTTP/1.1 1000 Much"),
     ("status-two-digits", "a status of two digits", b"HTTP/1.1 20 OK"),
     ("status-text", "a status in words", b"HTTP/1.1 OK"),
-    ("status-http17", "HTTP of the future", b"HTTP/1.7 200 OK"),
-    ("status-icy", "the protocol of internet radios", b"ICY 200 OK"),
-    ("status-leading-blank", "a blank before the status line", b" HTTP/1.1 200 OK"),
+    ("status-http17", "HTTP/1.7", b"HTTP/1.7 200 OK"),
+    ("status-icy", "ICY, the protocol of internet radio", b"ICY 200 OK"),
+    ("status-leading-space", "a space before the status line", b" HTTP/1.1 200 OK"),
 )
 HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nX-Interim: yes\r\n\r\n"
 
@@ -70,11 +70,11 @@ async def _bomb_cookies(peer: Peer) -> None:
 def _line(name: str, line: bytes) -> bytes:
     if name == "length-list-same":
         size = len(GOOD)
-        return answer("Content-Type: text/html", f"Content-Length: {size}, {size}", body=GOOD, length=False)
+        return response("Content-Type: text/html", f"Content-Length: {size}, {size}", body=GOOD, length=False)
     lines: tuple[bytes, ...] = (line, b"Content-Type: text/html", b"X-After: yes")
-    if name in ("length-negative", "length-no-number"):
-        return answer(*lines, body=GOOD, length=False)
-    return answer(*lines, body=GOOD)
+    if name in ("length-negative", "length-not-a-number"):
+        return response(*lines, body=GOOD, length=False)
+    return response(*lines, body=GOOD)
 
 
 HEADS: Final = (
@@ -95,33 +95,34 @@ HEADS: Final = (
         for name, about, line in STRANGE_STATUS_LINES
     ),
     FaultCase(
-        name="status-999", about="a status above all classes", error="status_999",
+        name="status-999", about="status 999, which is in no class", error="status_999",
         answer=page(status="HTTP/1.1 999 No"),
     ),
     FaultCase(
-        name="line-bare-lf", about="line ends without a carriage return", status=200, text=GOOD,
+        name="line-bare-lf", about="lines that end with a bare LF", status=200, text=GOOD,
         answer=page().replace(b"\r\n", b"\n"),
     ),
     FaultCase(
-        name="http10-no-length", about="HTTP/1.0: the body ends with the connection", status=200, text=GOOD,
-        answer=answer("Content-Type: text/html", status="HTTP/1.0 200 OK", body=GOOD, length=False),
+        name="http10-no-length", status=200, text=GOOD,
+        about="HTTP/1.0 without a length: the body ends when the connection closes",
+        answer=response("Content-Type: text/html", status="HTTP/1.0 200 OK", body=GOOD, length=False),
     ),
     FaultCase(
-        name="length-and-chunked", about="Content-Length and chunked: chunked counts", status=200, text="abc",
-        answer=answer(
+        name="length-and-chunked", about="both Content-Length and chunked: chunked applies", status=200, text="abc",
+        answer=response(
             "Content-Type: text/html", "Content-Length: 999", "Transfer-Encoding: chunked",
             body=b"3\r\nabc\r\n0\r\n\r\n", length=False,
         ),
     ),
     FaultCase(
-        name="http09", about="HTTP/0.9: a body and nothing else", answer=b"<p>no headers in my time\n" * 3,
+        name="http09", about="HTTP/0.9: a body without a head", answer=b"<p>no headers here\n" * 3,
         error="broken_exchange", kind="no_http",
     ),
     FaultCase(
         name="garbage", about="random bytes", answer=bytes(range(256)) * 4, error="broken_exchange", kind="no_http"
     ),
     FaultCase(
-        name="ssh", about="another protocol", answer=b"SSH-2.0-OpenSSH_9.9\r\n",
+        name="ssh", about="the banner of an SSH server", answer=b"SSH-2.0-OpenSSH_9.9\r\n",
         error="broken_exchange", kind="no_http",
     ),
     FaultCase(
@@ -137,11 +138,11 @@ HEADS: Final = (
         error="broken_exchange", kind="headers_too_large",
     ),
     FaultCase(
-        name="interim-bomb", about="10,000 interim answers", answer=_bomb_interim,
+        name="interim-bomb", about="10,000 interim responses", answer=_bomb_interim,
         error="broken_exchange", kind="headers_too_large",
     ),
     FaultCase(
-        name="interim-100", about="100 Continue that nobody asked for", status=200, text=GOOD,
+        name="interim-100", about="100 Continue without a request for it", status=200, text=GOOD,
         answer=b"HTTP/1.1 100 Continue\r\n\r\n" + page(),
     ),
     FaultCase(
@@ -149,23 +150,23 @@ HEADS: Final = (
         answer=b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + page(),
     ),
     FaultCase(
-        name="interim-103", about="103 Early Hints with fields of its own", status=200, text=GOOD,
+        name="interim-103", about="103 Early Hints with header fields", status=200, text=GOOD,
         answer=HINTS + page(),
     ),
     FaultCase(
-        name="interim-199", about="an interim answer that nobody knows", status=200, text=GOOD,
+        name="interim-199", about="an unknown interim response, 199", status=200, text=GOOD,
         answer=b"HTTP/1.1 199 Misc\r\nX-Interim: yes\r\n\r\n" + page(),
     ),
     FaultCase(
-        name="interim-many", about="100 interim answers", status=200, text=GOOD, answer=HINTS * 100 + page(),
+        name="interim-many", about="100 interim responses", status=200, text=GOOD, answer=HINTS * 100 + page(),
     ),
     FaultCase(
-        name="interim-only", about="an interim answer, and closed", answer=HINTS,
+        name="interim-only", about="an interim response, then the connection is closed", answer=HINTS,
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
-        name="interim-101", about="101: another protocol from here on", status=101,
+        name="interim-101", about="101 Switching Protocols without a request for it", status=101,
         answer=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x02hi",
     ),
 )  # fmt: skip
-"""The cases."""
+"""The cases with faulty heads."""

@@ -1,155 +1,158 @@
-"""Redirects that lead somewhere, nowhere, or round in circles."""
+"""Redirects: unusual ones, invalid ones, and loops."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from crawler.testing.faults.case import GOOD, FaultCase, Handler, Peer, answer
+from crawler.testing.faults.case import GOOD, FaultCase, Handler, Peer, response
 
 __all__ = ["REDIRECTS"]
 
-LONG: Final = 100
-"""Hops of the long chain."""
-LINK: Final = "<p>look elsewhere"
+CHAIN_LENGTH: Final = 100
+"""Number of hops of the long chain."""
+BODY: Final = "<p>moved"
 
 
-def _to(location: str | bytes, status: int = 302, *lines: str) -> bytes:
+def _moved(location: str | bytes, status: int = 302, *lines: str) -> bytes:
     value = location.encode() if isinstance(location, str) else location
-    return answer(b"Location: " + value, *lines, status=f"HTTP/1.1 {status} Moved", body=LINK)
+    return response(b"Location: " + value, *lines, status=f"HTTP/1.1 {status} Moved", body=BODY)
 
 
 async def _other_origin(peer: Peer) -> None:
-    await peer.send(_to(f"{peer.server.other}ok?from=redirect-other-origin"))
+    await peer.send(_moved(f"{peer.server.other}ok?from=redirect-other-origin"))
 
 
 async def _absolute(peer: Peer) -> None:
-    await peer.send(_to(f"{peer.server.origin}ok?from=redirect-absolute"))
+    await peer.send(_moved(f"{peer.server.origin}ok?from=redirect-absolute"))
 
 
 async def _without_scheme(peer: Peer) -> None:
-    await peer.send(_to(f"//{peer.server.origin.partition('//')[2]}ok?from=redirect-without-scheme"))
+    await peer.send(_moved(f"//{peer.server.origin.partition('//')[2]}ok?from=redirect-scheme-relative"))
 
 
 async def _two_hops(peer: Peer) -> None:
-    """A page that sends to the other, which sends back."""
-    await peer.send(_to("/redirect-loop-two" if peer.target.endswith("/b") else "/redirect-loop-two/b"))
+    """Redirect to a second page, which redirects back."""
+    await peer.send(_moved("/redirect-loop-two" if peer.target.endswith("/b") else "/redirect-loop-two/b"))
 
 
 async def _long(peer: Peer) -> None:
     hop = int(peer.target.rpartition("/")[2]) if peer.target.count("/") > 1 else 0
-    await peer.send(_to(f"/redirect-long/{hop + 1}" if hop < LONG else "/ok?from=redirect-long"))
+    await peer.send(_moved(f"/redirect-long/{hop + 1}" if hop < CHAIN_LENGTH else "/ok?from=redirect-long"))
 
 
 async def _endless(peer: Peer) -> None:
-    """A new URL at each hop: no loop, and no end."""
+    """Redirect to a new URL each time: endless, but not a loop."""
     hop = peer.target.rpartition("=")[2]
-    await peer.send(_to(f"/redirect-endless?hop={int(hop) + 1 if hop.isdigit() else 1}"))
+    await peer.send(_moved(f"/redirect-endless?hop={int(hop) + 1 if hop.isdigit() else 1}"))
 
 
 async def _query_only(peer: Peer) -> None:
     if "?" in peer.target:
-        await peer.send(answer("Content-Type: text/html", body=GOOD))
+        await peer.send(response("Content-Type: text/html", body=GOOD))
     else:
-        await peer.send(_to("?again"))
+        await peer.send(_moved("?again"))
 
 
 async def _cookie_wall(peer: Peer) -> None:
-    """To itself, with a cookie, until the cookie comes."""
+    """Set a cookie and redirect to the same URL, until the cookie arrives."""
     if b"seen=yes" in peer.head:
-        await peer.send(answer("Content-Type: text/html", body=GOOD))
+        await peer.send(response("Content-Type: text/html", body=GOOD))
     else:
-        await peer.send(_to("/redirect-cookie-wall", 302, "Set-Cookie: seen=yes"))
+        await peer.send(_moved("/redirect-cookie-wall", 302, "Set-Cookie: seen=yes"))
 
 
-def _there(name: str) -> str:
+def _good_page(name: str) -> str:
     return f"/ok?from={name}"
 
 
-def _case(name: str, about: str, reply: bytes | Handler) -> FaultCase:
+def _leads_on(name: str, about: str, reply: bytes | Handler) -> FaultCase:
     return FaultCase(name=name, about=about, status=200, text=GOOD, answer=reply)
 
 
-def _page(name: str, about: str, reply: bytes, text: str | None = None) -> FaultCase:
+def _stays(name: str, about: str, reply: bytes, text: str | None = None) -> FaultCase:
     return FaultCase(name=name, about=about, status=200, text=text, answer=reply)
 
 
 REDIRECTS: Final = (
     *(
-        _case(f"redirect-{status}", f"{status} to a page", _to(_there(f"redirect-{status}"), status))
+        _leads_on(f"redirect-{status}", f"{status} to a good page", _moved(_good_page(f"redirect-{status}"), status))
         for status in (301, 302, 303, 307, 308)
     ),
-    _case("redirect-relative", "a Location relative to its page", _to("ok?from=redirect-relative")),
-    _case("redirect-query-only", "a Location that is a query and nothing else", _query_only),
-    _case("redirect-absolute", "an absolute Location", _absolute),
-    _case("redirect-without-scheme", "a Location with host and without scheme", _without_scheme),
-    _case("redirect-dots", "a Location with too many dots", _to("../../../ok?from=redirect-dots")),
-    _case("redirect-blanks", "blanks around a Location", _to("  /ok?from=redirect-blanks \t")),
-    _case("redirect-backslash", "backslashes, as browsers read them", _to("\\ok?from=redirect-backslash")),
-    _case("redirect-blank-inside", "a blank in the middle of a Location", _to("/ok?from=redirect blank")),
-    _case("redirect-fragment", "a Location with a fragment", _to("/ok?from=redirect-fragment#part")),
-    _case("redirect-utf8", "a Location in UTF-8 as it is", _to("/ok?from=redirect-ütf8-日本")),
-    _case("redirect-latin1", "a Location in Latin-1 as it is", _to(b"/ok?from=redirect-\xfctf8")),
-    _case("redirect-other-origin", "to another port", _other_origin),
-    _case("redirect-cookie-wall", "to itself, until its cookie comes back", _cookie_wall),
+    _leads_on("redirect-relative", "a Location relative to its page", _moved("ok?from=redirect-relative")),
+    _leads_on("redirect-query-only", "a Location with only a query", _query_only),
+    _leads_on("redirect-absolute", "an absolute Location", _absolute),
+    _leads_on("redirect-scheme-relative", "a Location without a scheme", _without_scheme),
+    _leads_on("redirect-dots", "a Location with more ../ than folders", _moved("../../../ok?from=redirect-dots")),
+    _leads_on("redirect-spaces-around", "spaces around a Location", _moved("  /ok?from=redirect-spaces-around \t")),
+    _leads_on("redirect-backslash", "a backslash, read by browsers as a slash", _moved("\\ok?from=redirect-backslash")),
+    _leads_on("redirect-space-inside", "a space inside a Location", _moved("/ok?from=redirect space")),
+    _leads_on("redirect-fragment", "a Location with a fragment", _moved("/ok?from=redirect-fragment#part")),
+    _leads_on("redirect-utf8", "a Location with unescaped UTF-8", _moved("/ok?from=redirect-ütf8-日本")),
+    _leads_on("redirect-latin1", "a Location with unescaped Latin-1", _moved(b"/ok?from=redirect-\xfctf8")),
+    _leads_on("redirect-other-origin", "a redirect to another port", _other_origin),
+    _leads_on("redirect-cookie-wall", "a redirect to itself until its cookie is sent", _cookie_wall),
     FaultCase(
         name="redirect-missing", about="302 without a Location", status=302,
-        answer=answer(status="HTTP/1.1 302 Found", body=LINK),
+        answer=response(status="HTTP/1.1 302 Found", body=BODY),
     ),
-    FaultCase(name="redirect-empty", about="302 with an empty Location", status=302, answer=_to("")),
+    FaultCase(name="redirect-empty", about="302 with an empty Location", status=302, answer=_moved("")),
     FaultCase(name="redirect-300", about="300 without a Location", status=300,
-              answer=answer(status="HTTP/1.1 300 Multiple Choices", body=LINK)),
-    FaultCase(name="redirect-304", about="304, which is no redirect", status=304, answer=answer(
+              answer=response(status="HTTP/1.1 300 Multiple Choices", body=BODY)),
+    FaultCase(name="redirect-304", about="304 with a Location, which is not a redirect", status=304, answer=response(
         "Location: /ok?from=redirect-304", status="HTTP/1.1 304 Not Modified", body="", length=False)),
     FaultCase(
-        name="redirect-invalid", about="a Location that is no URL", status=302, error="bad_redirect",
-        answer=_to("http://[not an address"),
+        name="redirect-invalid", about="a Location that is not a URL", status=302, error="bad_redirect",
+        answer=_moved("http://[not an address"),
     ),
     FaultCase(
-        name="redirect-javascript", about="a Location that is a script", status=302, error="bad_redirect",
-        answer=_to("javascript:alert(1)"),
+        name="redirect-javascript", about="a Location with a javascript: URL", status=302, error="bad_redirect",
+        answer=_moved("javascript:alert(1)"),
     ),
     FaultCase(
-        name="redirect-file", about="a Location that is a local file", status=302, error="bad_redirect",
-        answer=_to("file:///etc/passwd"),
+        name="redirect-file", about="a Location with a file: URL", status=302, error="bad_redirect",
+        answer=_moved("file:///etc/passwd"),
     ),
     FaultCase(
-        name="redirect-data", about="a Location that is its own page", status=302, error="bad_redirect",
-        answer=_to("data:text/html,<p>here"),
+        name="redirect-data", about="a Location with a data: URL", status=302, error="bad_redirect",
+        answer=_moved("data:text/html,<p>here"),
     ),
     FaultCase(
-        name="redirect-two-locations", about="two different Locations, as no browser takes them",
+        name="redirect-two-locations", about="two different Locations, which browsers reject too",
         error="broken_exchange", kind="bad_header",
-        answer=_to("/ok?from=redirect-two-locations", 302, "Location: /ok?from=the-second"),
+        answer=_moved("/ok?from=redirect-two-locations", 302, "Location: /ok?from=the-second"),
     ),
-    _case(
+    _leads_on(
         "redirect-same-location-twice", "the same Location twice",
-        _to(_there("redirect-same-location-twice"), 302, "Location: " + _there("redirect-same-location-twice")),
+        _moved(_good_page("same-location-twice"), 302, "Location: " + _good_page("same-location-twice")),
     ),
     FaultCase(
-        name="redirect-loop-one", about="to itself, for ever", status=302, error="redirect_loop",
-        answer=_to("/redirect-loop-one"),
+        name="redirect-loop-one", about="a redirect to itself", status=302, error="redirect_loop",
+        answer=_moved("/redirect-loop-one"),
     ),
     FaultCase(
-        name="redirect-loop-two", about="to a page that sends back, for ever", status=302, error="redirect_loop",
+        name="redirect-loop-two", about="two pages that redirect to each other", status=302, error="redirect_loop",
         answer=_two_hops,
     ),
-    FaultCase(name="redirect-long", about=f"{LONG} hops", status=302, error="too_many_redirects", answer=_long),
     FaultCase(
-        name="redirect-endless", about="to another URL each time, for ever", status=302, error="too_many_redirects",
+        name="redirect-long", about=f"a chain of {CHAIN_LENGTH} redirects", status=302, error="too_many_redirects",
+        answer=_long,
+    ),
+    FaultCase(
+        name="redirect-endless", about="endless redirects, each to a new URL", status=302, error="too_many_redirects",
         answer=_endless,
     ),
-    _page(
-        "refresh-header", "a page with a Refresh field",
-        answer("Content-Type: text/html", "Refresh: 0; url=/ok?from=refresh-header", body=LINK),
+    _stays(
+        "refresh-header", "a page with a Refresh header",
+        response("Content-Type: text/html", "Refresh: 0; url=/ok?from=refresh-header", body=BODY),
     ),
-    _page(
-        "refresh-meta", "a page that sends on by meta refresh",
-        answer("Content-Type: text/html",
-               body='<meta http-equiv="refresh" content="0; url=/ok?from=refresh-meta">' + LINK),
+    _stays(
+        "refresh-meta", "a page with a meta refresh",
+        response("Content-Type: text/html",
+               body='<meta http-equiv="refresh" content="0; url=/ok?from=refresh-meta">' + BODY),
     ),
-    _page(
-        "refresh-meta-itself", "a page that refreshes itself every minute",
-        answer("Content-Type: text/html", body='<meta http-equiv="refresh" content="60">' + LINK),
+    _stays(
+        "refresh-meta-self", "a page that reloads itself every minute",
+        response("Content-Type: text/html", body='<meta http-equiv="refresh" content="60">' + BODY),
     ),
 )  # fmt: skip
-"""The cases."""
+"""The cases with redirects."""

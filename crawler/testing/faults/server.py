@@ -1,4 +1,4 @@
-"""`fault_server`: a server on loopback that does everything wrong, one case a path."""
+"""`fault_server`: a server on loopback with every fault that servers have, one case per path."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ import trio
 
 from crawler.api_client.mapping import BackgroundTasks
 from crawler.testing.faults.bodies import BODIES
-from crawler.testing.faults.case import FaultCase, Peer, answer
+from crawler.testing.faults.case import FaultCase, Peer, response
 from crawler.testing.faults.connection import CONNECTION
 from crawler.testing.faults.heads import HEADS
 from crawler.testing.faults.redirects import REDIRECTS
 from crawler.testing.faults.texts import TEXTS
-from crawler.testing.faults.tls import TLS, authority_pem, trustme_found
+from crawler.testing.faults.tls import TLS, authority_pem, trustme_installed
 
 __all__ = ["FAULT_CASES", "FaultServer", "fault_server"]
 
 FAULT_CASES: Final = {case.name: case for case in (*CONNECTION, *TLS, *HEADS, *BODIES, *TEXTS, *REDIRECTS)}
-"""Every case of `fault_server`, by name."""
+"""All cases of `fault_server`, by name."""
 HOST: Final = "127.0.0.1"
-NOT_FOUND: Final = answer("Content-Type: text/plain", status="HTTP/1.1 404 Not Found", body="no such case")
-ROBOTS: Final = answer("Content-Type: text/plain", body="User-agent: *\nAllow: /\n")
+NOT_FOUND: Final = response("Content-Type: text/plain", status="HTTP/1.1 404 Not Found", body="no such case")
+ROBOTS: Final = response("Content-Type: text/plain", body="User-agent: *\nAllow: /\n")
 
 
 @attrs.define(eq=False)
 class FaultServer:
-    """A server that does everything wrong."""
+    """A running fault server."""
 
     origin: str = ""
-    """Where it is: ``http://127.0.0.1:PORT/``, a page with a link to each case."""
+    """The URL of the page that links to all cases: ``http://127.0.0.1:PORT/``."""
     other: str = ""
-    """The same server at another port, which makes it another origin."""
+    """The same page on another port, which makes it another origin."""
     requests: list[str] = attrs.field(factory=list)
-    """The targets of all requests that were read, as they came in."""
+    """The targets (path and query) of all requests, in order."""
     connections: int = 0
-    """Connections that were accepted, at all ports."""
+    """Number of accepted connections, over all ports."""
     _ports: dict[str, int] = attrs.field(factory=dict)
     _folder: str = ""
 
     @property
     def cases(self) -> dict[str, FaultCase]:
-        """The cases that it can play, by name: without the package trustme those that need certificates are missing."""
-        able = trustme_found()
-        return {name: case for name, case in FAULT_CASES.items() if able or not case.needs_trustme}
+        """The available cases, by name. Cases with certificates need the package trustme."""
+        with_certificates = trustme_installed()
+        return {name: case for name, case in FAULT_CASES.items() if with_certificates or not case.needs_trustme}
 
     @property
     def authority(self) -> Path:
-        """The file of the authority that a client has to trust (``tls_verify``) for the cases with certificates.
+        """The file of the certificate authority that a client must trust (``tls_verify``) in cases with certificates.
 
         Raises:
             ModuleNotFoundError: trustme is not installed.
@@ -66,14 +66,14 @@ class FaultServer:
         return file
 
     def url(self, name: str) -> str:
-        """Where a case is.
+        """Return the URL of a case.
 
         Parameters:
-            name: that of the case.
+            name: The name of the case, a key of `FAULT_CASES`.
 
         Raises:
-            KeyError: there is no such case.
-            ModuleNotFoundError: it needs a certificate, and trustme is not installed.
+            KeyError: There is no such case.
+            ModuleNotFoundError: The case needs a certificate, and trustme is not installed.
         """
         case = FAULT_CASES[name]
         if case.needs_trustme:
@@ -82,22 +82,22 @@ class FaultServer:
         return f"{case.scheme}://{case.host}:{port}/{name}"
 
     def index(self) -> str:
-        """The page that links to all cases."""
+        """Return the HTML page that links to all available cases."""
         rows = "".join(
             f'<tr><td><a href="{html.escape(self.url(name))}">{name}</a><td>{html.escape(case.about)}'
             f"<td>{html.escape(case.expected)}\n"
             for name, case in self.cases.items()
         )
         head = "<!doctype html><meta charset=utf-8><title>Faults</title><h1>Faults</h1>"
-        return f"{head}\n<table><tr><th>case<th>what happens<th>what becomes of it\n{rows}</table>"
+        return f"{head}\n<table><tr><th>case<th>what the server does<th>expected outcome\n{rows}</table>"
 
     async def reply(self, peer: Peer) -> None:
-        """Answers a request by its path."""
+        """Answer a request by its path."""
         self.requests.append(peer.target)
         path = peer.target.partition("?")[0].strip("/")
         case = FAULT_CASES.get(path.partition("/")[0])
         if not path:
-            await peer.send(answer("Content-Type: text/html", body=self.index()))
+            await peer.send(response("Content-Type: text/html", body=self.index()))
         elif path == "robots.txt":
             peer.keep = True
             await peer.send(ROBOTS)
@@ -109,7 +109,7 @@ class FaultServer:
             await case.answer(peer)
 
     async def accept(self, case: FaultCase | None, stream: trio.SocketStream) -> None:
-        """One connection to the port of a case, or to the one that all others share."""
+        """Serve one connection to the port of a case, or to the port that all other cases share."""
         self.connections += 1
         peer = Peer(stream, self)
         try:
@@ -118,14 +118,14 @@ class FaultServer:
             else:
                 await peer.serve(self.reply)
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            pass  # the client went away, or the case has closed it
+            pass  # the client or the case has closed the connection
         finally:
             await trio.aclose_forcefully(stream)
 
 
 @asynccontextmanager
 async def fault_server(*, port: int = 0) -> AsyncIterator[FaultServer]:
-    """A server on loopback that produces what no server should, byte by byte.
+    """Serve all fault cases on loopback, byte by byte, until the block is left.
 
     ::
 
@@ -133,28 +133,28 @@ async def fault_server(*, port: int = 0) -> AsyncIterator[FaultServer]:
             report = await crawl(Headlines(start_urls=[server.url("line-nul")]))
         assert report.kinds == {"broken_exchange.bad_header": 1}
 
-    Cases whose fault is in the connection itself have a port of their own. Time is real: no ``autojump_clock``.
+    Cases whose fault is in the connection itself have ports of their own. The server works in real time, so do not use
+    it with ``autojump_clock``.
 
     Parameters:
-        port: where the page with all cases is; 0: anywhere.
+        port: The port of the page that links to all cases; 0 means any free port.
 
     Raises:
-        OSError: the port is taken.
+        OSError: The port is in use.
     """
-    own = [case for case in FAULT_CASES.values() if case.accept is not None]
-    with tempfile.TemporaryDirectory() as folder, _closed_port() as nobody:
-        listeners = [await _listener(at) for at in (port, 0, *(0 for _ in own))]
-        ports: list[int] = [listener.socket.getsockname()[1] for listener in listeners]
-        main, other, *others = ports
-        places = {case.name: at for case, at in zip(own, others, strict=True)}
-        places |= {name: nobody for name, case in FAULT_CASES.items() if case.closed_port}
+    cases = [case for case in FAULT_CASES.values() if case.accept is not None]
+    with tempfile.TemporaryDirectory() as folder, _closed_port() as closed:
+        listeners = [await _listener(number) for number in (port, 0, *(0 for _ in cases))]
+        main, other, *own = (int(listener.socket.getsockname()[1]) for listener in listeners)
+        ports = {"": main} | {case.name: number for case, number in zip(cases, own, strict=True)}
+        ports |= {name: closed for name, case in FAULT_CASES.items() if case.closed_port}
         server = FaultServer(
-            origin=f"http://{HOST}:{main}/", other=f"http://{HOST}:{other}/", folder=folder, ports={"": main} | places
+            origin=f"http://{HOST}:{main}/", other=f"http://{HOST}:{other}/", folder=folder, ports=ports
         )
         async with BackgroundTasks() as tasks:
-            for case, listener in zip((None, None, *own), listeners, strict=True):
+            for case, listener in zip((None, None, *cases), listeners, strict=True):
                 handler = partial(server.accept, case)
-                tasks.nursery.start_soon(trio.serve_listeners, handler, [listener])  # noqa: ASYNC113 - it listens already
+                tasks.nursery.start_soon(trio.serve_listeners, handler, [listener])  # noqa: ASYNC113 - already listening
             yield server
 
 
@@ -165,7 +165,7 @@ async def _listener(port: int) -> trio.SocketListener:
 
 @contextmanager
 def _closed_port() -> Iterator[int]:
-    """A port that is ours, where nobody listens."""
+    """Reserve a port without listening on it."""
     with socket.socket() as held:
         held.bind((HOST, 0))
         port: int = held.getsockname()[1]

@@ -1,11 +1,11 @@
-"""Pages in every encoding, rightly and wrongly labelled."""
+"""Pages in many encodings, with correct, wrong and missing labels."""
 
 from __future__ import annotations
 
 import codecs
 from typing import Final
 
-from crawler.testing.faults.case import FaultCase, answer
+from crawler.testing.faults.case import FaultCase, response
 
 __all__ = ["TEXTS"]
 
@@ -14,35 +14,38 @@ CHINESE: Final = "<title>中文</title>你好世界"
 RUSSIAN: Final = "<title>Русский</title>Привет, мир"
 FRENCH: Final = "<title>Français</title>déjà vu – 5 € “ça”"
 ENCODED: Final = (
-    ("text-utf8", "UTF-8 by the header", "; charset=utf-8", FRENCH, "utf-8"),
-    ("text-utf8-quoted", "UTF-8 by a header in quotes and capitals", '; CHARSET="UTF8"', FRENCH, "utf-8"),
-    ("text-shift-jis", "Shift_JIS by the header", "; charset=Shift_JIS", JAPANESE, "cp932"),
-    ("text-euc-jp", "EUC-JP by the header", "; charset=x-euc-jp", JAPANESE, "euc-jp"),
-    ("text-gb18030", "gb18030 by the header", "; charset=gb18030", CHINESE, "gb18030"),
-    ("text-gb2312", "gb2312, which is gbk by its label", "; charset=gb2312", CHINESE, "gbk"),
-    ("text-windows-1252", "windows-1252, called iso-8859-1", "; charset=iso-8859-1", FRENCH, "cp1252"),
-    ("text-windows-1251", "windows-1251 by the header", "; charset=windows-1251", RUSSIAN, "cp1251"),
-    ("text-koi8-r", "KOI8-R by the header", "; charset=koi8-r", RUSSIAN, "koi8-r"),
-    ("text-utf16le", "UTF-16 by the header", "; charset=utf-16le", FRENCH, "utf-16le"),
-    ("text-utf16be", "UTF-16 BE by the header", "; charset=utf-16be", FRENCH, "utf-16be"),
+    ("text-utf8", "UTF-8, declared in the header", "; charset=utf-8", FRENCH, "utf-8"),
+    ("text-utf8-quoted", "UTF-8, declared in quotes and capitals", '; CHARSET="UTF8"', FRENCH, "utf-8"),
+    ("text-shift-jis", "Shift_JIS, declared in the header", "; charset=Shift_JIS", JAPANESE, "cp932"),
+    ("text-euc-jp", "EUC-JP, declared as x-euc-jp", "; charset=x-euc-jp", JAPANESE, "euc-jp"),
+    ("text-gb18030", "gb18030, declared in the header", "; charset=gb18030", CHINESE, "gb18030"),
+    ("text-gb2312", "gbk, declared as gb2312", "; charset=gb2312", CHINESE, "gbk"),
+    ("text-windows-1252", "windows-1252, declared as iso-8859-1", "; charset=iso-8859-1", FRENCH, "cp1252"),
+    ("text-windows-1251", "windows-1251, declared in the header", "; charset=windows-1251", RUSSIAN, "cp1251"),
+    ("text-koi8-r", "KOI8-R, declared in the header", "; charset=koi8-r", RUSSIAN, "koi8-r"),
+    ("text-utf16le", "UTF-16 LE, declared in the header", "; charset=utf-16le", FRENCH, "utf-16le"),
+    ("text-utf16be", "UTF-16 BE, declared in the header", "; charset=utf-16be", FRENCH, "utf-16be"),
 )
 BOMS: Final = (
-    ("text-utf8-bom", "a byte order mark against the header", codecs.BOM_UTF8, "utf-8"),
-    ("text-utf16le-bom", "UTF-16 LE by its byte order mark", codecs.BOM_UTF16_LE, "utf-16le"),
-    ("text-utf16be-bom", "UTF-16 BE by its byte order mark", codecs.BOM_UTF16_BE, "utf-16be"),
+    ("text-utf8-bom", "UTF-8 with a byte order mark, against the header", codecs.BOM_UTF8, "utf-8"),
+    ("text-utf16le-bom", "UTF-16 LE with a byte order mark, against the header", codecs.BOM_UTF16_LE, "utf-16le"),
+    ("text-utf16be-bom", "UTF-16 BE with a byte order mark, against the header", codecs.BOM_UTF16_BE, "utf-16be"),
 )
 METAS: Final = (
-    ("text-meta", "an encoding by meta alone", '<meta charset="windows-1251">', RUSSIAN, "cp1251"),
+    ("text-meta", "an encoding declared by meta charset alone", '<meta charset="windows-1251">', RUSSIAN, "cp1251"),
     (
-        "text-meta-http-equiv", "an encoding by meta http-equiv",
+        "text-meta-http-equiv", "an encoding declared by meta http-equiv",
         '<meta http-equiv="Content-Type" content="text/html; charset=shift_jis">', JAPANESE, "cp932",
     ),
-    ("text-meta-utf16", "meta says UTF-16, which it cannot be: UTF-8", '<meta charset="utf-16">', FRENCH, "utf-8"),
+    (
+        "text-meta-utf16", "meta charset utf-16, which cannot be true and means UTF-8",
+        '<meta charset="utf-16">', FRENCH, "utf-8",
+    ),
 )  # fmt: skip
 
 
 def _html(label: str, body: bytes) -> bytes:
-    return answer(f"Content-Type: text/html{label}", body=body)
+    return response(f"Content-Type: text/html{label}", body=body)
 
 
 TEXTS: Final = (
@@ -62,24 +65,24 @@ TEXTS: Final = (
         for name, about, meta, text, codec in METAS
     ),
     FaultCase(
-        name="text-wrong-meta", about="a meta that the header contradicts: the header counts", status=200,
+        name="text-wrong-meta", about="header and meta disagree: the header applies", status=200,
         text='<meta charset="koi8-r">' + RUSSIAN,
         answer=_html("; charset=windows-1251", ('<meta charset="koi8-r">' + RUSSIAN).encode("cp1251")),
     ),
     FaultCase(
-        name="text-no-label", about="UTF-8 that nobody names", status=200, text=FRENCH * 20,
+        name="text-no-charset", about="UTF-8 without a declaration", status=200, text=FRENCH * 20,
         answer=_html("", (FRENCH * 20).encode()),
     ),
     FaultCase(
-        name="text-unknown-label", about="an encoding that nobody knows", status=200, text=FRENCH * 20,
+        name="text-unknown-charset", about="an unknown encoding", status=200, text=FRENCH * 20,
         answer=_html("; charset=klingon-1", (FRENCH * 20).encode()),
     ),
     FaultCase(
-        name="text-broken-utf8", about="bytes that are no UTF-8", status=200, text="<p>a�b�c",
+        name="text-broken-utf8", about="invalid bytes in UTF-8", status=200, text="<p>a�b�c",
         answer=_html("; charset=utf-8", b"<p>a\xffb\xc3c"),
     ),
     FaultCase(
-        name="text-cut-utf8", about="UTF-8 that ends in the middle of a character", status=200, text="<p>a�",
+        name="text-truncated-utf8", about="UTF-8 that ends inside a character", status=200, text="<p>a�",
         answer=_html("; charset=utf-8", b"<p>a\xe2\x82"),
     ),
     FaultCase(
@@ -87,16 +90,16 @@ TEXTS: Final = (
         answer=_html("; charset=utf-8", b"<p>a\0b"),
     ),
     FaultCase(
-        name="text-binary", about="an image that is called HTML", status=200,
+        name="text-binary", about="an image labelled as HTML", status=200,
         answer=_html("", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4),
     ),
     FaultCase(
         name="text-no-type", about="HTML without a Content-Type", status=200, text="<title>untyped</title>",
-        answer=answer(body="<title>untyped</title>"),
+        answer=response(body="<title>untyped</title>"),
     ),
     FaultCase(
-        name="text-bad-type", about="a Content-Type that is none", status=200, text="<title>mistyped</title>",
-        answer=answer("Content-Type: ;;;=/html;charset", body="<title>mistyped</title>"),
+        name="text-bad-type", about="an invalid Content-Type", status=200, text="<title>mistyped</title>",
+        answer=response("Content-Type: ;;;=/html;charset", body="<title>mistyped</title>"),
     ),
 )  # fmt: skip
-"""The cases."""
+"""The cases with text encodings."""

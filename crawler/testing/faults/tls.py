@@ -1,4 +1,4 @@
-"""TLS: certificates that do not verify, versions of old, and handshakes that lead to nothing."""
+"""Faults of TLS: certificates that fail verification, old versions, and failed handshakes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from crawler.testing.faults.case import GOOD, FaultCase, Handler, Peer, answer, page
+from crawler.testing.faults.case import GOOD, FaultCase, Handler, Peer, page, response
 
 if TYPE_CHECKING:
     import trustme
 
-__all__ = ["TLS", "authority_pem", "trustme_found"]
+__all__ = ["TLS", "authority_pem", "trustme_installed"]
 
 UNSUPPORTED_VERSION: Final = b"\x15\x03\x01\x00\x02\x02\x46"
 HANDSHAKE_FAILURE: Final = b"\x15\x03\x03\x00\x02\x02\x28"
 """Alerts: fatal, protocol_version; fatal, handshake_failure (RFC 8446 section 6)."""
-TEST_KIT: Final = "this case needs certificates, which the package trustme makes: pip install 'trio-crawler[faults]'"
+MISSING: Final = "this case needs certificates from the package trustme: pip install 'trio-crawler[faults]'"
 
 
-def trustme_found() -> bool:
-    """Whether certificates can be made."""
+def trustme_installed() -> bool:
+    """Return whether certificates can be created."""
     try:
         import trustme  # noqa: F401, PLC0415
     except ModuleNotFoundError:
@@ -33,16 +33,16 @@ def trustme_found() -> bool:
 
 @cache
 def _authority(name: str) -> trustme.CA:
-    """An authority of this process. `authority_pem` is the certificate of the good one."""
+    """Return a certificate authority of this process. `authority_pem` returns the certificate of the good one."""
     try:
         import trustme  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(TEST_KIT, name="trustme") from error
+        raise ModuleNotFoundError(MISSING, name="trustme") from error
     return trustme.CA(organization_name=name)
 
 
 def authority_pem() -> bytes:
-    """The certificate of the authority that signed what is not meant to be distrusted.
+    """Return the certificate of the authority that a client has to trust, as PEM.
 
     Raises:
         ModuleNotFoundError: trustme is not installed.
@@ -52,7 +52,7 @@ def authority_pem() -> bytes:
 
 @cache
 def _context(kind: str) -> ssl.SSLContext:
-    """What a server shows to its clients."""
+    """Return the TLS context of a server with a certificate of this kind."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(["http/1.1"])
     now = dt.datetime.now(dt.UTC)
@@ -71,14 +71,14 @@ def _context(kind: str) -> ssl.SSLContext:
 
 
 def _self_sign(context: ssl.SSLContext) -> None:
-    """A certificate that nobody but itself vouches for: that of an authority, shown as a server's own."""
+    """Load a self-signed certificate, which is that of an authority."""
     authority = _authority("itself")
     with authority.private_key_pem.tempfile() as key, authority.cert_pem.tempfile() as certificate:
         context.load_cert_chain(certificate, key)
 
 
 def _encrypted(kind: str, reply: bytes | Handler) -> Handler:
-    """Speaks TLS with a certificate of this kind, then answers every request."""
+    """Return a handler that speaks TLS with a certificate of this kind, and answers every request."""
 
     async def handler(peer: Peer) -> None:
         assert isinstance(peer.stream, trio.SocketStream)
@@ -89,7 +89,7 @@ def _encrypted(kind: str, reply: bytes | Handler) -> Handler:
 
 
 def _alert(alert: bytes) -> Handler:
-    """Answers the client's first message with an alert."""
+    """Return a handler that answers the first message of the client with an alert."""
 
     async def handler(peer: Peer) -> None:
         await peer.stream.receive_some(65_536)
@@ -100,7 +100,7 @@ def _alert(alert: bytes) -> Handler:
 
 
 def _old_version(minor: int) -> Handler:
-    """Answers with a ServerHello of TLS 1.0 (minor 1) or 1.1 (2), as a server does that speaks no other (RFC 2246)."""
+    """Return a handler for a server with no version but TLS 1.0 (minor 1) or 1.1 (minor 2); see RFC 2246."""
     version = bytes([3, minor])
     hello = version + bytes(range(32)) + b"\x00" + b"\x00\x2f" + b"\x00"  # no session, AES128-SHA, no compression
     message = b"\x02" + len(hello).to_bytes(3, "big") + hello
@@ -112,13 +112,13 @@ async def _hang(peer: Peer) -> None:
     await trio.sleep_forever()
 
 
-async def _plain(peer: Peer) -> None:
+async def _plain_http(peer: Peer) -> None:
     await peer.stream.receive_some(65_536)
     await peer.send(page())
     await peer.finish()
 
 
-async def _break_off(peer: Peer) -> None:
+async def _close(peer: Peer) -> None:
     await peer.stream.receive_some(65_536)
     await peer.send(b"\x16\x03\x03\x00\x7a\x02\x00")
     await peer.finish()
@@ -129,19 +129,19 @@ async def _reset(peer: Peer) -> None:
     await peer.reset()
 
 
-async def _down(peer: Peer) -> None:
-    """To the same server without TLS."""
+async def _redirect_to_http(peer: Peer) -> None:
+    """Redirect to the same server without TLS."""
     location = f"Location: {peer.server.origin}ok?from=redirect-https-http"
-    await peer.send(answer(location, status="HTTP/1.1 302 Found"))
+    await peer.send(response(location, status="HTTP/1.1 302 Found"))
 
 
-async def _cut(peer: Peer) -> None:
-    """An answer without a length, whose end TLS does not confirm (no close_notify)."""
-    await peer.send(answer("Content-Type: text/html", body=GOOD, length=False))
+async def _close_without_notify(peer: Peer) -> None:
+    """Send a response without a length, and close the connection without close_notify."""
+    await peer.send(response("Content-Type: text/html", body=GOOD, length=False))
     await trio.sleep(0.05)
     assert isinstance(peer.stream, trio.SSLStream)
     await peer.stream.transport_stream.send_eof()
-    peer.keep = True  # nothing more is said
+    peer.keep = True  # so that `finish` sends no close_notify
 
 
 def _certificate(name: str, about: str, kind: str, error_kind: str) -> FaultCase:
@@ -157,25 +157,25 @@ def _handshake(name: str, about: str, accept: Handler, kind: str, error: str = "
 
 TLS: Final = (
     FaultCase(
-        name="tls-ok", about="a certificate of the server's own authority", scheme="https", host="localhost",
+        name="tls-ok", about="a certificate that the client can trust", scheme="https", host="localhost",
         accept=_encrypted("good", page()), needs_trustme=True, status=200, text=GOOD,
     ),
     _certificate("tls-expired", "a certificate that expired yesterday", "expired", "tls_expired"),
-    _certificate("tls-not-yet-valid", "a certificate that holds from tomorrow", "early", "tls_expired"),
-    _certificate("tls-wrong-host", "a certificate of other.example", "host", "tls_host"),
-    _certificate("tls-self-signed", "a certificate that signs itself", "self-signed", "tls_untrusted"),
-    _certificate("tls-unknown-authority", "a certificate of an unknown authority", "unknown", "tls_untrusted"),
-    _handshake("tls-1.0", "TLS 1.0 and no other", _old_version(1), "tls_version"),
-    _handshake("tls-1.1", "TLS 1.1 and no other", _old_version(2), "tls_version"),
-    _handshake("tls-alert-version", "an alert: no such version", _alert(UNSUPPORTED_VERSION), "tls_version"),
-    _handshake("tls-alert-handshake", "an alert: no cipher in common", _alert(HANDSHAKE_FAILURE), "tls_version"),
-    _handshake("tls-plain-http", "HTTP on the port of HTTPS", _plain, "tls"),
-    _handshake("tls-break-off", "closed in the handshake", _break_off, "tls"),
-    _handshake("tls-reset", "RST in the handshake", _reset, "tls"),
-    _handshake("tls-hang", "never a word in the handshake", _hang, "connect", "fetch_timeout"),
+    _certificate("tls-not-yet-valid", "a certificate that is valid from tomorrow", "early", "tls_expired"),
+    _certificate("tls-wrong-host", "a certificate for other.example", "host", "tls_host"),
+    _certificate("tls-self-signed", "a self-signed certificate", "self-signed", "tls_untrusted"),
+    _certificate("tls-unknown-authority", "a certificate from an unknown authority", "unknown", "tls_untrusted"),
+    _handshake("tls-1.0", "TLS 1.0 only", _old_version(1), "tls_version"),
+    _handshake("tls-1.1", "TLS 1.1 only", _old_version(2), "tls_version"),
+    _handshake("tls-alert-version", "the alert protocol_version", _alert(UNSUPPORTED_VERSION), "tls_version"),
+    _handshake("tls-alert-handshake", "the alert handshake_failure", _alert(HANDSHAKE_FAILURE), "tls_version"),
+    _handshake("tls-plain-http", "plain HTTP on the port of HTTPS", _plain_http, "tls"),
+    _handshake("tls-close", "connection closed during the handshake", _close, "tls"),
+    _handshake("tls-reset", "connection reset during the handshake", _reset, "tls"),
+    _handshake("tls-hang", "no response to the handshake", _hang, "connect", "fetch_timeout"),
     FaultCase(
-        name="tls-no-goodbye", about="a body that ends with the connection, and that without the goodbye of TLS",
-        scheme="https", host="localhost", accept=_encrypted("good", _cut), needs_trustme=True,
+        name="tls-no-close-notify", about="a body that ends when the connection closes, without close_notify",
+        scheme="https", host="localhost", accept=_encrypted("good", _close_without_notify), needs_trustme=True,
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
@@ -183,8 +183,8 @@ TLS: Final = (
         accept=_encrypted("good", page("rubbish")), needs_trustme=True, status=200, text=GOOD,
     ),
     FaultCase(
-        name="redirect-https-http", about="from HTTPS to HTTP", scheme="https", host="localhost",
-        accept=_encrypted("good", _down), needs_trustme=True, status=200, text=GOOD,
+        name="redirect-https-http", about="a redirect from HTTPS to HTTP", scheme="https", host="localhost",
+        accept=_encrypted("good", _redirect_to_http), needs_trustme=True, status=200, text=GOOD,
     ),
 )  # fmt: skip
-"""The cases."""
+"""The cases with faulty TLS."""

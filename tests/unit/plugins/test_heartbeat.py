@@ -11,7 +11,9 @@ from crawler import ConfigError
 from crawler.testing import FakeSite, Page, collect
 
 
-async def test_it_logs_a_line_every_so_often(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_logs_a_message_at_regular_intervals(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     site = FakeSite({"/": "<a href='/b'>x</a>", "/b": Page("x", delay=35)})
     await collect(Follow(), site, plugins=[Heartbeat(every=10)])
     lines = [record.message for record in caplog.records if record.name == "crawler.plugins.heartbeat"]
@@ -19,6 +21,6 @@ async def test_it_logs_a_line_every_so_often(autojump_clock: MockClock, caplog: 
 
 
 @pytest.mark.parametrize("every", [0, -1, float("nan")])
-def test_a_time_that_is_none_is_refused(every: float) -> None:
+def test_an_interval_that_is_not_positive_is_refused(every: float) -> None:
     with pytest.raises(ConfigError, match="every must be above 0"):
         Heartbeat(every)

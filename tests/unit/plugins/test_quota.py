@@ -44,7 +44,7 @@ def daily(limit: int = 50, window: float = 86_400.0) -> FakeSite:
     return FakeSite({f"https://api.test/{n}": page for n in range(60)})
 
 
-async def test_it_tells_each_thing_once(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_event_is_logged_once(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "crawler.quota"):
         await collect(Numbers(), daily(), plugins=[Quota()], settings=Settings(max_pages=49))
     told = [record.getMessage() for record in caplog.records if record.name == "crawler.quota"]
@@ -55,7 +55,7 @@ async def test_it_tells_each_thing_once(autojump_clock: MockClock, caplog: pytes
     assert sum("quota daily has 5 of 50 left" in line for line in told) == 1
 
 
-async def test_short_windows_are_spoken_of_once_a_minute(
+async def test_a_message_about_short_windows_is_logged_once_a_minute(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Many(Numbers):
@@ -83,7 +83,7 @@ async def test_short_windows_are_spoken_of_once_a_minute(
     assert sum(" is low" in record.getMessage() for record in caplog.records) == 2
 
 
-async def test_it_stops_the_crawl_while_something_is_left_for_others(autojump_clock: MockClock) -> None:
+async def test_it_stops_the_crawl_at_the_threshold(autojump_clock: MockClock) -> None:
     site = daily()
     found = await collect(Numbers(), site, plugins=[Quota(threshold=0.2, then="stop")])
     assert found.report.finished == "quota daily of https://api.test"
@@ -100,7 +100,7 @@ async def test_it_pauses_until_the_reset(autojump_clock: MockClock) -> None:
     assert site.log[15].at >= 599.0 > site.log[14].at
 
 
-async def test_policies_that_are_not_meant_are_left_alone(autojump_clock: MockClock) -> None:
+async def test_other_policies_are_ignored(autojump_clock: MockClock) -> None:
     found = await collect(
         Numbers(), daily(), plugins=[Quota(threshold=0.5, then="stop", policies="hourly*")],
         settings=Settings(max_pages=30),
@@ -108,7 +108,7 @@ async def test_policies_that_are_not_meant_are_left_alone(autojump_clock: MockCl
     assert found.report.finished == "max_pages"
 
 
-def test_it_is_found_by_name_and_made_from_text() -> None:
+def test_it_is_installed_and_its_options_are_converted_from_text() -> None:
     made = construct(load_plugin("quota"), {"threshold": "0.25", "then": "pause"}, what="plugin quota")
     assert isinstance(made, Quota)
     assert (made.threshold, made.then) == (0.25, "pause")
@@ -117,11 +117,11 @@ def test_it_is_found_by_name_and_made_from_text() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"threshold": "1"}, "threshold must be a share"),
-        ({"threshold": "-0.1"}, "threshold must be a share"),
+        ({"threshold": "1"}, "threshold must be a share from 0 to below 1"),
+        ({"threshold": "-0.1"}, "threshold must be a share from 0 to below 1"),
         ({"then": "panic"}, "then must be log, pause or stop, not 'panic'"),
-        ({"pause": "0"}, "pause must be seconds"),
-        ({"every": "-1"}, "every must be seconds"),
+        ({"pause": "0"}, "pause must be above 0 and at most 86400 seconds"),
+        ({"every": "-1"}, "every must be from 0 to 86400 seconds"),
         ({"thresold": "0.5"}, "threshold"),
     ],
 )

@@ -33,19 +33,19 @@ class Books(Spider):
         yield from (Book("b"), Book(None), Model(title="c"), Model(title=None))
 
 
-async def test_items_that_lack_a_field_are_dropped_and_counted(autojump_clock: MockClock) -> None:
+async def test_items_without_a_required_field_are_dropped_and_counted(autojump_clock: MockClock) -> None:
     found = await collect(Books(), FakeSite({"/": "x"}), plugins=[Required(("title",))])
     assert found.items == [{"title": "a"}, {"title": 0}, {"title": []}, Book("b"), Model(title="c")]
     assert found.report.dropped == {"without title": 5}
 
 
-def test_it_is_found_by_name_and_made_from_text() -> None:
+def test_it_is_installed_and_its_options_are_converted_from_text() -> None:
     made = construct(load_plugin("required"), {"fields": "title,price"}, what="plugin required")
     assert isinstance(made, Required)
     assert made.fields == ("title", "price")
 
 
 @pytest.mark.parametrize("text", ["", ","])
-def test_no_field_is_refused(text: str) -> None:
+def test_an_empty_list_of_fields_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="at least one field"):
         construct(Required, {"fields": text}, what="plugin required")

@@ -47,7 +47,7 @@ async def test_items_come_as_the_spider_made_them_in_the_order_of_pages(autojump
     assert (found.report.pages, found.report.items, found.report.finished) == (2, 4, "finished")
 
 
-async def test_settings_and_plugins_go_along(autojump_clock):
+async def test_settings_and_plugins_take_effect(autojump_clock):
     notes = Notes()
     site = FakeSite({"/": "<a href=/b><a href=/c>", "/b": "", "/c": ""})
     found = await collect(
@@ -58,13 +58,13 @@ async def test_settings_and_plugins_go_along(autojump_clock):
     assert found.report.seconds == pytest.approx(120)
 
 
-async def test_a_crawl_may_fail_and_tells_so(autojump_clock):
+async def test_failed_requests_are_in_the_report(autojump_clock):
     found = await collect(Books(), FakeSite({"/": httpx.ConnectError("refused")}))
     assert found.items == []
     assert found.report.failures == {"connect_failed": 1}
 
 
-async def test_anything_that_httpx_can_talk_over_is_a_site(autojump_clock, nursery):
+async def test_any_httpx_transport_is_a_site(autojump_clock, nursery):
     async def handler(asked):
         return (
             Reply(b"<h1>wire</h1>", headers={"Content-Type": "text/html"}) if asked.target == "/" else Reply(b"", 404)
@@ -74,7 +74,7 @@ async def test_anything_that_httpx_can_talk_over_is_a_site(autojump_clock, nurse
         assert (await collect(Books(), site)).items == [Book("wire"), {"url": URL}]
 
 
-async def test_what_is_wrong_is_refused_as_by_crawl():
+async def test_errors_are_those_of_crawl():
     with pytest.raises(ConfigError, match="not a spider"):
         await collect(Books, FakeSite({}))
 
@@ -88,7 +88,7 @@ async def test_one_spider_can_be_collected_twice(autojump_clock):
 # ---- response_for ----------------------------------------------------------------------------------------------------
 
 
-def test_a_response_is_html_unless_told_otherwise():
+def test_a_response_is_html_by_default():
     response = response_for(URL, "<a href=b>ü</a>", status=203, meta={"a": 1}, callback="parse_item")
     assert (response.url, response.status, response.text) == (URL, 203, "<a href=b>ü</a>")
     assert (response.meta, response.request.callback) == ({"a": 1}, "parse_item")
@@ -157,7 +157,7 @@ class Forms(Spider):
 
 
 @pytest.mark.parametrize("form", ["generator", "listed", "coroutine", "async_generator", "adding"])
-async def test_a_callback_of_any_form_gives_a_list(form):
+async def test_the_results_of_a_callback_of_any_form_are_a_list(form):
     results = await callback_results(Forms(), response_for(URL, callback=form))
     assert results == [{"n": 1}, Request(f"{URL}b").replace(depth=1)]
 
@@ -171,13 +171,13 @@ async def test_the_default_callback_is_parse():
     assert await callback_results(Books(), response_for(URL, "<h1>x</h1>")) == [Book("x"), {"url": URL}]
 
 
-async def test_what_a_callback_is_given_is_rebuilt_by_its_annotations():
+async def test_arguments_of_a_callback_are_converted_by_their_annotations():
     spider = Forms()
     response = response_for(URL, callback=spider.given, cb_kwargs={"book": Book("x", 3), "n": 2})
     assert await callback_results(spider, response) == [Book("x", 3), {"n": 2}]
 
 
-async def test_counters_and_state_last_from_call_to_call():
+async def test_counters_and_state_persist_between_calls():
     spider = Forms()
     for _ in range(2):
         assert await callback_results(spider, response_for(URL, callback="counting")) == []
@@ -185,14 +185,14 @@ async def test_counters_and_state_last_from_call_to_call():
     assert dict(spider.state) == {"last": URL, "seen": 2}
 
 
-async def test_a_callback_that_fetches_gets_its_answer_from_a_site(autojump_clock):
+async def test_a_callback_that_fetches_gets_its_response_from_the_site(autojump_clock):
     site = FakeSite({"/api": Page({"a": 1}, 201, delay=1.0)})
     results = await callback_results(Forms(), response_for(URL, callback="fetching"), site=site)
     assert results == [{"answer": {"a": 1}, "status": 201}]
     assert [visit.url for visit in site.log] == [f"{URL}robots.txt", f"{URL}api"]
 
 
-async def test_a_site_may_be_another_one_each_time(autojump_clock):
+async def test_each_call_may_have_another_site(autojump_clock):
     spider = Forms()
     for value in (1, 2):
         [result] = await callback_results(
@@ -201,11 +201,11 @@ async def test_a_site_may_be_another_one_each_time(autojump_clock):
         assert result["answer"] == [value]
 
 
-async def test_what_a_callback_raises_comes_out():
+async def test_an_exception_of_a_callback_is_raised():
     with pytest.raises(RuntimeError, match="a bug"):
         await callback_results(Forms(), response_for(URL, callback="broken"))
 
 
-async def test_a_callback_that_is_not_there_is_named_with_the_nearest_one():
+async def test_a_missing_callback_is_an_error_with_a_hint():
     with pytest.raises(LookupError, match=r"^Forms has no method 'generater' \(did you mean generator\?\)$"):
         await callback_results(Forms(), response_for(URL, callback="generater"))

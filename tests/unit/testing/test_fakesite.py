@@ -44,12 +44,12 @@ async def client():
         (lambda request: [Page(status=503), "x"], 503, "text/html", b""),
     ],
 )
-async def test_a_page_may_be_given_in_many_forms(client, page, status, kind, body):
+async def test_a_page_can_have_many_forms(client, page, status, kind, body):
     response = await client(FakeSite({"/a": page})).get("https://site.test/a")
     assert (response.status_code, response.headers["content-type"], response.content) == (status, kind, body)
 
 
-async def test_an_async_function_makes_a_page_when_it_is_asked(client, autojump_clock):
+async def test_an_async_function_returns_a_page(client, autojump_clock):
     async def slow(request: httpx.Request) -> Page:
         await trio.sleep(5)
         return Page({"asked": request.url.path, "sent": request.content.decode()})
@@ -70,7 +70,7 @@ async def test_header_fields_may_hold_any_text(client):
     assert dict(response.headers.raw)[b"X-Name"] == "ü".encode()
 
 
-async def test_a_list_is_one_answer_after_the_other_and_the_last_stays(client):
+async def test_the_pages_of_a_list_are_sent_in_order_and_the_last_one_is_repeated(client):
     site = FakeSite({"/a": [Page(status=503), httpx.ReadError("reset"), "healed"], "/b": ["first", "second"]})
     asking = client(site)
     assert (await asking.get("https://site.test/a")).status_code == 503
@@ -92,26 +92,26 @@ async def test_an_exception_is_raised_every_time_and_does_not_grow(client):
     assert len(set(depths)) == 1
 
 
-async def test_a_class_of_exceptions_is_raised_too(client):
+async def test_an_exception_that_a_function_returns_is_raised(client):
     with pytest.raises(httpx.ConnectTimeout):
         await client(FakeSite({"/a": lambda request: httpx.ConnectTimeout("late")})).get("https://site.test/a")
 
 
 @pytest.mark.parametrize("page", [None, 5, {"a": 1}, [], [None], ["x", 5]])
-def test_what_is_no_page_is_refused_at_once(page):
-    with pytest.raises(TypeError, match=r"^no page stands at /a: .* \(write Page\(value\) for JSON\)$"):
+def test_a_value_that_is_not_a_page_is_refused_at_once(page):
+    with pytest.raises(TypeError, match=r"^not a page for /a: .* \(use Page\(value\) for JSON\)$"):
         FakeSite({"/a": page})
 
 
-async def test_what_a_function_makes_must_be_a_page_too(client):
-    with pytest.raises(TypeError, match="no page stands at https://site.test/a: None"):
+async def test_a_function_must_return_a_page(client):
+    with pytest.raises(TypeError, match="not a page for https://site.test/a: None"):
         await client(FakeSite({"/a": lambda request: None})).get("https://site.test/a")
 
 
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-async def test_pages_stand_on_several_hosts(client):
+async def test_pages_can_be_on_several_hosts(client):
     site = FakeSite(
         {"/": "a", "https://other.test/": "b", "http://site.test:8080/x#y": "c"}, host="https://www.site.test/"
     )
@@ -119,7 +119,7 @@ async def test_pages_stand_on_several_hosts(client):
     assert [(await client(site).get(url)).text for url in urls] == ["a", "b", "c"]
 
 
-async def test_what_is_not_there_is_404_robots_too(client):
+async def test_other_urls_are_not_found_including_robots_txt(client):
     asking = client(FakeSite({"/": "x"}))
     for url in (
         "https://site.test/robots.txt",
@@ -137,19 +137,19 @@ async def test_a_query_has_its_own_page_or_that_of_its_path(client):
     assert [(await asking.get(f"https://site.test{url}")).text for url in urls] == ["all", "all", "second", "books"]
 
 
-async def test_a_url_is_found_however_it_is_written(client):
+async def test_a_url_is_found_in_any_spelling(client):
     site = FakeSite({"/ü": "umlaut", "/a b": "space"})
     assert (await client(site).get("https://site.test/%C3%BC")).text == "umlaut"
     assert (await client(site).get("https://site.test/a%20b")).text == "space"
     assert len(site.visits("/ü")) == 1
 
 
-def test_a_place_that_is_no_url_is_refused():
+def test_a_key_that_is_not_a_url_is_refused():
     with pytest.raises(ValueError, match="not a URL: 'a'"):
         FakeSite({"a": "x"})
 
 
-async def test_pages_may_change_while_it_is_visited(client):
+async def test_pages_may_change_at_any_time(client):
     site = FakeSite({})
     asking = client(site)
     assert (await asking.get("https://site.test/new")).status_code == 404
@@ -181,7 +181,7 @@ async def test_the_log_has_every_visit_in_order(client, autojump_clock):
     assert site.log[0].body == b"body"
 
 
-async def test_visits_of_one_url(client):
+async def test_the_visits_of_one_url(client):
     site = FakeSite({"/a": "x"})
     for path in ("a", "b", "a"):
         await client(site).get(f"https://site.test/{path}")
@@ -189,7 +189,7 @@ async def test_visits_of_one_url(client):
     assert site.visits("/c") == []
 
 
-async def test_the_peak_is_the_most_exchanges_at_once_on_one_host(client, autojump_clock):
+async def test_the_peak_is_the_largest_number_of_simultaneous_requests_per_host(client, autojump_clock):
     site = FakeSite({"/": Page(delay=1.0), "https://other.test/": Page(delay=1.0)})
     asking = client(site)
     async with trio.open_nursery() as nursery:
@@ -209,7 +209,7 @@ async def test_a_delay_passes_in_virtual_time(client, autojump_clock):
 
 
 @pytest.mark.parametrize("delay", [3600.0, math.inf])
-async def test_a_delay_can_be_cancelled_and_is_not_counted_any_more(client, autojump_clock, delay):
+async def test_a_cancelled_delay_is_not_in_flight_any_more(client, autojump_clock, delay):
     site = FakeSite({"/": Page("x", delay=delay), "/fast": "y"})
     asking = client(site)
     with trio.move_on_after(5) as scope:
@@ -220,7 +220,7 @@ async def test_a_delay_can_be_cancelled_and_is_not_counted_any_more(client, auto
     assert site.peak["https://site.test"] == 1
 
 
-async def test_every_answer_lets_other_tasks_run(client):
+async def test_every_response_lets_other_tasks_run(client):
     """Also without a delay: a crawl of a `FakeSite` cannot starve what runs beside it."""
     ran = False
 

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a site in one site, crawled by the command line."""
+"""All fault cases as one site, crawled by the command line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LIMITS = ("request_deadline=3", "connect_timeout=2", "attempts=1", "slow_start=f
 
 
 async def run(folder, *arguments):
-    """The command line in a process of its own: exit code, report, standard error."""
+    """Run the command line in a process of its own, and return exit code, report and standard error."""
     settings = [word for limit in LIMITS for word in ("-s", limit)]
     command = [sys.executable, "-m", "crawler", "run", *arguments, *settings, "--report", "report.json"]
     with trio.fail_after(120):
@@ -46,17 +46,17 @@ async def run(folder, *arguments):
 
 @pytest.fixture
 async def zoo(tmp_path):
-    """The server, and the folder with a spider that looks at all it has."""
+    """The server, and a folder with a spider that follows all its links."""
     (tmp_path / "zoo.py").write_text(SPIDER)
     async with fault_server() as server:
         yield server, tmp_path
 
 
-async def test_nothing_is_lost_nothing_hangs_and_no_bomb_goes_off(zoo):
+async def test_nothing_is_lost_nothing_hangs_and_no_bomb_explodes(zoo):
     server, folder = zoo
-    code, report, told = await run(folder, "zoo.py", "-a", f"start={server.origin}", "-o", "items.jsonl")
+    code, report, summary = await run(folder, "zoo.py", "-a", f"start={server.origin}", "-o", "items.jsonl")
     assert (code, report["finished"]) == (4, "finished")
-    assert "Traceback" not in told
+    assert "Traceback" not in summary
     items = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
     became = {item["url"]: item["became"] for item in items}
     refused = {url for kind in report["filtered"] for url in report["samples"].get(kind, ())}
@@ -65,7 +65,7 @@ async def test_nothing_is_lost_nothing_hangs_and_no_bomb_goes_off(zoo):
     for name, case in FAULT_CASES.items():
         if case.error and not case.or_fails and not case.needs_trustme:
             what = became[server.url(name)]
-            if name == "accept-reset":  # it may come before the client has noticed that it is connected
+            if name == "accept-reset":  # the reset may arrive before the client knows that it is connected
                 assert what in {"connect_failed.reset", "broken_exchange.reset"}
             else:
                 assert (name, what.partition(".")[0]) == (name, case.error)
@@ -83,4 +83,4 @@ async def test_nothing_is_lost_nothing_hangs_and_no_bomb_goes_off(zoo):
     assert report["pages"] == sum(item["became"] == "page" for item in items) > 80
     assert report["peak_rss"] < 400e6
     for kind in report["kinds"]:
-        assert f"  failed    {kind} " in told
+        assert f"  failed    {kind} " in summary

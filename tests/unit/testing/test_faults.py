@@ -1,37 +1,29 @@
-"""The fault server: what a spider sees of each of its cases, and what the report says."""
+"""Every case of the fault server: its outcome in a spider and in the report."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-
-import httpx
 import pytest
 from support.rawserver import get
 
 from crawler import Failure, Request, Settings, Spider, crawl
 from crawler.store.inspect import inspect_job
 from crawler.testing import FAULT_CASES, fault_server
-from crawler.testing.faults import server as faults_server
-from crawler.testing.faults import tls
 from crawler.transport.curl import CurlTransport
 
 PATIENT, HASTY = 30.0, 0.4
-"""Seconds: what is answered may take long on a busy machine; of what hangs nobody expects an answer."""
+"""Deadlines in seconds: a long one for responses, even on a busy machine, and a short one for servers that hang."""
 SMALL = 2_000_000
 FAILING = {name: case for name, case in FAULT_CASES.items() if case.error and not case.or_fails and not case.hangs}
 FINAL = {
     "bad_header", "bomb", "dns", "headers_too_large", "tls_expired", "tls_host", "tls_untrusted", "tls_version",
 }  # fmt: skip
-"""Kinds of failures that another attempt does not mend."""
-NO_USE = {"bad_redirect", "body_too_large", "redirect_loop", "too_many_redirects"}
-"""Failures of any kind that it does not mend."""
+"""Kinds of permanent failures."""
+PERMANENT = {"bad_redirect", "body_too_large", "redirect_loop", "too_many_redirects"}
+"""Failures that are permanent whatever their kind."""
 
 
 class Zoo(Spider):
-    """Remembers by case what came of it."""
+    """Keeps the page or the failure of each case."""
 
     def __init__(self, urls, expected=()):
         super().__init__()
@@ -51,7 +43,7 @@ class Zoo(Spider):
 
 
 async def visit(*names, **settings):
-    """A crawl of these cases: the spider, the report, the server."""
+    """Crawl some cases, and return the spider, the report and the server."""
     async with fault_server() as server:
         spider = Zoo({name: server.url(name) for name in names})
         usual = {"obey_robots": False, "attempts": 1, "max_body": SMALL, "request_deadline": PATIENT}
@@ -61,13 +53,13 @@ async def visit(*names, **settings):
     return spider, report, server
 
 
-def reason(case, told):
-    """What it was told as; a reset at once may come before or after the client has noticed that it is connected."""
-    return "broken_exchange" if case.name == "accept-reset" and told == "connect_failed" else told
+def reason(case, reported):
+    """Return the reason of a failure. A reset at once may arrive before the client knows that it is connected."""
+    return "broken_exchange" if case.name == "accept-reset" and reported == "connect_failed" else reported
 
 
 def fails(case, failure, report):
-    """Whether it is the failure that was expected, and the report's only one."""
+    """Check that a failure is the expected one, and the only one in the report."""
     assert (reason(case, failure.reason), report.failed) == (case.error, 1)
     assert report.failures == {failure.reason: 1}
     assert not case.kind or failure.kind == case.kind
@@ -79,7 +71,7 @@ def fails(case, failure, report):
 
 
 @pytest.mark.parametrize("name", FAULT_CASES)
-async def test_a_spider_sees_what_it_should_and_the_report_says_so(name):
+async def test_every_case_has_its_expected_outcome_in_the_spider_and_the_report(name):
     case = FAULT_CASES[name]
     limits = {}
     if case.hangs:
@@ -103,20 +95,20 @@ async def test_a_spider_sees_what_it_should_and_the_report_says_so(name):
         assert failure.response.status == case.status
 
 
-async def test_what_may_heal_is_tried_again_and_what_will_not_heal_is_not():
+async def test_transient_failures_are_retried_and_permanent_ones_are_not():
     spider, report, _ = await visit(*FAILING, attempts=2, backoff_base=0.0, per_host=4)
     assert spider.failures.keys() == FAILING.keys()
     for name, failure in spider.failures.items():
-        final = failure.kind in FINAL or failure.reason in NO_USE
+        final = failure.kind in FINAL or failure.reason in PERMANENT
         assert (name, failure.attempts) == (name, 1 if final else 2)
         assert failure.error.retryable is not final
     assert report.failed == len(FAILING) == sum(report.failures.values()) == sum(report.kinds.values())
 
 
-@pytest.mark.parametrize("name", ["closed-between", "closed-when-idle", "noise-between"])
+@pytest.mark.parametrize("name", ["closed-between", "closed-when-idle", "unsolicited-408"])
 @pytest.mark.parametrize("pace", [{}, {"delay": 0.01}], ids=["unpaced", "paced"])
 async def test_a_kept_connection_that_was_closed_costs_no_attempt(name, pace):
-    """Not on a lane with a pace either, where the framework itself has to send it again."""
+    """The same on a lane with a pace, where the framework sends the request again instead of libcurl."""
     async with fault_server() as server:
         urls = {f"{name}-{number}": f"{server.url(name)}?{number}" for number in range(6)}
         spider = Zoo(urls)
@@ -129,7 +121,7 @@ async def test_a_kept_connection_that_was_closed_costs_no_attempt(name, pace):
         assert report.retries == (len(server.requests) - 6 if pace else 0)
 
 
-async def test_nor_does_it_where_a_handler_asks_and_waits():
+async def test_a_kept_connection_that_was_closed_costs_an_inline_fetch_no_attempt():
     class Asking(Spider):
         async def parse(self, response):
             for number in range(6):
@@ -143,7 +135,7 @@ async def test_nor_does_it_where_a_handler_asks_and_waits():
     assert len(server.requests) > 7
 
 
-async def test_what_changes_something_is_not_sent_again_on_a_lane_with_a_pace():
+async def test_a_post_is_not_sent_again_on_a_lane_with_a_pace():
     async with fault_server() as server:
         url = server.url("closed-between")
         requests = {str(number): Request(f"{url}?{number}", method="POST") for number in range(2)}
@@ -161,17 +153,17 @@ async def test_what_changes_something_is_not_sent_again_on_a_lane_with_a_pace():
     assert len(server.requests) == 2
 
 
-async def test_a_request_is_sent_again_at_once_only_on_a_connection_that_was_kept():
-    _, _, server = await visit("close-no-answer")
+async def test_a_request_on_a_new_connection_is_not_sent_again_at_once():
+    _, _, server = await visit("close-no-response")
     assert len(server.requests) == 1
 
 
-async def test_interim_fields_are_none_of_the_answer():
+async def test_header_fields_of_interim_responses_are_dropped():
     spider, _, _ = await visit("interim-103")
     assert "x-interim" not in spider.pages["interim-103"].headers
 
 
-async def test_lines_that_are_taken_do_not_cost_the_others():
+async def test_odd_header_lines_do_not_affect_the_others():
     names = [name for name in FAULT_CASES if name.startswith("line-") and not FAULT_CASES[name].error]
     spider, report, _ = await visit(*names)
     assert report.pages == len(names) > 8
@@ -187,7 +179,7 @@ async def test_trailers_do_not_change_the_headers():
     assert spider.pages["chunked-trailers"].headers["content-type"] == "text/html"
 
 
-async def test_head_has_no_body():
+async def test_a_response_to_head_has_no_body():
     async with fault_server() as server, CurlTransport() as transport:
         response = await get(transport, server.url("body-head"), method="HEAD")
         assert (response.status_code, response.content) == (200, b"")
@@ -203,84 +195,8 @@ async def test_redirects_may_leave_their_origin(name):
     assert len(report.lanes) == 2
 
 
-async def test_a_job_keeps_the_kinds(tmp_path):
+async def test_a_job_keeps_the_kinds_of_failures(tmp_path):
     async with fault_server() as server:
         settings = Settings(obey_robots=False, attempts=1, request_deadline=PATIENT)
         report = await crawl(Zoo({"refused": server.url("refused")}), settings=settings, job=tmp_path / "job")
     assert inspect_job(tmp_path / "job").stats["kinds"] == report.kinds == {"connect_failed.refused": 1}
-
-
-# ---- the server itself -----------------------------------------------------------------------------------------------
-
-
-def test_each_case_is_told_in_a_line_and_has_one_way_to_be_right():
-    for name, case in FAULT_CASES.items():
-        assert case.name == name
-        assert name == name.lower()
-        assert case.about
-        assert "\n" not in case.about
-        told_by_status = case.error.startswith("status_") or case.error in NO_USE
-        assert bool(case.status) != bool(case.error) or case.or_fails or told_by_status
-        assert (case.answer is None) or (case.accept is None)
-
-
-async def test_the_index_links_to_every_case():
-    async with fault_server() as server:
-        async with CurlTransport() as transport:
-            response = await get(transport, server.origin)
-        assert response.headers["content-type"] == "text/html"
-        for name in FAULT_CASES:
-            assert f'href="{server.url(name)}"' in response.text
-
-
-async def test_a_path_that_is_no_case_is_not_found():
-    async with fault_server() as server, CurlTransport() as transport:
-        assert (await get(transport, server.origin + "nothing")).status_code == 404
-        with pytest.raises(KeyError):
-            server.url("nothing")
-
-
-async def test_without_trustme_all_else_is_there_and_what_is_missing_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "trustme", None)
-    tls._authority.cache_clear()
-    async with fault_server() as server, CurlTransport() as transport:
-        assert not tls.trustme_found()
-        assert "tls-expired" in FAULT_CASES
-        assert "tls-expired" not in server.cases
-        assert "tls-1.0" in server.cases
-        assert "tls-expired" not in (await get(transport, server.origin)).text
-        assert (await get(transport, server.url("ok"))).status_code == 200
-        for missing in (lambda: server.url("tls-expired"), lambda: server.authority):
-            with pytest.raises(ModuleNotFoundError, match="pip install"):
-                missing()
-
-
-async def test_two_servers_do_not_meet():
-    async with fault_server() as one, fault_server() as other, CurlTransport() as transport:
-        await get(transport, one.url("ok"))
-        assert one.requests == ["/ok"]
-        assert other.requests == []
-        with pytest.raises(OSError, match="in use"):
-            async with fault_server(port=httpx.URL(one.origin).port):
-                pass
-
-
-def test_by_hand_it_says_where_it_is_until_it_is_interrupted():
-    command = [sys.executable, "-m", "crawler.testing.faults"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as server:
-        origin = server.stdout.readline().strip()
-        try:
-            assert "closed in the status line" in httpx.get(origin).text
-            taken = subprocess.run(
-                [*command, "--port", str(httpx.URL(origin).port)], capture_output=True, text=True, check=False
-            )
-        finally:
-            server.send_signal(signal.SIGINT)
-            _, errors = server.communicate(timeout=20)
-    assert (server.returncode, errors) == (130, "")
-    assert (taken.returncode, taken.stderr.count("\n")) == (1, 1)
-    assert "cannot be had" in taken.stderr
-
-
-def test_the_registry_is_the_servers_own():
-    assert faults_server.FAULT_CASES is FAULT_CASES
