@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slots import Slots
     from crawler.fetch.downloader import Downloader
-    from crawler.frontier import Frontier, Lane, Ticket
+    from crawler.frontier import Frontier, Lane, StartTicket
     from crawler.limits.events import QuotaEvent
     from crawler.stats import Stats
 
@@ -68,7 +68,9 @@ class Attempts:
         self._shutdown = shutdown
         self._clock = clock
 
-    async def make(self, ticket: Ticket, number: int, *, cut: int | None = None, ask_answer: bool = True) -> Result:
+    async def make(
+        self, ticket: StartTicket, number: int, *, cut: int | None = None, ask_answer: bool = True
+    ) -> Result:
         """Make one attempt: hooks, network; then its token goes back, its limits learn, it is counted and measured.
 
         The token goes back as soon as the body has ended: a slow callback holds up no host.
@@ -99,7 +101,7 @@ class Attempts:
             log.debug("%s %s: %s: %s", request.method, request.url, error.reason, error)
             raise
         finally:
-            if response is not None and not ticket.sent:  # a plugin answered
+            if response is not None and not ticket.is_sent:  # a plugin answered
                 self._downloader.note_start_page(request)
             self._frontier.release(ticket)
             if response is not None or failure is not None:
@@ -147,11 +149,11 @@ class Attempts:
                 return response
         return None
 
-    async def _send(self, ticket: Ticket, number: int, cut: int | None) -> Result:
+    async def _send(self, ticket: StartTicket, number: int, cut: int | None) -> Result:
         """One attempt through the `fetch` hooks."""
         observer = _SendObserver(ticket, self._clock, self._slots, self._settle)
         network: Network = partial(
-            self._downloader.fetch, attempt=number, on_sent=observer, resend=not ticket.is_paced(), cut=cut
+            self._downloader.fetch, attempt=number, on_sent=observer, resend=not ticket.permit.is_paced(), cut=cut
         )
         if self._downloader.credentials is not None:
             network = self._authenticating(network, observer)
@@ -198,13 +200,15 @@ class Attempts:
 
     # ---- settlement --------------------------------------------------------------------------------------------------
 
-    def _settle(self, ticket: Ticket, request: Request, response: Response | None, error: RequestError | None) -> None:
+    def _settle(
+        self, ticket: StartTicket, request: Request, response: Response | None, error: RequestError | None
+    ) -> None:
         """An exchange is over: its limits learn from it, it is counted, the `measure` hooks are asked."""
         lane, frontier, now = ticket.lane, self._frontier, self._clock()
         events: list[QuotaEvent] = []
         counts = self._stats.lane(lane.name)
         if ticket.permit.is_open:
-            is_sent = ticket.sent
+            is_sent = ticket.is_sent
             if response is None:
                 frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))
             elif is_sent:
@@ -221,14 +225,14 @@ class Attempts:
             if is_sent:
                 self._stats.requests += 1
                 counts.requests += 1
-                counts.refusals += ticket.was_refused
+                counts.refusals += ticket.was_rate_limited
         if lane.waited:
             for reason, seconds in lane.waited.items():
                 counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
             lane.waited.clear()
         if self._table.measure:
             usage = Usage(
-                event="error" if response is None else "refused" if ticket.was_refused else "answer",
+                event="error" if response is None else "refused" if ticket.was_rate_limited else "answer",
                 lane=lane.name,
                 request=request,
                 response=response,
@@ -264,14 +268,14 @@ class Attempts:
 class _SendObserver:
     """Sees the bytes of one attempt go out, and settles its first exchange where authentication wants another."""
 
-    ticket: Ticket
+    ticket: StartTicket
     clock: Clock
     slots: Slots
-    settle: Callable[[Ticket, Request, Response, None], None]
+    settle: Callable[[StartTicket, Request, Response, None], None]
 
     def __call__(self, at: float) -> None:
         """Bytes may have gone out, at this time of trio's clock."""
-        self.ticket.go_out(self.clock.from_trio(at))
+        self.ticket.mark_sent(self.clock.from_trio(at))
 
     async def next_exchange(self, request: Request, response: Response) -> None:
         """Settle the exchange so far, then wait for another start of the lane.

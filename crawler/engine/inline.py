@@ -207,25 +207,25 @@ class Inline:
         frontier, slots = self._frontier, self._slots
         origin = urls.origin(request.url)
         give_up_at = trio.current_time() + self._patience(lane)
-        lane.expire(self._clock())
-        while origin not in lane.robots:
+        lane.robots.expire(self._clock())
+        while origin not in lane.robots.rules:
             slots.check(slots.wait(lane, request), give_up_at - trio.current_time(), lane, request)
             with trio.move_on_at(give_up_at) as waiting:
                 wait = slots.wait(lane, request)
-                if lane.asks or lane.is_full():
+                if lane.robots.pending or lane.is_full():
                     await frontier.changed.wait()
                 elif wait > 0:
                     with trio.move_on_after(wait):
                         await frontier.changed.wait()
                 else:
-                    ticket = frontier.ask_robots(lane, origin, self._clock(), request)
+                    ticket = frontier.robots.ask(lane, origin, self._clock(), request)
                     if ticket is not None:
                         await self._robots.fetch(ticket)
                     else:  # the file is known now, or another task fetches it
                         await trio.lowlevel.checkpoint()
-            if waiting.cancelled_caught and origin not in lane.robots:
+            if waiting.cancelled_caught and origin not in lane.robots.rules:
                 raise slots.too_late(0.0, lane, request)
-        return lane.robots[origin]
+        return lane.robots.rules[origin]
 
 
 def with_child_depth(request: Request) -> Request:

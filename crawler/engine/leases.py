@@ -41,15 +41,15 @@ class Leases:
     async def keep_up(self) -> None:
         """Refills windows that run low, and claims as many groups as there is room for."""
         frontier, store = self._frontier, self._store
-        while hungry := frontier.hungry():
-            for lane in hungry:
-                share, after = frontier.share(), lane.after
+        while low := frontier.lanes_to_refill():
+            for lane in low:
+                share, after = frontier.window_share(), lane.after
                 rows = await store.more(lane.name, lane.epoch, after, share)
                 if lane.after == after:  # if its window was cut meanwhile, what was asked for does not follow on it
                     frontier.refill(lane, rows, more=len(rows) == share)
         while store.unclaimed and (room := frontier.room()):
             groups = min(room, BATCH)
-            claimed = await store.claim("", groups, frontier.share(groups), LEASE)
+            claimed = await store.claim("", groups, frontier.window_share(groups), LEASE)
             for group in claimed.groups:
                 self._open(group)
             if len(claimed.groups) < groups:
@@ -63,7 +63,7 @@ class Leases:
             url = f"{answer.origin}/robots.txt"
             rules = Robots.from_response(answer.status, answer.body, frontier.settings.user_agent, url)
             if rules is not None:  # one that is too old counts until it is asked for, and longer if it cannot be had
-                lane.know(answer.origin, rules, min(answer.at, now) + ROBOTS_MAX_AGE)
+                lane.set_robots(answer.origin, rules, min(answer.at, now) + ROBOTS_MAX_AGE)
         if self._unclean:
             lane.throttle.resume(now)
 
@@ -86,6 +86,6 @@ class Leases:
 
     async def end(self) -> None:
         """Gives everything back."""
-        self._frontier.part()
+        self._frontier.detach()
         for lane in list(self._frontier.lanes.values()):
             await self._store.release(lane.name, lane.epoch, lane.state())

@@ -11,7 +11,7 @@ import attrs
 from crawler import urls
 from crawler.engine.decision import Again, Fail, History, Refuse, bad_status, decide_robots_error, refuse_by_robots
 from crawler.errors import BadStatus, HookError, Refused, RequestError
-from crawler.frontier import Ticket, lane_name
+from crawler.frontier import RefusedTicket, RobotsTicket, lane_name
 from crawler.http.address_guard import is_start_page
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, MAX_ROBOTS_SIZE, ROBOTS_MAX_AGE, Robots
@@ -71,8 +71,8 @@ class RobotsFetcher:
         self._save = save
         self._errors = errors
 
-    async def fetch(self, ticket: Ticket) -> None:
-        """Fetch the robots.txt of `ticket.robots`. The frontier gets its rules, or the ticket for a later attempt."""
+    async def fetch(self, ticket: RobotsTicket) -> None:
+        """Fetch the robots.txt of `ticket.origin`. The frontier gets its rules, or the ticket for a later attempt."""
         settled = False
         try:
             wait = await self._fetch(ticket)
@@ -83,7 +83,7 @@ class RobotsFetcher:
         if wait is not None:
             self._frontier.put_back(ticket, self._clock() + wait)
 
-    async def _fetch(self, ticket: Ticket) -> float | None:
+    async def _fetch(self, ticket: RobotsTicket) -> float | None:
         """Return the seconds until the next attempt; `None` means that the frontier has the rules."""
         request = ticket.request
         rules: Robots | None = None
@@ -95,7 +95,7 @@ class RobotsFetcher:
                 error = bad_status(result, self._clock())
                 if rules is not None:
                     body = result.body[: MAX_ROBOTS_SIZE + 1]  # the last byte says that it was cut
-                    self._save(RobotsAnswer(ticket.robots, result.status, body, self._clock()))
+                    self._save(RobotsAnswer(ticket.origin, result.status, body, self._clock()))
             else:
                 error = RequestError(f"still to be retried: {result.reason}", request=request)
                 error.retryable, error.retry_after = True, result.after
@@ -113,10 +113,10 @@ class RobotsFetcher:
             max_age, grace = RETRY_AFTER, GRACE_REQUESTS_AFTER_FAILURE
         if not self._settings.obey_robots:  # only its sitemaps are asked for
             rules = attrs.evolve(rules, delay=None)
-        self._frontier.know_robots(ticket, rules, self._clock() + max_age, grace)
+        self._frontier.robots.resolve(ticket, rules, self._clock() + max_age, grace)
         return None
 
-    async def _follow_redirects(self, ticket: Ticket) -> Response | Retry:
+    async def _follow_redirects(self, ticket: RobotsTicket) -> Response | Retry:
         """Return the response after redirects. Each hop takes a start of the lane that it goes to."""
         result = await self._attempts.make(ticket, ticket.pending.attempts + 1, cut=MAX_ROBOTS_SIZE)
         for _ in range(MAX_HOPS):
@@ -133,9 +133,9 @@ class RobotsFetcher:
         return Retry(result.reason) if isinstance(result, Drop) else result
 
     @staticmethod
-    def _rules_without(ticket: Ticket, error: RequestError) -> Robots:
+    def _rules_without(ticket: RobotsTicket, error: RequestError) -> Robots:
         """Return the rules where a file cannot be fetched: those of its last copy, else none may (section 2.3.1.4)."""
-        old = ticket.lane.stale.get(ticket.robots)
+        old = ticket.lane.robots.expired.get(ticket.origin)
         if isinstance(old, Robots) and old.error is None:
             log.warning("%s cannot be fetched (%s): its last copy is used", ticket.request.url, error)
             return old
@@ -144,24 +144,23 @@ class RobotsFetcher:
         return attrs.evolve(DISALLOW_ALL, error=error)
 
     @staticmethod
-    def refuse(ticket: Ticket) -> Fail | Refuse:
+    def refuse(ticket: RefusedTicket) -> Fail | Refuse:
         """Return what becomes of a request that its robots.txt does not allow."""
-        lane, origin = ticket.lane, urls.origin(ticket.request.url)
-        rules = lane.robots.get(origin) or lane.stale.get(origin)
+        rules = ticket.lane.robots.find(urls.origin(ticket.request.url))
         return refuse_by_robots(ticket.request, rules if isinstance(rules, Robots) else DISALLOW_ALL)
 
     @staticmethod
-    def forgets_refusal(ticket: Ticket) -> bool:
+    def forgets_refusal(ticket: RefusedTicket) -> bool:
         """Forget rules that keep a start page out, and return whether there were any; then they are fetched again.
 
         A link may not open a private network, so the robots.txt was refused for its sake. A start page may.
         """
         request, origin = ticket.request, urls.origin(ticket.request.url)
-        rules = ticket.lane.robots.get(origin)
+        rules = ticket.lane.robots.rules.get(origin)
         error = rules.error if isinstance(rules, Robots) else None
         if not isinstance(error, Refused) or error.request is None or not is_start_page(request):
             return False
         if error.request.redirects or error.request.depth == 0:
             return False
-        del ticket.lane.robots[origin]
+        ticket.lane.robots.forget(origin)
         return True

@@ -26,7 +26,7 @@ import trio
 
 from crawler.engine.shutdown import LAST
 from crawler.engine.writer import Message, NewRequests, Writer
-from crawler.frontier import Ticket
+from crawler.frontier import PoppedTicket
 from crawler.messages import Request
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""
-        tickets, inbox = trio.open_memory_channel[Ticket](0)
+        tickets, inbox = trio.open_memory_channel[PoppedTicket](0)
         outbox, messages = trio.open_memory_channel[Message](MAX_OUTCOMES)
         max_seconds = self.crawl.settings.max_seconds
         kept = trio.Event()
@@ -122,8 +122,8 @@ class Scheduler:
 
     async def _work(
         self,
-        tickets: trio.MemorySendChannel[Ticket],
-        inbox: trio.MemoryReceiveChannel[Ticket],
+        tickets: trio.MemorySendChannel[PoppedTicket],
+        inbox: trio.MemoryReceiveChannel[PoppedTicket],
         outbox: trio.MemorySendChannel[Message],
     ) -> None:
         """Run the workers and what feeds them, until nothing is left to do or the crawl is stopped."""
@@ -143,7 +143,7 @@ class Scheduler:
 
     # ---- tickets go out ----------------------------------------------------------------------------------------------
 
-    async def _dispatch(self, tickets: trio.MemorySendChannel[Ticket]) -> None:
+    async def _dispatch(self, tickets: trio.MemorySendChannel[PoppedTicket]) -> None:
         """Pop a ticket only when a worker waits for one: its pace counts from its true start."""
         clock, frontier = self.crawl.clock, self.frontier
         with tickets:
@@ -162,7 +162,7 @@ class Scheduler:
                     waiting -= 1
                 if self.store.live == 0 and not self._expects_requests():
                     return
-                if frontier.hungry():
+                if frontier.lanes_to_refill():
                     continue
                 with trio.move_on_at(clock.to_trio(look_again)):
                     await frontier.changed.wait()

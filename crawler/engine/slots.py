@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import trio
 
 from crawler.errors import WouldExceedDeadline
+from crawler.frontier import StartTicket
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
-    from crawler.frontier import Frontier, Lane, Ticket
+    from crawler.frontier import Frontier, Lane, StoredTicket
     from crawler.messages import Request
 
 __all__ = ["Slots", "current_ticket"]
 
-current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
+current_ticket: ContextVar[StoredTicket | None] = ContextVar("current_ticket", default=None)
 """The ticket that the worker of this task works on, if the task is a worker."""
 
 
@@ -67,7 +68,7 @@ class Slots:
             request=request,
         )
 
-    async def acquire(self, ticket: Ticket, give_up_at: float) -> None:
+    async def acquire(self, ticket: StartTicket, give_up_at: float) -> None:
         """Wait for a token of the ticket's lane.
 
         A `fetch` hook that runs inside an attempt on the same lane shares the token of that attempt.
@@ -80,16 +81,16 @@ class Slots:
             WouldExceedDeadline: there was no token until then.
         """
         lane, page = ticket.lane, current_ticket.get()
-        if page is not None and page.lane is lane and page.holds:
+        if page is not None and page.lane is lane and isinstance(page, StartTicket) and page.holds_token:
             return
         with trio.move_on_at(give_up_at):
             await lane.limiter.acquire_on_behalf_of(ticket)
-            ticket.holds = True
+            ticket.holds_token = True
             ticket.permit.enter()
-        if not ticket.holds:
+        if not ticket.holds_token:
             raise self.too_late(0.0, lane, ticket.request)
 
-    async def start(self, ticket: Ticket, give_up_at: float = math.inf) -> None:
+    async def start(self, ticket: StartTicket, give_up_at: float = math.inf) -> None:
         """Wait for the next start of the ticket's lane, and take it.
 
         Parameters:

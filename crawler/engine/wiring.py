@@ -82,7 +82,7 @@ def wire(
     states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
 
     frontier = Frontier(settings, limits=limits)
-    frontier.look(started_at)
+    frontier.advance_clock(started_at)
     shutdown = Shutdown(settings.grace, frontier.changed.set)
     downloader = Downloader(transport, settings, clock, proxies, credentials)
     checkpointer = Checkpointer(stats, frontier, downloader.address_guard, downloader.cookies, states, clock)

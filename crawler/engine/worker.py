@@ -25,6 +25,7 @@ from crawler.engine.decision import (
 )
 from crawler.engine.slots import current_ticket
 from crawler.errors import HookError, Refused, RequestError
+from crawler.frontier import RefusedTicket, RobotsTicket
 from crawler.messages import Failure, Request, Response
 from crawler.store import FailureRow, Kind, Outcome
 
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.engine.writer import Message
-    from crawler.frontier import Frontier, Ticket
+    from crawler.frontier import Frontier, PoppedTicket, StoredTicket
 
 __all__ = ["Inbox", "Outbox", "Worker"]
 
-Inbox: TypeAlias = "trio.MemoryReceiveChannel[Ticket]"
+Inbox: TypeAlias = "trio.MemoryReceiveChannel[PoppedTicket]"
 Outbox: TypeAlias = "trio.MemorySendChannel[Message]"
 log = logging.getLogger("crawler.engine")
 
@@ -96,12 +97,12 @@ class Worker:
                     return
                 await self._work(ticket, outbox)
 
-    async def _work(self, ticket: Ticket, outbox: Outbox) -> None:
+    async def _work(self, ticket: PoppedTicket, outbox: Outbox) -> None:
         """Turn one ticket into an outcome and send that. In any other case the ticket is put back."""
-        if ticket.robots:
+        if isinstance(ticket, RobotsTicket):
             await self._robots.fetch(ticket)
             return
-        if ticket.refused and self._robots.forgets_refusal(ticket):
+        if isinstance(ticket, RefusedTicket) and self._robots.forgets_refusal(ticket):
             self._frontier.put_back(ticket)
             return
         outcome: Outcome | None = None
@@ -127,7 +128,7 @@ class Worker:
         except trio.BrokenResourceError:
             self._frontier.put_back(outcome.ticket)
 
-    async def _outcome_of(self, ticket: Ticket) -> Outcome:
+    async def _outcome_of(self, ticket: StoredTicket) -> Outcome:
         pending = ticket.pending
         outcome = Outcome(kind=Kind.DONE, ticket=ticket, attempts=pending.attempts)
         history = History(
@@ -139,10 +140,9 @@ class Worker:
         )
         response: Response | None = None
         decision: Decision
-        if ticket.refused == "quota":
-            decision = fail_by_quota(ticket.request, ticket.lane.name)
-        elif ticket.refused:
-            decision = self._robots.refuse(ticket)
+        if isinstance(ticket, RefusedTicket):
+            is_stalled = ticket.by == "quota"
+            decision = fail_by_quota(ticket.request, ticket.lane.name) if is_stalled else self._robots.refuse(ticket)
         else:
             outcome.attempts = history.attempts = pending.attempts + 1
             result: Result | RequestError
@@ -154,8 +154,9 @@ class Worker:
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
             now = self._clock()
-            history.was_rate_limited = ticket.was_refused
-            history.is_stalled = ticket.was_refused and ticket.lane.throttle.is_stalled(now)
+            refused_by = ticket.permit.refused_by
+            history.was_rate_limited = refused_by is not None
+            history.is_stalled = refused_by is not None and refused_by.is_stalled(now)
             decision = decide(result, history, self._policy, now)
         if isinstance(decision, Page):
             decision = await self._run_page(decision, history, outcome)

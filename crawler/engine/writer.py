@@ -123,7 +123,7 @@ class Writer:
             self._sinks.complete()
 
     async def _write(self, batch: Sequence[Message]) -> None:
-        self._frontier.look(self._clock())
+        self._frontier.advance_clock(self._clock())
         for message in batch:
             if isinstance(message, NewRequests):
                 await self._ingest(message)
@@ -144,7 +144,7 @@ class Writer:
         committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
         self._is_consistent = True
         frontier.push(committed.fresh)
-        frontier.grow(committed.grew)
+        frontier.reload(committed.grew)
         if committed.duplicates:
             stats.filtered["duplicate"] += committed.duplicates
         for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):

@@ -54,21 +54,21 @@ class Budgets:
 
     Parameters:
         throttle: returns the throttle of a lane or budget, by name.
-        on_new: is called with each new budget.
     """
 
-    def __init__(self, throttle: Callable[[str], Throttle], on_new: Callable[[Budget], None] | None = None) -> None:
+    def __init__(self, throttle: Callable[[str], Throttle]) -> None:
         self.by_name: dict[str, Budget] = {}
+        self.on_new: Callable[[Budget], None] | None = None
+        """Called with each new budget."""
         self._throttle = throttle
-        self._on_new = on_new
 
     def __getitem__(self, name: str) -> Budget:
         """Return a budget, made when it is first asked for."""
         found = self.by_name.get(name)
         if found is None:
             found = self.by_name[name] = Budget(self._throttle(name))
-            if self._on_new is not None:
-                self._on_new(found)
+            if self.on_new is not None:
+                self.on_new(found)
         return found
 
     def of(self, lane: Lane, request: Request) -> list[Budget]:

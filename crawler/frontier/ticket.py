@@ -1,9 +1,17 @@
-"""`Pending`: a request that waits. `Ticket`: the right to fetch one, handed out once."""
+"""`Pending`: a request that waits. Tickets: what the frontier hands out, each to be settled or put back once.
+
+::
+
+    Ticket ─┬─ StartTicket ─┬─ PageTicket      the store has the request, and its page is parsed
+            │               ├─ RobotsTicket    the robots.txt of an origin is needed first
+            │               └─ InlineTicket    a handler or plugin fetches in place
+            └─ RefusedTicket                   the request must not be sent; the store has it
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
@@ -13,10 +21,13 @@ if TYPE_CHECKING:
     from crawler.frontier.lane import Lane
     from crawler.limits.permit import Permit
 
-__all__ = ["START", "Order", "Pending", "Ticket"]
+__all__ = [
+    "START", "InlineTicket", "Order", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket", "RobotsTicket",
+    "StartTicket", "StoredTicket", "Ticket",
+]  # fmt: skip
 
 Order: TypeAlias = tuple[int, int]
-"""Place of a request on its lane, given by the store and kept for good: (tier, sequence), lower first."""
+"""The place of a request on its lane, which the store assigns for good: (tier, sequence), lower first."""
 START: Final[Order] = (-(2**63), -1)
 """Before every place."""
 
@@ -26,21 +37,21 @@ class Pending:
     """A request that the store keeps until it is settled."""
 
     order: Order
-    """Its place."""
+    """Its place on its lane."""
     request: Request
-    """What is to be asked."""
+    """The request to be sent."""
     group: str
     """The name of its lane."""
     attempts: int = 0
     """Attempts made so far."""
     put_offs: int = 0
-    """How often its page was put back since a handler would have had to wait too long in place."""
+    """Times that its page was put off because an inline fetch in its callback had to wait too long."""
     refusals: int = 0
-    """How often it was refused since its server was asked too much: no attempts."""
+    """Times that the server refused it because of too many requests; these are no attempts."""
     stale: int = 0
-    """How often it met a kept connection that its server had closed meanwhile: no attempts."""
+    """Times that it was sent on a kept connection that the server had closed; these are no attempts."""
     not_before: float = -math.inf
-    """Seconds: the earliest time of the next attempt."""
+    """The earliest time of the next attempt, in seconds since the epoch."""
 
     def __lt__(self, other: Pending) -> bool:
         return self.order < other.order
@@ -48,46 +59,76 @@ class Pending:
 
 @attrs.define(eq=False)
 class Ticket:
-    """A request that was handed out: the borrower of its lane's limiter."""
+    """A request that was handed out."""
 
     pending: Pending
-    """What was handed out."""
+    """The request, and its history."""
     lane: Lane
-    """The lane whose token it may hold."""
+    """The lane of the request."""
     epoch: int
-    """The lease under which it was handed out; a commit under an older one changes nothing."""
+    """The lease under which it was handed out. A commit under an older lease changes nothing."""
     now: float
-    """Seconds: when it was handed out."""
-    permit: Permit
-    """What its start takes of the lane and of budgets; of a request that may not be made, it is not taken."""
-    page: bool = True
-    """Whether the store knows the request; a robots.txt or an inline fetch it does not."""
-    robots: str = ""
-    """Not empty: this is the fetch of the robots.txt of that origin."""
-    refused: str = ""
-    """Not empty: the request may not be made; who says so. Such a ticket holds no token and took no pace."""
-    holds: bool = False
-    """Whether it holds a token of its lane."""
-
-    def go_out(self, at: float) -> None:
-        """Its bytes go out, at this time (seconds)."""
-        self.permit.sent(at)
-
-    def is_paced(self) -> bool:
-        """Whether its start had to keep a distance to another."""
-        return self.permit.is_paced()
+    """When it was handed out, in seconds since the epoch."""
 
     @property
     def request(self) -> Request:
-        """What is to be asked."""
+        """The request to be sent, or refused."""
         return self.pending.request
 
+
+@attrs.define(eq=False)
+class RefusedTicket(Ticket):
+    """A request that must not be sent. It takes nothing of its lane."""
+
+    by: Literal["robots", "quota"]
+    """What refuses it: a robots.txt, or a limit that has refused everything for so long that asking again is no use."""
+
+
+@attrs.define(eq=False)
+class StartTicket(Ticket):
+    """A request that may be sent. It borrows a token of its lane's limiter."""
+
+    permit: Permit
+    """What its start takes of the limits of its lane and budgets."""
+    holds_token: bool = attrs.field(default=False, init=False)
+    """Whether it holds a token of its lane."""
+
+    def mark_sent(self, at: float) -> None:
+        """Note that bytes of the request went out at `at` (seconds since the epoch)."""
+        self.permit.sent(at)
+
     @property
-    def sent(self) -> bool:
-        """Whether bytes went out: if so, pace and quota are spent."""
+    def is_sent(self) -> bool:
+        """Whether bytes of the request went out. If so, pace and quota are spent."""
         return self.permit.sent_at is not None
 
     @property
-    def was_refused(self) -> bool:
-        """Whether the server refused it since it was asked too much."""
+    def was_rate_limited(self) -> bool:
+        """Whether the server refused the request because of too many requests."""
         return self.permit.refused_by is not None
+
+
+class PageTicket(StartTicket):
+    """A request of the store."""
+
+    __slots__ = ()
+
+
+@attrs.define(eq=False)
+class RobotsTicket(StartTicket):
+    """The request for a robots.txt, which the store does not have."""
+
+    origin: str = attrs.field(kw_only=True)
+    """The origin that the robots.txt is for."""
+
+
+class InlineTicket(StartTicket):
+    """A request that is made in place by a handler or plugin, which the store does not have."""
+
+    __slots__ = ()
+
+
+StoredTicket: TypeAlias = PageTicket | RefusedTicket
+"""A ticket whose request the store has, so its result is committed."""
+PoppedTicket: TypeAlias = PageTicket | RobotsTicket | RefusedTicket
+"""A ticket that `Frontier.pop` returns."""

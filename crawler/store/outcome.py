@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from crawler.frontier import Ticket
+from crawler.frontier import StoredTicket
 from crawler.messages import Item, Request
 from crawler.store.checkpoint import Checkpoint
 
@@ -102,7 +102,7 @@ class Outcome:
 
     kind: Kind
     """How the request ended."""
-    ticket: Ticket
+    ticket: StoredTicket
     """The request. The epoch of its lane guards the commit."""
 
     # observations

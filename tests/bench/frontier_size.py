@@ -28,7 +28,7 @@ import httpx
 import trio
 
 from crawler import Produced, Response, Settings, Spider, crawl
-from crawler.frontier import Frontier, Lane, Ticket
+from crawler.frontier import Frontier, Lane, PageTicket
 from crawler.frontier.ticket import Order
 from crawler.messages import Request
 from crawler.store import Kind, Outcome
@@ -77,7 +77,7 @@ class Hosts:
         self._store = store
         self._frontier = Frontier(Settings())
         self._lanes: list[Lane] = []
-        self._heads: list[Sequence[Ticket]] = [()] * HOSTS
+        self._heads: list[Sequence[PageTicket]] = [()] * HOSTS
         self._after: list[Order] = [(-(2**62), -1)] * HOSTS
 
     async def begin(self) -> None:
@@ -87,14 +87,14 @@ class Hosts:
         groups = sorted(claimed.groups, key=lambda group: group.name)
         self._lanes = [self._frontier.open(group.name, epoch=group.epoch, head=(), more=False) for group in groups]
 
-    async def take(self, turn: int) -> Ticket:
+    async def take(self, turn: int) -> PageTicket:
         """Return a ticket for the next request of host ``turn % HOSTS``."""
         number = turn % HOSTS
         if not self._heads[number]:
             lane = self._lanes[number]
             found = await self._store.more(lane.name, lane.epoch, self._after[number], 16)
             self._heads[number] = [
-                Ticket(pending, lane, lane.epoch, 0.0, self._frontier.budgets.permit(lane, pending.request))
+                PageTicket(pending, lane, lane.epoch, 0.0, self._frontier.budgets.permit(lane, pending.request))
                 for pending in found
             ]
             self._after[number] = found[-1].order
@@ -130,7 +130,7 @@ async def fill(folder: Path, urls: int) -> Figures:
     }
 
 
-async def commit(store: SqliteStore, pages: Sequence[tuple[Ticket, Sequence[str]]]) -> float:
+async def commit(store: SqliteStore, pages: Sequence[tuple[PageTicket, Sequence[str]]]) -> float:
     """Commit pages that link to these URLs; return the seconds that it took."""
     outcomes = [
         Outcome(kind=Kind.DONE, ticket=ticket, attempts=1, page=True, discovered=[Request(link) for link in found])

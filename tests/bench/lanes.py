@@ -39,7 +39,7 @@ FIELDS = (
 def frontier(waiting: int, *, budget: bool) -> Frontier:
     """Return a frontier with `waiting` lanes that wait and `ACTIVE` lanes that may start."""
     made = Frontier(Settings(obey_robots=False, slow_start=False), most_lanes=10**6, most_waiting=10**7)
-    made.look(0.0)
+    made.advance_clock(0.0)
     quotas = {"key": 1.0} if budget else None
     if budget:
         made.budgets["key"].throttle.block(3600.0)
@@ -67,8 +67,8 @@ def dispatch(made: Frontier) -> float:
         made.push([row])
         ticket, _ = made.pop(now)
         assert ticket is not None
-        ticket.go_out(now)
-        made.answered(ticket, now, status=200, headers=FIELDS, first_byte=0.001)
+        ticket.mark_sent(now)
+        made.answered(ticket, now, status=200, headers=FIELDS, body=b"", first_byte=0.001)
         made.release(ticket)
         made.settle(ticket)
     return (time.perf_counter() - begun) / TURNS * 1e6

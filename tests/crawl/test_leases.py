@@ -58,7 +58,7 @@ async def test_a_window_that_is_forgotten_while_it_is_refilled_loses_nothing(aut
         made.settle(ticket)
         store._lanes[HOST].remove(ticket.pending.order)
         if len(seen) == 7:  # one is left in the window, and a large page has brought others of this lane
-            store.meanwhile = lambda: (setattr(store, "meanwhile", lambda: None), made.grow([HOST]))
+            store.meanwhile = lambda: (setattr(store, "meanwhile", lambda: None), made.reload([HOST]))
         await leases.keep_up()
     assert seen == [request.url for request in requests(range(12))]
 

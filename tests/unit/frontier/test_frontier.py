@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import attrs
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 
-from crawler.frontier import Frontier, Pending, Ticket
+from crawler.frontier import Frontier, PageTicket, Pending, RefusedTicket, StartTicket, Ticket
 from crawler.limits.pace import Pace
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -43,25 +44,25 @@ def frontier(count: int = 0, *, window: int = 256, **options: object) -> Frontie
     return made
 
 
-def pop(made: Frontier, now: float = 0.0) -> Ticket:
+def pop(made: Frontier, now: float = 0.0) -> Any:
     ticket, _ = made.pop(now)
     assert ticket is not None
     return ticket
 
 
-def sent(ticket: Ticket) -> Ticket:
+def sent(ticket: StartTicket) -> Any:
     """The bytes of its request have gone out."""
-    ticket.go_out(ticket.now)
+    ticket.mark_sent(ticket.now)
     return ticket
 
 
-def answered(made: Frontier, ticket: Ticket, **headers: str) -> None:
+def answered(made: Frontier, ticket: StartTicket, **headers: str) -> None:
     """Its request was answered in no time."""
     fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    made.answered(sent(ticket), ticket.now, status=200, headers=fields, first_byte=0.0)
+    made.answered(sent(ticket), ticket.now, status=200, headers=fields, body=b"", first_byte=0.0)
 
 
-def fetched(made: Frontier, ticket: Ticket) -> None:
+def fetched(made: Frontier, ticket: StartTicket) -> None:
     """Its request was answered, and its page is committed."""
     answered(made, ticket)
     made.settle(ticket)
@@ -168,26 +169,26 @@ def test_a_blocked_lane_holds_nobody_else() -> None:
 def test_robots_txt_is_fetched_before_all_else_and_alone() -> None:
     made = frontier(3, obey_robots=True)
     robots = pop(made)
-    assert robots.robots == HOST
+    assert robots.origin == HOST
     assert robots.request.url == HOST + "/robots.txt"
     assert made.pop(0.0) == (None, math.inf)
-    made.know_robots(robots, Rules())
+    made.robots.resolve(robots, Rules())
     assert [number(pop(made)) for _ in range(3)] == [0, 1, 2]
 
 
 def test_what_robots_txt_forbids_is_handed_out_as_refused_without_a_token_or_pace() -> None:
     made = frontier(0, obey_robots=True, per_host=1, delay=10.0)
     made.push([pending(1, path="private"), pending(2, path="public")])
-    made.know_robots(sent(pop(made, 0.0)), Rules(forbidden="private"))
+    made.robots.resolve(sent(pop(made, 0.0)), Rules(forbidden="private"))
     refused = pop(made, 10.0)
-    assert refused.refused == "robots"
-    assert not refused.holds
+    assert isinstance(refused, RefusedTicket)
+    assert refused.by == "robots"
     assert number(pop(made, 10.0)) == 2
 
 
 def test_crawl_delay_is_kept_from_the_answer_on() -> None:
     made = frontier(2, obey_robots=True)
-    made.know_robots(sent(pop(made, 0.0)), Rules(delay=7.0))
+    made.robots.resolve(sent(pop(made, 0.0)), Rules(delay=7.0))
     assert made.pop(1.0) == (None, 7.0)
     pop(made, 7.0)
     assert made.pop(7.0) == (None, 14.0)
@@ -198,31 +199,31 @@ def test_a_robots_txt_that_failed_is_asked_for_again_with_its_attempts() -> None
     made.put_back(pop(made, 0.0), not_before=3.0)
     assert made.pop(1.0) == (None, 3.0)
     again = pop(made, 3.0)
-    assert (again.robots, again.pending.attempts) == (HOST, 1)
+    assert (again.origin, again.pending.attempts) == (HOST, 1)
 
 
-def two_lanes() -> tuple[Frontier, Ticket]:
+def two_lanes() -> tuple[Frontier, Any]:
     """Two lanes with requests of one origin, and the fetch of its robots.txt by the first of them."""
     made = Frontier(Settings(slow_start=False), chance=random.Random(1))
     for name in ("one", "two"):
         made.open(name, epoch=1, head=[Pending((0, 0), Request(f"{HOST}/{name}", lane=name), name)], more=False)
     asked = pop(made)
-    assert asked.robots == HOST
+    assert asked.origin == HOST
     assert made.pop(0.0) == (None, math.inf)
     return made, asked
 
 
 def test_one_lane_asks_for_a_robots_txt_and_the_others_wait() -> None:
     made, asked = two_lanes()
-    made.know_robots(asked, Rules(forbidden="two"))
-    assert {pop(made).refused, pop(made).refused} == {"", "robots"}
+    made.robots.resolve(asked, Rules(forbidden="two"))
+    assert {type(pop(made)), type(pop(made))} == {PageTicket, RefusedTicket}
 
 
 def test_if_the_lane_that_asks_gives_up_another_one_asks() -> None:
     made, asked = two_lanes()
     made.put_back(asked)
     again = pop(made)
-    assert (again.robots, again.pending.attempts) == (HOST, 0)
+    assert (again.origin, again.pending.attempts) == (HOST, 0)
     made.put_back(again, not_before=5.0)
     assert made.pop(0.0) == (None, 5.0)
     assert pop(made, 5.0).pending.attempts == 1
@@ -230,25 +231,25 @@ def test_if_the_lane_that_asks_gives_up_another_one_asks() -> None:
 
 def test_what_a_lane_knows_helps_one_that_comes_later() -> None:
     made, asked = two_lanes()
-    made.know_robots(asked, Rules(), until=100.0)
+    made.robots.resolve(asked, Rules(), until=100.0)
     for _ in range(2):
         fetched(made, pop(made))
     made.open("three", epoch=1, head=[Pending((0, 0), Request(f"{HOST}/3", lane="three"), "three")], more=False)
     assert pop(made, 99.0).request.url == f"{HOST}/3"
     made.open("four", epoch=1, head=[Pending((0, 0), Request(f"{HOST}/4", lane="four"), "four")], more=False)
-    assert pop(made, 100.0).robots == HOST
+    assert pop(made, 100.0).origin == HOST
 
 
 def test_of_many_origins_on_one_lane_few_are_remembered() -> None:
     made = frontier(0)
     lane = made.lanes[HOST]
     for number in range(3000):
-        lane.know(f"https://h{number}.test", Rules(), until=float(number))
+        lane.set_robots(f"https://h{number}.test", Rules(), until=float(number))
         if number in (900, 1800):
-            lane.expire(float(number))
-    assert len(lane.robots) == len(lane._until) == 1000
-    assert len(lane.stale) <= 1000
-    assert "https://h2999.test" in lane.robots
+            lane.robots.expire(float(number))
+    assert len(lane.robots.rules) == len(lane.robots._until) == 1000
+    assert len(lane.robots.expired) <= 1000
+    assert "https://h2999.test" in lane.robots.rules
 
 
 def test_a_window_stays_small_and_is_refilled_by_key() -> None:
@@ -258,7 +259,7 @@ def test_a_window_stays_small_and_is_refilled_by_key() -> None:
     made.push([pending(40)])
     assert len(lane) == 8
     got = [number(pop(made)) for _ in range(7)]
-    assert made.hungry() == [lane]
+    assert made.lanes_to_refill() == [lane]
     made.refill(lane, [row for row in rows if row.order > lane.after][:8], more=True)
     got += [number(pop(made)) for _ in range(9)]
     assert got == list(range(16))
@@ -284,9 +285,9 @@ def test_nothing_is_handed_out_twice_when_a_trimmed_window_is_refilled() -> None
     seen: list[tuple[int, int]] = []
     for now in (0.0, 50.0):
         while True:
-            for hungry in made.hungry():
-                behind = sorted((row for row in store.values() if row.order > hungry.after), key=lambda row: row.order)
-                made.refill(hungry, behind[:4], more=len(behind) > 4)
+            for low in made.lanes_to_refill():
+                behind = sorted((row for row in store.values() if row.order > low.after), key=lambda row: row.order)
+                made.refill(low, behind[:4], more=len(behind) > 4)
             ticket, _ = made.pop(now)
             if ticket is None:
                 break
@@ -343,7 +344,7 @@ def test_whatever_happens_every_request_is_settled_once_and_tokens_add_up(action
         made.put_back(ticket)
     now += 10.0
     while len(settled) < made_so_far:
-        for lane in made.hungry():
+        for lane in made.lanes_to_refill():
             held_numbers = {order[1] for order in lane.held} | set(settled)
             rows = [row for n, row in store.items() if row.order > lane.after and n not in held_numbers]
             made.refill(lane, rows[:4], more=len(rows) > 4)
@@ -379,10 +380,10 @@ def test_all_windows_together_stay_small_however_many_lanes_there_are() -> None:
     for host in range(50):
         name = f"https://h{host}.test"
         rows = [Pending((0, n), Request(f"{name}/{n}"), name) for n in range(64)]
-        made.open(name, epoch=1, head=rows[: made.share()], more=True)
+        made.open(name, epoch=1, head=rows[: made.window_share()], more=True)
         made.push([Pending((-1, 1000 + n), Request(f"{name}/first/{n}"), name) for n in range(20)])
         assert made.statistics().waiting <= 300
-    assert made.share() == 4
+    assert made.window_share() == 4
     ticket, _ = made.pop(0.0)
     assert ticket is not None
     assert ticket.pending.order[0] == -1
@@ -392,8 +393,8 @@ def test_a_lane_that_grew_behind_our_back_is_read_anew_and_hands_nothing_out_twi
     made = frontier(3)
     late = pop(made)
     lane = made.lanes[HOST]
-    made.grow([HOST, "https://nobody.test"])
-    assert made.hungry() == [lane]
+    made.reload([HOST, "https://nobody.test"])
+    assert made.lanes_to_refill() == [lane]
     made.refill(lane, [pending(7, tier=-1), *(pending(n) for n in range(4))], more=False)
     assert [number(pop(made)) for _ in range(4)] == [7, 1, 2, 3]
     assert made.pop(0.0)[0] is None
@@ -412,7 +413,7 @@ def test_requests_that_were_put_back_do_not_hide_what_is_still_in_the_store() ->
     made = frontier(4, window=2)
     lane = made.lanes[HOST]
     tickets = [pop(made) for _ in range(4)]
-    made.grow([HOST])  # a large page has brought requests that go before those
+    made.reload([HOST])  # a large page has brought requests that go before those
     made.refill(lane, [pending(n, tier=-5) for n in range(2)], more=True)
     for _ in range(2):
         made.settle(pop(made))
@@ -471,7 +472,7 @@ def test_those_behind_a_costly_request_are_woken_when_it_leaves_the_budget() -> 
 
 def test_a_crawl_delay_lowers_what_a_lane_has_in_flight_at_once() -> None:
     made = frontier(9, obey_robots=True)
-    made.know_robots(pop(made), Rules(delay=0.5))
+    made.robots.resolve(pop(made), Rules(delay=0.5))
     assert [number(pop(made, n / 2)) for n in range(1, 3)] == [0, 1]
     assert made.pop(10.0)[0] is None
 
