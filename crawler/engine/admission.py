@@ -65,7 +65,7 @@ class Admission:
             return list(requests)
         admitted: list[Request] = []
         for request in requests:
-            reason = self._scope.refuses(request.url, request.depth, way=request.callback in self._waypoints)
+            reason = self._scope.refuses(request.url, request.depth, is_waypoint=request.callback in self._waypoints)
             entering: Request | None = request
             if reason is None:
                 entering, reason = self._call_hooks(request)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Final
 
-import attrs
-
 __all__ = ["NO_FILTER", "LinkFilter"]
 
 
@@ -14,26 +12,37 @@ def _accept(url: str, depth: int) -> None:
     """Refuse no URL."""
 
 
-@attrs.define(eq=False)
 class LinkFilter:
     """The knowledge of a crawl about the links of one page, and a record of those that were left out for it.
 
     `Response.follow_all` leaves such links out before it makes a `Request`.
+
+    Parameters:
+        known: Keys of the requests that the crawl has seen.
+        refuses: Called with a canonical URL and its depth. Returns why the URL is out of scope, in one word; `None` if
+            it is not.
+        agent: The crawl's product token for robots (RFC 9309 section 2.2.1); empty outside a crawl.
+        obey_nofollow: Whether links marked ``nofollow`` are left out.
     """
 
-    known: Container[str] = frozenset()
-    """Keys of the requests that the crawl has seen."""
-    refuses: Callable[[str, int], str | None] = _accept
-    """Called with a canonical URL and its depth. Returns why the URL is out of scope, in one word; `None` if it is
-    not."""
-    agent: str = attrs.field(default="", kw_only=True)
-    """The crawl's product token for robots (RFC 9309 section 2.2.1); empty outside a crawl."""
-    obey_nofollow: bool = attrs.field(default=False, kw_only=True)
-    """Whether links marked ``nofollow`` are left out."""
-    repeats: int = attrs.field(default=0, init=False)
-    """Number of links that were left out because the crawl has seen them."""
-    refused: list[tuple[str, str]] = attrs.field(factory=list, init=False)
-    """Reason and URL of each link that was left out because it is out of scope or marked ``nofollow``."""
+    __slots__ = ("agent", "known", "obey_nofollow", "refused", "refuses", "repeats")
+
+    def __init__(
+        self,
+        known: Container[str] = frozenset(),
+        refuses: Callable[[str, int], str | None] = _accept,
+        *,
+        agent: str = "",
+        obey_nofollow: bool = False,
+    ) -> None:
+        self.known = known
+        self.refuses = refuses
+        self.agent = agent
+        self.obey_nofollow = obey_nofollow
+        self.repeats = 0
+        """Number of links that were left out because the crawl has seen them."""
+        self.refused: list[tuple[str, str]] = []
+        """Reason and URL of each link that was left out because it is out of scope or marked ``nofollow``."""
 
 
 NO_FILTER: Final = LinkFilter()

@@ -96,14 +96,14 @@ class Scope:
             )
         )  # fmt: skip
 
-    def refuses(self, url: str, depth: int, *, way: bool = False) -> str | None:
+    def refuses(self, url: str, depth: int, *, is_waypoint: bool = False) -> str | None:
         """Return why a request is out of scope, in one word that the report counts by; `None` if it is not. Stateless.
 
         Parameters:
             url: Canonical URL.
             depth: Links from a start page.
-            way: Whether the request only leads to pages, as that of a sitemap does. `include` and `skip_extensions` do
-                not apply then.
+            is_waypoint: Whether the request only leads to pages, as that of a sitemap does. `include` and
+                `skip_extensions` do not apply then.
         """
         if self.max_depth is not None and depth > self.max_depth:
             return "depth"
@@ -111,14 +111,14 @@ class Scope:
             return "scope"
         if self.exclude is not None and self.exclude.match(url):
             return "exclude"
-        return self._refuses_link(url, way=way) if depth else None
+        return self._refuses_link(url, is_waypoint=is_waypoint) if depth else None
 
-    def _refuses_link(self, url: str, *, way: bool) -> str | None:
+    def _refuses_link(self, url: str, *, is_waypoint: bool) -> str | None:
         if self.max_url_length is not None and len(url) > self.max_url_length:
             return "trap_length"
-        if self.include is not None and not way and not self.include.match(url):
+        if self.include is not None and not is_waypoint and not self.include.match(url):
             return "include"
-        if self.skip_extensions is not None and not way and self.skip_extensions.match(url):
+        if self.skip_extensions is not None and not is_waypoint and self.skip_extensions.match(url):
             return "extension"
         return trap_of(url) if self.traps else None
 
