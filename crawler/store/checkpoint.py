@@ -1,4 +1,4 @@
-"""`Checkpoint`: what a job keeps of the crawl as a whole, beside its requests, items, states and cookies."""
+"""`Checkpoint`: what a job stores about the crawl as a whole, besides its requests, items, states and cookies."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ BUDGETS_NOTE: Final = "note:budgets"
 
 @attrs.frozen(kw_only=True)
 class Checkpoint:
-    """Values of the whole crawl. `None` means that an earlier checkpoint still holds."""
+    """Values of the crawl as a whole. `None` leaves the value of an earlier checkpoint unchanged."""
 
     stats: bytes | None = None
     """The counts so far, as `Stats.to_json` writes them."""
     networks: bytes | None = None
-    """The networks that may be connected to, as `AddressGuard.take_unsaved` writes them."""
+    """The networks that the crawl may connect to, as `AddressGuard.take_unsaved` writes them."""
     exhausted: bool = False
-    """Whether `start()` has no more requests, and all that it gave are stored."""
+    """Whether `start()` is exhausted and all its requests are stored."""
     clock: float | None = None
-    """What time it was at least, in seconds since the epoch."""
+    """A time that the clock of the crawl has reached, in seconds since the epoch."""
     budgets: dict[str, Any] | None = None
-    """The state of each budget, and of each lane that the store does not know, by name."""
+    """The state of each budget, and of each lane without a row in the store, by name."""
 
     def to_rows(self) -> dict[str, bytes]:
-        """Return the names and values of the table ``meta`` that change."""
+        """Return the rows of the table ``meta`` to write: values by name."""
         rows: dict[str, bytes] = {}
         if self.stats is not None:
             rows[STATS_NOTE] = self.stats
@@ -49,13 +49,13 @@ class Checkpoint:
 
     @classmethod
     def from_rows(cls, rows: Mapping[str, Any]) -> Checkpoint:
-        """Return what the table ``meta`` of a job says; names of other rows are ignored.
+        """Return the checkpoint of a job.
 
         Parameters:
-            rows: its names and values.
+            rows: The rows of the table ``meta``: values by name. Other names are ignored.
 
         Raises:
-            msgspec.DecodeError: a value is damaged.
+            msgspec.DecodeError: A value is damaged.
         """
         notes = {name: bytes(value) for name, value in rows.items() if name.startswith("note:")}
         clock, budgets = notes.get(CLOCK_NOTE), notes.get(BUDGETS_NOTE)

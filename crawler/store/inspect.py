@@ -164,5 +164,4 @@ def retry_failed(folder: Path) -> int:
             database.execute("COMMIT")
         except sqlite3.Error as error:
             raise JobError(describe_error(folder / DATABASE, error)) from error
-
     return len(rows)

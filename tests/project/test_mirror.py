@@ -1,0 +1,114 @@
+"""The unit tests mirror the source: `crawler/<room>/<file>.py` is tested by `tests/unit/<room>/test_<file>.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "tests" / "unit"
+NOT_MIRRORED = {"__init__.py", "__main__.py"}
+
+COVERED_ELSEWHERE = {
+    # The parts of a running crawl: whole crawls in virtual time prove them, by behaviour instead of by file.
+    "engine/admission.py": ["tests/crawl/test_core.py", "tests/crawl/test_hooks.py"],
+    "engine/api.py": ["tests/crawl/test_core.py", "tests/crawl/test_stream.py"],
+    "engine/attempt.py": ["tests/crawl/test_outcomes.py", "tests/crawl/test_hooks.py"],
+    "engine/body_dedup.py": ["tests/crawl/test_contents.py"],
+    "engine/crawl.py": ["tests/crawl/test_core.py", "tests/crawl/test_hooks.py"],
+    "engine/inline.py": ["tests/crawl/test_inline.py"],
+    "engine/job.py": ["tests/unit/cli/test_job.py"],
+    "engine/leases.py": ["tests/crawl/test_leases.py"],
+    "engine/page.py": ["tests/crawl/test_core.py", "tests/crawl/test_large_pages.py"],
+    "engine/robots.py": ["tests/crawl/test_robots.py"],
+    "engine/scheduler.py": ["tests/crawl/test_core.py"],
+    "engine/session.py": ["tests/crawl/test_core.py", "tests/crawl/test_hooks.py"],
+    "engine/shutdown.py": ["tests/crawl/test_shutdown.py"],
+    "engine/sinks.py": ["tests/crawl/test_sinks.py"],
+    "engine/slots.py": ["tests/crawl/test_inline.py"],
+    "engine/wiring.py": ["tests/crawl/test_core.py"],
+    "engine/worker.py": ["tests/crawl/test_core.py", "tests/crawl/test_outcomes.py"],
+    "engine/writer.py": ["tests/crawl/test_core.py", "tests/crawl/test_large_pages.py"],
+    # Values without behaviour.
+    "store/outcome.py": ["tests/unit/store/test_protocol.py"],
+    # Data: one test plays every fault case.
+    "testing/faults/bodies.py": ["tests/unit/testing/test_faults.py"],
+    "testing/faults/connection.py": ["tests/unit/testing/test_faults.py"],
+    "testing/faults/heads.py": ["tests/unit/testing/test_faults.py"],
+    "testing/faults/redirects.py": ["tests/unit/testing/test_faults.py"],
+    "testing/faults/texts.py": ["tests/unit/testing/test_faults.py"],
+    "testing/faults/tls.py": ["tests/unit/testing/test_faults.py", "tests/unit/testing/faults/test_server.py"],
+}
+"""Files under `crawler/` without a test file of the same name, and the tests that cover them instead."""
+
+STILL_WITHOUT_A_TEST_FILE: set[str] = {
+    "api_client/policy.py",
+    "api_client/sending.py",
+    "engine/checkpointer.py",
+    "engine/checks.py",
+    "engine/handler_results.py",
+    "engine/report.py",
+    "engine/retries.py",
+    "engine/tracebacks.py",
+    "frontier/budget.py",
+    "frontier/lane.py",
+    "frontier/robots.py",
+    "frontier/schedule.py",
+    "frontier/ticket.py",
+    "frontier/windows.py",
+    "hooks/page_effects.py",
+    "hooks/plugin.py",
+    "hooks/scrapy_names.py",
+    "hooks/sink.py",
+    "lazy.py",
+    "limits/events.py",
+    "limits/in_flight.py",
+    "sinks/base.py",
+}
+"""Files that need one. This list only shrinks: a new file comes with its test file."""
+
+
+def sources() -> dict[str, Path]:
+    """The files that must have a test file, as paths below `crawler/`, and where that test file is."""
+    crawler = ROOT / "crawler"
+    found = [path.relative_to(crawler) for path in sorted(crawler.rglob("*.py")) if path.name not in NOT_MIRRORED]
+    return {str(path): UNIT / path.parent / f"test_{path.name}" for path in found}
+
+
+def plugins() -> dict[str, Path]:
+    """The same for the first-party plugins, as paths below `plugins/`."""
+    folder = ROOT / "plugins"
+    found = [path for path in sorted(folder.rglob("*.py")) if path.name not in NOT_MIRRORED]
+    return {str(path.relative_to(folder)): UNIT / "plugins" / f"test_{path.name}" for path in found}
+
+
+def test_every_source_file_has_a_test_file_of_its_name() -> None:
+    missing = {name for name, test in sources().items() if not test.is_file()}
+    assert missing - COVERED_ELSEWHERE.keys() - STILL_WITHOUT_A_TEST_FILE == set()
+
+
+def test_no_exception_is_superfluous() -> None:
+    needed = {name for name, test in sources().items() if not test.is_file()}
+    assert COVERED_ELSEWHERE.keys() - needed == set()
+
+
+def test_every_plugin_has_a_test_file_of_its_name() -> None:
+    assert [name for name, test in plugins().items() if not test.is_file()] == []
+
+
+def test_no_exception_is_listed_twice() -> None:
+    assert COVERED_ELSEWHERE.keys() & STILL_WITHOUT_A_TEST_FILE == set()
+
+
+@pytest.mark.parametrize("name", COVERED_ELSEWHERE)
+def test_what_covers_an_exception_exists_and_has_tests(name: str) -> None:
+    assert COVERED_ELSEWHERE[name]
+    for test in COVERED_ELSEWHERE[name]:
+        assert "def test_" in (ROOT / test).read_text(encoding="utf-8")
+
+
+def test_the_folders_of_unit_tests_are_the_rooms() -> None:
+    rooms = {test.parent.relative_to(UNIT) for test in (*sources().values(), *plugins().values())}
+    found = {path.parent.relative_to(UNIT) for path in UNIT.rglob("test_*.py")}
+    assert found <= rooms
