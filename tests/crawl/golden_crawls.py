@@ -1,6 +1,6 @@
-"""The crawls whose traces `test_golden_traces` compares: each is a function that runs a crawl through a `Trace`.
+"""The crawls whose traces `test_golden_traces` compares; each is a function that runs a crawl with a `Trace`.
 
-The trace of a crawl must not depend on which of two tasks runs first at the same moment. So pages that are fetched at
+The trace of a crawl must not depend on which of two tasks runs first at the same moment, so pages that are fetched at
 the same time have different delays.
 """
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from crawl.test_golden_traces import Trace
 
 CRAWLS: dict[str, Callable[[Trace], Awaitable[None]]] = {}
-"""By name."""
+"""Crawls by name."""
 SITE = "https://site.test"
 ONE = Settings(workers=1)
 
@@ -367,7 +367,7 @@ async def refused_with_429_by_a_document(trace: Trace) -> None:
 
 @golden
 async def refused_with_429_without_a_word(trace: Trace) -> None:
-    """The server allows four requests a minute and does not say so: the crawl has to learn it."""
+    """The server allows four requests a minute but does not declare it; the crawl has to learn it."""
     opened, used = -100.0, 0
 
     def page(request: httpx.Request) -> Page:
@@ -406,7 +406,7 @@ async def host_that_refuses_everything(trace: Trace) -> None:
 
 
 def window(limit: int, seconds: float, delay: float = 0.1) -> Callable[[httpx.Request], Page]:
-    """Return a page with a fixed quota window, which its answers declare."""
+    """Return a page with a quota per fixed window, which its responses declare."""
     opened, used = -seconds, 0
 
     def page(request: httpx.Request) -> Page:
@@ -645,7 +645,7 @@ async def fetch_hooks_nest_and_raise(trace: Trace) -> None:
 
 
 class Meddler(Plugin):
-    """Answers, drops or retries what the URL names, whoever asks."""
+    """Responds to, drops or retries requests as their URL says."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -738,7 +738,7 @@ async def crawl_that_cannot_go_on(trace: Trace) -> None:
 
 
 class Inline(Spider):
-    """Fetches the given requests from its callback, one after the other; yields an item for each."""
+    """Fetches the given requests inline, one after the other; yields an item for each."""
 
     start_urls = [f"{SITE}/"]
     settings = FREE
@@ -828,7 +828,7 @@ async def inline_fetches_under_robots_and_budgets(trace: Trace) -> None:
     await trace.crawl(spider, FakeSite(pages), settings=OBEY | Settings(inline_wait=30.0))
 
 
-# ---- cookies, credentials, fields, proxies ---------------------------------------------------------------------------
+# ---- cookies, credentials, header fields, proxies --------------------------------------------------------------------
 
 
 @golden

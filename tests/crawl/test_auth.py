@@ -1,4 +1,4 @@
-"""Authentication: by request, by URL, by origin; all that it sends keeps the pace, and goes to nobody else."""
+"""Authentication by request, by URL and by origin; every exchange keeps the pace and stays on its origin."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def transport() -> AsyncIterator[CurlTransport]:
 
 
 class Asks(Spider):
-    """Asks for URLs and keeps what came of each."""
+    """Requests URLs and yields an item for each result."""
 
     urls: list[Any] = []
 
@@ -61,13 +61,13 @@ def given(auth: dict[str, Any], *urls: Any) -> Asks:
 
 
 async def fields(auth: dict[str, Any], *urls: Any, pages: dict[str, Any] | None = None) -> dict[str, str | None]:
-    """``Authorization`` by URL that was asked for."""
+    """Return the ``Authorization`` header field of each request, by URL."""
     site = FakeSite(pages or {(url if isinstance(url, str) else url.url): "x" for url in urls})
     await collect(given(auth, *urls), site, settings=FREE)
     return {visit.url: field(visit) for visit in site.log}
 
 
-# ---- which -----------------------------------------------------------------------------------------------------------
+# ---- choosing credentials --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ async def test_digest_against_a_server(serve: Serve, transport: CurlTransport, a
     found = await collect(spider, transport, settings=FREE | Settings(workers=1))
     assert [item["status"] for item in found.items] == [200] * 4
     assert [item["asked"] for item in found.items] == pages
-    assert digest.log == ["challenged"] + ["let in"] * 4, "one challenge, then its answer is known beforehand"
+    assert digest.log == ["challenged"] + ["let in"] * 4, "one challenge; later requests are authorized preemptively"
     assert (found.report.requests, found.report.retries, found.report.pages) == (5, 0, 4)
 
 
@@ -253,7 +253,7 @@ async def test_digest_is_found_among_several_challenges(autojump_clock: MockCloc
 
 
 class Token(httpx.Auth):
-    """Gets a token when it is told that it needs one."""
+    """Fetches a token after a 401."""
 
     requires_response_body = True
 
@@ -410,7 +410,7 @@ async def test_pages_that_are_all_challenged_do_not_wait_for_each_other(serve: S
 
 
 class PerPage(httpx.Auth):
-    """Digest that remembers no challenge."""
+    """Digest authentication that forgets each challenge."""
 
     def __init__(self, user: str, password: str) -> None:
         self.who = user, password

@@ -1,4 +1,4 @@
-"""Whatever plugins, handlers and servers do: a crawl ends, has each page once, and every token and start comes back."""
+"""Random failures of plugins, callbacks and servers: a crawl ends, has each page once, and returns every slot."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LIMIT, WINDOW = 12, 10.0
 
 
 class Trouble(Plugin):
-    """Does now and then what each hook may do, and what it may not."""
+    """Does at random what each hook may do, and what it may not."""
 
     name = "trouble"
 
@@ -100,7 +100,7 @@ class Trouble(Plugin):
 
 
 class Wild(Spider):
-    """Asks for pages of three hosts, some of which it can have."""
+    """Requests pages of three hosts, some of which can be fetched."""
 
     def __init__(self, chance: random.Random, done: Counter[str]) -> None:
         super().__init__()
@@ -141,13 +141,13 @@ class Wild(Spider):
         made += [self.request(chance.randrange(600)) for _ in range(chance.choice([0, 0, 1, 1, 2, 20]))]
         if chance.random() < 0.03:
             return [*made, Retry("in the end")]
-        if not response.redirects:  # what a redirect leads to may be asked for anew
+        if not response.redirects:  # the target of a redirect may be fetched again
             self._done[response.request.key] += 1
         return made
 
 
 def servers(chance: random.Random, *, says: bool, shared: bool) -> FakeSite:
-    """Three hosts that fail in every way, and limit."""
+    """Return three hosts that fail in every way and limit requests."""
     windows: dict[str, tuple[float, int]] = {}
 
     def page(request: httpx.Request) -> Any:  # noqa: PLR0911
@@ -227,7 +227,7 @@ async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
 
 
 def check(session: CrawlSession, *, emptied: bool) -> None:
-    """Everything that was lent is back."""
+    """Check that nothing is in flight and every slot has been returned."""
     assert session.scheduler is not None
     frontier = session.scheduler.frontier
     throttles = frontier.limits.throttles

@@ -1,4 +1,4 @@
-"""`dedup_content`: of pages with the same body one is handled, whatever happens to the others."""
+"""`dedup_content`: only one of several pages with the same body is processed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_a_page_whose_handler_failed_does_not_stand_for_others(autojump_cl
         async def parse(self, response):
             if response.url != URL and not failed:
                 failed.append(response.url)
-                await trio.sleep(5)  # the other page comes meanwhile, and waits
+                await trio.sleep(5)  # the other page arrives meanwhile and waits
                 raise ValueError("no")
             return [{"url": response.url.removeprefix(URL)}, *response.follow_all()]
 

@@ -1,4 +1,4 @@
-"""Cookies in a crawl: which answers are heeded, which request sends what, and what a job keeps."""
+"""Cookies in a crawl: the responses that set them, the requests that send them, and jobs that keep them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ HOME = "https://site.test/"
 
 
 class Steps(Spider):
-    """Asks for one request after the other, whatever comes of them; an item for each.
+    """Makes one request after the other, whether or not they fail, and yields an item for each.
 
     Parameters:
-        requests: what to ask for: paths, or requests.
+        requests: paths or requests.
     """
 
     settings = FREE
@@ -57,11 +57,11 @@ def setting(*fields: str, status: int = 200, body: Any = "x", **headers: str) ->
 
 
 def sent(site: FakeSite, path: str) -> list[str | None]:
-    """The ``Cookie`` fields that came with the requests for a page."""
+    """Return the ``Cookie`` header fields of the requests for a page."""
     return [visit.headers.get("cookie") for visit in site.visits(path)]
 
 
-# Which answers are heeded
+# Responses that set cookies
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_every_hop_of_a_redirect_is_heeded(autojump_clock: MockClock) -> N
     assert [visit.headers.get("cookie") for visit in site.log] == [None, "a=1", None, "a=1; b=2"]
 
 
-# What a request sends
+# Cookies of a request
 
 
 async def test_cookies_of_a_request_go_with_those_of_the_session_and_instead_of_the_same_name(
@@ -196,11 +196,11 @@ async def test_many_requests_at_once_see_what_was_set_before_they_were_sent(auto
     assert sizes == [0] * 5 + [5] * 5 + [10] * 5 + [15] * 5
 
 
-# What a job keeps
+# Cookies of a job
 
 
 def once(stop: Callable[[Spider], None]) -> Callable[[Spider], None]:
-    """`stop`, the first time it is called."""
+    """Return a function that calls `stop` at its first call only."""
     calls = [stop]
     return lambda spider: calls.pop()(spider) if calls else None
 

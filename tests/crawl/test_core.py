@@ -1,4 +1,4 @@
-"""The engine from outside: no deadlock, politeness, nobody held up, nothing left behind."""
+"""The engine from outside: no deadlocks, politeness, independent lanes, nothing left behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from crawler.testing import FakeSite, Page, collect
 
 
 class SlowSink(Plugin):
-    """Takes its time."""
+    """Takes a long time for each page."""
 
     name = "slow"
 
@@ -72,7 +72,7 @@ async def test_a_slow_host_holds_no_worker_of_others(autojump_clock: MockClock) 
     started = trio.current_time()
     await collect(Follow(start_urls=list(pages)), site, settings=Settings(workers=4, per_host=1))
     last = max(visit.at for visit in site.log if "fast" in visit.url)
-    assert last - started <= 12  # three workers for thirty hosts, not behind fifty slow pages
+    assert last - started <= 12  # three workers fetch thirty hosts without waiting for fifty slow pages
 
 
 async def test_a_retry_holds_no_worker(autojump_clock: MockClock) -> None:
@@ -114,7 +114,7 @@ async def test_a_cancel_at_any_moment_loses_nothing_that_was_handed_out(autojump
         assert scheduler.frontier.handed_out == 0
         assert all(lane.limiter.borrowed_tokens == 0 for lane in scheduler.frontier.lanes.values())
         if runs == 1 and not store.live and len(store.known) == 0:
-            runs = 0  # cancelled before the start request was kept
+            runs = 0  # cancelled before the start request was stored
     urls = [item["url"] for item in sink.got]
     assert sorted(urls) == sorted(tree_urls(site))
 

@@ -1,7 +1,7 @@
-"""An answer changes the limits in the same way for a crawl and for a client, and in the right way.
+"""A response changes the limits of a crawl and of a client in the same way, and correctly.
 
-Each `Row` of the table is an answer, or an error in its place, and the state in which it leaves its lane and the budget
-that its request names. "Never more than the server allows" decides what is right:
+Each `Row` of the table is a response, or an error in its place, and the resulting state of its lane and of the budget
+that its request names. These rules follow from "never more than the server allows":
 
 * A refusal with a status below 500 and declared quotas concern the budget if the request names one, else the lane.
 * A refusal with a status of 500 or more, failures and response times concern the lane. So does a declared concurrency,
@@ -27,7 +27,7 @@ from crawler import Limits, Pace, Request, Settings, Spider, client, crawl
 HOST = "https://api.test"
 BUDGET = "key:A"
 TRIP = 0.1
-"""Seconds that an answer takes."""
+"""Seconds that a response takes."""
 
 
 # ---- throttle states -----------------------------------------------------------------------------------------------
@@ -35,12 +35,12 @@ TRIP = 0.1
 
 @attrs.frozen(kw_only=True)
 class Seen:
-    """The state of a throttle right after an answer was processed."""
+    """The state of a throttle right after a response was processed."""
 
     level: int | None = None
     """Requests that may be in flight now; `None` for a budget, which does not limit them."""
     most: int | None = None
-    """The most that the level may become; `None` for a budget."""
+    """The maximum of the level; `None` for a budget."""
     blocked: float = 0.0
     """Seconds until the next start."""
     by: str = ""
@@ -82,7 +82,7 @@ def budget(**fields: Any) -> Seen:
 
 @attrs.frozen
 class Row:
-    """One answer and the states it should lead to."""
+    """A response and the expected states."""
 
     answer: httpx.Response | Exception
     alone: Seen
@@ -90,15 +90,15 @@ class Row:
     shared: tuple[Seen, Seen]
     """The lane and the budget, if it names one."""
     pacing: Mapping[str, Pace] = attrs.field(factory=dict, kw_only=True)
-    """The paces that the user sets."""
+    """The paces that the user configures."""
     earlier: int = attrs.field(default=0, kw_only=True)
-    """Number of plain 200 answers before this one, one after the other."""
+    """Number of sequential responses with status 200 before this one."""
     beside: int = attrs.field(default=0, kw_only=True)
     """Number of requests that stay in flight beside this one."""
 
 
 def said(status: int, *, json: Any = None, **headers: str) -> httpx.Response:
-    """Return an answer; ``_`` in the names of its header fields stands for ``-``."""
+    """Return a response; ``_`` in the names of its header fields stands for ``-``."""
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     if json is None:
         return httpx.Response(status, headers=fields, content=b"x")
@@ -108,14 +108,14 @@ def said(status: int, *, json: Any = None, **headers: str) -> httpx.Response:
 
 
 def of_lane(answer: httpx.Response | Exception, level: int, most: int = 8, **rest: Any) -> Row:
-    """Return a row whose answer concerns the lane, with or without a budget."""
+    """Return a row whose response concerns the lane, with or without a budget."""
     options, fields = _split(rest)
     found = lane(level, most, inflight=options.get("beside", 0), **fields)
     return Row(answer, found, (found, budget(inflight=options.get("beside", 0))), **options)
 
 
 def of_budget(answer: httpx.Response | Exception, level: int, most: int = 8, **rest: Any) -> Row:
-    """Return a row whose answer concerns the budget if there is one, except for the level, which is the lane's."""
+    """Return a row whose response concerns the budget, if there is one, and in any case the level of the lane."""
     options, fields = _split(rest)
     inflight = options.get("beside", 0)
     shared = (lane(level, most, inflight=inflight), budget(inflight=inflight, **fields))
@@ -147,7 +147,7 @@ USED_UP = {"blocked": 63.0, "by": "quota", "quotas": {"60s": (10, 0)}}
 DELAYED = {"blocked": 1.9, "by": "delay", "next_start": 1.9}
 
 ROWS = {
-    # Answers
+    # Responses
     "200": of_lane(said(200), 2),
     "200 RateLimit": of_budget(said(200, **window(7)), 2, blocked=1.7, by="pace", quotas={"60s": (10, 7)}),
     "200 RateLimit used up": of_budget(said(200, **window(0)), 2, **USED_UP),
@@ -207,7 +207,7 @@ ROWS = {
     "529 Retry-After": of_lane(said(529, **AFTER), 1, blocked=30.5, **REFUSED),
     "504": of_lane(said(504), 1),
     "504 Retry-After": of_lane(said(504, **AFTER), 1),
-    # No answer
+    # Without a response
     "timeout": of_lane(httpx.ReadTimeout("late"), 1),
     "reset": of_lane(httpx.ReadError("reset"), 1),
     "broken protocol": of_lane(httpx.RemoteProtocolError("odd"), 1),
@@ -229,7 +229,7 @@ ROWS = {
     "reset beside others": of_lane(httpx.ReadError("reset"), 2, pacing=AT_ONCE, beside=3),
     "no connection beside others": of_lane(httpx.ConnectError("refused"), 8, pacing=AT_ONCE, beside=3),
     "bad coding beside others": of_lane(httpx.DecodingError("not gzip"), 8, pacing=AT_ONCE, beside=3),
-    # After twelve plain answers: a single failure is blamed on its page
+    # After twelve responses with status 200: a single failure is attributed to its page
     "200 after others": of_lane(said(200), 3, earlier=12),
     "429 after others": of_budget(said(429), 3, earlier=12, blocked=1.0, **REFUSED),
     "503 after others": of_lane(said(503), 3, earlier=12),
@@ -241,11 +241,11 @@ ROWS = {
 }
 
 
-# ---- the two ways --------------------------------------------------------------------------------------------------
+# ---- crawl and client ------------------------------------------------------------------------------------------------
 
 
 class Server(httpx.AsyncBaseTransport):
-    """Send the answer of a row: after its earlier ones, and while the requests beside it get none."""
+    """Send the earlier responses of a row, then its response, while the concurrent requests get none."""
 
     def __init__(self, row: Row) -> None:
         self._row = row
@@ -266,7 +266,7 @@ class Server(httpx.AsyncBaseTransport):
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 
-# The requests are POST: after most answers they are not sent again, so the state stays as the answer left it.
+# The requests are POST: after most responses they are not retried, so the state stays as the response left it.
 
 
 async def by_crawl(server: Server, limits: Limits, quotas: dict[str, float], count: int) -> None:
@@ -300,7 +300,7 @@ WAYS: dict[str, Way] = {"crawl": by_crawl, "client": by_client}
 
 
 def found(row: Row, way: Way, *, shares: bool) -> tuple[dict[str, Seen], dict[str, Any]]:
-    """Return the throttles by name right after the answer of a row, and `Limits.state` at that moment."""
+    """Return the throttles by name right after the response of a row, and `Limits.state` at that moment."""
 
     async def ask() -> tuple[dict[str, Seen], dict[str, Any]]:
         server, limits = Server(row), Limits(row.pacing, chance=Half())

@@ -12,11 +12,11 @@ from crawler import Settings, Spider, client, crawl
 from crawler.transport.curl import CurlTransport
 
 SLOW, DELAY = 0.5, 0.6
-"""Seconds: for the first look-up of a name, and between two starts."""
+"""Seconds for the first look-up of a name, and seconds between two starts."""
 
 
 class Names:
-    """A resolver that takes its time for the first name only."""
+    """A resolver whose first look-up is slow."""
 
     def __init__(self):
         self.pause = SLOW
@@ -28,7 +28,7 @@ class Names:
 
 
 class Quiet(Spider):
-    """Makes nothing of its pages."""
+    """Yields nothing."""
 
     def parse(self, response):
         pass

@@ -1,4 +1,4 @@
-"""The header fields that go out, byte by byte: which, in which order, and what takes their place."""
+"""The header fields of requests, byte by byte: names, order and replacements."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def serve(nursery: trio.Nursery) -> Serve:
 
 
 class Once(Spider):
-    """Asks once, as it is told."""
+    """Makes one request with the given arguments."""
 
     url: str = ""
     more: dict[str, Any] = {}
@@ -41,7 +41,7 @@ class Once(Spider):
 
 
 async def sent(serve: Serve, settings: Settings | None = None, answer: bytes = b"", **more: Any) -> list[str]:
-    """The lines of a request behind ``Host``."""
+    """Return the header lines of a request after ``Host``."""
     server = await serve(answers(answer or ok()))
     given = Settings(obey_robots=False, user_agent="me/1", proxy_env=False) | (settings or Settings())
     report = await crawl(Once(url=server.url, more=more), settings=given)

@@ -38,7 +38,7 @@ UNREPEATABLE = ("cpu_seconds", "peak_rss")
 SHOWN = ("authorization", "cookie", "user-agent", "content-type")
 """Header fields of a request that its line shows, beside those that begin with ``x-``."""
 ENDLESS = 1e6
-"""Virtual seconds after which a crawl is taken for one without end."""
+"""Virtual seconds after which a crawl counts as endless."""
 FEW = 5
 """How many items or URLs of one outcome are listed; of longer lists, only the length is recorded."""
 

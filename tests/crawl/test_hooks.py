@@ -1,4 +1,4 @@
-"""The hooks from outside: when each is asked, what its answer does, and what happens if it raises."""
+"""The hooks from outside: when each is called, the effect of its result, and the effect of an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inline fetches: `await crawl.fetch(request)` in a handler."""
+"""Inline fetches: `await crawl.fetch(request)` in a callback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crawler.testing import FakeSite, Page, collect
 
 
 class Inline(Spider):
-    """Fetches one URL from its handler; keeps what came of it."""
+    """Fetches one URL inline and keeps the result."""
 
     start_urls = ["https://site.test/"]
     settings = FREE
@@ -103,7 +103,7 @@ async def test_too_long_a_wait_puts_the_page_back_without_using_up_an_attempt(au
     started = trio.current_time()
     found = await run()
     assert First.tries == 2
-    assert found.report.counters == {"tries": 1}  # the first try left no effect
+    assert found.report.counters == {"tries": 1}  # the first attempt left no effects
     assert found.items[0]["text"] == "data"
     assert trio.current_time() - started >= 60
     assert found.report.failed == 0
@@ -174,7 +174,7 @@ async def test_a_page_that_waits_for_what_is_in_flight_comes_back(autojump_clock
             if response.url.endswith("/first"):
                 return [Request("https://api.test/probe"), Request("https://site.test/")]
             if response.url.startswith("https://site.test"):
-                await trio.sleep(3.0)  # the probe is on its way
+                await trio.sleep(3.0)  # the probe is in flight
                 await self.crawl.fetch(Request("https://api.test/more"))
             return [{"url": response.url}]
 

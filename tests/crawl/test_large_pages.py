@@ -1,4 +1,4 @@
-"""A page that makes very much: its effects go to the store before it has ended, and count only if it ends well."""
+"""Pages with very many effects: they are stored before the callback ends and committed only if it succeeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Large(Spider):
-    """One page of many items and many links."""
+    """Yields many items and many links from one page."""
 
     start_urls = ["https://site.test/"]
     settings = FREE | Settings(max_pages=1)
@@ -37,7 +37,7 @@ class Large(Spider):
 
 
 class LargeAsync(Large):
-    """The same by an async generator."""
+    """Yields the same from an async generator."""
 
     async def parse(self, response: Response) -> AsyncIterator[Produced]:
         for n in range(MANY):
@@ -47,7 +47,7 @@ class LargeAsync(Large):
 
 
 class Broken(Large):
-    """Raises in the end, the first time."""
+    """Raises an exception at the end of the first attempt."""
 
     def parse(self, response: Response) -> Iterator[Produced]:
         yield from super().parse(response)
@@ -56,7 +56,7 @@ class Broken(Large):
 
 
 class Even(Plugin):
-    """Changes items, drops some, and lets only some requests in."""
+    """Changes items, drops some items, and admits only some requests."""
 
     name = "even"
 
@@ -125,7 +125,7 @@ async def test_what_a_large_page_of_a_job_makes_is_not_held_in_memory(
     finally:
         tracemalloc.stop()
     assert report.items == 12_000
-    assert peak < 4_000_000  # all of it would be 6 MB of text alone
+    assert peak < 4_000_000  # all effects together would be 6 MB of text
 
 
 async def test_what_a_page_that_comes_again_may_not_ask_for_is_counted_once(autojump_clock: MockClock) -> None:

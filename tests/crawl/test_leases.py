@@ -1,4 +1,4 @@
-"""Lanes come into memory and leave it while others go on: every step of the store may take a while."""
+"""Lanes enter and leave memory while others continue: every step of the store may take some time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOST = "http://a.test"
 
 
 class Slow(MemoryStore):
-    """Does something else meanwhile."""
+    """Lets other tasks run during each step of the store."""
 
     def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ async def test_a_window_that_is_forgotten_while_it_is_refilled_loses_nothing(aut
         seen.append(ticket.request.url)
         made.settle(ticket)
         store._lanes[HOST].remove(ticket.pending.order)
-        if len(seen) == 7:  # one is left in the window, and a large page has brought others of this lane
+        if len(seen) == 7:  # one request is left in the window, and a large page has added others to this lane
             store.meanwhile = lambda: (setattr(store, "meanwhile", lambda: None), made.reload([HOST]))
         await leases.keep_up()
     assert seen == [request.url for request in requests(range(12))]

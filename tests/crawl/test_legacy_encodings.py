@@ -1,4 +1,4 @@
-"""A link of a page that is not in UTF-8 leads to the same place, whoever follows it and however it is found."""
+"""A link of a page that is not UTF-8 leads to the same URL, whatever API finds it and whatever spider follows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crawler.testing import FakeSite, Page, collect
 
 URL = "https://site.test/"
 TARGET = f"{URL}to?q=%FF"
-"""What a browser asks for: the query in the encoding of the page, which is windows-1251."""
+"""The URL that a browser requests: the query is in the encoding of the page, windows-1251."""
 OTHER = f"{URL}other"
 
 

@@ -1,4 +1,4 @@
-"""The crawl against servers that limit: nothing is refused that need not be, and what is refused comes back."""
+"""Crawls of servers with limits: requests are not refused needlessly, and refused requests are sent again."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ from crawler.testing import FakeSite, Page, collect
 
 @attrs.define
 class Limited(httpx.AsyncBaseTransport):
-    """A server with fixed windows that says so in the form of the sixth draft; it counts itself."""
+    """A server with fixed windows that declares them as in the sixth draft and counts its requests."""
 
     limit: int = 20
     window: float = 5.0
     says: bool = True
     key: bool = False
-    """Whether one quota is for all hosts."""
+    """Whether all hosts share one quota."""
     status: int = 429
-    """Of its refusals."""
+    """The status of refusals."""
     served: list[str] = attrs.field(factory=list)
     refused: list[str] = attrs.field(factory=list)
     windows: dict[str, tuple[float, int]] = attrs.field(factory=dict)
@@ -71,7 +71,7 @@ class Limited(httpx.AsyncBaseTransport):
 
 
 class Pages(Spider):
-    """Numbered pages of one or several hosts."""
+    """Requests numbered pages of one or several hosts."""
 
     settings = FREE
 
@@ -395,7 +395,7 @@ async def test_a_site_with_some_broken_pages_is_not_taken_for_one_that_limits(au
     lane = report.lanes["https://h0.test"]
     assert lane["refusals"] == 14
     assert lane["quotas"] == {}
-    assert report.seconds < 8  # 4 s if nothing were broken
+    assert report.seconds < 8  # 4 s without broken pages
 
 
 @pytest.mark.parametrize("window", [1.0, 5.0, 15.0])

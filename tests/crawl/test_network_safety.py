@@ -1,6 +1,6 @@
-"""Network safety: what a page from the public internet can have the crawler ask, from outside.
+"""Network safety: a page from the public internet cannot make the crawler request addresses on other networks.
 
-The public internet is played by 127.0.0.2 here, and 127.0.0.1 is what it is.
+In these tests, 127.0.0.2 stands for the public internet, and 127.0.0.1 is loopback.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WEB, INSIDE = "127.0.0.2", "127.0.0.1"
 
 @pytest.fixture(autouse=True)
 def _public(monkeypatch):
-    """127.0.0.2 and 127.0.0.3 are public here."""
+    """Make 127.0.0.2 and 127.0.0.3 count as public."""
     public = {WEB, "127.0.0.3"}
     monkeypatch.setattr(
         address_guard, "network_of", lambda address: "" if address in public else networks.network_of(address)
@@ -31,7 +31,7 @@ def _public(monkeypatch):
 
 
 class Names:
-    """A resolver: what it says of a name may change from one look-up to the next."""
+    """A resolver whose addresses may change from one look-up to the next."""
 
     def __init__(self, **addresses):
         self.addresses = {"web": [WEB], "inside": [INSIDE]} | addresses
@@ -42,7 +42,7 @@ class Names:
 
 
 def site(nursery, pages, host=WEB, port=0):
-    """Starts a server: pages by path; each is a body, or a location that it redirects to."""
+    """Start a server with pages by path; each page is a body or the target of a redirect."""
 
     async def handler(peer):
         while head := await peer.request():
@@ -63,7 +63,7 @@ def site(nursery, pages, host=WEB, port=0):
 
 
 class Follow(Spider):
-    """Follows every link; keeps what was refused."""
+    """Follows every link and records refused requests."""
 
     def __init__(self, *starts):
         super().__init__()
@@ -160,7 +160,7 @@ async def test_a_robots_txt_that_redirects_to_another_network_is_not_had(nursery
 
 @pytest.mark.parametrize("hook", ["answer", "fetch"])
 async def test_a_start_page_that_a_plugin_answers_opens_its_network_all_the_same(nursery, tmp_path, hook):
-    """To whoever asks its host first, in a later run of the job too."""
+    """The network is open from then on, also in later runs of the job."""
     other = await site(nursery, {"/": "y"}, "127.0.0.4")
     inside = await site(nursery, {"/a": links("/b", f"http://127.0.0.4:{other.port}/"), "/b": "x"}, INSIDE)
 
@@ -175,7 +175,7 @@ async def test_a_start_page_that_a_plugin_answers_opens_its_network_all_the_same
     report = await run(Follow(first), plugins=[cache()], job=tmp_path / "job", max_pages=1)
     assert (report.finished, inside.connections) == ("max_pages", 0)
     report = await run(Follow(first), plugins=[cache()], job=tmp_path / "job")
-    assert (report.pages, report.filtered, other.connections) == (4, {}, 1)  # it is on the network of the first
+    assert (report.pages, report.filtered, other.connections) == (4, {}, 1)  # it is on the network of the first page
     report = await run(Follow("http://web.test/"), plugins=[cache()])
     assert (report.pages, report.filtered) == (1, {"network": 1})
 
@@ -204,7 +204,7 @@ async def test_what_a_handler_fetches_in_place_is_refused_too(nursery):
 
 
 async def test_a_robots_txt_that_a_handler_asks_for_is_refused_too(nursery):
-    """What a page names is no start page because its sitemaps are wanted."""
+    """A request for the sitemaps of a URL does not make it a start page."""
     inside = await site(nursery, {"/": "secret", "/robots.txt": "Sitemap: /s.xml"}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
 
@@ -300,7 +300,7 @@ async def test_what_a_sink_fetches_is_refused_too(nursery):
 
 @pytest.mark.parametrize("page", ["/", "/again"])
 async def test_a_name_that_moves_to_another_network_is_refused(nursery, page):
-    """DNS rebinding: also the name of the start page itself."""
+    """DNS rebinding, also of the name of the start page."""
     web = await site(nursery, {"/": links("/again"), "/again": links("/more")})
     inside = await site(nursery, {"/": "secret", "/again": "secret"}, INSIDE, web.port)
     first = f"http://web.test:{web.port}/"
@@ -324,7 +324,7 @@ async def test_a_name_with_addresses_on_both_sides_is_asked_on_the_public_one_on
 
 
 async def test_a_kept_connection_is_judged_by_where_it_leads(nursery):
-    """The last gate: the name is public now, and libcurl still has a connection to what it was before."""
+    """The last check: the name is public now, but libcurl still has a connection to its previous address."""
 
     async def handler(peer):
         while await peer.request():
@@ -363,7 +363,7 @@ async def test_a_crawl_that_begins_on_loopback_may_go_everywhere_on_it(nursery, 
 
 
 async def test_a_start_page_that_comes_late_opens_its_network_from_then_on(nursery):
-    """A link of another page has been refused before, and the robots.txt there with it."""
+    """Before, a link to the network and its robots.txt were refused."""
     inside = await site(nursery, {"/": links("/b"), "/a": "secret", "/b": "x"}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/a")})
 
@@ -381,7 +381,7 @@ async def test_a_start_page_that_comes_late_opens_its_network_from_then_on(nurse
 
 
 async def test_start_pages_that_may_not_be_there_are_refused_once(nursery):
-    """Their robots.txt is not asked for without end."""
+    """Their robots.txt is not requested endlessly."""
     inside = await site(nursery, {}, INSIDE)
     first = f"http://127.0.0.1:{inside.port}/"
     report = await run(Follow(first, f"{first}a"), obey_robots=True, private_network=False)
@@ -422,7 +422,7 @@ async def test_the_setting_closes_all_networks_to_start_pages_too(nursery):
 
 
 async def test_what_is_fetched_before_any_page_is_the_users_own(nursery):
-    """A login, say: it opens its network as a start page does."""
+    """A login, for example, opens its network like a start page."""
     inside = await site(nursery, {"/login": "x", "/": "y"}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
 

@@ -1,4 +1,4 @@
-"""What becomes of one request: effects all or none, retries, errbacks, redirects, refusals."""
+"""Outcomes of requests: effects (all or none), retries, errbacks, redirects, refusals."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ async def test_an_errback_gets_what_its_callback_does_not_and_may_produce(autoju
     found = await collect(Errback(), site)
     missed = sorted((item["missed"], item["reason"], item["n"]) for item in found.items if "missed" in item)
     assert missed == [("broken", "status_500", 3), ("gone", "status_410", 1), ("unreachable", "connect_failed", 3)]
-    # A definitive answer is no failure of the crawl.
+    # A definitive response is not a failure of the crawl.
     assert (found.report.failed, found.report.pages) == (2, 1)
 
 

@@ -1,4 +1,4 @@
-"""Crawls through proxies: by rule, in turn, from the environment; what fails rests, and the site's pace is its own."""
+"""Crawls through proxies: by rule, in turn, from the environment; failed proxies pause, limits belong to the site."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ FREE = Settings(obey_robots=False, slow_start=False, backoff_base=0.0)
 
 
 class Nowhere:
-    """No name has an address, but for those that are one."""
+    """A resolver that knows no names, only addresses."""
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
         if not host[-1].isdigit():
-            raise OSError(f"nobody should look for {host}")
+            raise OSError(f"unexpected look-up of {host}")
         return (host,)
 
 
@@ -40,13 +40,13 @@ def serve(nursery: trio.Nursery) -> Serve:
 
 @pytest.fixture
 async def blind() -> AsyncIterator[CurlTransport]:
-    """A transport that can look up no name."""
+    """Open a transport that cannot look up names."""
     async with CurlTransport(resolver=Nowhere()) as opened:
         yield opened
 
 
 class Pages(Spider):
-    """Asks for a few pages, and keeps what came of each."""
+    """Requests a few pages and yields an item for each result."""
 
     count: int = 6
     site: str = "http://site.test"
@@ -68,7 +68,7 @@ class Pages(Spider):
 
 @attrs.define
 class Wires(httpx.AsyncBaseTransport):
-    """Sites behind proxies that are up or down, on virtual time; counts who was asked, and when."""
+    """Sites behind proxies that are up or down, in virtual time; records which proxy was used when."""
 
     down: set[str] = attrs.field(factory=set)
     statuses: dict[str, int] = attrs.field(factory=dict)
@@ -119,7 +119,7 @@ async def test_by_socks5_the_name_is_resolved_here(serve: Serve) -> None:
 
 @pytest.mark.parametrize("inline", [False, True])
 async def test_robots_txt_is_asked_for_as_the_request_that_needs_it(autojump_clock: MockClock, *, inline: bool) -> None:
-    """Who names a proxy may not be seen by the site, or may not reach it otherwise."""
+    """A user who chooses a proxy may need to hide from the site, or cannot reach it directly."""
     asked = []
 
     def page(request: httpx.Request) -> str:

@@ -1,4 +1,4 @@
-"""Redirects in a crawl: where the target goes, that neither end is lost nor fetched twice, and what the report says."""
+"""Redirects in a crawl: the target is a request, neither end is lost or fetched twice, the report counts both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def to(target: str, status: int = 302, **headers: str) -> Page:
 
 
 class Told(Spider):
-    """Asks for one request; an item for what came of it."""
+    """Makes one request and yields an item for its result."""
 
     settings = FREE
 
@@ -171,7 +171,7 @@ async def test_method_and_body(autojump_clock: MockClock, status: int, method: s
     assert ("content-type" in last.headers) is bool(body)
 
 
-# What is none
+# Responses that are not redirects
 
 
 @pytest.mark.parametrize("headers", [{}, {"Location": ""}, {"Location": " "}])
@@ -201,7 +201,7 @@ async def test_who_accepts_the_status_gets_the_answer(autojump_clock: MockClock)
     assert (found.report.redirects, found.report.pages) == (0, 1)
 
 
-# What goes wrong
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -362,11 +362,11 @@ async def test_a_page_of_another_status_is_not_refreshed(autojump_clock: MockClo
     assert [item["status"] for item in found.items] == [404]
 
 
-# In place
+# Inline fetches
 
 
 class InPlace(Spider):
-    """Fetches from its handler; keeps what came of it."""
+    """Fetches inline and keeps the result."""
 
     start_urls = [HOME]
     settings = FREE

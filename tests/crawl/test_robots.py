@@ -1,4 +1,4 @@
-"""robots.txt while a crawl runs: who asks, how long an answer counts, and what counts where there is none."""
+"""robots.txt in a crawl: which lane fetches it, how long it is used, and what applies if it cannot be fetched."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY = 24 * HOUR
 
 
 class Many(Spider):
-    """A number of pages of one site, all at once; an item a page, and one for each that could not be had."""
+    """Requests a number of pages of one site at once; yields an item for each page and each failure."""
 
     count: int = 5
     lanes: int = 0
@@ -47,11 +47,11 @@ def pages(robots: Any, count: int = 5, **more: Any) -> FakeSite:
 
 
 def asked(site: FakeSite, url: str = "/robots.txt") -> list[float]:
-    """When a robots.txt was asked for, in seconds since the first request."""
+    """Return the times at which a robots.txt was requested, in seconds since the first request."""
     return [visit.at - site.log[0].at for visit in site.visits(url)]
 
 
-# ---- who asks --------------------------------------------------------------------------------------------------------
+# ---- which lane fetches it -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lanes", [0, 3])
@@ -90,7 +90,7 @@ async def test_what_is_refused_is_told_counted_and_sampled(autojump_clock: MockC
     assert len(set(found.report.samples["robots"])) == 5
 
 
-# ---- how long an answer counts (2.4) ---------------------------------------------------------------------------------
+# ---- how long it is used (2.4) ---------------------------------------------------------------------------------------
 
 SLOW = "User-agent: *\nCrawl-delay: 7200\n"
 
@@ -104,7 +104,7 @@ async def test_it_is_asked_again_after_a_day_and_what_it_says_then_counts(autoju
 
 
 class NextDay(Many):
-    """One page today, the others tomorrow."""
+    """Requests one page today and the others tomorrow."""
 
     async def start(self) -> Any:
         yield Request("https://site.test/0")
@@ -128,7 +128,7 @@ async def test_where_it_cannot_be_had_again_what_it_said_last_counts(
 
 @pytest.mark.parametrize("delay", [7200, 80_000])
 async def test_where_requests_are_few_most_are_not_for_robots_txt(autojump_clock: MockClock, delay: int) -> None:
-    """Also where it cannot be had for weeks: each page comes, at the distance that was asked for."""
+    """The same if robots.txt is unavailable for weeks: each page is fetched, with the requested delay."""
     site = pages([f"User-agent: *\nCrawl-delay: {delay}", httpx.ConnectError("refused")], 20)
     report = (await collect(Many(count=20), site)).report
     assert report.pages == 20
@@ -158,7 +158,7 @@ async def test_what_cannot_be_had_is_asked_again_an_hour_later(autojump_clock: M
         (DAY + 60, "User-agent: *\nDisallow: /1\nDisallow: /2", 1, {"/1", "/2"}),
         (DAY + 60, Page(status=503), 3, {"/3"}),
     ],
-    ids=["young", "old", "old and not to be had again"],
+    ids=["young", "old", "old and unavailable"],
 )
 async def test_a_job_goes_on_with_the_answer_it_has_kept(
     autojump_clock: MockClock, tmp_path: Path, age: float, again: Any, visits: int, forbidden: set[str]
@@ -175,7 +175,7 @@ async def test_a_job_goes_on_with_the_answer_it_has_kept(
     assert {path for path in fetched if path != "/robots.txt"} == {"/1", "/2", "/3", "/4"} - forbidden
 
 
-# ---- what an answer means (2.3.1) ------------------------------------------------------------------------------------
+# ---- results of the fetch (2.3.1) ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
@@ -187,7 +187,7 @@ async def test_what_is_not_there_forbids_nothing(autojump_clock: MockClock, stat
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_a_server_that_cannot_say_forbids_everything(autojump_clock: MockClock, status: int) -> None:
-    """Nobody knows what it would have said, so what was not asked for has failed."""
+    """Its rules are unknown, so requests that were not sent count as failed."""
     site = pages(Page(status=status))
     found = await collect(Many(), site)
     report = found.report
@@ -226,7 +226,7 @@ async def test_an_origin_that_cannot_be_reached_fails_what_waits_for_it(autojump
 
 
 def hops(count: int, last: Any) -> dict[str, Any]:
-    """A robots.txt behind so many redirects, over as many hosts."""
+    """Return a robots.txt behind `count` redirects over as many hosts."""
     places = ["https://site.test/robots.txt", *(f"https://h{number}.test/rules" for number in range(1, count + 1))]
     chain = {
         place: Page(status=301 + number % 2, headers={"Location": target})
@@ -268,7 +268,7 @@ async def test_a_redirect_that_leads_nowhere_is_no_file(autojump_clock: MockCloc
 
 
 async def test_of_a_file_without_end_the_beginning_is_read(autojump_clock: MockClock) -> None:
-    """It is no `BodyTooLarge`, however small `max_body` is."""
+    """It does not raise `BodyTooLarge`, however small `max_body` is."""
     lines = b"User-agent: *\nDisallow: /0\n" + b"#" * MAX_ROBOTS_SIZE + b"\nDisallow: /\n"
     report = (await collect(Many(), pages(lines), settings=Settings(max_body=1000))).report
     assert (report.pages, report.filtered) == (4, {"robots": 1})
@@ -286,7 +286,7 @@ async def test_the_distance_that_it_asks_for_is_kept(autojump_clock: MockClock, 
     assert gaps == pytest.approx([distance] * 5, abs=1e-3)
 
 
-# ---- pages and links that say something to robots -------------------------------------------------------------------
+# ---- directives of pages and links -----------------------------------------------------------------------------------
 
 LINKS = "<a href=/1>x</a><a href=/2 rel=nofollow>x</a><a href=/3 rel='sponsored'>x</a>"
 
@@ -320,7 +320,7 @@ async def test_spiders_and_inline_fetches_see_what_pages_say_to_our_robot(autoju
 
 
 class Maps(Spider):
-    """What robots.txt says of sitemaps, asked for before and while a page is handled."""
+    """Reads the sitemaps of robots.txt before the first page and in a callback."""
 
     async def start(self) -> Any:
         yield Request("https://site.test/", cb_kwargs={"maps": await self.maps()})
@@ -395,7 +395,7 @@ async def test_sitemaps_of_what_is_no_web_url(autojump_clock: MockClock) -> None
 
 
 async def test_what_is_raised_for_a_file_that_was_not_had_does_not_grow(autojump_clock: MockClock) -> None:
-    """Its error is one and the same for an hour, and each time that it is raised could keep a page in memory."""
+    """The same error object is raised for an hour; its traceback must not keep pages in memory."""
     sizes: set[tuple[str, int]] = set()
 
     class Asks(Spider):

@@ -1,4 +1,4 @@
-"""Ends: limits, signals, hanging servers and hanging sinks."""
+"""Ends of a crawl: limits, signals, hanging servers and hanging sinks."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_a_stop_ends_hanging_requests_within_the_grace(autojump_clock: Moc
     assert trio.current_time() - started <= 2 + (0 if at_once else 5) + 1
     assert reports[0].finished == "interrupted"
     assert reports[0].exit_code() == 130
-    assert session.scheduler.store.live == 64  # all went back
+    assert session.scheduler.store.live == 64  # all were put back
 
 
 async def test_what_is_in_flight_may_end_within_the_grace(autojump_clock: MockClock) -> None:
@@ -117,7 +117,7 @@ async def test_what_is_in_flight_may_end_within_the_grace(autojump_clock: MockCl
 
 
 class Hang(Plugin):
-    """A sink that never takes anything."""
+    """A sink that never accepts a batch."""
 
     async def persist(self, batch: Sequence[Row]) -> None:
         await trio.sleep_forever()

@@ -17,7 +17,7 @@ PAGES = 300
 
 
 class Numbers(Spider):
-    """One item a page."""
+    """Yields one item per page."""
 
     start_urls = [f"https://numbers.test/{number}" for number in range(PAGES)]
 

@@ -1,4 +1,4 @@
-"""`stream` and `run`: the doors."""
+"""`stream` and `run`: the entry points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs the checks, by hand and on a server, runs the steps of `.ci/run`: all of them, and no others."""
+"""nox and the workflow run exactly the steps of `.ci/run`."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ In the manual it is included::
     ```{literalinclude} ../../examples/quotes.py
     ```
 
-and where it cannot be, as in the README, a comment before the block names the file that holds the same lines::
+Where it cannot be included, as in the README, a comment before the block names the file with the same lines::
 
     <!-- example: examples/quotes.py -->
     ```python
@@ -30,7 +30,7 @@ INCLUDE = re.compile(r"\{literalinclude\}\s*(\S+)")
 
 
 def pages(ending: str) -> list[Path]:
-    """The pages of the manual with one file name ending."""
+    """Return the pages of the manual with one file name ending."""
     return [
         path
         for path in sorted(DOCS.rglob(f"*{ending}"))
@@ -39,7 +39,7 @@ def pages(ending: str) -> list[Path]:
 
 
 def blocks(page: Path) -> Iterator[tuple[int, str, str, str]]:
-    """Every fenced block of a page: its line, its language, its text, and the comment that stands before it."""
+    """Return the line, language, text and preceding comment of each fenced block of a page."""
     tokens = MarkdownIt().parse(page.read_text())
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.type == "fence":
@@ -48,7 +48,7 @@ def blocks(page: Path) -> Iterator[tuple[int, str, str, str]]:
 
 
 def fault(page: Path, language: str, text: str, comment: str) -> str | None:
-    """What is wrong with a block, in one line; ``None``: nothing."""
+    """Return the fault of a block in one line; `None` if there is none."""
     if not language:
         return "names no language"
     if include := INCLUDE.match(language):

@@ -34,7 +34,7 @@ QUOTES = {
 def run(
     *words: str | Path, folder: Path, code: int = 0, fresh: bool = False, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Runs Python, with `fresh` an interpreter that is started for it; a warning in it is an error."""
+    """Run Python with warnings as errors; `fresh` starts a new interpreter instead of forking one."""
     start = run_fresh if fresh else processes.run
     done = start(words, cwd=folder, env=os.environ | environment)
     assert done.returncode == code, done.stderr
@@ -47,7 +47,7 @@ def run_fresh(words: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str])
 
 
 def crawl(example: str, *words: str, folder: Path, code: int = 0, **options: Any) -> list[dict[str, object]]:
-    """Runs a spider by the command line; gives its items."""
+    """Run a spider with the command line; return its items."""
     command = ("-m", "crawler", "run", EXAMPLES / example, "-o", "items.jsonl", *words)
     run(*command, folder=folder, code=code, **options)
     return [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
@@ -396,7 +396,7 @@ def test_budget(tmp_path):
     assert sorted(items, key=lambda item: item["id"]) == [{"id": 1}, {"id": 2}, {"id": 3}]
     starts = {asked.path: asked.at for asked in site.log}
     records = sorted(at for path, at in starts.items() if path in ("/1", "/2", "/3"))
-    assert min(later - earlier for earlier, later in pairwise(records)) > 0.35  # twice what one costs: 0.4 s
+    assert min(later - earlier for earlier, later in pairwise(records)) > 0.35  # twice the time of one: 0.4 s
 
 
 def test_stream_items(tmp_path):
@@ -461,13 +461,13 @@ def test_governed_transport(tmp_path):
 
 
 def test_quotes_tests():
-    """``test_quotes.py`` is an example of tests: it passes, and its hour takes no time."""
+    """``test_quotes.py`` is an example of tests: it passes, and its virtual hour takes no time."""
     done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_quotes.py", folder=EXAMPLES, fresh=True)
     assert re.search(r"^2 passed in \d\.\d", done.stdout, re.MULTILINE)
 
 
 def test_faults_tests():
-    """``test_faults.py`` is one too, against a server on loopback."""
+    """``test_faults.py`` is another one, against a server on loopback."""
     done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_faults.py", folder=EXAMPLES, fresh=True)
     assert re.search(r"^5 passed in \d", done.stdout, re.MULTILINE)
 

@@ -9,7 +9,7 @@ GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 
 
 def rows() -> list[list[str]]:
-    """Return the cells of each row, without the head of the table."""
+    """Return the cells of each row, without the heading."""
     lines = [line for line in GLOSSARY.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[1:]]
 

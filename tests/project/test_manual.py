@@ -1,4 +1,4 @@
-"""The manual is complete: it builds without a warning, and every name that a user can meet stands in its reference."""
+"""The manual is complete: it builds without warnings, and its reference contains every public name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """The folder of the built manual. What Sphinx had to say is in ``warnings.txt``."""
+    """Build the manual and return its folder; the messages of Sphinx are in ``warnings.txt``."""
     folder = tmp_path_factory.mktemp("manual")
     options = ["-n", "--keep-going", "-q", "-b", "html", "-w", folder / "warnings.txt"]
     subprocess.run([sys.executable, "-P", "-m", "sphinx", *options, ROOT / "docs", folder], check=True)
@@ -29,19 +29,19 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def targets(pages):
-    """All that can be linked to in the manual: ``py:class crawler.Request``, ``std:label cyclopts-crawler-run``."""
+    """Return all link targets of the manual, such as ``py:class crawler.Request``."""
     inventory = (pages / "objects.inv").read_bytes().split(b"\n", 4)[4]
     return {" ".join(line.split()[1::-1]) for line in zlib.decompress(inventory).decode().splitlines()}
 
 
 @pytest.fixture(scope="module")
 def names(targets):
-    """The dotted Python names that are documented."""
+    """Return the dotted names of the documented Python objects."""
     return {target.split()[1] for target in targets if target.startswith("py:")}
 
 
 def test_the_manual_builds_without_a_warning(pages):
-    """A link that leads nowhere and a type of ours that no page explains are warnings too."""
+    """Broken links and undocumented types of the project are warnings, too."""
     assert (pages / "warnings.txt").read_text() == ""
 
 

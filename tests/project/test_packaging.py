@@ -1,4 +1,4 @@
-"""What is built and installed: exactly two packages, typed, and dependencies that are all declared and all needed."""
+"""The distribution: exactly two packages, typed, and dependencies that are all declared and all needed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-BY_HTTPX = {"certifi", "h11", "httpcore"}  # what httpx is made of comes with it
+BY_HTTPX = {"certifi", "h11", "httpcore"}  # dependencies of httpx
 PACKAGES = {"crawler": ROOT / "crawler", "crawler_plugins": ROOT / "plugins" / "crawler_plugins"}
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The paths inside the wheel, built without network and without isolation."""
+    """Build the wheel without network and isolation; return the paths in it."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -31,7 +31,7 @@ def wheel(tmp_path_factory):
 
 
 def distribution(requirement: str) -> str:
-    """The name in a requirement, normalised: ``hypercorn[h3]>=0.18`` is hypercorn."""
+    """Return the normalised name in a requirement: ``hypercorn`` for ``hypercorn[h3]>=0.18``."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
 
 
@@ -63,7 +63,7 @@ def test_no_folder_beside_the_packages_is_one():
 
 
 def imported(folder: str) -> set[str]:
-    """The top-level names that the Python files of a folder import; the benchmarks compare with what is not ours."""
+    """Return the top-level names that the Python files of a folder import; benchmarks may import other crawlers."""
     names = set()
     for path in (ROOT / folder).rglob("*.py"):
         if path.is_relative_to(ROOT / "tests" / "bench"):
@@ -77,13 +77,13 @@ def imported(folder: str) -> set[str]:
 
 
 def distributions_of(modules: set[str]) -> set[str]:
-    """The distributions that bring third-party modules."""
+    """Return the distributions that provide third-party modules."""
     owners = packages_distributions()
     return {distribution(owner) for module in modules & owners.keys() for owner in owners[module]}
 
 
 def required(*groups: str) -> set[str]:
-    """The distributions that the project itself, and the extras named, ask for."""
+    """Return the distributions that the project and the given extras require."""
     project = PROJECT["project"]
     lists = [project["dependencies"], *(project["optional-dependencies"][group] for group in groups)]
     return {distribution(requirement) for requirements in lists for requirement in requirements}
@@ -106,7 +106,7 @@ def test_tests_examples_and_manual_import_what_is_required_only():
 
 
 def test_every_requirement_of_the_tests_is_needed():
-    """It is imported by a test, or it is a tool that CI runs, the manual loads or the configuration is for."""
+    """A test imports it, or it is a tool of CI, the manual or the configuration."""
     used = distributions_of(imported("tests") | imported("docs"))
     words = (ROOT / ".ci/run").read_text() + (ROOT / "docs/conf.py").read_text() + repr(PROJECT["tool"])
     modules = {distribution(owner): module for module, owners in packages_distributions().items() for owner in owners}

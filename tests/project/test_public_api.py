@@ -1,4 +1,4 @@
-"""What `import crawler` offers is written down, and every module says what is public in it."""
+"""The public names of `crawler` are listed, and every module lists its public names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGE = Path(crawler.__file__).parent
 
 
 def declared(path: Path) -> list[str] | None:
-    """The names of `__all__` as they stand in a source file; ``None``: it has none."""
+    """Return the names of `__all__` as written in a source file; `None` if it has none."""
     for statement in ast.parse(path.read_text()).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as value):
@@ -35,11 +35,11 @@ def module_of(path: Path) -> ModuleType:
 
 
 HOMES = ("crawler", "crawler.api_client", "crawler.feeds", "crawler.spiders")
-"""Packages whose public names are imported at their first use."""
+"""Packages whose public names are imported at first use."""
 
 
 def imported_for_type_checkers(module: ModuleType) -> dict[str, str]:
-    """The names that the ``TYPE_CHECKING`` block of a package exports, and their modules."""
+    """Return the names that the ``TYPE_CHECKING`` block of a package exports, with their modules."""
     tree = ast.parse(inspect.getsource(module))
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     return {
@@ -112,7 +112,7 @@ def test_every_name_in_the_all_of_a_module_is_there():
 
 
 def loaded_by(code: str) -> list[str]:
-    """The modules of the framework that a program has imported at its end."""
+    """Return the modules of the framework that a program has imported by its end."""
     code += "; import sys; print(*(name for name in sys.modules if name.startswith('crawler')))"
     return subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True).stdout.split()
 

@@ -1,4 +1,4 @@
-"""The README's two commands: one line each, and the tests' one is what CI runs."""
+"""The two commands in the README are one line each, and CI runs the command of the tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def command(name: str) -> str:
-    """The fenced block after the comment ``<!-- NAME command -->``."""
+    """Return the fenced block after the comment ``<!-- NAME command -->``."""
     marked = re.compile(rf"^<!-- {name} command -->\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     blocks = marked.findall((ROOT / "README.md").read_text())
     assert len(blocks) == 1, f"one block after <!-- {name} command -->"

@@ -1,4 +1,4 @@
-"""The tree of rooms and the floors in `docs/contributing.md` are those of the package; so is the tree in the README."""
+"""The trees and floors in `docs/contributing.md` and the README match the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tutorial's commands do what it says: they are run as they stand, and what they print is compared."""
+"""The commands of the tutorial are run as written, and their output is compared with the tutorial."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from support.localsite import local_site
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial"
 PLACE = "http://127.0.0.1:8000/"
-"""Where the tutorial serves its site."""
+"""The address of the tutorial's site."""
 FIGURES = re.compile(r"in [0-9.]+ s \([0-9.]+ pages/s")
-"""What is different each time."""
+"""Parts of the output that differ from run to run."""
 SERVES = "python -m http.server"
 INSTALLS = "pip install"
 
 
 def steps(page: str) -> list[tuple[str, str]]:
-    """What a page has its reader do: kind of block and text, included files as ``file`` with their name before."""
+    """Yield the steps of a page: kind and text of each block, and included files as ``file`` with their name."""
     found: list[tuple[str, str]] = []
     prose = ""
     for token in MarkdownIt().parse((TUTORIAL / page).read_text()):
@@ -38,13 +38,13 @@ def steps(page: str) -> list[tuple[str, str]]:
 
 
 def same(text: str) -> str:
-    """A text without what is different each time."""
+    """Return a text without the parts that differ from run to run."""
     return FIGURES.sub("in N s (N pages/s", text)
 
 
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
-    """Does the steps of pages, one after the other, in an empty folder."""
+    """Performs the steps of pages, one after the other, in an empty folder."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     site: dict[str, str] = {}
@@ -76,7 +76,7 @@ def reader(tmp_path, monkeypatch):
                 compared += 1
             elif kind == "text":
                 said += "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
-                if text.startswith("crawler: ") and text not in said:  # what is said the second time, or misspelt
+                if text.startswith("crawler: ") and text not in said:  # the command is repeated or misspelt
                     said += run(script, where) + run(script.replace("delay", "dealy"), where)
                 missing = [line for line in same(text).splitlines() if line not in same(said).splitlines()]
                 assert missing == [], said

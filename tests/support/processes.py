@@ -1,12 +1,12 @@
-"""Processes of Python that need no start-up: forks of a server that has imported the framework already.
+"""Python processes without start-up time: forks of a server that has already imported the framework.
 
 ::
 
     process = Process(["-m", "crawler", "run", "quotes.py"], cwd=folder, env=os.environ, stderr=PIPE)
     out, err = process.communicate(timeout=60)
 
-It is a process as any other: with an id, standard streams, signals and an exit code. Only the half second is saved in
-which the interpreter starts and imports. What concerns that half second is tested by `subprocess`.
+They are ordinary processes with an id, standard streams, signals and an exit code; they only save the half second in
+which the interpreter starts and imports. Tests of that half second use `subprocess`.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ __all__ = ["Process", "run"]
 
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 LONGEST = 1_000_000
-"""Bytes of arguments and environment of one process."""
+"""Maximum size of the arguments and environment of one process, in bytes."""
 
 
 class Process:
-    """A running ``python ARGUMENTS``, with the part of `subprocess.Popen` that tests use; its streams are text.
+    """A running ``python ARGUMENTS`` with the part of `subprocess.Popen` that tests use; its streams are text.
 
     Parameters:
         arguments: ``-m MODULE ...`` or ``SCRIPT ...``.
-        cwd: the folder where it runs.
-        env: its environment. Variables that Python reads when it starts change nothing.
+        cwd: its working folder.
+        env: its environment. Variables that Python reads at start-up have no effect.
         stdin, stdout, stderr: `PIPE`, `DEVNULL`, a file descriptor, or `None` for that of this process.
-        closed: streams that it does not have, by number.
+        closed: numbers of the standard streams that are closed in it.
         start_new_session: whether it leaves the terminal of this process.
     """
 
@@ -81,7 +81,7 @@ class Process:
 
     @staticmethod
     def _ends(number: int, given: int | None) -> tuple[TextIO | None, int, bool]:
-        """Our end of a stream, the end of the process, and whether that one is to be closed here."""
+        """Return our end of a stream, the end of the process, and whether to close the latter here."""
         if given == PIPE:
             reading, writing = os.pipe()
             if number == 0:
@@ -101,7 +101,7 @@ class Process:
         """Wait for its end; return its exit code, which is negative after a signal.
 
         Raises:
-            subprocess.TimeoutExpired: it runs longer than `timeout` seconds.
+            subprocess.TimeoutExpired: It runs longer than `timeout` seconds.
         """
         if self.returncode is None:
             self._reports.settimeout(timeout)
@@ -113,10 +113,10 @@ class Process:
         return self.returncode
 
     def communicate(self, text: str = "", timeout: float | None = None) -> tuple[str, str]:
-        """Write `text` to its input, wait for its end; return what it wrote to both outputs, as far as they are pipes.
+        """Write `text` to its standard input and wait for its end; return the outputs that are pipes.
 
         Raises:
-            subprocess.TimeoutExpired: it runs longer than `timeout` seconds.
+            subprocess.TimeoutExpired: It runs longer than `timeout` seconds.
         """
         written = ["", ""]
 
@@ -180,7 +180,7 @@ def _server() -> socket.socket:
 
 
 def _serve(requests: socket.socket) -> dict[str, Any] | None:
-    """Fork for each request, and report ends; return in each child what it is to do, and in the server `None`."""
+    """Fork for each request and report the ends of the forks; return the request in a child, `None` in the server."""
     running: dict[int, socket.socket] = {}
     ended, wakes = socket.socketpair()
     wakes.setblocking(False)
@@ -215,12 +215,12 @@ def _serve(requests: socket.socket) -> dict[str, Any] | None:
 
 
 def _send(reports: socket.socket, number: int) -> None:
-    with suppress(OSError):  # the process that asked for it may have ended
+    with suppress(OSError):  # the process that requested it may have ended
         reports.send(str(number).encode())
 
 
 def _become(job: dict[str, Any]) -> None:
-    """Run the arguments in this process, which is to look as if Python had just started."""
+    """Run the arguments in this process as if Python had just started."""
     for number, descriptor in enumerate(job["streams"]):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -245,7 +245,7 @@ def _become(job: dict[str, Any]) -> None:
 
 
 def _stream(number: int, mode: str) -> Any:
-    """Return a standard stream as Python opens it: `None` where there is none."""
+    """Return a standard stream as Python opens it; `None` if it is closed."""
     try:
         return open(number, mode, 1 if number == 2 or os.isatty(number) else -1, closefd=False)
     except OSError:
@@ -253,7 +253,7 @@ def _stream(number: int, mode: str) -> Any:
 
 
 def _prepare() -> None:
-    """Import everything that commands import; it stays, so that no collection of garbage looks at it."""
+    """Import everything that commands import, and exclude it from garbage collection."""
     for module in pkgutil.walk_packages(crawler.__path__, "crawler."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
