@@ -310,19 +310,6 @@ def test_a_spider_of_the_package_is_not_warned_of(caplog):
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_plugin_is_called_like_its_class_unless_it_has_a_name():
-    class MyCache(Plugin):
-        pass
-
-    class Named(MyCache):
-        name = "other"
-
-    class Derived(Named):
-        pass
-
-    assert (MyCache.name, Named.name, Derived.name) == ("mycache", "other", "derived")
-
-
 def test_two_plugins_of_one_name_are_refused():
     class Other(Plugin):
         name = "mine"

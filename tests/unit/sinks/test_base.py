@@ -1,0 +1,191 @@
+"""The base class of files: checks before the crawl, positions in a job, and writes that happen completely or not."""
+
+from __future__ import annotations
+
+import errno
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.crawls import CRAWL
+
+from crawler.errors import ConfigError, JobError
+from crawler.sinks.base import MAX_EMPTY, FileSink, last_line
+
+
+class Lines(FileSink):
+    """A file of numbered lines; a file to append to must begin with a digit."""
+
+    name = "lines"
+
+    def inspect(self, file):
+        if not file.read(1).isdigit():
+            raise self.refuse("it does not begin with a digit")
+
+    def begin(self):
+        return self.file.seek(0, io.SEEK_END)
+
+    def cut(self, position):
+        return self.cut_at(position)
+
+    async def persist(self, batch):
+        self.end = self.put(b"".join(b"%d\n" % number for number in batch), self.end)
+        return self.end
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "lines.txt"
+
+
+async def write(sink, *batches):
+    async with sink.lifespan(CRAWL):
+        return [await sink.persist(batch) for batch in batches]
+
+
+# ---- before the crawl ------------------------------------------------------------------------------------------------
+
+
+def test_its_name_has_its_path(path):
+    assert Lines(path).name == f"lines:{path}"
+
+
+def test_a_file_that_exists_is_refused_unless_the_user_says_what_to_do(path):
+    path.write_text("1\n")
+    with pytest.raises(ConfigError, match=r"lines\.txt exists already: --overwrite replaces it, --append adds to it"):
+        Lines(path)
+    Lines(path, "overwrite")
+    Lines(path, "append")
+    assert path.read_text() == "1\n"
+
+
+@pytest.mark.parametrize("if_exists", ["refuse", "overwrite", "append"])
+def test_what_cannot_be_a_file_is_refused(path, tmp_path, if_exists):
+    with pytest.raises(ConfigError, match="is a directory"):
+        Lines(tmp_path, if_exists)
+    with pytest.raises(ConfigError, match=r"no such directory: .*none"):
+        Lines(tmp_path / "none" / "lines.txt", if_exists)
+
+
+def test_a_device_is_not_a_regular_file():
+    with pytest.raises(ConfigError, match="/dev/null is not a regular file"):
+        Lines("/dev/null", "overwrite")
+
+
+def test_a_file_of_another_format_is_not_appended_to(path):
+    path.write_text("title\n")
+    with pytest.raises(
+        ConfigError, match=r"cannot append to .*: it does not begin with a digit \(--overwrite replaces it\)"
+    ):
+        Lines(path, "append")
+    assert path.read_text() == "title\n"
+
+
+# ---- a crawl without a job -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("if_exists", "content"), [("overwrite", "1\n2\n"), ("append", "9\n1\n2\n")])
+async def test_a_file_is_overwritten_or_appended_to(path, if_exists, content):
+    path.write_text("9\n")
+    assert await write(Lines(path, if_exists), [1], [2]) == [len(content) - 2, len(content)]
+    assert path.read_text() == content
+
+
+async def test_a_file_that_appeared_since_the_check_is_not_overwritten(path):
+    sink = Lines(path)
+    path.write_text("mine\n")
+    with pytest.raises(ConfigError, match="exists already"):
+        await write(sink, [1])
+    assert path.read_text() == "mine\n"
+
+
+async def test_a_folder_that_disappeared_since_the_check_is_an_error(path, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    sink = Lines(folder / "lines.txt")
+    folder.rmdir()
+    with pytest.raises(ConfigError):
+        await write(sink, [1])
+
+
+# ---- a job -----------------------------------------------------------------------------------------------------------
+
+
+def resumed(path, position, if_exists="refuse"):
+    sink = Lines(path, if_exists, in_job=True)
+    sink.resumes, sink.position = True, position
+    return sink
+
+
+async def test_a_job_cuts_its_file_to_its_position_and_continues(path):
+    path.write_text("1\n2\nhalf a li")
+    assert await write(resumed(path, 4), [3]) == [6]
+    assert path.read_text() == "1\n2\n3\n"
+
+
+async def test_a_file_shorter_than_its_position_is_refused(path):
+    path.write_text("1\n")
+    with pytest.raises(JobError, match=r"has lost items that the job wrote to it \(2 of 4 bytes\): restore it"):
+        await write(resumed(path, 4), [3])
+    assert path.read_text() == "1\n"
+
+
+async def test_a_file_that_a_job_lost_is_refused(path):
+    with pytest.raises(JobError, match=r"lines\.txt is missing, and the job has written to it: restore it, or name"):
+        await write(resumed(path, 4), [3])
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * MAX_EMPTY])
+async def test_a_job_whose_first_run_wrote_nothing_starts_over(path, content):
+    if content is not None:
+        path.write_bytes(content)
+    assert await write(resumed(path, None), [1]) == [2]
+    assert path.read_text() == "1\n"
+
+
+async def test_a_file_of_someone_else_is_not_the_empty_file_of_a_job(path):
+    path.write_bytes(b"x" * (MAX_EMPTY + 1))
+    with pytest.raises(ConfigError, match="exists already"):
+        await write(resumed(path, None), [1])
+
+
+async def test_a_new_sink_of_a_job_has_a_position_before_it_writes(path):
+    sink = Lines(path, "append", in_job=True)
+    path.write_text("1\n")
+    sink.continues = True
+    async with sink.lifespan(CRAWL):
+        assert sink.position == 2
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_batch_is_written_completely_or_not_at_all(path, full_disk):
+    sink = Lines(path)
+    async with sink.lifespan(CRAWL):
+        await sink.persist([1])
+        file, sink.file = sink.file, full_disk(sink.file, room=3)
+        with pytest.raises(OSError, match="No space left") as caught:
+            await sink.persist([2, 3])
+        assert caught.value.errno == errno.ENOSPC
+        assert path.read_bytes() == b"1\n"
+        sink.file.room = 99
+        assert await sink.persist([2, 3]) == 6
+        sink.file = file
+    assert path.read_bytes() == b"1\n2\n3\n"
+
+
+@given(content=st.lists(st.text("ab", max_size=200), max_size=4).map(lambda lines: "\n".join(lines).encode()))
+def test_the_last_line_is_that_of_splitlines(content):
+    expected = content.splitlines(keepends=True)[-1] if content else b""
+    assert last_line(io.BytesIO(content)) == expected
+
+
+@pytest.mark.parametrize("size", [65_534, 65_535, 65_536, 65_537, 200_000])
+def test_the_last_line_may_be_longer_than_a_read(size):
+    line = b"x" * size
+    assert last_line(io.BytesIO(b"first\n" + line)) == line
+    assert last_line(io.BytesIO(b"first\n" + line + b"\n")) == line + b"\n"
+    assert last_line(io.BytesIO(line)) == line
