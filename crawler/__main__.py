@@ -17,9 +17,13 @@ def main() -> int:
         if sys.stderr is not None:
             sys.stderr.write("crawler: interrupted\n")
         return 130
-    gc.freeze()  # imported objects live on; the collector need not traverse them
+    return command(on_imported=_start_collector)
+
+
+def _start_collector() -> None:
+    """Turn the garbage collector on. Imported objects live on, so it need not traverse them."""
+    gc.freeze()
     gc.enable()
-    return command()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final
 
@@ -64,11 +64,12 @@ def app_of(*names: str) -> App:
     return app
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], object] | None = None) -> int:
     """Run one command.
 
     Parameters:
         arguments: Arguments of the command line. `None` means those of this process.
+        on_imported: Called once the modules of the command are imported.
 
     Returns:
         The exit code: 0 finished · 1 failed · 2 wrong usage or configuration · 3 stopped by a limit · 4 more failures
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
+        if on_imported is not None:
+            on_imported()
         code: int = app(words) or 0
         sys.stdout.flush()
     except CycloptsError as error:

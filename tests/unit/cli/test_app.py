@@ -265,3 +265,20 @@ def test_ctrl_c_while_the_program_is_imported_is_one_line(name):
     program = INTERRUPTED.format(name=name)
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "crawler: interrupted\n")
+
+
+COLLECTOR = """
+import gc, sys
+
+frozen = []
+gc.freeze = lambda: frozen.append("crawler.engine.api" in sys.modules)
+from crawler.__main__ import main
+sys.argv[1:] = ["run"]
+main()
+print(gc.isenabled(), frozen)
+"""
+
+
+def test_the_garbage_collector_starts_once_the_command_is_imported():
+    done = subprocess.run([sys.executable, "-c", COLLECTOR], check=False, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True [True]\n"
