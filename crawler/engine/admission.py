@@ -26,12 +26,12 @@ class Admission:
     """Admits requests, and lists those that it refuses.
 
     Parameters:
-        scope: which URLs belong to the crawl.
-        table: the hooks.
-        known: keys of requests that are known.
-        waypoints: callbacks of requests that only lead to pages (`Spider.waypoints`).
-        agent: the product token of the crawl for robots.
-        obey_nofollow: whether links marked ``nofollow`` are left out.
+        scope: Which URLs belong to the crawl.
+        table: The hooks.
+        known: Keys of requests that are known.
+        waypoints: Callbacks of requests that only lead to pages (`Spider.waypoints`).
+        agent: The product token of the crawl for robots.
+        obey_nofollow: Whether links marked ``nofollow`` are left out.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class Admission:
         """Return the requests that may enter, as the hooks changed them.
 
         Parameters:
-            requests: of a page, of `start()`, or added by hand.
-            filtered: gets the reason and the URL of each request that may not.
+            requests: Of a page, of `start()`, or added by hand.
+            filtered: Gets the reason and the URL of each request that may not.
         """
         if self._admits_all:
             return list(requests)
@@ -103,6 +103,7 @@ class Admission:
             if isinstance(answer, Request):
                 request = copy_unchecked(answer, depth=request.depth, redirects=request.redirects)
             elif answer is not None:
-                log.error("%s.admit answered with %s for %s", hook.plugin.name, type(answer).__name__, request.url)
+                words = f"{type(answer).__name__}, not a Request or Drop"
+                log.error("%s.admit returned %s, for %s", hook.plugin.name, words, request.url)
                 return None, ADMIT_FAILED
         return request, None

@@ -1,4 +1,4 @@
-"""The doors: `crawl` in a trio program, `run` for a script, `stream` for who wants the items as they come."""
+"""How a crawl is started: `crawl` in a trio program, `run` in a script, `stream` to read items while it runs."""
 
 from __future__ import annotations
 
@@ -37,21 +37,22 @@ async def crawl(
     transport: httpx.AsyncBaseTransport | None = None,
     limits: Limits | None = None,
 ) -> Report:
-    """Crawls inside of a trio program. A cancel scope around it ends it at once; nothing of it is left behind.
+    """Run a crawl in a trio program. When its cancel scope is cancelled it ends within a second and leaves no task.
 
     Parameters:
-        spider: what to crawl.
-        settings: go over those of the spider.
-        plugins: run behind those of the spider.
-        outputs: files for items, by ending (``.jsonl .json .csv``, ``-`` is standard output), or sinks.
-        job: folder of a durable job: the same crawl with the same folder goes on where it was.
-        transport: any httpx transport instead of libcurl; it is not closed.
-        limits: quotas and budgets that it shares with other crawls and clients in this event loop.
+        spider: The spider to run.
+        settings: Override those of the spider.
+        plugins: Run after those of the spider.
+        outputs: Names of files for items, by their ending (``.jsonl .json .csv``; ``-`` is standard output), or sinks.
+        job: Folder of a durable job. The same crawl with the same folder continues where the last run stopped.
+        transport: An httpx transport to use instead of libcurl. It is not closed.
+        limits: Quotas and budgets shared with other crawls and clients in this event loop.
 
     Raises:
-        ConfigError, PluginError: nothing was started.
-        JobError: the job is in use, damaged, or another crawl's; or its disk is full.
-        CrawlFailed: the crawl could not go on.
+        ConfigError: An argument or a setting is wrong. Nothing was started.
+        PluginError: A plugin breaks the contract of its hooks. Nothing was started.
+        JobError: The job is in use, is damaged, or belongs to another crawl; or its disk is full.
+        CrawlFailed: The crawl could not continue.
     """
     return await CrawlSession(spider, settings, plugins, outputs, job, limits).run(transport)
 
@@ -66,10 +67,10 @@ def run(
     transport: httpx.AsyncBaseTransport | None = None,
     limits: Limits | None = None,
 ) -> Report:
-    """Crawls in an event loop of its own; may be called any number of times.
+    """Run a crawl in an event loop of its own. May be called any number of times.
 
-    In the main thread SIGINT and SIGTERM are handled: the first takes no new work and lets what is in flight end
-    within `grace`, the second ends it at once. Parameters and errors are those of `crawl`.
+    In the main thread SIGINT and SIGTERM are handled. After the first signal no request is started, and those in flight
+    have `grace` seconds; the second signal cancels them. Parameters and errors are those of `crawl`.
     """
     session = CrawlSession(spider, settings, plugins, outputs, job, limits)
     report: Report = trio.run(_run_with_signals, session, transport)
@@ -104,16 +105,16 @@ async def _handle_signals(signals: AsyncIterator[int], session: CrawlSession) ->
 
 
 class ItemStream:
-    """The items of a running crawl, as they come: `async for item in items`."""
+    """The items of a running crawl, in the order of their commits: `async for item in items`."""
 
     def __init__(self, items: trio.MemoryReceiveChannel[Item]) -> None:
         self._items = items
         self.report: Report | None = None
-        """What the crawl did, once it has ended."""
+        """The report, once the crawl has ended."""
         self.failure: CrawlerError | None = None
-        """Why the crawl could not go on, if so."""
+        """The error that ended the crawl; `None` without one."""
         self.raised = False
-        """Whether that was raised."""
+        """Whether the loop over the items has raised `failure`."""
 
     def __aiter__(self) -> AsyncIterator[Item]:
         return self
@@ -129,7 +130,7 @@ class ItemStream:
 
 
 class _StreamSink(Plugin):
-    """Hands items over one at a time: the next is sent when it is asked for, so the one before is acknowledged."""
+    """Sends items one at a time. A request for the next one acknowledges the one before."""
 
     name = "stream"
 
@@ -141,7 +142,7 @@ class _StreamSink(Plugin):
             for row in batch:
                 await self._items.send(row.value)
         except trio.BrokenResourceError:
-            pass  # nobody listens any more
+            pass  # the block was left
 
 
 @asynccontextmanager
@@ -154,10 +155,10 @@ async def stream(
     transport: httpx.AsyncBaseTransport | None = None,
     limits: Limits | None = None,
 ) -> AsyncIterator[ItemStream]:
-    """Crawls beside the block and gives it the items; a slow reader slows the crawl; leaving the block ends it.
+    """Run a crawl beside a block that reads its items. A slow reader slows the crawl; leaving the block ends it.
 
-    Parameters and errors are those of `crawl`; a `CrawlFailed` comes out of the loop over the items. What is raised
-    in the block comes out as it is.
+    Parameters and errors are those of `crawl`. The loop over the items raises `CrawlFailed`. An exception of the block
+    passes through unchanged.
     """
     send, receive = trio.open_memory_channel[Item](0)
     session = CrawlSession(spider, settings, [*plugins, _StreamSink(send)], outputs, None, limits)

@@ -41,13 +41,13 @@ class Attempts:
     """Makes attempts, and settles what each of them took of the limits.
 
     Parameters:
-        downloader: the way to the network.
-        table: the hooks.
-        frontier: takes tokens and starts back.
-        slots: waits for a lane in place.
-        stats: where attempts are counted.
-        shutdown: what a `measure` hook may stop.
-        clock: gives seconds since the epoch.
+        downloader: Sends requests.
+        table: The hooks.
+        frontier: Takes tokens and starts back.
+        slots: Waits for lanes in place.
+        stats: Counts the attempts.
+        shutdown: Stops the crawl if a `measure` hook wants that.
+        clock: Returns the time in seconds since the epoch.
     """
 
     def __init__(
@@ -71,18 +71,18 @@ class Attempts:
     async def make(
         self, ticket: StartTicket, number: int, *, cut: int | None = None, ask_answer: bool = True
     ) -> Result:
-        """Make one attempt: hooks, network; then its token goes back, its limits learn, it is counted and measured.
+        """Make one attempt: call the hooks, send the request, release the token, settle the permit, count and measure.
 
-        The token goes back as soon as the body has ended: a slow callback holds up no host.
+        The token is released as soon as the body has ended, so that a slow callback does not slow its host.
 
         Parameters:
-            ticket: what is sent, and the start that it took.
-            number: of the attempt, from 1.
-            cut: bytes of the body after which the rest is not read; `None`: the body has to fit into `max_body`.
-            ask_answer: whether the `answer` hooks are asked first.
+            ticket: The request, and the start that it took.
+            number: Number of the attempt, from 1.
+            cut: Number of bytes after which the body is cut. `None` means that a body larger than `max_body` fails.
+            ask_answer: Whether the `answer` hooks are called first.
 
         Raises:
-            RequestError: there was no response.
+            RequestError: There was no response.
         """
         request = ticket.request
         response: Response | None = None
@@ -110,18 +110,18 @@ class Attempts:
     async def make_inline(
         self, lane: Lane, request: Request, number: int, *, patience: float = math.inf, cut: int | None = None
     ) -> Result:
-        """Make an attempt that no ticket of the frontier is for: it waits in place for a token and a start of its lane.
+        """Make an attempt without a ticket of the frontier. It waits in place for a token and a start of its lane.
 
         Parameters:
-            lane: where it goes.
-            request: what is sent.
-            number: of the attempt, from 1.
-            patience: seconds that may be waited for the lane.
-            cut: as of `make`.
+            lane: The lane of the request.
+            request: The request.
+            number: Number of the attempt, from 1.
+            patience: Longest wait for the lane, in seconds.
+            cut: As in `make`.
 
         Raises:
-            WouldExceedDeadline: the wait passes `patience` or the deadline of the caller's cancel scopes.
-            RequestError: there was no response.
+            WouldExceedDeadline: The wait would outlast `patience` or the caller's cancel scopes.
+            RequestError: There was no response.
         """
         give_up_at = trio.current_time() + patience
         self._slots.check(self._slots.wait(lane, request), patience, lane, request)
@@ -137,7 +137,7 @@ class Attempts:
     # ---- hooks and network -------------------------------------------------------------------------------------------
 
     async def answer(self, request: Request) -> Response | None:
-        """Return the response that a plugin has without the network; `None`: no plugin has one."""
+        """Return the response of the first `answer` hook that has one; `None` if no hook has."""
         for hook in self._table.answer:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
@@ -150,7 +150,7 @@ class Attempts:
         return None
 
     async def _send(self, ticket: StartTicket, number: int, cut: int | None) -> Result:
-        """One attempt through the `fetch` hooks."""
+        """Send the request through the `fetch` hooks."""
         observer = _SendObserver(ticket, self._clock, self._slots, self._settle)
         network: Network = partial(
             self._downloader.fetch, attempt=number, on_sent=observer, resend=not ticket.permit.is_paced(), cut=cut
@@ -162,7 +162,7 @@ class Attempts:
         return await self._through(0, ticket.request, network)
 
     def _authenticating(self, exchange: Network, observer: _SendObserver) -> Network:
-        """The way to the network where authentication may take several exchanges."""
+        """Return a `Network` that authenticates, which may take several exchanges."""
         from crawler.fetch.auth import send_authenticated  # noqa: PLC0415 - few crawls need it
 
         async def network(request: Request) -> Response:
@@ -193,7 +193,7 @@ class Attempts:
 
         result: Result | None = await _guard(hook, request, hook.call(request, send), Result)
         if isinstance(result, Response) and not begun and result.request is not request:
-            result = result.replace(request=request)  # made by hand: it belongs to what was asked
+            result = result.replace(request=request)  # made by the hook: it belongs to this request
         if result is not None:
             return result
         return sent[0] if sent else await self._through(index + 1, request, network)
@@ -203,7 +203,7 @@ class Attempts:
     def _settle(
         self, ticket: StartTicket, request: Request, response: Response | None, error: RequestError | None
     ) -> None:
-        """An exchange is over: its limits learn from it, it is counted, the `measure` hooks are asked."""
+        """Settle the permit of an exchange, count it, and call the `measure` hooks."""
         lane, frontier, now = ticket.lane, self._frontier, self._clock()
         events: list[QuotaEvent] = []
         counts = self._stats.lane(lane.name)
@@ -247,7 +247,7 @@ class Attempts:
                     self._measure(attrs.evolve(usage, event=event.kind, scope=event.scope, quota=event))
 
     def _measure(self, usage: Usage) -> None:
-        """Ask the `measure` hooks; the strictest verdict wins."""
+        """Call the `measure` hooks. The longest pause wins."""
         pause: Pause | None = None
         for hook in self._table.measure:
             try:
@@ -255,7 +255,7 @@ class Attempts:
             except Exception as error:
                 raise CrawlFailed(f"{hook.plugin.name}.measure failed: {error}") from error
             if verdict is not None and not isinstance(verdict, (Stop, Pause)):
-                raise CrawlFailed(f"{hook.plugin.name}.measure answered with {type(verdict).__name__}")
+                raise CrawlFailed(f"{hook.plugin.name}.measure returned {type(verdict).__name__}, not a Pause or Stop")
             if isinstance(verdict, Stop):
                 self._shutdown.stop(verdict.reason, by_limit=True)
             elif isinstance(verdict, Pause) and (pause is None or verdict.seconds > pause.seconds):
@@ -266,7 +266,7 @@ class Attempts:
 
 @attrs.frozen(eq=False)
 class _SendObserver:
-    """Sees the bytes of one attempt go out, and settles its first exchange where authentication wants another."""
+    """Observes one attempt: notes when its bytes go out, and settles each exchange that authentication repeats."""
 
     ticket: StartTicket
     clock: Clock
@@ -274,18 +274,18 @@ class _SendObserver:
     settle: Callable[[StartTicket, Request, Response, None], None]
 
     def __call__(self, at: float) -> None:
-        """Bytes may have gone out, at this time of trio's clock."""
+        """Note that bytes may have gone out, at a time of trio's clock."""
         self.ticket.mark_sent(self.clock.from_trio(at))
 
     async def next_exchange(self, request: Request, response: Response) -> None:
         """Settle the exchange so far, then wait for another start of the lane.
 
         Parameters:
-            request: what was sent.
-            response: the response to it.
+            request: The request that was sent.
+            response: The response to it.
 
         Raises:
-            WouldExceedDeadline: that start is too late for the deadline of the caller's cancel scopes.
+            WouldExceedDeadline: The wait would outlast the caller's cancel scopes.
         """
         self.settle(self.ticket, request, response, None)
         await self.slots.start(self.ticket)
@@ -307,5 +307,5 @@ async def _guard(hook: Hook, request: Request, call: Awaitable[Any], kind: Any) 
         words = f"{type(error).__name__}: {error}"
         raise HookError(words, plugin=hook.plugin.name, hook=name, request=request) from error
     if result is not None and not isinstance(result, kind):
-        raise HookError(f"answered with {type(result).__name__}", plugin=hook.plugin.name, hook=name, request=request)
+        raise HookError(f"returned {type(result).__name__}", plugin=hook.plugin.name, hook=name, request=request)
     return result

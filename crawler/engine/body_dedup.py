@@ -1,4 +1,4 @@
-"""`BodyDeduplicator`: of pages with the same body only the first is handled (setting `dedup_content`)."""
+"""`BodyDeduplicator`: handles only the first of several pages with the same body (setting `dedup_content`)."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["BodyDeduplicator"]
 
 @attrs.define(eq=False)
 class _Claim:
-    """A body whose page is being handled, or waits to be committed."""
+    """A body whose page is being handled or waits for its commit."""
 
     settled: trio.Event = attrs.Factory(trio.Event)
     kept: bool = False
 
 
 class BodyDeduplicator:
-    """Knows which bodies belong to a page already.
+    """Decides which page a body belongs to.
 
-    The store keeps what is committed. Here is only what is on its way there: a page whose handler still runs holds its
-    body, and whoever has the same one waits, since a handler may fail and then counts for nothing.
+    The store has the bodies of committed pages, this object those of pages in progress. While the handler of a page
+    runs, other pages with its body wait: if the handler fails, the next of them is handled.
 
     Parameters:
-        store: the truth.
+        store: Has the bodies of committed pages.
     """
 
     def __init__(self, store: Store) -> None:
@@ -37,7 +37,11 @@ class BodyDeduplicator:
         self._claims: dict[bytes, _Claim] = {}
 
     async def claim(self, body: bytes) -> bytes | None:
-        """The digest of a body, which is its caller's now: to `keep` or to `give_up`; `None`: there is such a page."""
+        """Claim a body for a page.
+
+        Returns:
+            The digest of the body, with which the caller must call `keep` or `give_up`. `None` if another page has it.
+        """
         digest = hashlib.blake2b(body, digest_size=16).digest()
         while (other := self._claims.get(digest)) is not None:
             if other.kept:
@@ -53,13 +57,13 @@ class BodyDeduplicator:
         return None if known else digest
 
     def keep(self, digest: bytes) -> None:
-        """The page was handled, and its outcome goes to the writer before that of anybody who waits."""
+        """Keep a body for a page that was handled. Its outcome reaches the writer before those of the waiting pages."""
         claim = self._claims[digest]
         claim.kept = True
         claim.settled.set()
 
     def give_up(self, digest: bytes) -> None:
-        """Nothing holds this body any more: its page came to nothing, or the store knows it."""
+        """Release a body: its page failed, or is committed. Does nothing if the body is not claimed."""
         claim = self._claims.pop(digest, None)
         if claim is not None:
             claim.settled.set()

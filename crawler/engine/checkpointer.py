@@ -28,12 +28,12 @@ class Checkpointer:
     """Takes the values of a crawl from where they live, and puts them back when a job is resumed.
 
     Parameters:
-        stats: the counts so far.
-        frontier: its budgets, and lanes that the store does not know.
-        guard: the networks that may be connected to; `None` means all.
-        cookies: of all sessions.
-        states: of the spider and the plugins.
-        clock: gives seconds since the epoch.
+        stats: The counts so far.
+        frontier: Its budgets, and lanes that the store does not know.
+        guard: The networks that may be connected to; `None` means all.
+        cookies: Of all sessions.
+        states: Of the spider and the plugins.
+        clock: Returns the time in seconds since the epoch.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Checkpointer:
         """Continue from an earlier run.
 
         Parameters:
-            resumed: what its store has kept.
-            own_limits: whether no other crawl or client shares the limits.
+            resumed: What its store has kept.
+            own_limits: Whether no other crawl or client shares the limits.
         """
         checkpoint = resumed.checkpoint
         if checkpoint.stats is not None:
@@ -81,7 +81,7 @@ class Checkpointer:
         """Return what has changed since the last call, and the counts so far.
 
         Parameters:
-            whole: with the values that grow with the number of lanes. They are taken once a second in any case.
+            whole: With the values that grow with the number of lanes. They are taken once a second in any case.
         """
         now = trio.current_time()
         whole = whole or now >= self._whole_at

@@ -1,4 +1,4 @@
-"""What is refused before a crawl opens anything: arguments and attributes of the wrong kind, and bad start URLs."""
+"""Checks of arguments, spider and start URLs, before a crawl opens anything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits:
     """Check the arguments of `crawl`, `run` and `stream`, apart from the spider.
 
     Raises:
-        ConfigError: one of them is of the wrong type.
+        ConfigError: One of them is of the wrong type.
     """
     if settings is not None and not isinstance(settings, Settings):
         raise ConfigError(f"settings must be Settings, as in Settings(delay=1), not {settings!r}")
@@ -43,7 +43,7 @@ def check_spider(spider: Any) -> Spider:
     """Return a spider that can be run.
 
     Raises:
-        ConfigError: it is not a spider, or one of its attributes is of the wrong type or not a URL.
+        ConfigError: It is not a spider, or one of its attributes is of the wrong type or not a URL.
     """
     if not isinstance(spider, Spider):
         hint = f" (did you mean {spider.__name__}()?)" if isinstance(spider, type) else ""
@@ -51,7 +51,7 @@ def check_spider(spider: Any) -> Spider:
     name = type(spider).__name__
     if not callable(spider.start):
         raise ConfigError(
-            f"{name}.start is {spider.start!r}, not the method that gives the first requests: "
+            f"{name}.start is {spider.start!r}, not the method that returns the first requests: "
             "keep an argument of that name in start_urls"
         )
     try:
@@ -81,7 +81,7 @@ def check_scope(spider: Spider, settings: Settings) -> None:
     """Check `allowed_domains`, `include` and `exclude`.
 
     Raises:
-        ConfigError: a pattern is not one.
+        ConfigError: A pattern is not one.
     """
     Scope.of(spider.allowed_domains, settings)
 
@@ -90,7 +90,7 @@ def check_transport(transport: Any) -> None:
     """Check the argument `transport`.
 
     Raises:
-        ConfigError: it is not an httpx transport.
+        ConfigError: It is not an httpx transport.
     """
     if transport is not None and not hasattr(transport, "handle_async_request"):
         raise ConfigError(f"transport must be an httpx.AsyncBaseTransport, not {transport!r}")

@@ -95,18 +95,18 @@ class Crawl:
     """A crawl while it runs: `plugin.crawl` and `spider.crawl`. See `crawler.hooks.plugin.Crawl`.
 
     Parameters:
-        spider: the spider.
-        plugins: the spider and the plugins, in hook order.
-        settings: those in force.
-        stats: the counts so far.
-        clock: gives seconds since the epoch.
-        policy: what settings and spider say of responses.
-        shutdown: ends the crawl.
-        inline: fetches in place.
-        added: takes requests that no page made.
-        tasks: runs tasks beside the crawl.
-        frontier: for statistics.
-        store: for statistics.
+        spider: The spider.
+        plugins: The spider and the plugins, in hook order.
+        settings: Those in force.
+        stats: The counts so far.
+        clock: Returns the time in seconds since the epoch.
+        policy: What settings and spider say of responses.
+        shutdown: Ends the crawl.
+        inline: Fetches in place.
+        added: Takes requests that no page made.
+        tasks: Runs tasks beside the crawl.
+        frontier: For statistics.
+        store: For statistics.
     """
 
     def __init__(
@@ -166,9 +166,9 @@ class Crawl:
         """Fetch a request now, in the calling task and ahead of the queue, and return its response.
 
         Raises:
-            WouldExceedDeadline: the lane would have to be waited for longer than `inline_wait`, or than the deadline of
+            WouldExceedDeadline: The lane would have to be waited for longer than `inline_wait`, or than the deadline of
                 the caller allows.
-            RequestError: there was no response.
+            RequestError: There was no response.
         """
         return await self._inline.fetch(request)
 
@@ -177,7 +177,7 @@ class Crawl:
 
         Raises:
             ValueError: `url` is not an http or https URL.
-            RequestError: the robots.txt could not be fetched.
+            RequestError: The robots.txt could not be fetched.
         """
         return await self._inline.sitemaps_of(url)
 
@@ -186,7 +186,7 @@ class Crawl:
         if not isinstance(request, Request):
             raise TypeError(f"add() takes a Request, not {type(request).__name__}")
         if self._added.is_closed:
-            log.warning("%s was added when the crawl had ended: it is not fetched", request.url)
+            log.warning("%s was added after the crawl had ended, so it is not fetched", request.url)
         page = current_page.get()
         if page is not None:
             page.added.append(request)

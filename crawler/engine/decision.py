@@ -1,4 +1,4 @@
-"""What the result of an attempt means for its request: a page, a redirect, a retry, a failure, or a refusal.
+"""`decide`: turns the result of an attempt into a decision: a page, a redirect, a retry, a failure or a refusal.
 
 Pure: no event loop, no I/O, and `now` is an argument. The worker carries out what is decided here.
 """
@@ -27,7 +27,7 @@ MAX_PUT_OFFS: Final = 20
 """How often a page is put off because an inline fetch in its callback has to wait; then it fails."""
 
 Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs"]
-"""What a retry uses up. Each counter has a limit of its own."""
+"""The counter that a retry increments. Each has a limit of its own."""
 
 
 # ---- decisions -------------------------------------------------------------------------------------------------------
@@ -66,61 +66,61 @@ class Fail:
     error: RequestError
     """Why."""
     counted: bool = True
-    """Whether it is a failure of the crawl. A definitive status, such as 404, is none."""
+    """Whether the crawl counts it as a failure. A definitive status, such as 404, does not count."""
     filtered_by: str = ""
-    """The reason under which it is counted as filtered as well; empty: under none."""
+    """The reason under which the request is counted as filtered too. Empty if it is not."""
     calls_errback: bool = True
-    """Whether the errback is called: not after a callback that raised."""
+    """Whether the errback is called. It is not after a callback that raised."""
 
 
 @attrs.frozen
 class Refuse:
-    """The request is not made, which is no failure."""
+    """The request is not sent. That is not a failure."""
 
     by: str
-    """The reason, as it is counted in the report: ``robots``, ``network``, or the word of a plugin."""
+    """The reason in the report: ``robots``, ``network``, or that of a plugin."""
     error: RequestError | None = None
-    """What an errback is called with. `None` means that it is not called."""
+    """The error for the errback. `None` means that the errback is not called."""
 
 
 Decision: TypeAlias = Page | Follow | Again | Fail | Refuse
 
 
-# ---- what is known ---------------------------------------------------------------------------------------------------
+# ---- facts and policy ------------------------------------------------------------------------------------------------
 
 
 @attrs.define(kw_only=True)
 class History:
-    """What is known of a request beside the result of its last attempt."""
+    """The facts about a request, except the result of its last attempt."""
 
     request: Request
-    """What was to be sent."""
+    """The request."""
     attempts: int
-    """Attempts so far, including the last one."""
+    """Number of attempts so far, including the last one."""
     refusals: int = 0
-    """How often its server refused it because of too many requests."""
+    """Number of times that its server refused it because of too many requests."""
     stale: int = 0
-    """How often it was sent on a kept connection that the server had closed."""
+    """Number of times that it was sent on a kept connection that the server had closed."""
     put_offs: int = 0
-    """How often its page was put off."""
+    """Number of times that its page was put off."""
     was_rate_limited: bool = False
-    """Whether the last response says that the server was asked too much, whatever its status."""
+    """Whether the last response was a refusal because of too many requests, whatever its status."""
     is_stalled: bool = False
-    """Whether the server has refused everything for so long that asking again is no use."""
+    """Whether the server has refused everything for so long that a retry is of no use."""
 
 
 @attrs.define
 class Policy:
-    """What settings and the spider say of responses."""
+    """The rules for responses, from settings and spider."""
 
     retries: RetryPolicy
     """Whether and when a request is sent again."""
     accept_status: frozenset[int] = frozenset()
-    """Statuses that reach a callback, beside 200 to 299, unless its request has its own."""
+    """Statuses that reach a callback, in addition to 200–299. Those of a request take precedence."""
     max_redirects: int = 10
-    """Redirects in one chain."""
+    """Number of redirects in one chain, at most."""
     follow_refresh: float | None = None
-    """Seconds: the longest wait of a refresh that is followed. `None` means that no refresh is followed."""
+    """Longest delay of a refresh that is followed, in seconds. `None` means that no refresh is followed."""
 
     def accepts(self, response: Response) -> bool:
         """Return whether a response reaches its callback."""
@@ -132,7 +132,7 @@ class Policy:
         """Return the request that a redirect asks for; `None` for any other response.
 
         Raises:
-            BadRedirect: the target is not a web URL, or the chain is too long.
+            BadRedirect: The target is not an http or https URL, or the chain is too long.
         """
         return redirect_request(response, max_redirects=self.max_redirects)
 
@@ -150,10 +150,10 @@ def decide(result: Response | Retry | Drop | RequestError, history: History, pol
     """Return what becomes of a request.
 
     Parameters:
-        result: of its last attempt.
-        history: what else is known of it.
-        policy: what settings and the spider say.
-        now: seconds since the epoch.
+        result: Result of its last attempt.
+        history: Other facts about it.
+        policy: The rules in force.
+        now: Seconds since the epoch.
     """
     if isinstance(result, Response):
         return _decide_response(result, history, policy, now)
@@ -200,9 +200,9 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     """Return when a request is sent again after an attempt without a definitive response, or that it has failed.
 
     Parameters:
-        error: why there was no such response.
-        history: what else is known of the request.
-        retries: the policy in force.
+        error: Why there was no such response.
+        history: Other facts about the request.
+        retries: The policy in force.
     """
     request = history.request
     asks_again = history.was_rate_limited and not history.is_stalled
@@ -228,12 +228,12 @@ def decide_robots_error(error: RequestError, history: History, retries: RetryPol
 def decide_page_error(error: HookError, history: History, now: float) -> Again | Fail:
     """Return what becomes of a page whose callback or hooks raised.
 
-    It is put off if an inline fetch would have had to wait too long, and that is all that was wrong.
+    It is put off if the only reason is an inline fetch that would have had to wait too long.
 
     Parameters:
-        error: what was raised.
-        history: what else is known of the request.
-        now: seconds since the epoch.
+        error: The error. Its cause is the exception.
+        history: Other facts about the request.
+        now: Seconds since the epoch.
     """
     at = _wait_until(error.__cause__)
     if at is not None and history.put_offs < MAX_PUT_OFFS:
@@ -249,11 +249,11 @@ def fail_by_quota(request: Request, lane: str) -> Fail:
 def refuse_by_robots(request: Request, rules: Robots) -> Fail | Refuse:
     """Return what becomes of a request that robots.txt does not allow.
 
-    It has failed where the robots.txt could not be fetched, since its page may be available one day.
+    It fails if the robots.txt could not be fetched, since the page may be allowed.
 
     Parameters:
-        request: what was to be sent.
-        rules: of its origin.
+        request: The request.
+        rules: The rules of its origin.
     """
     error = rules.refusal(request)
     if not isinstance(error, Refused):
@@ -267,8 +267,8 @@ def bad_status(response: Response, now: float) -> BadStatus:
     """Return the error of a response that no callback gets.
 
     Parameters:
-        response: with any status.
-        now: seconds since the epoch, since ``Retry-After`` may be a date.
+        response: A response with any status.
+        now: Seconds since the epoch, from which a date in ``Retry-After`` is counted.
     """
     status = response.status
     error = BadStatus(
@@ -282,14 +282,14 @@ def bad_status(response: Response, now: float) -> BadStatus:
 
 
 def _as_error(error: RequestError | Retry, request: Request) -> RequestError:
-    """The error of a request for which a plugin has asked for more retries than it has."""
+    """Return the error of a request that has no attempt left for the retry that a plugin wants."""
     if isinstance(error, Retry):
-        return FetchError(f"still to be retried: {error.reason}", request=request)
+        return FetchError(f"no attempt is left for a retry: {error.reason}", request=request)
     return error
 
 
 def _wait_until(error: BaseException | None) -> float | None:
-    """When an inline fetch that waits too long may start, in epoch seconds; `None`: something else was wrong too."""
+    """Return when the inline fetch may start, in epoch seconds; `None` if there are other errors."""
     if isinstance(error, WouldExceedDeadline):
         return error.retry_at
     if isinstance(error, ExceptionGroup):

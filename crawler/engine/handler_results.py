@@ -1,4 +1,4 @@
-"""What handlers return: `drain` makes one iterable of any form of it, and `encode_item` makes JSON of an item."""
+"""Results of handlers: `drain` turns every form of them into one iterable, `encode_item` turns an item into JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def drain(produced: Produced) -> Iterable[Any]:
     is suspended, so no cancel scope that is open inside it can reach the engine.
 
     Raises:
-        TypeError: it is text.
+        TypeError: It is text.
     """
     if isinstance(produced, types.GeneratorType) and not produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
         return produced  # what most handlers return
@@ -37,7 +37,7 @@ async def drain(produced: Produced) -> Iterable[Any]:
     if isinstance(produced, AsyncIterable):
         return [value async for value in produced]
     if isinstance(produced, (str, bytes)):
-        raise TypeError(f"a callback gives back requests and items, not {type(produced).__name__}")
+        raise TypeError(f"a callback must return requests and items, not {type(produced).__name__}")
     is_one = isinstance(produced, (Request, Retry, dict)) or hasattr(produced, "model_dump")
     if is_one or not isinstance(produced, Iterable):
         return (produced,)
@@ -48,7 +48,7 @@ def encode_item(item: Item) -> bytes:
     """Encode a dict, attrs, dataclass, Struct or pydantic item as a JSON object. Lone surrogates become U+FFFD.
 
     Raises:
-        TypeError: the item is of another type, or holds a value that JSON has no type for.
+        TypeError: The item is of another type, or holds a value that JSON has no type for.
     """
     dump = getattr(item, "model_dump", None)
     plain = dump(mode="json") if dump is not None else item

@@ -39,15 +39,15 @@ class Inline:
     """Fetches in place: ahead of the queue, without deduplication; the result is no page.
 
     Parameters:
-        attempts: make the attempts.
-        slots: waits for lanes.
-        robots: fetches robots.txt files.
-        frontier: the lanes.
-        policy: what settings and spider say of responses.
+        attempts: Make the attempts.
+        slots: Waits for lanes.
+        robots: Fetches robots.txt files.
+        frontier: The lanes.
+        policy: What settings and spider say of responses.
         settings: `obey_robots`, `inline_wait` and `user_agent`.
-        stats: where statuses and redirects are counted.
-        clock: gives seconds since the epoch.
-        resume_at: when a run began whose predecessor broke off, in seconds since the epoch: what that had in flight is
+        stats: Where statuses and redirects are counted.
+        clock: Returns the time in seconds since the epoch.
+        resume_at: When a run began whose predecessor broke off, in seconds since the epoch: what that had in flight is
             not known. `None`: it did not.
     """
 
@@ -80,7 +80,7 @@ class Inline:
         Redirects are followed in place, unless the request accepts their status.
 
         Raises:
-            RequestError: there was no response.
+            RequestError: There was no response.
         """
         request = with_child_depth(request)
         while True:
@@ -103,8 +103,8 @@ class Inline:
 
         Raises:
             ValueError: `url` is not an http or https URL.
-            WouldExceedDeadline: its lane would have to be waited for too long.
-            RequestError: the robots.txt could not be fetched.
+            WouldExceedDeadline: Its lane would have to be waited for too long.
+            RequestError: The robots.txt could not be fetched.
         """
         request = with_child_depth(Request(url))
         lane = self._lane_of(request)
@@ -159,7 +159,7 @@ class Inline:
         """Make one attempt.
 
         Raises:
-            RequestError: there was no response.
+            RequestError: There was no response.
         """
         result = await self._attempts.make_inline(lane, request, number, patience=self._patience(lane))
         if isinstance(result, Drop):
@@ -195,7 +195,7 @@ class Inline:
         """Refuse a request that its robots.txt does not allow.
 
         Raises:
-            RequestError: it does not.
+            RequestError: It does not.
         """
         rules = await self._robots_rules(lane, request)
         if not rules.allows(request.url):

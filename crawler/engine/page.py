@@ -46,7 +46,7 @@ Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
 
 @attrs.define(eq=False)
 class PageResult:
-    """What the handlers of one page returned and did."""
+    """The results and effects of the handlers of one page."""
 
     effects: PageEffects = attrs.field(factory=PageEffects)
     """Counters, states and added requests."""
@@ -76,21 +76,21 @@ class PageResult:
 
 @attrs.define(eq=False)
 class FailureResult:
-    """What the errback and the `failed` hooks returned and did."""
+    """The results and effects of the errback and the `failed` hooks."""
 
     result: PageResult = attrs.field(factory=PageResult)
-    """Of those that did not raise."""
+    """Those of the handlers that did not raise."""
     raised: list[HookError] = attrs.field(factory=list)
-    """What the others raised."""
+    """The exceptions of the others."""
     errback_raised: bool = False
-    """Whether the errback is among those."""
+    """Whether the errback is one of those."""
 
 
 class Callbacks:
     """The methods of a spider that requests name.
 
     Parameters:
-        spider: the spider.
+        spider: The spider.
     """
 
     def __init__(self, spider: Spider) -> None:
@@ -101,7 +101,7 @@ class Callbacks:
         """Return a method, by default `parse`, and the annotations of its parameters.
 
         Raises:
-            LookupError: there is no method of that name.
+            LookupError: There is no method of that name.
         """
         name = name or "parse"
         found = self._found.get(name)
@@ -117,7 +117,7 @@ class Callbacks:
         """Call a callback with a response and the `cb_kwargs` of its request.
 
         Raises:
-            LookupError: there is no method of that name.
+            LookupError: There is no method of that name.
         """
         method, hints = self.find(name)
         kwargs = response.request.cb_kwargs
@@ -138,13 +138,13 @@ class PageRunner:
     """Runs the callbacks of a spider and the hooks around them.
 
     Parameters:
-        spider: whose callbacks are called.
-        table: the hooks.
-        states: of the spider and the plugins.
-        admission: which requests of a page are made.
-        store: takes the first part of a large page.
-        errors: logs what hooks raise.
-        bodies: the bodies of other pages; `None`: pages with the same body are not compared.
+        spider: Whose callbacks are called.
+        table: The hooks.
+        states: Of the spider and the plugins.
+        admission: Which requests of a page are made.
+        store: Takes the first part of a large page.
+        errors: Logs the exceptions of hooks.
+        bodies: The bodies of other pages; `None`: pages with the same body are not compared.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class PageRunner:
             The wish of a handler to fetch the page again, if it has one.
 
         Raises:
-            HookError: a handler raised; its cause is the exception.
+            HookError: A handler raised; its cause is the exception.
         """
         if self._bodies is None or not self._is_compared(response):
             return await self._run(response, outcome)
@@ -242,7 +242,7 @@ class PageRunner:
         """Return the requests of a page.
 
         Raises:
-            HookError: a request names a callback that does not exist.
+            HookError: A request names a callback that does not exist.
         """
         _set_depths(result.requests, page)
         for request in result.requests:
@@ -350,7 +350,7 @@ class PageRunner:
                 with _HookErrors(hook.plugin, "refine", response.request):
                     refined = await hook.call(value, response)
                     if isinstance(refined, (Request, Retry, *NOT_ITEMS)):
-                        raise TypeError(f"refine() gives back an item or Drop, not {type(refined).__name__}")
+                        raise TypeError(f"refine() must return an item or Drop, not {type(refined).__name__}")
                 if isinstance(refined, Drop):
                     result.dropped.append(refined.reason)
                     break

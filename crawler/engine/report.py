@@ -1,4 +1,4 @@
-"""`Report`: what a crawl did, for people and for machines."""
+"""`Report`: the result of a crawl, as counts and as JSON. `Timer` makes one."""
 
 from __future__ import annotations
 
@@ -23,88 +23,92 @@ __all__ = ["Report", "Timer"]
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What a crawl did."""
+    """The result of a crawl."""
 
     finished: str
-    """Why it ended: ``finished``, ``max_pages``, ``interrupted``, …, or the word of who stopped it."""
+    """Why the crawl ended: ``finished``, ``max_pages``, ``interrupted``, …, or the reason given to `stop`."""
     spider: str
     """The name of the spider."""
     pages: int
-    """Answers whose callback succeeded."""
+    """Number of responses whose callback succeeded."""
     items: int
-    """Items that were kept."""
+    """Number of committed items."""
     requests: int
-    """Attempts that were sent."""
+    """Number of attempts that were sent."""
     retries: int
-    """Attempts that were followed by another one."""
+    """Number of attempts that were followed by another one."""
     failed: int
-    """Requests that could not be had after all attempts, and pages whose handler raised."""
+    """Number of requests that failed after all attempts, and of pages whose handler raised."""
     filtered: dict[str, int]
-    """Requests that were not made, by reason."""
+    """Number of requests that were not made, by reason."""
     dropped: dict[str, int]
-    """Items that a plugin did not want, by its word."""
+    """Number of items that plugins dropped, by reason."""
     failures: dict[str, int]
-    """What `failed` counts, by kind of error."""
+    """The number `failed`, by kind of error."""
     samples: dict[str, list[str]]
     """A few URLs of each kind of failure, coarse and fine, and of each reason in `filtered`."""
     counters: dict[str, int]
-    """What spiders and plugins counted."""
+    """Counters of the spider and the plugins."""
     bytes: int
-    """Decoded bytes of all bodies."""
+    """Size of all decoded bodies, in bytes."""
     seconds: float
-    """Seconds from start to end."""
+    """Time from start to end, in seconds."""
     cpu_seconds: float
-    """Seconds of CPU that the process used meanwhile."""
+    """CPU time of the process between start and end, in seconds."""
     peak_rss: int
-    """Bytes: the most memory that the process has had resident."""
+    """Largest resident memory of the process so far, in bytes."""
     statuses: dict[int, int]
-    """Answers by HTTP status."""
+    """Number of responses, by HTTP status code."""
     lanes: dict[str, dict[str, Any]]
     """By lane: `requests`, `refusals`, `waited` (seconds by reason, in this run) and `quotas`."""
     redirects: int = 0
-    """Answers that led elsewhere, whether that was new and in scope or not."""
+    """Number of responses that redirect, including those to known or refused URLs."""
     proxies: dict[str, dict[str, int]] = attrs.field(factory=dict)
-    """By proxy, as host and port: `requests` that it was given in this run, and `failures` of its own."""
+    """By proxy, as host and port: its `requests` and its own `failures` in this run."""
     earlier: dict[str, int] = attrs.field(factory=dict)
-    """Of a job that was continued: `pages`, `items` and `requests` of earlier runs, which are in the counts above."""
+    """`pages`, `items` and `requests` of earlier runs of the job, which the counts above include."""
     kinds: dict[str, int] = attrs.field(factory=dict)
-    """What `failed` counts, as finely as is known: ``connect_failed.refused``, ``fetch_timeout.deadline``."""
+    """The number `failed`, by finer kinds where they are known, such as ``connect_failed.refused``."""
     stopped_by_limit: bool = False
     """Whether a quota, a budget or `max_errors` ended it (exit code 3)."""
     interrupted: bool = False
     """Whether a signal ended it (exit code 130)."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values."""
+        """Return the report as JSON values."""
         fields: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
         return {name: value for name, value in fields.items() if name not in ("stopped_by_limit", "interrupted")}
 
     def to_json(self) -> builtins.bytes:
-        """The report as JSON."""
+        """Return the report as JSON text, indented."""
         return msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n"
 
     def exit_code(self, tolerate: str = "0") -> int:
-        """0 finished · 3 stopped by a limit · 4 more failures than tolerated · 130 interrupted.
+        """Return 0 (finished), 3 (stopped by a limit), 4 (too many failures) or 130 (interrupted).
 
         Parameters:
-            tolerate: failures that are fine: a number, or a share of pages and failures such as ``5%``.
+            tolerate: Number of failures that are tolerated, or their share of pages and failures, such as ``5%``.
 
         Raises:
             ConfigError: `tolerate` is neither.
         """
-        most = tolerated(tolerate, self.pages + self.failed)
+        max_failed = tolerated(tolerate, self.pages + self.failed)
         if self.interrupted:
             return 130
         if self.stopped_by_limit:
             return 3
-        return 4 if self.failed > most else 0
+        return 4 if self.failed > max_failed else 0
 
 
 def tolerated(text: str, requests: int) -> float:
-    """How many failures ``N`` or ``P%`` allows among `requests`.
+    """Return the number of failures that ``N`` or ``P%`` tolerates.
+
+    Parameters:
+        text: ``N`` or ``P%``.
+        requests: Number of pages and failures, of which ``P%`` is a share.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: The text is neither.
     """
     number = text.strip().removesuffix("%")
     try:
@@ -120,8 +124,8 @@ class Timer:
     """Measures a crawl from now on.
 
     Parameters:
-        clock_now: seconds, by the clock of the crawl.
-        stats: its counts, which those of earlier runs may be in.
+        clock_now: The time by the clock of the crawl, in seconds.
+        stats: Its counts, which may include those of earlier runs.
     """
 
     def __init__(self, clock_now: float, stats: Stats | None = None) -> None:
@@ -131,12 +135,12 @@ class Timer:
         self._cpu = time.process_time()
 
     def report(self, stats: Stats, *, now: float, **fields: Any) -> Report:
-        """The report of a crawl that ends now.
+        """Return the report of a crawl that ends now.
 
         Parameters:
-            stats: its counts.
-            now: seconds, by the clock that it started with.
-            fields: the other fields of the report.
+            stats: Its counts.
+            now: The time by the clock of `clock_now`, in seconds.
+            fields: The other fields of the report.
         """
         return Report(
             pages=stats.pages,
@@ -163,14 +167,13 @@ class Timer:
 
 
 def _peak_rss() -> int:
-    """Bytes of memory that this process held at its peak.
+    """Return the largest resident memory of this process, in bytes.
 
-    What the system counts for a process begins, where it was started by a large one, with what that one held; Linux
-    tells it for the memory of this program alone.
+    `getrusage` includes the memory of the parent before `exec`. On Linux, ``VmHWM`` counts this program alone.
     """
     status = Path("/proc/self/status")
-    told = status.read_text(encoding="ascii", errors="replace") if status.exists() else ""
-    found = re.search(r"^VmHWM:\s*([0-9]+) kB$", told, re.MULTILINE)
+    lines = status.read_text(encoding="ascii", errors="replace") if status.exists() else ""
+    found = re.search(r"^VmHWM:\s*([0-9]+) kB$", lines, re.MULTILINE)
     if found is not None:
         return int(found[1]) * 1024
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""`RetryPolicy`: whether and when a request is made again. A spider or plugin may put another in its place."""
+"""`RetryPolicy`: whether and when a request is sent again. A `lifespan` may replace it (`crawl.retries`)."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ __all__ = ["UNAVAILABLE", "RetryPolicy", "is_transient"]
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 section 9.2.2."""
 TRANSIENT: Final = frozenset({408, 425, 429})
+"""Statuses below 500 that say nothing about the resource."""
 UNAVAILABLE: Final = 503
-"""Said by servers that are asked too much, and by pages that are broken."""
-MOST_REFUSALS: Final = 20
-"""How often one request may be refused before that counts as attempts."""
-MOST_SILENT: Final = 5
-"""How often it may be answered with 503 and not a word on when to come again: that page may just be broken."""
-MOST_STALE: Final = 8
-"""How often a request may meet a kept connection that its server has closed, before that is an attempt."""
-LONGEST_WAIT: Final = 86_400.0
-"""Seconds: who has to be waited for longer is given up."""
+"""Sent by overloaded servers, and by broken pages."""
+MAX_REFUSALS: Final = 20
+"""Refusals of one request that use up no attempt."""
+MAX_SILENT_REFUSALS: Final = 5
+"""The same for responses with status 503 that state no wait: the page may be broken."""
+MAX_STALE: Final = 8
+"""Closed connections that use up no attempt of a request."""
+MAX_WAIT: Final = 86_400.0
+"""Seconds. A request fails if its server asks for a longer wait."""
 
 
 def is_transient(status: int) -> bool:
-    """Whether a status says nothing about the resource: try again (408, 425, 429 and 5xx)."""
+    """Return whether a status says nothing about the resource, so that a retry may help: 408, 425, 429 or 5xx."""
     return status in TRANSIENT or status >= 500
 
 
 class RetryPolicy:
-    """Whether and when a request is made again. To change it, set `crawl.retries` in a `lifespan`.
+    """Decides whether and when a request is sent again. To change it, set `crawl.retries` in a `lifespan`.
 
     Parameters:
-        settings: attempts and backoff.
-        chance: where jitter comes from.
+        settings: `attempts` and the settings of backoff.
+        chance: Source of jitter.
     """
 
     def __init__(self, settings: Settings, chance: random.Random | None = None) -> None:
@@ -45,36 +46,36 @@ class RetryPolicy:
         self.chance = chance or random.Random()
 
     def goes_back(self, request: Request, error: BadStatus, refusals: int) -> bool:
-        """Whether a request that was refused goes back without having used up an attempt: its lane waits anyway.
+        """Return whether a refused request is sent again without using up an attempt. Its lane waits in any case.
 
         Parameters:
-            request: what was refused.
-            error: how.
-            refusals: how often it was refused before.
+            request: The request.
+            error: Its refusal.
+            refusals: Number of earlier refusals of the request.
         """
-        most = MOST_REFUSALS
+        max_refusals = MAX_REFUSALS
         if error.status == UNAVAILABLE:
             if request.method not in IDEMPOTENT:
                 return False
             if error.retry_after is None:
-                most = MOST_SILENT if request.attempts is None else 0
-        return refusals < most and (error.retry_after or 0.0) <= LONGEST_WAIT
+                max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
+        return refusals < max_refusals and (error.retry_after or 0.0) <= MAX_WAIT
 
     def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
-        """Whether a request goes again at once, and without having used up an attempt.
+        """Return whether a request is sent again at once without using up an attempt.
 
-        So it does when the kept connection that it was sent on turned out to be closed (RFC 9112 section 9.3.1).
+        It is if the server had closed the kept connection that the request was sent on (RFC 9112 section 9.3.1).
 
         Parameters:
-            request: what was asked.
-            error: why there was no answer.
-            times: how often that was so before.
+            request: The request.
+            error: Why there was no response.
+            times: Number of earlier times.
         """
         is_stale = isinstance(error, RequestError) and error.kind == "stale"
-        return is_stale and times < MOST_STALE and request.method in IDEMPOTENT
+        return is_stale and times < MAX_STALE and request.method in IDEMPOTENT
 
     def pause(self, failures: int) -> float:
-        """Seconds before a request that has failed so often, at least once, may go again."""
+        """Return the seconds before the next attempt of a request that has failed `failures` times, at least once."""
         settings = self.settings
         return backoff(
             failures,
@@ -85,12 +86,12 @@ class RetryPolicy:
         )
 
     def wait(self, request: Request, attempts: int, error: RequestError | Retry) -> float | None:
-        """Seconds until the next attempt; `None`: there is none.
+        """Return the seconds until the next attempt. `None` means that the request has failed.
 
         Parameters:
-            request: what was asked.
-            attempts: attempts made so far.
-            error: why the last one was no answer.
+            request: The request.
+            attempts: Number of attempts so far.
+            error: Why the last one had no definitive response.
         """
         if attempts >= (request.attempts or self.settings.attempts):
             return None
@@ -102,4 +103,4 @@ class RetryPolicy:
             return None
         if stated is None:
             return self.pause(attempts)
-        return stated if stated <= LONGEST_WAIT else None
+        return stated if stated <= MAX_WAIT else None

@@ -44,13 +44,13 @@ class RobotsFetcher:
     """Fetches robots.txt files for the frontier.
 
     Parameters:
-        attempts: make the attempts.
-        frontier: is given the rules.
-        policy: when a request is sent again.
+        attempts: Make the attempts.
+        frontier: Is given the rules.
+        policy: When a request is sent again.
         settings: `user_agent` and `obey_robots`.
-        clock: gives seconds since the epoch.
-        save: keeps a robots.txt in the job.
-        errors: logs what hooks raise.
+        clock: Returns the time in seconds since the epoch.
+        save: Keeps a robots.txt in the job.
+        errors: Logs what hooks raise.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class RobotsFetcher:
                     body = result.body[: MAX_ROBOTS_SIZE + 1]  # the last byte says that it was cut
                     self._save(RobotsAnswer(ticket.origin, result.status, body, self._clock()))
             else:
-                error = RequestError(f"still to be retried: {result.reason}", request=request)
+                error = RequestError(f"no attempt is left for a retry: {result.reason}", request=request)
                 error.retryable, error.retry_after = True, result.after
         except RequestError as raised:
             error = raised

@@ -53,11 +53,11 @@ class Scheduler:
     """Runs a crawl: pulls start requests, hands tickets to workers, and ends when nothing is left to do."""
 
     crawl: Crawl
-    """What spiders and plugins see of it."""
+    """The facade that spiders and plugins see."""
     store: Store
-    """How many requests are not settled."""
+    """Counts the requests that are not settled."""
     frontier: Frontier
-    """Which request may start."""
+    """Decides which request may start."""
     leases: Leases
     """Brings lanes into memory."""
     worker: Worker
@@ -67,11 +67,11 @@ class Scheduler:
     sinks: SinkRunner
     """Store the items."""
     added: AddedRequests
-    """What `crawl.add` was given."""
+    """The requests given to `crawl.add`."""
     tasks: BackgroundTasks
-    """What `crawl.start_soon` was given."""
+    """The tasks given to `crawl.start_soon`."""
     shutdown: Shutdown
-    """When the crawl ends."""
+    """Ends the crawl."""
 
     async def run(self) -> None:
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""
@@ -200,7 +200,7 @@ class Scheduler:
         elif isinstance(produced, Iterable) and not isinstance(produced, (str, bytes, dict)):
             await self._pull(iter(produced), outbox)
         else:
-            raise TypeError(f"start() gives back requests, not {type(produced).__name__}")
+            raise TypeError(f"start() must return requests, not {type(produced).__name__}")
 
     async def _pull(self, produced: Iterator[Any], outbox: trio.MemorySendChannel[Message]) -> None:
         """Send a batch at a time. The last one says so, so that it is stored together with the end of `start()`."""

@@ -46,8 +46,8 @@ class CrawlSession:
     """A crawl that can be started. Parameters are those of `crawl`.
 
     Raises:
-        ConfigError: an argument, a setting or an attribute of the spider is wrong.
-        PluginError: a plugin breaks the contract of its hooks.
+        ConfigError: An argument, a setting or an attribute of the spider is wrong.
+        PluginError: A plugin breaks the contract of its hooks.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class CrawlSession:
         """Stop the crawl because of a signal, and return whether it has begun.
 
         Parameters:
-            now: without waiting for what is in flight.
+            now: Without waiting for what is in flight.
         """
         if self.scheduler is None:
             return False
@@ -93,13 +93,14 @@ class CrawlSession:
         """Run the crawl to its end. Once.
 
         Raises:
-            ConfigError: the transport is not one.
-            JobError: the job cannot be used.
-            CrawlFailed: the crawl could not go on.
+            ConfigError: The transport is not one.
+            JobError: The job cannot be used.
+            CrawlFailed: The crawl could not continue.
         """
         check_transport(transport)
         if type(self.spider).start is Spider.start and not self.spider.start_urls:
-            log.warning("%s has no start_urls and no start(): it begins nowhere", type(self.spider).__name__)
+            name = type(self.spider).__name__
+            log.warning("%s has neither start_urls nor a start() method: there is nothing to fetch", name)
         outer = current_page.set(None)  # a crawl inside of a handler is no part of that page
         try:
             async with AsyncExitStack() as stack:
@@ -191,7 +192,7 @@ def _proxies(settings: Settings) -> Proxies | None:
 
 
 def _credentials(spider: Spider) -> OriginAuth | None:
-    """Return what the spider gives to origins."""
+    """Return the credentials that the spider has for origins."""
     if not spider.auth:
         return None
     from crawler.fetch.auth import OriginAuth  # noqa: PLC0415 - most crawls need none

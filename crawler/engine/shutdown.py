@@ -1,7 +1,7 @@
-"""`Shutdown`: how a crawl comes to its end, with one absolute time for everybody.
+"""`Shutdown`: how a crawl ends: one absolute deadline for all its parts.
 
-A stop takes no new work; what is in flight has until `stop_at`, then workers are cancelled and what they held is put
-back. The writer and the sinks, shielded from that, have one second more.
+After a stop no request is started. Requests in flight have until `stop_at`; then the workers are cancelled, and their
+tickets are put back. The writer and the sinks are shielded and have one second more.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import trio
 __all__ = ["LAST", "Shutdown"]
 
 LAST = 1.0
-"""Seconds that the writer and the sinks have after the workers."""
+"""Seconds that the writer and the sinks have after the workers were cancelled."""
 
 
 class Shutdown:
-    """The state of a stop, and the scopes whose deadlines it sets.
+    """The state of a stop, and the cancel scopes whose deadlines it sets.
 
     Parameters:
-        grace: seconds that what is in flight is given.
-        wake: called at the first stop, to wake whoever waits for new work.
+        grace: Seconds that requests in flight have after the first stop.
+        wake: Called at the first stop, to wake the scheduler.
     """
 
     def __init__(self, grace: float, wake: Callable[[], None]) -> None:
         self.grace = grace
         self._wake = wake
         self.reason: str | None = None
-        """Why the crawl ends; `None` while it goes on."""
+        """Why the crawl ends; `None` before the first stop."""
         self.by_limit = False
         """Whether a quota, a budget or `max_errors` is the reason."""
         self.interrupted = False
@@ -38,17 +38,17 @@ class Shutdown:
         self.stopping = trio.Event()
         """Set by the first stop."""
         self.stop_at = math.inf
-        """By trio's clock: when workers are cancelled."""
+        """When the workers are cancelled, on trio's clock; infinite before the first stop."""
         self._working: list[trio.CancelScope] = []
         self._finishing: list[trio.CancelScope] = []
 
     def working(self) -> trio.CancelScope:
-        """A scope for whoever is cancelled at `stop_at`."""
+        """Return a cancel scope that ends at `stop_at`."""
         return self._scope(self._working, self.stop_at, shield=False)
 
     @contextmanager
     def finishing(self) -> Iterator[trio.CancelScope]:
-        """A shielded scope for whoever has until one second after `stop_at`. What is raised in it stops the others."""
+        """Open a shielded cancel scope that ends a second after `stop_at`. An exception in it stops the crawl."""
         with self._scope(self._finishing, self.stop_at + LAST, shield=True) as scope:
             try:
                 yield scope
@@ -57,7 +57,7 @@ class Shutdown:
                 raise
 
     def around(self) -> trio.CancelScope:
-        """A scope around everything, lifespans too, that ends with the last of them."""
+        """Return a cancel scope for everything, lifespans included. It ends one second after `stop_at`."""
         return self._scope(self._finishing, self.stop_at + LAST, shield=False)
 
     @staticmethod
@@ -67,7 +67,13 @@ class Shutdown:
         return scope
 
     def stop(self, reason: str, *, by_limit: bool = False, interrupted: bool = False) -> None:
-        """Takes no new work; what is in flight may end within `grace`. Only the first reason counts."""
+        """Start no request any more, and cancel those in flight after `grace` seconds. Only the first reason counts.
+
+        Parameters:
+            reason: Such as ``max_pages``.
+            by_limit: Whether a quota, a budget or `max_errors` is the reason.
+            interrupted: Whether a signal is the reason.
+        """
         if self.reason is None:
             self.reason, self.by_limit, self.interrupted = reason, by_limit, interrupted
             self.stopping.set()
@@ -75,7 +81,7 @@ class Shutdown:
             self._at(trio.current_time() + self.grace)
 
     def stop_now(self, reason: str, *, interrupted: bool = False) -> None:
-        """Cancels what is in flight at once."""
+        """Stop, and cancel requests in flight at once. Parameters are those of `stop`."""
         self.stop(reason, interrupted=interrupted)
         self._at(trio.current_time())
 

@@ -23,11 +23,11 @@ current_ticket: ContextVar[StoredTicket | None] = ContextVar("current_ticket", d
 
 
 class Slots:
-    """Lets an inline fetch wait for its lane. A page never waits here: the frontier hands it out when it may start.
+    """Waits for the lane of an inline fetch. Pages never wait here: the frontier hands them out when they may start.
 
     Parameters:
-        frontier: knows when a lane may start a request.
-        clock: gives seconds since the epoch.
+        frontier: Knows when a lane may start a request.
+        clock: Returns the time in seconds since the epoch.
     """
 
     def __init__(self, frontier: Frontier, clock: Clock) -> None:
@@ -35,7 +35,7 @@ class Slots:
         self._clock = clock
 
     def wait(self, lane: Lane, request: Request) -> float:
-        """Seconds until the limits allow a request; infinite: something in flight has to end first."""
+        """Return the seconds until the limits allow a request; infinite until a request in flight ends."""
         now = self._clock()
         return self._frontier.ready_at(lane, request, now) - now
 
@@ -43,13 +43,13 @@ class Slots:
         """Fail at once if a wait is too long.
 
         Parameters:
-            wait: seconds. An infinite wait passes: its end is not known, and who waits gives up in time.
-            patience: seconds that may be waited.
-            lane: what is waited for.
-            request: what is to be sent.
+            wait: The wait in seconds. An infinite one passes: its end is unknown, and the caller has a deadline.
+            patience: Longest allowed wait, in seconds.
+            lane: The lane that is waited for.
+            request: The request.
 
         Raises:
-            WouldExceedDeadline: the wait passes `patience` or the deadline of the caller's cancel scopes.
+            WouldExceedDeadline: The wait would outlast `patience` or the caller's cancel scopes.
         """
         if wait == math.inf:
             return
@@ -58,27 +58,27 @@ class Slots:
             raise self.too_late(wait, lane, request)
 
     def too_late(self, wait: float, lane: Lane, request: Request) -> WouldExceedDeadline:
-        """The error of a wait (seconds) that is too long."""
+        """Return the error for a wait (in seconds) that is too long."""
         known = max(wait, 0.0) if wait < math.inf else 0.0  # a request in flight may end at any time
-        words = f"{known:.1f} s" if known else "a free place"
+        words = f"allows the next request in {known:.1f} s" if known else "allows no further request at once"
         return WouldExceedDeadline(
-            f"{lane.name} has to be waited for: {words}",
+            f"{lane.name} {words}: the wait is too long",
             retry_at=self._clock() + known,
             scope=lane.name,
             request=request,
         )
 
     async def acquire(self, ticket: StartTicket, give_up_at: float) -> None:
-        """Wait for a token of the ticket's lane.
+        """Acquire a token of the ticket's lane.
 
         A `fetch` hook that runs inside an attempt on the same lane shares the token of that attempt.
 
         Parameters:
-            ticket: borrows the token.
-            give_up_at: seconds on trio's clock.
+            ticket: Borrows the token.
+            give_up_at: Deadline in seconds on trio's clock.
 
         Raises:
-            WouldExceedDeadline: there was no token until then.
+            WouldExceedDeadline: No token was free before the deadline.
         """
         lane, page = ticket.lane, current_ticket.get()
         if page is not None and page.lane is lane and isinstance(page, StartTicket) and page.holds_token:
@@ -91,14 +91,14 @@ class Slots:
             raise self.too_late(0.0, lane, ticket.request)
 
     async def start(self, ticket: StartTicket, give_up_at: float = math.inf) -> None:
-        """Wait for the next start of the ticket's lane, and take it.
+        """Wait until the ticket's lane may start a request, and take that start.
 
         Parameters:
-            ticket: takes the start.
-            give_up_at: seconds on trio's clock.
+            ticket: Takes the start.
+            give_up_at: Deadline in seconds on trio's clock.
 
         Raises:
-            WouldExceedDeadline: the start is later than that, or than the deadline of the caller's cancel scopes.
+            WouldExceedDeadline: The wait would outlast the deadline or the caller's cancel scopes.
         """
         lane, request = ticket.lane, ticket.request
         while (wait := self.wait(lane, request)) > 0:

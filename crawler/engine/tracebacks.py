@@ -38,8 +38,8 @@ class HookErrorLog:
         """Log an error at level ERROR.
 
         Parameters:
-            error: its cause is the exception that was raised.
-            url: of the page.
+            error: Its cause is the exception that was raised.
+            url: Of the page.
         """
         cause = error.__cause__
         place = (error.plugin, error.hook, type(cause), _line_of(cause))

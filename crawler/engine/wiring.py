@@ -1,4 +1,4 @@
-"""`wire`: makes the parts of a crawl, and gives each of them what it uses."""
+"""`wire`: creates the parts of a crawl and connects them."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def wire(
     """Return a scheduler that can run the crawl once, with everything it needs. Call it inside of `trio.run`.
 
     Parameters:
-        spider: what to crawl.
-        plugins: the spider first, then the others. They get their `crawl` and `state`.
-        settings: all layers merged.
-        store: of the crawl or its job.
-        transport: any httpx transport.
-        table: the hooks of the plugins.
-        clock: where several crawls share one.
-        resumed: what the store has kept of an earlier run.
-        limits: shared with other crawls and clients. `None`: it has its own.
-        proxies: which proxies requests go through. `None`: there are none.
-        credentials: what the origins are given. `None`: only what requests say.
+        spider: What to crawl.
+        plugins: The spider first, then the others. They get their `crawl` and `state`.
+        settings: All layers merged.
+        store: Of the crawl or its job.
+        transport: Any httpx transport.
+        table: The hooks of the plugins.
+        clock: Where several crawls share one.
+        resumed: What the store has kept of an earlier run.
+        limits: Shared with other crawls and clients. `None`: it has its own.
+        proxies: Which proxies requests go through. `None`: there are none.
+        credentials: What the origins are given. `None`: only what requests say.
     """
     table = table or HookTable.build(plugins)
     clock = clock or Clock(resumed.checkpoint.clock or 0.0)

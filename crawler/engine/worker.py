@@ -51,14 +51,14 @@ class Worker:
     """Fetches and handles pages, one at a time. Each of its tasks runs `run` with channels of its own.
 
     Parameters:
-        frontier: takes tickets back.
-        attempts: make attempts.
-        pages: runs the handlers of pages.
-        robots: fetches robots.txt files.
-        admission: whether the target of a redirect may be fetched.
-        policy: what settings and spider say of responses.
-        clock: gives seconds since the epoch.
-        errors: logs what hooks raise.
+        frontier: Takes tickets back.
+        attempts: Make attempts.
+        pages: Runs the handlers of pages.
+        robots: Fetches robots.txt files.
+        admission: Whether the target of a redirect may be fetched.
+        policy: What settings and spider say of responses.
+        clock: Returns the time in seconds since the epoch.
+        errors: Logs what hooks raise.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class Worker:
         """Work until the scheduler closes its end of `inbox`.
 
         Parameters:
-            inbox: tickets, one at a time.
-            outbox: outcomes, for the writer.
+            inbox: Tickets, one at a time.
+            outbox: Outcomes, for the writer.
         """
         with inbox, outbox:
             while True:

@@ -1,4 +1,4 @@
-"""`Writer`: commits outcomes, many at once, and gives the frontier the requests that they discovered.
+"""`Writer`: commits outcomes in batches, and pushes the discovered requests to the frontier.
 
 It has no timer: it commits what arrived while the previous commit ran.
 """
@@ -38,7 +38,7 @@ class NewRequests:
     """Requests that no page made: those of `start()`, and those that `crawl.add` was given."""
 
     requests: list[Request]
-    """What is to be fetched, unless it is known."""
+    """Requests to make, unless they are known."""
     last: bool = False
     """Whether `start()` has no more."""
 
@@ -47,20 +47,20 @@ Message: TypeAlias = Outcome | NewRequests
 
 
 class Writer:
-    """The only part that commits to the store, and that gives the frontier new requests.
+    """The only part that commits to the store and pushes to the frontier.
 
     Parameters:
-        store: gets the outcomes.
-        frontier: gets the new requests, and the tickets back.
-        admission: which new requests enter.
-        checkpointer: what else goes into a commit.
-        stats: where outcomes are counted.
+        store: Gets the outcomes.
+        frontier: Gets the new requests, and the tickets back.
+        admission: Which new requests enter.
+        checkpointer: What else goes into a commit.
+        stats: Where outcomes are counted.
         settings: `max_pages`, `max_items` and `max_errors`.
-        shutdown: what those limits stop.
-        sinks: what the writer waits for if one of them lags behind.
-        clock: gives seconds since the epoch.
-        bodies: which bodies belong to pages that are not committed; `None`: they are not compared.
-        exhausted: whether `start()` had no more requests in an earlier run of the job.
+        shutdown: What those limits stop.
+        sinks: What the writer waits for if one of them lags behind.
+        clock: Returns the time in seconds since the epoch.
+        bodies: Which bodies belong to pages that are not committed; `None`: they are not compared.
+        exhausted: Whether `start()` had no more requests in an earlier run of the job.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Writer:
         self._bodies = bodies
         self._is_consistent = True  # whether the store has committed what the counts say
         self.exhausted = exhausted
-        """Whether `start()` has no more requests, and all that it gave are in the store."""
+        """Whether `start()` has no more requests, and all of them are in the store."""
         self.arriving = 0
         """`NewRequests` on their way here."""
         self.starts = 0
@@ -105,8 +105,8 @@ class Writer:
         """Work until all senders have closed their ends. Shielded; `started` gets the scope that can cancel it.
 
         Parameters:
-            messages: from the workers and the scheduler.
-            task_status: of `nursery.start`.
+            messages: From the workers and the scheduler.
+            task_status: Of `nursery.start`.
         """
         try:
             with messages, self._shutdown.finishing() as scope:

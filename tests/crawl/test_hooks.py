@@ -247,7 +247,7 @@ async def test_a_refine_that_gives_back_no_item_is_blamed_for_it(
 
     found = await collect(Follow(), FakeSite({"/": "x"}), plugins=[Wrong()])
     assert (found.items, found.report.failed) == ([], 1)
-    words = f"TypeError: refine() gives back an item or Drop, not {type(answer).__name__}"
+    words = f"TypeError: refine() must return an item or Drop, not {type(answer).__name__}"
     assert f"wrong.refine failed for https://site.test/: {words}" in caplog.messages
 
 

@@ -58,12 +58,6 @@ def test_it_is_inspected(job: Path) -> None:
     state = inspect_job(job)
     seen = (state.spider, state.runs, state.finished, state.waiting, state.items)
     assert seen == ("numbers (Numbers)", 1, False, 2, 3)
-        "numbers (Numbers)",
-        1,
-        False,
-        2,
-        3,
-    )
     assert (state.stats["pages"], state.stats["counters"]) == (3, {"parsed": 3})
     assert [failure.url for failure in failed_requests(job)] == ["https://site.test/gone"]
 

@@ -572,7 +572,7 @@ async def test_a_spider_that_begins_nowhere_is_warned(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     await collect(Follow(start_urls=[]), FakeSite({}))
-    assert "it begins nowhere" in caplog.text
+    assert "there is nothing to fetch" in caplog.text
 
 
 async def test_a_cookie_comes_back_byte_for_byte(autojump_clock: MockClock) -> None:

@@ -269,7 +269,7 @@ def test_a_wrong_result_of_a_callback_is_reported_without_a_traceback(command, t
     code, out, err = command("run", "bad.py", "-o", "-", "--quiet")
     assert (code, out) == (4, "")
     assert err == (
-        f"ERROR crawler.engine: bad.parse failed for {site.url}: TypeError: a callback gives back requests and items, "
+        f"ERROR crawler.engine: bad.parse failed for {site.url}: TypeError: a callback must return requests and items, "
         "not str\n"
     )
 
