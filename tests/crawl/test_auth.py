@@ -82,13 +82,13 @@ async def fields(auth: dict[str, Any], *urls: Any, pages: dict[str, Any] | None 
     ],
     ids=str,
 )
-async def test_what_a_request_or_an_origin_is_given_goes_out(auth: Any, sent: str) -> None:
+async def test_credentials_of_a_request_or_an_origin_are_sent(auth: Any, sent: str) -> None:
     url = "https://api.test/"
     assert await fields({}, Request(url, auth=auth)) == {url: sent}
     assert await fields({"https://api.test": auth}, url) == {url: sent}
 
 
-async def test_user_and_password_in_a_url_are_taken_out_of_it() -> None:
+async def test_user_and_password_in_a_url_are_removed_and_sent() -> None:
     site = FakeSite({"/": "x"}, host="https://api.test")
     found = await collect(Asks(urls=["https://user:pass@api.test/", "https://api.test/"]), site, settings=FREE)
     assert [(visit.url, field(visit)) for visit in site.log] == [("https://api.test/", BASIC)]
@@ -96,7 +96,7 @@ async def test_user_and_password_in_a_url_are_taken_out_of_it() -> None:
     assert b"pass" not in found.report.to_json().replace(b"passed", b"")
 
 
-async def test_what_a_request_says_goes_before_its_origin() -> None:
+async def test_auth_of_a_request_takes_precedence_over_its_origin() -> None:
     auth = {"https://api.test": ("user", "pass")}
     urls = [
         Request("https://api.test/own", auth="Bearer own"),
@@ -111,7 +111,7 @@ async def test_what_a_request_says_goes_before_its_origin() -> None:
     assert await fields(flows, *urls) == found
 
 
-async def test_only_the_origin_that_it_was_given_for_gets_it() -> None:
+async def test_credentials_are_sent_to_their_origin_only() -> None:
     auth = {
         "https://api.test": "Bearer api",
         "https://*.shop.test": "Bearer shop",
@@ -133,7 +133,7 @@ async def test_only_the_origin_that_it_was_given_for_gets_it() -> None:
 @pytest.mark.parametrize(
     "kind", [("user", "pass"), "Bearer a", httpx.BasicAuth("user", "pass")], ids=["basic", "text", "httpx"]
 )
-async def test_a_redirect_takes_nothing_to_another_origin(kind: Any) -> None:
+async def test_a_redirect_takes_no_credentials_to_another_origin(kind: Any) -> None:
     away = Page(status=302, headers={"Location": "https://other.test/"})
     back = Page(status=302, headers={"Location": "https://api.test/end"})
     pages = {"https://api.test/": away, "https://other.test/": back, "https://api.test/end": "x"}
@@ -144,7 +144,7 @@ async def test_a_redirect_takes_nothing_to_another_origin(kind: Any) -> None:
         assert [value is not None for value in own.values()] == [True, False, False]
 
 
-async def test_robots_txt_of_the_origin_gets_it_too() -> None:
+async def test_credentials_are_sent_for_robots_txt_too() -> None:
     site = FakeSite({"/robots.txt": "", "/": "x"}, host="https://api.test")
     await collect(
         given({"https://api.test": "Bearer a"}, "https://api.test/"), site, settings=FREE | Settings(obey_robots=True)
@@ -172,20 +172,20 @@ async def test_robots_txt_of_the_origin_gets_it_too() -> None:
     ],
     ids=str,
 )
-async def test_what_is_wrong_is_one_clear_line_and_starts_nothing(auth: Any, words: str) -> None:
+async def test_invalid_auth_is_one_clear_line_and_starts_nothing(auth: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         await crawl(given(auth, "https://api.test/"))
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_the_plain_origin_goes_before_the_pattern_and_a_default_port_is_none() -> None:
+def test_a_plain_origin_takes_precedence_over_a_pattern_and_default_ports_are_ignored() -> None:
     credentials = OriginAuth({"https://*.api.test": "Bearer all", "https://One.API.test:443/": "Bearer one"})
     assert credentials.for_url("https://one.api.test/a") == "Bearer one"
     assert credentials.for_url("https://two.api.test/a") == "Bearer all"
 
 
-async def test_it_is_no_argument_of_the_spider_and_stays_out_of_the_job(tmp_path: Any) -> None:
+async def test_credentials_are_not_stored_in_the_job(tmp_path: Any) -> None:
     site = FakeSite({"/": "x"}, host="https://api.test")
     spider = given({"https://api.test": ("user", "secret-password")}, "https://api.test/")
     await crawl(spider, settings=FREE, job=tmp_path / "job", transport=site.transport)
@@ -219,7 +219,7 @@ async def test_digest_begins_with_robots_txt(serve: Serve, transport: CurlTransp
     assert found.report.requests == 3
 
 
-async def test_a_nonce_that_is_used_up_is_asked_for_again(serve: Serve, transport: CurlTransport) -> None:
+async def test_an_expired_nonce_is_replaced(serve: Serve, transport: CurlTransport) -> None:
     digest = Digest(uses=2)
     server = await serve(digest)
     spider = given({server.url: httpx.DigestAuth("Mufasa", "Circle of Life")}, *(f"{server.url}{n}" for n in range(5)))
@@ -271,7 +271,7 @@ class Token(httpx.Auth):
             yield request
 
 
-async def test_a_token_from_elsewhere(autojump_clock: MockClock) -> None:
+async def test_a_flow_may_fetch_a_token_from_another_origin(autojump_clock: MockClock) -> None:
     class Served(httpx.AsyncBaseTransport):
         log: list[httpx.Request] = []
 
@@ -338,7 +338,7 @@ async def test_each_exchange_of_a_flow_keeps_the_pace_of_the_lane(autojump_clock
     assert sorted(seen) == [200] * 4 + [401] * 4
 
 
-async def test_by_an_inline_fetch_too(autojump_clock: MockClock) -> None:
+async def test_an_inline_fetch_sends_credentials_too(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/more": "y"}, host="https://api.test")
 
     class Inside(Asks):
@@ -353,7 +353,7 @@ async def test_by_an_inline_fetch_too(autojump_clock: MockClock) -> None:
     assert [field(visit) for visit in site.log] == [BASIC, BASIC]
 
 
-async def test_a_flow_that_raises_fails_the_request_and_nothing_else(autojump_clock: MockClock) -> None:
+async def test_a_flow_that_raises_fails_only_its_request(autojump_clock: MockClock) -> None:
     class Broken(httpx.Auth):
         def auth_flow(self, request: httpx.Request) -> Iterator[Any]:  # type: ignore[override]
             if request.url.path == "/bad":
@@ -375,7 +375,7 @@ async def test_a_flow_that_raises_fails_the_request_and_nothing_else(autojump_cl
     assert found.report.failed == 1
 
 
-async def test_a_plugin_sees_one_answer(autojump_clock: MockClock) -> None:
+async def test_a_plugin_sees_one_response_of_a_flow(autojump_clock: MockClock) -> None:
     seen: list[int] = []
 
     class Around(Plugin):
@@ -398,7 +398,7 @@ async def test_a_plugin_sees_one_answer(autojump_clock: MockClock) -> None:
     assert seen == [200]
 
 
-async def test_pages_that_are_all_challenged_do_not_wait_for_each_other(serve: Serve, transport: CurlTransport) -> None:
+async def test_challenged_pages_do_not_deadlock(serve: Serve, transport: CurlTransport) -> None:
     digest = Digest(uses=1)
     server = await serve(digest)
     pages = [f"{server.url}{number}" for number in range(12)]

@@ -187,7 +187,7 @@ def servers(chance: random.Random, *, says: bool, shared: bool) -> FakeSite:
 
 
 @pytest.mark.parametrize("seed", seeds(12, least=6))
-async def test_a_crawl_ends_with_each_page_once_and_everything_given_back(
+async def test_a_crawl_ends_with_each_page_once_and_every_slot_returned(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)

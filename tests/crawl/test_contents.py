@@ -32,7 +32,7 @@ def found(collected):
     return sorted(item["url"] for item in collected.items)
 
 
-async def test_of_pages_with_the_same_body_one_is_handled(autojump_clock):
+async def test_only_one_of_several_pages_with_the_same_body_is_processed(autojump_clock):
     pages = {"/": links("/a", "/b", "/c"), "/a": "same", "/b": "same", "/c": "other"}
     collected = await collect(Everything(), FakeSite(pages))
     assert len(found(collected)) == 3
@@ -43,13 +43,13 @@ async def test_of_pages_with_the_same_body_one_is_handled(autojump_clock):
     assert collected.report.statuses == {200: 4}
 
 
-async def test_by_default_all_of_them_are(autojump_clock):
+async def test_by_default_all_pages_are_processed(autojump_clock):
     pages = {"/": links("/a", "/b"), "/a": "same", "/b": "same"}
     collected = await collect(Everything(), FakeSite(pages), settings=Settings(dedup_content=False))
     assert found(collected) == ["", "a", "b"]
 
 
-async def test_one_page_that_is_answered_everywhere_ends_at_once(autojump_clock):
+async def test_a_site_that_serves_one_page_everywhere_ends_at_once(autojump_clock):
     collected = await collect(
         Everything(), FakeSite({"/": links("a/"), **{f"/{'a/' * n}": links("a/") for n in (1, 2)}})
     )
@@ -73,7 +73,7 @@ async def test_empty_bodies_other_statuses_and_dont_filter_are_not_compared(auto
     assert collected.report.filtered == {}
 
 
-async def test_a_page_whose_handler_failed_does_not_stand_for_others(autojump_clock):
+async def test_a_page_whose_callback_failed_does_not_replace_others(autojump_clock):
     failed = []
 
     class Fragile(Everything):
@@ -91,7 +91,7 @@ async def test_a_page_whose_handler_failed_does_not_stand_for_others(autojump_cl
     assert failed
 
 
-async def test_a_page_that_comes_while_another_is_handled_waits_and_is_left_out(autojump_clock):
+async def test_a_page_that_arrives_while_another_is_processed_waits_and_is_dropped(autojump_clock):
     class Slow(Everything):
         async def parse(self, response):
             await trio.sleep(5)
@@ -103,7 +103,7 @@ async def test_a_page_that_comes_while_another_is_handled_waits_and_is_left_out(
     assert collected.report.filtered == {"duplicate_content": 7}
 
 
-async def test_a_page_that_is_to_be_had_again_later_is_no_repeat_of_itself(autojump_clock):
+async def test_a_page_that_is_put_off_is_not_a_duplicate_of_itself(autojump_clock):
     class Later(Everything):
         def parse(self, response):
             return {"url": response.url} if response.attempt > 1 else response.defer(1.0)
@@ -114,7 +114,7 @@ async def test_a_page_that_is_to_be_had_again_later_is_no_repeat_of_itself(autoj
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])
-async def test_a_job_that_goes_on_knows_the_bodies_of_earlier_runs(autojump_clock, tmp_path, most):
+async def test_a_resumed_job_knows_the_bodies_of_earlier_runs(autojump_clock, tmp_path, most):
     pages = {"/": links("/a", "/b", "/c", "/d"), "/a": "same", "/b": "same", "/c": "other", "/d": "same"}
     site = FakeSite(pages)
     seen = []

@@ -77,14 +77,14 @@ def sent(site: FakeSite, path: str) -> list[str | None]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_every_answer_that_comes_is_heeded(autojump_clock: MockClock, page: Page, outcome: str) -> None:
+async def test_every_response_may_set_cookies(autojump_clock: MockClock, page: Page, outcome: str) -> None:
     site = FakeSite({"/in": page, "/next": "x"})
     found = await collect(Steps("/in", "/next"), site, settings=Settings(attempts=1, max_body=1000))
     assert found.items[0] == {"outcome": outcome}
     assert sent(site, "/next") == ["a=1"]
 
 
-async def test_the_cookies_of_an_answer_that_breaks_off_are_kept(autojump_clock: MockClock) -> None:
+async def test_the_cookies_of_a_response_that_breaks_off_are_kept(autojump_clock: MockClock) -> None:
     seen: list[str | None] = []
 
     async def handler(asked: Asked) -> Reply:
@@ -100,13 +100,13 @@ async def test_the_cookies_of_an_answer_that_breaks_off_are_kept(autojump_clock:
     assert seen == [None, "a=1"]
 
 
-async def test_a_second_attempt_sends_what_the_first_one_got(autojump_clock: MockClock) -> None:
+async def test_a_second_attempt_sends_the_cookies_of_the_first(autojump_clock: MockClock) -> None:
     site = FakeSite({"/in": [setting("a=1", status=503), "x"]})
     await collect(Steps("/in"), site)
     assert sent(site, "/in") == [None, "a=1"]
 
 
-async def test_every_hop_of_a_redirect_is_heeded(autojump_clock: MockClock) -> None:
+async def test_every_hop_of_a_redirect_may_set_cookies(autojump_clock: MockClock) -> None:
     pages = {
         "/": setting("a=1; Domain=site.test", status=302, Location="https://www.site.test/"),
         "https://www.site.test/": setting("b=2", status=302, Location="https://other.test/"),
@@ -121,7 +121,7 @@ async def test_every_hop_of_a_redirect_is_heeded(autojump_clock: MockClock) -> N
 # Cookies of a request
 
 
-async def test_cookies_of_a_request_go_with_those_of_the_session_and_instead_of_the_same_name(
+async def test_cookies_of_a_request_are_added_to_those_of_the_session_or_replace_them(
     autojump_clock: MockClock,
 ) -> None:
     given = Request(HOME + "next", cookies={"a": "9", "c": "3"}, dont_filter=True)
@@ -130,7 +130,7 @@ async def test_cookies_of_a_request_go_with_those_of_the_session_and_instead_of_
     assert sent(site, "/next") == ["b=2; a=9; c=3", "a=1; b=2"]
 
 
-async def test_a_field_of_ones_own_is_sent_alone_and_as_it_is(autojump_clock: MockClock) -> None:
+async def test_a_cookie_field_set_by_hand_is_sent_alone_and_unchanged(autojump_clock: MockClock) -> None:
     given = Request(HOME + "next", headers={"cookie": "pasted=1;b"}, cookies={"c": "3"})
     site = FakeSite({"/in": setting("a=1"), "/next": setting("d=4"), "/last": "x"})
     await collect(Steps("/in", given, "/last"), site)
@@ -140,7 +140,7 @@ async def test_a_field_of_ones_own_is_sent_alone_and_as_it_is(autojump_clock: Mo
     assert sent(site, "/last") == ["a=1; d=4"]
 
 
-async def test_sessions_are_told_apart_also_on_the_way_through_redirects(autojump_clock: MockClock) -> None:
+async def test_sessions_are_separate_also_along_redirects(autojump_clock: MockClock) -> None:
     def door(request: httpx.Request) -> Page:
         user = request.url.params["user"]
         return setting(f"user={user}; Path=/", status=303, Location="/home")
@@ -152,7 +152,7 @@ async def test_sessions_are_told_apart_also_on_the_way_through_redirects(autojum
     assert sent(site, "/home") == ["user=ada", "user=bob", "user=ada", "user=bob", None]
 
 
-async def test_a_cookie_ends_by_the_clock_of_the_crawl(autojump_clock: MockClock) -> None:
+async def test_a_cookie_expires_by_the_clock_of_the_crawl(autojump_clock: MockClock) -> None:
     class Late(Steps):
         async def parse(self, response: Response) -> Any:
             await trio.sleep(3600)
@@ -163,7 +163,7 @@ async def test_a_cookie_ends_by_the_clock_of_the_crawl(autojump_clock: MockClock
     assert (sent(site, "/a"), sent(site, "/b")) == (["short=1; long=1"], ["long=1"])
 
 
-async def test_an_inline_fetch_is_of_its_session_too(autojump_clock: MockClock) -> None:
+async def test_an_inline_fetch_uses_its_session(autojump_clock: MockClock) -> None:
     class InPlace(Spider):
         start_urls = [HOME]
         settings = FREE
@@ -177,7 +177,7 @@ async def test_an_inline_fetch_is_of_its_session_too(autojump_clock: MockClock) 
     assert sent(site, "/api") == [None, "id=1", None]
 
 
-async def test_many_requests_at_once_see_what_was_set_before_they_were_sent(autojump_clock: MockClock) -> None:
+async def test_concurrent_requests_send_the_cookies_set_before(autojump_clock: MockClock) -> None:
     class Many(Spider):
         settings = FREE
         start_urls = [f"{HOME}{number}" for number in range(20)]
@@ -206,7 +206,7 @@ def once(stop: Callable[[Spider], None]) -> Callable[[Spider], None]:
 
 
 @pytest.mark.parametrize("how", ["stopped", "cancelled"])
-async def test_a_job_keeps_cookies_their_order_and_what_was_removed(
+async def test_a_job_keeps_cookies_their_order_and_their_removal(
     autojump_clock: MockClock, tmp_path: Path, how: str
 ) -> None:
     stops = once(lambda spider: spider.crawl.stop("enough"))

@@ -36,7 +36,7 @@ class SlowSink(Plugin):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8, 64])
-async def test_a_page_may_produce_any_number_of_requests_without_a_deadlock(
+async def test_a_page_may_yield_any_number_of_requests_without_a_deadlock(
     autojump_clock: MockClock, workers: int
 ) -> None:
     site = tree(6, 3, hosts=3)
@@ -47,7 +47,7 @@ async def test_a_page_may_produce_any_number_of_requests_without_a_deadlock(
     assert found.report.finished == "finished"
 
 
-async def test_a_lane_never_has_more_in_flight_nor_starts_closer_than_it_may(autojump_clock: MockClock) -> None:
+async def test_a_lane_keeps_its_concurrency_and_its_delay(autojump_clock: MockClock) -> None:
     site = tree(5, 3, hosts=4, most=3.0)
     await collect(Follow(), site, settings=Settings(workers=16, per_host=2, delay=1.0))
     assert max(site.peak.values()) == 2
@@ -58,14 +58,14 @@ async def test_a_lane_never_has_more_in_flight_nor_starts_closer_than_it_may(aut
         assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in itertools.pairwise(times))
 
 
-async def test_a_rate_is_used_to_the_full_and_not_beyond(autojump_clock: MockClock) -> None:
+async def test_a_rate_is_used_fully_and_not_exceeded(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "".join(f"<a href='/{n}'>x</a>" for n in range(60))} | {f"/{n}": "x" for n in range(60)})
     await collect(Follow(), site, settings=Settings(pacing={"site.test": Pace(rate="60/min")}))
     times = [visit.at for visit in site.log]
     assert times[-1] - times[0] == pytest.approx(60.0)
 
 
-async def test_a_slow_host_holds_no_worker_of_others(autojump_clock: MockClock) -> None:
+async def test_a_slow_host_occupies_no_worker_of_others(autojump_clock: MockClock) -> None:
     pages: dict[str, Any] = {f"https://slow.test/{n}": Page("x", delay=100) for n in range(50)}
     pages |= {f"https://fast{n}.test/": Page("x", delay=1) for n in range(30)}
     site = FakeSite(pages)
@@ -75,7 +75,7 @@ async def test_a_slow_host_holds_no_worker_of_others(autojump_clock: MockClock) 
     assert last - started <= 12  # three workers fetch thirty hosts without waiting for fifty slow pages
 
 
-async def test_a_retry_holds_no_worker(autojump_clock: MockClock) -> None:
+async def test_a_retry_occupies_no_worker_while_it_waits(autojump_clock: MockClock) -> None:
     pages: dict[str, Any] = {"https://bad.test/": [Page(status=503)] * 2 + ["healed"]}
     pages |= {f"https://good{n}.test/": "x" for n in range(20)}
     site = FakeSite(pages)
@@ -88,14 +88,14 @@ async def test_a_retry_holds_no_worker(autojump_clock: MockClock) -> None:
     assert (found.report.pages, found.report.retries, found.report.failed) == (21, 2, 0)
 
 
-async def test_nothing_is_left_when_a_crawl_has_ended(autojump_clock: MockClock) -> None:
+async def test_nothing_is_left_running_when_a_crawl_has_ended(autojump_clock: MockClock) -> None:
     before = trio.lowlevel.current_statistics().tasks_living
     await collect(Follow(), tree(3, 2))
     assert trio.lowlevel.current_statistics().tasks_living == before
 
 
 @pytest.mark.parametrize("seed", seeds(200))
-async def test_a_cancel_at_any_moment_loses_nothing_that_was_handed_out(autojump_clock: MockClock, seed: int) -> None:
+async def test_a_cancel_at_any_moment_loses_no_dispatched_request(autojump_clock: MockClock, seed: int) -> None:
     chance = random.Random(seed)
     site = tree(3, 3, hosts=3, chance=chance, most=2.0)
     store, sink, clock = MemoryStore(), SlowSink(0.01), Clock()
@@ -128,7 +128,7 @@ async def test_a_cancel_scope_around_a_crawl_ends_it_within_a_second(autojump_cl
     assert trio.current_time() - started <= 6
 
 
-async def test_more_lanes_than_fit_into_memory_are_crawled_all(autojump_clock: MockClock) -> None:
+async def test_more_lanes_than_fit_into_memory_are_all_crawled(autojump_clock: MockClock) -> None:
     pages = {f"https://h{n}.test/": Page("x", delay=0.1) for n in range(50)}
     spider = Follow(start_urls=list(pages))
     store = MemoryStore()
@@ -148,7 +148,7 @@ async def test_a_window_smaller_than_the_lane_is_refilled(autojump_clock: MockCl
     assert scheduler.crawl.stats.pages == 501
 
 
-async def test_start_requests_are_pulled_as_they_are_needed(autojump_clock: MockClock) -> None:
+async def test_start_requests_are_pulled_as_needed(autojump_clock: MockClock) -> None:
     pulled = 0
 
     class Endless(Spider):
@@ -185,13 +185,13 @@ async def _one_by_one(self: Spider) -> AsyncIterator[Request]:
     [lambda self: [START], lambda self: iter([START]), _later, _one_by_one],
     ids=["list", "iterator", "coroutine", "async generator"],
 )
-async def test_start_may_have_any_form(autojump_clock: MockClock, start: Any) -> None:
+async def test_start_may_be_any_kind_of_function(autojump_clock: MockClock, start: Any) -> None:
     kind = type("Start", (Follow,), {"start": start})
     found = await collect(kind(), FakeSite({"/": "x"}))
     assert found.report.pages == 1
 
 
-async def test_a_start_that_yields_something_else_ends_the_crawl_with_one_line(autojump_clock: MockClock) -> None:
+async def test_a_start_that_yields_a_wrong_type_ends_the_crawl_with_one_line(autojump_clock: MockClock) -> None:
     class Wrong(Follow):
         def start(self) -> Any:
             yield "https://site.test/"
@@ -216,7 +216,7 @@ async def test_a_slow_sink_slows_the_crawl_instead_of_filling_memory(autojump_cl
     assert farthest <= 20 + 64 + 1000  # what a sink may hold, one commit, and one batch on its way
 
 
-async def test_a_sink_that_fails_is_asked_again_and_loses_nothing(autojump_clock: MockClock) -> None:
+async def test_a_sink_that_fails_is_called_again_and_loses_nothing(autojump_clock: MockClock) -> None:
     class Flaky(SlowSink):
         name = "flaky"
         calls = 0
@@ -258,13 +258,13 @@ async def test_keys_of_items_are_unique(autojump_clock: MockClock) -> None:
     assert len(keys) == len(set(keys)) == 10
 
 
-async def test_a_transport_that_raises_anything_fails_that_request_only(autojump_clock: MockClock) -> None:
+async def test_a_transport_that_raises_any_exception_fails_only_its_request(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "<a href='/bad'>x</a><a href='/good'>x</a>", "/bad": RuntimeError("odd"), "/good": "x"})
     found = await collect(Follow(), site)
     assert (found.report.pages, found.report.failed) == (2, 1)
 
 
-async def test_a_crawl_may_be_run_beside_another(autojump_clock: MockClock) -> None:
+async def test_two_crawls_may_run_concurrently(autojump_clock: MockClock) -> None:
     site = tree(3, 2)
     reports: list[Any] = []
 
@@ -277,7 +277,7 @@ async def test_a_crawl_may_be_run_beside_another(autojump_clock: MockClock) -> N
     assert [report.pages for report in reports] == [13, 13]
 
 
-async def test_lanes_that_have_to_wait_long_make_room_for_others(autojump_clock: MockClock) -> None:
+async def test_lanes_that_wait_long_make_room_for_others(autojump_clock: MockClock) -> None:
     pages: dict[str, Any] = {
         f"https://shut{n}.test/": [Page(status=429, headers={"Retry-After": "3000"}), "x"] for n in range(5)
     }
@@ -292,7 +292,7 @@ async def test_lanes_that_have_to_wait_long_make_room_for_others(autojump_clock:
     assert max(visit.at for visit in site.log if "open" in visit.url) - started < 10
 
 
-async def test_a_start_that_waits_between_its_requests_holds_none_back(autojump_clock: MockClock) -> None:
+async def test_a_start_that_waits_between_its_requests_delays_none_of_them(autojump_clock: MockClock) -> None:
     class Slowly(Follow):
         async def start(self) -> AsyncIterator[Request]:
             for number in range(3):

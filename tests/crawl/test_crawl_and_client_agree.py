@@ -327,7 +327,7 @@ budgets = pytest.mark.parametrize("shares", [False, True], ids=["no budget", BUD
 @pytest.mark.parametrize("way", WAYS)
 @budgets
 @pytest.mark.parametrize("name", ROWS)
-def test_an_answer_leaves_the_limits_as_it_should(name: str, shares: bool, way: str) -> None:
+def test_a_response_changes_the_limits_as_expected(name: str, shares: bool, way: str) -> None:
     row = ROWS[name]
     throttles, _ = found(row, WAYS[way], shares=shares)
     assert throttles == (dict(zip((HOST, BUDGET), row.shared, strict=True)) if shares else {HOST: row.alone})

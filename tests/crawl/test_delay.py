@@ -47,9 +47,7 @@ async def by_a_client(transport, urls):
 
 
 @pytest.mark.parametrize("way", [by_a_crawl, by_a_client])
-async def test_a_host_that_was_found_slowly_sees_no_two_requests_closer_than_the_delay(
-    nursery: trio.Nursery, way: Callable[..., object]
-) -> None:
+async def test_a_slow_look_up_does_not_shorten_the_delay(nursery: trio.Nursery, way: Callable[..., object]) -> None:
     seen = []
 
     async def handler(peer):

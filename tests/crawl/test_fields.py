@@ -52,7 +52,7 @@ async def sent(serve: Serve, settings: Settings | None = None, answer: bytes = b
     return rest
 
 
-async def test_what_every_request_carries(serve: Serve) -> None:
+async def test_default_header_fields(serve: Serve) -> None:
     assert await sent(serve) == USUAL
     codings = accepted_codings().split(", ")
     assert codings[:2] == ["gzip", "deflate"]
@@ -78,13 +78,13 @@ async def test_what_every_request_carries(serve: Serve) -> None:
     ],
     ids=str,
 )
-async def test_what_a_request_says_takes_its_place_in_its_own_order(
+async def test_header_fields_of_a_request_replace_defaults_and_keep_their_order(
     serve: Serve, headers: Any, lines: list[str]
 ) -> None:
     assert await sent(serve, headers=headers) == lines
 
 
-async def test_fields_of_the_settings_come_before_those_of_the_request(serve: Serve) -> None:
+async def test_header_fields_of_the_settings_come_before_those_of_the_request(serve: Serve) -> None:
     settings = Settings(headers={"Accept-Language": "de", "DNT": "1"})
     assert await sent(serve, settings) == [*USUAL, "Accept-Language: de", "DNT: 1"]
     lines = await sent(serve, settings, headers={"accept-language": "en", "X-A": "b"})
@@ -96,7 +96,7 @@ async def test_fields_of_the_settings_come_before_those_of_the_request(serve: Se
 
 
 @pytest.mark.parametrize("headers", [{}, {"Accept-Encoding": None}, {"Accept-Encoding": "gzip"}], ids=str)
-async def test_what_comes_compressed_is_decoded_whether_it_was_asked_for_or_not(
+async def test_a_compressed_body_is_decoded_whether_requested_or_not(
     serve: Serve, headers: dict[str, str | None]
 ) -> None:
     server = await serve(answers(ok(gzip.compress(b"page"), "Content-Encoding: gzip")))
@@ -112,18 +112,18 @@ async def test_what_comes_compressed_is_decoded_whether_it_was_asked_for_or_not(
     assert bodies == [b"page"]
 
 
-async def test_a_body_brings_its_type_and_its_length(serve: Serve) -> None:
+async def test_a_body_sets_its_type_and_length(serve: Serve) -> None:
     lines = await sent(serve, method="POST", json=[1], headers={"X-A": "b"})
     assert sorted(lines) == sorted([*USUAL, "X-A: b", "Content-Type: application/json", "Content-Length: 3"])
     assert not any("ontent-Type" in line for line in await sent(serve, method="POST", body="x"))
 
 
-async def test_a_cookie_field_given_by_hand_stands_alone(serve: Serve) -> None:
+async def test_a_cookie_field_set_by_hand_replaces_that_of_the_session(serve: Serve) -> None:
     assert await sent(serve, cookies={"a": "b"}) == [*USUAL, "Cookie: a=b"]
     assert await sent(serve, cookies={"a": "b"}, headers={"Cookie": "c=d"}) == [*USUAL, "Cookie: c=d"]
 
 
-async def test_other_transports_are_not_asked_for_codings_that_only_libcurl_decodes() -> None:
+async def test_accept_encoding_of_libcurl_is_not_sent_by_other_transports() -> None:
     site = FakeSite({"/": "x"})
     await collect(Once(url="https://site.test/"), site, settings=Settings(headers={"DNT": "1"}))
     fields = site.visits("/")[0].headers
@@ -131,7 +131,7 @@ async def test_other_transports_are_not_asked_for_codings_that_only_libcurl_deco
 
 
 @pytest.mark.parametrize("bad", ["a\r\nEvil: 1", "a\nb", "a\rb", "a\0b", "\x7f"])
-def test_no_line_break_gets_into_a_field(bad: str) -> None:
+def test_a_header_field_with_a_line_break_is_rejected(bad: str) -> None:
     for headers in ({"X-A": bad}, {bad: "a"}):
         with pytest.raises(ValueError, match="^headers: not a "):
             Request("https://site.test/", headers=headers)
@@ -141,7 +141,7 @@ def test_no_line_break_gets_into_a_field(bad: str) -> None:
     st.dictionaries(st.sampled_from(["A", "B", "C"]), st.sampled_from(["1", ""]), max_size=3),
     st.dictionaries(st.sampled_from(["a", "b", "D"]), st.sampled_from(["2", ""]), max_size=3),
 )
-def test_merged_fields_keep_their_places(base: dict[str, str], over: dict[str, str]) -> None:
+def test_merged_header_fields_keep_their_places(base: dict[str, str], over: dict[str, str]) -> None:
     both = merged(base, over)
     lowered = [name.lower() for name in both]
     assert len(set(lowered)) == len(lowered)

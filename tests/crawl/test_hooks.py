@@ -53,7 +53,7 @@ async def test_lifespans_nest_in_the_order_of_the_plugins(autojump_clock: MockCl
     assert events == ["outer in True", "inner in True", "inner out 3", "outer out 3"]
 
 
-async def test_a_lifespan_that_raises_stops_the_start(autojump_clock: MockClock) -> None:
+async def test_a_lifespan_that_raises_prevents_the_start(autojump_clock: MockClock) -> None:
     class Broken(Plugin):
         @asynccontextmanager
         async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
@@ -92,7 +92,7 @@ async def test_an_admit_that_raises_fails_that_request(autojump_clock: MockClock
     assert (report.pages, report.failed) == (2, 1)
 
 
-async def test_answer_stands_for_the_network_and_costs_no_pace(autojump_clock: MockClock) -> None:
+async def test_answer_replaces_the_network_and_ignores_the_pace(autojump_clock: MockClock) -> None:
     class Cache(Plugin):
         async def answer(self, request: Request) -> Response | None:
             return Response(request.url, body="cached", headers={"Content-Type": "text/html"})
@@ -116,7 +116,7 @@ async def test_answer_stands_for_the_network_and_costs_no_pace(autojump_clock: M
     assert trio.current_time() - started < 1
 
 
-async def test_fetch_wraps_the_attempt_first_listed_outermost(autojump_clock: MockClock) -> None:
+async def test_fetch_hooks_nest_in_the_order_of_the_plugins(autojump_clock: MockClock) -> None:
     events: list[str] = []
 
     class Outer(Plugin):
@@ -135,7 +135,9 @@ async def test_fetch_wraps_the_attempt_first_listed_outermost(autojump_clock: Mo
     assert {"x-outer", "x-inner"} <= set(site.log[0].headers)
 
 
-async def test_a_fetch_without_an_opinion_leaves_the_answer_as_it_is_and_sends_once(autojump_clock: MockClock) -> None:
+async def test_a_fetch_that_returns_none_leaves_the_response_unchanged_and_sends_once(
+    autojump_clock: MockClock,
+) -> None:
     class Look(Plugin):
         async def fetch(self, request: Request, send: Any) -> None:
             await send(request)
@@ -151,7 +153,7 @@ async def test_a_fetch_without_an_opinion_leaves_the_answer_as_it_is_and_sends_o
     assert (len(site.log), report.pages) == (1, 1)
 
 
-async def test_a_fetch_may_ask_for_another_attempt_or_drop_the_request(autojump_clock: MockClock) -> None:
+async def test_a_fetch_may_retry_or_drop_the_request(autojump_clock: MockClock) -> None:
     class Ban(Plugin):
         async def fetch(self, request: Request, send: Any) -> Any:
             response = await send(request)
@@ -179,7 +181,7 @@ async def test_a_fetch_that_raises_fails_the_attempt(
     assert "broken.fetch failed for https://site.test/" in caplog.text
 
 
-async def test_plugins_parse_every_page_beside_the_callback(autojump_clock: MockClock) -> None:
+async def test_plugins_parse_every_page_in_addition_to_the_callback(autojump_clock: MockClock) -> None:
     class Titles(Plugin):
         def parse(self, response: Response) -> Produced:
             yield {"by": self.name}
@@ -224,7 +226,7 @@ async def test_refine_changes_and_drops_items_in_order(autojump_clock: MockClock
     assert found.report.dropped == {"not a": 2}
 
 
-async def test_the_field_of_an_item_that_cannot_be_written_is_named(
+async def test_the_field_of_an_item_that_cannot_be_serialized_is_named(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Prices(Follow):
@@ -238,7 +240,7 @@ async def test_the_field_of_an_item_that_cannot_be_written_is_named(
 
 
 @pytest.mark.parametrize("answer", [5, "text", [], Request("https://site.test/other")])
-async def test_a_refine_that_gives_back_no_item_is_blamed_for_it(
+async def test_a_refine_that_does_not_return_an_item_is_reported(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, answer: Any
 ) -> None:
     class Wrong(Plugin):
@@ -252,7 +254,7 @@ async def test_a_refine_that_gives_back_no_item_is_blamed_for_it(
 
 
 @pytest.mark.parametrize("hook", ["answer", "fetch"])
-async def test_a_hook_that_fails_for_a_robots_txt_is_named_with_the_line_that_raised(
+async def test_a_hook_that_fails_for_a_robots_txt_is_logged_with_its_traceback(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, hook: str
 ) -> None:
     class Broken(Plugin):
@@ -287,7 +289,7 @@ async def test_the_traceback_of_an_admit_that_raises_is_logged_once(
     assert [record.exc_info is not None for record in errors] == [True, False, False]
 
 
-async def test_persist_sees_only_what_was_kept(autojump_clock: MockClock) -> None:
+async def test_persist_sees_only_committed_items(autojump_clock: MockClock) -> None:
     class Half(Follow):
         def parse(self, response: Response) -> Produced:
             yield {"url": response.url}
@@ -320,7 +322,7 @@ async def test_measure_sees_every_attempt_and_may_pause_a_lane(autojump_clock: M
     assert site.log[1].at - site.log[0].at >= 50
 
 
-async def test_measure_may_stop_the_crawl_with_its_own_exit_code(autojump_clock: MockClock) -> None:
+async def test_measure_may_stop_the_crawl_with_exit_code_3(autojump_clock: MockClock) -> None:
     class Budget(Plugin):
         def measure(self, usage: Usage) -> Stop | None:
             return Stop("budget spent") if usage.requests >= 2 else None
@@ -339,7 +341,7 @@ async def test_a_measure_that_raises_ends_the_crawl(autojump_clock: MockClock) -
         await collect(Follow(), FakeSite(LINKS), plugins=[Broken()])
 
 
-async def test_failed_may_produce_and_what_it_raises_is_logged(
+async def test_failed_may_yield_items_and_its_exceptions_are_logged(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Lost(Plugin):
@@ -387,14 +389,14 @@ async def test_bad_plugins_are_refused_before_the_first_request(autojump_clock: 
         ({"transport": 5}, "transport must be an httpx.AsyncBaseTransport, not 5"),
     ],
 )
-async def test_arguments_of_a_wrong_kind_are_refused_by_name(
+async def test_arguments_of_a_wrong_type_are_rejected_by_name(
     autojump_clock: MockClock, given: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         await crawl(Follow(), **given)
 
 
-async def test_a_spider_brings_its_plugins_and_settings(autojump_clock: MockClock) -> None:
+async def test_a_spider_has_its_own_plugins_and_settings(autojump_clock: MockClock) -> None:
     class Mark(Plugin):
         async def refine(self, item: Any, response: Response) -> Any:
             return item | {"marked": True}
@@ -408,12 +410,12 @@ async def test_a_spider_brings_its_plugins_and_settings(autojump_clock: MockCloc
 
 
 @pytest.mark.parametrize("spider", [Follow, "spider", None])
-async def test_what_is_no_spider_is_refused(autojump_clock: MockClock, spider: Any) -> None:
+async def test_an_object_that_is_not_a_spider_is_rejected(autojump_clock: MockClock, spider: Any) -> None:
     with pytest.raises(ConfigError, match="not a spider"):
         await crawl(spider)
 
 
-async def test_tasks_beside_the_crawl_end_with_it_and_their_errors_end_it(autojump_clock: MockClock) -> None:
+async def test_background_tasks_end_with_the_crawl_and_their_errors_end_it(autojump_clock: MockClock) -> None:
     class Ticker(Plugin):
         ticks = 0
 
@@ -440,7 +442,7 @@ async def test_tasks_beside_the_crawl_end_with_it_and_their_errors_end_it(autoju
         await collect(Follow(), site, plugins=[Ticker(fail=True)])
 
 
-async def test_requests_may_be_added_from_outside_of_pages(autojump_clock: MockClock) -> None:
+async def test_requests_may_be_added_outside_callbacks(autojump_clock: MockClock) -> None:
     class Feed(Plugin):
         @asynccontextmanager
         async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
@@ -451,7 +453,7 @@ async def test_requests_may_be_added_from_outside_of_pages(autojump_clock: MockC
     assert sorted(item["url"] for item in found.items) == ["https://site.test/", "https://site.test/a"]
 
 
-async def test_the_state_of_a_plugin_is_its_own(autojump_clock: MockClock) -> None:
+async def test_each_plugin_has_its_own_state(autojump_clock: MockClock) -> None:
     class One(Plugin):
         def parse(self, response: Response) -> Produced:
             self.state["n"] = self.state.get("n", 0) + 1
@@ -465,7 +467,7 @@ async def test_the_state_of_a_plugin_is_its_own(autojump_clock: MockClock) -> No
     assert (one.state["n"], two.state["n"]) == (3, 10)
 
 
-async def test_a_spider_with_a_misspelt_hook_is_warned(
+async def test_a_misspelt_hook_of_a_spider_is_warned_about(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Typo(Follow):

@@ -29,19 +29,19 @@ class Inline(Spider):
         return [{"status": found.status, "text": found.text, "url": found.url}]
 
 
-async def test_an_inline_fetch_gives_the_response_and_is_no_page(autojump_clock: MockClock) -> None:
+async def test_an_inline_fetch_returns_the_response_and_is_not_a_page(autojump_clock: MockClock) -> None:
     found = await collect(Inline(), FakeSite({"/": "x", "/api": "data"}))
     assert found.items == [{"status": 200, "text": "data", "url": "https://site.test/api"}]
     assert (found.report.pages, found.report.requests) == (1, 2)
 
 
-async def test_any_status_is_an_answer_and_redirects_are_followed(autojump_clock: MockClock) -> None:
+async def test_any_status_is_returned_and_redirects_are_followed(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/api": Page(status=302, headers={"Location": "https://other.test/gone"})})
     found = await collect(Inline(), site)
     assert found.items == [{"status": 404, "text": "not found", "url": "https://other.test/gone"}]
 
 
-async def test_it_is_not_deduplicated(autojump_clock: MockClock) -> None:
+async def test_inline_fetches_are_not_deduplicated(autojump_clock: MockClock) -> None:
     class Twice(Inline):
         async def parse(self, response: Response) -> Any:
             for _ in range(2):
@@ -52,7 +52,7 @@ async def test_it_is_not_deduplicated(autojump_clock: MockClock) -> None:
     assert len(site.visits("/api")) == 2
 
 
-async def test_it_keeps_the_pace_and_the_concurrency_of_its_lane(autojump_clock: MockClock) -> None:
+async def test_an_inline_fetch_keeps_the_pace_and_concurrency_of_its_lane(autojump_clock: MockClock) -> None:
     class Many(Inline):
         start_urls = [f"https://site.test/{n}" for n in range(6)]
 
@@ -64,7 +64,7 @@ async def test_it_keeps_the_pace_and_the_concurrency_of_its_lane(autojump_clock:
     assert site.peak["https://site.test"] <= 2
 
 
-async def test_a_handler_that_fetches_on_a_full_lane_does_not_deadlock(autojump_clock: MockClock) -> None:
+async def test_a_callback_that_fetches_on_a_full_lane_does_not_deadlock(autojump_clock: MockClock) -> None:
     class Many(Inline):
         start_urls = [f"https://site.test/{n}" for n in range(20)]
 
@@ -74,7 +74,7 @@ async def test_a_handler_that_fetches_on_a_full_lane_does_not_deadlock(autojump_
     assert len(found.items) == 20
 
 
-async def test_too_long_a_wait_puts_the_page_back_without_using_up_an_attempt(autojump_clock: MockClock) -> None:
+async def test_a_wait_that_is_too_long_puts_the_page_back_without_using_an_attempt(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "https://slow.test/api": "data"})
 
     class Slow(Inline):
@@ -109,7 +109,7 @@ async def test_too_long_a_wait_puts_the_page_back_without_using_up_an_attempt(au
     assert found.report.failed == 0
 
 
-async def test_a_deadline_that_cannot_be_met_fails_at_once_with_its_cause(autojump_clock: MockClock) -> None:
+async def test_a_deadline_that_cannot_be_met_fails_at_once_with_the_reason(autojump_clock: MockClock) -> None:
     caught: list[tuple[float, WouldExceedDeadline]] = []
 
     class Deadline(Inline):
@@ -128,7 +128,7 @@ async def test_a_deadline_that_cannot_be_met_fails_at_once_with_its_cause(autoju
 
 
 @pytest.mark.parametrize("robots", [Page("User-agent: *\nDisallow: /api"), Page(status=503)])
-async def test_robots_txt_is_heeded(autojump_clock: MockClock, robots: Page) -> None:
+async def test_an_inline_fetch_obeys_robots_txt(autojump_clock: MockClock, robots: Page) -> None:
     caught: list[Refused] = []
 
     class Polite(Inline):
@@ -146,7 +146,7 @@ async def test_robots_txt_is_heeded(autojump_clock: MockClock, robots: Page) -> 
     assert not site.visits("https://api.test/api")
 
 
-async def test_an_error_that_nobody_catches_fails_the_page(autojump_clock: MockClock) -> None:
+async def test_an_uncaught_error_fails_the_page(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/api": httpx.ConnectError("refused")})
     report = (await collect(Inline(), site)).report
     assert report.failed == 1
@@ -165,7 +165,7 @@ async def test_an_error_may_be_caught(autojump_clock: MockClock) -> None:
     assert (await collect(Catch(), site)).items == [{"error": "connect_failed"}]
 
 
-async def test_a_page_that_waits_for_what_is_in_flight_comes_back(autojump_clock: MockClock) -> None:
+async def test_a_page_that_waits_for_requests_in_flight_is_retried(autojump_clock: MockClock) -> None:
     class Probed(Spider):
         settings = FREE | Settings(per_host=8, slow_start=False, request_deadline=100.0)
         start_urls = ["https://api.test/first"]

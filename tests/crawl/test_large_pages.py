@@ -80,7 +80,7 @@ async def test_every_item_and_request_of_a_large_page_is_kept_once(
 
 
 @pytest.mark.parametrize("durable", [False, True])
-async def test_what_a_large_page_asks_for_after_its_items_is_fetched_though_nothing_else_waits(
+async def test_requests_after_the_items_of_a_large_page_are_fetched_though_nothing_else_waits(
     autojump_clock: MockClock, tmp_path: Path, durable: bool
 ) -> None:
     class Last(Spider):
@@ -98,7 +98,7 @@ async def test_what_a_large_page_asks_for_after_its_items_is_fetched_though_noth
 
 
 @pytest.mark.parametrize("durable", [False, True])
-async def test_a_large_page_that_raises_in_the_end_leaves_nothing(
+async def test_a_large_page_that_raises_at_the_end_leaves_no_effects(
     autojump_clock: MockClock, tmp_path: Path, durable: bool
 ) -> None:
     out = tmp_path / "items.jsonl"
@@ -110,7 +110,7 @@ async def test_a_large_page_that_raises_in_the_end_leaves_nothing(
     assert len(site.log) == 1
 
 
-async def test_what_a_large_page_of_a_job_makes_is_not_held_in_memory(
+async def test_the_effects_of_a_large_page_of_a_job_are_not_held_in_memory(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     class Huge(Large):
@@ -128,7 +128,7 @@ async def test_what_a_large_page_of_a_job_makes_is_not_held_in_memory(
     assert peak < 4_000_000  # all effects together would be 6 MB of text
 
 
-async def test_what_a_page_that_comes_again_may_not_ask_for_is_counted_once(autojump_clock: MockClock) -> None:
+async def test_refused_requests_of_a_retried_page_are_counted_once(autojump_clock: MockClock) -> None:
     class Again(Spider):
         start_urls = ["https://site.test/"]
         allowed_domains = ["site.test"]

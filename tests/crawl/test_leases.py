@@ -46,7 +46,7 @@ def requests(numbers: Sequence[int], host: str = HOST) -> list[Request]:
     return [Request(f"{host}/{n}") for n in numbers]
 
 
-async def test_a_window_that_is_forgotten_while_it_is_refilled_loses_nothing(autojump_clock: MockClock) -> None:
+async def test_a_window_that_is_reloaded_while_it_is_refilled_loses_nothing(autojump_clock: MockClock) -> None:
     made, clock = frontier(window=8), Clock()
     store = Slow()
     leases = Leases(made, store, clock)
@@ -63,7 +63,7 @@ async def test_a_window_that_is_forgotten_while_it_is_refilled_loses_nothing(aut
     assert seen == [request.url for request in requests(range(12))]
 
 
-async def test_a_lane_that_is_taken_up_while_another_leaves_stays(autojump_clock: MockClock) -> None:
+async def test_a_lane_that_is_loaded_while_another_leaves_stays(autojump_clock: MockClock) -> None:
     made, clock = frontier(most_lanes=2), Clock()
     store = Slow(lambda: made.push(late))
     late: list[Pending] = []

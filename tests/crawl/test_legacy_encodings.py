@@ -84,7 +84,7 @@ async def test_refreshes(autojump_clock):
 
 
 @pytest.mark.parametrize("spider", [Follow, Rules, RulesWithText, lambda: SiteSpider(URL)])
-async def test_what_is_not_to_be_followed_is_known_by_it(autojump_clock, spider):
+async def test_nofollow_links_are_compared_in_the_same_encoding(autojump_clock, spider):
     markup = "<a rel=nofollow href='/to?q=я'>x</a><a href='/other'>y</a>"
     asked, report = await found(spider(), markup, obey_nofollow=True)
     assert asked == [OTHER]

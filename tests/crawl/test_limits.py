@@ -87,7 +87,7 @@ class Pages(Spider):
         yield {"url": response.url}
 
 
-async def test_a_declared_quota_is_used_up_and_never_overspent(autojump_clock: MockClock) -> None:
+async def test_a_declared_quota_is_used_fully_and_never_exceeded(autojump_clock: MockClock) -> None:
     server = Limited()
     report = await crawl(Pages(), transport=server)
     assert (report.pages, report.failed, server.refused) == (100, 0, [])
@@ -100,7 +100,7 @@ async def test_a_declared_quota_is_used_up_and_never_overspent(autojump_clock: M
     assert (quota["limit"], quota["window"], quota["kind"]) == (20, 5, "fixed")
 
 
-async def test_a_limit_that_nobody_tells_costs_few_refusals_and_no_page(autojump_clock: MockClock) -> None:
+async def test_an_undeclared_limit_costs_few_refusals_and_no_page(autojump_clock: MockClock) -> None:
     server = Limited(says=False)
     report = await crawl(Pages(200), transport=server)
     assert (report.pages, report.failed) == (200, 0)
@@ -109,7 +109,7 @@ async def test_a_limit_that_nobody_tells_costs_few_refusals_and_no_page(autojump
     assert report.lanes["https://h0.test"]["refusals"] == len(server.refused)
 
 
-async def test_a_refusal_uses_up_no_attempt_and_the_request_keeps_its_place(autojump_clock: MockClock) -> None:
+async def test_a_refusal_uses_no_attempt_and_the_request_keeps_its_place(autojump_clock: MockClock) -> None:
     seen: list[tuple[str, int]] = []
 
     class Look(Pages):
@@ -124,7 +124,7 @@ async def test_a_refusal_uses_up_no_attempt_and_the_request_keeps_its_place(auto
     assert [visit.at for visit in site.visits("https://h0.test/0")] == pytest.approx([7 * n for n in range(7)], abs=7.0)
 
 
-async def test_a_lane_that_waits_for_an_hour_holds_no_other_up(autojump_clock: MockClock) -> None:
+async def test_a_lane_that_waits_for_an_hour_delays_no_other(autojump_clock: MockClock) -> None:
     hosts = 50
     pages: dict[str, Any] = {f"https://h{n}.test/{n + hosts * m}": "x" for n in range(hosts) for m in range(10)}
     free = await crawl(Pages(500, hosts), settings=Settings(workers=4), transport=FakeSite(pages).transport)
@@ -143,7 +143,7 @@ async def test_a_lane_that_waits_for_an_hour_holds_no_other_up(autojump_clock: M
     assert 3600 <= report.seconds <= 3602
 
 
-async def test_a_host_that_refuses_everything_stalls_and_what_waits_there_fails_at_once(
+async def test_a_host_that_refuses_everything_stalls_and_its_requests_fail_at_once(
     autojump_clock: MockClock,
 ) -> None:
     failures: list[str] = []
@@ -165,7 +165,7 @@ async def test_a_host_that_refuses_everything_stalls_and_what_waits_there_fails_
     assert len(site.log) < 150
 
 
-async def test_lanes_share_a_budget_which_is_neither_overspent_nor_wasted(autojump_clock: MockClock) -> None:
+async def test_lanes_share_a_budget_that_is_neither_exceeded_nor_wasted(autojump_clock: MockClock) -> None:
     server = Limited(key=True)
     report = await crawl(Pages(100, hosts=5, quotas={"key:A": 1}), transport=server)
     assert (report.pages, report.failed, server.refused) == (100, 0, [])
@@ -173,7 +173,7 @@ async def test_lanes_share_a_budget_which_is_neither_overspent_nor_wasted(autoju
     assert [quota["limit"] for quota in report.lanes["key:A"]["quotas"].values()] == [20]
 
 
-async def test_a_budget_has_a_pace_of_its_own_and_what_costs_more_waits_longer(autojump_clock: MockClock) -> None:
+async def test_a_budget_has_its_own_pace_and_expensive_requests_wait_longer(autojump_clock: MockClock) -> None:
     pacing = {"points": Pace(rate="60/min")}
     site = FakeSite({f"https://h{n % 3}.test/{n}": "x" for n in range(30)})
     started = trio.current_time()
@@ -186,7 +186,7 @@ async def test_a_budget_has_a_pace_of_its_own_and_what_costs_more_waits_longer(a
     assert min(b - a for a, b in itertools.pairwise(starts)) >= 2 - 1e-6
 
 
-async def test_crawls_that_are_given_the_same_limits_share_a_budget(autojump_clock: MockClock) -> None:
+async def test_crawls_with_the_same_limits_share_a_budget(autojump_clock: MockClock) -> None:
     server = Limited(key=True, limit=10)
     limits = Limits()
     async with trio.open_nursery() as nursery:
@@ -196,7 +196,7 @@ async def test_crawls_that_are_given_the_same_limits_share_a_budget(autojump_clo
     assert len(server.refused) <= 2
 
 
-async def test_a_crawl_and_a_client_with_one_limits_share_the_places_of_a_lane(autojump_clock: MockClock) -> None:
+async def test_a_crawl_and_a_client_with_the_same_limits_share_the_slots_of_a_lane(autojump_clock: MockClock) -> None:
     busy, peak, served = 0, 0, 0
 
     async def handler(request: httpx.Request) -> httpx.Response:
@@ -224,7 +224,7 @@ async def test_a_crawl_and_a_client_with_one_limits_share_the_places_of_a_lane(a
     assert peak == 3
 
 
-async def test_the_second_run_of_a_job_knows_what_the_first_has_learned(
+async def test_the_second_run_of_a_job_knows_the_learned_limits_of_the_first(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     server = Limited(says=False)
@@ -238,7 +238,7 @@ async def test_the_second_run_of_a_job_knows_what_the_first_has_learned(
     assert len(server.refused) - refused <= 1
 
 
-async def test_measure_is_told_how_quotas_stand(autojump_clock: MockClock) -> None:
+async def test_measure_sees_the_state_of_quotas(autojump_clock: MockClock) -> None:
     seen: list[Usage] = []
 
     class Meter(Plugin):
@@ -259,7 +259,7 @@ async def test_measure_is_told_how_quotas_stand(autojump_clock: MockClock) -> No
     assert policy["remaining"] == 14
 
 
-async def test_a_lane_begins_with_one_request_and_takes_more_as_answers_come(autojump_clock: MockClock) -> None:
+async def test_a_lane_starts_with_one_request_and_adds_more_with_each_response(autojump_clock: MockClock) -> None:
     flying: list[int] = []
     now = 0
 
@@ -277,7 +277,7 @@ async def test_a_lane_begins_with_one_request_and_takes_more_as_answers_come(aut
     assert max(flying) == 8
 
 
-async def test_a_policy_of_retries_can_be_replaced(autojump_clock: MockClock) -> None:
+async def test_the_retry_policy_can_be_replaced(autojump_clock: MockClock) -> None:
     class Never(RetryPolicy):
         def goes_back(self, request: Request, error: Any, refusals: int) -> bool:
             return False
@@ -296,7 +296,7 @@ async def test_a_policy_of_retries_can_be_replaced(autojump_clock: MockClock) ->
     assert (found.report.failed, len(site.log)) == (1, 1)
 
 
-async def test_what_a_body_says_of_limits_counts_where_the_pace_says_so(autojump_clock: MockClock) -> None:
+async def test_limits_in_a_json_body_count_if_the_pace_enables_them(autojump_clock: MockClock) -> None:
     throttled = Page({"errors": [{"extensions": {"code": "THROTTLED"}}]})
     cost = {
         "extensions": {"cost": {"throttleStatus": {"maximumAvailable": 50, "currentlyAvailable": 1, "restoreRate": 2}}}
@@ -314,7 +314,7 @@ async def test_what_a_body_says_of_limits_counts_where_the_pace_says_so(autojump
     assert plain.lanes["https://h0.test"]["refusals"] == 0
 
 
-async def test_statuses_that_a_pace_calls_refusals_are_refusals(autojump_clock: MockClock) -> None:
+async def test_a_pace_may_declare_further_statuses_as_refusals(autojump_clock: MockClock) -> None:
     site = FakeSite({"https://h0.test/0": [Page({"errors": "x"}, status=400), "x"]})
     settings = Settings(pacing={"h0.test": Pace(refusals=(400,))})
     report = await crawl(Pages(1), settings=settings, transport=site.transport)
@@ -328,7 +328,7 @@ async def test_the_wait_in_the_body_of_a_refusal_is_kept(autojump_clock: MockClo
     assert 40 <= site.log[1].at - site.log[0].at <= 42
 
 
-async def test_crawls_that_share_a_budget_wake_each_other_and_let_it_go(autojump_clock: MockClock) -> None:
+async def test_crawls_that_share_a_budget_wake_each_other_and_release_it(autojump_clock: MockClock) -> None:
     limits, server = Limits(), Limited(limit=5, key=True)
     reports = []
 
@@ -347,7 +347,7 @@ async def test_crawls_that_share_a_budget_wake_each_other_and_let_it_go(autojump
     assert [throttle.watchers for throttle in limits.throttles.values()] == [()] * 3
 
 
-async def test_budgets_of_a_job_outlive_runs_that_do_not_use_them_and_are_asked_anew_after_a_crash(
+async def test_budgets_of_a_job_outlive_runs_without_them_and_are_probed_after_a_crash(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     job, left = tmp_path / "job", []
@@ -377,7 +377,7 @@ async def test_budgets_of_a_job_outlive_runs_that_do_not_use_them_and_are_asked_
     assert left == [[], [], [None]]
 
 
-async def test_a_redirect_that_means_a_refusal_is_not_followed(autojump_clock: MockClock) -> None:
+async def test_a_redirect_that_is_a_refusal_is_not_followed(autojump_clock: MockClock) -> None:
     away = Page(status=302, headers={"Location": "https://h0.test/busy"})
     site = FakeSite({"https://h0.test/0": [away, "x"], "https://h0.test/busy": "come back later"})
     settings = Settings(pacing={"h0.test": Pace(refusals=(302,))})
@@ -386,7 +386,7 @@ async def test_a_redirect_that_means_a_refusal_is_not_followed(autojump_clock: M
     assert not site.visits("https://h0.test/busy")
 
 
-async def test_a_site_with_some_broken_pages_is_not_taken_for_one_that_limits(autojump_clock: MockClock) -> None:
+async def test_broken_pages_are_not_mistaken_for_a_limit(autojump_clock: MockClock) -> None:
     pages: dict[str, Any] = {f"https://h0.test/{n}": Page("x", delay=0.1) for n in range(300)}
     for n in range(25, 300, 20):
         pages[f"https://h0.test/{n}"] = [Page(status=503, delay=0.1), Page("x", delay=0.1)]
@@ -399,7 +399,7 @@ async def test_a_site_with_some_broken_pages_is_not_taken_for_one_that_limits(au
 
 
 @pytest.mark.parametrize("window", [1.0, 5.0, 15.0])
-async def test_a_server_that_refuses_by_403_loses_no_page_if_that_is_said(
+async def test_a_server_that_refuses_with_403_loses_no_page_if_configured(
     window: float, autojump_clock: MockClock
 ) -> None:
     site = Limited(window=window, says=False, status=403)
@@ -410,7 +410,7 @@ async def test_a_server_that_refuses_by_403_loses_no_page_if_that_is_said(
     assert report.seconds <= 2 * 4 * window
 
 
-async def test_a_page_that_is_forbidden_is_asked_for_once_if_nothing_is_said(autojump_clock: MockClock) -> None:
+async def test_a_forbidden_page_is_requested_once_by_default(autojump_clock: MockClock) -> None:
     site = Limited(window=5.0, says=False, status=403)
     report = await crawl(Pages(), transport=site)
     assert report.statuses == {200: 20, 403: 80}

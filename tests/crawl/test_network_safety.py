@@ -108,7 +108,7 @@ SPELLINGS = (
 
 
 @pytest.mark.parametrize("obey_robots", [True, False])
-async def test_links_to_other_networks_are_refused_however_they_are_written(nursery, obey_robots):
+async def test_links_to_other_networks_are_refused_in_any_spelling(nursery, obey_robots):
     inside = await site(nursery, {"/": "secret"}, INSIDE)
     targets = [f"http://{host}:{inside.port}/{n}" for n, host in enumerate(SPELLINGS)]
     web = await site(nursery, {"/": links(*targets)})
@@ -123,7 +123,7 @@ async def test_links_to_other_networks_are_refused_however_they_are_written(nurs
     assert {error.request.url for error in spider.refused} == {Request(url).url for url in targets}
 
 
-async def test_a_crawl_without_errbacks_counts_them_all_the_same(nursery):
+async def test_refused_links_are_counted_without_errbacks(nursery):
     inside = await site(nursery, {}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
 
@@ -149,7 +149,7 @@ async def test_a_redirect_to_another_network_is_refused_for_start_pages_too(nurs
     assert len(spider.refused) == 1
 
 
-async def test_a_robots_txt_that_redirects_to_another_network_is_not_had(nursery):
+async def test_a_robots_txt_that_redirects_to_another_network_is_unavailable(nursery):
     inside = await site(nursery, {"/robots.txt": "User-agent: *\nAllow: /"}, INSIDE)
     web = await site(nursery, {"/": "x", "/robots.txt": f"to http://127.0.0.1:{inside.port}/robots.txt"})
     report = await run(Follow(f"http://web.test:{web.port}/"), obey_robots=True)
@@ -159,7 +159,7 @@ async def test_a_robots_txt_that_redirects_to_another_network_is_not_had(nursery
 
 
 @pytest.mark.parametrize("hook", ["answer", "fetch"])
-async def test_a_start_page_that_a_plugin_answers_opens_its_network_all_the_same(nursery, tmp_path, hook):
+async def test_a_start_page_answered_by_a_plugin_opens_its_network(nursery, tmp_path, hook):
     """The network is open from then on, also in later runs of the job."""
     other = await site(nursery, {"/": "y"}, "127.0.0.4")
     inside = await site(nursery, {"/a": links("/b", f"http://127.0.0.4:{other.port}/"), "/b": "x"}, INSIDE)
@@ -180,7 +180,7 @@ async def test_a_start_page_that_a_plugin_answers_opens_its_network_all_the_same
     assert (report.pages, report.filtered) == (1, {"network": 1})
 
 
-async def test_what_a_handler_fetches_in_place_is_refused_too(nursery):
+async def test_an_inline_fetch_is_refused_too(nursery):
     inside = await site(nursery, {"/": "secret"}, INSIDE)
     web = await site(nursery, {"/": "x", "/hop": f"to http://127.0.0.1:{inside.port}/"})
     seen = []
@@ -203,7 +203,7 @@ async def test_what_a_handler_fetches_in_place_is_refused_too(nursery):
     assert (report.filtered, report.failed) == ({"network": 5}, 0)
 
 
-async def test_a_robots_txt_that_a_handler_asks_for_is_refused_too(nursery):
+async def test_a_robots_txt_requested_by_a_callback_is_refused_too(nursery):
     """A request for the sitemaps of a URL does not make it a start page."""
     inside = await site(nursery, {"/": "secret", "/robots.txt": "Sitemap: /s.xml"}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
@@ -220,7 +220,7 @@ async def test_a_robots_txt_that_a_handler_asks_for_is_refused_too(nursery):
     assert (report.pages, report.filtered, inside.connections) == (1, {"network": 1}, 0)
 
 
-async def test_sitemaps_that_a_robots_txt_names_open_no_network(nursery):
+async def test_sitemaps_named_by_a_robots_txt_open_no_network(nursery):
     inside = await site(nursery, {"/s.xml": "<urlset><url><loc>/</loc></url></urlset>", "/": "secret"}, INSIDE)
     web = await site(nursery, {"/robots.txt": f"Sitemap: http://127.0.0.1:{inside.port}/s.xml"})
     report = await run(SitemapSpider(start_urls=[f"http://web.test:{web.port}/"]))
@@ -231,7 +231,7 @@ async def test_sitemaps_that_a_robots_txt_names_open_no_network(nursery):
 
 
 @pytest.mark.parametrize("hook", ["fetch", "measure"])
-async def test_what_a_hook_adds_is_refused_too(nursery, hook):
+async def test_a_request_added_by_a_hook_is_refused_too(nursery, hook):
     inside = await site(nursery, {"/": "secret"}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
 
@@ -254,7 +254,7 @@ async def test_what_a_hook_adds_is_refused_too(nursery, hook):
     assert (report.pages, report.filtered, inside.connections) == (1, {"network": 1}, 0)
 
 
-async def test_what_an_errback_asks_for_is_refused_too(nursery):
+async def test_a_request_yielded_by_an_errback_is_refused_too(nursery):
     inside = await site(nursery, {"/": "secret"}, INSIDE)
     web = await site(nursery, {})
 
@@ -273,7 +273,7 @@ async def test_what_an_errback_asks_for_is_refused_too(nursery):
     assert report.filtered == {"network": 1}
 
 
-async def test_what_a_sink_fetches_is_refused_too(nursery):
+async def test_a_request_sent_by_a_sink_is_refused_too(nursery):
     inside = await site(nursery, {"/": "secret"}, INSIDE)
     web = await site(nursery, {"/": "x"})
     seen = []
@@ -311,7 +311,7 @@ async def test_a_name_that_moves_to_another_network_is_refused(nursery, page):
     assert report.filtered["network"] == 1
 
 
-async def test_a_name_with_addresses_on_both_sides_is_asked_on_the_public_one_only(nursery):
+async def test_a_name_with_public_and_private_addresses_is_connected_to_at_the_public_one(nursery):
     class Both(Names):
         async def resolve(self, host, port):
             return (INSIDE, WEB, "10.0.0.1")
@@ -323,7 +323,7 @@ async def test_a_name_with_addresses_on_both_sides_is_asked_on_the_public_one_on
     assert (inside.connections, report.pages, report.filtered) == (0, 2, {})
 
 
-async def test_a_kept_connection_is_judged_by_where_it_leads(nursery):
+async def test_a_kept_connection_is_checked_by_its_address(nursery):
     """The last check: the name is public now, but libcurl still has a connection to its previous address."""
 
     async def handler(peer):
@@ -350,7 +350,7 @@ async def test_a_kept_connection_is_judged_by_where_it_leads(nursery):
 
 
 @pytest.mark.parametrize("first", ["127.0.0.1", "inside.test", "localhost"])
-async def test_a_crawl_that_begins_on_loopback_may_go_everywhere_on_it(nursery, first):
+async def test_a_crawl_that_starts_on_loopback_may_visit_all_of_it(nursery, first):
     other = await site(nursery, {"/": "x"}, "127.0.0.4")
     third = await site(nursery, {"/": "y"}, INSIDE)
     pages = {"/": links(f"http://127.0.0.4:{other.port}/", f"http://inside.test:{third.port}/", "http://10.0.0.1/",
@@ -380,7 +380,7 @@ async def test_a_start_page_that_comes_late_opens_its_network_from_then_on(nurse
     assert (report.pages, report.filtered) == (3, {"network": 1})
 
 
-async def test_start_pages_that_may_not_be_there_are_refused_once(nursery):
+async def test_start_pages_on_a_closed_network_are_refused_once(nursery):
     """Their robots.txt is not requested endlessly."""
     inside = await site(nursery, {}, INSIDE)
     first = f"http://127.0.0.1:{inside.port}/"
@@ -406,14 +406,14 @@ async def test_a_redirect_does_not_open_the_network_that_it_leads_to(nursery):
     assert (inside.connections, report.filtered) == (0, {"network": 2})
 
 
-async def test_the_setting_opens_all_networks(nursery):
+async def test_private_network_true_opens_all_networks(nursery):
     inside = await site(nursery, {"/": "x"}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
     report = await run(Follow(f"http://web.test:{web.port}/"), private_network=True)
     assert (report.pages, report.filtered) == (2, {})
 
 
-async def test_the_setting_closes_all_networks_to_start_pages_too(nursery):
+async def test_private_network_false_closes_all_networks_to_start_pages_too(nursery):
     inside = await site(nursery, {"/": "x"}, INSIDE)
     spider = Follow(f"http://127.0.0.1:{inside.port}/")
     report = await run(spider, private_network=False)
@@ -421,7 +421,7 @@ async def test_the_setting_closes_all_networks_to_start_pages_too(nursery):
     assert len(spider.refused) == 1
 
 
-async def test_what_is_fetched_before_any_page_is_the_users_own(nursery):
+async def test_an_inline_fetch_in_start_opens_its_network(nursery):
     """A login, for example, opens its network like a start page."""
     inside = await site(nursery, {"/login": "x", "/": "y"}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/")})
@@ -435,7 +435,7 @@ async def test_what_is_fetched_before_any_page_is_the_users_own(nursery):
     assert (report.pages, report.filtered) == (2, {})
 
 
-async def test_a_job_that_goes_on_keeps_its_verdict(nursery, tmp_path):
+async def test_a_resumed_job_keeps_its_open_networks(nursery, tmp_path):
     other = await site(nursery, {"/": "x"}, "127.0.0.4")
     inside = await site(nursery, {"/": links(f"http://127.0.0.4:{other.port}/", "http://10.0.0.1/")}, INSIDE)
     start_url = f"http://127.0.0.1:{inside.port}/"
@@ -457,7 +457,7 @@ class Job(Spider):
         return response.follow_all()
 
 
-async def test_a_proxy_judges_names_itself_and_addresses_in_urls_are_judged_here(nursery):
+async def test_a_proxy_resolves_names_itself_but_addresses_in_urls_are_checked(nursery):
     async def handler(peer):
         while await peer.request():
             await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -479,7 +479,7 @@ async def test_a_proxy_judges_names_itself_and_addresses_in_urls_are_judged_here
     assert report.filtered == {"network": 2}
 
 
-async def test_addresses_that_are_looked_up_here_for_a_proxy_are_judged(nursery):
+async def test_addresses_resolved_for_a_socks5_proxy_are_checked(nursery):
     inside = await site(nursery, {"/": "secret"}, INSIDE)
     proxy = await start(nursery, socks_proxy(), INSIDE)
     web = await site(nursery, {"/": links(f"http://inside.test:{inside.port}/")})
@@ -491,7 +491,7 @@ async def test_addresses_that_are_looked_up_here_for_a_proxy_are_judged(nursery)
     assert (report.pages, proxy.heads) == (1, [INSIDE.encode()])
 
 
-async def test_a_transport_without_addresses_is_not_judged(autojump_clock):
+async def test_a_transport_without_addresses_is_not_checked(autojump_clock):
     class Links(Spider):
         start_urls = ["https://site.test/"]
 
@@ -507,13 +507,13 @@ async def test_a_transport_without_addresses_is_not_judged(autojump_clock):
     assert found.report.filtered == {}
 
 
-async def test_requests_of_the_client_are_the_users_own(nursery):
+async def test_requests_of_the_client_are_not_checked(nursery):
     inside = await site(nursery, {"/": "x", "/hop": "to /"}, INSIDE)
     async with client(follow_redirects=True) as http:
         assert (await http.get(f"http://127.0.0.1:{inside.port}/hop")).text == "x"
 
 
-def test_the_setting_has_three_values():
+def test_private_network_has_three_values():
     assert [Settings.from_strings({"private_network": text}).private_network for text in ("true", "false", "none")] == [
         True, False, None
     ]  # fmt: skip

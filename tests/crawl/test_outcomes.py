@@ -38,7 +38,7 @@ class Base(Spider):
 # Effects
 
 
-async def test_a_page_that_raises_leaves_no_effect_but_its_failure(
+async def test_a_page_that_raises_has_no_effect_except_its_failure(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Half(Base):
@@ -91,7 +91,7 @@ class Model(BaseModel):
     a: int
 
 
-async def test_items_may_be_of_any_kind_and_come_back_as_they_were(autojump_clock: MockClock) -> None:
+async def test_items_may_be_of_any_kind_and_survive_serialization(autojump_clock: MockClock) -> None:
     kinds = [{"a": 1}, Attrs(1), Struct(1), Model(a=1)]
 
     class Kinds(Base):
@@ -102,7 +102,7 @@ async def test_items_may_be_of_any_kind_and_come_back_as_they_were(autojump_cloc
 
 
 @pytest.mark.parametrize("item", ["text", 7, {"a": object()}, {1, 2}, Request], ids=lambda item: type(item).__name__)
-async def test_what_is_no_item_fails_the_page(autojump_clock: MockClock, item: Any) -> None:
+async def test_a_value_that_is_not_an_item_fails_the_page(autojump_clock: MockClock, item: Any) -> None:
     class Odd(Base):
         def parse(self, response: Response) -> Produced:
             yield item
@@ -125,7 +125,7 @@ async def test_a_lone_surrogate_in_an_item_is_replaced(autojump_clock: MockClock
     assert rows == ['{"text":"a�b"}'.encode()]
 
 
-async def test_a_callback_may_have_any_form(autojump_clock: MockClock) -> None:
+async def test_a_callback_may_be_any_kind_of_function(autojump_clock: MockClock) -> None:
     class Forms(Base):
         start_urls = ()
 
@@ -172,7 +172,7 @@ async def test_a_cancel_scope_inside_an_async_callback_does_not_reach_the_engine
     assert len(found.items) == 3
 
 
-async def test_keyword_arguments_of_a_callback_come_back_as_they_are_annotated(autojump_clock: MockClock) -> None:
+async def test_keyword_arguments_of_a_callback_are_converted_to_their_annotations(autojump_clock: MockClock) -> None:
     class Kwargs(Base):
         def parse(self, response: Response) -> Produced:
             yield Request("https://site.test/b", self.detail, cb_kwargs={"point": Attrs(3)})
@@ -201,7 +201,7 @@ async def test_a_request_that_names_no_callback_of_the_spider_fails_its_page(
 # Retries and failures
 
 
-async def test_a_server_error_is_tried_again_then_failed(autojump_clock: MockClock) -> None:
+async def test_a_server_error_is_retried_and_then_fails(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": Page(status=500)})
     report = (await collect(Base(), site)).report
     assert len(site.log) == 3
@@ -212,7 +212,9 @@ async def test_a_server_error_is_tried_again_then_failed(autojump_clock: MockClo
     assert report.exit_code("1") == 0
 
 
-async def test_what_is_not_idempotent_is_not_repeated_after_a_broken_exchange(autojump_clock: MockClock) -> None:
+async def test_a_request_that_is_not_idempotent_is_not_retried_after_a_broken_exchange(
+    autojump_clock: MockClock,
+) -> None:
     class Post(Base):
         start_urls = ()
 
@@ -224,7 +226,7 @@ async def test_what_is_not_idempotent_is_not_repeated_after_a_broken_exchange(au
     assert len(site.log) == 1
 
 
-async def test_retry_after_holds_the_lane(autojump_clock: MockClock) -> None:
+async def test_retry_after_pauses_the_lane(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": [Page(status=429, headers={"Retry-After": "30"}), "x"], "/b": "x"})
     spider = Follow(start_urls=["https://site.test/", "https://site.test/b"])
     report = (await collect(spider, site, settings=Settings(per_host=1))).report
@@ -234,7 +236,7 @@ async def test_retry_after_holds_the_lane(autojump_clock: MockClock) -> None:
     assert report.lanes["https://site.test"]["waited"]["refusal"] == pytest.approx(30, abs=1)
 
 
-async def test_attempts_of_a_request_go_over_those_of_the_settings(autojump_clock: MockClock) -> None:
+async def test_attempts_of_a_request_override_those_of_the_settings(autojump_clock: MockClock) -> None:
     class Once(Base):
         start_urls = ()
 
@@ -246,7 +248,7 @@ async def test_attempts_of_a_request_go_over_those_of_the_settings(autojump_cloc
     assert len(site.log) == 1
 
 
-async def test_an_errback_gets_what_its_callback_does_not_and_may_produce(autojump_clock: MockClock) -> None:
+async def test_an_errback_gets_failures_and_may_yield(autojump_clock: MockClock) -> None:
     class Errback(Base):
         start_urls = ()
 
@@ -270,7 +272,7 @@ async def test_an_errback_gets_what_its_callback_does_not_and_may_produce(autoju
 
 
 @pytest.mark.parametrize("of", ["spider", "request"])
-async def test_statuses_that_are_asked_for_reach_the_callback(autojump_clock: MockClock, of: str) -> None:
+async def test_accepted_statuses_reach_the_callback(autojump_clock: MockClock, of: str) -> None:
     class Accept(Base):
         accept_status = [404] if of == "spider" else ()
 
@@ -285,7 +287,7 @@ async def test_statuses_that_are_asked_for_reach_the_callback(autojump_clock: Mo
     assert sorted(item["status"] for item in found.items) == [200, 404]
 
 
-async def test_a_page_may_be_put_off(autojump_clock: MockClock) -> None:
+async def test_a_page_may_be_deferred(autojump_clock: MockClock) -> None:
     class Later(Base):
         def parse(self, response: Response) -> Produced:
             yield {"n": response.attempt}
@@ -321,7 +323,7 @@ async def test_a_server_that_drips_is_cut_off_at_the_deadline(autojump_clock: Mo
     assert isinstance(failures[0].error, FetchTimeout)
 
 
-async def test_a_body_over_the_cap_fails_and_is_not_tried_again(autojump_clock: MockClock) -> None:
+async def test_a_body_over_the_limit_fails_and_is_not_retried(autojump_clock: MockClock) -> None:
     failures: list[Failure] = []
 
     class Keep(Follow):
@@ -409,7 +411,7 @@ async def test_credentials_do_not_cross_origins(autojump_clock: MockClock) -> No
 # Scope, depth and robots.txt
 
 
-async def test_what_is_out_of_scope_or_too_deep_is_counted_and_sampled(autojump_clock: MockClock) -> None:
+async def test_requests_out_of_scope_or_too_deep_are_counted_and_sampled(autojump_clock: MockClock) -> None:
     class Scoped(Follow):
         allowed_domains = ["site.test"]
 
@@ -430,7 +432,7 @@ async def test_what_is_out_of_scope_or_too_deep_is_counted_and_sampled(autojump_
 ROBOTS = Settings(obey_robots=True)
 
 
-async def test_robots_txt_is_asked_first_and_obeyed(autojump_clock: MockClock) -> None:
+async def test_robots_txt_is_fetched_first_and_obeyed(autojump_clock: MockClock) -> None:
     site = FakeSite(
         {
             "/": "<a href='/private/a'>x</a><a href='/b'>x</a>",
@@ -446,7 +448,7 @@ async def test_robots_txt_is_asked_first_and_obeyed(autojump_clock: MockClock) -
     assert report.failed == 0
 
 
-async def test_a_robots_txt_that_cannot_be_had_forbids_everything(autojump_clock: MockClock) -> None:
+async def test_an_unavailable_robots_txt_forbids_everything(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/robots.txt": Page(status=503)})
     report = (await collect(Follow(), site, settings=ROBOTS)).report
     assert len(site.visits("/robots.txt")) == 3
@@ -454,7 +456,7 @@ async def test_a_robots_txt_that_cannot_be_had_forbids_everything(autojump_clock
     assert report.filtered == {"robots": 1}
 
 
-async def test_a_robots_txt_that_heals_is_obeyed(autojump_clock: MockClock) -> None:
+async def test_a_robots_txt_that_becomes_available_is_obeyed(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/robots.txt": [Page(status=500), Page("User-agent: *\nCrawl-delay: 5")]})
     assert (await collect(Follow(), site, settings=ROBOTS)).report.pages == 1
 
@@ -492,7 +494,7 @@ async def test_an_origin_that_cannot_be_reached_fails_its_requests(autojump_cloc
     assert report.exit_code() == 4
 
 
-async def test_an_errback_is_told_what_robots_txt_forbids(autojump_clock: MockClock) -> None:
+async def test_an_errback_gets_requests_that_robots_txt_forbids(autojump_clock: MockClock) -> None:
     class Told(Base):
         settings = Settings(obey_robots=True)
 
@@ -515,7 +517,7 @@ async def test_an_errback_is_told_what_robots_txt_forbids(autojump_clock: MockCl
 
 
 @pytest.mark.parametrize("robots", ["User-agent: *\nDisallow: /", ""])
-async def test_an_errback_that_raises_is_a_failure_whatever_it_was_told(autojump_clock: MockClock, robots: str) -> None:
+async def test_an_errback_that_raises_is_a_failure_for_every_reason(autojump_clock: MockClock, robots: str) -> None:
     class Clumsy(Base):
         settings = Settings(obey_robots=True)
 
@@ -529,7 +531,7 @@ async def test_an_errback_that_raises_is_a_failure_whatever_it_was_told(autojump
     assert (report.failed, report.failures, report.exit_code()) == (1, {"hook_error": 1}, 4)
 
 
-async def test_what_a_post_is_redirected_to_reaches_its_callback_though_it_is_known(autojump_clock: MockClock) -> None:
+async def test_the_known_target_of_a_redirected_post_reaches_its_callback(autojump_clock: MockClock) -> None:
     class Login(Base):
         def parse(self, response: Response) -> Produced:
             yield {"page": response.url}
@@ -545,7 +547,7 @@ async def test_what_a_post_is_redirected_to_reaches_its_callback_though_it_is_kn
     assert [visit.method for visit in site.log] == ["GET", "POST", "GET"]
 
 
-async def test_the_traceback_of_one_place_is_logged_once(
+async def test_the_traceback_of_each_place_is_logged_once(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Base):
@@ -561,27 +563,27 @@ async def test_the_traceback_of_one_place_is_logged_once(
 
 
 @pytest.mark.parametrize("url", ["site.test/", "ftp://site.test/", 7])
-async def test_a_start_url_that_is_none_is_refused_before_anything_starts(autojump_clock: MockClock, url: Any) -> None:
+async def test_an_invalid_start_url_is_rejected_before_the_crawl_starts(autojump_clock: MockClock, url: Any) -> None:
     with pytest.raises(ConfigError, match="start_urls of Follow"):
         await collect(Follow(start_urls=[url]), FakeSite({}))
     with pytest.raises(ConfigError, match="must be a list of URLs"):
         await collect(type("Text", (Follow,), {"start_urls": "https://site.test/"})(), FakeSite({}))
 
 
-async def test_a_spider_that_begins_nowhere_is_warned(
+async def test_a_spider_without_start_urls_is_warned_about(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     await collect(Follow(start_urls=[]), FakeSite({}))
     assert "there is nothing to fetch" in caplog.text
 
 
-async def test_a_cookie_comes_back_byte_for_byte(autojump_clock: MockClock) -> None:
+async def test_a_cookie_is_sent_back_byte_for_byte(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": Page("<a href='/b'>x</a>", headers=[("Set-Cookie", "n=\u00e9")]), "/b": "x"})
     await collect(Follow(), site)
     assert site.visits("/b")[0].headers["cookie"] == "n=\u00e9".encode().decode("latin-1")
 
 
-async def test_a_start_that_is_no_method_is_refused_with_what_to_do(autojump_clock: MockClock) -> None:
+async def test_a_start_that_is_not_a_method_is_rejected_with_advice(autojump_clock: MockClock) -> None:
     class Shadowed(Follow):
         def __init__(self, start: str) -> None:
             super().__init__()

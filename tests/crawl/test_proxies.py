@@ -92,7 +92,7 @@ class Wires(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
-async def test_names_are_for_the_proxy_to_resolve(serve: Serve, blind: CurlTransport, scheme: str) -> None:
+async def test_the_proxy_resolves_names(serve: Serve, blind: CurlTransport, scheme: str) -> None:
     site = await serve(answers(ok(b"page")))
     proxy = await serve(http_proxy() if scheme == "http" else socks_proxy())
     settings = FREE | Settings(proxies=f"{scheme}://127.0.0.1:{proxy.port}")
@@ -103,7 +103,7 @@ async def test_names_are_for_the_proxy_to_resolve(serve: Serve, blind: CurlTrans
     assert found.report.proxies == {f"127.0.0.1:{proxy.port}": {"requests": 6, "failures": 0}}
 
 
-async def test_by_socks5_the_name_is_resolved_here(serve: Serve) -> None:
+async def test_names_for_socks5_are_resolved_locally(serve: Serve) -> None:
     class Table:
         async def resolve(self, host: str, port: int) -> tuple[str, ...]:
             return ("127.0.0.9",) if host == "site.test" else (host,)
@@ -118,7 +118,9 @@ async def test_by_socks5_the_name_is_resolved_here(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("inline", [False, True])
-async def test_robots_txt_is_asked_for_as_the_request_that_needs_it(autojump_clock: MockClock, *, inline: bool) -> None:
+async def test_robots_txt_is_requested_through_the_proxy_of_its_request(
+    autojump_clock: MockClock, *, inline: bool
+) -> None:
     """A user who chooses a proxy may need to hide from the site, or cannot reach it directly."""
     asked = []
 
@@ -142,7 +144,7 @@ async def test_robots_txt_is_asked_for_as_the_request_that_needs_it(autojump_clo
     assert asked == [("/robots.txt", "socks5h://one.test:9"), ("/page", "socks5h://one.test:9")]
 
 
-async def test_a_list_takes_turns_and_a_dead_one_is_left_out(serve: Serve, blind: CurlTransport) -> None:
+async def test_proxies_of_a_list_take_turns_and_a_dead_one_is_skipped(serve: Serve, blind: CurlTransport) -> None:
     site = await serve(answers(ok(b"page")))
     one, two = await serve(http_proxy()), await serve(http_proxy())
     settings = FREE | Settings(
@@ -158,7 +160,7 @@ async def test_a_list_takes_turns_and_a_dead_one_is_left_out(serve: Serve, blind
 @pytest.mark.parametrize(
     "refusal", [b"HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n", HTTP_FAILED], ids=["password", "gateway"]
 )
-async def test_a_proxys_own_answer_is_no_page_and_another_one_is_asked(
+async def test_a_response_of_the_proxy_itself_is_not_a_page_and_another_proxy_is_tried(
     serve: Serve, blind: CurlTransport, refusal: bytes
 ) -> None:
     site = await serve(answers(ok(b"page")))
@@ -172,7 +174,7 @@ async def test_a_proxys_own_answer_is_no_page_and_another_one_is_asked(
     assert found.report.proxies[f"127.0.0.1:{bad.port}"] == {"requests": 1, "failures": 1}
 
 
-async def test_if_all_say_that_the_site_is_down_none_of_them_rests(serve: Serve, blind: CurlTransport) -> None:
+async def test_no_proxy_is_paused_if_all_report_that_the_site_is_down(serve: Serve, blind: CurlTransport) -> None:
     proxies = [await serve(http_proxy(answer=HTTP_FAILED)) for _ in range(2)]
     names = [f"127.0.0.1:{proxy.port}" for proxy in proxies]
     settings = FREE | Settings(proxies=[f"http://me:secret@{name}" for name in names], workers=1, attempts=1)
@@ -182,7 +184,7 @@ async def test_if_all_say_that_the_site_is_down_none_of_them_rests(serve: Serve,
     assert found.report.proxies == {name: {"requests": 2, "failures": 0} for name in names}
 
 
-async def test_a_502_of_the_site_is_handed_on_as_it_is(serve: Serve, blind: CurlTransport) -> None:
+async def test_a_502_of_the_site_is_delivered_unchanged(serve: Serve, blind: CurlTransport) -> None:
     site = await serve(answers(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n", ok(b"page")))
     proxy = await serve(http_proxy())
     settings = FREE | Settings(proxies=f"http://127.0.0.1:{proxy.port}", attempts=1)
@@ -190,7 +192,7 @@ async def test_a_502_of_the_site_is_handed_on_as_it_is(serve: Serve, blind: Curl
     assert found.items == [{"failed": "status 502"}]
 
 
-async def test_what_a_request_says_goes_before_the_rules(serve: Serve, blind: CurlTransport) -> None:
+async def test_the_proxy_of_a_request_takes_precedence_over_the_rules(serve: Serve, blind: CurlTransport) -> None:
     site = await serve(answers(ok(b"page")))
     proxy = await serve(http_proxy())
     where, through = f"http://127.0.0.1:{site.port}", f"http://127.0.0.1:{proxy.port}"
@@ -202,7 +204,7 @@ async def test_what_a_request_says_goes_before_the_rules(serve: Serve, blind: Cu
     assert len(proxy.heads) == 1
 
 
-async def test_the_environment_is_asked_but_not_for_loopback(
+async def test_the_environment_is_used_except_for_loopback(
     serve: Serve, blind: CurlTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = await serve(answers(ok(b"page")))
@@ -222,7 +224,7 @@ async def test_the_environment_is_asked_but_not_for_loopback(
     assert len(proxy.heads) == 1
 
 
-async def test_an_environment_that_names_no_proxy_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_invalid_proxy_in_the_environment_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "nonsense://me:secret@proxy.test")
     with pytest.raises(ConfigError, match=r"^https_proxy in the environment: not the URL of an .*'nonsense://\*\*\*@"):
         await crawl(Pages())
@@ -233,7 +235,7 @@ async def test_an_environment_that_names_no_proxy_starts_nothing(monkeypatch: py
 # ---- virtual time ----------------------------------------------------------------------------------------------------
 
 
-async def test_one_that_fails_rests_twice_as_long_each_time(autojump_clock: MockClock) -> None:
+async def test_a_failing_proxy_pauses_twice_as_long_each_time(autojump_clock: MockClock) -> None:
     wires = Wires(down={"bad:1"}, took=0.0)
     settings = FREE | Settings(proxies=["http://good:1", "http://bad:1"], workers=1)
     await collect(Pages(count=400, pause=1.0), wires, settings=settings)
@@ -244,7 +246,7 @@ async def test_one_that_fails_rests_twice_as_long_each_time(autojump_clock: Mock
         assert BASE_PAUSE * 2**number <= gap <= BASE_PAUSE * 2**number + 3.0
 
 
-async def test_a_proxy_that_comes_back_is_used_as_much_as_the_other(autojump_clock: MockClock) -> None:
+async def test_a_recovered_proxy_is_used_as_much_as_the_other(autojump_clock: MockClock) -> None:
     wires = Wires(down={"bad:1"}, took=0.0)
 
     class Mends(Pages):
@@ -262,7 +264,7 @@ async def test_a_proxy_that_comes_back_is_used_as_much_as_the_other(autojump_clo
     assert wires.used["bad:1"] > 35
 
 
-async def test_with_all_at_rest_the_crawl_goes_on_trying(autojump_clock: MockClock) -> None:
+async def test_a_crawl_keeps_trying_while_all_proxies_are_paused(autojump_clock: MockClock) -> None:
     wires = Wires(down={"a:1", "b:1"})
     settings = FREE | Settings(proxies=["http://a:1", "http://b:1"], attempts=2, workers=1)
     found = await collect(Pages(count=2), wires, settings=settings)
@@ -271,7 +273,7 @@ async def test_with_all_at_rest_the_crawl_goes_on_trying(autojump_clock: MockClo
     assert found.report.requests == 0, "nothing has reached the site"
 
 
-async def test_the_pace_is_that_of_the_site_however_many_proxies_there_are(autojump_clock: MockClock) -> None:
+async def test_the_pace_belongs_to_the_site_with_any_number_of_proxies(autojump_clock: MockClock) -> None:
     wires = Wires()
     settings = FREE | Settings(proxies=[f"http://p{number}:1" for number in range(5)], delay=2.0)
     await collect(Pages(count=10), wires, settings=settings)
@@ -279,7 +281,7 @@ async def test_the_pace_is_that_of_the_site_however_many_proxies_there_are(autoj
     assert set(wires.used.values()) == {2}
 
 
-async def test_what_is_not_safe_is_not_sent_twice_for_a_gateway_that_failed(autojump_clock: MockClock) -> None:
+async def test_an_unsafe_request_is_not_sent_again_after_a_gateway_failure(autojump_clock: MockClock) -> None:
     class Gateway(Wires):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             await super().handle_async_request(request)
@@ -292,9 +294,7 @@ async def test_what_is_not_safe_is_not_sent_twice_for_a_gateway_that_failed(auto
         assert (len(wires.asked), found.report.failures) == (asked, {"connect_failed": 1})
 
 
-async def test_passwords_of_proxies_are_told_to_nobody(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_passwords_of_proxies_appear_nowhere(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     wires = Wires(down={"me:secret@a.test:1", "me:secret@b.test:1"})
     settings = FREE | Settings(proxies=[f"http://me:secret@{name}.test:1" for name in "ab"], attempts=1)

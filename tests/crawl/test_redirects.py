@@ -73,11 +73,11 @@ async def test_a_redirect_is_counted_and_its_target_is_the_page(autojump_clock: 
     assert report.to_dict()["redirects"] == 2
 
 
-async def test_without_redirects_there_are_none(autojump_clock: MockClock) -> None:
+async def test_a_page_without_redirects_has_an_empty_list(autojump_clock: MockClock) -> None:
     assert (await collect(Told(), FakeSite({"/": "x"}))).report.redirects == 0
 
 
-async def test_two_pages_that_lead_to_one_and_one_that_is_known_already(autojump_clock: MockClock) -> None:
+async def test_a_target_of_two_redirects_is_fetched_once(autojump_clock: MockClock) -> None:
     home = "<a href=/old>1</a><a href=/new>2</a><a href=/older>3</a><a href=/oldest>4</a>"
     site = FakeSite(
         {"/": home, "/old": to("/new"), "/older": to("/new"), "/oldest": to("/old"), "/new": "<a href=/old>"}
@@ -90,7 +90,7 @@ async def test_two_pages_that_lead_to_one_and_one_that_is_known_already(autojump
     assert set(found.report.samples["duplicate"]) <= {HOME + "new", HOME + "old"} != set()
 
 
-async def test_a_link_to_a_page_that_was_met_as_a_target_is_known(autojump_clock: MockClock) -> None:
+async def test_a_link_to_the_target_of_a_redirect_is_a_duplicate(autojump_clock: MockClock) -> None:
     site = FakeSite(
         {"/": "<a href=/old>x</a>", "/old": to("/new"), "/new": "<a href=/new>x</a><a href=/old>x</a><a href=/>x</a>"}
     )
@@ -98,7 +98,7 @@ async def test_a_link_to_a_page_that_was_met_as_a_target_is_known(autojump_clock
     assert visited(site) == [HOME, HOME + "old", HOME + "new"]
 
 
-async def test_from_http_to_https_of_the_same_page(autojump_clock: MockClock) -> None:
+async def test_a_redirect_from_http_to_https_of_the_same_page(autojump_clock: MockClock) -> None:
     pages = {
         "http://site.test/": to("https://site.test/", 301),
         "https://site.test/": "<a href=http://site.test/>x</a><a href=http://site.test/a>x</a><a href=/a>x</a>",
@@ -112,7 +112,7 @@ async def test_from_http_to_https_of_the_same_page(autojump_clock: MockClock) ->
     assert found.report.pages == found.report.redirects == 2
 
 
-async def test_a_page_that_sets_a_cookie_and_leads_to_itself_by_way_of_another(autojump_clock: MockClock) -> None:
+async def test_a_page_that_sets_a_cookie_and_redirects_to_itself_through_another(autojump_clock: MockClock) -> None:
     def home(request: httpx.Request) -> Page:
         return Page("inside") if "ok=1" in request.headers.get("cookie", "") else to("/check")
 
@@ -122,7 +122,7 @@ async def test_a_page_that_sets_a_cookie_and_leads_to_itself_by_way_of_another(a
     assert visited(site) == [HOME, HOME + "check", HOME]
 
 
-async def test_a_job_that_stops_between_the_two_ends_goes_on_with_the_target(
+async def test_a_job_that_stops_between_the_two_ends_resumes_with_the_target(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     pages: list[Response] = []
@@ -161,7 +161,9 @@ async def test_a_job_that_stops_between_the_two_ends_goes_on_with_the_target(
         (302, "PUT", "PUT", "x=1"),
     ],
 )
-async def test_method_and_body(autojump_clock: MockClock, status: int, method: str, becomes: str, body: str) -> None:
+async def test_method_and_body_after_a_redirect(
+    autojump_clock: MockClock, status: int, method: str, becomes: str, body: str
+) -> None:
     site = FakeSite({"/": to("/new", status), "/new": "x"})
     content = b"" if method == "HEAD" else b"x=1"
     found = await collect(Told(method=method, body=content, headers={"Content-Type": "a/b"} if content else {}), site)
@@ -176,7 +178,7 @@ async def test_method_and_body(autojump_clock: MockClock, status: int, method: s
 
 @pytest.mark.parametrize("headers", [{}, {"Location": ""}, {"Location": " "}])
 @pytest.mark.parametrize("status", LOCATED)
-async def test_without_a_location_it_is_an_answer_with_that_status(
+async def test_a_redirect_without_a_location_is_a_response_with_that_status(
     autojump_clock: MockClock, status: int, headers: dict[str, str]
 ) -> None:
     site = FakeSite({"/": Page("where to?", status, headers=headers)})
@@ -187,14 +189,14 @@ async def test_without_a_location_it_is_an_answer_with_that_status(
 
 
 @pytest.mark.parametrize("status", [300, 304, 305, 306])
-async def test_the_other_statuses_of_that_class_lead_nowhere(autojump_clock: MockClock, status: int) -> None:
+async def test_other_3xx_statuses_are_not_followed(autojump_clock: MockClock, status: int) -> None:
     site = FakeSite({"/": to("/new", status), "/new": "x"})
     found = await collect(Told(), site)
     assert [item["reason"] for item in found.items] == [f"status_{status}"]
     assert (visited(site), found.report.failed, found.report.redirects) == ([HOME], 0, 0)
 
 
-async def test_who_accepts_the_status_gets_the_answer(autojump_clock: MockClock) -> None:
+async def test_a_callback_that_accepts_the_status_gets_the_redirect(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": to("/new"), "/new": "x"})
     found = await collect(Told(accept_status=[302]), site)
     assert [(item["url"], item["status"]) for item in found.items] == [(HOME, 302)]
@@ -217,7 +219,7 @@ async def test_who_accepts_the_status_gets_the_answer(autojump_clock: MockClock)
         ({"/": Page("", 302, headers=[("Location", "/a"), ("Location", "/b")])}, "bad_redirect", 1),
     ],
 )
-async def test_a_redirect_that_leads_nowhere_is_a_failure_with_its_reason(
+async def test_an_invalid_redirect_is_a_failure_with_its_reason(
     autojump_clock: MockClock, pages: dict[str, Any], reason: str, asked: int
 ) -> None:
     site = FakeSite(pages)
@@ -241,7 +243,7 @@ async def test_as_many_redirects_as_are_allowed_are_followed(autojump_clock: Moc
 # The target is a request like any other
 
 
-async def test_a_target_out_of_scope_is_refused_and_the_errback_is_told(autojump_clock: MockClock) -> None:
+async def test_a_target_out_of_scope_is_refused_and_the_errback_is_called(autojump_clock: MockClock) -> None:
     class Inside(Told):
         allowed_domains = ["site.test"]
 
@@ -256,7 +258,7 @@ async def test_a_target_out_of_scope_is_refused_and_the_errback_is_told(autojump
     assert visited(site) == [HOME]
 
 
-async def test_without_an_errback_it_is_counted_all_the_same(autojump_clock: MockClock) -> None:
+async def test_a_refused_target_is_counted_without_an_errback(autojump_clock: MockClock) -> None:
     class Inside(Follow):
         allowed_domains = ["site.test"]
 
@@ -265,14 +267,14 @@ async def test_without_an_errback_it_is_counted_all_the_same(autojump_clock: Moc
     assert (found.items, found.report.filtered, found.report.failed) == ([], {"scope": 1}, 0)
 
 
-async def test_a_redirect_is_no_link_deeper(autojump_clock: MockClock) -> None:
+async def test_a_redirect_does_not_increase_the_depth(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "<a href=/a>x</a>", "/a": to("/b"), "/b": to("/c"), "/c": "<a href=/d>x</a>"})
     found = await collect(Follow(), site, settings=Settings(max_depth=1))
     assert [item["url"] for item in found.items] == [HOME, HOME + "c"]
     assert found.report.filtered == {"depth": 1}
 
 
-async def test_a_target_heeds_the_robots_txt_of_its_own_origin(autojump_clock: MockClock) -> None:
+async def test_a_target_obeys_the_robots_txt_of_its_own_origin(autojump_clock: MockClock) -> None:
     site = FakeSite(
         {
             "/": to("https://other.test/private"),
@@ -303,7 +305,7 @@ async def test_a_target_keeps_the_pace_of_its_own_lane(autojump_clock: MockClock
     }
 
 
-async def test_secrets_given_by_hand_stay_where_they_were_given(autojump_clock: MockClock) -> None:
+async def test_secrets_set_by_hand_stay_on_their_origin(autojump_clock: MockClock) -> None:
     secret = {"X-Api-Key": "k", "Authorization": "Bearer t", "Proxy-Authorization": "Basic x", "Cookie": "a=b"}
     site = FakeSite(
         {"/": to("/own"), "/own": to("https://other.test/"), "https://other.test/": to(HOME + "back"), "/back": "x"}
@@ -325,7 +327,7 @@ REFRESHES = {
 }
 
 
-async def test_a_refresh_is_a_redirect_if_it_is_said_so(autojump_clock: MockClock) -> None:
+async def test_a_refresh_is_a_redirect_if_enabled(autojump_clock: MockClock) -> None:
     site = FakeSite(REFRESHES)
     found = await collect(Told(), site, settings=Settings(follow_refresh=3.0))
     assert [(item["url"], item["from"]) for item in found.items] == [(HOME + "last", [HOME, HOME + "new"])]
@@ -334,7 +336,9 @@ async def test_a_refresh_is_a_redirect_if_it_is_said_so(autojump_clock: MockCloc
 
 
 @pytest.mark.parametrize(("within", "last"), [(None, ""), (2.9, ""), (3.0, "last")])
-async def test_one_that_waits_longer_is_a_page(autojump_clock: MockClock, within: float | None, last: str) -> None:
+async def test_a_refresh_with_a_longer_delay_is_a_page(
+    autojump_clock: MockClock, within: float | None, last: str
+) -> None:
     found = await collect(Told(), FakeSite(REFRESHES), settings=Settings(follow_refresh=within))
     assert [item["url"] for item in found.items] == [HOME + last]
 
@@ -348,7 +352,7 @@ async def test_the_target_of_a_refresh_is_in_scope_or_refused(autojump_clock: Mo
     assert [(item["reason"], item["by"]) for item in found.items] == [("refused", "scope")]
 
 
-async def test_pages_that_refresh_to_each_other_are_not_lost(autojump_clock: MockClock) -> None:
+async def test_pages_that_refresh_to_each_other_are_delivered(autojump_clock: MockClock) -> None:
     meta = "<meta http-equiv=refresh content='0;url={}'>"
     site = FakeSite({"/": meta.format("/b"), "/b": meta.format("/")})
     found = await collect(Told(), site, settings=Settings(follow_refresh=1.0))
@@ -386,14 +390,14 @@ class InPlace(Spider):
         return [{"url": found.url, "status": found.status, "from": list(found.redirects)}]
 
 
-async def test_in_place_a_chain_may_leave_the_scope_and_is_counted(autojump_clock: MockClock) -> None:
+async def test_redirects_of_an_inline_fetch_may_leave_the_scope_and_are_counted(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/api": to("/b"), "/b": to("https://other.test/"), "https://other.test/": "x"})
     found = await collect(InPlace(), site)
     assert found.items == [{"url": "https://other.test/", "status": 200, "from": [HOME + "api", HOME + "b"]}]
     assert (found.report.redirects, found.report.pages, found.report.filtered) == (2, 1, {})
 
 
-async def test_in_place_secrets_stay_too(autojump_clock: MockClock) -> None:
+async def test_an_inline_fetch_keeps_secrets_on_their_origin(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/api": to("https://other.test/"), "https://other.test/": "x"})
     await collect(InPlace(auth=("u", "p"), cookies={"c": "1"}, headers={"X-Api-Key": "k"}), site)
     _, first, second = site.log
@@ -401,26 +405,26 @@ async def test_in_place_secrets_stay_too(autojump_clock: MockClock) -> None:
     assert not {"authorization", "cookie", "x-api-key"} & set(second.headers)
 
 
-async def test_in_place_a_loop_is_raised(autojump_clock: MockClock) -> None:
+async def test_an_inline_fetch_raises_an_error_for_a_redirect_loop(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/api": to("/api")})
     found = await collect(InPlace(), site, settings=Settings(max_redirects=2))
     assert found.items == [{"reason": "redirect_loop", "bad": True, "status": 302}]
 
 
-async def test_in_place_a_redirect_that_is_accepted_is_the_answer(autojump_clock: MockClock) -> None:
+async def test_an_inline_fetch_returns_an_accepted_redirect(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/api": to("/b"), "/b": "x"})
     found = await collect(InPlace(accept_status=[302]), site)
     assert found.items == [{"url": HOME + "api", "status": 302, "from": []}]
 
 
-async def test_in_place_each_hop_heeds_its_robots_txt(autojump_clock: MockClock) -> None:
+async def test_each_redirect_of_an_inline_fetch_obeys_robots_txt(autojump_clock: MockClock) -> None:
     robots = {"https://other.test/robots.txt": "User-agent: *\nDisallow: /"}
     site = FakeSite({"/": "x", "/api": to("https://other.test/"), "https://other.test/": "x"} | robots)
     found = await collect(InPlace(), site, settings=Settings(obey_robots=True))
     assert found.items == [{"by": "robots"}]
 
 
-async def test_in_place_a_refresh_is_followed_too(autojump_clock: MockClock) -> None:
+async def test_an_inline_fetch_follows_a_refresh_too(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/api": Page("x", headers={"Refresh": "1;url=/b"}), "/b": "x"})
     found = await collect(InPlace(), site, settings=Settings(follow_refresh=1.0))
     assert [item["url"] for item in found.items] == [HOME + "b"]

@@ -55,7 +55,9 @@ def asked(site: FakeSite, url: str = "/robots.txt") -> list[float]:
 
 
 @pytest.mark.parametrize("lanes", [0, 3])
-async def test_an_origin_is_asked_once_and_all_of_its_requests_wait(autojump_clock: MockClock, lanes: int) -> None:
+async def test_robots_txt_is_fetched_once_and_all_requests_of_its_origin_wait(
+    autojump_clock: MockClock, lanes: int
+) -> None:
     site = pages(Page("User-agent: *\nDisallow: /3", delay=30.0))
     found = await collect(Many(lanes=lanes), site)
     assert asked(site) == [0.0]
@@ -63,14 +65,14 @@ async def test_an_origin_is_asked_once_and_all_of_its_requests_wait(autojump_clo
     assert (found.report.pages, found.report.filtered["robots"]) == (4, 1)
 
 
-async def test_lanes_that_wait_for_another_one_wait_with_it_between_attempts(autojump_clock: MockClock) -> None:
+async def test_lanes_that_wait_for_another_wait_between_its_attempts_too(autojump_clock: MockClock) -> None:
     site = pages([Page(status=503, headers={"Retry-After": "60"}), Page("", delay=5.0)])
     found = await collect(Many(lanes=3), site)
     assert [round(at) for at in asked(site)] == [0, 60]
     assert found.report.pages == 5
 
 
-async def test_schemes_and_ports_are_asked_each_for_itself(autojump_clock: MockClock) -> None:
+async def test_each_scheme_and_port_has_its_own_robots_txt(autojump_clock: MockClock) -> None:
     urls = ["http://site.test/a", "https://site.test/a", "https://site.test:8443/a"]
     closed = {f"{url[:-1]}robots.txt": "User-agent: *\nDisallow: /" for url in urls[1:]}
 
@@ -83,7 +85,7 @@ async def test_schemes_and_ports_are_asked_each_for_itself(autojump_clock: MockC
     assert (report.pages, report.filtered["robots"]) == (1, 2)
 
 
-async def test_what_is_refused_is_told_counted_and_sampled(autojump_clock: MockClock) -> None:
+async def test_refused_requests_reach_errbacks_and_are_counted_and_sampled(autojump_clock: MockClock) -> None:
     found = await collect(Many(count=9), pages("User-agent: *\nDisallow: /", 9))
     assert found.items == [{"failed": "refused", "by": "robots"}] * 9
     assert (found.report.failed, found.report.filtered) == (0, {"robots": 9})
@@ -95,7 +97,7 @@ async def test_what_is_refused_is_told_counted_and_sampled(autojump_clock: MockC
 SLOW = "User-agent: *\nCrawl-delay: 7200\n"
 
 
-async def test_it_is_asked_again_after_a_day_and_what_it_says_then_counts(autojump_clock: MockClock) -> None:
+async def test_robots_txt_is_fetched_again_after_a_day_and_its_new_rules_apply(autojump_clock: MockClock) -> None:
     site = pages([SLOW, SLOW + "Disallow: /"], 20)
     report = (await collect(Many(count=20), site)).report
     first, second = asked(site)
@@ -117,7 +119,7 @@ class NextDay(Many):
 @pytest.mark.parametrize(
     ("before", "refused"), [(Page("User-agent: *\nDisallow: /4"), 1), (Page(status=404), 0)], ids=["rules", "no file"]
 )
-async def test_where_it_cannot_be_had_again_what_it_said_last_counts(
+async def test_the_last_copy_applies_if_robots_txt_becomes_unavailable(
     autojump_clock: MockClock, trouble: Any, before: Page, refused: int
 ) -> None:
     site = pages([before, trouble])
@@ -127,7 +129,7 @@ async def test_where_it_cannot_be_had_again_what_it_said_last_counts(
 
 
 @pytest.mark.parametrize("delay", [7200, 80_000])
-async def test_where_requests_are_few_most_are_not_for_robots_txt(autojump_clock: MockClock, delay: int) -> None:
+async def test_on_a_slow_lane_most_requests_are_not_for_robots_txt(autojump_clock: MockClock, delay: int) -> None:
     """The same if robots.txt is unavailable for weeks: each page is fetched, with the requested delay."""
     site = pages([f"User-agent: *\nCrawl-delay: {delay}", httpx.ConnectError("refused")], 20)
     report = (await collect(Many(count=20), site)).report
@@ -137,7 +139,7 @@ async def test_where_requests_are_few_most_are_not_for_robots_txt(autojump_clock
     assert all(later - earlier >= delay - 1e-3 for earlier, later in itertools.pairwise(times))
 
 
-async def test_what_cannot_be_had_is_asked_again_an_hour_later(autojump_clock: MockClock) -> None:
+async def test_an_unavailable_robots_txt_is_requested_again_an_hour_later(autojump_clock: MockClock) -> None:
     class Later(Many):
         async def start(self) -> Any:
             yield Request("https://site.test/0")
@@ -160,7 +162,7 @@ async def test_what_cannot_be_had_is_asked_again_an_hour_later(autojump_clock: M
     ],
     ids=["young", "old", "old and unavailable"],
 )
-async def test_a_job_goes_on_with_the_answer_it_has_kept(
+async def test_a_resumed_job_uses_its_stored_copy(
     autojump_clock: MockClock, tmp_path: Path, age: float, again: Any, visits: int, forbidden: set[str]
 ) -> None:
     job, slowly = tmp_path / "job", Settings(per_host=1)
@@ -179,14 +181,14 @@ async def test_a_job_goes_on_with_the_answer_it_has_kept(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
-async def test_what_is_not_there_forbids_nothing(autojump_clock: MockClock, status: int) -> None:
+async def test_a_missing_robots_txt_forbids_nothing(autojump_clock: MockClock, status: int) -> None:
     site = pages(Page("User-agent: *\nDisallow: /", status))
     assert (await collect(Many(), site)).report.pages == 5
     assert len(asked(site)) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-async def test_a_server_that_cannot_say_forbids_everything(autojump_clock: MockClock, status: int) -> None:
+async def test_a_server_error_forbids_everything(autojump_clock: MockClock, status: int) -> None:
     """Its rules are unknown, so requests that were not sent count as failed."""
     site = pages(Page(status=status))
     found = await collect(Many(), site)
@@ -197,7 +199,7 @@ async def test_a_server_that_cannot_say_forbids_everything(autojump_clock: MockC
     assert (report.failures, report.kinds, report.exit_code()) == ({"refused": 5}, {"refused.robots": 5}, 4)
 
 
-async def test_a_job_asks_again_for_what_a_robots_txt_that_was_not_had_has_cost(
+async def test_requests_that_an_unavailable_robots_txt_failed_can_be_retried_in_a_job(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     site, job = pages([Page(status=503)] * 3 + [Page("User-agent: *\nDisallow: /3")]), tmp_path / "job"
@@ -211,13 +213,13 @@ async def test_a_job_asks_again_for_what_a_robots_txt_that_was_not_had_has_cost(
     assert (report.pages, report.failed) == (4, 0)
 
 
-async def test_a_server_that_names_a_time_is_waited_for(autojump_clock: MockClock) -> None:
+async def test_retry_after_is_respected(autojump_clock: MockClock) -> None:
     site = pages([Page(status=429, headers={"Retry-After": "90"}), Page(status=503), ""])
     assert (await collect(Many(), site)).report.pages == 5
     assert asked(site)[1] >= 90
 
 
-async def test_an_origin_that_cannot_be_reached_fails_what_waits_for_it(autojump_clock: MockClock) -> None:
+async def test_an_unreachable_origin_fails_the_requests_that_wait_for_it(autojump_clock: MockClock) -> None:
     site = pages(httpx.ConnectError("refused"))
     found = await collect(Many(), site)
     assert len(asked(site)) == 3
@@ -255,19 +257,21 @@ async def test_a_redirect_on_the_same_lane_keeps_its_limits(autojump_clock: Mock
     assert site.peak["https://site.test"] == 1
 
 
-async def test_where_a_redirect_leads_to_nobody_nothing_is_fetched(autojump_clock: MockClock) -> None:
+async def test_a_redirect_to_an_unreachable_host_forbids_everything(autojump_clock: MockClock) -> None:
     site = FakeSite(hops(2, httpx.ConnectError("refused")))
     report = (await collect(Many(count=1), site)).report
     assert (report.pages, report.failures) == (0, {"connect_failed": 1})
 
 
 @pytest.mark.parametrize("location", ["", "http://[", "mailto:me"])
-async def test_a_redirect_that_leads_nowhere_is_no_file(autojump_clock: MockClock, location: str) -> None:
+async def test_a_redirect_without_a_valid_target_counts_as_a_missing_file(
+    autojump_clock: MockClock, location: str
+) -> None:
     site = pages(Page("User-agent: *\nDisallow: /", 302, headers={"Location": location}))
     assert (await collect(Many(), site)).report.pages == 5
 
 
-async def test_of_a_file_without_end_the_beginning_is_read(autojump_clock: MockClock) -> None:
+async def test_the_beginning_of_an_endless_file_is_read(autojump_clock: MockClock) -> None:
     """It does not raise `BodyTooLarge`, however small `max_body` is."""
     lines = b"User-agent: *\nDisallow: /0\n" + b"#" * MAX_ROBOTS_SIZE + b"\nDisallow: /\n"
     report = (await collect(Many(), pages(lines), settings=Settings(max_body=1000))).report
@@ -278,7 +282,7 @@ async def test_of_a_file_without_end_the_beginning_is_read(autojump_clock: MockC
     ("asks", "distance"),
     [("Crawl-delay: 0.5", 0.5), ("Request-rate: 1/10s", 10.0), ("Request-rate: 30/1m 0600-0845", 2.0)],
 )
-async def test_the_distance_that_it_asks_for_is_kept(autojump_clock: MockClock, asks: str, distance: float) -> None:
+async def test_crawl_delay_and_request_rate_are_kept(autojump_clock: MockClock, asks: str, distance: float) -> None:
     site = pages(f"User-agent: *\n{asks}")
     await collect(Many(), site)
     times = [visit.at for visit in site.log]
@@ -293,7 +297,7 @@ LINKS = "<a href=/1>x</a><a href=/2 rel=nofollow>x</a><a href=/3 rel='sponsored'
 
 @pytest.mark.parametrize("kind", [Follow, lambda: SiteSpider("https://site.test/")])
 @pytest.mark.parametrize("obey", [False, True])
-async def test_links_without_a_voucher_are_counted_and_sampled_if_that_is_wanted(
+async def test_nofollow_links_are_skipped_counted_and_sampled_if_enabled(
     autojump_clock: MockClock, kind: Any, obey: bool
 ) -> None:
     head = {"Content-Type": "text/html", "X-Robots-Tag": "example-bot: nofollow"}
@@ -305,7 +309,7 @@ async def test_links_without_a_voucher_are_counted_and_sampled_if_that_is_wanted
     assert set(report.samples.get("nofollow", ())) == ({f"https://site.test/{n}" for n in (2, 3, 4)} if obey else set())
 
 
-async def test_spiders_and_inline_fetches_see_what_pages_say_to_our_robot(autojump_clock: MockClock) -> None:
+async def test_spiders_and_inline_fetches_see_the_robots_directives_of_pages(autojump_clock: MockClock) -> None:
     class Look(Follow):
         async def parse(self, response: Response) -> Any:
             other = await self.crawl.fetch(Request("https://site.test/other"))
@@ -341,9 +345,7 @@ NAMED = "Sitemap: https://site.test/a.xml\nUser-agent: *\nCrawl-delay: 50\nSitem
 
 
 @pytest.mark.parametrize("obey", [True, False])
-async def test_sitemaps_are_told_to_spiders_also_where_rules_are_not_obeyed(
-    autojump_clock: MockClock, obey: bool
-) -> None:
+async def test_spiders_get_sitemaps_also_if_rules_are_not_obeyed(autojump_clock: MockClock, obey: bool) -> None:
     site = FakeSite({"/": "x", "/robots.txt": NAMED})
     found = await collect(Maps(), site, settings=Settings(obey_robots=obey))
     maps = ["https://site.test/a.xml", "https://site.test/b.xml"]
@@ -361,7 +363,7 @@ async def test_sitemaps_are_told_to_spiders_also_where_rules_are_not_obeyed(
         (Page("Sitemap: rules.xml", 301, headers={"Location": "https://other.test/robots.txt"}), []),
     ],
 )
-async def test_without_a_robots_txt_there_are_no_sitemaps_or_an_error(
+async def test_without_a_robots_txt_there_are_no_sitemaps_or_an_error_is_raised(
     autojump_clock: MockClock, robots: Any, told: list[str]
 ) -> None:
     site = FakeSite({"/": "x", "/robots.txt": robots})
@@ -369,7 +371,7 @@ async def test_without_a_robots_txt_there_are_no_sitemaps_or_an_error(
     assert found.items == [{"before": told, "now": told}]
 
 
-async def test_a_handler_that_asks_for_sitemaps_of_a_slow_host_is_put_back(autojump_clock: MockClock) -> None:
+async def test_a_callback_that_requests_sitemaps_of_a_slow_host_is_put_back(autojump_clock: MockClock) -> None:
     class Other(Spider):
         start_urls = ["https://site.test/"]
 
@@ -384,7 +386,7 @@ async def test_a_handler_that_asks_for_sitemaps_of_a_slow_host_is_put_back(autoj
     assert found.report.failed == 0
 
 
-async def test_sitemaps_of_what_is_no_web_url(autojump_clock: MockClock) -> None:
+async def test_sitemaps_of_a_url_that_is_not_a_web_url(autojump_clock: MockClock) -> None:
     class Wrong(Maps):
         async def maps(self) -> list[str]:
             with pytest.raises(ValueError, match="not an http or https URL"):
@@ -394,7 +396,7 @@ async def test_sitemaps_of_what_is_no_web_url(autojump_clock: MockClock) -> None
     assert (await collect(Wrong(), FakeSite({"/": "x"}))).items == [{"before": [], "now": []}]
 
 
-async def test_what_is_raised_for_a_file_that_was_not_had_does_not_grow(autojump_clock: MockClock) -> None:
+async def test_the_error_of_an_unavailable_file_does_not_grow(autojump_clock: MockClock) -> None:
     """The same error object is raised for an hour; its traceback must not keep pages in memory."""
     sizes: set[tuple[str, int]] = set()
 
@@ -414,7 +416,7 @@ async def test_what_is_raised_for_a_file_that_was_not_had_does_not_grow(autojump
     assert len(sizes) == 2
 
 
-async def test_a_file_that_has_moved_is_no_answer_of_the_crawl(autojump_clock: MockClock) -> None:
+async def test_redirects_of_robots_txt_are_not_statuses_of_the_crawl(autojump_clock: MockClock) -> None:
     moved = {
         "/robots.txt": Page(status=301, headers={"Location": "https://www.site.test/robots.txt"}),
         "https://www.site.test/robots.txt": Page(status=302, headers={"Location": "/rules"}),

@@ -33,13 +33,13 @@ async def test_max_pages_is_exact(autojump_clock: MockClock, workers: int, most:
     assert report.exit_code() == 0
 
 
-async def test_max_pages_counts_no_page_that_failed(autojump_clock: MockClock) -> None:
+async def test_max_pages_does_not_count_failed_pages(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "".join(f"<a href='/{n}'>x</a>" for n in range(9))} | {f"/{n}": "x" for n in range(5, 9)})
     report = (await collect(Follow(), site, settings=Settings(max_pages=4))).report
     assert (report.pages, report.finished) == (4, "max_pages")
 
 
-async def test_max_items_keeps_the_page_that_reached_it_whole(autojump_clock: MockClock) -> None:
+async def test_max_items_keeps_all_items_of_the_page_that_reached_it(autojump_clock: MockClock) -> None:
     found = await collect(ManyItems(), tree(5, 3), settings=Settings(max_items=10))
     assert found.report.finished == "max_items"
     assert found.report.items == len(found.items) == 12
@@ -59,7 +59,7 @@ async def test_max_depth_is_the_number_of_links_from_the_start(autojump_clock: M
     assert report.filtered["depth"] > 0
 
 
-async def test_max_errors_ends_a_crawl_with_its_own_exit_code(autojump_clock: MockClock) -> None:
+async def test_max_errors_ends_a_crawl_with_exit_code_3(autojump_clock: MockClock) -> None:
     links = "".join(f"<a href='/{n}'>x</a>" for n in range(99))
     site = FakeSite({"/": links} | {f"/{n}": Page(status=500) for n in range(99)})
     report = (await collect(Follow(), site, settings=Settings(max_errors=5, attempts=1, workers=1))).report
@@ -104,7 +104,7 @@ async def test_a_stop_ends_hanging_requests_within_the_grace(autojump_clock: Moc
     assert session.scheduler.store.live == 64  # all were put back
 
 
-async def test_what_is_in_flight_may_end_within_the_grace(autojump_clock: MockClock) -> None:
+async def test_requests_in_flight_may_finish_within_the_grace(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": Page("<a href='/b'>x</a>", delay=8), "/b": "x"})
 
     class StopSoon(Follow):
@@ -123,7 +123,7 @@ class Hang(Plugin):
         await trio.sleep_forever()
 
 
-async def test_a_hanging_sink_does_not_hold_up_a_stop(autojump_clock: MockClock) -> None:
+async def test_a_hanging_sink_does_not_delay_a_stop(autojump_clock: MockClock) -> None:
     started = trio.current_time()
     with pytest.raises(CrawlFailed, match="hang did not store the last"):
         await crawl(
@@ -135,7 +135,7 @@ async def test_a_hanging_sink_does_not_hold_up_a_stop(autojump_clock: MockClock)
     assert trio.current_time() - started <= 10 + 3 + 1.1
 
 
-async def test_a_hanging_sink_does_not_hold_up_a_cancel(autojump_clock: MockClock) -> None:
+async def test_a_hanging_sink_does_not_delay_a_cancel(autojump_clock: MockClock) -> None:
     started = trio.current_time()
     with trio.move_on_after(10) as scope:
         await crawl(Follow(), settings=Settings(sink_lag=5), outputs=[Hang()], transport=tree(5, 4).transport)
@@ -143,7 +143,7 @@ async def test_a_hanging_sink_does_not_hold_up_a_cancel(autojump_clock: MockCloc
     assert trio.current_time() - started <= 11.1
 
 
-async def test_a_handler_that_hangs_is_cut_off_and_its_page_goes_back(autojump_clock: MockClock) -> None:
+async def test_a_hanging_callback_is_cancelled_and_its_page_is_put_back(autojump_clock: MockClock) -> None:
     class Slow(Spider):
         start_urls = ["https://site.test/"]
         settings = FREE

@@ -82,7 +82,7 @@ async def test_an_async_function_runs_on_the_event_loop(autojump_clock: MockCloc
     assert sorted(sink.urls) == sorted(Numbers.start_urls)
 
 
-async def test_a_blocking_sink_does_not_hold_up_the_event_loop():
+async def test_a_blocking_sink_does_not_block_the_event_loop():
     sink, longest, last = Blocking(0.2), 0.0, time.monotonic()
 
     async def watch() -> None:
@@ -131,7 +131,7 @@ async def test_a_blocking_sink_that_raises_gets_the_batch_again():
     assert sorted(sink.urls) == sorted(Numbers.start_urls)
 
 
-async def test_a_sink_that_says_it_cannot_go_on_ends_the_crawl():
+async def test_a_sink_that_cannot_continue_ends_the_crawl():
     class Gone(Sink):
         def persist(self, batch: Sequence[Row]) -> None:
             raise CrawlFailed("the table was dropped")

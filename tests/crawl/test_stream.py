@@ -14,7 +14,7 @@ from crawler import ConfigError, CrawlFailed, Produced, Response, Settings, craw
 from crawler.testing import FakeSite, Page
 
 
-async def test_items_come_one_by_one_and_the_report_at_the_end(autojump_clock: MockClock) -> None:
+async def test_items_arrive_one_by_one_and_the_report_at_the_end(autojump_clock: MockClock) -> None:
     async with stream(Follow(), transport=tree(3, 2).transport) as items:
         found = [item["url"] async for item in items]
     assert len(found) == 13
@@ -46,14 +46,14 @@ async def test_leaving_the_block_ends_the_crawl_at_once(autojump_clock: MockCloc
     assert trio.lowlevel.current_statistics().tasks_living == tasks
 
 
-async def test_what_the_block_raises_comes_out_as_it_is(autojump_clock: MockClock) -> None:
+async def test_an_exception_of_the_block_is_raised_unchanged(autojump_clock: MockClock) -> None:
     with pytest.raises(KeyError, match="mine"):
         async with stream(Follow(), transport=tree(3, 2).transport) as items:
             async for _ in items:
                 raise KeyError("mine")
 
 
-async def test_a_crawl_that_fails_says_so_in_the_loop(autojump_clock: MockClock) -> None:
+async def test_a_failed_crawl_raises_in_the_loop(autojump_clock: MockClock) -> None:
     class Broken(Follow):
         def start(self) -> Produced:
             yield from super().start()  # type: ignore[misc]
@@ -65,7 +65,7 @@ async def test_a_crawl_that_fails_says_so_in_the_loop(autojump_clock: MockClock)
                 pass
 
 
-async def test_bad_settings_come_out_before_anything_starts(autojump_clock: MockClock) -> None:
+async def test_invalid_settings_are_raised_before_the_crawl_starts(autojump_clock: MockClock) -> None:
     with pytest.raises(ConfigError):
         async with stream("no spider"):  # type: ignore[arg-type]
             pass
@@ -94,7 +94,7 @@ def test_run_raises_what_crawl_raises() -> None:
         run(Broken(), transport=FakeSite({}).transport)
 
 
-async def test_a_report_holds_the_keys_of_the_contract(autojump_clock: MockClock) -> None:
+async def test_a_report_has_the_documented_keys(autojump_clock: MockClock) -> None:
     report = await crawl(Follow(), settings=FREE, transport=tree(2, 1).transport)
     assert {
         "finished", "pages", "items", "requests", "retries", "failed", "filtered", "counters", "bytes", "seconds",
@@ -105,13 +105,13 @@ async def test_a_report_holds_the_keys_of_the_contract(autojump_clock: MockClock
 
 
 @pytest.mark.parametrize("tolerate", ["x", "-1", "101%", "nan", ""])
-async def test_a_bad_tolerance_is_refused(autojump_clock: MockClock, tolerate: str) -> None:
+async def test_an_invalid_tolerance_is_rejected(autojump_clock: MockClock, tolerate: str) -> None:
     report = await crawl(Follow(), transport=tree(1, 1).transport)
     with pytest.raises(ConfigError, match="not a number of failures"):
         report.exit_code(tolerate)
 
 
-async def test_a_response_knows_how_it_came(autojump_clock: MockClock) -> None:
+async def test_a_response_has_its_attempt_elapsed_time_and_source(autojump_clock: MockClock) -> None:
     seen: list[tuple[float, int, str]] = []
 
     class Look(Follow):
