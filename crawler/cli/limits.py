@@ -67,7 +67,7 @@ class ServerLimits:
     next_in: float | None
     """Seconds until a crawl would start the next request. `None` means unknown."""
     held_by: str
-    """What the next request waits for: ``refusal``, ``quota``, ``pace`` or ``delay``; empty if it need not wait."""
+    """The reason for the wait: ``refusal``, ``quota``, ``pace`` or ``delay``; empty without a wait."""
     at_once: int
     """Number of requests that may be in flight now."""
     at_most: int

@@ -60,7 +60,7 @@ class ItemLog:
     # Writing, inside a transaction
 
     def begin(self) -> None:
-        """Forget what was written for a transaction that was rolled back."""
+        """Start writing for a new transaction; items of one that was rolled back are discarded."""
         self._new, self._end = 0, self._spool.length
 
     def append(self, rows: Iterable[tuple[str, str, bytes]]) -> None:

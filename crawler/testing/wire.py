@@ -32,7 +32,7 @@ from crawler.headers import Headers
 __all__ = ["Asked", "Connection", "Reply", "Steps", "Wire", "WireHandler"]
 
 Steps: TypeAlias = Iterable[bytes | float | None] | AsyncIterable[bytes | float | None]
-"""What to send, step by step: bytes, seconds to wait (infinite means forever), or `None` to break the connection."""
+"""The steps of sending: bytes, seconds to wait (infinite means forever), or `None` to break the connection."""
 CHUNK = 65536
 
 

@@ -120,7 +120,7 @@ class FaultCase:
     name: str
     """The name, which is also the path."""
     about: str
-    """What the server does, in one line."""
+    """One line about the behaviour of the server."""
     status: int = 0
     """The status of the final response; 0 means no response."""
     text: str | None = None

@@ -112,7 +112,7 @@ def test_the_same_command_resumes_and_fetches_only_what_is_missing(command, half
     assert code == 0
     assert "this run  24 pages; the others are from earlier runs" in err
     items = lines(tmp_path / "items.jsonl")
-    assert items[:5] == first  # continued, not written anew
+    assert items[:5] == first  # continued, not rewritten
     assert len({item["url"] for item in items}) == len(items) == TOTAL
     paths = asked()
     assert not {"/" + item["url"].split("/", 3)[3] for item in first} & set(paths)

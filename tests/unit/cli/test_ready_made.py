@@ -74,7 +74,7 @@ def test_an_api_that_is_killed_again_and_again_is_read_once(start, command, tmp_
     lines = (tmp_path / "items.jsonl").read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == list(range(2 * PAGES))
     assert set(pages) == {"/users", *(f"/users?cursor={n}" for n in range(1, PAGES))}
-    assert len(pages) <= PAGES + 3  # what was in flight at a kill is asked for again
+    assert len(pages) <= PAGES + 3  # requests in flight at a kill are sent again
 
 
 def test_a_file_of_records(command):

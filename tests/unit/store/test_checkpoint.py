@@ -14,7 +14,7 @@ ROWS = {
     "note:clock": b"1800000000.5",
     "note:budgets": b'{"key:A":{"next_start":5.0}}',
 }
-"""What version 0.1 writes."""
+"""As version 0.1 writes it."""
 WHOLE = Checkpoint(
     stats=b'{"pages":1}',
     networks=b'["192.168.0"]',

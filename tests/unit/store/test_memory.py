@@ -1,4 +1,4 @@
-"""What only the store in memory does. `test_protocol.py` has what it shares with the others."""
+"""Behaviour of the store in memory alone. `test_protocol.py` tests what all stores have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the test kit run as they stand there."""
+"""The examples in the docstrings of the test kit run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crawler import Spider, crawl, testing
 
 
 class Headlines(Spider):
-    """The spider that the examples speak of."""
+    """The spider of the examples."""
 
     def parse(self, response):
         for text in response.css("h1::text").getall():
@@ -36,7 +36,7 @@ NAMES = {
 
 
 def examples(documented: object) -> list[str]:
-    """The blocks after ``::`` in a docstring."""
+    """Return the blocks after ``::`` in a docstring."""
     doc = (inspect.getdoc(documented) or "") + "\n"
     return [textwrap.dedent(block) for block in re.findall(r"::\n\n((?:(?: {4}.*)?\n)+)", doc)]
 

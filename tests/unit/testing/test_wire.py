@@ -16,7 +16,7 @@ URL = "https://site.test/"
 
 @asynccontextmanager
 async def talking_to(nursery, handler, *, timeout=5.0):  # noqa: ASYNC109
-    """A client, and the wire that it talks over."""
+    """Yield a client and the wire it is connected to."""
     wire = Wire(nursery, handler)
     async with httpx.AsyncClient(transport=wire.transport, timeout=timeout) as client:
         yield client, wire
@@ -54,7 +54,7 @@ async def test_a_connection_is_kept_alive(nursery):
     assert [one.is_open for one in wire.connections] == [False, False]
 
 
-async def test_requests_at_once_have_connections_of_their_own(nursery, autojump_clock):
+async def test_simultaneous_requests_have_connections_of_their_own(nursery, autojump_clock):
     async def handler(asked: Asked) -> Reply:
         await trio.sleep(1)
         return Reply(b"x")
@@ -67,7 +67,7 @@ async def test_requests_at_once_have_connections_of_their_own(nursery, autojump_
         assert trio.current_time() == 1
 
 
-async def test_a_server_may_close_after_its_answer(nursery):
+async def test_a_server_may_close_after_its_response(nursery):
     async def handler(asked: Asked) -> Reply:
         return Reply(b"x", headers={"Connection": "close"})
 
@@ -77,7 +77,7 @@ async def test_a_server_may_close_after_its_answer(nursery):
         assert len(wire.connections) == 2
 
 
-async def test_a_client_may_close_after_its_question(nursery):
+async def test_a_client_may_close_after_its_request(nursery):
     async def handler(asked: Asked) -> Reply:
         return Reply(b"x")
 
@@ -88,7 +88,7 @@ async def test_a_client_may_close_after_its_question(nursery):
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
-async def test_an_answer_that_has_no_body_sends_none(nursery, method, status):
+async def test_a_response_without_a_body_sends_none(nursery, method, status):
     async def handler(asked: Asked) -> Reply:
         return Reply(b"" if status == 204 else b"body", status)
 
@@ -101,7 +101,7 @@ async def test_an_answer_that_has_no_body_sends_none(nursery, method, status):
 # ---- time ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_body_in_steps_comes_in_chunks_with_pauses(nursery, autojump_clock):
+async def test_a_body_in_steps_arrives_in_chunks_with_pauses(nursery, autojump_clock):
     async def handler(asked: Asked) -> Reply:
         return Reply([b"one", 2.0, b"two", 3, b"three"])
 
@@ -112,7 +112,7 @@ async def test_a_body_in_steps_comes_in_chunks_with_pauses(nursery, autojump_clo
     assert trio.current_time() == 5
 
 
-async def test_a_drip_is_never_timed_out_by_a_timeout_for_each_read(nursery, autojump_clock):
+async def test_a_slow_body_never_exceeds_a_timeout_per_read(nursery, autojump_clock):
     async def drip():
         while True:
             yield b"x"
@@ -151,7 +151,7 @@ async def test_a_generator_of_steps_is_closed_when_the_client_leaves(nursery, au
 
 
 @pytest.mark.parametrize("steps", [[math.inf], [b"HTTP/1.1 200 OK\r\n", math.inf], None])
-async def test_a_server_that_hangs_is_timed_out_at_once_in_virtual_time(nursery, autojump_clock, steps):
+async def test_a_server_that_hangs_times_out_at_once_in_virtual_time(nursery, autojump_clock, steps):
     async def handler(asked: Asked):
         return steps or await trio.sleep_forever()
 
@@ -178,7 +178,7 @@ async def test_a_cancelled_request_closes_its_connection_and_leaves_the_others(n
 # ---- faults ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_server_may_break_off_at_once(nursery):
+async def test_a_server_may_break_the_connection_at_once(nursery):
     async def handler(asked: Asked) -> None:
         return None
 
@@ -190,7 +190,7 @@ async def test_a_server_may_break_off_at_once(nursery):
 
 
 @pytest.mark.parametrize("body", [[b"half", None], [b"half", 2.0, None]])
-async def test_a_server_may_break_off_in_the_middle_of_a_body(nursery, autojump_clock, body):
+async def test_a_server_may_break_the_connection_inside_a_body(nursery, autojump_clock, body):
     async def handler(asked: Asked) -> Reply:
         return Reply(body)
 
@@ -214,7 +214,7 @@ async def test_a_body_may_end_too_early_without_a_reset(nursery):
 
 
 @pytest.mark.parametrize("answer", [[], [b""], [b"220 smtp.test ESMTP\r\n"], [b"\x00" * 100]])
-async def test_a_server_may_speak_no_http(nursery, answer):
+async def test_a_server_may_not_speak_http(nursery, answer):
     async def handler(asked: Asked):
         return answer
 
@@ -223,7 +223,7 @@ async def test_a_server_may_speak_no_http(nursery, answer):
             await client.get(URL)
 
 
-async def test_headers_may_drip_too(nursery, autojump_clock):
+async def test_headers_may_arrive_slowly_too(nursery, autojump_clock):
     async def handler(asked: Asked):
         return [b"HTTP/1.1 200 OK\r\n", 2.0, b"Content-Length: 1\r\n", 2.0, b"\r\n", 2.0, b"x"]
 
@@ -247,7 +247,7 @@ async def test_the_next_request_after_a_fault_gets_a_new_connection(nursery):
         assert len(wire.connections) == 3
 
 
-async def test_what_the_handler_raises_is_not_lost():
+async def test_an_exception_of_the_handler_is_raised():
     async def handler(asked: Asked) -> Reply:
         raise RuntimeError("a bug of the test")
 
