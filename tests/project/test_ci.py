@@ -8,8 +8,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-EXTRA = {"coverage"}
-"""Steps that run only if they are named, since they repeat another one."""
 
 
 def defined() -> set[str]:
@@ -32,8 +30,8 @@ def constant(name: str) -> tuple[str, ...]:
     raise LookupError(name)
 
 
-def test_every_step_runs_by_default_or_is_an_extra_one():
-    assert set(by_default()) | EXTRA == defined()
+def test_every_step_runs_by_default():
+    assert set(by_default()) == defined()
 
 
 def test_the_workflow_runs_every_step():
