@@ -145,7 +145,7 @@ class Client(httpx.AsyncClient):
         async with AsyncExitStack() as stack:
             stack.push_async_exit(super().__aexit__)
             if self._state_file is not None:
-                stack.enter_context(self._state_file.opened(self._governed.turnstile.clock()))
+                stack.enter_context(self._state_file.opened(self._governed.clock()))
                 stack.callback(self._save_at_exit)
             self._tasks = await stack.enter_async_context(BackgroundTasks())
             if self._state_file is not None:
@@ -202,7 +202,7 @@ class Client(httpx.AsyncClient):
         url = proxy.url
         if proxy.auth is not None:
             url = url.copy_with(username=proxy.auth[0], password=proxy.auth[1])
-        return self._governed.beside(curl, added={"proxy": url})
+        return self._governed.beside(curl, extensions={"proxy": url})
 
 
 def client(

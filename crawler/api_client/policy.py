@@ -1,11 +1,11 @@
-"""`RetryRules`: how a governed transport waits and tries again, as the user wants it; and his pace for each scope."""
+"""What the user asks of a governed transport: `RetryRules` for waits and retries, `PaceRules` for lanes and budgets."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
@@ -16,36 +16,37 @@ from crawler.limits.pace import Pace, first_match
 __all__ = ["CONCURRENCY", "DAY", "Deadlines", "PaceRules", "RetryRules"]
 
 CONCURRENCY: Final = 8
-"""Requests in flight on one lane, at most, if nothing else is said."""
+"""Requests in flight on one lane, at most, unless the user says otherwise."""
 DAY: Final = 86_400.0
 """Seconds."""
-Deadlines = Literal["fail", "wait"]
+Deadlines: TypeAlias = Literal["fail", "wait"]
 
 
 @attrs.frozen(kw_only=True)
 class RetryRules:
-    """How requests wait and are tried again.
+    """How requests wait and are sent again.
 
     Raises:
-        ConfigError: one of them is no such rule.
+        ConfigError: A value is out of range or of the wrong type.
     """
 
     attempts: int = 3
-    """Attempts for one request, the first included; refusals for too many requests use up none."""
+    """Attempts for one request, including the first. Refusals because of too many requests use up none."""
     longest: float = DAY
-    """Seconds: a longer wait that a server asks for is not waited for."""
+    """Seconds. A response that asks for a longer wait is returned instead."""
     patience: float | None = None
-    """Seconds that one request may wait for its turns, all together."""
+    """Seconds that one request may wait to start, over all its attempts. `None` means no limit."""
     on_deadline: Deadlines = "fail"
-    """What a wait does that does not fit into the deadline of its cancel scopes: ``fail`` at once, or ``wait``."""
+    """How a request fails that cannot start before the deadline of its cancel scopes: ``fail`` raises at once, ``wait``
+    waits until the deadline."""
     on_event: Callable[[QuotaEvent], object] | None = None
-    """Is told what there is to know of quotas."""
+    """Called with every event of a quota."""
     chance: random.Random = attrs.field(factory=random.Random)
-    """Where jitter comes from."""
+    """Source of jitter."""
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.attempts, int) or isinstance(self.attempts, bool) or self.attempts < 1:
-            raise ConfigError(f"attempts must be a number, at least 1, not {self.attempts!r}")
+            raise ConfigError(f"attempts must be a whole number, at least 1, not {self.attempts!r}")
         for name in ("longest", "patience"):
             value = getattr(self, name)
             if value is not None and (not _is_number(value) or value < 0):
@@ -66,14 +67,14 @@ class PaceRules:
     """The pace of each lane and budget.
 
     Parameters:
-        rate: requests per time of each lane, such as ``"60/min"``; several at once are all kept.
-        concurrency: requests in flight on one lane, at most; `None`: 8.
-        delay: seconds between two starts on one lane.
-        pacing: glob of lanes (``"https://api.example"``), hosts or budgets to `Pace`; the first that matches counts,
-            and what it does not say of a lane comes from the others.
+        rate: Requests per time on each lane, such as ``"60/min"``. Several rates are all kept.
+        concurrency: Requests in flight on one lane, at most. `None` means 8.
+        delay: Seconds between two starts on one lane.
+        pacing: Glob of lanes (``"https://api.example"``), hosts or budgets to `Pace`. The first glob that matches
+            counts; for a lane, fields that its `Pace` leaves out come from the other arguments.
 
     Raises:
-        ConfigError: one of them is not what it should be.
+        ConfigError: A value is out of range or of the wrong type.
     """
 
     def __init__(
@@ -97,11 +98,11 @@ class PaceRules:
                 raise ConfigError(f"pacing must map globs to Pace, not {glob!r} to {pace!r}")
 
     def of_lane(self, name: str) -> Pace:
-        """The pace of a lane, every field filled in."""
+        """Return the pace of a lane, with every field set."""
         own = first_match(self._pacing, name)
         return self._usual if own is None else own.over(self._usual)
 
     def of_budget(self, name: str) -> Pace:
-        """The pace of a budget, every field filled in: it has a rate only if `pacing` says so."""
+        """Return the pace of a budget, with every field set. It has a rate only if `pacing` gives it one."""
         own = first_match(self._pacing, name)
         return self._budget if own is None else own.over(self._budget)

@@ -1,14 +1,14 @@
-"""`FairQueue`: where requests wait for their turn, in the order in which they came. Nobody polls.
+"""`FairQueue`: decides whose turn it is. Requests start in the order in which they came, as soon as limits allow.
 
-A request names scopes: its lane, and budgets. It starts as soon as its lane has room and all of its scopes are ready at
-the same moment; then all are taken, with no checkpoint in between. ::
+A request names limits: that of its lane, and those of budgets. It starts when its lane has a free place and all of its
+limits are ready at the same moment; then its permit is taken, with no checkpoint in between. ::
 
-    queue of a lane:   first ◄─ next ◄─ …      only the first is looked at: when its time has come,
-                         │                     and when a throttle that it names says that something changed
-                    lane, budgets
+    queue of a lane:  head ◄─ next ◄─ …     Only the head is examined: when its time has come,
+                       │                    and when one of its limits has changed.
+                 lane, budgets
 
-Who waits for nothing but a budget holds it: whoever names it and came later waits too, on whatever lane. So a request
-that costs much is not starved by many that cost little.
+A head that waits for nothing but a budget reserves it: later requests that name this budget wait too, on every lane.
+So many cheap requests do not starve an expensive one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import math
 from bisect import insort
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 import trio
@@ -30,335 +30,338 @@ from crawler.limits.permit import Permit
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 
-__all__ = ["Costs", "FairQueue", "ScopeQueue"]
+__all__ = ["Costs", "FairQueue", "LimitQueue"]
 
-LATE: Final = 1e-6
-"""Seconds added to an alarm: seconds since the epoch are rounded to a quarter of that."""
-MOST: Final = 1024
-"""Scopes that are kept before those of which nothing is known are let go."""
+ALARM_MARGIN: Final = 1e-6
+"""Seconds added to a wake-up time, because seconds since the epoch are rounded to a quarter of that."""
+MAX_IDLE: Final = 1024
+"""Limits in memory before the idle ones are dropped."""
 
 
 @attrs.define(eq=False)
-class ScopeQueue:
-    """One scope, and who waits for it."""
+class LimitQueue:
+    """The requests that wait for one limit."""
 
     throttle: Throttle
+    """The limit of a lane or budget."""
     waiting: float = 0.0
     """Units that wait."""
     queue: list[Waiter] = attrs.field(factory=list)
-    """Who waits on this lane, in their order."""
-    front: Waiter | None = None
-    """The first of them, as it is known in `fronts`."""
-    fronts: list[Waiter] = attrs.field(factory=list)
-    """The first of each lane whose first names this scope, in the order in which they came."""
+    """The waiting requests of this lane, in their order."""
+    head: Waiter | None = None
+    """The first of them, as far as it is registered in `heads`."""
+    heads: list[Waiter] = attrs.field(factory=list)
+    """The heads of all lanes that name this limit, in the order in which they came."""
     watcher: Callable[[], None] = lambda: None
-    """What its throttle calls."""
-    alone: Costs = ()
-    """What a request takes that names no budget."""
+    """Called when the limit has changed."""
+    costs: Costs = ()
+    """The costs of a request of this lane that names no budget."""
 
 
-Costs = tuple[tuple[ScopeQueue, float], ...]
-"""What a request takes, in units: of its lane, then of budgets."""
+Costs: TypeAlias = tuple[tuple[LimitQueue, float], ...]
+"""The limits that a request names, its lane first, and the units that it takes of each."""
 
 
 @attrs.define(eq=False)
 class Waiter:
-    """One request that waits."""
+    """One waiting request."""
 
-    stakes: Costs
+    costs: Costs
     order: int
-    """Who came first has less."""
+    """Lower numbers came first."""
     patience: float
-    """Seconds since the epoch: when it gives up, whatever comes."""
+    """When it gives up, in seconds since the epoch."""
     until: float = math.inf
-    """Seconds since the epoch: when it has to be through, or waiting is of no use."""
+    """When it must have started for the wait to make sense, in seconds since the epoch."""
     at: float = math.inf
-    """Seconds since the epoch: when it may start, as far as is known."""
-    held_by: ScopeQueue | None = None
-    """What it waits for, of all that it names."""
+    """When it may start, as far as is known, in seconds since the epoch."""
+    held_by: LimitQueue | None = None
+    """The limit that it waits for."""
     permit: Permit | None = None
-    """What it was given."""
-    closed: bool = False
-    """Whether the turnstile was closed meanwhile."""
+    """Set, and taken, when it may start."""
+    is_closed: bool = False
+    """Whether the queue was closed."""
     task: trio.lowlevel.Task | None = None
-    """Who sleeps."""
-    nap: trio.CancelScope | None = None
-    """What it sleeps in."""
+    """The task that sleeps."""
+    alarm: trio.CancelScope | None = None
+    """The cancel scope in which it sleeps; its deadline is the time to wake up."""
 
     def wake(self) -> None:
-        """Lets it look what happened."""
+        """Let the task examine what has changed."""
         task, self.task = self.task, None
         if task is not None:
             trio.lowlevel.reschedule(task)
-
-
-def _taken(costs: Costs, now: float) -> Permit:
-    """Return a permit for what a request costs, with its place in the lane and its start taken."""
-    (lane, cost), *budgets = costs
-    permit = Permit(lane.throttle, [(gate.throttle, units) for gate, units in budgets] if budgets else (), cost)
-    permit.enter()
-    permit.take(now)
-    return permit
 
 
 def _order(waiter: Waiter) -> int:
     return waiter.order
 
 
+def _take(costs: Costs, now: float) -> Permit:
+    """Return a permit for these costs, with its place in the lane and its start taken."""
+    (lane, units), *budgets = costs
+    permit = Permit(lane.throttle, [(one.throttle, cost) for one, cost in budgets] if budgets else (), units)
+    permit.enter()
+    permit.take(now)
+    return permit
+
+
 class FairQueue:
     """Lets requests start.
 
     Parameters:
-        limits: the throttles; others may use them too.
+        limits: The throttles, which others may use too.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._gates: dict[str, ScopeQueue] = {}
-        self._most = MOST
+        self._queues: dict[str, LimitQueue] = {}
+        self._drop_above = MAX_IDLE
         self._orders = itertools.count()
         self._clock: Clock | None = None
 
     @property
     def clock(self) -> Clock:
-        """Gives seconds since the epoch; made when it is first asked for, in `trio.run`."""
+        """Return the clock, whose seconds count since the epoch. It is made when first needed, in `trio.run`."""
         if self._clock is None:
             self._clock = Clock()
         return self._clock
 
     def next_order(self) -> int:
-        """The place of a request that comes now."""
+        """Return the place of a request that comes now."""
         return next(self._orders)
 
-    def gate(self, name: str, pace: Callable[[str], Pace]) -> ScopeQueue:
-        """The gate of a scope, made when it is first asked for.
+    def limit(self, name: str, pace: Callable[[str], Pace]) -> LimitQueue:
+        """Return the queue of a limit, made when it is first needed.
 
         Parameters:
-            name: of a lane or a budget.
-            pace: what the user asks of a name.
+            name: Name of the lane or budget.
+            pace: Returns the pace of a name, with every field set.
         """
-        gate = self._gates.get(name)
-        if gate is None:
-            gate = ScopeQueue(self.limits.throttle(name, pace))
-            gate.alone = ((gate, 1.0),)
-            gate.watcher = partial(self._look, gate)
-            gate.throttle.watchers += (gate.watcher,)
-            self._gates[name] = gate
-        return gate
+        found = self._queues.get(name)
+        if found is None:
+            found = LimitQueue(self.limits.throttle(name, pace))
+            found.costs = ((found, 1.0),)
+            found.watcher = partial(self._examine, found)
+            found.throttle.watchers += (found.watcher,)
+            self._queues[name] = found
+        return found
 
-    def tidy(self) -> None:
-        """Lets go of scopes that nobody uses and of which nothing is known, once there are very many."""
-        if len(self._gates) <= self._most:
+    def drop_idle(self) -> None:
+        """Drop limits that are not in use and of which nothing is known, if there are very many."""
+        if len(self._queues) <= self._drop_above:
             return
         now = self.clock()
-        for name, gate in list(self._gates.items()):
-            throttle = gate.throttle
-            idle = not (gate.queue or gate.fronts or throttle.busy or throttle.inflight)
-            if idle and throttle.ready_at(now) <= now and not throttle.policies():
-                self._forget(name, gate)
-        self._most = max(MOST, 2 * len(self._gates))
+        for name, limit in list(self._queues.items()):
+            throttle = limit.throttle
+            is_idle = not (limit.queue or limit.heads or throttle.busy or throttle.inflight)
+            if is_idle and throttle.ready_at(now) <= now and not throttle.policies():
+                self._drop(name, limit)
+        self._drop_above = max(MAX_IDLE, 2 * len(self._queues))
 
     def close(self) -> None:
-        """Lets go of everything; who waits is told."""
-        for name, gate in list(self._gates.items()):
-            for waiter in gate.queue:
-                waiter.closed = True
+        """Drop all limits. The requests that still wait raise `trio.ClosedResourceError`."""
+        for name, limit in list(self._queues.items()):
+            for waiter in limit.queue:
+                waiter.is_closed = True
                 waiter.wake()
-            gate.queue.clear()
-            gate.fronts.clear()
-            self._forget(name, gate, keep=True)
+            limit.queue.clear()
+            limit.heads.clear()
+            self._drop(name, limit, keep_throttle=True)
         self._clock = None
 
     # ---- starting ----------------------------------------------------------------------------------------------------
 
-    def start_now(self, stakes: Costs) -> Permit | None:
-        """The permit of a request that may start at once, taken; else it has to `wait`."""
-        if stakes[0][0].queue:
+    def start_now(self, costs: Costs) -> Permit | None:
+        """Return the permit of a request that may start at once, taken. `None` means that it has to `wait`."""
+        if costs[0][0].queue:
             return None
         now = self.clock()
-        at, _ = self._ready_at(stakes, now, None)
-        return _taken(stakes, now) if at <= now else None
+        at, _ = self._ready_at(costs, now, None)
+        return _take(costs, now) if at <= now else None
 
-    async def wait(self, stakes: Costs, *, order: int, patience: float, until: Callable[[], float]) -> Permit:
-        """Wait until a request may start, and return its permit, taken. A cancelled wait takes nothing.
+    async def wait(self, costs: Costs, *, order: int, patience: float, until: Callable[[], float]) -> Permit:
+        """Wait until a request may start, and return its permit, taken. A wait that is cancelled takes nothing.
 
         Parameters:
-            stakes: what it takes.
-            order: its place.
-            patience: seconds since the epoch: when it gives up.
-            until: says when it has to be through, in seconds since the epoch; else waiting is of no use.
+            costs: What the request takes of which limits.
+            order: Its place, by `next_order`.
+            patience: When it gives up, in seconds since the epoch.
+            until: Returns when it must have started for the wait to make sense, in seconds since the epoch.
 
         Raises:
-            WouldExceedDeadline: it cannot start in time; at once, if that is known.
-            trio.ClosedResourceError: the turnstile was closed.
+            WouldExceedDeadline: The request cannot start in time. Raised at once if that is known.
+            trio.ClosedResourceError: The queue was closed.
         """
-        waiter = Waiter(stakes, order, patience)
-        lane = stakes[0][0]
+        waiter = Waiter(costs, order, patience)
         self._enqueue(waiter)
         try:
-            self._look(lane)
+            self._examine(costs[0][0])
             while waiter.permit is None:
                 waiter.until = min(until(), patience)
-                self._check(waiter)
+                self._raise_if_useless(waiter)
                 await self._sleep(waiter)
             await trio.lowlevel.checkpoint_if_cancelled()
         except BaseException:
-            if waiter.permit is not None:  # it was given its turn and cancelled at the same moment
+            if waiter.permit is not None:  # its turn came at the moment of the cancellation
                 waiter.permit.cancelled()
                 waiter.permit.leave()
             else:
                 self._dequeue(waiter)
-                for gate, _ in stakes:
-                    self._look(gate)
+                for limit, _ in costs:
+                    self._examine(limit)
             raise
         return waiter.permit
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
+    # ---- whose turn it is --------------------------------------------------------------------------------------------
 
     @staticmethod
-    def _ready_at(stakes: Costs, now: float, waiter: Waiter | None) -> tuple[float, ScopeQueue | None]:
-        """When a request may start, and what it waits for until then; infinite: that is not known."""
-        lane = stakes[0][0]
+    def _ready_at(costs: Costs, now: float, waiter: Waiter | None) -> tuple[float, LimitQueue | None]:
+        """Return when a request may start, infinite if that is not known, and the limit that decides it."""
+        lane = costs[0][0]
         if lane.throttle.is_full():
             return math.inf, lane
-        at, gate_of_at = -math.inf, None
-        for gate, cost in stakes:
-            backlog = gate.waiting if waiter is not None else gate.waiting + cost
-            when = gate.throttle.ready_at(now, cost=cost, backlog=backlog)
-            if when > at:
-                at, gate_of_at = when, gate
-        for gate, _ in stakes[1:]:
-            for other in gate.fronts:
+        at, decisive = -math.inf, None
+        for limit, cost in costs:
+            backlog = limit.waiting if waiter is not None else limit.waiting + cost
+            limit_at = limit.throttle.ready_at(now, cost=cost, backlog=backlog)
+            if limit_at > at:
+                at, decisive = limit_at, limit
+        for limit, _ in costs[1:]:
+            for other in limit.heads:
                 if other is waiter or at == math.inf:
                     break
-                if other.held_by is gate:
-                    when = other.at if other.at > now else math.inf
-                    if when > at:
-                        at, gate_of_at = when, gate
+                if other.held_by is limit:  # it has reserved this budget
+                    other_at = other.at if other.at > now else math.inf
+                    if other_at > at:
+                        at, decisive = other_at, limit
                     break
-        return at, gate_of_at
+        return at, decisive
 
-    def _look(self, gate: ScopeQueue) -> None:
-        """Something changed here: lets go who may, in the order in which they came."""
-        if not gate.fronts:
+    def _examine(self, limit: LimitQueue) -> None:
+        """Let requests start after a change of a limit, in the order in which they came."""
+        if not limit.heads:
             return
         now = self.clock()
-        pending = [gate]
-        while pending:
-            gate = pending.pop()
+        changed = [limit]
+        while changed:
+            limit = changed.pop()
             index = 0
-            while index < len(gate.fronts):
-                waiter = gate.fronts[index]
-                if self._let_go(waiter, now):
-                    pending += [other for other, _ in waiter.stakes if other is not gate]
-                elif waiter.held_by is gate:
+            while index < len(limit.heads):
+                waiter = limit.heads[index]
+                if self._may_start(waiter, now):
+                    changed += [other for other, _ in waiter.costs if other is not limit]
+                elif waiter.held_by is limit:
                     break
                 else:
                     index += 1
 
-    def _let_go(self, waiter: Waiter, now: float) -> bool:
-        """Whether it starts; if not, its alarm is set."""
-        waiter.at, waiter.held_by = self._ready_at(waiter.stakes, now, waiter)
+    def _may_start(self, waiter: Waiter, now: float) -> bool:
+        """Take the permit of a head and return true if it may start; else set its alarm."""
+        waiter.at, waiter.held_by = self._ready_at(waiter.costs, now, waiter)
         if waiter.at <= now:
             self._dequeue(waiter)
-            waiter.permit = _taken(waiter.stakes, now)
+            waiter.permit = _take(waiter.costs, now)
             waiter.wake()
             return True
         if waiter.until < waiter.at < math.inf:
-            waiter.wake()  # waiting has become useless
-        elif waiter.nap is not None:
-            waiter.nap.deadline = self._alarm(waiter)
+            waiter.wake()  # it cannot start in time any more
+        elif waiter.alarm is not None:
+            waiter.alarm.deadline = self._wake_up_at(waiter)
         return False
 
     def _enqueue(self, waiter: Waiter) -> None:
-        for gate, cost in waiter.stakes:
-            gate.waiting += cost
-        lane = waiter.stakes[0][0]
+        for limit, cost in waiter.costs:
+            limit.waiting += cost
+        lane = waiter.costs[0][0]
         insort(lane.queue, waiter, key=_order)
-        self._renew_front(lane)
+        self._renew_head(lane)
 
     def _dequeue(self, waiter: Waiter) -> None:
-        lane = waiter.stakes[0][0]
-        if waiter.closed:
+        if waiter.is_closed:
             return
+        lane = waiter.costs[0][0]
         lane.queue.remove(waiter)
-        for gate, cost in waiter.stakes:
-            gate.waiting -= cost
-        self._renew_front(lane)
+        for limit, cost in waiter.costs:
+            limit.waiting -= cost
+        self._renew_head(lane)
 
     @staticmethod
-    def _renew_front(lane: ScopeQueue) -> None:
-        old, new = lane.front, lane.queue[0] if lane.queue else None
+    def _renew_head(lane: LimitQueue) -> None:
+        old, new = lane.head, lane.queue[0] if lane.queue else None
         if old is new:
             return
-        lane.front = new
+        lane.head = new
         if old is not None:
             old.at, old.held_by = math.inf, None
-            for gate, _ in old.stakes:
-                gate.fronts.remove(old)
+            for limit, _ in old.costs:
+                limit.heads.remove(old)
         if new is not None:
-            for gate, _ in new.stakes:
-                insort(gate.fronts, new, key=_order)
+            for limit, _ in new.costs:
+                insort(limit.heads, new, key=_order)
 
-    def _alarm(self, waiter: Waiter) -> float:
-        """When it has to wake by itself, by trio's clock."""
+    # ---- waiting -----------------------------------------------------------------------------------------------------
+
+    def _wake_up_at(self, waiter: Waiter) -> float:
+        """Return when a waiter has to wake up by itself, on trio's clock."""
         at = min(waiter.at, waiter.patience)
-        return self.clock.to_trio(at) + LATE if at < math.inf else math.inf
+        return self.clock.to_trio(at) + ALARM_MARGIN if at < math.inf else math.inf
 
     async def _sleep(self, waiter: Waiter) -> None:
-        """Until it has its turn, its time has come, or something is to be looked at."""
+        """Sleep until the turn of a waiter has come, its alarm rings, or it has to examine a change."""
 
         def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
             waiter.task = None
             return trio.lowlevel.Abort.SUCCEEDED
 
-        with trio.CancelScope(deadline=self._alarm(waiter)) as waiter.nap:
+        with trio.CancelScope(deadline=self._wake_up_at(waiter)) as waiter.alarm:
             waiter.task = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(abort)
-        waiter.nap = None
-        if waiter.permit is None and not waiter.closed:
-            for gate, _ in waiter.stakes:
-                self._look(gate)
+        waiter.alarm = None
+        if waiter.permit is None and not waiter.is_closed:
+            for limit, _ in waiter.costs:
+                self._examine(limit)
 
-    def _check(self, waiter: Waiter) -> None:
-        """Raises, if waiting is of no use."""
-        if waiter.closed:
-            raise trio.ClosedResourceError("the transport was closed")
+    def _raise_if_useless(self, waiter: Waiter) -> None:
+        """Raise if waiting makes no sense: the queue is closed, or the request cannot start in time."""
+        if waiter.is_closed:
+            raise trio.ClosedResourceError("the transport was closed while the request waited to start")
         if waiter.until == math.inf:
             return
-        now = self.clock()
-        at = waiter.at if waiter.stakes[0][0].front is waiter else self._behind_others(waiter, now)
+        now, lane = self.clock(), waiter.costs[0][0]
+        at = waiter.at if lane.head is waiter else self._behind_others(waiter, now)
         if now < waiter.until and not waiter.until < at < math.inf:
             return
-        gate = waiter.held_by or waiter.stakes[0][0]
-        why = gate.throttle.blocked_by or "others"
-        when = f"its turn comes in {at - now:.3g} s" if at < math.inf else "nobody knows when its turn comes"
-        words = f"{gate.throttle.name} ({why}): {when}, and {max(0.0, waiter.until - now):.3g} s are left"
-        raise WouldExceedDeadline(words, retry_at=at, scope=gate.throttle.name)
+        limit = waiter.held_by or lane
+        reason = limit.throttle.blocked_by or "other requests"
+        start = f"the request can start in {at - now:.3g} s" if at < math.inf else "the time of its start is unknown"
+        words = f"{limit.throttle.name} ({reason}): {start}, and {max(0.0, waiter.until - now):.3g} s are left"
+        raise WouldExceedDeadline(words, retry_at=at, scope=limit.throttle.name)
 
     @staticmethod
     def _behind_others(waiter: Waiter, now: float) -> float:
-        """Not before that can it start, since others of its lane are first; seconds since the epoch."""
-        ahead = [stake for other in waiter.stakes[0][0].queue if other.order < waiter.order for stake in other.stakes]
+        """Return a time before which a request cannot start, because others of its lane come first."""
+        lane = waiter.costs[0][0]
+        ahead = [cost for other in lane.queue if other.order < waiter.order for cost in other.costs]
         at = -math.inf
-        for gate, cost in waiter.stakes:
-            costs = [other_cost for other, other_cost in ahead if other is gate]
-            when = _after(gate.throttle, now, cost, costs, gate.waiting)
-            if at < when < math.inf:
-                at, waiter.held_by = when, gate
+        for limit, cost in waiter.costs:
+            costs_ahead = [other_cost for other, other_cost in ahead if other is limit]
+            limit_at = _ready_after(limit.throttle, now, cost, costs_ahead, limit.waiting)
+            if at < limit_at < math.inf:
+                at, waiter.held_by = limit_at, limit
         return at if at > now else math.inf
 
-    def _forget(self, name: str, gate: ScopeQueue, *, keep: bool = False) -> None:
-        """Lets a gate go; and its throttle, unless it is to be kept or others watch it."""
-        del self._gates[name]
-        throttle = gate.throttle
-        throttle.watchers = tuple(watcher for watcher in throttle.watchers if watcher is not gate.watcher)
-        if not keep and not throttle.watchers:
+    def _drop(self, name: str, limit: LimitQueue, *, keep_throttle: bool = False) -> None:
+        """Drop a limit, and its throttle too unless it is to be kept or others watch it."""
+        del self._queues[name]
+        throttle = limit.throttle
+        throttle.watchers = tuple(watcher for watcher in throttle.watchers if watcher is not limit.watcher)
+        if not keep_throttle and not throttle.watchers:
             self.limits.forget(name)
 
 
-def _after(throttle: Throttle, now: float, cost: float, ahead: list[float], backlog: float) -> float:
-    """When a request may start if those ahead of it, with these costs, start as soon as they may."""
+def _ready_after(throttle: Throttle, now: float, cost: float, ahead: list[float], backlog: float) -> float:
+    """Return when a request may start if those ahead of it, with these costs, start as early as possible."""
     at = throttle.ready_at(now, cost=cost + sum(ahead), backlog=backlog)
     for rate in throttle.pacing.rates:
         at = max(at, max(now, rate.due) + (len(ahead) + 1 - rate.burst) * rate.interval)

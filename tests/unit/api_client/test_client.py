@@ -203,9 +203,8 @@ async def test_proxies_are_governed_too(autojump_clock, monkeypatch):
         through = http._transport_for_url(httpx.URL("http://api.test/"))
         assert isinstance(through, GovernedTransport)
         assert through.inner is http._transport.inner
-        assert through.turnstile is http._transport.turnstile
-        turn_less = through.wire(httpx.Request("GET", "http://api.test/", extensions={"a": 1}))
-        assert turn_less is not None
+        assert through._context.queue is http._transport._context.queue
+        assert list(through._context.extensions) == ["proxy"]
         assert http._transport_for_url(httpx.URL("http://direct.test/")) is http._transport
     async with client(trust_env=False) as http:
         assert http._transport_for_url(httpx.URL("http://api.test/")) is http._transport
@@ -214,7 +213,7 @@ async def test_proxies_are_governed_too(autojump_clock, monkeypatch):
         through = http._transport_for_url(httpx.URL("http://api.test/"))
         assert isinstance(through, GovernedTransport)
         assert isinstance(through.inner, httpx.AsyncHTTPTransport)
-        assert through.turnstile is http._transport.turnstile
+        assert through._context.queue is http._transport._context.queue
 
 
 async def test_the_transport_is_libcurl_unless_that_cannot_do_it():
@@ -308,7 +307,7 @@ async def test_errors_are_those_of_httpx(autojump_clock):
         ({"concurrency": 0}, "client(): concurrency must be at least 1"),
         ({"transport": httpx.HTTPTransport()}, "transport must be an httpx.AsyncBaseTransport"),
         ({"transport": "curl"}, "transport must be an httpx.AsyncBaseTransport, not 'curl'"),
-        ({"mounts": {"all://": 7}}, "client(): not a transport of httpx"),
+        ({"mounts": {"all://": 7}}, "client(): not a transport for httpx"),
         ({"limits": 7}, "client(): limits must be a Limits, not 7"),
         ({"base_url": "http://[::"}, "client(): Invalid"),
         ({"mounts": {"no pattern": None}}, "client(): Proxy keys should use proper URL forms"),

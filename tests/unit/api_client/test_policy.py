@@ -1,0 +1,55 @@
+"""`RetryRules` and `PaceRules`: the pace of a lane or budget, and options that are wrong."""
+
+from __future__ import annotations
+
+import math
+
+import httpx
+import pytest
+from support.governed import Script, get_all, governed
+
+from crawler.api_client.transport import GovernedTransport
+from crawler.errors import ConfigError
+from crawler.limits.pace import Pace
+
+
+@pytest.mark.parametrize(
+    ("pacing", "seconds"),
+    [
+        ({"https://api.test": Pace(rate="1/s")}, 4),
+        ({"api.*": Pace(rate="1/s")}, 4),
+        ({"https://other.test": Pace(rate="1/s"), "*": Pace(delay=2)}, 8),
+        ({"*.test": Pace(concurrency=1)}, 20),  # what it does not say comes from the rate of all
+        ({"key:*": Pace(rate="1/10s")}, 40),
+    ],
+)
+async def test_a_pace_is_found_by_lane_host_or_budget(autojump_clock, pacing, seconds):
+    script = Script(200)
+    rate = "1/5s" if "*.test" in pacing else None
+    async with governed(script, pacing=pacing, rate=rate) as http:
+        await get_all(http, 5, extensions={"quotas": {"key:A": 1}})
+    assert script.asked[-1][1] == pytest.approx(seconds, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rate": "fast"}, "not a rate: 'fast'"),
+        ({"rate": 5}, "rate must be text"),
+        ({"concurrency": 0}, "concurrency must be at least 1"),
+        ({"delay": -1}, "delay must be 0 seconds or more"),
+        ({"pacing": [1]}, "pacing must map globs to Pace"),
+        ({"pacing": {"a": "1/s"}}, "pacing must map globs to Pace, not 'a' to '1/s'"),
+        ({"limits": 7}, "limits must be a Limits"),
+        ({"attempts": 0}, "attempts must be a whole number, at least 1"),
+        ({"longest": math.nan}, "longest must be seconds"),
+        ({"longest": None}, "longest must be seconds"),
+        ({"patience": -1}, "patience must be seconds"),
+        ({"on_deadline": "panic"}, "on_deadline must be 'fail' or 'wait'"),
+        ({"on_event": 7}, "on_event must be a function"),
+    ],
+)
+async def test_a_wrong_option_is_refused_in_one_line(autojump_clock, options, words):
+    with pytest.raises(ConfigError, match=f"^{words}") as caught:
+        GovernedTransport(httpx.MockTransport(lambda _: httpx.Response(200)), **options)
+    assert "\n" not in str(caught.value)
