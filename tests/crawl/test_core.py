@@ -213,7 +213,7 @@ async def test_a_slow_sink_slows_the_crawl_instead_of_filling_memory(autojump_cl
 
     report = await crawl(Watch(), settings=Settings(sink_lag=20), outputs=[sink], transport=site.transport)
     assert len(sink.got) == report.items == 1111
-    assert farthest <= 20 + 64 + 1000  # what a sink may hold, one commit, and one batch on its way
+    assert farthest <= 20 + 64 + 1000  # the lag of a sink, one commit, and one batch in transit
 
 
 async def test_a_sink_that_fails_is_called_again_and_loses_nothing(autojump_clock: MockClock) -> None:

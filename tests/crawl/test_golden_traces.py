@@ -5,7 +5,7 @@ A failure is either a bug or an intended change. After an intended change, regen
     PYTHONPATH=tests .venv/bin/python -m crawl.test_golden_traces --write [NAME ...]
 
 Traces are repeatable: events of the same millisecond are sorted, so the order in which trio runs tasks does not matter,
-and `support.virtual` takes chance out of jitter and sets the wall clock.
+and `support.virtual` removes randomness from jitter and sets the wall clock.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ GOLDEN = Path(__file__).parent / "golden"
 UNREPEATABLE = ("cpu_seconds", "peak_rss")
 """Report keys that depend on the machine."""
 SHOWN = ("authorization", "cookie", "user-agent", "content-type")
-"""Header fields of a request that its line shows, beside those that begin with ``x-``."""
+"""Header fields that the line of a request shows, in addition to those that begin with ``x-``."""
 ENDLESS = 1e6
 """Virtual seconds after which a crawl counts as endless."""
 FEW = 5
-"""How many items or URLs of one outcome are listed; of longer lists, only the length is recorded."""
+"""Maximum number of items or URLs that an outcome lists; of longer lists, only the length is recorded."""
 
 
 # ---- recording ------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ class Trace:
 
         Parameters:
             spider: the spider to run.
-            site: what answers its requests.
+            site: responds to its requests.
             settings: override those of the spider.
             plugins: run after those of the spider.
             job: folder of a durable job.
@@ -82,7 +82,7 @@ class Trace:
 
     @contextmanager
     def run(self, site: FakeSite | httpx.AsyncBaseTransport, *, ordered: bool = False) -> Iterator[Recording]:
-        """Record what happens in the block; the crawl must use the transport that this yields."""
+        """Record the events of the block; the crawl must use the transport that this yields."""
         self.runs.append({"requests": [], "outcomes": [], "notes": []})
         record = self.runs[-1]
         transport = Recording(site.transport if isinstance(site, FakeSite) else site, partial(self._line, "requests"))

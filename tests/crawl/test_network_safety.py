@@ -362,7 +362,7 @@ async def test_a_crawl_that_starts_on_loopback_may_visit_all_of_it(nursery, firs
     assert report.filtered == {"network": 2}
 
 
-async def test_a_start_page_that_comes_late_opens_its_network_from_then_on(nursery):
+async def test_a_late_start_page_opens_its_network_from_then_on(nursery):
     """Before, a link to the network and its robots.txt were refused."""
     inside = await site(nursery, {"/": links("/b"), "/a": "secret", "/b": "x"}, INSIDE)
     web = await site(nursery, {"/": links(f"http://127.0.0.1:{inside.port}/a")})

@@ -1,6 +1,6 @@
-"""A job that an earlier version wrote is inspected and resumed: its folder is kept in `jobs`, with the database as SQL.
+"""Jobs of earlier versions can be inspected and resumed; their folders are kept in `jobs`, with the database as SQL.
 
-Version 0.1 was killed after three of five pages of `PAGES` and a failure, when the page ``/3`` was next.
+Version 0.1 was killed after three of the five pages of `PAGES` and a failure, before the page ``/3``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from crawler.testing import FakeSite
 
 JOBS = Path(__file__).parent / "jobs"
 KILLED_AT = 1_795_660_679.0
-"""What time it was, in seconds since the epoch."""
+"""The time of the job, in seconds since the epoch."""
 PAGES = {"/3": "<a href='/1'>1</a><a href='/4'>4</a>", "/4": "four", "/no": "no", "/gone": "here again"}
 
 
@@ -42,7 +42,7 @@ class Numbers(Spider):
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the job, and the file that it writes."""
+    """Return the folder of the job and its output."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(time, "time", lambda: KILLED_AT)
     folder = tmp_path / "numbers"
@@ -54,7 +54,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_it_is_inspected(job: Path) -> None:
+def test_an_old_job_can_be_inspected(job: Path) -> None:
     state = inspect_job(job)
     seen = (state.spider, state.runs, state.finished, state.waiting, state.items)
     assert seen == ("numbers (Numbers)", 1, False, 2, 3)
@@ -62,7 +62,7 @@ def test_it_is_inspected(job: Path) -> None:
     assert [failure.url for failure in failed_requests(job)] == ["https://site.test/gone"]
 
 
-async def test_it_is_resumed(autojump_clock: MockClock, job: Path) -> None:
+async def test_an_old_job_can_be_resumed(autojump_clock: MockClock, job: Path) -> None:
     site = FakeSite(PAGES)
     report = await crawl(Numbers(), transport=site.transport, job=job, outputs=["numbers.jsonl"])
     assert [visit.url for visit in site.log] == ["https://site.test/3", "https://site.test/4"]  # no robots.txt, not /no

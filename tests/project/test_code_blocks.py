@@ -76,7 +76,7 @@ def test_every_python_block_comes_from_an_example():
     assert faults == []
 
 
-def test_pages_in_restructuredtext_hold_no_python_of_their_own():
+def test_pages_in_restructuredtext_contain_no_python_blocks():
     directive = re.compile(r"^\s*\.\. (code|code-block|sourcecode):: *(python|py|pycon)|^\s*>>> ", re.MULTILINE)
     assert [str(page.relative_to(ROOT)) for page in pages(".rst") if directive.search(page.read_text())] == []
 

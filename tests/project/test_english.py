@@ -48,11 +48,11 @@ class Phrase:
     """A phrase that is banned."""
 
     name: str
-    """How a hit is labelled."""
+    """The label of a hit."""
     pattern: str
     """A regular expression. A blank in it matches any white space."""
     instead: str
-    """What to write instead, one line."""
+    """Advice on what to write instead, in one line."""
     ignore_case: bool = True
 
     def search(self, text: str) -> Iterator[re.Match[str]]:
@@ -368,7 +368,7 @@ def test_good_english_and_code_are_left_alone(tmp_path, text):
     assert faults([page]) == []
 
 
-def test_names_in_python_are_no_english_but_messages_are(tmp_path):
+def test_names_in_python_are_ignored_but_messages_are_checked(tmp_path):
     module = tmp_path / "module.py"
     module.write_text(
         'told = 1\nanew(f"{told} went {anew}", "he is", "told")\nerror = (\n    "cannot "\n    "be had"\n)\n'
@@ -385,7 +385,7 @@ def test_strings_in_tests_are_data():
     ]
 
 
-def test_an_exception_is_for_one_file_and_its_words(tmp_path, monkeypatch):
+def test_an_exception_covers_one_phrase_of_one_file(tmp_path, monkeypatch):
     pages = [tmp_path / name for name in ("one.md", "two.md")]
     for page in pages:
         page.write_text("It is told here.\n\nA paragraph of some length lies between.\n\nIt is told there.\n")

@@ -473,7 +473,7 @@ def test_faults_tests():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_example_is_run_here_and_says_how_to_run_it(name):
+def test_every_example_is_tested_here_and_shows_its_command(name):
     source = (EXAMPLES / name).read_text()
     assert name != "crawler.py", "it would take the place of the package"
     assert f'"{name}"' in Path(__file__).read_text()

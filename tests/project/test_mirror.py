@@ -11,7 +11,7 @@ UNIT = ROOT / "tests" / "unit"
 NOT_MIRRORED = {"__init__.py", "__main__.py"}
 
 COVERED_ELSEWHERE = {
-    # The parts of a running crawl: whole crawls in virtual time prove them, by behaviour instead of by file.
+    # The parts of a running crawl: whole crawls in virtual time test them by behaviour instead of by file.
     "engine/admission.py": ["tests/crawl/test_core.py", "tests/crawl/test_hooks.py"],
     "engine/api.py": ["tests/crawl/test_core.py", "tests/crawl/test_stream.py"],
     "engine/attempt.py": ["tests/crawl/test_outcomes.py", "tests/crawl/test_hooks.py"],
@@ -61,18 +61,18 @@ STILL_WITHOUT_A_TEST_FILE: set[str] = {
     "limits/events.py",
     "limits/in_flight.py",
 }
-"""Files that need one. This list only shrinks: a new file comes with its test file."""
+"""Files whose test file is missing. This list only shrinks: add the test file of a new file with it."""
 
 
 def sources() -> dict[str, Path]:
-    """The files that must have a test file, as paths below `crawler/`, and where that test file is."""
+    """Return the paths of the test files of the files below `crawler/`, by path."""
     crawler = ROOT / "crawler"
     found = [path.relative_to(crawler) for path in sorted(crawler.rglob("*.py")) if path.name not in NOT_MIRRORED]
     return {str(path): UNIT / path.parent / f"test_{path.name}" for path in found}
 
 
 def plugins() -> dict[str, Path]:
-    """The same for the first-party plugins, as paths below `plugins/`."""
+    """Return the same for the first-party plugins, by path below `plugins/`."""
     folder = ROOT / "plugins"
     found = [path for path in sorted(folder.rglob("*.py")) if path.name not in NOT_MIRRORED]
     return {str(path.relative_to(folder)): UNIT / "plugins" / f"test_{path.name}" for path in found}
@@ -97,7 +97,7 @@ def test_no_exception_is_listed_twice() -> None:
 
 
 @pytest.mark.parametrize("name", COVERED_ELSEWHERE)
-def test_what_covers_an_exception_exists_and_has_tests(name: str) -> None:
+def test_the_tests_that_cover_an_exception_exist(name: str) -> None:
     assert COVERED_ELSEWHERE[name]
     for test in COVERED_ELSEWHERE[name]:
         assert "def test_" in (ROOT / test).read_text(encoding="utf-8")

@@ -35,13 +35,13 @@ def distribution(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
 
 
-def test_the_wheel_holds_exactly_the_two_packages(wheel):
+def test_the_wheel_contains_exactly_the_two_packages(wheel):
     project = PROJECT["project"]
     info = f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     assert {path.split("/")[0] for path in wheel} == {*PACKAGES, info}
 
 
-def test_the_wheel_holds_every_module_and_nothing_else(wheel):
+def test_the_wheel_contains_every_module_and_nothing_else(wheel):
     sources = {
         f"{package}/{path.relative_to(folder)}"
         for package, folder in PACKAGES.items()
@@ -55,7 +55,7 @@ def test_both_packages_are_typed(wheel):
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(wheel)
 
 
-def test_no_folder_beside_the_packages_is_one():
+def test_no_folder_beside_the_packages_is_a_package():
     """A folder with an ``__init__.py`` would be importable as `plugins`, `tests` or `docs` from the checkout."""
     inits = [*(ROOT / "plugins").glob("__init__.py")]
     inits += [path for folder in ("tests", "examples", "docs") for path in (ROOT / folder).rglob("__init__.py")]
@@ -89,7 +89,7 @@ def required(*groups: str) -> set[str]:
     return {distribution(requirement) for requirements in lists for requirement in requirements}
 
 
-def test_the_packages_import_what_is_required_only():
+def test_the_packages_import_only_required_distributions():
     extras = PROJECT["project"]["optional-dependencies"].keys() - {"test"}
     used = distributions_of(imported("crawler") | imported("plugins"))
     assert used - required(*extras) - BY_HTTPX - {"trio-crawler"} == set()
@@ -100,7 +100,7 @@ def test_every_requirement_is_imported():
     assert required() - used == set()
 
 
-def test_tests_examples_and_manual_import_what_is_required_only():
+def test_tests_examples_and_manual_import_only_required_distributions():
     used = distributions_of(imported("tests") | imported("examples") | imported("docs"))
     assert used - required(*PROJECT["project"]["optional-dependencies"]) - BY_HTTPX - {"trio-crawler"} == set()
 

@@ -81,7 +81,7 @@ def test_every_error_is_public():
     assert set(errors.__all__) <= set(crawler.__all__)
 
 
-def test_the_tree_that_the_errors_module_draws_is_the_tree_of_its_classes():
+def test_the_tree_in_the_docstring_of_errors_matches_its_classes():
     drawn: list[tuple[str, str]] = []
     ancestors: list[tuple[int, str]] = []
     for line in inspect.getdoc(errors).split("::", 1)[1].splitlines():
@@ -96,12 +96,12 @@ def test_the_tree_that_the_errors_module_draws_is_the_tree_of_its_classes():
     assert sorted(drawn) == sorted((error.__name__, error.__base__.__name__) for error in classes)
 
 
-def test_the_table_of_hooks_names_what_a_plugin_can_override():
+def test_the_table_of_hooks_matches_the_methods_of_a_plugin():
     methods = [name for name, value in vars(Plugin).items() if inspect.isroutine(value) and not name.startswith("_")]
     assert list(HOOKS) == methods
 
 
-def test_every_name_in_the_all_of_a_module_is_there():
+def test_every_name_in_the_all_of_a_module_exists():
     wrong = [
         f"{path.relative_to(PACKAGE)}: {name}"
         for path in sorted(PACKAGE.rglob("*.py"))
@@ -117,7 +117,7 @@ def loaded_by(code: str) -> list[str]:
     return subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True).stdout.split()
 
 
-def test_importing_the_framework_imports_nothing_until_it_is_asked_for():
+def test_importing_the_framework_imports_nothing_before_first_use():
     assert sorted(loaded_by("import crawler")) == ["crawler", "crawler.lazy"]
     assert "crawler.engine.scheduler" not in loaded_by("from crawler import Pace, Settings")
 
@@ -130,7 +130,7 @@ def test_a_crawl_imports_no_more_than_it_needs():
     assert not [name for name in loaded if name.startswith(beside)]
 
 
-def test_what_is_no_public_name_is_an_error_as_in_any_module():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'crawler' has no attribute 'spider'"):
         _ = crawler.spider
 

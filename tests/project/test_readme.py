@@ -24,6 +24,6 @@ def test_each_command_is_one_line(name):
     assert re.fullmatch(r"\S[^\n]*[^\s\\]\n", command(name))
 
 
-def test_ci_runs_the_test_command_as_it_stands_in_the_readme():
+def test_ci_runs_the_test_command_of_the_readme():
     printed = subprocess.run([ROOT / ".ci/run", "command"], check=True, capture_output=True, text=True).stdout
     assert printed == command("test")

@@ -60,7 +60,7 @@ def test_every_room_has_a_line_of_description():
     assert lines == []
 
 
-def test_the_tree_in_the_readme_is_there():
+def test_paths_of_the_tree_in_the_readme_exist():
     listed = list(entries(block(ROOT / "README.md", "crawler/")))
     assert [path for path in listed if not (ROOT / path).exists()] == []
 
@@ -85,7 +85,7 @@ def test_every_room_has_a_floor():
     assert floors == tops - {"__init__"}
 
 
-def test_the_files_that_the_page_and_the_decisions_name_exist():
+def test_files_named_by_the_page_and_the_decisions_exist():
     pages = [CONTRIBUTING, *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
     named = {path for page in pages for path in re.findall(r"`((?:crawler|tests|docs)/[\w./-]+)`", page.read_text())}
     assert len(named) > 10
@@ -99,5 +99,5 @@ def test_the_files_that_the_page_and_the_decisions_name_exist():
         (["a/  Text.", "  b/  c.py  Text.", "e/"], ["a/", "a/b/", "a/c.py", "e/"]),
     ],
 )
-def test_a_tree_is_read_by_its_indentation(lines, paths):
+def test_the_levels_of_a_tree_follow_its_indentation(lines, paths):
     assert list(entries(lines)) == paths

@@ -1,4 +1,4 @@
-"""Header fields that state limits, as sent on the wire, and what they declare: a row per dialect and pitfall."""
+"""Rate-limit header fields as sent on the wire, and the limits that they declare: a row per dialect and pitfall."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
 SENT, RECEIVED = NOW + 0.25, NOW + 0.5
 
 Row = tuple[str, int, str, Declared]
-"""Name, status, fields separated by ``|``, and what they declare."""
+"""Name, status, header fields separated by ``|``, and the declared limits."""
 
 
 def seconds(t: float, step: float = 1.0) -> TimeRange:

@@ -14,7 +14,7 @@ from crawler import clock as module
 from crawler.clock import Clock
 
 
-async def test_it_starts_at_the_wall_clock_and_runs_with_trio(autojump_clock):
+async def test_the_clock_starts_at_the_wall_clock_and_runs_with_trio(autojump_clock):
     clock = Clock()
     started = clock()
     assert started == pytest.approx(time.time(), abs=60)
@@ -22,7 +22,7 @@ async def test_it_starts_at_the_wall_clock_and_runs_with_trio(autojump_clock):
     assert clock() - started == pytest.approx(86_400)
 
 
-async def test_a_wall_clock_that_is_set_later_changes_nothing(autojump_clock, monkeypatch):
+async def test_setting_the_wall_clock_later_changes_nothing(autojump_clock, monkeypatch):
     clock = Clock()
     before = clock()
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 5.0))
@@ -30,7 +30,7 @@ async def test_a_wall_clock_that_is_set_later_changes_nothing(autojump_clock, mo
 
 
 @pytest.mark.parametrize(("wall", "earliest", "shown"), [(100.0, 200.0, 200.0), (300.0, 200.0, 300.0)])
-async def test_it_never_shows_less_than_an_earlier_process_saw(monkeypatch, autojump_clock, wall, earliest, shown):
+async def test_the_clock_never_goes_back_behind_an_earlier_process(monkeypatch, autojump_clock, wall, earliest, shown):
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: wall))
     clock = Clock(earliest)
     assert clock() == pytest.approx(shown)
@@ -39,7 +39,7 @@ async def test_it_never_shows_less_than_an_earlier_process_saw(monkeypatch, auto
 
 
 @given(st.floats(0, 4e9))
-def test_times_convert_to_trios_clock_and_back(at):
+def test_times_convert_to_the_clock_of_trio_and_back(at):
     async def main():
         clock = Clock()
         assert clock.to_trio(clock.from_trio(at)) == pytest.approx(at, abs=1e-5)
@@ -48,6 +48,6 @@ def test_times_convert_to_trios_clock_and_back(at):
     trio.run(main)
 
 
-def test_it_is_made_inside_a_run_of_trio():
+def test_a_clock_can_only_be_created_inside_trio():
     with pytest.raises(RuntimeError):
         Clock()

@@ -1,4 +1,4 @@
-"""Packages whose names are imported at their first use."""
+"""Packages whose names are imported at first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crawler.lazy import lazy_names, places
 
 @pytest.fixture
 def package(monkeypatch):
-    """A package whose names are imported lazily."""
+    """Return a package whose names are imported lazily."""
     module = ModuleType("lazy_package")
     monkeypatch.setitem(sys.modules, "lazy_package", module)
     names = places({"decimal": "Decimal getcontext", "fractions": "Fraction"})
@@ -27,7 +27,7 @@ def test_each_name_has_its_module():
     assert places({}) == {}
 
 
-def test_a_name_is_imported_at_its_first_use_and_kept(package):
+def test_a_name_is_imported_at_first_use_and_cached(package):
     assert "Decimal" not in vars(package)
     assert package.Decimal is Decimal
     assert vars(package)["Decimal"] is Decimal
@@ -37,7 +37,7 @@ def test_the_names_are_listed_in_order_without_the_former_ones(package):
     assert dir(package) == ["Decimal", "Fraction", "getcontext"]
 
 
-def test_a_former_name_works_with_a_warning_that_says_what_to_write(package):
+def test_a_former_name_works_with_a_warning_that_names_its_replacement(package):
     message = r"^lazy_package\.Ratio is deprecated: use `from fractions import Fraction`$"
     with pytest.warns(DeprecationWarning, match=message) as caught:
         assert package.Ratio is Fraction

@@ -1,4 +1,4 @@
-"""The counts of a crawl: by lane, by reason with a few examples, and the same after they were stored."""
+"""The counters of a crawl: by lane, by reason with a few samples, and after being stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_lane_is_counted_by_its_name():
     assert counts.lanes == {"a": LaneStats(requests=2)}
 
 
-def test_lanes_without_end_are_counted_together(monkeypatch):
+def test_lanes_beyond_the_limit_are_counted_together(monkeypatch):
     monkeypatch.setattr(stats, "MAX_LANES", 2)
     counts = Stats()
     for name in ("a", "b", "c", "d", "a"):
@@ -28,7 +28,7 @@ def test_lanes_without_end_are_counted_together(monkeypatch):
     assert {name: lane.requests for name, lane in counts.lanes.items()} == {"a": 2, "b": 1, "(others)": 2}
 
 
-def test_a_few_urls_are_kept_of_each_reason():
+def test_a_few_urls_are_kept_per_reason():
     counts = Stats()
     for number in range(9):
         counts.filter("scope", f"/{number}")
@@ -56,7 +56,7 @@ def test_stored_counts_are_restored(counter, statuses, number, lanes):
 
 
 @pytest.mark.parametrize("data", [b"{}", b'{"pages": 3}'])
-def test_counts_that_were_not_stored_stay(data):
+def test_counts_that_were_not_stored_are_kept(data):
     counts = Stats(items=2)
     counts.restore(data)
     assert counts.items == 2

@@ -19,7 +19,7 @@ from crawler.suggest import did_you_mean
         ("", ""),
     ],
 )
-def test_the_closest_name_in_its_own_spelling(name, hint):
+def test_the_closest_name_is_suggested_in_its_own_spelling(name, hint):
     assert did_you_mean(name, ["workers", "Delay"]) == hint
 
 
@@ -27,7 +27,7 @@ def test_without_names_there_is_nothing_to_suggest():
     assert did_you_mean("x", []) == ""
 
 
-def test_the_form_and_the_least_similarity_can_be_chosen():
+def test_the_form_and_the_cutoff_can_be_set():
     assert did_you_mean("repot", ["report"], form="--{}") == " (did you mean --report?)"
     assert did_you_mean("repot", ["report"], cutoff=0.99) == ""
 

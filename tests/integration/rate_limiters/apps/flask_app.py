@@ -1,7 +1,7 @@
 """The site behind flask-limiter, served by waitress: ``flask_app.py FD STRATEGY [silent]``.
 
-FD is a socket that listens already, STRATEGY a strategy of flask-limiter, such as ``fixed-window``. A silent one says
-nothing of its limit.
+FD is a listening socket, STRATEGY a strategy of flask-limiter, such as ``fixed-window``. With ``silent``, the limit is
+not declared.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from site_pages import FRONT, log, page
 
 
 def application(strategy: str, *, silent: bool) -> flask.Flask:
-    """The limited application: 20 requests in 5 seconds over all pages."""
+    """Return the limited application: 20 requests in 5 seconds for all pages together."""
     app = flask.Flask(__name__)
-    # Of the application: a default limit would count every route for itself.
+    # A limit of the application: a default limit would count each route separately.
     limiter = Limiter(
         get_remote_address,
         app=app,
@@ -47,7 +47,7 @@ def application(strategy: str, *, silent: bool) -> flask.Flask:
 
 
 def counted(app):
-    """A WSGI application that logs every answer of `app`."""
+    """Return a WSGI application that logs every response of `app`."""
 
     def outer(environ, start_response):
         began = time.time()

@@ -1,4 +1,4 @@
-"""The site that the Python servers show, and the log that they keep: one line of JSON for each answer."""
+"""The site of the Python servers, and their log: one line of JSON for each response."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FRONT = "<!doctype html><title>Front</title>" + "\n".join(f'<a href="/page/{n}">
 
 
 def page(n: int) -> str | None:
-    """One page, `None` when there is none of this number."""
+    """Return a page; `None` if the number does not exist."""
     return f"<!doctype html><title>Page {n}</title><p>This is page {n}.</p>\n" if 0 <= n < PAGES else None
 
 
 def log(began: float, uri: str, status: int) -> None:
-    """Writes the line of an answer to standard output, before its first byte is sent."""
+    """Write the log line of a response to standard output, before its first byte is sent."""
     now = time.time()
     hit = {"ended": now, "took": now - began, "uri": uri, "status": status}
     os.write(1, json.dumps(hit).encode() + b"\n")

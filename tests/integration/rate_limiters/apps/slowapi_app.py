@@ -1,6 +1,6 @@
 """The site behind slowapi, on Starlette, served by hypercorn: ``slowapi_app.py FD``.
 
-FD is a socket that listens already.
+FD is a listening socket.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-# Of the application: a default limit would count every URL for itself.
+# A limit of the application: a default limit would count each URL separately.
 limiter = Limiter(get_remote_address, application_limits=["20 per 5 second"], headers_enabled=True)
 
 
@@ -45,7 +45,7 @@ app.add_middleware(SlowAPIMiddleware)
 
 
 async def counted(scope, receive, send):
-    """Logs every answer of `app`."""
+    """Logs every response of `app`."""
     if scope["type"] != "http":
         await app(scope, receive, send)
         return
@@ -61,11 +61,11 @@ async def counted(scope, receive, send):
 
 
 async def main() -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is terminated."""
     config = Config()
     config.bind = [f"fd://{sys.argv[1]}"]
     config.errorlog = None
-    # With its default, as long as the window, it may close a connection while it answers what came in at that moment.
+    # The default is as long as the window: a connection might be closed just when the next request arrives on it.
     config.keep_alive_timeout = 75
     await serve(counted, config, shutdown_trigger=asyncio.Event().wait)
 

@@ -1,7 +1,7 @@
 // A site of a hundred pages behind express-rate-limit or rate-limiter-flexible: node server.js FD MODE
 //
-// FD is a socket that listens already, MODE one of the keys of `limiters`. Every answer is a line of JSON on standard
-// output. robots.txt is answered before the limiter, as static files are wherever an application is limited.
+// FD is a listening socket, MODE one of the keys of `limiters`. Every response is logged as a line of JSON on standard
+// output. robots.txt is served before the limiter, as static files usually are if an application is limited.
 'use strict';
 
 const fs = require('node:fs');
@@ -14,7 +14,7 @@ const PAGES = 100;
 
 const limit = (count, seconds, headers) => rateLimit({ windowMs: seconds * 1000, limit: count, ...headers });
 const draft = (version) => ({ standardHeaders: version, legacyHeaders: false });
-// As the manual of rate-limiter-flexible has it: the end of the window is a date of JavaScript's.
+// As in the manual of rate-limiter-flexible: the reset is the text of a JavaScript date.
 const flexible = (count, seconds) => {
   const limiter = new RateLimiterMemory({ points: count, duration: seconds });
   const say = (response, { msBeforeNext, remainingPoints }) => response.set({
@@ -61,4 +61,4 @@ app.get('/page/:n', (request, response, next) => {
   return response.send(html(`Page ${n}`, `<p>This is page ${n}.</p>`));
 });
 app.listen({ fd: Number(fd) });
-process.on('SIGTERM', () => process.exit(0)); // not before the lines of the answers that were sent
+process.on('SIGTERM', () => process.exit(0)); // not before the log lines of the responses
