@@ -1,0 +1,101 @@
+"""Arguments, spiders and transports are checked before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler import ConfigError, Limits, Plugin, Settings, Spider
+from crawler.engine.checks import check_arguments, check_scope, check_spider, check_transport
+from crawler.engine.job import Job
+from crawler.testing import FakeSite
+
+
+class One(Spider):
+    start_urls = ["https://site.test/"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"settings": {"delay": 1}}, "settings must be Settings, as in Settings"),
+        ({"plugins": "cache"}, "plugins must be a list, not 'cache'"),
+        ({"plugins": Plugin()}, "plugins must be a list"),
+        ({"plugins": 3}, "plugins must be a list, not 3"),
+        ({"outputs": "items.jsonl"}, "outputs must be a list, not 'items.jsonl'"),
+        ({"outputs": Path("items.jsonl")}, "outputs must be a list"),
+        ({"outputs": [3]}, "an output is the name of a file or a plugin, not 3"),
+        ({"job": 3}, "job must be the name of a folder, not 3"),
+        ({"limits": {}}, "limits must be Limits"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_named(wrong: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"settings": None, "plugins": (), "outputs": (), "job": None, "limits": None} | wrong
+    with pytest.raises(ConfigError, match=message):
+        check_arguments(**arguments)
+
+
+def test_arguments_of_all_allowed_types_pass() -> None:
+    for job in (None, "job", Path("job"), Job(Path("job"))):
+        check_arguments(Settings(), [Plugin()], ["a.jsonl", Path("b.csv"), Plugin()], job, Limits())
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"start_urls": "https://site.test/"}, "start_urls must be a list of URLs, not 'https://site.test/'"),
+        ({"start_urls": [3]}, "start_urls of One: a URL is text, not 3"),
+        ({"start_urls": ["site.test"]}, "start_urls of One: "),
+        ({"start": "https://site.test/"}, "One.start is 'https://site.test/', not the method that returns the first"),
+        ({"accept_status": ["404"]}, "One: "),
+        ({"plugins": Plugin()}, "One: plugins must be a list of plugins"),
+        ({"plugins": "cache"}, "One: plugins must be a list of plugins, not 'cache'"),
+    ],
+)
+def test_an_attribute_of_a_spider_that_is_wrong_is_named(attributes: dict[str, Any], message: str) -> None:
+    spider = One()
+    for name, value in attributes.items():
+        setattr(spider, name, value)
+    with pytest.raises(ConfigError, match=message):
+        check_spider(spider)
+
+
+def test_start_urls_are_not_checked_where_start_is_overridden() -> None:
+    class Own(One):
+        start_urls = ["no URL"]
+
+        def start(self) -> None:
+            return None
+
+    spider = Own()
+    assert check_spider(spider) is spider
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (One, r"not a spider: <class .*One'> \(did you mean One\(\)\?\)"),
+        ("One", "not a spider: 'One'$"),
+        (Plugin(), "not a spider: "),
+    ],
+)
+def test_a_spider_is_an_instance(given: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_spider(given)
+
+
+def test_patterns_of_the_scope_are_checked() -> None:
+    spider = One()
+    check_scope(spider, Settings(include=("/blog/*",)))
+    spider.allowed_domains = ["https://site.test/"]
+    with pytest.raises(ConfigError):
+        check_scope(spider, Settings())
+
+
+def test_a_transport_has_the_method_of_httpx() -> None:
+    check_transport(None)
+    check_transport(FakeSite({}).transport)
+    with pytest.raises(ConfigError, match=r"transport must be an httpx\.AsyncBaseTransport, not <object"):
+        check_transport(object())

@@ -1,0 +1,162 @@
+"""`Crawl`: the facade of a running crawl for spiders and plugins."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from crawler import Request, RetryPolicy, Settings, Spider
+from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
+from crawler.engine.slots import current_ticket
+from crawler.engine.wiring import wire
+from crawler.hooks.page_effects import PageEffects, current_page
+from crawler.store import MemoryStore
+from crawler.testing import FakeSite, Page
+
+URL = "https://site.test/"
+
+
+class One(Spider):
+    name = "one"
+    start_urls = [URL]
+
+
+def facade(site: FakeSite | None = None, **settings: Any) -> Crawl:
+    spider = One()
+    transport = (site or FakeSite({})).transport
+    made = wire(spider, [spider], Settings(obey_robots=False, **settings), MemoryStore(), transport)
+    assert spider.crawl is made.crawl
+    return made.crawl
+
+
+async def test_it_knows_what_the_crawl_was_made_of(autojump_clock: MockClock) -> None:
+    crawl = facade(workers=3)
+    assert (crawl.spider.name, crawl.plugins) == ("one", (crawl.spider,))
+    assert (crawl.settings.workers, crawl.stats.pages, crawl.reason) == (3, 0, None)
+    assert crawl.clock() > 1.7e9
+
+
+async def test_outside_of_a_page_counters_are_counted_at_once(autojump_clock: MockClock) -> None:
+    crawl = facade()
+    crawl.count("seen")
+    crawl.count("seen", 2)
+    crawl.count("a\udcff")
+    assert crawl.stats.counters == {"seen": 3, "a\ufffd": 1}
+
+
+async def test_inside_a_page_counters_and_requests_are_its_effects(autojump_clock: MockClock) -> None:
+    crawl = facade()
+    effects = PageEffects()
+    token = current_page.set(effects)
+    try:
+        crawl.count("seen", 2)
+        crawl.add(Request(URL))
+    finally:
+        current_page.reset(token)
+    assert (effects.counters, [request.url for request in effects.added]) == ({"seen": 2}, [URL])
+    assert crawl.stats.counters == {}
+
+
+@pytest.mark.parametrize(("name", "n"), [(3, 1), ("seen", 1.5), ("seen", "1"), (None, 1)])
+async def test_a_counter_has_a_name_and_a_whole_number(autojump_clock: MockClock, name: Any, n: Any) -> None:
+    with pytest.raises(TypeError, match=r"count\(\) takes a name and a whole number"):
+        facade().count(name, n)
+
+
+async def test_only_requests_are_added(autojump_clock: MockClock) -> None:
+    with pytest.raises(TypeError, match=r"add\(\) takes a Request, not str"):
+        facade().add(URL)  # type: ignore[arg-type]
+
+
+async def test_a_stop_has_the_first_reason(autojump_clock: MockClock) -> None:
+    crawl = facade()
+    crawl.stop("enough\udcff")
+    crawl.stop("later")
+    assert crawl.reason == "enough\ufffd"
+
+
+async def test_another_retry_policy_may_take_the_place_of_the_first(autojump_clock: MockClock) -> None:
+    class Never(RetryPolicy):
+        def wait(self, request: Request, attempts: int, error: Any) -> None:
+            return None
+
+    crawl = facade(FakeSite({"/": Page(status=500)}))
+    crawl.retries = Never(crawl.settings)
+    assert isinstance(crawl.retries, Never)
+    assert (await crawl.fetch(Request(URL))).status == 500
+
+
+async def test_statistics_are_those_of_the_moment(autojump_clock: MockClock) -> None:
+    site = FakeSite({"/": "x"})
+    crawl = facade(site, delay=10.0)
+    before = crawl.statistics()
+    assert (before.in_flight, before.waiting, before.next_start, dict(before.limits)) == (0, 0, math.inf, {})
+    await crawl.fetch(Request(URL))
+    limits = crawl.statistics().limits
+    assert (list(limits), len(limits)) == (["https://site.test"], 1)
+    limit = limits["https://site.test"]
+    assert limit.ready_at == pytest.approx(crawl.clock() + 10.0)
+    assert (limit.blocked_by, limit.in_flight, limit.delay, limit.policies) == ("delay", 0, 10.0, {})
+    assert limit.max_concurrency == crawl.settings.per_host
+    assert limits.get("https://elsewhere.test") is None
+    with pytest.raises(AttributeError):
+        before.in_flight = 1  # type: ignore[misc]
+
+
+# ---- what the scheduler takes from it --------------------------------------------------------------------------------
+
+
+async def test_added_requests_wake_and_are_taken_once() -> None:
+    added = AddedRequests()
+    woken: list[list[Request]] = []
+
+    async def take() -> None:
+        await added.wait()
+        woken.append(added.take())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take)
+        await wait_all_tasks_blocked()
+        assert not added
+        added.add(Request(URL))
+        added.add(Request(URL + "2"))
+        assert added
+    assert [[request.url for request in requests] for requests in woken] == [[URL, URL + "2"]]
+    assert not added
+    assert added.take() == []
+
+
+async def test_a_request_that_is_added_too_late_is_named_in_a_warning(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    spider = One()
+    scheduler = wire(spider, [spider], Settings(obey_robots=False), MemoryStore(), FakeSite({"/": "x"}).transport)
+    await scheduler.run()
+    scheduler.crawl.add(Request(URL + "late"))
+    assert f"{URL}late was added after the crawl had ended, so it is not fetched" in caplog.messages
+
+
+async def test_background_tasks_wait_for_their_nursery_and_belong_to_no_page() -> None:
+    tasks = BackgroundTasks()
+    seen: list[Any] = []
+
+    async def task(name: str) -> None:
+        seen.append((name, current_page.get(), current_ticket.get()))
+
+    outer = current_page.set(PageEffects())
+    try:
+        tasks.start_soon(task, "early")
+        await wait_all_tasks_blocked()
+        assert seen == []
+        async with trio.open_nursery() as nursery:
+            tasks.open(nursery)
+            tasks.start_soon(task, "late")
+        tasks.close()
+        tasks.start_soon(task, "never")
+    finally:
+        current_page.reset(outer)
+    assert sorted(seen) == [("early", None, None), ("late", None, None)]

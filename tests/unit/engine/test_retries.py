@@ -1,0 +1,109 @@
+"""`RetryPolicy`: which requests are sent again, when, and what that uses up."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from crawler import BadStatus, BodyTooLarge, BrokenExchange, ConnectFailed, Request, Retry, RetryPolicy, Settings
+from crawler.engine.retries import is_transient
+
+GET = Request("https://site.test/")
+POST = Request("https://site.test/", method="POST", body=b"x")
+POLICY = RetryPolicy(Settings(attempts=3, backoff_base=2.0, backoff_max=10.0), random.Random(0))
+
+
+def status(code: int, retry_after: float | None = None) -> BadStatus:
+    error = BadStatus(f"status {code}", status=code, retry_after=retry_after)
+    error.retryable = is_transient(code)
+    return error
+
+
+def stale() -> BrokenExchange:
+    error = BrokenExchange("closed")
+    error.kind = "stale"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(200, False), (302, False), (400, False), (404, False), (408, True), (410, False), (425, True), (429, True)]
+    + [(code, True) for code in (500, 501, 502, 503, 504, 522, 599)],
+)
+def test_a_status_that_may_heal(code: int, *, expected: bool) -> None:
+    assert is_transient(code) is expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "again"),
+    [
+        (GET, ConnectFailed("refused"), True),
+        (POST, ConnectFailed("refused"), False),  # the server may have got it
+        (GET, status(500), True),
+        (POST, status(500), True),  # the server has answered
+        (GET, status(404), False),
+        (GET, BodyTooLarge("large"), False),
+        (POST, Retry("captcha"), True),
+        (GET, status(503, retry_after=86_400.0), True),
+        (GET, status(503, retry_after=86_401.0), False),
+        (GET, Retry("captcha", after=1e9), False),
+    ],
+)
+def test_which_errors_have_another_attempt(request_: Request, error: Any, *, again: bool) -> None:
+    assert (POLICY.wait(request_, 1, error) is not None) is again
+    assert POLICY.wait(request_, 3, error) is None
+
+
+def test_a_stated_wait_is_kept_and_others_grow_up_to_the_maximum() -> None:
+    assert POLICY.wait(GET, 1, status(500, retry_after=7.5)) == 7.5
+    assert POLICY.wait(GET, 1, Retry("captcha", after=0.0)) == 0.0
+    for failures, ceiling in ((1, 2.0), (2, 4.0), (3, 8.0), (4, 10.0), (60, 10.0)):
+        assert all(0.0 <= POLICY.pause(failures) <= ceiling for _ in range(100))
+        assert max(POLICY.pause(failures) for _ in range(100)) > ceiling / 2
+
+
+def test_a_request_has_its_own_number_of_attempts() -> None:
+    once = Request("https://site.test/", attempts=1)
+    often = Request("https://site.test/", attempts=9)
+    assert POLICY.wait(once, 1, status(500)) is None
+    assert POLICY.wait(often, 8, status(500)) is not None
+    assert POLICY.wait(often, 9, status(500)) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "refusals", "expected"),
+    [
+        (GET, status(429), 0, True),
+        (GET, status(429), 19, True),
+        (GET, status(429), 20, False),
+        (POST, status(429), 0, True),
+        (GET, status(429, retry_after=86_401.0), 0, False),
+        (GET, status(503, retry_after=5.0), 19, True),
+        (GET, status(503), 4, True),
+        (GET, status(503), 5, False),  # without a stated wait the page may be broken
+        (POST, status(503, retry_after=5.0), 0, False),
+        (Request("https://site.test/", attempts=5), status(503), 0, False),
+        (Request("https://site.test/", attempts=5), status(429), 0, True),
+    ],
+)
+def test_refusals_that_use_up_no_attempt(request_: Request, error: BadStatus, refusals: int, *, expected: bool) -> None:
+    assert POLICY.goes_back(request_, error, refusals) is expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "times", "expected"),
+    [
+        (GET, stale(), 0, True),
+        (GET, stale(), 7, True),
+        (GET, stale(), 8, False),
+        (POST, stale(), 0, False),
+        (GET, BrokenExchange("reset"), 0, False),
+        (GET, Retry("stale"), 0, False),
+    ],
+)
+def test_closed_connections_that_use_up_no_attempt(
+    request_: Request, error: Any, times: int, *, expected: bool
+) -> None:
+    assert POLICY.goes_at_once(request_, error, times) is expected

@@ -1,0 +1,144 @@
+"""`Slots`: waiting in place for a token and a start of a lane."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from crawler import Request, Settings, WouldExceedDeadline
+from crawler.clock import Clock
+from crawler.engine.slots import Slots, current_ticket
+from crawler.frontier import Frontier, InlineTicket, Lane
+
+A = "https://a.test"
+REQUEST = Request(f"{A}/")
+
+
+class Case:
+    """A lane with one token and a delay, and what waits for it."""
+
+    def __init__(self, delay: float = 10.0) -> None:
+        self.clock = Clock()
+        self.frontier = Frontier(Settings(per_host=1, delay=delay, obey_robots=False))
+        self.frontier.advance_clock(self.clock())
+        self.lane: Lane = self.frontier.open(A, epoch=1, head=(), more=False)
+        self.slots = Slots(self.frontier, self.clock)
+
+    def ticket(self) -> InlineTicket:
+        self.lane.handed_out += 1
+        return self.frontier.inline_ticket(self.lane, REQUEST, self.clock())
+
+    async def begin(self, give_up_at: float = math.inf) -> InlineTicket:
+        """A request in flight."""
+        ticket = self.ticket()
+        await self.slots.acquire(ticket, give_up_at)
+        await self.slots.start(ticket, give_up_at)
+        return ticket
+
+    def end(self, ticket: InlineTicket) -> None:
+        """Its bytes went out, and its body has ended."""
+        ticket.mark_sent(self.clock())
+        self.frontier.settle(ticket)
+
+
+async def test_the_first_request_starts_at_once_and_the_next_after_the_delay(autojump_clock: MockClock) -> None:
+    case = Case()
+    began = trio.current_time()
+    case.end(await case.begin())
+    assert case.slots.wait(case.lane, REQUEST) == pytest.approx(10.0)
+    case.end(await case.begin())
+    assert trio.current_time() - began == pytest.approx(10.0)
+
+
+async def test_a_token_is_waited_for_until_the_request_before_ends(autojump_clock: MockClock) -> None:
+    case = Case(delay=0.0)
+    first = await case.begin()
+    tickets: list[InlineTicket] = []
+
+    async def second() -> None:
+        tickets.append(await case.begin())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(second)
+        await wait_all_tasks_blocked()
+        assert tickets == []
+        case.end(first)
+    assert tickets[0].holds_token
+    case.end(tickets[0])
+    assert case.lane.limiter.borrowed_tokens == 0
+
+
+async def test_a_token_is_not_waited_for_behind_the_deadline(autojump_clock: MockClock) -> None:
+    case = Case(delay=0.0)
+    await case.begin()
+    began = trio.current_time()
+    with pytest.raises(WouldExceedDeadline, match=r"https://a.test allows no further request at once") as info:
+        await case.begin(began + 3.0)
+    assert trio.current_time() - began == pytest.approx(3.0)
+    assert info.value.scope == A
+    assert info.value.retry_at == pytest.approx(case.clock())
+
+
+async def test_a_start_that_is_too_late_is_not_waited_for_at_all(autojump_clock: MockClock) -> None:
+    case = Case(delay=10.0)
+    case.end(await case.begin())
+    began = trio.current_time()
+    ticket = case.ticket()
+    await case.slots.acquire(ticket, math.inf)
+    with pytest.raises(WouldExceedDeadline, match=r"allows the next request in 10\.0 s: the wait is too long") as info:
+        await case.slots.start(ticket, began + 3.0)
+    assert trio.current_time() == began
+    assert info.value.retry_at == pytest.approx(case.clock() + 10.0)
+
+
+@pytest.mark.parametrize(
+    ("wait", "patience", "deadline", "fits"),
+    [
+        (0.0, 0.0, math.inf, True),
+        (0.0, 0.0, 0.0, True),  # nothing to wait for
+        (5.0, 5.0, math.inf, True),
+        (5.1, 5.0, math.inf, False),
+        (5.0, -1.0, math.inf, False),
+        (5.0, math.inf, 6.0, True),
+        (5.0, math.inf, 5.0, False),
+        (math.inf, 0.0, 1.0, True),  # a request in flight may end at any time
+    ],
+)
+async def test_a_wait_has_to_fit(
+    autojump_clock: MockClock, wait: float, patience: float, deadline: float, *, fits: bool
+) -> None:
+    case = Case()
+    with trio.CancelScope(deadline=trio.current_time() + deadline):
+        if fits:
+            case.slots.check(wait, patience, case.lane, REQUEST)
+        else:
+            with pytest.raises(WouldExceedDeadline):
+                case.slots.check(wait, patience, case.lane, REQUEST)
+
+
+async def test_a_hook_inside_an_attempt_shares_its_token(autojump_clock: MockClock) -> None:
+    case = Case(delay=0.0)
+    page = await case.begin()
+    token = current_ticket.set(page)
+    try:
+        inner = await case.begin(trio.current_time() + 1.0)
+        assert not inner.holds_token
+        case.end(inner)
+    finally:
+        current_ticket.reset(token)
+    assert case.lane.limiter.borrowed_tokens == 1
+
+
+async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) -> None:
+    case = Case(delay=0.0)
+    first = await case.begin()
+    ticket = case.ticket()
+    with trio.move_on_after(1.0):
+        await case.slots.acquire(ticket, math.inf)
+    case.frontier.settle(ticket)
+    assert not ticket.holds_token
+    case.end(first)
+    assert (case.lane.limiter.borrowed_tokens, case.lane.handed_out) == (0, 0)
