@@ -1,4 +1,4 @@
-"""Finding plugins by name, and making them, and spiders, from the text of a command line."""
+"""Plugins found by name, and plugins and spiders constructed from the text of a command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ thing = Mine()
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working directory whose modules are forgotten afterwards."""
+    """Return a working folder whose modules are unloaded after the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def points(monkeypatch):
-    """A function that registers entry points."""
+    """Return a function that registers entry points."""
     known: list[importlib.metadata.EntryPoint] = []
 
     def entry_points(group: str) -> list[importlib.metadata.EntryPoint]:
@@ -62,7 +62,7 @@ def points(monkeypatch):
 # ---- finding ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_class_is_found_in_a_module_of_the_working_directory(folder):
+def test_a_class_is_found_in_a_module_of_the_working_folder(folder):
     (folder / "my_plugins.py").write_text(MODULE)
     found = load_plugin("my_plugins:Mine")
     assert issubclass(found, Plugin)
@@ -89,7 +89,7 @@ def test_a_class_is_found_in_a_package(folder):
         ("a:b:c", "'a:b:c' does not name a class"),
     ],
 )
-def test_what_cannot_be_found_is_a_configuration_error(folder, spec, words):
+def test_a_missing_plugin_is_a_configuration_error(folder, spec, words):
     (folder / "my_plugins.py").write_text(MODULE)
     with pytest.raises(ConfigError) as caught:
         load_plugin(spec)
@@ -104,7 +104,7 @@ def test_what_cannot_be_found_is_a_configuration_error(folder, spec, words):
         ("import no_such_module", "broken cannot be imported: No module named 'no_such_module'"),
     ],
 )
-def test_what_cannot_be_imported_is_the_plugins_fault(folder, source, words):
+def test_a_module_that_cannot_be_imported_is_a_plugin_error(folder, source, words):
     (folder / "broken.py").write_text(source)
     with pytest.raises(PluginError) as caught:
         load_plugin("broken:Mine")
@@ -113,7 +113,7 @@ def test_what_cannot_be_imported_is_the_plugins_fault(folder, source, words):
 
 
 @pytest.mark.parametrize("name", ["NoPlugin", "thing"])
-def test_what_is_no_plugin_class_is_refused(folder, name):
+def test_a_class_that_is_not_a_plugin_is_rejected(folder, name):
     (folder / "my_plugins.py").write_text(MODULE)
     with pytest.raises(PluginError, match=f"^my_plugins:{name} is not a Plugin: "):
         load_plugin(f"my_plugins:{name}")
@@ -127,7 +127,7 @@ def test_an_installed_plugin_is_found_by_its_name(points):
     assert load_plugin("store") is Plugin
 
 
-def test_a_plugin_that_is_not_installed_is_named_with_the_nearest_one(points):
+def test_a_plugin_that_is_not_installed_is_reported_with_the_closest_name(points):
     points("jsonlines", "crawler.hooks.plugin:Plugin")
     with pytest.raises(ConfigError, match=r"^no plugin named 'jsonline' is installed \(did you mean jsonlines\?\)$"):
         load_plugin("jsonline")
@@ -143,18 +143,18 @@ def test_a_plugin_that_is_not_installed_is_named_with_the_nearest_one(points):
         ("crawler.errors:ConfigError", "broken is not a Plugin: "),
     ],
 )
-def test_an_installed_plugin_that_does_not_load_is_its_own_fault(points, value, words):
+def test_an_installed_plugin_that_cannot_be_loaded_is_a_plugin_error(points, value, words):
     points("broken", value)
     with pytest.raises(PluginError) as caught:
         load_plugin("broken")
     assert str(caught.value).startswith(words)
 
 
-def test_the_real_entry_points_are_of_our_group():
+def test_the_real_entry_points_belong_to_the_group():
     assert set(installed()) == {point.name for point in importlib.metadata.entry_points(group="crawler.plugins")}
 
 
-# ---- making ----------------------------------------------------------------------------------------------------------
+# ---- constructing ----------------------------------------------------------------------------------------------------
 
 
 class Mode(enum.Enum):
@@ -236,7 +236,7 @@ class Options(Plugin):
         ("bare", "5", "5"),
     ],
 )
-def test_text_becomes_a_value_by_the_annotation(name, text, value):
+def test_text_is_converted_to_the_annotation(name, text, value):
     got = construct(Options, {name: text}, what="plugin options").got[name]
     assert got == value
     assert type(got) is type(value)
@@ -257,18 +257,18 @@ def test_text_becomes_a_value_by_the_annotation(name, text, value):
         ("pair", "{", "expected object, got '{'"),
     ],
 )
-def test_text_that_is_no_such_value_is_refused_by_the_name_of_the_argument(name, text, words):
+def test_invalid_text_is_rejected_by_the_name_of_the_argument(name, text, words):
     with pytest.raises(ConfigError) as caught:
         construct(Options, {name: text}, what="plugin options")
     assert str(caught.value) == f"plugin options: argument {name}: {words}"
 
 
-def test_an_unknown_argument_is_named_with_the_nearest_one():
+def test_an_unknown_argument_is_reported_with_the_closest_name():
     with pytest.raises(ConfigError, match=r"^plugin options has no argument 'cuont' \(did you mean count\?\)$"):
         construct(Options, {"cuont": "1"}, what="plugin options")
 
 
-def test_an_argument_that_is_needed_is_named():
+def test_a_missing_argument_is_reported():
     class Needs(Plugin):
         def __init__(self, path: Path, *, size: int) -> None:
             self.got = (path, size)
@@ -278,7 +278,7 @@ def test_an_argument_that_is_needed_is_named():
         construct(Needs, {"path": "a"}, what="plugin needs")
 
 
-def test_a_type_that_no_text_can_be_is_refused():
+def test_a_type_that_text_cannot_represent_is_rejected():
     class Odd(Plugin):
         def __init__(self, callback: type[int] | None = None, other: Missing = None) -> None:  # noqa: F821
             pass
@@ -298,7 +298,7 @@ def test_a_type_that_no_text_can_be_is_refused():
         (ConfigError("as it is"), "as it is"),
     ],
 )
-def test_what_a_constructor_raises_is_a_configuration_error(error, words):
+def test_an_exception_of_a_constructor_is_a_configuration_error(error, words):
     class Raising(Plugin):
         def __init__(self) -> None:
             raise error
@@ -330,7 +330,7 @@ def test_the_annotations_of_a_spider_are_its_arguments():
     assert list(spider.start_urls) == ["https://a.test/", "https://b.test/"]
 
 
-def test_a_spider_with_a_constructor_of_its_own():
+def test_a_spider_with_its_own_constructor():
     class Shop(Spider):
         def __init__(self, start: str, pages: int = 1) -> None:
             super().__init__()
@@ -341,7 +341,7 @@ def test_a_spider_with_a_constructor_of_its_own():
     assert (spider.start_urls, spider.pages) == (["https://a.test/"], 2)
 
 
-def test_a_url_that_is_none_is_a_configuration_error():
+def test_an_invalid_url_is_a_configuration_error():
     assert construct(SiteSpider, {"url": "https://a.test"}, what="spider").start_urls == ["https://a.test/"]
     with pytest.raises(ConfigError, match="not a URL: 'a'"):
         construct(SiteSpider, {"url": "a"}, what="spider")

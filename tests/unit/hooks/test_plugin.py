@@ -1,4 +1,4 @@
-"""The base class of plugins: its names, its hooks without an opinion, and what it calls a crawl."""
+"""The base class of plugins: its name, its default hooks, and the protocol `Crawl`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_a_plugin_is_named_after_its_class_unless_it_has_a_name():
 
 
 @pytest.mark.parametrize("hook", SYNC)
-def test_a_hook_that_is_not_overridden_has_no_opinion(hook):
+def test_a_hook_that_is_not_overridden_returns_none(hook):
     assert getattr(Plugin(), hook)(*SYNC[hook]) is None
 
 
 @pytest.mark.parametrize("hook", ASYNC)
-async def test_an_async_hook_that_is_not_overridden_has_no_opinion(hook):
+async def test_an_async_hook_that_is_not_overridden_returns_none(hook):
     assert await getattr(Plugin(), hook)(*ASYNC[hook]) is None
 
 
@@ -48,7 +48,7 @@ def test_the_base_class_has_every_hook_and_documents_it():
     assert all(inspect.getdoc(getattr(Plugin, hook)) for hook in HOOKS)
 
 
-async def test_the_crawl_of_the_engine_has_everything_that_plugins_are_promised(autojump_clock):
+async def test_the_crawl_of_the_engine_has_every_attribute_of_the_protocol(autojump_clock):
     spider = type("Empty", (Spider,), {"parse": lambda self, response: None})()
     await callback_results(spider, response_for("https://site.test/", "x"))
     promised = {name for name in (*vars(Crawl), *inspect.get_annotations(Crawl)) if not name.startswith("_")}

@@ -1,4 +1,4 @@
-"""Names of Scrapy that do nothing here: each one brings its equivalent. `test_table.py` has the warnings."""
+"""Scrapy names that have no effect: each is reported with its equivalent. `test_table.py` tests the warnings."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from crawler.spiders import SiteSpider
 
 @pytest.mark.parametrize("name", EQUIVALENTS)
 @pytest.mark.parametrize("base", [Spider, Plugin])
-def test_a_name_of_scrapy_brings_its_equivalent(base, name):
+def test_a_scrapy_name_is_reported_with_its_equivalent(base, name):
     [message] = misused_names(type("Old", (base,), {name: None}))
     assert message == f"Old.{name} has a meaning in Scrapy only (did you mean {EQUIVALENTS[name]}?)"
 
 
-def test_an_inherited_name_counts_too():
+def test_an_inherited_name_is_reported_too():
     class Old(Spider):
         def start_requests(self):
             return []
@@ -39,5 +39,5 @@ def test_the_classes_of_the_package_may_use_any_name(kind):
     assert list(misused_names(kind)) == []
 
 
-def test_other_names_are_no_concern():
+def test_other_names_are_not_reported():
     assert list(misused_names(type("New", (Spider,), {"start": None, "parse_item": None}))) == []

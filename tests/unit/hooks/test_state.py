@@ -1,4 +1,4 @@
-"""`State`: a page reads what it wrote, and what it wrote is true only once it has succeeded."""
+"""`State`: a page reads its own changes, which others see only after it has succeeded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crawler.hooks.page_effects import MISSING, PageEffects, current_page
 
 @contextmanager
 def page(*states: State, succeeds: bool = True):
-    """The handlers of one page; what they changed is made true at the end, or is not."""
+    """Run the callback of one page; apply its changes at the end if it succeeds."""
     effects = PageEffects()
     token = current_page.set(effects)
     try:
@@ -32,10 +32,10 @@ def state():
     return State("shop", {"n": 1, "list": [1], "dict": {"a": {"b": 1}}})
 
 
-# ---- inside of a page ------------------------------------------------------------------------------------------------
+# ---- inside a page ---------------------------------------------------------------------------------------------------
 
 
-def test_a_page_reads_what_it_wrote(state):
+def test_a_page_reads_its_own_changes(state):
     with page():
         state["n"] = 2
         state["new"] = {"x": []}
@@ -45,7 +45,7 @@ def test_a_page_reads_what_it_wrote(state):
         assert len(state) == 4
 
 
-def test_nobody_else_sees_it_before_the_page_has_succeeded(state):
+def test_others_see_changes_only_after_the_page_has_succeeded(state):
     with page(state):
         state["n"] = 2
         state["list"].append(2)
@@ -69,7 +69,7 @@ def test_a_page_that_fails_leaves_no_trace(state):
     assert dict(state) == {"n": 1, "list": [1], "dict": {"a": {"b": 1}}}
 
 
-def test_what_is_changed_in_place_is_a_change(state):
+def test_a_change_in_place_is_a_change(state):
     with page(state) as effects:
         state["list"].append(2)
         state["dict"]["a"]["b"] = 2
@@ -85,7 +85,7 @@ def test_a_change_of_the_type_alone_is_a_change_too(value):
     assert repr(state["dict"]["b"]) == repr(value)
 
 
-def test_what_was_only_read_is_no_change(state):
+def test_reading_is_not_a_change(state):
     with page() as effects:
         assert state["list"] == [1]
         assert state["dict"]["a"] == {"b": 1}
@@ -95,7 +95,7 @@ def test_what_was_only_read_is_no_change(state):
     assert state.changes(effects) == {}
 
 
-def test_what_was_changed_and_changed_back_is_no_change(state):
+def test_a_reverted_change_is_not_a_change(state):
     with page() as effects:
         state["list"].append(2)
         state["list"].pop()
@@ -116,7 +116,7 @@ def test_a_key_can_be_deleted_and_is_gone_for_the_page(state):
     assert "n" not in state
 
 
-def test_a_key_that_was_made_and_deleted_was_never_there(state):
+def test_a_key_that_was_added_and_deleted_is_not_a_change(state):
     with page() as effects:
         state["new"] = 1
         del state["new"]
@@ -132,7 +132,7 @@ def test_a_deleted_key_can_be_set_again(state):
     assert state["n"] == 5
 
 
-def test_the_methods_of_a_mapping_work_inside_of_a_page(state):
+def test_the_methods_of_a_mapping_work_inside_a_page(state):
     with page(state):
         assert state.pop("n") == 1
         assert state.pop("n", None) is None
@@ -147,7 +147,7 @@ def test_the_methods_of_a_mapping_work_inside_of_a_page(state):
     assert dict(state) == {}
 
 
-def test_a_page_does_not_undo_what_another_one_has_committed_meanwhile(state):
+def test_a_page_does_not_undo_the_commits_of_another(state):
     with page(state):
         assert state["list"] == [1]
         token = current_page.set(None)
@@ -158,7 +158,7 @@ def test_a_page_does_not_undo_what_another_one_has_committed_meanwhile(state):
     assert (state["list"], state["n"]) == ([1, 2], 7)
 
 
-def test_the_object_that_a_page_stored_is_not_what_is_kept(state):
+def test_the_state_keeps_a_copy_of_the_object_that_a_page_stored(state):
     mine = [1]
     with page(state):
         state["mine"] = mine
@@ -166,7 +166,7 @@ def test_the_object_that_a_page_stored_is_not_what_is_kept(state):
     assert state["mine"] == [1]
 
 
-def test_two_owners_have_nothing_in_common():
+def test_states_of_two_owners_are_separate():
     one, two = State("one"), State("two")
     with page(one, two):
         one["a"] = 1
@@ -174,10 +174,10 @@ def test_two_owners_have_nothing_in_common():
     assert (dict(one), dict(two)) == ({"a": 1}, {"a": 2})
 
 
-# ---- outside of any page ---------------------------------------------------------------------------------------------
+# ---- outside pages ---------------------------------------------------------------------------------------------------
 
 
-def test_outside_of_a_page_a_change_is_true_at_once_and_waits_to_be_saved(state):
+def test_a_change_outside_pages_applies_at_once_and_is_saved_later(state):
     state["n"] = 2
     del state["list"]
     assert state["n"] == 2
@@ -186,7 +186,7 @@ def test_outside_of_a_page_a_change_is_true_at_once_and_waits_to_be_saved(state)
     assert state.take_unsaved() == {}
 
 
-def test_a_change_in_place_outside_of_a_page_is_saved_too(state):
+def test_a_change_in_place_outside_pages_is_saved_too(state):
     held = state["list"]
     held.append(2)
     assert state["list"] == [1, 2]
@@ -196,13 +196,13 @@ def test_a_change_in_place_outside_of_a_page_is_saved_too(state):
     assert state.take_unsaved() == {"list": b"[1,2,3]"}
 
 
-def test_setdefault_gives_what_is_kept(state):
+def test_setdefault_returns_the_stored_value(state):
     state.setdefault("made", {})["x"] = 1
     assert state["made"] == {"x": 1}
     assert state.take_unsaved() == {"made": b'{"x":1}'}
 
 
-def test_what_was_read_outside_and_then_changed_by_a_page_is_not_saved_twice(state):
+def test_a_value_read_outside_pages_and_changed_by_a_page_is_not_saved_twice(state):
     assert state["list"] == [1]
     with page(state):
         state["list"].append(2)
@@ -210,25 +210,25 @@ def test_what_was_read_outside_and_then_changed_by_a_page_is_not_saved_twice(sta
     assert state.take_unsaved() == {}
 
 
-def test_what_was_read_outside_and_then_deleted_by_a_page_is_gone(state):
+def test_a_value_read_outside_pages_and_deleted_by_a_page_is_gone(state):
     assert state["list"] == [1]
     with page(state):
         del state["list"]
     assert state.take_unsaved() == {}
 
 
-def test_the_values_of_an_earlier_run_are_not_shared_with_who_gave_them():
+def test_restored_values_are_not_shared_with_the_caller():
     values = {"n": 1}
     state = State("shop", values)
     state["n"] = 2
     assert values == {"n": 1}
 
 
-def test_it_shows_whose_it_is_and_what_is_in_it(state):
+def test_repr_shows_the_owner_and_the_values(state):
     assert repr(State("shop", {"n": 1})) == "State('shop', {'n': 1})"
 
 
-# ---- what it refuses -------------------------------------------------------------------------------------------------
+# ---- rejected values -------------------------------------------------------------------------------------------------
 
 NOT_JSON = [
     object(), {1, 2}, (1, 2), [(1,)], {1: 2}, b"x", float("nan"), float("inf"), datetime.date(2026, 1, 1), "\ud800",
@@ -236,7 +236,7 @@ NOT_JSON = [
 
 
 @pytest.mark.parametrize("value", NOT_JSON, ids=lambda value: ascii(value)[:20])
-def test_what_does_not_survive_json_is_refused(value):
+def test_a_value_that_does_not_survive_json_is_rejected(value):
     state = State("shop", {"kept": 1})
     with pytest.raises(TypeError, match=r"^state\['x'\] of shop does not survive JSON: "):
         state["x"] = value
@@ -247,7 +247,7 @@ def test_what_does_not_survive_json_is_refused(value):
         state.changes(effects)
 
 
-def test_what_is_put_inside_must_survive_too():
+def test_a_nested_value_must_survive_json_too():
     state = State("shop", {"list": []})
     with page() as effects:
         state["list"].append(object())
@@ -255,7 +255,7 @@ def test_what_is_put_inside_must_survive_too():
         state.changes(effects)
 
 
-def test_a_value_that_holds_itself_is_refused():
+def test_a_value_that_contains_itself_is_rejected():
     loop = []
     loop.append(loop)
     with pytest.raises(TypeError, match="does not survive JSON"):
@@ -263,7 +263,7 @@ def test_a_value_that_holds_itself_is_refused():
 
 
 @pytest.mark.parametrize("key", [1, None, b"a", ("a",), "\ud800"])
-def test_a_key_is_text(key):
+def test_keys_are_strings(key):
     with pytest.raises(TypeError, match="the keys of a state are strings"):
         State("shop")[key] = 1
     with page(), pytest.raises(TypeError, match="the keys of a state are strings"):
@@ -277,7 +277,7 @@ VALUES = st.integers(0, 3) | st.lists(st.integers(0, 3), max_size=2)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """A page is a transaction: it behaves like a copy of a dict that takes the place of the dict, or is thrown away."""
+    """A page is a transaction: it behaves like a copy of a dict that replaces the dict or is discarded."""
 
     @initialize()
     def start(self):

@@ -1,4 +1,4 @@
-"""The hook table: the order of plugins, and every breach of the contract refused before anything starts."""
+"""`HookTable`: the order of plugins, and breaches of the contract, which are rejected before the crawl starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Shop(Spider):
 
 
 def plugin(name: str = "mine", **members) -> Plugin:
-    """An instance of a plugin class with these members."""
+    """Return an instance of a plugin class with these members."""
     return type("Mine", (Plugin,), {"name": name, **members})()
 
 
@@ -28,7 +28,7 @@ def names(hooks) -> list[str]:
 
 
 class Everything(Plugin):
-    """Overrides every hook, in a form that it may have."""
+    """Overrides every hook with a valid method."""
 
     @asynccontextmanager
     async def lifespan(self, crawl):
@@ -59,10 +59,10 @@ class Everything(Plugin):
         yield {}
 
 
-# ---- what is in it ---------------------------------------------------------------------------------------------------
+# ---- contents --------------------------------------------------------------------------------------------------------
 
 
-def test_a_plugin_that_overrides_nothing_costs_nothing():
+def test_a_plugin_that_overrides_no_hook_is_never_called():
     table = HookTable.build([Shop(), plugin()])
     assert {hook: getattr(table, hook) for hook in HOOKS} == dict.fromkeys(HOOKS, ())
 
@@ -76,7 +76,7 @@ def test_every_hook_can_be_overridden():
         assert entry.call == getattr(everything, hook)
 
 
-def test_the_order_is_that_of_the_list_at_every_hook():
+def test_every_hook_is_called_in_the_order_of_the_plugins():
     class Spidery(Shop):
         name = "spider"
 
@@ -89,7 +89,7 @@ def test_the_order_is_that_of_the_list_at_every_hook():
     assert names(table.measure) == ["b", "a"]
 
 
-def test_the_parse_of_the_spider_is_its_default_callback_and_no_hook():
+def test_the_parse_of_the_spider_is_its_default_callback_not_a_hook():
     table = HookTable.build([Shop(), plugin(parse=lambda self, response: None)])
     assert names(table.parse) == ["mine"]
 
@@ -119,7 +119,7 @@ def test_a_hook_may_be_a_static_or_class_method(wrapper):
     assert HookTable.build([Shop(), one]).admit[0].call(None) == Drop("static")
 
 
-def test_a_decorated_hook_is_judged_by_what_it_wraps():
+def test_a_decorated_hook_is_checked_by_the_function_that_it_wraps():
     def logged(method):
         @functools.wraps(method)
         def inner(self, *arguments):
@@ -133,7 +133,7 @@ def test_a_decorated_hook_is_judged_by_what_it_wraps():
 
 
 @pytest.mark.parametrize("form", ["generator", "async", "async generator", "plain"])
-def test_parse_may_have_any_form(form):
+def test_parse_may_be_any_kind_of_function(form):
     def generator(self, response):
         yield {}
 
@@ -147,7 +147,7 @@ def test_parse_may_have_any_form(form):
     assert HookTable.build([Shop(), plugin(parse=methods.get(form, lambda self, response: None))]).parse
 
 
-def test_more_parameters_are_fine_if_they_have_defaults():
+def test_additional_parameters_with_defaults_are_allowed():
     assert HookTable.build([Shop(), plugin(admit=lambda self, request, strict=False, *more, **others: None)]).admit
 
 
@@ -223,7 +223,7 @@ BREACHES = [
 @pytest.mark.parametrize(
     ("hook", "method", "words"), BREACHES, ids=[f"{hook}-{number}" for number, (hook, *_) in enumerate(BREACHES)]
 )
-def test_a_breach_of_the_contract_is_named(hook, method, words):
+def test_a_breach_of_the_contract_is_reported(hook, method, words):
     with pytest.raises(PluginError) as caught:
         HookTable.build([Shop(), plugin(**{hook: method})])
     assert str(caught.value) == f"Mine.{hook}() {words}"
@@ -233,7 +233,7 @@ def test_every_hook_has_a_breach_above():
     assert {hook for hook, *_ in BREACHES} == set(HOOKS)
 
 
-def test_the_hooks_of_a_spider_are_held_to_the_same_contract():
+def test_the_hooks_of_a_spider_follow_the_same_contract():
     class Wrong(Shop):
         async def admit(self, request):
             return None
@@ -242,7 +242,7 @@ def test_the_hooks_of_a_spider_are_held_to_the_same_contract():
         HookTable.build([Wrong()])
 
 
-def test_a_hook_on_an_instance_would_never_be_called_and_is_refused():
+def test_a_hook_on_an_instance_is_rejected():
     one = plugin()
     one.admit = lambda request: None
     with pytest.raises(PluginError, match=r"^Mine.admit\(\) must be a method of the class"):
@@ -259,7 +259,7 @@ def test_a_hook_on_an_instance_would_never_be_called_and_is_refused():
         ("on_failed", "failed"),
     ],
 )
-def test_a_misspelt_hook_is_refused_with_the_one_that_was_meant(misspelt, meant):
+def test_a_misspelt_hook_is_rejected_with_the_closest_name(misspelt, meant):
     for method in (sync_one, async_one):
         with pytest.raises(PluginError) as caught:
             HookTable.build([Shop(), plugin(**{misspelt: method})])
@@ -267,11 +267,11 @@ def test_a_misspelt_hook_is_refused_with_the_one_that_was_meant(misspelt, meant)
 
 
 @pytest.mark.parametrize("name", ["_presist", "helper", "write", "get", "connect"])
-def test_other_methods_are_the_plugins_own(name):
+def test_a_plugin_may_have_other_methods(name):
     assert HookTable.build([Shop(), plugin(**{name: sync_one})]) == HookTable.build([Shop(), plugin()])
 
 
-def test_a_spider_is_only_warned_of_a_misspelt_hook(caplog):
+def test_a_misspelt_hook_of_a_spider_is_only_warned_about(caplog):
     class Odd(Shop):
         def presist(self, batch):
             return None
@@ -295,13 +295,13 @@ def test_a_spider_is_only_warned_of_a_misspelt_hook(caplog):
     ],
 )
 @pytest.mark.parametrize("base", [Spider, Plugin])
-def test_what_would_do_nothing_but_in_scrapy_is_warned_of(caplog, base, name, value, meant):
+def test_names_that_only_scrapy_knows_are_warned_about(caplog, base, name, value, meant):
     old = type("Old", (base,), {name: value})()
     HookTable.build([old] if base is Spider else [Shop(), old])
     assert caplog.messages == [f"Old.{name} has a meaning in Scrapy only (did you mean {meant}?)"]
 
 
-def test_a_spider_of_the_package_is_not_warned_of(caplog):
+def test_a_spider_of_the_package_is_not_warned_about(caplog):
     with caplog.at_level(logging.WARNING):
         HookTable.build([SiteSpider("https://site.test/")])
     assert caplog.records == []
@@ -310,7 +310,7 @@ def test_a_spider_of_the_package_is_not_warned_of(caplog):
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 
-def test_two_plugins_of_one_name_are_refused():
+def test_two_plugins_with_the_same_name_are_rejected():
     class Other(Plugin):
         name = "mine"
 
@@ -320,7 +320,7 @@ def test_two_plugins_of_one_name_are_refused():
         HookTable.build([Shop(), plugin("shop")])
 
 
-def test_one_plugin_cannot_be_there_twice():
+def test_one_plugin_cannot_be_listed_twice():
     one = plugin()
     with pytest.raises(PluginError, match=r"^the plugin 'mine' is listed twice$"):
         HookTable.build([Shop(), one, one])
@@ -334,7 +334,7 @@ def test_one_plugin_cannot_be_there_twice():
         ("jsonl", "'jsonl' is not a Plugin"),
     ],
 )
-def test_what_is_no_plugin_is_refused(wrong, words):
+def test_an_object_that_is_not_a_plugin_is_rejected(wrong, words):
     with pytest.raises(PluginError) as caught:
         HookTable.build([Shop(), wrong])
     assert str(caught.value).endswith(words)

@@ -1,4 +1,4 @@
-"""Concurrency: up while a server keeps pace, down when it queues or refuses, and what broke is remembered."""
+"""Concurrency: it rises while a server keeps up, falls when requests queue or are refused, and remembers its limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = 1_800_000_000.0
 
 
 def rounds(made: Concurrency, first_bytes: list[float], now: float = NOW) -> float:
-    """As many answers as are allowed for each of these, one round after the other; when the last came."""
+    """Receive a round of responses for each duration, as many as the level allows; return the time of the last one."""
     for first_byte in first_bytes:
         now += first_byte
         for left in range(made.limit, 0, -1):
@@ -24,7 +24,7 @@ def rounds(made: Concurrency, first_bytes: list[float], now: float = NOW) -> flo
     return now
 
 
-def test_it_starts_with_one_and_doubles_every_round_up_to_the_cap():
+def test_the_level_starts_at_one_and_doubles_each_round_up_to_the_cap():
     made = Concurrency(10)
     levels, now = [made.limit], NOW
     for _ in range(5):
@@ -33,19 +33,19 @@ def test_it_starts_with_one_and_doubles_every_round_up_to_the_cap():
     assert levels == [1, 2, 4, 8, 10, 10]
 
 
-def test_a_user_may_begin_higher():
+def test_the_initial_level_can_be_higher():
     assert Concurrency(10, start=4).limit == 4
     assert Concurrency(2, start=4).limit == 2
 
 
-def test_who_does_not_use_what_is_allowed_is_not_allowed_more():
+def test_an_unused_level_does_not_rise():
     made = Concurrency(100, start=8)
     for _ in range(50):
         made.answered(NOW, 0.1, 1)
     assert made.limit == 8
 
 
-def test_a_queue_lowers_it_and_its_end_raises_it():
+def test_a_queue_lowers_the_level_and_its_end_raises_it():
     made = Concurrency(20)
     now = rounds(made, [0.1] * 20)
     assert made.limit == 20
@@ -57,7 +57,7 @@ def test_a_queue_lowers_it_and_its_end_raises_it():
 
 @given(st.integers(0, 1000))
 def test_a_fast_server_with_the_jitter_of_two_machines_keeps_its_cap(seed):
-    """An nginx next door answers in 0.3 to 5 ms; what we measure has now and then ten times as much."""
+    """A nearby nginx responds in 0.3 to 5 ms; measured times are occasionally ten times as long."""
     chance, made, now = random.Random(seed), Concurrency(16), NOW
     for number in range(2000):
         first_byte = chance.uniform(0.0003, 0.005) * (10 if chance.random() < 0.1 else 1)
@@ -78,7 +78,7 @@ def test_ordinary_jitter_of_a_distant_server_costs_little(seed):
     assert sum(levels[100:]) / len(levels[100:]) >= 9.5
 
 
-def test_a_refusal_takes_three_tenths_once_a_round_trip():
+def test_a_refusal_lowers_the_level_by_three_tenths_once_per_round_trip():
     made = Concurrency(10)
     now = rounds(made, [0.1] * 10)
     for left in range(10, 0, -1):
@@ -88,7 +88,7 @@ def test_a_refusal_takes_three_tenths_once_a_round_trip():
     assert made.limit == 4
 
 
-def test_it_never_falls_below_one():
+def test_the_level_never_falls_below_one():
     made = Concurrency(10)
     for second in range(100):
         made.overloaded(NOW + second, 1)
@@ -96,7 +96,7 @@ def test_it_never_falls_below_one():
 
 
 def serve(made: Concurrency, slots: int, seconds: float) -> tuple[int, int]:
-    """A server that works on so many at once, each a tenth of a second; how many it served and refused."""
+    """Simulate a server with a number of workers that take 0.1 s each; return the requests served and refused."""
     now, served, refused = NOW, 0, 0
     while now < NOW + seconds:
         now += 0.1
@@ -111,7 +111,7 @@ def serve(made: Concurrency, slots: int, seconds: float) -> tuple[int, int]:
     return served, refused
 
 
-def test_what_a_server_takes_at_once_is_found_and_seldom_tried_again():
+def test_the_concurrency_of_a_server_is_found_and_rarely_probed_again():
     made = Concurrency(50)
     serve(made, 5, 3.0)
     served, refused = serve(made, 5, 300.0)
@@ -119,15 +119,15 @@ def test_what_a_server_takes_at_once_is_found_and_seldom_tried_again():
     assert refused <= 0.01 * served
 
 
-def test_what_stays_in_flight_beside_a_refusal_is_what_a_server_takes_at_once():
+def test_requests_still_in_flight_at_a_refusal_are_the_concurrency_of_a_server():
     made = Concurrency(50, start=5)
     made.refused_for_concurrency(NOW, 5)
     assert made.limit == 4
 
 
 @pytest.mark.parametrize(("most", "level"), [(5, 5), (3, 3), (0, 2)])
-def test_a_round_that_is_refused_leaves_what_was_not_and_a_quarter_at_least(most, level):
-    """That all is refused says nothing of requests at once."""
+def test_a_refused_round_lowers_the_level_to_the_served_requests_or_a_quarter(most, level):
+    """If all requests are refused, the reason need not be concurrency."""
     made = Concurrency(50, start=8)
     for inflight in range(8, most, -1):
         made.refused_for_concurrency(NOW, inflight)
@@ -135,20 +135,20 @@ def test_a_round_that_is_refused_leaves_what_was_not_and_a_quarter_at_least(most
     assert made._broke == level + 1
 
 
-def test_a_server_that_fails_without_a_refusal_is_given_less_than_it_took():
+def test_a_server_that_fails_without_a_refusal_gets_a_lower_level():
     made = Concurrency(50, start=10)
     made.overloaded(NOW, 10)
     assert made.limit == 7
 
 
-def test_a_server_that_takes_more_after_all_is_given_more():
+def test_a_server_that_accepts_more_gets_a_higher_level():
     made = Concurrency(10)
     serve(made, 5, 10.0)
     serve(made, 20, 60.0)
     assert made.limit == 10
 
 
-def test_a_server_that_names_a_limit_gets_that():
+def test_a_declared_concurrency_is_used():
     made = Concurrency(10)
     rounds(made, [0.1] * 10)
     made.declare(3)
@@ -167,7 +167,7 @@ def test_a_pace_is_never_starved_by_a_queue():
     assert made.limit >= 10  # ten a second, a second each
 
 
-def test_what_was_learned_outlives_it():
+def test_the_learned_level_can_be_restored():
     made = Concurrency(50)
     serve(made, 5, 30.0)
     other = Concurrency(50)
@@ -185,7 +185,7 @@ JSON = st.recursive(
 
 
 @given(JSON | st.dictionaries(st.sampled_from(["level", "broke", "first_byte", "retry"]), JSON))
-def test_garbage_is_ignored(state):
+def test_an_unreadable_state_is_ignored(state):
     made = Concurrency(10)
     made.restore(state)
     assert 1 <= made.limit <= 10
@@ -203,7 +203,7 @@ def test_garbage_is_ignored(state):
     st.integers(1, 50),
     st.none() | st.floats(0, 100),
 )
-def test_whatever_happens_the_level_stays_between_one_and_the_cap(steps, cap, pace):
+def test_the_level_always_stays_between_one_and_the_cap(steps, cap, pace):
     made, now = Concurrency(cap, pace=pace), NOW
     for what, passed, first_byte, inflight in steps:
         now += passed

@@ -1,4 +1,4 @@
-"""What a user may ask of a lane, and what is refused."""
+"""`Pace`: the limits that a user may configure, and the values that are rejected."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_rate_is_requests_and_seconds(text, rate):
     ["", "100", "100/", "/min", "100/fortnight", "0/s", "5/0s", "-1/s", "1/-5s", "1/s/s", "1e3/s", "nan/s", "inf/s",
      "ten/min", "1,5/s", "5s", "1/ss", "1/5", "\u0661/s"],
 )  # fmt: skip
-def test_what_is_no_rate_is_refused_with_an_example(text):
+def test_an_invalid_rate_is_rejected_with_an_example(text):
     with pytest.raises(ValueError) as caught:
         parse_rate(text)
     assert str(caught.value) == f"not a rate: {text!r} (write requests/unit, such as '100/min' or '20/5s')"
@@ -53,7 +53,7 @@ def test_every_number_and_unit_can_be_written(requests, count, unit):
     assert parse_rate(f"{requests}/{count}{unit}") == (requests, count * UNITS[unit])
 
 
-def test_a_pace_says_nothing_unless_asked():
+def test_all_fields_of_a_pace_are_optional():
     pace = Pace()
     assert (pace.concurrency, pace.delay, pace.jitter, pace.rate, pace.burst) == (None, None, None, (), 1)
 
@@ -85,13 +85,13 @@ def test_one_rate_or_several():
         ({"rate": [5]}, "rate must be text such as '100/min', or several of them, not [5]"),
     ],
 )
-def test_a_pace_out_of_range_is_refused_by_name(fields, words):
+def test_a_value_out_of_range_is_rejected_by_name(fields, words):
     with pytest.raises(ValueError) as caught:
         Pace(**fields)
     assert str(caught.value).startswith(words)
 
 
-def test_a_pace_does_not_change():
+def test_a_pace_is_immutable():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Pace().delay = 1.0  # type: ignore[misc]
 
@@ -108,12 +108,12 @@ def test_a_pace_does_not_change():
         ({"refusals": "400"}, "refusals must be a list of HTTP statuses, not '400'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(fields, words):
+def test_contradictory_values_are_rejected(fields, words):
     with pytest.raises(ValueError, match=words):
         Pace(**fields)
 
 
-def test_one_pace_over_another_says_only_what_it_says():
+def test_only_given_fields_of_a_pace_override_another():
     over = Pace(concurrency=2, rate="1/s").over(Pace(concurrency=8, delay=1.0, mode="burst", slow_start=False))
     assert over == Pace(concurrency=2, rate="1/s", delay=1.0, mode="burst", slow_start=False)
 
@@ -135,5 +135,5 @@ def test_one_pace_over_another_says_only_what_it_says():
         (["*.example"], "a.test", None),
     ],
 )
-def test_the_first_glob_that_matches_name_authority_or_host_counts(globs, name, found):
+def test_the_first_glob_that_matches_name_authority_or_host_is_used(globs, name, found):
     assert first_match({glob: glob for glob in globs}, name) == found

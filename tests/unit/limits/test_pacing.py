@@ -1,4 +1,4 @@
-"""The bucket: never more starts than the rate and the burst allow, never a start later than it must be."""
+"""The rate limiter: never more starts than rate and burst allow, and no start later than necessary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GAPS = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 3.0, 50.0]), min_size=1, m
 
 
 def starts(bucket: Gcra, gaps: list[float]) -> list[float]:
-    """The starts of one who wants to start after each gap and waits as told."""
+    """Return the start times of a client that tries to start after each gap and waits until `ready_at`."""
     now, made = 100.0, []
     for gap in gaps:
         now = max(now + gap, bucket.ready_at())
@@ -28,7 +28,7 @@ def test_the_first_start_is_always_allowed():
     assert Gcra(5.0, burst=10).ready_at() < 0
 
 
-def test_starts_come_one_an_interval():
+def test_there_is_one_start_per_interval():
     bucket = Gcra(2.0)
     for wanted in (100.0, 102.0, 104.0):
         now = max(100.0, bucket.ready_at())
@@ -36,12 +36,12 @@ def test_starts_come_one_an_interval():
         bucket.take(now)
 
 
-def test_a_burst_may_start_together_and_then_it_is_one_an_interval():
+def test_a_burst_starts_together_and_is_followed_by_one_start_per_interval():
     bucket = Gcra(2.0, burst=3)
     assert starts(bucket, [0.0] * 6) == [100.0, 100.0, 100.0, 102.0, 104.0, 106.0]
 
 
-def test_after_a_pause_there_is_one_burst_and_not_more():
+def test_after_a_pause_there_is_only_one_burst():
     bucket = Gcra(1.0, burst=2)
     starts(bucket, [0.0, 0.0])
     bucket_now = 1000.0
@@ -54,20 +54,20 @@ def test_after_a_pause_there_is_one_burst_and_not_more():
 
 
 @given(INTERVALS, st.integers(1, 5), GAPS)
-def test_no_window_holds_more_than_the_burst_and_its_share(interval, burst, gaps):
+def test_no_window_contains_more_than_the_burst_and_its_share(interval, burst, gaps):
     made = starts(Gcra(interval, burst), gaps)
     for first, last in itertools.combinations(range(len(made)), 2):
         assert last - first + 1 <= burst + (made[last] - made[first]) / interval
 
 
 @given(INTERVALS, st.integers(1, 5), st.integers(1, 60))
-def test_who_always_wants_loses_no_turn(interval, burst, count):
+def test_a_client_that_always_waits_loses_no_start(interval, burst, count):
     made = starts(Gcra(interval, burst), [0.0] * count)
     assert made[-1] - made[0] == max(0, count - burst) * interval
 
 
 @given(INTERVALS, st.integers(1, 4), GAPS)
-def test_what_is_given_back_leaves_the_bucket_as_if_it_had_waited_in_its_place(interval, burst, gaps):
+def test_a_returned_start_changes_nothing(interval, burst, gaps):
     bucket, other = Gcra(interval, burst), Gcra(interval, burst)
     made = starts(bucket, gaps)
     starts(other, gaps)
@@ -77,7 +77,7 @@ def test_what_is_given_back_leaves_the_bucket_as_if_it_had_waited_in_its_place(i
     assert max(now, bucket.ready_at()) == max(now, other.ready_at())
 
 
-def test_all_that_was_taken_can_be_given_back():
+def test_all_starts_can_be_returned():
     bucket = Gcra(1.0)
     starts(bucket, [0.0] * 3)
     for _ in range(3):

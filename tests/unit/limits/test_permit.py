@@ -1,4 +1,4 @@
-"""`Permit`: every start is settled exactly once, and each limit learns what concerns it."""
+"""`Permit`: every start is settled exactly once, and each limit is updated with what concerns it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def throttle(name: str = "https://a.test", **pace: Any) -> Throttle:
 
 
 def taken(lane: Throttle, *budgets: Throttle, now: float = START, is_sent: bool = True) -> Permit:
-    """A permit whose request is in flight."""
+    """Return a permit whose request is in flight."""
     permit = Permit(lane, [(budget, 1.0) for budget in budgets])
     permit.enter()
     permit.take(now)
@@ -46,7 +46,7 @@ def answer(permit: Permit, status: int = 200, now: float = START + 0.1, body: by
     ),
     st.integers(0, 2),
 )
-def test_whatever_happens_every_start_is_settled_once_and_every_place_comes_back(actions: list[str], n: int) -> None:
+def test_every_start_is_settled_once_and_every_slot_is_released(actions: list[str], n: int) -> None:
     limits = [throttle(rate="60/min"), *(throttle(f"key:{number}") for number in range(n))]
     permit = Permit(limits[0], [(budget, 2.0) for budget in limits[1:]])
     now = START
@@ -79,7 +79,7 @@ def test_a_permit_cannot_be_taken_twice_without_being_settled() -> None:
         permit.take(START + 1)
 
 
-def test_what_was_not_sent_is_given_back_and_what_was_sent_is_spent() -> None:
+def test_a_request_that_was_not_sent_is_returned_and_a_sent_one_is_spent() -> None:
     for is_sent in (False, True):
         lane, key = throttle(delay=5.0), throttle("key:A", rate="6/min")
         permit = taken(lane, key, is_sent=is_sent)
@@ -97,7 +97,7 @@ def test_a_failure_before_anything_was_sent_costs_no_quota_but_keeps_the_delay()
 
 
 @pytest.mark.parametrize("status", [420, 429])
-def test_a_refusal_blocks_the_budget_and_is_no_success_of_the_lane(status: int) -> None:
+def test_a_refusal_blocks_the_budget_and_is_not_a_success_of_the_lane(status: int) -> None:
     lane, key, other = throttle(), throttle("key:A"), throttle("key:B")
     permit = taken(lane, key, other)
     events = answer(permit, status, Retry_After="30")
@@ -118,7 +118,7 @@ def test_without_a_budget_a_refusal_blocks_the_lane() -> None:
     assert lane.ready_at(START + 1) >= START + 30
 
 
-def test_an_overloaded_server_blocks_its_lane_and_the_budget_still_hears_of_its_quota() -> None:
+def test_an_overloaded_server_blocks_its_lane_and_its_quota_reaches_the_budget() -> None:
     lane, key = throttle(), throttle("key:A")
     permit = taken(lane, key)
     answer(permit, 503, Retry_After="30", RateLimit_Policy='"q";q=10;w=60', RateLimit='"q";r=4;t=50')
@@ -144,7 +144,7 @@ def test_a_success_raises_the_level_and_an_overload_does_not(status: int, level:
     assert lane.concurrency.limit == level
 
 
-def test_a_permit_may_be_taken_again_in_the_same_place() -> None:
+def test_a_permit_may_be_taken_again_in_the_same_slot() -> None:
     lane = throttle()
     permit = taken(lane)
     permit.answered(START + 0.1, status=401, headers=[], first_byte=0.1)
@@ -156,7 +156,7 @@ def test_a_permit_may_be_taken_again_in_the_same_place() -> None:
     assert (lane.busy, lane.inflight) == (0, 0)
 
 
-def test_watchers_are_told_when_all_limits_have_learned_and_the_place_is_free() -> None:
+def test_watchers_are_called_when_all_limits_are_updated_and_the_slot_is_free() -> None:
     lane, key = throttle(), throttle("key:A")
     told: list[tuple[str, float, int]] = []
     for one in (lane, key):
@@ -189,14 +189,14 @@ def test_the_body_of_a_refusal_is_read() -> None:
         (b'{"retry_after": 40, "x": "' + b"x" * MAX_BODY + b'"}', "application/json"),
     ],
 )
-def test_a_body_that_is_no_json_of_moderate_size_says_nothing(body: bytes, content_type: str) -> None:
+def test_a_body_that_is_not_json_of_moderate_size_is_ignored(body: bytes, content_type: str) -> None:
     permit = taken(throttle())
     answer(permit, 429, body=body, Content_Type=content_type)
     assert permit.declared.retry_after is None
 
 
 @pytest.mark.parametrize("of_budget", [False, True])
-def test_other_bodies_are_read_where_a_pace_asks_for_it(of_budget: bool) -> None:
+def test_other_bodies_are_read_if_a_pace_enables_it(of_budget: bool) -> None:
     body = msgspec.json.encode({"errors": [{"extensions": {"code": "THROTTLED"}}]})
     lane, key = throttle(bodies=not of_budget), throttle("key:A", bodies=of_budget)
     permit = taken(lane, key)
@@ -210,7 +210,7 @@ def test_other_bodies_are_read_where_a_pace_asks_for_it(of_budget: bool) -> None
     assert plain.refused_by is None
 
 
-def test_each_pace_may_name_statuses_that_are_refusals() -> None:
+def test_each_pace_may_declare_further_statuses_as_refusals() -> None:
     lane, key = throttle(refusals=(400,)), throttle("key:A", refusals=(999,))
     for status, refused in ((400, True), (999, False), (404, False)):
         permit = taken(lane, now=START + status)
@@ -221,7 +221,7 @@ def test_each_pace_may_name_statuses_that_are_refusals() -> None:
     assert permit.refused_by is not None
 
 
-def test_it_is_paced_if_one_of_its_limits_is() -> None:
+def test_a_permit_is_paced_if_one_of_its_limits_is() -> None:
     assert not Permit(throttle(), [(throttle("key:A"), 1.0)]).is_paced()
     assert Permit(throttle(delay=1.0)).is_paced()
     assert Permit(throttle(), [(throttle("key:A", rate="1/s"), 1.0)]).is_paced()

@@ -1,4 +1,4 @@
-"""`Limits`: throttles by name, shared by those that use the same one."""
+"""`Limits`: throttles by name, shared by all users of the same `Limits`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ HOST = "https://a.test"
 
 
 def refused(throttle: Throttle, *, wait: int) -> None:
-    """One request is refused, with a time to come back (seconds)."""
+    """Let one request be refused with a ``Retry-After`` in seconds."""
     permit = Permit(throttle)
     permit.take(START)
     permit.sent(START)
     permit.answered(START + 0.1, status=429, headers=[("Retry-After", str(wait))])
 
 
-def test_a_throttle_is_made_once_and_its_own_pace_goes_before_the_settings() -> None:
+def test_a_throttle_is_created_once_and_its_own_pace_takes_precedence() -> None:
     limits = Limits({"key:*": Pace(rate="1/s"), HOST: Pace(delay=3.0)})
     settings = Settings(delay=1.0, per_host=4)
     key = limits.throttle("key:A", settings.pace)
@@ -35,7 +35,7 @@ def test_a_throttle_is_made_once_and_its_own_pace_goes_before_the_settings() -> 
     assert limits.throttle("https://b.test", settings.pace).pace.concurrency == 4
 
 
-def test_a_throttle_that_was_forgotten_is_made_again() -> None:
+def test_a_throttle_that_was_forgotten_is_created_again() -> None:
     limits = Limits()
     key = limits.throttle("key:A", Settings().pace)
     limits.forget("key:A")
@@ -43,7 +43,7 @@ def test_a_throttle_that_was_forgotten_is_made_again() -> None:
     assert limits.throttle("key:A", Settings().pace) is not key
 
 
-def test_the_source_of_chance_is_shared_by_all_throttles() -> None:
+def test_the_random_source_is_shared_by_all_throttles() -> None:
     limits = Limits(chance=random.Random(1))
     first, second = (limits.throttle(name, Settings().pace) for name in ("a", "b"))
     assert first.rng is second.rng
@@ -57,7 +57,7 @@ def test_a_saved_state_is_restored_when_its_throttle_is_first_used() -> None:
     assert list(state) == [HOST]
     second = Limits()
     second.restore(state | {"https://odd.test": 5})
-    assert second.state() == state  # what is not used stays as it was
+    assert second.state() == state  # unused states are kept unchanged
     assert second.throttle(HOST, Settings().pace).ready_at(START + 1) >= START + 300
     assert Limits().state() == {}
 

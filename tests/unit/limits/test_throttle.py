@@ -26,7 +26,7 @@ NOW = 1_800_000_000.0
 
 
 def said(left: float, end: float, *, policy: str = "p", limit: float = 60.0, **values: Any) -> Declared:
-    """One policy; `end`: seconds after `NOW`, exact."""
+    """Return one declared policy; `end` is the exact reset in seconds after `NOW`."""
     words = Observation(policy=policy, limit=limit, remaining=left, reset=(NOW + end, NOW + end), window=60.0)
     return Declared(observations=(words,), **values)
 
@@ -46,7 +46,7 @@ def settle(
 
 
 def ask(throttle: Throttle, at: float, declared: Declared = NOTHING, *, status: int = 200) -> list[QuotaEvent]:
-    """One request, a tenth of a second long, `at` seconds after `NOW`."""
+    """Make one request `at` seconds after `NOW` that takes 0.1 s."""
     return settle(throttle, throttle.take(NOW + at), NOW + at + 0.1, declared, status=status)
 
 
@@ -54,16 +54,16 @@ def kinds(events: list[QuotaEvent]) -> list[str]:
     return [event.kind for event in events]
 
 
-# ---- when ------------------------------------------------------------------------------------------------------------
+# ---- start times -----------------------------------------------------------------------------------------------------
 
 
-def test_who_knows_nothing_starts_at_once():
+def test_without_known_limits_requests_start_at_once():
     throttle = limits()
     assert throttle.ready_at(NOW) <= NOW
     assert throttle.blocked_by == ""
 
 
-def test_a_block_is_waited_for_to_its_end():
+def test_a_block_is_kept_to_its_end():
     throttle = limits()
     throttle.block(NOW + 30)
     throttle.block(NOW + 20)
@@ -93,14 +93,14 @@ def test_all_policies_have_to_allow_a_start():
     assert throttle.blocked_by == "quota"
 
 
-def test_a_cost_of_more_than_one_needs_as_much():
+def test_a_cost_of_several_units_needs_as_many():
     throttle = limits(mode="burst")
     ask(throttle, 0.0, said(5, 60))
     assert throttle.ready_at(NOW + 1, cost=5.0) <= NOW + 1
     assert throttle.ready_at(NOW + 1, cost=6.0) >= NOW + 60
 
 
-def test_with_all_that_is_left_on_its_way_time_alone_changes_nothing_before_the_end():
+def test_with_all_remaining_units_in_flight_nothing_starts_before_the_reset():
     throttle = limits(mode="burst")
     ask(throttle, 0.0, said(1, 60))
     throttle.take(NOW + 1)
@@ -110,7 +110,7 @@ def test_with_all_that_is_left_on_its_way_time_alone_changes_nothing_before_the_
     assert throttle.ready_at(probe_at) == math.inf
 
 
-def test_asking_changes_nothing():
+def test_ready_at_changes_nothing():
     throttle = limits(rate="1/s")
     ask(throttle, 0.0, said(30, 60))
     before = throttle.state()
@@ -119,7 +119,7 @@ def test_asking_changes_nothing():
     assert throttle.state() == before
 
 
-def test_what_it_says_is_exact():
+def test_ready_at_is_exact():
     throttle = limits()
     ask(throttle, 0.0, said(30, 60))
     at = throttle.ready_at(NOW + 0.2, backlog=100)
@@ -131,17 +131,17 @@ def test_what_it_says_is_exact():
 @pytest.mark.parametrize(("mode", "backlog", "waits"), [
     ("auto", 1000, True), ("auto", 30, False), ("smooth", 30, True), ("burst", 1000, False),
 ])  # fmt: skip
-def test_the_modes(mode, backlog, waits):
+def test_modes_of_spreading(mode, backlog, waits):
     throttle = limits(mode=mode)
     ask(throttle, 0.0, said(30, 60))
     assert (throttle.ready_at(NOW + 0.2, backlog=backlog) > NOW + 0.2) == waits
     assert throttle.blocked_by == ("pace" if waits else "")
 
 
-# ---- giving back, losing ---------------------------------------------------------------------------------------------
+# ---- requests without a response -------------------------------------------------------------------------------------
 
 
-def test_what_was_never_sent_is_given_back_to_the_last_bit():
+def test_a_request_that_was_never_sent_is_returned_exactly():
     throttle = limits(rate="1/s")
     ask(throttle, 0.0, said(30, 60))
     before = max(NOW + 5, throttle.ready_at(NOW + 5, backlog=100)), throttle.state()["governor"]
@@ -168,14 +168,14 @@ def test_a_lost_request_counts_as_spent():
     assert throttle.ready_at(NOW + 2) >= NOW + 60
 
 
-def test_a_failure_without_an_answer_counts_as_spent():
+def test_a_failure_without_a_response_counts_as_spent():
     throttle = limits(mode="burst")
     ask(throttle, 0.0, said(1, 60))
     assert ask(throttle, 1.0, status=0) == []
     assert throttle.ready_at(NOW + 2) >= NOW + 60
 
 
-def test_who_settles_twice_changes_nothing():
+def test_settling_twice_changes_nothing():
     throttle = limits(mode="burst")
     ask(throttle, 0.0, said(10, 60))
     grant = throttle.take(NOW + 1)
@@ -213,7 +213,7 @@ def test_a_burst_that_is_refused_is_one_refusal():
     assert throttle.ready_at(NOW + 1) == until
 
 
-def test_the_word_of_a_server_is_capped():
+def test_stated_waits_are_capped():
     throttle = limits(max_wait=60.0)
     ask(throttle, 0.0, Declared(retry_after=1e9), status=429)
     assert 60 <= throttle.ready_at(NOW + 1) - NOW <= 62
@@ -221,7 +221,7 @@ def test_the_word_of_a_server_is_capped():
     assert throttle.ready_at(NOW + 101) - NOW <= 100.1 + 60
 
 
-def test_a_wait_that_was_kept_and_yet_too_short_is_a_second_longer_from_then_on():
+def test_a_stated_wait_that_was_too_short_is_a_second_longer_from_then_on():
     throttle = limits()
     ask(throttle, 0.0, Declared(retry_after=10.0), status=429)
     at = throttle.ready_at(NOW + 1) - NOW
@@ -230,7 +230,7 @@ def test_a_wait_that_was_kept_and_yet_too_short_is_a_second_longer_from_then_on(
     assert throttle.state()["governor"]["refused"][1] == 1.0
 
 
-def test_a_server_that_keeps_refusing_after_no_wait_is_asked_ever_more_rarely():
+def test_a_server_that_keeps_refusing_with_a_wait_of_zero_is_probed_ever_more_rarely():
     throttle = limits()
     at, waits = 0.0, []
     for _ in range(12):
@@ -242,7 +242,7 @@ def test_a_server_that_keeps_refusing_after_no_wait_is_asked_ever_more_rarely():
     assert waits[-1] > 60
 
 
-def test_a_server_that_refuses_without_a_word_after_its_own_reset_is_asked_ever_more_rarely():
+def test_a_server_that_refuses_after_its_own_reset_is_probed_ever_more_rarely():
     throttle = limits()
     ask(throttle, 0.0, said(0, 60))
     at = throttle.ready_at(NOW + 1) - NOW
@@ -253,7 +253,7 @@ def test_a_server_that_refuses_without_a_word_after_its_own_reset_is_asked_ever_
         assert throttle.ready_at(NOW + at - 0.01) == pytest.approx(NOW + at)
 
 
-def test_a_wait_on_an_answer_that_was_served_is_none():
+def test_a_retry_after_of_a_served_response_is_ignored():
     throttle = limits()
     ask(throttle, 0.0, Declared(retry_after=60.0))
     assert throttle.ready_at(NOW + 1) <= NOW + 1
@@ -279,7 +279,7 @@ def test_rule_7_a_refusal_with_quota_left_reveals_a_hidden_policy():
     assert (hidden["limit"], hidden["window"], hidden["remaining"]) == (10, 60, 9)
 
 
-def test_rule_7_a_refusal_beside_which_others_were_served_is_one_of_too_many_at_once():
+def test_rule_7_a_refusal_while_others_are_served_is_attributed_to_concurrency():
     throttle = limits()
     grants = [throttle.take(NOW) for _ in range(6)]
     settle(throttle, grants[5], NOW + 0.1, status=429)
@@ -293,7 +293,7 @@ def test_rule_7_a_refusal_beside_which_others_were_served_is_one_of_too_many_at_
 
 
 def crowd(*, served: int, out: int) -> tuple[Throttle, list[Grant]]:
-    """One was refused after 10 ms, some were served after a second, and some that started later are still out."""
+    """One request was refused after 10 ms, some were served after a second, and some later ones are still in flight."""
     throttle = limits()
     grants = [throttle.take(NOW) for _ in range(served + 1)]
     settle(throttle, grants.pop(), NOW + 0.01, status=503)
@@ -303,12 +303,12 @@ def crowd(*, served: int, out: int) -> tuple[Throttle, list[Grant]]:
     return throttle, late
 
 
-def test_rule_7_what_is_out_for_longer_than_refusals_take_is_not_waited_for():
+def test_rule_7_requests_in_flight_for_longer_than_refusals_take_are_not_awaited():
     throttle, _ = crowd(served=1, out=3)
     assert throttle.ready_at(NOW + 1.0) <= NOW + 1.0
 
 
-def test_rule_7_a_probe_that_is_out_for_longer_than_refusals_take_got_through():
+def test_rule_7_a_probe_in_flight_for_longer_than_refusals_take_counts_as_served():
     throttle, _ = crowd(served=4, out=0)
     throttle.take(NOW + 1.0)
     assert throttle.ready_at(NOW + 1.001) == pytest.approx(NOW + 1.0 + 0.05, abs=0.001)
@@ -319,7 +319,7 @@ def test_rule_7_a_probe_that_is_out_for_longer_than_refusals_take_got_through():
     assert throttle.ready_at(NOW + 1.08) <= NOW + 2.2
 
 
-def test_rule_7_more_refusals_than_successes_are_no_crowd():
+def test_rule_7_more_refusals_than_successes_are_not_attributed_to_concurrency():
     throttle = limits()
     grants = [throttle.take(NOW) for _ in range(4)]
     settle(throttle, grants[0], NOW + 0.1, status=429)
@@ -329,7 +329,7 @@ def test_rule_7_more_refusals_than_successes_are_no_crowd():
     assert throttle.ready_at(NOW + 0.14) >= NOW + 1.0
 
 
-def test_a_lone_503_without_a_word_teaches_nothing_a_second_one_does():
+def test_a_lone_503_teaches_nothing_but_a_second_one_does():
     throttle = limits()
     for n in range(50):
         ask(throttle, n / 10, status=503 if n % 10 == 5 else 200)
@@ -342,7 +342,7 @@ def test_a_lone_503_without_a_word_teaches_nothing_a_second_one_does():
     assert throttle.ready_at(NOW + 6.4) >= NOW + 7.0
 
 
-def test_rule_8_where_nothing_is_said_probes_search_for_the_window():
+def test_rule_8_probes_search_for_an_undeclared_window():
     throttle = limits()
     for _ in range(5):
         ask(throttle, 0.0)
@@ -357,7 +357,7 @@ def test_rule_8_where_nothing_is_said_probes_search_for_the_window():
     assert (learned["limit"], learned["window"]) == (5, 10)
 
 
-def test_a_server_that_was_ill_for_a_moment_has_no_limit():
+def test_a_server_that_failed_for_a_moment_has_no_limit():
     throttle = limits()
     for second in range(500):
         ask(throttle, float(second))
@@ -367,7 +367,7 @@ def test_a_server_that_was_ill_for_a_moment_has_no_limit():
     assert throttle.policies() == {}
 
 
-def test_rule_9_what_says_nothing_changes_nothing():
+def test_rule_9_a_response_that_declares_nothing_changes_nothing():
     throttle = limits()
     assert ask(throttle, 0.0, NOTHING) == []
     assert ask(throttle, 0.2, Declared()) == []
@@ -377,7 +377,7 @@ def test_rule_9_what_says_nothing_changes_nothing():
 # ---- events ----------------------------------------------------------------------------------------------------------
 
 
-def test_events_are_told_once_a_window():
+def test_events_are_reported_once_per_window():
     throttle = limits(mode="burst")
     told = []
     for left in range(59, -1, -1):
@@ -393,7 +393,7 @@ def test_events_are_told_once_a_window():
     assert low.remaining == 11
 
 
-def test_no_breach_is_foretold_where_the_backlog_fits():
+def test_no_breach_is_forecast_if_the_backlog_fits():
     throttle = limits(mode="burst")
     told = []
     for left in range(59, 30, -1):
@@ -402,7 +402,7 @@ def test_no_breach_is_foretold_where_the_backlog_fits():
     assert told == []
 
 
-def test_a_policy_that_changes_is_told():
+def test_a_changed_policy_is_reported():
     throttle = limits()
     assert ask(throttle, 0.0, said(30, 60)) == []
     events = ask(throttle, 1.0, said(80, 60, limit=120))
@@ -426,17 +426,17 @@ def test_a_server_that_invents_policies_does_not_fill_the_memory():
     assert "99" in throttle.policies()
 
 
-# ---- what outlives it ------------------------------------------------------------------------------------------------
+# ---- saved state -----------------------------------------------------------------------------------------------------
 
 
-def test_nothing_learned_is_nothing_kept():
+def test_without_learned_limits_the_state_is_empty():
     throttle = limits()
     for second in range(10):
         ask(throttle, float(second))
     assert throttle.state() == {}
 
 
-def test_another_throttle_takes_up_where_one_left_off():
+def test_another_throttle_continues_from_a_saved_state():
     throttle = limits()
     ask(throttle, 0.0, said(0, 60))
     ask(throttle, 1.0, Declared(retry_after=30.0), status=429)
@@ -448,7 +448,7 @@ def test_another_throttle_takes_up_where_one_left_off():
     assert other.state() == state
 
 
-def test_a_learned_limit_is_taken_up_in_the_middle_of_its_window():
+def test_a_learned_limit_is_restored_in_the_middle_of_its_window():
     throttle = limits()
     for _ in range(5):
         ask(throttle, 0.0)
@@ -461,7 +461,7 @@ def test_a_learned_limit_is_taken_up_in_the_middle_of_its_window():
     assert other.policies()["undeclared"]["remaining"] == 3
     other.resume(at + 1)
     assert other.ready_at(at + 1) >= at + 59
-    ask(other, at - NOW + 2, status=429)  # and a refusal at once breaks nothing
+    ask(other, at - NOW + 2, status=429)  # an immediate refusal breaks nothing
     assert at + 2 < other.ready_at(at + 3) < at + 70
 
 
@@ -472,7 +472,7 @@ def test_a_state_is_small():
     assert len(json.dumps(throttle.state())) < 2048
 
 
-def test_after_a_run_that_broke_off_a_probe_tells_what_is_left():
+def test_after_an_interrupted_run_a_probe_finds_the_remaining_units():
     throttle = limits(mode="burst")
     ask(throttle, 0.0, said(30, 60))
     throttle.resume(NOW + 10)
@@ -503,7 +503,7 @@ STATES = st.fixed_dictionaries(
 
 
 @given(STATES | JSON)
-def test_garbage_is_ignored(state):
+def test_unreadable_values_of_a_state_are_ignored(state):
     throttle = limits()
     throttle.restore({"governor": state})
     at = throttle.ready_at(NOW)
@@ -545,7 +545,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.sampled_from(["auto", "smooth", "burst"]))
-def test_whatever_happens_nothing_raises_and_nothing_leaks(steps, mode):
+def test_no_sequence_of_calls_raises_or_leaks(steps, mode):
     throttle = limits(rate="10/s", burst=3, mode=mode)
     now, flying = NOW, []
     for what, passed, which, declared in steps:
@@ -578,8 +578,8 @@ def test_whatever_happens_nothing_raises_and_nothing_leaks(steps, mode):
 
 
 @given(st.lists(st.tuples(MOMENTS, st.integers(1, 5)), max_size=40), st.integers(1, 60), st.sampled_from([1.0, 3.0]))
-def test_a_declared_quota_is_never_overspent(steps, limit, cost):
-    """A server with fixed windows of a minute and exact words, alone with us, never has to refuse."""
+def test_a_declared_quota_is_never_exceeded(steps, limit, cost):
+    """A server with exactly declared windows of a minute and no other clients never has to refuse a request."""
     throttle = limits(mode="burst")
     now, opened, used = NOW, -math.inf, 0.0
     for passed, count in steps:
@@ -618,7 +618,7 @@ def test_a_thousand_steps_in_any_order_leave_nothing_behind():
     assert throttle.flight.units == 0.0
 
 
-# ---- a lane as a crawl makes it --------------------------------------------------------------------------------------
+# ---- lanes of a crawl ------------------------------------------------------------------------------------------------
 
 
 def lane(**fields: object) -> Throttle:
@@ -639,7 +639,7 @@ def request(made: Throttle, now: float, *, status: int = 200, declared: Declared
     return at
 
 
-def test_a_delay_lies_between_two_starts_and_a_rate_counts_what_a_request_costs() -> None:
+def test_a_delay_separates_two_starts_and_a_rate_counts_costs() -> None:
     made = lane(delay=2.0)
     assert [request(made, NOW) - NOW for _ in range(3)] == [0, 2, 4]
     made = lane(rate="60/min")
@@ -647,24 +647,24 @@ def test_a_delay_lies_between_two_starts_and_a_rate_counts_what_a_request_costs(
     assert made.blocked_by == "pace"
 
 
-def test_a_delay_counts_from_the_moment_at_which_the_request_went_out() -> None:
+def test_a_delay_counts_from_the_moment_of_sending() -> None:
     made = lane(delay=2.0)
     first = made.take(NOW)
     made.mark_sent(first, NOW + 0.5)
     assert made.ready_at(NOW + 1.0) == NOW + 2.5
     made.take(NOW + 2.5)
-    made.mark_sent(first, NOW + 9.0)  # sent again, by whoever; the next start has been counted
+    made.mark_sent(first, NOW + 9.0)  # sent again by the transport; the next start is already counted
     assert made.ready_at(NOW + 3.0) == NOW + 4.5
 
 
-def test_what_was_never_sent_is_given_back() -> None:
+def test_a_request_that_was_never_sent_returns_its_delay() -> None:
     made = lane(delay=10.0, rate="6/min")
     made.give_back(made.take(NOW))
     assert made.ready_at(NOW) <= NOW
     assert made.inflight == 0
 
 
-def test_what_robots_txt_asks_for_counts_if_it_is_more_and_fewer_go_at_once() -> None:
+def test_a_longer_crawl_delay_is_kept_and_limits_concurrency() -> None:
     made = lane(delay=1.0)
     made.set_robots_delay(0.5)
     assert made.pacing.draw_interval() == 1.0
@@ -686,7 +686,7 @@ def test_refused_requests_are_a_tenth_of_the_served_and_one_in_ten_seconds() -> 
     assert 10 < refused <= 20 + 0.1 * (asked - refused) + 20_000 / 10 + 1
 
 
-def test_a_scope_that_refuses_everything_stalls_after_a_while_and_is_asked_again_later() -> None:
+def test_a_lane_that_refuses_everything_stalls_after_a_while_and_is_probed_later() -> None:
     made = lane()
     now = NOW
     while not made.is_stalled(now):
@@ -699,7 +699,7 @@ def test_a_scope_that_refuses_everything_stalls_after_a_while_and_is_asked_again
     assert not made.is_stalled(now + 902)
 
 
-def test_waits_that_the_server_names_are_no_stall() -> None:
+def test_stated_waits_do_not_stall_a_lane() -> None:
     made = lane()
     now = NOW
     for _ in range(10):
@@ -708,14 +708,14 @@ def test_waits_that_the_server_names_are_no_stall() -> None:
     assert not made.is_stalled(now)
 
 
-def test_a_server_that_names_how_many_at_once_gets_no_more() -> None:
+def test_a_declared_concurrency_is_not_exceeded() -> None:
     made = lane(concurrency=8, slow_start=False)
     assert made.concurrency.limit == 8
     request(made, NOW, declared=Declared(concurrency=3))
     assert made.concurrency.limit == 3
 
 
-def test_what_was_learned_outlives_it_as_json_and_fits_a_crawl_that_broke_off() -> None:
+def test_learned_limits_survive_json_and_an_interrupted_crawl() -> None:
     made = lane(delay=1.0, rate="60/min")
     word = Observation(policy="daily", limit=100, remaining=40, reset=(NOW + 500, NOW + 501), window=1000.0)
     request(made, NOW, declared=Declared(observations=(word,)))
@@ -730,7 +730,7 @@ def test_what_was_learned_outlives_it_as_json_and_fits_a_crawl_that_broke_off() 
     assert "remaining" not in again.policies()["daily"]
 
 
-def test_a_scope_of_which_nothing_is_known_has_no_state() -> None:
+def test_a_lane_without_known_limits_has_no_state() -> None:
     assert lane().state() == {}
 
 
@@ -747,7 +747,7 @@ def test_a_state_that_cannot_be_read_is_ignored(state: dict[str, object]) -> Non
     assert made.ready_at(NOW) <= NOW
 
 
-def test_owners_that_share_a_scope_are_told_when_it_is_blocked() -> None:
+def test_watchers_of_a_shared_throttle_are_called_when_it_is_blocked() -> None:
     made, told = lane(), []
     made.watchers = (lambda: told.append(1),)
     made.block(NOW + 5)
@@ -757,8 +757,8 @@ def test_owners_that_share_a_scope_are_told_when_it_is_blocked() -> None:
 # ---- cost ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_throttle_that_knows_nothing_costs_next_to_nothing():
-    """Two microseconds are what it takes on a slow machine; the bound leaves room for a busy one."""
+def test_a_throttle_without_known_limits_takes_two_microseconds():
+    """It takes two microseconds on a slow machine; the bound leaves room for a busy one."""
     throttle, report = limits(), AttemptReport(sent=NOW, received=NOW, status=200)
 
     def request() -> None:
@@ -768,7 +768,7 @@ def test_a_throttle_that_knows_nothing_costs_next_to_nothing():
     assert min(timeit.repeat(request, number=2000, repeat=20)) / 2000 < 10e-6
 
 
-def test_an_idle_throttle_takes_little_more_than_a_kilobyte():
+def test_an_idle_throttle_occupies_little_more_than_a_kilobyte():
     tracemalloc.start()
     try:
         rng = random.Random(1)
@@ -780,8 +780,8 @@ def test_an_idle_throttle_takes_little_more_than_a_kilobyte():
         tracemalloc.stop()
 
 
-def test_what_an_earlier_run_has_learned_is_no_hindrance_to_learn_more():
-    """The first refusal of a run that knows of an earlier one: what is counted began with this run."""
+def test_a_restored_limit_does_not_prevent_further_learning():
+    """At the first refusal of a run that restored a state, the counts include this run only."""
     earlier = limits()
     ask(earlier, 0.0, status=429)
     throttle = limits()

@@ -1,4 +1,4 @@
-"""The setting `headers`: which headers may be defaults, and how layers combine them."""
+"""The setting `headers`: valid header fields, and the order of merged layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.errors import ConfigError
 from crawler.settings import Settings
 
 
-def test_headers_go_over_name_by_name_at_their_place():
+def test_headers_are_merged_by_name_and_keep_their_place():
     base = Settings(headers={"Accept-Language": "de", "DNT": "1"})
     over = Settings(headers={"X-A": None, "accept-language": "en"})
     assert list((base | over).headers.items()) == [("accept-language", "en"), ("DNT", "1"), ("X-A", "")]
@@ -31,13 +31,13 @@ def test_headers_go_over_name_by_name_at_their_place():
         ([("A", "b")], "expected a mapping of names to values, got [('A', 'b')]"),
     ],
 )
-def test_wrong_headers_are_refused_by_name(value, words):
+def test_invalid_headers_are_rejected_by_name(value, words):
     with pytest.raises(ConfigError) as caught:
         Settings(headers=value)
     assert str(caught.value).startswith(f"setting headers: {words}")
 
 
-def test_headers_as_text():
+def test_headers_from_text():
     assert Settings.from_strings({"headers": '{"DNT": "1", "Accept": null}'}).headers == {"DNT": "1", "Accept": ""}
     for text in ("DNT: 1", '"a"'):
         with pytest.raises(ConfigError, match="^setting headers: "):

@@ -1,4 +1,4 @@
-"""The setting `proxies`: what a proxy URL is, and that no message shows a password."""
+"""The setting `proxies`: valid proxy URLs, and messages without passwords."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.errors import ConfigError
 from crawler.settings import Settings
 
 
-def test_proxies_go_over_glob_by_glob_and_are_asked_first():
+def test_proxies_are_merged_by_glob_and_take_precedence():
     base = Settings(proxies={"a.test": "http://p:1", "*": ["http://p:2", "http://p:3"]})
     merged = base | Settings(proxies={"*.test": "direct", "*": "http://p:4"})
     assert list(merged.proxies.items()) == [
@@ -38,14 +38,14 @@ def test_proxies_go_over_glob_by_glob_and_are_asked_first():
         ({5: "direct"}, "a glob of hosts must be text, not 5"),
     ],
 )
-def test_wrong_proxies_are_refused_and_no_password_is_shown(value, words):
+def test_invalid_proxies_are_rejected_without_showing_a_password(value, words):
     with pytest.raises(ConfigError) as caught:
         Settings(proxies=value)
     assert str(caught.value).startswith(f"setting proxies: {words}")
     assert "secret" not in str(caught.value)
 
 
-def test_a_password_is_not_shown_with_the_settings_nor_in_what_is_wrong_with_them():
+def test_neither_settings_nor_their_errors_show_a_password():
     assert "secret" not in repr(Settings(proxies="http://me:secret@p.test"))
     for name, text in [("proxies", '["http://me:secret@p.test"'), ("headers", '{"X-Key": "secret"')]:
         with pytest.raises(ConfigError, match=f"^setting {name}: JSON ends too early$"):
@@ -66,7 +66,7 @@ def test_a_password_is_not_shown_with_the_settings_nor_in_what_is_wrong_with_the
          {"*.test": ("direct",), "*": ("http://p.test:1",)}),
     ],
 )  # fmt: skip
-def test_proxies_as_text(text, proxies):
+def test_proxies_from_text(text, proxies):
     assert Settings.from_strings({"proxies": text}).proxies == proxies
     again = Settings.from_strings({"proxies": text})
     assert Settings(**again.given) == again

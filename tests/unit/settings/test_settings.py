@@ -1,4 +1,4 @@
-"""Settings: every wrong name and value is refused with words that help, and layers remember what was given."""
+"""`Settings`: wrong names and values are rejected with helpful messages; layers remember the fields that were given."""
 
 from __future__ import annotations
 
@@ -105,16 +105,16 @@ def test_every_setting_has_a_default():
         ("sink_lag", 0, "expected int >= 1"),
     ],
 )
-def test_a_value_out_of_range_is_refused_by_name(name, value, words):
+def test_a_value_out_of_range_is_rejected_by_name(name, value, words):
     with pytest.raises(ConfigError) as caught:
         Settings(**{name: value})
     assert str(caught.value).startswith(f"setting {name}: {words}")
     assert str(caught.value).endswith(f"got {value!r}")
 
 
-def test_every_setting_but_pacing_has_a_value_that_is_refused():
-    """The list above is complete: a setting without a rule would be one that no test has looked at."""
-    [marker] = test_a_value_out_of_range_is_refused_by_name.pytestmark
+def test_every_setting_except_pacing_has_a_rejected_value():
+    """The list above is complete: each setting is either checked here or excluded on purpose."""
+    [marker] = test_a_value_out_of_range_is_rejected_by_name.pytestmark
     assert {name for name, *_ in marker.args[1]} == {*FIELDS} - {"pacing"}
 
 
@@ -131,7 +131,7 @@ def test_every_setting_but_pacing_has_a_value_that_is_refused():
         ({"a": {"rate": "fast"}}, "a: not a rate: 'fast'"),
     ],
 )
-def test_a_wrong_pace_is_refused_by_its_glob(value, words):
+def test_an_invalid_pace_is_rejected_by_its_glob(value, words):
     with pytest.raises(ConfigError) as caught:
         Settings(pacing=value)
     assert str(caught.value).startswith(f"setting pacing: {words}")
@@ -147,7 +147,7 @@ def test_a_wrong_pace_is_refused_by_its_glob(value, words):
         ("max_page", "max_pages"),
     ],
 )
-def test_an_unknown_setting_is_refused_with_the_nearest_one(name, hint):
+def test_an_unknown_setting_is_rejected_with_the_closest_name(name, hint):
     for make in (lambda: Settings(**{name: 1}), lambda: Settings.from_strings({name: "1"})):
         with pytest.raises(ConfigError) as caught:
             make()
@@ -155,12 +155,12 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(name, hint):
 
 
 @pytest.mark.parametrize("name", ["zzz", "_given", "given"])
-def test_what_is_near_to_nothing_gets_no_hint(name):
+def test_an_unknown_setting_without_a_close_name_gets_no_hint(name):
     with pytest.raises(ConfigError, match=f"^no such setting: {name}$"):
         Settings(**{name: 1})
 
 
-def test_numbers_of_the_other_kind_are_taken_where_they_mean_the_same():
+def test_an_integer_is_accepted_for_a_float():
     assert Settings(delay=1).delay == 1.0
     assert type(Settings(delay=1).delay) is float
 
@@ -170,12 +170,12 @@ def test_a_deadline_may_be_infinite(name):
     assert getattr(Settings(**{name: math.inf}), name) == math.inf
 
 
-def test_settings_do_not_change():
+def test_settings_are_immutable():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Settings().delay = 1.0  # type: ignore[misc]
 
 
-def test_settings_take_only_names():
+def test_settings_accept_only_keyword_arguments():
     with pytest.raises(TypeError):
         Settings(5)  # type: ignore[misc]
 
@@ -190,18 +190,18 @@ def test_a_copy_remembers_what_was_given(copied):
 # ---- layers ----------------------------------------------------------------------------------------------------------
 
 
-def test_only_what_was_given_goes_over():
+def test_only_given_fields_override():
     merged = Settings(delay=1.0, workers=5) | Settings(workers=6)
     assert (merged.delay, merged.workers) == (1.0, 6)
     assert merged.given == {"delay": 1.0, "workers": 6}
 
 
-def test_a_default_that_was_given_goes_over_too():
+def test_a_given_default_overrides_too():
     assert (Settings(delay=3.0, obey_robots=False) | Settings(delay=0.0, obey_robots=True)).delay == 0.0
     assert (Settings(max_pages=5) | Settings(max_pages=None)).max_pages is None
 
 
-def test_pacing_goes_over_glob_by_glob_and_is_asked_first():
+def test_pacing_is_merged_by_glob_and_takes_precedence():
     base = Settings(pacing={"a": Pace(burst=2), "b": Pace(burst=3)})
     over = Settings(pacing={"b": Pace(burst=4), "*": Pace(burst=5)})
     assert list((base | over).pacing.items()) == [("b", Pace(burst=4)), ("*", Pace(burst=5)), ("a", Pace(burst=2))]
@@ -209,7 +209,7 @@ def test_pacing_goes_over_glob_by_glob_and_is_asked_first():
     assert (Settings() | base).pacing == base.pacing
 
 
-def test_settings_go_over_settings_only():
+def test_settings_merge_with_settings_only():
     with pytest.raises(TypeError):
         Settings() | {"delay": 1.0}  # type: ignore[operator]
 
@@ -236,7 +236,7 @@ def test_a_lane_without_a_glob_has_the_pace_of_the_settings():
     )
 
 
-def test_what_a_pace_leaves_open_comes_from_the_settings():
+def test_unset_fields_of_a_pace_come_from_the_settings():
     settings = Settings(per_host=3, delay=2.0, pacing={"example.com": Pace(delay=0.0, rate="1/s")})
     assert settings.pace("example.com") == Pace(concurrency=3, delay=0.0, jitter=0.0, rate="1/s", slow_start=False)
 
@@ -253,7 +253,7 @@ def test_what_a_pace_leaves_open_comes_from_the_settings():
         (Settings(pacing={"a.test": Pace(concurrency=4, slow_start=True)}), True),
     ],
 )
-def test_a_lane_starts_slowly_where_nobody_said_how_many_may_go_at_once(settings, slowly):
+def test_slow_start_is_enabled_unless_concurrency_is_configured(settings, slowly):
     assert settings.pace("a.test").slow_start is slowly
 
 
@@ -285,7 +285,7 @@ def test_globs_match_hosts_with_or_without_port(glob, authority, matches):
     assert (pace.burst == 7) is matches
 
 
-def test_the_first_glob_that_matches_counts():
+def test_the_first_matching_glob_is_used():
     settings = Settings(pacing={"*.test": Pace(burst=2), "a.test": Pace(burst=3), "*": Pace(burst=4)})
     assert [settings.pace(host).burst for host in ("a.test", "b.test", "c.other")] == [2, 2, 4]
 

@@ -1,4 +1,4 @@
-"""Settings that are given as text."""
+"""Settings from text, as on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crawler.settings import Settings
 from crawler.settings.texts import is_utf8, plain
 
 
-def test_text_becomes_values_by_the_type_of_the_setting():
+def test_text_is_converted_to_the_type_of_the_setting():
     texts = {
         "workers": "8", "delay": "0.5", "obey_robots": "false", "max_depth": "none", "max_pages": "10",
         "user_agent": "mine/1", "durability": "power", "max_seconds": "None",
@@ -33,26 +33,26 @@ def test_text_becomes_values_by_the_type_of_the_setting():
         ("[]", ()),
     ],
 )
-def test_a_list_of_texts_is_one_of_them_or_json(text, values):
+def test_a_list_of_strings_is_one_string_or_json(text, values):
     assert Settings.from_strings({"include": text}).include == values
     assert Settings(include=text).include == (text,)
     assert Settings(include=list(values)).include == values
 
 
 @pytest.mark.parametrize("text", ["[/docs", "[1]", ""])
-def test_a_wrong_list_of_texts_is_refused(text):
+def test_an_invalid_list_of_strings_is_rejected(text):
     with pytest.raises(ConfigError, match="^setting include: "):
         Settings.from_strings({"include": text})
 
 
-@pytest.mark.parametrize("name", ["traps", "private_network"])  # a truth value, and one that may be neither
+@pytest.mark.parametrize("name", ["traps", "private_network"])  # a boolean, and an optional boolean
 @pytest.mark.parametrize(("text", "value"), [("yes", True), ("On", True), ("no", False), ("off", False), ("0", False)])
-def test_a_truth_value_may_be_written_as_people_write_it(name, text, value):
+def test_a_boolean_may_be_written_in_common_words(name, text, value):
     assert getattr(Settings.from_strings({name: text}), name) is value
 
 
 @pytest.mark.parametrize("text", ["none", "null", "7", "true"])
-def test_text_stays_text_where_text_is_wanted(text):
+def test_the_text_of_a_string_setting_is_unchanged(text):
     assert Settings.from_strings({"user_agent": text}).user_agent == text
 
 
@@ -72,18 +72,18 @@ def test_text_stays_text_where_text_is_wanted(text):
         ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
     ],
 )
-def test_text_that_is_no_value_is_refused_by_name(name, text, words):
+def test_invalid_text_is_rejected_by_name(name, text, words):
     with pytest.raises(ConfigError) as caught:
         Settings.from_strings({name: text})
     assert str(caught.value).startswith(f"setting {name}: {words}")
 
 
-def test_bytes_that_are_not_utf8_are_told_apart():
+def test_is_utf8_detects_undecodable_bytes():
     assert is_utf8("ü")
     assert not is_utf8(b"\xfc".decode("utf-8", "surrogateescape"))
 
 
-def test_the_message_of_msgspec_loses_its_backticks_and_its_capital():
+def test_messages_of_msgspec_lose_their_backticks_and_capital():
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert("x", int)
     assert plain(caught.value) == "expected int"

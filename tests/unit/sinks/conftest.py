@@ -1,4 +1,4 @@
-"""Rows, and a crawl's worth of calls to a sink."""
+"""Rows, and the calls that a crawl makes to a sink."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def rows_of(items):
 
 
 async def keep_in(sink, *batches, after=None):
-    """Opens the sink, gives it the batches, closes it; calls `after` behind each batch; the positions it gave."""
+    """Open the sink, store the batches, close it; call `after` after each batch. Return the positions."""
     positions = []
     async with sink.lifespan(CRAWL):
         for batch in batches:
@@ -41,7 +41,7 @@ def rows():
 
 
 class FullDisk:
-    """A file that takes only `room` more bytes, until `room` is infinite."""
+    """A file on a disk with space for only `room` more bytes."""
 
     def __init__(self, file, room):
         self._file = file

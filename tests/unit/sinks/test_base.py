@@ -1,4 +1,4 @@
-"""The base class of files: checks before the crawl, positions in a job, and writes that happen completely or not."""
+"""`FileSink`: checks before the crawl, positions in a job, and atomic writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crawler.sinks.base import MAX_EMPTY, FileSink, last_line
 
 
 class Lines(FileSink):
-    """A file of numbered lines; a file to append to must begin with a digit."""
+    """Writes numbered lines; appends only to files that begin with a digit."""
 
     name = "lines"
 
@@ -47,11 +47,11 @@ async def write(sink, *batches):
 # ---- before the crawl ------------------------------------------------------------------------------------------------
 
 
-def test_its_name_has_its_path(path):
+def test_the_name_contains_the_path(path):
     assert Lines(path).name == f"lines:{path}"
 
 
-def test_a_file_that_exists_is_refused_unless_the_user_says_what_to_do(path):
+def test_an_existing_file_is_rejected_unless_configured(path):
     path.write_text("1\n")
     with pytest.raises(ConfigError, match=r"lines\.txt exists already: --overwrite replaces it, --append adds to it"):
         Lines(path)
@@ -61,7 +61,7 @@ def test_a_file_that_exists_is_refused_unless_the_user_says_what_to_do(path):
 
 
 @pytest.mark.parametrize("if_exists", ["refuse", "overwrite", "append"])
-def test_what_cannot_be_a_file_is_refused(path, tmp_path, if_exists):
+def test_an_invalid_path_is_rejected(path, tmp_path, if_exists):
     with pytest.raises(ConfigError, match="is a directory"):
         Lines(tmp_path, if_exists)
     with pytest.raises(ConfigError, match=r"no such directory: .*none"):
@@ -131,7 +131,7 @@ async def test_a_file_shorter_than_its_position_is_refused(path):
     assert path.read_text() == "1\n"
 
 
-async def test_a_file_that_a_job_lost_is_refused(path):
+async def test_a_missing_file_of_a_job_is_refused(path):
     with pytest.raises(JobError, match=r"lines\.txt is missing, and the job has written to it: restore it, or name"):
         await write(resumed(path, 4), [3])
     assert not path.exists()
@@ -145,7 +145,7 @@ async def test_a_job_whose_first_run_wrote_nothing_starts_over(path, content):
     assert path.read_text() == "1\n"
 
 
-async def test_a_file_of_someone_else_is_not_the_empty_file_of_a_job(path):
+async def test_a_larger_file_is_not_mistaken_for_the_empty_file_of_a_job(path):
     path.write_bytes(b"x" * (MAX_EMPTY + 1))
     with pytest.raises(ConfigError, match="exists already"):
         await write(resumed(path, None), [1])
@@ -178,7 +178,7 @@ async def test_a_batch_is_written_completely_or_not_at_all(path, full_disk):
 
 
 @given(content=st.lists(st.text("ab", max_size=200), max_size=4).map(lambda lines: "\n".join(lines).encode()))
-def test_the_last_line_is_that_of_splitlines(content):
+def test_the_last_line_agrees_with_splitlines(content):
     expected = content.splitlines(keepends=True)[-1] if content else b""
     assert last_line(io.BytesIO(content)) == expected
 

@@ -1,4 +1,4 @@
-"""The sink for a file name, and what is refused before anything is fetched."""
+"""The sink of a file name, and the outputs that are rejected before the crawl starts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_two_outputs_have_two_names(tmp_path):
         ("nowhere/items.csv", "no such directory: nowhere"),
     ],
 )
-def test_what_cannot_be_an_output_is_refused_in_one_line(tmp_path, monkeypatch, name, words):
+def test_an_invalid_output_is_rejected_with_one_line(tmp_path, monkeypatch, name, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as refused:
         open_output(name)
@@ -46,32 +46,32 @@ def test_what_cannot_be_an_output_is_refused_in_one_line(tmp_path, monkeypatch, 
     assert "\n" not in str(refused.value)
 
 
-def test_a_folder_is_no_output(tmp_path):
+def test_a_folder_is_rejected(tmp_path):
     (tmp_path / "items.json").mkdir()
     with pytest.raises(ConfigError, match="is a directory"):
         open_output(tmp_path / "items.json", if_exists="overwrite")
 
 
-def test_a_pipe_is_no_output(tmp_path):
+def test_a_pipe_is_rejected(tmp_path):
     os.mkfifo(tmp_path / "items.json")
     with pytest.raises(ConfigError, match="not a regular file"):
         open_output(tmp_path / "items.json", if_exists="overwrite")
 
 
-def test_a_file_that_exists_is_refused_and_the_message_says_what_to_do(tmp_path):
+def test_an_existing_file_is_rejected_with_advice(tmp_path):
     path = tmp_path / "items.jsonl"
     path.write_text("")
     with pytest.raises(ConfigError, match="exists already: --overwrite replaces it, --append adds to it"):
         open_output(path)
 
 
-def test_a_place_without_permission_is_refused(tmp_path, monkeypatch):
+def test_a_folder_without_permission_is_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: not (mode & os.W_OK))
     with pytest.raises(ConfigError, match="no permission to write"):
         open_output(tmp_path / "items.jsonl")
 
 
-async def test_a_file_that_came_up_meanwhile_is_not_overwritten(tmp_path, keep):
+async def test_a_file_that_appeared_since_the_check_is_not_overwritten(tmp_path, keep):
     path = tmp_path / "items.jsonl"
     sink = open_output(path)
     path.write_text("somebody else's\n")
@@ -81,9 +81,7 @@ async def test_a_file_that_came_up_meanwhile_is_not_overwritten(tmp_path, keep):
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
-async def test_overwriting_leaves_nothing_of_the_old_file_and_touches_it_only_when_the_crawl_starts(
-    tmp_path, keep, ending
-):
+async def test_overwriting_replaces_the_old_file_when_the_crawl_starts(tmp_path, keep, ending):
     path = tmp_path / f"items.{ending}"
     path.write_text("old " * 1000)
     sink = open_output(path, if_exists="overwrite")
@@ -93,7 +91,7 @@ async def test_overwriting_leaves_nothing_of_the_old_file_and_touches_it_only_wh
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
-async def test_appending_to_nothing_is_writing(tmp_path, keep, ending):
+async def test_appending_to_a_missing_file_creates_it(tmp_path, keep, ending):
     missing, empty, fresh = (tmp_path / f"{name}.{ending}" for name in ("missing", "empty", "fresh"))
     empty.write_text("")
     await keep(open_output(fresh), [{"n": 1}])
@@ -103,7 +101,7 @@ async def test_appending_to_nothing_is_writing(tmp_path, keep, ending):
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
-async def test_a_batch_that_did_not_fit_on_the_disk_leaves_no_trace_and_can_come_again(
+async def test_a_batch_that_does_not_fit_on_the_disk_leaves_no_trace_and_can_be_retried(
     tmp_path, rows, full_disk, ending
 ):
     path, whole = tmp_path / f"items.{ending}", tmp_path / f"whole.{ending}"
@@ -119,7 +117,7 @@ async def test_a_batch_that_did_not_fit_on_the_disk_leaves_no_trace_and_can_come
         disk = sink.file = full_disk(sink.file, 3)
         with pytest.raises(OSError, match="No space left"):
             await sink.persist(second)
-        if ending == "json":  # its closing bracket needs room too
+        if ending == "json":  # the closing bracket needs space, too
             before = before.removesuffix(b"\n]\n")
         assert path.read_bytes() == before
         disk.room = 10_000

@@ -1,4 +1,4 @@
-"""CSV."""
+"""`Csv`: RFC 4180, columns that are added later, and appending to tables."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def table(path):
 
 
 @given(batches, batches)
-def test_whatever_fields_come_when_every_text_can_be_read_back_also_after_appending(keep, first, second):
+def test_all_fields_in_any_order_can_be_read_back_also_after_appending(keep, first, second):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "items.csv")
         sizes = []
@@ -54,14 +54,14 @@ def test_whatever_fields_come_when_every_text_can_be_read_back_also_after_append
         assert [path.name for path in Path(folder).iterdir()] == ["items.csv"]
 
 
-async def test_values_that_are_no_text_are_json_and_none_is_empty(tmp_path, keep):
+async def test_values_that_are_not_strings_are_json_and_none_is_empty(tmp_path, keep):
     path = tmp_path / "items.csv"
     await keep(Csv(path), [{"n": 1, "x": 0.5, "ok": True, "none": None, "tags": ["a", "b"], "by": {"id": 7}}])
     [row] = table(path)
     assert row == {"n": "1", "x": "0.5", "ok": "true", "none": "", "tags": '["a","b"]', "by": '{"id":7}'}
 
 
-async def test_it_is_written_as_the_standard_says(tmp_path, keep):
+async def test_files_follow_rfc_4180(tmp_path, keep):
     path = tmp_path / "items.csv"
     await keep(Csv(path), [{"a": 'say "x"', "b": "1,2"}, {"a": "two\nlines", "b": "ü"}])
     assert path.read_bytes() == 'a,b\r\n"say ""x""","1,2"\r\n"two\nlines",ü\r\n'.encode()
@@ -73,7 +73,7 @@ async def test_the_columns_are_the_fields_of_the_whole_first_batch(tmp_path, kee
     assert read(path) == [["a", "b"], ["1", ""], ["1", "2"]]
 
 
-async def test_a_field_that_comes_later_adds_a_column_and_loses_nothing(tmp_path, keep):
+async def test_a_later_field_adds_a_column_and_loses_nothing(tmp_path, keep):
     path = tmp_path / "items.csv"
     sizes = []
     batches = ([{"a": 1}], [{"b": "x\ny"}], [{"c": 3, "a": 2}])
@@ -82,7 +82,7 @@ async def test_a_field_that_comes_later_adds_a_column_and_loses_nothing(tmp_path
     assert positions == sizes
 
 
-async def test_an_added_column_keeps_the_rights_and_the_link_of_the_file(tmp_path, keep):
+async def test_an_added_column_keeps_the_mode_and_the_link_of_the_file(tmp_path, keep):
     real, link = tmp_path / "real.csv", tmp_path / "items.csv"
     real.write_text("a\r\n1\r\n")
     real.chmod(0o640)
@@ -102,7 +102,7 @@ async def test_a_field_longer_than_the_reader_allows_survives_an_added_column(tm
     assert path.read_bytes() == expected.getvalue().encode()
 
 
-async def test_when_a_column_cannot_be_added_the_old_file_stays_as_it_was(tmp_path, keep, rows, monkeypatch):
+async def test_the_file_is_unchanged_if_a_column_cannot_be_added(tmp_path, keep, rows, monkeypatch):
     path = tmp_path / "items.csv"
     sink = Csv(path)
     async with sink.lifespan(CRAWL):
@@ -135,7 +135,7 @@ async def test_an_item_without_fields_is_a_record_too(tmp_path, keep, batches, e
 @pytest.mark.parametrize(
     "old", ["b,a\r\n1,2\r\n", "b,a\n1,2\n", "b,a\n1,2", "\N{BOM}b,a\r\n1,2\r\n", '"b","a"\r\n"1","2"\r\n']
 )
-async def test_appending_heeds_the_header_of_the_file(tmp_path, keep, old):
+async def test_appending_uses_the_header_of_the_file(tmp_path, keep, old):
     path = tmp_path / "items.csv"
     path.write_bytes(old.encode())
     await keep(Csv(path, "append"), [{"a": "A", "b": "B"}])
@@ -154,7 +154,7 @@ async def test_appending_heeds_the_header_of_the_file(tmp_path, keep, old):
         (b"a;b\n1;2\n", "not separated by commas"),
     ],
 )
-def test_a_file_that_is_no_such_table_is_not_appended_to(tmp_path, old, words):
+def test_a_file_that_is_not_such_a_table_is_not_appended_to(tmp_path, old, words):
     path = tmp_path / "items.csv"
     path.write_bytes(old)
     with pytest.raises(ConfigError, match=words):
@@ -162,7 +162,7 @@ def test_a_file_that_is_no_such_table_is_not_appended_to(tmp_path, old, words):
     assert path.read_bytes() == old
 
 
-async def test_items_as_the_json_of_the_log_has_them_can_be_made_again(tmp_path, keep):
+async def test_items_of_the_item_log_can_be_restored(tmp_path, keep):
     path = tmp_path / "items.csv"
     item = {"n": 1, "deep": {"list": [1, {"x": None}]}}
     await keep(Csv(path), [item])

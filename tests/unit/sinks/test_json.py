@@ -1,4 +1,4 @@
-"""One JSON array."""
+"""`Json`: one array of all items."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_the_file_is_complete_while_it_is_empty(tmp_path):
 
 
 @given(st.lists(st.lists(items, min_size=1, max_size=3), max_size=4), st.lists(items, min_size=1, max_size=3))
-def test_after_every_batch_it_is_one_array_of_all_items_and_another_crawl_goes_on_with_it(keep, batches, later):
+def test_after_each_batch_the_file_is_an_array_that_another_crawl_can_extend(keep, batches, later):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "items.json")
         seen = []
@@ -45,7 +45,7 @@ def test_after_every_batch_it_is_one_array_of_all_items_and_another_crawl_goes_o
         assert json.loads(path.read_bytes()) == list(chain(*batches, later))
 
 
-async def test_the_position_is_where_the_next_item_goes(tmp_path, keep):
+async def test_the_position_is_that_of_the_next_item(tmp_path, keep):
     path = tmp_path / "items.json"
     positions = await keep(Json(path), [{"n": 1}], [{"n": 2}])
     content = path.read_bytes()
@@ -62,7 +62,7 @@ async def test_the_position_is_where_the_next_item_goes(tmp_path, keep):
         ("[" + ",".join(['{"text": "' + "x" * 100 + '"}'] * 200) + "  ]\n", 200),
     ],
 )
-async def test_appending_goes_on_with_an_array_however_it_was_written(tmp_path, keep, old, count):
+async def test_appending_continues_an_array_in_any_layout(tmp_path, keep, old, count):
     path = tmp_path / "items.json"
     path.write_text(old)
     await keep(Json(path, "append"), [{"n": "new"}])
@@ -83,7 +83,7 @@ async def test_an_array_that_is_still_empty_is_continued_by_the_next_run_of_a_jo
 
 
 @pytest.mark.parametrize("old", ["{}", '{"n": 1}\n{"n": 2}\n', "[", "[1, 2]", "[{]", "title,year\n", " ", '[{"n": 1}'])
-def test_a_file_that_is_no_array_of_objects_is_not_appended_to(tmp_path, old):
+def test_a_file_that_is_not_an_array_of_objects_is_not_appended_to(tmp_path, old):
     path = tmp_path / "items.json"
     path.write_text(old)
     with pytest.raises(ConfigError, match="is not a JSON array"):

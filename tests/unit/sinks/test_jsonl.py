@@ -1,4 +1,4 @@
-"""JSON Lines."""
+"""`JsonLines`: one item per line, and appending to files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_appending_adds_lines(tmp_path, keep, old):
     assert position == path.stat().st_size
 
 
-async def test_the_last_line_is_found_however_long_it_is(tmp_path, keep):
+async def test_a_last_line_of_any_length_is_found(tmp_path, keep):
     path = tmp_path / "items.jsonl"
     path.write_text('{"n": 0}\n{"n": "' + "x" * 200_000 + '"}')
     await keep(JsonLines(path, "append"), [{"n": 2}])
@@ -48,7 +48,7 @@ async def test_the_last_line_is_found_however_long_it_is(tmp_path, keep):
         ("\n", "first line is not JSON"),
     ],
 )
-def test_a_file_that_is_no_json_lines_is_not_appended_to(tmp_path, old, words):
+def test_a_file_that_is_not_json_lines_is_not_appended_to(tmp_path, old, words):
     path = tmp_path / "items.jsonl"
     path.write_text(old)
     with pytest.raises(ConfigError, match=words):
