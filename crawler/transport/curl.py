@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import ssl
 from typing import Any, Final
 
 import attrs
@@ -73,8 +72,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     * The server had closed the kept connection. libcurl itself sends the request again, with any method, as long as no
       byte of a response has come; after several dead connections in a row it gives up, and the request goes out over a
       new connection.
-    * The response has header lines that browsers accept and libcurl rejects. A GET or HEAD is then sent by
-      `send_leniently`.
+    * The response has header lines that browsers accept and libcurl rejects. A GET or HEAD without a body is then sent
+      by a `LenientTransfer`, unless an HTTP proxy forwards it without a tunnel.
     * The response has a content coding that libcurl does not know (``Content-Encoding: utf-8``), for which it delivers
       no body. A safe request is repeated at once, unless `WireOptions.resend` forbids it. From then on requests to this
       origin accept ``gzip`` and ``deflate`` only, and bodies are delivered undecoded; ``headers`` names the codings.
@@ -115,8 +114,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._transfers: dict[Any, Transfer] = {}  # by easy handle
         self._undecoded: dict[Target, None] = {}  # origins that used a content coding unknown to libcurl
         self._suspect: set[Target] = set()  # origins whose kept connections may be dead: the next request opens one
-        self._lenient: dict[str, str] = {}  # URLs whose header lines libcurl rejects, and the addresses of their hosts
-        self._lenient_tls: ssl.SSLContext | None = None
+        self._lenient: dict[str, None] = {}  # URLs whose header lines libcurl rejected: the next request is lenient
         self._due = math.inf  # trio's time of libcurl's next call
         self._in_libcurl = False
         self._fault: Exception | None = None  # raised inside a callback of libcurl
@@ -141,8 +139,6 @@ class CurlTransport(httpx.AsyncBaseTransport):
             target = target_of(request)
         except ValueError as error:
             raise transport_error(httpx.UnsupportedProtocol, str(error), request=request, sent=False) from None
-        if self._lenient and (address := self._lenient_address(request)):
-            return await self._send_leniently(request, target, address)
         try:
             return await self._send(request, target)
         except UnknownCoding:
@@ -153,21 +149,27 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 raise
         return await self._send(request, target, is_resend=True)
 
-    async def _send(self, request: httpx.Request, target: Target, *, is_resend: bool = False) -> httpx.Response:
+    async def _send(
+        self, request: httpx.Request, target: Target, *, is_resend: bool = False, is_lenient: bool = False
+    ) -> httpx.Response:
         new_connection = bool(self._suspect) and target in self._suspect
         if new_connection:
             self._suspect.remove(target)
-        transfer = Transfer(
+        body, proxy = await request.aread(), proxy_of(request)
+        cls = Transfer
+        if is_lenient or (self._lenient and self._must_be_lenient(request, body, proxy)):
+            from crawler.transport.lenient import LenientTransfer as cls  # noqa: N813, PLC0415 - few servers need it
+        transfer = cls(
             request,
-            body=await request.aread(),
-            proxy=proxy_of(request),
+            body=body,
+            proxy=proxy,
             buffer=self._buffer,
             max_headers=self._max_headers,
             drop=self._drop,
             # libcurl decodes only the first member of a gzip file
-            decode=target not in self._undecoded and not may_be_multi_member(_address_of(request)),
+            decode=not (cls.connect_only or target in self._undecoded or may_be_multi_member(_address_of(request))),
             is_resend=is_resend,
-            new_connection=new_connection,
+            new_connection=new_connection or cls.connect_only,
         )
         try:
             self._start(transfer, await self._resolve(transfer, target))
@@ -187,9 +189,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         except BaseException:
             transfer.close()
             raise
-        if is_stale:
-            return await self._send(request, target, is_resend=True)
-        return await self._send_leniently(request, target, transfer.primary_ip, is_resend=True)
+        return await self._send(request, target, is_resend=True, is_lenient=not is_stale)
 
     def _suspect_connections(self, target: Target) -> None:
         """Let the next request to `target` open a connection: one kept connection was closed, so others may be."""
@@ -205,45 +205,32 @@ class CurlTransport(httpx.AsyncBaseTransport):
         failure = failure_of(error)
         if failure is None or failure.kind != "bad_header" or not isinstance(error, httpx.RemoteProtocolError):
             return False
+        if not failure.sent:  # it is the response of a proxy to CONNECT
+            return False
         from crawler.transport.lenient import can_send_leniently, is_tolerable  # noqa: PLC0415 - few servers need it
 
         request = transfer.request
-        if transfer.proxy is not None or not is_tolerable(error) or not can_send_leniently(request):
+        if not is_tolerable(error) or not can_send_leniently(request, body=transfer.body, proxy=transfer.proxy):
             return False
         if transfer.resend:
             return True
         if len(self._lenient) >= MAX_REMEMBERED:
             del self._lenient[next(iter(self._lenient))]
-        self._lenient[_address_of(request)] = transfer.primary_ip
+        self._lenient[_address_of(request)] = None
         set_failure(error, attrs.evolve(failure, retryable=True))
         return False
 
-    def _lenient_address(self, request: httpx.Request) -> str | None:
-        """Return the address to send a request to leniently; `None` means that libcurl sends it."""
+    def _must_be_lenient(self, request: httpx.Request, body: bytes, proxy: httpx.URL | None) -> bool:
+        """Return whether the last attempt of a request asked for leniency; this one uses it up."""
+        url = _address_of(request)
+        if url not in self._lenient:
+            return False
         from crawler.transport.lenient import can_send_leniently  # noqa: PLC0415
 
-        url, guard = _address_of(request), wire_options(request).address_guard
-        if url not in self._lenient or not can_send_leniently(request):
-            return None
-        address = self._lenient.pop(url)
-        return address if guard is None or guard.allows(address) else None
-
-    async def _send_leniently(
-        self, request: httpx.Request, target: Target, address: str, *, is_resend: bool = False
-    ) -> httpx.Response:
-        from crawler.transport.lenient import send_leniently, tls_context  # noqa: PLC0415
-
-        if target.scheme == "https" and self._lenient_tls is None:
-            self._lenient_tls = tls_context(self._options.tls_verify)
-        return await send_leniently(
-            request,
-            target,
-            address,
-            tls=self._lenient_tls if target.scheme == "https" else None,
-            connect_timeout=self._options.connect_timeout,
-            max_headers=self._max_headers,
-            is_resend=is_resend,
-        )
+        if not can_send_leniently(request, body=body, proxy=proxy):
+            return False
+        del self._lenient[url]
+        return True
 
     async def aclose(self) -> None:
         """End all transfers and close all connections. Never waits; further calls do nothing."""
@@ -324,7 +311,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
     def _release(self, curl: Any) -> Transfer:
         """Take a handle away from libcurl, clean it and keep it for another request."""
         transfer = self._transfers.pop(curl)
-        transfer.curl = None
+        transfer.detach()
         self._multi.remove_handle(curl)
         if transfer.needs_reset:
             curl.reset()
@@ -407,7 +394,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
             from crawler.transport.proxy_faults import find_fault  # noqa: PLC0415 - only of use with proxies
 
             transfer.proxy_fault = find_fault(curl, code, transfer.proxy)
-        self._release(curl).end(code, words, os_errno)
+        if code == pycurl.E_OK and transfer.connect_only:
+            transfer.end()
+        else:
+            self._release(curl).end(code, words, os_errno)
 
     @enable_ki_protection
     def _on_socket(self, interest: int, fd: int, _multi: object, _data: object) -> None:
@@ -434,7 +424,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         transfers, self._transfers = self._transfers, {}
         self._nap.cancel(reason=words)  # the poller must not be waited for when it is closed
         for curl, transfer in transfers.items():
-            transfer.curl = None
+            transfer.detach()
             with contextlib.suppress(pycurl.error):
                 self._multi.remove_handle(curl)
             curl.close()

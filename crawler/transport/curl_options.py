@@ -118,6 +118,10 @@ class CurlOptions:
             if self.http3:  # libcurl would ask each proxy for a tunnel of datagrams first
                 setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
             needs_reset = True
+        if transfer.connect_only:
+            setopt(pycurl.CONNECT_ONLY, 1)
+            setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+            needs_reset = True
         timeout = request.extensions.get("timeout")
         if timeout and timeout.get("connect") not in (None, self.connect_timeout):
             setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(timeout["connect"]))

@@ -12,7 +12,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import httpx
 import pycurl
@@ -61,6 +61,9 @@ class Transfer(httpx.AsyncByteStream):
         is_resend: Whether the same request was sent before, so that `WireOptions.on_sent` was called.
         new_connection: Whether to open a connection instead of using a kept one.
     """
+
+    connect_only: ClassVar = False
+    """Whether libcurl only connects; it then keeps the transfer until that is dropped."""
 
     def __init__(
         self,
@@ -216,6 +219,10 @@ class Transfer(httpx.AsyncByteStream):
             self._error = error
         self._finish()
 
+    def detach(self) -> None:
+        """Forget the handle, which libcurl is about to lose."""
+        self.curl = None
+
     def _stale(self) -> httpx.RequestError:
         words = "the connection was closed before a response came"
         return transport_error(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind=STALE)
@@ -273,11 +280,6 @@ class Transfer(httpx.AsyncByteStream):
     def received(self) -> int:
         """Bytes of the body received so far, before decoding; 0 after the end."""
         return 0 if self.curl is None else int(self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
-
-    @property
-    def primary_ip(self) -> str:
-        """The connected address; empty before there is a connection."""
-        return self._primary_ip
 
     def __aiter__(self) -> Self:
         return self

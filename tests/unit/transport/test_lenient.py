@@ -8,15 +8,16 @@ import ssl
 import httpx
 import pytest
 import trio
+import trio.testing
 import trustme
+from support.proxies import http_proxy, socks_proxy
 from support.rawserver import answers, descriptors, get, ok, until
 
 from crawler import Refused, Settings, Spider, crawl
 from crawler.http.address_guard import AddressGuard
 from crawler.testing import fault_server
-from crawler.transport.curl import CurlTransport
+from crawler.transport.curl import CurlTransport, TransportStatistics
 from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
-from crawler.transport.lenient import tls_context
 
 RUBBISH = ok(b"ok", "rubbish", "A: b")
 
@@ -184,14 +185,153 @@ async def test_cancelling_closes_its_connection(serve, transport):
     await until(lambda: descriptors() <= before + 1)  # the server's own end
 
 
-def test_tls_is_verified_unless_it_is_said_otherwise(tmp_path):
-    assert tls_context(True).verify_mode is ssl.CERT_REQUIRED
-    assert tls_context(True).check_hostname
-    assert tls_context(False).verify_mode is ssl.CERT_NONE
-    authority = tmp_path / "ca.pem"
-    trustme.CA().cert_pem.write_to_path(authority)
-    assert tls_context(authority).verify_mode is ssl.CERT_REQUIRED
-    assert len(tls_context(authority).get_ca_certs()) == 1
+async def test_closing_while_another_task_reads_is_an_error_there(serve, nursery):
+    async def handler(peer):
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nrubbish\r\nContent-Length: 9\r\n\r\nok")
+        await trio.sleep_forever()
+
+    server = await serve(handler)
+    for closes_transport in (False, True):
+        transport = CurlTransport()
+        response = await transport.handle_async_request(httpx.Request("GET", server.url))
+        assert transport.statistics().transfers == 1
+        errors = []
+
+        async def read(stream=response.stream, errors=errors):
+            try:
+                async for _ in stream:
+                    pass
+            except httpx.RequestError as error:
+                errors.append(type(error))
+
+        nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        await (transport if closes_transport else response).aclose()
+        await until(lambda errors=errors: errors)
+        assert errors == [httpx.CloseError if closes_transport else httpx.ReadError]
+        assert transport.statistics().transfers == 0
+        await transport.aclose()
+
+
+async def test_a_deadline_ends_a_body_that_never_pauses(serve, transport):
+    async def handler(peer):
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nrubbish\r\n\r\n")
+        while True:
+            await peer.send(b"x" * 1_000_000)
+
+    server = await serve(handler)
+    response = await transport.handle_async_request(httpx.Request("GET", server.url))
+    with trio.move_on_after(0.1) as scope:
+        async for _ in response.stream:
+            pass
+    assert scope.cancelled_caught
+    assert response.stream.received > 0
+    await response.aclose()
+    assert transport.statistics().transfers == 0
+
+
+async def test_the_handle_serves_other_requests_afterwards(serve, transport):
+    server = await serve(answers(RUBBISH))
+    other = await serve(answers(ok(b"other")))
+    for _ in range(3):
+        assert (await get(transport, server.url)).content == b"ok"
+        assert (await get(transport, other.url)).content == b"other"
+    assert other.connections == 1
+    assert transport.statistics() == TransportStatistics(transfers=0, idle_handles=1, driving=True)
+
+
+async def test_its_connection_survives_more_connections_than_are_kept(serve):
+    body = b"x" * 3_000_000
+    server = await serve(answers(ok(body, "rubbish")))
+    others = [await serve(answers(ok())) for _ in range(3)]
+    async with CurlTransport(max_connections=1) as transport:
+        response = await transport.handle_async_request(httpx.Request("GET", server.url))
+        for other in others:
+            await get(transport, other.url)
+        assert await response.aread() == body
+
+
+async def test_a_get_with_a_body_is_not_sent_twice(serve, transport):
+    server = await serve(answers(RUBBISH))
+    with pytest.raises(httpx.RemoteProtocolError, match="without colon"):
+        await get(transport, server.url, content=b"x")
+    assert len(server.heads) == 1
+
+
+async def test_bytes_go_through_a_socks_proxy(serve, transport):
+    server = await serve(answers(RUBBISH))
+    proxy = await serve(socks_proxy())
+    response = await get(
+        transport, f"http://site.test:{server.port}/", extensions={"proxy": f"socks5h://127.0.0.1:{proxy.port}"}
+    )
+    assert (response.content, proxy.heads) == (b"ok", [b"site.test", b"site.test"])
+
+
+async def test_an_http_proxy_without_a_tunnel_is_left_to_libcurl(serve, transport):
+    proxy = await serve(answers(RUBBISH))
+    with pytest.raises(httpx.RemoteProtocolError, match="without colon"):
+        await get(transport, "http://site.test/", extensions={"proxy": f"http://127.0.0.1:{proxy.port}"})
+    assert len(proxy.heads) == 1
+
+
+async def test_a_tunnel_refused_with_such_a_line_is_an_error(serve, transport):
+    proxy = await serve(answers(RUBBISH))
+    with pytest.raises(httpx.RequestError):
+        await get(transport, "https://site.test/", extensions={"proxy": f"http://127.0.0.1:{proxy.port}"})
+    assert len(proxy.heads) == 1
+
+
+@pytest.fixture
+def behind_tls(serve, tmp_path):
+    """Return a function that starts a server whose connections use TLS, each with the next of these names."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    async def start(handler, *names):
+        contexts = []
+        for name in names:
+            contexts.append(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+            contexts[-1].set_alpn_protocols(["http/1.1"])
+            authority.issue_cert(name).configure_cert(contexts[-1])
+
+        async def encrypted(peer):
+            context = contexts.pop(0) if len(contexts) > 1 else contexts[0]
+            peer.stream = trio.SSLStream(peer.stream, context, server_side=True, https_compatible=True)
+            await handler(peer)
+
+        return await serve(encrypted)
+
+    return start
+
+
+@pytest.mark.parametrize("response", [RUBBISH, b"HTTP/1.1 200 OK\r\nrubbish\r\n\r\nok"])
+async def test_tls_goes_through_the_tunnel_of_a_proxy(serve, behind_tls, tmp_path, response):
+    """The second response ends with the connection, without a TLS close_notify."""
+    server = await behind_tls(answers(response, then_close=True), "site.test")
+    proxy = await serve(http_proxy(password=b"Basic bWU6c2VjcmV0"))
+    url = f"https://site.test:{server.port}/a"
+    async with CurlTransport(tls_verify=tmp_path / "ca.pem") as transport:
+        response = await get(transport, url, extensions={"proxy": f"http://me:secret@127.0.0.1:{proxy.port}"})
+    assert (response.content, response.http_version) == (b"ok", "HTTP/1.1")
+    assert len(server.heads) == 2
+    assert b"Proxy-Authorization" not in server.head
+    assert [head.split()[0] for head in proxy.heads] == [b"CONNECT", b"CONNECT"]
+
+
+async def test_certificates_are_verified_unless_the_transport_says_otherwise(behind_tls, tmp_path):
+    for verify, is_accepted in ((tmp_path / "ca.pem", False), (False, True)):
+        server = await behind_tls(answers(RUBBISH), "localhost", "other.test")
+        async with CurlTransport(tls_verify=verify) as transport:
+            url = f"https://localhost:{server.port}/"
+            if is_accepted:
+                assert (await get(transport, url)).content == b"ok"
+            else:
+                with pytest.raises(httpx.ConnectError) as caught:
+                    await get(transport, url)
+                assert (failure_of(caught.value).kind, failure_of(caught.value).sent) == ("tls_host", False)
+        assert len(server.heads) == 1 + is_accepted
 
 
 async def test_a_spider_sees_the_page():
