@@ -96,6 +96,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body go out together: apart, each response would wait for an acknowledgement of its head
     timeout = 5.0  # seconds after which an idle connection is closed
     server: _Server
 

@@ -1,4 +1,4 @@
-"""The spider of the tests of durable jobs, which yields an item for every reachable page, and two plugins."""
+"""The spider of the tests of durable jobs, which yields an item for every reachable page, and plugins."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 import trio
 
 from crawler import Plugin, Produced, Response, Row, Spider
+from crawler.engine import sinks
 from crawler.fetch.downloader import Downloader
 from crawler.sinks.base import FileSink
 from crawler.store.item_log import Spool
@@ -37,6 +38,13 @@ class Everything(Spider):
         """Yield an item and a request for each link."""
         yield {"url": response.url, "n": int(response.css("h1::text").get())}
         yield from response.follow_all()
+
+
+class Impatient(Plugin):
+    """Shortens the pauses after which a sink that failed gets its batch again."""
+
+    def __init__(self) -> None:
+        sinks.RETRY_PAUSES = (0.1, 0.1)
 
 
 class Slow(Plugin):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from integration.kills.harness import Durable, durable
+from integration.kills.harness import SPIDER, Durable, durable
 from support.webserver import read_log
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
@@ -92,11 +92,12 @@ def test_a_full_disk_of_an_output_ends_the_crawl_and_space_resumes_it(crawl: Dur
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) + 700, resource.RLIM_INFINITY))
 
-    code, said = crawl.run("--append", "--log-level", "error", preexec_fn=no_room)
+    impatient = ("-p", f"{SPIDER.stem}:Impatient")
+    code, said = crawl.run("--append", "--log-level", "error", *impatient, preexec_fn=no_room)
     assert (code, said.count("\n")) == (1, 1), said
     assert re.search("items.jsonl cannot store items: .*too large", said)
     crawl.kills.append(0.0)
-    crawl.finish("--append")
+    crawl.finish("--append", *impatient)
     content = (crawl.folder / "items.jsonl").read_bytes()
     assert content.startswith(old)
     (crawl.folder / "items.jsonl").write_bytes(content.removeprefix(old))

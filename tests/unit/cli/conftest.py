@@ -7,19 +7,22 @@ import os
 import subprocess
 import sys
 
+import attrs
 import pytest
 from support.environments import environment
 from support.processes import PIPE, Process
 
 from crawler.cli import main
 from crawler.cli.logs import NOISY
-from crawler.testing.demo import demo_site
+from crawler.testing.demo import PAGES, demo_site
 
 
 @pytest.fixture(scope="session")
 def site():
-    """The site of the demo, on loopback."""
-    with demo_site() as site:
+    """The site of the demo, on loopback, with a slow page that takes a tenth of a second instead of one."""
+    slow = attrs.evolve(PAGES["/opening-hours"], delay=0.1)
+    with pytest.MonkeyPatch.context() as patch, demo_site() as site:
+        patch.setitem(PAGES, "/opening-hours", slow)
         yield site
 
 

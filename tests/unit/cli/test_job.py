@@ -417,7 +417,7 @@ def test_a_job_does_not_start_in_a_folder_with_other_files(refused, books, tmp_p
 
 
 def test_a_running_job_can_be_inspected_but_not_run_twice(command, start, books, tmp_path):
-    process = start("run", "books.py", "--job", "job", "-s", "delay=5")
+    process = start("run", "books.py", "--job", "job", "-s", "delay=1")
     deadline = time.monotonic() + 30
     while not (tmp_path / "job" / "job.sqlite").exists() or "requests waiting" not in command("job", "job")[1]:
         assert time.monotonic() < deadline

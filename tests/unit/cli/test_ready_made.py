@@ -14,7 +14,7 @@ PAGES = 30
 
 def by_cursor(asked: Asked) -> str:
     """Two items a page, slowly enough to be killed meanwhile."""
-    time.sleep(0.03)
+    time.sleep(0.01)
     page = int(asked.path.partition("cursor=")[2] or 0)
     following = page + 1 if page + 1 < PAGES else None
     return json.dumps({"data": [{"id": 2 * page}, {"id": 2 * page + 1}], "meta": {"next": following}})
