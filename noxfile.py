@@ -77,7 +77,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run the tests under coverage, child processes included, and fail below the required share."""
+    """Run the tests with more examples and under coverage, and fail below the required share."""
     ci(session, "coverage")
 
 
