@@ -20,27 +20,27 @@ __all__ = ["Budget", "Budgets"]
 
 @attrs.define(eq=False)
 class Budget:
-    """A throttle, and the lanes that wait for it: they are woken one by one, never polled."""
+    """The limits of a budget, and the lanes that wait for it. They are woken one by one, never polled."""
 
     throttle: Throttle
     """Its limits."""
     parked: dict[Lane, None] = attrs.field(factory=dict)
-    """Lanes that may start as soon as this budget allows, first come first."""
+    """The lanes that wait for nothing but this budget, first come first served."""
     listed: float = math.inf
-    """The time under which it stands in the frontier's heap; infinite: it does not."""
+    """When the schedule looks at it next, in seconds since the epoch; infinite: never."""
 
     def park(self, lane: Lane) -> None:
-        """Lets a lane wait; one that waits already keeps its place."""
+        """Let a lane wait. A lane that waits already keeps its place."""
         lane.parked = self
         self.parked[lane] = None
 
     def unpark(self, lane: Lane) -> None:
-        """Lets it go."""
+        """Let a lane wait no longer."""
         lane.parked = None
         del self.parked[lane]
 
     def cost(self) -> float | None:
-        """What the next start takes; `None`: nobody waits."""
+        """Return the units that the next start takes. `None` means that no lane waits."""
         for lane in self.parked:
             head = lane.head()
             return head.request.quotas.get(self.throttle.name, 1.0) if head is not None else 1.0
@@ -48,12 +48,12 @@ class Budget:
 
 
 class Budgets:
-    """The budgets that requests have named so far, and what each request has to wait for and pays.
+    """The budgets that requests have named so far. It knows what a request has to wait for, and what it costs.
 
-    A request that names its own lane among its budgets pays that much of the lane.
+    A request that names its own lane among its budgets costs that many units of the lane.
 
     Parameters:
-        throttle: returns the throttle of a lane or budget, by name.
+        throttle: Returns the throttle of a lane or budget, by name.
     """
 
     def __init__(self, throttle: Callable[[str], Throttle]) -> None:
@@ -72,11 +72,11 @@ class Budgets:
         return found
 
     def of(self, lane: Lane, request: Request) -> list[Budget]:
-        """Return the budgets that a request pays beside its lane."""
+        """Return the budgets that a request costs beside its lane."""
         return [self[name] for name in request.quotas if name != lane.name]
 
     def permit(self, lane: Lane, request: Request) -> Permit:
-        """Return a permit for a request, which its start has to take."""
+        """Return a permit for a request, not taken yet."""
         quotas = request.quotas
         if not quotas:
             return Permit(lane.throttle)
@@ -84,9 +84,9 @@ class Budgets:
         return Permit(lane.throttle, budgets, quotas.get(lane.name, 1.0))
 
     def ready_at(self, lane: Lane, request: Request, now: float) -> tuple[float, str, Budget | None]:
-        """When a request of a lane may start, what it has to wait for, and the budget if it is one.
+        """Return when limits let a request start, what it has to wait for, and the budget if that is one.
 
-        The time is infinite if something in flight has to come back first.
+        The time, in seconds since the epoch, is infinite if a request in flight has to end first.
         """
         throttle, quotas = lane.throttle, request.quotas
         if not quotas:
@@ -102,17 +102,17 @@ class Budgets:
         return at, why, found
 
     def queue_of(self, lane: Lane, request: Request) -> Budget | None:
-        """The budget of a request for which other lanes wait already: this one goes behind them."""
+        """Return a budget of a request for which other lanes wait already, to queue behind them."""
         budgets = self.of(lane, request)
         return next((budget for budget in budgets if budget.parked and lane.parked is not budget), lane.parked)
 
     def is_stalled(self, lane: Lane, request: Request, now: float) -> bool:
-        """Whether all was refused for so long that asking is no use for now."""
+        """Return whether a limit of a request has refused everything for so long that asking again is no use."""
         if lane.throttle.is_stalled(now):
             return True
         return bool(request.quotas) and any(budget.throttle.is_stalled(now) for budget in self.of(lane, request))
 
     def policies(self, lane: Lane, request: Request) -> dict[str, dict[str, dict[str, Any]]]:
-        """What is known of the quotas that a request has to do with, by lane or budget, then by policy."""
+        """Return what is known of the quotas that concern a request: by lane or budget, then by policy."""
         throttles = [lane.throttle, *(budget.throttle for budget in self.of(lane, request))]
         return {throttle.name: policies for throttle in throttles if (policies := throttle.policies())}

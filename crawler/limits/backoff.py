@@ -1,9 +1,9 @@
-"""How long to wait before the same request is tried again."""
+"""How long to wait before the same request is sent again."""
 
 from __future__ import annotations
 
 import random
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 __all__ = [
     "Jitter",
@@ -16,93 +16,95 @@ __all__ = [
     "stated_jitter",
 ]
 
-Jitter = Literal["full", "equal", "decorrelated"]
-"""How chance spreads the waits of those who failed together."""
+Jitter: TypeAlias = Literal["full", "equal", "decorrelated"]
+"""How the waits of requests that failed together are spread at random."""
 
-BY_FAR: Final = 5.0
-"""A request that is out so many times as long as refusals took is not refused but worked on."""
-QUICK: Final = 0.02
-"""Seconds, at least, until that is said of one."""
-STATED: Final = 0.05
-"""Share of a stated wait that is added at most."""
+MAX_DECORRELATED: Final = 64
+"""Earlier waits that are drawn for decorrelated jitter; by then it has reached its upper end."""
+PATIENCE_FACTOR: Final = 5.0
+"""A request that takes this many times as long as refusals took has not been refused."""
+MIN_PATIENCE: Final = 0.02
+"""Seconds, at least, before a request counts as not refused."""
+STATED_SHARE: Final = 0.05
+"""Largest share of a stated wait that is added to it."""
 
 
 def doubled(times: int, *, base: float = 1.0, cap: float) -> float:
-    """`base` seconds, doubled so many times, at most `cap`; the rule without chance."""
+    """Return `base` seconds, doubled `times` times, at most `cap`: exponential backoff without jitter."""
     return min(cap, base * 2.0 ** min(times, 62))
 
 
 def backoff(attempt: int, jitter: Jitter, *, base: float, cap: float, random: random.Random) -> float:
-    """Seconds before attempt `attempt` + 1, as `jitter` wants it; see the three functions of these names.
+    """Return the seconds to wait after attempt `attempt`, by one of the three functions below.
 
     Parameters:
-        attempt: attempts made so far, at least 1.
-        jitter: which of them.
-        base: seconds.
-        cap: seconds.
-        random: where chance comes from.
+        attempt: Attempts made so far, at least 1.
+        jitter: Which of the functions.
+        base: Seconds; the upper end after the first attempt, or the shortest wait.
+        cap: Seconds; the longest wait.
+        random: Source of jitter.
     """
     if jitter == "full":
         return full_jitter(attempt, base=base, cap=cap, random=random)
     if jitter == "equal":
         return equal_jitter(attempt, base=base, cap=cap, random=random)
     wait = 0.0
-    for _ in range(min(attempt, 64)):  # nobody remembers the waits before: they are drawn as well
+    for _ in range(min(attempt, MAX_DECORRELATED)):  # the earlier waits are not known, so they are drawn too
         wait = decorrelated_jitter(wait, base=base, cap=cap, random=random)
     return wait
 
 
 def full_jitter(attempt: int, *, base: float, cap: float, random: random.Random) -> float:
-    """Seconds before attempt `attempt` + 1: uniform in 0 … min(`cap`, `base` · 2^(`attempt` - 1)).
+    """Return the seconds to wait after attempt `attempt`: uniform in 0 … min(`cap`, `base` · 2^(`attempt` - 1)).
 
     Parameters:
-        attempt: attempts made so far, at least 1.
-        base: seconds, the upper end after the first attempt.
-        cap: seconds, the upper end whatever the attempt.
-        random: where chance comes from.
+        attempt: Attempts made so far, at least 1.
+        base: Seconds; the upper end after the first attempt.
+        cap: Seconds; the upper end after any attempt.
+        random: Source of jitter.
     """
     return random.uniform(0.0, min(cap, base * 2.0 ** min(attempt - 1, 62)))
 
 
 def equal_jitter(attempt: int, *, base: float, cap: float, random: random.Random) -> float:
-    """Seconds before attempt `attempt` + 1: half of what `full_jitter` has for its upper end, and up to as much again.
+    """Return the seconds to wait after attempt `attempt`: uniform in the upper half of the range of `full_jitter`.
 
     Parameters:
-        attempt: attempts made so far, at least 1.
-        base: seconds, the upper end after the first attempt.
-        cap: seconds, the upper end whatever the attempt.
-        random: where chance comes from.
+        attempt: Attempts made so far, at least 1.
+        base: Seconds; the upper end after the first attempt.
+        cap: Seconds; the upper end after any attempt.
+        random: Source of jitter.
     """
     upper = min(cap, base * 2.0 ** min(attempt - 1, 62))
     return random.uniform(upper / 2.0, upper)
 
 
 def decorrelated_jitter(previous: float, *, base: float, cap: float, random: random.Random) -> float:
-    """Seconds before the next attempt: uniform between `base` and three times the wait before, at most `cap`.
+    """Return the seconds to wait before the next attempt: uniform in `base` … three times the last wait, at most `cap`.
 
     Parameters:
-        previous: seconds that were waited before the last attempt; 0: it was the first.
-        base: seconds, the shortest wait.
-        cap: seconds, the longest wait.
-        random: where chance comes from.
+        previous: Seconds waited before the last attempt; 0 if it was the first.
+        base: Seconds; the shortest wait.
+        cap: Seconds; the longest wait.
+        random: Source of jitter.
     """
     return min(cap, random.uniform(base, max(base, 3.0 * previous)))
 
 
 def stated_jitter(wait: float, *, random: random.Random) -> float:
-    """Seconds to add to a wait that a server states: never less than it says, at most a twentieth or a second more.
+    """Return the seconds to add to a stated wait: 0 or more, at most a twentieth of it and at most a second.
 
     Parameters:
-        wait: seconds that the server states.
-        random: where chance comes from.
+        wait: Seconds that the server states.
+        random: Source of jitter.
     """
-    return random.uniform(0.0, min(1.0, STATED * max(0.0, wait)))
+    return random.uniform(0.0, min(1.0, STATED_SHARE * max(0.0, wait)))
 
 
 def patience(took: float) -> float:
-    """Seconds after which a request that is still out has not been refused.
+    """Return the seconds after which a request in flight has not been refused.
 
     Parameters:
-        took: seconds that a refusal took.
+        took: Seconds that a refusal took.
     """
-    return max(QUICK, BY_FAR * took)
+    return max(MIN_PATIENCE, PATIENCE_FACTOR * took)

@@ -1,8 +1,8 @@
-"""`Concurrency`: how many requests one server is given at once, learned from how it answers.
+"""`Concurrency`: how many requests one server gets at once, learned from its response times and refusals.
 
-Slow start until it queues or refuses. Then two teachers: the time to the first byte, by the gradient of a short against
-a long average (the second gradient of Netflix' concurrency limits, its queue √L), and refusals, after which the level
-that broke is remembered and tried again ever more rarely.
+It starts slowly, until the server queues or refuses requests. From then on the time to the first byte is compared with
+its long average (the gradient of Netflix's Gradient2 limit, whose queue is √level). A refusal marks the level at which
+the server broke, which is tried again ever more rarely.
 """
 
 from __future__ import annotations
@@ -16,168 +16,177 @@ from crawler.limits.json_numbers import json_number
 
 __all__ = ["Concurrency"]
 
-TOLERANCE: Final = 1.5
-"""A first byte may take so many times the long average before it means a queue."""
+QUEUE_TOLERANCE: Final = 1.5
+"""A first byte that takes more than this many times the long average means that the server queues requests."""
 SMOOTHING: Final = 0.2
-"""Weight of one answer."""
-LONG: Final = 600
-"""Answers in the long average."""
-QUICK: Final = 0.05
-"""Seconds: quicker answers show the jitter of two machines, not a queue."""
+"""Weight of one response."""
+AVERAGED: Final = 600
+"""Responses in the long average."""
+RESTORED: Final = 60
+"""Responses that a long average of an earlier run counts as."""
+MIN_QUEUED: Final = 0.05
+"""Seconds. Differences below that are the jitter of two machines, not a queue."""
 CUT: Final = 0.7
-"""What is left of the level after a refusal."""
-SURVIVES: Final = 0.25
-"""What refusals within one round trip leave of it at least: where all is refused, another limit is the reason."""
+"""Share of the level that is left after a failure."""
+SURVIVING: Final = 0.25
+"""Share of the level that is left at least after the refusals of one round trip. If all is refused, the reason is
+another limit."""
 CALM: Final = 1.0
-"""Seconds, and at least three round trips: how long a level is kept before the next one, below one that broke."""
-RETRY: Final = 5.0
-"""Seconds before a level that broke is tried again; twice as long after each failure."""
-RAREST: Final = 120.0
-"""Seconds: the longest of these waits."""
+"""Seconds, and at least three round trips, before one more request is tried, below a level that broke."""
+MIN_RETRY: Final = 5.0
+"""Seconds before a level that broke is tried again; they double with each failure."""
+MAX_RETRY: Final = 120.0
+"""Seconds; the longest of these waits."""
 
 
 @attrs.define(eq=False)
 class Concurrency:
-    """The level of one lane.
+    """The concurrency level of one lane.
 
     Parameters:
-        cap: requests in flight that the user allows.
-        start: requests in flight before the first answer.
+        cap: Requests in flight that the user allows.
+        start: Requests in flight before the first response.
     """
 
     cap: int
     start: int = attrs.field(default=1, kw_only=True)
-    pace: float | None = attrs.field(default=None, kw_only=True)
-    """Requests a second that are started anyway, where a pace is known: queues do not lower the level under what that
-    keeps in flight (Little's law), or the pace would starve."""
     _declared: int | None = attrs.field(default=None, init=False)
     _level: float = attrs.field(default=attrs.Factory(lambda self: float(self.start), takes_self=True), init=False)
     _starting: bool = attrs.field(default=True, init=False)
-    _long: float = attrs.field(default=0.0, init=False)
-    _answers: int = attrs.field(default=0, init=False)
-    _broke: float = attrs.field(default=math.inf, init=False)
+    _average: float = attrs.field(default=0.0, init=False)
+    """Seconds to the first byte, on long average."""
+    _responses: int = attrs.field(default=0, init=False)
+    _broken: float = attrs.field(default=math.inf, init=False)
+    """The level at which the server refused or failed; infinite: none is known."""
     _cut_at: float = attrs.field(default=-math.inf, init=False)
     _raised_at: float = attrs.field(default=-math.inf, init=False)
-    _retry: float = attrs.field(default=RETRY, init=False)
-    _trying: bool = attrs.field(default=False, init=False)
+    _retry: float = attrs.field(default=MIN_RETRY, init=False)
+    _trial: bool = attrs.field(default=False, init=False)
+    """Whether the level is one that broke before, and is tried again."""
     _least: float = attrs.field(default=1.0, init=False)
-    """What the refusals of one round trip leave of the level."""
+    """The level that is left at least after the refusals of this round trip."""
 
     @property
     def limit(self) -> int:
         """Requests that may be in flight now, at least 1."""
-        return max(1, int(min(self._level, self._most())))
+        return max(1, int(min(self._level, self._max())))
 
     @property
     def most(self) -> int:
         """Requests that may be in flight if the server keeps up: what the user allows, or the server if less."""
-        return int(self._most())
+        return int(self._max())
 
     def declare(self, most: int | None) -> None:
-        """The server says how many it takes at once; `None`: it does not say."""
+        """Keep to a number of requests that the server declares. `None` means that it declares none."""
         if most is not None and most >= 1:
             self._declared = most
-            self._broke = max(self._broke, most + 1.0)
+            self._broken = max(self._broken, most + 1.0)
+
+    # ---- learning ----------------------------------------------------------------------------------------------------
 
     def answered(self, now: float, first_byte: float, inflight: int) -> None:
-        """An answer came.
+        """Learn from a response.
 
         Parameters:
-            now: seconds since the epoch.
-            first_byte: seconds between sending and the first byte.
-            inflight: requests in flight before it came, itself included.
+            now: Seconds since the epoch.
+            first_byte: Seconds between sending and the first byte.
+            inflight: Requests in flight before the response came, including this one.
         """
-        self._answers += 1
-        self._long += (first_byte - self._long) / min(self._answers, LONG)
-        if self._long > 2.0 * first_byte:
-            self._long *= 0.95  # the server recovered: what it was like then counts less
+        self._responses += 1
+        self._average += (first_byte - self._average) / min(self._responses, AVERAGED)
+        if self._average > 2.0 * first_byte:
+            self._average *= 0.95  # the server has recovered, so earlier times count less
         if inflight < self._level / 2.0:
-            return  # not we are what limits us: nothing follows for the level
-        queued = first_byte > QUICK and first_byte > TOLERANCE * self._long
-        if self._broke < math.inf:
+            return  # the level is not what limits the requests, so the response says nothing about it
+        queued = first_byte > MIN_QUEUED and first_byte > QUEUE_TOLERANCE * self._average
+        if self._broken < math.inf:
             self._climb(now, queued=queued)
         elif self._starting and not queued:
-            self._level = min(self._most(), self._level + 1.0)  # each answer adds one: a round doubles
+            self._level = min(self._max(), self._level + 1.0)  # one for each response, so a round trip doubles it
         else:
             self._starting = False
-            gradient = max(0.5, min(1.0, TOLERANCE * self._long / first_byte)) if queued else 1.0
+            gradient = max(0.5, min(1.0, QUEUE_TOLERANCE * self._average / first_byte)) if queued else 1.0
             goal = self._level * gradient + math.sqrt(self._level)
-            self._set(self._level + SMOOTHING * (goal - self._level))
+            level = self._level + SMOOTHING * (goal - self._level)
+            self._level = min(self._max(), max(1.0, level))
 
     def overloaded(self, now: float, inflight: int, *, refused: bool = False) -> None:
-        """The server failed as one that is asked too much; what fails within one round trip counts once.
+        """Learn from a failure of an overloaded server. Failures within one round trip count once.
 
         Parameters:
-            now: seconds since the epoch.
-            inflight: requests in flight before it failed, itself included.
-            refused: whether it refused, so that the others that stay in flight are likely to be what it takes at once.
+            now: Seconds since the epoch.
+            inflight: Requests in flight before the failure, including this one.
+            refused: Whether the server refused the request. Then it is likely to take the others that are in flight.
         """
         self._starting = False
-        if now < self._cut_at + max(self._long, QUICK):
+        if now < self._cut_at + max(self._average, MIN_QUEUED):
             if refused and inflight - 1.0 < self._level:
                 self._level = max(self._least, inflight - 1.0)
-                self._broke = max(2.0, min(self._broke, math.floor(self._level) + 1.0))
+                self._broken = max(2.0, min(self._broken, math.floor(self._level) + 1.0))
             return
         level = min(self._level, float(max(1, inflight)))
-        self._least = max(1.0, SURVIVES * level)
-        if self._trying:  # one more than what went well was too many
+        self._least = max(1.0, SURVIVING * level)
+        if self._trial:  # one request more than the server takes
             self._level = max(1.0, math.floor(self._level) - 1.0)
-            self._retry = min(RAREST, 2.0 * self._retry)
+            self._retry = min(MAX_RETRY, 2.0 * self._retry)
         else:
             self._level = max(1.0, inflight - 1.0 if refused else CUT * level)
-        self._broke = max(2.0, math.floor(level))
-        self._trying = False
+        self._broken = max(2.0, math.floor(level))
+        self._trial = False
         self._cut_at = self._raised_at = now
 
     def refused_for_concurrency(self, now: float, inflight: int) -> None:
-        """Most of what was in flight was served and some was refused: there were too many of them."""
+        """Learn that some of the requests in flight were refused because there were too many, while most were served.
+
+        Parameters:
+            now: Seconds since the epoch.
+            inflight: Requests in flight at the refusal, including the refused one.
+        """
         self.overloaded(now, inflight, refused=True)
 
+    # ---- state -------------------------------------------------------------------------------------------------------
+
     def state(self) -> dict[str, Any]:
-        """What outlives this object, as JSON values; empty: nothing was learned."""
-        if self._broke == math.inf and not self._answers:
+        """Return what the next run needs, as JSON values; empty if nothing was learned."""
+        if self._broken == math.inf and not self._responses:
             return {}
-        state: dict[str, Any] = {"level": round(self._level, 2), "first_byte": round(self._long, 4)}
-        if self._broke < math.inf:
-            state |= {"broke": self._broke, "retry": self._retry}
+        state: dict[str, Any] = {"level": round(self._level, 2), "first_byte": round(self._average, 4)}
+        if self._broken < math.inf:
+            state |= {"broke": self._broken, "retry": self._retry}
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up where `state` left off; what cannot be read is ignored."""
+        """Restore what `state` returned; unreadable values are ignored."""
         if not isinstance(state, dict):
             return
-        level, broke = json_number(state.get("level"), 1.0, 1e6), json_number(state.get("broke"), 2.0, 1e6)
-        first_byte, retry = (
-            json_number(state.get("first_byte"), 1e-6, 3600.0),
-            json_number(state.get("retry"), RETRY, RAREST),
-        )
+        level, broken = json_number(state.get("level"), 1.0, 1e6), json_number(state.get("broke"), 2.0, 1e6)
+        first_byte = json_number(state.get("first_byte"), 1e-6, 3600.0)
+        retry = json_number(state.get("retry"), MIN_RETRY, MAX_RETRY)
         if first_byte is not None:
-            self._long, self._answers = first_byte, LONG // 10
-        if broke is not None:
-            self._broke, self._retry = broke, retry or RETRY
-        if level is not None and broke is not None:
-            self._level, self._starting = min(level, broke - 1.0), False
+            self._average, self._responses = first_byte, RESTORED
+        if broken is not None:
+            self._broken, self._retry = broken, retry or MIN_RETRY
+        if level is not None and broken is not None:
+            self._level, self._starting = min(level, broken - 1.0), False
 
-    def _most(self) -> float:
+    # ---- internals ---------------------------------------------------------------------------------------------------
+
+    def _max(self) -> float:
         return float(self.cap if self._declared is None else min(self.cap, self._declared))
 
-    def _set(self, level: float) -> None:
-        floor = 1.0 if self.pace is None else math.ceil(self.pace * self._long) + 1.0
-        self._level = min(self._most(), max(floor, level))
-
     def _climb(self, now: float, *, queued: bool) -> None:
-        """Under a level that broke: one more after a calm while, and that level itself after a long one."""
+        """Below a level that broke: add one request after a calm while, and try that level after a long one."""
         if queued:
             self._raised_at = max(self._raised_at, now - CALM / 2)
             return
-        calm = max(CALM, 3.0 * self._long)
+        calm = max(CALM, 3.0 * self._average)
         passed = now - self._raised_at
-        if self._trying and passed > calm:
-            self._trying, self._broke, self._retry = False, math.inf, RETRY  # it holds now
+        if self._trial and passed > calm:
+            self._trial, self._broken, self._retry = False, math.inf, MIN_RETRY  # the server takes it now
             return
         level = math.floor(self._level) + 1.0
-        if level > self._most() or self._trying:
+        if level > self._max() or self._trial:
             return
-        if passed > (calm if level < self._broke else max(self._retry, 20.0 * self._long)):
-            self._trying = level >= self._broke
+        if passed > (calm if level < self._broken else max(self._retry, 20.0 * self._average)):
+            self._trial = level >= self._broken
             self._level, self._raised_at = level, now

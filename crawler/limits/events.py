@@ -1,4 +1,4 @@
-"""`QuotaEvent`: something that a user may want to know of a quota."""
+"""`QuotaEvent`: a change of a quota that a user may want to know of."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ __all__ = ["QuotaEvent"]
 
 @attrs.frozen(kw_only=True)
 class QuotaEvent:
-    """Something that a user may want to know of a quota."""
+    """A change of a quota that a user may want to know of."""
 
     kind: str
-    """``forecast`` (it will be used up before its reset), ``low`` (less than a fifth is left), ``critical`` (all that
-    is left is on its way), ``refused``, ``recovered``, ``policy_changed``, or ``concurrency`` (refused since too many
-    were on their way at once)."""
+    """``forecast`` (it will be used up before its reset), ``low`` (less than a fifth is left), ``critical`` (the
+    requests in flight use up what is left), ``refused``, ``recovered``, ``policy_changed``, or ``concurrency`` (there
+    were too many requests in flight)."""
     policy: str
-    """Of which policy; empty: of the scope as a whole."""
+    """Name of the policy; empty if the event concerns the lane or budget as a whole."""
     limit: float | None = None
+    """Units per window."""
     remaining: float | None = None
+    """Units left."""
     reset_at: float | None = None
-    """Seconds since the epoch."""
+    """When the quota is restored, in seconds since the epoch."""
     breach_at: float | None = None
-    """Seconds since the epoch: when what is left would be used up at the present rate."""
+    """When the quota will be used up at the present rate, in seconds since the epoch."""
     scope: str = ""
-    """The lane or budget, where the client tells it."""
+    """Name of the lane or budget."""
     fits: float | None = None
-    """Units that still fit before the reset."""
+    """Units that may still be used before the reset."""

@@ -1,4 +1,4 @@
-"""`Flight`: what one scope has in flight, each request by its `Grant`."""
+"""`Flight`: the starts of one lane or budget that are not settled, each a `Grant`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["Flight", "Grant"]
 
 @attrs.define(eq=False)
 class Grant:
-    """One start: given back if nothing was sent, settled by what came of it otherwise."""
+    """One start, which is given back if nothing was sent, and settled by its result otherwise."""
 
     at: float
-    """Seconds since the epoch."""
+    """When it was counted, in seconds since the epoch."""
     cost: float
     """Units that it takes."""
     before: float = -math.inf
-    """Seconds since the epoch: the start before it."""
+    """When the start before it was counted, in seconds since the epoch."""
 
 
 @attrs.define(eq=False)
 class Flight:
-    """The grants of a scope that are neither given back nor settled."""
+    """The grants that are neither given back nor settled."""
 
     grants: set[Grant] = attrs.field(factory=set, init=False)
     units: float = attrs.field(default=0.0, init=False)
@@ -33,12 +33,12 @@ class Flight:
         return len(self.grants)
 
     def begin(self, grant: Grant) -> None:
-        """One more."""
+        """Add a grant."""
         self.grants.add(grant)
         self.units += grant.cost
 
     def end(self, grant: Grant) -> bool:
-        """One less; whether it was there."""
+        """Remove a grant. Return whether it was there."""
         grants = self.grants
         if grant not in grants:
             return False
@@ -47,17 +47,17 @@ class Flight:
         return True
 
     def has_since(self, at: float) -> bool:
-        """Whether one began then (seconds since the epoch) or later."""
+        """Return whether one was counted at `at` (seconds since the epoch) or later."""
         return any(grant.at >= at for grant in self.grants)
 
     def has_before(self, at: float) -> bool:
-        """Whether one began before that."""
+        """Return whether one was counted before `at` (seconds since the epoch)."""
         return any(grant.at < at for grant in self.grants)
 
     def first_since(self, at: float) -> float:
-        """Seconds since the epoch: when the first of those began; infinite: there is none."""
+        """Return when the first one from `at` on was counted, in seconds since the epoch; infinite: there is none."""
         return min((grant.at for grant in self.grants if grant.at >= at), default=math.inf)
 
     def last_until(self, at: float) -> float:
-        """Seconds since the epoch: when the last one began that did so until then; minus infinite: there is none."""
+        """Return when the last one up to `at` was counted, in seconds since the epoch; minus infinite: none was."""
         return max((grant.at for grant in self.grants if grant.at <= at), default=-math.inf)

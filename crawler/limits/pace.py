@@ -1,4 +1,4 @@
-"""`Pace`: what a user asks of one lane."""
+"""`Pace`: what a user asks for on one lane or budget, and the globs by which it is found."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re
 
 
 def parse_rate(text: str) -> tuple[float, float]:
-    """Requests and seconds of a rate: ``"100/min"`` is (100, 60), ``"20/5s"`` is (20, 5).
+    """Return the requests and seconds of a rate: ``"100/min"`` is (100, 60), ``"20/5s"`` is (20, 5).
 
     Raises:
-        ValueError: it is no rate; the message says what one looks like.
+        ValueError: The text is not a rate. The message says what a rate looks like.
     """
     match = RATE.fullmatch(text)
     unit = match[3].lower() if match else ""
@@ -47,9 +47,9 @@ def first_match(globs: Mapping[str, T], name: str) -> T | None:
     """Return the value of the first glob that matches a lane or budget. Case does not matter.
 
     Parameters:
-        globs: shell patterns, such as ``"*.example.com"``, to values. A pattern may match the whole name, its host and
+        globs: Shell patterns, such as ``"*.example.com"``, to values. A pattern may match the whole name, its host and
             port, or its host alone.
-        name: of a lane or budget, such as ``"https://api.example:8443"``, or host and port without a scheme.
+        name: Name of a lane or budget, such as ``"https://api.example:8443"``, or host and port without a scheme.
     """
     name = name.lower()
     authority = name.rpartition("://")[2]
@@ -78,38 +78,38 @@ def _statuses(value: Any) -> tuple[int, ...]:
 
 @attrs.frozen(kw_only=True)
 class Pace:
-    """How fast one lane may be asked. What is not given here comes from the settings.
+    """How fast requests may be sent on one lane. Fields that are left out come from the settings.
 
     Raises:
-        ValueError: a number is out of range or a rate cannot be read.
+        ValueError: A value is out of range, of the wrong type, or not a rate.
     """
 
     concurrency: int | None = None
-    """Requests in flight at once, at least 1. `None`: `Settings.per_host`."""
+    """Requests in flight, at least 1. `None` means `Settings.per_host`."""
     delay: float | None = None
-    """Seconds between two starts. `None`: `Settings.delay`."""
+    """Seconds between two starts. `None` means `Settings.delay`."""
     jitter: float | None = None
-    """Share of the delay that is added at random, 0 to 1. `None`: `Settings.jitter`."""
+    """Share of the delay that is added at random, 0 to 1. `None` means `Settings.jitter`."""
     rate: tuple[str, ...] = attrs.field(default=(), converter=_rates)
-    """Requests per time, such as ``"100/min"``; several at once are all kept."""
+    """Requests per time, such as ``"100/min"``. Several rates are all kept."""
     burst: int = 1
     """Requests of a rate that may start together after a pause, at least 1."""
 
     mode: Literal["auto", "smooth", "burst"] | None = None
-    """How a quota that the server declares is spent: ``smooth`` spreads what is left over its window, ``burst`` spends
-    it at once and waits, ``auto`` (`None`) spreads it while more waits than is left."""
+    """How a declared quota is spent: ``smooth`` spreads the remaining units over the window, ``burst`` spends them at
+    once and then waits, ``auto`` spreads them if more requests wait than units remain. `None` means ``auto``."""
     slow_start: bool | None = None
-    """Whether the first request goes alone and more follow as the server keeps up, until `concurrency` is reached.
-    `None`: `Settings.slow_start`."""
+    """Whether the lane starts with one request at a time and adds more while the server keeps up, up to `concurrency`.
+    `None` means `Settings.slow_start`."""
     refusals: tuple[int, ...] = attrs.field(default=(), converter=_statuses)
-    """Statuses by which this server says that it is asked too much, beside 420, 429, 503, 509 and 529."""
+    """Statuses that mean a refusal because of a limit on this server, beside 420, 429, 503, 509 and 529."""
 
     bodies: bool = False
-    """Whether the JSON bodies of this server are read for what they say of limits (Shopify's GraphQL, Stack Exchange,
-    Slack, MediaWiki …); those of refusals always are."""
+    """Whether all JSON bodies of this server are searched for limits (Shopify's GraphQL, Stack Exchange, Slack,
+    MediaWiki …). Those of refusals always are."""
 
     def over(self, usual: Pace) -> Pace:
-        """This pace, with the fields of `usual` where it says nothing."""
+        """Return this pace, with the fields that it leaves out taken from `usual`."""
         names = ("concurrency", "delay", "jitter", "mode", "slow_start")
         silent = {name: getattr(usual, name) for name in names if getattr(self, name) is None}
         if not self.rate:

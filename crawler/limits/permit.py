@@ -33,7 +33,7 @@ from crawler.limits.throttle import Throttle
 __all__ = ["MAX_BODY", "Headers", "Permit"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
-"""Statuses of servers, or of gateways before them, that have too much to do."""
+"""Statuses of overloaded servers, and of gateways in front of them."""
 MAX_BODY: Final = 1_000_000
 """Bytes of the largest body that is searched for limits."""
 Headers = Sequence[tuple[str, str]]
@@ -42,12 +42,12 @@ Headers = Sequence[tuple[str, str]]
 
 @attrs.define(eq=False)
 class Permit:
-    """The right of one request to start, of a lane and of the budgets that the lane shares with others. Nothing waits.
+    """The right of one request to start. Nothing here waits.
 
     Parameters:
-        lane: the limit of the lane.
-        budgets: the limit of each budget, and the units that a start takes of it.
-        cost: units that a start takes of the lane.
+        lane: The limit of the lane.
+        budgets: The limit of each budget, and the units that a start takes of it.
+        cost: Units that a start takes of the lane.
     """
 
     lane: Throttle
@@ -83,8 +83,8 @@ class Permit:
     def leave(self) -> None:
         """Give the place back, when the body has ended. A second call does nothing.
 
-        While the start is not settled, watchers of the lane are not told: a request that starts now could run into the
-        refusal that this one has just met.
+        The watchers of the lane are not called until the start is settled: a request that starts earlier could run into
+        the refusal that this one has just met.
         """
         if self.is_in_flight:
             self.is_in_flight = False
@@ -98,7 +98,7 @@ class Permit:
         """Count a start.
 
         Parameters:
-            now: seconds since the epoch.
+            now: Seconds since the epoch.
         """
         assert self._grant is None, "the last start is not settled"
         self.sent_at = self.refused_by = None
@@ -111,7 +111,7 @@ class Permit:
         """Note that bytes of the request went out: from now on the start is spent, and its delay counts from here.
 
         Parameters:
-            at: seconds since the epoch.
+            at: Seconds since the epoch.
         """
         self.sent_at = at
         if self._grant is not None:
@@ -141,8 +141,8 @@ class Permit:
         follow at once.
 
         Parameters:
-            now: seconds since the epoch.
-            overloaded: whether it failed as requests fail whose server has too much to do, such as by a timeout.
+            now: Seconds since the epoch.
+            overloaded: Whether it failed as requests to an overloaded server fail, such as by a timeout.
         """
         grant = self._grant
         if grant is None:
@@ -163,7 +163,7 @@ class Permit:
 
         Parameters:
             status: HTTP status.
-            headers: its header fields.
+            headers: Its header fields.
         """
         statuses, reads = self._asked_for()
         return (reads or status in REFUSAL_STATUSES or status == FORBIDDEN or status in statuses) and _is_json(headers)
@@ -171,14 +171,14 @@ class Permit:
     def answered(
         self, now: float, *, status: int, headers: Headers, body: bytes = b"", first_byte: float | None = None
     ) -> list[QuotaEvent]:
-        """Settle a start by its response. Return what users may want to know of quotas.
+        """Settle a start by its response. Return the events of its quotas.
 
         Parameters:
-            now: seconds since the epoch: when the response was received.
+            now: Seconds since the epoch: when the response was received.
             status: HTTP status.
-            headers: its header fields.
-            body: its body, decoded; only looked at if `reads_body` says so.
-            first_byte: seconds between sending and the first byte of the response. `None` means that it is not known.
+            headers: Its header fields.
+            body: Its body, decoded; only looked at if `reads_body` says so.
+            first_byte: Seconds between sending and the first byte of the response. `None` means that it is not known.
         """
         grant = self._grant
         if grant is None:
@@ -284,7 +284,7 @@ class Permit:
         return self.lane.busy + (not self.is_in_flight)
 
     def _notify(self) -> None:
-        """Tell the watchers only when all limits have learned, so that none starts a request on half of the news."""
+        """Call the watchers. All limits have learned by now, so no request starts on half of the information."""
         if self.lane.watchers:
             self.lane.notify()
         for throttle, _ in self.budgets:

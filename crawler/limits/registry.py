@@ -1,4 +1,4 @@
-"""`Limits`: throttles by name, of lanes and of budgets. Clients and crawls that are given the same one share them."""
+"""`Limits`: throttles by name, of lanes and of budgets. Clients and crawls that get the same object share them."""
 
 from __future__ import annotations
 
@@ -13,54 +13,56 @@ __all__ = ["Limits"]
 
 
 class Limits:
-    """What is known of every scope, and what the user allows of it.
+    """The limits of lanes and budgets: what the user asks for, and what is known of each.
 
     Parameters:
-        pacing: glob of names to `Pace`, for budgets (``"key:A"``) and lanes (``"https://api.example"``); it goes before
-            what the settings of a crawl or client say.
-        chance: where jitter comes from.
+        pacing: Glob of lanes (``"https://api.example"``), hosts or budgets (``"key:A"``) to `Pace`. It takes precedence
+            over the settings of a crawl or client.
+        chance: Source of jitter.
     """
 
     def __init__(self, pacing: Mapping[str, Pace] | None = None, *, chance: random.Random | None = None) -> None:
         self.throttles: dict[str, Throttle] = {}
-        """By name: those that are in use."""
+        """The throttles in use, by name."""
         self._pacing = dict(pacing or {})
-        self._chance = chance or random.Random()
+        self._rng = chance or random.Random()
         self._states: dict[str, dict[str, Any]] = {}
         self._resumed: dict[str, float] = {}
 
     def throttle(self, name: str, pace: Callable[[str], Pace]) -> Throttle:
-        """The throttle of a scope, made when it is first asked for.
+        """Return the throttle of a lane or budget, made when it is first needed.
 
         Parameters:
-            name: of the lane or budget.
-            pace: what the settings say of a name, every field filled in.
+            name: Name of the lane or budget.
+            pace: Returns what the settings ask for a name, with every field set.
         """
         found = self.throttles.get(name)
         if found is None:
             own = first_match(self._pacing, name)
             usual = pace(name)
-            found = Throttle(name, usual if own is None else own.over(usual), self._chance)
+            found = Throttle(name, usual if own is None else own.over(usual), self._rng)
             state = self._states.pop(name, None)
             if state is not None:
                 found.restore(state)
-            resumed = self._resumed.pop(name, None)
-            if resumed is not None:
-                found.resume(resumed)
+            resumed_at = self._resumed.pop(name, None)
+            if resumed_at is not None:
+                found.resume(resumed_at)
             self.throttles[name] = found
         return found
 
     def forget(self, name: str) -> None:
-        """Lets a throttle go whose lane leaves memory."""
+        """Drop the throttle of a lane that leaves memory."""
         self.throttles.pop(name, None)
 
+    # ---- state -------------------------------------------------------------------------------------------------------
+
     def state(self) -> dict[str, dict[str, Any]]:
-        """What outlives this object, by name, as JSON values."""
+        """Return what the next run needs, by name, as JSON values."""
         states = {name: throttle.state() for name, throttle in self.throttles.items()}
         return self._states | {name: state for name, state in states.items() if state}
 
     def restore(self, states: Mapping[str, Any]) -> None:
-        """Takes up where `state` left off; what cannot be read is ignored."""
+        """Restore what `state` returned; unreadable values are ignored."""
         for name, state in states.items():
             if isinstance(state, dict):
                 found = self.throttles.get(name)
@@ -70,7 +72,7 @@ class Limits:
                     self._states[name] = state
 
     def resume(self, now: float) -> None:
-        """Goes on after a run that broke off, as `Throttle.resume`; restored throttles do when they are first used."""
+        """Resume all throttles after an interrupted run; see `Throttle.resume`. Those not in use do when they are."""
         for throttle in self.throttles.values():
             throttle.resume(now)
         self._resumed |= dict.fromkeys(self._states, now)

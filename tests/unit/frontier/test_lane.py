@@ -1,0 +1,97 @@
+"""`Lane`: its window in order, its waits, and its robots.txt rules."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.frontiers import HOST, Rules, pending
+
+from crawler.frontier import (
+    Lane,
+    Pending,
+    lane_name,
+)
+from crawler.limits.throttle import Throttle
+from crawler.messages import Request
+from crawler.settings import Settings
+
+
+def lane(**settings: Any) -> Lane:
+    return Lane(HOST, Throttle(HOST, Settings(**settings).pace(HOST), random.Random(1)))
+
+
+def test_a_request_names_its_lane_or_belongs_to_that_of_its_origin() -> None:
+    assert lane_name(Request("https://a.test:8443/x")) == "https://a.test:8443"
+    assert lane_name(Request("https://a.test/x", lane="tenant")) == "tenant"
+
+
+@given(
+    st.lists(st.tuples(st.integers(-5, 5), st.integers(0, 1000), st.sampled_from([-math.inf, 5.0, 9.0])), max_size=50)
+)
+def test_requests_come_by_tier_and_sequence_as_soon_as_they_are_not_put_off(rows: list[tuple[int, int, float]]) -> None:
+    made = lane()
+    for index, (tier, sequence, not_before) in enumerate(rows):
+        one = Pending((tier, sequence * 100 + index), Request(f"{HOST}/{index}"), HOST, not_before=not_before)
+        made.add(one)
+    popped = []
+    for now in (0.0, 5.0, 9.0):
+        due = []
+        while (found := made.pop(now)) is not None:
+            due.append(found.order)
+        assert due == sorted(due)
+        popped += due
+    assert sorted(popped) == sorted((tier, sequence * 100 + index) for index, (tier, sequence, _) in enumerate(rows))
+    assert len(made) == 0
+
+
+def test_the_head_is_the_next_request_even_if_it_is_put_off() -> None:
+    made = lane()
+    assert (made.head(), made.first_at(), made.backlog()) == (None, math.inf, 0)
+    made.add(Pending((0, 1), Request(f"{HOST}/1"), HOST, not_before=7.0))
+    head = made.head()
+    assert head is not None
+    assert (head.order, made.first_at()) == ((0, 1), 7.0)
+    made.add(pending(2))
+    head = made.head()
+    assert head is not None
+    assert (head.order, made.first_at(), made.backlog()) == ((0, 2), -math.inf, 2)
+    made.more = True
+    assert made.backlog() == math.inf
+
+
+def test_waits_are_counted_by_reason_until_the_reason_changes() -> None:
+    made = lane()
+    for now, reason in ((0.0, "delay"), (1.0, "delay"), (3.0, "quota"), (4.0, ""), (9.0, "delay"), (10.0, "")):
+        made.note_wait(now, reason)
+    assert made.waited == {"delay": 4.0, "quota": 1.0}
+
+
+def test_it_is_full_if_its_tokens_or_those_of_others_are_in_use() -> None:
+    made = lane(per_host=2, slow_start=False)
+    assert not made.is_full()
+    made.throttle.busy = 2  # of another crawl with the same limits
+    assert made.is_full()
+    made.throttle.busy = 0
+    for request in "ab":
+        made.limiter.acquire_on_behalf_of_nowait(request)
+    assert made.is_full()
+
+
+def test_a_crawl_delay_applies_to_the_lane_and_lowers_its_tokens() -> None:
+    made = lane(per_host=8, slow_start=False)
+    made.set_robots(HOST, Rules(delay=4.0), until=100.0)
+    assert made.throttle.pacing.delay == 4.0
+    assert made.limiter.total_tokens == 2
+    assert made.robots.expiry(HOST) == 100.0
+
+
+def test_its_state_outlives_it() -> None:
+    made = lane(delay=5.0)
+    made.throttle.take(100.0)
+    again = lane(delay=5.0)
+    again.throttle.restore(made.state())
+    assert again.throttle.ready_at(101.0) == 105.0
