@@ -58,7 +58,7 @@ async def test_two_hosts_share_a_budget(autojump_clock):
 
 
 async def test_without_the_budget_two_hosts_refuse_each_other(autojump_clock):
-    """The counterpart: the quota is the server's, and who does not say so cannot know."""
+    """The counterpart: the quota belongs to the server, and without a budget the client cannot know that."""
     server = QuotaServer(20, 5.0, says="retry-after")
     async with governed(server) as http, trio.open_nursery() as nursery:
         for number in range(60):

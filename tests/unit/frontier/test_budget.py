@@ -46,7 +46,7 @@ def test_lanes_behind_an_expensive_request_are_woken_when_it_leaves_the_budget()
     made.settle(first)
     made.push([budgeted(2, HOST, key=8.0), budgeted(3, B, key=1.0)])
     assert made.pop(30.0)[0] is None
-    made.push([pending(4, tier=-5)])  # the first lane goes on with something else
+    made.push([pending(4, tier=-5)])  # the first lane has another request that comes first
     assert {number(pop(made, 30.0)), number(pop(made, 30.0))} == {3, 4}
 
 
