@@ -91,7 +91,7 @@ async def test_a_rate_is_kept_to_the_microsecond_without_polling(autojump_clock)
             nursery.start_soon(partial(party.visit, number, party.costs("a"), lasts=0.1))
     trio.lowlevel.remove_instrument(counting)
     assert [at for _, at in party.started] == pytest.approx([n / 2 for n in range(10)], abs=1e-4)
-    # One step to come, one or two to start (at its alarm, or when another request has left), one at the end of its sleep.
+    # One step to come, one or two to start (its alarm, or another request has left), one at the end of its sleep.
     assert wakes <= 10 * 5
 
 
