@@ -56,7 +56,7 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     return values
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Configuration:
     """Settings and plugins from the settings file, the environment and the command line."""
 

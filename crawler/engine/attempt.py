@@ -264,7 +264,7 @@ class Attempts:
             self._frontier.block(pause.scope or usage.lane, self._clock() + pause.seconds)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _SendObserver:
     """Observes one attempt: notes when its bytes go out, and settles each exchange that authentication repeats."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["BodyDeduplicator"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Claim:
     """A body whose page is being handled or waits for its commit."""
 

@@ -44,7 +44,7 @@ NOTHING: Final = object()
 Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PageResult:
     """The results and effects of the handlers of one page."""
 
@@ -74,7 +74,7 @@ class PageResult:
             self.state[owner] = self.state.get(owner, {}) | changed
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class FailureResult:
     """The results and effects of the errback and the `failed` hooks."""
 

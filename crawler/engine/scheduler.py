@@ -48,7 +48,7 @@ MAX_STARTS: Final = 10_000
 """Start requests that may wait. More are pulled when these are settled."""
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class Scheduler:
     """Runs a crawl: pulls start requests, hands tickets to workers, and ends when nothing is left to do."""
 

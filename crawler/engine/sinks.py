@@ -69,7 +69,7 @@ async def keep_positions(hooks: Sequence[Hook], store: Store) -> None:
         await store.commit([])
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Sink:
     """One sink and where it stands."""
 

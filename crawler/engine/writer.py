@@ -33,7 +33,7 @@ MAX_BATCH: Final = 64
 """Outcomes in one commit."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class NewRequests:
     """Requests that no page made: those of `start()`, and those that `crawl.add` was given."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Budget", "Budgets"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Budget:
     """The limits of a budget, and the lanes that wait for it. They are woken one by one, never polled."""
 

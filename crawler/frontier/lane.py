@@ -30,7 +30,7 @@ def _limiter(lane: Lane) -> trio.CapacityLimiter:
     return trio.CapacityLimiter(lane.throttle.concurrency.limit)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Lane:
     """A bounded window of waiting requests, and what decides when the next one may start."""
 

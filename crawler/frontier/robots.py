@@ -39,7 +39,7 @@ class RobotsRules(Protocol):
         """Return whether the URL may be fetched."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LaneRobots:
     """The robots.txt files that one lane knows, by origin."""
 

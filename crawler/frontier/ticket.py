@@ -32,7 +32,7 @@ START: Final[Order] = (-(2**63), -1)
 """Before every place."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Pending:
     """A request that the store keeps until it is settled."""
 
@@ -57,7 +57,7 @@ class Pending:
         return self.order < other.order
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Ticket:
     """A request that was handed out."""
 
@@ -76,7 +76,7 @@ class Ticket:
         return self.pending.request
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class RefusedTicket(Ticket):
     """A request that must not be sent. It takes nothing of its lane."""
 
@@ -84,7 +84,7 @@ class RefusedTicket(Ticket):
     """What refuses it: a robots.txt, or a limit that has refused everything for so long that asking again is no use."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class StartTicket(Ticket):
     """A request that may be sent. It borrows a token of its lane's limiter."""
 
@@ -114,7 +114,7 @@ class PageTicket(StartTicket):
     __slots__ = ()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class RobotsTicket(StartTicket):
     """The request for a robots.txt, which the store does not have."""
 

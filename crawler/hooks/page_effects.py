@@ -16,7 +16,7 @@ MISSING: Final = object()
 """Stands for a missing key of a state."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PageEffects:
     """Changes that the handlers of one page made, beside the items and requests that they yielded."""
 

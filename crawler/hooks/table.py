@@ -25,7 +25,7 @@ ARGUMENTS: Final = {"fetch": 2, "refine": 2}
 log = logging.getLogger("crawler.hooks")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Hook:
     """The method of one plugin for one hook."""
 
@@ -35,7 +35,7 @@ class Hook:
     """The bound method."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class HookTable:
     """For each hook the plugins that override it, in order. Built once; a hook without plugins costs nothing."""
 

@@ -45,7 +45,7 @@ _XPATH_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _BLANK = turbohtml.parse("", positions=False)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Complex:
     """One complex selector of a selector list: ``ul > li`` has the head ``ul`` and the rest `` > li``."""
 
@@ -58,7 +58,7 @@ class _Complex:
     """Whether `path` covers all descendants. The outermost of nested elements suffices then."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Part:
     """The selectors of a query that share one path."""
 
@@ -70,7 +70,7 @@ class _Part:
     """The selector list that the element must match to be a result itself; empty if it cannot be one."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Plan:
     """A compiled query."""
 

@@ -54,7 +54,7 @@ RATE: Final = re.compile(rf"{NUMBER}\s*/\s*{NUMBER}\s*([smhd]?)(?![^\s])", re.IG
 UNIT_SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Robots:
     """The rules of one origin for one user agent."""
 
@@ -141,7 +141,7 @@ ALLOW_ALL: Final = Robots(None, default=True)
 DISALLOW_ALL: Final = Robots(None, default=False)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Group:
     """All groups of one user agent, combined (RFC 9309 section 2.2.1)."""
 

@@ -39,7 +39,7 @@ Verdict: TypeAlias = tuple[int, bool]
 NO_MATCH: Final[Verdict] = (0, True)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Starred:
     """A pattern with a star before its end."""
 

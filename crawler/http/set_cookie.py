@@ -59,7 +59,7 @@ class Cookie:
     """Position in the order of the jar; a cookie that replaces another takes over its number."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Attributes:
     """The attributes, which follow the first semicolon."""
 

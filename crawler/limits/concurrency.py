@@ -39,7 +39,7 @@ MAX_RETRY: Final = 120.0
 """Seconds; the longest of these waits."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Concurrency:
     """The concurrency level of one lane.
 

@@ -9,7 +9,7 @@ import attrs
 __all__ = ["Flight", "Grant"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Grant:
     """One start, which is given back if nothing was sent, and settled by its result otherwise."""
 
@@ -21,7 +21,7 @@ class Grant:
     """When the start before it was counted, in seconds since the epoch."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Flight:
     """The grants that are neither given back nor settled."""
 

@@ -15,7 +15,7 @@ from crawler.limits.pace import Pace, parse_rate
 __all__ = ["Gcra", "Pacing"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Gcra:
     """The generic cell rate algorithm: at most `burst` starts at once, one every `interval` seconds in the long run.
 
@@ -51,7 +51,7 @@ def _rates(pacing: Pacing) -> tuple[Gcra, ...]:
     return tuple(Gcra(seconds / requests, pacing.pace.burst) for requests, seconds in rates)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Pacing:
     """The pace of one lane or budget.
 

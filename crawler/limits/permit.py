@@ -40,7 +40,7 @@ Headers = Sequence[tuple[str, str]]
 """Names and values of header fields, as they came."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Permit:
     """The right of one request to start. Nothing here waits.
 

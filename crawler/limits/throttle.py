@@ -78,7 +78,7 @@ class ThrottleStatistics:
     """What the server declared and what was learned, by policy, as JSON values."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Throttle:
     """The limits of one lane or budget. It has no clock: `now` is seconds since the epoch, and never decreases.
 

@@ -20,7 +20,7 @@ from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Verdi
 __all__ = ["MemoryStore"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Lane:
     """The pending requests of one group, by tier and then in order of arrival."""
 

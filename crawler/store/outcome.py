@@ -32,7 +32,7 @@ class Kind(enum.Enum):
     """It must not be sent, by robots.txt for example."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class ItemRow:
     """An item of a page."""
 
@@ -42,7 +42,7 @@ class ItemRow:
     """The object that the callback made."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class FailureRow:
     """Why a request failed permanently."""
 
@@ -56,7 +56,7 @@ class FailureRow:
     """`reason` with its finer kind, such as ``connect_failed.dns``; empty if there is no finer kind."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class RobotsAnswer:
     """The response to a request for robots.txt."""
 
@@ -70,7 +70,7 @@ class RobotsAnswer:
     """Time of the response, in seconds since the epoch."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CookieChange:
     """A cookie that was set or removed."""
 
@@ -82,7 +82,7 @@ class CookieChange:
     """The cookie as JSON. `None` means removed."""
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Observations:
     """Observations about the crawl as a whole, which belong to no single request."""
 
@@ -96,7 +96,7 @@ class Observations:
     """Responses to requests for robots.txt."""
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Outcome:
     """The result of the request of one ticket."""
 

@@ -32,7 +32,7 @@ class Verdict(enum.Enum):
     """The lease had ended. Nothing changed."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Group:
     """A leased group."""
 
@@ -50,7 +50,7 @@ class Group:
     """The stored robots.txt files of its origins."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ResumeState:
     """The state of an earlier run, from which a crawl resumes."""
 
@@ -64,7 +64,7 @@ class ResumeState:
     """Whether that run was killed: what it had in flight is not known."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Claimed:
     """The result of `Store.claim`."""
 
@@ -76,7 +76,7 @@ class Claimed:
     """Number of requests that are not settled, over all owners."""
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, repr=False)
 class Committed:
     """The result of `Store.commit`."""
 

@@ -31,7 +31,7 @@ SUPPRESSED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"conten
 """Fields that libcurl adds by itself, and the option that keeps it from doing so."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CurlOptions:
     """How a transport sends its requests."""
 

@@ -38,7 +38,8 @@ ProxyFault: TypeAlias = Literal["proxy", "beyond"]
 """Where a request through a proxy failed: at the proxy itself, or beyond it, between the proxy and the site."""
 
 
-@attrs.define(kw_only=True)  # not frozen: one is made for every request, and freezing doubles what that costs
+# Not frozen: one is made for every request, and freezing doubles what that costs.
+@attrs.define(kw_only=True, repr=False)
 class WireOptions:
     """How one request is sent. Treat it as frozen; `attrs.evolve` makes a changed copy."""
 
@@ -56,7 +57,7 @@ class WireOptions:
     """Seconds on trio's clock by which the request must be able to start; `GovernedTransport` reads it."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class TransportFailure:
     """The knowledge of a transport about a failed request."""
 

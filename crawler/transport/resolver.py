@@ -41,7 +41,7 @@ class ResolverStatistics:
     """Threads inside a lookup, including those that no task waits for."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Lookup:
     """A running lookup, shared by all tasks that ask for the name."""
 

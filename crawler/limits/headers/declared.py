@@ -58,7 +58,7 @@ NOTHING = Declared()
 """The response declares nothing."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class AttemptReport:
     """The result of one attempt, as far as limits are concerned."""
 

@@ -33,7 +33,7 @@ def quota_event(kind: str, quota: Quota, *, breach_at: float | None = None, fits
     )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Forecast:
     """Reports each event of a quota once per window."""
 

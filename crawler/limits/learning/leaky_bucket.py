@@ -41,7 +41,7 @@ UNITS_TO_WAIT: Final = 2.0
 """Units that leak before the next request after a refusal."""
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class LeakyBucketQuota(UndeclaredQuota):
     """A leaky bucket. `opened_at` is the time of the first refusal, `used` counts the units served since."""
 

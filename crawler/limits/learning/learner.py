@@ -36,7 +36,7 @@ def _quota_set(learner: LimitLearner) -> QuotaSet:
     return QuotaSet(learner.max_wait)
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class LimitLearner:
     """The known limits of one lane or budget.
 

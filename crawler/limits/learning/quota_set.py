@@ -21,7 +21,7 @@ MAX_QUOTAS: Final = 16
 """Quotas that are kept. A further one replaces the quota that was not updated for the longest time."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class QuotaSet:
     """The quotas of one server.
 

@@ -25,7 +25,7 @@ MIN_SERVED_BESIDE: Final = 2
 """Requests served while a refused one was in flight, after which that refusal shows nothing about a limit."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Refusals:
     """The refusals of one server. Requests in flight when one is refused belong to one burst, which counts once."""
 

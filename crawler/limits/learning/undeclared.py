@@ -39,7 +39,7 @@ MAX_COUNTING: Final = 20.0
 """A count is trusted only if it took at most this many times as long as the refusals that ended it."""
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class UndeclaredQuota(Quota):
     """A quota that no response states. From time to time it tries whether the server allows more."""
 
@@ -165,7 +165,7 @@ class UndeclaredQuota(Quota):
         return bool(self.clean_windows >= doubled(self.refusals, base=WINDOWS_BEFORE_TRIAL, cap=math.inf))
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class LimitSearch:
     """Finds out how many units are served per window (rule 8 of `crawler.limits.quotas.quota`)."""
 

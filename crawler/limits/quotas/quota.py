@@ -68,7 +68,7 @@ MAX_UNSTATED_WAIT: Final = 60.0
 """Seconds; the longest wait if no reset is stated."""
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class Quota:
     """One policy of a server: how much of it is left, and when more returns."""
 

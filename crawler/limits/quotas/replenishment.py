@@ -34,7 +34,7 @@ def _seconds_per_unit(missing: float, full: TimeInterval, at: float) -> TimeRang
     return max(0.0, full.earliest - at) / missing, longest
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Replenishment:
     """How units return: all together when a window ends (``fixed``) or one by one (``continuous``)."""
 

@@ -16,7 +16,7 @@ MARGIN: Final = 0.01
 """Seconds, or a thousandth of the window if that is more, to allow for clocks that run at different speeds."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class RequestLog:
     """The requests of the last window, valid as long as no other client seems to use the quota.
 

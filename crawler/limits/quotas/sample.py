@@ -9,7 +9,7 @@ from crawler.limits.quotas.time_interval import TimeInterval
 __all__ = ["QuotaSample"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class QuotaSample:
     """One response's observation of one policy."""
 

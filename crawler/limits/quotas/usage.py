@@ -17,7 +17,7 @@ MAX_HISTORY: Final = 60.0
 """Seconds of earlier windows that count beside the present one."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class QuotaUsage:
     """The use of one quota, as the responses of its windows show it."""
 

@@ -51,7 +51,7 @@ def _common_length_less_a_second(reset: TimeInterval, sent: float, received: flo
     return longest_common(low, high) if high - low <= MAX_UNCERTAINTY else None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Window:
     """The windows of one policy."""
 
