@@ -40,9 +40,6 @@ __all__ = ["Frontier", "FrontierStatistics"]
 
 IDLE: Final = 60.0
 """Seconds. A lane on which nothing is due for so long may leave memory."""
-MAX_LANES: Final = 4096
-WINDOW: Final = 256
-MAX_WAITING: Final = 8_192
 
 
 @attrs.frozen
@@ -73,9 +70,9 @@ class Frontier:
         self,
         settings: Settings,
         *,
-        most_lanes: int = MAX_LANES,
-        window: int = WINDOW,
-        most_waiting: int = MAX_WAITING,
+        most_lanes: int = 4096,
+        window: int = 256,
+        most_waiting: int = 8_192,
         limits: Limits | None = None,
         chance: random.Random | None = None,
     ) -> None:
@@ -177,18 +174,13 @@ class Frontier:
         self.robots.forget(lane)
         self._windows.close(lane)
         self._schedule.remove(lane)
-        if self._shared:
-            self._schedule.unwatch(lane)
-        else:
+        self._schedule.unwatch(lane)
+        if not self._shared:
             self.limits.forget(lane.name)
 
     def detach(self) -> None:
         """Stop watching limits that are shared with others, at the end of the crawl."""
-        if self._shared:
-            for lane in self.lanes.values():
-                self._schedule.unwatch(lane)
-            for budget in self.budgets.by_name.values():
-                self._schedule.unwatch(budget)
+        self._schedule.unwatch_all()
 
     # ---- requests come -----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import functools
 import heapq
 import itertools
 import math
+from collections.abc import Callable
 from typing import Final
 
 import trio_util
@@ -46,6 +47,7 @@ class Schedule:
         self._heap: list[tuple[float, int, Lane | Budget]] = []
         self._numbers = itertools.count()
         self._valid = 0
+        self._watchers: dict[Lane | Budget, Callable[[], None]] = {}
 
     def next(self) -> Lane | None:
         """Remove and return the first lane that is due now, if there is one."""
@@ -119,14 +121,19 @@ class Schedule:
 
     def watch(self, entry: Lane | Budget) -> None:
         """Wake an entry whenever others change its limits."""
-        entry.throttle.watchers += (functools.partial(self.wake, entry),)
+        self._watchers[entry] = functools.partial(self.wake, entry)
+        entry.throttle.watchers += (self._watchers[entry],)
 
-    @staticmethod
-    def unwatch(entry: Lane | Budget) -> None:
-        """Undo `watch`."""
-        entry.throttle.watchers = tuple(
-            watcher for watcher in entry.throttle.watchers if getattr(watcher, "args", ()) != (entry,)
-        )
+    def unwatch(self, entry: Lane | Budget) -> None:
+        """Undo `watch`, if that was called."""
+        watcher = self._watchers.pop(entry, None)
+        if watcher is not None:
+            entry.throttle.watchers = tuple(other for other in entry.throttle.watchers if other is not watcher)
+
+    def unwatch_all(self) -> None:
+        """Undo `watch` for all entries."""
+        for entry in list(self._watchers):
+            self.unwatch(entry)
 
     # ---- the heap ----------------------------------------------------------------------------------------------------
 
