@@ -55,7 +55,6 @@ class Downloader:
         clock: Returns seconds since the epoch.
         proxies: The proxies of the crawl; `None` means that only requests name proxies.
         credentials: The credentials by origin; `None` means that only requests carry credentials.
-        networks: The result of `AddressGuard.take_unsaved` in an earlier run.
     """
 
     def __init__(
@@ -65,8 +64,6 @@ class Downloader:
         clock: Callable[[], float],
         proxies: Proxies | None = None,
         credentials: OriginAuth | None = None,
-        *,
-        networks: bytes | None = None,
     ) -> None:
         self.transport = transport
         self.settings = settings
@@ -77,8 +74,6 @@ class Downloader:
             None if settings.private_network else AddressGuard(opens_start_networks=settings.private_network is None)
         )
         """Decides which addresses may be connected to; `None` allows every address."""
-        if self.address_guard is not None and networks is not None:
-            self.address_guard.restore(networks)
         self._clock = clock
         self._is_curl = isinstance(transport, CurlTransport)
         defaults = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}

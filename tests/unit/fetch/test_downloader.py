@@ -187,5 +187,6 @@ async def test_a_start_page_that_a_plugin_answered_opens_its_network():
 async def test_networks_of_an_earlier_run_stay_open():
     first = downloader(Site())
     first.address_guard.check("intern.test", ("10.0.0.1",), is_start_page=True)
-    second = downloader(Site(), networks=first.address_guard.take_unsaved(whole=True))
+    second = downloader(Site())
+    second.address_guard.restore(first.address_guard.take_unsaved(whole=True))
     assert second.address_guard.allows("10.0.0.7")
