@@ -128,7 +128,8 @@ def test_it_is_six_files() -> None:
 
 
 def test_every_file_that_runs_for_a_page_is_named_and_every_file_that_is_named_runs(trace: Trace) -> None:
-    assert set(trace.files) == named(WALK)
+    either_way = {"engine/crawl.py"}  # trio may run the task for `crawl.add` before `start()`, where the trace begins
+    assert set(trace.files) | either_way == named(WALK) | either_way
 
 
 def test_the_request_meets_the_six_files_in_their_order(trace: Trace) -> None:
