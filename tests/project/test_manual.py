@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zlib
@@ -23,7 +24,9 @@ def pages(tmp_path_factory):
     """Build the manual and return its folder; the messages of Sphinx are in ``warnings.txt``."""
     folder = tmp_path_factory.mktemp("manual")
     options = ["-n", "--keep-going", "-q", "-b", "html", "-w", folder / "warnings.txt"]
-    subprocess.run([sys.executable, "-P", "-m", "sphinx", *options, ROOT / "docs", folder], check=True)
+    command = [sys.executable, "-P", "-m", "sphinx", *options, ROOT / "docs", folder]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    subprocess.run(command, env=env, check=True)
     return folder
 
 
