@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import sys
 import timeit
 import tracemalloc
 from typing import Any
@@ -758,14 +759,15 @@ def test_watchers_of_a_shared_throttle_are_called_when_it_is_blocked() -> None:
 
 
 def test_a_throttle_without_known_limits_takes_two_microseconds():
-    """It takes two microseconds on a slow machine; the bound leaves room for a busy one."""
+    """It takes two microseconds on a slow machine; the bound leaves room for a busy one, and for coverage."""
+    bound = 10e-6 if sys.gettrace() is None else 100e-6
     throttle, report = limits(), AttemptReport(sent=NOW, received=NOW, status=200)
 
     def request() -> None:
         throttle.ready_at(NOW)
         throttle.settle(throttle.take(NOW), report, inflight=1)
 
-    assert min(timeit.repeat(request, number=2000, repeat=20)) / 2000 < 10e-6
+    assert min(timeit.repeat(request, number=2000, repeat=20)) / 2000 < bound
 
 
 def test_an_idle_throttle_occupies_little_more_than_a_kilobyte():
