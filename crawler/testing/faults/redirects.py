@@ -69,8 +69,8 @@ def _leads_on(name: str, about: str, reply: bytes | Handler) -> FaultCase:
     return FaultCase(name=name, about=about, status=200, text=GOOD, answer=reply)
 
 
-def _stays(name: str, about: str, reply: bytes, text: str | None = None) -> FaultCase:
-    return FaultCase(name=name, about=about, status=200, text=text, answer=reply)
+def _stays(name: str, about: str, reply: bytes) -> FaultCase:
+    return FaultCase(name=name, about=about, status=200, text=None, answer=reply)
 
 
 REDIRECTS: Final = (
