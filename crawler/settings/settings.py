@@ -205,6 +205,8 @@ class Settings:
         values: dict[str, Any] = {}
         for given, text in pairs.items():
             name = setting_name(given)
+            if name in values:
+                raise ConfigError(f"setting {name} is given twice: {given} is another name of it")
             if not is_utf8(text):
                 raise ConfigError(f"setting {name}: not UTF-8")
             try:

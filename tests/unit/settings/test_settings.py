@@ -302,3 +302,5 @@ def test_per_domain_is_the_former_name_of_per_host():
     assert (Settings(per_domain=3) | Settings(per_host=5)).per_domain == 5
     with pytest.raises(ConfigError, match="setting per_host is given twice: per_domain is its former name"):
         Settings(per_domain=3, per_host=4)
+    with pytest.raises(ConfigError, match="setting per_host is given twice"):
+        Settings.from_strings({"per_host": "4", "per_domain": "3"})
