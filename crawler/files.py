@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-__all__ = ["error_reason", "locked", "replace_file", "sync_folder", "write_all"]
+__all__ = ["PRIVATE", "create_private", "error_reason", "locked", "replace_file", "sync_folder", "write_all"]
+
+PRIVATE: Final = 0o600
+"""Permissions of a file that only its owner may read and write."""
 
 
 def write_all(write: Callable[[memoryview], int], data: bytes) -> None:
@@ -53,10 +56,12 @@ def replace_file(
     new = target.with_name(f".{'new' if sole_writer else os.getpid()}.{target.name}")
     new.unlink(missing_ok=True)
     with ExitStack() as undo:
+        if mode is None and target.exists():
+            mode = stat.S_IMODE(target.stat().st_mode)
         new.touch(0o666 if mode is None else mode, exist_ok=False)
         undo.callback(new.unlink, missing_ok=True)
-        if mode is None and target.exists():
-            shutil.copymode(target, new)
+        if mode is not None:
+            new.chmod(mode)
         with new.open("r+b") as file:
             yield file
             file.flush()
@@ -86,22 +91,38 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def create_private(path: Path) -> None:
+    """Create an empty file with the permissions `PRIVATE`, whatever the umask is. A file that exists is left as it is.
+
+    Raises:
+        OSError: The file cannot be created.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
+    except FileExistsError:
+        return
+    try:
+        os.fchmod(descriptor, PRIVATE)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
-def locked(path: Path, *, mode: int = 0o644) -> Iterator[int]:
+def locked(path: Path) -> Iterator[int]:
     """Hold the exclusive lock (`flock`) of a file, and give its descriptor.
 
-    The file is created if it does not exist, and stays: removing it would let two processes lock two files of the same
-    name. The lock ends with the process, also if that is killed.
+    The file is created for its owner alone if it does not exist, and stays: removing it would let two processes lock
+    two files of the same name. The lock ends with the process, also if that is killed.
 
     Parameters:
         path: The lock file.
-        mode: Permissions of a file that is created.
 
     Raises:
         BlockingIOError: The lock is held elsewhere.
         OSError: The file cannot be opened or locked.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    create_private(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor

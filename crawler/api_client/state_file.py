@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from crawler.errors import ConfigError
-from crawler.files import error_reason, locked, replace_file
+from crawler.files import PRIVATE, error_reason, locked, replace_file
 from crawler.limits.registry import Limits
 
 __all__ = ["StateFile"]
@@ -49,7 +49,7 @@ class StateFile:
         """
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(locked(self._path.with_name(f"{self._path.name}.lock"), mode=0o600))
+                stack.enter_context(locked(self._path.with_name(f"{self._path.name}.lock")))
             except BlockingIOError:
                 raise ConfigError(f"state {self._path} is in use by another client") from None
             except OSError as error:
@@ -110,6 +110,6 @@ class StateFile:
 
     def _write(self, document: bytes) -> None:
         """Replace the file in one step."""
-        with replace_file(self._path, mode=0o600, sync=True, sole_writer=True) as file:
+        with replace_file(self._path, mode=PRIVATE, sync=True, sole_writer=True) as file:
             file.write(document)
         self._written = document

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from crawler.cli.logs import plural, say
 from crawler.errors import ConfigError, CrawlFailed
-from crawler.files import error_reason, replace_file
+from crawler.files import PRIVATE, error_reason, replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import call_persist
 from crawler.settings import Settings
@@ -68,7 +68,8 @@ async def _export(folder: Path, output: str, overwrite: bool) -> int:
     if not isinstance(sink, FileSink):
         return await _write(folder, sink)
     try:
-        with replace_file(sink.path) as file:
+        in_job = folder.resolve() in sink.path.resolve().parents
+        with replace_file(sink.path, mode=PRIVATE if in_job else None) as file:
             return await _write(folder, open_output(file.name, if_exists="overwrite"))
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error_reason(error)}") from error

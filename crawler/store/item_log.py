@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from crawler.errors import JobError
-from crawler.files import error_reason, write_all
+from crawler.files import create_private, error_reason, write_all
 from crawler.messages import Row
 
 __all__ = ["ItemLog", "Spool", "read_rows"]
@@ -147,7 +147,8 @@ class Spool:
     def __init__(self, path: Path, length: int) -> None:
         self._path = path
         try:
-            self._file = path.open("r+b" if path.exists() else "x+b", buffering=0)
+            create_private(path)
+            self._file = path.open("r+b", buffering=0)
             size = self._file.seek(0, os.SEEK_END)
             if size < length:
                 self._file.close()

@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from crawler.errors import JobError
-from crawler.files import error_reason, locked, sync_folder
+from crawler.files import create_private, error_reason, locked, sync_folder
+from crawler.store.permissions import create_folder, tighten
 from crawler.store.schema import APPLICATION_ID, CREATE_STAGED, SCHEMA, VERSION
 
 __all__ = ["DATABASE", "SPOOL", "connect", "describe_error", "first_difference", "locked_folder", "sync_names"]
@@ -36,7 +37,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             if not folder.exists():
-                folder.mkdir()
+                create_folder(folder)
             elif not folder.is_dir():
                 raise JobError(f"{folder} is not a directory")
             others = sorted(found.name for found in folder.iterdir() if found.name not in FILES)
@@ -85,6 +86,8 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
         )
     database: sqlite3.Connection | None = None
     try:
+        if not read_only:
+            create_private(path)  # SQLite gives the other files of a database the permissions of its main file
         uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
         new = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
@@ -93,6 +96,7 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
         if not new:
             _check(database, path)
         if not read_only:
+            tighten(folder, FILES, is_known=not new)
             database.execute("PRAGMA journal_mode=WAL")
             database.execute(f"PRAGMA synchronous={'FULL' if power else 'NORMAL'}")
             database.execute("PRAGMA cache_size=-4096")

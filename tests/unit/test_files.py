@@ -7,12 +7,13 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.files import error_reason, locked, replace_file, sync_folder, write_all
+from crawler.files import PRIVATE, create_private, error_reason, locked, replace_file, sync_folder, write_all
 
 HOLD = "import sys, pathlib; from crawler.files import locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
 
@@ -115,9 +116,34 @@ def test_a_missing_folder_raises_file_not_found_error(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_a_private_file_has_its_mode_whatever_the_umask_is(tmp_path, umask):
+    path = tmp_path / "secret"
+    before = os.umask(umask)
+    try:
+        create_private(path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == PRIVATE
+    path.write_text("kept")
+    create_private(path)
+    assert path.read_text() == "kept"
+
+
+def test_the_new_file_is_never_readable_for_those_who_could_not_read_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    path.touch(0o600)
+    created = []
+    touch = Path.touch
+    monkeypatch.setattr(Path, "touch", lambda self, mode, **rest: (created.append(mode), touch(self, mode, **rest)))
+    with replace_file(path) as file:
+        file.write(b"{}")
+    assert created == [0o600]
+
+
 def test_a_lock_excludes_others_until_the_block_ends(tmp_path):
     path = tmp_path / "lock"
-    with locked(path, mode=0o600) as descriptor:
+    with locked(path) as descriptor:
         assert stat.S_IMODE(os.fstat(descriptor).st_mode) == 0o600
         with pytest.raises(BlockingIOError), locked(path):
             pass

@@ -383,6 +383,11 @@ def test_an_export_whose_reader_closes_the_pipe_ends_silently(start, half, comma
     assert process.wait(60) == 1
 
 
+def test_an_export_into_the_folder_of_the_job_is_private_as_the_job_is(command, half, tmp_path):
+    assert command("job", "job", "--export", "job/all.jsonl")[0] == 0
+    assert (tmp_path / "job" / "all.jsonl").stat().st_mode & 0o777 == 0o600
+
+
 def test_an_export_replaces_a_file_only_with_overwrite(command, half, tmp_path):
     (tmp_path / "all.jsonl").write_text("mine\n")
     refusal = "crawler: all.jsonl exists already: --overwrite replaces it\n"

@@ -1,0 +1,57 @@
+"""Permissions of a job: only its owner may read it, since it holds cookies, passwords and tokens."""
+
+from __future__ import annotations
+
+import logging
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from crawler.files import PRIVATE, error_reason
+
+__all__ = ["create_folder", "tighten"]
+
+FOLDER: Final = 0o700
+"""Permissions of the folder of a job."""
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+"""The permission bits of everybody but the owner."""
+log = logging.getLogger("crawler.store")
+
+
+def create_folder(path: Path) -> None:
+    """Create a folder that only its owner may enter, whatever the umask is.
+
+    Raises:
+        OSError: The folder cannot be created.
+    """
+    path.mkdir(FOLDER)
+    path.chmod(FOLDER)
+
+
+def tighten(folder: Path, files: Iterable[str], *, is_known: bool) -> None:
+    """Take the permissions on a job from everybody but its owner.
+
+    Parameters:
+        folder: The folder of the job.
+        files: Names of files that a job consists of; some may be missing.
+        is_known: Whether the folder was a job before. A change of its permissions is logged then, with one line.
+    """
+    open_paths = [path for path in (folder, *map(folder.joinpath, files)) if path.exists() and _is_open(path)]
+    try:
+        for path in open_paths:
+            path.chmod(FOLDER if path == folder else PRIVATE)
+    except OSError as error:
+        log.warning(
+            "other users may read %s, which may hold passwords and cookies: its permissions cannot be changed (%s)",
+            folder,
+            error_reason(error),
+        )
+        return
+    if open_paths and is_known:
+        log.warning("other users could read %s, which may hold passwords and cookies: they no longer can", folder)
+
+
+def _is_open(path: Path) -> bool:
+    """Return whether anybody but the owner has a permission on a file or folder."""
+    return bool(path.stat().st_mode & OTHERS)
