@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 import ada_url
 
-__all__ = ["authority", "host", "is_web", "join", "join_all", "normalize", "origin", "split_userinfo"]
+__all__ = ["Joiner", "authority", "host", "is_web", "join", "join_all", "normalize", "origin", "split_userinfo"]
 
 IGNORED: Final = r"[\t\n\r]*"
 """Characters that a URL parser skips."""
@@ -24,6 +23,36 @@ NEEDS_WHOLE_BASE: Final = re.compile(
 """The beginning of a `href` for which more of the base URL than its folder may count: nothing, a query, a fragment,
 white space that may hide one, or a scheme without slashes, after which a relative reference follows (``https:?a`` is
 ``?a``)."""
+_SEGMENT: Final = r"\.{0,2}[\w-][\w.-]*"
+PLAIN_PATH: Final = re.compile(rf"(?!\?|\Z)/?(?:{_SEGMENT}/)*+(?:{_SEGMENT})?(?:\?[\w.~=&;/-]*)?", re.ASCII)
+"""A reference that a URL parser appends as it is to the folder or the origin of the base URL: no segment is ``.`` or
+``..``, and no character is special or percent-encoded."""
+
+
+MAX_REMEMBERED: Final = 32_768
+"""URLs that are remembered as canonical, and references that are remembered with the URL they lead to."""
+
+
+class _RecentURLs:
+    """A set of the URLs that were added last: at least `MAX_REMEMBERED` of them, and at most twice as many."""
+
+    __slots__ = ("_new", "_old")
+
+    def __init__(self) -> None:
+        self._new: set[str] = set()
+        self._old: set[str] = set()
+
+    def __contains__(self, url: str) -> bool:
+        return url in self._new or url in self._old
+
+    def add(self, url: str) -> None:
+        self._new.add(url)
+        if len(self._new) >= MAX_REMEMBERED:
+            self._old, self._new = self._new, set()
+
+
+_canonical: Final = _RecentURLs()
+"""URLs that are their own canonical form. Most URLs come from the links of a page, and need no second parse."""
 
 
 def normalize(url: str) -> str:
@@ -32,13 +61,18 @@ def normalize(url: str) -> str:
     Raises:
         ValueError: The URL is not an absolute web URL; the message has one line.
     """
+    known = url.partition("#")[0]
+    if known in _canonical:
+        return known
     try:
         href = ada_url.normalize_url(url)
     except ValueError:
         raise ValueError(f"not a URL: {url!r}") from None
     if not is_web(href):
         raise ValueError(f"not an http or https URL: {url!r}")
-    return href.partition("#")[0]
+    href = href.partition("#")[0]
+    _canonical.add(href)
+    return href
 
 
 def is_web(url: str) -> bool:
@@ -46,29 +80,108 @@ def is_web(url: str) -> bool:
     return url.startswith(("http://", "https://"))
 
 
-def join(base: str, href: str) -> str | None:
-    """Return the absolute web URL of a `href` on the page at `base`, a canonical URL, without its fragment.
+class _Folder(dict[str, str | None]):
+    """The URLs of references without fragments on the pages of one folder, joined when they are first asked for.
 
-    `None` means that it is not a web URL (``mailto:``, ``javascript:``, malformed).
+    An empty one depends on more of the base URL than its folder.
     """
-    return join_all(base, (href,))[0]
+
+    __slots__ = ("_folder", "_joins", "_root")
+
+    def __init__(self, folder: str, joins: _Joins) -> None:
+        self._folder = folder
+        self._root = folder[: folder.find("/", 8)]
+        self._joins = joins
+
+    def __missing__(self, href: str) -> str | None:
+        if PLAIN_PATH.fullmatch(href):
+            url: str | None = (self._root if href[0] == "/" else self._folder) + href
+        else:
+            url = "" if NEEDS_WHOLE_BASE.match(href) else _join(self._folder, href)
+        if url:
+            _canonical.add(url)
+        self[href] = url
+        self._joins.count()
+        return url
+
+
+class _Joins:
+    """Remembers where references lead, by the folder of their page: up to `MAX_REMEMBERED` references in all."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, _Folder] = {}
+        self._size = 0
+
+    def folder(self, base: str) -> _Folder:
+        """Return what is remembered for the folder of a base URL."""
+        end = base.find("?")
+        name = base[: base.rfind("/", 0, end if end >= 0 else len(base)) + 1]
+        folder = self._folders.get(name)
+        if folder is None:
+            self.count()
+            folder = self._folders[name] = _Folder(name, self)
+        return folder
+
+    def count(self) -> None:
+        """Count one more folder or reference, and forget all if there are too many."""
+        self._size += 1
+        if self._size > MAX_REMEMBERED:
+            self._size = 0
+            self._folders.clear()
+
+
+_joins: Final = _Joins()
+
+
+class Joiner:
+    """Joins references with one base URL. Hardly any reference depends on more of it than its folder.
+
+    Parameters:
+        base: Canonical URL.
+    """
+
+    __slots__ = ("_base", "_folder", "_page")
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._folder = _joins.folder(base)
+        self._page: str | None = ""  # the URL of an empty reference; empty until it is asked for
+
+    def join(self, href: str) -> str | None:
+        """Return the absolute web URL of a reference, without its fragment.
+
+        `None` means that it is not a web URL (``mailto:``, ``javascript:``, malformed).
+        """
+        href = href.partition("#")[0]
+        url = self._folder[href]
+        return self._join(href) if url == "" else url
+
+    def join_all(self, hrefs: Iterable[str]) -> list[str | None]:
+        """Return the absolute web URL of each reference; see `join`."""
+        hrefs = [href.partition("#")[0] for href in hrefs]
+        folder = self._folder
+        urls = [folder[href] for href in hrefs]
+        if "" in urls:
+            urls = [self._join(href) if url == "" else url for href, url in zip(hrefs, urls, strict=True)]
+        return urls
+
+    def _join(self, href: str) -> str | None:
+        """Join a reference that depends on the whole base URL. Most of them are empty: they lead to the page itself."""
+        if href:
+            return _join(self._base, href)
+        if self._page == "":
+            self._page = _join(self._base, "")
+        return self._page
+
+
+def join(base: str, href: str) -> str | None:
+    """Return the absolute web URL of a reference on the page at `base`, a canonical URL; see `Joiner.join`."""
+    return Joiner(base).join(href)
 
 
 def join_all(base: str, hrefs: Iterable[str]) -> list[str | None]:
-    """Return the absolute web URL of each of `hrefs` on the page at `base`; see `join`.
-
-    A `href` that was joined before on a page of the same folder comes from a cache: hardly any depends on more of the
-    base URL than its folder.
-    """
-    end = base.find("?")
-    folder = base[: base.rfind("/", 0, end if end >= 0 else len(base)) + 1]
-    return [_join(base, href) if (url := _join_in(folder, href)) == "" else url for href in hrefs]
-
-
-@lru_cache(maxsize=16_384)
-def _join_in(folder: str, href: str) -> str | None:
-    """Return the URL of a `href` on every page of a folder; empty if more of the base URL may count."""
-    return "" if NEEDS_WHOLE_BASE.match(href) else _join(folder, href)
+    """Return the absolute web URL of each reference on the page at `base`, a canonical URL; see `Joiner.join`."""
+    return Joiner(base).join_all(hrefs)
 
 
 def _join(base: str, href: str) -> str | None:

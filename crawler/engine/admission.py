@@ -81,6 +81,11 @@ class Admission:
         """Return whether a request is certainly known, so that it need not be made."""
         return not request.dont_filter and request.key in self._known
 
+    def without_known(self, requests: Iterable[Request]) -> list[Request]:
+        """Return the requests that are not certainly known. Most links of a page are: they cost no more than this."""
+        known = self._known
+        return [request for request in requests if request.key not in known or request.dont_filter]
+
     def link_filter(self) -> LinkFilter:
         """Return a filter for the links of one page."""
         return LinkFilter(self._known, self._scope.refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)

@@ -54,6 +54,8 @@ class PageResult:
     """Items, refined and encoded."""
     requests: list[Request] = attrs.field(factory=list)
     """Requests, not yet admitted."""
+    repeats: int = 0
+    """Number of requests that were left out because the crawl has seen them."""
     dropped: list[str] = attrs.field(factory=list)
     """Why items were dropped."""
     retry: Retry | None = None
@@ -212,7 +214,7 @@ class PageRunner:
             _discard_spilled(outcome)
             return result.retry
         outcome.page = True
-        outcome.repeats = links.repeats
+        outcome.repeats = links.repeats + result.repeats
         outcome.filtered += links.refused
         self._keep(result, requests, outcome)
         return None
@@ -239,21 +241,25 @@ class PageRunner:
         result.items, result.requests = [], []
 
     def _checked_requests(self, result: PageResult, page: Request) -> list[Request]:
-        """Return the requests of a page.
+        """Return the requests of a page, without those that are known.
 
         Raises:
             HookError: A request names a callback that does not exist.
         """
-        _set_depths(result.requests, page)
-        for request in result.requests:
+        made = result.requests
+        names = {request.callback for request in made}
+        names |= {request.errback for request in made if request.errback is not None}
+        for name in names:
             try:
-                self._callbacks.find(request.callback)
-                if request.errback is not None:
-                    self._callbacks.find(request.errback)
+                self._callbacks.find(name)
             except LookupError as error:
                 hook = page.callback or "parse"
-                raise HookError(str(error), plugin=self._spider.name, hook=hook, request=request) from None
-        return result.requests
+                wrong = next(request for request in made if name in (request.callback, request.errback))
+                raise HookError(str(error), plugin=self._spider.name, hook=hook, request=wrong) from None
+        fresh = self._admission.without_known(made)
+        result.repeats += len(made) - len(fresh)
+        _set_depths(fresh, page)
+        return fresh
 
     def _keep(self, result: PageResult, requests: list[Request], outcome: Outcome) -> None:
         """Make a result part of an outcome."""

@@ -129,7 +129,11 @@ class Plugin:
         yield
 
     def admit(self, request: Request) -> Request | Drop | None:
-        """Replace or drop a request before it enters the frontier. An exception fails the request."""
+        """Replace or drop a request before it enters the frontier. An exception fails the request.
+
+        The hook sees new requests. One for a URL that the crawl has seen is left out before, unless it sets
+        `dont_filter`.
+        """
         return None
 
     async def answer(self, request: Request) -> Response | None:

@@ -50,7 +50,7 @@ def links_in_regions(
     ]
     targets = join_all(base_url(document, url), [encode_query(href, encoding) for href, _ in found])
     return [
-        Link(target, element.tag, href.partition("#")[2].rstrip("\t\n\f\r "), element)
+        Link(target, element.tag, href, element)
         for target, (href, element) in zip(targets, found, strict=True)
         if target is not None
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import attrs
+import msgspec
 from turbohtml import Document, Element, Namespace
 
 from crawler.content.encoding import encode_query, replace_surrogates
@@ -24,17 +24,20 @@ _NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
 _LINKS = (*_WITH_HREF, "iframe", "frame")
 
 
-@attrs.frozen
-class Link:
+class Link(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A link of a page. It keeps the parsed page in memory."""
 
     url: str
     """Absolute URL, canonical and without fragment."""
     tag: str
     """Tag name of the element: ``a``, ``area``, ``link``, ``iframe`` or ``frame``."""
-    fragment: str
-    """The part after ``#``, as written; empty if there is none."""
-    _element: Element = attrs.field(repr=False, eq=False)
+    _href: str
+    _element: Element
+
+    @property
+    def fragment(self) -> str:
+        """The part after ``#``, as written; empty if there is none."""
+        return replace_surrogates(self._href.partition("#")[2].rstrip("\t\n\f\r "))
 
     @property
     def text(self) -> str:
@@ -50,6 +53,17 @@ class Link:
     def nofollow(self) -> bool:
         """Whether ``rel`` contains ``nofollow``, ``ugc`` or ``sponsored``."""
         return _is_nofollow(self._element)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Link):
+            return NotImplemented
+        return (self.url, self.tag, self.fragment) == (other.url, other.tag, other.fragment)
+
+    def __hash__(self) -> int:
+        return hash(self.url)
+
+    def __repr__(self) -> str:
+        return f"Link(url={self.url!r}, tag={self.tag!r}, fragment={self.fragment!r})"
 
 
 def base_url(document: Document, url: str) -> str:
@@ -81,10 +95,11 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
         url: Its canonical URL.
         encoding: WHATWG name of the page's encoding.
     """
-    found = [(href, element) for element in _elements(document, _LINKS) if (href := _address(element)) is not None]
-    targets = join_all(base_url(document, url), [encode_query(href, encoding) for href, _ in found])
+    found = [(href, element) for element in _link_elements(document) if (href := _address(element)) is not None]
+    encoded = [href if encoding == "utf-8" else encode_query(href, encoding) for href, _ in found]
+    targets = join_all(base_url(document, url), encoded)
     return [
-        Link(target, element.tag, replace_surrogates(href.partition("#")[2].rstrip("\t\n\f\r ")), element)
+        Link(target, element.tag, href, element)
         for target, (href, element) in zip(targets, found, strict=True)
         if target is not None
     ]
@@ -136,6 +151,15 @@ def _addresses(document: Document, tags: Sequence[str]) -> Iterable[str]:
     if plain and set(tags) <= set(_WITH_HREF):
         return [element.attr("href") or "" for element in _elements(document, tags, "[href]")]
     return [href for element in _elements(document, tags) if (href := _address(element)) is not None]
+
+
+def _link_elements(document: Document) -> list[Element]:
+    """Return the elements of `links`. Mostly they are ``<link>`` in the head and ``<a>`` in the body."""
+    if all(document.select_one(tag) is None for tag in ("area", "iframe", "frame", "template")):
+        heads = document.select("link")
+        if all(isinstance(link.parent, Element) and link.parent.tag == "head" for link in heads):
+            return heads + document.select("a")
+    return _elements(document, _LINKS)
 
 
 def _elements(document: Document, tags: Sequence[str], having: str = "") -> list[Element]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import attrs
 import msgspec
@@ -17,10 +17,11 @@ from crawler.settings.headers import TOKEN
 
 __all__ = ["Request"]
 
+R = TypeVar("R", bound="Request")
+
 NO_FIELDS: Final = Headers()
 
 
-@attrs.frozen(init=False, eq=False, repr=False)
 class Request:
     """One request: what to fetch, how, and which callback gets the response.
 
@@ -64,33 +65,37 @@ class Request:
         TypeError: An argument has the wrong type, does not survive JSON, or does not fit the callback's signature.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "callback", "depth", "url")
+
     url: str
     callback: str | None
-    errback: str | None
-    method: str
-    headers: Headers
-    body: bytes
-    cookies: dict[str, str]
-    session: str
-    auth: tuple[str, str] | str | None
-    proxy: str | None
-    meta: dict[str, Any]
-    cb_kwargs: dict[str, Any]
-    priority: int
-    dont_filter: bool
-    lane: str | None
-    quotas: dict[str, float]
-    accept_status: tuple[int, ...]
-    timeout: float | None
-    attempts: int | None
-    max_body: int | None
-    plugins: dict[str, Any]
     depth: int
     """Links between a start page and this request. A start page has depth 0."""
-    redirects: tuple[str, ...]
+
+    # The defaults of most requests stand here once for all. A request keeps what differs in its `__dict__`.
+    errback: str | None = None
+    method: str = "GET"
+    headers: Headers = NO_FIELDS
+    body: bytes = b""
+    cookies: dict[str, str]
+    session: str = ""
+    auth: tuple[str, str] | str | None = None
+    proxy: str | None = None
+    meta: dict[str, Any]
+    cb_kwargs: dict[str, Any]
+    priority: int = 0
+    dont_filter: bool = False
+    lane: str | None = None
+    quotas: dict[str, float]
+    accept_status: tuple[int, ...] = ()
+    timeout: float | None = None
+    attempts: int | None = None
+    max_body: int | None = None
+    plugins: dict[str, Any]
+    redirects: tuple[str, ...] = ()
     """The URLs that redirected to this one, first to last."""
 
-    def __init__(
+    def __init__(  # noqa: C901, PLR0912, PLR0915 - an argument that is not given costs one comparison
         self,
         url: str,
         callback: Handler = None,
@@ -135,31 +140,61 @@ class Request:
         content, content_type = checks.encode_body(body, json, data)
         if content_type and "content-type" not in fields:
             fields = Headers((*fields.pairs, ("Content-Type", content_type)))
-        self.__attrs_init__(
-            url,
-            checks.handler_name("callback", callback, cb_kwargs),
-            checks.handler_name("errback", errback, None),
-            method.upper(),
-            fields,
-            content,
-            {} if cookies is None else checks.parse_cookies(cookies),
-            checks.require_text("session", session),
-            None if auth is None else checks.parse_auth(auth),
-            None if not proxy else checks.parse_proxy(proxy),
-            checks.json_dict("meta", meta),
-            {} if cb_kwargs is None else checks.encode_cb_kwargs(cb_kwargs, callback),
-            checks.require_int("priority", priority, 1 - 2**63),
-            bool(dont_filter),
-            None if not lane else checks.require_text("lane", lane),
-            {} if quotas is None else checks.parse_quotas(quotas),
-            () if accept_status is None else checks.parse_statuses(accept_status),
-            None if timeout is None else checks.require_positive("timeout", timeout),
-            None if attempts is None else checks.require_int("attempts", attempts, least=1),
-            None if max_body is None else checks.require_int("max_body", max_body, least=1),
-            checks.json_dict("plugins", plugins),
-            0,
-            (),
-        )
+        _set_url(self, url)
+        _set_callback(self, None if callback is None else checks.handler_name("callback", callback, cb_kwargs))
+        _set_depth(self, 0)
+        own: dict[str, Any] = {}
+        if errback is not None:
+            own["errback"] = checks.handler_name("errback", errback, None)
+        if method != "GET":
+            own["method"] = method.upper()
+        if fields is not NO_FIELDS:
+            own["headers"] = fields
+        if content:
+            own["body"] = content
+        if cookies is not None:
+            own["cookies"] = checks.parse_cookies(cookies)
+        if session != "":
+            own["session"] = checks.require_text("session", session)
+        if auth is not None:
+            own["auth"] = checks.parse_auth(auth)
+        if proxy:
+            own["proxy"] = checks.parse_proxy(proxy)
+        if meta is not None:
+            own["meta"] = checks.json_dict("meta", meta)
+        if cb_kwargs is not None:
+            own["cb_kwargs"] = checks.encode_cb_kwargs(cb_kwargs, callback)
+        if type(priority) is not int or priority != 0:
+            own["priority"] = checks.require_int("priority", priority, 1 - 2**63)
+        if dont_filter:
+            own["dont_filter"] = True
+        if lane:
+            own["lane"] = checks.require_text("lane", lane)
+        if quotas is not None:
+            own["quotas"] = checks.parse_quotas(quotas)
+        if accept_status is not None:
+            own["accept_status"] = checks.parse_statuses(accept_status)
+        if timeout is not None:
+            own["timeout"] = checks.require_positive("timeout", timeout)
+        if attempts is not None:
+            own["attempts"] = checks.require_int("attempts", attempts, least=1)
+        if max_body is not None:
+            own["max_body"] = checks.require_int("max_body", max_body, least=1)
+        if plugins is not None:
+            own["plugins"] = checks.json_dict("plugins", plugins)
+        if own:
+            self.__dict__.update(own)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _MAPPINGS:  # spiders and plugins may fill them: each request has its own
+            return self.__dict__.setdefault(name, {})
+        raise AttributeError(f"'Request' object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise attrs.exceptions.FrozenInstanceError
+
+    def __delattr__(self, name: str) -> None:
+        raise attrs.exceptions.FrozenInstanceError
 
     @property
     def key(self) -> str:
@@ -181,33 +216,33 @@ class Request:
             ValueError: See `Request`.
             TypeError: See `Request`.
         """
-        kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS if name not in ("depth", "redirects")}
+        kept: dict[str, Any] = {"url": self.url, "callback": self.callback} | self.__dict__
+        kept.pop("redirects", None)
         if {"json", "data"} & changes.keys():
-            del kept["body"]
+            kept.pop("body", None)
             kept["headers"] = [pair for pair in self.headers.pairs if pair[0].lower() != "content-type"]
         depth, redirects = changes.pop("depth", self.depth), changes.pop("redirects", self.redirects)
         if "auth" not in changes and urls.origin(urls.normalize(changes.get("url", self.url))) != urls.origin(self.url):
-            del kept["auth"]
+            kept.pop("auth", None)
         return set_position(Request(**(kept | changes)), depth, redirects)
 
     def to_json(self) -> bytes:
         """Return the request as JSON, without the fields that have their default."""
-        fields: dict[str, Any] = {"url": self.url}
-        for name in _FIELDS:
-            value = getattr(self, name)
-            if name != "url" and value and (name, value) != ("method", "GET"):
-                fields[name] = value.pairs if name == "headers" else value
-        return msgspec.json.encode(fields)
+        fields: dict[str, Any] = {"url": self.url, "callback": self.callback, "depth": self.depth} | self.__dict__
+        if "headers" in fields:
+            fields["headers"] = self.headers.pairs
+        return msgspec.json.encode({name: fields[name] for name in _FIELDS if fields.get(name)})
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Return the request that `to_json` wrote."""
-        stored = msgspec.json.decode(data, type=_Stored)
-        self = object.__new__(cls)
-        for name in _FIELDS:
-            value = getattr(stored, name)
-            object.__setattr__(self, name, Headers(value) if name == "headers" else value)
-        return self
+        fields = msgspec.json.decode(data, type=_Stored)
+        stored = {name: value for name in _OPTIONS if (value := getattr(fields, name))}
+        if "headers" in stored:
+            stored["headers"] = Headers(stored["headers"])
+        if fields.method == "GET":
+            del stored["method"]
+        return _new(cls, fields.url, fields.callback, fields.depth, stored)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Request):
@@ -217,17 +252,34 @@ class Request:
     def __hash__(self) -> int:
         return hash(self.key)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_json, (self.to_json(),)
+
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.url}>"
 
 
-_FIELDS = tuple(field.name for field in attrs.fields(Request))
+_FIELDS: Final = tuple(Request.__annotations__)
+_OPTIONS: Final = tuple(name for name in _FIELDS if name not in ("url", "callback", "depth"))
+_MAPPINGS: Final = frozenset({"cb_kwargs", "cookies", "meta", "plugins", "quotas"})
+_set_url: Final = Request.url.__set__  # type: ignore[attr-defined]
+_set_callback: Final = Request.callback.__set__  # type: ignore[union-attr]
+_set_depth: Final = Request.depth.__set__  # type: ignore[attr-defined]
+
+
+def _new(cls: type[R], url: str, callback: str | None, depth: int, options: Mapping[str, Any] | None = None) -> R:
+    """Return a request whose values are known to be valid. `options` holds those that differ from their default."""
+    request = object.__new__(cls)
+    _set_url(request, url)
+    _set_callback(request, callback)
+    _set_depth(request, depth)
+    if options:
+        request.__dict__.update(options)
+    return request
 
 
 def plain_get(url: str, callback: str | None, depth: int) -> Request:
-    """Return a GET request whose other fields have their defaults, without checks.
-
-    Most links become such a request; it costs a third of `Request`.
+    """Return a GET request whose other fields have their defaults, without checks. Most links become such a request.
 
     Parameters:
         url: Canonical URL without user and password.
@@ -235,10 +287,9 @@ def plain_get(url: str, callback: str | None, depth: int) -> Request:
         depth: Links between a start page and this request.
     """
     request = object.__new__(Request)
-    request.__attrs_init__(
-        url, callback, None, "GET", NO_FIELDS, b"", {}, "", None, None, {}, {},
-        0, False, None, {}, (), None, None, None, {}, depth, (),
-    )  # fmt: skip
+    _set_url(request, url)
+    _set_callback(request, callback)
+    _set_depth(request, depth)
     return request
 
 
@@ -250,8 +301,9 @@ def set_position(request: Request, depth: int, redirects: tuple[str, ...] = ()) 
         depth: Links between a start page and this request.
         redirects: The URLs that redirected to it, first to last.
     """
-    object.__setattr__(request, "depth", depth)
-    object.__setattr__(request, "redirects", redirects)
+    _set_depth(request, depth)
+    if redirects or request.redirects:
+        request.__dict__["redirects"] = redirects
     return request
 
 
@@ -260,10 +312,8 @@ def copy_unchecked(request: Request, **fields: Any) -> Request:
 
     `Request.replace` checks its arguments; this function does not.
     """
-    copy = object.__new__(Request)
-    for name in _FIELDS:
-        object.__setattr__(copy, name, fields[name] if name in fields else getattr(request, name))
-    return copy
+    values = {"url": request.url, "callback": request.callback, "depth": request.depth} | request.__dict__ | fields
+    return _new(Request, values.pop("url"), values.pop("callback"), values.pop("depth"), values)
 
 
 class _Stored(msgspec.Struct):

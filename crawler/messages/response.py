@@ -38,7 +38,7 @@ class Response:
     """
 
     __slots__ = (
-        "_document", "_encoding", "_filter", "_hrefs", "_is_html", "_robots", "_root", "_text",
+        "_document", "_encoding", "_filter", "_hrefs", "_is_html", "_joiner", "_robots", "_root", "_text",
         "attempt", "body", "elapsed", "first_byte", "headers", "request", "source", "status", "url",
     )  # fmt: skip
 
@@ -72,6 +72,7 @@ class Response:
         self._document: Any = None
         self._root: Selector | None = None
         self._hrefs: dict[str, None] | None = None
+        self._joiner: urls.Joiner | None = None
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -213,18 +214,19 @@ class Response:
         Raises:
             ValueError: The result is not a web URL.
         """
-        url = self._join(self._base(), href)
+        url = self._join(href)
         if url is None:
             raise ValueError(f"not a web link: {href!r} on {self.url}")
         return url
 
-    def _join(self, base: str, href: str) -> str | None:
-        return urls.join(
-            base, href if href.isascii() or not self.is_html else content.encode_query(href, self.encoding)
-        )
-
-    def _base(self) -> str:
-        return html.base_url(self.document, self.url) if self.is_html else self.url
+    def _join(self, href: str) -> str | None:
+        joiner = self._joiner
+        if joiner is None:
+            base = html.base_url(self.document, self.url) if self.is_html else self.url
+            joiner = self._joiner = urls.Joiner(base)
+        if not href.isascii() and self.is_html:
+            href = content.encode_query(href, self.encoding)
+        return joiner.join(href)
 
     def hrefs(self) -> list[str]:
         """Return the absolute URL of every ``<a href>``, without fragment and repeats, in document order."""
@@ -345,10 +347,14 @@ class Response:
         Raises:
             ValueError: The target does not lead to a web URL.
         """
-        href = html.href_of(target)
-        if href is None:
+        href = target if isinstance(target, str) else html.href_of(target)
+        url = None if href is None else self._join(href)
+        if url is None:
             raise ValueError(f"not a web link: {target!r} on {self.url}")
-        return set_position(Request(self.urljoin(href), callback, **options), self.request.depth + 1)
+        depth = self.request.depth + 1
+        if options or "@" in url:
+            return set_position(Request(url, callback, **options), depth)
+        return plain_get(url, None if callback is None else handler_name("callback", callback, None), depth)
 
     def follow_all(
         self,
@@ -405,12 +411,10 @@ class Response:
         return {url: None for url in found if url not in left_out}
 
     def _joined(self, targets: Iterable[Any]) -> dict[str, None]:
-        base = self._base()
-        absolute = self._hrefs or {}
         urls_found: dict[str, None] = {}
         for target in targets:
             href = target if isinstance(target, str) else html.href_of(target)
-            url = href if href is None or href in absolute else self._join(base, href)
+            url = None if href is None else self._join(href)
             if url is not None:
                 urls_found[url] = None
         return urls_found

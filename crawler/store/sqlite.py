@@ -44,7 +44,7 @@ from crawler.store.schema import CREATE_CONTENT, INSERT_PENDING, fingerprint, pa
 
 __all__ = ["SqliteStore"]
 
-MAX_RECENT_KEYS: Final = 8_192
+MAX_RECENT_KEYS: Final = 131_072
 """Committed keys that are kept in memory."""
 MAX_LANES: Final = 16_384
 """Lanes whose numbers are kept in memory, and lanes with requests that are remembered to be unleased."""

@@ -511,3 +511,48 @@ async def test_a_lifespan_sees_why_a_crawl_failed_and_cannot_hide_it(autojump_cl
     with pytest.raises(CrawlFailed, match="OSError: no seeds"):
         await collect(Broken(), FakeSite({}), plugins=[Hide()])
     assert seen == ["ExceptionGroup"]
+
+
+IDIOMS = {
+    "link": lambda page: [page.follow(link) for link in page.links()],
+    "url": lambda page: [page.follow(link.url) for link in page.links()],
+    "href": lambda page: [page.follow(href) for href in page.css("a::attr(href)").getall()],
+    "selector": lambda page: [page.follow(anchor) for anchor in page.css("a")],
+    "request": lambda page: [Request(page.urljoin(href)) for href in page.css("a::attr(href)").getall()],
+    "options": lambda page: [page.follow(link, "parse", meta={"from": page.url}) for link in page.links()],
+    "all": lambda page: list(page.follow_all()),
+}
+
+
+@pytest.mark.parametrize("idiom", IDIOMS)
+async def test_known_links_are_counted_and_cost_no_hook_however_a_spider_writes_them(
+    autojump_clock: MockClock, idiom: str
+) -> None:
+    """Each page links to all pages, twice: every idiom finds the same, and `admit` sees each new page."""
+
+    class Everything(Spider):
+        start_urls = ("https://site.test/0",)
+        allowed_domains = ("site.test",)
+
+        def parse(self, response: Response) -> Produced:
+            yield {"url": response.url, "depth": response.depth}
+            yield from IDIOMS[idiom](response)
+
+    class Seen(Plugin):
+        name = "seen"
+
+        def __init__(self) -> None:
+            self.urls: list[str] = []
+
+        def admit(self, request: Request) -> None:
+            self.urls.append(request.url)
+
+    links = "".join(f"<a href='/{n}'>{n}</a><a href='{n}#top'>{n}</a>" for n in range(5))
+    hook = Seen()
+    found = await collect(Everything(), FakeSite({f"/{n}": links for n in range(5)}), plugins=[hook])
+    assert sorted((item["url"], item["depth"]) for item in found.items) == [
+        (f"https://site.test/{n}", min(n, 1)) for n in range(5)
+    ]
+    assert set(hook.urls) == {f"https://site.test/{n}" for n in range(5)}
+    assert found.report.filtered["duplicate"] == (5 if idiom == "all" else 10) * 5 - 4
+    assert len(hook.urls) == (5 if idiom == "all" else 9)  # twice on the page that links to it first

@@ -124,7 +124,36 @@ def test_a_joined_url_is_canonical(base, href):
         joined = urls.join(urls.normalize(base), href)
     except ValueError:
         return
-    assert joined is None or urls.normalize(joined) == joined
+    assert joined is None or ada_url.normalize_url(joined) == joined
+
+
+@given(WEB_URLS, st.from_regex(urls.PLAIN_PATH, fullmatch=True), st.text())
+def test_a_plain_reference_is_appended_as_a_url_parser_appends_it(base, href, fragment):
+    try:
+        base = urls.normalize(base)
+    except ValueError:
+        return
+    assert urls.join(base, f"{href}#{fragment}") == ada_url.join_url(base, href)
+
+
+def test_a_remembered_url_is_canonical_with_and_without_a_fragment(monkeypatch):
+    """The links of a page are parsed once, however often a spider hands them back."""
+    first = urls.normalize("https://A.test/x?y#z")
+    joined = urls.join(first, "/plain/path.html")
+    monkeypatch.setattr(ada_url, "normalize_url", None)
+    assert urls.normalize(first) == urls.normalize(f"{first}#other") == "https://a.test/x?y"
+    assert urls.normalize(f"{joined}#top") == "https://a.test/plain/path.html"
+
+
+def test_memory_of_urls_is_bounded(monkeypatch):
+    monkeypatch.setattr(urls, "MAX_REMEMBERED", 100)
+    joiner = urls.Joiner("https://a.test/f/")
+    for number in range(1000):
+        joined = joiner.join(f"{number}.html")
+        assert urls.normalize(joined) == joined == f"https://a.test/f/{number}.html"
+        assert urls.join(f"https://a.test/{number}/x", "y") == f"https://a.test/{number}/y"
+    assert len(urls._joins._folders) <= 100
+    assert len(urls._canonical._new) <= 100
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,13 @@ def test_the_scope_decides_first() -> None:
     assert asked == [IN]
 
 
+def test_known_requests_are_left_out_unless_they_are_to_be_fetched_again() -> None:
+    known = {IN, "POST " + IN + " "}
+    made = admission(known=known)
+    again, post, put = Request(IN, dont_filter=True), Request(IN, method="POST"), Request(IN, method="PUT")
+    assert made.without_known([Request(IN), again, post, put, Request(OUT)]) == [again, put, Request(OUT)]
+
+
 def test_hooks_see_what_the_one_before_them_made() -> None:
     first = Hook(lambda request: request.replace(url=request.url + "?one"), "first")
     second = Hook(lambda request: request.replace(url=request.url + "&two"), "second")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime
 import enum
 import math
+import pickle
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -515,6 +518,27 @@ def test_a_request_does_not_change():
     assert request.meta == {"a": 1}
 
 
+def test_a_request_can_be_pickled_and_copied():
+    for request in (Request(URL), FULL):
+        for twin in (pickle.loads(pickle.dumps(request)), copy.copy(request), copy.deepcopy(request)):
+            assert twin == request
+            assert twin is not request
+
+
+def test_an_attribute_that_a_request_does_not_have_is_an_error():
+    with pytest.raises(AttributeError, match="'Request' object has no attribute 'callbak'"):
+        Request(URL).callbak  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del Request(URL, priority=1).priority
+
+
+def test_most_requests_are_small():
+    """A page has a hundred links, and a crawl holds many."""
+    plain = Request(URL)
+    assert sys.getsizeof(plain) <= 88
+    assert plain.to_json() == b'{"url":"%s"}' % URL.encode()
+
+
 # ---- copies ----------------------------------------------------------------------------------------------------------
 
 FULL = Request(
@@ -533,7 +557,7 @@ def test_replacing_nothing_changes_nothing():
 
 def test_no_field_has_its_default_in_the_full_request():
     plain = Request(URL)
-    assert [name for name in attrs.fields_dict(Request) if getattr(FULL, name) == getattr(plain, name)] == []
+    assert [name for name in Request.__annotations__ if getattr(FULL, name) == getattr(plain, name)] == []
 
 
 @pytest.mark.parametrize(
@@ -557,7 +581,7 @@ def test_no_field_has_its_default_in_the_full_request():
 def test_one_field_is_replaced_and_the_others_stay(changes, field, value):
     changed = FULL.replace(**changes)
     assert getattr(changed, field) == value
-    others = set(attrs.fields_dict(Request)) - {field, *changes}
+    others = set(Request.__annotations__) - {field, *changes}
     assert [name for name in others if getattr(changed, name) != getattr(FULL, name)] == []
 
 
