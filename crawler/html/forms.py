@@ -58,6 +58,8 @@ class Control:
     """Value that a checkbox or radio button submits when checked, and a button when pressed."""
     enabled: bool = True
     """Whether the control is enabled."""
+    required: bool = False
+    """Whether the form may not be sent without a value of the control."""
     dirname: str | None = None
     """Name under which the text direction is submitted; `None` if it is not."""
     direction: str = "ltr"
@@ -154,7 +156,8 @@ class _FormOwners:
 def _control(element: Element, *, enabled: bool) -> Control:
     name = replace_surrogates(element.attr("name") or "")
     if element.tag == "select":
-        return Control(name=name, kind="select", values=_chosen(element), enabled=enabled)
+        required = element.attr("required") is not None
+        return Control(name=name, kind="select", values=_chosen(element), enabled=enabled, required=required)
     kind = _attribute(element, "type").lower()
     if element.tag == "textarea":
         kind, value = "textarea", replace_surrogates(element.text).replace("\r\n", "\n").replace("\r", "\n")
@@ -175,6 +178,7 @@ def _control(element: Element, *, enabled: bool) -> Control:
         values=values,
         value=value,
         enabled=enabled,
+        required=element.attr("required") is not None,
         dirname=(_attribute(element, "dirname") or None) if kind in WITH_DIRECTION else None,
         direction=_attribute(turned, "dir").lower() if turned is not None else "ltr",
         action=_optional_attribute(element, "formaction"),

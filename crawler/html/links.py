@@ -16,7 +16,7 @@ from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.selector import Selector
 from crawler.urls import join, join_all
 
-__all__ = ["Link", "base_url", "href_of", "hrefs", "links", "nofollow_urls"]
+__all__ = ["Link", "base_url", "href_of", "hrefs", "is_nofollow", "links", "nofollow_urls"]
 
 _WITH_HREF = ("a", "area", "link")
 _NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
@@ -52,7 +52,7 @@ class Link(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def nofollow(self) -> bool:
         """Whether ``rel`` contains ``nofollow``, ``ugc`` or ``sponsored``."""
-        return _is_nofollow(self._element)
+        return is_nofollow(self._element)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Link):
@@ -115,20 +115,20 @@ def nofollow_urls(document: Document, url: str, encoding: str = "utf-8") -> froz
         url: Its canonical URL.
         encoding: WHATWG name of the page's encoding.
     """
-    if document.select_one("[rel]") is None or not any(map(_is_nofollow, _elements(document, ("a", "area"), "[rel]"))):
+    if document.select_one("[rel]") is None or not any(map(is_nofollow, _elements(document, ("a", "area"), "[rel]"))):
         return frozenset()
     found: dict[bool, list[str]] = {True: [], False: []}
     for element in _elements(document, ("a", "area")):
         href = _address(element)
         if href is not None:
-            found[_is_nofollow(element)].append(encode_query(href, encoding))
+            found[is_nofollow(element)].append(encode_query(href, encoding))
     base = base_url(document, url)
     nofollow = {target for target in join_all(base, found[True]) if target is not None}
     return frozenset(nofollow.difference(join_all(base, found[False])))
 
 
-def _is_nofollow(element: Element) -> bool:
-    """Return whether ``rel`` asks not to follow the link. Commas count as spaces, as search engines accept them."""
+def is_nofollow(element: Element) -> bool:
+    """Return whether ``rel`` asks not to follow a link or form. Commas separate, too, as for search engines."""
     rel = element.attr("rel")
     return bool(rel) and not _NOFOLLOW_TYPES.isdisjoint(str(rel).lower().replace(",", " ").split())
 

@@ -6,6 +6,7 @@ Everything here is pure, and no input raises.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -13,7 +14,7 @@ from turbohtml import Document, Namespace
 
 from crawler.content.encoding import replace_surrogates
 
-__all__ = ["Refresh", "meta_refresh", "parse_refresh"]
+__all__ = ["Refresh", "meta_refresh", "meta_refreshes", "parse_refresh"]
 
 SPACE: Final = "[\t\n\f\r ]*+"
 TIME: Final = re.compile(rf"{SPACE}([0-9]*+)(?:(?<=[0-9])|(?=\.))[0-9.]*+(?:\Z|(?=[;,\t\n\f\r ]){SPACE}[;,]?+{SPACE})")
@@ -59,9 +60,21 @@ def meta_refresh(document: Document) -> Refresh | None:
     Parameters:
         document: The parsed page.
     """
-    for meta in document.select("meta[http-equiv][content]:not(template *):not(noscript *)"):
+    return next(_refreshes(document, "meta[http-equiv][content]:not(template *):not(noscript *)"), None)
+
+
+def meta_refreshes(document: Document) -> list[Refresh]:
+    """Return every valid ``<meta http-equiv=refresh>`` of a page, with those in a ``<noscript>``.
+
+    Parameters:
+        document: The parsed page.
+    """
+    return list(_refreshes(document, "meta[http-equiv][content]:not(template *)"))
+
+
+def _refreshes(document: Document, query: str) -> Iterator[Refresh]:
+    for meta in document.select(query):
         if meta.namespace is Namespace.HTML and (meta.attr("http-equiv") or "").lower() == "refresh":
             found = parse_refresh(replace_surrogates(meta.attr("content") or ""))
             if found is not None:
-                return found
-    return None
+                yield found

@@ -6,7 +6,7 @@ Where these leave a choice, or browsers agree on something else, this does as br
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from crawler import content, html, urls
 from crawler.errors import BadRedirect
@@ -14,7 +14,10 @@ from crawler.headers import Headers
 from crawler.messages import Request, Response
 from crawler.messages.request import copy_unchecked
 
-__all__ = ["redirect_request", "refresh_request"]
+if TYPE_CHECKING:
+    from crawler.html.refresh import Refresh
+
+__all__ = ["redirect_request", "refresh_request", "refresh_targets"]
 
 STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 BODY_FIELDS: Final = frozenset(
@@ -88,9 +91,7 @@ def refresh_request(response: Response, *, max_delay: float, max_redirects: int)
     from crawler.html import refresh  # noqa: PLC0415 - few crawls follow refreshes
 
     request = response.request
-    found, base, encoding = None, response.url, "utf-8"
-    if "refresh" in response.headers:  # the first one counts, and the header comes before the page
-        found = refresh.parse_refresh(_as_utf8(response.headers.get_list("refresh")[0]))
+    found, base, encoding = _header_refresh(response), response.url, "utf-8"
     if found is None and response.is_html:
         found, base = refresh.meta_refresh(response.document), html.base_url(response.document, base)
         encoding = response.encoding
@@ -103,6 +104,32 @@ def refresh_request(response: Response, *, max_delay: float, max_redirects: int)
     if target in request.redirects or (target == request.url and "set-cookie" not in response.headers):
         return None
     return _next_request(request, target, (*request.redirects, request.url), as_get=True)
+
+
+def refresh_targets(response: Response) -> list[str]:
+    """Return the web URLs that a page refreshes to after any time, without scripts and in a ``<noscript>``.
+
+    Parameters:
+        response: A response with a body.
+    """
+    from crawler.html import refresh  # noqa: PLC0415 - few crawls follow refreshes
+
+    header = _header_refresh(response)
+    found = [urls.join(response.url, header.url)] if header is not None and header.url else []
+    if response.is_html and response.document.select_one("meta[http-equiv]") is not None:
+        base = html.base_url(response.document, response.url)
+        addresses = (one.url for one in refresh.meta_refreshes(response.document) if one.url)
+        found += [urls.join(base, content.encode_query(address, response.encoding)) for address in addresses]
+    return list(dict.fromkeys(url for url in found if url is not None))
+
+
+def _header_refresh(response: Response) -> Refresh | None:
+    """Return the ``Refresh`` header field, which takes precedence over the page; the first one counts."""
+    if "refresh" not in response.headers:
+        return None
+    from crawler.html import refresh  # noqa: PLC0415 - few servers send it
+
+    return refresh.parse_refresh(_as_utf8(response.headers.get_list("refresh")[0]))
 
 
 def _next_request(request: Request, target: str, chain: tuple[str, ...], *, as_get: bool) -> Request:

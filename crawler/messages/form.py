@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crawler import urls
 from crawler.content.encoding import encode_query
-from crawler.html.forms import Control, controls_of, forms_of
-from crawler.html.links import base_url
+from crawler.html.forms import ONE_LINE, Control, controls_of, forms_of
+from crawler.html.links import base_url, is_nofollow
 from crawler.html.submission import (
     MULTIPART,
     PLAIN,
@@ -32,6 +33,8 @@ __all__ = ["Form"]
 
 ENCTYPES: Final = (URLENCODED, MULTIPART, PLAIN)
 METHODS: Final = ("get", "post", "dialog")
+TYPED: Final = ONE_LINE | {"textarea", "file", "number", "date", "month", "week", "time", "datetime-local"}
+"""Kinds of controls that have no value of their own before a user types or chooses one."""
 
 
 class Form:
@@ -81,6 +84,16 @@ class Form:
     def buttons(self) -> list[str]:
         """Names of the submit buttons in document order; empty for a button without a name."""
         return [control.name for control in self._controls if control.submits and control.enabled]
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether users have to fill in the form: a text field is empty, or a required control has no value."""
+        filled = {control.name for control in self._controls if any(control.values)}
+        return any(
+            control.kind in TYPED or (control.required and control.kind != "hidden")
+            for control in self._controls
+            if control.name and control.enabled and not control.submits and control.name not in filled
+        )
 
     def submit(
         self,
@@ -187,6 +200,20 @@ class Form:
             self._check_name(name, extra)
             uploads[name] = [_upload(name, one) for one in (value if isinstance(value, list) else (value,))]
         return uploads
+
+
+def forms_on(response: Response, most: int, *, skip_nofollow: bool = False) -> list[Form]:
+    """Return the first forms of a page, in document order.
+
+    Parameters:
+        response: The page.
+        most: Number of forms, at most.
+        skip_nofollow: Whether forms with ``rel=nofollow``, ``ugc`` or ``sponsored`` are left out.
+    """
+    if not response.is_html or response.document.select_one("form") is None:
+        return []
+    elements = (form for form in forms_of(response.document) if not (skip_nofollow and is_nofollow(form)))
+    return [Form(response, element) for element in islice(elements, most)]
 
 
 def form_of(response: Response, css: str | None, name: str | None, identifier: str | None, index: int) -> Form:

@@ -103,9 +103,13 @@ class Settings:
     obey_nofollow: bool = False
     """Whether `follow_all` skips links with ``rel=nofollow``, ``ugc`` or ``sponsored``, and all links of a page whose
     ``X-Robots-Tag`` or ``<meta name=robots>`` says ``nofollow``."""
+    thorough: bool = True
+    """Whether a `SiteSpider`, which crawls a URL given on the command line, follows everything that leads to a page
+    without scripts: ``area``, ``frame``, ``iframe``, ``link``, refreshes, ``Link`` header fields, and GET forms that
+    need no input. `False` means ``<a href>`` only."""
     srcset: bool = False
-    """Whether a `SiteSpider`, which crawls a URL given on the command line, also follows images, audio and video: all
-    of `Response.media`, with each candidate of ``srcset``."""
+    """Whether a `SiteSpider` also follows images, audio and video: all of `Response.media`, with each candidate of
+    ``srcset``."""
     connect_timeout: Timeout = 10.0
     """Seconds to establish a connection, TLS handshake included."""
     request_deadline: Timeout = 60.0

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, Final
 
 from crawler import urls
 from crawler.messages import Drop, Produced, Request, Response
+from crawler.spiders.site_links import form_targets, linked_urls
 from crawler.spiders.spider import Spider
 
 __all__ = ["SiteSpider", "title_of"]
 
+MAX_FORM_URLS: Final = 1000
+"""URLs of forms that one run follows: each page behind a form may have the next form."""
+log = logging.getLogger(__name__)
+
 
 class SiteSpider(Spider):
-    """Crawls all pages of a site by their ``<a href>`` links and yields an item for each page.
+    """Crawls all pages of a site that can be reached without scripts, and yields an item for each page.
 
     An item has `url`, `status`, `title` (with white space collapsed; `None` without one), `depth` (links from the start
     page) and `links` (number of different web URLs that its ``<a href>`` lead to, on any host).
 
     The site is the host and port of the start page. If the start page redirects to another host, that host is the site.
-    With the setting `srcset`, images, audio and video are fetched as well.
+    With the setting `thorough`, which is on by default, it follows ``a area frame iframe link``, refreshes, ``Link``
+    header fields, and GET forms that need no input. Without, it follows ``<a href>`` only. With the setting `srcset`,
+    images, audio and video are fetched as well.
 
     Parameters:
         url: The start page.
@@ -32,6 +40,7 @@ class SiteSpider(Spider):
     def __init__(self, url: str) -> None:
         super().__init__()
         self.start_urls = [urls.normalize(url)]
+        self._form_urls: set[str] = set()
 
     def admit(self, request: Request) -> Drop | None:
         """Drop requests for other hosts, except start pages and the targets of their redirects."""
@@ -44,22 +53,39 @@ class SiteSpider(Spider):
         site = urls.authority(response.url)
         if response.depth == 0:
             self.state["site"] = site
-        found = response.hrefs()
         item: dict[str, Any] = {
             "url": response.url,
             "status": response.status,
             "title": title_of(response),
             "depth": response.depth,
-            "links": len(found),
+            "links": len(response.hrefs()),
         }
         yield item
+        settings = self.crawl.settings
+        found = linked_urls(response) if settings.thorough else response.hrefs()
         prefixes = (f"http://{site}/", f"https://{site}/")
         inside = [url for url in found if url.startswith(prefixes)]
         if len(inside) < len(found):
             self.crawl.count("links to other sites", len(found) - len(inside))
-        if self.crawl.settings.srcset:
+        if settings.thorough:
+            forms = form_targets(response, skip_nofollow=settings.obey_nofollow)
+            inside += self._within_limit([url for url in forms if url.startswith(prefixes)])
+        if settings.srcset:
             inside += [url for url in response.media() if url.startswith(prefixes)]
+        if response.depth == 0 and settings.max_depth != 0 and all(url == response.url for url in inside):
+            log.warning("%s", dead_end(response))
         yield from response.follow_all(inside)
+
+    def _within_limit(self, urls_of_forms: list[str]) -> list[str]:
+        """Return the URLs of forms that may be followed, and count the others."""
+        chosen = []
+        for url in urls_of_forms:
+            if url in self._form_urls or len(self._form_urls) < MAX_FORM_URLS:
+                self._form_urls.add(url)
+                chosen.append(url)
+            else:
+                self.crawl.count("forms beyond the limit")
+        return chosen
 
 
 def title_of(response: Response) -> str | None:
@@ -68,3 +94,14 @@ def title_of(response: Response) -> str | None:
         return None
     title = response.document.select_one("title:not(svg title)")
     return (" ".join(title.text.split()) or None) if title is not None else None
+
+
+def dead_end(response: Response) -> str:
+    """Return a line that says why a start page leads to no other page of its site."""
+    if not response.is_html:
+        return f"the start page {response.url} is not HTML: it has no links"
+    if response.hrefs():
+        return f"the start page {response.url} has no links to other pages of its site"
+    if response.document.select_one("script") is None:
+        return f"the start page {response.url} has no links"
+    return f"the start page {response.url} has no links: is it made by scripts? A sitemap or an API may list the pages"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from crawler import content, html
 from crawler.content.encoding import _LABELS
 from crawler.html.link_regions import links_in_regions
+from crawler.html.page_targets import page_targets
 
 URL = "http://example.com/a/b?c"
 
@@ -40,7 +41,7 @@ HREFS = [
 def tags(draw: st.DrawFn) -> str:
     tag = draw(st.sampled_from(TAGS))
     attributes = draw(
-        st.dictionaries(st.sampled_from(["href", "src", "rel", "xlink:href", "id"]), st.sampled_from(HREFS))
+        st.dictionaries(st.sampled_from(["href", "src", "rel", "xlink:href", "id"]), st.sampled_from([*HREFS, "next"]))
     )
     written = "".join(f' {name}="{value}"' for name, value in attributes.items())
     return draw(
@@ -56,6 +57,7 @@ def all_of(document: object) -> list[str]:
     """Everything that the package returns for a page."""
     selector = html.Selector(root=document)
     found = [selector.get(), *html.hrefs(document, URL), *html.hrefs(document, URL, ("a", "link", "img", "iframe"))]
+    found += page_targets(document, URL)
     for link in html.links(document, URL):
         found += link.url, link.tag, link.fragment, link.text, *link.rel
     for query in ("*", "*::text", "a ::text", "::attr(href)", "body p::text, a::attr(href), b", ":scope > body *"):

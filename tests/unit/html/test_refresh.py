@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crawler.html import parse
-from crawler.html.refresh import Refresh, meta_refresh, parse_refresh
+from crawler.html.refresh import Refresh, meta_refresh, meta_refreshes, parse_refresh
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,9 @@ def test_a_page_in_utf_16_is_looked_at(encoding):
 def test_no_page_breaks_it(body):
     url = found_in(body + b"<meta http-equiv=refresh content='0;\xff\xed\xa0\x80'>")
     assert url is None or url.encode()
+
+
+def test_all_refreshes_include_those_for_clients_without_scripts():
+    page = "<noscript>" + META.format("/a") + "</noscript><template>" + META.format("/no") + "</template>"
+    page += "<meta http-equiv=refresh content=soon>" + META.format("/b")
+    assert meta_refreshes(parse(page.encode(), "utf-8")) == [Refresh(0, "/a"), Refresh(0, "/b")]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import BadRedirect, BadStatus, Request, Response
-from crawler.http.redirects import redirect_request, refresh_request
+from crawler.http.redirects import redirect_request, refresh_request, refresh_targets
 
 URL = "https://site.test/a/b?c"
 
@@ -346,3 +346,26 @@ def test_where_a_chain_of_refreshes_would_not_end_the_page_is_the_page():
     assert refresh(META.format(f"0;url={URL}"), request=there) is None
     assert refresh(META.format("0;url=/y"), request=there, most=1) is None
     assert refresh(META.format("0;url=/y"), request=there, most=2).redirects == (URL, "https://site.test/x")
+
+
+@pytest.mark.parametrize(
+    ("page", "fields", "targets"),
+    [
+        (META.format("3600;url=x"), [], ["x"]),
+        (META.format("0;url=x") + META.format("0;url=y") + META.format("0;url=x"), [], ["x", "y"]),
+        ("<noscript>" + META.format("0;url=x") + "</noscript>", [], ["x"]),
+        (META.format("0;url=x"), [("Refresh", "9;url=y"), ("Refresh", "0;url=z")], ["y", "x"]),
+        ("<base href=/c/>" + META.format("0;url=../a/x"), [("Refresh", "0;url=y")], ["y", "x"]),
+        (META.format("0") + META.format("0;url=http://["), [("Refresh", "5")], []),
+        (META.format("0;url=javascript:x()"), [("Refresh", "soon")], []),
+        ("", [], []),
+    ],
+)
+def test_every_page_that_a_page_refreshes_to_at_any_time(page, fields, targets):
+    response = Response(URL, 200, [("Content-Type", "text/html"), *fields], page)
+    assert refresh_targets(response) == [f"https://site.test/a/{name}" for name in targets]
+
+
+def test_only_the_header_of_a_page_that_is_not_html_refreshes_it():
+    fields = [("Content-Type", "text/plain"), ("Refresh", "0;url=/y")]
+    assert refresh_targets(Response(URL, 200, fields, META.format("0;url=/x"))) == ["https://site.test/y"]

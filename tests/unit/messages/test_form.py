@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from crawler import Request, Response
 from crawler.content.encoding import canonical_label
+from crawler.messages.form import forms_on
 
 URL = "https://site.test/dir/page?old=1"
 
@@ -421,6 +422,49 @@ def test_what_is_no_page_has_no_forms():
         Response(URL, headers={"Content-Type": "application/json"}, body="<form>").form()
 
 
+@pytest.mark.parametrize(
+    ("inside", "needs"),
+    [
+        ("", False),
+        ("<button name=a value=1>", False),
+        ("<input type=hidden name=a required>", False),
+        ("<input name=q>", True),
+        ("<input name=q value='  '>", False),
+        ("<input name=q value=x>", False),
+        ("<input name=q disabled>", False),
+        ("<input placeholder='unnamed'>", False),
+        ("<input type=search name=q>", True),
+        ("<input type=password name=p>", True),
+        ("<input type=number name=n><button>go", True),
+        ("<input type=number name=n value=5><button>go", False),
+        ("<input type=date name=d value=tomorrow>", True),
+        ("<input type=file name=f>", True),
+        ("<textarea name=t></textarea>", True),
+        ("<textarea name=t>x</textarea>", False),
+        ("<input type=range name=r><input type=color name=c>", False),
+        ("<input type=checkbox name=c>", False),
+        ("<input type=checkbox name=c required>", True),
+        ("<input type=checkbox name=c required checked>", False),
+        ("<input type=radio name=r value=1 required><input type=radio name=r value=2 checked>", False),
+        ("<input type=radio name=r value=1 required><input type=radio name=r value=2>", True),
+        ("<select name=s><option value=''>all<option>x</select>", False),
+        ("<select name=s required><option value=''>choose<option>x</select>", True),
+        ("<select name=s required><option>x<option>y</select>", False),
+        ("<select name=s required><option value=''>choose<option selected>x</select>", False),
+    ],
+)
+def test_a_form_needs_input_if_a_text_is_empty_or_a_required_value_is_missing(inside, needs):
+    assert form(inside).needs_input == needs
+
+
+def test_the_first_forms_of_a_page_with_or_without_those_marked_nofollow():
+    response = page("<form id=a></form><form id=b rel='ugc nofollow'></form><form id=c></form><form id=d></form>")
+    assert [one.id for one in forms_on(response, 3)] == ["a", "b", "c"]
+    assert [one.id for one in forms_on(response, 3, skip_nofollow=True)] == ["a", "c", "d"]
+    assert forms_on(response, 0) == forms_on(page("<p>none"), 3) == []
+    assert forms_on(Response(URL, headers={"Content-Type": "application/json"}, body="<form>"), 3) == []
+
+
 TAGS = st.builds(
     "<{} name='{}' type='{}' value='{}' {}>".format,
     st.sampled_from([
@@ -443,6 +487,7 @@ TAGS = st.builds(
 def test_no_page_makes_a_form_raise_anything_else(body, charset):
     response = page(f"<form id=f>{body}".encode("utf-8", "surrogatepass"), charset)
     found = response.form()
+    assert found.needs_input in (True, False)
     for button in (None, False, *range(len(found.buttons))):
         try:
             request = found.submit(dict.fromkeys(found.fields, "é\ud800"), button=button)

@@ -71,6 +71,7 @@ def test_every_setting_has_a_default():
         ("obey_robots", 1, "expected bool, got int"),
         ("obey_robots", "no", "expected bool, got"),
         ("obey_nofollow", None, "expected bool, got null"),
+        ("thorough", "all", "expected bool"),
         ("srcset", 1, "expected bool, got int"),
         ("connect_timeout", -1, "expected float > 0.0"),
         ("request_deadline", math.nan, "expected float > 0.0"),

@@ -1,0 +1,62 @@
+"""The URLs that a page leads to without scripts: what a `SiteSpider` follows with the setting `thorough`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from crawler.html.forms import CONTROLS
+from crawler.html.page_targets import header_targets, page_targets
+from crawler.http.redirects import refresh_targets
+from crawler.messages import Response
+from crawler.messages.form import Form, forms_on
+
+__all__ = ["form_targets", "linked_urls"]
+
+MAX_FORMS: Final = 20
+"""Forms of one page that are considered."""
+MAX_BUTTONS: Final = 20
+"""Buttons of one form that are pressed."""
+MAX_CONTROLS: Final = 2000
+"""Buttons and fields of one page. The forms of a page with more are left out, since each form may own any of them."""
+
+
+def linked_urls(response: Response) -> list[str]:
+    """Return the absolute URLs that a page leads to, without repeats; forms are left out.
+
+    They come from ``a``, ``area``, ``frame``, ``iframe``, ``link``, refreshes and the ``Link`` header field.
+
+    Parameters:
+        response: The page.
+    """
+    found = dict.fromkeys(response.hrefs())
+    if response.is_html:
+        found.update(dict.fromkeys(page_targets(response.document, response.url, response.encoding)))
+    found.update(dict.fromkeys(refresh_targets(response)))
+    found.update(dict.fromkeys(header_targets(response.link_header, response.url)))
+    return list(found)
+
+
+def form_targets(response: Response, *, skip_nofollow: bool = False) -> list[str]:
+    """Return the absolute URLs that the forms of a page lead to, without repeats.
+
+    Forms are sent as they are on the page, once for each of their buttons, if they use GET and need no input.
+
+    Parameters:
+        response: The page.
+        skip_nofollow: Whether forms with ``rel=nofollow``, ``ugc`` or ``sponsored`` are left out.
+    """
+    if response.is_html and len(response.document.select(",".join(CONTROLS))) > MAX_CONTROLS:
+        return []
+    forms = forms_on(response, MAX_FORMS, skip_nofollow=skip_nofollow)
+    return list(dict.fromkeys(url for form in forms if not form.needs_input for url in _submissions(form)))
+
+
+def _submissions(form: Form) -> Iterator[str]:
+    for button in range(min(len(form.buttons), MAX_BUTTONS)) or (False,):
+        try:
+            request = form.submit(button=button)
+        except ValueError:  # the form closes a dialog, or does not lead to a web URL
+            continue
+        if request.method == "GET":
+            yield request.url.removesuffix("?")  # without fields, it is the page that a link would lead to

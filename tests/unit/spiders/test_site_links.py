@@ -1,0 +1,74 @@
+"""The links and forms of a page that lead on without scripts."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler import Response
+from crawler.spiders.site_links import MAX_BUTTONS, MAX_CONTROLS, MAX_FORMS, form_targets, linked_urls
+
+URL = "https://site.test/dir/page?old=1"
+
+
+def page(body: str, *fields: tuple[str, str], kind: str = "text/html; charset=utf-8") -> Response:
+    return Response(URL, headers=[("Content-Type", kind), *fields], body=body)
+
+
+def forms(body: str, **options) -> list[str]:
+    return [url.removeprefix("https://site.test") for url in form_targets(page(body), **options)]
+
+
+def test_links_come_in_order_and_once():
+    response = page(
+        "<a href=/1>1</a><area href=/2><iframe src=/3></iframe><link rel=next href=/4><area href=/1>"
+        "<meta http-equiv=refresh content='9;url=/5'><form action=/form></form>",
+        ("Link", "</7>; rel=next, </4>; rel=next"),
+        ("Refresh", "1;url=/6"),
+    )
+    assert linked_urls(response) == [f"https://site.test/{n}" for n in (1, 2, 3, 4, 6, 5, 7)]
+
+
+def test_what_is_not_html_leads_on_by_its_header_fields_only():
+    response = page("<a href=/1>", ("Link", "</7>; rel=next"), ("Refresh", "1;url=/6"), kind="application/json")
+    assert linked_urls(response) == ["https://site.test/6", "https://site.test/7"]
+    assert form_targets(page("<form action=/x>", kind="text/plain")) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "targets"),
+    [
+        ("<form action=/go><select name=s><option>1<option>2</select></form>", ["/go?s=1"]),
+        ("<form action=/go><input type=hidden name=h value=1><button>go</button></form>", ["/go?h=1"]),
+        ("<form action=/go><button name=p value=1>1</button><button name=p value=2>2</button></form>",
+         ["/go?p=1", "/go?p=2"]),
+        ("<form action=/go><button>a</button><input type=submit></form>", ["/go"]),
+        ("<form action=/go><button name=a></button><button name=b formaction=/other></button></form>",
+         ["/go?a=", "/other?b="]),
+        ("<base href=/base/><form action=go></form>", ["/base/go"]),
+        ("<form><button name=p value=2></form>", ["/dir/page?p=2"]),
+        ("<form method=post action=/go><button>a</button><button formmethod=get name=g></button></form>", ["/go?g="]),
+        ("<form method=post action=/go></form><form method=dialog></form><form action='mailto:x'></form>", []),
+        ("<form action=/go><button formmethod=dialog></button><button name=b></button></form>", ["/go?b="]),
+        ("<form action=/search><input name=q><button name=b>go</button></form>", []),
+        ("<form action=/go></form><form action=/go></form>", ["/go"]),
+        ("<template><form action=/go></form></template>", []),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_forms_are_sent_as_they_are_if_they_get_a_page_and_need_no_input(body, targets):
+    assert forms(body) == targets
+
+
+def test_forms_marked_nofollow_are_left_out_if_that_is_asked_for():
+    body = "<form action=/a rel=nofollow></form><form action=/b></form>"
+    assert forms(body) == ["/a", "/b"]
+    assert forms(body, skip_nofollow=True) == ["/b"]
+
+
+def test_forms_and_buttons_are_bounded():
+    many = "".join(f"<form action=/{n}></form>" for n in range(MAX_FORMS + 1))
+    assert forms(many) == [f"/{n}" for n in range(MAX_FORMS)]
+    buttons = "".join(f"<button name=b value={n}></button>" for n in range(MAX_BUTTONS + 1))
+    assert forms(f"<form action=/x>{buttons}</form>") == [f"/x?b={n}" for n in range(MAX_BUTTONS)]
+    assert forms("<form action=/x></form>" + "<input>" * MAX_CONTROLS) == ["/x"]
+    assert forms("<form action=/x></form>" + "<input>" * (MAX_CONTROLS + 1)) == []
