@@ -21,6 +21,7 @@ from crawler.api_client.body import Body, close, read_ahead
 from crawler.api_client.context import SendContext
 from crawler.api_client.errors import QuotaTimeout
 from crawler.errors import WouldExceedDeadline
+from crawler.http.retry_safety import is_idempotent, is_transient, was_processed
 from crawler.limits.backoff import full_jitter
 from crawler.limits.permit import MAX_BODY, Permit
 from crawler.transport.errors import was_sent
@@ -28,10 +29,6 @@ from crawler.transport.extensions import failure_of, wire_options
 
 __all__ = ["RetryingSend"]
 
-IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-"""RFC 9110 section 9.2.2."""
-TRANSIENT: Final = frozenset({408, 425})
-"""Statuses below 500 that say nothing about the resource."""
 FINAL: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
 """Errors that another attempt would meet again."""
 OVERLOADED: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
@@ -87,7 +84,7 @@ class RetryingSend:
                 continue
             if permit.refused_by is not None:
                 again = await self._retry_after_refusal(response, permit)
-            elif response.status_code >= 500 or response.status_code in TRANSIENT:
+            elif is_transient(response.status_code):
                 again = await self._retry_after_status(response, permit)
             else:
                 again = False
@@ -180,7 +177,8 @@ class RetryingSend:
         self._refusals += 1
         refused_by = permit.refused_by
         assert refused_by is not None
-        if self._refusals > MAX_REFUSALS or not self._may_repeat(applied=response.status_code >= 500):
+        applied = was_processed(response.status_code, refused=True)
+        if self._refusals > MAX_REFUSALS or not self._may_repeat(applied=applied):
             return False
         if self._is_too_long(permit.declared.retry_after) or refused_by.is_stalled(self._queue.clock()):
             return False
@@ -190,7 +188,9 @@ class RetryingSend:
         """Return whether to send the request again after a transient status, when the wait for it is over."""
         self._failures += 1
         stated = permit.declared.retry_after
-        if self._failures >= self._rules.attempts or not self._may_repeat(applied=True) or self._is_too_long(stated):
+        if self._failures >= self._rules.attempts or self._is_too_long(stated):
+            return False
+        if not self._may_repeat(applied=was_processed(response.status_code)):
             return False
         wait = max(self._backoff(), stated or 0.0)
         if not self._fits(wait) or not await self._keep(response):
@@ -221,7 +221,9 @@ class RetryingSend:
             applied: Whether the server may have done already what the request asks for.
         """
         request = self._wire_request
-        return isinstance(request.stream, httpx.ByteStream) and (not applied or request.method in IDEMPOTENT)
+        return isinstance(request.stream, httpx.ByteStream) and (
+            not applied or is_idempotent(request.method, request.headers)
+        )
 
     def _is_too_long(self, wait: float | None) -> bool:
         return wait is not None and wait > self._rules.longest

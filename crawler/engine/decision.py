@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import attrs
 
-from crawler.engine.retries import UNAVAILABLE, RetryPolicy, is_transient
+from crawler.engine.retries import UNAVAILABLE, RetryPolicy
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.http.redirects import redirect_request, refresh_request
+from crawler.http.retry_safety import is_transient
 from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
 
@@ -175,7 +176,7 @@ def _decide_response(response: Response, history: History, policy: Policy, now: 
     error = bad_status(response, now)
     if error.retryable or history.was_rate_limited:
         return retry_or_fail(error, history, policy.retries)
-    return Fail(error, counted=False)
+    return Fail(error, counted=error.status >= 500)
 
 
 def decide_inline(

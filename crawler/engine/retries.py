@@ -6,16 +6,13 @@ import random
 from typing import Final
 
 from crawler.errors import BadStatus, RequestError
+from crawler.http.retry_safety import is_idempotent, was_processed
 from crawler.limits.backoff import backoff
 from crawler.messages import Request, Retry
 from crawler.settings import Settings
 
-__all__ = ["UNAVAILABLE", "RetryPolicy", "is_transient"]
+__all__ = ["UNAVAILABLE", "RetryPolicy"]
 
-IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-"""RFC 9110 section 9.2.2."""
-TRANSIENT: Final = frozenset({408, 425, 429})
-"""Statuses below 500 that say nothing about the resource."""
 UNAVAILABLE: Final = 503
 """Sent by overloaded servers, and by broken pages."""
 MAX_REFUSALS: Final = 20
@@ -26,11 +23,6 @@ MAX_STALE: Final = 8
 """Closed connections that use up no attempt of a request."""
 MAX_WAIT: Final = 86_400.0
 """Seconds. A request fails if its server asks for a longer wait."""
-
-
-def is_transient(status: int) -> bool:
-    """Return whether a status says nothing about the resource, so that a retry may help: 408, 425, 429 or 5xx."""
-    return status in TRANSIENT or status >= 500
 
 
 class RetryPolicy:
@@ -53,12 +45,11 @@ class RetryPolicy:
             error: Its refusal.
             refusals: Number of earlier refusals of the request.
         """
+        if was_processed(error.status, refused=True) and not may_repeat(request):
+            return False
         max_refusals = MAX_REFUSALS
-        if error.status == UNAVAILABLE:
-            if request.method not in IDEMPOTENT:
-                return False
-            if error.retry_after is None:
-                max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
+        if error.status == UNAVAILABLE and error.retry_after is None:
+            max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
         return refusals < max_refusals and (error.retry_after or 0.0) <= MAX_WAIT
 
     def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
@@ -72,7 +63,7 @@ class RetryPolicy:
             times: Number of earlier times.
         """
         is_stale = isinstance(error, RequestError) and error.kind == "stale"
-        return is_stale and times < MAX_STALE and request.method in IDEMPOTENT
+        return is_stale and times < MAX_STALE and may_repeat(request)
 
     def pause(self, failures: int) -> float:
         """Return the seconds before the next attempt of a request that has failed `failures` times, at least once."""
@@ -97,10 +88,24 @@ class RetryPolicy:
             return None
         if isinstance(error, Retry):
             stated = error.after
-        elif error.retryable and (request.method in IDEMPOTENT or isinstance(error, BadStatus)):
+        elif error.retryable and (may_repeat(request) or _was_rejected(error)):
             stated = error.retry_after
         else:
             return None
         if stated is None:
             return self.pause(attempts)
         return stated if stated <= MAX_WAIT else None
+
+
+def may_repeat(request: Request) -> bool:
+    """Return whether a request may be sent again although the server may have processed it.
+
+    It may if it is idempotent, or if it has `attempts` of its own: several were asked for.
+    """
+    is_asked_for = request.attempts is not None and request.attempts > 1
+    return is_asked_for or is_idempotent(request.method, request.headers)
+
+
+def _was_rejected(error: RequestError) -> bool:
+    """Return whether the server certainly did not process the request."""
+    return isinstance(error, BadStatus) and not was_processed(error.status)

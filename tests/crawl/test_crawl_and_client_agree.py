@@ -1,4 +1,4 @@
-"""A response changes the limits of a crawl and of a client in the same way, and correctly.
+"""A response changes the limits of a crawl and of a client in the same way, and correctly; both repeat the same requests.
 
 Each `Row` of the table is a response, or an error in its place, and the resulting state of its lane and of the budget
 that its request names. These rules follow from "never more than the server allows":
@@ -339,3 +339,50 @@ def test_a_crawl_and_a_client_learn_the_same(name: str, shares: bool) -> None:
     _, of_crawl = found(ROWS[name], by_crawl, shares=shares)
     _, of_client = found(ROWS[name], by_client, shares=shares)
     assert of_crawl == of_client
+
+
+# ---- retries ---------------------------------------------------------------------------------------------------------
+
+
+class Heals(httpx.AsyncBaseTransport):
+    """Answer the first request with a status, the others with 200."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+        self.asked = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        return httpx.Response(self._status if self.asked == 1 else 200)
+
+
+async def times_sent_by_crawl(status: int, method: str, headers: dict[str, str]) -> int:
+    class Asks(Spider):
+        def start(self) -> Any:
+            yield Request(f"{HOST}/", method=method, headers=headers)
+
+    server = Heals(status)
+    await crawl(Asks(), settings=Settings(obey_robots=False), transport=server)
+    return server.asked
+
+
+async def times_sent_by_client(status: int, method: str, headers: dict[str, str]) -> int:
+    server = Heals(status)
+    async with client(transport=server) as http:
+        await http.request(method, f"{HOST}/", headers=headers)
+    return server.asked
+
+
+FINAL_FOR_POST = (500, 502, 503, 504, 599)
+FINAL_FOR_ALL = (404, 501, 505)
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "8e03978e"}], ids=["no key", "Idempotency-Key"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("status", [408, 420, 425, 429, 509, 529, *FINAL_FOR_POST, *FINAL_FOR_ALL])
+async def test_a_crawl_and_a_client_repeat_the_same_requests(
+    autojump_clock: object, status: int, method: str, key: dict[str, str]
+) -> None:
+    once = status in FINAL_FOR_ALL or (status in FINAL_FOR_POST and method == "POST" and not key)
+    assert await times_sent_by_crawl(status, method, key) == (1 if once else 2)
+    assert await times_sent_by_client(status, method, key) == (1 if once else 2)

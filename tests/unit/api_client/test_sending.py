@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import random
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -170,6 +171,12 @@ async def test_what_a_document_asks_to_wait_counts_too(autojump_clock):
         ("POST", 500, 1),
         ("PATCH", 503, 1),
         ("POST", 429, 21),
+        ("POST", 509, 21),
+        ("POST", 529, 21),
+        ("POST", 408, 3),
+        ("POST", 425, 3),
+        ("GET", 501, 1),
+        ("GET", 505, 1),
         ("GET", 404, 1),
         ("GET", httpx.ReadTimeout, 3),
         ("GET", httpx.ReadError, 3),
@@ -192,6 +199,15 @@ async def test_what_is_sent_again_and_how_often(autojump_clock, method, answer, 
                 await http.request(method, API, content=b"x")
         assert len(script.asked) == times
         assert is_idle(http)
+
+
+@pytest.mark.parametrize(("answer", "times"), [(500, 3), (503, 21), (httpx.ReadError, 3)])
+async def test_a_post_with_an_idempotency_key_is_sent_again(autojump_clock, answer, times):
+    script = Script(answer)
+    async with governed(script) as http:
+        with suppress(httpx.ReadError):
+            await http.post(API, content=b"x", headers={"Idempotency-Key": "1"})
+        assert len(script.asked) == times
 
 
 async def test_the_backoff_is_random_grows_and_obeys_the_deadline(autojump_clock):

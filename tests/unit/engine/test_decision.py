@@ -170,14 +170,25 @@ def test_a_chain_of_redirects_that_is_too_long_fails(location: str, reason: str)
     assert decision.error.reason == reason
 
 
-def test_a_post_is_sent_again_only_after_a_response() -> None:
+def test_a_post_is_sent_again_only_if_the_server_has_not_processed_it() -> None:
     request = Request(URL, method="POST")
     assert isinstance(decide(ConnectFailed("refused"), history(request), POLICY, NOW), Fail)
     assert isinstance(decide(stale(), history(request), POLICY, NOW), Fail)
-    broken = Response(URL, 500, {}, request=request)
-    assert decide(broken, history(request), POLICY, NOW) == Again("attempts", 4.0)
-    unavailable = Response(URL, 503, {}, request=request)
-    assert decide(unavailable, history(request, **RATE_LIMITED), POLICY, NOW) == Again("attempts", 4.0)
+    for status in (500, 502, 504):
+        assert isinstance(decide(Response(URL, status, {}, request=request), history(request), POLICY, NOW), Fail)
+    early = Response(URL, 425, {}, request=request)
+    assert decide(early, history(request), POLICY, NOW) == Again("attempts", 4.0)
+    limited = history(request, **RATE_LIMITED)
+    assert isinstance(decide(Response(URL, 503, {}, request=request), limited, POLICY, NOW), Fail)
+    for status in (429, 509, 529):
+        assert decide(Response(URL, status, {}, request=request), limited, POLICY, NOW) == Again("refusals", None)
+
+
+@pytest.mark.parametrize("status", [501, 505])
+def test_an_unsupported_request_is_not_sent_again_and_has_failed(status: int) -> None:
+    decision = decide(response(status), history(), POLICY, NOW)
+    assert isinstance(decision, Fail)
+    assert (decision.error.reason, decision.counted) == (f"status_{status}", True)
 
 
 def test_attempts_of_a_request_go_before_those_of_the_settings() -> None:

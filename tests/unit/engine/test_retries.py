@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from crawler import BadStatus, BodyTooLarge, BrokenExchange, ConnectFailed, Request, Retry, RetryPolicy, Settings
-from crawler.engine.retries import is_transient
+from crawler.http.retry_safety import is_transient
 
 GET = Request("https://site.test/")
 POST = Request("https://site.test/", method="POST", body=b"x")
+KEYED = POST.replace(headers={"Idempotency-Key": "1"})
+ASKED = POST.replace(attempts=3)
 POLICY = RetryPolicy(Settings(attempts=3, backoff_base=2.0, backoff_max=10.0), random.Random(0))
 
 
@@ -28,21 +30,19 @@ def stale() -> BrokenExchange:
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"),
-    [(200, False), (302, False), (400, False), (404, False), (408, True), (410, False), (425, True), (429, True)]
-    + [(code, True) for code in (500, 501, 502, 503, 504, 522, 599)],
-)
-def test_a_status_that_may_heal(code: int, *, expected: bool) -> None:
-    assert is_transient(code) is expected
-
-
-@pytest.mark.parametrize(
     ("request_", "error", "again"),
     [
         (GET, ConnectFailed("refused"), True),
         (POST, ConnectFailed("refused"), False),  # the server may have got it
         (GET, status(500), True),
-        (POST, status(500), True),  # the server has answered
+        (POST, status(500), False),  # the server may have processed it
+        (POST, status(503), False),
+        (POST, status(408), True),
+        (POST, status(529), True),  # it has not
+        (KEYED, status(500), True),
+        (KEYED, BrokenExchange("reset"), True),
+        (ASKED, BrokenExchange("reset"), True),
+        (GET, status(501), False),
         (GET, status(404), False),
         (GET, BodyTooLarge("large"), False),
         (POST, Retry("captcha"), True),
@@ -84,6 +84,11 @@ def test_a_request_has_its_own_number_of_attempts() -> None:
         (GET, status(503), 4, True),
         (GET, status(503), 5, False),  # without a stated wait the page may be broken
         (POST, status(503, retry_after=5.0), 0, False),
+        (KEYED, status(503, retry_after=5.0), 0, True),
+        (POST, status(509), 0, True),
+        (POST, status(529), 19, True),
+        (POST, status(403), 0, True),  # refused because of a limit
+        (POST, status(500), 0, False),  # a status that `Pace.refusals` names
         (Request("https://site.test/", attempts=5), status(503), 0, False),
         (Request("https://site.test/", attempts=5), status(429), 0, True),
     ],
@@ -99,6 +104,8 @@ def test_refusals_that_use_up_no_attempt(request_: Request, error: BadStatus, re
         (GET, stale(), 7, True),
         (GET, stale(), 8, False),
         (POST, stale(), 0, False),
+        (KEYED, stale(), 0, True),
+        (ASKED, stale(), 0, True),
         (GET, BrokenExchange("reset"), 0, False),
         (GET, Retry("stale"), 0, False),
     ],
