@@ -40,7 +40,8 @@ class Stats:
     items: int = 0
     """Items that were committed."""
     requests: int = 0
-    """Attempts that were sent."""
+    """Requests that were sent, each repetition included: of retries, of authentication, and of libcurl if a kept
+    connection was closed."""
     retries: int = 0
     """Attempts that were followed by another attempt."""
     redirects: int = 0

@@ -87,13 +87,16 @@ class Attempts:
         request = ticket.request
         response: Response | None = None
         failure: RequestError | None = None
+        observer = _SendObserver(ticket, self._clock, self._slots, self._settle, self._count)
         try:
             result: Result | None = await self.answer(request) if ask_answer and self._table.answer else None
             if result is None:
-                result = await self._send(ticket, number, cut)
+                result = await self._send(ticket, number, cut, observer)
             if isinstance(result, Response):
                 response = result
                 log.debug("%s %s %s", response.status, request.method, request.url)
+            else:  # a hook dropped or retries what the network said; the limits learn from that all the same
+                response, failure = observer.response, observer.failure
             return result
         except RequestError as error:
             failure = error
@@ -149,9 +152,8 @@ class Attempts:
                 return response
         return None
 
-    async def _send(self, ticket: StartTicket, number: int, cut: int | None) -> Result:
+    async def _send(self, ticket: StartTicket, number: int, cut: int | None, observer: _SendObserver) -> Result:
         """Send the request through the `fetch` hooks."""
-        observer = _SendObserver(ticket, self._clock, self._slots, self._settle)
         network: Network = partial(
             self._downloader.fetch, attempt=number, on_sent=observer, resend=not ticket.permit.is_paced(), cut=cut
         )
@@ -159,7 +161,7 @@ class Attempts:
             network = self._authenticating(network, observer)
         if not self._table.fetch:
             return await network(ticket.request)
-        return await self._through(0, ticket.request, network)
+        return await self._through(0, ticket.request, observer.noting(network))
 
     def _authenticating(self, exchange: Network, observer: _SendObserver) -> Network:
         """Return a `Network` that authenticates, which may take several exchanges."""
@@ -200,6 +202,11 @@ class Attempts:
 
     # ---- settlement --------------------------------------------------------------------------------------------------
 
+    def _count(self, ticket: StartTicket) -> None:
+        """Count a request that goes out."""
+        self._stats.requests += 1
+        self._stats.lane(ticket.lane.name).requests += 1
+
     def _settle(
         self, ticket: StartTicket, request: Request, response: Response | None, error: RequestError | None
     ) -> None:
@@ -223,8 +230,6 @@ class Attempts:
             else:
                 frontier.give_back(ticket)  # a plugin answered
             if is_sent:
-                self._stats.requests += 1
-                counts.requests += 1
                 counts.refusals += ticket.was_rate_limited
         if lane.waited:
             for reason, seconds in lane.waited.items():
@@ -264,18 +269,39 @@ class Attempts:
             self._frontier.block(pause.scope or usage.lane, self._clock() + pause.seconds)
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class _SendObserver:
-    """Observes one attempt: notes when its bytes go out, and settles each exchange that authentication repeats."""
+    """Observes one attempt on its way to the network and back.
+
+    It counts what goes out, notes what comes back before the `fetch` hooks see it, and settles each exchange that
+    authentication repeats.
+    """
 
     ticket: StartTicket
     clock: Clock
     slots: Slots
     settle: Callable[[StartTicket, Request, Response, None], None]
+    count: Callable[[StartTicket], None]
+    response: Response | None = attrs.field(default=None, init=False)
+    failure: RequestError | None = attrs.field(default=None, init=False)
+
+    def noting(self, network: Network) -> Network:
+        """Return a `Network` whose response or error is noted."""
+
+        async def send(request: Request) -> Response:
+            try:
+                self.response = await network(request)
+            except RequestError as error:
+                self.failure = error
+                raise
+            return self.response
+
+        return send
 
     def __call__(self, at: float) -> None:
-        """Note that bytes may have gone out, at a time of trio's clock."""
+        """Note that bytes may have gone out, for the first time or again, at a time of trio's clock."""
         self.ticket.mark_sent(self.clock.from_trio(at))
+        self.count(self.ticket)
 
     async def next_exchange(self, request: Request, response: Response) -> None:
         """Settle the exchange so far, then wait for another start of the lane.

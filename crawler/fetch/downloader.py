@@ -96,9 +96,10 @@ class Downloader:
         Parameters:
             request: The request.
             attempt: The number of the attempt, from 1.
-            on_sent: Called once when bytes may have gone out, with the time (`trio.current_time`) at which they did.
-            resend: Whether the request may be sent again at once if a kept connection turns out to be closed; a lane
-                that keeps a pace forbids it.
+            on_sent: Called when bytes may have gone out, with the time (`trio.current_time`) at which they did, and
+                again if the request is sent again.
+            resend: Whether an idempotent request may be sent again at once if a kept connection turns out to be closed;
+                a lane that keeps a pace forbids it.
             cut: Bytes after which the rest of the body is ignored; no body is too large then. `None` means that the
                 body must fit into `max_body`.
 

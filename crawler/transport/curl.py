@@ -69,9 +69,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     A request is sent a second time in three cases:
 
-    * The server had closed the kept connection. libcurl itself sends the request again, with any method, as long as no
-      byte of a response has come; after several dead connections in a row it gives up, and the request goes out over a
-      new connection.
+    * The server had closed the kept connection. libcurl itself sends an idempotent request again as long as no byte of
+      a response has come; after several dead connections in a row it gives up, and the request goes out over a new
+      connection. A request that is not idempotent fails (RFC 9110 section 9.2.2); to make that rare, it uses a kept
+      connection only if that was idle for at most a second.
     * The response has header lines that browsers accept and libcurl rejects. A GET or HEAD without a body is then sent
       by a `LenientTransfer`, unless an HTTP proxy forwards it without a tunnel.
     * The response has a content coding that libcurl does not know (``Content-Encoding: utf-8``), for which it delivers
@@ -147,11 +148,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._undecoded[target] = None
             if request.method not in SAFE_METHODS or not wire_options(request).resend:
                 raise
-        return await self._send(request, target, is_resend=True)
+        return await self._send(request, target)
 
-    async def _send(
-        self, request: httpx.Request, target: Target, *, is_resend: bool = False, is_lenient: bool = False
-    ) -> httpx.Response:
+    async def _send(self, request: httpx.Request, target: Target, *, is_lenient: bool = False) -> httpx.Response:
         new_connection = bool(self._suspect) and target in self._suspect
         if new_connection:
             self._suspect.remove(target)
@@ -168,7 +167,6 @@ class CurlTransport(httpx.AsyncBaseTransport):
             drop=self._drop,
             # libcurl decodes only the first member of a gzip file
             decode=not (cls.connect_only or target in self._undecoded or may_be_multi_member(_address_of(request))),
-            is_resend=is_resend,
             new_connection=new_connection or cls.connect_only,
         )
         try:
@@ -183,13 +181,13 @@ class CurlTransport(httpx.AsyncBaseTransport):
             is_stale = failure is not None and failure.is_stale
             if is_stale:
                 self._suspect_connections(target)
-            resend = transfer.resend and not new_connection if is_stale else self._learn_leniency(error, transfer)
+            resend = transfer.may_resend and not new_connection if is_stale else self._learn_leniency(error, transfer)
             if not resend:
                 raise
         except BaseException:
             transfer.close()
             raise
-        return await self._send(request, target, is_resend=True, is_lenient=not is_stale)
+        return await self._send(request, target, is_lenient=not is_stale)
 
     def _suspect_connections(self, target: Target) -> None:
         """Let the next request to `target` open a connection: one kept connection was closed, so others may be."""
@@ -212,7 +210,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         request = transfer.request
         if not is_tolerable(error) or not can_send_leniently(request, body=transfer.body, proxy=transfer.proxy):
             return False
-        if transfer.resend:
+        if transfer.may_resend:
             return True
         if len(self._lenient) >= MAX_REMEMBERED:
             del self._lenient[next(iter(self._lenient))]

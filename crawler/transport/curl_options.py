@@ -30,6 +30,10 @@ UNDECODED: Final = b"Accept-Encoding: gzip, deflate"
 SUPPRESSED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl adds by itself, and the option that keeps it from doing so."""
 
+MAX_IDLE: Final = 1
+"""Seconds that a connection may have been idle before a request that must not be sent twice: the server may be closing
+it, and whether it got the request is then unknown. Servers keep idle connections for some seconds at least."""
+
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class CurlOptions:
@@ -200,6 +204,8 @@ def _set_method(curl: Any, transfer: Transfer) -> None:
         curl.setopt(pycurl.SEEKFUNCTION, transfer.on_rewind)
     if method != "POST":
         curl.setopt(pycurl.CUSTOMREQUEST, method)
+    if not transfer.is_idempotent:
+        curl.setopt(pycurl.MAXAGE_CONN, MAX_IDLE)
 
 
 def _can_decode(accepted: bytes) -> bool:

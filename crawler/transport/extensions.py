@@ -44,7 +44,7 @@ class WireOptions:
     """How one request is sent. Treat it as frozen; `attrs.evolve` makes a changed copy."""
 
     on_sent: Callable[[], object] | None = None
-    """Called once, when the connection is ready and the first bytes of the request go out."""
+    """Called when the connection is ready and the first bytes of the request go out, and again if it is sent again."""
     address_guard: AddressGuard | None = None
     """Decides which addresses may be connected to; `None` allows every address."""
     is_start_page: bool = False
@@ -52,7 +52,8 @@ class WireOptions:
     max_body: float = math.inf
     """Bytes of the decoded body that the caller will read."""
     resend: bool = True
-    """Whether the transport may send the request a second time at once, over a new connection or in another way."""
+    """Whether the transport may send an idempotent request a second time at once, over a new connection or in another
+    way."""
     deadline: float = math.inf
     """Seconds on trio's clock by which the request must be able to start; `GovernedTransport` reads it."""
 

@@ -19,6 +19,7 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from crawler.http.retry_safety import is_idempotent
 from crawler.transport.decoding import libcurl_codings, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, TOO_LARGE
 from crawler.transport.errors import curl_error, transport_error
@@ -58,7 +59,6 @@ class Transfer(httpx.AsyncByteStream):
         max_headers: Bytes of header lines, at most.
         drop: Takes this transfer away from libcurl, at any moment.
         decode: Whether libcurl decodes the body.
-        is_resend: Whether the same request was sent before, so that `WireOptions.on_sent` was called.
         new_connection: Whether to open a connection instead of using a kept one.
     """
 
@@ -75,7 +75,6 @@ class Transfer(httpx.AsyncByteStream):
         max_headers: int,
         drop: Callable[[Transfer], None],
         decode: bool = True,
-        is_resend: bool = False,
         new_connection: bool = False,
     ) -> None:
         self.request = request
@@ -91,8 +90,8 @@ class Transfer(httpx.AsyncByteStream):
         timeout = request.extensions.get("timeout")
         self._read_timeout: float | None = timeout.get("read") if timeout else None
         self._write_timeout: float | None = timeout.get("write") if timeout else None
-        self._on_sent: Callable[[], object] | None = None if is_resend else options.on_sent
-        self.resend = options.resend
+        self._on_sent = options.on_sent
+        self._allows_resend = options.resend
         self._guard = options.address_guard if proxy is None else None
         self._max_body = options.max_body
         self._whole: io.BytesIO | None = None  # a body that is delivered in one piece
@@ -126,10 +125,10 @@ class Transfer(httpx.AsyncByteStream):
             if self._guard is not None and not self._guard.allows(primary_ip):
                 self._error = self._guard.refusal(primary_ip)
                 return PREREQFUNC_ABORT
-            if self.sent and not self.resend:
+            if self.sent and not self.may_resend:
                 self._error = self._stale()
                 return PREREQFUNC_ABORT
-            if not self.sent and self._on_sent is not None:
+            if self._on_sent is not None:
                 self._on_sent()
             self.sent = True
             self._extend_timeout()
@@ -192,6 +191,16 @@ class Transfer(httpx.AsyncByteStream):
             self._lines.clear()
 
     # ---- called by the transport ------------------------------------------------------------------------------------
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether the server may get the request twice."""
+        return is_idempotent(self.request.method, self.request.headers)
+
+    @property
+    def may_resend(self) -> bool:
+        """Whether the request may be sent again at once, although the server may have processed it."""
+        return self._allows_resend and self.is_idempotent
 
     def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         """End the transfer with libcurl's result."""

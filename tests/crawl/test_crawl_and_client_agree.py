@@ -1,4 +1,4 @@
-"""A response changes the limits of a crawl and of a client in the same way, and correctly; both repeat the same requests.
+"""A response changes the limits of a crawl and of a client in the same way, and correctly; both retry alike.
 
 Each `Row` of the table is a response, or an error in its place, and the resulting state of its lane and of the budget
 that its request names. These rules follow from "never more than the server allows":

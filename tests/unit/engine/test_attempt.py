@@ -195,7 +195,7 @@ async def test_a_cancelled_attempt_settles_nothing_but_gives_its_token_back(auto
     ticket = case.ticket()
     with trio.move_on_after(0.5):
         await case.attempts.make(ticket, 1)
-    assert (measure.usages, case.stats.requests) == ([], 0)
+    assert (measure.usages, case.stats.requests) == ([], 1)  # it was sent
     assert case.is_settled()
     assert ticket.permit.is_open  # until the ticket is put back
     case.frontier.put_back(ticket)
@@ -269,6 +269,37 @@ async def test_a_wish_of_a_hook_is_returned_and_not_measured(autojump_clock: Moc
     case = Case(Fetch(refuse), measure)
     assert await case.attempts.make(case.ticket(), 1) == result
     assert measure.usages == []
+    assert case.is_settled()
+
+
+@pytest.mark.parametrize("result", [Drop("unwanted"), Retry("captcha", after=5.0)])
+async def test_the_limits_learn_from_a_response_that_a_hook_does_not_return(
+    autojump_clock: MockClock, result: Any
+) -> None:
+    async def refuse(request: Request, send: Any) -> Any:
+        await send(request)
+        return result
+
+    measure = Measure()
+    case = Case(Fetch(refuse), measure, answer=response(429, **{"Retry-After": "60"}))
+    assert await case.attempts.make(case.ticket(), 1) == result
+    lane = case.stats.lane(A)
+    assert (case.stats.requests, lane.requests, lane.refusals) == (1, 1, 1)
+    assert [usage.event for usage in measure.usages] == ["refused"]
+    assert case.next_start() >= 60.0
+
+
+async def test_the_limits_learn_from_a_failure_that_a_hook_hides(autojump_clock: MockClock) -> None:
+    async def hide(request: Request, send: Any) -> Any:
+        try:
+            return await send(request)
+        except RequestError:
+            return Retry("again", after=5.0)
+
+    measure = Measure()
+    case = Case(Fetch(hide), measure, answer=FetchTimeout("late"))
+    assert isinstance(await case.attempts.make(case.ticket(), 1), Retry)
+    assert (case.stats.requests, [usage.event for usage in measure.usages]) == (1, ["error"])
     assert case.is_settled()
 
 

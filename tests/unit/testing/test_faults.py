@@ -119,6 +119,7 @@ async def test_a_kept_connection_that_was_closed_costs_no_attempt(name, pace):
     if name == "closed-between":
         assert len(server.requests) > 6  # the connection was kept, and found to be closed
         assert report.retries == (len(server.requests) - 6 if pace else 0)
+        assert report.requests == len(server.requests)
 
 
 async def test_a_kept_connection_that_was_closed_costs_an_inline_fetch_no_attempt():
@@ -135,7 +136,8 @@ async def test_a_kept_connection_that_was_closed_costs_an_inline_fetch_no_attemp
     assert len(server.requests) > 7
 
 
-async def test_a_post_is_not_sent_again_on_a_lane_with_a_pace():
+@pytest.mark.parametrize("pace", [{}, {"delay": 0.01}], ids=["unpaced", "paced"])
+async def test_a_post_is_not_sent_again_after_its_kept_connection_broke(pace):
     async with fault_server() as server:
         url = server.url("closed-between")
         requests = {str(number): Request(f"{url}?{number}", method="POST") for number in range(2)}
@@ -146,9 +148,9 @@ async def test_a_post_is_not_sent_again_on_a_lane_with_a_pace():
                     yield request.replace(errback=self.lost, meta={"case": name})
 
         spider = Posting(requests)
-        settings = Settings(obey_robots=False, per_host=1, delay=0.01, request_deadline=PATIENT)
+        settings = Settings(obey_robots=False, per_host=1, request_deadline=PATIENT, **pace)
         report = await crawl(spider, settings=settings)
-    assert (report.pages, report.retries) == (1, 0)
+    assert (report.pages, report.retries, report.requests) == (1, 0, 2)
     assert report.kinds == {"broken_exchange.stale": 1}
     assert len(server.requests) == 2
 

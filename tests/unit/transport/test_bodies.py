@@ -194,12 +194,12 @@ async def test_a_request_that_changes_something_is_not_sent_twice_for_a_coding(s
     assert server.bodies == [b"x"]
 
 
-async def test_the_request_that_is_sent_again_begins_once(serve: Serve, transport: CurlTransport) -> None:
+async def test_a_request_that_is_sent_again_is_reported_each_time(serve: Serve, transport: CurlTransport) -> None:
     server = await serve(answers(ok(TEXT, "Content-Encoding: utf-8")))
     begun: list[float] = []
     downloader = Downloader(transport, Settings(), lambda: 0.0)
     await downloader.fetch(Request(server.url), on_sent=begun.append)
-    assert (len(server.heads), len(begun)) == (2, 1)
+    assert (len(server.heads), len(begun)) == (2, 2)
 
 
 async def test_a_client_of_httpx_gets_what_it_would_get_without_us(serve: Serve, transport: CurlTransport) -> None:

@@ -210,12 +210,33 @@ async def test_a_request_whose_kept_connection_dies_without_an_answer_is_sent_ag
 
     server = await serve(handler)
     await get(transport, server.url)
-    request = httpx.Request("POST", server.url, content=b"once more", extensions=telling(sent))
+    request = httpx.Request("PUT", server.url, content=b"once more", extensions=telling(sent))
     response = await transport.handle_async_request(request)
     assert await response.aread() == b"ok"
     assert server.bodies == [b"", b"once more", b"once more"]
     assert server.connections == 2
+    assert sent == [1, 1]  # each time is counted
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+@pytest.mark.parametrize("kept", [1, 12])
+async def test_a_request_that_is_not_idempotent_is_never_sent_twice(serve, transport, method, kept):
+    server = await keeps(serve, transport, kept)
+    sent = []
+    request = httpx.Request(method, server.url, content=b"only once", extensions=telling(sent))
+    with pytest.raises(httpx.RemoteProtocolError) as caught:
+        await transport.handle_async_request(request)
+    assert failure_of(caught.value).is_stale
+    assert server.bodies.count(b"only once") == 1
     assert sent == [1]
+
+
+async def test_a_post_with_an_idempotency_key_is_sent_again(serve, transport):
+    server = await keeps(serve, transport, 1)
+    fields = {"Idempotency-Key": "8e03978e"}
+    response = await get(transport, server.url, method="POST", headers=fields, content=b"once more")
+    assert response.content == b"ok"
+    assert server.bodies.count(b"once more") == 2
 
 
 async def keeps(serve, transport, count):
@@ -245,12 +266,12 @@ async def test_a_server_that_has_closed_all_kept_connections_costs_nobody_an_ans
     server = await keeps(serve, transport, 12)
     sent = []
     extensions = telling(sent)
-    request = httpx.Request("POST", server.url, content=b"once more", extensions=extensions)
+    request = httpx.Request("PUT", server.url, content=b"once more", extensions=extensions)
     response = await transport.handle_async_request(request)
     assert await response.aread() == b"ok"
     assert server.connections == 13
     assert set(server.bodies[12:]) == {b"once more"}
-    assert sent == [1]
+    assert sent == [1] * len(server.bodies[12:])
 
 
 async def test_where_nothing_may_be_sent_again_the_next_request_takes_a_new_connection(serve, transport):

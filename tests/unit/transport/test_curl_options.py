@@ -174,3 +174,18 @@ def test_what_is_accepted_is_what_libcurl_decodes_in_the_order_of_browsers():
     codings = accepted_codings().split(", ")
     assert codings[:2] == ["gzip", "deflate"]
     assert codings == [coding for coding in ("gzip", "deflate", "br", "zstd") if coding in codings]
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "idle"),
+    [
+        ("GET", [], None),
+        ("PUT", [], None),
+        ("POST", [], 1),
+        ("PATCH", [], 1),
+        ("POST", [(b"Idempotency-Key", b"8e03978e")], None),
+    ],
+)
+def test_a_request_that_must_not_be_sent_twice_avoids_connections_that_were_idle(method, fields, idle):
+    options, needs_reset, _ = configured(lean(method=method, fields=fields, body=b"x"))
+    assert (options.get(pycurl.MAXAGE_CONN), needs_reset) == (idle, True)
