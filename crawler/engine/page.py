@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
 import itertools
 import types
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,16 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
-import msgspec
 
+from crawler.engine.callbacks import Callbacks
 from crawler.engine.handler_results import describe_bad_field, drain, encode_item
 from crawler.errors import HookError, JobError
 from crawler.hooks.page_effects import PageEffects, current_page
 from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
-from crawler.messages.checks import parameter_hints
 from crawler.messages.request import copy_unchecked
 from crawler.store import FailureRow, ItemRow, Kind, Outcome
-from crawler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
     from crawler.spiders import Spider
     from crawler.store import Store
 
-__all__ = ["Callbacks", "PageRunner"]
+__all__ = ["PageRunner"]
 
 NOT_ITEMS: Final = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
 """Types that a handler may not yield, although JSON has a type for them, or nearly."""
@@ -86,54 +82,6 @@ class FailureResult:
     """The exceptions of the others."""
     errback_raised: bool = False
     """Whether the errback is one of those."""
-
-
-class Callbacks:
-    """The methods of a spider that requests name.
-
-    Parameters:
-        spider: The spider.
-    """
-
-    def __init__(self, spider: Spider) -> None:
-        self._spider = spider
-        self._found: dict[str, tuple[Any, dict[str, Any]]] = {}
-
-    def find(self, name: str | None) -> tuple[Any, dict[str, Any]]:
-        """Return a method, by default `parse`, and the annotations of its parameters.
-
-        Raises:
-            LookupError: There is no method of that name.
-        """
-        name = name or "parse"
-        found = self._found.get(name)
-        if found is None:
-            method = getattr(self._spider, name, None)
-            if not callable(method):
-                methods = [n for n, _ in inspect.getmembers(self._spider, inspect.ismethod) if not n.startswith("_")]
-                raise LookupError(f"{type(self._spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
-            found = self._found[name] = (method, parameter_hints(getattr(method, "__func__", method)))
-        return found
-
-    def call(self, name: str | None, response: Response) -> Produced:
-        """Call a callback with a response and the `cb_kwargs` of its request.
-
-        Raises:
-            LookupError: There is no method of that name.
-        """
-        method, hints = self.find(name)
-        kwargs = response.request.cb_kwargs
-        if not kwargs:
-            produced: Produced = method(response)
-        else:
-            produced = method(
-                response,
-                **{
-                    name: msgspec.convert(value, hints[name]) if name in hints else copy.deepcopy(value)
-                    for name, value in kwargs.items()
-                },
-            )
-        return produced
 
 
 class PageRunner:

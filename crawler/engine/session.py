@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from crawler.engine.callbacks import check_handlers
 from crawler.engine.checks import check_arguments, check_scope, check_spider, check_transport
 from crawler.engine.job import Job, identity
 from crawler.engine.report import Report, Timer
@@ -160,6 +161,9 @@ class CrawlSession:
                     http3=self.settings.http3,
                 )
             )
+        resumed = await store.resume_state()
+        if self.job is not None:
+            check_handlers(self.spider, resumed.handlers, self.job.folder)
         self.scheduler = wire(
             self.spider,
             self.plugins,
@@ -167,7 +171,7 @@ class CrawlSession:
             store,
             transport,
             table=self.table,
-            resumed=await store.resume_state(),
+            resumed=resumed,
             limits=self.limits,
             proxies=self.proxies,
             credentials=self.credentials,

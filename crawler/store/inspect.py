@@ -14,6 +14,7 @@ import msgspec
 from crawler.errors import JobError
 from crawler.messages import Request, Row
 from crawler.store.checkpoint import STATS_NOTE, Checkpoint
+from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.item_log import read_rows
 from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder
 from crawler.store.schema import INSERT_PENDING, pack
@@ -149,8 +150,12 @@ def retry_failed(folder: Path) -> int:
             last = database.execute("SELECT value FROM meta WHERE name = 'number'").fetchone()
             # New numbers: the keys of items of an errback, which stay in the log, contain the old ones.
             first = int(last[0]) + 1 if last else 1
+            handlers = _handlers(database)
             for number, (lane, name, tier, data) in enumerate(rows, first):
-                database.execute(INSERT_PENDING, (lane, tier, number, *pack(Request.from_json(data), name)))
+                request = Request.from_json(data)
+                handlers.add(request)
+                database.execute(INSERT_PENDING, (lane, tier, number, *pack(request, name)))
+            database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (HANDLERS_ROW, handlers.to_json()))
             database.execute("UPDATE meta SET value = value + ? WHERE name = 'number'", (len(rows),))
             database.execute("DELETE FROM failed")
             database.execute("UPDATE meta SET value = value + ? WHERE name = 'live'", (len(rows),))
@@ -165,3 +170,9 @@ def retry_failed(folder: Path) -> int:
         except sqlite3.Error as error:
             raise JobError(describe_error(folder / DATABASE, error)) from error
     return len(rows)
+
+
+def _handlers(database: sqlite3.Connection) -> HandlerCounts:
+    """Return the counts of the handlers of pending requests."""
+    meta = dict(database.execute("SELECT name, value FROM meta WHERE name IN ('live', ?)", (HANDLERS_ROW,)))
+    return HandlerCounts.load(database, meta.get(HANDLERS_ROW), int(meta.get("live", 0)))

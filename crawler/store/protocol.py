@@ -16,6 +16,7 @@ from crawler.frontier import Pending
 from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
 from crawler.store.checkpoint import Checkpoint
+from crawler.store.handler_counts import HandlerCounts
 from crawler.store.outcome import ItemRow, Observations, Outcome, RobotsAnswer
 
 __all__ = ["Claimed", "Committed", "Group", "ResumeState", "RobotsAnswer", "Store", "Verdict"]
@@ -60,6 +61,8 @@ class ResumeState:
     """States of the spider and the plugins: values by owner and key."""
     cookies: Sequence[tuple[str, bytes]] = ()
     """Session, and cookie as JSON."""
+    handlers: HandlerCounts = attrs.field(factory=HandlerCounts)
+    """The names of the callbacks and errbacks of pending requests, with the number of requests."""
     unclean: bool = False
     """Whether that run was killed: what it had in flight is not known."""
 

@@ -27,6 +27,7 @@ from crawler.frontier.ticket import START, Order
 from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
 from crawler.store.checkpoint import Checkpoint
+from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.item_log import ItemLog
 from crawler.store.job_folder import (
     DATABASE,
@@ -96,6 +97,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._scan = True  # whether there may be others in the database
         self._checkpoint_at = MAX_WAL
         self._has_content = False  # whether the table `content` exists
+        self._handlers = HandlerCounts()
+        self._has_leased = False  # whether this process may have sent requests
 
     # Opening and closing
 
@@ -117,7 +120,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 self._begin()
                 self._log.begin()
                 self._log.save()
-                self._set("clean", 1)
+                if self._has_leased or not self.unclean:
+                    self._set("clean", 1)  # else what the killed process had in flight is still not known
                 self._database.execute("COMMIT")
                 self._checkpoint_wal()
             except (sqlite3.Error, JobError):
@@ -141,6 +145,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     raise JobError(
                         f"{self.folder} belongs to another crawl: {changed} (--override continues it with the change)"
                     )
+        self._handlers = HandlerCounts.load(self._database, meta.get(HANDLERS_ROW), self.live)
         self._begin()
         for name, value in (("name", self._name), ("opened", self._opened), ("clean", 0)):
             self._set(name, value)
@@ -169,19 +174,21 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     async def _transaction(self) -> Any:  # noqa: ASYNC119
         """Run one transaction at a time. Its COMMIT runs in a thread if it has to wait for the disk."""
         async with self._lock:
-            live, number = self.live, self._number
+            live, number, handlers = self.live, self._number, self._handlers.copy()
             try:
                 with self._errors():
                     self._begin()
                     yield
                     self._set("live", self.live)
                     self._set("number", self._number)
+                    if self._handlers != handlers:
+                        self._set(HANDLERS_ROW, self._handlers.to_json())
                     if self._power:
                         await trio.to_thread.run_sync(self._database.execute, "COMMIT")
                     else:
                         self._database.execute("COMMIT")
             except BaseException:
-                self.live, self._number = live, number
+                self.live, self._number, self._handlers = live, number, handlers
                 raise
 
     async def _checkpoint_if_due(self) -> None:
@@ -214,7 +221,13 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             cookies = [
                 (session, value) for session, value in self._database.execute("SELECT session, value FROM cookie")
             ]
-        return ResumeState(checkpoint=Checkpoint.from_rows(meta), states=states, cookies=cookies, unclean=self.unclean)
+        return ResumeState(
+            checkpoint=Checkpoint.from_rows(meta),
+            states=states,
+            cookies=cookies,
+            handlers=self._handlers.copy(),
+            unclean=self.unclean,
+        )
 
     # Requests
 
@@ -262,6 +275,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     def _lease(self, lane: int, n: int) -> Group:
         name, state = self._database.execute("SELECT name, state FROM lane WHERE id = ?", (lane,)).fetchone()
+        self._has_leased = True
         self._epochs[lane] = (self._opened << 32) + next(self._leases)
         self._lanes[name] = lane
         head = self._requests_after(lane, name, START, n + 1)
@@ -331,6 +345,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     keys += known
                     self._log.append(self._rows(outcome, outcome.items, outcome.staged_items))
                     self._save_states(outcome.state)
+                    self._handlers.add(outcome.ticket.pending.request, -1)
                     self.live -= 1  # after its effects, which may take long: `live == 0` would end the crawl meanwhile
             self._database.executemany(
                 "UPDATE lane SET state = ? WHERE id = ?", [(state, lane) for lane, state in states.items()]
@@ -413,6 +428,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._number += 1
             pending = Pending((-request.priority, self._number), request, name)
             execute(INSERT_PENDING, (lane, *pending.order, *pack(request, name)))
+            self._handlers.add(request)
             self.live += 1
             if lane in self._epochs:
                 fresh.append(pending)

@@ -9,9 +9,9 @@ import attrs
 import httpx
 
 from crawler.engine.api import crawl
+from crawler.engine.callbacks import Callbacks
 from crawler.engine.crawl import Crawl
 from crawler.engine.handler_results import drain
-from crawler.engine.page import Callbacks
 from crawler.engine.report import Report
 from crawler.engine.wiring import wire
 from crawler.hooks.page_effects import PageEffects, current_page

@@ -25,7 +25,7 @@ from crawler import (
 from crawler.engine import page
 from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
-from crawler.engine.page import Callbacks, PageRunner
+from crawler.engine.page import PageRunner
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.frontier import Frontier, PageTicket, Pending
 from crawler.hooks.page_effects import current_page
@@ -55,10 +55,6 @@ class Shop(Spider):
     def gave_up(self, failure: Failure) -> Any:
         assert self._errback is not None
         return self._errback(failure)
-
-    def numbers(self, response: Response, pair: tuple[int, int], names: Any) -> Any:
-        names.append("changed")
-        return {"pair": pair, "names": names}
 
 
 class Staged(MemoryStore):
@@ -312,22 +308,6 @@ async def test_a_page_whose_callback_raised_does_not_keep_its_body() -> None:
     with pytest.raises(HookError):
         await case.run("same")
     assert (await case.run("same")).page
-
-
-# ---- callbacks -------------------------------------------------------------------------------------------------------
-
-
-def test_a_callback_gets_its_arguments_converted_and_as_a_copy() -> None:
-    request = Request(f"{A}/", callback="numbers", cb_kwargs={"pair": [1, 2], "names": ["a"]})
-    response = Response(f"{A}/", 200, {}, b"", request=request)
-    callbacks = Callbacks(Shop(lambda _: None))
-    for _ in range(2):
-        assert callbacks.call("numbers", response) == {"pair": (1, 2), "names": ["a", "changed"]}
-
-
-def test_an_unknown_callback_is_named_with_a_suggestion() -> None:
-    with pytest.raises(LookupError, match=r"Shop has no method 'numbrs' \(did you mean 'numbers'\?\)|numbers"):
-        Callbacks(Shop(lambda _: None)).find("numbrs")
 
 
 # ---- failures --------------------------------------------------------------------------------------------------------

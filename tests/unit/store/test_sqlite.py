@@ -120,8 +120,14 @@ async def test_a_finished_run_was_clean_and_a_killed_one_was_not(job: Path) -> N
     opened = f"s.SqliteStore(pathlib.Path({str(job)!r})).__enter__()"
     script = f"import os, pathlib, crawler.store.sqlite as s\n{opened}\nos._exit(9)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9  # noqa: ASYNC221
+    for _ in range(2):  # a run that sends nothing learns nothing about what was in flight
+        with SqliteStore(job) as store:
+            assert (await store.resume_state()).unclean
+            await store.ingest(requests("1"))
     with SqliteStore(job) as store:
-        assert (await store.resume_state()).unclean
+        await claimed(store)
+    with SqliteStore(job) as store:
+        assert not (await store.resume_state()).unclean
 
 
 async def test_the_keys_in_memory_are_bounded_and_nothing_is_fetched_twice(

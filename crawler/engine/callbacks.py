@@ -1,0 +1,97 @@
+"""`Callbacks`: the methods of a spider that requests name, and the check that a resumed job still has all of them."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from crawler.errors import JobError
+from crawler.messages import Produced, Response
+from crawler.messages.checks import parameter_hints
+from crawler.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crawler.spiders import Spider
+    from crawler.store.handler_counts import HandlerCounts
+
+__all__ = ["Callbacks", "check_handlers"]
+
+
+class Callbacks:
+    """The methods of a spider that requests name.
+
+    Parameters:
+        spider: The spider.
+    """
+
+    def __init__(self, spider: Spider) -> None:
+        self._spider = spider
+        self._found: dict[str, tuple[Any, dict[str, Any]]] = {}
+
+    def find(self, name: str | None) -> tuple[Any, dict[str, Any]]:
+        """Return a method, by default `parse`, and the annotations of its parameters.
+
+        Raises:
+            LookupError: There is no method of that name.
+        """
+        name = name or "parse"
+        found = self._found.get(name)
+        if found is None:
+            method = getattr(self._spider, name, None)
+            if not callable(method):
+                methods = [n for n, _ in inspect.getmembers(self._spider, inspect.ismethod) if not n.startswith("_")]
+                raise LookupError(f"{type(self._spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
+            found = self._found[name] = (method, parameter_hints(getattr(method, "__func__", method)))
+        return found
+
+    def call(self, name: str | None, response: Response) -> Produced:
+        """Call a callback with a response and the `cb_kwargs` of its request.
+
+        Raises:
+            LookupError: There is no method of that name.
+        """
+        method, hints = self.find(name)
+        kwargs = response.request.cb_kwargs
+        if not kwargs:
+            produced: Produced = method(response)
+        else:
+            produced = method(
+                response,
+                **{
+                    name: msgspec.convert(value, hints[name]) if name in hints else copy.deepcopy(value)
+                    for name, value in kwargs.items()
+                },
+            )
+        return produced
+
+
+def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> None:
+    """Check that a spider has every method that a pending request of a resumed job names.
+
+    Parameters:
+        spider: The spider.
+        handlers: The names, with the number of requests.
+        folder: The folder of the job, for the message.
+
+    Raises:
+        JobError: Methods are missing.
+    """
+    known = Callbacks(spider)
+    missing: list[str] = []
+    for kind, counts in (("callback", handlers.callbacks), ("errback", handlers.errbacks)):
+        for name, n in sorted(counts.items(), key=lambda each: -each[1]):
+            try:
+                known.find(name)
+            except LookupError as error:
+                requests = "one waiting request" if n == 1 else f"{n:,} waiting requests"
+                missing.append(f"{error}, which is the {kind} of {requests}")
+    if missing:
+        raise JobError(
+            f"{folder} cannot continue: {'; '.join(missing)}: rename the method back, or keep the old name in the "
+            "class as well, as in old_name = new_name"
+        )
