@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crawler.content.encoding import canonical_label, decode, detect_encoding, encode_query, replace_surrogates
+from crawler.content.encoding import decode, detect_encoding, encode_query, replace_surrogates
+from crawler.content.labels import canonical_label
 from crawler.content.media_type import is_binary, is_html, is_xhtml
 
 __all__ = [

@@ -13,7 +13,7 @@ from urllib.parse import quote_from_bytes
 
 import attrs
 
-from crawler.content.encoding import canonical_label
+from crawler.content.labels import canonical_label
 from crawler.content.python_codecs import python_codec, standard_name
 from crawler.html.forms import Control
 

@@ -38,6 +38,10 @@ METAS: Final = (
         '<meta http-equiv="Content-Type" content="text/html; charset=shift_jis">', JAPANESE, "cp932",
     ),
     (
+        "text-meta-late", "meta charset behind the first 1024 bytes, for which browsers parse the page again",
+        f"<!-- {'-' * 1024} --><script>'<meta charset=koi8-r>'</script><meta charset=windows-1251>", RUSSIAN, "cp1251",
+    ),
+    (
         "text-meta-utf16", "meta charset utf-16, which cannot be true and means UTF-8",
         '<meta charset="utf-16">', FRENCH, "utf-8",
     ),

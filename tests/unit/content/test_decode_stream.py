@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.content.decode_stream import decode_stream
-from crawler.content.encoding import _LABELS, decode
+from crawler.content.encoding import decode
+from crawler.content.labels import _LABELS
 from crawler.feeds.read import read_feed
 from crawler.feeds.sitemap import sitemaps
 

@@ -139,7 +139,7 @@ def test_decoders_do_what_the_standard_says_where_codecs_differ(label: str, body
         (b"<meta charset=utf-16>", "text/html", "utf-8"),
         (b"<meta charset=x-user-defined>", "text/html", "windows-1252"),
         # beyond the first 1024 bytes
-        (b" " * 1024 + b"<meta charset=koi8-r>", "text/html", "utf-8"),
+        (b" " * 1024 + b"<meta charset=koi8-r>", "text/html", "koi8-r"),
         # XML: its declaration comes first
         (b"<?xml version='1.0' encoding='koi8-r'?><meta charset='windows-1251'/>", "application/xhtml+xml", "koi8-r"),
         (b"<?xml version='1.0' encoding='koi8-r'?><rss/>", "application/rss+xml", "koi8-r"),

@@ -6,7 +6,8 @@ import codecs
 
 import pytest
 
-from crawler.content.encoding import _LABELS, decode
+from crawler.content.encoding import decode
+from crawler.content.labels import _LABELS
 from crawler.content.python_codecs import python_codec, standard_name
 
 ENCODINGS = sorted(set(_LABELS.values()))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import content, html
-from crawler.content.encoding import _LABELS
+from crawler.content.labels import _LABELS
 from crawler.html.link_regions import links_in_regions
 from crawler.html.page_targets import page_targets
 

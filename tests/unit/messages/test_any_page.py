@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 
 from crawler import Request, Response
-from crawler.content.encoding import _LABELS
+from crawler.content.labels import _LABELS
 
 URL = "https://site.test/a/b?c"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import Request, Response
-from crawler.content.encoding import canonical_label
+from crawler.content.labels import canonical_label
 from crawler.messages.form import forms_on
 
 URL = "https://site.test/dir/page?old=1"
