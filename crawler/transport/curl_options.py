@@ -30,6 +30,8 @@ UNDECODED: Final = b"Accept-Encoding: gzip, deflate"
 SUPPRESSED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl adds by itself, and the option that keeps it from doing so."""
 
+LOWER_ESCAPE: Final = re.compile(rb"%(?:[0-9A-Fa-f][a-f]|[a-f][0-9A-F])")
+"""A percent-encoded byte with a lower-case digit, which libcurl would write in upper case in a path."""
 MAX_IDLE: Final = 1
 """Seconds that a connection may have been idle before a request that must not be sent twice: the server may be closing
 it, and whether it got the request is then unknown. Servers keep idle connections for some seconds at least."""
@@ -104,8 +106,8 @@ class CurlOptions:
         if addresses:  # libcurl does not read an earlier list again
             setopt(pycurl.RESOLVE, addresses)
         needs_reset = False
-        if transfer.new_connection:
-            setopt(pycurl.FRESH_CONNECT, 1)
+        if b"%" in address and LOWER_ESCAPE.search(address):
+            setopt(pycurl.REQUEST_TARGET, _request_target(address, transfer.proxy))
             needs_reset = True
         if request.method != "GET" or transfer.body:
             _set_method(curl, transfer)
@@ -116,21 +118,30 @@ class CurlOptions:
             setopt(pycurl.HTTP_CONTENT_DECODING, 0)
             transfer.decode = False
             needs_reset = True
+        return self._configure_connection(curl, transfer) or needs_reset
+
+    def _configure_connection(self, curl: Any, transfer: Transfer) -> bool:
+        """Set what is special about the connection of a request; return whether anything is."""
+        setopt = curl.setopt
+        is_special = False
+        if transfer.new_connection:
+            setopt(pycurl.FRESH_CONNECT, 1)
+            is_special = True
         if transfer.proxy is not None:
             setopt(pycurl.PROXY, str(transfer.proxy))
             setopt(pycurl.PROXYPORT, transfer.proxy.port or PROXY_PORTS[transfer.proxy.scheme])
             if self.http3:  # libcurl would ask each proxy for a tunnel of datagrams first
                 setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
-            needs_reset = True
+            is_special = True
         if transfer.connect_only:
             setopt(pycurl.CONNECT_ONLY, 1)
             setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-            needs_reset = True
-        timeout = request.extensions.get("timeout")
+            is_special = True
+        timeout = transfer.request.extensions.get("timeout")
         if timeout and timeout.get("connect") not in (None, self.connect_timeout):
             setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(timeout["connect"]))
-            needs_reset = True
-        return needs_reset
+            is_special = True
+        return is_special
 
 
 def proxy_of(request: httpx.Request) -> httpx.URL | None:
@@ -185,6 +196,13 @@ def _header_lines(
         elif lowered == b"content-length" and value != b"%d" % body_size:
             raise ValueError(f"a Content-Length of {value!r} for a body of {body_size} bytes")
     return (*lines, *suppressed.values()), can_decode
+
+
+def _request_target(address: bytes, proxy: httpx.URL | None) -> bytes:
+    """Return the target of a request line: the path and query, or the whole URL for an HTTP proxy that forwards it."""
+    if proxy is not None and address.startswith(b"http:") and not proxy.scheme.startswith("socks"):
+        return address
+    return address[address.index(b"/", len(b"https://")) :]
 
 
 def _set_method(curl: Any, transfer: Transfer) -> None:

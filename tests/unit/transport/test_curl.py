@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 
 import httpx
@@ -10,8 +11,10 @@ import pytest
 import trio
 from support.rawserver import answers, get, ok
 
+from crawler import urls
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
+from crawler.transport.lean import LeanRequest
 
 
 def telling(sent):
@@ -45,6 +48,27 @@ async def test_dots_and_user_and_fragment_of_a_url_go_out_as_a_browser_sends_the
     await get(transport, f"http://user:secret@127.0.0.1:{server.port}/a/%2E%2E/b#c")
     assert server.head.startswith(b"GET /a/%2E%2E/b HTTP/1.1\r\n")
     assert b"uthorization" not in server.head
+
+
+TAILS = [
+    "/%c3%a9", "/%C3%a9?q=%c3%A9", "/%2f%2E/x", "/a%", "/a%4", "/%%c3", "/%zz", "/a|b^c`d{e}", "/?a'b|c^d`e{f}\\g",
+    "/[x]?[y]", "/a;b=c,d@e:f!$&'()*+", "//a//b", "/?", "/a?b?c", "/%00", "/é?é", "/?a/../b/./c", "/%7e/%41",
+]  # fmt: skip
+
+
+async def test_path_and_query_go_out_as_they_are_written(serve, transport):
+    """Percent-encoded bytes keep the case of their digits: to a server, %c3 and %C3 may be different pages."""
+    server = await serve(answers(ok()))
+    origin, chance = f"http://127.0.0.1:{server.port}", random.Random(0)
+    tails = TAILS + ["/" + "".join(chance.choices("%%%acdefACDEF0129/.?;=é", k=12)) for _ in range(300)]
+    addresses = [urls.normalize(origin + tail) for tail in tails]
+    for address in addresses:
+        request = LeanRequest("GET", address, [(b"Host", b"site.test")], b"", {})
+        await (await transport.handle_async_request(request)).aread()
+        await get(transport, address)
+    sent = [head.split(b" ")[1].decode() for head in server.heads]
+    assert sent == [address.removeprefix(origin) for address in addresses for _ in range(2)]
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])

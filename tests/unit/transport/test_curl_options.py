@@ -98,6 +98,10 @@ def test_addresses_are_handed_over():
         (lean(fields=[(b"Accept-Encoding", b"gzip, rot13")]), {}, pycurl.HTTP_CONTENT_DECODING, 0),
         (lean(), {"decode": False}, pycurl.ACCEPT_ENCODING, b"gzip, deflate"),
         (lean(proxy="socks5h://p.test"), {}, pycurl.PROXYPORT, 1080),
+        (lean("http://site.test/%c3?%41"), {}, pycurl.REQUEST_TARGET, b"/%c3?%41"),
+        (lean("http://a.test/%Fa", proxy="http://p.test"), {}, pycurl.REQUEST_TARGET, b"http://a.test/%Fa"),
+        (lean("https://a.test/%aF", proxy="http://p.test"), {}, pycurl.REQUEST_TARGET, b"/%aF"),
+        (lean("http://a.test/%aa", proxy="socks5://p.test"), {}, pycurl.REQUEST_TARGET, b"/%aa"),
         (lean(timeout={"connect": 0.5}), {}, pycurl.CONNECTTIMEOUT_MS, 500),
     ],
 )

@@ -40,6 +40,13 @@ async def test_http_is_passed_on_with_the_whole_url(serve, transport):
     assert (await get(transport, proxy.url)).content == b"by the proxy: /"  # the same handle connects directly again
 
 
+async def test_percent_encoded_bytes_keep_the_case_of_their_digits(serve, transport):
+    proxy = await serve(http_proxy)
+    response = await get(transport, "http://site.test/%c3%a9?%2f", extensions=through(proxy))
+    assert response.content == b"by the proxy: http://site.test/%c3%a9?%2f"
+    assert (await get(transport, "http://site.test/x", extensions=through(proxy))).content.endswith(b"/x")
+
+
 async def test_a_proxy_given_as_a_url_of_httpx_with_a_password(serve, transport):
     proxy = await serve(http_proxy)
     extensions = {"proxy": httpx.URL(through(proxy, user="me:secret@")["proxy"])}
@@ -72,9 +79,10 @@ async def test_https_goes_through_a_tunnel_and_the_proxys_own_answer_is_not_ours
     async with CurlTransport(tls_verify=authority) as transport:
         for _ in range(2):
             fields = {"Authorization": "Bearer x", "User-Agent": "me", "Cookie": "a=b"}
-            url = f"https://site.test:{server.port}/"
+            url = f"https://site.test:{server.port}/%c3%a9"
             response = await get(transport, url, extensions=through(proxy), headers=fields)
             assert response.content == b"secret"
+            assert server.head.startswith(b"GET /%c3%a9 HTTP/1.1\r\n")
             assert "x-proxy" not in response.headers
             assert response.headers["x-site"] == "yes"
     authority = f"site.test:{server.port}"
