@@ -26,6 +26,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crawler.redaction import redact
+
 if TYPE_CHECKING:
     from crawler.messages import Request
 
@@ -50,7 +52,14 @@ __all__ = [
 
 
 class CrawlerError(Exception):
-    """Base class of all exceptions that the framework raises."""
+    """Base class of all exceptions that the framework raises.
+
+    Parameters:
+        message: What happened, in one line. Passwords, tokens and cookies in it are hidden.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
 
 class ConfigError(CrawlerError):

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import attrs
 
+from crawler.redaction import redact_field
+
 __all__ = ["Headers", "product_token"]
 
 COMPATIBLE: Final = re.compile(r"\s*Mozilla/.*?\bcompatible\s*;\s*([^\s/;()]+)", re.IGNORECASE | re.DOTALL)
@@ -75,7 +77,8 @@ class Headers(Mapping[str, str]):
         return hash(frozenset(self._fold().items()))
 
     def __repr__(self) -> str:
-        return f"Headers({dict(self._fold())!r})"
+        shown = {name: redact_field(name, value) for name, value in self._fold().items()}
+        return f"Headers({shown!r})"
 
 
 def product_token(user_agent: str) -> str:

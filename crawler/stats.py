@@ -9,6 +9,8 @@ from typing import Any
 import attrs
 import msgspec
 
+from crawler.redaction import redact
+
 __all__ = ["LaneStats", "Stats"]
 
 MAX_LANES = 10_000
@@ -87,7 +89,9 @@ class Stats:
                 self.lanes = {lane: LaneStats(**counts | {"waited": {}}) for lane, counts in value.items()}
             elif name == "statuses":
                 self.statuses = Counter({int(status): count for status, count in value.items()})
-            elif isinstance(value, dict) and name != "samples":
+            elif name == "samples":
+                self.samples = {kind: [redact(url) for url in urls] for kind, urls in value.items()}
+            elif isinstance(value, dict):
                 setattr(self, name, Counter(value))
             else:
                 setattr(self, name, value)
@@ -109,7 +113,7 @@ class Stats:
         """Keep a URL as an example of a kind, unless `most` are kept already."""
         urls = self.samples.setdefault(kind, [])
         if len(urls) < most:
-            urls.append(url)
+            urls.append(redact(url))
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Stats))

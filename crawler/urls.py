@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 import ada_url
 
+from crawler.redaction import hide_userinfo
+
 __all__ = ["Joiner", "authority", "host", "is_web", "join", "join_all", "normalize", "origin", "split_userinfo"]
 
 IGNORED: Final = r"[\t\n\r]*"
@@ -67,9 +69,9 @@ def normalize(url: str) -> str:
     try:
         href = ada_url.normalize_url(url)
     except ValueError:
-        raise ValueError(f"not a URL: {url!r}") from None
+        raise ValueError(f"not a URL: {hide_userinfo(url)!r}") from None
     if not is_web(href):
-        raise ValueError(f"not an http or https URL: {url!r}")
+        raise ValueError(f"not an http or https URL: {hide_userinfo(url)!r}")
     href = href.partition("#")[0]
     _canonical.add(href)
     return href

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,13 @@ import msgspec
 from crawler.errors import ConfigError
 from crawler.files import PRIVATE, error_reason, locked, replace_file
 from crawler.limits.registry import Limits
+from crawler.logs import get_logger
 
 __all__ = ["StateFile"]
 
 FORMAT: Final = "crawler limits"
 VERSION: Final = 1
-log = logging.getLogger("crawler.fetch")
+log = get_logger("crawler.fetch")
 
 
 class StateFile:

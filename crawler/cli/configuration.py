@@ -13,7 +13,6 @@ The settings file is ``crawler.toml`` in the working directory::
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,16 +24,19 @@ import msgspec
 from crawler.errors import ConfigError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.plugin import Plugin
+from crawler.logs import get_logger
 from crawler.settings.settings import ALIASES, NAMES, Settings
 from crawler.suggest import did_you_mean
 
 __all__ = ["SETTINGS_FILE", "Configuration", "parse_pairs"]
 
 SETTINGS_FILE: Final = "crawler.toml"
-SPIDER_ATTRIBUTES: Final = frozenset({"accept_status", "allowed_domains", "auth", "plugins", "start_urls", "waypoints"})
+SPIDER_ATTRIBUTES: Final = frozenset(
+    {"accept_status", "allowed_domains", "auth", "plugins", "secret_arguments", "start_urls", "waypoints"}
+)
 """Attributes of a spider class that are easily taken for settings."""
 PREFIX: Final = "CRAWLER_"
-log = logging.getLogger("crawler.cli")
+log = get_logger("crawler.cli")
 
 
 def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:

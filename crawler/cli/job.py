@@ -17,6 +17,7 @@ from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import PRIVATE, error_reason, replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import call_persist
+from crawler.redaction import redact
 from crawler.settings import Settings
 from crawler.sinks import FileSink, open_output
 from crawler.store.inspect import JobState, failed_requests, inspect_job, read_items
@@ -55,7 +56,7 @@ def job(
         count = queue_failed_again(folder)
         say(f"queued {plural(count, 'failed request')} again: run the job to retry\n")
     if export is None and not retry_failed:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(folder, inspect_job(folder))))
+        sys.stdout.write("".join(f"{redact(line)}\n" for line in _lines(folder, inspect_job(folder))))
     return 0
 
 

@@ -20,6 +20,7 @@ from crawler.limits.headers.field_names import limit_fields
 from crawler.limits.pace import parse_rate
 from crawler.limits.throttle import ThrottleStatistics
 from crawler.messages import Request, Response, Stop, Usage
+from crawler.redaction import redact
 
 __all__ = ["limits"]
 
@@ -90,7 +91,7 @@ class ServerLimits:
         wait = limit.ready_at - now
         pairs = response.headers.pairs
         return cls(
-            url=response.url,
+            url=redact(response.url),
             status=response.status,
             refused=refused,
             fields=[(name, value) for name, value in pairs if limit_fields([(name, value)])],

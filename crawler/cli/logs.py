@@ -13,13 +13,15 @@ import msgspec
 
 from crawler.engine.tracebacks import user_frames
 from crawler.errors import CrawlerError
+from crawler.logs import get_logger
+from crawler.redaction import redact
 
 __all__ = ["Level", "log_to_stderr", "log_traceback", "plural", "say"]
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 NOISY: Final = ("asyncio", "httpcore", "httpx")
 """Loggers of libraries whose debug messages do not help to debug a spider."""
-log = logging.getLogger("crawler.cli")
+log = get_logger("crawler.cli")
 
 
 class StderrHandler(logging.Handler):
@@ -28,7 +30,7 @@ class StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         try:
-            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.write(redact(self.format(record)) + "\n")
             sys.stderr.flush()
         except Exception:  # as in all handlers: a log message never ends a crawl
             self.handleError(record)
@@ -43,10 +45,10 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": redact(record.getMessage()),
         }
         if record.exc_info and record.exc_info[1] is not None:
-            fields["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+            fields["traceback"] = redact("".join(traceback.format_exception(*record.exc_info)))
         return msgspec.json.encode(fields).decode()
 
 
@@ -73,6 +75,7 @@ def say(text: str, *, level: int = logging.INFO) -> None:
         text: One or more lines.
         level: The level of the record.
     """
+    text = redact(text)
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         record = logging.LogRecord(log.name, level, __file__, 0, "%s", (text.removesuffix("\n"),), None)
         text = JsonFormatter().format(record) + "\n"

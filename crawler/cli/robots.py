@@ -19,6 +19,7 @@ from crawler.headers import product_token
 from crawler.http.robots import Robots, explain
 from crawler.limits.throttle import ROBOTS_CONCURRENCY
 from crawler.messages import Failure, Produced, Request
+from crawler.redaction import redact
 from crawler.settings import Settings
 
 __all__ = ["robots"]
@@ -72,7 +73,7 @@ def _read(page: str, spider: RobotsPage, configuration: Configuration) -> dict[s
         "status": response.status,
         "agent": product_token(agent),
         "group": reason.agent,
-        "url": page,
+        "url": redact(page),
         "allowed": rules is not None and rules.allows(page),
         "rule": reason.rule,
         "delay": None if rules is None else rules.delay,

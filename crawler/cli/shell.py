@@ -18,6 +18,7 @@ from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, fetch_pa
 from crawler.cli.target import check_url
 from crawler.errors import ConfigError, CrawlerError, RequestError
 from crawler.messages import Request, Response
+from crawler.redaction import redact
 
 __all__ = ["shell"]
 
@@ -141,7 +142,7 @@ class Session:
         readline.set_completer(rlcompleter.Completer(self.names).complete)
         readline.parse_and_bind("tab: complete")
         page = self.names["response"]
-        banner = f"{'no page yet' if page is None else f'{page.status} {page.url}'}\n{HELP}"
+        banner = f"{'no page yet' if page is None else f'{page.status} {redact(page.url)}'}\n{HELP}"
         code.interact(banner, local=self.names, exitmsg="")
         return 0
 

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeGuard
 from crawler import urls
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, import_class
+from crawler.redaction import hide_userinfo
 from crawler.spiders import SiteSpider, Spider
 from crawler.suggest import did_you_mean
 
@@ -76,7 +77,7 @@ def _class_of(target: str) -> type[Spider]:
         hint = f" (did you mean {target}.py?)"
     else:
         hint = f" (did you mean https://{target}?)" if "." in target and "/" not in target.partition(".")[0] else ""
-    raise ConfigError(f"no such file: {target}{hint}: {SPIDER_FORMS}")
+    raise ConfigError(f"no such file: {hide_userinfo(target)}{hint}: {SPIDER_FORMS}")
 
 
 def _load_file(path: Path) -> ModuleType:

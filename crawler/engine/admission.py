@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from crawler.engine.tracebacks import user_frames
+from crawler.logs import get_logger
 from crawler.messages import Drop, Request
 from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
@@ -19,7 +19,7 @@ __all__ = ["ADMIT_FAILED", "Admission"]
 
 ADMIT_FAILED = "hook_error"
 """The reason where an `admit` hook raised: that request has failed."""
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 
 class Admission:

@@ -5,7 +5,6 @@ Every request goes this way: those of pages, of robots.txt files and of inline f
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -16,6 +15,7 @@ import trio
 
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
 from crawler.hooks.table import Hook, HookTable
+from crawler.logs import get_logger
 from crawler.messages import Drop, Pause, Request, Response, Retry, Stop, Usage
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = ["Attempts", "Result"]
 
 UNRELATED_KINDS: Final = frozenset({"bad_coding", "stale"})
 """Kinds of broken exchanges that do not mean that the server is overloaded."""
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 Result: TypeAlias = Response | Retry | Drop
 Network: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]

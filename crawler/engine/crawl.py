@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from crawler.engine.inline import with_child_depth
 from crawler.engine.slots import current_ticket
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import CrawlStatistics, Plugin
+from crawler.logs import get_logger
 from crawler.messages import Request, Response
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AddedRequests", "BackgroundTasks", "Crawl"]
 
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 
 class AddedRequests:

@@ -15,6 +15,7 @@ from crawler.frontier import RefusedTicket, RobotsTicket, lane_name
 from crawler.http.address_guard import is_start_page
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, MAX_ROBOTS_SIZE, ROBOTS_MAX_AGE, Robots
+from crawler.logs import get_logger
 from crawler.messages import Drop, Response, Retry
 from crawler.messages.request import copy_unchecked
 from crawler.store import RobotsAnswer
@@ -37,7 +38,7 @@ GRACE_REQUESTS: Final = 2
 """Requests that start between two fetches of a robots.txt, however slow their lane is."""
 GRACE_REQUESTS_AFTER_FAILURE: Final = 8
 """The same after a robots.txt could not be fetched, which takes several attempts."""
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 
 class RobotsFetcher:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +20,7 @@ from crawler.engine.wiring import wire
 from crawler.errors import CrawlerError, CrawlFailed, JobError, PluginError
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
+from crawler.logs import get_logger
 from crawler.settings import Settings
 from crawler.sinks import open_output
 from crawler.spiders import Spider
@@ -40,7 +40,7 @@ __all__ = ["CrawlSession"]
 
 PROXY_VARIABLES: Final = frozenset({"all_proxy", "http_proxy", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
 """Environment variables that name a proxy."""
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 
 class CrawlSession:

@@ -6,7 +6,6 @@ fails.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ from crawler.engine.inline import in_sink
 from crawler.errors import CrawlFailed
 from crawler.hooks.sink import call_persist
 from crawler.hooks.table import Hook
+from crawler.logs import get_logger
 from crawler.sinks import FileSink
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ GATHER_MIN: Final = 0.001
 """Seconds: a `persist` that took less is called again at once."""
 GATHER_MAX: Final = 0.25
 """Seconds: the longest time in which items gather for the next batch."""
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 
 async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
+
+from crawler.logs import get_logger
 
 if TYPE_CHECKING:
     from crawler.errors import HookError
@@ -17,7 +18,7 @@ FRAMEWORK_PACKAGES: Final = frozenset({"contextlib", "crawler", "trio"})
 """Packages whose frames lead to the code of users."""
 MAX_PLACES: Final = 1000
 """Places in the code of users that are remembered."""
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 
 def user_frames(error: BaseException | None) -> ExcInfo | None:

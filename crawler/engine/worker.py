@@ -5,7 +5,6 @@ A worker changes neither the store nor the frontier, except that it puts back a 
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
@@ -26,6 +25,7 @@ from crawler.engine.decision import (
 from crawler.engine.slots import current_ticket
 from crawler.errors import HookError, Refused, RequestError
 from crawler.frontier import RefusedTicket, RobotsTicket
+from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response
 from crawler.store import FailureRow, Kind, Outcome
 
@@ -44,7 +44,7 @@ __all__ = ["Inbox", "Outbox", "Worker"]
 
 Inbox: TypeAlias = "trio.MemoryReceiveChannel[PoppedTicket]"
 Outbox: TypeAlias = "trio.MemorySendChannel[Message]"
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 
 class Worker:

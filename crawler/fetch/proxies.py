@@ -5,7 +5,6 @@ Pure: it reads no clock and does no I/O. `Downloader` asks it before each reques
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ import attrs
 
 from crawler import urls
 from crawler.fetch.proxy_env import ProxyEnvironment
+from crawler.logs import get_logger
 from crawler.settings.proxies import DIRECT, label
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ BASE_PAUSE: Final = 5.0
 """Seconds that a proxy is avoided after a failure, doubled for each further failure in a row."""
 MAX_PAUSE: Final = 600.0
 """Seconds that a proxy is avoided, at most."""
-log = logging.getLogger("crawler.fetch")
+log = get_logger("crawler.fetch")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Proxy:
     """One proxy, and how well it works."""
 

@@ -25,7 +25,7 @@ __all__ = ["ProxyEnvironment"]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ProxyEnvironment:
     """The proxies that the environment names. False if it names none."""
 

@@ -16,6 +16,7 @@ import msgspec
 
 from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
+from crawler.redaction import hide_userinfo, is_secret, redact_field, unsendable
 from crawler.settings.texts import WORDS, is_utf8, plain
 from crawler.suggest import did_you_mean
 
@@ -70,7 +71,7 @@ def import_class(spec: str) -> Any:
     """
     module_name, _, name = spec.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
-        raise ConfigError(f"{spec!r} does not name a class: write package.module:Class")
+        raise ConfigError(f"{hide_userinfo(spec)!r} does not name a class: write package.module:Class")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -126,7 +127,7 @@ def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
     for name, text in texts.items():
         if name not in options:
             raise ConfigError(f"{what} has no argument {name!r}{did_you_mean(name, options)}")
-        values[name] = _read(text, options[name].annotation, f"{what}: argument {name}")
+        values[name] = _read(text, options[name].annotation, name, f"{what}: argument {name}")
     missing = [n for n, p in options.items() if p.default is p.empty and n not in values]
     if missing:
         raise ConfigError(f"{what} needs the argument {missing[0]!r}")
@@ -140,15 +141,17 @@ def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
         raise ConfigError(f"{what} cannot be created: {type(error).__name__}: {error}") from error
 
 
-def _read(text: str, annotation: Any, where: str) -> Any:
+def _read(text: str, annotation: Any, name: str, where: str) -> Any:
     """Return a text as a value of the annotated type. Lists and dicts are JSON, or separated by commas."""
+    if is_secret(name) and (why := unsendable(text)):
+        raise ConfigError(f"{where}: holds {why}")
     union = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
     if type(None) in union and text.lower() == "none":
         return None
     if annotation in (inspect.Parameter.empty, Any) or str in (annotation, *union):
         return text
     if not is_utf8(text):
-        raise ConfigError(f"{where}: not UTF-8: {text!r}")
+        raise ConfigError(f"{where}: not UTF-8: {redact_field(name, repr(text))}")
     if bool in (annotation, *union):
         text = WORDS.get(text.lower(), text)
     try:
@@ -162,7 +165,7 @@ def _read(text: str, annotation: Any, where: str) -> Any:
             return _convert(attempt(), annotation)
         except (msgspec.ValidationError, msgspec.DecodeError):
             continue
-    raise ConfigError(f"{where}: {_wanted(annotation) or plain(first)}, got {text!r}")
+    raise ConfigError(f"{where}: {_wanted(annotation) or plain(first)}, got {redact_field(name, repr(text))}")
 
 
 def _wanted(annotation: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import attrs
 from crawler.errors import PluginError
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.scrapy_names import misused_names
+from crawler.logs import get_logger
 from crawler.suggest import did_you_mean
 
 __all__ = ["HOOKS", "Hook", "HookTable"]
@@ -22,7 +22,7 @@ KINDS: Final = {
     "answer": "async", "fetch": "async", "refine": "async", "persist": "task", "failed": "produces",
 }  # fmt: skip
 ARGUMENTS: Final = {"fetch": 2, "refine": 2}
-log = logging.getLogger("crawler.hooks")
+log = get_logger("crawler.hooks")
 
 
 @attrs.frozen(repr=False)

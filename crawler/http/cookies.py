@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Container, Iterable
 from typing import Final
 
@@ -11,6 +10,7 @@ import msgspec
 
 from crawler import urls
 from crawler.http.set_cookie import Cookie, is_expired, parse_set_cookie, path_matches, path_of, site_of
+from crawler.logs import get_logger
 
 __all__ = ["Cookie", "CookieJar"]
 
@@ -18,7 +18,7 @@ MAX_COOKIES_PER_SITE: Final = 100
 """Cookies of one site; the oldest is dropped first (RFC 6265 section 6.1 requires at least 50)."""
 MAX_COOKIES: Final = 50_000
 """All cookies; those of the least recently requested site are dropped first (section 6.1 requires at least 3000)."""
-log = logging.getLogger("crawler.fetch")
+log = get_logger("crawler.fetch")
 
 Key = tuple[str, str, str]
 """Domain, path and name, which identify a cookie."""

@@ -14,8 +14,9 @@ from urllib.parse import quote, quote_plus, urlencode
 import msgspec
 
 from crawler.headers import Headers
+from crawler.redaction import redact_field
 from crawler.settings import proxies
-from crawler.settings.headers import TOKEN, VALUE
+from crawler.settings.headers import TOKEN, VALUE, misfit, shown_name
 
 Handler: TypeAlias = "str | Callable[..., Any] | None"
 """A method of the spider, or its name."""
@@ -54,8 +55,13 @@ def require_text(name: str, value: Any) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise TypeError(f"{name} does not survive JSON: {value!r}") from None
+        raise TypeError(f"{name} does not survive JSON: a lone surrogate at position {_surrogate(value)}") from None
     return value
+
+
+def _surrogate(text: str) -> int:
+    """Return the position, from 1, of the first character that UTF-8 cannot encode."""
+    return next(place for place, character in enumerate(text, 1) if "\ud800" <= character <= "\udfff")
 
 
 def require_int(name: str, value: Any, least: int = -(2**63)) -> int:
@@ -139,9 +145,9 @@ def parse_headers(headers: Any) -> Headers:
     given = headers.pairs if isinstance(headers, Headers) else name_value_pairs("headers", headers)
     for name, value in given:
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
-            raise ValueError(f"headers: not a field name: {name!r}")
+            raise ValueError(f"headers: not a field name: {shown_name(name)}")
         if value is not None and (not isinstance(value, str) or not VALUE.fullmatch(value)):
-            raise ValueError(f"headers: not a valid value for {name}: {value!r}")
+            raise ValueError(f"headers: not a valid value for {name}: {misfit(value, VALUE)}")
     return headers if isinstance(headers, Headers) else Headers([(name, value or "") for name, value in given])
 
 
@@ -154,9 +160,9 @@ def parse_cookies(cookies: Any) -> dict[str, str]:
     """
     for name, value in require_type(Mapping, "cookies", cookies).items():
         if not isinstance(name, str) or not COOKIE_NAME.fullmatch(name):
-            raise ValueError(f"cookies: not a cookie name: {name!r}")
+            raise ValueError(f"cookies: not a cookie name: {shown_name(name)}")
         if not isinstance(value, str) or not COOKIE_VALUE.fullmatch(value):
-            raise ValueError(f"cookies: not a valid value for {name}: {value!r}")
+            raise ValueError(f"cookies: not a valid value for {name}: {misfit(value, COOKIE_VALUE)}")
     return dict(cookies)
 
 
@@ -201,7 +207,7 @@ def name_value_pairs(name: str, fields: Any) -> list[tuple[Any, Any]]:
     found = list(given)
     for pair in found:
         if isinstance(pair, (str, bytes)) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise TypeError(f"{name} must be a mapping or pairs: {pair!r} is not a pair")
+            raise TypeError(f"{name} must be a mapping or pairs: {type_name(pair)} is not a pair")
     return [(key, value) for key, value in found]
 
 
@@ -267,7 +273,8 @@ def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
     for key, part in require_type(Mapping, name, value).items():
         require_text(f"a name in {name}", key)
         if not survives_json(part):
-            raise TypeError(f"{name}[{key!r}] does not survive JSON: {part!r} ({type_name(part)})")
+            shown = redact_field(key, repr(part))
+            raise TypeError(f"{name}[{key!r}] does not survive JSON: {shown} ({type_name(part)})")
     return dict(value)
 
 

@@ -21,6 +21,7 @@ from crawler.html.submission import (
 )
 from crawler.messages.checks import Handler
 from crawler.messages.request import Request, set_position
+from crawler.redaction import redact
 from crawler.settings.headers import TOKEN
 from crawler.suggest import did_you_mean
 
@@ -128,10 +129,10 @@ class Form:
         enctype = self.enctype if pressed is None or pressed.enctype is None else _one_of(pressed.enctype, ENCTYPES)
         action = self._action if pressed is None or pressed.action is None else pressed.action
         if method == "dialog":
-            raise ValueError(f"the form on {self._response.url} closes a dialog and sends nothing")
+            raise ValueError(f"the form on {redact(self._response.url)} closes a dialog and sends nothing")
         target = self._target(action)
         if target is None:
-            raise ValueError(f"the form on {self._response.url} does not lead to a web URL: {action!r}")
+            raise ValueError(f"the form on {redact(self._response.url)} does not lead to a web URL: {action!r}")
         encoding = pick_encoding(self._charset, self._response.encoding)
         filled = self._filled(values, extra) | self._uploads(files, extra)
         entries = construct_entries(self._controls, pressed, encoding, filled)
@@ -148,7 +149,7 @@ class Form:
         return set_position(request, self._response.depth + 1)
 
     def __repr__(self) -> str:
-        return f"<Form {self.method.upper()} {self.action}>"
+        return f"<Form {self.method.upper()} {redact(self.action)}>"
 
     def _target(self, action: str) -> str | None:
         """Return the absolute URL of an action. An empty action is the URL of the page, whatever its ``<base>``."""
@@ -165,11 +166,11 @@ class Form:
         if isinstance(button, int) and not isinstance(button, bool):
             if 0 <= button < len(buttons):
                 return buttons[button]
-            raise ValueError(f"the form on {self._response.url} has no button {button}: it has {len(buttons)}")
+            raise ValueError(f"the form on {redact(self._response.url)} has no button {button}: it has {len(buttons)}")
         found = next((control for control in buttons if control.name == button), None)
         if found is None:
             hint = did_you_mean(str(button), filter(None, self.buttons))
-            raise ValueError(f"the form on {self._response.url} has no button {button!r}{hint}")
+            raise ValueError(f"the form on {redact(self._response.url)} has no button {button!r}{hint}")
         return found
 
     def _check_name(self, name: Any, extra: bool) -> None:
@@ -178,7 +179,7 @@ class Form:
         names = [control.name for control in self._controls if control.name]
         if not extra and name not in names:
             raise ValueError(
-                f"the form on {self._response.url} has no field {name!r}{did_you_mean(name, names)}"
+                f"the form on {redact(self._response.url)} has no field {name!r}{did_you_mean(name, names)}"
                 "; extra=True sends it anyway"
             )
 
@@ -234,7 +235,7 @@ def form_of(response: Response, css: str | None, name: str | None, identifier: s
     if not 0 <= index < len(forms):
         which = f" with {' and '.join(wanted)}" if wanted else ""
         there = f"there are {len(forms)} forms" if len(forms) > 1 else "there is one" if forms else "there is none"
-        raise ValueError(f"no form {index}{which} on {response.url}: {there}")
+        raise ValueError(f"no form {index}{which} on {redact(response.url)}: {there}")
     return Form(response, forms[index])
 
 

@@ -13,6 +13,7 @@ from crawler import urls
 from crawler.headers import Headers
 from crawler.messages import checks
 from crawler.messages.checks import Handler
+from crawler.redaction import redact
 from crawler.settings.headers import TOKEN
 
 __all__ = ["Request"]
@@ -257,7 +258,7 @@ class Request:
         return type(self).from_json, (self.to_json(),)
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.url}>"
+        return f"<Request {self.method} {redact(self.url)}>"
 
 
 _FIELDS: Final = tuple(Request.__annotations__)

@@ -13,6 +13,7 @@ from crawler.messages.checks import Handler, handler_name
 from crawler.messages.link_filter import NO_FILTER, LinkFilter
 from crawler.messages.request import Request, plain_get, set_position
 from crawler.messages.values import Retry
+from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from crawler.content.link_header import LinkValue
@@ -443,4 +444,4 @@ class Response:
         self._filter = link_filter
 
     def __repr__(self) -> str:
-        return f"<Response {self.status} {self.url}>"
+        return f"<Response {self.status} {redact(self.url)}>"

@@ -12,6 +12,7 @@ from attrs.validators import instance_of, optional
 
 from crawler.content.encoding import replace_surrogates
 from crawler.limits.events import QuotaEvent
+from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from crawler.errors import RequestError
@@ -66,7 +67,7 @@ class Failure:
     def traceback(self) -> str:
         """The traceback of the exception that a callback or hook raised; empty for other failures."""
         cause = self.error.__cause__
-        return "".join(tracebacks.format_exception(cause)) if cause is not None else ""
+        return redact("".join(tracebacks.format_exception(cause))) if cause is not None else ""
 
 
 @attrs.frozen

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from crawler.errors import ConfigError
+from crawler.redaction import character_at, describe
 
 __all__ = ["TOKEN", "VALUE", "default_fields", "merged"]
 
@@ -34,15 +35,15 @@ def default_fields(value: Any) -> dict[str, str]:
         ConfigError: The value is not a mapping of headers that can be sent, or one of them cannot be a default.
     """
     if not isinstance(value, Mapping):
-        raise ConfigError(f"setting headers: expected a mapping of names to values, got {value!r}")
+        raise ConfigError(f"setting headers: expected a mapping of names to values, got {describe(value)}")
     fields: dict[str, str] = {}
     names: set[str] = set()
     for name, given in value.items():
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
-            raise ConfigError(f"setting headers: not a header name: {name!r}")
+            raise ConfigError(f"setting headers: not a header name: {shown_name(name)}")
         text = "" if given is None else given
         if not isinstance(text, str) or not VALUE.fullmatch(text):
-            raise ConfigError(f"setting headers: not a value for {name}: {given!r}")
+            raise ConfigError(f"setting headers: not a value for {name}: {misfit(text, VALUE)}")
         low = name.lower()
         if low in FORBIDDEN:
             raise ConfigError(f"setting headers: {name} cannot be a default: {FORBIDDEN[low]}")
@@ -51,6 +52,24 @@ def default_fields(value: Any) -> dict[str, str]:
         names.add(low)
         fields[name] = text
     return fields
+
+
+def shown_name(name: Any) -> str:
+    """Return an invalid name as an error message shows it, without what may be a value: ``X-Api-Key: abc``."""
+    return repr(re.sub("([:=]).+", r"\1…", name, flags=re.DOTALL)) if isinstance(name, str) else repr(name)
+
+
+def misfit(value: Any, pattern: re.Pattern[str]) -> str:
+    """Return why a value that does not match cannot be sent, without the value: it may be a secret.
+
+    Parameters:
+        value: The value.
+        pattern: Matches the values that can be sent. It matches any beginning of them, too.
+    """
+    if not isinstance(value, str):
+        return f"expected text, not {type(value).__name__}"
+    valid = pattern.match(value)
+    return character_at(value, valid.end() if valid else 0)
 
 
 def merged(base: Mapping[str, str], over: Mapping[str, str]) -> dict[str, str]:

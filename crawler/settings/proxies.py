@@ -9,6 +9,7 @@ from typing import Any, Final
 import ada_url
 
 from crawler.errors import ConfigError
+from crawler.redaction import describe, hide_userinfo
 
 __all__ = ["DIRECT", "PROXY_PORTS", "label", "proxy_url", "routes_of"]
 
@@ -17,7 +18,6 @@ DIRECT: Final = "direct"
 PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 """Default port by the scheme of a proxy URL."""
 VISIBLE: Final = re.compile(r"[!-~]+")
-USERINFO: Final = re.compile(r"//[^/]*@")
 
 
 def proxy_url(text: str) -> str:
@@ -59,7 +59,7 @@ def routes_of(value: Any) -> dict[str, tuple[str, ...]]:
 
 def _shown(value: Any) -> str:
     """Return a value for an error message, without user name and password."""
-    return USERINFO.sub("//***@", repr(value))
+    return repr(hide_userinfo(value)) if isinstance(value, str) else describe(value)
 
 
 def _glob(glob: Any) -> str:

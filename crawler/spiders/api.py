@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -14,6 +13,7 @@ import attrs
 from crawler import urls
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
+from crawler.logs import get_logger
 from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import encode_params
 from crawler.records.json_path import compile_path, get_path, parse_keys
@@ -26,7 +26,7 @@ from crawler.spiders.spider import Spider
 
 __all__ = ["ApiSpider"]
 
-log = logging.getLogger("crawler.spiders")
+log = get_logger("crawler.spiders")
 
 
 @attrs.frozen
@@ -55,6 +55,8 @@ class ApiSpider(Spider):
     Raises:
         ConfigError: An argument is invalid, or arguments contradict each other.
     """
+
+    secret_arguments = frozenset({"user"})
 
     url: str = ""
     """URL of the first page, instead of `start_urls`."""

@@ -10,11 +10,12 @@ import msgspec
 from crawler import urls
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
+from crawler.redaction import HIDDEN, is_secret, redact
 from crawler.settings.texts import plain
 from crawler.spiders.spider import Spider
 from crawler.suggest import did_you_mean
 
-__all__ = ["check_argument_types", "check_start_urls", "method_name"]
+__all__ = ["check_argument_types", "check_start_urls", "is_secret_argument", "method_name"]
 
 
 def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
@@ -26,15 +27,16 @@ def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
     for name, declared in kind.declared_arguments().items():
         value, annotation = getattr(spider, name), declared.annotation
         where = f"{type(spider).__name__}: argument {name}"
+        shown = HIDDEN if is_secret_argument(spider, name) else redact(repr(value))
         if get_origin(annotation) is Literal and value not in get_args(annotation):
             expected = " or ".join(get_args(annotation))
             hint = did_you_mean(str(value), get_args(annotation))
-            raise ConfigError(f"{where}: expected {expected}, not {value!r}{hint}")
+            raise ConfigError(f"{where}: expected {expected}, not {shown}{hint}")
         try:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
             wanted = plain(error).partition(", got")[0]
-            raise ConfigError(f"{where}: {wanted}, not {value!r}") from None
+            raise ConfigError(f"{where}: {wanted}, not {shown}") from None
 
 
 def check_start_urls(spider: Spider) -> None:
@@ -51,6 +53,11 @@ def check_start_urls(spider: Spider) -> None:
             urls.normalize(url)
         except ValueError as error:
             raise ConfigError(f"{where}argument url: {error}") from None
+
+
+def is_secret_argument(spider: Spider, name: str) -> bool:
+    """Return whether an argument holds a secret, which is never shown and may differ in each run of a job."""
+    return name in spider.secret_arguments or is_secret(name)
 
 
 def method_name(spider: Spider, handler: Any, where: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from xml.etree.ElementTree import Element
 from crawler import content, records
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
+from crawler.logs import get_logger
 from crawler.messages import Produced, Request, Response
 from crawler.records.json_path import parse_keys
 from crawler.settings import Settings
@@ -26,7 +26,7 @@ MAX_LOGGED: Final = 5
 """Broken records per file that are logged. All are counted."""
 HTML: Final = re.compile(r"\s*(<\?xml[^>]*>\s*)?<(!doctype )?html\b", re.IGNORECASE)
 """The beginning of an HTML page, including XHTML."""
-log = logging.getLogger("crawler.spiders")
+log = get_logger("crawler.spiders")
 
 
 class FeedSpider(Spider):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from crawler.errors import ConfigError, RequestError
 from crawler.feeds.dates import parse_w3c_date
 from crawler.feeds.sitemap import MAX_SITEMAP_BYTES, sitemaps
 from crawler.feeds.sitemap_entry import SitemapEntry
+from crawler.logs import get_logger
 from crawler.messages import Failure, Produced, Request, Response
 from crawler.messages.request import set_position
 from crawler.spiders.site import title_of
@@ -30,7 +30,7 @@ DEFINITIVE_ERRORS: Final = tuple(status for status in range(400, 500) if status 
 """Statuses that say for good that a file does not exist."""
 SITEMAP_LINE: Final = re.compile(r"(?:\A\ufeff?|[\r\n])[ \t]*site-?map[ \t]*:[ \t]*([^\s#]+)", re.IGNORECASE)
 """A ``Sitemap`` line of a robots.txt."""
-log = logging.getLogger("crawler.spiders")
+log = get_logger("crawler.spiders")
 
 
 class SitemapSpider(Spider):

@@ -60,6 +60,8 @@ class Spider(Plugin):
     A value may also be ``"Bearer TOKEN"`` or an `httpx.Auth`. ``https://*.example.com`` means all subdomains.
     `Request.auth` takes precedence."""
 
+    secret_arguments: ClassVar[frozenset[str]] = frozenset()
+    """Names of arguments that hold secrets although their names do not say so, as ``token`` and ``api_key`` do."""
     waypoints: ClassVar[frozenset[str]] = frozenset()
     """Names of callbacks whose requests only lead to pages, such as those of sitemaps.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from crawler.files import PRIVATE, error_reason
+from crawler.logs import get_logger
 
 __all__ = ["create_folder", "tighten"]
 
@@ -16,7 +16,7 @@ FOLDER: Final = 0o700
 """Permissions of the folder of a job."""
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """The permission bits of everybody but the owner."""
-log = logging.getLogger("crawler.store")
+log = get_logger("crawler.store")
 
 
 def create_folder(path: Path) -> None:

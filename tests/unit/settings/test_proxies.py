@@ -50,7 +50,7 @@ def test_neither_settings_nor_their_errors_show_a_password():
     for name, text in [("proxies", '["http://me:secret@p.test"'), ("headers", '{"X-Key": "secret"')]:
         with pytest.raises(ConfigError, match=f"^setting {name}: JSON ends too early$"):
             Settings.from_strings({name: text})
-    with pytest.raises(ConfigError, match=r"//\*\*\*@p\.test") as caught:
+    with pytest.raises(ConfigError, match=r"got set$") as caught:
         Settings(proxies={"http://me:secret@p.test"})
     assert "secret" not in str(caught.value)
 

@@ -1,0 +1,135 @@
+"""Which values are secret, and how they are kept out of logs, messages, reports and representations.
+
+`is_secret` is the only list of names that suggest a secret. `redact` hides in a text what such names, URLs and header
+fields reveal. Everything that the framework shows passes through `redact`: errors when they are made, log records in
+`crawler.logs`, URLs when `Stats` counts them, the rest where it is printed.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import unquote
+
+__all__ = [
+    "HIDDEN",
+    "character_at",
+    "describe",
+    "hide_userinfo",
+    "is_secret",
+    "redact",
+    "redact_field",
+    "redact_values",
+    "unsendable",
+]
+
+HIDDEN: Final = "***"
+"""Stands for a secret."""
+WORDS: Final = frozenset(
+    {
+        "auth", "bearer", "csrf", "hmac", "jwt", "key", "keys", "oauth", "otp", "pass", "pwd", "session", "sessions",
+        "sid", "sig", "xsrf",
+    }
+)  # fmt: skip
+"""Words that suggest a secret if a name contains them: ``api_key``, ``X-Auth``, ``sessionId``."""
+ENDINGS: Final = re.compile(
+    r"(accesskey|apikey|authkey|authorization|cookie|credential|passphrase|passwd|password|privatekey|secret|secretkey"
+    r"|sessid|sessionid|signature|signingkey|token)s?\Z"
+)
+"""Endings of such words, which languages and vendors write without a separator: ``accesstoken``, ``phpsessid``."""
+WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+CONTROLS: Final = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
+"""Characters that no secret contains: a line break would end a header field, and a NUL a text of C."""
+CHARACTERS: Final = {"\n": "a line break", "\r": "a line break", "\0": "a NUL"}
+USERINFO: Final = re.compile(r"//[^/?#\s\"'<>\\]*@")
+PAIR: Final = re.compile(r"(?<![\w.%~$\[\]-])([\w.%~$\[\]-]{1,64})=([^&#\s\"<>]+)")
+"""A parameter of a query, a fragment or a form: ``access_token=abc``."""
+FIELD: Final = re.compile(r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie)['\"]?: ?['\"]?)[^'\"\r\n]+", re.IGNORECASE)
+"""A header field that is a secret by its definition, as a line or in a mapping."""
+AFTER: Final = "'),.:;]}"
+"""Characters that belong to the sentence or the list around a value rather than to the value."""
+
+
+@lru_cache(maxsize=4096)
+def is_secret(name: str) -> bool:
+    """Return whether the name of an argument, an option, a header field or a parameter suggests that it is a secret."""
+    return any(word in WORDS or ENDINGS.search(word) for word in map(str.lower, WORD.findall(name)))
+
+
+def redact(text: str) -> str:
+    """Return a text without the secrets that it reveals.
+
+    Hidden are user and password in URLs, the values of parameters with a secret name (``?api_key=…``), and the header
+    fields ``Authorization``, ``Proxy-Authorization``, ``Cookie`` and ``Set-Cookie``.
+    """
+    if "@" in text:
+        text = USERINFO.sub(f"//{HIDDEN}@", text)
+    if "=" in text:
+        text = PAIR.sub(_redact_pair, text)
+    if ":" in text:
+        text = FIELD.sub(rf"\1{HIDDEN}", text)
+    return text
+
+
+def redact_field(name: str, value: str) -> str:
+    """Return the value of a header field, an argument or an option as it may be shown beside its name."""
+    return HIDDEN if value and is_secret(name) else redact(value)
+
+
+def redact_values(value: Any, name: str = "") -> Any:
+    """Return a JSON value without the secrets that its texts, and the names in it, reveal.
+
+    Parameters:
+        value: Any JSON value. It is not changed.
+        name: The name of the value; a value with a secret name is hidden as a whole.
+    """
+    if name and is_secret(name) and value not in (None, "", False, True):
+        return HIDDEN
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: redact_values(part, str(key)) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_values(part) for part in value]
+    return value
+
+
+def hide_userinfo(text: str) -> str:
+    """Return an invalid URL as it may be shown: without everything between its scheme and its last ``@``.
+
+    A password may be the reason why the URL is invalid, so its parts are not taken for granted.
+    """
+    head, at, rest = text.rpartition("@")
+    if not at or (":" not in head.removeprefix("mailto:") and "//" not in head):
+        return redact(text)
+    scheme = head[: head.find("//") + 2] if "//" in head else ""
+    return redact(f"{scheme}{HIDDEN}@{rest}")
+
+
+def describe(value: Any) -> str:
+    """Return a value of a wrong type as an error message shows it: by its type, unless it is a number or empty."""
+    return repr(value) if not value or isinstance(value, (int, float)) else type(value).__name__
+
+
+def unsendable(value: str) -> str:
+    """Return in words why a text cannot be a secret, without the text; empty if it can.
+
+    Positions count from 1.
+    """
+    found = CONTROLS.search(value)
+    return "" if found is None else character_at(value, found.start())
+
+
+def character_at(text: str, index: int) -> str:
+    """Return in words the character of a secret that cannot be sent, and its position."""
+    character = text[index]
+    kind = CHARACTERS.get(character) or ("a control character" if CONTROLS.match(character) else "a character")
+    return f"{kind} that cannot be sent at position {index + 1}"
+
+
+def _redact_pair(found: re.Match[str]) -> str:
+    name, value = found[1], found[2]
+    if not is_secret(unquote(name)):
+        return found[0]
+    return f"{name}={HIDDEN}{value[len(value.rstrip(AFTER)) :]}"

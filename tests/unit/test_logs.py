@@ -1,0 +1,23 @@
+"""Records of the framework's loggers contain no secrets."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from crawler.logs import get_logger
+
+
+def test_messages_and_tracebacks_are_redacted_for_every_handler(caplog: pytest.LogCaptureFixture) -> None:
+    log = get_logger("crawler.test")
+    assert get_logger("crawler.test") is log
+    assert len(log.filters) == 1
+    try:
+        raise ValueError("no answer from https://h.example/?token=abc")
+    except ValueError:
+        log.exception("failed: %s", "https://ada:abc@h.example/")
+    assert caplog.messages == ["failed: https://***@h.example/"]
+    written = logging.Formatter().format(caplog.records[0])
+    assert "abc" not in written
+    assert "ValueError: no answer from https://h.example/?token=***" in written
