@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from typing import Final
 
 __all__ = ["main"]
+
+INTERRUPTED: Final = 130
+"""The exit code of an interrupted command."""
 
 
 def main() -> int:
@@ -16,14 +21,25 @@ def main() -> int:
     except KeyboardInterrupt:  # importing is most of the run time of a short command
         if sys.stderr is not None:
             sys.stderr.write("crawler: interrupted\n")
-        return 130
-    return command(on_imported=_start_collector)
+        return INTERRUPTED
+    code = command(on_imported=_start_collector)
+    if code == INTERRUPTED:
+        _end_at_next_signal()
+    return code
 
 
 def _start_collector() -> None:
     """Turn the garbage collector on. Imported objects live on, so it need not traverse them."""
     gc.freeze()
     gc.enable()
+
+
+def _end_at_next_signal() -> None:
+    """Let a signal end the process at once: from now on it only waits for threads that a plugin has started."""
+    import signal  # noqa: PLC0415 - only then
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(INTERRUPTED))
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ class Progress(Plugin):
 
         console = Console(file=cast("IO[str]", _Terminal(sys.stderr)))
         with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as live:
+            console.show_cursor()  # which `Live` hides; a process that is killed could not show it again
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._refresh, live)
                 yield

@@ -107,8 +107,8 @@ def command(
     """Run a spider, or crawl a whole site from its URL.
 
     Settings are merged in this order, and later ones win: defaults, the spider, crawler.toml in the working directory,
-    environment variables such as CRAWLER_WORKERS=8, -s. The first Ctrl-C lets requests in flight finish; the second one
-    stops at once.
+    environment variables such as CRAWLER_WORKERS=8, -s. The first Ctrl-C lets requests in flight finish, the second one
+    stops at once, and the third one ends the process even if a callback blocks it.
     """
     log_to_stderr(log_level, as_json=log_json)
     if overwrite and append:

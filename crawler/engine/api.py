@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import trio
 from crawler.engine.job import Job
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
+from crawler.engine.signals import SignalThread
 from crawler.errors import CrawlerError
 from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
@@ -70,7 +70,8 @@ def run(
     """Run a crawl in an event loop of its own. May be called any number of times.
 
     In the main thread SIGINT and SIGTERM are handled. After the first signal no request is started, and those in flight
-    have `grace` seconds; the second signal cancels them. Parameters and errors are those of `crawl`.
+    have `grace` seconds; the second signal cancels them. If the crawl does not end then, a warning names the code that
+    it waits for; the third signal ends the process with exit code 130. Parameters and errors are those of `crawl`.
     """
     session = CrawlSession(spider, settings, plugins, outputs, job, limits)
     report: Report = trio.run(_run_with_signals, session, transport)
@@ -80,28 +81,14 @@ def run(
 async def _run_with_signals(session: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> Report:
     if threading.current_thread() is not threading.main_thread():
         return await session.run(transport)
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_handle_signals, signals, session)
-            try:
-                report = await session.run(transport)
-            except Exception as error:
-                failure: Exception | None = error
-            else:
-                failure = None
-            nursery.cancel_scope.cancel(reason="the crawl has ended")
-    if failure is not None:
-        raise failure
-    return report
 
+    def stop(at_once: bool) -> None:
+        if not session.interrupt(now=at_once):
+            opening.cancel(reason="a signal came before the crawl began")
 
-async def _handle_signals(signals: AsyncIterator[int], session: CrawlSession) -> None:
-    """Stop gracefully at the first signal and at once at the second; raise `KeyboardInterrupt` at the third."""
-    count = 0
-    async for _ in signals:
-        count += 1
-        if count > 2 or not session.interrupt(now=count == 2):
-            raise KeyboardInterrupt
+    with trio.CancelScope() as opening, SignalThread(stop, session.settings.grace):
+        return await session.run(transport)
+    raise KeyboardInterrupt
 
 
 class ItemStream:

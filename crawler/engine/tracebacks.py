@@ -14,7 +14,7 @@ __all__ = ["ExcInfo", "HookErrorLog", "user_frames"]
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 """An exception as `logging` takes it."""
-FRAMEWORK_PACKAGES: Final = frozenset({"contextlib", "crawler", "trio"})
+FRAMEWORK_PACKAGES: Final = frozenset({"contextlib", "crawler", "outcome", "trio"})
 """Packages whose frames lead to the code of users."""
 MAX_PLACES: Final = 1000
 """Places in the code of users that are remembered."""

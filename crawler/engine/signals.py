@@ -1,0 +1,167 @@
+"""`SignalThread`: SIGINT and SIGTERM end a crawl, whatever its event loop does.
+
+The first signal stops the crawl, and the second cancels what is in flight. If the crawl does not end, a warning names
+the code that it waits for. The third signal ends the process at once.
+
+Python runs the handlers of signals in the main thread between two instructions, so never while that thread is in a
+function written in C. Therefore a thread of its own reads the numbers of the signals from the wake-up descriptor, which
+the interpreter writes at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from types import FrameType
+from typing import Final, Self
+
+import trio
+
+from crawler.engine.holders import describe_step, describe_tasks
+from crawler.engine.shutdown import LAST
+
+__all__ = ["INTERRUPTED", "SignalThread"]
+
+INTERRUPTED: Final = 130
+"""The exit code of an interrupted process."""
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SAME: Final = 0.05
+"""Seconds: a signal that comes again this soon is the same one, from a terminal and a launcher for instance."""
+REACTION: Final = 0.7
+"""Seconds that the event loop may need to react to a signal."""
+ENDS: Final = LAST - 0.05
+"""Seconds from the second signal to the end of a crawl that nothing holds."""
+YIELD: Final = 0.05
+"""Seconds for which the main thread leaves the interpreter to the other threads after a signal."""
+WAY_OUT: Final = "the third signal ends the process at once"
+log = logging.getLogger("crawler.engine")
+
+
+class SignalThread(AbstractContextManager["SignalThread"]):
+    """Handles SIGINT and SIGTERM while it is entered, in the main thread and in `trio.run`.
+
+    Parameters:
+        stop: Called in the event loop; its argument says whether to stop at once.
+        grace: Seconds that a crawl may take after the first signal.
+    """
+
+    def __init__(self, stop: Callable[[bool], object], grace: float) -> None:
+        self._stop = stop
+        self._grace = grace
+        self._received = 0
+        self._handled = 0  # by the event loop
+        self._times: dict[int, float] = {}  # of the last signal of each number
+        self._checks: list[float] = []  # when to look whether the crawl has ended
+        self._has_reported = False
+        self._is_closing = False
+        self._late: int | None = None  # a signal that came when the crawl had ended
+
+    def __enter__(self) -> Self:
+        self._loop_thread = threading.get_ident()
+        self._token = trio.lowlevel.current_trio_token()
+        self._task = trio.lowlevel.current_task()
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._thread = threading.Thread(target=self._read, name="crawler signals", daemon=True)
+        self._thread.start()
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._handlers = {number: signal.signal(number, self._yield) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_closing = True
+        signal.set_wakeup_fd(self._wakeup)
+        self._writer.close()
+        self._thread.join()
+        self._reader.close()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        late = self._late or next(iter(self._times), None)
+        if late is not None and not self._handled:
+            signal.raise_signal(late)  # the crawl knows nothing of it, so the program must
+
+    def _yield(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal in the main thread: let the other threads run, since a C function may keep them from it."""
+        if self._is_closing:
+            self._late = number
+        else:
+            time.sleep(YIELD)
+
+    def _handle(self, at_once: bool) -> None:
+        """Handle a signal in the event loop."""
+        self._handled += 1
+        self._stop(at_once)
+
+    # ---- in the thread -----------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Read the numbers of signals until the other end is closed."""
+        while True:
+            self._reader.settimeout(max(self._checks[0] - time.monotonic(), 0.001) if self._checks else None)
+            try:
+                numbers = self._reader.recv(64)
+            except TimeoutError:
+                self._check()
+                continue
+            if not numbers:
+                return
+            self._token.run_sync_soon(_wake, idempotent=True)  # as the descriptor of trio would
+            for number in numbers:
+                if number in SIGNALS:
+                    self._receive(number)
+
+    def _receive(self, number: int) -> None:
+        now = time.monotonic()
+        if now - self._times.get(number, -math.inf) < SAME and not self._has_reported:
+            return
+        first = min(self._times.values(), default=now)
+        self._times[number] = now
+        self._received += 1
+        if self._received > 2:
+            os._exit(INTERRUPTED)
+        at_once = self._received == 2
+        self._token.run_sync_soon(self._handle, at_once)
+        self._checks = [now + REACTION, now + ENDS] if at_once else [now + self._grace + LAST + REACTION]
+        if at_once and not self._handled and now - first > REACTION:
+            self._report()  # at once, since a C function may let no thread run until the next signal
+
+    def _check(self) -> None:
+        """Report what holds the crawl, unless it still has time and the event loop has reacted."""
+        self._checks.pop(0)
+        if not self._checks or self._handled < self._received:
+            self._report()
+
+    def _report(self) -> None:
+        """Log what holds the crawl, in one more thread: a log that is blocked must not block the third signal."""
+        self._checks.clear()
+        threading.Thread(target=self._log, name="crawler signals log", daemon=True).start()
+
+    # ---- in the thread of the log ------------------------------------------------------------------------------------
+
+    def _log(self) -> None:
+        logged = threading.Event()
+        with suppress(trio.RunFinishedError):
+            if self._handled == self._received:
+                self._token.run_sync_soon(self._log_tasks, logged)
+                logged.wait(REACTION)
+            if not logged.is_set() and (step := describe_step(self._loop_thread, self._task)) is not None:
+                self._has_reported = True
+                log.warning("the crawl cannot stop: %s blocks the event loop; %s", step, WAY_OUT)
+
+    def _log_tasks(self, logged: threading.Event) -> None:
+        """Log the tasks that have not ended. It runs in the event loop."""
+        logged.set()
+        if not self._is_closing:
+            self._has_reported = True
+            log.warning("the crawl has not stopped: it waits for %s; %s", describe_tasks(self._task), WAY_OUT)
+
+
+def _wake() -> None:
+    """Let the event loop look at what the handlers of other signals have done."""

@@ -1,0 +1,301 @@
+"""SIGINT and SIGTERM end a process, whatever holds its crawl. All tests here use processes and real time."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.environments import environment
+from support.processes import PIPE, Process
+
+HELD = Path(__file__).with_name("held.py")
+INT, TERM = signal.SIGINT, signal.SIGTERM
+BLOCKS = r"WARNING crawler.engine: the crawl cannot stop: {} blocks the event loop; the third signal ends the process"
+WAITS = r"WARNING crawler.engine: the crawl has not stopped: it waits for {}; the third signal ends the process"
+
+
+class Run:
+    """A process that is held.
+
+    Parameters:
+        folder: Its working folder.
+        how: An argument of `Held`.
+        more: Further arguments of the command.
+    """
+
+    def __init__(self, folder: Path, *command: str) -> None:
+        self.process = Process(command, cwd=folder, env=environment(), stdout=PIPE, stderr=PIPE)
+        RUNS.append(self)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "held\n"
+        self.sent = 0.0
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.sent = time.monotonic()
+        self.process.send_signal(number)
+
+    def read_line(self) -> str:
+        """Return the next line of standard error."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
+    def end(self) -> tuple[int, str, float]:
+        """Wait for the end; return the exit code, the rest of standard error, and the seconds since the last signal."""
+        _, said = self.process.communicate(timeout=10)
+        assert self.process.returncode is not None
+        return self.process.returncode, said, time.monotonic() - self.sent
+
+
+RUNS: list[Run] = []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "held.py").write_bytes(HELD.read_bytes())
+    yield tmp_path
+    for run in RUNS:
+        if run.process.stderr is not None and not run.process.stderr.closed:  # the test did not wait for its end
+            run.process.kill()
+            run.process.communicate()
+    RUNS.clear()
+
+
+def crawl(folder: Path, how: str, *more: str) -> Run:
+    """Return a crawl of the command line that is held."""
+    return Run(folder, "-m", "crawler", "run", "held.py", "-a", f"how={how}", "--quiet", *more)
+
+
+@pytest.mark.parametrize("how", ["loop", "sleep", "regex", "hash"])
+@pytest.mark.parametrize("numbers", [(INT, INT, INT), (TERM, INT, TERM)], ids=["ctrl-c", "mixed"])
+def test_the_second_signal_names_what_blocks_the_loop_and_the_third_ends_the_process(
+    folder: Path, how: str, numbers: tuple[signal.Signals, ...]
+) -> None:
+    run = crawl(folder, how)
+    run.send(numbers[0])
+    time.sleep(0.2)
+    run.send(numbers[1])
+    line = run.read_line()
+    assert time.monotonic() - run.sent < 1.0
+    place = r"Held.parse \(.*held.py:\d+\) for http://held.test/2"
+    assert re.match(BLOCKS.format(place), line), line
+    run.send(numbers[2])
+    code, said, seconds = run.end()
+    assert (code, said) == (130, "")
+    assert seconds < 1.0
+
+
+@pytest.mark.parametrize(
+    ("how", "place"),
+    [
+        ("hook", r"Held.answer \(.*held.py:\d+\) for http://held.test/2"),
+        ("sink", r"Kept.persist \(.*held.py:\d+\)"),
+        ("lifespan", r"Held.lifespan \(.*held.py:\d+\)"),
+    ],
+)
+def test_a_hook_that_never_returns_is_named(folder: Path, how: str, place: str) -> None:
+    run = crawl(folder, how)
+    for _ in range(2):
+        run.send(INT)
+        time.sleep(0.1)
+    line = run.read_line()
+    assert time.monotonic() - run.sent < 1.0
+    assert re.match(WAITS.format(place), line), line
+    run.send(INT)
+    code, said, seconds = run.end()
+    assert (code, said) == (130, "")
+    assert seconds < 1.0
+
+
+@pytest.mark.parametrize("how", ["sink thread", "resolver", "opening"])
+def test_a_thread_that_never_ends_holds_no_crawl_after_the_second_signal(folder: Path, how: str) -> None:
+    run = crawl(folder, how, "--job", "job")
+    for _ in range(2):
+        run.send(INT)
+        time.sleep(0.1)
+    code, said, seconds = run.end()
+    assert code == 130, said
+    assert seconds < 2.0
+
+
+def test_a_thread_of_a_plugin_that_holds_the_exit_ends_with_the_next_signal(folder: Path) -> None:
+    run = crawl(folder, "plugin thread", "--job", "job")
+    run.send(INT)
+    assert "did not store the last" in run.read_line()
+    time.sleep(0.3)  # the command has ended, and the interpreter waits for the thread
+    assert run.process.poll() is None
+    run.send(TERM)
+    code, said, seconds = run.end()
+    assert (code, said) == (130, "")
+    assert seconds < 1.0
+
+
+def test_a_crawl_that_one_signal_does_not_end_within_its_grace_says_so(folder: Path) -> None:
+    run = crawl(folder, "loop")
+    run.send(TERM)
+    line = run.read_line()
+    assert 0.3 < time.monotonic() - run.sent < 3.0
+    assert re.match(BLOCKS.format("Held.parse .*"), line), line
+    run.process.kill()
+    assert run.end()[:2] == (-signal.SIGKILL, "")
+
+
+def test_the_job_of_a_process_that_the_third_signal_ended_is_resumed_and_its_outputs_are_cut(folder: Path) -> None:
+    outputs = ["items.jsonl", "items.json", "items.csv"]
+    more = ["--job", "job", *(word for output in outputs for word in ("-o", output))]
+    run = crawl(folder, "loop", "-s", "workers=1", *more)
+    for _ in range(3):
+        run.send(INT)
+        time.sleep(0.1)
+    assert run.end()[0] == 130
+    for output in outputs:
+        with (folder / output).open("ab") as file:
+            file.write(b'{"url": "http://held.test/ha')
+    process = Process(
+        ["-m", "crawler", "run", "held.py", "-a", "how=not", "--override", "--quiet", *more],
+        cwd=folder, env=environment(), stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 0
+    urls = [json.loads(line)["url"] for line in (folder / "items.jsonl").read_text().splitlines()]
+    assert sorted(urls) == [f"http://held.test/{n}" for n in range(5)]
+    assert [item["url"] for item in json.loads((folder / "items.json").read_text())] == urls
+    assert (folder / "items.csv").read_text().splitlines() == ["url", *urls]
+
+
+# ---- in Python -------------------------------------------------------------------------------------------------------
+
+
+def script(folder: Path, text: str) -> Run:
+    """Return a program that is held."""
+    head = "import signal, threading, time, trio\nfrom crawler import crawl, run\nfrom held import Held, held\n"
+    (folder / "program.py").write_text(head + textwrap.dedent(text))
+    return Run(folder, str(folder / "program.py"))
+
+
+def test_run_in_a_program_is_ended_by_the_third_signal_too(folder: Path) -> None:
+    run = script(folder, "run(Held('loop'))")
+    run.send(INT)
+    time.sleep(0.2)
+    run.send(INT)
+    assert "the crawl cannot stop: Held.parse" in run.read_line()
+    run.send(TERM)
+    assert run.end()[:2] == (130, "")
+
+
+def test_a_signal_that_comes_twice_at_once_counts_once(folder: Path) -> None:
+    run = script(folder, "run(Held('hook'))")
+    for _ in range(3):
+        run.send(INT)
+        time.sleep(0.01)
+    run.send(TERM)
+    assert "the crawl has not stopped" in run.read_line()  # so it was the second
+    run.send(INT)
+    assert run.end()[:2] == (130, "")
+
+
+def test_handlers_and_the_wake_up_descriptor_are_restored(folder: Path) -> None:
+    run = script(
+        folder,
+        """
+        def mine(*_): ...
+        signal.signal(signal.SIGTERM, mine)
+        held()
+        assert run(Held("not")).finished == "finished"
+        assert signal.getsignal(signal.SIGTERM) is mine
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.set_wakeup_fd(-1) == -1
+        assert [thread.name for thread in threading.enumerate() if "signals" in thread.name] == []
+        """,
+    )
+    assert run.end()[:2] == (0, "")
+
+
+def test_a_crawl_in_another_event_loop_leaves_the_signals_to_the_program(folder: Path) -> None:
+    run = script(
+        folder,
+        """
+        async def main():
+            with trio.open_signal_receiver(signal.SIGTERM) as signals:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(crawl, Held("opening"))
+                    async for _ in signals:
+                        nursery.cancel_scope.cancel()
+                        break
+            return "mine"
+
+        assert trio.run(main) == "mine"
+        """,
+    )
+    run.send(TERM)
+    assert run.end()[:2] == (0, "")
+
+
+def test_run_in_another_thread_leaves_the_signals_to_the_program(folder: Path) -> None:
+    run = script(
+        folder,
+        """
+        thread = threading.Thread(target=run, args=(Held("opening"),), daemon=True)
+        thread.start()
+        try:
+            time.sleep(3600)
+        except KeyboardInterrupt:
+            raise SystemExit(7)
+        """,
+    )
+    run.send(INT)
+    assert run.end()[:2] == (7, "")
+
+
+def test_a_signal_at_the_very_end_reaches_the_program(folder: Path) -> None:
+    run = script(
+        folder,
+        """
+        from crawler.engine.session import CrawlSession
+
+        ran = CrawlSession.run
+
+        async def run_and_signal(*arguments):
+            report = await ran(*arguments)
+            signal.raise_signal(signal.SIGINT)
+            return report
+
+        CrawlSession.run = run_and_signal
+        held()
+        try:
+            run(Held("not"))
+        except KeyboardInterrupt:
+            raise SystemExit(7)
+        """,
+    )
+    assert run.end()[:2] == (7, "")
+
+
+def test_other_signals_still_wake_the_event_loop(folder: Path) -> None:
+    run = script(
+        folder,
+        """
+        class Waits(Held):
+            async def answer(self, request):
+                with trio.open_signal_receiver(signal.SIGUSR1) as signals:
+                    held()
+                    async for _ in signals:
+                        break
+                return await super().answer(request)
+
+            def __init__(self):
+                super().__init__("not")
+                self.start_urls = self.start_urls[:1]
+
+        assert run(Waits()).pages == 1
+        """,
+    )
+    os.kill(run.process.pid, signal.SIGUSR1)
+    assert run.end()[:2] == (0, "")
