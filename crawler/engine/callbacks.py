@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,12 +12,12 @@ import msgspec
 from crawler.errors import JobError
 from crawler.messages import Produced, Response
 from crawler.messages.checks import parameter_hints
+from crawler.spiders import Spider
 from crawler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crawler.spiders import Spider
     from crawler.store.handler_counts import HandlerCounts
 
 __all__ = ["Callbacks", "check_handlers"]
@@ -49,25 +50,25 @@ class Callbacks:
             found = self._found[name] = (method, parameter_hints(getattr(method, "__func__", method)))
         return found
 
-    def call(self, name: str | None, response: Response) -> Produced:
-        """Call a callback with a response and the `cb_kwargs` of its request.
+    def bind(self, name: str | None, response: Response) -> partial[Produced]:
+        """Return the call of a callback with a response and the `cb_kwargs` of its request.
 
         Raises:
             LookupError: There is no method of that name.
+            msgspec.ValidationError: An argument does not fit its annotation.
         """
         method, hints = self.find(name)
         kwargs = response.request.cb_kwargs
         if not kwargs:
-            produced: Produced = method(response)
-        else:
-            produced = method(
-                response,
-                **{
-                    name: msgspec.convert(value, hints[name]) if name in hints else copy.deepcopy(value)
-                    for name, value in kwargs.items()
-                },
-            )
-        return produced
+            return partial(method, response)
+        return partial(
+            method,
+            response,
+            **{
+                name: msgspec.convert(value, hints[name]) if name in hints else copy.deepcopy(value)
+                for name, value in kwargs.items()
+            },
+        )
 
 
 def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> None:
@@ -81,17 +82,26 @@ def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> Non
     Raises:
         JobError: Methods are missing.
     """
-    known = Callbacks(spider)
+    callbacks = Callbacks(spider)
     missing: list[str] = []
     for kind, counts in (("callback", handlers.callbacks), ("errback", handlers.errbacks)):
         for name, n in sorted(counts.items(), key=lambda each: -each[1]):
-            try:
-                known.find(name)
-            except LookupError as error:
+            fault = _fault(callbacks, name, type(spider).__name__)
+            if fault:
                 requests = "one waiting request" if n == 1 else f"{n:,} waiting requests"
-                missing.append(f"{error}, which is the {kind} of {requests}")
+                missing.append(f"{fault}, which is the {kind} of {requests}")
     if missing:
         raise JobError(
             f"{folder} cannot continue: {'; '.join(missing)}: rename the method back, or keep the old name in the "
             "class as well, as in old_name = new_name"
         )
+
+
+def _fault(callbacks: Callbacks, name: str, spider: str) -> str:
+    """Return why a method cannot be called; empty if it can."""
+    try:
+        method, _ = callbacks.find(name)
+    except LookupError as error:
+        return str(error)
+    is_base = getattr(method, "__func__", None) is Spider.parse
+    return f"{spider} has no method 'parse'" if is_base else ""

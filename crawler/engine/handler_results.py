@@ -4,43 +4,59 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from crawler.content import replace_surrogates
 from crawler.messages import Item, Produced, Request, Retry
 
-__all__ = ["describe_bad_field", "drain", "encode_item"]
+__all__ = ["Watch", "describe_bad_field", "drain", "encode_item"]
+
+Watch: TypeAlias = "Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]"
 
 
-async def drain(produced: Produced) -> Iterable[Any]:
+async def drain(produced: Produced, watch: Watch | None = None) -> Iterable[Any]:
     """Return what a handler returned, in whatever form, as one iterable.
 
     An async generator is drained to its end before anything else is done: the engine awaits nothing while the generator
     is suspended, so no cancel scope that is open inside it can reach the engine.
+
+    Parameters:
+        produced: What it returned.
+        watch: Wraps the coroutine in which an async handler runs; `None`: it is awaited as it is.
 
     Raises:
         TypeError: It is text.
     """
     if isinstance(produced, types.GeneratorType) and not produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
         return produced  # what most handlers return
-    if inspect.isawaitable(produced):
-        produced = await produced
     if produced is None:
         return ()
-    if isinstance(produced, types.AsyncGeneratorType):
-        async with aclosing(produced):
-            return [value async for value in produced]
-    if isinstance(produced, AsyncIterable):
-        return [value async for value in produced]
+    if inspect.isawaitable(produced) or isinstance(produced, AsyncIterable):
+        coroutine = _await(produced)
+        produced = await (coroutine if watch is None else watch(coroutine))
+    if produced is None:
+        return ()
     if isinstance(produced, (str, bytes)):
         raise TypeError(f"a callback must return requests and items, not {type(produced).__name__}")
     is_one = isinstance(produced, (Request, Retry, dict)) or hasattr(produced, "model_dump")
     if is_one or not isinstance(produced, Iterable):
         return (produced,)
+    return produced
+
+
+async def _await(produced: Any) -> Any:
+    """Return what an async handler has produced at its end."""
+    if inspect.isawaitable(produced):
+        produced = await produced
+    if isinstance(produced, types.AsyncGeneratorType):
+        async with aclosing(produced):
+            return [value async for value in produced]
+    if isinstance(produced, AsyncIterable):
+        return [value async for value in produced]
     return produced
 
 

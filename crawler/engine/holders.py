@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from types import FrameType
-from typing import Final
+from types import FrameType, SimpleNamespace
+from typing import Any, Final
 
 import trio
 
 from crawler.engine.slots import current_ticket
+from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import FRAMEWORK_PACKAGES
 
 __all__ = ["describe_step", "describe_tasks"]
@@ -39,7 +40,7 @@ def describe_tasks(root: trio.lowlevel.Task) -> str:
     Call it in the event loop.
     """
     tasks = list(_tasks(root))
-    waiting = {task: [frame for frame, _ in task.iter_await_frames()] for task in tasks}
+    waiting = {task: list(_await_frames(task)) for task in tasks}
     in_handlers = [task for task, frames in waiting.items() if _handler(frames) is not None]
     found = dict.fromkeys(
         _describe(waiting[task], task) for task in in_handlers or (task for task in tasks if not task.child_nurseries)
@@ -73,6 +74,15 @@ def _tasks(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
     for nursery in task.child_nurseries:
         for child in nursery.child_tasks:
             yield from _tasks(child)
+
+
+def _await_frames(task: Any) -> Iterator[FrameType]:
+    """Yield the frames of the coroutines that a task awaits, the outermost first, through `SlowSteps.watch` too."""
+    frame: FrameType | None = None
+    for frame, _ in trio.lowlevel.Task.iter_await_frames(task):
+        yield frame
+    if frame is not None and frame.f_code is SlowSteps.watch.__code__:
+        yield from _await_frames(SimpleNamespace(coro=frame.f_locals["coroutine"]))
 
 
 def _describe(frames: Iterable[FrameType], task: trio.lowlevel.Task | None) -> str:

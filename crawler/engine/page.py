@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import types
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing, nullcontext
@@ -22,6 +23,7 @@ from crawler.store import FailureRow, ItemRow, Kind, Outcome
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.hooks.plugin import Plugin
     from crawler.hooks.state import State
@@ -94,6 +96,7 @@ class PageRunner:
         admission: Which requests of a page are made.
         store: Takes the first part of a large page.
         errors: Logs the exceptions of hooks.
+        slow: Names handlers that block the event loop.
         bodies: The bodies of other pages; `None`: pages with the same body are not compared.
     """
 
@@ -105,6 +108,7 @@ class PageRunner:
         admission: Admission,
         store: Store,
         errors: HookErrorLog,
+        slow: SlowSteps,
         bodies: BodyDeduplicator | None = None,
     ) -> None:
         self._spider = spider
@@ -113,6 +117,7 @@ class PageRunner:
         self._admission = admission
         self._store = store
         self._errors = errors
+        self._slow = slow
         self._bodies = bodies
         self._callbacks = Callbacks(spider)
         self._stages = itertools.count(1)
@@ -173,11 +178,11 @@ class PageRunner:
         name = request.callback or "parse"
         with _CurrentPage(result.effects):
             with _HookErrors(self._spider, name, request):
-                await self._collect(self._callbacks.call(name, response), result, response)
+                await self._collect(self._callbacks.bind(name, response), result, response, response.url)
             for hook in self._table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
                     with _HookErrors(hook.plugin, "parse", request):
-                        await self._collect(hook.call(response), result, response)
+                        await self._collect(partial(hook.call, response), result, response, response.url)
             await self._finish(result, response)
 
     async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
@@ -255,24 +260,42 @@ class PageRunner:
     async def _call_failure_handler(self, handler: Any, failure: Failure, found: FailureResult) -> None:
         result = PageResult()
         with _CurrentPage(result.effects):
-            await self._collect(handler(failure), result, failure.response)
+            await self._collect(partial(handler, failure), result, failure.response, failure.request.url)
             await self._finish(result, failure.response)
         found.result.add(result)
 
     # ---- results -----------------------------------------------------------------------------------------------------
 
-    async def _collect(self, produced: Produced, result: PageResult, response: Response | None) -> None:
-        """Sort what a handler returned into items and requests."""
-        values = await drain(produced)
+    async def _collect(self, call: partial[Produced], result: PageResult, response: Response | None, url: str) -> None:
+        """Call a handler, and sort what it returns into items and requests.
+
+        Parameters:
+            call: Calls the handler with its arguments.
+            result: Gets the items and requests.
+            response: The page; `None` if there was no response.
+            url: The URL of the page or of the request that failed.
+        """
+        slow, handler = self._slow, call.func
+        began = slow.clock()
+        try:
+            produced = call()
+        finally:
+            slow.check(began, handler, url)
+        is_generator = isinstance(produced, types.GeneratorType)
+        values = await drain(produced, None if is_generator else partial(slow.watch, handler=handler, url=url))
         with closing(values) if isinstance(values, types.GeneratorType) else nullcontext():
-            if result.spill is None:
-                self._sort(values, result)
-                return
             rest = iter(values)
-            while self._sort(itertools.islice(rest, SPILL_OVER), result):
-                if len(result.items) + len(result.requests) > SPILL_OVER:
-                    await self._refine(result, response)
-                    await result.spill(result)
+            began = slow.clock()
+            try:
+                while self._sort(itertools.islice(rest, SPILL_OVER), result):
+                    if result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER:
+                        slow.check(began, handler, url)
+                        began = math.inf  # while other tasks run
+                        await self._refine(result, response)
+                        await result.spill(result)
+                        began = slow.clock()
+            finally:
+                slow.check(began, handler, url)
 
     @staticmethod
     def _sort(values: Iterable[Any], result: PageResult) -> bool:

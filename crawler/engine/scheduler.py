@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from crawler.engine.leases import Leases
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
+    from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.worker import Worker
     from crawler.frontier import Frontier
     from crawler.store import Store
@@ -72,6 +73,8 @@ class Scheduler:
     """The tasks given to `crawl.start_soon`."""
     shutdown: Shutdown
     """Ends the crawl."""
+    slow: SlowSteps
+    """Names the code of users that blocks the event loop."""
 
     async def run(self) -> None:
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""
@@ -112,6 +115,7 @@ class Scheduler:
                 self.tasks.close()
                 background.cancel_scope.cancel(reason="the crawl has ended")
         finally:
+            self.slow.finish()
             with trio.move_on_after(LAST, shield=True):
                 await self.writer.finish()  # first: the last outcome of each lane has stored its state
                 await self.leases.end()
@@ -206,7 +210,11 @@ class Scheduler:
         """Send a batch at a time. The last one says so, so that it is stored together with the end of `start()`."""
         last = False
         while not last and not self.added.is_closed:
-            batch = [_checked(value) for value in itertools.islice(produced, START_BATCH)]
+            began = self.slow.clock()
+            try:
+                batch = [_checked(value) for value in itertools.islice(produced, START_BATCH)]
+            finally:
+                self.slow.check(began, self.crawl.spider.start, "")
             last = len(batch) < START_BATCH
             await self._send_start(batch, outbox, last=last)
 

@@ -10,7 +10,6 @@ the interpreter writes at once.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import signal
@@ -26,6 +25,7 @@ import trio
 
 from crawler.engine.holders import describe_step, describe_tasks
 from crawler.engine.shutdown import LAST
+from crawler.logs import get_logger
 
 __all__ = ["INTERRUPTED", "SignalThread"]
 
@@ -41,7 +41,7 @@ ENDS: Final = LAST - 0.05
 YIELD: Final = 0.05
 """Seconds for which the main thread leaves the interpreter to the other threads after a signal."""
 WAY_OUT: Final = "the third signal ends the process at once"
-log = logging.getLogger("crawler.engine")
+log = get_logger("crawler.engine")
 
 
 class SignalThread(AbstractContextManager["SignalThread"]):

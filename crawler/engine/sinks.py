@@ -22,6 +22,7 @@ from crawler.sinks import FileSink
 
 if TYPE_CHECKING:
     from crawler.engine.shutdown import Shutdown
+    from crawler.engine.slow_steps import SlowSteps
     from crawler.messages import Row
     from crawler.store import Store
 
@@ -92,13 +93,15 @@ class SinkRunner:
         hooks: the `persist` hooks.
         store: holds the item log.
         shutdown: when the crawl must end.
+        slow: names a `persist` that blocks the event loop.
         max_lag: items that a sink may lag behind before the writer waits for it.
     """
 
-    def __init__(self, hooks: Sequence[Hook], store: Store, shutdown: Shutdown, max_lag: int) -> None:
+    def __init__(self, hooks: Sequence[Hook], store: Store, shutdown: Shutdown, slow: SlowSteps, max_lag: int) -> None:
         self._hooks = hooks
         self._store = store
         self._shutdown = shutdown
+        self._slow = slow
         self._max_lag = max_lag
         self._sinks: list[_Sink] = []
         self._changed = trio_util.RepeatedEvent()
@@ -173,7 +176,7 @@ class SinkRunner:
         """Call `persist`, again after a pause if it raises."""
         for pause in (*RETRY_PAUSES, None):
             try:
-                return await call_persist(sink.hook.plugin, rows, sink.thread)
+                return await self._slow.watch(call_persist(sink.hook.plugin, rows, sink.thread), sink.hook.call, "")
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
             except Exception as error:

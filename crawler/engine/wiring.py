@@ -20,6 +20,7 @@ from crawler.engine.scheduler import Scheduler
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.sinks import SinkRunner
 from crawler.engine.slots import Slots
+from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.engine.worker import Worker
 from crawler.engine.writer import Writer
@@ -78,7 +79,7 @@ def wire(
     """
     table = table or HookTable.build(plugins)
     clock = clock or Clock(resumed.checkpoint.clock or 0.0)
-    started_at, stats, errors = clock(), Stats(), HookErrorLog()
+    started_at, stats, errors, slow = clock(), Stats(), HookErrorLog(), SlowSteps()
     states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
 
     frontier = Frontier(settings, limits=limits)
@@ -108,7 +109,7 @@ def wire(
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
-    pages = PageRunner(spider, table, states, admission, store, errors, bodies)
+    pages = PageRunner(spider, table, states, admission, store, errors, slow, bodies)
     added, tasks = AddedRequests(), BackgroundTasks()
     crawl = Crawl(
         spider=spider,
@@ -127,7 +128,7 @@ def wire(
     for plugin, state in zip(plugins, states, strict=True):
         plugin.crawl, plugin.state = crawl, state
 
-    sinks = SinkRunner(table.persist, store, shutdown, settings.sink_lag)
+    sinks = SinkRunner(table.persist, store, shutdown, slow, settings.sink_lag)
     exhausted = resumed.checkpoint.exhausted
     return Scheduler(
         crawl=crawl,
@@ -143,6 +144,7 @@ def wire(
         added=added,
         tasks=tasks,
         shutdown=shutdown,
+        slow=slow,
     )  # fmt: skip
 
 

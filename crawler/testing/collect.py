@@ -127,7 +127,7 @@ async def callback_results(spider: Spider, response: Response, *, site: FakeSite
     effects = PageEffects()
     outer = current_page.set(effects)
     try:
-        produced = Callbacks(spider).call(response.request.callback, response)
+        produced = Callbacks(spider).bind(response.request.callback, response)()
         results = [value for value in await drain(produced) if value is not None]
     finally:
         current_page.reset(outer)

@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -53,6 +53,11 @@ class Held(Spider):
                 await trio.sleep_forever()
         return Response(request.url, 200, {"content-type": "text/html"}, b"<p>text", request=request)
 
+    def start(self) -> Iterator[Request]:
+        """Yield the requests."""
+        for url in self.start_urls:
+            yield Request(url, callback="hold_in_a_shield" if self._how == "callback" else None)
+
     def parse(self, response: Response) -> Produced:
         """Yield an item, or never return."""
         if response.url.endswith("/2"):
@@ -61,6 +66,12 @@ class Held(Spider):
                 held()
                 hold()
         yield {"url": response.url}
+
+    async def hold_in_a_shield(self, response: Response) -> None:
+        if response.url.endswith("/2"):
+            held()
+            with trio.CancelScope(shield=True):
+                await trio.sleep_forever()
 
     def hold_in_a_loop(self) -> None:
         while True:

@@ -16,6 +16,8 @@ JOB = Path("shop.job")
 
 
 class Shop(Spider):
+    def parse(self, response: Response) -> None: ...
+
     def parse_items(self, response: Response) -> None: ...
 
     def numbers(self, response: Response, pair: tuple[int, int], names: Any) -> Any:
@@ -28,7 +30,7 @@ def test_a_callback_gets_its_arguments_converted_and_as_a_copy() -> None:
     response = Response(URL, 200, {}, b"", request=request)
     callbacks = Callbacks(Shop())
     for _ in range(2):
-        assert callbacks.call("numbers", response) == {"pair": (1, 2), "names": ["a", "changed"]}
+        assert callbacks.bind("numbers", response)() == {"pair": (1, 2), "names": ["a", "changed"]}
 
 
 def test_an_unknown_callback_is_named_with_a_suggestion() -> None:
@@ -39,6 +41,11 @@ def test_an_unknown_callback_is_named_with_a_suggestion() -> None:
 def test_a_job_whose_handlers_all_exist_passes() -> None:
     check_handlers(Shop(), HandlerCounts(), JOB)
     check_handlers(Shop(), HandlerCounts({"parse": 9, "numbers": 1}, {"parse_items": 2}), JOB)
+
+
+def test_the_parse_of_the_base_class_is_no_callback() -> None:
+    with pytest.raises(JobError, match="Spider has no method 'parse', which is the callback of one waiting request: "):
+        check_handlers(Spider(), HandlerCounts({"parse": 1}), JOB)
 
 
 def test_every_missing_method_is_named_with_its_requests_and_the_way_out() -> None:

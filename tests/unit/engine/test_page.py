@@ -26,6 +26,7 @@ from crawler.engine import page
 from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
 from crawler.engine.page import PageRunner
+from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.frontier import Frontier, PageTicket, Pending
 from crawler.hooks.page_effects import current_page
@@ -82,7 +83,7 @@ class Case:
         scope = Scope.of(spider.allowed_domains, Settings())
         bodies = BodyDeduplicator(self.store) if dedup else None
         admission = Admission(scope, table, self.store.known)
-        self.runner = PageRunner(spider, table, self.states, admission, self.store, HookErrorLog(), bodies)
+        self.runner = PageRunner(spider, table, self.states, admission, self.store, HookErrorLog(), SlowSteps(), bodies)
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:

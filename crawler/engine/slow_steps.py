@@ -1,0 +1,112 @@
+"""`SlowSteps`: names the callbacks and hooks that block the event loop, so that nothing else of the crawl runs."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from crawler.logs import get_logger
+
+__all__ = ["SLOW", "SlowSteps", "describe_handler"]
+
+SLOW: Final = 1.0
+"""Seconds for which a handler may block the event loop before it is named."""
+MAX_HANDLERS: Final = 1000
+"""Handlers that are remembered."""
+T = TypeVar("T")
+log = get_logger("crawler.engine")
+
+
+@attrs.define(eq=False, repr=False)
+class _Blocked:
+    """How often and for how long one handler has blocked the event loop."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+    url: str = ""
+
+
+class SlowSteps:
+    """Measures the steps of handlers: the code between two suspensions of a task.
+
+    The first slow step of a handler is logged when it ends, the others as one count at the end of the crawl.
+
+    Parameters:
+        clock: Returns seconds. It measures real time, also under the virtual clock of a test.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
+        """Returns the time at which a step begins, for `check`."""
+        self._blocked: dict[str, _Blocked] = {}
+
+    def check(self, began: float, handler: Callable[..., Any], url: str) -> None:
+        """Look at a step that ends now.
+
+        Parameters:
+            began: When it began.
+            handler: The callback or hook.
+            url: The URL of its page; empty if there is none.
+        """
+        seconds = self.clock() - began
+        if seconds > SLOW:
+            self._note(seconds, describe_handler(handler), url)
+
+    @types.coroutine
+    def watch(self, coroutine: Coroutine[Any, Any, T], handler: Callable[..., Any], url: str) -> Generator[Any, Any, T]:
+        """Await a coroutine, and look at each of its steps. Parameters are those of `check`."""
+        resume: Callable[[Any], Any] = coroutine.send
+        value: Any = None
+        while True:
+            began = self.clock()
+            try:
+                wish = resume(value)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            finally:
+                self.check(began, handler, url)
+            try:
+                value, resume = (yield wish), coroutine.send
+            except BaseException as error:
+                value, resume = error, coroutine.throw
+
+    def _note(self, seconds: float, handler: str, url: str) -> None:
+        if handler not in self._blocked and len(self._blocked) >= MAX_HANDLERS:
+            return
+        blocked = self._blocked.setdefault(handler, _Blocked())
+        blocked.steps += 1
+        blocked.seconds += seconds
+        if seconds > blocked.longest:
+            blocked.longest, blocked.url = seconds, url
+        if blocked.steps == 1:
+            log.warning(
+                "%s blocked the event loop for %.1f s%s: no other request continued meanwhile; "
+                "await trio.to_thread.run_sync() for work that takes long",
+                handler, seconds, f" at {url}" if url else "",
+            )  # fmt: skip
+
+    def finish(self) -> None:
+        """Log the counts of handlers that have blocked the event loop more than once."""
+        for handler, blocked in self._blocked.items():
+            if blocked.steps > 1:
+                log.warning(
+                    "%s blocked the event loop %d times, for %.1f s in total and at most %.1f s%s",
+                    handler, blocked.steps, blocked.seconds, blocked.longest,
+                    f", at {blocked.url}" if blocked.url else "",
+                )  # fmt: skip
+        self._blocked.clear()
+
+
+def describe_handler(handler: Callable[..., Any]) -> str:
+    """Return the qualified name of a function or method, and the place of its definition."""
+    function = inspect.unwrap(handler)
+    name = getattr(function, "__qualname__", None) or repr(function)
+    code = getattr(function, "__code__", None)
+    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"
