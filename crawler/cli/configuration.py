@@ -21,6 +21,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from crawler.environment import is_reference
 from crawler.errors import ConfigError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.plugin import Plugin
@@ -32,7 +33,7 @@ __all__ = ["SETTINGS_FILE", "Configuration", "parse_pairs"]
 
 SETTINGS_FILE: Final = "crawler.toml"
 SPIDER_ATTRIBUTES: Final = frozenset(
-    {"accept_status", "allowed_domains", "auth", "plugins", "secret_arguments", "start_urls", "waypoints"}
+    {"accept_status", "allowed_domains", "auth", "plugins", "references", "secret_arguments", "start_urls", "waypoints"}
 )
 """Attributes of a spider class that are easily taken for settings."""
 PREFIX: Final = "CRAWLER_"
@@ -122,7 +123,9 @@ def _load_file(path: Path) -> tuple[Settings, dict[str, dict[str, str]]]:
         if not all(isinstance(table, dict) for table in tables) or not all(isinstance(spec, str) for spec in plugins):
             raise ConfigError("settings must be a table, plugins a list of names or tables: [settings], [plugins.NAME]")
         options = {spec: {name: _text(value) for name, value in table.items()} for spec, table in plugins.items()}
-        return Settings(**settings), options
+        references = {name: value for name, value in settings.items() if is_reference(value)}
+        values = {name: value for name, value in settings.items() if name not in references}
+        return Settings(**values) | Settings.from_strings(references), options
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ConfigError) as error:
         raise ConfigError(f"{path.name}: {error}") from error
 

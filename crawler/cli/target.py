@@ -23,6 +23,8 @@ __all__ = ["SPIDER_FORMS", "check_url", "make_spider"]
 
 HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
 """A URL without its scheme."""
+REFERENCE: Final = re.compile(r'(\A|")env:')
+"""An argument that names an environment variable, or a JSON value that does."""
 SPIDER_FORMS: Final = "a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL"
 
 
@@ -37,12 +39,16 @@ def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
         ConfigError: There is no such spider, or it cannot be created. The message is one line.
         PluginError: Its module cannot be imported.
     """
+    spider: Spider
     if "://" in target:
-        return construct(SiteSpider, {"url": check_url(target)} | dict(arguments), what="the spider of a URL")
-    if HOST_AND_PORT.fullmatch(target):
+        spider = construct(SiteSpider, {"url": check_url(target)} | dict(arguments), what="the spider of a URL")
+    elif HOST_AND_PORT.fullmatch(target):
         raise ConfigError(f"no such spider: {target} (did you mean http://{target}?)")
-    kind = _class_of(target)
-    return construct(kind, arguments, what=f"spider {kind.__name__}")
+    else:
+        kind = _class_of(target)
+        spider = construct(kind, arguments, what=f"spider {kind.__name__}")
+    spider.references = {name: text for name, text in arguments.items() if REFERENCE.search(text)}
+    return spider
 
 
 def check_url(text: str) -> str:

@@ -12,9 +12,11 @@ from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
 from crawler.messages.checks import parse_statuses
+from crawler.redaction import unsendable
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.spiders import Spider
+from crawler.spiders.arguments import is_secret_argument
 
 __all__ = ["check_arguments", "check_scope", "check_spider", "check_transport"]
 
@@ -54,6 +56,9 @@ def check_spider(spider: Any) -> Spider:
             f"{name}.start is {spider.start!r}, not the method that returns the first requests: "
             "keep an argument of that name in start_urls"
         )
+    for argument, value in vars(spider).items():
+        if isinstance(value, str) and is_secret_argument(spider, argument) and (why := unsendable(value)):
+            raise ConfigError(f"{name}: argument {argument}: holds {why}")
     try:
         parse_statuses(spider.accept_status)
     except (TypeError, ValueError) as error:

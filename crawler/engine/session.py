@@ -63,7 +63,7 @@ class CrawlSession:
         check_arguments(settings, plugins, outputs, job, limits)
         self.spider = check_spider(spider)
         own = type(spider).merged_settings() | (spider.settings if "settings" in vars(spider) else Settings())
-        self.settings = own | (settings or Settings())
+        self.settings = (own | (settings or Settings())).resolved()
         check_scope(spider, self.settings)
         self.job = Job(Path(job)) if isinstance(job, (str, Path)) else job
         sinks = [

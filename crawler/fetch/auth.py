@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 
 from crawler import urls
+from crawler.environment import resolve_credentials, resolve_values
 from crawler.errors import ConfigError, RequestError
 from crawler.headers import Headers
 from crawler.messages import Request, Response
@@ -146,7 +147,12 @@ def _parse_origin(key: Any, url: Any) -> str:
 def _parse_auth(key: Any, value: Any) -> Auth:
     if isinstance(value, httpx.Auth):
         return value
+    where = f"Spider.auth[{key!r}]"
+    if isinstance(value, str):
+        value = resolve_credentials(value, where)
+    elif isinstance(value, (tuple, list)):
+        value = resolve_values(value, where)
     try:
         return parse_auth(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"Spider.auth[{key!r}]: {error}") from None
+        raise ConfigError(f"{where}: {error}") from None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from crawler.environment import resolve, resolve_values
 from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
 from crawler.redaction import hide_userinfo, is_secret, redact_field, unsendable
@@ -116,7 +117,7 @@ def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
 
     Parameters:
         kind: The class. The annotations of its constructor convert the text.
-        texts: Argument name to text.
+        texts: Argument name to text. ``env:NAME`` stands for the value of an environment variable.
         what: How errors name it: ``spider Quotes``.
 
     Raises:
@@ -127,7 +128,8 @@ def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
     for name, text in texts.items():
         if name not in options:
             raise ConfigError(f"{what} has no argument {name!r}{did_you_mean(name, options)}")
-        values[name] = _read(text, options[name].annotation, name, f"{what}: argument {name}")
+        where = f"{what}: argument {name}"
+        values[name] = resolve_values(_read(resolve(text, where), options[name].annotation, name, where), where)
     missing = [n for n, p in options.items() if p.default is p.empty and n not in values]
     if missing:
         raise ConfigError(f"{what} needs the argument {missing[0]!r}")

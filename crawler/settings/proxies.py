@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import ada_url
 
+from crawler.environment import is_reference
 from crawler.errors import ConfigError
 from crawler.redaction import describe, hide_userinfo
 
@@ -76,6 +77,7 @@ def _proxies(given: Any, where: str) -> tuple[str, ...]:
     for one in wrong or [one for one in found if not isinstance(one, str)]:
         raise ConfigError(f"setting proxies: {where}expected a URL, a list of them, or direct, not {_shown(one)}")
     try:
-        return tuple(one if one == DIRECT else proxy_url(one) for one in dict.fromkeys(found))
+        # A reference to the environment is checked when it is resolved.
+        return tuple(one if one == DIRECT or is_reference(one) else proxy_url(one) for one in dict.fromkeys(found))
     except ValueError as error:
         raise ConfigError(f"setting proxies: {where}{error}") from None

@@ -11,6 +11,7 @@ import attrs
 import msgspec
 from msgspec import Meta
 
+from crawler.environment import resolve, resolve_credentials, resolve_values
 from crawler.errors import ConfigError
 from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace, first_match
@@ -201,7 +202,8 @@ class Settings:
     def from_strings(cls, pairs: Mapping[str, str]) -> Self:
         """Return settings that are given as text, on a command line or in the environment.
 
-        A mapping is written as JSON, and so is a list of more than one string.
+        A mapping is written as JSON, and so is a list of more than one string. ``env:NAME`` stands for the value of an
+        environment variable.
 
         Raises:
             ConfigError: A name is unknown, or a text does not parse as the type of its setting.
@@ -211,6 +213,7 @@ class Settings:
             name = setting_name(given)
             if name in values:
                 raise ConfigError(f"setting {name} is given twice: {given} is another name of it")
+            text = resolve(text, f"setting {name}")
             if not is_utf8(text):
                 raise ConfigError(f"setting {name}: not UTF-8")
             try:
@@ -228,6 +231,14 @@ class Settings:
                 got = "" if name in SECRET else f", got {text!r}"
                 raise ConfigError(f"setting {name}: {_expected(name, error)}{got}") from None
         return cls(**values)
+
+    def resolved(self) -> Settings:
+        """Return the settings with the values of environment variables in place of ``env:NAME``.
+
+        Raises:
+            ConfigError: A variable is not set, or its value is not one of its setting.
+        """
+        return Settings(**{name: _resolved(name, value) for name, value in self.given.items()})
 
     @property
     def given(self) -> dict[str, Any]:
@@ -271,6 +282,13 @@ class Settings:
             authority: Host, with its port unless it is the default.
         """
         return first_match(self.proxies, authority) or ()
+
+
+def _resolved(name: str, value: Any) -> Any:
+    """Return the value of a setting without references to the environment."""
+    if name == "headers":
+        return {field: resolve_credentials(text, f"setting headers: {field}") for field, text in value.items()}
+    return resolve_values(value, f"setting {name}")
 
 
 NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.startswith("_"))

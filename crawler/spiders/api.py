@@ -11,13 +11,14 @@ from typing import Any, Literal
 import attrs
 
 from crawler import urls
+from crawler.environment import resolve
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
 from crawler.logs import get_logger
 from crawler.messages import Produced, Request, Response
 from crawler.messages.checks import encode_params
 from crawler.records.json_path import compile_path, get_path, parse_keys
-from crawler.spiders.api_credentials import ApiCredentials, parse_credentials, resolve_value
+from crawler.spiders.api_credentials import ApiCredentials, parse_credentials
 from crawler.spiders.arguments import check_argument_types, check_start_urls
 from crawler.spiders.callback_results import map_callback
 from crawler.spiders.idempotent_posts import IdempotentPosts
@@ -142,9 +143,7 @@ class ApiSpider(Spider):
         if plan.paging.kind in ("link", "url") and position.value is not None:
             target, body = str(position.value), self._body({})
         else:
-            extra: dict[str, Any] = {
-                name: resolve_value(value, f"params: {name}") for name, value in self.params.items()
-            }
+            extra: dict[str, Any] = {name: resolve(value, f"params: {name}") for name, value in self.params.items()}
             body = self._body(paged)
             target = with_query(urls.normalize(url), extra if body is not None else extra | paged)
         method = "GET" if body is None else "POST"
@@ -296,7 +295,7 @@ class ApiSpider(Spider):
         if self.size and not self.size_param:
             raise ConfigError(f"{name} size_param: must not be empty")
         try:
-            encode_params({key: resolve_value(value, f"{name} params") for key, value in self.params.items()})
+            encode_params({key: resolve(value, f"{name} params") for key, value in self.params.items()})
         except TypeError as error:
             raise ConfigError(f"{name} params: {error}") from None
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import Final
 
 import attrs
 
 from crawler import urls
+from crawler.environment import resolve, resolve_credentials
 from crawler.errors import ConfigError
 from crawler.headers import Headers
 from crawler.messages import Request
 from crawler.messages.checks import parse_auth, parse_headers
 from crawler.messages.request import copy_unchecked
 
-__all__ = ["ApiCredentials", "parse_credentials", "resolve_value"]
-
-FROM_ENVIRONMENT: Final = "env:"
-"""Prefix of a value that names an environment variable."""
+__all__ = ["ApiCredentials", "parse_credentials"]
 
 
 @attrs.frozen
@@ -58,10 +54,10 @@ def parse_credentials(
     """
     if token and user:
         raise ConfigError(f"{where} user: give a token or a user, not both")
-    fields = {name: resolve_value(value, f"{where} headers") for name, value in headers.items()}
+    fields = {name: resolve_credentials(value, f"{where} headers") for name, value in headers.items()}
     if token:
-        fields["Authorization"] = f"Bearer {resolve_value(token, f'{where} token')}"
-    name, colon, password = resolve_value(user, f"{where} user").partition(":")
+        fields["Authorization"] = f"Bearer {resolve(token, f'{where} token')}"
+    name, colon, password = resolve(user, f"{where} user").partition(":")
     if user and not colon:
         raise ConfigError(f"{where} user: expected user:password, or env:NAME of a variable that holds it")
     for field, value in fields.items():
@@ -75,17 +71,3 @@ def parse_credentials(
         return ApiCredentials(origins, fields, parse_auth((name, password)) if user else None)
     except ValueError as error:
         raise ConfigError(f"{where} {error}") from None
-
-
-def resolve_value(value: str, where: str) -> str:
-    """Return a value, or for ``env:NAME`` the value of that environment variable.
-
-    Raises:
-        ConfigError: The variable is not set, or empty.
-    """
-    if not value.startswith(FROM_ENVIRONMENT):
-        return value
-    name = value.removeprefix(FROM_ENVIRONMENT)
-    if not os.environ.get(name):
-        raise ConfigError(f"{where}: the environment variable {name!r} is not set")
-    return os.environ[name]

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, get_origin
 
+from crawler.environment import resolve_values
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.messages import Produced, Request, Response
@@ -33,6 +34,8 @@ class Spider(Plugin):
             category: str = "books"
 
         Shop(category="toys")
+
+    The value ``env:NAME`` stands for the value of an environment variable.
 
     A spider is also the first plugin of its crawl, so it may define any hook of `Plugin`. ``self.crawl`` is the running
     crawl, and ``self.state`` a dict of JSON values that a durable job keeps.
@@ -62,6 +65,8 @@ class Spider(Plugin):
 
     secret_arguments: ClassVar[frozenset[str]] = frozenset()
     """Names of arguments that hold secrets although their names do not say so, as ``token`` and ``api_key`` do."""
+    references: Mapping[str, Any] = {}
+    """Arguments that were given as ``env:NAME``, as they were given. A job stores these, not the values."""
     waypoints: ClassVar[frozenset[str]] = frozenset()
     """Names of callbacks whose requests only lead to pages, such as those of sitemaps.
 
@@ -74,7 +79,10 @@ class Spider(Plugin):
                 raise ConfigError(
                     f"spider {type(self).__name__} has no argument {name!r}{did_you_mean(name, declared)}"
                 )
-            setattr(self, name, value)
+            resolved = resolve_values(value, f"{type(self).__name__}: argument {name}")
+            if resolved is not value:
+                self.references = {**self.references, name: value}
+            setattr(self, name, resolved)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

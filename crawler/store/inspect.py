@@ -15,6 +15,7 @@ from crawler.errors import JobError
 from crawler.messages import Request, Row
 from crawler.store.checkpoint import STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
+from crawler.store.identity import shown_arguments
 from crawler.store.item_log import read_rows
 from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder
 from crawler.store.schema import INSERT_PENDING, pack
@@ -29,7 +30,7 @@ class JobState:
     spider: str
     """The spider's name."""
     arguments: dict[str, Any]
-    """The spider's arguments."""
+    """The spider's arguments; secrets are hidden."""
     runs: int
     """Number of runs, including those that continued the job."""
     finished: bool
@@ -93,7 +94,7 @@ def inspect_job(folder: Path) -> JobState:
     checkpoint = Checkpoint.from_rows(meta)
     return JobState(
         spider=identity.get("spider", ""),
-        arguments=identity.get("arguments", {}),
+        arguments=shown_arguments(identity),
         runs=int(meta.get("opened", 0)),
         finished=waiting == 0 and checkpoint.exhausted,
         waiting=waiting,

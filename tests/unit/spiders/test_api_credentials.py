@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler import ConfigError, Request
-from crawler.spiders.api_credentials import parse_credentials, resolve_value
+from crawler.spiders.api_credentials import parse_credentials
 
 API = frozenset({"https://api.test"})
 
@@ -55,10 +55,3 @@ def test_what_cannot_be_sent_is_refused_without_showing_it(arguments, message):
 def test_their_representation_shows_nothing_secret():
     assert "secret" not in repr(credentials({"X-Key": "secret"}, token="secret"))
     assert "secret" not in repr(credentials(user="a:secret"))
-
-
-def test_a_value_from_the_environment_must_not_be_empty(monkeypatch):
-    monkeypatch.setenv("EMPTY", "")
-    assert resolve_value("plain", "here") == "plain"
-    with pytest.raises(ConfigError, match="^here: the environment variable 'EMPTY' is not set$"):
-        resolve_value("env:EMPTY", "here")

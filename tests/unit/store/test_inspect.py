@@ -10,13 +10,14 @@ from support.stores import A, B, claimed, done, failed, paths, requests
 
 from crawler.errors import JobError
 from crawler.store import Checkpoint, ItemRow, Observations
+from crawler.store.identity import Identity
 from crawler.store.inspect import failed_requests, inspect_job, read_items, retry_failed
 from crawler.store.sqlite import SqliteStore
 
 
 async def half_done(job: Path) -> None:
     """Make a job with two failures, an item of a page, an item of an errback, and three waiting requests."""
-    with SqliteStore(job, {"spider": "books (Books)", "arguments": {}}) as store:
+    with SqliteStore(job, Identity(crawl={"spider": "books (Books)", "arguments": {}})) as store:
         await store.ingest([*requests("1", "2", "3", "4"), *requests("5", "6", host=B)])
         rows = {row.request.url: row for row in await claimed(store)}
         stats = {

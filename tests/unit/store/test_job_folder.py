@@ -10,6 +10,7 @@ import pytest
 from support.stores import execute, requests
 
 from crawler.errors import JobError
+from crawler.store.identity import Identity
 from crawler.store.inspect import inspect_job, retry_failed
 from crawler.store.schema import APPLICATION_ID
 from crawler.store.sqlite import SqliteStore
@@ -113,8 +114,8 @@ def test_a_crawl_that_was_killed_while_creating_its_database_starts_over(job: Pa
 
 
 def test_another_crawl_is_refused_with_the_difference_unless_override_is_set(job: Path) -> None:
-    was = {"spider": "books (Books)", "arguments": {"shelf": 1}, "settings": {"max_depth": None}}
-    now = was | {"arguments": {"shelf": 2}}
+    crawl = {"spider": "books (Books)", "arguments": {"shelf": 1}, "settings": {"max_depth": None}}
+    was, now = Identity(crawl=crawl), Identity(crawl=crawl | {"arguments": {"shelf": 2}})
     with SqliteStore(job, was):
         pass
     with SqliteStore(job, was) as store:
