@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Scheduler"]
 
+CHECKPOINT_FIRST: Final = 1.0
+"""Seconds from the start of a job to its first checkpoint while it runs."""
+CHECKPOINT_MAX: Final = 30.0
+"""Seconds between two checkpoints of a job, at most."""
+
 MAX_OUTCOMES: Final = 64
 """Messages that may wait for the writer."""
 START_BATCH: Final = 100
@@ -102,9 +107,12 @@ class Scheduler:
                 self.tasks.open(background)
                 if max_seconds is not None:
                     background.start_soon(self._stop_after, max_seconds)
+                if self.store.durable:
+                    background.start_soon(self._make_checkpoints)
                 try:
                     with outbox:
-                        await background.start(keep)
+                        with trio.CancelScope(shield=True):  # `start` of a cancelled task would wait for its end
+                            await background.start(keep)
                         self.writer.stop_at_limits()
                         with self.shutdown.working():
                             await self._work(tickets, inbox, outbox)
@@ -123,6 +131,14 @@ class Scheduler:
     async def _stop_after(self, seconds: float) -> None:
         await trio.sleep(seconds)
         self.shutdown.stop("max_seconds")
+
+    async def _make_checkpoints(self) -> None:
+        """Make a checkpoint of the job after `CHECKPOINT_FIRST` seconds, then in intervals that double."""
+        interval = CHECKPOINT_FIRST
+        while True:
+            await trio.sleep(interval)
+            await self.store.checkpoint()
+            interval = min(2 * interval, CHECKPOINT_MAX)
 
     async def _work(
         self,

@@ -58,7 +58,7 @@ async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
 
 
 async def keep_positions(hooks: Sequence[Hook], store: Store) -> None:
-    """Commit the position at which each new sink begins, before it stores an item."""
+    """Commit the position at which each new sink begins, before it stores an item, and make a checkpoint of it."""
     changed = False
     plugins: list[Any] = [hook.plugin for hook in hooks]
     for plugin in plugins:
@@ -68,6 +68,7 @@ async def keep_positions(hooks: Sequence[Hook], store: Store) -> None:
             changed = True
     if changed:
         await store.commit([])
+    await store.checkpoint()
 
 
 @attrs.define(eq=False, repr=False)

@@ -16,9 +16,9 @@ from crawler.messages import Request, Row
 from crawler.store.checkpoint import STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import shown_arguments
-from crawler.store.item_log import read_rows
 from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder
 from crawler.store.schema import INSERT_PENDING, pack
+from crawler.store.spool import read_rows
 
 __all__ = ["FailedRequest", "JobState", "failed_requests", "inspect_job", "read_items", "retry_failed"]
 

@@ -1,27 +1,21 @@
 """`ItemLog`: the items of a job, in the order in which they were committed, and the position of each sink in them.
 
-The items lie in `Spool`, an append-only file. Its committed length is kept in the database of the job: bytes behind
-that length were never committed, and are cut off when the file is opened.
+The items lie in `Spool`, an append-only file. Its committed length is kept in the database of the job.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from crawler.errors import JobError
-from crawler.files import create_private, error_reason, write_all
 from crawler.messages import Row
+from crawler.store.spool import Spool
 
-__all__ = ["ItemLog", "Spool", "read_rows"]
-
-MAX_READ: Final = 8 * 1024 * 1024
-"""Bytes after which a read ends; the row that crosses the limit is still returned."""
+__all__ = ["ItemLog"]
 
 
 class ItemLog:
@@ -30,17 +24,18 @@ class ItemLog:
     Parameters:
         database: The database of the job.
         path: The spool file.
-        logged: Number of committed items.
-        length: Committed length of the spool in bytes.
+        numbers: What `save` returned for the last transaction; empty in a new job.
         sync: Whether each write must reach the disk before the commit.
 
     Raises:
-        JobError: The spool is damaged.
+        JobError: The spool is too short, or cannot be opened.
     """
 
-    def __init__(self, database: sqlite3.Connection, path: Path, logged: int, length: int, *, sync: bool) -> None:
-        self.logged = logged
+    def __init__(self, database: sqlite3.Connection, path: Path, numbers: Mapping[str, Any], *, sync: bool) -> None:
+        self.logged = int(numbers.get("logged", 0))
         """Number of committed items."""
+        length = int(numbers.get("spool", 0))
+        self._commits = int(numbers.get("commits", 0))
         self._database = database
         self._spool = Spool(path, length)
         self._sync = sync
@@ -57,6 +52,10 @@ class ItemLog:
         """Close the spool."""
         self._spool.close()
 
+    def sync(self) -> None:
+        """Wait until all items are on the disk."""
+        self._spool.sync()
+
     # Writing, inside a transaction
 
     def begin(self) -> None:
@@ -67,11 +66,11 @@ class ItemLog:
         """Write items, as (key, page, JSON), behind the committed ones."""
         rows = list(rows)
         if rows:
-            self._end = self._spool.write(rows, at=self._end)
+            self._end = self._spool.write(rows, at=self._end, commit=self._commits + 1)
             self._new += len(rows)
 
     def save(self) -> dict[str, int]:
-        """Save the sinks that advanced, and return the numbers that the transaction must keep, by name."""
+        """Save the sinks that advanced, and return the numbers that the transaction must store, by name."""
         for name in self._changed:
             self._database.execute("INSERT OR REPLACE INTO sink VALUES (?, ?, ?, ?)", (name, *self._sinks[name]))
         self._changed.clear()
@@ -79,11 +78,12 @@ class ItemLog:
             return {}
         if self._sync:
             self._spool.sync()
-        return {"spool": self._end, "logged": self.logged + self._new}
+        return {"spool": self._end, "logged": self.logged + self._new, "commits": self._commits + 1}
 
     def committed(self) -> None:
         """Count what was written as committed. Call it after the commit."""
         self._spool.length = self._end
+        self._commits += bool(self._new)
         self.logged += self._new
         self._new = 0
 
@@ -123,96 +123,3 @@ class ItemLog:
         first = min(self._sinks[name][0] for name in self._followed)
         for number in [number for number in self._offsets if number < first]:
             del self._offsets[number]
-
-
-class _Line(msgspec.Struct):
-    """One line of the file: one row."""
-
-    key: str
-    page: str
-    item: msgspec.Raw
-
-
-class Spool:
-    """The file of a job's items.
-
-    Parameters:
-        path: The file. It is created if it does not exist and `length` is 0.
-        length: Committed length in bytes.
-
-    Raises:
-        JobError: The file is shorter than `length`, or cannot be opened.
-    """
-
-    def __init__(self, path: Path, length: int) -> None:
-        self._path = path
-        try:
-            create_private(path)
-            self._file = path.open("r+b", buffering=0)
-            size = self._file.seek(0, os.SEEK_END)
-            if size < length:
-                self._file.close()
-                raise JobError(f"{path} is damaged: it has {size} bytes, but {length} were committed")
-            self._file.truncate(length)
-        except OSError as error:
-            raise JobError(f"cannot open {path}: {error_reason(error)}") from error
-        self.length = length
-        """Committed length in bytes."""
-
-    def write(self, rows: list[tuple[str, str, bytes]], *, at: int) -> int:
-        """Write rows, as (key, page, item as JSON), at byte offset `at`, and return the offset behind them.
-
-        Raises:
-            OSError: The rows could not be written completely.
-        """
-        encode = msgspec.json.encode
-        data = b"".join(
-            b'{"key":%b,"page":%b,"item":%b}\n' % (encode(key), encode(page), item) for key, page, item in rows
-        )
-        self._file.seek(at)
-        write_all(self._file.write, data)
-        return at + len(data)
-
-    def sync(self) -> None:
-        """Wait until everything written is on the disk."""
-        os.fdatasync(self._file.fileno())
-
-    def read(self, offset: int, n: int) -> tuple[list[Row], list[int]]:
-        """Return up to `n` committed rows from byte `offset` on, and the offset behind each."""
-        return read_rows(self._path, offset, n, self.length)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def read_rows(path: Path, offset: int, n: int, length: int) -> tuple[list[Row], list[int]]:
-    """Read up to `n` rows of a spool file; fewer if they are long.
-
-    Parameters:
-        path: The file.
-        offset: Byte at which a row begins, or `length`.
-        n: Maximum number of rows.
-        length: Committed length in bytes.
-
-    Returns:
-        The rows, and for each the byte offset behind it.
-
-    Raises:
-        JobError: The file does not contain what was committed.
-    """
-    rows: list[Row] = []
-    ends: list[int] = []
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            stop = min(length, offset + MAX_READ)
-            while offset < stop and len(rows) < n:
-                line = file.readline()
-                found = msgspec.json.decode(line, type=_Line)
-                rows.append(Row(bytes(found.item), found.key, found.page))
-                offset += len(line)
-                ends.append(offset)
-    except (OSError, msgspec.DecodeError) as error:
-        raise JobError(f"{path} is damaged: {error}") from error
-    return rows, ends

@@ -16,15 +16,28 @@ from crawler.files import create_private, error_reason, locked, sync_folder
 from crawler.store.permissions import create_folder, tighten
 from crawler.store.schema import APPLICATION_ID, CREATE_STAGED, SCHEMA, VERSION
 
-__all__ = ["DATABASE", "SPOOL", "connect", "describe_error", "first_difference", "locked_folder", "sync_names"]
+__all__ = [
+    "DATABASE",
+    "SPOOL",
+    "WAL",
+    "connect",
+    "connect_without_wal",
+    "describe_error",
+    "first_difference",
+    "is_new",
+    "locked_folder",
+    "size",
+    "sync_names",
+]
 
 DATABASE: Final = "job.sqlite"
+WAL: Final = f"{DATABASE}-wal"
 SPOOL: Final = "items.spool"
 LOCK: Final = "lock"
 MAX_CHECKED: Final = 256 * 1024 * 1024
 """Size in bytes up to which a database is checked completely when it is opened. Damage in a larger one shows when it is
 read."""
-FILES: Final = frozenset({DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", SPOOL, LOCK})
+FILES: Final = frozenset({DATABASE, WAL, f"{DATABASE}-shm", f"{DATABASE}-journal", SPOOL, LOCK})
 
 
 @contextmanager
@@ -66,13 +79,42 @@ def sync_names(folder: Path) -> None:
     sync_folder(folder.resolve().parent)
 
 
-def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sqlite3.Connection:
+def is_new(folder: Path) -> bool:
+    """Return whether a folder has no job yet. Nothing is changed.
+
+    Raises:
+        JobError: The folder has the items of a job, but not its database; or the database cannot be read.
+    """
+    path = folder / DATABASE
+    database: sqlite3.Connection | None = None
+    try:
+        if size(path):
+            database = _open_to_read(path)
+        new = database is None or _is_empty(database)
+    except (sqlite3.Error, OSError) as error:
+        raise JobError(describe_error(path, error)) from error
+    finally:
+        if database is not None:
+            database.close()
+    if new and size(folder / SPOOL):
+        lost = (
+            f"{path} has no tables without {WAL}, which is missing or damaged" if size(path) else f"{path} is missing"
+        )
+        raise JobError(
+            f"{path} {lost}, but {SPOOL} holds items of the job: restore the whole folder from a copy, or name another "
+            "folder"
+        )
+    return new
+
+
+def connect(folder: Path, *, power: bool = False, read_only: bool = False, checked: bool = False) -> sqlite3.Connection:
     """Connect to the database of a job; it is created if it does not exist.
 
     Parameters:
         folder: The folder of the job.
         power: Whether each commit must survive a power failure.
         read_only: Whether to read only. The database must exist then.
+        checked: Whether an earlier connection has checked the database.
 
     Raises:
         JobError: The database is damaged, belongs to another program or version, or cannot be written.
@@ -80,20 +122,17 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
     path = folder / DATABASE
     if read_only and not path.is_file():
         raise JobError(f"{folder} is not a job folder: it has no {DATABASE}")
-    if not read_only and not _size(path) and _size(folder / SPOOL):
-        raise JobError(
-            f"{path} is missing, but {SPOOL} holds items of the job: restore {DATABASE}, or name another folder"
-        )
+    if not read_only:
+        is_new(folder)
     database: sqlite3.Connection | None = None
     try:
         if not read_only:
             create_private(path)  # SQLite gives the other files of a database the permissions of its main file
-        uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-        database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
-        new = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        database = _open_to_read(path) if read_only else _open(path, "mode=rwc")
+        new = _is_empty(database)
         if new and read_only:
             raise JobError(f"{folder} is not a job folder: its {DATABASE} is empty")
-        if not new:
+        if not new and not checked:
             _check(database, path)
         if not read_only:
             tighten(folder, FILES, is_known=not new)
@@ -118,9 +157,38 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False) -> sq
     return database
 
 
-def _size(path: Path) -> int:
+def connect_without_wal(folder: Path) -> sqlite3.Connection:
+    """Connect to the database of a job as it is without its write-ahead log: as at its last checkpoint.
+
+    Raises:
+        sqlite3.Error: There is no database, or it is damaged.
+    """
+    database = _open(folder / DATABASE, "mode=ro&immutable=1")
+    if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        database.close()
+        raise sqlite3.DatabaseError("malformed")
+    return database
+
+
+def size(path: Path) -> int:
     """Return the size of a file in bytes, 0 if it does not exist."""
     return path.stat().st_size if path.exists() else 0
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a database to read it. Without a write-ahead log nobody is writing, and none is created."""
+    return _open(path, "mode=ro" if path.with_name(WAL).exists() else "mode=ro&immutable=1")
+
+
+def _open(path: Path, options: str) -> sqlite3.Connection:
+    """Open a database of SQLite with the given options of its URI."""
+    uri = f"{path.resolve().as_uri()}?{options}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
+
+
+def _is_empty(database: sqlite3.Connection) -> bool:
+    """Return whether a database has no tables."""
+    return bool(database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
 
 
 def _check(database: sqlite3.Connection, path: Path) -> None:
@@ -131,12 +199,11 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
         raise JobError(f"{path} is the database of another program")
     if version != VERSION:
         raise JobError(f"{path} has job format {version}, and this version of crawler reads {VERSION}: start a new job")
-    pages, size = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-    wal = path.with_name(f"{path.name}-wal")
-    if path.stat().st_size < pages * size and not (wal.exists() and wal.stat().st_size):
+    pages, page_size = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if path.stat().st_size < pages * page_size and not size(path.with_name(WAL)):
         raise JobError(f"{path} is damaged: its end is missing")
     verdict = "ok"
-    if pages * size <= MAX_CHECKED:
+    if pages * page_size <= MAX_CHECKED:
         verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise JobError(f"{path} is damaged: {verdict.splitlines()[0]}")

@@ -6,7 +6,7 @@ import itertools
 import math
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -174,6 +174,12 @@ class MemoryStore:
             else:
                 self._free[name] = lane
         return fresh
+
+    async def checkpoint(self) -> None:
+        """Do nothing: nothing survives the process."""
+
+    def sync_with(self, sync: Callable[[], None]) -> None:
+        """Do nothing: there are no checkpoints."""
 
     async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return two empty lists: there is no other owner."""

@@ -7,7 +7,7 @@ older epoch changes nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -143,6 +143,12 @@ class Store(Protocol):
 
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Commit outcomes, each one completely or not at all, and observations with them."""
+
+    async def checkpoint(self) -> None:
+        """Bring everything committed to the disk, the outputs included, so that it survives a power failure."""
+
+    def sync_with(self, sync: Callable[[], None]) -> None:
+        """Call `sync` in a thread before each checkpoint: no output may be behind the position that the job has."""
 
     async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
         """Extend the leases of groups; the heartbeat of an owner.

@@ -12,7 +12,7 @@ import math
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -34,16 +34,19 @@ from crawler.store.item_log import ItemLog
 from crawler.store.job_folder import (
     DATABASE,
     SPOOL,
+    WAL,
     connect,
     describe_error,
-    first_difference,
+    is_new,
     locked_folder,
+    size,
     sync_names,
 )
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, RobotsAnswer, Verdict
 from crawler.store.recent_keys import RecentKeys
 from crawler.store.schema import CREATE_CONTENT, INSERT_PENDING, fingerprint, pack, unpack
+from crawler.store.verify import check_job
 
 __all__ = ["SqliteStore"]
 
@@ -98,7 +101,10 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._leases = itertools.count()
         self._unleased: dict[int, None] = {}  # lanes with requests, in the order in which they got them
         self._scan = True  # whether there may be others in the database
+        self._wal = folder / WAL
         self._checkpoint_at = MAX_WAL
+        self._has_new_commits = True  # since the last checkpoint
+        self._syncs: list[Callable[[], None]] = []
         self._has_content = False  # whether the table `content` exists
         self._handlers = HandlerCounts()
         self._has_leased = False  # whether this process may have sent requests
@@ -108,12 +114,13 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(locked_folder(self.folder))
-            self._database = connect(self.folder, power=self._power)
+            if not is_new(self.folder):
+                check_job(self.folder, self._identity, override=self._override)
+            self._database = connect(self.folder, power=self._power, checked=True)
             stack.callback(self._database.close)
             with self._errors():
                 self._load(stack)
-                if self._power:
-                    sync_names(self.folder)
+                sync_names(self.folder)
             self._stack = stack.pop_all()
         return self
 
@@ -137,22 +144,14 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._number = int(meta.get("number", 0))
         self.live = int(meta.get("live", 0))
         self.unclean = meta.get("clean") == 0
-        logged, length = int(meta.get("logged", 0)), int(meta.get("spool", 0))
-        self._log = ItemLog(self._database, self.folder / SPOOL, logged, length, sync=self._power)
+        self._log = ItemLog(self._database, self.folder / SPOOL, meta, sync=self._power)
         stack.callback(self._log.close)
-        if self._identity is not None:
-            kept = msgspec.json.decode(meta["identity"]) if "identity" in meta else None
-            if kept is not None and not self._override:
-                changed = first_difference(self._identity.comparable(kept), self._identity.crawl)
-                if changed is not None:
-                    raise JobError(
-                        f"{self.folder} belongs to another crawl: {changed} (--override continues it with the change)"
-                    )
         self._handlers = HandlerCounts.load(self._database, meta.get(HANDLERS_ROW), self.live)
         self._begin()
         for name, value in (("name", self._name), ("opened", self._opened), ("clean", 0)):
             self._set(name, value)
         if self._identity is not None:
+            kept = msgspec.json.decode(meta["identity"]) if "identity" in meta else None
             self._set("identity", msgspec.json.encode(self._stored_identity(kept)))
         self._database.execute("COMMIT")
 
@@ -197,29 +196,43 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     if self._handlers != handlers:
                         self._set(HANDLERS_ROW, self._handlers.to_json())
                     if self._power:
-                        await trio.to_thread.run_sync(self._database.execute, "COMMIT")
+                        await _wait_for_disk(self._database.execute, "COMMIT")
                     else:
                         self._database.execute("COMMIT")
+                    self._has_new_commits = True
             except BaseException:
                 self.live, self._number, self._handlers = live, number, handlers
                 raise
 
     async def _checkpoint_if_due(self) -> None:
-        """Write the write-ahead log into the database if it has grown above its limit.
+        """Make a checkpoint if the write-ahead log has grown above its limit.
 
         Call it last: an exception in here must not undo in memory what is committed.
         """
-        wal = self.folder / f"{DATABASE}-wal"
-        if wal.exists() and wal.stat().st_size > self._checkpoint_at:
+        if size(self._wal) > self._checkpoint_at:
+            await self.checkpoint()
+            self._checkpoint_at = size(self._wal) + MAX_WAL
+
+    async def checkpoint(self) -> None:
+        """Bring everything committed to the disk, the outputs included, so that it survives a power failure."""
+        if self._has_new_commits:
             async with self._lock:
-                await trio.to_thread.run_sync(self._checkpoint_wal)
-            self._checkpoint_at = wal.stat().st_size + MAX_WAL
+                await _wait_for_disk(self._checkpoint_wal)
+
+    def sync_with(self, sync: Callable[[], None]) -> None:
+        """Call `sync` in a thread before each checkpoint: no output may be behind the position that the job has."""
+        self._syncs.append(sync)
 
     def _checkpoint_wal(self) -> None:
-        """Write the write-ahead log into the database and truncate it; while another process reads it, do nothing."""
+        """Write the write-ahead log into the database and truncate it; while another process reads it, do nothing.
+
+        The items and the outputs are written to the disk first: the database never says more than they hold.
+        """
         with self._errors():
+            for sync in (self._log.sync, *self._syncs):
+                sync()
             self._database.execute("PRAGMA busy_timeout=0")
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._has_new_commits = bool(self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
             self._database.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
     # The state of an earlier run
@@ -544,6 +557,17 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
         """Record the position of a sink; the next commit stores it."""
         self._log.advance(sink, cursor, position)
+
+
+async def _wait_for_disk(function: Callable[..., object], *args: object) -> None:
+    """Call a function that waits for the disk, in a thread.
+
+    A mock clock would jump ahead while all tasks wait for a thread: with one, the call is made in place.
+    """
+    if hasattr(trio.lowlevel.current_clock(), "autojump_threshold"):
+        function(*args)
+    else:
+        await trio.to_thread.run_sync(function, *args)
 
 
 def _utf8(text: str) -> str:

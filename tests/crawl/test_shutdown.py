@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import trio
 from support.trees import FREE, Follow, tree
 from trio.testing import MockClock
 
-from crawler import CrawlFailed, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
+from crawler import Crawl, CrawlFailed, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
 from crawler.engine.session import CrawlSession
 from crawler.testing import FakeSite, Page, collect
 
@@ -195,3 +196,18 @@ async def test_a_cancel_from_outside_ends_a_crawl_that_has_more_start_requests_t
         await crawl(ManyStarts(), transport=site.transport)
     assert scope.cancelled_caught
     assert trio.current_time() < 60
+
+
+async def test_a_crawl_whose_time_is_up_before_it_begins_ends(autojump_clock: MockClock) -> None:
+    class Slow(Plugin):
+        name = "slow"
+
+        @asynccontextmanager
+        async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+            autojump_clock.jump(60)  # without a checkpoint, so the crawl is cancelled later
+            yield
+
+    report = await crawl(
+        Follow(), plugins=[Slow()], settings=Settings(max_seconds=10, grace=0), transport=tree(1, 0).transport
+    )
+    assert (report.finished, report.requests) == ("cancelled", 0)

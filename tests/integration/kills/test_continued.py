@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +18,7 @@ from support.trees import FREE
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Drop, Item, Pace, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
+from crawler.store.job_folder import connect_without_wal
 from crawler.testing import FakeSite, Page
 
 LONE = "half a \ud83d"
@@ -202,3 +205,33 @@ async def test_the_name_of_an_output_need_not_be_valid_text(autojump_clock: Mock
             transport=site.transport,
         )  # fmt: skip
     assert len(out.read_text().splitlines()) == 300
+
+
+async def test_a_job_is_on_the_disk_a_second_after_its_start_and_then_every_thirty_seconds(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """The database without its write-ahead log says how many items and how much of each output are on the disk."""
+    seen: list[tuple[float, int]] = []
+
+    def look(request: httpx.Request) -> str:
+        with closing(connect_without_wal(tmp_path / "job")) as database:
+            meta = dict(database.execute("SELECT name, value FROM meta"))
+            [(cursor,)] = database.execute("SELECT cursor FROM sink")
+        assert cursor <= meta.get("logged", 0)
+        seen.append((trio.current_time(), meta.get("logged", 0)))
+        return "x"
+
+    class Numbers(Spider):
+        start_urls = [f"https://site.test/{n}" for n in range(200)]
+        settings = FREE | Settings(delay=0.5)
+
+        def parse(self, response: Response) -> Produced:
+            yield {"url": response.url}
+
+    site = FakeSite({f"/{n}": look for n in range(200)})
+    await crawl(Numbers(), outputs=[tmp_path / "numbers.jsonl"], job=tmp_path / "job", transport=site.transport)
+    times = [next(at for at, n in seen if n >= count) for count in sorted({n for _, n in seen})]
+    assert times[0] == 0.0  # it has its tables and its outputs before the first request
+    assert times[1] <= 1.5
+    assert times[-1] > 60
+    assert all(later - earlier <= 30.5 for earlier, later in itertools.pairwise(times))
