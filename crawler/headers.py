@@ -40,9 +40,15 @@ class Headers(Mapping[str, str]):
         """Return values by lower-case name, those of repeated lines joined with commas (RFC 9110 section 5.3)."""
         if self._folded is None:
             folded: dict[str, str] = {}
+            repeated: dict[str, list[str]] = {}
             for name, value in self.pairs:
                 lowered = name.lower()
-                folded[lowered] = f"{folded[lowered]}, {value}" if lowered in folded else value
+                if lowered in folded:
+                    repeated.setdefault(lowered, [folded[lowered]]).append(value)
+                else:
+                    folded[lowered] = value
+            for lowered, values in repeated.items():
+                folded[lowered] = ", ".join(values)
             object.__setattr__(self, "_folded", folded)
             return folded
         return self._folded

@@ -17,10 +17,10 @@ from crawler.redaction import hide_userinfo
 
 __all__ = ["Joiner", "authority", "host", "is_web", "join", "join_all", "normalize", "origin", "split_userinfo"]
 
-IGNORED: Final = r"[\t\n\r]*"
+IGNORED: Final = r"[\t\n\r]*+"
 """Characters that a URL parser skips."""
 NEEDS_WHOLE_BASE: Final = re.compile(
-    rf"[\0- ?#]|h{IGNORED}t{IGNORED}t{IGNORED}p{IGNORED}s?{IGNORED}:(?!//)|\Z", re.IGNORECASE
+    rf"[\0- ?#]|h{IGNORED}t{IGNORED}t{IGNORED}p{IGNORED}(?:s{IGNORED})?:(?!//)|\Z", re.IGNORECASE
 )
 """The beginning of a `href` for which more of the base URL than its folder may count: nothing, a query, a fragment,
 white space that may hide one, or a scheme without slashes, after which a relative reference follows (``https:?a`` is
@@ -33,6 +33,8 @@ PLAIN_PATH: Final = re.compile(rf"(?!\?|\Z)/?(?:{_SEGMENT}/)*+(?:{_SEGMENT})?(?:
 
 MAX_REMEMBERED: Final = 32_768
 """URLs that are remembered as canonical, and references that are remembered with the URL they lead to."""
+MAX_REMEMBERED_LENGTH: Final = 1024
+"""Characters of such a URL or reference. Longer ones are parsed each time: remembered, they would fill the memory."""
 
 
 class _RecentURLs:
@@ -48,6 +50,8 @@ class _RecentURLs:
         return url in self._new or url in self._old
 
     def add(self, url: str) -> None:
+        if len(url) > MAX_REMEMBERED_LENGTH:
+            return
         self._new.add(url)
         if len(self._new) >= MAX_REMEMBERED:
             self._old, self._new = self._new, set()
@@ -102,6 +106,8 @@ class _Folder(dict[str, str | None]):
             url = "" if NEEDS_WHOLE_BASE.match(href) else _join(self._folder, href)
         if url:
             _canonical.add(url)
+        if len(href) > MAX_REMEMBERED_LENGTH:
+            return url
         self[href] = url
         self._joins.count()
         return url

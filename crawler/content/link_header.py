@@ -19,7 +19,7 @@ _BETWEEN: Final = " \t,"
 _NAME: Final = re.compile(r"[^\s=;,]+")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
-_EXTENDED: Final = re.compile(r"([A-Za-z0-9!#$%&+^_`{}~-]+)'[^']*'((?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])*)")
+_EXTENDED: Final = re.compile(r"([A-Za-z0-9!#$%&+^_`{}~-]++)'[^']*'((?:[A-Za-z0-9!#$&+.^_`|~-]++|%[0-9A-Fa-f]{2})*+)")
 ONCE: Final = frozenset({"rel", "rev", "anchor", "media", "title", "title*", "type"})
 """Parameters of which only the first counts (RFC 8288 section 3.4.1 and appendix B.3)."""
 

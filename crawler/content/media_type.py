@@ -53,15 +53,19 @@ class MimeType:
         return self.essence in ("text/xml", "application/xml") or self.essence.endswith("+xml")
 
 
-@lru_cache(maxsize=1024)
 def mime_type(content_type: str) -> MimeType:
-    """Parse ``Content-Type`` header fields, joined by commas. The last valid MIME type counts.
+    """Parse ``Content-Type`` header fields, joined by commas, up to 256 characters. The last valid MIME type counts.
 
     The charset may come from an earlier field of the same type. It is also found in quotes, without a semicolon before
     it, and beside an invalid MIME type.
     """
+    return _mime_type(content_type[:_MAX_CONTENT_TYPE])
+
+
+@lru_cache(maxsize=1024)
+def _mime_type(content_type: str) -> MimeType:
     essence = charset = ""
-    for part in _PARTS.findall(content_type[:_MAX_CONTENT_TYPE]):
+    for part in _PARTS.findall(content_type):
         kind = _TYPE.match(part)
         named = kind[1].lower() if kind else ""
         found = _CHARSET.search(part)

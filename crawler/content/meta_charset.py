@@ -24,7 +24,7 @@ _RAW_TEXT = {
 _SPACE = rb"[\t\n\f\r ]*+"
 _NAME = rb"[^\t\n\f\r />][^\t\n\f\r />=]*+"
 _VALUE = rb"""(?:"[^"]*+"|'[^']*+'|[^\t\n\f\r >"'][^\t\n\f\r >]*+|)"""
-_ATTRIBUTE = re.compile(rb"[\t\n\f\r /]*+(%b)(?:%b=%b(%b))?" % (_NAME, _SPACE, _SPACE, _VALUE))
+_ATTRIBUTE = re.compile(rb"(%b)(?:%b=%b(%b))?" % (_NAME, _SPACE, _SPACE, _VALUE))
 _MARKUP = re.compile(
     rb"""
       <!-- (?: -?> | .*?--> | .*+ )
@@ -107,8 +107,12 @@ def _encoding_by_declaration(head: bytes) -> str | None:
     return _ascii_compatible(xml[1] or xml[2] or b"") if xml else None
 
 
-@lru_cache(maxsize=1024)
 def _encoding_of_meta(attributes: bytes) -> str | None:
+    return _read_meta(attributes) if len(attributes) <= _PRESCAN else _read_meta.__wrapped__(attributes)
+
+
+@lru_cache(maxsize=1024)
+def _read_meta(attributes: bytes) -> str | None:
     values: dict[bytes, bytes] = {}
     for name, value in _ATTRIBUTE.findall(attributes):
         bare = value[1:-1] if value[:1] in (b"'", b'"') else value

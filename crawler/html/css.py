@@ -143,7 +143,7 @@ def _part(selectors: list[_Complex], query: str) -> _Part:
         _BLANK.select(part.page)
         _BLANK.select(part.inside)
     except ValueError as error:
-        raise _syntax_error(query, re.sub(r'.*": | at position \d+$', "", str(error), flags=re.DOTALL)) from None
+        raise _syntax_error(query, re.sub(r'\A.*": | at position \d+$', "", str(error), flags=re.DOTALL)) from None
     return part
 
 

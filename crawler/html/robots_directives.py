@@ -57,14 +57,14 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
     agent = ""
     pieces = iter(text.lower().split(","))
     for piece in pieces:
-        name, colon, value = (part.strip() for part in piece.partition(":"))
-        while colon and name not in WITH_VALUE:
-            agent = name
-            name, colon, value = (part.strip() for part in value.partition(":"))
-        if colon:
-            if name == "unavailable_after" and DAY.match(value):
+        *names, last = (part.strip() for part in piece.split(":"))
+        at = next((place for place, name in enumerate(names) if name in WITH_VALUE), len(names))
+        agent = names[at - 1] if at else agent
+        if at < len(names):
+            value = piece.split(":", at + 1)[-1].strip()
+            if names[at] == "unavailable_after" and DAY.match(value):
                 value = f"{value}, {next(pieces, '').strip()}".rstrip(", ")
-            yield agent, f"{name}: {value}"
+            yield agent, f"{names[at]}: {value}"
         else:
-            for word in name.split():  # commas are often forgotten
+            for word in last.split():  # commas are often forgotten
                 yield agent, word

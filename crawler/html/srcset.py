@@ -13,12 +13,14 @@ from crawler.urls import join_all
 
 __all__ = ["media", "parse_srcset"]
 
-_SPACE: Final = "\t\n\f\r "
 _SEPARATORS: Final = re.compile(r"[\t\n\f\r ,]*+")
 _URL: Final = re.compile(r"[^\t\n\f\r ]++")
-_WIDTH: Final = re.compile(r"0*[1-9][0-9]*w")
-_HEIGHT: Final = re.compile(r"0*[1-9][0-9]*h")
-_DENSITY: Final = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?x|-0*\.?0+(?:[eE][+-]?[0-9]+)?x")
+_DESCRIPTORS: Final = re.compile(r"(?:[^(,]++|\([^)]*+\)?)*+")
+"""The descriptors of a candidate: up to a comma outside parentheses."""
+_DESCRIPTOR: Final = re.compile(r"(?:[^\t\n\f\r (]++|\([^)]*+\)?)++")
+_WIDTH: Final = re.compile(r"0*+[1-9][0-9]*+w")
+_HEIGHT: Final = re.compile(r"0*+[1-9][0-9]*+h")
+_DENSITY: Final = re.compile(r"(?:(?:[0-9]++(?:\.[0-9]++)?|\.[0-9]++)|-(?:0++(?:\.0++)?|\.0++))(?:[eE][+-]?[0-9]++)?x")
 _PLACES: Final = (
     ("img", ("src", "srcset")),
     ("source", ("src", "srcset")),
@@ -45,28 +47,11 @@ def parse_srcset(value: str) -> list[str]:
         if address.endswith(","):
             found.append(address.rstrip(","))
             continue
-        descriptors, at = _descriptors(value, at)
-        if _is_valid(descriptors):
-            found.append(address)
-
-
-def _descriptors(value: str, at: int) -> tuple[list[str], int]:
-    """Return the descriptors up to a comma outside parentheses, and where they end."""
-    start, parentheses, done = at, False, []
-    while at < len(value):
-        character = value[at]
-        if parentheses:
-            parentheses = character != ")"
-        elif character == "(":
-            parentheses = True
-        elif character == ",":
-            break
-        elif character in _SPACE:
-            done.append(value[start:at])
-            start = at + 1
-        at += 1
-    done.append(value[start:at])
-    return [descriptor for descriptor in done if descriptor], at + 1
+        descriptors = _DESCRIPTORS.match(value, at)
+        if descriptors is not None:
+            at = descriptors.end() + 1
+            if _is_valid(_DESCRIPTOR.findall(descriptors[0])):
+                found.append(address)
 
 
 def _is_valid(descriptors: list[str]) -> bool:

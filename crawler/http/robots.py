@@ -191,8 +191,8 @@ def _collect(lines: Iterable[tuple[str, str]], token: str) -> tuple[_Group, _Gro
             for name, group in ((token, ours), ("*", others)):
                 if name in agents:
                     group.named = True
-                    ruled = [*ruled, group]
-                    delayed = [*delayed, group]
+                    ruled = [*(other for other in ruled if other is not group), group]
+                    delayed = [*(other for other in delayed if other is not group), group]
         elif kind in ("delay", "rate"):
             delays_ended = True
             seconds = _parse_delay(value) if kind == "delay" else _parse_rate(value)

@@ -27,7 +27,7 @@ CODES: Final = {chr(octet): f"%{octet:02X}" for octet in range(256)} | {
 """The form in which other characters are compared: an octet as its escape, an unnecessary escape as its octet."""
 OTHER: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;-]", re.DOTALL)
 OTHER_IN_PATTERN: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;*-]", re.DOTALL)
-ORIGIN: Final = re.compile(r"[^/?#]*//[^/?#]*")
+ORIGIN: Final = re.compile(r"[^/?#]*+//[^/?#]*+")
 
 MAX_UNINDEXED: Final = 32
 """Rules with stars that are tried one after the other, without an index."""
@@ -203,7 +203,9 @@ def _path(url: str) -> str:
     start = url.find("/", 8)
     mark = url.find("?", 8)
     if start < 0 or 0 <= mark < start or "#" in url or not url.isascii():  # the URL is not canonical
-        rest = ORIGIN.sub("", url.partition("#")[0], count=1)
+        rest = url.partition("#")[0]
+        origin = ORIGIN.match(rest)
+        rest = rest[origin.end() :] if origin else rest
         rest = rest if rest.startswith("/") else f"/{rest}"
         return rest.encode("utf-8", "replace").decode("latin-1")
     return url[start:]

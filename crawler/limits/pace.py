@@ -27,7 +27,7 @@ NUMBERS: dict[str, tuple[type, ...]] = {
     "jitter": (int, float),
     "burst": (int,),
 }
-RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.IGNORECASE | re.ASCII)
+RATE = re.compile(r"\s*+(\d++(?:\.\d++)?)\s*+/\s*+(\d++(?:\.\d++)?)?\s*+([a-z]++)\s*+", re.IGNORECASE | re.ASCII)
 
 
 def parse_rate(text: str) -> tuple[float, float]:

@@ -15,9 +15,8 @@ __all__ = ["json_array_records", "json_lines_records"]
 
 DECODER: Final = json.JSONDecoder()
 SPACE: Final = re.compile(r"[ \t\r\n]*+")
-TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{},"]', re.DOTALL)
-"""Tokens that decide where a JSON value ends: strings, brackets and commas. A lone quotation mark opens a string that
-is never closed."""
+TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?P<closed>")?|[][{},]', re.DOTALL)
+"""Tokens that decide where a JSON value ends: strings, brackets and commas."""
 MAX_QUICK_ERRORS: Final = 100
 """Errors after which elements are delimited before they are decoded."""
 DECODE_ERRORS: Final = (ValueError, RecursionError)
@@ -147,8 +146,10 @@ def _end_of_value(text: str, at: int) -> int:
     depth = 0
     for token in TOKEN.finditer(text, at):
         sign = token[0]
-        if sign == '"':
-            break
+        if sign.startswith('"'):
+            if not token["closed"]:
+                break
+            continue
         if depth == 0 and sign in ",]":
             return token.start()
         depth = max(0, depth + (sign in "[{") - (sign in "]}"))

@@ -50,6 +50,7 @@ class LenientHTTP11Parser:
         self._max_headers = max_headers
         self._lines_size = 0  # bytes of header lines so far
         self._buffer = bytearray()
+        self._searched = 0  # bytes of the buffer that have no line feed
         self._left: int | None = None  # bytes of the body, or of the chunk, still to come; None: until the end
         self._chunked = False
         self._state = "head"  # or: body, size, data, break, trailer
@@ -100,7 +101,7 @@ class LenientHTTP11Parser:
 
     def _read_line(self, max_size: int) -> bytes | None:
         """Return the next line without its end; `None` if it is incomplete."""
-        end = self._buffer.find(b"\n")
+        end = self._buffer.find(b"\n", self._searched)
         size = len(self._buffer) if end < 0 else end + 1
         if self._state in ("head", "trailer"):
             max_size -= self._lines_size
@@ -109,7 +110,9 @@ class LenientHTTP11Parser:
                 raise ParseError(f"more than {self._max_headers} bytes of response headers", "headers_too_large")
             raise ParseError("an endless line between chunks", "bad_chunk")
         if end < 0:
+            self._searched = size
             return None
+        self._searched = 0
         line = bytes(self._buffer[:end]).removesuffix(b"\r")
         del self._buffer[: end + 1]
         if self._state in ("head", "trailer"):

@@ -145,6 +145,15 @@ def test_a_remembered_url_is_canonical_with_and_without_a_fragment(monkeypatch):
     assert urls.normalize(f"{joined}#top") == "https://a.test/plain/path.html"
 
 
+def test_long_urls_and_references_are_not_remembered(monkeypatch):
+    long = "/a" * urls.MAX_REMEMBERED_LENGTH
+    joiner = urls.Joiner("https://a.test/f/")
+    assert joiner.join(long) == f"https://a.test{long}" == urls.normalize(f"https://a.test{long}")
+    monkeypatch.setattr(ada_url, "normalize_url", None)
+    with pytest.raises(TypeError):
+        urls.normalize(f"https://a.test{long}")
+
+
 def test_memory_of_urls_is_bounded(monkeypatch):
     monkeypatch.setattr(urls, "MAX_REMEMBERED", 100)
     joiner = urls.Joiner("https://a.test/f/")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import attrs
@@ -24,6 +25,10 @@ DEFAULT_POLICY: Final = "default"
 """Policy of fields whose names contain no policy name."""
 MAX_NAME_LENGTH: Final = 100
 """Characters; fields with longer names are ignored and not cached."""
+MAX_FIELDS: Final = 1000
+"""Header fields of one response that are looked at. Apache httpd accepts 100, Node.js 2,000 by default."""
+MAX_LIMIT_FIELDS: Final = 256
+"""Fields of one response that state limits: four for each of the 64 observations that are kept."""
 
 FAMILY = re.compile(
     r"(?:^|-)(?P<family>rate-?limit(?:s|ed|ing)?|request-?limit|(?:api-)?call-limit|quota|throttle"
@@ -113,16 +118,17 @@ def parse_field_name(name: str) -> FieldName | None:
 
 
 def limit_fields(headers: Iterable[tuple[str, str]]) -> list[tuple[FieldName, str]]:
-    """Return the fields whose names state limits, as pairs of parsed name and value.
+    """Return the fields whose names state limits, as pairs of parsed name and value; at most 256 of the first 1,000.
 
     Parameters:
         headers: pairs of name and value.
     """
-    return [
+    found = (
         (field, value)
-        for name, value in headers
+        for name, value in islice(headers, MAX_FIELDS)
         if len(name) <= MAX_NAME_LENGTH and (field := parse_field_name(name)) is not None
-    ]
+    )
+    return list(islice(found, MAX_LIMIT_FIELDS))
 
 
 def _parse_with_family(low: str, text: str, match: re.Match[str]) -> FieldName | None:

@@ -93,6 +93,8 @@ class GroupedFields:
 
     groups: list[FieldGroup] = attrs.field(factory=list)
     """One group per policy."""
+    _by_name: dict[tuple[str, str], FieldGroup] = attrs.field(factory=dict, init=False)
+    """The groups by policy and family."""
     items: list[tuple[FieldName, Member]] = attrs.field(factory=list)
     """Named items of draft version 08 and later: ``"burst";r=5;t=1``."""
     ungrouped: dict[str, list[FieldValue]] = attrs.field(factory=dict)
@@ -132,11 +134,11 @@ class GroupedFields:
         self.groups = list(kept.values())
 
     def _group(self, field: FieldName) -> FieldGroup:
-        for group in self.groups:
-            if group.policy == field.policy and group.family == field.family:
-                return group
-        group = FieldGroup(field.policy, field.family, field.unit, field.window)
-        self.groups.append(group)
+        name = field.policy, field.family
+        group = self._by_name.get(name)
+        if group is None:
+            group = self._by_name[name] = FieldGroup(field.policy, field.family, field.unit, field.window)
+            self.groups.append(group)
         return group
 
     def _add_to_group(self, role: str, field: FieldName, value: str) -> None:

@@ -36,7 +36,7 @@ EPOCH_UNITS: Final = (1.0, 1e3, 1e6, 1e9)
 """Units per second of an epoch: s, ms, µs, ns."""
 UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
 NUMBER = re.compile(r"\d{1,25}(\.\d{1,25})?", re.ASCII)
-DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
+DURATION_PART = re.compile(r"(?<![\d.])(\d++(?:\.\d++)?)(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
 DURATION = re.compile(rf"(?:{DURATION_PART.pattern})+", re.ASCII)
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII | re.IGNORECASE)
 MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)

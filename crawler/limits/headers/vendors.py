@@ -15,7 +15,7 @@ __all__ = ["VENDOR_PARSERS"]
 
 MAX_POLICIES: Final = 32
 """Policies in one value; the rest is ignored."""
-RATIO = re.compile(r"([A-Za-z][\w-]{0,99})?=?\s{0,9}(\d{1,15})\s{0,9}/\s{0,9}(\d{1,15})(?!\d)", re.ASCII)
+RATIO = re.compile(r"((?<![\w-])[A-Za-z][\w-]{0,99})?=?\s{0,9}(\d{1,15})\s{0,9}/\s{0,9}(\d{1,15})(?!\d)", re.ASCII)
 RESOURCE = re.compile(r"([^\s,;][^,;]{0,99});(\d{1,15})(?!\d)", re.ASCII)
 FRACTION = re.compile(r"\s*(\d{1,6}(?:\.\d{1,12})?)\s*", re.ASCII)
 SHOPIFY_SECONDS_TO_EMPTY: Final = 20.0

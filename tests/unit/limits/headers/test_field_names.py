@@ -85,3 +85,9 @@ def test_long_names_are_ignored_and_not_cached():
 def test_no_name_breaks_it(name):
     field = parse_field_name(name)
     assert field is None or (isinstance(field, FieldName) and field.policy)
+
+
+def test_fields_beyond_the_bounds_are_ignored():
+    limits = [(f"x-ratelimit-limit-{n}", "1") for n in range(300)]
+    assert [value for _, value in limit_fields(limits)] == ["1"] * 256
+    assert limit_fields([("a", "b")] * 999 + limits) == limit_fields(limits[:1])

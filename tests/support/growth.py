@@ -1,0 +1,80 @@
+"""How the CPU time of a call grows with the size of its input, measured so that a busy machine does not matter."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from support.adversarial import repeated
+
+__all__ = ["Unit", "excess", "fill"]
+
+Unit = str | tuple[str, ...]
+"""A string to repeat, ``{n}`` in it being a number that is never the same; several strings share the size."""
+
+FACTOR: Final = 8
+"""The ratio of two sizes that are compared."""
+MOST: Final = 2.0 * FACTOR
+"""The ratio of their times from which growth counts as more than proportional. A quadratic one has 64."""
+SIGNIFICANT: Final = 2e-3
+"""CPU seconds from which a time is compared; a cheaper case is measured with a larger input."""
+REPEATS: Final = 4
+"""Measurements of which the fastest counts, if the first one shows too much growth."""
+
+
+def fill(unit: Unit, size: int) -> str:
+    """Return a unit repeated to about `size` characters."""
+    if isinstance(unit, tuple):
+        return "".join(fill(part, size // len(unit)) for part in unit)
+    if "{n}" not in unit:
+        return repeated(unit, size)
+    return "".join(unit.replace("{n}", f"{n:x}") for n in range(max(1, size // (len(unit) + 1))))
+
+
+def excess(call: Callable[[str], Any], make: Callable[[int], str], *, first: int = 3000, last: int = 200_000) -> str:
+    """Return how the time of a call grows, if that is more than in proportion to its input; else an empty string.
+
+    Parameters:
+        call: The function to measure.
+        make: Returns its input of a given size.
+        first: Characters of the smallest input.
+        last: Characters that are not exceeded, even if the time is too short to be compared.
+    """
+    sizes = [size for size in (first * FACTOR**step for step in range(5)) if size <= last]
+    small = make(sizes[0])
+    before = _seconds(call, small)
+    for size in sizes[1:]:
+        large = make(size)
+        now = _seconds(call, large)
+        if now < SIGNIFICANT:
+            small, before = large, now
+            continue
+        growth = len(large) / len(small)
+        if now <= before * MOST / FACTOR * growth:
+            return ""
+        fastest = min(_seconds(call, large) for _ in range(REPEATS))
+        slowest = max(before, *(_seconds(call, small) for _ in range(REPEATS)))
+        if fastest <= slowest * MOST / FACTOR * growth or fastest < SIGNIFICANT:
+            return ""
+        return f"{growth:.0f} times the input takes {fastest / slowest:.0f} times as long ({fastest:.3f} seconds)"
+    return ""
+
+
+def _seconds(call: Callable[[str], Any], text: str) -> float:
+    with _without_collector():
+        started = time.thread_time()
+        call(text)
+        return time.thread_time() - started
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector, which runs at arbitrary times, out of a measurement."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
