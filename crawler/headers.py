@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
 from crawler.redaction import redact_field
 
-__all__ = ["Headers", "product_token"]
+__all__ = ["Headers", "may_cross_origins", "product_token"]
+
+PORTABLE: Final = frozenset(
+    {
+        "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "content-digest",
+        "content-encoding", "content-language", "content-length", "content-location", "content-type", "digest", "dnt",
+        "expect", "last-modified", "pragma", "priority", "range", "referer", "repr-digest", "save-data", "sec-gpc",
+        "te", "trailer", "transfer-encoding", "upgrade-insecure-requests", "user-agent",
+    }
+)  # fmt: skip
+"""Fields that say what a client accepts, or describe a body, and so mean the same to every origin."""
 
 COMPATIBLE: Final = re.compile(r"\s*Mozilla/.*?\bcompatible\s*;\s*([^\s/;()]+)", re.IGNORECASE | re.DOTALL)
 
@@ -85,6 +95,18 @@ class Headers(Mapping[str, str]):
     def __repr__(self) -> str:
         shown = {name: redact_field(name, value) for name, value in self._fold().items()}
         return f"Headers({shown!r})"
+
+
+def may_cross_origins(name: str, allowed: Collection[str] = ()) -> bool:
+    """Return whether a redirect to another origin may carry a field of a request (RFC 9110 section 15.4).
+
+    Any other field may hold a secret, whatever its name is.
+
+    Parameters:
+        name: The name of the field.
+        allowed: Names of further fields, in lower case.
+    """
+    return name.lower() in PORTABLE or name.lower() in allowed
 
 
 def product_token(user_agent: str) -> str:

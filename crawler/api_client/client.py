@@ -22,6 +22,7 @@ from crawler.api_client.policy import DAY, Deadlines
 from crawler.api_client.state_file import StateFile
 from crawler.api_client.transport import GovernedTransport, is_transport
 from crawler.errors import ConfigError
+from crawler.headers import may_cross_origins
 from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
@@ -43,6 +44,8 @@ REQUEST_OPTIONS: Final = _parameters(httpx.AsyncClient.build_request, "method", 
 """Options of `httpx.AsyncClient.build_request`."""
 SEND_OPTIONS: Final = ("auth", "follow_redirects")
 """Options of `httpx.AsyncClient.send`."""
+HTTPX_FIELDS: Final = frozenset({"authorization", "connection", "host"})
+"""Fields of a redirected request that httpx itself sets or removes."""
 SAVE_INTERVAL: Final = 60.0
 """Seconds between two writes of the state file."""
 
@@ -51,8 +54,13 @@ class Client(httpx.AsyncClient):
     """An `httpx.AsyncClient` whose requests wait until the limits allow them; `client` makes it."""
 
     def __init__(
-        self, governed: GovernedTransport, options: dict[str, Any], state: str | os.PathLike[str] | None = None
+        self,
+        governed: GovernedTransport,
+        options: dict[str, Any],
+        state: str | os.PathLike[str] | None = None,
+        cross_origin_headers: Sequence[str] = (),
     ) -> None:
+        self._portable = frozenset(map(str.lower, cross_origin_headers))
         self._governed = governed
         self._state_file = None if state is None else StateFile(state, governed.limits)
         self._tasks: BackgroundTasks | None = None
@@ -178,6 +186,20 @@ class Client(httpx.AsyncClient):
             request.extensions = {**request.extensions, EXTENSION: timed}
         return await self.send(request, **{name: options[name] for name in SEND_OPTIONS if name in options})
 
+    def _build_redirect_request(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
+        """Return the request that follows a redirect, without what must not go to another origin."""
+        following = super()._build_redirect_request(request, response)
+        if _crosses_origins(request.url, following.url):
+            for name in list(following.headers):
+                if name not in HTTPX_FIELDS and not may_cross_origins(name, self._portable):
+                    del following.headers[name]
+            cookies = httpx.Cookies()
+            for cookie in self.cookies.jar:
+                if cookie.domain or "cookie" in self._portable:  # one without a domain would go everywhere
+                    cookies.jar.set_cookie(cookie)
+            cookies.set_cookie_header(following)
+        return following
+
     async def _save_periodically(self, state: StateFile) -> None:
         while True:
             await trio.sleep(SAVE_INTERVAL)
@@ -221,6 +243,7 @@ def client(
     chance: random.Random | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     mounts: Mapping[str, httpx.AsyncBaseTransport | None] | None = None,
+    cross_origin_headers: Sequence[str] = (),
     **options: Any,
 ) -> Client:
     """Return an httpx client that keeps within the limits of servers and within those that you set.
@@ -247,6 +270,8 @@ def client(
         chance: The source of jitter.
         transport: The transport that sends the requests; any of httpx.
         mounts: Transports by URL pattern, as in httpx; they are governed too, and so are proxies.
+        cross_origin_headers: Names of headers that a redirect may carry to another origin, in addition to those that
+            describe the body or say what is accepted.
         options: Other options of `httpx.AsyncClient`: ``base_url``, ``headers``, ``auth``, ``timeout``, …
 
     Raises:
@@ -258,6 +283,8 @@ def client(
             raise ConfigError(f"client() has no option {name}{did_you_mean(name, known)}")
     if isinstance(limits, httpx.Limits):
         options["limits"], limits = limits, None
+    if isinstance(cross_origin_headers, str) or not all(isinstance(name, str) for name in cross_origin_headers):
+        raise ConfigError("cross_origin_headers must be a list of names of headers")
     if transport is not None and not is_transport(transport):
         raise ConfigError(f"transport must be an httpx.AsyncBaseTransport, not {transport!r}")
     try:
@@ -280,11 +307,18 @@ def client(
             pattern: mounted if mounted is None else governed.beside(mounted)
             for pattern, mounted in (mounts or {}).items()
         }
-        return Client(governed, options | {"transport": transport}, state)
+        return Client(governed, options | {"transport": transport}, state, cross_origin_headers)
     except ConfigError as error:
         raise ConfigError(f"client(): {error}") from error.__cause__
     except Exception as error:
         raise ConfigError(f"client(): {str(error).partition(chr(10))[0]}") from error
+
+
+def _crosses_origins(url: httpx.URL, target: httpx.URL) -> bool:
+    """Return whether a redirect leads to another origin. As for httpx, that from HTTP to HTTPS on a host does not."""
+    ports = {"http": 80, "https": 443}
+    one, other = ((each.scheme, each.host, each.port or ports.get(each.scheme)) for each in (url, target))
+    return one != other and (one, other) != (("http", url.host, 80), ("https", url.host, 443))
 
 
 def _default_transport(options: dict[str, Any]) -> httpx.AsyncBaseTransport:

@@ -12,6 +12,7 @@ from crawler.store import Checkpoint, CookieChange, Observations, ResumeState, R
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.fetch.start_origins import StartOrigins
     from crawler.frontier import Frontier
     from crawler.hooks.state import State
     from crawler.http.address_guard import AddressGuard
@@ -34,6 +35,7 @@ class Checkpointer:
         cookies: Of all sessions.
         states: Of the spider and the plugins.
         clock: Returns the time in seconds since the epoch.
+        origins: The origins of start pages; `None` if nobody needs them.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Checkpointer:
         cookies: CookieJar,
         states: Sequence[State],
         clock: Clock,
+        origins: StartOrigins | None = None,
     ) -> None:
         self._stats = stats
         self._frontier = frontier
@@ -51,6 +54,7 @@ class Checkpointer:
         self._cookies = cookies
         self._states = states
         self._clock = clock
+        self._origins = origins
         self._robots: list[RobotsAnswer] = []
         self._budgets: dict[str, Any] = {}
         self._whole_at = 0.0
@@ -67,6 +71,8 @@ class Checkpointer:
             self._stats.restore(checkpoint.stats)
         if self._guard is not None and checkpoint.networks is not None:
             self._guard.restore(checkpoint.networks)
+        if self._origins is not None and checkpoint.origins is not None:
+            self._origins.restore(checkpoint.origins)
         self._cookies.restore(resumed.cookies)
         self._budgets = checkpoint.budgets or {}
         self._frontier.limits.restore(self._budgets)
@@ -92,6 +98,7 @@ class Checkpointer:
             checkpoint=Checkpoint(
                 stats=self._stats.to_json(lanes=whole),
                 networks=None if self._guard is None else self._guard.take_unsaved(whole=whole),
+                origins=None if self._origins is None else self._origins.take_unsaved(),
                 clock=self._clock() if whole else None,
                 budgets=(self._unleased_limits() or None) if whole else None,
             ),

@@ -118,6 +118,8 @@ class Policy:
     """Number of redirects in one chain, at most."""
     follow_refresh: float | None = None
     """Longest delay of a refresh that is followed, in seconds. `None` means that no refresh is followed."""
+    portable: frozenset[str] = frozenset()
+    """Names of header fields that a redirect may carry to another origin, in lower case."""
 
     def accepts(self, response: Response) -> bool:
         """Return whether a response reaches its callback."""
@@ -131,13 +133,15 @@ class Policy:
         Raises:
             BadRedirect: The target is not an http or https URL, or the chain is too long.
         """
-        return redirect_request(response, max_redirects=self.max_redirects)
+        return redirect_request(response, max_redirects=self.max_redirects, portable=self.portable)
 
     def refresh(self, response: Response) -> Request | None:
         """Return the request that a page asks for by a refresh, if it is to be followed."""
         if self.follow_refresh is None or not 200 <= response.status < 300:
             return None
-        return refresh_request(response, max_delay=self.follow_refresh, max_redirects=self.max_redirects)
+        return refresh_request(
+            response, max_delay=self.follow_refresh, max_redirects=self.max_redirects, portable=self.portable
+        )
 
 
 # ---- the rules -------------------------------------------------------------------------------------------------------

@@ -86,7 +86,10 @@ def wire(
     frontier.advance_clock(started_at)
     shutdown = Shutdown(settings.grace, frontier.changed.set)
     downloader = Downloader(transport, settings, clock, proxies, credentials)
-    checkpointer = Checkpointer(stats, frontier, downloader.address_guard, downloader.cookies, states, clock)
+    origins = downloader.start_origins
+    if origins is not None:
+        origins.add_all(spider.start_urls)
+    checkpointer = Checkpointer(stats, frontier, downloader.address_guard, downloader.cookies, states, clock, origins)
     checkpointer.restore(resumed, own_limits=limits is None)
 
     admission = Admission(
@@ -102,6 +105,7 @@ def wire(
         frozenset(parse_statuses(spider.accept_status)),
         settings.max_redirects,
         settings.follow_refresh,
+        frozenset(map(str.lower, settings.cross_origin_headers)),
     )
     slots = Slots(frontier, clock)
     attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock)
@@ -135,7 +139,7 @@ def wire(
         store=store,
         frontier=frontier,
         leases=Leases(frontier, store, clock, unclean=resumed.unclean),
-        worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors),
+        worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors, origins),
         writer=Writer(
             store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, bodies,
             exhausted=exhausted,

@@ -25,6 +25,7 @@ from crawler.engine.decision import (
 from crawler.engine.slots import current_ticket
 from crawler.errors import HookError, Refused, RequestError
 from crawler.frontier import RefusedTicket, RobotsTicket
+from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response
 from crawler.store import FailureRow, Kind, Outcome
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.engine.writer import Message
+    from crawler.fetch.start_origins import StartOrigins
     from crawler.frontier import Frontier, PoppedTicket, StoredTicket
 
 __all__ = ["Inbox", "Outbox", "Worker"]
@@ -59,6 +61,7 @@ class Worker:
         policy: What settings and spider say of responses.
         clock: Returns the time in seconds since the epoch.
         errors: Logs what hooks raise.
+        origins: Gets the origins of start pages; `None` if nobody needs them.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Worker:
         policy: Policy,
         clock: Clock,
         errors: HookErrorLog,
+        origins: StartOrigins | None = None,
     ) -> None:
         self._frontier = frontier
         self._attempts = attempts
@@ -80,6 +84,7 @@ class Worker:
         self._policy = policy
         self._clock = clock
         self._errors = errors
+        self._origins = origins
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
         """Work until the scheduler closes its end of `inbox`.
@@ -146,6 +151,8 @@ class Worker:
         else:
             outcome.attempts = history.attempts = pending.attempts + 1
             result: Result | RequestError
+            if self._origins is not None and is_start_page(ticket.request):
+                self._origins.add(ticket.request.url)
             try:
                 result = await self._attempts.make(ticket, outcome.attempts)
             except RequestError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -14,6 +14,8 @@ import httpx
 import trio
 
 from crawler.errors import BodyTooLarge, BrokenExchange, FetchTimeout, RequestError
+from crawler.fetch.default_fields import DefaultFields, FieldSet, encode_fields, override_fields
+from crawler.fetch.start_origins import StartOrigins
 from crawler.headers import Headers
 from crawler.http.address_guard import AddressGuard, is_start_page
 from crawler.http.cookies import CookieJar
@@ -28,7 +30,7 @@ from crawler.transport.extensions import EXTENSION, WireOptions
 from crawler.transport.lean import LeanRequest, LeanResponse
 
 if TYPE_CHECKING:
-    from crawler.fetch.auth import OriginAuth
+    from crawler.fetch.auth import Auth, OriginAuth
     from crawler.fetch.proxies import Proxies
     from crawler.settings import Settings
 
@@ -79,8 +81,10 @@ class Downloader:
         defaults = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}
         if self._is_curl:
             defaults["Accept-Encoding"] = accepted_codings()
-        self._defaults = _override(defaults.items(), Headers(settings.headers))
-        self._encoded_defaults = _encode(self._defaults)
+        origins = StartOrigins()
+        self._defaults = DefaultFields(defaults, settings.headers, origins)
+        self.start_origins = origins if self._defaults.has_secrets else None
+        """The origins that get the secret fields of the settings; `None` if there are no such fields."""
 
     async def fetch(
         self,
@@ -196,8 +200,9 @@ class Downloader:
         self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, max_body: int
     ) -> httpx.Request:
         """Return the request as the transport takes it."""
-        fields = self._fields(request)
-        encoded = self._encoded_defaults if fields is self._defaults else _encode(fields)
+        defaults = self._defaults.of(request.url)
+        fields = self._fields(request, defaults)
+        encoded = defaults.encoded if fields is defaults.pairs else encode_fields(fields)
         options = WireOptions(
             on_sent=on_sent if self._is_curl else None,  # for other transports `_send` calls it
             address_guard=self.address_guard,
@@ -255,27 +260,30 @@ class Downloader:
             return nullcontext(cast("AsyncIterable[bytes]", received.stream))
         return _httpx_chunks(received)
 
-    def _fields(self, request: Request) -> list[tuple[str, str]]:
+    def _fields(self, request: Request, defaults: FieldSet) -> list[tuple[str, str]]:
         """Return the header fields in order: those of the request replace the defaults, empty ones are left out."""
-        fields, own = self._defaults, request.headers
+        fields, own = defaults.pairs, request.headers
         if own.pairs:
-            fields = _override(fields, own)
-        auth = request.auth
+            fields = override_fields(fields, own)
+        auth: Auth | None = request.auth
         if auth is None and self.credentials is not None:
-            found = self.credentials.for_url(request.url)
-            auth = None if isinstance(found, httpx.Auth) else found
+            auth = self.credentials.for_url(request.url)
         if auth is not None and "authorization" not in own:
-            fields = [*fields, ("Authorization", _authorization(auth))]
-        cookies = "" if "cookie" in own else self._cookies(request)
+            fields = [pair for pair in fields if pair[0].lower() != "authorization"]
+            if not isinstance(auth, httpx.Auth):
+                fields.append(("Authorization", _authorization(auth)))
+        cookies = "" if "cookie" in own else self._cookies(request, defaults.cookies)
         return [*fields, ("Cookie", cookies)] if cookies else fields
 
-    def _cookies(self, request: Request) -> str:
-        """Return the cookies of the session and of the request, which take precedence, as a ``Cookie`` value."""
+    def _cookies(self, request: Request, defaults: str) -> str:
+        """Return the cookies as a ``Cookie`` value: those of the request, else of the session, else of the settings."""
         given = request.cookies
         kept = self.cookies.header(request.session, request.url, self._clock(), without=given)
-        if not given:
+        if not given and not defaults:
             return kept
-        return "; ".join(([kept] if kept else []) + [f"{name}={value}" for name, value in given.items()])
+        known = given.keys() | {pair.partition("=")[0] for pair in kept.split("; ")}
+        pairs = [pair for pair in defaults.split("; ") if pair and pair.partition("=")[0] not in known]
+        return "; ".join([*pairs, *([kept] if kept else []), *(f"{name}={value}" for name, value in given.items())])
 
 
 def _received_fields(received: httpx.Response) -> list[tuple[bytes, bytes]]:
@@ -293,18 +301,9 @@ def _decoder_for(received: httpx.Response) -> Decoder | None:
     return make_decoder(parse_content_encoding(received.headers.get_list("content-encoding")))
 
 
-def _override(fields: Iterable[tuple[str, str]], own: Headers) -> list[tuple[str, str]]:
-    """Return the fields that `own` does not name, then those of `own`, without empty ones."""
-    return [pair for pair in (*(pair for pair in fields if pair[0] not in own), *own.pairs) if pair[1]]
-
-
 def _authorization(auth: tuple[str, str] | str) -> str:
     """Return an ``Authorization`` value: Basic in UTF-8 (RFC 7617 section 2.1), or the text as it is."""
     return auth if isinstance(auth, str) else f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}"
-
-
-def _encode(fields: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
 
 
 def _check_size(size: int, max_body: int, source: object, request: Request) -> int:

@@ -5,12 +5,12 @@ Where these leave a choice, or browsers agree on something else, this does as br
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from crawler import content, html, urls
 from crawler.errors import BadRedirect
-from crawler.headers import Headers
+from crawler.headers import Headers, may_cross_origins
 from crawler.messages import Request, Response
 from crawler.messages.request import copy_unchecked
 
@@ -27,24 +27,21 @@ BODY_FIELDS: Final = frozenset(
     }
 )  # fmt: skip
 """Fields that describe a body, and are dropped with it."""
-ORIGIN_FIELDS: Final = frozenset({"host", "origin"})
-"""Fields that are meant for one origin only, like those that match `SECRET`."""
-SECRET: Final = re.compile(r"auth|cookie|credential|csrf|key|passw|secret|session|signature|token|xsrf", re.IGNORECASE)
-"""Matches the names of fields that may hold a secret: ``Authorization``, ``X-Api-Key``, ``X-Auth-Token`` …"""
 
 
-def redirect_request(response: Response, *, max_redirects: int) -> Request | None:
+def redirect_request(response: Response, *, max_redirects: int, portable: Collection[str] = ()) -> Request | None:
     """Return the request for the target of a redirect; `None` if `response` is not a redirect or names no target.
 
     The new request keeps everything of the old one except what the rules change: 303 becomes GET (HEAD stays HEAD),
     301 and 302 turn POST into GET as browsers do, 307 and 308 change nothing. Credentials, cookies of the request
-    itself and fields that may hold a secret stay on their origin. The duplicate filter is off for a target in its own
-    chain of redirects, since the hop may have set a cookie, and behind methods other than GET and HEAD, whose results
-    differ.
+    itself and fields that `may_cross_origins` does not name stay on their origin. The duplicate filter is off for a
+    target in its own chain of redirects, since the hop may have set a cookie, and behind methods other than GET and
+    HEAD, whose results differ.
 
     Parameters:
         response: Any response.
         max_redirects: Redirects in one chain, at most.
+        portable: Names of fields that may go to another origin, in lower case.
 
     Raises:
         BadRedirect: The chain is too long, or the target is not a web URL.
@@ -73,10 +70,12 @@ def redirect_request(response: Response, *, max_redirects: int) -> Request | Non
     as_get = (response.status == 303 and request.method != "HEAD") or (
         response.status in (301, 302) and request.method == "POST"
     )
-    return _next_request(request, target, chain, as_get=as_get)
+    return _next_request(request, target, chain, portable, as_get=as_get)
 
 
-def refresh_request(response: Response, *, max_delay: float, max_redirects: int) -> Request | None:
+def refresh_request(
+    response: Response, *, max_delay: float, max_redirects: int, portable: Collection[str] = ()
+) -> Request | None:
     """Return the request for the target of a ``Refresh`` header or of ``<meta http-equiv=refresh>``, as for a 303.
 
     `None` means that the response is a page by itself: it has no refresh, or a later one, its target is not a web URL
@@ -87,6 +86,7 @@ def refresh_request(response: Response, *, max_delay: float, max_redirects: int)
         response: A response with a body.
         max_delay: Seconds until the refresh, at most.
         max_redirects: Redirects in one chain, at most.
+        portable: Names of fields that may go to another origin, in lower case.
     """
     from crawler.html import refresh  # noqa: PLC0415 - few crawls follow refreshes
 
@@ -103,7 +103,7 @@ def refresh_request(response: Response, *, max_delay: float, max_redirects: int)
     target, _ = urls.split_userinfo(target)
     if target in request.redirects or (target == request.url and "set-cookie" not in response.headers):
         return None
-    return _next_request(request, target, (*request.redirects, request.url), as_get=True)
+    return _next_request(request, target, (*request.redirects, request.url), portable, as_get=True)
 
 
 def refresh_targets(response: Response) -> list[str]:
@@ -132,7 +132,9 @@ def _header_refresh(response: Response) -> Refresh | None:
     return refresh.parse_refresh(_as_utf8(response.headers.get_list("refresh")[0]))
 
 
-def _next_request(request: Request, target: str, chain: tuple[str, ...], *, as_get: bool) -> Request:
+def _next_request(
+    request: Request, target: str, chain: tuple[str, ...], portable: Collection[str], *, as_get: bool
+) -> Request:
     """Return the request that follows `request`, without what must not follow it to the target."""
     method, body, fields = request.method, request.body, request.headers.pairs
     if as_get:
@@ -140,7 +142,7 @@ def _next_request(request: Request, target: str, chain: tuple[str, ...], *, as_g
         fields = tuple(pair for pair in fields if pair[0].lower() not in BODY_FIELDS)
     same_origin = urls.origin(target) == urls.origin(request.url)
     if not same_origin:
-        fields = tuple(pair for pair in fields if not _is_for_origin(pair[0]))
+        fields = tuple(pair for pair in fields if may_cross_origins(pair[0], portable))
         if request.url.startswith("https:") and target.startswith("http:"):  # RFC 9110 section 10.1.3
             fields = tuple(pair for pair in fields if pair[0].lower() != "referer")
     return copy_unchecked(
@@ -154,11 +156,6 @@ def _next_request(request: Request, target: str, chain: tuple[str, ...], *, as_g
         dont_filter=request.dont_filter or target in chain or request.method not in ("GET", "HEAD"),
         redirects=chain,
     )
-
-
-def _is_for_origin(name: str) -> bool:
-    """Return whether a field is meant for the origin of its request only."""
-    return name.lower() in ORIGIN_FIELDS or SECRET.search(name) is not None
 
 
 def _location(response: Response) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from crawler.errors import ConfigError
 from crawler.redaction import character_at, describe
 
-__all__ = ["TOKEN", "VALUE", "default_fields", "merged"]
+__all__ = ["TOKEN", "VALUE", "DefaultHeaders", "default_fields", "merge_layers", "merged", "misfit", "shown_name"]
 
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token, such as the name of a header (RFC 9110 section 5.6.2)."""
 VALUE: Final = re.compile(r"[\t -~]*")
 """The value of a header as a client may send it (RFC 9110 section 5.5), without line breaks."""
+DefaultHeaders: TypeAlias = Mapping[str, str | Mapping[str, str]]
+"""Names to values, for all hosts, and globs of hosts to such mappings."""
 FORBIDDEN: Final = {
     "user-agent": "use the setting user_agent, which also selects the group of robots.txt",
-    "authorization": "every site would get it; use Spider.auth for one site",
-    "cookie": "every site would get it; use Request(cookies=...) for one site",
     "proxy-authorization": "write user and password in the URL of the proxy",
     "host": "the URL sets it",
     "content-length": "the body sets it",
@@ -28,27 +28,41 @@ FORBIDDEN: Final = {
 """Headers that cannot be a default, and what to do instead."""
 
 
-def default_fields(value: Any) -> dict[str, str]:
+def default_fields(value: Any) -> DefaultHeaders:
     """Convert the setting `headers` to a dict, in order. `None` is an empty value, which removes a default header.
+
+    A mapping in place of a value means that its key is a glob of hosts, and that its headers go to these hosts only.
 
     Raises:
         ConfigError: The value is not a mapping of headers that can be sent, or one of them cannot be a default.
     """
     if not isinstance(value, Mapping):
         raise ConfigError(f"setting headers: expected a mapping of names to values, got {describe(value)}")
+    everywhere = _fields({name: given for name, given in value.items() if not isinstance(given, Mapping)}, "")
+    hosts = {_glob(name): _fields(given, f"{name}: ") for name, given in value.items() if isinstance(given, Mapping)}
+    return everywhere | hosts
+
+
+def _glob(glob: Any) -> str:
+    if not isinstance(glob, str) or not glob or "/" in glob.rpartition("://")[2]:
+        raise ConfigError(f"setting headers: expected a glob of hosts before its headers, not {glob!r}")
+    return glob
+
+
+def _fields(given: Mapping[Any, Any], where: str) -> dict[str, str]:
     fields: dict[str, str] = {}
     names: set[str] = set()
-    for name, given in value.items():
+    for name, value in given.items():
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
-            raise ConfigError(f"setting headers: not a header name: {shown_name(name)}")
-        text = "" if given is None else given
+            raise ConfigError(f"setting headers: {where}not a header name: {shown_name(name)}")
+        text = "" if value is None else value
         if not isinstance(text, str) or not VALUE.fullmatch(text):
-            raise ConfigError(f"setting headers: not a value for {name}: {misfit(text, VALUE)}")
+            raise ConfigError(f"setting headers: {where}not a value for {name}: {misfit(text, VALUE)}")
         low = name.lower()
         if low in FORBIDDEN:
-            raise ConfigError(f"setting headers: {name} cannot be a default: {FORBIDDEN[low]}")
+            raise ConfigError(f"setting headers: {where}{name} cannot be a default: {FORBIDDEN[low]}")
         if low in names:
-            raise ConfigError(f"setting headers: {name} is given twice")
+            raise ConfigError(f"setting headers: {where}{name} is given twice")
         names.add(low)
         fields[name] = text
     return fields
@@ -79,3 +93,20 @@ def merged(base: Mapping[str, str], over: Mapping[str, str]) -> dict[str, str]:
         names.get(name.lower(), name): over.get(names.get(name.lower(), ""), value) for name, value in base.items()
     }
     return fields | {name: value for name, value in over.items() if name not in fields}
+
+
+def merge_layers(base: DefaultHeaders, over: DefaultHeaders) -> dict[str, Any]:
+    """Return the setting `headers` of two layers: header by header, for all hosts and for each glob.
+
+    The globs of `over` come first, since the first one that matches a host counts.
+    """
+    parts = [
+        (
+            {name: value for name, value in layer.items() if isinstance(value, str)},
+            {glob: fields for glob, fields in layer.items() if not isinstance(fields, str)},
+        )
+        for layer in (base, over)
+    ]
+    (everywhere, hosts), (everywhere_over, hosts_over) = parts
+    both = {glob: merged(hosts.get(glob, {}), fields) for glob, fields in hosts_over.items()}
+    return merged(everywhere, everywhere_over) | both | {glob: hosts[glob] for glob in hosts if glob not in both}

@@ -15,7 +15,7 @@ from crawler.environment import resolve, resolve_credentials, resolve_values
 from crawler.errors import ConfigError
 from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace, first_match
-from crawler.settings.headers import default_fields, merged
+from crawler.settings.headers import default_fields, merge_layers
 from crawler.settings.proxies import routes_of
 from crawler.settings.texts import WORDS, is_utf8, plain
 from crawler.suggest import did_you_mean
@@ -90,9 +90,14 @@ class Settings:
     """Random addition to the delay, as a share of it: 0 to 1."""
     pacing: dict[str, Pace] = attrs.field(factory=dict, converter=_pacing)
     """Host glob (``"*.example.com"``, ``"example.com:8080"``) to `Pace`. The first glob that matches counts."""
-    headers: dict[str, str] = attrs.field(factory=dict, converter=default_fields, repr=False)
+    headers: dict[str, str | dict[str, str]] = attrs.field(factory=dict, converter=default_fields, repr=False)
     """Headers of every request, in this order, such as ``{"Accept-Language": "de"}``. They replace the default
-    ``Accept`` and ``Accept-Encoding``, as the headers of a request do. An empty value removes a header."""
+    ``Accept`` and ``Accept-Encoding``, as the headers of a request do. An empty value removes a header. Headers with
+    secret names, such as ``X-Api-Key``, go to the origins of start pages only. A mapping in place of a value belongs to
+    a glob of hosts: ``{"*.example.com": {"X-Api-Key": "env:API_KEY"}}``. The first glob that matches counts."""
+    cross_origin_headers: Texts = attrs.field(default=(), converter=_listed)
+    """Names of headers of a request that a redirect may carry to another origin, in addition to those that describe the
+    body or say what is accepted."""
     proxies: dict[str, tuple[str, ...]] = attrs.field(factory=dict, converter=routes_of, repr=False)
     """A proxy, a list of proxies used in turn, or a mapping of host globs to either. A proxy is an ``http``, ``https``,
     ``socks5`` or ``socks5h`` URL, or ``"direct"``. The first glob that matches counts; a host that matches none goes by
@@ -254,7 +259,7 @@ class Settings:
         if "proxies" in self._given and "proxies" in over._given:
             values["proxies"] = over.proxies | {g: p for g, p in self.proxies.items() if g not in over.proxies}
         if "headers" in self._given and "headers" in over._given:
-            values["headers"] = merged(self.headers, over.headers)
+            values["headers"] = merge_layers(self.headers, over.headers)
         return Settings(**values)
 
     @property
@@ -287,8 +292,17 @@ class Settings:
 def _resolved(name: str, value: Any) -> Any:
     """Return the value of a setting without references to the environment."""
     if name == "headers":
-        return {field: resolve_credentials(text, f"setting headers: {field}") for field, text in value.items()}
+        return _resolved_headers(value)
     return resolve_values(value, f"setting {name}")
+
+
+def _resolved_headers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: resolve_credentials(value, f"setting headers: {name}")
+        if isinstance(value, str)
+        else _resolved_headers(value)
+        for name, value in fields.items()
+    }
 
 
 NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.startswith("_"))

@@ -12,6 +12,7 @@ __all__ = ["STATS_NOTE", "Checkpoint"]
 
 STATS_NOTE: Final = "note:stats"
 NETWORKS_NOTE: Final = "note:networks"
+ORIGINS_NOTE: Final = "note:origins"
 EXHAUSTED_NOTE: Final = "note:exhausted"
 CLOCK_NOTE: Final = "note:clock"
 BUDGETS_NOTE: Final = "note:budgets"
@@ -25,6 +26,8 @@ class Checkpoint:
     """The counts so far, as `Stats.to_json` writes them."""
     networks: bytes | None = None
     """The networks that the crawl may connect to, as `AddressGuard.take_unsaved` writes them."""
+    origins: bytes | None = None
+    """The origins of start pages, as `StartOrigins.take_unsaved` writes them."""
     exhausted: bool = False
     """Whether `start()` is exhausted and all its requests are stored."""
     clock: float | None = None
@@ -39,6 +42,8 @@ class Checkpoint:
             rows[STATS_NOTE] = self.stats
         if self.networks is not None:
             rows[NETWORKS_NOTE] = self.networks
+        if self.origins is not None:
+            rows[ORIGINS_NOTE] = self.origins
         if self.exhausted:
             rows[EXHAUSTED_NOTE] = b"true"
         if self.clock is not None:
@@ -62,6 +67,7 @@ class Checkpoint:
         return cls(
             stats=notes.get(STATS_NOTE),
             networks=notes.get(NETWORKS_NOTE),
+            origins=notes.get(ORIGINS_NOTE),
             exhausted=EXHAUSTED_NOTE in notes,
             clock=None if clock is None else msgspec.json.decode(clock, type=float),
             budgets=None if budgets is None else msgspec.json.decode(budgets, type=dict[str, Any]),

@@ -340,3 +340,61 @@ async def test_starts_on_one_lane_keep_the_order_of_their_calls(autojump_clock):
     assert numbers == sorted(numbers)
     gaps = [later - earlier for (_, earlier), (_, later) in itertools.pairwise(site.log)]
     assert min(gaps) >= 0.099
+
+
+# ---- redirects to other origins --------------------------------------------------------------------------------------
+
+MINE = {"X-Api-Key": "k", "X-Trace": "1", "Cookie": "c=d", "Accept-Language": "de", "Authorization": "Bearer t"}
+
+
+async def redirected(target: str, **options) -> set[str]:
+    """Return the names of the fields, of those in `MINE`, that reach the target of a redirect."""
+    site = Site(
+        lambda request: httpx.Response(302, headers={"Location": target}) if request.url.path == "/" else
+        httpx.Response(200)
+    )  # fmt: skip
+    async with client(transport=site.transport(), follow_redirects=True, cookies={"s": "t"}, **options) as http:
+        assert (await http.get(API, headers=MINE)).status_code == 200
+    assert {name.lower() for name in MINE} <= set(site.requests[0].headers)
+    assert site.requests[1].url.host in site.requests[1].headers["host"]
+    return {name for name in MINE if name in site.requests[1].headers}
+
+
+@pytest.mark.parametrize("target", ["https://other.test/b", "http://api.test/b", "https://api.test:444/b"])
+async def test_the_headers_of_a_request_stay_on_their_origin(autojump_clock, target):
+    assert await redirected(target) == {"Accept-Language"}
+    assert await redirected(target, cross_origin_headers=["x-trace"]) == {"Accept-Language", "X-Trace"}
+    assert await redirected(target, cross_origin_headers=["Cookie"]) == {"Accept-Language", "Cookie"}
+
+
+async def test_the_headers_of_a_request_follow_a_redirect_on_their_origin(autojump_clock):
+    assert await redirected("/b") == set(MINE)
+
+
+async def test_a_cookie_of_a_site_is_sent_there_after_a_redirect_from_another(autojump_clock):
+    def answer(request):
+        if request.url.host == "other.test" and request.url.path == "/":
+            return httpx.Response(200, headers={"Set-Cookie": "own=1"})
+        return httpx.Response(302, headers={"Location": "https://other.test/b"}) if request.url.path == "/" else (
+            httpx.Response(200)
+        )  # fmt: skip
+
+    site = Site(answer)
+    async with client(transport=site.transport(), follow_redirects=True, cookies={"s": "t"}) as http:
+        await http.get("https://other.test/")
+        await http.get(API)
+    assert site.requests[-1].headers["cookie"] == "own=1"
+
+
+@pytest.mark.parametrize("names", ["X-Trace", [5]])
+def test_the_option_for_headers_across_origins_is_a_list_of_names(names):
+    with pytest.raises(ConfigError, match="cross_origin_headers must be a list of names"):
+        client(cross_origin_headers=names)
+
+
+@pytest.mark.parametrize("value", ["secret\n", "secret\r\nX: y", "secret\0"])
+async def test_a_header_that_cannot_be_sent_is_refused_without_being_shown(value):
+    async with client(attempts=1) as http:
+        with pytest.raises(httpx.LocalProtocolError) as caught:
+            await http.get("http://127.0.0.1:9/", headers={"X-Api-Key": value})
+    assert "secret" not in str(caught.value)

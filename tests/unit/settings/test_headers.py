@@ -25,8 +25,16 @@ def test_headers_are_merged_by_name_and_keep_their_place():
         ({"A": 5}, "not a value for A: expected text, not int"),
         ({"X": "1", "x": "2"}, "x is given twice"),
         ({"user-AGENT": "x"}, "user-AGENT cannot be a default: use the setting user_agent"),
-        ({"Authorization": "Bearer x"}, "Authorization cannot be a default: every site would get it; use Spider.auth"),
-        ({"Cookie": "a=b"}, "Cookie cannot be a default: every site would get it"),
+        ({"Proxy-Authorization": "Basic x"}, "Proxy-Authorization cannot be a default: write user and password in"),
+        ({"*.test": {"A B": "c"}}, "*.test: not a header name: 'A B'"),
+        (
+            {"*.test": {"X-Key": "abc\n"}},
+            "*.test: not a value for X-Key: a line break that cannot be sent at position 4",
+        ),
+        ({"*.test": {"Host": "a"}}, "*.test: Host cannot be a default"),
+        ({"a.test/x": {"A": "b"}}, "expected a glob of hosts before its headers, not 'a.test/x'"),
+        ({"": {"A": "b"}}, "expected a glob of hosts before its headers, not ''"),
+        ({5: {"A": "b"}}, "expected a glob of hosts before its headers, not 5"),
         ({"Host": "a"}, "Host cannot be a default"),
         ([("A", "b")], "expected a mapping of names to values, got list"),
     ],
@@ -42,3 +50,22 @@ def test_headers_from_text():
     for text in ("DNT: 1", '"a"'):
         with pytest.raises(ConfigError, match="^setting headers: "):
             Settings.from_strings({"headers": text})
+
+
+def test_headers_of_hosts_are_merged_glob_by_glob_and_later_layers_match_first():
+    base = Settings(headers={"A": "1", "*.test": {"X-Key": "old", "B": "1"}, "other.test": {"C": "1"}})
+    over = Settings(headers={"A": "2", "api.test": {"X-Key": "api"}, "*.test": {"x-key": "new"}})
+    assert list((base | over).headers.items()) == [
+        ("A", "2"),
+        ("api.test", {"X-Key": "api"}),
+        ("*.test", {"x-key": "new", "B": "1"}),
+        ("other.test", {"C": "1"}),
+    ]
+    assert (base | Settings()).headers == base.headers
+
+
+def test_references_in_headers_of_hosts_are_resolved(monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "abc")
+    given = Settings(headers={"*.test": {"X-Key": "env:TEST_KEY"}, "Authorization": "Bearer env:TEST_KEY"})
+    assert given.resolved().headers == {"Authorization": "Bearer abc", "*.test": {"X-Key": "abc"}}
+    assert "abc" not in repr(given.resolved())

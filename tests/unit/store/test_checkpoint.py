@@ -10,6 +10,7 @@ from crawler.store import Checkpoint
 ROWS = {
     "note:stats": b'{"pages":1}',
     "note:networks": b'["192.168.0"]',
+    "note:origins": b'["https://site.test"]',
     "note:exhausted": b"true",
     "note:clock": b"1800000000.5",
     "note:budgets": b'{"key:A":{"next_start":5.0}}',
@@ -18,6 +19,7 @@ ROWS = {
 WHOLE = Checkpoint(
     stats=b'{"pages":1}',
     networks=b'["192.168.0"]',
+    origins=b'["https://site.test"]',
     exhausted=True,
     clock=1_800_000_000.5,
     budgets={"key:A": {"next_start": 5.0}},
