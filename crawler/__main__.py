@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["main"]
 
@@ -36,10 +36,15 @@ def _start_collector() -> None:
 
 def _end_at_next_signal() -> None:
     """Let a signal end the process at once: from now on it only waits for threads that a plugin has started."""
-    import signal  # noqa: PLC0415 - only then
+    import atexit  # noqa: PLC0415 - only then
+    import signal  # noqa: PLC0415
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(INTERRUPTED))
+    def handle(handler: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, handler)
+
+    handle(lambda *_: os._exit(INTERRUPTED))
+    atexit.register(handle, signal.SIG_IGN)  # later the interpreter removes its handlers, and a signal would kill
 
 
 if __name__ == "__main__":

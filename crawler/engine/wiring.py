@@ -139,7 +139,7 @@ def wire(
         store=store,
         frontier=frontier,
         leases=Leases(frontier, store, clock, unclean=resumed.unclean),
-        worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors, origins),
+        worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors, slow, origins),
         writer=Writer(
             store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, bodies,
             exhausted=exhausted,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from crawler.engine.decision import Policy
     from crawler.engine.page import PageRunner
     from crawler.engine.robots import RobotsFetcher
+    from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.engine.writer import Message
     from crawler.fetch.start_origins import StartOrigins
@@ -61,6 +62,7 @@ class Worker:
         policy: What settings and spider say of responses.
         clock: Returns the time in seconds since the epoch.
         errors: Logs what hooks raise.
+        slow: Names what blocks the event loop.
         origins: Gets the origins of start pages; `None` if nobody needs them.
     """
 
@@ -74,6 +76,7 @@ class Worker:
         policy: Policy,
         clock: Clock,
         errors: HookErrorLog,
+        slow: SlowSteps,
         origins: StartOrigins | None = None,
     ) -> None:
         self._frontier = frontier
@@ -84,6 +87,7 @@ class Worker:
         self._policy = policy
         self._clock = clock
         self._errors = errors
+        self._slow = slow
         self._origins = origins
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
@@ -164,7 +168,9 @@ class Worker:
             refused_by = ticket.permit.refused_by
             history.was_rate_limited = refused_by is not None
             history.is_stalled = refused_by is not None and refused_by.is_stalled(now)
+            began = self._slow.clock()
             decision = decide(result, history, self._policy, now)
+            self._slow.check(began, decide, ticket.request.url)  # it parses the page if `follow_refresh` is set
         if isinstance(decision, Page):
             decision = await self._run_page(decision, history, outcome)
         await self._carry_out(decision, response, outcome)

@@ -3,11 +3,16 @@
 ::
 
     python tests/bench/kills.py [--crawls 3] [--pages 6000] [--kills 40] [--seed 1]
+    python tests/bench/kills.py --short 1000 [--parallel 2] [--seed 1]
 
 Each crawl visits a generated web of twenty hosts with redirects, temporary errors and links out of scope, writes three
 outputs, and is killed (``SIGKILL``) several times. Every other crawl commits with ``durability=power``. All lanes have
 a delay; that of the last one is a second, longer than the process needs to restart, so the server would notice a crawl
 that forgets its starts. The exit code is 1 if a check fails.
+
+With `--short`, small webs are crawled by spiders of every kind, with sinks of every kind, counters and states, until
+the runs were ended that many times in total: by SIGKILL, at random moments, while they start, after a pause (SIGSTOP)
+and in the shutdown after a signal, and by one to three of SIGINT and SIGTERM.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -15,13 +20,18 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from integration.kills.harness import Figures, durable, read_output
+from integration.kills.plans import PLANS
+from support.processes import run as run_process
 
 HOSTS = 20
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
@@ -61,6 +71,75 @@ def tell(name: str, figures: Figures) -> None:
     )  # fmt: skip
 
 
+def short_crawl(seed: int) -> tuple[str, Figures]:
+    """Run one short crawl, ended in every way and resumed until it is finished; return its name and its figures.
+
+    If a check fails, the folder of the crawl is kept and named.
+    """
+    chance = random.Random(seed)
+    name = list(PLANS)[seed % len(PLANS)]
+    settings = {
+        "workers": chance.choice((2, 8, 32)),
+        "delay": chance.choice((0, 0, 0.01)),
+        "grace": chance.choice((0.05, 0.3)),
+        "durability": chance.choice(("process", "power")),
+    }
+    folder = Path(tempfile.mkdtemp(prefix=f"kills-{seed}-"))
+    size = {"hosts": chance.randint(2, 6), "pages": chance.randint(40, 100)}
+    plugins = ["Counts", "ByKey", "ByPosition"]
+    with durable(
+        folder,
+        seed=seed,
+        **size,
+        outputs=OUTPUTS,
+        settings=settings,
+        plan=PLANS[name],
+        plugins=plugins,
+        drag=chance.choice((0.0, 0.02)),
+    ) as ended:
+        try:
+            ended.run_with_endings(chance.randint(4, 12), chance)
+            figures = ended.figures()
+            contents = [read_output(folder / output) for output in OUTPUTS]
+            if not figures.holds() or any(content != contents[0] for content in contents):
+                raise AssertionError(figures)
+        except Exception as error:
+            error.add_note(f"seed {seed} ({name}), in {folder}")
+            raise
+    shutil.rmtree(folder)
+    return f"{seed} {name}", figures
+
+
+def short_crawls(endings: int, parallel: int, seed: int) -> Iterator[tuple[str, Figures]]:
+    """Run short crawls, some at a time, until they were ended `endings` times in total."""
+    seeds = iter(range(seed, sys.maxsize))
+    with ThreadPoolExecutor(parallel) as threads:
+        running: set[Future[tuple[str, Figures]]] = set()
+        while endings > 0:
+            while len(running) < parallel:
+                running.add(threads.submit(short_crawl, next(seeds)))
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for crawl in ended:
+                name, figures = crawl.result()
+                endings -= figures.kills
+                yield name, figures
+        for crawl in running:
+            yield crawl.result()
+
+
+def run_short(endings: int, parallel: int, seed: int) -> None:
+    """Run the short crawls, and print a row for all that ended since the last one."""
+    run_process(["-m", "crawler", "--version"], cwd=Path.cwd(), env={})  # starts the server of processes, once
+    total, part, number = Figures(), Figures(), 0
+    for number, (_, figures) in enumerate(short_crawls(endings, parallel, seed), 1):
+        total, part = total + figures, part + figures
+        if number % 25 == 0:
+            tell(f"{number} crawls", part)
+            part = Figures()
+    tell("together", total)
+    print(f"{number} crawls; wrong items {total.wrong}, miscounted {total.miscounted}, out of scope {total.trespasses}")
+
+
 def main() -> None:
     """Run the crawls and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -68,8 +147,13 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=6000, help="of each web; some of them cannot be reached (6000)")
     parser.add_argument("--kills", type=int, default=40, help="over all crawls (40)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--short", type=int, default=0, help="end short crawls this many times instead")
+    parser.add_argument("--parallel", type=int, default=2, help="short crawls at the same time (2)")
     options = parser.parse_args()
     print(COLUMNS.format(*NAMES))
+    if options.short:
+        run_short(options.short, options.parallel, options.seed)
+        return
     total = Figures()
     holds = True
     for number in range(options.crawls):

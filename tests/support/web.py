@@ -10,10 +10,14 @@ Its hosts are 127.0.0.2, 127.0.0.3 and so on, on one port. Its resources are num
 the kind of each: a page, a redirect, a page that is gone, or a page that fails at first and then recovers. A page links
 to three children (3n+1 to 3n+3) and to some random pages, to some of them twice and in several spellings, to pages that
 robots.txt disallows and to hosts out of scope. `support.webserver` serves the web.
+
+The first host also has lists of all resources, for spiders that follow no links: a sitemap index, the pages of an API,
+and files of records.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import deque
@@ -27,6 +31,9 @@ BLOCK = 5
 """Size of a block of numbers. Redirects lead to a later number of the same block, and the last number of a block is
 never a redirect, so a chain has at most four redirects."""
 PLACE = re.compile(r"http://(127\.0\.0\.\d+):(\d+)/(page|private)/(\d+)(\?twin)?\Z")
+LIST = re.compile(r"http://(127\.0\.0\.2):(\d+)/list/(sitemap|api|records)/(\d+|index)\Z")
+PER_LIST = 5
+"""Resources in one list."""
 ROBOTS = b"User-agent: *\nDisallow: /private/\n"
 WORDS = [
     "the",
@@ -104,6 +111,8 @@ class Web:
         """Return the response to an absolute URL without a fragment."""
         if url.endswith("/robots.txt"):
             return Answer(200, ROBOTS)
+        if listed := LIST.match(url):
+            return self._list(listed[3], listed[4])
         place = PLACE.match(url)
         if place is None or place[3] == "private":
             return Answer(404, b"There is no such page.")
@@ -114,28 +123,76 @@ class Web:
 
     def reachable(self, start: str | None = None) -> dict[str, int]:
         """Return the number of each page that is reachable from `start`, by URL."""
-        first = self.start if start is None else start
-        asked, waiting = {first}, deque([first])
-        pages: dict[str, int] = {}
+        return self._pages([self.start if start is None else start], follows=True)
+
+    def gone(self) -> int:
+        """Return the number of missing pages that a crawl from the start asks for."""
+        asked = self._asked([self.start], follows=True)
+        return sum(answer.status in (404, 410) for answer in asked.values())
+
+    def listed(self) -> dict[str, int]:
+        """Return the number of each page that the lists name, by URL; redirects are followed."""
+        return self._pages([self.url(number) for number in range(self.pages)], follows=False)
+
+    def lists(self, kind: str) -> list[str]:
+        """Return the URLs of the lists of one kind: ``sitemap``, ``api`` or ``records``."""
+        return [self.list_url(kind, number) for number in range(-(-self.pages // PER_LIST))]
+
+    def list_url(self, kind: str, name: int | str) -> str:
+        """Return the URL of one list; the name of the sitemap index is ``index``."""
+        return f"http://{self.names[0]}:{self.port}/list/{kind}/{name}"
+
+    def _pages(self, first: list[str], *, follows: bool) -> dict[str, int]:
+        """Return the number of each page by URL, from some URLs on."""
+        asked = self._asked(first, follows=follows)
+        return {url: answer.number for url, answer in asked.items() if answer.status == 200}
+
+    def _asked(self, first: list[str], *, follows: bool) -> dict[str, Answer]:
+        """Return the response to each request of a crawl, from some URLs on."""
+        asked = dict.fromkeys(first, Answer(0))
+        waiting = deque(first)
         while waiting:
             url = waiting.popleft()
-            answer = self.page(url)
-            if answer.status == 200:
-                pages[url] = answer.number
-            for link in (*answer.links, *([answer.location] if answer.location else ())):
+            answer = asked[url] = self.page(url)
+            for link in (*(answer.links if follows else ()), *([answer.location] if answer.location else ())):
                 if link not in asked and self.allows(link):
-                    asked.add(link)
+                    asked[link] = answer
                     waiting.append(link)
-        return pages
+        return asked
 
     def allows(self, url: str) -> bool:
         """Return whether a URL is in scope and allowed by robots.txt."""
+        if LIST.match(url):
+            return True
         place = PLACE.match(url)
         return place is not None and place[1] in self.names and int(place[2]) == self.port and place[3] == "page"
 
     def healthy_after(self, url: str) -> int:
         """Return the number of requests that a crawl needs for a URL."""
         return 1 + len(self.page(url).ailments)
+
+    # The lists
+
+    def _list(self, kind: str, name: str) -> Answer:
+        """Return one list of resources, or the sitemap index."""
+        if name == "index":
+            return Answer(200, _sitemap("sitemapindex", "sitemap", self.lists("sitemap")))
+        number = int(name)
+        last = number == len(self.lists(kind)) - 1
+        numbers = range(number * PER_LIST, min((number + 1) * PER_LIST, self.pages))
+        chance = self._random(number, kind)
+        ailments = ("503",) if chance.random() < 0.1 else ("cut",) if chance.random() < 0.1 else ()
+        records = [{"url": self.url(each), "n": each} for each in numbers]
+        if not records:
+            return Answer(404, b"There is no such list.")
+        if kind == "sitemap":
+            body = _sitemap("urlset", "url", [self.url(each) for each in numbers])
+        elif kind == "api":
+            following = None if last else self.list_url(kind, number + 1)
+            body = json.dumps({"data": records, "next": following}).encode()
+        else:
+            body = "".join(json.dumps(record) + "\n" for record in records).encode()
+        return Answer(200, body, ailments=ailments)
 
     # The resources
 
@@ -214,6 +271,11 @@ def _host(seed: int, hosts: int, number: int) -> int:
     """Return the index of the host of a resource; the first hosts have more pages than the last ones."""
     chance = random.Random(f"{seed} {number} host")
     return min(chance.randrange(hosts), chance.randrange(hosts))
+
+
+def _sitemap(root: str, element: str, urls: list[str]) -> bytes:
+    entries = "".join(f"<{element}><loc>{url}</loc></{element}>" for url in urls)
+    return f'<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entries}</{root}>'.encode()
 
 
 def _html(number: int, hrefs: list[str], chance: random.Random) -> bytes:

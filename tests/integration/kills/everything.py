@@ -7,13 +7,15 @@ import inspect
 import itertools
 import os
 import signal
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from crawler import Plugin, Produced, Response, Row, Spider
+from crawler import Crawl, Failure, Plugin, Produced, Response, Row, Sink, Spider
 from crawler.engine import sinks
 from crawler.fetch.downloader import Downloader
 from crawler.sinks.base import FileSink
@@ -37,7 +39,56 @@ class Everything(Spider):
     def parse(self, response: Response) -> Produced:
         """Yield an item and a request for each link."""
         yield {"url": response.url, "n": int(response.css("h1::text").get())}
-        yield from response.follow_all()
+        yield from (request.replace(errback="missed") for request in response.follow_all())
+
+    def missed(self, failure: Failure) -> None:
+        """Count the pages that are gone."""
+        if failure.response is not None and failure.response.status in (404, 410):
+            self.crawl.count("missed")
+
+
+class Counts(Plugin):
+    """Counts the pages twice: as a counter of the report, and in its state."""
+
+    def parse(self, response: Response) -> None:
+        """Count a page."""
+        self.crawl.count("parsed")
+        self.state["parsed"] = self.state.get("parsed", 0) + 1
+
+
+class ByKey(Plugin):
+    """A sink that stores each item under its key, in a thread."""
+
+    def persist(self, batch: Sequence[Row]) -> None:
+        """Store some items; an item whose key has another item already is marked as changed."""
+        with closing(sqlite3.connect("by_key.sqlite")) as database, database:
+            database.execute("CREATE TABLE IF NOT EXISTS item (key PRIMARY KEY, data TEXT, changed DEFAULT 0)")
+            database.executemany(
+                "INSERT INTO item (key, data) VALUES (?, ?) ON CONFLICT (key) "
+                "DO UPDATE SET changed = changed OR data IS NOT excluded.data",
+                [(row.key, row.data.decode()) for row in batch],
+            )
+
+
+class ByPosition(Sink):
+    """A sink that appends to a file, and cuts off what lies behind its position."""
+
+    path = Path("by_position.jsonl")
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Cut the file."""
+        self.path.touch()
+        os.truncate(self.path, self.position or 0)
+        yield
+
+    async def persist(self, batch: Sequence[Row]) -> int:
+        """Append some items, and return the length of the file."""
+        with self.path.open("ab") as file:
+            for row in batch:
+                file.write(row.data + b"\n")
+                await trio.lowlevel.checkpoint()
+        return self.path.stat().st_size
 
 
 class Impatient(Plugin):

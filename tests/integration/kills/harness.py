@@ -16,16 +16,18 @@ import csv
 import json
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from integration.kills.plans import LINKS, Plan
 from support.environments import environment
 from support.processes import DEVNULL, PIPE, Process
 from support.web import Web
@@ -42,6 +44,10 @@ LONGEST = 120.0
 """Timeout of one run, in seconds."""
 LINE = 56
 """Approximate size of a line of the server's log, in bytes."""
+
+ENDINGS = ("start", "kill", "pause", "signal", "two signals", "three signals", "shutdown")
+"""Ways to end a run: SIGKILL or SIGTERM while it starts; SIGKILL; SIGKILL after a pause (SIGSTOP); one to three of
+SIGINT and SIGTERM; SIGKILL during the shutdown after a signal."""
 
 Running = Process | subprocess.Popen[str]
 Item = tuple[str, int]
@@ -104,6 +110,10 @@ class Durable:
     settings: Mapping[str, Any]
     drag: float
     """Additional delay of each response, in seconds."""
+    plan: Plan = LINKS
+    """The spider."""
+    plugins: Sequence[str] = ()
+    """Names of plugins in `SPIDER`."""
     fresh: bool = False
     """Whether each run starts an interpreter, as a user does, instead of forking one."""
     kills: list[float] = field(default_factory=list)
@@ -114,8 +124,11 @@ class Durable:
 
     def command(self, *more: str | Path, job: str | None = "job") -> list[str]:
         """Return the arguments of the interpreter for one run; `job=None` means a crawl in memory."""
-        words = ["run", SPIDER.name, "--report", "report.json", "--quiet", *(["--job", job] if job else [])]
-        words += ["-a", f"front={self.web.start}", "-a", f"hosts={json.dumps(self.web.names)}"]
+        words = ["run", self.plan.target, "--report", "report.json", "--quiet", *(["--job", job] if job else [])]
+        for name, value in self.plan.arguments(self.web).items():
+            words += ["-a", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+        for plugin in self.plugins:
+            words += ["-p", f"{SPIDER.stem}:{plugin}"]
         for output in self.outputs:
             words += ["-o", output]
         for name, value in self.settings.items():
@@ -198,6 +211,48 @@ class Durable:
             self.kill(process)
         self.finish(*more)
 
+    def run_with_endings(self, endings: int, chance: random.Random, *more: str | Path) -> None:
+        """Run the crawl, end it at random moments in every way of `ENDINGS`, and let it finish."""
+        share = self.expected_requests() / (endings + 1)
+        for _ in range(endings):
+            ending = chance.choice(ENDINGS)
+            process = self.start(*more)
+            if ending == "start":
+                time.sleep(chance.uniform(0.0, 0.2))
+            else:
+                self.wait_for_requests(process, chance.uniform(1, 1.8 * share))
+                time.sleep(chance.uniform(0.0, 0.02))
+            if process.poll() is not None:  # it finished before
+                code, said = self.end(process)
+                assert code == 0, (code, said)
+                break
+            self._send(process, ending, chance)
+            self.kills.append(time.monotonic())
+            code, said = self.end(process)
+            self.kills[-1] = time.monotonic()
+            # A signal before the crawl, or behind its end, has its usual effect.
+            assert -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT) or code in (130, 0), (ending, code, said)
+            self.look()
+        self.finish(*more)
+
+    @staticmethod
+    def _send(process: Running, ending: str, chance: random.Random) -> None:
+        """Send the signals of one of `ENDINGS`."""
+        if ending == "start":
+            process.send_signal(chance.choice((signal.SIGKILL, signal.SIGTERM)))
+        if ending == "pause":
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(chance.uniform(0.0, 0.3))
+            process.send_signal(signal.SIGCONT)
+            time.sleep(chance.uniform(0.0, 0.05))
+        if ending in ("kill", "pause"):
+            process.send_signal(signal.SIGKILL)
+        for _ in range({"signal": 1, "shutdown": 1, "two signals": 2, "three signals": 3}.get(ending, 0)):
+            process.send_signal(chance.choice((signal.SIGINT, signal.SIGTERM)))
+            time.sleep(chance.uniform(0.0, 0.12))
+        if ending == "shutdown":
+            process.send_signal(signal.SIGKILL)
+
     def look(self) -> None:
         """Check that the outputs consist of complete lines of JSON, except the last, and contain no duplicates."""
         for output in self.outputs:
@@ -208,17 +263,16 @@ class Durable:
 
     def expected_requests(self) -> int:
         """Return the number of requests for pages in an undisturbed crawl, without redirects and missing pages."""
-        return sum(self.web.healthy_after(url) for url in self.web.reachable())
+        return sum(self.web.healthy_after(url) for url in self.plan.pages(self.web))
 
     def figures(self) -> Figures:
         """Compare outputs, report and log with the expected results."""
-        expected = self.web.reachable()
+        expected = self.plan.items(self.web)
         hits = read_log(self.log)
         figures = Figures(kills=len(self.kills), pages=len(expected), requests=len(hits))
         figures.seconds = self._last - self._first
         figures.in_flight = len(self.kills) * int(self.settings.get("workers", 32))
-        for output in self.outputs:
-            items = read_output(self.folder / output)
+        for items in self._items():
             counts = Counter(url for url, _ in items)
             figures.items = len(items)
             figures.lost += len(expected.keys() - counts.keys())
@@ -230,9 +284,34 @@ class Durable:
         for host in self.web.names:
             on_host = [hit for hit in hits if hit.host == host]
             figures.early += _too_early(on_host, self._delay(host)) + self._impatient(on_host)
-        report = json.loads((self.folder / "report.json").read_text())
-        figures.miscounted = abs(report["pages"] - len(expected)) + abs(report["items"] - len(expected))
+        figures.miscounted = sum(abs(found - right) for found, right in self._counts())
         return figures
+
+    def _items(self) -> Iterator[list[Item]]:
+        """Yield the items of each output and of each sink."""
+        for output in self.outputs:
+            yield read_output(self.folder / output)
+        if "ByPosition" in self.plugins:
+            yield read_output(self.folder / "by_position.jsonl")
+        if "ByKey" in self.plugins:
+            with closing(sqlite3.connect(self.folder / "by_key.sqlite")) as database:
+                rows = database.execute("SELECT data, changed FROM item").fetchall()
+            assert not any(changed for _, changed in rows)
+            yield [(item["url"], item["n"]) for item in (json.loads(data) for data, _ in rows)]
+
+    def _counts(self) -> Iterator[tuple[int, int]]:
+        """Yield each count of the report and of the states, with the right one."""
+        report = json.loads((self.folder / "report.json").read_text())
+        pages = len(list(self.plan.pages(self.web)))
+        yield report["pages"], pages
+        yield report["items"], len(self.plan.items(self.web))
+        if self.plan is LINKS:
+            yield report["counters"].get("missed", 0), self.web.gone()
+        if "Counts" in self.plugins:
+            yield report["counters"]["parsed"], pages
+            with closing(sqlite3.connect(self.folder / "job" / "job.sqlite")) as database:
+                [[value]] = database.execute("SELECT value FROM state WHERE name = 'parsed'").fetchall()
+            yield json.loads(value), pages
 
     def _delay(self, host: str) -> float:
         pace = self.settings.get("pacing", {}).get(host, {})
@@ -287,6 +366,8 @@ def durable(
     outputs: Sequence[str] = ("items.jsonl",),
     settings: Mapping[str, Any] | None = None,
     drag: float = 0.0,
+    plan: Plan = LINKS,
+    plugins: Sequence[str] = (),
     fresh: bool = False,
 ) -> Iterator[Durable]:
     """Return a crawl that has not been started, and serve its web until the block is left.
@@ -297,13 +378,17 @@ def durable(
         outputs: names of files in the folder.
         settings: settings of the crawl.
         drag: additional delay of each response, in seconds.
+        plan: the spider and its results.
+        plugins: names of plugins in `SPIDER`.
         fresh: whether each run starts an interpreter.
     """
     log = folder / "requests.log"
     log.touch()
-    (folder / SPIDER.name).write_bytes(SPIDER.read_bytes())
+    for program in (SPIDER, SPIDER.with_name("ready_made.py")):
+        (folder / program.name).write_bytes(program.read_bytes())
     with serve(seed=seed, hosts=hosts, pages=pages, log=log, drag=drag) as web:
-        crawl = Durable(folder, web, log, outputs, {"backoff_base": 0.05} | dict(settings or {}), drag, fresh)
+        merged = {"backoff_base": 0.05} | dict(settings or {})
+        crawl = Durable(folder, web, log, outputs, merged, drag, plan, plugins, fresh)
         try:
             yield crawl
         finally:

@@ -6,10 +6,12 @@ import json
 import random
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
 from integration.kills.harness import SPIDER, Durable, Figures, durable, read_output
+from integration.kills.plans import PLANS
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
 
@@ -43,6 +45,48 @@ def test_a_crawl_killed_three_times_whose_commits_wait_for_the_disk(tmp_path: Pa
     settings = {"workers": 16, "durability": "power"}
     with durable(tmp_path, seed=2, hosts=6, pages=200, outputs=OUTPUTS, settings=settings) as crawl:
         crawl.run_with_kills(3, random.Random(2))
+        check(crawl, crawl.figures())
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "drag"),
+    [("links", 16, 0.0), ("rules", 12, 0.0), ("sitemap", 15, 0.0), ("api", 4, 0.03), ("records", 4, 0.02)],
+)
+def test_a_crawl_of_each_kind_that_is_ended_in_every_way_loses_and_duplicates_nothing(
+    tmp_path: Path, name: str, seed: int, drag: float
+) -> None:
+    settings = {"workers": 8, "grace": 0.2}
+    plugins = ["Counts", "ByKey", "ByPosition"]
+    plan = PLANS[name]
+    with durable(
+        tmp_path,
+        seed=seed,
+        hosts=4,
+        pages=70,
+        outputs=OUTPUTS,
+        settings=settings,
+        drag=drag,
+        plan=plan,
+        plugins=plugins,
+    ) as crawl:
+        crawl.run_with_endings(8, random.Random(name))
+        figures = crawl.figures()
+        check(crawl, figures)
+        assert figures.kills > 1
+
+
+def test_a_process_that_is_stopped_for_longer_than_its_deadlines_completes_the_crawl(tmp_path: Path) -> None:
+    settings = {"workers": 8, "request_deadline": 0.6, "connect_timeout": 0.6}
+    with durable(
+        tmp_path, seed=3, hosts=4, pages=60, outputs=OUTPUTS, settings=settings, drag=0.05, plugins=["Counts", "ByKey"]
+    ) as crawl:
+        process = crawl.start()
+        crawl.wait_for_requests(process, 12)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGCONT)
+        crawl.kills.append(time.monotonic())  # requests in flight may be repeated
+        assert crawl.end(process) == (0, "")
         check(crawl, crawl.figures())
 
 

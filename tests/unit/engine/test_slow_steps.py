@@ -264,6 +264,16 @@ async def test_an_async_generator_is_named_and_a_wait_is_not(
     assert messages(caplog)[0].startswith("Blocks.an_async_generator (")
 
 
+async def test_a_page_that_is_parsed_for_its_refresh_is_named(
+    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crawler.engine.decision.refresh_request", lambda *_, **__: block())
+    await crawl(Blocks(), settings=Settings(follow_refresh=5), transport=FakeSite({"/": "x"}).transport)
+    [message] = messages(caplog)
+    assert message.startswith("decide (")
+    assert f" at {URL}" in message
+
+
 async def test_a_callback_that_blocks_on_every_page_is_counted_also_if_the_crawl_fails(
     autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture
 ) -> None:
