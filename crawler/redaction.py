@@ -43,8 +43,10 @@ CONTROLS: Final = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
 """Characters that no secret contains: a line break would end a header field, and a NUL a text of C."""
 CHARACTERS: Final = {"\n": "a line break", "\r": "a line break", "\0": "a NUL"}
 USERINFO: Final = re.compile(r"//[^/?#\s\"'<>\\]*@")
-PAIR: Final = re.compile(r"(?<![\w.%~$\[\]-])([\w.%~$\[\]-]{1,64})=([^&#\s\"<>]+)")
+PAIR: Final = re.compile(r"(?<![\w.%~$\[\]-])([\w.%~$\[\]-]{1,64})=('[^']*'|\"[^\"]*\"|[^&#\s\"<>]+)")
 """A parameter of a query, a fragment or a form: ``access_token=abc``."""
+ENTRY: Final = re.compile(r"(['\"])([\w.%$-]{1,64})\1(: ?)(['\"])(?:\\.|(?!\4).)*\4")
+"""An entry of a mapping, in Python or JSON: ``'X-Api-Key': 'abc'``."""
 FIELD: Final = re.compile(r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie)['\"]?: ?['\"]?)[^'\"\r\n]+", re.IGNORECASE)
 """A header field that is a secret by its definition, as a line or in a mapping."""
 AFTER: Final = "'),.:;]}"
@@ -60,14 +62,16 @@ def is_secret(name: str) -> bool:
 def redact(text: str) -> str:
     """Return a text without the secrets that it reveals.
 
-    Hidden are user and password in URLs, the values of parameters with a secret name (``?api_key=…``), and the header
-    fields ``Authorization``, ``Proxy-Authorization``, ``Cookie`` and ``Set-Cookie``.
+    Hidden are user and password in URLs, the values of parameters and of entries of mappings with a secret name
+    (``?api_key=…``, ``{"X-Api-Key": …}``), and the header fields ``Authorization``, ``Proxy-Authorization``, ``Cookie``
+    and ``Set-Cookie``.
     """
     if "@" in text:
         text = USERINFO.sub(f"//{HIDDEN}@", text)
     if "=" in text:
         text = PAIR.sub(_redact_pair, text)
     if ":" in text:
+        text = ENTRY.sub(_redact_entry, text)
         text = FIELD.sub(rf"\1{HIDDEN}", text)
     return text
 
@@ -132,4 +136,13 @@ def _redact_pair(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if not is_secret(unquote(name)):
         return found[0]
+    if value[0] in "'\"" and value[0] == value[-1]:
+        return f"{name}={value[0]}{HIDDEN}{value[0]}"
     return f"{name}={HIDDEN}{value[len(value.rstrip(AFTER)) :]}"
+
+
+def _redact_entry(found: re.Match[str]) -> str:
+    quote, name, colon, quote_of_value = found[1], found[2], found[3], found[4]
+    if not is_secret(name):
+        return found[0]
+    return f"{quote}{name}{quote}{colon}{quote_of_value}{HIDDEN}{quote_of_value}"

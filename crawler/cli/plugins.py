@@ -10,6 +10,7 @@ from crawler.cli.logs import say
 from crawler.errors import CrawlerError
 from crawler.hooks.load import installed, load_plugin, options_of
 from crawler.hooks.plugin import Plugin
+from crawler.redaction import HIDDEN, is_secret
 
 __all__ = ["plugins"]
 
@@ -41,11 +42,10 @@ def _describe(kind: type[Plugin]) -> str:
 
 def _option(parameter: inspect.Parameter) -> str:
     kind = "" if parameter.annotation is parameter.empty else f": {_type(parameter.annotation)}"
-    return (
-        f"{parameter.name}{kind}"
-        if parameter.default is parameter.empty
-        else (f"{parameter.name}{kind} = {parameter.default!r}")
-    )
+    if parameter.default is parameter.empty:
+        return f"{parameter.name}{kind}"
+    shown = HIDDEN if parameter.default and is_secret(parameter.name) else repr(parameter.default)
+    return f"{parameter.name}{kind} = {shown}"
 
 
 def _type(annotation: Any) -> str:

@@ -32,6 +32,7 @@ from crawler.errors import (
     RequestError,
 )
 from crawler.messages import Request
+from crawler.redaction import redact
 from crawler.transport.error_kinds import BOMB, FINAL_KINDS, TOO_LARGE, is_unknown_host, kind_of, kind_of_code
 from crawler.transport.extensions import ProxyFault, TransportFailure, failure_of, set_failure
 
@@ -330,6 +331,7 @@ def translate(error: Exception, request: Request | None = None) -> RequestError:
     if isinstance(error, RequestError):
         error.request = error.request or request
         return error
+    error.args = tuple(redact(part) if isinstance(part, str) else part for part in error.args)  # tracebacks show it
     cls = next(_BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in _BY_CLASS)
     words = _one_line(error)
     if isinstance(error, httpx.HTTPStatusError):

@@ -49,6 +49,10 @@ def test_names_of_other_things(name: str) -> None:
         ("user=ada&password=abc", "user=ada&password=***"),
         ("{'Authorization': 'Bearer abc', 'Accept': '*/*'}", "{'Authorization': '***', 'Accept': '*/*'}"),
         ("Cookie: a=1; b=2", "Cookie: ***"),
+        ("{'x-api-key': 'it\\'s', 'keyword': 'b'}", "{'x-api-key': '***', 'keyword': 'b'}"),
+        ('{"api_key":"abc","a":"b"}', '{"api_key":"***","a":"b"}'),
+        ("token='a b', other='c'", "token='***', other='c'"),
+        ('token="a b"', 'token="***"'),
         ("keyword=shoes author=ada", "keyword=shoes author=ada"),
         ("nothing to hide", "nothing to hide"),
         ("?token=", "?token="),
@@ -110,7 +114,7 @@ def test_no_part_of_a_secret_parameter_is_shown(value: str) -> None:
     assert "zq" not in redact(f"https://h.example/?a=1&token={marked}&b=2")
 
 
-@pytest.mark.parametrize("piece", ["=", "a=", "&token=", "//a", "@", "'", "cookie:", "a"])
+@pytest.mark.parametrize("piece", ["=", "a=", "&token=", "//a", "@", "'", "cookie:", "a", "'a': '", "\\", "a='"])
 def test_long_texts_take_linear_time(piece: str) -> None:
     started = time.process_time()
     redact(piece * (200_000 // len(piece)))

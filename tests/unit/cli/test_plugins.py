@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crawler import Plugin
 from crawler.cli import main, plugins
 
 
@@ -39,3 +40,16 @@ def test_without_installed_plugins_it_says_how_to_enable_ones_own(monkeypatch, c
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("crawler: no plugins are installed")
+
+
+class Keyed(Plugin):
+    """Has a key."""
+
+    def __init__(self, api_key: str = "abc", token: str = "", size: int = 1) -> None: ...
+
+
+def test_a_default_with_a_secret_name_is_not_shown(monkeypatch, capfd):
+    monkeypatch.setattr(plugins, "installed", lambda: {"keyed": None})
+    monkeypatch.setattr(plugins, "load_plugin", lambda name: Keyed)
+    assert main(["plugins"]) == 0
+    assert capfd.readouterr().out == "keyed  Has a key (api_key: str = ***, token: str = '', size: int = 1)\n"
