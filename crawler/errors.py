@@ -150,6 +150,7 @@ class BrokenExchange(FetchError):
     * ``bad_header``: a header line is invalid, such as two different ``Content-Length``; final;
     * ``headers_too_large``: the header section exceeds `max_headers`; final;
     * ``bad_chunk``: the chunk sizes of a chunked body are invalid;
+    * ``endless``: framing without content and without end: chunk extensions, empty compressed blocks, empty frames;
     * ``bad_coding``: the compressed body cannot be decoded; final.
     """
 

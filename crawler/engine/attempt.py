@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempts", "Result"]
 
-UNRELATED_KINDS: Final = frozenset({"bad_coding", "stale"})
+UNRELATED_KINDS: Final = frozenset({"bad_coding", "endless", "stale"})
 """Kinds of broken exchanges that do not mean that the server is overloaded."""
 log = get_logger("crawler.engine")
 

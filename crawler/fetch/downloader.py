@@ -24,9 +24,10 @@ from crawler.settings.proxies import DIRECT
 from crawler.transport.curl import CurlTransport
 from crawler.transport.curl_options import accepted_codings
 from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
-from crawler.transport.error_kinds import BOMB
+from crawler.transport.error_kinds import BOMB, ENDLESS
 from crawler.transport.errors import translate
 from crawler.transport.extensions import EXTENSION, WireOptions
+from crawler.transport.framing_watch import is_endless
 from crawler.transport.lean import LeanRequest, LeanResponse
 
 if TYPE_CHECKING:
@@ -237,6 +238,8 @@ class Downloader:
                             whole.write(piece)
                     if cut is not None and size > cut:
                         break
+                    if decoder is not None and is_endless(decoder.received, size):
+                        raise _endless(request)
         except zlib.error as error:
             coding = received.headers["content-encoding"]
             broken = BrokenExchange(f"the body is not {coding}: {error}", request=request)
@@ -284,6 +287,12 @@ class Downloader:
         known = given.keys() | {pair.partition("=")[0] for pair in kept.split("; ")}
         pairs = [pair for pair in defaults.split("; ") if pair and pair.partition("=")[0] not in known]
         return "; ".join([*pairs, *([kept] if kept else []), *(f"{name}={value}" for name, value in given.items())])
+
+
+def _endless(request: Request) -> BrokenExchange:
+    error = BrokenExchange("the server sends compressed data without content and without end", request=request)
+    error.kind = ENDLESS
+    return error
 
 
 def _received_fields(received: httpx.Response) -> list[tuple[bytes, bytes]]:

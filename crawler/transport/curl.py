@@ -28,6 +28,7 @@ from crawler.transport.curl_options import CurlOptions, proxy_of
 from crawler.transport.decoding import may_be_multi_member
 from crawler.transport.errors import transport_error
 from crawler.transport.extensions import failure_of, set_failure, wire_options
+from crawler.transport.framing_watch import FramingWatch
 from crawler.transport.lean import LeanRequest, Target, target_of
 from crawler.transport.resolver import AddressResolver, Resolver, parse_address
 from crawler.transport.sockets import Poller, Ready, open_poller
@@ -39,6 +40,10 @@ DEFAULT_MAX_CONNECTIONS: Final = 256
 MAX_REMEMBERED: Final = 1024
 """Origins or URLs with a peculiarity that are remembered; the oldest is forgotten first."""
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
+MAX_EVENTS: Final = 128
+"""Ready sockets and expired timers between two inspections of the connections."""
+INSPECTION_INTERVAL: Final = 0.5
+"""Seconds between two inspections while libcurl has little to do."""
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 
 
@@ -121,6 +126,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._fault: Exception | None = None  # raised inside a callback of libcurl
         self._run: trio.lowlevel.TrioToken | None = None  # of the run in which the driver lives
         self._nap = trio.CancelScope()  # the driver's wait
+        self._framing = FramingWatch()
+        self._events = 0  # since the last inspection
+        self._inspect_at = math.inf  # trio's time of the next one
 
     def statistics(self) -> TransportStatistics:
         """Return what the transport is doing."""
@@ -281,6 +289,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         if self._run is None:
             self._run = run
             self._due = -math.inf  # an earlier time may be that of another run, with another clock
+            self._inspect_at = trio.current_time() + INSPECTION_INTERVAL
             trio.lowlevel.spawn_system_task(self._drive, name="libcurl")
         elif self._run is not run:
             raise RuntimeError("this transport is in use by another trio.run()")
@@ -309,6 +318,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     def _release(self, curl: Any) -> Transfer:
         """Take a handle away from libcurl, clean it and keep it for another request."""
         transfer = self._transfers.pop(curl)
+        if not transfer.owns_connection:
+            self._framing.note_end(curl.getinfo(pycurl.ACTIVESOCKET), transfer)
         transfer.detach()
         self._multi.remove_handle(curl)
         if transfer.needs_reset:
@@ -339,11 +350,16 @@ class CurlTransport(httpx.AsyncBaseTransport):
         """
         try:
             while self._transfers or await self._linger():
-                with trio.CancelScope(deadline=self._due) as self._nap:  # noqa: ASYNC912 - it waits for the poller inside
+                deadline = min(self._due, self._inspect_at)
+                with trio.CancelScope(deadline=deadline) as self._nap:  # noqa: ASYNC912 - it waits for the poller inside
                     while self._transfers:
                         self._act(await self._poller.wait())
+                        if self._events >= MAX_EVENTS:
+                            self._inspect()
                 if self._transfers:
                     self._fire()
+                    if self._events >= MAX_EVENTS or trio.current_time() >= self._inspect_at:
+                        self._inspect()
         except Exception as error:
             self._end_all(httpx.TransportError, f"the HTTP engine failed: {error!r}")
         finally:
@@ -369,6 +385,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         """Let libcurl work on ready sockets, pass on what it finished, and note when to call it next."""
         self._in_libcurl = True
         try:
+            self._events += len(ready)
             for fd, flags in ready:
                 self._multi.socket_action(fd, flags)
             more = True
@@ -385,6 +402,33 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._arm()
         else:
             self._end_all(httpx.TransportError, f"the HTTP engine failed: {self._fault!r}")
+
+    def _inspect(self) -> None:
+        """Let libcurl look at all its connections, and end the transfers whose server sends framing without end.
+
+        libcurl does not ask for a call after some errors of HTTP/2.
+        """
+        self._events = 0
+        self._inspect_at = trio.current_time() + INSPECTION_INTERVAL
+        connected = self._connected()
+        self._act([(fd, 0) for fd, _ in connected])
+        for transfer in self._framing.find_endless(connected):
+            if transfer.curl is not None:  # else libcurl has just ended it
+                self._suspect_connections(target_of(transfer.request))
+                self._drop(transfer)
+                transfer.fail_by_framing()
+
+    def _connected(self) -> list[tuple[int, Transfer]]:
+        """Return the transfers to inspect, with the file descriptors of their connections."""
+        sockets = []
+        for curl, transfer in self._transfers.items():
+            if transfer.connect_only:  # it reads its connection itself
+                continue
+            if transfer.was_inspected or not transfer.owns_connection:
+                sockets.append((curl.getinfo(pycurl.ACTIVESOCKET), transfer))
+            else:
+                transfer.was_inspected = True
+        return [(fd, transfer) for fd, transfer in sockets if fd >= 0]
 
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         transfer = self._transfers[curl]

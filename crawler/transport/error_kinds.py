@@ -13,8 +13,9 @@ import pycurl
 
 from crawler.transport.extensions import failure_of
 
-__all__ = ["BOMB", "FINAL_KINDS", "TOO_LARGE", "is_unknown_host", "kind_of", "kind_of_code"]
+__all__ = ["BOMB", "ENDLESS", "FINAL_KINDS", "TOO_LARGE", "is_unknown_host", "kind_of", "kind_of_code"]
 
+HTTP2_STREAM: Final = 92
 PROXY: Final = 97
 TOO_LARGE: Final = 100  # of header lines, and of an unpacked body
 """Codes that pycurl has no name for (include/curl/curl.h)."""
@@ -28,6 +29,7 @@ BY_CODE: Final = {
     pycurl.E_PEER_FAILED_VERIFICATION: "tls_untrusted",
     pycurl.E_RECV_ERROR: "reset",
     pycurl.E_SEND_ERROR: "reset",
+    HTTP2_STREAM: "reset",
     pycurl.E_GOT_NOTHING: "closed",
     pycurl.E_PARTIAL_FILE: "closed",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "bad_header",
@@ -35,15 +37,21 @@ BY_CODE: Final = {
     pycurl.E_UNSUPPORTED_PROTOCOL: "no_http",
     pycurl.E_BAD_CONTENT_ENCODING: "bad_coding",
     pycurl.E_WRITE_ERROR: "bad_coding",
-    TOO_LARGE: "headers_too_large",
 }
 BY_WORDS: Final = (
     (re.compile("has expired|not yet valid"), "tls_expired"),
     (re.compile("subject name|does not match|hostname mismatch", re.IGNORECASE), "tls_host"),
     (re.compile("self.signed|local issuer|certificate verify failed", re.IGNORECASE), "tls_untrusted"),
-    (re.compile("unsupported protocol|alert (protocol version|handshake failure)", re.IGNORECASE), "tls_version"),
+    (
+        re.compile(
+            "unsupported protocol|alert (protocol version|handshake failure|no application protocol)", re.IGNORECASE
+        ),
+        "tls_version",
+    ),
 )
 """Words of TLS libraries, whose codes do not differ; the first match counts."""
+MANY_FIELDS: Final = re.compile("too many (response headers|continuation frames)", re.IGNORECASE)
+"""Words of libcurl about the limits of header fields in HTTP/2."""
 BY_ERRNO: Final = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset"}
 BY_CLASS: Final[dict[type[BaseException], str]] = {
     httpx.ConnectTimeout: "connect",
@@ -58,9 +66,13 @@ BY_CLASS: Final[dict[type[BaseException], str]] = {
     ssl.SSLError: "tls",
 }
 """Exceptions whose class says enough; the nearest ancestor counts."""
+ENDLESS: Final = "endless"
+"""The kind of a response with framing that does not end."""
 BOMB: Final = "bomb"
 """The kind of a `BodyTooLarge` for a small body that unpacks to a very large one."""
-FINAL_KINDS: Final = frozenset({"bad_header", "tls_expired", "tls_host", "tls_untrusted", "tls_version"})
+FINAL_KINDS: Final = frozenset(
+    {"bad_header", "headers_too_large", "tls_expired", "tls_host", "tls_untrusted", "tls_version"}
+)
 """Kinds that the next attempt would meet again."""
 UNKNOWN_HOST: Final = frozenset(getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name))
 """The system's codes for a name that does not exist or has no address; ``EAI_AGAIN`` means a failed lookup instead."""
@@ -75,6 +87,8 @@ def kind_of_code(code: int, words: str, os_errno: int) -> str:
         os_errno: The system's error number of the last failed connection attempt; 0 if there was none.
     """
     kind = BY_CODE.get(code, "")
+    if code == TOO_LARGE or MANY_FIELDS.search(words):
+        return "headers_too_large"
     if kind.startswith("tls"):
         return _by_words(words) or kind
     if kind == "unreachable":

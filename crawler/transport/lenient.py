@@ -65,7 +65,6 @@ class LenientTransfer(Transfer):
         super().__init__(request, max_headers=max_headers, **options)
         self._socket: int | None = None  # the descriptor, while connected
         self._unsent = _request_head(request)
-        self._body_size = 0
         self._parser = LenientHTTP11Parser(has_body=request.method != "HEAD", max_headers=max_headers)
 
     def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:

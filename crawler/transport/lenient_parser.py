@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from crawler.transport.error_kinds import ENDLESS
+from crawler.transport.framing_watch import ALLOWANCE, MAX_RATIO
+
 __all__ = ["LenientHTTP11Parser", "ParseError"]
 
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?!\d)", re.IGNORECASE)
@@ -49,6 +52,7 @@ class LenientHTTP11Parser:
         self._has_body = has_body
         self._max_headers = max_headers
         self._lines_size = 0  # bytes of header lines so far
+        self._chunk_lines_size = 0  # bytes of lines between chunks so far, less those that the chunks allow
         self._buffer = bytearray()
         self._searched = 0  # bytes of the buffer that have no line feed
         self._left: int | None = None  # bytes of the body, or of the chunk, still to come; None: until the end
@@ -113,6 +117,10 @@ class LenientHTTP11Parser:
             self._searched = size
             return None
         self._searched = 0
+        if self._state in ("size", "break"):
+            self._chunk_lines_size += size
+            if self._chunk_lines_size > ALLOWANCE:
+                raise ParseError("the lines between chunks have no end", ENDLESS)
         line = bytes(self._buffer[:end]).removesuffix(b"\r")
         del self._buffer[: end + 1]
         if self._state in ("head", "trailer"):
@@ -171,6 +179,7 @@ class LenientHTTP11Parser:
         piece = self._buffer if self._left is None else self._buffer[: self._left]
         body += piece
         size = len(piece)
+        self._chunk_lines_size = max(0, self._chunk_lines_size - MAX_RATIO * size)
         del self._buffer[:size]
         if self._left is None:
             return False

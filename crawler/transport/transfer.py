@@ -21,7 +21,7 @@ from trio.lowlevel import enable_ki_protection
 
 from crawler.http.retry_safety import is_idempotent
 from crawler.transport.decoding import libcurl_codings, parse_content_encoding
-from crawler.transport.error_kinds import BOMB, TOO_LARGE
+from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE
 from crawler.transport.errors import curl_error, transport_error
 from crawler.transport.extensions import STALE, ProxyFault, wire_options
 from crawler.transport.lean import CONTENT_ENCODING, LeanRequest, LeanResponse, delivered_fields
@@ -86,6 +86,7 @@ class Transfer(httpx.AsyncByteStream):
         self.needs_reset = False  # whether the handle must be reset before its next request
         self.proxy_fault: ProxyFault | None = None
         self.sent = False  # whether the connection was ready and the request went out
+        self.was_inspected = False
         options = wire_options(request)
         timeout = request.extensions.get("timeout")
         self._read_timeout: float | None = timeout.get("read") if timeout else None
@@ -95,7 +96,6 @@ class Transfer(httpx.AsyncByteStream):
         self._guard = options.address_guard if proxy is None else None
         self._max_body = options.max_body
         self._whole: io.BytesIO | None = None  # a body that is delivered in one piece
-        self._whole_size = 0
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
@@ -103,6 +103,7 @@ class Transfer(httpx.AsyncByteStream):
         self._sent_size = 0  # bytes of the request body that libcurl has taken
         self._lines: list[bytes] = []  # of the current header block
         self._lines_size = 0  # bytes of all header lines
+        self._body_size = 0  # bytes of the body that libcurl has delivered
         self._has_headers = False  # whether those of the response are complete
         self._chunks: deque[bytes] = deque()  # of the body, not yet read
         self._chunks_size = 0
@@ -170,13 +171,14 @@ class Transfer(httpx.AsyncByteStream):
     def on_body(self, chunk: bytes) -> int | None:
         """WRITEFUNCTION: take decoded bytes, or pause libcurl when too many are unread."""
         if self._whole is not None:
-            self._whole_size += self._whole.write(chunk)
-            return None if self._whole_size <= self._max_body else WRITEFUNC_ERROR
+            self._body_size += self._whole.write(chunk)
+            return None if self._body_size <= self._max_body else WRITEFUNC_ERROR
         if self._chunks_size >= self._buffer:
             self._paused = True
             return WRITEFUNC_PAUSE
         self._chunks.append(chunk)
         self._chunks_size += len(chunk)
+        self._body_size += len(chunk)
         self._wake()
         return None
 
@@ -193,6 +195,21 @@ class Transfer(httpx.AsyncByteStream):
     # ---- called by the transport ------------------------------------------------------------------------------------
 
     @property
+    def delivered(self) -> int:
+        """Bytes of header fields and of the decoded body that libcurl has delivered."""
+        return self._lines_size + self._body_size
+
+    @property
+    def owns_connection(self) -> bool:
+        """Whether no other transfer uses its connection at the same time; false until that is known."""
+        return bool(self._lines) and self._lines[0].startswith(b"HTTP/1")
+
+    def fail_by_framing(self) -> None:
+        """End the transfer because its server sends framing without end."""
+        words = "the server sends framing without content: an endless chunk extension, empty blocks or frames"
+        self.fail(self._failure(httpx.RemoteProtocolError, words, kind=ENDLESS))
+
+    @property
     def is_idempotent(self) -> bool:
         """Whether the server may get the request twice."""
         return is_idempotent(self.request.method, self.request.headers)
@@ -207,7 +224,7 @@ class Transfer(httpx.AsyncByteStream):
         if code == pycurl.E_WRITE_ERROR and self._has_headers and not self._paused:
             # The body is complete and bytes follow its compressed data, which browsers ignore; or it is large enough.
             code = pycurl.E_OK
-        if code == TOO_LARGE and self._has_headers:
+        if code == TOO_LARGE and self._paused:
             words = f"a small body that unpacks to more than {MAX_PAUSED_BODY} bytes: a decompression bomb"
             self.fail(self._failure(httpx.DecodingError, words, retryable=False, kind=BOMB))
         elif code == pycurl.E_SEND_ERROR and ALL_STALE in words and not self._has_headers:

@@ -27,7 +27,9 @@ COVERED_ELSEWHERE = {
     # Data: one test plays every fault case.
     "testing/faults/bodies.py": ["tests/unit/testing/test_faults.py"],
     "testing/faults/connection.py": ["tests/unit/testing/test_faults.py"],
+    "testing/faults/framing.py": ["tests/unit/testing/test_faults.py"],
     "testing/faults/heads.py": ["tests/unit/testing/test_faults.py"],
+    "testing/faults/http2.py": ["tests/unit/testing/test_faults.py"],
     "testing/faults/redirects.py": ["tests/unit/testing/test_faults.py"],
     "testing/faults/texts.py": ["tests/unit/testing/test_faults.py"],
     "testing/faults/tls.py": ["tests/unit/testing/test_faults.py", "tests/unit/testing/faults/test_server.py"],

@@ -18,14 +18,18 @@ from crawler.api_client.mapping import BackgroundTasks
 from crawler.testing.faults.bodies import BODIES
 from crawler.testing.faults.case import FaultCase, Peer, response
 from crawler.testing.faults.connection import CONNECTION
+from crawler.testing.faults.framing import FRAMING
 from crawler.testing.faults.heads import HEADS
+from crawler.testing.faults.http2 import HTTP2
 from crawler.testing.faults.redirects import REDIRECTS
 from crawler.testing.faults.texts import TEXTS
 from crawler.testing.faults.tls import TLS, authority_pem, trustme_installed
 
 __all__ = ["FAULT_CASES", "FaultServer", "fault_server"]
 
-FAULT_CASES: Final = {case.name: case for case in (*CONNECTION, *TLS, *HEADS, *BODIES, *TEXTS, *REDIRECTS)}
+FAULT_CASES: Final = {
+    case.name: case for case in (*CONNECTION, *TLS, *HTTP2, *HEADS, *BODIES, *FRAMING, *TEXTS, *REDIRECTS)
+}
 """All cases of `fault_server`, by name."""
 HOST: Final = "127.0.0.1"
 NOT_FOUND: Final = response("Content-Type: text/plain", status="HTTP/1.1 404 Not Found", body="no such case")

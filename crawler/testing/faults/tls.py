@@ -14,11 +14,13 @@ from crawler.testing.faults.case import GOOD, FaultCase, Handler, Peer, page, re
 if TYPE_CHECKING:
     import trustme
 
-__all__ = ["TLS", "authority_pem", "trustme_installed"]
+__all__ = ["TLS", "authority_pem", "encrypted", "trustme_installed"]
 
 UNSUPPORTED_VERSION: Final = b"\x15\x03\x01\x00\x02\x02\x46"
 HANDSHAKE_FAILURE: Final = b"\x15\x03\x03\x00\x02\x02\x28"
-"""Alerts: fatal, protocol_version; fatal, handshake_failure (RFC 8446 section 6)."""
+NO_PROTOCOL: Final = b"\x15\x03\x03\x00\x02\x02\x78"
+"""Fatal alerts: protocol_version, handshake_failure, no_application_protocol (RFC 8446 section 6)."""
+HTTP1: Final = ("http/1.1",)
 MISSING: Final = "this case needs certificates from the package trustme: pip install 'trio-crawler[faults]'"
 
 
@@ -51,10 +53,10 @@ def authority_pem() -> bytes:
 
 
 @cache
-def _context(kind: str) -> ssl.SSLContext:
-    """Return the TLS context of a server with a certificate of this kind."""
+def _context(kind: str, protocols: tuple[str, ...]) -> ssl.SSLContext:
+    """Return the TLS context of a server with a certificate of this kind, and these protocols (ALPN, RFC 7301)."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(protocols))
     now = dt.datetime.now(dt.UTC)
     day = dt.timedelta(days=1)
     names: list[str] = ["other.example"] if kind == "host" else ["localhost", "127.0.0.1"]
@@ -77,13 +79,23 @@ def _self_sign(context: ssl.SSLContext) -> None:
         context.load_cert_chain(certificate, key)
 
 
-def _encrypted(kind: str, reply: bytes | Handler) -> Handler:
-    """Return a handler that speaks TLS with a certificate of this kind, and answers every request."""
+def encrypted(kind: str, reply: bytes | Handler, *, protocols: tuple[str, ...] = HTTP1) -> Handler:
+    """Return a handler that speaks TLS with a certificate of this kind, and answers every request.
+
+    Parameters:
+        kind: The kind of the certificate: ``good``, ``expired``, …
+        reply: What is sent for each request; with other protocols than HTTP/1.1, what is done with the connection.
+        protocols: The protocols that the server offers.
+    """
 
     async def handler(peer: Peer) -> None:
         assert isinstance(peer.stream, trio.SocketStream)
-        peer.stream = trio.SSLStream(peer.stream, _context(kind), server_side=True, https_compatible=True)
-        await peer.serve(reply)
+        context = _context(kind, protocols)
+        peer.stream = trio.SSLStream(peer.stream, context, server_side=True, https_compatible=True)
+        if protocols == HTTP1 or isinstance(reply, bytes):
+            await peer.serve(reply)
+        else:
+            await reply(peer)
 
     return handler
 
@@ -146,7 +158,7 @@ async def _close_without_notify(peer: Peer) -> None:
 
 def _certificate(name: str, about: str, kind: str, error_kind: str) -> FaultCase:
     return FaultCase(
-        name=name, about=about, scheme="https", host="localhost", accept=_encrypted(kind, page()),
+        name=name, about=about, scheme="https", host="localhost", accept=encrypted(kind, page()),
         needs_trustme=True, error="connect_failed", kind=error_kind,
     )  # fmt: skip
 
@@ -158,7 +170,7 @@ def _handshake(name: str, about: str, accept: Handler, kind: str, error: str = "
 TLS: Final = (
     FaultCase(
         name="tls-ok", about="a certificate that the client can trust", scheme="https", host="localhost",
-        accept=_encrypted("good", page()), needs_trustme=True, status=200, text=GOOD,
+        accept=encrypted("good", page()), needs_trustme=True, status=200, text=GOOD,
     ),
     _certificate("tls-expired", "a certificate that expired yesterday", "expired", "tls_expired"),
     _certificate("tls-not-yet-valid", "a certificate that is valid from tomorrow", "early", "tls_expired"),
@@ -169,22 +181,23 @@ TLS: Final = (
     _handshake("tls-1.1", "TLS 1.1 only", _old_version(2), "tls_version"),
     _handshake("tls-alert-version", "the alert protocol_version", _alert(UNSUPPORTED_VERSION), "tls_version"),
     _handshake("tls-alert-handshake", "the alert handshake_failure", _alert(HANDSHAKE_FAILURE), "tls_version"),
+    _handshake("tls-alert-protocol", "the alert no_application_protocol", _alert(NO_PROTOCOL), "tls_version"),
     _handshake("tls-plain-http", "plain HTTP on the port of HTTPS", _plain_http, "tls"),
     _handshake("tls-close", "connection closed during the handshake", _close, "tls"),
     _handshake("tls-reset", "connection reset during the handshake", _reset, "tls"),
     _handshake("tls-hang", "no response to the handshake", _hang, "connect", "fetch_timeout"),
     FaultCase(
         name="tls-no-close-notify", about="a body that ends when the connection closes, without close_notify",
-        scheme="https", host="localhost", accept=_encrypted("good", _close_without_notify), needs_trustme=True,
+        scheme="https", host="localhost", accept=encrypted("good", _close_without_notify), needs_trustme=True,
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
         name="tls-line-no-colon", about="a header line without a colon, over TLS", scheme="https", host="localhost",
-        accept=_encrypted("good", page("rubbish")), needs_trustme=True, status=200, text=GOOD,
+        accept=encrypted("good", page("rubbish")), needs_trustme=True, status=200, text=GOOD,
     ),
     FaultCase(
         name="redirect-https-http", about="a redirect from HTTPS to HTTP", scheme="https", host="localhost",
-        accept=_encrypted("good", _redirect_to_http), needs_trustme=True, status=200, text=GOOD,
+        accept=encrypted("good", _redirect_to_http), needs_trustme=True, status=200, text=GOOD,
     ),
 )  # fmt: skip
 """The cases with faulty TLS."""

@@ -190,3 +190,27 @@ async def test_networks_of_an_earlier_run_stay_open():
     second = downloader(Site())
     second.address_guard.restore(first.address_guard.take_unsaved(whole=True))
     assert second.address_guard.allows("10.0.0.7")
+
+
+class EmptyBlocks(httpx.AsyncByteStream):
+    """A gzip header, then empty blocks without end."""
+
+    def __init__(self):
+        self.begins = True
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await trio.lowlevel.checkpoint()
+        if self.begins:
+            self.begins = False
+            return b"\x1f\x8b\x08" + bytes(7)
+        return b"\0\0\0\xff\xff" * 10_000
+
+
+async def test_compressed_data_without_content_ends_the_exchange():
+    site = Site(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=EmptyBlocks()))
+    with trio.fail_after(60), pytest.raises(BrokenExchange) as caught:
+        await downloader(site).fetch(Request(URL))
+    assert caught.value.kind == "endless"

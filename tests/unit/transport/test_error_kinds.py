@@ -37,6 +37,11 @@ KINDS = {
     (pycurl.E_UNSUPPORTED_PROTOCOL, "", 0): "no_http",
     (pycurl.E_BAD_CONTENT_ENCODING, "", 0): "bad_coding",
     (100, "", 0): "headers_too_large",
+    (100, "Out of memory in chunked-encoding", 0): "headers_too_large",  # a trailer line
+    (pycurl.E_RECV_ERROR, "nghttp2 recv error -905: Too many CONTINUATION frames", 0): "headers_too_large",
+    (pycurl.E_RECV_ERROR, "Too many response headers, 5000 is max", 0): "headers_too_large",
+    (92, "HTTP/2 stream 1 reset by server (error 0x2 INTERNAL_ERROR)", 0): "reset",
+    (pycurl.E_SSL_CONNECT_ERROR, "tlsv1 alert no application protocol", 0): "tls_version",
     (pycurl.E_OUT_OF_MEMORY, "", 0): "",
 }
 

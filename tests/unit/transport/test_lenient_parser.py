@@ -115,3 +115,14 @@ def test_any_bytes_are_an_answer_or_a_bad_one_however_they_are_cut(pieces, has_b
 
     whole = b"".join(pieces)
     assert outcome(pieces) == outcome([whole]) == outcome([whole[n : n + 1] for n in range(len(whole))])
+
+
+def test_lines_between_chunks_have_a_limit_that_grows_with_the_chunks():
+    parser = LenientHTTP11Parser(has_body=True, max_headers=1000)
+    parser.feed(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+    for _ in range(100_000):
+        assert parser.feed(b"1\r\na\r\n") == b"a"
+    with pytest.raises(ParseError) as caught:
+        for _ in range(1000):
+            parser.feed(b"1;" + b"x" * 16_000 + b"\r\na\r\n")
+    assert caught.value.kind == "endless"

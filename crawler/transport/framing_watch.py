@@ -1,0 +1,120 @@
+"""`FramingWatch`: finds servers that send framing without end: chunk extensions, empty blocks of gzip, pings.
+
+libcurl skips such bytes without a limit and without a callback. So the bytes that the system has received on a
+connection are compared with those that transfers have got.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol, TypeVar
+
+import attrs
+
+__all__ = ["ALLOWANCE", "MAX_RATIO", "FramingWatch", "Receiver", "is_endless", "received_on"]
+
+ALLOWANCE: Final = 1024 * 1024
+"""Bytes of framing that every response may have."""
+MAX_RATIO: Final = 32
+"""Further bytes of framing for each byte of content. A byte in a chunk and a TLS record of its own has 28."""
+RECEIVED: Final = slice(128, 136)
+"""The place of ``tcpi_bytes_received`` in Linux's ``struct tcp_info`` (include/uapi/linux/tcp.h)."""
+
+
+def is_endless(received: int, delivered: int) -> bool:
+    """Return whether so few bytes of content in so many bytes received are no accident."""
+    return received > ALLOWANCE + (1 + MAX_RATIO) * delivered
+
+
+class Receiver(Protocol):
+    """A transfer."""
+
+    was_inspected: bool
+    """Whether an earlier inspection has met it. Most transfers end before they are met twice."""
+
+    @property
+    def delivered(self) -> int:
+        """Bytes of header fields and of the decoded body that it has got."""
+        ...
+
+    @property
+    def owns_connection(self) -> bool:
+        """Whether no other transfer uses its connection at the same time, as in HTTP/1."""
+        ...
+
+
+T = TypeVar("T", bound=Receiver)
+
+
+@attrs.frozen(eq=False, repr=False)
+class _Mark:
+    """An earlier state of a connection."""
+
+    owner: Receiver | None
+    received: int
+    delivered: int
+
+
+class FramingWatch:
+    """Compares what connections receive with what their transfers get.
+
+    Parameters:
+        received: Returns the bytes that a connection has received, by file descriptor; 0 if that is unknown.
+    """
+
+    def __init__(self, received: Callable[[int], int] | None = None) -> None:
+        self._received = received or received_on
+        self._marks: dict[int, _Mark] = {}
+        self._ended: dict[int, int] = {}  # bytes that ended transfers got on a shared connection
+
+    def note_end(self, fd: int, transfer: Receiver) -> None:
+        """Note that a transfer on a shared connection has ended."""
+        self._ended[fd] = self._ended.get(fd, 0) + transfer.delivered
+
+    def find_endless(self, transfers: Iterable[tuple[int, T]]) -> list[T]:
+        """Return the transfers on connections that received too much framing since they were first seen here.
+
+        Parameters:
+            transfers: The file descriptor of its connection, and the transfer. With HTTP/2, several share one.
+        """
+        by_connection: dict[int, list[T]] = {}
+        for fd, transfer in transfers:
+            by_connection.setdefault(fd, []).append(transfer)
+        earlier, self._marks = self._marks, {}
+        found: list[T] = []
+        for fd, together in by_connection.items():
+            if any(transfer.was_inspected for transfer in together):
+                now = self._mark(fd, together)
+                mark = earlier.get(fd, now)
+                if mark.owner is not now.owner or now.received < mark.received:  # another transfer, or connection
+                    mark = now
+                elif is_endless(now.received - mark.received, now.delivered - mark.delivered):
+                    found += together
+                self._marks[fd] = mark
+            for transfer in together:
+                transfer.was_inspected = True
+        return found
+
+    def _mark(self, fd: int, together: list[T]) -> _Mark:
+        if together[0].owns_connection:
+            return _Mark(together[0], self._received(fd), together[0].delivered)
+        delivered = self._ended.get(fd, 0) + sum(transfer.delivered for transfer in together)
+        return _Mark(None, self._received(fd), delivered)
+
+
+def received_on(fd: int) -> int:
+    """Return the bytes that a TCP connection has received; 0 if the system does not say."""
+    if not hasattr(socket, "TCP_INFO"):
+        return 0
+    try:
+        connection = socket.socket(fileno=fd)
+    except OSError:  # it was closed
+        return 0
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, RECEIVED.stop)
+    except OSError:  # it is not TCP
+        return 0
+    finally:
+        connection.detach()
+    return int.from_bytes(info[RECEIVED], "little")

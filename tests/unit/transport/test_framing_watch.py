@@ -1,0 +1,96 @@
+"""`FramingWatch`: framing without end is found, and slow, small or shared responses are left alone."""
+
+from __future__ import annotations
+
+import socket
+
+import attrs
+import pytest
+
+from crawler.transport.framing_watch import ALLOWANCE, FramingWatch, received_on
+
+MB = 1024 * 1024
+
+
+@attrs.define(eq=False)
+class Transfer:
+    delivered: int = 0
+    owns_connection: bool = True
+    was_inspected: bool = False
+
+
+class Connection:
+    """A watch of one connection, on which bytes arrive."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.watch = FramingWatch(lambda fd: self.received)
+
+    def inspect(self, *transfers: Transfer, received: int = 0) -> list[Transfer]:
+        self.received += received
+        return self.watch.find_endless([(7, transfer) for transfer in transfers])
+
+
+def test_framing_without_content_is_found_at_the_third_inspection() -> None:
+    connection, transfer = Connection(), Transfer()
+    assert connection.inspect(transfer, received=5 * MB) == []
+    assert connection.inspect(transfer, received=5 * MB) == []
+    assert connection.inspect(transfer, received=ALLOWANCE) == []
+    assert connection.inspect(transfer, received=1) == [transfer]
+
+
+@pytest.mark.parametrize(("content", "is_found"), [(1, True), (32, True), (1000, False)])
+def test_framing_may_be_as_large_as_that_of_single_bytes(content: int, is_found: bool) -> None:
+    connection, transfer = Connection(), Transfer()
+    for _ in range(4000):
+        found = connection.inspect(transfer, received=16_000)
+        transfer.delivered += content
+        if found:
+            break
+    assert bool(found) is is_found
+
+
+def test_the_next_transfer_on_a_connection_does_not_pay_for_the_last() -> None:
+    connection, first, second = Connection(), Transfer(), Transfer()
+    connection.inspect(first)
+    connection.inspect(first, received=5 * MB)
+    assert connection.inspect(second, received=5 * MB) == []
+    assert connection.inspect(second, received=5 * MB) == []
+    assert connection.inspect(second, received=ALLOWANCE) == []
+
+
+def test_on_a_shared_connection_all_transfers_count() -> None:
+    connection, idle = Connection(), Transfer(owns_connection=False)
+    connection.inspect(idle)
+    for _ in range(10):  # others come and go between two inspections
+        connection.watch.note_end(7, Transfer(delivered=5 * MB))
+        assert connection.inspect(idle, Transfer(owns_connection=False), received=5 * MB) == []
+    together = [idle, Transfer(owns_connection=False)]
+    connection.inspect(*together)
+    assert connection.inspect(*together, received=2000 * MB) == together
+
+
+def test_a_new_connection_may_have_the_number_of_an_old_one() -> None:
+    connection, transfer = Connection(), Transfer(owns_connection=False)
+    connection.inspect(transfer, received=50 * MB)
+    connection.inspect(transfer)
+    connection.received = 0
+    assert connection.inspect(transfer) == []
+    assert connection.inspect(transfer, received=ALLOWANCE) == []
+
+
+def test_the_system_counts_what_a_connection_receives() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        peer, _ = server.accept()
+        with peer:
+            assert received_on(client.fileno()) == 0
+            peer.sendall(b"x" * 1000)
+            client.recv(1)
+            assert received_on(client.fileno()) in (1000, 0)  # 0: a system that does not count
+            client.sendall(b"x")  # it is still open
+
+
+def test_what_is_no_tcp_connection_has_received_nothing() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        assert received_on(datagrams.fileno()) == 0
+    assert received_on(99_999) == 0
