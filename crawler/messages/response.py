@@ -9,6 +9,7 @@ import msgspec
 
 from crawler import content, html, urls
 from crawler.headers import Headers
+from crawler.html import Link
 from crawler.messages.checks import Handler, handler_name
 from crawler.messages.link_filter import NO_FILTER, LinkFilter
 from crawler.messages.request import Request, plain_get, set_position
@@ -18,7 +19,7 @@ from crawler.redaction import redact
 if TYPE_CHECKING:
     from crawler.content.link_header import LinkValue
     from crawler.feeds.feed import Feed
-    from crawler.html import Link, Selector, SelectorList
+    from crawler.html import Selector, SelectorList
     from crawler.messages.form import Form
 
 __all__ = ["Response"]
@@ -348,14 +349,18 @@ class Response:
         Raises:
             ValueError: The target does not lead to a web URL.
         """
-        href = target if isinstance(target, str) else html.href_of(target)
-        url = None if href is None else self._join(href)
-        if url is None:
-            raise ValueError(f"not a web link: {target!r} on {self.url}")
+        url = target.url if type(target) is Link else self._url_of(target)
         depth = self.request.depth + 1
         if options or "@" in url:
             return set_position(Request(url, callback, **options), depth)
         return plain_get(url, None if callback is None else handler_name("callback", callback, None), depth)
+
+    def _url_of(self, target: Any) -> str:
+        href = target if isinstance(target, str) else html.href_of(target)
+        url = None if href is None else self._join(href)
+        if url is None:
+            raise ValueError(f"not a web link: {target!r} on {self.url}")
+        return url
 
     def follow_all(
         self,
