@@ -14,26 +14,27 @@ from __future__ import annotations
 import compileall
 import json
 import os
+import platform
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from integration.nginx.documents import FOLDERS, folder  # noqa: E402
 from integration.nginx.nginx import serve  # noqa: E402
+from sites import DEFAULT, folder  # noqa: E402
 
-__all__ = ["PACKAGES", "Figures", "Program", "Run", "Sites", "framework", "measure", "served"]
+__all__ = ["Figures", "Program", "Run", "Sites", "build", "framework", "measure", "served"]
 
-PACKAGES = tuple(FOLDERS)
-"""Debian packages that contain a site; the first one is the default."""
 ONE_PAGE = "<!doctype html><title>One page</title><p>No links.</p>"
 FEW = 5
 """Maximum difference between the link counts of two programs for a whole site."""
@@ -47,6 +48,10 @@ class Program:
     name: str
     command: Callable[[str, Path], Sequence[str | Path]]
     """The command that crawls a URL into a file."""
+    writes_items: bool = True
+    """Whether there is a file to compare; without one, the pages of the first program count."""
+    exit_codes: tuple[int, ...] = (0,)
+    """Exit codes of a crawl that succeeded."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Sites:
 
 
 @contextmanager
-def served(package: str = PACKAGES[0]) -> Iterator[Sites]:
+def served(package: str = DEFAULT[0]) -> Iterator[Sites]:
     """Serve a manual (by default that of Python) and a site of one page with nginx on loopback."""
     with tempfile.TemporaryDirectory(prefix="one-page-") as name:
         one_page = Path(name)
@@ -99,24 +104,33 @@ def served(package: str = PACKAGES[0]) -> Iterator[Sites]:
             yield Sites(**urls)
 
 
-def framework(concurrency: int, *, durable: bool = False) -> Program:
+def build() -> str:
+    """Return the build of Python and whether its compiler used profiles: they change every figure."""
+    flags = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    optimised = "PGO" if "--enable-optimizations" in flags else "no PGO"
+    return f"Python {platform.python_version()} ({optimised}, {platform.python_compiler()}), {os.cpu_count()} cores"
+
+
+def framework(concurrency: int, idiom: str = "follow_all", *, durable: bool = False) -> Program:
     """Return this framework with the spider of ``spider_crawler.py``; compile its bytecode as an installer does.
 
     Parameters:
         concurrency: requests in flight.
+        idiom: one of `spider_crawler.IDIOMS`, or ``rules``.
         durable: whether to use a job folder, so that the crawl survives ``kill -9``.
     """
     compileall.compile_dir(ROOT / "crawler", quiet=1)
+    spider = f"{ROOT / 'tests/bench/spider_crawler.py'}:{'ByRules' if idiom == 'rules' else 'Manual'}"
 
     def command(url: str, output: Path) -> list[str | Path]:
-        words: list[str | Path] = [sys.executable, "-m", "crawler", "run", ROOT / "tests/bench/spider_crawler.py"]
-        words += ["--quiet", "-a", f"front={url}", "-o", output]
-        words += ["-s", f"workers={concurrency}", "-s", f"per_host={concurrency}"]
+        words: list[str | Path] = [sys.executable, "-m", "crawler", "run", spider, "--quiet", "-a", f"front={url}"]
+        words += [] if idiom == "rules" else ["-a", f"idiom={idiom}"]
+        words += ["-o", output, "-s", f"workers={concurrency}", "-s", f"per_host={concurrency}"]
         if durable:
             words += ["--job", tempfile.mkdtemp(prefix="job-", dir=output.parent)]
         return words
 
-    return Program("crawler --job" if durable else "crawler", command)
+    return Program(f"{idiom} --job" if durable else idiom, command)
 
 
 def measure(programs: Sequence[Program], sites: Sites, rounds: int) -> dict[str, Figures]:
@@ -126,6 +140,7 @@ def measure(programs: Sequence[Program], sites: Sites, rounds: int) -> dict[str,
         SystemExit: A program failed, or two of them found different pages, titles or links.
     """
     figures: dict[str, Figures] = {}
+    print(build())
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         output = Path(name) / "pages.jsonl"
         for program in programs:
@@ -137,7 +152,10 @@ def measure(programs: Sequence[Program], sites: Sites, rounds: int) -> dict[str,
                 measured = figures[program.name]
                 measured.runs.append(_run(program, sites.manual, output))
                 first = programs[0].name
-                _check_same(first, figures[first].runs[0], program.name, measured.runs[-1])
+                if program.writes_items:
+                    _check_same(first, figures[first].runs[0], program.name, measured.runs[-1])
+                else:
+                    measured.runs[-1] = replace(measured.runs[-1], pages=figures[first].runs[0].pages)
                 _print(program.name, str(turn), Figures(measured.start, measured.runs[-1:]))
     for name, measured in figures.items():
         _print(name, "median", measured)
@@ -155,9 +173,12 @@ def _run(program: Program, url: str, output: Path) -> Run:
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode not in program.exit_codes:
         raise SystemExit(f"{program.name} ended with {process.returncode}: {' '.join(command)}")
     pages: dict[str, tuple[str, int]] = {}
+    if not program.writes_items:
+        shutil.rmtree(output.with_suffix(".mirror"), ignore_errors=True)
+        return Run(pages=pages, wall=wall, cpu=usage.ru_utime + usage.ru_stime)
     with output.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)

@@ -1,6 +1,6 @@
 """The benchmark's job for Scrapy: title and number of links of every page of a site.
 
-Three idioms, chosen with ``-a idiom=NAME``:
+Three idioms, chosen with ``-a idiom=NAME``; ``spider_scrapy_rules.py`` is another one:
 
 * ``extractor``: `LinkExtractor` with its documented defaults;
 * ``follow``: ``response.css("a::attr(href)")`` and `response.follow`;
@@ -11,6 +11,7 @@ Three idioms, chosen with ``-a idiom=NAME``:
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -18,7 +19,8 @@ import scrapy
 from scrapy.http import HtmlResponse, Response
 from scrapy.linkextractors import LinkExtractor
 
-NOT_WEB = ("mailto:", "javascript:", "ftp:")
+NOT_WEB = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+"""A reference that `Response.follow` refuses."""
 
 
 class Manual(scrapy.Spider):
@@ -31,8 +33,7 @@ class Manual(scrapy.Spider):
         super().__init__()
         self.front = front
         self.idiom = idiom
-        # Every file type, as in the other programs.
-        self.extractor = LinkExtractor(tags=("a",), deny_extensions=[])
+        self.extractor = every_link()
 
     async def start(self) -> AsyncIterator[scrapy.Request]:  # noqa: ASYNC900  # it is Scrapy, on asyncio, that iterates
         """Yield the front page with duplicate filtering, so that it is fetched once."""
@@ -44,17 +45,23 @@ class Manual(scrapy.Spider):
             yield {"url": response.url, "title": None, "links": 0}
         elif self.idiom == "extractor":
             links = self.extractor.extract_links(response)
-            yield self.item(response, len({link.url.partition("#")[0] for link in links}))
+            yield item(response, len({link.url.partition("#")[0] for link in links}))
             for link in links:
                 yield scrapy.Request(link.url)
         else:
-            hrefs = [href for href in response.css("a::attr(href)").getall() if not href.startswith(NOT_WEB)]
+            hrefs = [href for href in response.css("a::attr(href)").getall() if not NOT_WEB.match(href)]
             if self.idiom == "distinct":
                 hrefs = list({href.partition("#")[0] for href in hrefs})
             requests = [response.follow(href) for href in hrefs]
-            yield self.item(response, len({request.url.partition("#")[0] for request in requests}))
+            yield item(response, len({request.url.partition("#")[0] for request in requests}))
             yield from requests
 
-    def item(self, response: HtmlResponse, links: int) -> dict[str, Any]:
-        """Return the item of an HTML page."""
-        return {"url": response.url, "title": response.css("title::text").get(), "links": links}
+
+def every_link() -> LinkExtractor:
+    """Return an extractor of every ``<a href>``, whatever the file type, as in the other programs."""
+    return LinkExtractor(tags=("a",), deny_extensions=[])
+
+
+def item(response: HtmlResponse, links: int) -> dict[str, Any]:
+    """Return the item of an HTML page."""
+    return {"url": response.url, "title": response.css("title::text").get(), "links": links}
