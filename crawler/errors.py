@@ -55,11 +55,11 @@ class CrawlerError(Exception):
     """Base class of all exceptions that the framework raises.
 
     Parameters:
-        message: What happened, in one line. Passwords, tokens and cookies in it are hidden.
+        args: What happened, in one line. Passwords, tokens and cookies in a text are hidden.
     """
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(redact(message))
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redact(part) if isinstance(part, str) else part for part in args))
 
 
 class ConfigError(CrawlerError):

@@ -33,8 +33,11 @@ __all__ = ["SETTINGS_FILE", "Configuration", "parse_pairs"]
 
 SETTINGS_FILE: Final = "crawler.toml"
 SPIDER_ATTRIBUTES: Final = frozenset(
-    {"accept_status", "allowed_domains", "auth", "plugins", "references", "secret_arguments", "start_urls", "waypoints"}
-)
+    {
+        "accept_status", "allowed_domains", "auth", "environment_arguments", "plugins", "secret_arguments",
+        "start_urls", "waypoints",
+    }
+)  # fmt: skip
 """Attributes of a spider class that are easily taken for settings."""
 PREFIX: Final = "CRAWLER_"
 log = get_logger("crawler.cli")

@@ -30,10 +30,18 @@ class StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         try:
-            sys.stderr.write(redact(self.format(record)) + "\n")
+            sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
         except Exception:  # as in all handlers: a log message never ends a crawl
             self.handleError(record)
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record, without secrets: it may be one of the user's own loggers."""
+        return redact(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -62,7 +70,7 @@ def log_to_stderr(level: Level = "warning", *, as_json: bool = False) -> None:
     timed = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     plain = timed if level == "debug" else "%(levelname)s %(name)s: %(message)s"
     handler = StderrHandler()
-    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(plain))
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(plain))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in NOISY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))

@@ -47,7 +47,9 @@ def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
     else:
         kind = _class_of(target)
         spider = construct(kind, arguments, what=f"spider {kind.__name__}")
-    spider.references = {name: text for name, text in arguments.items() if REFERENCE.search(text)}
+    named = {name: text for name, text in arguments.items() if REFERENCE.search(text)}
+    if named:
+        spider.environment_arguments = named
     return spider
 
 

@@ -22,7 +22,9 @@ __all__ = ["Job", "identity"]
 
 IDENTITY_SETTINGS: Final = ("obey_robots", "obey_nofollow", "max_depth", "max_redirects", "follow_refresh", "max_body")
 """Settings that decide which pages belong to a crawl. The others may change from run to run."""
-NOT_ARGUMENTS: Final = frozenset({"auth", "crawl", "plugins", "position", "references", "resumes", "settings", "state"})
+NOT_ARGUMENTS: Final = frozenset(
+    {"auth", "crawl", "environment_arguments", "plugins", "position", "resumes", "settings", "state"}
+)
 """Attributes of spiders that do not distinguish crawls, or are secret."""
 MIN_SECRET: Final = 6
 """Characters of the shortest secret that is looked for in other attributes of the spider."""
@@ -41,7 +43,7 @@ class Job:
 def identity(spider: Spider, settings: Settings) -> Identity:
     """Return what identifies a crawl: spider, arguments, and the settings in `IDENTITY_SETTINGS`."""
     given = dict(_arguments(spider))
-    references = {name: _shown_reference(text) for name, text in spider.references.items() if name in given}
+    references = {name: _shown_reference(text) for name, text in spider.environment_arguments.items() if name in given}
     hidden = {name for name in given if is_secret_argument(spider, name)}
     values = {text for name in hidden | references.keys() for text in _texts(given[name]) if len(text) >= MIN_SECRET}
     arguments: dict[str, Any] = {}

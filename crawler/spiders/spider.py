@@ -65,7 +65,7 @@ class Spider(Plugin):
 
     secret_arguments: ClassVar[frozenset[str]] = frozenset()
     """Names of arguments that hold secrets although their names do not say so, as ``token`` and ``api_key`` do."""
-    references: Mapping[str, Any] = {}
+    environment_arguments: Mapping[str, Any] = {}
     """Arguments that were given as ``env:NAME``, as they were given. A job stores these, not the values."""
     waypoints: ClassVar[frozenset[str]] = frozenset()
     """Names of callbacks whose requests only lead to pages, such as those of sitemaps.
@@ -81,7 +81,7 @@ class Spider(Plugin):
                 )
             resolved = resolve_values(value, f"{type(self).__name__}: argument {name}")
             if resolved is not value:
-                self.references = {**self.references, name: value}
+                self.environment_arguments = {**self.environment_arguments, name: value}
             setattr(self, name, resolved)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -114,3 +114,13 @@ def test_an_error_with_only_a_message_can_be_pickled(error):
 def test_the_full_reason_of_a_refusal_names_what_refused_it():
     assert Refused("x", by="quota").full_reason == "refused.quota"
     assert BadStatus("x", status=503).full_reason == "status_503"
+
+
+def test_the_message_of_an_error_contains_no_secret():
+    for error in (
+        ConfigError("cannot use https://ada:abc@h.example/?token=abc", 5),
+        RequestError("Authorization: Bearer abc"),
+        HookError("no answer from https://h.example/?sid=abc", plugin="p", hook="h"),
+    ):
+        assert "abc" not in f"{error!s} {error!r} {error.args}"
+    assert ConfigError("x", 5).args == ("x", 5)

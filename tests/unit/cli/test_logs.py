@@ -10,6 +10,7 @@ import pytest
 
 from crawler.cli.logs import log_to_stderr, log_traceback, plural, say
 from crawler.errors import ConfigError, CrawlFailed
+from crawler.redaction import redact
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -121,3 +122,18 @@ def test_an_error_of_our_own_has_no_traceback_but_at_level_debug(capfd):
 @pytest.mark.parametrize(("n", "text"), [(0, "0 pages"), (1, "1 page"), (2, "2 pages")])
 def test_a_noun_agrees_with_its_number(n, text):
     assert plural(n, "page") == text
+
+
+@pytest.mark.parametrize(
+    "message", ["token=\"abc\" and \\ key='abc'", 'see https://h.example/?token=abc"', '{"token": "abc"}']
+)
+def test_no_record_of_any_logger_shows_a_secret_and_json_stays_valid(capfd, message):
+    log_to_stderr("info", as_json=True)
+    logging.getLogger("mine").info(message)
+    say(message)
+    lines = capfd.readouterr().err.splitlines()
+    assert [record["message"] for record in map(json.loads, lines)] == [redact(message)] * 2
+    log_to_stderr("info")
+    logging.getLogger("mine").info(message)
+    say(message)
+    assert "abc" not in "".join([*lines, capfd.readouterr().err])

@@ -99,4 +99,4 @@ def test_arguments_that_name_environment_variables_are_remembered_as_they_were_g
     texts = {"url": "https://h.example/", "token": "env:TEST_TOKEN", "headers": '{"X-Key": "env:TEST_TOKEN"}'}
     spider = make_spider("crawler.spiders.api:ApiSpider", texts)
     assert (spider.token, spider.headers) == ("abc", {"X-Key": "abc"})
-    assert spider.references == {name: texts[name] for name in ("token", "headers")}
+    assert spider.environment_arguments == {name: texts[name] for name in ("token", "headers")}
