@@ -81,11 +81,15 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         self._writer.close()
         self._thread.join()
         self._reader.close()
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self.restore_handlers()
         late = self._late or next(iter(self._times), None)
         if late is not None and not self._handled:
             signal.raise_signal(late)  # the crawl knows nothing of it, so the program must
+
+    def restore_handlers(self) -> None:
+        """Give the signals back to the handlers of the program."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def _yield(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal in the main thread: let the other threads run, since a C function may keep them from it."""
@@ -118,6 +122,8 @@ class SignalThread(AbstractContextManager["SignalThread"]):
                     self._receive(number)
 
     def _receive(self, number: int) -> None:
+        if signal.getsignal(number) != self._yield:
+            return  # a plugin has taken it over
         now = time.monotonic()
         if now - self._times.get(number, -math.inf) < SAME and not self._has_reported:
             return
@@ -161,6 +167,17 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         if not self._is_closing:
             self._has_reported = True
             log.warning("the crawl has not stopped: it waits for %s; %s", describe_tasks(self._task), WAY_OUT)
+
+
+def _restore_in_child() -> None:
+    """Let signals end a process that a callback has forked, and not the crawl, whose descriptor it shares."""
+    owner = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    if isinstance(owner, SignalThread):
+        signal.set_wakeup_fd(-1)
+        owner.restore_handlers()
+
+
+os.register_at_fork(after_in_child=_restore_in_child)
 
 
 def _wake() -> None:

@@ -17,10 +17,11 @@ from typing import Any
 import trio
 
 from crawler import Crawl, Plugin, Produced, Request, Response, Row, Settings, Spider
-from crawler.engine import signals
+from crawler.engine import shutdown, signals
 from crawler.transport.resolver import Resolver
 
 signals.REACTION, signals.ENDS = 0.15, 0.3
+signals.LAST = shutdown.LAST = 0.35
 FOREVER = 3600.0
 
 

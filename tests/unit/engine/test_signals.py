@@ -73,8 +73,15 @@ def crawl(folder: Path, how: str, *more: str) -> Run:
     return Run(folder, "-m", "crawler", "run", "held.py", "-a", f"how={how}", "--quiet", *more)
 
 
-@pytest.mark.parametrize("how", ["loop", "sleep", "regex", "hash"])
-@pytest.mark.parametrize("numbers", [(INT, INT, INT), (TERM, INT, TERM)], ids=["ctrl-c", "mixed"])
+@pytest.mark.parametrize(
+    ("how", "numbers"),
+    [
+        ("loop", (INT, INT, INT)),
+        ("sleep", (TERM, TERM, TERM)),
+        ("regex", (INT, TERM, INT)),
+        ("hash", (TERM, INT, INT)),
+    ],
+)
 def test_the_second_signal_names_what_blocks_the_loop_and_the_third_ends_the_process(
     folder: Path, how: str, numbers: tuple[signal.Signals, ...]
 ) -> None:
@@ -299,4 +306,63 @@ def test_other_signals_still_wake_the_event_loop(folder: Path) -> None:
         """,
     )
     os.kill(run.process.pid, signal.SIGUSR1)
+    assert run.end()[:2] == (0, "")
+
+
+def test_a_signal_that_a_plugin_has_taken_over_is_the_plugins(folder: Path) -> None:
+    run = script(
+        folder,
+        """
+        from contextlib import asynccontextmanager
+
+        class Mine(Held):
+            @asynccontextmanager
+            async def lifespan(self, crawl):
+                with trio.open_signal_receiver(signal.SIGTERM) as self.signals:
+                    yield
+
+            async def answer(self, request):
+                if request.url.endswith("/2"):
+                    held()
+                    async for _ in self.signals:
+                        break
+                    await trio.sleep(0.1)  # by then a stop would have been noticed
+                return await super().answer(request)
+
+        report = run(Mine("not"))
+        assert (report.finished, report.pages) == ("finished", 5)
+        """,
+    )
+    run.send(TERM)
+    assert run.end()[:2] == (0, "")
+
+
+@pytest.mark.parametrize("number", [INT, TERM])
+def test_a_signal_to_a_process_that_a_callback_has_forked_ends_that_process_only(
+    folder: Path, number: signal.Signals
+) -> None:
+    run = script(
+        folder,
+        f"""
+        import os, sys, warnings
+
+        class Forks(Held):
+            def parse(self, response):
+                warnings.simplefilter("ignore")  # there are other threads
+                child = os.fork()
+                if not child:
+                    try:
+                        time.sleep(3600)
+                    finally:
+                        os._exit(7)
+                time.sleep(0.1)
+                os.kill(child, {int(number)})
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) in (7, -{int(number)})
+                yield {{"url": response.url}}
+
+        held()
+        report = run(Forks("not"))
+        assert (report.finished, report.pages, report.failed) == ("finished", 5, 0)
+        """,
+    )
     assert run.end()[:2] == (0, "")
