@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -10,7 +11,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-__all__ = ["PRIVATE", "create_private", "error_reason", "locked", "replace_file", "sync_folder", "write_all"]
+__all__ = [
+    "PRIVATE",
+    "create_private",
+    "disk_is_full",
+    "error_reason",
+    "locked",
+    "replace_file",
+    "sync_folder",
+    "write_all",
+]
 
 PRIVATE: Final = 0o600
 """Permissions of a file that only its owner may read and write."""
@@ -76,6 +86,11 @@ def replace_file(
 def error_reason(error: OSError) -> str:
     """Return the system's words for an error, without its number and path, to follow the name of the file."""
     return (error.strerror or str(error)).lower()
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Return whether an error says that there is no space for a file: on the disk, in the quota, or below a limit."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sync_folder(folder: Path) -> None:

@@ -83,8 +83,8 @@ async def _write(folder: Path, sink: Plugin) -> int:
         for rows in read_items(folder):
             try:
                 await call_persist(sink, rows)
-            except CrawlFailed as error:  # the reader of standard output has closed it
-                raise BrokenPipeError from error
+            except CrawlFailed as error:  # a full disk, or the reader of standard output has closed it
+                raise error.__cause__ or BrokenPipeError from error
             count += len(rows)
     return count
 

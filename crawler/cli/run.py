@@ -122,7 +122,7 @@ def command(
     if override and job is None:
         raise ConfigError("--override needs --job DIR")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "refuse"
-    sinks = open_outputs(output, if_exists, in_job=job is not None)
+    sinks = open_outputs(output, if_exists, job=job)
     progress = Progress(live=not quiet and not log_json and not ("-" in output and sys.stdout.isatty()))
     try:
         result = run(
@@ -141,13 +141,13 @@ def command(
     return result.exit_code(tolerate)
 
 
-def open_outputs(specs: Iterable[str], if_exists: IfExists, *, in_job: bool = False) -> list[Plugin]:
+def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None = None) -> list[Plugin]:
     """Return the sinks for the outputs of a command line.
 
     Parameters:
         specs: Values of ``-o``.
         if_exists: What to do with files that exist.
-        in_job: Whether the outputs belong to a durable job.
+        job: The folder of the durable job that the outputs belong to.
 
     Raises:
         ConfigError: An output cannot be written, or is given twice.
@@ -157,7 +157,7 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists, *, in_job: bool = Fa
     for spec in specs:
         if spec == "-" and not output_is_open():
             raise ConfigError("cannot write items to standard output (-o -): it is closed")
-        sinks.append(open_output(spec, if_exists=if_exists, in_job=in_job))
+        sinks.append(open_output(spec, if_exists=if_exists, job=job))
         place = spec if spec == "-" else str(Path(spec).resolve())
         if place in places:
             raise ConfigError(f"output {spec} is given twice")

@@ -51,8 +51,8 @@ async def crawl(
     Raises:
         ConfigError: An argument or a setting is wrong. Nothing was started.
         PluginError: A plugin breaks the contract of its hooks. Nothing was started.
-        JobError: The job is in use, is damaged, or belongs to another crawl; or its disk is full.
-        CrawlFailed: The crawl could not continue.
+        JobError: The job is in use, is damaged, or belongs to another crawl. Nothing was started.
+        CrawlFailed: The crawl could not continue; for instance because a disk is full.
     """
     return await CrawlSession(spider, settings, plugins, outputs, job, limits).run(transport)
 

@@ -66,10 +66,8 @@ class CrawlSession:
         self.settings = (own | (settings or Settings())).resolved()
         check_scope(spider, self.settings)
         self.job = Job(Path(job)) if isinstance(job, (str, Path)) else job
-        sinks = [
-            open_output(output, in_job=self.job is not None) if isinstance(output, (str, Path)) else output
-            for output in outputs
-        ]
+        folder = None if self.job is None else self.job.folder
+        sinks = [open_output(output, job=folder) if isinstance(output, (str, Path)) else output for output in outputs]
         self.plugins: list[Plugin] = [spider, *spider.plugins, *plugins, *sinks]
         self.table = HookTable.build(self.plugins)
         self.limits = limits
@@ -77,6 +75,7 @@ class CrawlSession:
         self.credentials = _credentials(spider)
         self.scheduler: Scheduler | None = None
         """Set when the crawl has begun."""
+        self._has_begun = False  # whether requests may have been sent
 
     def interrupt(self, *, now: bool = False) -> bool:
         """Stop the crawl because of a signal, and return whether it has begun.
@@ -123,7 +122,8 @@ class CrawlSession:
                 )
         except ExceptionGroup as group:
             cause = _first_cause(group)
-            raise (JobError(str(cause)) if isinstance(cause, JobError) else CrawlFailed(_one_line(cause))) from group
+            refused = isinstance(cause, JobError) and not self._has_begun
+            raise (JobError(str(cause)) if refused else CrawlFailed(_one_line(cause))) from group
         finally:
             current_page.reset(outer)
 
@@ -137,7 +137,11 @@ class CrawlSession:
                 for hook in self.table.lifespan:
                     await stack.enter_async_context(_lifespan(hook.plugin, scheduler.crawl))
                 await keep_positions(self.table.persist, scheduler.store)
-                await scheduler.run()
+                self._has_begun = True
+                try:
+                    await scheduler.run()
+                except JobError as error:
+                    raise CrawlFailed(str(error)) from error
                 ended = True
         return ended or scope.cancelled_caught
 

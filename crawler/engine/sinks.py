@@ -14,11 +14,13 @@ import trio
 import trio_util
 
 from crawler.engine.inline import in_sink
+from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
 from crawler.hooks.sink import call_persist
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
 from crawler.sinks import FileSink
+from crawler.sinks.position import Position
 
 if TYPE_CHECKING:
     from crawler.engine.shutdown import Shutdown
@@ -44,16 +46,23 @@ async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
 
     Raises:
         ConfigError: A file that is new to the job cannot be written.
+        JobError: A file of the job is not as the job left it.
     """
     behind = 0
     plugins: list[Any] = [hook.plugin for hook in hooks]  # any plugin may have the hook; `Sink` names the attributes
-    for plugin in plugins:
-        if isinstance(plugin, FileSink) and not store.follows(plugin.name):
-            plugin.check()  # before the job claims the file
+    files = [plugin for plugin in plugins if isinstance(plugin, FileSink)]
+    await adopt_outputs(files, store)
+    for file in files:
+        if not store.follows(file.name):
+            file.check()  # before the job claims the file
     for plugin in plugins:
         plugin.resumes = store.follows(plugin.name)
         cursor, plugin.position = await store.follow(plugin.name)
         behind = max(behind, store.logged - cursor)
+    for file in files:
+        if file.position is not None:
+            file.verify(Position.of(file.position), store.written_behind(file.name))
+        store.sync_with(file.sync)
     return behind
 
 

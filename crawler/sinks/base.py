@@ -7,17 +7,20 @@ crawl. A batch is written completely or not at all: a partial write is cut off, 
 from __future__ import annotations
 
 import os
+import shlex
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-from crawler.errors import ConfigError, JobError
-from crawler.files import error_reason, write_all
+from crawler.errors import ConfigError, CrawlFailed, JobError
+from crawler.files import disk_is_full, error_reason, sync_folder, write_all
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
+from crawler.messages import Row
+from crawler.sinks.position import TAIL, Position, difference
 
 __all__ = ["FileSink", "IfExists", "last_line"]
 
@@ -26,7 +29,8 @@ IfExists: TypeAlias = Literal["refuse", "overwrite", "append"]
 CHUNK = 64 * 1024
 MAX_EMPTY = len(b"[\n]\n")
 """Bytes of the longest file without items: a run may be killed before the job knows its position."""
-REMEDY = "restore it, or name another output, which gets all items of the job"
+OTHER = "name another output, which gets all items of the job"
+REMEDY = f"restore it, or {OTHER}"
 
 
 class FileSink(Sink, ABC):
@@ -35,28 +39,33 @@ class FileSink(Sink, ABC):
     Parameters:
         path: The file. Its folder must exist.
         if_exists: ``refuse``, ``overwrite`` or ``append``.
-        in_job: Whether the file belongs to a durable job, which cuts it to its position and continues it.
+        job: The folder of the durable job that the file belongs to, which cuts it to its position and continues it.
 
     Raises:
         ConfigError: The file cannot be written, exists under ``refuse``, or cannot be continued in this format.
     """
 
     name = "file"
+    ignored = b"\0"
+    """Bytes that may stand behind the position of a job in place of items that were not written."""
     file: FileIO
     """The open file, unbuffered: other processes see each batch at once."""
     _sync = False
     end: int
     """Byte offset of the next batch."""
 
-    def __init__(self, path: Path, if_exists: IfExists = "refuse", *, in_job: bool = False) -> None:
+    def __init__(self, path: Path, if_exists: IfExists = "refuse", *, job: Path | None = None) -> None:
         self.path = Path(path)
+        self._in_job = job is not None
+        self.place = os.path.relpath(self.path.resolve(), Path(job).resolve()) if job is not None else ""
+        """Path of the file from the folder of the job."""
         self.name = f"{type(self).name}:{os.fsencode(path).decode(errors='backslashreplace')}"
         self._if_exists = if_exists
-        _check(self.path, "append" if in_job else if_exists)
+        _check(self.path, "append" if self._in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         """Whether the sink appends to the items of another crawl."""
         self._create = if_exists == "refuse"
-        if not in_job:  # the file of a job may end in a partial line; `lifespan` knows its position
+        if not self._in_job:  # the file of a job may end in a partial line; `lifespan` knows its position
             self.check()
 
     @abstractmethod
@@ -68,15 +77,27 @@ class FileSink(Sink, ABC):
         """
 
     @abstractmethod
-    def cut(self, position: Any) -> int:
-        """Truncate the open file to a position of the job, and return the byte offset of the next batch.
+    async def write(self, batch: Sequence[Row]) -> None:
+        """Write a batch behind the last one, completely or not at all.
+
+        Raises:
+            OSError: The batch could not be written.
+        """
+
+    @abstractmethod
+    def cut(self, length: int) -> int:
+        """Truncate the open file to a length of the job, and return the byte offset of the next batch.
 
         Parameters:
-            position: A result of `persist`.
+            length: As `written` returns it.
 
         Raises:
             JobError: The file is shorter.
         """
+
+    @abstractmethod
+    def encode(self, items: Iterator[bytes], length: int) -> Iterator[bytes]:
+        """Yield what `write` would write behind `length` for items as JSON."""
 
     @abstractmethod
     def begin(self) -> int:
@@ -92,9 +113,12 @@ class FileSink(Sink, ABC):
         if not continued and (self.continues or not restarts):
             self.check()
         create = self._create and not self.resumes
+        is_new = not self.path.exists()
         self.file = self._open("r+" if continued or self.continues else "x+" if create else "w+")
         try:
-            self.end = self.cut(self.position) if continued else self.begin()
+            if is_new and (self._in_job or self._sync):
+                sync_folder(self.path.resolve().parent)  # before the job relies on the file
+            self.end = self.cut(Position.of(self.position).end) if continued else self.begin()
             if self.position is None:
                 self.position = self.here()
             yield
@@ -107,14 +131,100 @@ class FileSink(Sink, ABC):
         Raises:
             ConfigError: It cannot be written, must not be, or cannot be continued in this format.
         """
-        _check(self.path, self._if_exists)
+        _check(self.path, self._if_exists, in_job=self._in_job)
         if self.continues:
             with self.path.open("rb") as file:
                 self.inspect(file)
 
+    # What a job has written
+
+    async def persist(self, batch: Sequence[Row]) -> Any:
+        """Write items, and return the position behind them.
+
+        Raises:
+            CrawlFailed: The disk is full.
+        """
+        try:
+            await self.write(batch)
+        except OSError as error:
+            if not disk_is_full(error):
+                raise
+            raise CrawlFailed(
+                f"cannot write {self.path}: the disk is full ({error_reason(error)}); free some space, then run the "
+                "same command again"
+            ) from error
+        return self.here()
+
     def here(self) -> Any:
-        """Return the present position, in the form of `persist` and `cut`."""
-        return self.end
+        """Return the present position, in the form of `persist`."""
+        length, tail = self.written()
+        return Position.at(length, tail, self.place).to_json()
+
+    def written(self) -> tuple[int, bytes]:
+        """Return the length of what is written, in the unit of `cut`, and its last bytes, which identify the file."""
+        return self.locate(self.file, self.end)
+
+    def locate(self, file: FileIO | BinaryIO, length: int) -> tuple[int, bytes]:
+        """Return the byte offset of a length of the job, and the last bytes before it.
+
+        Raises:
+            JobError: The file is shorter.
+        """
+        size = os.fstat(file.fileno()).st_size
+        if size < length:
+            raise self.too_short(f"{size} of {length} bytes")
+        start = max(0, length - TAIL)
+        return length, os.pread(file.fileno(), length - start, start)
+
+    def holds(self, position: Position, items: Iterator[bytes]) -> bool:
+        """Return whether the file is beyond doubt what the job has written up to a position. Parameters: `verify`."""
+        try:
+            with self.path.open("rb") as file:
+                _, tail = self.locate(file, position.end)
+            self.verify(position, items)
+        except (OSError, JobError):
+            return False
+        return len(tail) > MAX_EMPTY and position.ends_with(tail)
+
+    def verify(self, position: Position, items: Iterator[bytes]) -> None:
+        """Check that the file is as the job left it.
+
+        Parameters:
+            position: The last position that the job has kept.
+            items: Those that may have been written behind it, as JSON, in order.
+
+        Raises:
+            JobError: It is missing, too short, or somebody has changed it.
+        """
+        try:
+            with self.path.open("rb") as file:
+                end, tail = self.locate(file, position.end)
+                if position.tail and not position.ends_with(tail):
+                    raise JobError(f"{self.path} has changed before byte {end}, up to which the job wrote it: {REMEDY}")
+                file.seek(end)
+                if difference(file, self.encode(items, position.end), self.ignored):
+                    raise JobError(
+                        f"{self.path} has content behind byte {end} that the job did not write: truncate -s {end} "
+                        f"{shlex.quote(str(self.path))} removes it; or {OTHER}"
+                    )
+        except FileNotFoundError:
+            raise self._missing() from None
+
+    def sync(self) -> None:
+        """Wait until the file and its name are on the disk. It may be closed, or somebody may have removed it.
+
+        Raises:
+            JobError: It cannot be written to the disk.
+        """
+        try:
+            with suppress(FileNotFoundError), self.path.open("rb") as file:
+                os.fdatasync(file.fileno())
+                sync_folder(self.path.resolve().parent)
+        except OSError as error:
+            raise JobError(f"cannot write {self.path}: {error_reason(error)}") from error
+
+    def _missing(self) -> JobError:
+        return JobError(f"{self.path} is missing, and the job has written to it: {REMEDY}")
 
     def _open(self, mode: str) -> FileIO:
         try:
@@ -122,7 +232,7 @@ class FileSink(Sink, ABC):
         except FileNotFoundError as error:
             if not self.resumes:
                 raise ConfigError(f"cannot write {self.path}: {error_reason(error)}") from error
-            raise JobError(f"{self.path} is missing, and the job has written to it: {REMEDY}") from None
+            raise self._missing() from None
         except OSError as error:
             raise ConfigError(f"cannot write {self.path}: {error_reason(error)}") from error
 
@@ -175,7 +285,7 @@ def last_line(file: BinaryIO) -> bytes:
     return tail[tail.rfind(b"\n", 0, -1) + 1 :]
 
 
-def _check(path: Path, if_exists: IfExists) -> None:
+def _check(path: Path, if_exists: IfExists, *, in_job: bool = False) -> None:
     """Raise `ConfigError` if `path` cannot or must not be written."""
     try:
         if path.is_dir():
@@ -184,6 +294,8 @@ def _check(path: Path, if_exists: IfExists) -> None:
             raise ConfigError(f"no such directory: {path.parent} (for {path})")
         if path.exists():
             if if_exists == "refuse":
+                if in_job:  # the file may hold items of the job: no advice may double them
+                    raise ConfigError(f"{path} exists already: {OTHER}, or --overwrite replaces it")
                 raise ConfigError(f"{path} exists already: --overwrite replaces it, --append adds to it")
             if not path.is_file():
                 raise ConfigError(f"{path} is not a regular file")

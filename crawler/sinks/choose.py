@@ -19,13 +19,13 @@ __all__ = ["open_output"]
 ENDINGS: Final[dict[str, type[FileSink]]] = {".jsonl": JsonLines, ".json": Json, ".csv": Csv}
 
 
-def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", in_job: bool = False) -> Plugin:
+def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", job: Path | None = None) -> Plugin:
     """Return the sink for an output, chosen by file extension. The output is checked at once.
 
     Parameters:
         spec: A file that ends in ``.jsonl``, ``.json`` or ``.csv``, or ``-`` for JSON Lines on standard output.
         if_exists: What to do with a file that exists: ``refuse``, ``overwrite`` or ``append``.
-        in_job: Whether the output belongs to a durable job, which continues its own outputs.
+        job: The folder of the durable job that the output belongs to, which continues its own outputs.
 
     Raises:
         ConfigError: The extension is unknown, the directory is missing, the file exists under ``refuse``, permission is
@@ -40,4 +40,4 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", in_job: boo
         known = ", ".join(ENDINGS)
         what = f"the unknown extension {ending!r}{did_you_mean(ending, ENDINGS)}" if ending else "no extension"
         raise ConfigError(f"output {str(spec)!r} has {what}: use {known}, or - for standard output")
-    return kind(path, if_exists, in_job=in_job)
+    return kind(path, if_exists, job=job)

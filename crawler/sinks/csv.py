@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from io import FileIO
 from typing import Any, BinaryIO, Final
@@ -17,10 +17,13 @@ import trio
 from crawler.files import replace_file, sync_folder
 from crawler.messages import Row
 from crawler.sinks.base import FileSink, last_line
+from crawler.sinks.position import TAIL
 
 __all__ = ["Csv"]
 
 EOL: Final = b"\r\n"
+EMPTY: Final = b'""'
+"""A record with one field, which is empty."""
 CHUNK: Final = 1024 * 1024
 FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",\r\n]*)'
 RECORD: Final = re.compile(rf"{FIELD}(?:,{FIELD})*[\r\n]*")
@@ -37,6 +40,8 @@ class Csv(FileSink):
     name = "csv"
     _columns: dict[str, None] | None = None
     _rows: int
+    _last: bytes
+    """The last record."""
 
     def inspect(self, file: BinaryIO) -> None:
         """Check that the first record is a header and the last one is complete."""
@@ -62,36 +67,61 @@ class Csv(FileSink):
         end = self.file.seek(0, os.SEEK_END)
         if end and not last_line(self.file).endswith(b"\n"):
             end = self.put(EOL, end)
-        self._rows = -1
+        self._rows, self._last = -1, b""
         if end:
             with self.path.open("rb", buffering=CHUNK) as file:
-                self._rows = sum(1 for _ in _records(file)) - 1
+                for record in _records(file):
+                    self._rows, self._last = self._rows + 1, record
         return end
 
-    def cut(self, position: Any) -> int:
-        """Truncate the file to `position` records. Columns that were added later stay."""
-        self.file.seek(0)
-        self._rows, end = -1, 0
-        if position >= 0:
-            with self.path.open("rb", buffering=CHUNK) as file:
-                for record in _records(file):
-                    end += len(record)
-                    if self._rows < 0:
-                        header = io.StringIO(record.decode("utf-8-sig"), newline="")
-                        self._columns = dict.fromkeys(next(csv.reader(header)))
-                    self._rows += 1
-                    if self._rows == position:
-                        break
-        if self._rows < position:
-            raise self.too_short(f"{max(self._rows, 0)} of {position} records")
+    def cut(self, length: int) -> int:
+        """Truncate the file to `length` records. Columns that were added later stay."""
+        with self.path.open("rb", buffering=CHUNK) as file:
+            end, self._last = self._find(file, length)
+        self._columns = self._header() if length >= 0 else None
+        self._rows = length
         return self.cut_at(end)
 
-    def here(self) -> int:
-        """Return the number of records without the header; -1 means that the header is missing too."""
-        return self._rows
+    def locate(self, file: FileIO | BinaryIO, length: int) -> tuple[int, bytes]:
+        """Return the byte offset behind `length` records, and the last of them without empty fields at its end."""
+        with self.path.open("rb", buffering=CHUNK) as whole:
+            end, last = self._find(whole, length)
+        return end, _identity(last) if length > 0 else b""
 
-    async def persist(self, batch: Sequence[Row]) -> int:
-        """Write a record for each item, and return the number of records in the file."""
+    def written(self) -> tuple[int, bytes]:
+        """Return the number of records without the header, -1 if the header is missing too, and the last record."""
+        return self._rows, _identity(self._last) if self._rows > 0 else b""
+
+    def _find(self, file: BinaryIO, length: int) -> tuple[int, bytes]:
+        """Return the byte offset behind `length` records, and the last of them."""
+        rows, end, last = -1, 0, b""
+        for record in _records(file) if length >= 0 else ():
+            rows, end, last = rows + 1 if end else 0, end + len(record), record
+            if rows == length:
+                break
+        if rows < length:
+            raise self.too_short(f"{max(rows, 0)} of {length} records")
+        return end, last
+
+    def _header(self) -> dict[str, None]:
+        """Return the columns of the file."""
+        with self.path.open("rb", buffering=CHUNK) as file:
+            header = next(_records(file), b"").decode("utf-8-sig", "replace")
+        return dict.fromkeys(next(csv.reader(io.StringIO(header, newline="")), []))
+
+    def encode(self, items: Iterator[bytes], length: int) -> Iterator[bytes]:
+        """Yield a record for each item. An item with a new field would have added a column first."""
+        columns = self._header()
+        if length < 0:
+            yield _record(columns)
+        for data in items:
+            item = msgspec.json.decode(data)
+            if not item.keys() <= columns.keys():
+                return
+            yield _record(_cell(item.get(name)) for name in columns)
+
+    async def write(self, batch: Sequence[Row]) -> None:
+        """Write a record for each item."""
         items = [row.item for row in batch]
         columns = dict.fromkeys([*(self._columns or ()), *(name for item in items for name in item)])
         if self._columns is None:
@@ -100,17 +130,14 @@ class Csv(FileSink):
             self._rows = 0
         elif len(columns) > len(self._columns):
             await trio.to_thread.run_sync(self._widen, self._columns, columns)  # it takes as long as the file is large
-        text = io.StringIO(newline="")
-        write = csv.writer(text).writerow
-        for item in items:
-            write([_cell(item.get(name)) for name in columns])
-        self.end = self.put(text.getvalue().encode(), self.end)
+        records = [_record(_cell(item.get(name)) for name in columns) for item in items]
+        self.end = self.put(b"".join(records), self.end)
         self._rows += len(items)
-        return self._rows
+        self._last = records[-1]
 
     def _widen(self, narrow: dict[str, None], wide: dict[str, None]) -> None:
         """Rewrite the file with more columns. The old file stays until the new one is complete."""
-        padding = b"," * (len(wide) - max(len(narrow), 1)) + EOL
+        padding = b"," * (len(wide) - max(len(narrow), 1))
         with ExitStack() as undo:
             with (
                 self.path.open("rb", buffering=CHUNK) as old,
@@ -119,7 +146,7 @@ class Csv(FileSink):
                 records = _records(old)
                 next(records)
                 new.write(_record(wide))
-                new.writelines((record.rstrip(b"\r\n") or b'""') + padding for record in records)
+                new.writelines((_bare(record) + padding or EMPTY) + EOL for record in records)
                 new.flush()
                 if self._sync:  # the old file goes only when the new one is on the disk
                     os.fsync(new.fileno())
@@ -137,10 +164,21 @@ def _cell(value: Any) -> str:
     return "" if value is None else msgspec.json.encode(value).decode()
 
 
-def _record(names: dict[str, None]) -> bytes:
+def _record(cells: Iterable[str]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerow(names)
+    csv.writer(text).writerow(cells)
     return text.getvalue().encode()
+
+
+def _identity(record: bytes) -> bytes:
+    """Return the end of a record as it is whatever columns were added later."""
+    return _bare(record).rstrip(b",")[-TAIL:]
+
+
+def _bare(record: bytes) -> bytes:
+    """Return a record without its line break, and without quotes that only mark it as one empty field."""
+    bare = record.rstrip(b"\r\n")
+    return b"" if bare == EMPTY else bare
 
 
 def _records(file: BinaryIO) -> Iterator[bytes]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from crawler.messages import Row
 from crawler.sinks.base import FileSink
@@ -22,6 +22,7 @@ class Json(FileSink):
     """
 
     name = "json"
+    ignored = b"\0" + CLOSING + SPACE
 
     def inspect(self, file: BinaryIO) -> None:
         """Check that the file is an array of objects. Only its two ends are read."""
@@ -42,14 +43,23 @@ class Json(FileSink):
         self._empty = head[1:2] == b"]"
         return behind
 
-    def cut(self, position: Any) -> int:
+    def cut(self, length: int) -> int:
         """Truncate the file behind the last item of the job, and close the array again."""
-        self.file.seek(position - 1)
+        self.file.seek(length - 1)
         self._empty = self.file.read(1) == b"["
-        return self._close(self.cut_at(position))
+        return self._close(self.cut_at(length))
 
-    async def persist(self, batch: Sequence[Row]) -> int:
-        """Add items to the array, and return the length of the file without its closing bracket, in bytes."""
+    def encode(self, items: Iterator[bytes], length: int) -> Iterator[bytes]:
+        """Yield each item with the separator before it, then the end of the array."""
+        with self.path.open("rb") as file:
+            first = self.locate(file, length)[1][-1:] == b"["
+        for item in items:
+            yield (b"\n" if first else b",\n") + item
+            first = False
+        yield CLOSING
+
+    async def write(self, batch: Sequence[Row]) -> None:
+        """Add items to the array."""
         items = b",\n".join([row.data for row in batch])
         data = (b"\n" if self._empty else b",\n") + items
         try:
@@ -60,7 +70,6 @@ class Json(FileSink):
             raise
         self.end += len(data)
         self._empty = False
-        return self.end
 
     def _close(self, at: int) -> int:
         """Close the array at byte offset `at`, and return `at`."""

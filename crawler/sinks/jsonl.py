@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import msgspec
 
@@ -35,13 +35,16 @@ class JsonLines(FileSink):
             end = self.put(b"\n", end)
         return end
 
-    def cut(self, position: Any) -> int:
+    def cut(self, length: int) -> int:
         """Truncate the file behind the last line of the job."""
-        return self.cut_at(position)
+        return self.cut_at(length)
 
-    async def persist(self, batch: Sequence[Row]) -> int:
-        """Write a line for each item, and return the length of the file in bytes."""
+    def encode(self, items: Iterator[bytes], length: int) -> Iterator[bytes]:
+        """Yield a line for each item."""
+        return (item + b"\n" for item in items)
+
+    async def write(self, batch: Sequence[Row]) -> None:
+        """Write a line for each item."""
         lines = [row.data for row in batch]
         lines.append(b"")
         self.end = self.put(b"\n".join(lines), self.end)
-        return self.end

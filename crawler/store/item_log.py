@@ -6,14 +6,14 @@ The items lie in `Spool`, an append-only file. Its committed length is kept in t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from crawler.messages import Row
-from crawler.store.spool import Spool
+from crawler.store.spool import Spool, read_ahead
 
 __all__ = ["ItemLog"]
 
@@ -37,6 +37,7 @@ class ItemLog:
         length = int(numbers.get("spool", 0))
         self._commits = int(numbers.get("commits", 0))
         self._database = database
+        self._path = path
         self._spool = Spool(path, length)
         self._sync = sync
         self._sinks: dict[str, tuple[int, int, bytes | None]] = {}
@@ -98,12 +99,33 @@ class ItemLog:
         self._database.execute("INSERT INTO sink VALUES (?, 0, 0, NULL)", (sink,))
         self._sinks[sink] = (0, 0, None)
 
+    def positions(self) -> dict[str, Any]:
+        """Return the positions of all sinks by name; `None` before the first one."""
+        return {name: _decode(position) for name, (_, _, position) in self._sinks.items()}
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give sinks other names, and forget those that have one of them. Call it inside a transaction.
+
+        Parameters:
+            names: The new names by the old ones.
+        """
+        moved = {new: self._sinks.pop(old) for old, new in names.items()}
+        for name in (*names, *moved):
+            self._database.execute("DELETE FROM sink WHERE name = ?", (name,))
+        self._sinks |= moved
+        for name, row in moved.items():
+            self._database.execute("INSERT INTO sink VALUES (?, ?, ?, ?)", (name, *row))
+
+    def written_behind(self, sink: str) -> Iterator[bytes]:
+        """Iterate over the items behind the position of a sink, committed or not, as far as they are whole."""
+        return (item for _, item in read_ahead(self._path, self._sinks[sink][1]))
+
     def position_of(self, sink: str) -> tuple[int, Any]:
         """Return the number of the next item of a sink, and the sink's own position. The sink reads on from there."""
         self._followed.add(sink)
         cursor, offset, position = self._sinks[sink]
         self._offsets[cursor] = offset
-        return cursor, None if position is None else msgspec.json.decode(position)
+        return cursor, _decode(position)
 
     def read(self, after: int, n: int) -> list[Row]:
         """Return up to `n` items from number `after` on; fewer if they are long.
@@ -123,3 +145,7 @@ class ItemLog:
         first = min(self._sinks[name][0] for name in self._followed)
         for number in [number for number in self._offsets if number < first]:
             del self._offsets[number]
+
+
+def _decode(position: bytes | None) -> Any:
+    return None if position is None else msgspec.json.decode(position)

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from crawler.errors import JobError
-from crawler.files import create_private, error_reason, locked, sync_folder
+from crawler.errors import CrawlerError, CrawlFailed, JobError
+from crawler.files import create_private, disk_is_full, error_reason, locked, sync_folder
 from crawler.store.permissions import create_folder, tighten
 from crawler.store.schema import APPLICATION_ID, CREATE_STAGED, SCHEMA, VERSION
 
@@ -27,6 +27,7 @@ __all__ = [
     "is_new",
     "locked_folder",
     "size",
+    "store_error",
     "sync_names",
 ]
 
@@ -46,6 +47,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
     Raises:
         JobError: The folder is in use, holds other files, or cannot be created.
+        CrawlFailed: The disk is full.
     """
     with ExitStack() as stack:
         try:
@@ -64,12 +66,12 @@ def locked_folder(folder: Path) -> Iterator[None]:
             raise JobError(f"{folder} is in use by process {owner or 'unknown'}") from None
         except OSError as error:
             reason = error_reason(error)
-            raise JobError(f"cannot use {folder} as a job folder: {reason}") from error
+            raise _failed(f"cannot use {folder} as a job folder: {reason}", error) from error
         try:
             os.ftruncate(lock, 0)
             os.pwrite(lock, b"%d\n" % os.getpid(), 0)
         except OSError as error:
-            raise JobError(f"cannot write to {folder}: {error_reason(error)}") from error
+            raise _failed(f"cannot write to {folder}: {error_reason(error)}", error) from error
         yield
 
 
@@ -92,7 +94,7 @@ def is_new(folder: Path) -> bool:
             database = _open_to_read(path)
         new = database is None or _is_empty(database)
     except (sqlite3.Error, OSError) as error:
-        raise JobError(describe_error(path, error)) from error
+        raise store_error(path, error) from error
     finally:
         if database is not None:
             database.close()
@@ -118,6 +120,7 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False, check
 
     Raises:
         JobError: The database is damaged, belongs to another program or version, or cannot be written.
+        CrawlFailed: The disk is full.
     """
     path = folder / DATABASE
     if read_only and not path.is_file():
@@ -149,7 +152,7 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False, check
     except (sqlite3.Error, OSError) as error:
         if database is not None:
             database.close()
-        raise JobError(describe_error(path, error)) from error
+        raise store_error(path, error) from error
     except JobError:
         if database is not None:
             database.close()
@@ -207,6 +210,19 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
         verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise JobError(f"{path} is damaged: {verdict.splitlines()[0]}")
+
+
+def store_error(path: Path, error: sqlite3.Error | OSError) -> CrawlerError:
+    """Return the error of a job that could not be opened: `CrawlFailed` if the disk is full, `JobError` otherwise."""
+    return _failed(describe_error(path, error), error)
+
+
+def _failed(message: str, error: sqlite3.Error | OSError) -> CrawlerError:
+    if isinstance(error, OSError):
+        is_full = disk_is_full(error)
+    else:
+        is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return CrawlFailed(message) if is_full else JobError(message)
 
 
 def describe_error(path: Path, error: Exception) -> str:

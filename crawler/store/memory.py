@@ -6,7 +6,7 @@ import itertools
 import math
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -202,6 +202,17 @@ class MemoryStore:
     def follows(self, sink: str) -> bool:
         """Return `False`: there was no earlier run."""
         return False
+
+    def sinks(self) -> dict[str, Any]:
+        """Return nothing: there was no earlier run."""
+        return {}
+
+    async def rename_sinks(self, names: Mapping[str, str]) -> None:
+        """Do nothing: there was no earlier run."""
+
+    def written_behind(self, sink: str) -> Iterator[bytes]:
+        """Return nothing: there was no earlier run."""
+        return iter(())
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Register a sink, which reads from here on, and return the number of its next item and `None`."""

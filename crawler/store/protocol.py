@@ -7,7 +7,7 @@ older epoch changes nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -165,6 +165,22 @@ class Store(Protocol):
 
     def follows(self, sink: str) -> bool:
         """Return whether an earlier run had a sink of that name."""
+
+    def sinks(self) -> dict[str, Any]:
+        """Return the positions of all sinks that an earlier run had, by name; `None` before the first one."""
+
+    async def rename_sinks(self, names: Mapping[str, str]) -> None:
+        """Give sinks of an earlier run other names. A sink that has one of the new names already is forgotten.
+
+        Parameters:
+            names: The new names by the old ones.
+        """
+
+    def written_behind(self, sink: str) -> Iterator[bytes]:
+        """Iterate over the items, as JSON, that a sink may have stored behind its position.
+
+        They include items of commits that a power failure took.
+        """
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Return the number of the next item of a sink, and the sink's position. A new sink is registered."""

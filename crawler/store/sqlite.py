@@ -12,7 +12,7 @@ import math
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -40,6 +40,7 @@ from crawler.store.job_folder import (
     is_new,
     locked_folder,
     size,
+    store_error,
     sync_names,
 )
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
@@ -79,6 +80,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
 
     Raises:
         JobError: The folder is in use, is not a job folder, is damaged, or belongs to another crawl.
+        CrawlFailed: The disk is full.
     """
 
     durable: Final = True
@@ -118,9 +120,11 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 check_job(self.folder, self._identity, override=self._override)
             self._database = connect(self.folder, power=self._power, checked=True)
             stack.callback(self._database.close)
-            with self._errors():
+            try:
                 self._load(stack)
                 sync_names(self.folder)
+            except (sqlite3.Error, OSError) as error:
+                raise store_error(self.folder / DATABASE, error) from error
             self._stack = stack.pop_all()
         return self
 
@@ -134,7 +138,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     self._set("clean", 1)  # else what the killed process had in flight is still not known
                 self._database.execute("COMMIT")
                 self._checkpoint_wal()
-            except (sqlite3.Error, JobError):
+            except (sqlite3.Error, OSError, JobError):
                 pass  # nothing committed is lost: the next run finds the job unclean
 
     def _load(self, stack: ExitStack) -> None:
@@ -171,7 +175,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise JobError(describe_error(self.folder / DATABASE, error)) from error
+            path = self.folder / (SPOOL if isinstance(error, OSError) else DATABASE)
+            raise JobError(describe_error(path, error)) from error
         finally:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
@@ -549,6 +554,19 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     def follows(self, sink: str) -> bool:
         """Return whether the job already has a sink of that name."""
         return self._log.follows(sink)
+
+    def sinks(self) -> dict[str, Any]:
+        """Return the positions of all sinks that an earlier run had, by name."""
+        return self._log.positions()
+
+    async def rename_sinks(self, names: Mapping[str, str]) -> None:
+        """Give sinks of an earlier run other names."""
+        async with self._transaction():
+            self._log.rename(names)
+
+    def written_behind(self, sink: str) -> Iterator[bytes]:
+        """Iterate over the items that a sink may have stored behind its position, also of commits that are lost."""
+        return self._log.written_behind(sink)
 
     async def read(self, after: int, n: int) -> list[Row]:
         """Return up to `n` items from number `after` on."""

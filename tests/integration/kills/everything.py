@@ -16,7 +16,6 @@ from typing import Any
 import trio
 
 from crawler import Crawl, Failure, Plugin, Produced, Response, Row, Sink, Spider
-from crawler.engine import sinks
 from crawler.fetch.downloader import Downloader
 from crawler.sinks.base import FileSink
 from crawler.store.item_log import Spool
@@ -89,13 +88,6 @@ class ByPosition(Sink):
                 file.write(row.data + b"\n")
                 await trio.lowlevel.checkpoint()
         return self.path.stat().st_size
-
-
-class Impatient(Plugin):
-    """Shortens the pauses after which a sink that failed gets its batch again."""
-
-    def __init__(self) -> None:
-        sinks.RETRY_PAUSES = (0.1, 0.1)
 
 
 class Slow(Plugin):

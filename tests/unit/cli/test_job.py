@@ -7,7 +7,9 @@ import json
 import os
 import pty
 import resource
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -186,28 +188,41 @@ def test_an_output_that_is_missing_or_too_short_is_refused(command, half, tmp_pa
     assert len(lines(path)) == TOTAL
 
 
-def test_bytes_of_others_behind_the_items_are_cut_off(command, half, tmp_path):
+def test_bytes_of_others_behind_the_items_are_refused_and_can_be_removed(command, half, tmp_path):
+    end = (tmp_path / "items.jsonl").stat().st_size
     with (tmp_path / "items.jsonl").open("a") as file:
-        file.write('{"url": "half a li')
+        file.write('{"url": "mine"}\n')
+    code, _, err = command(*half)
+    advice = f"truncate -s {end} items.jsonl"
+    said = (
+        f"crawler: items.jsonl has content behind byte {end} that the job did not write: {advice} removes it; or name "
+    )
+    assert (code, err) == (2, f"{said}another output, which gets all items of the job\n")
+    assert (tmp_path / "items.jsonl").read_text().endswith('{"url": "mine"}\n')
+    subprocess.run(advice.split(), cwd=tmp_path, check=True)
     assert command(*half, "--quiet")[0] == 0
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "torn"),
+    ("name", "old"),
     [
-        ("items.jsonl", '{"url": "old", "title": ""}\n', '{"url": "half a li'),
-        ("items.json", '[{"url": "old", "title": ""}]\n', ',\n{"url": "half a li'),
-        ("items.csv", "\N{BOM}url,title\r\nold,\r\n", 'half a li,"no'),
+        ("items.jsonl", '{"url": "old", "title": ""}\n'),
+        ("items.json", '[{"url": "old", "title": ""}]\n'),
+        ("items.csv", "\N{BOM}url,title\r\nold,\r\n"),
     ],
 )
-def test_appending_continues_after_a_kill_that_left_half_an_item(command, books, tmp_path, name, old, torn):
+def test_appending_continues_after_a_kill_that_left_half_an_item(command, books, tmp_path, name, old):
     path = tmp_path / name
     path.write_text(old, encoding="utf-8", newline="")
     run = ["run", "books.py", "--job", "job", "-o", name, "--append", "--quiet"]
     assert command(*run, "-s", "max_pages=5")[0] == 0
-    with path.open("a") as file:
-        file.write(torn)
+    shutil.copytree(tmp_path / "job", tmp_path / "earlier")
+    assert command(*run) == (0, "", "")
+    # The files are those of the end, the commits those of the first run, as if the others had not come to the disk.
+    shutil.copy(tmp_path / "earlier" / "job.sqlite", tmp_path / "job" / "job.sqlite")
+    (tmp_path / "job" / "job.sqlite-wal").touch()
+    os.truncate(path, path.stat().st_size - 9)
     assert command(*run) == (0, "", "")
     content = path.read_text(encoding="utf-8-sig")
     reads = {".json": json.loads, ".csv": lambda text: list(csv.DictReader(text.splitlines()))}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.crawls import CRAWL
 
-from crawler.errors import ConfigError, JobError
+from crawler.errors import ConfigError, CrawlFailed, JobError
 from crawler.sinks.base import MAX_EMPTY, FileSink, last_line
 
 
@@ -26,12 +26,14 @@ class Lines(FileSink):
     def begin(self):
         return self.file.seek(0, io.SEEK_END)
 
-    def cut(self, position):
-        return self.cut_at(position)
+    def cut(self, length):
+        return self.cut_at(length)
 
-    async def persist(self, batch):
+    def encode(self, items, length):
+        return (item + b"\n" for item in items)
+
+    async def write(self, batch):
         self.end = self.put(b"".join(b"%d\n" % number for number in batch), self.end)
-        return self.end
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def path(tmp_path):
 
 async def write(sink, *batches):
     async with sink.lifespan(CRAWL):
-        return [await sink.persist(batch) for batch in batches]
+        return [(await sink.persist(batch))["end"] for batch in batches]
 
 
 # ---- before the crawl ------------------------------------------------------------------------------------------------
@@ -113,7 +115,7 @@ async def test_a_folder_that_disappeared_since_the_check_is_an_error(path, tmp_p
 
 
 def resumed(path, position, if_exists="refuse"):
-    sink = Lines(path, if_exists, in_job=True)
+    sink = Lines(path, if_exists, job=path.parent / "job")
     sink.resumes, sink.position = True, position
     return sink
 
@@ -152,11 +154,11 @@ async def test_a_larger_file_is_not_mistaken_for_the_empty_file_of_a_job(path):
 
 
 async def test_a_new_sink_of_a_job_has_a_position_before_it_writes(path):
-    sink = Lines(path, "append", in_job=True)
+    sink = Lines(path, "append", job=path.parent / "job")
     path.write_text("1\n")
     sink.continues = True
     async with sink.lifespan(CRAWL):
-        assert sink.position == 2
+        assert sink.position["end"] == 2
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------
@@ -167,12 +169,12 @@ async def test_a_batch_is_written_completely_or_not_at_all(path, full_disk):
     async with sink.lifespan(CRAWL):
         await sink.persist([1])
         file, sink.file = sink.file, full_disk(sink.file, room=3)
-        with pytest.raises(OSError, match="No space left") as caught:
+        with pytest.raises(CrawlFailed, match="the disk is full") as caught:
             await sink.persist([2, 3])
-        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.__cause__.errno == errno.ENOSPC
         assert path.read_bytes() == b"1\n"
         sink.file.room = 99
-        assert await sink.persist([2, 3]) == 6
+        assert (await sink.persist([2, 3]))["end"] == 6
         sink.file = file
     assert path.read_bytes() == b"1\n2\n3\n"
 

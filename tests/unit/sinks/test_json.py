@@ -49,7 +49,7 @@ async def test_the_position_is_that_of_the_next_item(tmp_path, keep):
     path = tmp_path / "items.json"
     positions = await keep(Json(path), [{"n": 1}], [{"n": 2}])
     content = path.read_bytes()
-    assert [content[:position] + b"]" for position in positions] == [b'[\n{"n":1}]', b'[\n{"n":1},\n{"n":2}]']
+    assert [content[: position["end"]] + b"]" for position in positions] == [b'[\n{"n":1}]', b'[\n{"n":1},\n{"n":2}]']
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ async def test_appending_continues_an_array_in_any_layout(tmp_path, keep, old, c
 async def test_an_array_that_is_still_empty_is_continued_by_the_next_run_of_a_job(tmp_path, keep, old):
     path = tmp_path / "items.json"
     path.write_text(old)
-    first = Json(path, "append", in_job=True)
+    first = Json(path, "append", job=tmp_path / "job")
     await keep(first)
-    again = Json(path, "append", in_job=True)
+    again = Json(path, "append", job=tmp_path / "job")
     again.resumes, again.position = True, first.position
     await keep(again, [{"n": 1}], [{"n": 2}])
     assert json.loads(path.read_text()) == [{"n": 1}, {"n": 2}]

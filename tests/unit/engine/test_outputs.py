@@ -1,0 +1,212 @@
+"""Jobs and outputs that were moved, renamed, copied or edited between two runs: no item is lost or written twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trio.testing import MockClock
+
+from crawler import ConfigError, JobError, Produced, Response, Settings, Spider, crawl
+from crawler.cli.run import open_outputs
+from crawler.testing import FakeSite
+
+PAGES = 12
+KINDS = ["jsonl", "json", "csv"]
+
+
+class Numbers(Spider):
+    start_urls = [f"https://site.test/{n}" for n in range(PAGES)]
+    settings = Settings(obey_robots=False, per_host=1, slow_start=False)
+
+    def parse(self, response: Response) -> Produced:
+        yield {"url": response.url, "text": "x" * 40}
+
+
+async def run(base: Path, *outputs: Path, most: int | None = None, job: str = "job", if_exists: Any = "refuse") -> None:
+    folder = base / job
+    await crawl(
+        Numbers(),
+        settings=Settings(max_pages=most),
+        outputs=open_outputs([str(output) for output in outputs], if_exists, job=folder),
+        job=folder,
+        transport=FakeSite(dict.fromkeys((f"/{n}" for n in range(PAGES)), "x")).transport,
+    )
+
+
+def read(path: Path) -> list[str]:
+    """Return the pages in an output."""
+    text = path.read_text()
+    if path.suffix == ".csv":
+        return sorted(row["url"] for row in csv.DictReader(text.splitlines()))
+    items = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+    return sorted(item["url"] for item in items)
+
+
+ALL = sorted(Numbers.start_urls)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def base(autojump_clock: MockClock, tmp_path: Path, kind: str) -> Path:
+    """The folder of a job that has five pages of twelve, and of its output."""
+    base = tmp_path / "one"
+    base.mkdir()
+    await run(base, base / f"items.{kind}", most=5)
+    assert len(read(base / f"items.{kind}")) == 5
+    return base
+
+
+# ---- moved -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_folder_with_job_and_output_may_be_renamed(base: Path, kind: str) -> None:
+    base = base.rename(base.with_name("two"))
+    await run(base, base / f"items.{kind}")
+    assert read(base / f"items.{kind}") == ALL
+
+
+async def test_a_folder_with_job_and_output_may_be_copied_and_both_completed(base: Path, kind: str) -> None:
+    copy = base.with_name("copy")
+    shutil.copytree(base, copy)
+    for each in (copy, base):
+        await run(each, each / f"items.{kind}")
+        assert read(each / f"items.{kind}") == ALL
+
+
+async def test_a_job_may_be_moved_alone(base: Path, kind: str) -> None:
+    other = base.with_name("other")
+    other.mkdir()
+    (base / "job").rename(other / "job")
+    await run(other, base / f"items.{kind}")
+    assert read(base / f"items.{kind}") == ALL
+
+
+async def test_an_output_may_be_moved_alone_and_renamed(base: Path, kind: str) -> None:
+    moved = (base / f"items.{kind}").rename(base.with_name(f"moved.{kind}"))
+    await run(base, moved)
+    assert read(moved) == ALL
+    await run(base, moved)  # and is known there from then on
+    assert read(moved) == ALL
+
+
+async def test_job_and_output_are_found_through_symbolic_links(base: Path, kind: str) -> None:
+    link = base.with_name("link")
+    link.symlink_to(base)
+    (base.with_name(f"link.{kind}")).symlink_to(base / f"items.{kind}")
+    await run(link, base.with_name(f"link.{kind}"))
+    assert read(base / f"items.{kind}") == ALL
+
+
+async def test_an_output_is_found_by_a_relative_and_by_an_absolute_path(
+    base: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(base.parent)
+    await run(Path("one"), Path("one", f"items.{kind}"), most=8)
+    await run(base, base / f"items.{kind}")
+    assert read(base / f"items.{kind}") == ALL
+
+
+async def test_a_copy_of_an_output_gets_the_rest_or_is_refused_but_never_all_items_again(base: Path, kind: str) -> None:
+    output, copy = base / f"items.{kind}", base / f"copy.{kind}"
+    shutil.copy(output, copy)
+    before = copy.read_bytes()
+    with pytest.raises(ConfigError, match="exists already: name another output, which gets all items of the job") as no:
+        await run(base, output, copy)
+    assert "append" not in str(no.value)
+    assert copy.read_bytes() == before
+    await run(base, output)
+    assert read(output) == ALL
+
+
+async def test_an_output_of_another_crawl_is_not_continued(base: Path, kind: str) -> None:
+    other = base / f"other.{kind}"
+    await run(base, other, job="other")
+    content = other.read_bytes()
+    with pytest.raises(ConfigError, match="exists already: name another output"):
+        await run(base, other)
+    assert other.read_bytes() == content
+    await run(base, other, if_exists="overwrite")
+    assert read(other) == ALL
+
+
+async def test_an_output_that_was_moved_and_edited_is_refused(base: Path, kind: str) -> None:
+    moved = base.with_name(f"moved.{kind}")
+    content = (base / f"items.{kind}").read_bytes().replace(b"xx", b"yy")
+    moved.write_bytes(content)
+    with pytest.raises(ConfigError, match="exists already: name another output"):
+        await run(base, moved)
+    assert moved.read_bytes() == content
+
+
+# ---- edited ----------------------------------------------------------------------------------------------------------
+
+
+def longer(content: bytes) -> bytes:
+    return content + b"mine\n"
+
+
+def much_longer(content: bytes) -> bytes:
+    return content + content
+
+
+def shorter(content: bytes) -> bytes:
+    return content[: content.rindex(b"x")]
+
+
+def without_the_last_item(content: bytes) -> bytes:
+    return content[: content.rindex(b"https")]
+
+
+def changed(content: bytes) -> bytes:
+    at = content.rindex(b"x")
+    return content[:at] + b"y" + content[at + 1 :]
+
+
+def without_the_first_item(content: bytes) -> bytes:
+    lines = content.splitlines(keepends=True)
+    return b"".join(lines[:1] + lines[2:])
+
+
+@pytest.mark.parametrize(
+    "edit", [longer, much_longer, shorter, without_the_last_item, changed, without_the_first_item, lambda _: b""]
+)
+async def test_an_output_that_somebody_has_edited_is_refused_and_left_as_it_is(
+    base: Path, kind: str, edit: Callable[[bytes], bytes]
+) -> None:
+    output = base / f"items.{kind}"
+    content = edit(output.read_bytes())
+    output.write_bytes(content)
+    with pytest.raises(JobError) as caught:
+        await run(base, output)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert "name another output, which gets all items of the job" in line
+    assert "append" not in line
+    assert output.read_bytes() == content
+    advice, _, _ = line.partition(" removes it")
+    if advice != line:
+        subprocess.run(shlex.split(advice[advice.index("truncate") :]), check=True)  # noqa: ASYNC221
+        await run(base, output)
+        assert read(output) == ALL
+    else:
+        await run(base, base / f"another.{kind}")
+        assert read(base / f"another.{kind}") == ALL
+
+
+async def test_a_missing_output_is_refused(base: Path, kind: str) -> None:
+    (base / f"items.{kind}").unlink()
+    with pytest.raises(JobError, match="is missing, and the job has written to it: restore it, or name another output"):
+        await run(base, base / f"items.{kind}")
+    assert not (base / f"items.{kind}").exists()
