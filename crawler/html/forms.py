@@ -15,6 +15,8 @@ import attrs
 from turbohtml import Document, Element, Namespace
 
 from crawler.content.encoding import replace_surrogates
+from crawler.html.form_context import FormContext, FormContexts
+from crawler.html.live import select_live
 
 __all__ = ["Control", "controls_of", "forms_of"]
 
@@ -22,6 +24,8 @@ CONTROLS: Final = ("button", "input", "select", "textarea")
 BUTTONS: Final = frozenset({"submit", "image"})
 IN_TABLES: Final = frozenset({"table", "tbody", "thead", "tfoot", "tr"})
 """Parents inside which a parser leaves a ``<form>`` empty and associates the controls that follow with it."""
+MAX_TABLE_DEPTH: Final = 512
+"""Elements between such a control and its table. Chromium nests elements no deeper."""
 ONE_LINE: Final = frozenset({"text", "search", "tel", "password", "url", "email"})
 """Input types whose value has no line breaks."""
 INPUTS: Final = ONE_LINE | {
@@ -79,7 +83,7 @@ class Control:
 
 def forms_of(document: Document) -> list[Element]:
     """Return the forms of a page, in document order."""
-    return [element for element in document.select("form") if _is_live(element)]
+    return [element for element in select_live(document, "form") if element.namespace is Namespace.HTML]
 
 
 def controls_of(document: Document, form: Element) -> list[Control]:
@@ -89,12 +93,14 @@ def controls_of(document: Document, form: Element) -> list[Control]:
         document: The parsed page.
         form: One of its forms.
     """
-    owners, fieldsets = _FormOwners(document), _DisabledFieldsets(document)
-    controls = [
-        _control(element, enabled=element.attr("disabled") is None and not fieldsets.disables(element))
-        for element in document.select(",".join(CONTROLS))
-        if _is_live(element) and owners.of(element) == form and element.closest("datalist") is None
-    ]
+    contexts = FormContexts(document)
+    owners = _FormOwners(document, contexts)
+    controls = []
+    for element in document.select(",".join(CONTROLS)):
+        context = contexts.of(element)
+        is_live = element.namespace is Namespace.HTML and not context.is_inert and not context.in_datalist
+        if is_live and owners.of(element) == form:
+            controls.append(_control(element, context))
     # Among radio buttons of one name, the last checked one stays checked.
     checked = {
         control.name: place for place, control in enumerate(controls) if control.kind == "radio" and control.values
@@ -107,15 +113,12 @@ def controls_of(document: Document, form: Element) -> list[Control]:
     ]
 
 
-def _is_live(element: Element) -> bool:
-    return element.namespace is Namespace.HTML and element.closest("template:not([shadowrootmode])") is None
-
-
 class _FormOwners:
     """The form that each control belongs to (HTML Standard, "form owner")."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, contexts: FormContexts) -> None:
         self._document = document
+        self._contexts = contexts
         self._ids: dict[str, Element] | None = None
         self._by_table: dict[Element, Element] = {}
         if document.select_one("table form") is not None:
@@ -127,13 +130,13 @@ class _FormOwners:
         if named is not None:
             found = self._by_id(named)
             return found if found is not None and found.tag == "form" else None
-        return control.closest("form") or self._by_table.get(control)
+        return self._contexts.of(control).form or self._by_table.get(control)
 
     def _by_id(self, name: str) -> Element | None:
         if self._ids is None:
             self._ids = {}
-            for element in self._document.select("[id]"):
-                if element.closest("template") is None:
+            for element in select_live(self._document, "[id]", "template"):
+                if element.tag != "template":
                     self._ids.setdefault(element.attr("id") or "", element)
         return self._ids.get(name) if name else None
 
@@ -148,12 +151,13 @@ class _FormOwners:
                 parent = element.parent
                 empty = not any(isinstance(child, Element) for child in element.children)
                 inside = isinstance(parent, Element) and parent.tag in IN_TABLES and empty
-                form, table = (element, element.closest("table")) if inside else (None, None)
-            elif form is not None and any(ancestor == table for ancestor in element.ancestors):
+                form, table = (element, self._contexts.of(element).table) if inside else (None, None)
+            elif form is not None and any(one == table for one in itertools.islice(element.ancestors, MAX_TABLE_DEPTH)):
                 self._by_table[element] = form
 
 
-def _control(element: Element, *, enabled: bool) -> Control:
+def _control(element: Element, context: FormContext) -> Control:
+    enabled = element.attr("disabled") is None and not context.is_disabled
     name = replace_surrogates(element.attr("name") or "")
     if element.tag == "select":
         required = element.attr("required") is not None
@@ -171,7 +175,6 @@ def _control(element: Element, *, enabled: bool) -> Control:
         values = (value,) if element.attr("checked") is not None else ()
     else:
         values = () if kind in ("submit", "image", "reset", "button", "file") else (value,)
-    turned = element.closest('[dir="ltr" i],[dir="rtl" i]') if kind in WITH_DIRECTION else None
     return Control(
         name=name,
         kind=kind,
@@ -180,7 +183,7 @@ def _control(element: Element, *, enabled: bool) -> Control:
         enabled=enabled,
         required=element.attr("required") is not None,
         dirname=(_attribute(element, "dirname") or None) if kind in WITH_DIRECTION else None,
-        direction=_attribute(turned, "dir").lower() if turned is not None else "ltr",
+        direction=context.direction if kind in WITH_DIRECTION else "ltr",
         action=_optional_attribute(element, "formaction"),
         method=_optional_attribute(element, "formmethod"),
         enctype=_optional_attribute(element, "formenctype"),
@@ -193,37 +196,6 @@ def _attribute(element: Element, name: str) -> str:
 
 def _optional_attribute(element: Element, name: str) -> str | None:
     return None if element.attr(name) is None else _attribute(element, name)
-
-
-class _DisabledFieldsets:
-    """The elements that a disabled ``fieldset`` disables: all inside it except those in its first ``legend``."""
-
-    def __init__(self, document: Document) -> None:
-        self._any = document.select_one("fieldset[disabled]") is not None
-        self._disabled: dict[Element, bool] = {}
-        self._legends: dict[Element, Element | None] = {}
-
-    def disables(self, element: Element) -> bool:
-        """Return whether a fieldset disables an element."""
-        if not self._any:
-            return False
-        path = [element]
-        for ancestor in element.ancestors:
-            if path[-1] in self._disabled or not isinstance(ancestor, Element):
-                break  # each ancestor is visited once per page
-            path.append(ancestor)
-        barred = self._disabled.setdefault(path[-1], False)
-        for parent, child in itertools.pairwise(reversed(path)):
-            barred = self._disabled[child] = barred or self._disables_child(parent, child)
-        return barred
-
-    def _disables_child(self, parent: Element, child: Element) -> bool:
-        if parent.tag != "fieldset" or parent.attr("disabled") is None:
-            return False
-        if parent not in self._legends:
-            children = (one for one in parent.children if isinstance(one, Element) and one.tag == "legend")
-            self._legends[parent] = next(children, None)
-        return self._legends[parent] != child
 
 
 def _chosen(select: Element) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import msgspec
 from turbohtml import Document, Element, Namespace
 
 from crawler.content.encoding import encode_query, replace_surrogates
+from crawler.html.live import select_live
 from crawler.html.selector import Selector
 from crawler.urls import join, join_all
 
@@ -72,7 +73,7 @@ def base_url(document: Document, url: str) -> str:
     The first ``<base>`` with a ``href`` decides. Without one, or if it is not a web URL, it is the canonical `url`.
     """
     if document.select_one("base") is not None:
-        for base in document.select("base[href]:not(template *)"):
+        for base in select_live(document, "base[href]", "template"):
             if base.namespace is Namespace.HTML:
                 return join(url, base.attr("href") or "") or url
     return url
@@ -165,9 +166,7 @@ def _link_elements(document: Document) -> list[Element]:
 def _elements(document: Document, tags: Sequence[str], having: str = "") -> list[Element]:
     # turbohtml finds one tag by an index, but several by a walk through the page.
     present = [tag for tag in tags if document.select_one(tag) is not None]
-    if document.select_one("template") is not None:
-        having += ":not(template:not([shadowrootmode]) *)"
-    return document.select(",".join(tag + having for tag in present)) if present else []
+    return select_live(document, ",".join(tag + having for tag in present)) if present else []
 
 
 def _address(element: Element) -> str | None:

@@ -12,11 +12,10 @@ from turbohtml import Document, Element, Namespace
 from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.content.link_header import LinkValue
 from crawler.html.links import base_url
+from crawler.html.live import select_live
 from crawler.urls import join
 
 __all__ = ["alternates", "canonical", "related"]
-
-_LIVE = ":not(template:not([shadowrootmode]) *)"
 
 
 def canonical(document: Document | None, header: Sequence[LinkValue], url: str, encoding: str = "utf-8") -> str | None:
@@ -111,9 +110,7 @@ def _is_of(link: LinkValue, url: str) -> bool:
 
 
 def _elements(document: Document, query: str) -> Iterator[Element]:
-    if document.select_one("template") is not None:
-        query = ",".join(part + _LIVE for part in query.split(","))
-    return (element for element in document.select(query) if element.namespace is Namespace.HTML)
+    return (element for element in select_live(document, query) if element.namespace is Namespace.HTML)
 
 
 def _tokens(element: Element) -> list[str]:

@@ -13,6 +13,7 @@ import attrs
 from turbohtml import Document, Namespace
 
 from crawler.content.encoding import replace_surrogates
+from crawler.html.live import select_live
 
 __all__ = ["Refresh", "meta_refresh", "meta_refreshes", "parse_refresh"]
 
@@ -60,7 +61,7 @@ def meta_refresh(document: Document) -> Refresh | None:
     Parameters:
         document: The parsed page.
     """
-    return next(_refreshes(document, "meta[http-equiv][content]:not(template *):not(noscript *)"), None)
+    return next(_refreshes(document, "template,noscript"), None)
 
 
 def meta_refreshes(document: Document) -> list[Refresh]:
@@ -69,11 +70,11 @@ def meta_refreshes(document: Document) -> list[Refresh]:
     Parameters:
         document: The parsed page.
     """
-    return list(_refreshes(document, "meta[http-equiv][content]:not(template *)"))
+    return list(_refreshes(document, "template"))
 
 
-def _refreshes(document: Document, query: str) -> Iterator[Refresh]:
-    for meta in document.select(query):
+def _refreshes(document: Document, outside: str) -> Iterator[Refresh]:
+    for meta in select_live(document, "meta[http-equiv][content]", outside):
         if meta.namespace is Namespace.HTML and (meta.attr("http-equiv") or "").lower() == "refresh":
             found = parse_refresh(replace_surrogates(meta.attr("content") or ""))
             if found is not None:

@@ -12,6 +12,8 @@ from typing import Final
 
 from turbohtml import Document, Namespace
 
+from crawler.html.live import select_live
+
 __all__ = ["robots_directives"]
 
 WITH_VALUE: Final = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
@@ -46,7 +48,7 @@ def _contents(document: Document, ours: str) -> Iterator[str]:
     """Yield the content of each meta element for all robots or ours."""
     if document.select_one("meta[name]") is None:
         return
-    for meta in document.select("meta[name][content]:not(template *)"):
+    for meta in select_live(document, "meta[name][content]", "template"):
         name = (meta.attr("name") or "").strip().lower()
         if name and name in ("robots", ours) and meta.namespace is Namespace.HTML:
             yield meta.attr("content") or ""

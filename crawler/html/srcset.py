@@ -9,6 +9,7 @@ from turbohtml import Document
 
 from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.links import base_url
+from crawler.html.live import select_live
 from crawler.urls import join_all
 
 __all__ = ["media", "parse_srcset"]
@@ -82,10 +83,9 @@ def media(document: Document, url: str, encoding: str = "utf-8") -> list[str]:
     places = [(query, names) for query, names in _PLACES if document.select_one(query) is not None]
     if not places:
         return []
-    template = ":not(template:not([shadowrootmode]) *)" if document.select_one("template") is not None else ""
     names_of = {query.partition("[")[0]: names for query, names in places}
     written: list[str] = []
-    for element in document.select(",".join(query + template for query, _ in places)):
+    for element in select_live(document, ",".join(query for query, _ in places)):
         for name in names_of.get(element.tag, ()):
             value = element.attr(name)
             if value:

@@ -29,10 +29,13 @@ BASE_CPU_SECONDS: Final = 0.1
 """CPU seconds that every page may take."""
 CPU_SECONDS_PER_CHARACTER: Final = 2e-7
 """Further CPU seconds per character. Ordinary pages take a twentieth of it, growing ones ten times as much."""
+MAX_CPU_SECONDS: Final = 1.0
+"""CPU seconds that a page of any size may take in steps. An ordinary page of 32 MiB takes less."""
 
-# HTML Standard section 13.2.4.3, "the list of active formatting elements". It has at most one <a>.
-_FORMATTING: Final = r"(?i)<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/][^>]*+"
-_LIKELY: Final = r"<[bcefinstuBCEFINSTU][ \t\n\f\r/iomtIOMT][^>]*+"
+# HTML Standard section 13.2.4.3, "the list of active formatting elements". It has at most one <a>. The attributes of
+# further <body> and <html> are compared with all that came before, so many different ones take quadratic time as well.
+_FORMATTING: Final = r"(?i)<(b|big|body|code|em|font|html|i|nobr|s|small|strike|strong|tt|u)[\s/][^>]*+"
+_LIKELY: Final = r"<[bcefhinstuBCEFHINSTU][ \t\n\f\r/iomtIOMT][^>]*+"
 """Tags that may be formatting elements by their first two letters: it excludes most other tags cheaply."""
 _IN_TEXT: Final = (re.compile(_LIKELY), re.compile(_FORMATTING))
 _IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
@@ -55,12 +58,12 @@ def is_bounded(page: Any) -> bool:
     likely: re.Pattern[Any]
     formatting: re.Pattern[Any]
     (likely, formatting), *marks = (_IN_TEXT, '"', "'", "<") if isinstance(page, str) else (_IN_BYTES, b'"', b"'", b"<")
-    different = set(filter(formatting.match, set(likely.findall(page))))
-    if any(tag.count(quote) % 2 for quote in marks[:2] for tag in different):
-        return False  # its closing bracket stood in quotes, and the rest of the tag may differ each time
-    opened = 3 * len(different)
-    # A paragraph that is not empty has at least four characters, and a bracket.
-    return opened * size <= 4 * MAX_ELEMENTS or opened * page.count(marks[2]) <= MAX_ELEMENTS
+    # A paragraph that is not empty has at least four characters, and a bracket. Each reopens three of each element.
+    most = max(4 * MAX_ELEMENTS // size, MAX_ELEMENTS // max(1, page.count(marks[2]))) // 3
+    for different, tag in enumerate(filter(formatting.match, set(likely.findall(page))), 1):
+        if different > most or any(tag.count(quote) % 2 for quote in marks[:2]):
+            return False  # with an odd quote, a bracket stood in quotes, and the rest of the tag may differ each time
+    return True
 
 
 def _parse_in_steps(text: str) -> Document:
@@ -68,7 +71,9 @@ def _parse_in_steps(text: str) -> Document:
     with turbohtml.IncrementalParser(positions=False) as parser:
         for start in range(0, len(text), CHUNK_SIZE):
             parser.feed(text[start : start + CHUNK_SIZE])
-            if time.thread_time() - started > BASE_CPU_SECONDS + CPU_SECONDS_PER_CHARACTER * start:
+            if time.thread_time() - started > min(
+                BASE_CPU_SECONDS + CPU_SECONDS_PER_CHARACTER * start, MAX_CPU_SECONDS
+            ):
                 return _parse(_IN_TEXT[1].sub(r"<\1", text))
         # The incremental parser always attaches declarative shadow roots, whose content selectors do not find.
         shadows = b"shadowrootmode" in text.encode("utf-8", "replace").lower()

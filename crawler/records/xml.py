@@ -21,6 +21,8 @@ MAX_DEPTH: Final = 200
 """Nesting of elements in a record. A deeper one is broken."""
 MAX_SPLIT_TAG: Final = 4096
 """Bytes of the beginning of a tag that may be split between two chunks."""
+MAX_TAG: Final = 1024 * 1024
+"""Bytes of one tag or comment. expat reads an incomplete one again with each chunk."""
 NAME: Final = r"[^\s<>&/{}:=\"']+"
 
 
@@ -120,13 +122,16 @@ class _Reader:
             try:
                 self._parser.Parse(memoryview(data)[at:], last)
             except expat.ExpatError as error:
-                self._report(error)
+                self._report(expat.errors.messages.get(error.code, str(error.code)))
                 stopped = at + max(self._parser.ErrorByteIndex - self._fed, 1)
                 at, self._searching = min(stopped, len(data)), True
                 if last and at == len(data):
                     return
             else:
                 self._fed += len(data) - at
+                if self._fed - self._parser.CurrentByteIndex > MAX_TAG and not last:
+                    self._report(f"a tag of more than {MAX_TAG} bytes")
+                    self._searching = True
                 return
 
     def _open(self) -> None:
@@ -152,7 +157,7 @@ class _Reader:
         self._parser.Parse(root, False)
         self._fed = len(root)
 
-    def _report(self, error: expat.ExpatError) -> None:
+    def _report(self, reason: str) -> None:
         """Report an error inside a record or its tag as a broken record. The end of a resumed document is no error."""
         if self._builder is None and self._begun:  # it resumed at a tag, which was complete
             return
@@ -161,8 +166,7 @@ class _Reader:
             where = f"record {self._seen}"
         else:
             where = "the document"
-        words = expat.errors.messages.get(error.code, str(error.code))
-        self._found.append(BrokenRecord(f"{where}: {words}"))
+        self._found.append(BrokenRecord(f"{where}: {reason}"))
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         if self._builder is None:

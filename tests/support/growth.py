@@ -17,9 +17,9 @@ Unit = str | tuple[str, ...]
 
 FACTOR: Final = 8
 """The ratio of two sizes that are compared."""
-MOST: Final = 2.0 * FACTOR
+MOST: Final = 3.0 * FACTOR
 """The ratio of their times from which growth counts as more than proportional. A quadratic one has 64."""
-SIGNIFICANT: Final = 2e-3
+SIGNIFICANT: Final = 4e-3
 """CPU seconds from which a time is compared; a cheaper case is measured with a larger input."""
 REPEATS: Final = 4
 """Measurements of which the fastest counts, if the first one shows too much growth."""
@@ -49,18 +49,27 @@ def excess(call: Callable[[str], Any], make: Callable[[int], str], *, first: int
     for size in sizes[1:]:
         large = make(size)
         now = _seconds(call, large)
-        if now < SIGNIFICANT:
-            small, before = large, now
-            continue
-        growth = len(large) / len(small)
-        if now <= before * MOST / FACTOR * growth:
-            return ""
-        fastest = min(_seconds(call, large) for _ in range(REPEATS))
-        slowest = max(before, *(_seconds(call, small) for _ in range(REPEATS)))
-        if fastest <= slowest * MOST / FACTOR * growth or fastest < SIGNIFICANT:
-            return ""
-        return f"{growth:.0f} times the input takes {fastest / slowest:.0f} times as long ({fastest:.3f} seconds)"
-    return ""
+        if now >= SIGNIFICANT:
+            break
+        small, before = large, now
+    else:
+        return ""
+    if now <= before * _bearable(small, large):
+        return ""
+    before = max(before, *(_seconds(call, small) for _ in range(REPEATS)))
+    now = min(_seconds(call, large) for _ in range(REPEATS))
+    if now <= max(before * _bearable(small, large), SIGNIFICANT):
+        return ""
+    larger = make(size * FACTOR)  # beyond a bound from which a parser works in another way, growth is linear again
+    later = _seconds(call, larger)
+    if later <= now * _bearable(large, larger):
+        return ""
+    return f"{len(large) / len(small):.0f} times the input takes {now / before:.0f} times as long ({now:.3f} seconds)"
+
+
+def _bearable(small: str, large: str) -> float:
+    """Return the ratio of times up to which growth counts as linear."""
+    return MOST / FACTOR * len(large) / len(small)
 
 
 def _seconds(call: Callable[[str], Any], text: str) -> float:
