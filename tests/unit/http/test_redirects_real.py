@@ -167,12 +167,12 @@ async def test_ports_share_cookies_and_nothing_given_by_hand(serve: Serve) -> No
     other = await serve(by_path({b"/": ok()}))
     there = f"Location: {other.url}".encode()
     server = await serve(by_path({b"/": moved(there, b"Set-Cookie: a=1")}))
-    given = Request(server.url, auth=("u", "p"), cookies={"c": "1"}, headers={"X-Api-Key": "k", "X-Kept": "1"})
+    given = Request(server.url, auth=("u", "p"), cookies={"c": "1"}, headers={"X-Api-Key": "k", "DNT": "1"})
     await crawl_of(server, given)
     assert (cookies(server), cookies(other)) == (["c=1"], ["a=1"])
     [first], [second] = server.heads, other.heads
     assert b"Authorization: Basic" in first
     assert b"X-Api-Key: k" in first
-    assert b"X-Kept: 1" in second
+    assert b"DNT: 1" in second
     assert b"authorization" not in second.lower()
     assert b"x-api-key" not in second.lower()
