@@ -6,16 +6,21 @@ import inspect
 import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
 
 from crawler.content import replace_surrogates
 from crawler.messages import Item, Produced, Request, Retry
 
-__all__ = ["Watch", "describe_bad_field", "drain", "encode_item"]
+__all__ = ["Watch", "describe_bad_field", "drain", "encode_item", "is_generator"]
 
 Watch: TypeAlias = "Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]"
+
+
+def is_generator(produced: Any) -> TypeGuard[types.GeneratorType[Any, Any, Any]]:
+    """Return whether a handler returned a generator, as most do, which is no coroutine of the old form."""
+    return isinstance(produced, types.GeneratorType) and not (produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 async def drain(produced: Produced, watch: Watch | None = None) -> Iterable[Any]:
@@ -31,8 +36,8 @@ async def drain(produced: Produced, watch: Watch | None = None) -> Iterable[Any]
     Raises:
         TypeError: It is text.
     """
-    if isinstance(produced, types.GeneratorType) and not produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
-        return produced  # what most handlers return
+    if is_generator(produced):
+        return produced
     if produced is None:
         return ()
     if inspect.isawaitable(produced) or isinstance(produced, AsyncIterable):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from crawler.engine.callbacks import Callbacks
-from crawler.engine.handler_results import describe_bad_field, drain, encode_item
+from crawler.engine.handler_results import describe_bad_field, drain, encode_item, is_generator
 from crawler.errors import HookError, JobError
 from crawler.hooks.page_effects import PageEffects, current_page
 from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
@@ -279,23 +279,22 @@ class PageRunner:
         began = slow.clock()
         try:
             produced = call()
-        finally:
-            slow.check(began, handler, url)
-        is_generator = isinstance(produced, types.GeneratorType)
-        values = await drain(produced, None if is_generator else partial(slow.watch, handler=handler, url=url))
-        with closing(values) if isinstance(values, types.GeneratorType) else nullcontext():
-            rest = iter(values)
-            began = slow.clock()
-            try:
+            if not is_generator(produced):
+                slow.check(began, handler, url)
+                began = math.inf  # while other tasks run
+                produced = await drain(produced, partial(slow.watch, handler=handler, url=url))
+                began = slow.clock()
+            with closing(produced) if isinstance(produced, types.GeneratorType) else nullcontext():
+                rest = iter(produced)
                 while self._sort(itertools.islice(rest, SPILL_OVER), result):
                     if result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER:
                         slow.check(began, handler, url)
-                        began = math.inf  # while other tasks run
+                        began = math.inf
                         await self._refine(result, response)
                         await result.spill(result)
                         began = slow.clock()
-            finally:
-                slow.check(began, handler, url)
+        finally:
+            slow.check(began, handler, url)
 
     @staticmethod
     def _sort(values: Iterable[Any], result: PageResult) -> bool:
