@@ -6,7 +6,9 @@ root; ``<a>`` in ``<svg>`` counts, also with the old ``xlink:href``; URLs are jo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -15,6 +17,7 @@ from turbohtml import Document, Element, Namespace
 from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.live import select_live
 from crawler.html.selector import Selector
+from crawler.redaction import redact
 from crawler.urls import join, join_all
 
 __all__ = ["Link", "base_url", "href_of", "hrefs", "is_nofollow", "links", "nofollow_urls"]
@@ -23,6 +26,10 @@ _WITH_HREF = ("a", "area", "link")
 _NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
 """Values of ``rel`` that ask not to follow a link. Google defines ``ugc`` and ``sponsored``."""
 _LINKS = (*_WITH_HREF, "iframe", "frame")
+MAX_LINKS: Final = 1_000_000
+"""Different links of a page that `hrefs` returns: more would block the event loop for seconds. The longest pages of
+links in use, such as the index of all projects of PyPI, have some 700,000."""
+log = logging.getLogger("crawler.html")
 
 
 class Link(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -80,9 +87,15 @@ def base_url(document: Document, url: str) -> str:
 
 
 def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area"), encoding: str = "utf-8") -> list[str]:
-    """Return the web URLs that a page links to: canonical, without fragments and repeats, in document order."""
+    """Return the web URLs that a page links to: canonical, without fragments and repeats, in document order.
+
+    Only the first million of different links count; the rest is left out with a warning.
+    """
     # Many links of a page lead to the same few URLs: drop fragments and repeats before joining.
     raw = {href.partition("#")[0]: None for href in _addresses(document, tags)}
+    if len(raw) > MAX_LINKS:
+        log.warning("%s has %d different links: the first %d count", redact(url), len(raw), MAX_LINKS)
+        raw = dict.fromkeys(islice(raw, MAX_LINKS))
     base = base_url(document, url)
     encoded = raw if encoding == "utf-8" else [encode_query(href, encoding) for href in raw]
     return list(dict.fromkeys([target for target in join_all(base, encoded) if target is not None]))

@@ -161,7 +161,7 @@ PARSERS: Final[dict[str, tuple[Callable[[str], Any], tuple[Unit, ...], tuple[tup
         ("a", "a 1x,", "a 1w, ", ",", " ", "1", "0", "x", "w", "1.", "1e", "-", ".", "(", ")", "(,)", "\t", "é"),
         (("", ""), ("a ", "!"), ("a (", "")),
     ),
-    "XHTML": (xhtml_to_html, (*HTML_PARTS, *XML_PARTS), (("", ""),)),
+    "XHTML": (xhtml_to_html, HTML_PARTS, (("", ""),)),
     "formatting elements": (is_bounded, HTML_PARTS, (("x" * ALWAYS_BOUNDED, ""),)),
     "encodings": (
         _detect, (*HTML_PARTS, "<meta charset=", "charset", "encoding="),

@@ -34,7 +34,7 @@ def fill(unit: Unit, size: int) -> str:
     return "".join(unit.replace("{n}", f"{n:x}") for n in range(max(1, size // (len(unit) + 1))))
 
 
-def excess(call: Callable[[str], Any], make: Callable[[int], str], *, first: int = 3000, last: int = 200_000) -> str:
+def excess(call: Callable[[str], Any], make: Callable[[int], str], *, first: int = 2000, last: int = 200_000) -> str:
     """Return how the time of a call grows, if that is more than in proportion to its input; else an empty string.
 
     Parameters:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 from crawler.html import Link, Selector, base_url, href_of, hrefs, links, parse
@@ -150,3 +152,10 @@ def test_the_href_of_a_string_is_itself_and_of_a_link_its_url():
     assert href_of(link) == "https://example.com/docs/x"
     assert href_of("?page=2") == "?page=2"
     assert [href_of(other) for other in (None, 1, Selector(root={"a": 1}), Selector(root=None))] == [None] * 4
+
+
+def test_links_beyond_the_limit_are_left_out_with_a_warning(monkeypatch, caplog):
+    monkeypatch.setattr(import_module("crawler.html.links"), "MAX_LINKS", 2)
+    document = parse(b"<a href=1></a><a href=1#x></a><a href=2></a><a href=3></a>", "utf-8")
+    assert hrefs(document, "https://a.test/") == ["https://a.test/1", "https://a.test/2"]
+    assert caplog.messages == ["https://a.test/ has 3 different links: the first 2 count"]
