@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crawler.printable import printable
 from crawler.redaction import redact
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class CrawlerError(Exception):
     """
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(redact(part) if isinstance(part, str) else part for part in args))
+        super().__init__(*(printable(redact(part)) if isinstance(part, str) else part for part in args))
 
 
 class ConfigError(CrawlerError):

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from crawler.cli.logs import say
 from crawler.cli.single_page import LogLevel, SettingTexts, Url, get, status_line
-from crawler.cli.standard_streams import write
+from crawler.cli.standard_streams import show, write
+from crawler.printable import printable
 
 __all__ = ["fetch", "links"]
 
@@ -30,8 +31,9 @@ def fetch(
     """
     response = get(url, setting, log_level)
     if headers:
-        fields = "".join(f"{name}: {value}\n" for name, value in response.headers.pairs)
-        sys.stdout.write(f"HTTP {status_line(response.status)}\n{fields}")
+        show([f"HTTP {status_line(response.status)}", *(f"{name}: {value}" for name, value in response.headers.pairs)])
+    elif sys.stdout.isatty():
+        sys.stdout.write(printable(response.text))
     else:
         sys.stdout.buffer.write(response.body)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import trio
 from cyclopts import Parameter
 
 from crawler.cli.logs import plural, say
+from crawler.cli.standard_streams import show
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import PRIVATE, error_reason, replace_file
 from crawler.hooks.plugin import Plugin
@@ -56,7 +56,7 @@ def job(
         count = queue_failed_again(folder)
         say(f"queued {plural(count, 'failed request')} again: run the job to retry\n")
     if export is None and not retry_failed:
-        sys.stdout.write("".join(f"{redact(line)}\n" for line in _lines(folder, inspect_job(folder))))
+        show(redact(line) for line in _lines(folder, inspect_job(folder)))
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
@@ -14,7 +13,7 @@ from cyclopts import Parameter
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
-from crawler.cli.standard_streams import write
+from crawler.cli.standard_streams import show, write
 from crawler.cli.target import check_url
 from crawler.limits.headers.field_names import limit_fields
 from crawler.limits.pace import parse_rate
@@ -126,7 +125,7 @@ def limits(
     elif json:
         write(msgspec.json.encode(spider.limits).decode() + "\n")
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(spider.limits)))
+        show(_lines(spider.limits))
     return 0
 
 

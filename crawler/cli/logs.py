@@ -14,6 +14,7 @@ import msgspec
 from crawler.engine.tracebacks import user_frames
 from crawler.errors import CrawlerError
 from crawler.logs import get_logger
+from crawler.printable import printable
 from crawler.redaction import redact
 
 __all__ = ["Level", "log_to_stderr", "log_traceback", "plural", "say"]
@@ -30,7 +31,7 @@ class StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         try:
-            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.write(printable(self.format(record)) + "\n")
             sys.stderr.flush()
         except Exception:  # as in all handlers: a log message never ends a crawl
             self.handleError(record)
@@ -83,7 +84,7 @@ def say(text: str, *, level: int = logging.INFO) -> None:
         text: One or more lines.
         level: The level of the record.
     """
-    text = redact(text)
+    text = printable(redact(text))
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         record = logging.LogRecord(log.name, level, __file__, 0, "%s", (text.removesuffix("\n"),), None)
         text = JsonFormatter().format(record) + "\n"

@@ -16,6 +16,7 @@ from crawler.engine.report import Report, Timer
 from crawler.errors import HookError
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Failure
+from crawler.printable import printable_line
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -118,4 +119,4 @@ class Progress(Plugin):
             parts.append(f"{stats.failed} failed")
         parts.append(f"{seconds // 60:.0f}:{seconds % 60:02.0f}")
         ending = f"stopping ({crawl.reason}), Ctrl-C stops at once: " if crawl.reason is not None else ""
-        return (ending + " · ".join(parts))[:width]
+        return printable_line(ending + " · ".join(parts))[:width]

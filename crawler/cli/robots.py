@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
@@ -13,7 +12,7 @@ from crawler import urls
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr
 from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
-from crawler.cli.standard_streams import write
+from crawler.cli.standard_streams import show, write
 from crawler.cli.target import check_url
 from crawler.headers import product_token
 from crawler.http.robots import Robots, explain
@@ -58,7 +57,7 @@ def robots(
     if json:
         write(msgspec.json.encode(findings).decode() + "\n")
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(findings)))
+        show(_lines(findings))
     return 0
 
 

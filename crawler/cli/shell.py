@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, fetch_page
+from crawler.cli.standard_streams import printable_terminal
 from crawler.cli.target import check_url
 from crawler.errors import ConfigError, CrawlerError, RequestError
 from crawler.messages import Request, Response
@@ -54,13 +55,14 @@ def shell(
     log_to_stderr(log_level)
     session = Session(Configuration.load(settings=setting))
     request = None if url is None else Request(check_url(url))
-    if code is None and sys.stdin is not None and sys.stdin.isatty():
-        return session.prompt(request)
-    if request is not None:
-        session.fetch(request)
-    if code is None and sys.stdin is None:
-        raise ConfigError("shell needs a terminal, code on standard input, or -c CODE")
-    return session.execute(sys.stdin.read() if code is None else code)
+    with printable_terminal():
+        if code is None and sys.stdin is not None and sys.stdin.isatty():
+            return session.prompt(request)
+        if request is not None:
+            session.fetch(request)
+        if code is None and sys.stdin is None:
+            raise ConfigError("shell needs a terminal, code on standard input, or -c CODE")
+        return session.execute(sys.stdin.read() if code is None else code)
 
 
 class Session:

@@ -6,9 +6,36 @@ import fcntl
 import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Any, TextIO, cast
 
-__all__ = ["discard_output", "discard_unwritten_errors", "open_closed_streams", "output_is_open", "write"]
+from crawler.printable import printable, printable_line
+
+__all__ = [
+    "discard_output",
+    "discard_unwritten_errors",
+    "open_closed_streams",
+    "output_is_open",
+    "printable_terminal",
+    "show",
+    "write",
+]
+
+
+class PrintableStream:
+    """A stream on which no text commands the terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text without control characters."""
+        self._stream.write(printable(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def open_closed_streams() -> None:
@@ -33,9 +60,28 @@ def output_is_open() -> bool:
     return fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
 
+def show(lines: Iterable[str]) -> None:
+    """Write lines to standard output, without control characters."""
+    sys.stdout.write("".join(f"{printable_line(line)}\n" for line in lines))
+
+
 def write(text: str) -> None:
-    """Write data for other programs to standard output, as UTF-8 whatever the encoding of the terminal."""
-    sys.stdout.buffer.write(text.encode())
+    """Write JSON or URLs for other programs to standard output, as UTF-8 whatever the encoding of the terminal.
+
+    Control characters are written as escapes, which change no value of JSON.
+    """
+    sys.stdout.buffer.write(printable(text).encode())
+
+
+@contextmanager
+def printable_terminal() -> Iterator[None]:
+    """Write standard output and error without control characters, where they are a terminal."""
+    with ExitStack() as stack:
+        if sys.stdout.isatty():
+            stack.enter_context(redirect_stdout(cast("TextIO", PrintableStream(sys.stdout))))
+        if sys.stderr.isatty():
+            stack.enter_context(redirect_stderr(cast("TextIO", PrintableStream(sys.stderr))))
+        yield
 
 
 def discard_output() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from crawler.cli.logs import plural
 from crawler.engine.report import Report
+from crawler.printable import printable_line
 
 __all__ = ["summary"]
 
@@ -36,7 +37,7 @@ def summary(report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str,
         outputs: Where its items were written.
         causes: The message of one failure of each kind.
     """
-    return "".join(f"{line}\n" for line in _lines(report, outputs, causes or {}))
+    return "".join(f"{printable_line(line)}\n" for line in _lines(report, outputs, causes or {}))
 
 
 def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from crawler.errors import CrawlFailed
 from crawler.files import write_all
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
+from crawler.printable import printable
 
 __all__ = ["Stdout"]
 
@@ -30,6 +31,8 @@ class Stdout(Sink):
             CrawlFailed: The reader has closed the pipe.
         """
         data = b"".join([row.data + b"\n" for row in batch])
+        if os.isatty(DESCRIPTOR):
+            data = printable(data.decode()).encode()  # the same values of JSON
         try:
             sys.stdout.flush()
             write_all(partial(os.write, DESCRIPTOR), data)  # a buffer of Python could not be flushed to a closed pipe

@@ -1,0 +1,29 @@
+"""`printable`: text of servers and files in a form that a terminal only shows, and does not obey."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["printable", "printable_line"]
+
+NOT_PRINTABLE: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+NOT_IN_LINE: Final = re.compile("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""C0 and C1 controls, DEL, and the characters that change the direction of text (Unicode Standard Annex 9)."""
+
+
+def printable(text: str) -> str:
+    r"""Return text in which each control character but tab and line feed is written as ``\u001b``.
+
+    In JSON, which has the same escapes, this changes no value.
+    """
+    return text if text.isascii() and text.isprintable() else NOT_PRINTABLE.sub(_escape, text)
+
+
+def printable_line(text: str) -> str:
+    """Return a line of text in which tabs and line feeds are escaped too."""
+    return text if text.isascii() and text.isprintable() else NOT_IN_LINE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
