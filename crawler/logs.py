@@ -16,7 +16,8 @@ FORMATTER: Final = logging.Formatter()
 def get_logger(name: str) -> logging.Logger:
     """Return a logger of the framework: see `logging.getLogger`.
 
-    Its records pass through `redact` and `printable`. A filter of the logger does that, since a handler may belong to the user.
+    Its records pass through `redact` and `printable`. A filter of the logger does that, since a handler may belong to
+    the user.
     """
     log = logging.getLogger(name)
     if _redact_record not in log.filters:
