@@ -63,6 +63,8 @@ class Concurrency:
     _retry: float = attrs.field(default=MIN_RETRY, init=False)
     _trial: bool = attrs.field(default=False, init=False)
     """Whether the level is one that broke before, and is tried again."""
+    _before: float = attrs.field(default=1.0, init=False)
+    """The level before the first failure."""
     _least: float = attrs.field(default=1.0, init=False)
     """The level that is left at least after the refusals of this round trip."""
 
@@ -75,6 +77,11 @@ class Concurrency:
     def most(self) -> int:
         """Requests that may be in flight if the server keeps up: what the user allows, or the server if less."""
         return int(self._max())
+
+    @property
+    def response_time(self) -> float:
+        """Seconds to the first byte, on long average; 0 before the first response."""
+        return self._average
 
     def declare(self, most: int | None) -> None:
         """Keep to a number of requests that the server declares. `None` means that it declares none."""
@@ -119,6 +126,8 @@ class Concurrency:
             refused: Whether the server refused the request. Then it is likely to take the others that are in flight.
         """
         self._starting = False
+        if self._broken == math.inf:
+            self._before = self._level
         if now < self._cut_at + max(self._average, MIN_QUEUED):
             if refused and inflight - 1.0 < self._level:
                 self._level = max(self._least, inflight - 1.0)
@@ -143,6 +152,15 @@ class Concurrency:
             inflight: Requests in flight at the refusal, including the refused one.
         """
         self.overloaded(now, inflight, refused=True)
+
+    def forgive(self) -> None:
+        """Return to the level before the first failure, because a lower one proved to be of no use."""
+        self._level = max(self._level, self._before)
+        self.acquit()
+
+    def acquit(self) -> None:
+        """Forget the level that broke, because requests fail below it as well."""
+        self._starting, self._trial, self._broken, self._retry = True, False, math.inf, MIN_RETRY
 
     # ---- state -------------------------------------------------------------------------------------------------------
 

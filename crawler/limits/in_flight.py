@@ -19,6 +19,8 @@ class Grant:
     """Units that it takes."""
     before: float = -math.inf
     """When the start before it was counted, in seconds since the epoch."""
+    load: int = 1
+    """Starts that were not settled when it was counted, with itself."""
 
 
 @attrs.define(eq=False, repr=False)

@@ -23,6 +23,7 @@ from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.pace import Pace
 from crawler.limits.pacing import Pacing
+from crawler.limits.random_faults import RandomFaults
 
 if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
@@ -43,6 +44,8 @@ SPENT_WAIT: Final = 10.0
 STEADY: Final = 10
 """Responses in a row after which a single failure (a 503 that states no wait, a timeout, a reset) is blamed on its
 page."""
+PROMPT: Final = 0.1
+"""Seconds, and at least two response times, after a refusal in which no unit of a quota returns."""
 ROBOTS_CONCURRENCY: Final = 2
 """Requests in flight, at most, where a robots.txt asks for a delay."""
 
@@ -116,6 +119,10 @@ class Throttle:
     """Units served since the first start, until there is a learner that counts them."""
     _refused_inflight: int = attrs.field(default=0, init=False)
     """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
+    _faults: RandomFaults | None = attrs.field(default=None, init=False)
+    """`None` until a request fails or is refused."""
+    _random: tuple[bool, bool] = attrs.field(default=(False, False), init=False)
+    """Whether failures, and refusals, come at random."""
     _steady: int = attrs.field(default=0, init=False)
     """Responses since the server last failed as an overloaded server does."""
     _hesitates_until: float = attrs.field(default=-math.inf, init=False)
@@ -195,7 +202,7 @@ class Throttle:
 
     def take(self, now: float, *, cost: float = 1.0) -> Grant:
         """Count a start of `cost` units."""
-        grant = Grant(now, cost, self._last_start)
+        grant = Grant(now, cost, self._last_start, len(self.flight) + 1)
         if self._last_start == -math.inf:
             self._first_start = now
             if self._learner is not None:  # of an earlier run
@@ -252,19 +259,22 @@ class Throttle:
                 budget. `None` means that of this throttle.
         """
         self._hesitates_until = -math.inf
-        if self._is_isolated(report):
+        load = max(grant.load, inflight)
+        isolated = self._is_isolated(report)
+        if self._is_random(report, load):
+            return self.settle_lost(grant, report)
+        if isolated:
             self._hesitates_until = report.received + patience(report.received - report.sent)
             report = attrs.evolve(report, refused=False, overloaded=False, first_byte=None)
-        self._learn_concurrency(report, inflight)
+        self._learn_concurrency(report, inflight, load)
         if report.declared is not NOTHING:
             self.concurrency.declare(report.declared.concurrency)
         events = self._learn_quotas(grant, report)
         if report.refused:
-            self._refused_inflight = 0 if report.overloaded else inflight
+            self._refused_inflight = 0 if report.overloaded or load == 1 else inflight
             self._count_refusal(report)
-        if self._refused_inflight and any(event.kind == "concurrency" for event in events):
-            (concurrency or self.concurrency).refused_for_concurrency(report.received, self._refused_inflight)
-            self._refused_inflight = 0
+        if events:
+            self._learn_reason(events, grant, report, concurrency or self.concurrency)
         if report.status and not report.refused:
             self._refused_since = math.nan
             self.stalled_until = -math.inf
@@ -289,15 +299,58 @@ class Throttle:
         steady, self._steady = self._steady >= STEADY, 0
         return steady and report.declared.retry_after is None and not self._expects_refusals()
 
+    def _is_random(self, report: AttemptReport, load: int) -> bool:
+        """Return whether a request failed at random. Then no limit learns of it."""
+        faults = self._faults
+        if not report.overloaded and not report.refused:
+            if faults is not None:
+                faults.record_served(load)
+            return False
+        if faults is None:
+            faults = self._faults = RandomFaults(self._steady)
+        if report.refused:
+            return not _states_limit(report) and faults.record_refusal(load, report.received)
+        is_random = faults.record_failure(load)
+        if load == 1:
+            self.concurrency.acquit()
+        self._forgive(faults)
+        return is_random
+
+    def _learn_reason(
+        self, events: list[QuotaEvent], grant: Grant, report: AttemptReport, concurrency: Concurrency
+    ) -> None:
+        """Learn what the end of a wait shows about the refusals before it."""
+        kinds = {event.kind for event in events}
+        faults = self._faults
+        if faults is not None and "recovered" in kinds:
+            if "concurrency" not in kinds or (self._learner is not None and self._learner.is_limit_proven()):
+                faults.blame_limit()
+            elif faults.acquit_limits(grant.at, max(PROMPT, 2.0 * concurrency.response_time)):
+                concurrency.acquit()
+            self._forgive(faults)
+        if self._refused_inflight and "concurrency" in kinds:
+            if faults is None or not faults.are_random():
+                concurrency.refused_for_concurrency(report.received, self._refused_inflight)
+            self._refused_inflight = 0
+
+    def _forgive(self, faults: RandomFaults) -> None:
+        """Undo the lessons of failures after they have proved to come at random."""
+        before, self._random = self._random, (faults.are_random(), faults.are_refusals_random())
+        if self._random[0] and not before[0]:
+            self.concurrency.forgive()
+        if self._random[1] and not before[1] and self._learner is not None:
+            self._learner.forget_undeclared()
+
     def _expects_refusals(self) -> bool:
         """Return whether refusals have shown a limit that no response declares."""
         return self._learner is not None and self._learner.quotas.undeclared() is not None
 
-    def _learn_concurrency(self, report: AttemptReport, inflight: int) -> None:
+    def _learn_concurrency(self, report: AttemptReport, inflight: int, load: int) -> None:
         if report.refused and self._learner is not None and self._learner.quotas.has_leaky_bucket():
             return  # a bucket is behind all refusals: they do not depend on how many requests go at once
         if report.overloaded:
-            self.concurrency.overloaded(report.received, inflight, refused=report.refused)
+            if load > 1 and not (self._faults is not None and self._faults.are_random()):
+                self.concurrency.overloaded(report.received, inflight, refused=report.refused)
         elif report.first_byte is not None and not report.refused:
             self.concurrency.answered(report.received, report.first_byte, inflight)
 
@@ -310,7 +363,10 @@ class Throttle:
             self._served += grant.cost * (report.status not in AMBIGUOUS_STATUSES)
             return []
         learner = self._learn()
-        return learner.record_refusal(grant, report) if report.refused else learner.record_success(grant, report)
+        if not report.refused:
+            return learner.record_success(grant, report)
+        share = 0.0 if self._faults is None else self._faults.refused_share
+        return learner.record_refusal(grant, report, share=share)
 
     def _learn(self) -> LimitLearner:
         """Return the learner, which is made when it is first needed."""
@@ -394,6 +450,12 @@ class Throttle:
         if state.get("dialect"):
             self._reader = _new_reader()
             self._reader.restore(state["dialect"])
+
+
+def _states_limit(report: AttemptReport) -> bool:
+    """Return whether a refusal itself says what was exceeded, or how long to wait."""
+    declared = report.declared
+    return declared.retry_after is not None or bool(declared.violated) or bool(declared.observations)
 
 
 def _new_reader() -> HeaderReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -396,6 +397,23 @@ async def test_broken_pages_are_not_mistaken_for_a_limit(autojump_clock: MockClo
     assert lane["refusals"] == 14
     assert lane["quotas"] == {}
     assert report.seconds < 8  # 4 s without broken pages
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("seed", range(3))
+async def test_pages_that_are_refused_at_first_delay_no_other_page(
+    seed: int, status: int, autojump_clock: MockClock
+) -> None:
+    """One page in ten is refused once, without a stated wait. No limit explains that; without them it takes 5 s."""
+    chance = random.Random(seed)
+    pages: dict[str, Any] = {}
+    for n in range(400):
+        page = Page("x", delay=chance.uniform(0.05, 0.15))
+        refused = [Page(status=status, delay=0.05)] if chance.random() < 0.1 else []
+        pages[f"https://h0.test/{n}"] = [*refused, page]
+    report = await crawl(Pages(400), transport=FakeSite(pages).transport)
+    assert (report.pages, report.failed) == (400, 0)
+    assert report.seconds <= 17
 
 
 @pytest.mark.parametrize("window", [1.0, 5.0, 15.0])

@@ -33,6 +33,8 @@ SHORT: Final = 10.0
 """Seconds; in this time any leaky bucket has leaked something."""
 MIN_UNITS: Final = 2.0
 """Units that must have leaked before they show a rate."""
+MIN_LEAKED: Final = 0.5
+"""Units that leak on average before a full bucket may take another one."""
 MAX_REFUSALS: Final = 3
 """Refusals after which the rate of a leaky bucket should be known."""
 UNITS_PER_REFUSAL: Final = 25.0
@@ -45,6 +47,8 @@ UNITS_TO_WAIT: Final = 2.0
 class LeakyBucketQuota(UndeclaredQuota):
     """A leaky bucket. `opened_at` is the time of the first refusal, `used` counts the units served since."""
 
+    is_proven: bool = True
+    """Whether it holds back requests. A new one does after a request alone, right after the refusal, was refused."""
     blocked_until: float = -math.inf
     """Earliest start of the next request, in seconds since the epoch."""
     last_refused: float = -math.inf
@@ -71,6 +75,7 @@ class LeakyBucketQuota(UndeclaredQuota):
     def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
         """Learn the rate from a refusal. Return `True`, because a rate explains every refusal."""
         self.overestimated = False
+        self.is_proven = True
         if self.opened_at == -math.inf:
             self.opened_at, self.used = sent, 0.0
             self._set_rate(RATE_SHARE * (self.replenishment.rate or 1.0))
@@ -85,15 +90,23 @@ class LeakyBucketQuota(UndeclaredQuota):
 
     def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
         """Return when the bucket has leaked a little after a refusal, in seconds since the epoch."""
-        return self.blocked_until
+        return self.blocked_until if self.is_proven else -math.inf
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
         """Return when the units of the last request have leaked, in seconds since the epoch."""
-        return last + cost / (self.replenishment.rate or math.inf)
+        return last + cost / (self.replenishment.rate or math.inf) if self.is_proven else -math.inf
 
     def probe_at(self) -> float:
         """Return when a request may be sent after a refusal, in seconds since the epoch."""
         return self.blocked_until
+
+    def expects_refusal(self, sent: float) -> bool:
+        """Return whether the bucket is proven. Then it may be full at any time."""
+        return self.is_proven
+
+    def has_leaked(self, seconds: float) -> bool:
+        """Return whether a unit may have leaked in so many seconds."""
+        return seconds * (self.replenishment.rate or 0.0) >= MIN_LEAKED
 
     def resume(self, now: float) -> None:
         """Resume after an interrupted run. The level of the bucket is then unknown."""

@@ -134,8 +134,14 @@ class LimitLearner:
                 quota.spend(cost)
         return events
 
-    def record_refusal(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
-        """Learn from a request that was refused. Return the events that it causes."""
+    def record_refusal(self, grant: Grant, report: AttemptReport, *, share: float = 0.0) -> list[QuotaEvent]:
+        """Learn from a request that was refused. Return the events that it causes.
+
+        Parameters:
+            grant: its start.
+            report: the refusal.
+            share: share of the requests that the server refuses without a limit, as far as is known.
+        """
         refusals = self.refusals = self.refusals or Refusals()
         declared, sent, received = report.declared, report.sent, report.received
         wait = None if declared.retry_after is None else min(declared.retry_after, self.max_wait)
@@ -146,7 +152,13 @@ class LimitLearner:
         first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
         refusals.last_in_flight = max(refusals.last_in_flight, self.flight.last_until(math.inf))
         if wait is None and self.quotas.are_all_undeclared():
-            self._detect_leaky_bucket(refusals, (sent + received) / 2.0, first=first)
+            doubtful = refusals.may_be_chance(share)
+            if not doubtful:
+                self._detect_leaky_bucket(refusals, (sent + received) / 2.0, first=first)
+                doubtful = refusals.in_row == 1 and self._is_unexpected(sent)
+            if doubtful:
+                self._suspect_concurrency(refusals, received)  # one request more will tell
+                return [*events, QuotaEvent(kind="refused", policy="")] if first else events
         cause = self._find_cause(grant.cost, declared, sent)
         ambiguous = wait is None and report.status in AMBIGUOUS_STATUSES
         if cause is None and ambiguous and refusals.is_undecided(self.flight.has_before(received)):
@@ -155,13 +167,28 @@ class LimitLearner:
             starts = refusals.search is None
             if refusals.search is None:
                 refusals.search = self._start_search(received, certain=report.status == TOO_MANY_REQUESTS)
+            refusals.reject_concurrency()
             refusals.wait_for_search(sent, received, first=first or starts, retry_after=wait)
             self._check_concurrency(refusals, received)
-        elif wait is None and cause.probe_at() <= received:
-            refusals.back_off(received)
+        else:
+            refusals.reject_concurrency()
+            if wait is None and cause.probe_at() <= received:
+                refusals.back_off(received)
         if first:
             events.append(quota_event("refused", cause) if cause else QuotaEvent(kind="refused", policy=""))
         return events
+
+    def is_limit_proven(self) -> bool:
+        """Return whether a limit certainly caused the refusals before the last success that ended a wait."""
+        return self.refusals is not None and self.refusals.was_proven
+
+    def forget_undeclared(self) -> None:
+        """Forget a limit that no response states, and the wait for it: refusals proved to come at random."""
+        undeclared = self.quotas.undeclared()
+        if undeclared is not None:
+            self.quotas.remove(undeclared)
+        if self.refusals is not None:
+            self.refusals.forget()
 
     # ---- state -------------------------------------------------------------------------------------------------------
 
@@ -181,6 +208,7 @@ class LimitLearner:
                 refusals = Refusals(margin=json_number(margin, 0.0, 60.0) or 0.0)
                 if json_number(until, 1e-9) is not None:
                     refusals.gate, refusals.last_received, refusals.probing, refusals.bursts = until, until, True, 1
+                    refusals.stated_until = until
                 self.refusals = refusals
         self.quotas.restore(state.get("quotas"))
 
@@ -194,10 +222,12 @@ class LimitLearner:
     def _end_wait(self, refusals: Refusals, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
         """Record a success, which may end the wait after a refusal and reveal an undeclared limit."""
         searching = refusals.search is not None
+        last_received = refusals.last_received
         ended, found = refusals.record_success(grant.at, report.sent, report.received, grant.cost)
         self._check_concurrency(refusals, report.received)
         if not ended:
             return []
+        self._prove_bucket(grant.at - last_received)
         if ended == "concurrency":
             return [QuotaEvent(kind="concurrency", policy=""), QuotaEvent(kind="recovered", policy="")]
         if searching:
@@ -223,11 +253,26 @@ class LimitLearner:
             return
         self.quotas.clear()
         refusals.search = None
+        found.is_proven = refusals.was_proven
         self.quotas.add(found)
+
+    def _prove_bucket(self, seconds: float) -> None:
+        """Remove a new leaky bucket if a request so soon after a refusal was served."""
+        bucket = self.quotas.leaky_bucket()
+        if bucket is not None and not bucket.is_proven:
+            if bucket.has_leaked(seconds):
+                bucket.is_proven = True
+            else:
+                self.quotas.remove(bucket)
+
+    def _is_unexpected(self, sent: float) -> bool:
+        """Return whether the undeclared limit, if one is known, does not explain a single refusal."""
+        undeclared = self.quotas.undeclared()
+        return undeclared is not None and not undeclared.expects_refusal(sent)
 
     def _check_concurrency(self, refusals: Refusals, now: float) -> None:
         """Find out whether too many requests at once caused a refusal, once all that were in flight are decided."""
-        if refusals.may_be_concurrency(now):
+        if refusals.may_be_concurrency(now) or refusals.awaits_others(now):
             self._suspect_concurrency(refusals, now)
 
     def _suspect_concurrency(self, refusals: Refusals, now: float) -> None:

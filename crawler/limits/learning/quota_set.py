@@ -137,9 +137,13 @@ class QuotaSet:
         """Return whether no response states any of the quotas."""
         return all(isinstance(quota, UndeclaredQuota) for quota in self)
 
+    def leaky_bucket(self) -> LeakyBucketQuota | None:
+        """Return the quota that is a leaky bucket, or `None` if there is none."""
+        return next((quota for quota in self if isinstance(quota, LeakyBucketQuota)), None)
+
     def has_leaky_bucket(self) -> bool:
         """Return whether one of the quotas is a leaky bucket."""
-        return any(isinstance(quota, LeakyBucketQuota) for quota in self)
+        return self.leaky_bucket() is not None
 
     # ---- state -------------------------------------------------------------------------------------------------------
 

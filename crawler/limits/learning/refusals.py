@@ -21,6 +21,8 @@ MAX_BACKOFF: Final = 60.0
 """Seconds; the longest wait that is added when the server keeps refusing after the waits that it states."""
 UNITS_PER_REQUEST: Final = 4.0
 """Units to be served after a wait of guessed length before one more request may be in flight."""
+MAX_CHANCE: Final = 0.02
+"""Refusals in a row that are less probable than this, if each came at random, come from a limit."""
 MIN_SERVED_BESIDE: Final = 2
 """Requests served while a refused one was in flight, after which that refusal shows nothing about a limit."""
 
@@ -31,6 +33,8 @@ class Refusals:
 
     gate: float = -math.inf
     """Earliest start of the next request, in seconds since the epoch."""
+    stated_until: float = -math.inf
+    """End of the longest wait that the server has stated, in seconds since the epoch. Nothing shortens it."""
     probing: bool = False
     """Whether only one request starts when the gate opens, to find out whether the wait was long enough."""
     margin: float = 0.0
@@ -54,6 +58,10 @@ class Refusals:
     """Units served after `bucket_full_at`."""
     served_since_guess: float = math.inf
     """Units served since the end of a wait of guessed length."""
+    was_proven: bool = False
+    """Whether the last wait ended after several refusals in a row, so that a limit caused them."""
+    in_row: int = 0
+    """Refusals since the last success after one, less the requests that were served beside them."""
     _wait_stated: bool = False
     _refused_in_burst: int = 0
     _served_in_burst: int = 0
@@ -89,6 +97,7 @@ class Refusals:
             if self.bursts == 2 and self._wait_stated and retry_after is not None:
                 self.margin = ROUNDING  # the stated wait was kept, and yet it was too short
         self._refused_in_burst += 1
+        self.in_row += 1
         if self._suspects_concurrency and received < self.gate and self._served_in_burst < self._refused_in_burst:
             self.gate, self._suspects_concurrency = self._gate_before, False
         self.patience = max(self.patience, patience(received - sent))
@@ -101,7 +110,7 @@ class Refusals:
             wait = max(wait, doubled(self.bursts - 3, cap=MAX_BACKOFF))
         # later refusals of a burst extend its wait only if they state a later end
         if first or sent + wait - self.margin - ROUNDING > self.gate:
-            self.gate = max(self.gate, received + wait + jitter)
+            self.gate = self.stated_until = max(self.gate, received + wait + jitter)
         self.probing = True
         return first
 
@@ -143,6 +152,7 @@ class Refusals:
         """
         if self.is_in_burst(started):
             self._served_in_burst += 1
+            self.in_row -= self.bursts > 0
             if self.search is not None:
                 self.search.served += cost
             return "", None
@@ -150,13 +160,16 @@ class Refusals:
         self.served_since_guess += cost
         if self.bursts == 0:
             return "", None
-        if self._wait_stated or (self._suspects_concurrency and self.bursts == 1 and self._refused_in_burst == 1):
+        concurrency = self._suspects_concurrency
+        if self._wait_stated or (concurrency and self._refused_in_burst == 1):
             self.bucket_full_at = math.nan
-        concurrency = self._suspects_concurrency and self.bursts == 1
         # a limit would have refused the requests beside this one, too
         isolated = self._refused_in_burst == 1 and self._served_in_burst >= MIN_SERVED_BESIDE
         conclusive = self.search is not None and not (concurrency or isolated)
         found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
+        self.was_proven = self.in_row > 1
+        if found is not None:
+            found.certain = found.certain and self.was_proven
         self.clear()
         return "concurrency" if concurrency else "wait", found
 
@@ -175,6 +188,14 @@ class Refusals:
             return
         self.bucket_full_at, self.served_before, self.served_since = now, max(self.served_since, served), 0.0
 
+    def may_be_chance(self, share: float) -> bool:
+        """Return whether a server that refuses this share of all requests at random may have refused so many in a row.
+
+        Parameters:
+            share: Share of the requests that are refused without a limit; 0 if none was.
+        """
+        return share ** max(1, self.in_row) >= MAX_CHANCE
+
     def is_undecided(self, others_in_flight: bool) -> bool:
         """Return whether there was only one burst, of one request or while others are still in flight."""
         return self.bursts == 1 and (self._refused_in_burst == 1 or others_in_flight)
@@ -185,12 +206,16 @@ class Refusals:
         decided = self._suspects_concurrency and now >= self.gate
         return not explained and not decided and self._served_in_burst >= self._refused_in_burst
 
+    def awaits_others(self, now: float) -> bool:
+        """Return whether a request is to be sent alone, and was delayed for others in flight."""
+        return self._suspects_concurrency and self.search is None and now < self.gate
+
     def assume_served_at(self, sent: float) -> float:
         """Return when a probe in flight counts as served, in seconds since the epoch; infinite: only when it is.
 
         If requests at once are limited, a probe that was not refused promptly has got a place.
         """
-        return sent + self.patience if self._suspects_concurrency and self.bursts == 1 else math.inf
+        return sent + self.patience if self._suspects_concurrency else math.inf
 
     def max_in_flight(self) -> float:
         """Return how many requests may be in flight: few after a guess, so that a wrong one costs few refusals."""
@@ -200,7 +225,16 @@ class Refusals:
         """Send one request alone at `probe_at` (seconds since the epoch). A rate limit would refuse it as well."""
         if not self._suspects_concurrency:
             self._gate_before = self.gate
-        self.gate, self.probing, self._suspects_concurrency = probe_at, True, True
+        self.gate, self.probing, self._suspects_concurrency = max(probe_at, self.stated_until), True, True
+
+    def reject_concurrency(self) -> None:
+        """Note that a request sent alone was refused, too."""
+        self._suspects_concurrency = self._suspects_concurrency and self.bursts == 1
+
+    def forget(self) -> None:
+        """End the wait and the search, except a wait that the server has stated: refusals come at random."""
+        self.clear()
+        self.gate, self.bucket_full_at = self.stated_until, math.nan
 
     def clear(self) -> None:
         """End the wait and the search."""
@@ -208,3 +242,4 @@ class Refusals:
             self.served_since_guess = 0.0
         self.gate, self.probing, self.search = -math.inf, False, None
         self.bursts, self._refused_in_burst, self._served_in_burst, self._suspects_concurrency = 0, 0, 0, False
+        self.in_row = 0

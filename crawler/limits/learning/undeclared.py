@@ -131,7 +131,7 @@ class UndeclaredQuota(Quota):
             return False  # the server itself says that the window is longer than learned
         if self.remaining is None or sent >= self.probe_at():
             return False  # the window is longer than learned
-        nearly_used = self.used >= (self.limit or 0.0) - 1.0  # one may not count, such as that for robots.txt
+        nearly_used = self.is_nearly_used()
         if self.proven_at < self.opened_at and not nearly_used and not self.is_confirmed():
             return False  # the window is longer than learned: what seemed to be two windows is one
         if self._trial:
@@ -145,6 +145,14 @@ class UndeclaredQuota(Quota):
         self.clean_windows, self._trial = 0, False
         self.remaining = 0.0
         return True
+
+    def expects_refusal(self, sent: float) -> bool:
+        """Return whether a single refusal, of a request sent at `sent` (seconds since the epoch), is no surprise."""
+        return sent >= self.probe_at() or self.is_nearly_used()
+
+    def is_nearly_used(self) -> bool:
+        """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt."""
+        return self.used >= (self.limit or 0.0) - 1.0
 
     def evidence(self) -> tuple[float, float]:
         """Return what a new search can start from: a time in seconds since the epoch, and the units served since."""

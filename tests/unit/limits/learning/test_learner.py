@@ -20,14 +20,16 @@ def learner(*, served: float = 0.0, max_wait: float = 3600.0) -> LimitLearner:
     return LimitLearner(flight=Flight(), max_wait=max_wait, rng=random.Random(1), since=NOW, served=served)
 
 
-def ask(made: LimitLearner, at: float, status: int = 200, declared: Declared = NOTHING) -> list[QuotaEvent]:
+def ask(
+    made: LimitLearner, at: float, status: int = 200, declared: Declared = NOTHING, *, share: float = 0.0
+) -> list[QuotaEvent]:
     """One request that takes a tenth of a second, `at` seconds after `NOW`."""
     grant = Grant(NOW + at, 1.0, -math.inf)
     refused = status in (403, 429, 503)
     report = AttemptReport(
         sent=NOW + at, received=NOW + at + 0.1, status=status, refused=refused, declared=declared
     )  # fmt: skip
-    return made.record_refusal(grant, report) if refused else made.record_success(grant, report)
+    return made.record_refusal(grant, report, share=share) if refused else made.record_success(grant, report)
 
 
 def kinds(events: list[QuotaEvent]) -> list[str]:
@@ -105,6 +107,38 @@ def test_a_lone_refusal_without_a_stated_wait_may_be_that_of_a_page(status):
     assert made.refusals is not None
     assert made.refusals.search is None
     assert made.gate_at(NOW + 0.2) <= NOW + 0.7
+
+
+def test_a_refusal_that_may_be_chance_is_followed_by_a_request_alone():
+    made = learner(served=20.0)
+    ask(made, 0.0, 429, share=0.05)
+    assert made.gate_at(NOW + 0.1) <= NOW + 0.1
+    assert [event.kind for event in ask(made, 0.1)] == ["concurrency", "recovered"]
+    assert made.quotas.undeclared() is None
+    assert not made.is_limit_proven()
+
+
+def test_a_limit_that_refusals_at_random_seemed_to_show_is_forgotten():
+    made = learner(served=20.0)
+    ask(made, 0.0, 429)
+    ask(made, 1.2)
+    assert made.quotas.undeclared() is not None
+    made.forget_undeclared()
+    assert made.quotas.undeclared() is None
+    assert made.gate_at(NOW + 2) == -math.inf
+
+
+def test_a_request_served_right_after_the_second_refusal_disproves_a_leaky_bucket():
+    made = learner(served=20.0)
+    ask(made, 0.0, 429)
+    for n in range(4):
+        ask(made, 0.5 + n / 10)
+    ask(made, 1.0, 429)
+    assert made.quotas.has_leaky_bucket()
+    assert made.gate_at(NOW + 1.1) <= NOW + 1.1
+    assert made.quota_at(NOW + 1.1, NOW + 1.0, cost=1.0, backlog=9.0, mode="auto")[0] <= NOW + 1.1
+    ask(made, 1.1)
+    assert not made.quotas.has_leaky_bucket()
 
 
 def test_a_leaky_bucket_is_found_by_two_refusals():

@@ -74,6 +74,37 @@ def test_without_a_known_limit_waits_double_up_to_a_minute():
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
+def test_nothing_shortens_a_stated_wait():
+    refusals = Refusals()
+    refuse(refusals, 0.0, retry_after=30.0)
+    refusals.suspect_concurrency(NOW + 1)
+    assert refusals.gate == NOW + 30.1
+    refusals.forget()
+    assert refusals.gate == NOW + 30.1
+
+
+def test_refusals_in_a_row_may_be_chance_if_as_many_come_at_random():
+    refusals = Refusals()
+    refuse(refusals, 0.0)
+    assert not refusals.may_be_chance(0.0)
+    assert not refusals.may_be_chance(0.01)
+    assert refusals.may_be_chance(0.05)
+    refuse(refusals, 0.2)
+    assert not refusals.may_be_chance(0.05)
+    assert refusals.may_be_chance(0.3)
+    serve(refusals, 0.05)  # beside them
+    assert refusals.may_be_chance(0.05)
+
+
+def test_several_refusals_in_a_row_prove_a_limit():
+    for refused in (1, 2):
+        refusals = Refusals()
+        for n in range(refused):
+            refuse(refusals, n / 5)
+        serve(refusals, 1.0)
+        assert refusals.was_proven is (refused == 2)
+
+
 def test_a_success_after_the_wait_ends_it():
     refusals = Refusals()
     refuse(refusals, 0.0, retry_after=30.0)

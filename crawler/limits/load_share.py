@@ -1,0 +1,97 @@
+"""`LoadShare`: whether requests fail more often the more of them are in flight.
+
+Limits and overload depend on the load: fewer requests at once, fewer failures. Failures at random (a broken link, a
+faulty instance behind a load balancer) come as often while few requests are in flight. Slowing down for them would gain
+nothing, and would never end.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import attrs
+
+__all__ = ["LoadShare"]
+
+COUNTED: Final = 200.0
+"""Results that are remembered; older ones count less and less."""
+MIN_FAILURES: Final = 1.5
+"""Failures under low load, older ones counting less, that show a share: two, unless they are far apart."""
+KNOWN: Final = 20.0
+"""Results under low load after which much fewer failures under high load show that the server has recovered."""
+INDEPENDENT: Final = 0.5
+"""Share under low load, at least, as a part of that under high load, of failures that do not depend on it."""
+
+
+@attrs.define(eq=False, repr=False)
+class Tally:
+    """Results under one kind of load."""
+
+    results: float = 0.0
+    failures: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """The share of failures; 0 if there are no results."""
+        return self.failures / self.results if self.results else 0.0
+
+    def absorb(self, other: Tally) -> None:
+        """Add the results of another tally, and empty it."""
+        self.results += other.results
+        self.failures += other.failures
+        other.results = other.failures = 0.0
+
+    def add(self, *, failed: bool) -> None:
+        """Count one result."""
+        kept = 1.0 - 1.0 / COUNTED
+        self.results = kept * self.results + 1.0
+        self.failures = kept * self.failures + failed
+
+
+@attrs.define(eq=False, repr=False)
+class LoadShare:
+    """The share of failures while few requests are in flight, up to half of the peak, and while more are.
+
+    Parameters:
+        served: Results without a failure before the first one that is recorded.
+    """
+
+    served: float = 0.0
+    _low: Tally = attrs.field(factory=Tally, init=False)
+    _high: Tally = attrs.field(factory=Tally, init=False)
+    _peak: int = attrs.field(default=1, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._high.results = min(self.served, COUNTED)
+
+    @property
+    def share(self) -> float:
+        """The share of failures in all results."""
+        results = self._low.results + self._high.results
+        return (self._low.failures + self._high.failures) / results if results else 0.0
+
+    def record(self, load: int, *, failed: bool) -> None:
+        """Count one result.
+
+        Parameters:
+            load: Largest number of requests in flight beside the request and with it, known at its start and end.
+            failed: Whether it failed.
+        """
+        low, high = self._low, self._high
+        if load > self._peak:
+            if 2 * self._peak <= load:  # what was high so far is low from now on
+                low.absorb(high)
+            self._peak = load
+        (low if 2 * load <= self._peak else high).add(failed=failed)
+        expected = INDEPENDENT * high.results * low.share
+        if low.results >= KNOWN and high.failures < expected - 2.0 * math.sqrt(expected):
+            low.results = low.failures = 0.0
+
+    def is_independent(self) -> bool:
+        """Return whether requests fail as often under low load, so that a lower load would be of no use."""
+        low, high = self._low, self._high
+        if self._peak < 2 or low.failures < MIN_FAILURES:
+            return False
+        expected = high.results * low.share / INDEPENDENT
+        return high.failures <= expected + 2.0 * math.sqrt(expected) + 1.0

@@ -1,0 +1,109 @@
+"""`RandomFaults`: tells failures at random from those of a limit or of an overloaded server.
+
+Two things distinguish them. Failures at random are as frequent while few requests are in flight (`LoadShare`), and a
+request that is sent alone right after one is served, whereas a rate limit would refuse it, too.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import attrs
+
+from crawler.limits.load_share import LoadShare
+
+__all__ = ["RandomFaults"]
+
+MAX_REFUSED: Final = 0.35
+"""Share of all requests that may be refused at random. A server that refuses more cannot take so many."""
+MAX_CHANCE: Final = 0.001
+"""Refusals in a row that are less probable than this, if each came at random, come from a limit."""
+
+
+def _share(faults: RandomFaults) -> LoadShare:
+    return LoadShare(faults.served)
+
+
+@attrs.define(eq=False, repr=False)
+class RandomFaults:
+    """The failures of one server that state neither a wait nor a quota.
+
+    Parameters:
+        served: Requests that were served before the first failure.
+    """
+
+    served: float
+    _failures: LoadShare = attrs.field(default=attrs.Factory(_share, takes_self=True), init=False)
+    """Of all requests: refusals, broken connections, timeouts."""
+    _refusals: LoadShare = attrs.field(default=attrs.Factory(_share, takes_self=True), init=False)
+    _undecided: list[int] = attrs.field(factory=list, init=False)
+    """Loads of the refused requests whose reason is not known yet."""
+    _refused_in_row: int = attrs.field(default=0, init=False)
+    """Refusals since the last request that was served."""
+    _refused_at: float = attrs.field(default=-math.inf, init=False)
+    """When the latest refusal was received, in seconds since the epoch."""
+
+    @property
+    def refused_share(self) -> float:
+        """Share of the requests that are refused without a limit; 0 if it is too large for that."""
+        share = self._refusals.share
+        return share if share <= MAX_REFUSED else 0.0
+
+    def are_random(self) -> bool:
+        """Return whether requests fail as often while few are in flight, so that no level is better than another."""
+        return self._failures.is_independent()
+
+    def are_refusals_random(self) -> bool:
+        """Return whether requests are refused at random, so that waiting is of no use."""
+        return self._refusals.is_independent() and self._refusals.share <= MAX_REFUSED and self.are_random()
+
+    def record_served(self, load: int) -> None:
+        """Count a request that was served; `load` as of `LoadShare.record`."""
+        self._refused_in_row = 0
+        self._failures.record(load, failed=False)
+        self._refusals.record(load, failed=False)
+
+    def record_failure(self, load: int) -> bool:
+        """Count a request that failed without being refused. Return whether that came at random."""
+        self._failures.record(load, failed=True)
+        return self.are_random()
+
+    def record_refusal(self, load: int, received: float) -> bool:
+        """Count a refusal. Return whether that came at random; if not, the learner looks for its reason.
+
+        Parameters:
+            load: As of `LoadShare.record`.
+            received: When it was received, in seconds since the epoch.
+        """
+        self._refused_in_row += 1
+        self._refused_at = received
+        if self.are_refusals_random() and self.refused_share**self._refused_in_row >= MAX_CHANCE:
+            self._record_refused(load)
+            return True
+        self._undecided.append(load)
+        return False
+
+    def acquit_limits(self, sent: float, within: float) -> bool:
+        """Note that a request was served after the latest refusals, and no rate limit is known that explains them.
+
+        Return whether one of them had been sent alone, so that it was not refused because of others in flight.
+
+        Parameters:
+            sent: When the request started, in seconds since the epoch.
+            within: Seconds after a refusal, at most, in which no unit of a quota returns.
+        """
+        undecided, self._undecided = self._undecided, []
+        if sent - self._refused_at > within:
+            return False
+        for load in undecided:
+            self._record_refused(load)
+        return 1 in undecided
+
+    def blame_limit(self) -> None:
+        """Note that a limit caused the latest refusals, or may have: they show nothing."""
+        self._undecided = []
+
+    def _record_refused(self, load: int) -> None:
+        self._failures.record(load, failed=True)
+        self._refusals.record(load, failed=True)
