@@ -6,6 +6,7 @@ import functools
 import inspect
 import math
 import re
+import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from json import dumps
 from typing import Any, TypeAlias
@@ -90,6 +91,18 @@ def require_positive(name: str, value: Any) -> float:
     if not 0 < value < math.inf:
         raise ValueError(f"{name} must be a number above 0, not {value!r}")
     return value
+
+
+def parse_method(method: Any) -> str:
+    """Return an HTTP method in capitals.
+
+    Raises:
+        TypeError: The value is not text.
+        ValueError: It is not a method (RFC 9110 section 9.1).
+    """
+    if not TOKEN.fullmatch(require_type(str, "method", method)):
+        raise ValueError(f"method is not an HTTP method: {method!r}")
+    return str(method).upper()
 
 
 def parse_auth(auth: Any) -> tuple[str, str] | str:
@@ -309,9 +322,9 @@ def handler_name(name: str, handler: Handler, cb_kwargs: Mapping[str, Any] | Non
         if not handler.isidentifier():
             raise TypeError(f"{name} is not the name of a method: {handler!r}")
         return handler
-    if not inspect.ismethod(handler):
+    if not isinstance(handler, types.MethodType):
         raise TypeError(f"{name} must be a method of the spider or its name, not {handler!r}")
-    wrong = _misfit(handler.__func__, tuple(sorted(cb_kwargs or ())))
+    wrong = _misfit(handler.__func__, tuple(sorted(cb_kwargs)) if cb_kwargs else ())
     if wrong:
         raise TypeError(f"{name} {handler.__qualname__} cannot be called: {wrong}")
     return handler.__name__

@@ -14,7 +14,6 @@ from crawler.headers import Headers
 from crawler.messages import checks
 from crawler.messages.checks import Handler
 from crawler.redaction import redact
-from crawler.settings.headers import TOKEN
 
 __all__ = ["Request"]
 
@@ -125,7 +124,7 @@ class Request:
         max_body: int | None = None,
         plugins: Mapping[str, Any] | None = None,
     ) -> None:
-        url = urls.normalize(checks.require_type(str, "url", url))
+        url = urls.normalize(url if type(url) is str else checks.require_type(str, "url", url))
         if "@" in url:
             url, userinfo = urls.split_userinfo(url)
             auth = checks.userinfo_auth(userinfo) if auth is None else auth
@@ -136,12 +135,12 @@ class Request:
                 if query
                 else url
             )
-        if not TOKEN.fullmatch(checks.require_type(str, "method", method)):
-            raise ValueError(f"method is not an HTTP method: {method!r}")
         fields = NO_FIELDS if headers is None else checks.parse_headers(headers)
-        content, content_type = checks.encode_body(body, json, data)
-        if content_type and "content-type" not in fields:
-            fields = Headers((*fields.pairs, ("Content-Type", content_type)))
+        content = b""
+        if body is not None or json is not None or data is not None:
+            content, content_type = checks.encode_body(body, json, data)
+            if content_type and "content-type" not in fields:
+                fields = Headers((*fields.pairs, ("Content-Type", content_type)))
         _set_url(self, url)
         _set_callback(self, None if callback is None else checks.handler_name("callback", callback, cb_kwargs))
         _set_depth(self, 0)
@@ -149,7 +148,7 @@ class Request:
         if errback is not None:
             own["errback"] = checks.handler_name("errback", errback, None)
         if method != "GET":
-            own["method"] = method.upper()
+            own["method"] = checks.parse_method(method)
         if fields is not NO_FIELDS:
             own["headers"] = fields
         if content:
