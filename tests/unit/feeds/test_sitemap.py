@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler import urls
 from crawler.feeds import SitemapEntry, sitemaps
 from crawler.feeds.sitemap import MAX_SITEMAP_BYTES
 from crawler.feeds.sitemap_entry import SitemapImage, SitemapNews, SitemapVideo
@@ -413,7 +414,9 @@ def test_a_field_that_is_too_long_counts_as_missing():
     assert pages(f"{root}/{long}\n{root}/1\n{long * 30}{root}/no\n{root}/2") == ["/1", "/2"]
 
 
-def test_a_large_sitemap_streams_in_flat_memory():
+def test_a_large_sitemap_streams_in_flat_memory(monkeypatch):
+    monkeypatch.setattr(urls, "MAX_REMEMBERED", 100)  # that memory is bounded, too, but by more than this sitemap
+
     def chunks() -> Iterator[bytes]:
         yield b'<?xml version="1.0"?><urlset>'
         for start in range(0, 5000, 100):
