@@ -15,7 +15,18 @@ import ada_url
 
 from crawler.redaction import hide_userinfo
 
-__all__ = ["Joiner", "authority", "host", "is_web", "join", "join_all", "normalize", "origin", "split_userinfo"]
+__all__ = [
+    "Joiner",
+    "authority",
+    "host",
+    "is_web",
+    "join",
+    "join_all",
+    "normalize",
+    "origin",
+    "split_userinfo",
+    "without_fragment",
+]
 
 IGNORED: Final = r"[\t\n\r]*+"
 """Characters that a URL parser skips."""
@@ -31,6 +42,8 @@ PLAIN_PATH: Final = re.compile(rf"(?!\?|\Z)/?(?:{_SEGMENT}/)*+(?:{_SEGMENT})?(?:
 ``..``, and no character is special or percent-encoded."""
 
 
+SPACE: Final = "".join(map(chr, range(0x21)))
+"""Characters that a URL parser drops at both ends of its input."""
 MAX_REMEMBERED: Final = 32_768
 """URLs that are remembered as canonical, and references that are remembered with the URL they lead to."""
 MAX_REMEMBERED_LENGTH: Final = 1024
@@ -84,6 +97,15 @@ def normalize(url: str) -> str:
 def is_web(url: str) -> bool:
     """Return whether a serialised URL is a web URL (``http`` or ``https``)."""
     return url.startswith(("http://", "https://"))
+
+
+def without_fragment(href: str) -> str:
+    """Return a reference without its fragment, unless that changes the rest.
+
+    A URL parser drops spaces at the end of its input, but not those in front of a fragment: ``a #b`` is ``a%20#b``.
+    """
+    rest = href.partition("#")[0]
+    return rest if rest[-1:] > " " or not rest.strip(SPACE) else href
 
 
 class _Folder(dict[str, str | None]):
@@ -160,13 +182,13 @@ class Joiner:
 
         `None` means that it is not a web URL (``mailto:``, ``javascript:``, malformed).
         """
-        href = href.partition("#")[0]
+        href = without_fragment(href)
         url = self._folder[href]
         return self._join(href) if url == "" else url
 
     def join_all(self, hrefs: Iterable[str]) -> list[str | None]:
         """Return the absolute web URL of each reference; see `join`."""
-        hrefs = [href.partition("#")[0] for href in hrefs]
+        hrefs = [without_fragment(href) if "#" in href else href for href in hrefs]
         folder = self._folder
         urls = [folder[href] for href in hrefs]
         if "" in urls:

@@ -18,7 +18,7 @@ from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.live import select_live
 from crawler.html.selector import Selector
 from crawler.redaction import redact
-from crawler.urls import join, join_all
+from crawler.urls import join, join_all, without_fragment
 
 __all__ = ["Link", "base_url", "href_of", "hrefs", "is_nofollow", "links", "nofollow_urls"]
 
@@ -92,7 +92,7 @@ def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area"), enc
     Only the first million of different links count; the rest is left out with a warning.
     """
     # Many links of a page lead to the same few URLs: drop fragments and repeats before joining.
-    raw = {href.partition("#")[0]: None for href in _addresses(document, tags)}
+    raw = {without_fragment(href) if "#" in href else href: None for href in _addresses(document, tags)}
     if len(raw) > MAX_LINKS:
         log.warning("%s has %d different links: the first %d count", redact(url), len(raw), MAX_LINKS)
         raw = dict.fromkeys(islice(raw, MAX_LINKS))

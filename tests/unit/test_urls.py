@@ -102,6 +102,8 @@ def test_normalize_is_idempotent(url):
 @example("https://a.test/b/c?q", "\x0b?x")
 @example("https://a.test/b/c?q=/d", "e")
 @example("https://a.test/b/c?q", "\x1f")
+@example("https://a.test/b/c?q", "0 #")
+@example("https://a.test/b/c?q", "0\x01#x")
 @example("https://a.test/b/c?q", "h\nttp\ts\r:")
 def test_join_follows_the_standard(base, href):
     """The shortcut by folders returns the same URL as joining with the whole base."""
@@ -179,6 +181,9 @@ def test_memory_of_urls_is_bounded(monkeypatch):
         ("", "https://a.test/b/c?q=/d"),
         ("#top", "https://a.test/b/c?q=/d"),
         ("e#top", "https://a.test/b/e"),
+        ("e #top", "https://a.test/b/e%20"),
+        ("e\t#top", "https://a.test/b/e"),
+        (" #top", "https://a.test/b/c?q=/d"),
         ("http://other.test", "http://other.test/"),
         ("mailto:a@b.test", None),
         ("javascript:void(0)", None),

@@ -22,7 +22,6 @@ from crawler import (
     Settings,
     SitemapSpider,
     crawl,
-    urls,
 )
 from crawler.feeds import SitemapEntry
 from crawler.testing import FakeSite, Page, collect
@@ -341,7 +340,9 @@ async def test_a_job_goes_on_in_the_middle_of_its_sitemaps(autojump_clock, tmp_p
 
 
 def test_requests_come_while_the_sitemap_is_read_and_nothing_is_held(monkeypatch):
-    monkeypatch.setattr(urls, "MAX_REMEMBERED", 100)  # that memory is bounded, too, but by more than this sitemap
+    monkeypatch.setattr(
+        "crawler.urls.MAX_REMEMBERED", 100
+    )  # that memory is bounded, too, but by more than this sitemap
     spider = Pages(sitemap_urls=[])
     spider.crawl = type("Crawl", (), {"count": staticmethod(lambda name, n: None)})()
     response = Response("https://site.test/s.xml", body=many(0, 5000))
