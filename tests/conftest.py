@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters"))
-"""Folders of tests that need real servers."""
+SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters", "power"))
+"""Folders of tests that need real servers, or strace."""
 
 # Tests start Python hundreds of times, so modules are compiled once, even if the environment disables it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--servers",
         action="store_true",
-        help="also run the tests that need real servers",
+        help="also run the tests that need real servers, or strace",
     )
 
 
@@ -54,5 +54,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not servers_asked(config):
-        line = "tests/integration/{nginx,rate_limiters}: not run; --servers runs them and needs nginx, manuals and node"
+        folders = ",".join(folder.name for folder in SERVED)
+        line = (
+            f"tests/integration/{{{folders}}}: not run; --servers runs them and needs nginx, manuals, node and strace"
+        )
         terminalreporter.write_line(line)

@@ -1,0 +1,68 @@
+"""The crawl whose writes are recorded, and the run that continues it: in virtual time, on a site in memory.
+
+::
+
+    python crawled.py FOLDER DURABILITY
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import trio
+from trio.testing import MockClock
+
+from crawler import Produced, Response, Settings, Spider, crawl
+from crawler.testing import FakeSite
+
+__all__ = ["OUTPUTS", "URLS", "read", "run"]
+
+PAGES = 24
+URLS = [f"https://site.test/{n}" for n in range(PAGES)]
+OUTPUTS = ("items.jsonl", "items.json", "items.csv")
+
+
+class Numbers(Spider):
+    """Yields one item per page: small ones, some that are larger than a block, and a new field in the middle."""
+
+    start_urls = URLS
+    settings = Settings(obey_robots=False, delay=0.5, per_host=1, slow_start=False)
+
+    def parse(self, response: Response) -> Produced:
+        number = int(response.url.rpartition("/")[2])
+        item = {"url": response.url, "text": "x" * (10_000 if number % 8 == 3 else 100)}
+        yield item | ({"late": number} if number >= PAGES // 2 else {})
+
+
+def run(folder: Path, durability: str = "process", outputs: Sequence[str] = OUTPUTS) -> int:
+    """Run or continue the crawl in a folder, and return the number of requests."""
+    site = FakeSite(dict.fromkeys((f"/{n}" for n in range(PAGES)), "x"))
+
+    async def main() -> None:
+        await crawl(
+            Numbers(),
+            settings=Settings(durability=durability),
+            outputs=[folder / name for name in outputs],
+            job=folder / "job",
+            transport=site.transport,
+        )
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    return len(site.log)
+
+
+def read(path: Path) -> list[str]:
+    """Return the URLs in an output."""
+    text = path.read_text()
+    if path.suffix == ".csv":
+        return [row["url"] for row in csv.DictReader(text.splitlines())]
+    items = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+    return [item["url"] for item in items]
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), sys.argv[2])
