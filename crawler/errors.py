@@ -30,6 +30,7 @@ from crawler.printable import printable
 from crawler.redaction import redact
 
 if TYPE_CHECKING:
+    from crawler.limits.outages import Outage
     from crawler.messages import Request
 
 __all__ = [
@@ -115,6 +116,12 @@ class FetchError(RequestError):
     """The exchange with the server failed."""
 
     retryable = True
+
+    has_response: bool = False
+    """Whether the header section of a response had arrived."""
+
+    outage: Outage | None = None
+    """What the crawl knows of an outage of the host; `None` if the failure counts as an attempt."""
 
 
 class ConnectFailed(FetchError):

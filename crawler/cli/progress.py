@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 
@@ -15,11 +15,14 @@ from crawler.cli.logs import plural
 from crawler.engine.report import Report, Timer
 from crawler.errors import HookError
 from crawler.hooks.plugin import Crawl, Plugin
+from crawler.limits.outages import NETWORK
 from crawler.messages import Failure
 from crawler.printable import printable_line
 
 if TYPE_CHECKING:
     from rich.live import Live
+
+    from crawler.limits.outages import OutageStatistics
 
 __all__ = ["Progress"]
 
@@ -115,8 +118,19 @@ class Progress(Plugin):
         parts += [f"{now.in_flight} in flight", f"{now.waiting} waiting"]
         if not now.in_flight and INTERVAL <= (wait := now.next_start - crawl.clock()) < math.inf:
             parts.append(f"next in {wait:.0f} s")
+        if now.outages:
+            parts.append(_outages(now.outages))
         if stats.failed:
             parts.append(f"{stats.failed} failed")
         parts.append(f"{seconds // 60:.0f}:{seconds % 60:02.0f}")
         ending = f"stopping ({crawl.reason}), Ctrl-C stops at once: " if crawl.reason is not None else ""
         return printable_line(ending + " · ".join(parts))[:width]
+
+
+def _outages(outages: Mapping[str, OutageStatistics]) -> str:
+    """Return what is down: ``network down``, ``example.com down`` or ``3 hosts down``."""
+    if NETWORK in outages:
+        return "network down"
+    if len(outages) == 1:
+        return f"{next(iter(outages)).partition('://')[2] or next(iter(outages))} down"
+    return f"{len(outages)} hosts down"

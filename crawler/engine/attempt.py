@@ -20,6 +20,7 @@ from crawler.messages import Drop, Pause, Request, Response, Retry, Stop, Usage
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.engine.outages import OutageMonitor
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slots import Slots
     from crawler.fetch.downloader import Downloader
@@ -48,6 +49,7 @@ class Attempts:
         stats: Counts the attempts.
         shutdown: Stops the crawl if a `measure` hook wants that.
         clock: Returns the time in seconds since the epoch.
+        outages: Finds out whether hosts and the network can be reached.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Attempts:
         stats: Stats,
         shutdown: Shutdown,
         clock: Clock,
+        outages: OutageMonitor,
     ) -> None:
         self._downloader = downloader
         self._table = table
@@ -67,6 +70,7 @@ class Attempts:
         self._stats = stats
         self._shutdown = shutdown
         self._clock = clock
+        self._outages = outages
 
     async def make(
         self, ticket: StartTicket, number: int, *, cut: int | None = None, ask_answer: bool = True
@@ -214,8 +218,12 @@ class Attempts:
         lane, frontier, now = ticket.lane, self._frontier, self._clock()
         events: list[QuotaEvent] = []
         counts = self._stats.lane(lane.name)
+        is_sent = ticket.is_sent
+        if error is not None:  # first: it decides when the lane is looked at again
+            self._outages.failed(ticket, error, now)
+        elif is_sent and frontier.outages.active:
+            self._outages.answered(ticket, now)
         if ticket.permit.is_open:
-            is_sent = ticket.is_sent
             if response is None:
                 frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))
             elif is_sent:

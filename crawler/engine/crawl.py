@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 import trio_util
 
@@ -14,6 +15,7 @@ from crawler.engine.inline import with_child_depth
 from crawler.engine.slots import current_ticket
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import CrawlStatistics, Plugin
+from crawler.limits.outages import NETWORK
 from crawler.logs import get_logger
 from crawler.messages import Request, Response
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from crawler.engine.retries import RetryPolicy
     from crawler.engine.shutdown import Shutdown
     from crawler.frontier import Frontier
+    from crawler.limits.outages import OutageStatistics
     from crawler.limits.throttle import Throttle, ThrottleStatistics
     from crawler.settings import Settings
     from crawler.spiders import Spider
@@ -153,13 +156,14 @@ class Crawl:
         self._policy.retries = retries
 
     def statistics(self) -> CrawlStatistics:
-        """Return how much is in flight and waiting, and what each limit allows."""
-        in_flight = self._frontier.handed_out
+        """Return how much is in flight and waiting, what each limit allows, and what is down."""
+        in_flight, outages = self._frontier.handed_out, self._frontier.outages.statistics()
         return CrawlStatistics(
             in_flight=in_flight,
             waiting=max(0, self._store.live - in_flight),
             next_start=self._frontier.next_at(),
-            limits=_LimitStatistics(self._frontier.limits.throttles, self.clock()),
+            limits=_LimitStatistics(self._frontier.limits.throttles, outages, self.clock()),
+            outages=outages,
         )
 
     async def fetch(self, request: Request) -> Response:
@@ -214,12 +218,17 @@ class Crawl:
 class _LimitStatistics(Mapping[str, "ThrottleStatistics"]):
     """Statistics of each limit at one time. They are made when they are looked up: a crawl may have thousands."""
 
-    def __init__(self, throttles: Mapping[str, Throttle], now: float) -> None:
+    def __init__(self, throttles: Mapping[str, Throttle], outages: Mapping[str, OutageStatistics], now: float) -> None:
         self._throttles = throttles
+        self._outages = outages
         self._now = now
 
     def __getitem__(self, name: str) -> ThrottleStatistics:
-        return self._throttles[name].statistics(self._now)
+        found = self._throttles[name].statistics(self._now)
+        outage = self._outages.get(name) or self._outages.get(NETWORK)
+        if outage is None or outage.next_probe < found.ready_at:
+            return found
+        return attrs.evolve(found, ready_at=outage.next_probe, blocked_by="outage")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._throttles)

@@ -11,6 +11,7 @@ import attrs
 
 from crawler.engine.retries import UNAVAILABLE, RetryPolicy
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.frontier.reachability import given_up_error
 from crawler.http.redirects import redirect_request, refresh_request
 from crawler.http.retry_safety import is_transient
 from crawler.limits.headers.retry_after import parse_retry_after
@@ -27,7 +28,10 @@ __all__ = [
 MAX_PUT_OFFS: Final = 20
 """How often a page is put off because an inline fetch in its callback has to wait; then it fails."""
 
-Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs"]
+MAX_UNREACHABLE: Final = 20
+"""How often a request is sent again because of a failed connection to a host that answers other requests."""
+
+Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs", "unreachable"]
 """The counter that a retry increments. Each has a limit of its own."""
 
 
@@ -100,6 +104,8 @@ class History:
     """Number of times that it was sent on a kept connection that the server had closed."""
     put_offs: int = 0
     """Number of times that its page was put off."""
+    unreachable: int = 0
+    """Number of times that its host could not be reached."""
     was_rate_limited: bool = False
     """Whether the last response was a refusal because of too many requests, whatever its status."""
     is_stalled: bool = False
@@ -211,17 +217,28 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
         is_silent = error.status == UNAVAILABLE and error.retry_after is None
         # After a silent 503 other pages of the lane show whether the server or only this page is in trouble.
         return Again("refusals", retries.pause(history.refusals + 1) if is_silent else None)
+    outage = error.outage if isinstance(error, FetchError) else None
+    if isinstance(error, FetchError) and outage is not None:
+        if outage.gives_up:
+            return Fail(given_up_error(error, outage.down_for, request))
+        if not outage.counts and (outage.is_open or history.unreachable < MAX_UNREACHABLE):
+            return Again("unreachable", outage.wait)
     if retries.goes_at_once(request, error, history.stale):
         return Again("stale")
     wait = retries.wait(request, history.attempts, error)
-    return Again("attempts", wait) if wait is not None else Fail(_as_error(error, request))
+    if wait is None:
+        return Fail(_as_error(error, request))
+    return Again("attempts", wait if outage is None else max(wait, outage.wait))
 
 
 def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy) -> Again | Fail:
     """Return when a robots.txt is asked for again, or that it cannot be fetched. Parameters as of `retry_or_fail`.
 
-    Its lane waits in the meantime, so neither refusals nor closed connections are retries of their own kind.
+    Its lane waits in the meantime, so neither refusals nor closed connections are retries of their own kind. If the
+    host is given up, its pages fail before they need the file.
     """
+    if isinstance(error, FetchError) and error.outage is not None and error.outage.is_open:
+        return Again("unreachable")
     wait = retries.wait(history.request, history.attempts, error) if error.retryable else None
     return Again("attempts", wait) if wait is not None else Fail(error)
 

@@ -148,8 +148,8 @@ class Inline:
                 return decision.response
             if isinstance(decision, Fail):
                 raise decision.error
-            if decision.counts == "stale":
-                history.stale += 1
+            if decision.counts != "attempts":
+                setattr(history, decision.counts, getattr(history, decision.counts) + 1)
                 history.attempts -= 1
             wait = decision.wait or 0.0
             self._slots.check(wait, self._patience(lane), lane, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -85,7 +86,10 @@ class RobotsFetcher:
             self._frontier.put_back(ticket, self._clock() + wait)
 
     async def _fetch(self, ticket: RobotsTicket) -> float | None:
-        """Return the seconds until the next attempt; `None` means that the frontier has the rules."""
+        """Return the seconds until the next attempt; `None` means that the frontier has the rules.
+
+        Minus infinite means that no attempt was used up.
+        """
         request = ticket.request
         rules: Robots | None = None
         error: RequestError
@@ -107,7 +111,7 @@ class RobotsFetcher:
             history = History(request=request, attempts=ticket.pending.attempts + 1)
             decision = decide_robots_error(error, history, self._policy.retries)
             if isinstance(decision, Again):
-                return decision.wait
+                return -math.inf if decision.counts == "unreachable" else decision.wait
             if isinstance(decision.error, HookError):
                 self._errors.log(decision.error, request.url)
             rules = self._rules_without(ticket, decision.error)
@@ -129,7 +133,8 @@ class RobotsFetcher:
                 break
             if target is None:
                 break
-            lane = self._frontier.lanes.get(lane_name(copy_unchecked(target, lane=None)), ticket.lane)
+            target = copy_unchecked(target, lane=None)
+            lane = self._frontier.lanes.get(lane_name(target), ticket.lane)
             result = await self._attempts.make_inline(lane, target, 1, cut=MAX_ROBOTS_SIZE)
         return Retry(result.reason) if isinstance(result, Drop) else result
 

@@ -109,3 +109,5 @@ class Slots:
                 raise self.too_late(wait, lane, request)
         ticket.now = self._clock()
         ticket.permit.take(ticket.now)
+        if self._frontier.outages.active:
+            self._frontier.reachability.start(ticket)

@@ -13,6 +13,7 @@ from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
 from crawler.engine.decision import Policy
 from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases
+from crawler.engine.outages import OutageMonitor
 from crawler.engine.page import PageRunner
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsFetcher
@@ -108,7 +109,8 @@ def wire(
         frozenset(map(str.lower, settings.cross_origin_headers)),
     )
     slots = Slots(frontier, clock)
-    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock)
+    frontier.reachability.route = downloader.route
+    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock, OutageMonitor(frontier))
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)

@@ -146,12 +146,12 @@ class Worker:
             refusals=pending.refusals,
             stale=pending.stale,
             put_offs=pending.put_offs,
+            unreachable=pending.unreachable,
         )
         response: Response | None = None
         decision: Decision
         if isinstance(ticket, RefusedTicket):
-            is_stalled = ticket.by == "quota"
-            decision = fail_by_quota(ticket.request, ticket.lane.name) if is_stalled else self._robots.refuse(ticket)
+            decision = self._refused(ticket)
         else:
             outcome.attempts = history.attempts = pending.attempts + 1
             result: Result | RequestError
@@ -175,6 +175,14 @@ class Worker:
             decision = await self._run_page(decision, history, outcome)
         await self._carry_out(decision, response, outcome)
         return outcome
+
+    def _refused(self, ticket: RefusedTicket) -> Fail | Refuse:
+        """Return the decision about a request that must not be sent."""
+        if ticket.error is not None:
+            return Fail(ticket.error)
+        if ticket.by == "quota":
+            return fail_by_quota(ticket.request, ticket.lane.name)
+        return self._robots.refuse(ticket)
 
     async def _run_page(self, page: Page, history: History, outcome: Outcome) -> Decision:
         """Run the handlers of a page, and return what they make of the decision."""

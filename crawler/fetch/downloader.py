@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import httpx
 import trio
 
-from crawler.errors import BodyTooLarge, BrokenExchange, FetchTimeout, RequestError
+from crawler.errors import BodyTooLarge, BrokenExchange, FetchError, FetchTimeout, RequestError
 from crawler.fetch.default_fields import DefaultFields, FieldSet, encode_fields, override_fields
 from crawler.fetch.start_origins import StartOrigins
 from crawler.headers import Headers
 from crawler.http.address_guard import AddressGuard, is_start_page
 from crawler.http.cookies import CookieJar
 from crawler.messages import Request, Response
-from crawler.settings.proxies import DIRECT
+from crawler.settings.proxies import DIRECT, label
 from crawler.transport.curl import CurlTransport
 from crawler.transport.curl_options import accepted_codings
 from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
@@ -139,6 +139,13 @@ class Downloader:
         found = self.credentials.for_url(request.url)
         return found if isinstance(found, httpx.Auth) else None
 
+    def route(self, request: Request) -> str:
+        """Return the names of the proxies that a request goes through in turn; empty if it goes directly."""
+        if request.proxy is not None:
+            return "" if request.proxy == DIRECT else label(request.proxy)
+        rotation = None if self.proxies is None else self.proxies.rotation_for(request.url)
+        return "" if rotation is None else ", ".join(proxy.name for proxy in rotation.proxies)
+
     def note_start_page(self, request: Request) -> None:
         """Note that a plugin answered a request: a start page then counts for its network as if it had been fetched."""
         if self.address_guard is not None and is_start_page(request):
@@ -189,10 +196,11 @@ class Downloader:
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         try:
             body = await self._read(received, request, headers, cut)
-        except RequestError:
+        except RequestError as error:
+            _mark_response(error)
             raise
         except Exception as error:
-            raise translate(error, request) from error
+            raise _mark_response(translate(error, request)) from error
         response = Response(request.url, received.status_code, headers, body, request=request)
         response.first_byte = headers_at
         return response
@@ -292,6 +300,13 @@ class Downloader:
 def _endless(request: Request) -> BrokenExchange:
     error = BrokenExchange("the server sends compressed data without content and without end", request=request)
     error.kind = ENDLESS
+    return error
+
+
+def _mark_response(error: RequestError) -> RequestError:
+    """Note that the header section of a response had arrived before an error."""
+    if isinstance(error, FetchError):
+        error.has_response = True
     return error
 
 

@@ -13,6 +13,7 @@ from crawler.limits.throttle import Throttle
 
 if TYPE_CHECKING:
     from crawler.frontier.lane import Lane
+    from crawler.frontier.reachability import Reachability
     from crawler.messages import Request
 
 __all__ = ["Budget", "Budgets"]
@@ -54,13 +55,15 @@ class Budgets:
 
     Parameters:
         throttle: Returns the throttle of a lane or budget, by name.
+        reachability: Knows which hosts cannot be reached.
     """
 
-    def __init__(self, throttle: Callable[[str], Throttle]) -> None:
+    def __init__(self, throttle: Callable[[str], Throttle], reachability: Reachability) -> None:
         self.by_name: dict[str, Budget] = {}
         self.on_new: Callable[[Budget], None] | None = None
         """Called with each new budget."""
         self._throttle = throttle
+        self._reachability = reachability
 
     def __getitem__(self, name: str) -> Budget:
         """Return a budget, made when it is first asked for."""
@@ -89,16 +92,19 @@ class Budgets:
         The time, in seconds since the epoch, is infinite if a request in flight has to end first.
         """
         throttle, quotas = lane.throttle, request.quotas
-        if not quotas:
-            return throttle.ready_at(now, backlog=lane.backlog()), throttle.blocked_by, None
-        at = throttle.ready_at(now, cost=quotas.get(lane.name, 1.0), backlog=lane.backlog())
-        why, found = throttle.blocked_by, None
+        cost = quotas.get(lane.name, 1.0) if quotas else 1.0
+        at, found = throttle.ready_at(now, cost=cost, backlog=lane.backlog()), None
+        why = throttle.blocked_by
         for name, cost in quotas.items():
             if name != lane.name:
                 budget = self[name]
                 budget_at = budget.throttle.ready_at(now, cost=cost)
                 if budget_at > max(at, now):
                     at, why, found = budget_at, budget.throttle.blocked_by, budget
+        if self._reachability.outages.active:
+            reachable_at = self._reachability.ready_at(request, now)
+            if reachable_at > max(at, now):
+                return reachable_at, "outage", None
         return at, why, found
 
     def queue_of(self, lane: Lane, request: Request) -> Budget | None:

@@ -14,8 +14,10 @@ from typing import Any, Final, Literal
 import attrs
 
 from crawler import urls
+from crawler.errors import FetchError
 from crawler.frontier.budget import Budgets
 from crawler.frontier.lane import Lane
+from crawler.frontier.reachability import Reachability
 from crawler.frontier.robots import RobotsLookups
 from crawler.frontier.schedule import Schedule
 from crawler.frontier.ticket import (
@@ -30,6 +32,7 @@ from crawler.frontier.ticket import (
 )
 from crawler.frontier.windows import Windows
 from crawler.limits.events import QuotaEvent
+from crawler.limits.outages import Outages
 from crawler.limits.permit import Headers
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
@@ -80,10 +83,15 @@ class Frontier:
         self.most_lanes = most_lanes
         self.lanes: dict[str, Lane] = {}
         """The lanes in memory, by name."""
+        chance = chance or random.Random()
         self.limits = Limits(chance=chance) if limits is None else limits
         """The throttles of lanes and budgets, by name."""
         self._shared = limits is not None
-        self.budgets = Budgets(self._throttle)
+        self.outages = Outages(settings.outage_patience, settings.attempts, chance)
+        """What is down: hosts, proxies or the network."""
+        self.reachability = Reachability(self.outages, self.wake_all)
+        """Which requests that concerns."""
+        self.budgets = Budgets(self._throttle, self.reachability)
         """The budgets that requests have named."""
         self._schedule = Schedule(self.budgets)
         if self._shared:
@@ -205,7 +213,7 @@ class Frontier:
 
     def next_at(self) -> float:
         """Return when `pop` may have something to hand out, in seconds since the epoch; infinite: after a change."""
-        return self._schedule.next_at()
+        return max(self._schedule.next_at(), self.outages.network_ready_at())
 
     def pop(self, now: float) -> tuple[PoppedTicket | None, float]:
         """Return the next request that may start, or `None` and when to look again, in seconds since the epoch.
@@ -213,6 +221,8 @@ class Frontier:
         Infinite means after the next change.
         """
         self.advance_clock(now)
+        if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
+            return None, at
         while (lane := self._schedule.next()) is not None:
             ticket = self._pop(lane, now)
             if ticket is not None:
@@ -227,7 +237,7 @@ class Frontier:
             if self.budgets.is_stalled(lane, head.request, now):
                 pending = self._windows.pop(lane, now)
                 ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
-            elif self.ready_at(lane, head.request, now) <= now and not lane.is_full():
+            elif self.budgets.ready_at(lane, head.request, now)[0] <= now and not lane.is_full():
                 ticket = self._hand_out(lane, now)
         self._schedule.offer(lane)
         return ticket
@@ -236,6 +246,13 @@ class Frontier:
         pending = self._windows.pop(lane, now)
         if pending is None:
             return None
+        if self.outages.active:
+            if error := self.reachability.refusal(pending.request, now):
+                return self._refuse(pending, lane, now, "outage", error)
+            if (at := self.reachability.put_off_until(pending.request, now)) > now:
+                pending.not_before = at
+                self._windows.add(lane, pending)
+                return None
         if self.settings.obey_robots:
             origin = urls.origin(pending.request.url)
             rules = self.robots.rules_for(lane, origin, now)
@@ -249,10 +266,17 @@ class Frontier:
         self.handed_out += 1
         return ticket
 
-    def _refuse(self, pending: Pending, lane: Lane, now: float, by: Literal["robots", "quota"]) -> RefusedTicket:
+    def _refuse(
+        self,
+        pending: Pending,
+        lane: Lane,
+        now: float,
+        by: Literal["robots", "quota", "outage"],
+        error: FetchError | None = None,
+    ) -> RefusedTicket:
         lane.handed_out += 1
         self.handed_out += 1
-        return RefusedTicket(pending, lane, lane.epoch, now, by)
+        return RefusedTicket(pending, lane, lane.epoch, now, by, error)
 
     def _start(self, ticket: StartTicket) -> None:
         """Take what a start takes of its lane: a token, and a part of the limits."""
@@ -263,12 +287,14 @@ class Frontier:
         lane.note_wait(ticket.now, "")
         ticket.permit.take(ticket.now)
         lane.handed_out += 1
+        if self.outages.active:
+            self.reachability.start(ticket)
 
     # ---- requests in place -------------------------------------------------------------------------------------------
 
     def ready_at(self, lane: Lane, request: Request, now: float) -> float:
         """Return when limits let a request start, in seconds since the epoch; infinite: after a request has ended."""
-        return self.budgets.ready_at(lane, request, now)[0]
+        return max(self.budgets.ready_at(lane, request, now)[0], self.outages.network_ready_at())
 
     def inline_ticket(self, lane: Lane, request: Request, now: float) -> InlineTicket:
         """Return a ticket for a request that is made in place. It holds no token, and its permit is not taken."""
@@ -321,6 +347,8 @@ class Frontier:
             if ticket.permit.is_open:
                 self.give_back(ticket)
             self.release(ticket)
+            if self.outages.active:
+                self.reachability.end(ticket)
         ticket.lane.handed_out -= 1
         if isinstance(ticket, (PageTicket, RefusedTicket)):
             self.handed_out -= 1
@@ -343,6 +371,17 @@ class Frontier:
         ticket.pending.not_before = not_before
         self._windows.add(ticket.lane, ticket.pending)
         self._schedule.offer(ticket.lane)
+
+    def wake_all(self) -> None:
+        """Look at all lanes again: a proxy or the network is down, is back, or was given up."""
+        self.wake(self.lanes)
+
+    def wake(self, names: Iterable[str]) -> None:
+        """Look at the lanes of these names again: their hosts may be reachable."""
+        for name in names:
+            lane = self.lanes.get(name)
+            if lane is not None:
+                self._schedule.wake(lane)
 
     def block(self, name: str, until: float) -> None:
         """Start nothing of a lane or budget before `until` (seconds since the epoch)."""

@@ -18,6 +18,7 @@ import attrs
 from crawler.messages import Request
 
 if TYPE_CHECKING:
+    from crawler.errors import FetchError
     from crawler.frontier.lane import Lane
     from crawler.limits.permit import Permit
 
@@ -50,6 +51,8 @@ class Pending:
     """Times that the server refused it because of too many requests; these are no attempts."""
     stale: int = 0
     """Times that it was sent on a kept connection that the server had closed; these are no attempts."""
+    unreachable: int = 0
+    """Times that its host could not be reached; these are no attempts."""
     not_before: float = -math.inf
     """The earliest time of the next attempt, in seconds since the epoch."""
 
@@ -80,8 +83,11 @@ class Ticket:
 class RefusedTicket(Ticket):
     """A request that must not be sent. It takes nothing of its lane."""
 
-    by: Literal["robots", "quota"]
-    """What refuses it: a robots.txt, or a limit that has refused everything for so long that asking again is no use."""
+    by: Literal["robots", "quota", "outage"]
+    """What refuses it: a robots.txt, a limit that has refused everything for so long that asking again is no use, or
+    an outage that has lasted too long."""
+    error: FetchError | None = None
+    """The error of an outage."""
 
 
 @attrs.define(eq=False, repr=False)

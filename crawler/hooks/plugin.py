@@ -15,6 +15,7 @@ import attrs
 
 if TYPE_CHECKING:
     from crawler.hooks.state import State
+    from crawler.limits.outages import OutageStatistics
     from crawler.limits.throttle import ThrottleStatistics
     from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
     from crawler.settings import Settings
@@ -35,6 +36,8 @@ class CrawlStatistics:
     """When the next request may start, in seconds since the epoch, as far as is known; infinite if it is not."""
     limits: Mapping[str, ThrottleStatistics]
     """What each limit allows, by the name of its lane or budget. Made when it is looked up."""
+    outages: Mapping[str, OutageStatistics] = attrs.field(factory=dict)
+    """What cannot be reached: origins, proxies, or ``network``. Requests wait for it, and lose no attempts."""
 
 
 class Crawl(Protocol):

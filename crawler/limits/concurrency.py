@@ -83,6 +83,11 @@ class Concurrency:
         """Seconds to the first byte, on long average; 0 before the first response."""
         return self._average
 
+    @property
+    def has_answered(self) -> bool:
+        """Whether the server has answered a request, in this run or an earlier one of the job."""
+        return self._responses > 0
+
     def declare(self, most: int | None) -> None:
         """Keep to a number of requests that the server declares. `None` means that it declares none."""
         if most is not None and most >= 1:

@@ -66,7 +66,7 @@ class ThrottleStatistics:
     ready_at: float
     """When the next request may start, in seconds since the epoch; infinite: after a response arrives."""
     blocked_by: str
-    """What it waits for: ``refusal``, ``quota``, ``pace``, ``delay`` or nothing."""
+    """What it waits for: ``refusal``, ``quota``, ``pace``, ``delay``, ``outage`` or nothing."""
     in_flight: int
     """Requests in flight."""
     concurrency: int

@@ -168,6 +168,9 @@ class Settings:
     backoff_jitter: Jitter = "full"
     """Range of the random wait: ``full`` from zero to the longest, ``equal`` from half of it, ``decorrelated`` from
     `backoff_base` to three times the previous wait."""
+    outage_patience: Seconds | None = 600.0
+    """Seconds for which a host that has answered before may be unreachable until its requests fail. Until then they
+    wait, and lose no attempts. `None` means that they wait for ever; 0 that each failed connection is an attempt."""
     inline_wait: Seconds = 5.0
     """Seconds that `crawl.fetch` in a handler may wait for its lane. A page that must wait longer is retried later."""
     grace: Seconds = 10.0

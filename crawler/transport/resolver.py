@@ -9,12 +9,21 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import attrs
 import trio
 
+from crawler.transport.error_kinds import is_unknown_host
+
 __all__ = ["AddressResolver", "Resolver", "ResolverStatistics", "parse_address"]
+
+NEGATIVE_TTL: Final = 0.5
+"""Seconds for which it is cached that a name does not exist: the requests of one burst share one answer."""
+STALE_TTL: Final = 30.0
+"""Seconds for which expired addresses are used after a failed lookup (RFC 8767 section 5)."""
+MAX_STALE: Final = 86_400.0
+"""Seconds since their lookup after which addresses are not used any more (RFC 8767 section 5)."""
 
 
 class AddressResolver(Protocol):
@@ -41,6 +50,18 @@ class ResolverStatistics:
     """Threads inside a lookup, including those that no task waits for."""
 
 
+class _Cached(NamedTuple):
+    """The result of an earlier lookup. Times are those of trio's clock."""
+
+    expiry: float
+    usable_until: float
+    addresses: tuple[str, ...]
+    error: Exception | None = None
+
+
+UNKNOWN: Final = _Cached(-math.inf, -math.inf, ())
+
+
 @attrs.define(eq=False, repr=False)
 class _Lookup:
     """A running lookup, shared by all tasks that ask for the name."""
@@ -57,6 +78,9 @@ class Resolver:
 
     Tasks that ask for the same name share one lookup. When the last of them is cancelled, the lookup is abandoned; its
     thread cannot be stopped and counts among the `lookups` until the system gives up.
+
+    If a lookup fails, addresses that have expired are used for another 30 seconds (RFC 8767), unless the name does not
+    exist any more.
 
     Parameters:
         lookups: Lookups at the same time.
@@ -86,7 +110,7 @@ class Resolver:
         """Forget everything: clock, tasks and threads belong to one run of trio."""
         self._run = run
         self._threads = trio.CapacityLimiter(self._lookups)
-        self._cached: dict[str, tuple[float, tuple[str, ...]]] = {}  # expiry on trio's clock, and addresses
+        self._cached: dict[str, _Cached] = {}
         self._pending: dict[str, _Lookup] = {}
 
     def statistics(self) -> ResolverStatistics:
@@ -109,9 +133,11 @@ class Resolver:
         run = trio.lowlevel.current_trio_token()
         if run is not self._run:
             self._reset(run)
-        expiry, addresses = self._cached.get(host, (-math.inf, ()))
-        if trio.current_time() < expiry:
-            return addresses
+        cached = self._cached.get(host, UNKNOWN)
+        if trio.current_time() < cached.expiry:
+            if cached.error is not None:
+                raise _copy_error(cached.error, host)
+            return cached.addresses
         address = parse_address(host)
         return (address,) if address else await self._shared_lookup(host)
 
@@ -141,10 +167,10 @@ class Resolver:
             with lookup.scope:
                 lookup.addresses = await self._ask_system(host)
                 lookup.error = None
-                self._cache(host, lookup.addresses)
         except Exception as error:
             lookup.error = error
         finally:
+            self._note(host, lookup)
             if self._pending.get(host) is lookup:
                 del self._pending[host]
             lookup.done.set()
@@ -161,11 +187,22 @@ class Resolver:
         )
         return tuple(dict.fromkeys(sockaddr[0] for *_, sockaddr in found))
 
-    def _cache(self, host: str, addresses: tuple[str, ...]) -> None:
+    def _note(self, host: str, lookup: _Lookup) -> None:
+        """Cache the result of a lookup; after one that failed, use the addresses of an earlier one."""
+        now, error = trio.current_time(), lookup.error
+        if error is None:
+            self._cache(host, _Cached(now + self._ttl, now + MAX_STALE, lookup.addresses))
+        elif is_unknown_host(error):
+            self._cache(host, _Cached(now + NEGATIVE_TTL, -math.inf, (), error))
+        elif lookup.callers and now < (old := self._cached.get(host, UNKNOWN)).usable_until:
+            lookup.addresses, lookup.error = old.addresses, None
+            self._cache(host, old._replace(expiry=now + STALE_TTL))
+
+    def _cache(self, host: str, result: _Cached) -> None:
         self._cached.pop(host, None)  # so that it becomes the youngest
         while len(self._cached) >= self._entries:
             del self._cached[next(iter(self._cached))]
-        self._cached[host] = (trio.current_time() + self._ttl, addresses)
+        self._cached[host] = result
 
 
 def parse_address(host: str) -> str:

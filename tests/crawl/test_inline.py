@@ -147,21 +147,25 @@ async def test_an_inline_fetch_obeys_robots_txt(autojump_clock: MockClock, robot
 
 
 async def test_an_uncaught_error_fails_the_page(autojump_clock: MockClock) -> None:
-    site = FakeSite({"/": "x", "/api": httpx.ConnectError("refused")})
-    report = (await collect(Inline(), site)).report
+    site = FakeSite({"/": "x", "https://down.test/": httpx.ConnectError("refused")})
+    spider = Inline()
+    spider.target = "https://down.test/"
+    report = (await collect(spider, site)).report
     assert report.failed == 1
-    assert len(site.visits("/api")) == 3
+    assert len(site.visits("https://down.test/")) == 3
 
 
 async def test_an_error_may_be_caught(autojump_clock: MockClock) -> None:
     class Catch(Inline):
+        target = "https://down.test/"
+
         async def parse(self, response: Response) -> Any:
             try:
                 await self.crawl.fetch(Request(self.target))
             except ConnectFailed as error:
                 return [{"error": error.reason}]
 
-    site = FakeSite({"/": "x", "/api": httpx.ConnectError("refused")})
+    site = FakeSite({"/": "x", "https://down.test/": httpx.ConnectError("refused")})
     assert (await collect(Catch(), site)).items == [{"error": "connect_failed"}]
 
 

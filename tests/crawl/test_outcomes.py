@@ -253,8 +253,8 @@ async def test_an_errback_gets_failures_and_may_yield(autojump_clock: MockClock)
         start_urls = ()
 
         def start(self) -> Produced:
-            for path in ("gone", "broken", "unreachable", "fine"):
-                yield Request(f"https://site.test/{path}", errback=self.missed)
+            for page in ("site.test/gone", "site.test/broken", "down.test/unreachable", "site.test/fine"):
+                yield Request(f"https://{page}", errback=self.missed)
 
         def parse(self, response: Response) -> Produced:
             yield {"url": response.url}
@@ -263,7 +263,7 @@ async def test_an_errback_gets_failures_and_may_yield(autojump_clock: MockClock)
             yield {"missed": failure.request.url.rpartition("/")[2], "reason": failure.reason, "n": failure.attempts}
 
     pages = {"/gone": Page(status=410), "/broken": Page(status=500), "/fine": "x"}
-    site = FakeSite(pages | {"/unreachable": httpx.ConnectError("refused")})
+    site = FakeSite(pages | {"https://down.test/unreachable": httpx.ConnectError("refused")})
     found = await collect(Errback(), site)
     missed = sorted((item["missed"], item["reason"], item["n"]) for item in found.items if "missed" in item)
     assert missed == [("broken", "status_500", 3), ("gone", "status_410", 1), ("unreachable", "connect_failed", 3)]

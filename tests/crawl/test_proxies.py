@@ -214,11 +214,12 @@ async def test_the_environment_is_used_except_for_loopback(
     found = await collect(Pages(count=1, site=f"http://site.test:{site.port}"), blind, settings=FREE)
     assert found.items[0]["body"] == b"page"
     assert len(proxy.heads) == 1
+    once = FREE | Settings(attempts=1, outage_patience=0)
     for settings, where in [
         (FREE, f"http://127.0.0.1:{site.port}"),
-        (FREE | Settings(attempts=1), "http://direct.test"),
-        (FREE | Settings(attempts=1, proxy_env=False), "http://site.test"),
-        (FREE | Settings(attempts=1, proxies="direct"), "http://site.test"),
+        (once, "http://direct.test"),
+        (once | Settings(proxy_env=False), "http://site.test"),
+        (once | Settings(proxies="direct"), "http://site.test"),
     ]:
         await collect(Pages(count=1, site=where), blind, settings=settings)
     assert len(proxy.heads) == 1

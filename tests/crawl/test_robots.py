@@ -115,7 +115,7 @@ class NextDay(Many):
             yield Request(f"https://site.test/{number}")
 
 
-@pytest.mark.parametrize("trouble", [Page(status=503), Page(status=429), httpx.ConnectError("refused")])
+@pytest.mark.parametrize("trouble", [Page(status=503), Page(status=429), httpx.ReadError("reset")])
 @pytest.mark.parametrize(
     ("before", "refused"), [(Page("User-agent: *\nDisallow: /4"), 1), (Page(status=404), 0)], ids=["rules", "no file"]
 )
@@ -131,7 +131,7 @@ async def test_the_last_copy_applies_if_robots_txt_becomes_unavailable(
 @pytest.mark.parametrize("delay", [7200, 80_000])
 async def test_on_a_slow_lane_most_requests_are_not_for_robots_txt(autojump_clock: MockClock, delay: int) -> None:
     """The same if robots.txt is unavailable for weeks: each page is fetched, with the requested delay."""
-    site = pages([f"User-agent: *\nCrawl-delay: {delay}", httpx.ConnectError("refused")], 20)
+    site = pages([f"User-agent: *\nCrawl-delay: {delay}", httpx.ReadError("reset")], 20)
     report = (await collect(Many(count=20), site)).report
     assert report.pages == 20
     assert len(asked(site)) <= 11

@@ -7,6 +7,7 @@ import sys
 
 import httpx
 import pytest
+from support.internet import Internet, Pages, between
 
 from crawler import Response, Settings, Spider, crawl
 from crawler.cli.progress import Progress
@@ -26,8 +27,8 @@ class ClosedTerminal(Terminal):
 
 
 class Books(Spider):
-    start_urls = ["https://site.test/"]
-    settings = Settings(attempts=1)
+    start_urls = ["https://site.test/", "https://down.test/"]
+    settings = Settings(attempts=1, outage_patience=0)
 
     def parse(self, response: Response):
         if response.url.endswith("bad"):
@@ -37,10 +38,10 @@ class Books(Spider):
 
 
 PAGES = {
-    "/": "<a href='/slow'>x</a><a href='/bad'>x</a><a href='/broken'>x</a>",
+    "/": "<a href='/slow'>x</a><a href='/bad'>x</a>",
     "/slow": Page("slow", delay=2.0),
     "/bad": "bad",
-    "/broken": httpx.ConnectError("refused"),
+    "https://down.test/": httpx.ConnectError("refused"),
 }
 
 
@@ -90,3 +91,15 @@ async def test_a_report_of_a_crawl_that_failed_has_its_counts(autojump_clock):
     await crawl(Books(), plugins=[progress], transport=FakeSite({"/": "one"}).transport)
     report = progress.report("failed")
     assert (report.finished, report.spider, report.pages) == ("failed", "books", 1)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "words"), [("h1.test", "h1.test down"), ("h1.test h2.test", "2 hosts down"), ("h", "network down")]
+)
+async def test_the_line_says_what_is_down(autojump_clock, monkeypatch, hosts, words):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    internet = Internet(between(1, 31), hosts=lambda host: host in hosts or hosts == "h")
+    progress = Progress(live=True)
+    await crawl(Pages(3, 40), settings=Settings(obey_robots=False), plugins=[progress], transport=internet)
+    assert f" · {words} · " in terminal.getvalue()

@@ -9,6 +9,8 @@ from support.frontiers import HOST, answered, frontier, number, pending, pop
 
 from crawler.frontier import Lane, Pending
 from crawler.frontier.budget import Budget, Budgets
+from crawler.frontier.reachability import Reachability
+from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
@@ -52,7 +54,8 @@ def test_lanes_behind_an_expensive_request_are_woken_when_it_leaves_the_budget()
 
 def made(name: str = HOST) -> tuple[Budgets, Lane]:
     limits, settings = Limits(chance=random.Random(1)), Settings()
-    budgets = Budgets(lambda name: limits.throttle(name, settings.pace))
+    reachability = Reachability(Outages(600.0, 3, random.Random(1)), lambda: None)
+    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), reachability)
     return budgets, Lane(name, limits.throttle(name, settings.pace))
 
 

@@ -47,6 +47,7 @@ async def visit(*names, **settings):
     async with fault_server() as server:
         spider = Zoo({name: server.url(name) for name in names})
         usual = {"obey_robots": False, "attempts": 1, "max_body": SMALL, "request_deadline": PATIENT}
+        usual["outage_patience"] = 0  # some cases look like an outage of the server
         given = Settings(**usual | settings)
         async with CurlTransport(tls_verify=server.authority, connect_timeout=given.connect_timeout) as transport:
             report = await crawl(spider, settings=given, transport=transport)

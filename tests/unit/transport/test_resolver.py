@@ -174,7 +174,7 @@ async def test_look_ups_that_hang_hold_a_place_and_the_next_ones_fail_in_time():
     assert await resolver.resolve("a.example", 80) == ("192.0.2.1",)
 
 
-async def test_an_error_is_raised_to_every_caller_as_one_of_its_own_and_not_remembered():
+async def test_an_error_is_raised_to_every_caller_as_one_of_its_own():
     resolver = Resolver(getaddrinfo=unknown)
     errors = []
 
@@ -189,7 +189,69 @@ async def test_an_error_is_raised_to_every_caller_as_one_of_its_own_and_not_reme
         nursery.start_soon(ask)
     assert [error.errno for error in errors] == [socket.EAI_NONAME] * 2
     assert errors[0] is not errors[1]
-    assert resolver.statistics() == resolver.statistics().__class__(cached=0, pending=0, threads=0)
+    assert resolver.statistics() == resolver.statistics().__class__(cached=1, pending=0, threads=0)
+
+
+def failing(code, names):
+    """Return a `socket.getaddrinfo` that asks `names`, or fails if they have no addresses."""
+
+    def getaddrinfo(*args):
+        found = names(*args)
+        if not found:
+            raise socket.gaierror(code, "lookup failed")
+        return found
+
+    return getaddrinfo
+
+
+async def test_that_a_name_does_not_exist_is_remembered_for_half_a_second(mock_clock):
+    names = Names()
+    resolver = Resolver(getaddrinfo=failing(socket.EAI_NONAME, names))
+    for _ in range(3):
+        with pytest.raises(socket.gaierror):
+            await resolver.resolve("a.example", 80)
+    assert len(names.asked) == 1
+    names.addresses = ("192.0.2.1",)
+    mock_clock.jump(0.5)
+    assert await resolver.resolve("a.example", 80) == ("192.0.2.1",)
+
+
+async def test_a_failed_look_up_is_not_remembered():
+    names = Names()
+    resolver = Resolver(getaddrinfo=failing(socket.EAI_AGAIN, names))
+    for _ in range(3):
+        with pytest.raises(socket.gaierror):
+            await resolver.resolve("a.example", 80)
+    assert len(names.asked) == 3
+    assert resolver.statistics().cached == 0
+
+
+async def test_expired_addresses_are_used_while_look_ups_fail_up_to_a_day(mock_clock):
+    names = Names("192.0.2.1")
+    resolver = Resolver(getaddrinfo=failing(socket.EAI_AGAIN, names), ttl=60)
+    await resolver.resolve("a.example", 80)
+    names.addresses = ()
+    mock_clock.jump(3600)
+    for _ in range(3):
+        assert await resolver.resolve("a.example", 80) == ("192.0.2.1",)
+    assert len(names.asked) == 2, "the next lookup follows after 30 seconds"
+    mock_clock.jump(30)
+    names.addresses = ("192.0.2.9",)
+    assert await resolver.resolve("a.example", 80) == ("192.0.2.9",)
+    names.addresses = ()
+    mock_clock.jump(86_400)
+    with pytest.raises(socket.gaierror):
+        await resolver.resolve("a.example", 80)
+
+
+async def test_expired_addresses_are_not_used_if_the_name_does_not_exist_any_more(mock_clock):
+    names = Names("192.0.2.1")
+    resolver = Resolver(getaddrinfo=failing(socket.EAI_NONAME, names), ttl=60)
+    await resolver.resolve("a.example", 80)
+    names.addresses = ()
+    mock_clock.jump(61)
+    with pytest.raises(socket.gaierror):
+        await resolver.resolve("a.example", 80)
 
 
 @pytest.mark.parametrize("host", ["", "a..b", "x" * 300, "mäuse.example"])

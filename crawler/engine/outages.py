@@ -1,0 +1,130 @@
+"""`OutageMonitor`: reports to the limits whether hosts can be reached, and logs when the network is down."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from crawler import urls
+from crawler.engine.retries import may_repeat
+from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
+from crawler.limits.outages import NETWORK_PROBE, Contact, Trouble
+from crawler.logs import get_logger
+from crawler.transport.proxy_faults import fault_of
+
+if TYPE_CHECKING:
+    from crawler.frontier import Frontier, StartTicket
+
+__all__ = ["OutageMonitor", "contact_of"]
+
+CONNECT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "unreachable": "local"}
+"""Kinds of `ConnectFailed` that tell more than that there was no connection."""
+TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
+"""Kinds of `FetchTimeout` before anything was sent."""
+UNANSWERED_KINDS: Final = frozenset({"", "closed", "reset", "stale"})
+"""Kinds of broken exchanges without any response."""
+log = get_logger("crawler.engine")
+
+
+class OutageMonitor:
+    """Judges the results of attempts.
+
+    Parameters:
+        frontier: Its breakers learn from the results, and its lanes wait for them.
+    """
+
+    def __init__(self, frontier: Frontier) -> None:
+        self._frontier = frontier
+
+    def answered(self, ticket: StartTicket, now: float) -> None:
+        """Note that a response has arrived while something was down, in seconds since the epoch."""
+        outages, reachability = self._frontier.outages, self._frontier.reachability
+        network = outages.network
+        scopes = reachability.scopes(ticket.request)
+        outages.end(ticket)
+        retried = outages.answered(scopes, is_known=_is_known(ticket))
+        if network is not None:
+            log.warning("network back after %.0f s", now - network.since)
+        if network is not None or len(scopes) > 1:
+            self._frontier.wake_all()
+        else:
+            self._frontier.wake(retried)
+
+    def failed(self, ticket: StartTicket, error: RequestError, now: float) -> None:
+        """Note that an attempt has failed, and set `FetchError.outage` to what that means.
+
+        Parameters:
+            ticket: The request.
+            error: Why it failed.
+            now: Seconds since the epoch.
+        """
+        outages, request = self._frontier.outages, ticket.request
+        is_proxy = isinstance(error, FetchError) and fault_of(error.__cause__) == "proxy"
+        contact = contact_of(error, is_known=_is_known(ticket) or is_proxy)
+        if contact is None or not isinstance(error, FetchError):
+            if outages.active and has_response(error):
+                self.answered(ticket, now)
+            return
+        scopes = self._frontier.reachability.scopes(request)
+        network = outages.network
+        outage = outages.failed(
+            Trouble(
+                scope=scopes[-1] if is_proxy else scopes[0],
+                contact=contact,
+                error=error,
+                url=request.url,
+                request=ticket,
+                started=ticket.now,
+                is_known=_is_known(ticket),
+                is_proxy=is_proxy,
+            ),
+            now,
+        )
+        if not ticket.is_sent or may_repeat(request):
+            error.outage = outage
+        if outages.network is not network:
+            self._log_network(now)
+        if outages.network is not network or is_proxy:
+            self._frontier.wake_all()
+
+    def _log_network(self, now: float) -> None:
+        """Log that the network is down, or was given up."""
+        network = self._frontier.outages.network
+        if network is None:
+            log.warning("network given up: waiting requests fail until something answers")
+        else:
+            since = time.strftime("%H:%M:%S", time.localtime(network.since))
+            log.warning("network down since %s, trying every %.0f s: %s", since, NETWORK_PROBE, network.error)
+
+
+def contact_of(error: RequestError, *, is_known: bool) -> Contact | None:
+    """Return how far a request got that failed; `None` if that does not tell whether its host is down.
+
+    Parameters:
+        error: Why it failed.
+        is_known: Whether the host has answered before. If not, a certificate that does not verify is no outage.
+    """
+    contact: Contact | None = None
+    if isinstance(error, ConnectFailed):
+        contact = CONNECT_KINDS.get(error.kind, "none")
+        if error.kind == "proxy" and fault_of(error.__cause__) is None:
+            contact = None  # the proxy is up, and declined
+        elif not error.retryable:
+            contact = "name" if contact == "lookup" else "none" if is_known else None
+    elif isinstance(error, FetchTimeout):
+        contact = TIMEOUT_KINDS.get(error.kind, "sent")
+    elif isinstance(error, BrokenExchange) and error.kind in UNANSWERED_KINDS:
+        contact = "sent"
+    return None if contact == "sent" and has_response(error) else contact
+
+
+def has_response(error: RequestError) -> bool:
+    """Return whether the host has answered, although the request failed."""
+    return isinstance(error, BodyTooLarge) or (isinstance(error, FetchError) and error.has_response)
+
+
+def _is_known(ticket: StartTicket) -> bool:
+    """Return whether the host of a ticket has answered before, in this run or an earlier one of the job."""
+    lane, request = ticket.lane, ticket.request
+    is_own = request.lane is not None or lane.name == urls.origin(request.url)  # else it borrows the lane of another
+    return is_own and lane.throttle.concurrency.has_answered

@@ -1,0 +1,358 @@
+"""`Outages`: which hosts cannot be reached, whether the network is down, and what a failed connection means.
+
+Invariant: while a host is down, its requests lose no attempt. A failed connection counts as an attempt only if nothing
+suggests an outage, that is, if the host has never answered and others are well.
+
+A *scope* is what a breaker stands for: an origin such as ``https://example.com``, or a proxy. Each scope that fails has
+a `Breaker`; one more stands for the network. Scopes that answer have none, so a crawl without failures pays nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import attrs
+
+from crawler.errors import FetchError
+from crawler.limits.breaker import Breaker
+
+__all__ = ["NETWORK", "NETWORK_PROBE", "Contact", "Outage", "OutageStatistics", "Outages", "Trouble"]
+
+OPEN_AFTER: Final = 3
+"""Failures in a row that open the breaker of a host that has answered before, if they take `OPEN_SECONDS`: failed
+connections, or different requests that were sent and got no response."""
+OPEN_SECONDS: Final = 1.0
+"""Seconds without a response before a few failures open a breaker: a host may also fail at random."""
+OPEN_AT_ONCE: Final = 10
+"""Failures in a row that open a breaker at once."""
+UNANSWERED_WAIT: Final = 5.0
+"""Seconds before a request is sent again if it is the second in a row without response: others are tried first."""
+DOUBT: Final = 90.0
+"""Seconds after which a host that has never answered is given up, although others fail as well."""
+LOOKUP_DOUBT: Final = 30.0
+"""Seconds for which failed lookups of a host that has never answered are no attempts."""
+MIN_LOOKUPS: Final = 2
+"""Negative DNS answers, at least, before the name of a host that has never answered is taken to be wrong."""
+MANY: Final = 3
+"""Scopes that fail together before an outage of more than one host is suspected."""
+MANY_KNOWN: Final = 2
+"""Hosts that have answered before and fail together before the network is suspected."""
+MANY_NEW: Final = 10
+"""The same for hosts that have never answered while others have. Names that do not exist are no such hosts."""
+SILENCE: Final = 2.0
+"""Seconds without any response before the network is taken to be down."""
+NETWORK_PROBE: Final = 5.0
+"""Seconds between two probes while the network is down."""
+GIVEN_UP: Final = 300.0
+"""Seconds for which the requests of a host that was given up fail at once."""
+NETWORK: Final = "network"
+"""The name of the network in statistics."""
+MAX_SCOPES: Final = 10_000
+"""Scopes with a breaker, at most; the oldest is forgotten first."""
+
+Contact: TypeAlias = Literal["none", "lookup", "name", "local", "sent"]
+"""How far a request got. ``none``: no connection; ``lookup``: the DNS lookup failed; ``name``: DNS says that the name
+does not exist; ``local``: this machine has no route; ``sent``: it was sent, and no response came."""
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Trouble:
+    """A request that got no response."""
+
+    scope: str
+    """The origin or proxy that failed."""
+    contact: Contact
+    """How far the request got."""
+    error: FetchError
+    """The error, for the requests that fail if the host is given up."""
+    url: str
+    """URL of the request."""
+    request: object
+    """The request. It may be a probe."""
+    started: float
+    """When it started, in seconds since the epoch."""
+    is_known: bool
+    """Whether the host has answered before, in this run or an earlier one of the job."""
+    is_proxy: bool = False
+    """Whether the scope is a proxy."""
+
+
+class Outage(NamedTuple):
+    """What an outage means for a request that got no response: it is sent again, or fails."""
+
+    wait: float
+    """Seconds until it may be sent again, at least."""
+    is_open: bool = True
+    """Whether the breaker is open. If not, the request alone may be to blame, so such retries are limited."""
+    counts: bool = False
+    """Whether the failure counts as an attempt all the same."""
+    gives_up: bool = False
+    """Whether the host has been down for too long: the request fails."""
+    down_for: float = 0.0
+    """Seconds for which it has been down."""
+
+
+@attrs.frozen(kw_only=True)
+class OutageStatistics:
+    """An outage at one moment."""
+
+    since: float
+    """When it began, in seconds since the epoch."""
+    next_probe: float
+    """When it is tried again, in seconds since the epoch. In the past while a request finds out."""
+    error: str
+    """Message of the last failure."""
+
+
+class Outages:
+    """The breakers of all scopes, and of the network.
+
+    Parameters:
+        patience: Seconds of downtime after which a host is given up. `None`: never; 0: there are no breakers.
+        attempts: Attempts per request, which a host that has never answered gets as well.
+        rng: Source of jitter.
+    """
+
+    def __init__(self, patience: float | None, attempts: int, rng: random.Random) -> None:
+        self.active = False
+        """Whether any scope has a breaker. If not, only `failed` and `answered` change anything."""
+        self.network: Breaker | None = None
+        """The breaker of the network while that is down."""
+        self._patience = math.inf if patience is None else patience
+        self._attempts = attempts
+        self._rng = rng
+        self._breakers: dict[str, Breaker] = {}
+        self._probes: set[object] = set()  # the requests that are a probe
+        self._lost: Breaker | None = None  # that of the network after it was given up
+        self._has_answered = False  # whether any host has, as far as it is known
+        self._doubtful: set[str] = set()  # scopes that have failed since a host was reached for the first time or again
+        self._era = 0  # number of times that this has happened
+        self._silent: dict[str, bool] = {}  # hosts that have failed since the last response, and whether they are known
+        self._silent_since = math.inf
+
+    def statistics(self) -> dict[str, OutageStatistics]:
+        """Return what is down now, by origin or proxy; the key of the network is ``network``."""
+        down = {scope: breaker for scope, breaker in self._breakers.items() if breaker.is_open}
+        if self.network is not None:
+            down[NETWORK] = self.network
+        return {
+            name: OutageStatistics(since=breaker.since, next_probe=breaker.probe_at, error=str(breaker.error))
+            for name, breaker in down.items()
+        }
+
+    # ---- before a request --------------------------------------------------------------------------------------------
+
+    def ready_at(self, scopes: Iterable[str], now: float) -> float:
+        """Return when the breakers of these scopes let a request start, in seconds since the epoch.
+
+        Infinite: after the result of a probe. While the network is down only its probes count; see `network_ready_at`.
+        """
+        if self.network is not None:
+            return self.network.probe_at
+        breakers = self._breakers
+        return max((breakers[scope].ready_at(now) for scope in scopes if scope in breakers), default=-math.inf)
+
+    def network_ready_at(self) -> float:
+        """Return when any request may start, in seconds since the epoch; infinite: after the result of a probe."""
+        if self.network is None:
+            return -math.inf
+        return math.inf if self.network.probe is not None else self.network.probe_at
+
+    def given_up(self, scopes: Iterable[str], now: float) -> Breaker | None:
+        """Return the breaker of a scope that was given up, so that its requests fail; `None`: there is none."""
+        if self._lost is not None and now < self._lost.given_up_until:
+            return self._lost
+        for scope in scopes:
+            breaker = self._breakers.get(scope)
+            if breaker is not None and now < breaker.given_up_until:
+                return breaker
+        return None
+
+    def start(self, scopes: Iterable[str], request: object) -> None:
+        """Note that a request starts: it is the probe of each of its scopes whose breaker is open."""
+        found = [self._breakers.get(scope) for scope in scopes]
+        for breaker in (self.network, *found):
+            if breaker is not None and breaker.is_open and breaker.probe is None:
+                breaker.probe = request
+                self._probes.add(request)
+
+    # ---- after a request ---------------------------------------------------------------------------------------------
+
+    def end(self, request: object) -> bool:
+        """Note that a request has ended, if it was a probe. Return whether it was; another request may be the next."""
+        if request not in self._probes:
+            return False
+        self._probes.remove(request)
+        for breaker in (self.network, *self._breakers.values()):
+            if breaker is not None and breaker.probe is request:
+                breaker.probe = None
+        return True
+
+    def answered(self, scopes: Iterable[str], *, is_known: bool) -> Iterable[str]:
+        """Note a response: its scopes are well, and so is the network. Return the scopes to try at once.
+
+        Parameters:
+            scopes: The scopes of its request.
+            is_known: Whether the host had answered before.
+        """
+        found = [scope for scope in scopes if self._breakers.pop(scope, None) is not None]
+        retried: set[str] = set()
+        if self.network is not None:
+            retried.update(self._breakers)
+        if found or not is_known:  # a host was reached for the first time, or again
+            self._era += 1
+            retried |= self._doubtful
+            self._doubtful = set()
+        for scope in retried & self._breakers.keys():
+            breaker = self._breakers[scope]
+            breaker.probes, breaker.probe_at = 0, -math.inf
+        self._has_answered = True
+        self._lost = self.network = None
+        self._end_silence()
+        self.active = bool(self._breakers)
+        return retried.union(found)
+
+    def failed(self, trouble: Trouble, now: float) -> Outage | None:
+        """Return what a failure means. `None`: nothing suggests an outage, so it counts as an attempt.
+
+        Parameters:
+            trouble: The failure.
+            now: Seconds since the epoch.
+        """
+        if self._patience <= 0:
+            return None
+        self.active = True
+        probes_network = self.network is not None and self.network.probe is trouble.request
+        self.end(trouble.request)
+        breaker = self._breaker(trouble.scope, now)
+        is_late = trouble.started < breaker.failed_at  # it started before the last failure, and is part of that
+        breaker.note(now, trouble.error)
+        self._has_answered = self._has_answered or trouble.is_known
+        self._count(breaker, trouble, now, is_late=is_late)
+        if probes_network:
+            self._extend_network_outage(trouble, now)
+        if trouble.contact == "sent":
+            return self._judge_unanswered(breaker, trouble, now, is_late=is_late)
+        if trouble.is_known or (trouble.is_proxy and self._has_answered):
+            return self._judge(breaker, now, limit=self._patience, is_late=is_late)
+        return self._judge_unknown(breaker, trouble, now, is_late=is_late)
+
+    def _count(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> None:
+        """Count a failure of a host that may be down."""
+        breaker.failures += 1
+        breaker.denials = breaker.denials + (not is_late) if trouble.contact == "name" else 0
+        if trouble.contact == "sent":
+            breaker.unanswered.add(trouble.url)
+        if not trouble.is_known and (breaker.is_wrong or self._is_alone(breaker)):
+            return
+        if trouble.contact != "sent":
+            self._doubtful.add(trouble.scope)
+        if not trouble.is_proxy:
+            self._note_silence(trouble, now)
+
+    def _is_alone(self, breaker: Breaker) -> bool:
+        """Return whether another host was reached since the first failure of this one, so it fails on its own."""
+        return breaker.era != self._era
+
+    # ---- the rules ---------------------------------------------------------------------------------------------------
+
+    def _judge(self, breaker: Breaker, now: float, *, limit: float, is_late: bool) -> Outage:
+        """Return what it means that a host is down, which is given up after `limit` seconds."""
+        if now < breaker.given_up_until or breaker.down_for >= limit:
+            breaker.give_up(max(breaker.given_up_until, now + GIVEN_UP))
+            return Outage(0.0, gives_up=True, down_for=breaker.down_for)
+        if not breaker.is_open and not _is_enough(breaker.failures, breaker, now):
+            return Outage(breaker.rest(self._rng), is_open=False)
+        if not (is_late and breaker.is_open):
+            breaker.open(now, rest=min(breaker.rest(self._rng), limit - breaker.down_for))
+        return Outage(self._wait(breaker, now))
+
+    def _judge_unknown(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
+        """Return what it means that a host failed which has never answered: its URL may be wrong."""
+        if breaker.is_wrong:
+            return None
+        is_alone = self._is_alone(breaker) or len(self._doubtful) < MANY
+        if self.network is not None or not is_alone or now < breaker.given_up_until:
+            breaker.failures = max(breaker.failures, OPEN_AT_ONCE)
+            has_worked = self.network is not None and self._has_answered
+            limit = math.inf if has_worked else min(DOUBT, self._patience)
+            return self._judge(breaker, now, limit=limit, is_late=is_late)
+        if trouble.contact == "lookup" and breaker.down_for < min(LOOKUP_DOUBT, self._patience):
+            breaker.failures = max(breaker.failures, OPEN_AT_ONCE)
+            return self._judge(breaker, now, limit=math.inf, is_late=is_late)
+        if trouble.contact == "name" and breaker.denials < max(MIN_LOOKUPS, self._attempts):
+            if not is_late:
+                breaker.open(now, rest=breaker.rest(self._rng))
+            return Outage(self._wait(breaker, now))
+        breaker.close()
+        breaker.is_wrong = breaker.failures >= self._attempts
+        if breaker.is_wrong:
+            self._doubtful.discard(trouble.scope)
+            self._silent.pop(trouble.scope, None)
+        return None
+
+    def _judge_unanswered(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
+        """Return what it means that a request was sent and got no response: its page may be to blame."""
+        in_doubt = self.network is not None or len(self._silent) >= MANY
+        if breaker.down_for >= self._patience or not (trouble.is_known or in_doubt):
+            breaker.close()
+            return None
+        if not (breaker.is_open or in_doubt or _is_enough(len(breaker.unanswered), breaker, now)):
+            return Outage(UNANSWERED_WAIT, is_open=False, counts=True) if breaker.failures > 1 else None
+        if not (is_late and breaker.is_open):
+            breaker.open(now, rest=breaker.rest(self._rng))
+        return Outage(2.0 * self._wait(breaker, now))  # so that another page is the next probe
+
+    def _wait(self, breaker: Breaker, now: float) -> float:
+        """Return the seconds until the next probe."""
+        return max(0.0, (self.network or breaker).probe_at - now)
+
+    # ---- the network -------------------------------------------------------------------------------------------------
+
+    def _note_silence(self, trouble: Trouble, now: float) -> None:
+        """Take the network to be down if many hosts have failed, and none has answered, for a while."""
+        if trouble.contact != "name" or trouble.is_known or not self._has_answered:
+            self._silent[trouble.scope] = trouble.is_known
+        self._silent_since = min(self._silent_since, now)
+        hosts, known = len(self._silent), sum(self._silent.values())
+        is_only = hosts == known == 1 and trouble.contact in ("local", "lookup")
+        are_many = known >= MANY_KNOWN or hosts >= (MANY_NEW if self._has_answered else MANY)
+        if self.network is None and (is_only or are_many) and now - self._silent_since >= SILENCE:
+            self.network = Breaker(self._silent_since)
+            self.network.note(now, trouble.error)
+            self.network.open(now, rest=NETWORK_PROBE)
+
+    def _extend_network_outage(self, trouble: Trouble, now: float) -> None:
+        """Note that a probe of the network failed. After too long a downtime, all hosts are given up."""
+        network = self.network
+        if network is None:
+            return
+        network.note(now, trouble.error)
+        network.open(now, rest=NETWORK_PROBE)
+        if network.down_for >= (self._patience if self._has_answered else min(self._patience, DOUBT)):
+            network.give_up(now + GIVEN_UP)
+            self._lost, self.network = network, None
+            self._end_silence()
+            for breaker in self._breakers.values():
+                breaker.give_up(now + GIVEN_UP)
+
+    def _end_silence(self) -> None:
+        self._silent.clear()
+        self._silent_since = math.inf
+
+    def _breaker(self, scope: str, now: float) -> Breaker:
+        """Return the breaker of a scope, made when it first fails."""
+        found = self._breakers.get(scope)
+        if found is None:
+            if len(self._breakers) >= MAX_SCOPES:
+                del self._breakers[next(iter(self._breakers))]
+            found = self._breakers[scope] = Breaker(now, self._era)
+        return found
+
+
+def _is_enough(failures: int, breaker: Breaker, now: float) -> bool:
+    """Return whether a number of failures opens a breaker."""
+    return failures >= OPEN_AT_ONCE or (failures >= OPEN_AFTER and now - breaker.since >= OPEN_SECONDS)

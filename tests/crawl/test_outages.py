@@ -1,0 +1,313 @@
+"""Outages of hosts, of DNS, of proxies and of the network, in virtual time: no page is lost, and no attempt."""
+
+from __future__ import annotations
+
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from support.examples import seeds
+from support.internet import FAULTS, Internet, Pages, between, flapping
+from trio.testing import MockClock
+
+from crawler import Failure, Plugin, Request, Response, Settings, crawl
+from crawler.store.inspect import failed_requests, inspect_job, retry_failed
+from crawler.testing import collect
+from crawler.transport.errors import transport_error
+
+FAST = Settings(slow_start=False)
+CONNECTIONS = [name for name in FAULTS if name not in ("reset", "closed")]
+"""Faults of the connection: nothing is sent."""
+
+
+async def lost(spider: Pages, internet: Internet, settings: Settings = FAST) -> list[str]:
+    """Crawl, and return the pages that are lost. No page is kept twice."""
+    found = await collect(spider, internet, settings=settings)
+    urls = [item["url"] for item in found.items]
+    assert len(urls) == len(set(urls)) == found.report.pages
+    assert found.report.failed == len(spider.start_urls) - len(urls)
+    return sorted(set(spider.start_urls) - set(urls))
+
+
+# ---- nothing is lost -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", seeds(5))
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_an_outage_of_all_hosts_loses_nothing(autojump_clock: MockClock, fault: str, seed: int) -> None:
+    seconds = random.Random(seed).choice([20, 60, 300])
+    internet = Internet(between(2, 2 + seconds), fault, chance=random.Random(seed))
+    assert await lost(Pages(12, 8), internet) == []
+    assert internet.now < seconds + 60
+
+
+@pytest.mark.parametrize("fault", ["refused", "closed"])
+async def test_an_outage_of_an_hour_loses_nothing(autojump_clock: MockClock, fault: str) -> None:
+    internet = Internet(between(2, 3602), fault)
+    assert await lost(Pages(5, 8), internet, FAST | Settings(outage_patience=7200)) == []
+    assert len(internet.failed) < 1500
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("hosts", [1, 2])
+async def test_an_outage_of_the_only_hosts_loses_nothing(autojump_clock: MockClock, fault: str, hosts: int) -> None:
+    internet = Internet(between(2, 122), fault)
+    assert await lost(Pages(hosts, 60), internet) == []
+    assert internet.now < 180
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_an_outage_of_some_hosts_delays_no_other(autojump_clock: MockClock, fault: str) -> None:
+    internet = Internet(between(2, 62), fault, hosts=lambda host: int(host[1:-5]) % 3 == 0)
+    assert await lost(Pages(12, 20), internet, FAST | Settings(workers=64)) == []
+    assert max(at for at, host in internet.answered if int(host[1:-5]) % 3) < 20
+
+
+@pytest.mark.parametrize("fault", CONNECTIONS)
+async def test_an_outage_at_the_start_loses_nothing(autojump_clock: MockClock, fault: str) -> None:
+    assert await lost(Pages(12, 4), Internet(between(0, 20), fault)) == []
+
+
+@pytest.mark.parametrize("seed", seeds(5))
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_flapping_loses_nothing(autojump_clock: MockClock, fault: str, seed: int) -> None:
+    internet = Internet(flapping(2, 1000, 5), fault, chance=random.Random(seed))
+    was_sent = fault not in CONNECTIONS
+    assert await lost(Pages(3, 60), internet, FAST | Settings(attempts=3 if was_sent else 1)) == []
+
+
+async def test_a_request_that_may_change_something_waits_if_it_was_not_sent(autojump_clock: MockClock) -> None:
+    class Posts(Pages):
+        def start(self) -> Any:
+            yield from (Request(url, method="POST", body=b"x") for url in self.start_urls)
+
+    assert await lost(Posts(3, 20), Internet(between(2, 62), "refused")) == []
+
+
+async def test_a_machine_that_sleeps_has_seen_no_outage(autojump_clock: MockClock) -> None:
+    """After the sleep the clock has jumped, and the network comes back a little later."""
+    internet = Internet(lambda at: 2 <= at < 7 or 10_000 <= at < 10_020, "servfail")
+
+    class Sleep(Plugin):
+        name = "sleep"
+
+        async def answer(self, request: Request) -> None:
+            if request.url.endswith("/5") and internet.now < 10_000:
+                autojump_clock.jump(10_000 - internet.now)
+
+    found = await collect(Pages(3, 40), internet, settings=FAST, plugins=[Sleep()])
+    assert (found.report.failed, found.report.pages) == (0, 120)
+
+
+# ---- robots.txt ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["servfail", "nxdomain", "refused"])
+async def test_a_robots_txt_loses_no_attempt_to_an_outage(autojump_clock: MockClock, fault: str) -> None:
+    internet = Internet(between(1, 40), fault)
+
+    class Late(Pages):
+        async def start(self) -> Any:
+            for number, url in enumerate(self.start_urls):
+                yield Request(url)
+                await trio.sleep(0.05 if number < 20 else 0.5)
+
+    assert await lost(Late(40, 2), internet, Settings(obey_robots=True)) == []
+
+
+# ---- patience --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hosts", [1, 12])
+async def test_after_the_patience_requests_fail_with_the_reason(autojump_clock: MockClock, hosts: int) -> None:
+    internet = Internet(between(2, 1e9), "refused")
+    found = await collect(Pages(hosts, 60), internet, settings=FAST | Settings(outage_patience=120))
+    assert found.report.failed == hosts * 60 - found.report.pages > 0
+    assert found.report.kinds == {"connect_failed.refused": found.report.failed}
+    assert found.report.exit_code() == 4
+    assert 120 < found.report.seconds < 200
+
+
+async def test_a_job_retries_what_was_given_up(autojump_clock: MockClock, tmp_path: Path) -> None:
+    internet = Internet(between(2, 1000), "nxdomain", hosts=lambda host: host == "h1.test")
+    job, settings = tmp_path / "job", FAST | Settings(outage_patience=60)
+    report = await crawl(Pages(3, 60), settings=settings, transport=internet, job=job)
+    assert report.failed > 0
+    assert inspect_job(job).failed_by_reason == {"connect_failed": report.failed}
+    assert "given up" in next(iter(failed_requests(job))).message
+    assert retry_failed(job) == report.failed
+    await trio.sleep(1000)
+    report = await crawl(Pages(3, 60), settings=settings, transport=internet, job=job)
+    assert report.pages == 180
+
+
+async def test_the_errback_is_called_for_each_request_of_a_host_that_was_given_up(autojump_clock: MockClock) -> None:
+    class Errback(Pages):
+        def start(self) -> Any:
+            yield from (Request(url, errback=self.missed) for url in self.start_urls)
+
+        def missed(self, failure: Failure) -> Any:
+            yield {"missed": failure.request.url, "reason": failure.error.full_reason}
+
+    internet = Internet(between(2, 1e9), "timeout")
+    found = await collect(Errback(1, 100), internet, settings=FAST | Settings(outage_patience=60))
+    missed = {item["missed"] for item in found.items if "missed" in item}
+    assert len(missed) == found.report.failed > 30
+    assert {item["reason"] for item in found.items if "missed" in item} == {"fetch_timeout.connect"}
+
+
+# ---- a host that is plainly wrong ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["nxdomain", "refused"])
+@pytest.mark.parametrize("obey", [True, False])
+async def test_a_crawl_of_a_mistyped_host_ends_soon(autojump_clock: MockClock, fault: str, obey: bool) -> None:
+    internet = Internet(between(0, 1e9), fault)
+    report = (await collect(Pages(1, 1), internet, settings=Settings(obey_robots=obey))).report
+    assert report.seconds < 6
+    assert (report.pages, report.failed, report.exit_code()) == (0, 1, 4)
+    assert 2 <= len(internet.failed) <= 3
+
+
+@pytest.mark.parametrize("fault", ["nxdomain", "refused", "tls"])
+async def test_links_to_wrong_hosts_do_not_hold_up_a_crawl(autojump_clock: MockClock, fault: str) -> None:
+    internet = Internet(between(0, 1e9), fault, hosts=lambda host: int(host[1:-5]) % 2 == 1)
+    report = (await collect(Pages(20, 3), internet)).report
+    assert (report.pages, report.failed) == (30, 30)
+    assert report.seconds < 120
+
+
+async def test_a_crawl_that_begins_without_network_ends_after_a_while(autojump_clock: MockClock) -> None:
+    report = (await collect(Pages(20, 3), Internet(between(0, 1e9), "servfail"))).report
+    assert (report.pages, report.failed) == (0, 60)
+    assert 80 < report.seconds < 200
+
+
+# ---- stops -----------------------------------------------------------------------------------------------------------
+
+
+async def test_max_seconds_ends_a_crawl_during_an_outage(autojump_clock: MockClock) -> None:
+    report = await crawl(Pages(), settings=FAST | Settings(max_seconds=30), transport=Internet(between(2, 1e9)))
+    assert (report.finished, report.failed) == ("max_seconds", 0)
+    assert report.seconds <= 41
+
+
+@pytest.mark.parametrize("seed", seeds(7, least=2))
+@pytest.mark.parametrize("fault", ["refused", "nxdomain", "reset"])
+async def test_a_job_that_is_killed_during_an_outage_loses_nothing(
+    autojump_clock: MockClock, tmp_path: Path, fault: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    internet, spider = Internet(between(2, 100), fault, chance=chance), Pages(4, 30)
+    settings = FAST | Settings(obey_robots=bool(seed % 2))
+    report = None
+    while report is None:
+        with trio.move_on_after(chance.uniform(3, 40)):
+            report = await crawl(Pages(4, 30), settings=settings, transport=internet, job=tmp_path / "job")
+    assert (report.pages, report.failed) == (len(spider.start_urls), 0)
+
+
+# ---- proxies ---------------------------------------------------------------------------------------------------------
+
+
+class ProxiedInternet(Internet):
+    """An internet whose proxies are down, not its hosts."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        proxy = str(request.extensions.get("proxy", ""))
+        if "dead" in proxy and self.down(self.now):
+            self.failed.append((self.now, request.url.host))
+            words = "connection refused by the proxy"
+            raise transport_error(
+                httpx.ConnectError, words, request=request, sent=False, kind="refused", proxy_fault="proxy"
+            )
+        await trio.sleep(0.2)
+        self.answered.append((self.now, request.url.host))
+        return httpx.Response(200, content=b"x")
+
+
+async def test_a_dead_proxy_rests_once_for_all_hosts(autojump_clock: MockClock) -> None:
+    internet = ProxiedInternet(between(2, 302))
+    proxies = {"*.test": "http://dead.test:3128", "*": "direct"}
+    assert await lost(Pages(20, 20), internet, FAST | Settings(proxies=proxies)) == []
+    assert len(internet.failed) < 60, "one probe at a time, however many hosts"
+
+
+async def test_hosts_that_need_no_dead_proxy_do_not_wait(autojump_clock: MockClock) -> None:
+    internet = ProxiedInternet(between(2, 302))
+    proxies = {"h1.test": "http://dead.test:3128"}
+    assert await lost(Pages(4, 60), internet, FAST | Settings(proxies=proxies)) == []
+    assert max(at for at, host in internet.answered if host != "h1.test") < 30
+
+
+async def test_a_wrong_proxy_ends_a_crawl_soon(autojump_clock: MockClock) -> None:
+    internet = ProxiedInternet(between(0, 1e9))
+    settings = FAST | Settings(proxies="http://dead.test:3128")
+    report = (await collect(Pages(1, 1), internet, settings=settings)).report
+    assert report.failed == 1
+    assert report.seconds < 6
+
+
+# ---- what users see --------------------------------------------------------------------------------------------------
+
+
+async def test_the_log_says_once_that_the_network_is_down_and_once_that_it_is_back(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await lost(Pages(), Internet(between(2, 62), "unreachable")) == []
+    words = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(words) == 2
+    assert words[0].startswith("network down since ")
+    assert words[0].endswith(", trying every 5 s: [Errno 101] network is unreachable")
+    assert words[1].startswith("network back after 6")
+
+
+async def test_statistics_and_the_report_say_why_a_host_waits(autojump_clock: MockClock) -> None:
+    seen: list[Any] = []
+
+    class Look(Plugin):
+        name = "look"
+
+        def measure(self, usage: Any) -> None:
+            if usage.event == "error":
+                seen.append(self.crawl.statistics())
+
+    internet = Internet(between(2, 62), "refused", hosts=lambda host: host == "h1.test")
+    found = await collect(Pages(2, 200), internet, settings=FAST, plugins=[Look()])
+    assert found.report.failed == 0
+    last = seen[-1]
+    assert last.outages["https://h1.test"].error == "[Errno 111] refused"
+    assert last.limits["https://h1.test"].blocked_by == "outage"
+    assert last.limits["https://h1.test"].ready_at == last.outages["https://h1.test"].next_probe
+    assert 40 < found.report.lanes["https://h1.test"]["waited"]["outage"] < 80
+    assert "outage" not in found.report.lanes["https://h0.test"]["waited"]
+
+
+# ---- inline fetches --------------------------------------------------------------------------------------------------
+
+
+async def test_a_page_is_put_off_while_the_host_of_its_inline_fetch_is_down(autojump_clock: MockClock) -> None:
+    class Asks(Pages):
+        async def parse(self, response: Response) -> Any:
+            await self.crawl.fetch(Request("https://api.test/"))
+            return [{"url": response.url}]
+
+    internet = Internet(between(2, 62), "refused", hosts=lambda host: host == "api.test")
+    assert await lost(Asks(3, 20), internet) == []
+
+
+async def test_a_handler_that_gives_up_its_probe_does_not_block_the_host(autojump_clock: MockClock) -> None:
+    class Asks(Pages):
+        async def parse(self, response: Response) -> Any:
+            for _ in range(4):
+                with trio.move_on_after(3):
+                    await self.crawl.fetch(Request("https://h0.test/api"))
+                    break
+            return [{"url": response.url}]
+
+    internet = Internet(between(2, 62), "timeout", hosts=lambda host: host == "h0.test")
+    assert await lost(Asks(2, 20), internet) == []

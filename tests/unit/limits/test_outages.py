@@ -1,0 +1,329 @@
+"""What a failed connection means: an attempt, a wait, or the end of patience; times are arguments."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+from crawler.errors import ConnectFailed
+from crawler.limits.outages import (
+    DOUBT,
+    GIVEN_UP,
+    LOOKUP_DOUBT,
+    MAX_SCOPES,
+    NETWORK_PROBE,
+    OPEN_AFTER,
+    OPEN_AT_ONCE,
+    OPEN_SECONDS,
+    Contact,
+    Outage,
+    Outages,
+    Trouble,
+)
+
+A, B, C, D = (f"https://{name}.test" for name in "abcd")
+PROXY = "proxy.test:3128"
+
+
+def outages(patience: float | None = 600.0, attempts: int = 3) -> Outages:
+    return Outages(patience, attempts, random.Random(1))
+
+
+def fail(made: Outages, scope: str, now: float, contact: Contact = "none", **more: Any) -> Outage | None:
+    """Let a request fail that started just now."""
+    values: dict[str, Any] = {"url": f"{scope}/", "request": object(), "started": now, "is_known": True} | more
+    return made.failed(Trouble(scope=scope, contact=contact, error=ConnectFailed("no"), **values), now)
+
+
+def fail_for(made: Outages, scope: str, start: float, seconds: float, **more: Any) -> tuple[float, Outage | None]:
+    """Probe a scope whenever it may be probed. Return when it was given up or counted as an attempt, and the result."""
+    now = start
+    while True:
+        found = fail(made, scope, now, **more)
+        if found is None or found.gives_up or now - start > seconds:
+            return now, found
+        now += max(found.wait, 0.1)
+
+
+# ---- a host that has answered before ---------------------------------------------------------------------------------
+
+
+def test_a_crawl_without_failures_has_no_breakers() -> None:
+    made = outages()
+    assert not made.active
+    assert made.ready_at([A], 0.0) == made.network_ready_at() == -math.inf
+
+
+def test_failed_connections_are_no_attempts_and_open_the_breaker() -> None:
+    made = outages()
+    for number in range(OPEN_AT_ONCE):
+        found = fail(made, A, 100.0)
+        assert found is not None
+        assert (found.is_open, found.counts) == (number == OPEN_AT_ONCE - 1, False)
+    assert found is not None
+    assert made.ready_at([A], 100.0) == 100.0 + found.wait
+    assert made.ready_at([B], 100.0) == -math.inf
+
+
+def test_a_few_failures_within_a_second_may_be_random() -> None:
+    made = outages()
+    for number in range(OPEN_AFTER):
+        found = fail(made, A, 100.0 + number * OPEN_SECONDS / 2)
+    assert found is not None
+    assert found.is_open
+    made = outages()
+    for number in range(100):
+        for _ in range(OPEN_AFTER):
+            found = fail(made, A, number / 10)
+        assert found is not None
+        assert not found.is_open
+        made.answered([A], is_known=True)
+
+
+def test_an_open_breaker_sends_one_probe_and_closes_at_the_first_response() -> None:
+    made = outages()
+    for _ in range(OPEN_AT_ONCE):
+        fail(made, A, 100.0)
+    probe = object()
+    made.start([A], probe)
+    assert made.ready_at([A], 200.0) == math.inf
+    assert set(made.answered([A], is_known=True)) == {A}
+    assert made.ready_at([A], 200.0) == -math.inf
+    assert not made.active
+
+
+def test_a_probe_that_ends_without_a_result_is_followed_by_another() -> None:
+    made, probe = outages(), object()
+    for _ in range(OPEN_AT_ONCE):
+        fail(made, A, 100.0)
+    made.start([A], probe)
+    assert made.end(probe)
+    assert not made.end(probe)
+    assert made.ready_at([A], 200.0) < 200.0
+
+
+def test_failures_in_flight_together_do_not_lengthen_the_rest() -> None:
+    made = outages()
+    first = [fail(made, A, 100.0, started=99.0) for _ in range(20)][-1]
+    assert first is not None
+    assert first.wait <= 1.0
+
+
+def test_patience_ends_and_all_requests_fail_for_a_while() -> None:
+    made = outages(patience=50.0)
+    at, found = fail_for(made, A, 100.0, 100.0)
+    assert found is not None
+    assert found.gives_up
+    assert 150.0 <= at <= 155.0
+    assert found.down_for >= 50.0
+    breaker = made.given_up([B, A], at + 1.0)
+    assert breaker is not None
+    assert str(breaker.error) == "no"
+    assert made.given_up([B], at + 1.0) is None
+    assert made.given_up([A], at + GIVEN_UP + 1.0) is None
+    again = fail(made, A, at + GIVEN_UP + 1.0)
+    assert again is not None
+    assert again.gives_up
+
+
+def test_without_an_end_of_patience_a_host_is_waited_for() -> None:
+    _, found = fail_for(outages(patience=None), A, 0.0, 1e6)
+    assert found is not None
+    assert not found.gives_up
+
+
+def test_patience_of_zero_makes_each_failure_an_attempt() -> None:
+    made = outages(patience=0.0)
+    assert [fail(made, scope, 0.0) for scope in (A, A, A, A, B, C, D)] == [None] * 7
+    assert not made.active
+
+
+@pytest.mark.parametrize("contact", ["none", "lookup", "name", "local"])
+def test_a_host_that_has_answered_is_not_believed_to_be_gone(contact: Contact) -> None:
+    at, found = fail_for(outages(), A, 0.0, 1000.0, contact=contact)
+    assert found is not None
+    assert found.gives_up
+    assert at >= 600.0
+
+
+# ---- requests that were sent -----------------------------------------------------------------------------------------
+
+
+def test_different_requests_without_response_open_the_breaker() -> None:
+    made = outages()
+    found = [fail(made, A, 100.0, "sent", url=f"{A}/{number}") for number in range(OPEN_AT_ONCE)]
+    assert found[0] is None
+    assert found[1] is not None
+    assert found[1].counts
+    assert found[-1] is not None
+    assert (found[-1].is_open, found[-1].counts) == (True, False)
+
+
+def test_one_page_without_response_uses_up_its_attempts() -> None:
+    made = outages()
+    found = [fail(made, A, 100.0, "sent") for _ in range(10)]
+    assert all(one is None or one.counts for one in found)
+    assert made.ready_at([A], 100.0) == -math.inf
+
+
+def test_a_response_between_them_shows_that_the_host_is_well() -> None:
+    made = outages()
+    for number in range(50):
+        assert fail(made, A, 100.0, "sent", url=f"{A}/{number}") is None
+        made.answered([A], is_known=True)
+
+
+def test_after_the_patience_requests_without_response_are_attempts_again() -> None:
+    made, now = outages(patience=50.0), 0.0
+    for number in range(100):
+        found = fail(made, A, now, "sent", url=f"{A}/{number}")
+        if now > 60.0:
+            assert found is None
+            assert made.given_up([A], now) is None
+        now += 2.0
+    assert made.ready_at([A], now) == -math.inf
+
+
+# ---- a host that has never answered ----------------------------------------------------------------------------------
+
+
+def test_a_refused_connection_to_a_new_host_is_an_attempt() -> None:
+    made = outages()
+    assert [fail(made, A, float(now), is_known=False) for now in range(9)] == [None] * 9
+
+
+def test_a_name_that_does_not_exist_is_asked_for_again() -> None:
+    at, found = fail_for(outages(), A, 0.0, 100.0, contact="name", is_known=False)
+    assert found is None
+    assert 0.5 <= at <= 4.0
+
+
+def test_answers_to_one_question_count_once() -> None:
+    made = outages()
+    assert None not in [fail(made, A, 1.0, "name", is_known=False, started=0.0) for _ in range(10)]
+
+
+def test_a_failed_lookup_of_a_new_host_is_no_attempt_for_a_while() -> None:
+    at, found = fail_for(outages(), A, 0.0, 100.0, contact="lookup", is_known=False)
+    assert LOOKUP_DOUBT <= at <= 90.0
+    assert found is None or not found.gives_up
+
+
+@pytest.mark.parametrize("contact", ["none", "name", "lookup"])
+def test_new_hosts_that_fail_together_are_in_doubt_until_one_is_reached(contact: Contact) -> None:
+    made = outages()
+    for scope in (A, B, C):
+        fail(made, scope, 0.0, contact, is_known=False)
+    found = fail(made, D, 0.0, contact, is_known=False)
+    assert found is not None
+    assert not found.gives_up
+    made.answered([A], is_known=False)
+    results = [fail(made, D, 10.0 + now, "none", is_known=False) for now in range(3)]
+    assert results[-1] is None, "others were reached: this one is wrong"
+
+
+def test_doubt_ends_although_nothing_is_reached() -> None:
+    made, now = outages(), 0.0
+    given_up = False
+    while not given_up:
+        found = [fail(made, scope, now, is_known=False) for scope in (A, B, C, D)][-1]
+        given_up = found is not None and found.gives_up
+        now += 5.0
+    assert DOUBT <= now <= DOUBT + 15.0
+
+
+def test_hosts_that_are_wrong_are_no_reason_to_doubt_others() -> None:
+    made = outages()
+    for scope in (A, B, C):
+        for now in range(3):
+            fail(made, scope, float(now), is_known=False)
+    assert fail(made, D, 5.0, is_known=False) is None
+
+
+# ---- the network -----------------------------------------------------------------------------------------------------
+
+
+def down(made: Outages, *scopes: str, contact: Contact = "none") -> None:
+    """Let hosts fail that have answered before, until the network is taken to be down at 3."""
+    for now in (0.0, 3.0):
+        for scope in scopes:
+            fail(made, scope, now, contact)
+
+
+def test_the_network_is_down_if_many_hosts_fail_and_none_answers() -> None:
+    made = outages()
+    down(made, A, B)
+    assert made.network is not None
+    assert made.network.since == 0.0
+    assert made.network_ready_at() == 3.0 + NETWORK_PROBE
+    assert made.statistics()["network"].next_probe == 3.0 + NETWORK_PROBE
+
+
+def test_the_network_is_not_down_if_one_host_fails_or_another_answers() -> None:
+    made = outages()
+    down(made, A)
+    assert made.network is None
+    for now in range(4, 20):
+        fail(made, A, float(now))
+        fail(made, B, float(now))
+        made.answered([C], is_known=True)
+    assert made.network is None
+
+
+@pytest.mark.parametrize("contact", ["local", "lookup"])
+def test_the_network_is_down_if_the_only_host_has_no_route_or_no_lookup(contact: Contact) -> None:
+    made = outages()
+    down(made, A, contact=contact)
+    assert made.network is not None
+
+
+def test_one_probe_at_a_time_goes_out_and_any_response_ends_the_outage() -> None:
+    made, probe = outages(), object()
+    down(made, A, B)
+    made.start([A], probe)
+    assert made.network_ready_at() == math.inf
+    found = fail(made, A, 8.0, request=probe)
+    assert found is not None
+    assert found.wait == NETWORK_PROBE
+    assert made.network_ready_at() == 8.0 + NETWORK_PROBE
+    fail(made, B, 9.0)
+    assert made.network_ready_at() == 8.0 + NETWORK_PROBE, "it was no probe"
+    assert set(made.answered([C], is_known=True)) == {A, B}
+    assert made.network is None
+    assert made.ready_at([A, B], 9.0) == -math.inf, "all are probed at once"
+
+
+def test_after_the_patience_everything_is_given_up() -> None:
+    made, now = outages(patience=50.0), 3.0
+    down(made, A, B)
+    while made.network is not None:
+        now += NETWORK_PROBE
+        probe = object()
+        made.start([A], probe)
+        fail(made, A, now, request=probe)
+    assert 50.0 <= now <= 60.0
+    assert made.given_up([D], now) is not None
+    made.answered([D], is_known=False)
+    assert made.given_up([D], now) is None
+
+
+def test_a_proxy_that_is_down_is_no_outage_of_the_network() -> None:
+    made = outages()
+    for now in range(20):
+        found = fail(made, PROXY, float(now), is_known=False, is_proxy=True)
+        assert made.network is None
+    assert found is None, "nothing has ever answered through it"
+    made.answered([A], is_known=True)
+    found = fail(made, PROXY, 30.0, is_known=False, is_proxy=True)
+    assert found is not None
+    assert PROXY in made.statistics() or not found.is_open
+
+
+def test_the_number_of_breakers_is_limited() -> None:
+    made = outages()
+    for number in range(MAX_SCOPES + 10):
+        fail(made, f"https://h{number}.test", 0.0, is_known=False)
+    assert len(made._breakers) == MAX_SCOPES
