@@ -238,6 +238,7 @@ def client(
     attempts: int = 3,
     longest: float = DAY,
     patience: float | None = None,
+    outage_patience: float | None = 0.0,
     on_deadline: Deadlines = "fail",
     on_event: Callable[[QuotaEvent], object] | None = None,
     chance: random.Random | None = None,
@@ -264,6 +265,8 @@ def client(
         attempts: Attempts for one request, including the first.
         longest: Seconds; if a server demands a longer wait, the request is not retried.
         patience: Seconds that one request may wait for the limits in all; `None` means no limit.
+        outage_patience: Seconds for which a request waits, without using up attempts, if its host has answered before
+            and cannot be reached; `None`: for ever; 0: each failed connection is an attempt.
         on_deadline: How a wait behaves that would pass the deadline of its cancel scopes: ``"fail"`` at once, or
             ``"wait"`` until the deadline.
         on_event: Called with each `QuotaEvent`; an exception of it is raised by the request.
@@ -299,6 +302,7 @@ def client(
             attempts=attempts,
             longest=longest,
             patience=patience,
+            outage_patience=outage_patience,
             on_deadline=on_deadline,
             on_event=on_event,
             chance=chance,

@@ -11,6 +11,7 @@ import httpx
 
 from crawler.api_client.policy import PaceRules, RetryRules
 from crawler.api_client.queue import Costs, FairQueue
+from crawler.limits.breaker import Breaker
 from crawler.limits.permit import Permit
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import EXTENSION, wire_options
@@ -34,6 +35,7 @@ class SendContext:
         rules: How requests wait and are sent again.
         paces: The pace of each lane and budget.
         extensions: Extensions that every request gets, such as a proxy.
+        breakers: The lanes that cannot be reached, by name.
     """
 
     inner: httpx.AsyncBaseTransport
@@ -41,6 +43,8 @@ class SendContext:
     rules: RetryRules
     paces: PaceRules
     extensions: Mapping[str, Any] = attrs.field(factory=dict)
+    breakers: dict[str, Breaker] = attrs.field(factory=dict)
+    """The lanes that cannot be reached, by name."""
     reports_sending: bool = attrs.field(default=attrs.Factory(_reports_sending, takes_self=True), init=False)
     """Whether the inner transport reports when bytes of a request go out."""
 

@@ -36,6 +36,9 @@ class RetryRules:
     """Seconds. A response that asks for a longer wait is returned instead."""
     patience: float | None = None
     """Seconds that one request may wait to start, over all its attempts. `None` means no limit."""
+    outage_patience: float | None = 0.0
+    """Seconds for which a request waits if its host has answered before and cannot be reached. `None` means that it
+    waits for ever; 0 that each failed connection is an attempt."""
     on_deadline: Deadlines = "fail"
     """How a request fails that cannot start before the deadline of its cancel scopes: ``fail`` raises at once, ``wait``
     waits until the deadline."""
@@ -47,7 +50,7 @@ class RetryRules:
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.attempts, int) or isinstance(self.attempts, bool) or self.attempts < 1:
             raise ConfigError(f"attempts must be a whole number, at least 1, not {self.attempts!r}")
-        for name in ("longest", "patience"):
+        for name in ("longest", "patience", "outage_patience"):
             value = getattr(self, name)
             if value is not None and (not _is_number(value) or value < 0):
                 raise ConfigError(f"{name} must be seconds, 0 or more, not {value!r}")

@@ -20,11 +20,12 @@ import trio
 from crawler.api_client.body import Body, close, read_ahead
 from crawler.api_client.context import SendContext
 from crawler.api_client.errors import QuotaTimeout
-from crawler.errors import WouldExceedDeadline
+from crawler.errors import FetchError, WouldExceedDeadline
 from crawler.http.retry_safety import is_idempotent, is_transient, was_processed
 from crawler.limits.backoff import full_jitter
+from crawler.limits.breaker import Breaker
 from crawler.limits.permit import MAX_BODY, Permit
-from crawler.transport.errors import was_sent
+from crawler.transport.errors import translate, was_sent
 from crawler.transport.extensions import failure_of, wire_options
 
 __all__ = ["RetryingSend"]
@@ -79,6 +80,8 @@ class RetryingSend:
             try:
                 response = await self._send(permit)
             except httpx.TransportError as error:
+                if self._waits_out(error, permit):
+                    continue
                 if not await self._retry_after_failure(error):  # noqa: ASYNC120 - a cancelled caller needs no error
                     raise
                 continue
@@ -142,6 +145,7 @@ class RetryingSend:
             raise
         if not reports_sending:
             permit.sent(started)
+        self._context.breakers.pop(permit.lane.name, None)
         if response.is_closed:
             permit.leave()
         else:
@@ -197,6 +201,24 @@ class RetryingSend:
             return False
         await trio.sleep(wait)
         return True
+
+    def _waits_out(self, error: httpx.TransportError, permit: Permit) -> bool:
+        """Return whether to send the request again when its host may be back. Until then its lane starts nothing."""
+        rules, lane, failure = self._rules, permit.lane, translate(error)
+        patience = math.inf if rules.outage_patience is None else rules.outage_patience
+        if not patience or was_sent(error) or not lane.concurrency.has_answered or not self._may_repeat(applied=False):
+            return False
+        if isinstance(error, FINAL) or not isinstance(failure, FetchError):
+            return False
+        now = self._queue.clock()
+        breaker = self._context.breakers.setdefault(lane.name, Breaker(now))
+        breaker.note(now, failure)
+        if breaker.down_for >= patience:
+            return False
+        if now >= breaker.probe_at:
+            breaker.open(now, rest=min(breaker.rest(rules.chance), patience - breaker.down_for))
+            lane.block(breaker.probe_at)
+        return self._fits(breaker.probe_at - now)
 
     async def _retry_after_failure(self, error: httpx.TransportError) -> bool:
         """Return whether to send the request again after there was no response, when the wait for it is over."""

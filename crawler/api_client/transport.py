@@ -57,6 +57,8 @@ class GovernedTransport(httpx.AsyncBaseTransport):
         attempts: Attempts for one request, including the first.
         longest: Seconds. A response that asks for a longer wait is returned instead.
         patience: Seconds that one request may wait to start, over all its attempts. `None` means no limit.
+        outage_patience: Seconds for which a request waits, without using up attempts, if its host has answered before
+            and cannot be reached. `None` means that it waits for ever; 0 that each failed connection is an attempt.
         on_deadline: How a request fails that cannot start before the deadline of its cancel scopes: ``"fail"`` raises
             at once, ``"wait"`` waits until the deadline.
         on_event: Called with every `QuotaEvent`. An exception that it raises is raised by the request.
@@ -78,6 +80,7 @@ class GovernedTransport(httpx.AsyncBaseTransport):
         attempts: int = 3,
         longest: float = DAY,
         patience: float | None = None,
+        outage_patience: float | None = 0.0,
         on_deadline: Deadlines = "fail",
         on_event: Callable[[QuotaEvent], object] | None = None,
         chance: random.Random | None = None,
@@ -89,6 +92,7 @@ class GovernedTransport(httpx.AsyncBaseTransport):
             attempts=attempts,
             longest=longest,
             patience=patience,
+            outage_patience=outage_patience,
             on_deadline=on_deadline,
             on_event=on_event,
             chance=random.Random() if chance is None else chance,

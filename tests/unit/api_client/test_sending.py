@@ -11,6 +11,7 @@ import httpx
 import pytest
 import trio
 from support.governed import API, Script, get_all, governed, is_idle
+from support.internet import Internet, between
 from support.quotaserver import QuotaServer
 
 from crawler.api_client.errors import QuotaTimeout
@@ -425,4 +426,44 @@ async def test_what_on_event_raises_the_request_raises_and_nothing_is_lost(autoj
         with pytest.raises(RuntimeError, match="refused on https://api.test"):
             await http.get(API)
         assert stream.closed
+        assert is_idle(http)
+
+
+# ---- outages ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_outage_is_waited_out_without_attempts(autojump_clock):
+    internet = Internet(between(2, 62), "refused")
+    async with governed(internet, outage_patience=600.0, attempts=1) as http:
+        assert await get_all(http, 100) == [200] * 100
+        assert is_idle(http)
+    assert internet.now < 100
+    assert len(internet.failed) < 100
+
+
+async def test_the_patience_of_a_client_ends(autojump_clock):
+    internet = Internet(between(2, 1e9), "servfail")
+    async with governed(internet, outage_patience=50.0) as http:
+        assert (await http.get(API)).status_code == 200
+        await trio.sleep(5)
+        before = trio.current_time()
+        with pytest.raises(httpx.ConnectError):
+            await http.get(API)
+        assert 50 <= trio.current_time() - before < 60
+        assert is_idle(http)
+
+
+@pytest.mark.parametrize("patience", [0.0, None])
+async def test_a_host_that_has_never_answered_is_not_waited_for(autojump_clock, patience):
+    async with governed(Internet(between(0, 1e9), "refused"), outage_patience=patience) as http:
+        with pytest.raises(httpx.ConnectError), trio.fail_after(5):
+            await http.get(API)
+
+
+async def test_an_outage_that_outlasts_the_deadline_fails_at_once(autojump_clock):
+    async with governed(Internet(between(2, 1e9), "refused"), outage_patience=None) as http:
+        await http.get(API)
+        await trio.sleep(5)
+        with pytest.raises(httpx.TransportError), trio.fail_after(20):
+            await http.get(API)
         assert is_idle(http)
