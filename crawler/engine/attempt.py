@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 import trio
 
+from crawler.engine.outages import GATEWAY_ERRORS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
 from crawler.hooks.table import Hook, HookTable
 from crawler.logs import get_logger
@@ -221,8 +222,8 @@ class Attempts:
         is_sent = ticket.is_sent
         if error is not None:  # first: it decides when the lane is looked at again
             self._outages.failed(ticket, error, now)
-        elif is_sent and frontier.outages.active:
-            self._outages.answered(ticket, now)
+        elif is_sent and response is not None and (frontier.outages.active or response.status in GATEWAY_ERRORS):
+            self._outages.received(ticket, response, now)
         if ticket.permit.is_open:
             if response is None:
                 frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))

@@ -19,6 +19,7 @@ from crawler.messages import Drop, Request, Response, Retry
 
 if TYPE_CHECKING:
     from crawler.http.robots import Robots
+    from crawler.limits.outages import Outage
 
 __all__ = [
     "Again", "Decision", "Fail", "Follow", "History", "Page", "Policy", "Refuse", "bad_status", "decide",
@@ -108,6 +109,8 @@ class History:
     """Number of times that its host could not be reached."""
     was_rate_limited: bool = False
     """Whether the last response was a refusal because of too many requests, whatever its status."""
+    outage: Outage | None = None
+    """What the crawl knows of an outage of the host, if only its gateway has answered."""
     is_stalled: bool = False
     """Whether the server has refused everything for so long that a retry is of no use."""
 
@@ -217,9 +220,9 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
         is_silent = error.status == UNAVAILABLE and error.retry_after is None
         # After a silent 503 other pages of the lane show whether the server or only this page is in trouble.
         return Again("refusals", retries.pause(history.refusals + 1) if is_silent else None)
-    outage = error.outage if isinstance(error, FetchError) else None
-    if isinstance(error, FetchError) and outage is not None:
-        if outage.gives_up:
+    outage = error.outage if isinstance(error, FetchError) else history.outage
+    if outage is not None:
+        if outage.gives_up and isinstance(error, FetchError):
             return Fail(given_up_error(error, outage.down_for, request))
         if not outage.counts and (outage.is_open or history.unreachable < MAX_UNREACHABLE):
             return Again("unreachable", outage.wait)

@@ -13,10 +13,15 @@ from crawler.logs import get_logger
 from crawler.transport.proxy_faults import fault_of
 
 if TYPE_CHECKING:
+    from crawler.engine.decision import Policy
     from crawler.frontier import Frontier, StartTicket
+    from crawler.messages import Response
 
-__all__ = ["OutageMonitor", "contact_of"]
+__all__ = ["GATEWAY_ERRORS", "OutageMonitor", "contact_of"]
 
+GATEWAY_ERRORS: Final = frozenset({502, 504, 520, 521, 522, 523, 524, 530})
+"""Statuses by which a gateway says that it got no response of its server (RFC 9110 sections 15.6.3 and 15.6.5). Those
+from 520 on are Cloudflare's."""
 CONNECT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "unreachable": "local"}
 """Kinds of `ConnectFailed` that tell more than that there was no connection."""
 TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
@@ -31,10 +36,29 @@ class OutageMonitor:
 
     Parameters:
         frontier: Its breakers learn from the results, and its lanes wait for them.
+        policy: Knows which statuses are pages.
     """
 
-    def __init__(self, frontier: Frontier) -> None:
+    def __init__(self, frontier: Frontier, policy: Policy) -> None:
         self._frontier = frontier
+        self._policy = policy
+
+    def received(self, ticket: StartTicket, response: Response, now: float) -> None:
+        """Note a response. If it is the error of a gateway, set `StartTicket.outage` to what that means.
+
+        Parameters:
+            ticket: The request.
+            response: Its response.
+            now: Seconds since the epoch.
+        """
+        outages = self._frontier.outages
+        if outages.network is not None or response.status not in GATEWAY_ERRORS or self._policy.accepts(response):
+            self.answered(ticket, now)
+            return
+        error = FetchError(f"status {response.status}", request=ticket.request)
+        outage = outages.failed(self._trouble(ticket, error, "gateway", is_proxy=False), now)
+        if may_repeat(ticket.request):
+            ticket.outage = outage
 
     def answered(self, ticket: StartTicket, now: float) -> None:
         """Note that a response has arrived while something was down, in seconds since the epoch."""
@@ -65,27 +89,27 @@ class OutageMonitor:
             if outages.active and has_response(error):
                 self.answered(ticket, now)
             return
-        scopes = self._frontier.reachability.scopes(request)
         network = outages.network
-        outage = outages.failed(
-            Trouble(
-                scope=scopes[-1] if is_proxy else scopes[0],
-                contact=contact,
-                error=error,
-                url=request.url,
-                request=ticket,
-                started=ticket.now,
-                is_known=_is_known(ticket),
-                is_proxy=is_proxy,
-            ),
-            now,
-        )
+        outage = outages.failed(self._trouble(ticket, error, contact, is_proxy=is_proxy), now)
         if not ticket.is_sent or may_repeat(request):
             error.outage = outage
         if outages.network is not network:
             self._log_network(now)
         if outages.network is not network or is_proxy:
             self._frontier.wake_all()
+
+    def _trouble(self, ticket: StartTicket, error: FetchError, contact: Contact, *, is_proxy: bool) -> Trouble:
+        scopes = self._frontier.reachability.scopes(ticket.request)
+        return Trouble(
+            scope=scopes[-1] if is_proxy else scopes[0],
+            contact=contact,
+            error=error,
+            url=ticket.request.url,
+            request=ticket,
+            started=ticket.now,
+            is_known=_is_known(ticket),
+            is_proxy=is_proxy,
+        )
 
     def _log_network(self, now: float) -> None:
         """Log that the network is down, or was given up."""

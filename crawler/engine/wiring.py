@@ -110,7 +110,7 @@ def wire(
     )
     slots = Slots(frontier, clock)
     frontier.reachability.route = downloader.route
-    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock, OutageMonitor(frontier))
+    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock, OutageMonitor(frontier, policy))
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)

@@ -164,6 +164,7 @@ class Worker:
             if isinstance(result, Response):
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
+                history.outage = ticket.outage
             now = self._clock()
             refused_by = ticket.permit.refused_by
             history.was_rate_limited = refused_by is not None

@@ -20,6 +20,7 @@ from crawler.messages import Request
 if TYPE_CHECKING:
     from crawler.errors import FetchError
     from crawler.frontier.lane import Lane
+    from crawler.limits.outages import Outage
     from crawler.limits.permit import Permit
 
 __all__ = [
@@ -98,6 +99,8 @@ class StartTicket(Ticket):
     """What its start takes of the limits of its lane and budgets."""
     holds_token: bool = attrs.field(default=False, init=False)
     """Whether it holds a token of its lane."""
+    outage: Outage | None = attrs.field(default=None, init=False)
+    """What the crawl knows of an outage of the host, if only its gateway has answered."""
 
     def mark_sent(self, at: float) -> None:
         """Note that bytes of the request went out at `at` (seconds since the epoch)."""

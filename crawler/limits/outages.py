@@ -53,9 +53,10 @@ NETWORK: Final = "network"
 MAX_SCOPES: Final = 10_000
 """Scopes with a breaker, at most; the oldest is forgotten first."""
 
-Contact: TypeAlias = Literal["none", "lookup", "name", "local", "sent"]
+Contact: TypeAlias = Literal["none", "lookup", "name", "local", "sent", "gateway"]
 """How far a request got. ``none``: no connection; ``lookup``: the DNS lookup failed; ``name``: DNS says that the name
-does not exist; ``local``: this machine has no route; ``sent``: it was sent, and no response came."""
+does not exist; ``local``: this machine has no route; ``sent``: it was sent, and no response came; ``gateway``: the
+gateway of the host got no response."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -234,7 +235,7 @@ class Outages:
         self._count(breaker, trouble, now, is_late=is_late)
         if probes_network:
             self._extend_network_outage(trouble, now)
-        if trouble.contact == "sent":
+        if trouble.contact in ("sent", "gateway"):
             return self._judge_unanswered(breaker, trouble, now, is_late=is_late)
         if trouble.is_known or (trouble.is_proxy and self._has_answered):
             return self._judge(breaker, now, limit=self._patience, is_late=is_late)
@@ -244,8 +245,11 @@ class Outages:
         """Count a failure of a host that may be down."""
         breaker.failures += 1
         breaker.denials = breaker.denials + (not is_late) if trouble.contact == "name" else 0
-        if trouble.contact == "sent":
+        if trouble.contact in ("sent", "gateway"):
             breaker.unanswered.add(trouble.url)
+        if trouble.contact == "gateway":
+            self._end_silence()  # it is reachable, and so is the network
+            return
         if not trouble.is_known and (breaker.is_wrong or self._is_alone(breaker)):
             return
         if trouble.contact != "sent":

@@ -20,7 +20,7 @@ from crawler.testing import collect
 from crawler.transport.errors import transport_error
 
 FAST = Settings(slow_start=False)
-CONNECTIONS = [name for name in FAULTS if name not in ("reset", "closed")]
+CONNECTIONS = [name for name in FAULTS if name not in ("reset", "closed", "gateway")]
 """Faults of the connection: nothing is sent."""
 
 
@@ -76,8 +76,9 @@ async def test_an_outage_at_the_start_loses_nothing(autojump_clock: MockClock, f
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_flapping_loses_nothing(autojump_clock: MockClock, fault: str, seed: int) -> None:
     internet = Internet(flapping(2, 1000, 5), fault, chance=random.Random(seed))
-    was_sent = fault not in CONNECTIONS
-    assert await lost(Pages(3, 60), internet, FAST | Settings(attempts=3 if was_sent else 1)) == []
+    # What was sent uses an attempt until the breaker opens, so a page may lose one each time that its host goes down.
+    attempts = 1 if fault in CONNECTIONS else 6 if fault == "gateway" else 3
+    assert await lost(Pages(3, 60), internet, FAST | Settings(attempts=attempts)) == []
 
 
 async def test_a_request_that_may_change_something_waits_if_it_was_not_sent(autojump_clock: MockClock) -> None:
@@ -250,6 +251,46 @@ async def test_a_wrong_proxy_ends_a_crawl_soon(autojump_clock: MockClock) -> Non
     report = (await collect(Pages(1, 1), internet, settings=settings)).report
     assert report.failed == 1
     assert report.seconds < 6
+
+
+# ---- gateways whose host is down -------------------------------------------------------------------------------------
+
+
+class Broken(httpx.AsyncBaseTransport):
+    """A gateway that reaches its host, except for some pages.
+
+    Parameters:
+        pages: The other pages, by path.
+    """
+
+    def __init__(self, pages: set[str]) -> None:
+        self.pages = pages
+        self.log: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await trio.sleep(0.1)
+        self.log.append(request.url.path)
+        return httpx.Response(504 if request.url.path in self.pages else 200, content=b"x")
+
+
+async def test_pages_for_which_a_gateway_never_gets_a_response_cost_their_attempts_only(
+    autojump_clock: MockClock,
+) -> None:
+    gateway, spider = Broken({"/3", "/4"}), Pages(1, 60)
+    found = await collect(spider, gateway, settings=FAST)
+    assert (found.report.pages, found.report.failed, found.report.kinds) == (58, 2, {"status_504": 2})
+    assert gateway.log.count("/3") == gateway.log.count("/4") == 3
+    assert found.report.seconds < 20
+
+
+async def test_errors_of_a_gateway_that_a_spider_accepts_are_pages_and_no_outage(autojump_clock: MockClock) -> None:
+    class Accepts(Pages):
+        accept_status = (504,)
+
+    gateway = Broken({f"/{number}" for number in range(60)})
+    found = await collect(Accepts(1, 60), gateway, settings=FAST)
+    assert (found.report.pages, found.report.failed) == (60, 0)
+    assert found.report.seconds < 5
 
 
 # ---- what users see --------------------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from crawler.transport.errors import transport_error
 
 __all__ = ["FAULTS", "Fault", "Internet", "Pages", "between", "flapping"]
 
-Fault: TypeAlias = Callable[[httpx.Request], Exception]
-"""Returns how a request fails."""
+Fault: TypeAlias = Callable[[httpx.Request], Exception | httpx.Response]
+"""Returns how a request fails: an exception, or the error of a gateway."""
 
 
 def _connect(cause: BaseException, kind: str = "") -> Fault:
@@ -41,6 +41,7 @@ FAULTS: dict[str, Fault] = {
     "tls": _connect(ssl.SSLError("handshake failure")),
     "reset": lambda request: httpx.ReadError("connection reset", request=request),
     "closed": lambda request: httpx.RemoteProtocolError("server disconnected", request=request),
+    "gateway": lambda request: httpx.Response(502),
 }
 """Ways in which a request fails, by name."""
 SLOW = {"timeout": 10.0}
@@ -100,7 +101,10 @@ class Internet(httpx.AsyncBaseTransport):
         if self.is_down(request):
             await trio.sleep(SLOW.get(self.fault, 0.01))
             self.failed.append((self.now, request.url.host))
-            raise FAULTS[self.fault](request)
+            failure = FAULTS[self.fault](request)
+            if isinstance(failure, httpx.Response):
+                return failure
+            raise failure
         self.answered.append((self.now, request.url.host))
         if request.url.path == "/robots.txt":
             return httpx.Response(404)

@@ -30,7 +30,9 @@ from crawler import (
 )
 from crawler.clock import Clock
 from crawler.engine.attempt import Attempts
+from crawler.engine.decision import Policy
 from crawler.engine.outages import OutageMonitor
+from crawler.engine.retries import RetryPolicy
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots
 from crawler.frontier import Frontier, PageTicket, Pending
@@ -83,7 +85,7 @@ class Case:
             self.stats,
             self.shutdown,
             self.clock,
-            OutageMonitor(self.frontier),
+            OutageMonitor(self.frontier, Policy(RetryPolicy(settings))),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)
         self.lane = self.frontier.open(A, epoch=1, head=[pending], more=False)

@@ -162,6 +162,18 @@ def test_different_requests_without_response_open_the_breaker() -> None:
     assert (found[-1].is_open, found[-1].counts) == (True, False)
 
 
+def test_different_errors_of_a_gateway_open_the_breaker_but_the_network_is_well() -> None:
+    made = outages()
+    for now in range(4):
+        fail(made, A, float(now), "none", url=f"{A}/{now}")
+        found = fail(made, B, float(now), "gateway", url=f"{B}/{now}")
+    assert found is not None
+    assert (found.is_open, found.counts) == (True, False)
+    assert made.network is None
+    made.answered([B], is_known=True)
+    assert made.ready_at([B], 4.0) == -math.inf
+
+
 def test_one_page_without_response_uses_up_its_attempts() -> None:
     made = outages()
     found = [fail(made, A, 100.0, "sent") for _ in range(10)]
