@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters", "power"))
-"""Folders of tests that need real servers, or strace."""
+SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters", "power", "outage"))
+"""Folders of tests that need real servers, strace, or root."""
 
 # Tests start Python hundreds of times, so modules are compiled once, even if the environment disables it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -55,7 +55,5 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not servers_asked(config):
         folders = ",".join(folder.name for folder in SERVED)
-        line = (
-            f"tests/integration/{{{folders}}}: not run; --servers runs them and needs nginx, manuals, node and strace"
-        )
+        line = f"tests/integration/{{{folders}}}: not run; --servers runs them; see docs/contributing.md"
         terminalreporter.write_line(line)
