@@ -107,6 +107,8 @@ class History:
     """Number of times that its page was put off."""
     unreachable: int = 0
     """Number of times that its host could not be reached."""
+    failed_share: float = 0.0
+    """Share of the requests of its lane that failed of late; 0 if few are known."""
     was_rate_limited: bool = False
     """Whether the last response was a refusal because of too many requests, whatever its status."""
     outage: Outage | None = None
@@ -228,7 +230,8 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
             return Again("unreachable", outage.wait)
     if retries.goes_at_once(request, error, history.stale):
         return Again("stale")
-    wait = retries.wait(request, history.attempts, error)
+    counted = retries.counted_attempts(request, history.attempts, history.failed_share)
+    wait = retries.wait(request, counted, error)
     if wait is None:
         return Fail(_as_error(error, request))
     return Again("attempts", wait if outage is None else max(wait, outage.wait))

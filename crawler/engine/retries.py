@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Final
 
@@ -21,6 +22,10 @@ MAX_SILENT_REFUSALS: Final = 5
 """The same for responses with status 503 that state no wait: the page may be broken."""
 MAX_STALE: Final = 8
 """Closed connections that use up no attempt of a request."""
+MAX_ATTEMPTS: Final = 12
+"""Attempts by default, at most, where requests fail at random."""
+LOST_BY_CHANCE: Final = 1e-5
+"""Share of the requests that may fail in all attempts although each attempt fails at random."""
 MAX_WAIT: Final = 86_400.0
 """Seconds. A request fails if its server asks for a longer wait."""
 
@@ -64,6 +69,24 @@ class RetryPolicy:
         """
         is_stale = isinstance(error, RequestError) and error.kind == "stale"
         return is_stale and times < MAX_STALE and may_repeat(request)
+
+    def counted_attempts(self, request: Request, attempts: int, failed_share: float) -> int:
+        """Return how many of its attempts count against a request.
+
+        If other requests of its lane fail as well, a failure says little about the page. By default a request then gets
+        so many attempts that one in a hundred thousand fails in all of them by chance, at most `MAX_ATTEMPTS`.
+        `attempts` of the request or of the settings, if given, is kept.
+
+        Parameters:
+            request: The request.
+            attempts: Number of attempts so far, at least 1.
+            failed_share: Share of the requests of its lane that failed of late.
+        """
+        usual = self.settings.attempts
+        if failed_share <= 0.0 or request.attempts is not None or "attempts" in self.settings.given:
+            return attempts
+        allowed = min(MAX_ATTEMPTS, math.ceil(math.log(LOST_BY_CHANCE) / math.log(failed_share)))
+        return attempts if allowed <= usual else max(1, attempts * usual // allowed)
 
     def pause(self, failures: int) -> float:
         """Return the seconds before the next attempt of a request that has failed `failures` times, at least once."""

@@ -167,6 +167,7 @@ class Worker:
                 history.outage = ticket.outage
             now = self._clock()
             refused_by = ticket.permit.refused_by
+            history.failed_share = ticket.permit.lane.failed_share
             history.was_rate_limited = refused_by is not None
             history.is_stalled = refused_by is not None and refused_by.is_stalled(now)
             began = self._slow.clock()

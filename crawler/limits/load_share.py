@@ -71,6 +71,11 @@ class LoadShare:
         results = self._low.results + self._high.results
         return (self._low.failures + self._high.failures) / results if results else 0.0
 
+    @property
+    def results(self) -> float:
+        """Number of results, older ones counting less and less."""
+        return self._low.results + self._high.results
+
     def record(self, load: int, *, failed: bool) -> None:
         """Count one result.
 

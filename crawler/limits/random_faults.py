@@ -17,6 +17,10 @@ __all__ = ["RandomFaults"]
 
 MAX_REFUSED: Final = 0.35
 """Share of all requests that may be refused at random. A server that refuses more cannot take so many."""
+MAX_FAILED: Final = 0.7
+"""Share of all requests that may fail before the server counts as out of order."""
+MIN_RESULTS: Final = 20.0
+"""Results from which a share is known."""
 MAX_CHANCE: Final = 0.001
 """Refusals in a row that are less probable than this, if each came at random, come from a limit."""
 
@@ -46,9 +50,20 @@ class RandomFaults:
 
     @property
     def refused_share(self) -> float:
-        """Share of the requests that are refused without a limit; 0 if it is too large for that."""
+        """Share of the requests that are refused without a limit; 0 if none is known to be, or too many are.
+
+        Where requests break off at random, as many are expected to be refused at random.
+        """
         share = self._refusals.share
-        return share if share <= MAX_REFUSED else 0.0
+        if share > MAX_REFUSED:
+            return 0.0
+        return min(MAX_REFUSED, max(share, self._failures.share)) if self.are_random() else share
+
+    @property
+    def failed_share(self) -> float:
+        """Share of the requests that fail or are refused; 0 if few are known, or if nearly all of them do."""
+        share = self._failures.share
+        return share if self._failures.results >= MIN_RESULTS and share <= MAX_FAILED else 0.0
 
     def are_random(self) -> bool:
         """Return whether requests fail as often while few are in flight, so that no level is better than another."""
@@ -78,7 +93,7 @@ class RandomFaults:
         """
         self._refused_in_row += 1
         self._refused_at = received
-        if self.are_refusals_random() and self.refused_share**self._refused_in_row >= MAX_CHANCE:
+        if self.are_refusals_random() and self._refusals.share**self._refused_in_row >= MAX_CHANCE:
             self._record_refused(load)
             return True
         self._undecided.append(load)

@@ -135,6 +135,11 @@ class Throttle:
         """Starts that are not settled."""
         return len(self.flight)
 
+    @property
+    def failed_share(self) -> float:
+        """Share of the latest requests that failed or were refused; 0 if few are known, or nearly all did."""
+        return 0.0 if self._faults is None else self._faults.failed_share
+
     # ---- when the next request may start -----------------------------------------------------------------------------
 
     def ready_at(self, now: float, *, cost: float = 1.0, backlog: float = math.inf) -> float:

@@ -16,6 +16,7 @@ import attrs
 import httpx
 import pytest
 import trio
+from support.faulty_server import KINDS, FaultyServer, shortest_time
 from support.trees import FREE, Follow
 from trio.testing import MockClock
 
@@ -414,6 +415,21 @@ async def test_pages_that_are_refused_at_first_delay_no_other_page(
     report = await crawl(Pages(400), transport=FakeSite(pages).transport)
     assert (report.pages, report.failed) == (400, 0)
     assert report.seconds <= 17
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1])
+async def test_mixed_faults_at_random_starve_no_crawl(share: float, autojump_clock: MockClock) -> None:
+    """Half of the shortest time possible is reached at the median of five crawls, and hardly a page is lost."""
+    efficiency, lost = [], 0
+    for seed in range(5):
+        shares = dict.fromkeys(KINDS, share)
+        server = FaultyServer(random.Random(seed), shares)
+        report = await crawl(Pages(300), transport=server, settings=Settings(per_host=8, obey_robots=False))
+        best = shortest_time(FaultyServer(random.Random(seed), shares), 300, 8)
+        efficiency.append(best / report.seconds)
+        lost += report.failed
+    assert sorted(efficiency)[2] >= 0.5
+    assert lost <= 3
 
 
 @pytest.mark.parametrize("window", [1.0, 5.0, 15.0])

@@ -93,7 +93,10 @@ class LimitLearner:
         """
         self.backlog = backlog
         at, reason, flight = -math.inf, "", self.flight
+        tests_limit = self.refusals is not None and self.refusals.suspects_concurrency
         for quota in self.quotas:
+            if tests_limit and isinstance(quota, UndeclaredQuota):
+                continue  # the request alone is to show whether there is such a limit
             inflight = quota.usage.units_in_flight(len(flight), flight.units)
             ready_at = quota.ready_at(now, cost=cost, inflight=inflight, in_flight_since=flight.has_since)
             if ready_at > at:
@@ -157,6 +160,9 @@ class LimitLearner:
                 self._detect_leaky_bucket(refusals, (sent + received) / 2.0, first=first)
                 doubtful = refusals.in_row == 1 and self._is_unexpected(sent)
             if doubtful:
+                bucket = self.quotas.leaky_bucket()
+                if bucket is not None:
+                    bucket.is_proven = False
                 self._suspect_concurrency(refusals, received)  # one request more will tell
                 return [*events, QuotaEvent(kind="refused", policy="")] if first else events
         cause = self._find_cause(grant.cost, declared, sent)

@@ -65,7 +65,8 @@ class Refusals:
     _wait_stated: bool = False
     _refused_in_burst: int = 0
     _served_in_burst: int = 0
-    _suspects_concurrency: bool = False
+    suspects_concurrency: bool = False
+    """Whether a request is sent alone, to find out whether a limit caused the latest refusals."""
     _gate_before: float = -math.inf
 
     def is_in_burst(self, started: float) -> bool:
@@ -98,8 +99,8 @@ class Refusals:
                 self.margin = ROUNDING  # the stated wait was kept, and yet it was too short
         self._refused_in_burst += 1
         self.in_row += 1
-        if self._suspects_concurrency and received < self.gate and self._served_in_burst < self._refused_in_burst:
-            self.gate, self._suspects_concurrency = self._gate_before, False
+        if self.suspects_concurrency and received < self.gate and self._served_in_burst < self._refused_in_burst:
+            self.gate, self.suspects_concurrency = self._gate_before, False
         self.patience = max(self.patience, patience(received - sent))
         self._wait_stated = retry_after is not None
         self.last_received = max(self.last_received, received)
@@ -160,7 +161,7 @@ class Refusals:
         self.served_since_guess += cost
         if self.bursts == 0:
             return "", None
-        concurrency = self._suspects_concurrency
+        concurrency = self.suspects_concurrency
         if self._wait_stated or (concurrency and self._refused_in_burst == 1):
             self.bucket_full_at = math.nan
         # a limit would have refused the requests beside this one, too
@@ -203,19 +204,19 @@ class Refusals:
     def may_be_concurrency(self, now: float) -> bool:
         """Return whether too many requests at once may be the reason: most of those in flight were served."""
         explained = self.search is None or self._wait_stated or self.bursts != 1
-        decided = self._suspects_concurrency and now >= self.gate
+        decided = self.suspects_concurrency and now >= self.gate
         return not explained and not decided and self._served_in_burst >= self._refused_in_burst
 
     def awaits_others(self, now: float) -> bool:
         """Return whether a request is to be sent alone, and was delayed for others in flight."""
-        return self._suspects_concurrency and self.search is None and now < self.gate
+        return self.suspects_concurrency and self.search is None and now < self.gate
 
     def assume_served_at(self, sent: float) -> float:
         """Return when a probe in flight counts as served, in seconds since the epoch; infinite: only when it is.
 
         If requests at once are limited, a probe that was not refused promptly has got a place.
         """
-        return sent + self.patience if self._suspects_concurrency else math.inf
+        return sent + self.patience if self.suspects_concurrency else math.inf
 
     def max_in_flight(self) -> float:
         """Return how many requests may be in flight: few after a guess, so that a wrong one costs few refusals."""
@@ -223,13 +224,13 @@ class Refusals:
 
     def suspect_concurrency(self, probe_at: float) -> None:
         """Send one request alone at `probe_at` (seconds since the epoch). A rate limit would refuse it as well."""
-        if not self._suspects_concurrency:
+        if not self.suspects_concurrency:
             self._gate_before = self.gate
-        self.gate, self.probing, self._suspects_concurrency = max(probe_at, self.stated_until), True, True
+        self.gate, self.probing, self.suspects_concurrency = max(probe_at, self.stated_until), True, True
 
     def reject_concurrency(self) -> None:
         """Note that a request sent alone was refused, too."""
-        self._suspects_concurrency = self._suspects_concurrency and self.bursts == 1
+        self.suspects_concurrency = self.suspects_concurrency and self.bursts == 1
 
     def forget(self) -> None:
         """End the wait and the search, except a wait that the server has stated: refusals come at random."""
@@ -241,5 +242,5 @@ class Refusals:
         if self.search is not None:
             self.served_since_guess = 0.0
         self.gate, self.probing, self.search = -math.inf, False, None
-        self.bursts, self._refused_in_burst, self._served_in_burst, self._suspects_concurrency = 0, 0, 0, False
+        self.bursts, self._refused_in_burst, self._served_in_burst, self.suspects_concurrency = 0, 0, 0, False
         self.in_row = 0

@@ -114,3 +114,18 @@ def test_closed_connections_that_use_up_no_attempt(
     request_: Request, error: Any, times: int, *, expected: bool
 ) -> None:
     assert POLICY.goes_at_once(request_, error, times) is expected
+
+
+@pytest.mark.parametrize(("share", "allowed"), [(0.0, 3), (0.01, 3), (0.09, 5), (0.4, 12), (0.7, 12)])
+def test_a_request_gets_more_attempts_where_others_fail_as_well(share, allowed):
+    policy, request = RetryPolicy(Settings()), Request("https://a.test/")
+    error = BrokenExchange("closed", request=request)
+    waits = [policy.wait(request, policy.counted_attempts(request, n, share), error) for n in range(1, allowed + 1)]
+    assert None not in waits[:-1]
+    assert waits[-1] is None
+
+
+def test_attempts_that_were_given_are_kept():
+    request = Request("https://a.test/")
+    assert RetryPolicy(Settings(attempts=3)).counted_attempts(request, 3, 0.4) == 3
+    assert RetryPolicy(Settings()).counted_attempts(request.replace(attempts=2), 2, 0.4) == 2

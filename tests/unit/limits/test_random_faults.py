@@ -84,3 +84,14 @@ def test_broken_connections_under_low_load_come_at_random():
     assert not made.record_failure(2)
     assert made.record_failure(2)
     assert not made.are_refusals_random()
+
+
+def test_the_failed_share_is_known_from_twenty_results_on_unless_nearly_all_fail():
+    made = RandomFaults(0)
+    for number in range(60):
+        (made.record_failure if number % 3 == 0 else made.record_served)(4)
+        assert (made.failed_share > 0.0) is (number >= 22) or 18 <= number < 22
+    assert 0.3 <= made.failed_share <= 0.37
+    for _ in range(400):
+        made.record_failure(4)
+    assert made.failed_share == 0.0
