@@ -22,6 +22,10 @@ PORTABLE: Final = frozenset(
 )  # fmt: skip
 """Fields that say what a client accepts, or describe a body, and so mean the same to every origin."""
 
+LINE_SPACE: Final = " \t\r\n"
+"""The characters around the value of a header line."""
+FOLD: Final = (" ", "\t")
+"""The first character of a line that continues the value of the line before."""
 COMPATIBLE: Final = re.compile(r"\s*Mozilla/.*?\bcompatible\s*;\s*([^\s/;()]+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -45,6 +49,24 @@ class Headers(Mapping[str, str]):
         else:
             pairs = tuple(fields.items() if isinstance(fields, Mapping) else fields)
         self.__attrs_init__(pairs)
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[bytes]) -> Headers:
+        """Return the fields of header lines as received. Lines that are not fields are skipped, as in browsers."""
+        pairs: list[tuple[str, str]] = []
+        for line in lines:
+            name, colon, value = line.decode("latin-1").partition(":")
+            if name[:1] in FOLD:  # a folded line (RFC 9112 section 5.2)
+                if pairs:
+                    name, start = pairs.pop()
+                    pairs.append((name, f"{start} {line.decode('latin-1').strip(LINE_SPACE)}"))
+            elif colon and (name := name.rstrip(" \t")):
+                pairs.append((name, value.strip(LINE_SPACE)))
+        return cls(pairs)
+
+    def encode(self) -> list[tuple[bytes, bytes]]:
+        """Return the names and values as bytes."""
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.pairs]
 
     def _fold(self) -> dict[str, str]:
         """Return values by lower-case name, those of repeated lines joined with commas (RFC 9110 section 5.3)."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext, suppress
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import trio
 
 from crawler.errors import BodyTooLarge, BrokenExchange, FetchError, FetchTimeout, RequestError
 from crawler.fetch.default_fields import DefaultFields, FieldSet, encode_fields, override_fields
+from crawler.fetch.other_stream import OtherStream
 from crawler.fetch.start_origins import StartOrigins
 from crawler.headers import Headers
 from crawler.http.address_guard import AddressGuard, is_start_page
@@ -26,7 +26,7 @@ from crawler.transport.curl_options import accepted_codings
 from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, ENDLESS
 from crawler.transport.errors import translate
-from crawler.transport.extensions import EXTENSION, WireOptions
+from crawler.transport.extensions import DEADLINE, EXTENSION, WireOptions
 from crawler.transport.framing_watch import is_endless
 from crawler.transport.lean import LeanRequest, LeanResponse
 
@@ -44,8 +44,6 @@ BOMB_CHECK_STEP: Final = 8 * 1024 * 1024
 MAX_COMPRESSION: Final = 500
 """A decoded body may be this many times as large as the bytes received. Pages and tables stay below 100, gzip can reach
 1032."""
-MAX_LEFTOVER_CHUNKS: Final = 1000
-"""Chunks that a closed response of another transport may still yield before it raises."""
 DEFAULT_ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -111,7 +109,7 @@ class Downloader:
         Raises:
             RequestError: The request failed, or the body is too large or a decompression bomb.
         """
-        deadline = self.settings.request_deadline if request.timeout is None else request.timeout
+        seconds = self.settings.request_deadline if request.timeout is None else request.timeout
         started = sent_at = trio.current_time()
 
         def sent() -> None:
@@ -121,12 +119,20 @@ class Downloader:
             if on_sent is not None:
                 on_sent(sent_at)
 
-        with trio.CancelScope(deadline=started + deadline) as scope:
-            response = await self._send_by_route(request, sent, resend=resend, cut=cut)
-        if scope.cancelled_caught:
-            error = FetchTimeout(f"no complete response within {deadline:g} s", request=request)
-            error.kind = "deadline"
-            raise error
+        options = WireOptions(
+            on_sent=sent if self._is_curl else None,  # for other transports `_send` calls it
+            address_guard=self.address_guard,
+            is_start_page=self.address_guard is not None and is_start_page(request),
+            max_body=self._max_body(request) if cut is None else cut,
+            resend=resend,
+            complete_by=started + seconds,
+        )
+        try:
+            response = await self._send_by_route(request, options, sent, cut)
+        except FetchTimeout as error:
+            if error.kind == DEADLINE:
+                error.args = (f"no complete response within {seconds:g} s",)
+            raise
         response.attempt = attempt
         response.first_byte = max(0.0, response.first_byte - sent_at)
         response.elapsed = trio.current_time() - started
@@ -151,27 +157,47 @@ class Downloader:
         if self.address_guard is not None and is_start_page(request):
             self.address_guard.expect_start(httpx.URL(request.url).raw_host.decode("ascii"))
 
-    async def _send_by_route(
-        self, request: Request, on_sent: Callable[[], None], *, resend: bool, cut: int | None
-    ) -> Response:
+    def _send_by_route(
+        self, request: Request, options: WireOptions, on_sent: Callable[[], None], cut: int | None
+    ) -> Coroutine[Any, Any, Response]:
+        """Send a request directly, through its own proxy, or through those of the crawl in turn."""
         proxy, proxies = request.proxy, self.proxies
         rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
+        send = self._send if self._is_curl else self._send_by_deadline
         if proxies is None or rotation is None:
-            return await self._send(request, on_sent, None if proxy == DIRECT else proxy, resend=resend, cut=cut)
+            return send(request, options, on_sent, cut, None if proxy == DIRECT else proxy)
         from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls have no proxies
 
-        send = partial(self._send, request, on_sent, resend=resend, cut=cut)
-        return await with_failover(proxies, rotation, request, send, self._clock)
+        return with_failover(proxies, rotation, request, partial(send, request, options, on_sent, cut), self._clock)
+
+    async def _send_by_deadline(
+        self,
+        request: Request,
+        options: WireOptions,
+        on_sent: Callable[[], None],
+        cut: int | None,
+        proxy: str | None,
+    ) -> Response:
+        """Send a request over a transport that does not know `WireOptions.complete_by`."""
+        with trio.CancelScope(deadline=options.complete_by):
+            return await self._send(request, options, on_sent, cut, proxy)
+        late = FetchTimeout("the response was not complete by its deadline", request=request)
+        late.kind = DEADLINE
+        raise late
 
     async def _send(
-        self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, cut: int | None
+        self,
+        request: Request,
+        options: WireOptions,
+        on_sent: Callable[[], None],
+        cut: int | None,
+        proxy: str | None,
     ) -> Response:
+        sent = self._is_curl
         try:
-            max_body = self._max_body(request) if cut is None else cut
-            wire = self._to_httpx(request, on_sent, proxy, resend=resend, max_body=max_body)
+            wire = self._to_httpx(request, options, proxy)
         except Exception as error:
             raise translate(error, request) from error
-        sent = self._is_curl
         try:
             received = await self.transport.handle_async_request(wire)
             if proxy is not None and request.url.startswith("http:"):
@@ -189,9 +215,7 @@ class Downloader:
         finally:
             if not sent:
                 on_sent()
-        headers_at = trio.current_time()
-        fields = _received_fields(received)
-        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields])
+        headers, headers_at = _received_headers(received)
         if "set-cookie" in headers:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         try:
@@ -205,20 +229,11 @@ class Downloader:
         response.first_byte = headers_at
         return response
 
-    def _to_httpx(
-        self, request: Request, on_sent: Callable[[], None], proxy: str | None, *, resend: bool, max_body: int
-    ) -> httpx.Request:
+    def _to_httpx(self, request: Request, options: WireOptions, proxy: str | None) -> httpx.Request:
         """Return the request as the transport takes it."""
         defaults = self._defaults.of(request.url)
         fields = self._fields(request, defaults)
         encoded = defaults.encoded if fields is defaults.pairs else encode_fields(fields)
-        options = WireOptions(
-            on_sent=on_sent if self._is_curl else None,  # for other transports `_send` calls it
-            address_guard=self.address_guard,
-            is_start_page=self.address_guard is not None and is_start_page(request),
-            max_body=max_body,
-            resend=resend,
-        )
         extensions: dict[str, Any] = {EXTENSION: options, "proxy": proxy} if proxy else {EXTENSION: options}
         if not self._is_curl:
             content = request.body or None
@@ -232,44 +247,35 @@ class Downloader:
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
         size = 0
         decoder = _decoder_for(received) if "content-encoding" in headers else None
+        stream = received.stream if self._is_curl else OtherStream(received)
+        assert isinstance(stream, httpx.AsyncByteStream)
         try:
-            async with self._chunks(received) as chunks:
-                async for chunk in chunks:
-                    for piece in (chunk,) if decoder is None else decoder.feed(chunk):
-                        size += len(piece)
-                        if size > next_check and cut is None:
-                            next_check = _check_size(size, max_body, decoder or received.stream, request)
-                        if whole is None:
-                            whole = io.BytesIO(piece)  # no copy
-                            whole.seek(0, io.SEEK_END)
-                        else:
-                            whole.write(piece)
-                    if cut is not None and size > cut:
-                        break
-                    if decoder is not None and is_endless(decoder.received, size):
-                        raise _endless(request)
+            async for chunk in stream:
+                for piece in (chunk,) if decoder is None else decoder.feed(chunk):
+                    size += len(piece)
+                    if size > next_check and cut is None:
+                        next_check = _check_size(size, max_body, decoder or stream, request)
+                    if whole is None:
+                        whole = io.BytesIO(piece)  # no copy
+                        whole.seek(0, io.SEEK_END)
+                    else:
+                        whole.write(piece)
+                if cut is not None and size > cut:
+                    break
+                if decoder is not None and is_endless(decoder.received, size):
+                    raise _endless(request)
         except zlib.error as error:
-            coding = received.headers["content-encoding"]
+            coding = headers["content-encoding"]
             broken = BrokenExchange(f"the body is not {coding}: {error}", request=request)
             broken.retryable = False
             raise broken from error
         finally:
-            if self._is_curl:
-                await received.aclose()  # noqa: ASYNC102 - it does not wait
-            else:
-                with trio.move_on_after(1, shield=True):
-                    await received.aclose()
+            await stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long
         return b"" if whole is None else whole.getvalue()
 
     def _max_body(self, request: Request) -> int:
         """Return the bytes that the decoded body may have."""
         return self.settings.max_body if request.max_body is None else request.max_body
-
-    def _chunks(self, received: httpx.Response) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
-        """Return the body as it comes."""
-        if self._is_curl:
-            return nullcontext(cast("AsyncIterable[bytes]", received.stream))
-        return _httpx_chunks(received)
 
     def _fields(self, request: Request, defaults: FieldSet) -> list[tuple[str, str]]:
         """Return the header fields in order: those of the request replace the defaults, empty ones are left out."""
@@ -283,7 +289,7 @@ class Downloader:
             fields = [pair for pair in fields if pair[0].lower() != "authorization"]
             if not isinstance(auth, httpx.Auth):
                 fields.append(("Authorization", _authorization(auth)))
-        cookies = "" if "cookie" in own else self._cookies(request, defaults.cookies)
+        cookies = "" if own.pairs and "cookie" in own else self._cookies(request, defaults.cookies)
         return [*fields, ("Cookie", cookies)] if cookies else fields
 
     def _cookies(self, request: Request, defaults: str) -> str:
@@ -310,12 +316,12 @@ def _mark_response(error: RequestError) -> RequestError:
     return error
 
 
-def _received_fields(received: httpx.Response) -> list[tuple[bytes, bytes]]:
-    """Return the header fields as received."""
+def _received_headers(received: httpx.Response) -> tuple[Headers, float]:
+    """Return the header fields as received, and seconds on trio's clock at which they were complete."""
     if isinstance(received, LeanResponse):
-        return received.fields
-    fields: list[tuple[bytes, bytes]] | None = received.extensions.get("wire_headers")
-    return received.headers.raw if fields is None else fields
+        return received.received, received.headers_at
+    fields = received.extensions.get("wire_headers", received.headers.raw)
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]), trio.current_time()
 
 
 def _decoder_for(received: httpx.Response) -> Decoder | None:
@@ -345,22 +351,3 @@ def _check_size(size: int, max_body: int, source: object, request: Request) -> i
         bomb.kind = BOMB
         raise bomb
     return min(max_body, size + BOMB_CHECK_STEP)
-
-
-@asynccontextmanager
-async def _httpx_chunks(received: httpx.Response) -> AsyncGenerator[AsyncIterable[bytes], None]:
-    """Give the body of another transport as it comes. It may be left early.
-
-    httpx and httpcore nest generators without closing the inner ones. Reading on behind the closed stream lets each of
-    them raise, and so end.
-    """
-    # annotated as an iterator, it is a generator
-    chunks = received.aiter_bytes() if received.is_stream_consumed else received.aiter_raw()
-    async with aclosing(cast("AsyncGenerator[bytes, None]", chunks)):
-        try:
-            yield chunks
-        finally:
-            with trio.move_on_after(1, shield=True), suppress(Exception):
-                await received.aclose()
-                for _ in range(MAX_LEFTOVER_CHUNKS):  # the chunks buffered already come before the exception
-                    await anext(chunks)

@@ -27,7 +27,7 @@ from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.curl_options import CurlOptions, proxy_of
 from crawler.transport.decoding import may_be_multi_member
 from crawler.transport.errors import transport_error
-from crawler.transport.extensions import failure_of, set_failure, wire_options
+from crawler.transport.extensions import DEADLINE, failure_of, set_failure, wire_options
 from crawler.transport.framing_watch import FramingWatch
 from crawler.transport.lean import LeanRequest, Target, target_of
 from crawler.transport.resolver import AddressResolver, Resolver, parse_address
@@ -62,8 +62,9 @@ class TransportStatistics:
 class CurlTransport(httpx.AsyncBaseTransport):
     """Sends requests with libcurl, over connections that are kept and reused.
 
-    Redirects, cookies, retries and authentication are left to the caller, and so is the total deadline of a request: a
-    cancel scope. Cancelling is safe at any moment. A transport belongs to one `trio.run` at a time.
+    Redirects, cookies, retries and authentication are left to the caller. `WireOptions.complete_by` and cancel scopes
+    limit the whole time of a request. Cancelling is safe at any moment. A transport belongs to one `trio.run` at a
+    time.
 
     Of `httpx.Request.extensions` it reads ``timeout`` (httpx's own; ``pool`` is ignored), ``proxy`` (a URL with the
     scheme ``http``, ``https``, ``socks5`` or ``socks5h``) and ``crawler`` (`WireOptions`). With an address guard a
@@ -112,6 +113,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._max_headers = max_headers
         self._max_connections = max_connections or DEFAULT_MAX_CONNECTIONS
         self._resolver = resolver or Resolver(timeout=connect_timeout)
+        # one of another class decides about literal addresses too
+        self._known_addresses = self._resolver.known if isinstance(self._resolver, Resolver) else _nothing_known
         self._buffer = buffer
         self._closed = False
         self._multi: Any = None  # opened by the first request
@@ -139,6 +142,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the response as soon as its headers are complete. Close it unless you read its body to the end.
 
+        A response with a small `WireOptions.max_body` may be returned together with its body.
+
         Raises:
             httpx.RequestError: The request failed.
             Refused: The address guard allows none of the addresses.
@@ -162,7 +167,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
         new_connection = bool(self._suspect) and target in self._suspect
         if new_connection:
             self._suspect.remove(target)
-        body, proxy = await request.aread(), proxy_of(request)
+        body = request.body if isinstance(request, LeanRequest) else await request.aread()
+        proxy = proxy_of(request)
         cls = Transfer
         if is_lenient or (self._lenient and self._must_be_lenient(request, body, proxy)):
             from crawler.transport.lenient import LenientTransfer as cls  # noqa: N813, PLC0415 - few servers need it
@@ -174,7 +180,11 @@ class CurlTransport(httpx.AsyncBaseTransport):
             max_headers=self._max_headers,
             drop=self._drop,
             # libcurl decodes only the first member of a gzip file
-            decode=not (cls.connect_only or target in self._undecoded or may_be_multi_member(_address_of(request))),
+            decode=not (
+                cls.connect_only
+                or (self._undecoded and target in self._undecoded)
+                or may_be_multi_member(_address_of(request))
+            ),
             new_connection=new_connection or cls.connect_only,
         )
         try:
@@ -183,7 +193,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         except httpx.RequestError as error:
             transfer.close()
             failure = failure_of(error)
-            if failure is not None and transfer.proxy_fault is not None:
+            if failure is not None and failure.kind != DEADLINE and transfer.proxy_fault is not None:
                 failure = attrs.evolve(failure, proxy_fault=transfer.proxy_fault)
                 set_failure(error, failure)
             is_stale = failure is not None and failure.is_stale
@@ -259,7 +269,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         entries = []
         for host, port, is_site in hosts:
             try:
-                addresses = await self._resolver.resolve(host, port)
+                addresses = self._known_addresses(host) or await self._look_up(transfer, host, port)
             except OSError as error:
                 cls: type[httpx.RequestError] = httpx.ConnectError if is_site else httpx.ProxyError
                 raise transport_error(
@@ -276,6 +286,17 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
                 entries.append(f"+{host}:{port}:{listed}")
         return entries
+
+    async def _look_up(self, transfer: Transfer, host: str, port: int) -> tuple[str, ...]:
+        """Return the addresses of a host.
+
+        Raises:
+            OSError: The name cannot be resolved.
+            httpx.ReadTimeout: The lookup outlasted the deadline of the request.
+        """
+        with trio.CancelScope(deadline=transfer.complete_by):
+            return await self._resolver.resolve(host, port)
+        raise transfer.late()
 
     @enable_ki_protection
     def _start(self, transfer: Transfer, addresses: list[str]) -> None:
@@ -477,6 +498,11 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._multi.close()
             self._poller.close()
         self._multi = self._fault = None
+
+
+def _nothing_known(_host: str) -> tuple[str, ...]:
+    """Return no address: the name must be resolved."""
+    return ()
 
 
 def _address_of(request: httpx.Request) -> str:

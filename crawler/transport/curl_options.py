@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from functools import lru_cache
@@ -11,6 +12,7 @@ import attrs
 import certifi
 import httpx
 import pycurl
+import trio
 
 from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.decoding import libcurl_codings
@@ -32,6 +34,8 @@ SUPPRESSED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"conten
 
 LOWER_ESCAPE: Final = re.compile(rb"%(?:[0-9A-Fa-f][a-f]|[a-f][0-9A-F])")
 """A percent-encoded byte with a lower-case digit, which libcurl would write in upper case in a path."""
+MAX_TIMEOUT: Final = 2**31 - 1
+"""The longest timeout of libcurl, in milliseconds."""
 MAX_IDLE: Final = 1
 """Seconds that a connection may have been idle before a request that must not be sent twice: the server may be closing
 it, and whether it got the request is then unknown. Servers keep idle connections for some seconds at least."""
@@ -99,6 +103,7 @@ class CurlOptions:
             lines = tuple([UNDECODED if line[:16].lower() == b"accept-encoding:" else line for line in lines])
         setopt = curl.setopt
         setopt(pycurl.URL, address)
+        setopt(pycurl.TIMEOUT_MS, _time_left(transfer.complete_by))
         setopt(pycurl.HTTPHEADER, lines)
         setopt(pycurl.PREREQFUNCTION, transfer.on_start)
         setopt(pycurl.HEADERFUNCTION, transfer.on_header)
@@ -236,6 +241,13 @@ def _can_decode(accepted: bytes) -> bool:
 def accepted_codings() -> str:
     """Return the codings that this libcurl decodes, as an ``Accept-Encoding`` value."""
     return ", ".join(coding for coding in CODINGS if coding in libcurl_codings())
+
+
+def _time_left(deadline: float) -> int:
+    """Return the milliseconds until a time on trio's clock, at least 1; 0 if it never comes."""
+    if deadline == math.inf:
+        return 0
+    return max(1, min(math.ceil((deadline - trio.current_time()) * 1000), MAX_TIMEOUT))
 
 
 def _milliseconds(seconds: float) -> int:

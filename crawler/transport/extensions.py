@@ -17,6 +17,7 @@ import httpx
 from crawler.http.address_guard import AddressGuard
 
 __all__ = [
+    "DEADLINE",
     "EXTENSION",
     "STALE",
     "ProxyFault",
@@ -31,6 +32,8 @@ EXTENSION: Final = "crawler"
 """The key of `httpx.Request.extensions` that holds `WireOptions`."""
 FAILURE: Final = "transport_failure"
 """The attribute of an exception that holds a `TransportFailure`."""
+DEADLINE: Final = "deadline"
+"""The kind of a failure because the response was not complete by `WireOptions.complete_by`."""
 STALE: Final = "stale"
 """The kind of a failure at a kept connection that the server had closed."""
 
@@ -54,6 +57,8 @@ class WireOptions:
     resend: bool = True
     """Whether the transport may send an idempotent request a second time at once, over a new connection or in another
     way."""
+    complete_by: float = math.inf
+    """Seconds on trio's clock by which the response must be complete. A later one fails with the kind `DEADLINE`."""
     deadline: float = math.inf
     """Seconds on trio's clock by which the request must be able to start; `GovernedTransport` reads it."""
 

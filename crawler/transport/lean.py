@@ -13,6 +13,7 @@ import attrs
 import httpx
 
 from crawler import urls
+from crawler.headers import Headers
 
 __all__ = ["LeanRequest", "LeanResponse", "Target", "delivered_fields", "target_of"]
 
@@ -65,7 +66,8 @@ class LeanResponse(httpx.Response):
 
     Parameters:
         status_code: The status code.
-        fields: Header names and values as received.
+        received: The header fields as received.
+        headers_at: Seconds on trio's clock at which they were complete.
         decoded: Whether libcurl decodes the body.
         stream: The body.
         extensions: The extensions, as in httpx.
@@ -75,15 +77,17 @@ class LeanResponse(httpx.Response):
     def __init__(
         self,
         status_code: int,
-        fields: list[tuple[bytes, bytes]],
+        received: Headers,
         *,
+        headers_at: float,
         decoded: bool,
         stream: httpx.AsyncByteStream,
         extensions: dict[str, Any],
         request: httpx.Request,
     ) -> None:
         self.status_code = status_code
-        self.fields = fields
+        self.received = received
+        self.headers_at = headers_at
         self.stream = stream
         self.extensions = extensions
         self.is_closed = self.is_stream_consumed = False
@@ -93,7 +97,7 @@ class LeanResponse(httpx.Response):
     @cached_property
     def headers(self) -> httpx.Headers:  # type: ignore[override]
         """The header fields that are true of the body as delivered."""
-        return httpx.Headers(delivered_fields(self.fields, decoded=self._decoded))
+        return httpx.Headers(delivered_fields(self.received.encode(), decoded=self._decoded))
 
     async def aclose(self) -> None:
         """Close the response. Never waits."""

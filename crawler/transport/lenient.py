@@ -97,7 +97,7 @@ class LenientTransfer(Transfer):
             await super()._wait()
             return
         try:
-            with trio.fail_after(self._timeout()):
+            with trio.fail_at(min(trio.current_time() + self._timeout(), self.complete_by)):
                 data = await self._exchange()
             self._parse(data)
         except ParseError as error:
@@ -106,6 +106,8 @@ class LenientTransfer(Transfer):
         except pycurl.error:
             self.fail(self._failure(httpx.RemoteProtocolError, "the connection broke", kind="reset"))
         except trio.TooSlowError:
+            if trio.current_time() >= self.complete_by:
+                self.fail(self.late())
             words = f"the server sent nothing for {self._timeout():g} s"
             self.fail(self._failure(httpx.ReadTimeout, words, kind="read"))
         except trio.ClosedResourceError:
@@ -143,7 +145,9 @@ class LenientTransfer(Transfer):
             self._chunks.append(body)
             self._chunks_size += len(body)
             self._body_size += len(body)
-        self._lines, self._has_headers = self._parser.lines, self._parser.has_headers
+        self._lines = self._parser.lines
+        if self._parser.has_headers and not self._has_headers:
+            self._take_headers()
         if self._parser.is_complete:
             self._finish()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import attrs
@@ -130,6 +131,14 @@ class Resolver:
             TimeoutError: The lookup took too long.
             OSError: The name does not exist, or the lookup failed (`socket.gaierror`).
         """
+        return self.known(host) or await self._shared_lookup(host)
+
+    def known(self, host: str) -> tuple[str, ...]:
+        """Return the addresses of a host that takes no lookup: a literal address, or a cached name; else nothing.
+
+        Raises:
+            OSError: It is cached that the name does not exist.
+        """
         run = trio.lowlevel.current_trio_token()
         if run is not self._run:
             self._reset(run)
@@ -139,7 +148,7 @@ class Resolver:
                 raise _copy_error(cached.error, host)
             return cached.addresses
         address = parse_address(host)
-        return (address,) if address else await self._shared_lookup(host)
+        return (address,) if address else ()
 
     async def _shared_lookup(self, host: str) -> tuple[str, ...]:
         """Return the result of the running lookup of `host`, or of a new one."""
@@ -205,6 +214,7 @@ class Resolver:
         self._cached[host] = result
 
 
+@lru_cache(maxsize=4096)
 def parse_address(host: str) -> str:
     """Return an IPv4 or IPv6 address without its brackets; empty if `host` is a name."""
     bare = host.removeprefix("[").removesuffix("]")

@@ -19,14 +19,15 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from crawler.headers import Headers
 from crawler.http.retry_safety import is_idempotent
 from crawler.transport.decoding import libcurl_codings, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE
 from crawler.transport.errors import curl_error, transport_error
-from crawler.transport.extensions import STALE, ProxyFault, wire_options
-from crawler.transport.lean import CONTENT_ENCODING, LeanRequest, LeanResponse, delivered_fields
+from crawler.transport.extensions import DEADLINE, STALE, ProxyFault, wire_options
+from crawler.transport.lean import LeanRequest, LeanResponse, delivered_fields
 
-__all__ = ["Transfer", "UnknownCoding", "parse_fields", "parse_status_line"]
+__all__ = ["Transfer", "UnknownCoding", "parse_status_line"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -40,6 +41,8 @@ MAX_PAUSED_BODY: Final = 64 * 1024 * 1024
 ALL_STALE: Final = "Connection died, tried"
 """Words of libcurl when several kept connections in a row were closed."""
 BODILESS: Final = (204, 304)
+TIMER_ERROR: Final = 0.05
+"""Seconds by which libcurl's clock may be ahead of trio's."""
 
 
 class UnknownCoding(httpx.DecodingError):
@@ -52,7 +55,8 @@ class Transfer(httpx.AsyncByteStream):
     Parameters:
         request: The request. Its extensions may hold ``timeout`` (httpx's; ``read`` and ``write`` count here) and
             `WireOptions`. A body of which at most 64 MiB will be read is delivered in one piece, or as much of it as
-            proves that it is larger. The address guard checks the connected address, unless it is that of a proxy.
+            proves that it is larger, and together with its response, unless the response sets cookies or may be a
+            proxy's own. The address guard checks the connected address, unless it is that of a proxy.
         body: The body to send.
         proxy: The proxy, if any.
         buffer: Bytes of the body that may wait here for their reader before libcurl is paused.
@@ -64,6 +68,29 @@ class Transfer(httpx.AsyncByteStream):
 
     connect_only: ClassVar = False
     """Whether libcurl only connects; it then keeps the transfer until that is dropped."""
+    curl: Any = None
+    """The handle, while libcurl has the transfer."""
+    needs_reset = False
+    """Whether the handle must be reset before its next request."""
+    proxy_fault: ProxyFault | None = None
+    sent = False
+    """Whether the connection was ready and the request went out."""
+    was_inspected = False
+    _whole: io.BytesIO | None = None  # a body that is delivered in one piece
+    _primary_ip = ""
+    _sent_size = 0  # bytes of the request body that libcurl has taken
+    _lines_size = 0  # bytes of all header lines
+    _body_size = 0  # bytes of the body that libcurl has delivered
+    _headers: Headers  # of the response
+    _has_headers = False  # whether they are complete
+    _headers_at = 0.0  # seconds on trio's clock at which they were
+    _has_response = False  # whether the waiting task gets the response now
+    _chunks_size = 0
+    _paused = False
+    _ended = False
+    _error: Exception | None = None
+    _task: trio.lowlevel.Task | None = None  # the one that waits
+    _timeout_scope: trio.CancelScope | None = None  # around its wait
 
     def __init__(
         self,
@@ -82,11 +109,6 @@ class Transfer(httpx.AsyncByteStream):
         self.proxy = proxy
         self.decode = decode
         self.new_connection = new_connection
-        self.curl: Any = None  # the handle, while libcurl has the transfer
-        self.needs_reset = False  # whether the handle must be reset before its next request
-        self.proxy_fault: ProxyFault | None = None
-        self.sent = False  # whether the connection was ready and the request went out
-        self.was_inspected = False
         options = wire_options(request)
         timeout = request.extensions.get("timeout")
         self._read_timeout: float | None = timeout.get("read") if timeout else None
@@ -95,23 +117,12 @@ class Transfer(httpx.AsyncByteStream):
         self._allows_resend = options.resend
         self._guard = options.address_guard if proxy is None else None
         self._max_body = options.max_body
-        self._whole: io.BytesIO | None = None  # a body that is delivered in one piece
+        self.complete_by = options.complete_by
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
-        self._primary_ip = ""
-        self._sent_size = 0  # bytes of the request body that libcurl has taken
         self._lines: list[bytes] = []  # of the current header block
-        self._lines_size = 0  # bytes of all header lines
-        self._body_size = 0  # bytes of the body that libcurl has delivered
-        self._has_headers = False  # whether those of the response are complete
         self._chunks: deque[bytes] = deque()  # of the body, not yet read
-        self._chunks_size = 0
-        self._paused = False
-        self._ended = False
-        self._error: Exception | None = None
-        self._task: trio.lowlevel.Task | None = None  # the one that waits
-        self._timeout_scope: trio.CancelScope | None = None  # around its wait
 
     # ---- called by libcurl ------------------------------------------------------------------------------------------
 
@@ -185,12 +196,21 @@ class Transfer(httpx.AsyncByteStream):
     def _end_header_block(self) -> None:
         """Handle a blank line: of the response, of an interim response, or of a proxy's response to CONNECT."""
         if self.sent and self._lines and INTERIM.match(self._lines[0]) is None:
-            self._has_headers = True
-            if self._max_body <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
-                self._whole = io.BytesIO()
-            self._wake()
+            self._take_headers()
         else:
             self._lines.clear()
+
+    def _take_headers(self) -> None:
+        """Take the header lines as those of the response, and wake the task unless it waits for the body too."""
+        self._headers = headers = Headers.from_lines(self._lines[1:])
+        self._has_headers = True
+        self._headers_at = trio.current_time()
+        if self._max_body <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
+            self._whole = io.BytesIO()
+            if self.proxy is None and "set-cookie" not in headers:  # the body may break off: cookies are stored before
+                return
+        self._has_response = True
+        self._wake()
 
     # ---- called by the transport ------------------------------------------------------------------------------------
 
@@ -224,7 +244,9 @@ class Transfer(httpx.AsyncByteStream):
         if code == pycurl.E_WRITE_ERROR and self._has_headers and not self._paused:
             # The body is complete and bytes follow its compressed data, which browsers ignore; or it is large enough.
             code = pycurl.E_OK
-        if code == TOO_LARGE and self._paused:
+        if code == pycurl.E_OPERATION_TIMEDOUT and trio.current_time() >= self.complete_by - TIMER_ERROR:
+            self.fail(self.late())
+        elif code == TOO_LARGE and self._paused:
             words = f"a small body that unpacks to more than {MAX_PAUSED_BODY} bytes: a decompression bomb"
             self.fail(self._failure(httpx.DecodingError, words, retryable=False, kind=BOMB))
         elif code == pycurl.E_SEND_ERROR and ALL_STALE in words and not self._has_headers:
@@ -248,6 +270,10 @@ class Transfer(httpx.AsyncByteStream):
     def detach(self) -> None:
         """Forget the handle, which libcurl is about to lose."""
         self.curl = None
+
+    def late(self) -> httpx.RequestError:
+        """Return the error of a response that was not complete by its deadline."""
+        return self._failure(httpx.ReadTimeout, "the response was not complete by its deadline", kind=DEADLINE)
 
     def _stale(self) -> httpx.RequestError:
         words = "the connection was closed before a response came"
@@ -277,28 +303,34 @@ class Transfer(httpx.AsyncByteStream):
             UnknownCoding: libcurl will deliver no body.
             httpx.RequestError: The request failed.
         """
-        while not self._has_headers:
-            if self._error is not None:
-                raise self._error
+        while not (self._has_response or self._ended):
             await self._wait()
+        if not self._has_headers:
+            assert self._error is not None
+            raise self._error
         version, status, reason = parse_status_line(self._lines[0])
-        fields = parse_fields(self._lines[1:])
         if self.decode and status not in BODILESS and self.request.method != "HEAD":
-            for name, value in fields:
-                if name.lower() == CONTENT_ENCODING and (unknown := _unknown_coding(value)) is not None:
-                    words = f"its content coding {unknown!r} is unknown; the next attempt takes the body undecoded"
-                    raise self._failure(UnknownCoding, words, retryable=True)
-        extensions = {
+            unknown = _unknown_coding(self._headers.get("content-encoding", ""))
+            if unknown:
+                words = f"its content coding {unknown!r} is unknown; the next attempt takes the body undecoded"
+                raise self._failure(UnknownCoding, words, retryable=True)
+        extensions: dict[str, Any] = {
             "http_version": version,
             "reason_phrase": reason,
-            "wire_headers": fields,
             "primary_ip": self._primary_ip,
         }
         request = self.request
         if isinstance(request, LeanRequest):
             return LeanResponse(
-                status, fields, decoded=self.decode, stream=self, extensions=extensions, request=request
+                status,
+                self._headers,
+                headers_at=self._headers_at,
+                decoded=self.decode,
+                stream=self,
+                extensions=extensions,
+                request=request,
             )
+        extensions["wire_headers"] = fields = self._headers.encode()
         headers = delivered_fields(fields, decoded=self.decode)
         return httpx.Response(status, headers=headers, stream=self, extensions=extensions, request=request)
 
@@ -380,12 +412,11 @@ class Transfer(httpx.AsyncByteStream):
 
     async def _sleep(self) -> None:
         self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._abort_sleep)
 
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self._task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _abort_sleep(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _extend_timeout(self) -> None:
         """Restart the timeout of the waiting task: the server has shown that it is alive."""
@@ -407,22 +438,7 @@ def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
     return version.upper(), int(rest[:3]), rest[4:].strip(b"\r\n")
 
 
-def parse_fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
-    """Return names and values as received. Lines that are not header fields are skipped, as in browsers."""
-    fields: list[tuple[bytes, bytes]] = []
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if line.startswith((b" ", b"\t")):  # a folded line (RFC 9112 section 5.2)
-            if fields:
-                name, value = fields.pop()
-                fields.append((name, value + b" " + line.strip(b" \t\r\n")))
-        elif colon and (name := name.rstrip(b" \t")):
-            fields.append((name, value.strip(b" \t\r\n")))
-    return fields
-
-
 @lru_cache(maxsize=256)
-def _unknown_coding(value: bytes) -> str | None:
-    """Return the first coding in a ``Content-Encoding`` value that libcurl does not know, if any."""
-    codings = parse_content_encoding([value.decode("latin-1")])
-    return next((coding for coding in codings if coding not in libcurl_codings()), None)
+def _unknown_coding(value: str) -> str:
+    """Return the first coding in a ``Content-Encoding`` value that libcurl does not know; empty if there is none."""
+    return next((coding for coding in parse_content_encoding([value]) if coding not in libcurl_codings()), "")

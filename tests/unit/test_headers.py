@@ -100,3 +100,14 @@ def test_equal_headers_have_equal_hashes(one, other):
 
 def test_repr_shows_the_fields():
     assert repr(Headers({"A": "1"})) == "Headers({'a': '1'})"
+
+
+def test_lines_as_received_are_read_as_browsers_read_them():
+    lines = [
+        b" before all\r\n", b"A: b\r\n", b"\t c \r\n", b"  d\r\n", b"no field\r\n", b": x\r\n",
+        b"E:f\n", b"Sp ace \t:\t\xe4:\xa0 \r\n", b"Empty:\r\n",
+    ]  # fmt: skip
+    headers = Headers.from_lines(lines)
+    assert headers.pairs == (("A", "b c d"), ("E", "f"), ("Sp ace", "ä:\xa0"), ("Empty", ""))
+    assert headers.encode() == [(b"A", b"b c d"), (b"E", b"f"), (b"Sp ace", b"\xe4:\xa0"), (b"Empty", b"")]
+    assert Headers.from_lines([]) == {}

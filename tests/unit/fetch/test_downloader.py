@@ -12,13 +12,14 @@ import zlib
 import httpx
 import pytest
 import trio
-from support.rawserver import answers, ok
+from support.rawserver import answers, ok, until
 
 from crawler import Request, Settings
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout
 from crawler.fetch.auth import OriginAuth
 from crawler.fetch.downloader import Downloader
 from crawler.fetch.proxies import Proxies
+from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import wire_options
 
 URL = "https://site.test/a?b"
@@ -214,3 +215,82 @@ async def test_compressed_data_without_content_ends_the_exchange():
     with trio.fail_after(60), pytest.raises(BrokenExchange) as caught:
         await downloader(site).fetch(Request(URL))
     assert caught.value.kind == "endless"
+
+
+async def stalls(peer):
+    await peer.request()
+    await peer.send(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 100\r\n\r\nbegun")
+    while await peer.receive():  # until the client disconnects
+        pass
+
+
+async def is_silent(peer):
+    await peer.request()
+    while await peer.receive():
+        pass
+
+
+async def drips_rubbish(peer):
+    await peer.request()
+    await peer.send(b"HTTP/1.1 200 OK\r\nrubbish\r\n\r\n")
+    while True:
+        await peer.send(b"x")
+        await trio.sleep(0.005)
+
+
+@pytest.mark.parametrize("handler", [stalls, is_silent, drips_rubbish])
+async def test_libcurl_keeps_the_deadline_wherever_the_response_stops(serve, transport, handler):
+    server = await serve(handler)
+    loader = Downloader(transport, Settings(request_deadline=30, private_network=True), lambda: 0.0)
+    sent = []
+    with trio.fail_after(2), pytest.raises(FetchTimeout, match=r"no complete response within 0\.1 s") as caught:
+        await loader.fetch(Request(server.url, timeout=0.1), on_sent=sent.append)
+    assert (caught.value.kind, caught.value.retryable) == ("deadline", True)
+    assert sent
+    assert len(loader.cookies) == (handler is stalls)
+    assert transport.statistics().transfers == 0
+
+
+async def test_the_deadline_includes_the_lookup_of_the_name():
+    class Hanging:
+        async def resolve(self, host, port):
+            await trio.sleep_forever()
+
+    async with CurlTransport(resolver=Hanging()) as transport:
+        loader = Downloader(transport, Settings(), lambda: 0.0)
+        with trio.fail_after(2), pytest.raises(FetchTimeout, match=r"no complete response within 0\.05 s") as caught:
+            await loader.fetch(Request(URL, timeout=0.05))
+    assert caught.value.kind == "deadline"
+
+
+async def test_a_request_out_of_time_is_neither_repeated_nor_blamed_on_its_proxy(serve, transport):
+    server = await serve(is_silent)
+    settings = Settings(proxies=(f"http://127.0.0.1:{server.port}", f"http://localhost:{server.port}"))
+    loader = Downloader(transport, settings, lambda: 0.0, proxies=Proxies.from_settings(settings, {}))
+    with trio.fail_after(2), pytest.raises(FetchTimeout) as caught:
+        await loader.fetch(Request(URL, timeout=0.1))
+    assert caught.value.kind == "deadline"
+    assert [entry["failures"] for entry in loader.proxies.report().values()] == [0]
+
+
+async def test_cookies_are_stored_although_the_caller_gives_up_during_the_body(serve, transport):
+    server = await serve(stalls)
+    loader = Downloader(transport, Settings(private_network=True), lambda: 0.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(loader.fetch, Request(server.url))
+        await until(lambda: len(loader.cookies))
+        nursery.cancel_scope.cancel()
+    assert loader.cookies.header("", server.url, 0.0) == "a=1"
+
+
+async def test_the_time_of_the_first_byte_is_not_that_of_the_last(serve, transport):
+    async def handler(peer):
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+        await trio.sleep(0.2)
+        await peer.send(b"b")
+
+    server = await serve(handler)
+    response = await Downloader(transport, Settings(private_network=True), lambda: 0.0).fetch(Request(server.url))
+    assert response.body == b"ab"
+    assert response.first_byte < response.elapsed - 0.15

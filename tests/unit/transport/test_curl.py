@@ -377,3 +377,61 @@ async def test_an_error_in_on_sent_is_raised_and_nothing_is_sent(serve, transpor
         await get(transport, server.url, extensions={EXTENSION: WireOptions(on_sent=refuse)})
     assert server.heads == []
     assert (await get(transport, server.url)).content == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "comes_early"),
+    [
+        ([], {}, True),
+        ([], {"max_body": 1000}, False),
+        (["Set-Cookie: a=1"], {"max_body": 1000}, True),
+    ],
+)
+async def test_a_small_body_comes_with_its_response_unless_there_are_cookies(
+    serve, transport, lines, options, comes_early
+):
+    goes_on = trio.Event()
+
+    async def handler(peer):
+        await peer.request()
+        head, _, body = ok(b"small", *lines).partition(b"\r\n\r\n")
+        await peer.send(head + b"\r\n\r\n" + body[:2])
+        await goes_on.wait()
+        await peer.send(body[2:])
+
+    server = await serve(handler)
+    request = LeanRequest("GET", server.url, [], b"", {EXTENSION: WireOptions(**options)})
+    with trio.move_on_after(0.1) as scope:
+        response = await transport.handle_async_request(request)
+        assert response.headers_at <= trio.current_time()
+    assert scope.cancelled_caught is not comes_early
+    goes_on.set()
+    if comes_early:
+        assert b"".join([chunk async for chunk in response.stream]) == b"small"
+        await response.aclose()
+    else:
+        response = await transport.handle_async_request(request)
+        assert transport.statistics().transfers == 0
+        assert b"".join([chunk async for chunk in response.stream]) == b"small"
+
+
+async def test_a_body_that_breaks_off_leaves_the_headers_of_its_response(serve, transport):
+    server = await serve(answers(b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 9\r\n\r\nbegun", then_close=True))
+    request = LeanRequest("GET", server.url, [], b"", {EXTENSION: WireOptions(max_body=1000)})
+    response = await transport.handle_async_request(request)
+    assert response.received["x"] == "y"
+    with pytest.raises(httpx.RemoteProtocolError):
+        await anext(response.stream)
+
+
+async def test_a_deadline_that_has_passed_ends_the_request_at_once(serve, transport):
+    server = await serve(answers(ok()))
+    for complete_by in (trio.current_time() - 5, trio.current_time()):
+        options = {EXTENSION: WireOptions(complete_by=complete_by)}
+        with pytest.raises(httpx.ReadTimeout, match="by its deadline") as caught:
+            while True:  # a fast server may answer within libcurl's millisecond
+                await get(transport, server.url, extensions=options)
+        assert failure_of(caught.value).kind == "deadline"
+    far = {EXTENSION: WireOptions(complete_by=trio.current_time() + 1e12)}
+    assert (await get(transport, server.url, extensions=far)).content == b"ok"
+    assert (await get(transport, server.url)).content == b"ok", "the deadline does not stay with the handle"

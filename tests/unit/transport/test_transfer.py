@@ -6,7 +6,7 @@ import httpx
 import pycurl
 import pytest
 
-from crawler.transport.transfer import Transfer, parse_fields
+from crawler.transport.transfer import Transfer
 
 
 class Failing:
@@ -14,13 +14,6 @@ class Failing:
 
     def pause(self, state):
         raise pycurl.error(pycurl.E_BAD_CONTENT_ENCODING, "a broken block")
-
-
-def test_an_older_libcurl_hands_over_folded_lines_as_they_are():
-    assert parse_fields([b" before all\r\n", b"A: b\r\n", b"\t c \r\n", b"  d\r\n", b"E:f\r\n"]) == [
-        (b"A", b"b c d"),
-        (b"E", b"f"),
-    ]
 
 
 async def test_what_libcurl_finds_when_it_goes_on_is_raised_after_what_has_arrived():
