@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
+import trio
 
 from crawler.engine.callbacks import Callbacks
 from crawler.engine.handler_results import describe_bad_field, drain, encode_item, is_generator
@@ -286,15 +287,25 @@ class PageRunner:
                 began = slow.clock()
             with closing(produced) if isinstance(produced, types.GeneratorType) else nullcontext():
                 rest = iter(produced)
+                is_large = False  # a page may yield millions of values: let other tasks run
                 while self._sort(itertools.islice(rest, SPILL_OVER), result):
-                    if result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER:
+                    is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
+                    if is_full or is_large:
                         slow.check(began, handler, url)
                         began = math.inf
-                        await self._refine(result, response)
-                        await result.spill(result)
+                        await self._let_go(result, response, spills=is_full)
                         began = slow.clock()
+                    is_large = True
         finally:
             slow.check(began, handler, url)
+
+    async def _let_go(self, result: PageResult, response: Response | None, *, spills: bool) -> None:
+        """Move the results so far to the store, or just let other tasks run."""
+        if spills and result.spill is not None:
+            await self._refine(result, response)
+            await result.spill(result)
+        else:
+            await trio.lowlevel.checkpoint()
 
     @staticmethod
     def _sort(values: Iterable[Any], result: PageResult) -> bool:

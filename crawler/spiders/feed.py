@@ -161,6 +161,7 @@ class FeedSpider(Spider):
                     yield from produced
                     continue
             broken += 1
+            yield None  # the engine may let other tasks run
             first = first or reason
             if broken <= MAX_LOGGED:
                 log.warning("%s: broken record: %s", response.url, reason)

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import trio
 from support.trees import FREE
 from trio.testing import MockClock
 
 from crawler import Item, Plugin, Produced, Request, Response, Retry, Settings, Spider, crawl
-from crawler.testing import FakeSite
+from crawler.testing import FakeSite, collect
 
 BATCH, MANY, DIFFERENT = 1_000, 3_500, 3_000
 """Effects that a page hands to the store at once, items and links of the page, and different links."""
@@ -143,3 +144,24 @@ async def test_refused_requests_of_a_retried_page_are_counted_once(autojump_cloc
 
     report = await crawl(Again(), transport=FakeSite({"/": "x"}).transport)
     assert (report.pages, report.retries, report.filtered) == (1, 2, {"scope": 1_500})
+
+
+async def test_a_page_that_yields_very_many_values_lets_other_tasks_run(autojump_clock: MockClock) -> None:
+    """A file of records of which none can be read yields nothing that is kept."""
+    others = 0
+
+    class Nothing(Spider):
+        start_urls = ("https://site.test/",)
+
+        async def other(self) -> None:
+            nonlocal others
+            while True:
+                others += 1
+                await trio.lowlevel.checkpoint()
+
+        def parse(self, response: Response) -> Iterator[None]:
+            self.crawl.start_soon(self.other)
+            yield from [None] * (10 * BATCH)
+
+    await collect(Nothing(), FakeSite({"/": "x"}))
+    assert others >= 8
