@@ -26,7 +26,7 @@ _HOMES = {
     "crawler.limits.events": "QuotaEvent",
     "crawler.limits.pace": "Pace",
     "crawler.limits.registry": "Limits",
-    "crawler.messages": "Drop Failure Item Pause Produced Request Response Retry Row Stop Usage",
+    "crawler.messages": "BodyWriter Drop Failure Item Pause Produced Request Response Retry Row Stop Usage",
     "crawler.messages.form": "Form",
     "crawler.settings": "Settings",
     "crawler.spiders": "CrawlSpider Rule SitemapSpider Spider",
@@ -86,6 +86,7 @@ if _typing.TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent as QuotaEvent
     from crawler.limits.pace import Pace as Pace
     from crawler.limits.registry import Limits as Limits
+    from crawler.messages import BodyWriter as BodyWriter
     from crawler.messages import Drop as Drop
     from crawler.messages import Failure as Failure
     from crawler.messages import Item as Item

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crawler.engine.outages import OutageMonitor
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slots import Slots
+    from crawler.fetch.body_receiver import BodyReceiver
     from crawler.fetch.downloader import Downloader
     from crawler.frontier import Frontier, Lane, StartTicket
     from crawler.limits.events import QuotaEvent
@@ -74,7 +75,13 @@ class Attempts:
         self._outages = outages
 
     async def make(
-        self, ticket: StartTicket, number: int, *, cut: int | None = None, ask_answer: bool = True
+        self,
+        ticket: StartTicket,
+        number: int,
+        *,
+        cut: int | None = None,
+        ask_answer: bool = True,
+        receiver: BodyReceiver | None = None,
     ) -> Result:
         """Make one attempt: call the hooks, send the request, release the token, settle the permit, count and measure.
 
@@ -85,6 +92,7 @@ class Attempts:
             number: Number of the attempt, from 1.
             cut: Number of bytes after which the body is cut. `None` means that a body larger than `max_body` fails.
             ask_answer: Whether the `answer` hooks are called first.
+            receiver: Takes the body. `None` means that it is kept in memory.
 
         Raises:
             RequestError: There was no response.
@@ -96,7 +104,7 @@ class Attempts:
         try:
             result: Result | None = await self.answer(request) if ask_answer and self._table.answer else None
             if result is None:
-                result = await self._send(ticket, number, cut, observer)
+                result = await self._send(ticket, number, cut, observer, receiver)
             if isinstance(result, Response):
                 response = result
                 log.debug("%s %s %s", response.status, request.method, request.url)
@@ -116,7 +124,14 @@ class Attempts:
                 self._settle(ticket, request, response, failure)
 
     async def make_inline(
-        self, lane: Lane, request: Request, number: int, *, patience: float = math.inf, cut: int | None = None
+        self,
+        lane: Lane,
+        request: Request,
+        number: int,
+        *,
+        patience: float = math.inf,
+        cut: int | None = None,
+        receiver: BodyReceiver | None = None,
     ) -> Result:
         """Make an attempt without a ticket of the frontier. It waits in place for a token and a start of its lane.
 
@@ -126,6 +141,7 @@ class Attempts:
             number: Number of the attempt, from 1.
             patience: Longest wait for the lane, in seconds.
             cut: As in `make`.
+            receiver: As in `make`.
 
         Raises:
             WouldExceedDeadline: The wait would outlast `patience` or the caller's cancel scopes.
@@ -138,7 +154,7 @@ class Attempts:
         try:
             await self._slots.acquire(ticket, give_up_at)
             await self._slots.start(ticket, give_up_at)
-            return await self.make(ticket, number, cut=cut, ask_answer=False)
+            return await self.make(ticket, number, cut=cut, ask_answer=False, receiver=receiver)
         finally:
             self._frontier.settle(ticket)
 
@@ -157,10 +173,22 @@ class Attempts:
                 return response
         return None
 
-    async def _send(self, ticket: StartTicket, number: int, cut: int | None, observer: _SendObserver) -> Result:
+    async def _send(
+        self,
+        ticket: StartTicket,
+        number: int,
+        cut: int | None,
+        observer: _SendObserver,
+        receiver: BodyReceiver | None,
+    ) -> Result:
         """Send the request through the `fetch` hooks."""
         network: Network = partial(
-            self._downloader.fetch, attempt=number, on_sent=observer, resend=not ticket.permit.is_paced(), cut=cut
+            self._downloader.fetch,
+            attempt=number,
+            on_sent=observer,
+            resend=not ticket.permit.is_paced(),
+            cut=cut,
+            receiver=receiver,
         )
         if self._downloader.credentials is not None:
             network = self._authenticating(network, observer)

@@ -17,7 +17,7 @@ from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import CrawlStatistics, Plugin
 from crawler.limits.outages import NETWORK
 from crawler.logs import get_logger
-from crawler.messages import Request, Response
+from crawler.messages import Receive, Request, Response
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
@@ -166,15 +166,20 @@ class Crawl:
             outages=outages,
         )
 
-    async def fetch(self, request: Request) -> Response:
+    async def fetch(self, request: Request, *, receive: Receive | None = None) -> Response:
         """Fetch a request now, in the calling task and ahead of the queue, and return its response.
+
+        Parameters:
+            request: The request.
+            receive: What becomes of each body; see `crawler.hooks.plugin.Crawl.fetch`.
 
         Raises:
             WouldExceedDeadline: The lane would have to be waited for longer than `inline_wait`, or than the deadline of
                 the caller allows.
-            RequestError: There was no response.
+            RequestError: There was no complete response.
+            HookError: `receive` or its writer raised an exception.
         """
-        return await self._inline.fetch(request)
+        return await self._inline.fetch(request, receive)
 
     async def sitemaps_of(self, url: str) -> list[str]:
         """Return the absolute URLs of the sitemaps that the robots.txt of a URL's origin names.

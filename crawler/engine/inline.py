@@ -12,10 +12,11 @@ from crawler import urls
 from crawler.engine.decision import Fail, History, Page, decide_inline
 from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
+from crawler.fetch.body_receiver import BodyReceiver
 from crawler.frontier import Lane, RobotsRules, lane_name
 from crawler.headers import product_token
 from crawler.http.robots import DISALLOW_ALL, Robots
-from crawler.messages import Drop, Request, Response, Retry
+from crawler.messages import Drop, Receive, Request, Response, Retry
 from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
 
@@ -74,18 +75,23 @@ class Inline:
         self._clock = clock
         self._resume_at = resume_at
 
-    async def fetch(self, request: Request) -> Response:
+    async def fetch(self, request: Request, receive: Receive | None = None) -> Response:
         """Return the response to a request, whatever its status.
 
         Redirects are followed in place, unless the request accepts their status.
+
+        Parameters:
+            request: The request.
+            receive: What becomes of each body. `None` means that all are kept in memory.
 
         Raises:
             RequestError: There was no response.
         """
         request = with_child_depth(request)
+        receiver = None if receive is None else BodyReceiver(receive)
         while True:
             try:
-                response = await self._fetch(request)
+                response = await self._fetch(request, receiver)
             except Refused as error:
                 if error.by == "network":
                     self._stats.filter("network", request.url)
@@ -119,7 +125,7 @@ class Inline:
             raise rules.error.with_traceback(None)  # the same error each time: its traceback would grow
         return list(rules.sitemaps)
 
-    async def _fetch(self, request: Request) -> Response:
+    async def _fetch(self, request: Request, receiver: BodyReceiver | None) -> Response:
         """Fetch without redirects."""
         lane = self._lane_of(request)
         lane.handed_out += 1  # the lane stays in memory between two attempts
@@ -127,18 +133,23 @@ class Inline:
             if self._settings.obey_robots:
                 await self._check_robots(lane, request)
             answer = await self._attempts.answer(request)
-            return await self._try(lane, request) if answer is None else answer
+            if answer is None:
+                return await self._try(lane, request, receiver)
+            if receiver is not None:
+                receiver.reset()
+                await receiver.finish(answer)
+            return answer
         finally:
             lane.handed_out -= 1
 
-    async def _try(self, lane: Lane, request: Request) -> Response:
+    async def _try(self, lane: Lane, request: Request, receiver: BodyReceiver | None) -> Response:
         """Make attempts until one has a definitive response, or no further one is allowed."""
         history = History(request=request, attempts=0)
         while True:
             history.attempts += 1
             result: Response | Retry | RequestError
             try:
-                result = await self._attempt(lane, request, history.attempts)
+                result = await self._attempt(lane, request, history.attempts, receiver)
             except WouldExceedDeadline:
                 raise
             except RequestError as error:
@@ -155,18 +166,25 @@ class Inline:
             self._slots.check(wait, self._patience(lane), lane, request)
             await trio.sleep(wait)
 
-    async def _attempt(self, lane: Lane, request: Request, number: int) -> Response | Retry:
+    async def _attempt(
+        self, lane: Lane, request: Request, number: int, receiver: BodyReceiver | None
+    ) -> Response | Retry:
         """Make one attempt.
 
         Raises:
             RequestError: There was no response.
         """
-        result = await self._attempts.make_inline(lane, request, number, patience=self._patience(lane))
+        if receiver is not None:
+            receiver.reset()
+        patience = self._patience(lane)
+        result = await self._attempts.make_inline(lane, request, number, patience=patience, receiver=receiver)
         if isinstance(result, Drop):
             raise Refused(f"a plugin dropped it: {result.reason}", by="plugin", request=request)
         if isinstance(result, Response):
             result._bind(LinkFilter(agent=self._agent))  # noqa: SLF001 - not for users
             self._stats.statuses[result.status] += 1
+            if receiver is not None:
+                await receiver.finish(result)
         return result
 
     def _patience(self, lane: Lane) -> float:

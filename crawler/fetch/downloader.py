@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from crawler.fetch.start_origins import StartOrigins
 from crawler.headers import Headers
 from crawler.http.address_guard import AddressGuard, is_start_page
 from crawler.http.cookies import CookieJar
-from crawler.messages import Request, Response
+from crawler.messages import Drop, Request, Response
 from crawler.settings.proxies import DIRECT, label
 from crawler.transport.curl import CurlTransport
 from crawler.transport.curl_options import accepted_codings
@@ -32,6 +33,7 @@ from crawler.transport.lean import LeanRequest, LeanResponse
 
 if TYPE_CHECKING:
     from crawler.fetch.auth import Auth, OriginAuth
+    from crawler.fetch.body_receiver import BodyReceiver
     from crawler.fetch.proxies import Proxies
     from crawler.settings import Settings
 
@@ -93,6 +95,7 @@ class Downloader:
         on_sent: Callable[[float], None] | None = None,
         resend: bool = True,
         cut: int | None = None,
+        receiver: BodyReceiver | None = None,
     ) -> Response:
         """Return the response to a request, whatever its status.
 
@@ -105,6 +108,7 @@ class Downloader:
                 a lane that keeps a pace forbids it.
             cut: Bytes after which the rest of the body is ignored; no body is too large then. `None` means that the
                 body must fit into `max_body`.
+            receiver: Takes the body as it arrives. `None` means that it is kept in memory.
 
         Raises:
             RequestError: The request failed, or the body is too large or a decompression bomb.
@@ -123,12 +127,12 @@ class Downloader:
             on_sent=sent if self._is_curl else None,  # for other transports `_send` calls it
             address_guard=self.address_guard,
             is_start_page=self.address_guard is not None and is_start_page(request),
-            max_body=self._max_body(request) if cut is None else cut,
+            max_body=self._gathered(request, cut, receiver),
             resend=resend,
             complete_by=started + seconds,
         )
         try:
-            response = await self._send_by_route(request, options, sent, cut)
+            response = await self._send_by_route(request, options, sent, cut, receiver)
         except FetchTimeout as error:
             if error.kind == DEADLINE:
                 error.args = (f"no complete response within {seconds:g} s",)
@@ -158,17 +162,23 @@ class Downloader:
             self.address_guard.expect_start(httpx.URL(request.url).raw_host.decode("ascii"))
 
     def _send_by_route(
-        self, request: Request, options: WireOptions, on_sent: Callable[[], None], cut: int | None
+        self,
+        request: Request,
+        options: WireOptions,
+        on_sent: Callable[[], None],
+        cut: int | None,
+        receiver: BodyReceiver | None,
     ) -> Coroutine[Any, Any, Response]:
         """Send a request directly, through its own proxy, or through those of the crawl in turn."""
         proxy, proxies = request.proxy, self.proxies
         rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         send = self._send if self._is_curl else self._send_by_deadline
         if proxies is None or rotation is None:
-            return send(request, options, on_sent, cut, None if proxy == DIRECT else proxy)
+            return send(request, options, on_sent, cut, receiver, None if proxy == DIRECT else proxy)
         from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls have no proxies
 
-        return with_failover(proxies, rotation, request, partial(send, request, options, on_sent, cut), self._clock)
+        attempt = partial(send, request, options, on_sent, cut, receiver)
+        return with_failover(proxies, rotation, request, attempt, self._clock)
 
     async def _send_by_deadline(
         self,
@@ -176,11 +186,12 @@ class Downloader:
         options: WireOptions,
         on_sent: Callable[[], None],
         cut: int | None,
+        receiver: BodyReceiver | None,
         proxy: str | None,
     ) -> Response:
         """Send a request over a transport that does not know `WireOptions.complete_by`."""
         with trio.CancelScope(deadline=options.complete_by):
-            return await self._send(request, options, on_sent, cut, proxy)
+            return await self._send(request, options, on_sent, cut, receiver, proxy)
         late = FetchTimeout("the response was not complete by its deadline", request=request)
         late.kind = DEADLINE
         raise late
@@ -191,6 +202,7 @@ class Downloader:
         options: WireOptions,
         on_sent: Callable[[], None],
         cut: int | None,
+        receiver: BodyReceiver | None,
         proxy: str | None,
     ) -> Response:
         sent = self._is_curl
@@ -218,14 +230,14 @@ class Downloader:
         headers, headers_at = _received_headers(received)
         if "set-cookie" in headers:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
+        response = Response(request.url, received.status_code, headers, request=request)
         try:
-            body = await self._read(received, request, headers, cut)
+            response.body = await self._take(received, response, cut, receiver)
         except RequestError as error:
             _mark_response(error)
             raise
         except Exception as error:
             raise _mark_response(translate(error, request)) from error
-        response = Response(request.url, received.status_code, headers, body, request=request)
         response.first_byte = headers_at
         return response
 
@@ -240,22 +252,54 @@ class Downloader:
             return httpx.Request(request.method, request.url, headers=encoded, content=content, extensions=extensions)
         return LeanRequest(request.method, request.url, encoded, request.body, extensions)
 
-    async def _read(self, received: httpx.Response, request: Request, headers: Headers, cut: int | None) -> bytes:
-        """Return the decoded body, at most as much of it as is allowed."""
-        max_body = self._max_body(request)
+    def _take(
+        self, received: httpx.Response, response: Response, cut: int | None, receiver: BodyReceiver | None
+    ) -> Coroutine[Any, Any, bytes]:
+        """Return the body of a response, or empty if its receiver has taken it."""
+        if receiver is not None:
+            return self._receive(received, response, receiver)
+        return self._read(received, response, self._max_body(response.request), cut)
+
+    async def _receive(self, received: httpx.Response, response: Response, receiver: BodyReceiver) -> bytes:
+        """Hand the body to its receiver as it arrives. Return what the receiver wants to be kept."""
+        request, max_body = response.request, self._max_body(response.request)
+        try:
+            writer = await receiver.open(response)
+        except BaseException:
+            await self._stream(received).aclose()  # noqa: ASYNC102 - it does not wait, or not long
+            raise
+        if writer is None:
+            return await self._read(received, response, min(max_body, self.settings.max_body))
+        if isinstance(writer, Drop):
+            await self._stream(received).aclose()
+            return b""
+        return await self._read(received, response, max_body, write=partial(receiver.write, writer, request=request))
+
+    async def _read(
+        self,
+        received: httpx.Response,
+        response: Response,
+        max_body: int,
+        cut: int | None = None,
+        *,
+        write: Callable[[bytes], Awaitable[object]] | None = None,
+    ) -> bytes:
+        """Return the decoded body, at most as much of it as is allowed; empty if it is written instead."""
+        request, headers = response.request, response.headers
         next_check = min(max_body, BOMB_CHECK_STEP)
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
         size = 0
         decoder = _decoder_for(received) if "content-encoding" in headers else None
-        stream = received.stream if self._is_curl else OtherStream(received)
-        assert isinstance(stream, httpx.AsyncByteStream)
+        stream = self._stream(received)
         try:
             async for chunk in stream:
                 for piece in (chunk,) if decoder is None else decoder.feed(chunk):
                     size += len(piece)
                     if size > next_check and cut is None:
                         next_check = _check_size(size, max_body, decoder or stream, request)
-                    if whole is None:
+                    if write is not None:
+                        await write(piece)
+                    elif whole is None:
                         whole = io.BytesIO(piece)  # no copy
                         whole.seek(0, io.SEEK_END)
                     else:
@@ -272,6 +316,18 @@ class Downloader:
         finally:
             await stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long
         return b"" if whole is None else whole.getvalue()
+
+    def _stream(self, received: httpx.Response) -> httpx.AsyncByteStream:
+        """Return the body of a response as it comes."""
+        stream = received.stream if self._is_curl else OtherStream(received)
+        assert isinstance(stream, httpx.AsyncByteStream)
+        return stream
+
+    def _gathered(self, request: Request, cut: int | None, receiver: BodyReceiver | None) -> float:
+        """Return the size up to which a transport may gather a body; infinite if it is to be written piece by piece."""
+        if receiver is not None:
+            return math.inf
+        return self._max_body(request) if cut is None else cut
 
     def _max_body(self, request: Request) -> int:
         """Return the bytes that the decoded body may have."""

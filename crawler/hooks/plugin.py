@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from crawler.hooks.state import State
     from crawler.limits.outages import OutageStatistics
     from crawler.limits.throttle import ThrottleStatistics
-    from crawler.messages import Drop, Failure, Item, Pause, Produced, Request, Response, Retry, Row, Stop, Usage
+    from crawler.messages import (
+        Drop,
+        Failure,
+        Item,
+        Pause,
+        Produced,
+        Receive,
+        Request,
+        Response,
+        Retry,
+        Row,
+        Stop,
+        Usage,
+    )
     from crawler.settings import Settings
     from crawler.stats import Stats
 
@@ -72,13 +85,22 @@ class Crawl(Protocol):
     def statistics(self) -> CrawlStatistics:
         """Return how much is in flight and waiting, and what each limit allows."""
 
-    async def fetch(self, request: Request) -> Response:
+    async def fetch(self, request: Request, *, receive: Receive | None = None) -> Response:
         """Fetch a request now, in the calling task and ahead of the queue, and return its response.
 
         Redirects are followed. Every status is returned, errors included.
 
+        Parameters:
+            request: The request.
+            receive: Keeps large bodies out of memory. It is awaited with the status and header fields of each response,
+                those of redirects, refusals and further attempts included, and returns what becomes of the body: a
+                `BodyWriter` gets it piece by piece as it arrives, decoded, up to `max_body` bytes; a `Drop` leaves it
+                unread; `None` keeps it in `Response.body`, up to `Settings.max_body` bytes. A body that was written or
+                dropped is empty in `Response.body`. Default: every body is kept.
+
         Raises:
-            RequestError: The server sent no response, or the lane would have to be waited for too long.
+            RequestError: The server sent no complete response, or the lane would have to be waited for too long.
+            HookError: `receive` or its writer raised an exception, which is the cause of this one.
         """
 
     async def sitemaps_of(self, url: str) -> list[str]:

@@ -4,6 +4,32 @@ from __future__ import annotations
 
 from crawler.messages.request import Request
 from crawler.messages.response import Response
-from crawler.messages.values import Drop, Failure, Item, Pause, Produced, Retry, Row, Stop, Usage
+from crawler.messages.values import (
+    BodyWriter,
+    Drop,
+    Failure,
+    Item,
+    Pause,
+    Produced,
+    Receive,
+    Retry,
+    Row,
+    Stop,
+    Usage,
+)
 
-__all__ = ["Drop", "Failure", "Item", "Pause", "Produced", "Request", "Response", "Retry", "Row", "Stop", "Usage"]
+__all__ = [
+    "BodyWriter",
+    "Drop",
+    "Failure",
+    "Item",
+    "Pause",
+    "Produced",
+    "Receive",
+    "Request",
+    "Response",
+    "Retry",
+    "Row",
+    "Stop",
+    "Usage",
+]

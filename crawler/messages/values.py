@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import traceback as tracebacks
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 import msgspec
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from crawler.messages.request import Request
     from crawler.messages.response import Response
 
-__all__ = ["Drop", "Failure", "Item", "Pause", "Produced", "Retry", "Row", "Stop", "Usage"]
+__all__ = [
+    "BodyWriter", "Drop", "Failure", "Item", "Pause", "Produced", "Receive", "Retry", "Row", "Stop", "Usage",
+]  # fmt: skip
 
 Item: TypeAlias = Any
 """One item: a dict, or an instance of an attrs class, a dataclass, a msgspec Struct or a pydantic model."""
@@ -76,6 +79,18 @@ class Drop:
 
     reason: str = attrs.field(default="dropped", converter=_storable, validator=instance_of(str))
     """Reason by which the report counts it, in a word or two."""
+
+
+@runtime_checkable
+class BodyWriter(Protocol):
+    """The destination of a body that `Crawl.fetch` writes as it arrives. A file of `trio.open_file` is one."""
+
+    async def write(self, data: bytes, /) -> object:
+        """Write the next bytes of the decoded body. The server is not read from until this returns."""
+
+
+Receive: TypeAlias = "Callable[[Response], Awaitable[BodyWriter | Drop | None]]"
+"""Chooses what becomes of the body of a response. See `Crawl.fetch`."""
 
 
 @attrs.frozen

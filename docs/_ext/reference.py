@@ -42,7 +42,7 @@ API = {
     "Requests and responses": {"crawler": "Request Response Headers Form"},
     "Selectors and links": {"crawler.html": "Selector SelectorList Link LinkValue"},
     "Results of callbacks and hooks": {"crawler": "Item Produced Drop Retry Pause Stop Failure Usage Row"},
-    "For plugins": {"crawler": "Sink State RetryPolicy"},
+    "For plugins": {"crawler": "Sink State RetryPolicy BodyWriter"},
     "Sitemaps and feeds": {
         "crawler.feeds": "sitemaps Sitemaps SitemapEntry SitemapImage SitemapVideo SitemapNews"
         " read_feed Feed FeedEntry Enclosure"

@@ -1,0 +1,81 @@
+"""`BodyReceiver`: hands the body of a response to a writer of the caller as it arrives, instead of keeping it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from crawler.errors import HookError, RequestError
+from crawler.messages import BodyWriter, Drop, Receive, Request, Response
+
+__all__ = ["BodyReceiver"]
+
+T = TypeVar("T")
+
+
+class BodyReceiver:
+    """The bodies of one request: of its attempts, of its redirects, and of plugins that answer it.
+
+    Parameters:
+        receive: Chooses what becomes of a body; see `Crawl.fetch`.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._has_opened = False
+        self._keeps_body = False
+
+    def reset(self) -> None:
+        """Forget the last response: another attempt begins."""
+        self._has_opened = False
+
+    async def open(self, response: Response) -> BodyWriter | Drop | None:
+        """Return what becomes of the body of a response: it is written, not read, or kept (`None`).
+
+        Parameters:
+            response: The response, whose body is still empty.
+
+        Raises:
+            HookError: `receive` raised an exception, or returned something else.
+        """
+        choice = await _guard(self._receive(response), response.request)
+        if choice is not None and not isinstance(choice, (Drop, BodyWriter)):
+            words = f"receive() returned {type(choice).__name__}, not a writer, a Drop or None"
+            raise HookError(words, plugin="fetch", hook="receive", request=response.request)
+        self._has_opened = True
+        self._keeps_body = choice is None
+        return choice
+
+    async def write(self, writer: BodyWriter, data: bytes, request: Request) -> None:
+        """Write the next bytes of a body.
+
+        Raises:
+            HookError: The writer raised an exception.
+        """
+        await _guard(writer.write(data), request)
+
+    async def finish(self, response: Response) -> None:
+        """Receive the body of a response that a plugin made or replaced. Other responses are left as they are.
+
+        Raises:
+            HookError: `receive` or its writer raised an exception.
+        """
+        if self._has_opened and (self._keeps_body or not response.body):
+            return
+        body, response.body = response.body, b""
+        writer = await self.open(response)
+        if writer is None:
+            response.body = body
+        elif not isinstance(writer, Drop) and body:
+            await self.write(writer, body, response.request)
+
+
+async def _guard(call: Awaitable[T], request: Request) -> T:
+    """Await a call of the caller's code; an exception other than `RequestError` becomes a `HookError`."""
+    try:
+        return await call
+    except RequestError:
+        raise
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise HookError(words, plugin="fetch", hook="receive", request=request) from error
