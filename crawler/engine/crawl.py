@@ -142,6 +142,11 @@ class Crawl:
         self._store = store
 
     @property
+    def durable(self) -> bool:
+        """Whether the crawl is a durable job, which keeps the states of plugins."""
+        return self._store.durable
+
+    @property
     def reason(self) -> str | None:
         """Why the crawl ends, such as ``max_pages``; `None` while it runs."""
         return self._shutdown.reason

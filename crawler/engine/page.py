@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.hooks.plugin import Plugin
     from crawler.hooks.state import State
-    from crawler.hooks.table import HookTable
+    from crawler.hooks.table import Hook, HookTable
     from crawler.spiders import Spider
     from crawler.store import Store
 
@@ -325,25 +325,33 @@ class PageRunner:
         return value is not NOTHING
 
     async def _refine(self, result: PageResult, response: Response | None) -> None:
-        """Refine and encode the items."""
+        """Refine and encode the items.
+
+        Each hook sees all items before the next hook sees the first one. The last hook runs right before the changes of
+        states take effect: if it does not wait, no other page runs between its look at the state and its change.
+        """
         items, result.items = result.items, []
-        hooks = self._table.refine if response is not None else ()
         request = response.request if response is not None else None
-        for item in items:
-            value: Item = item.value
-            for hook in hooks:
-                if response is None or response.request.plugins.get(hook.plugin.name) is False:
-                    continue
-                with _HookErrors(hook.plugin, "refine", response.request):
-                    refined = await hook.call(value, response)
-                    if isinstance(refined, (Request, Retry, *NOT_ITEMS)):
-                        raise TypeError(f"refine() must return an item or Drop, not {type(refined).__name__}")
-                if isinstance(refined, Drop):
-                    result.dropped.append(refined.reason)
-                    break
-                value = value if refined is None else refined
+        values: list[Item] = [item.value for item in items]
+        for hook in self._table.refine if response is not None else ():
+            if response is not None and response.request.plugins.get(hook.plugin.name) is not False:
+                values = await self._refine_by(hook, values, response, result.dropped)
+        result.items = [ItemRow(self._encode(value, request), value) for value in values]
+
+    @staticmethod
+    async def _refine_by(hook: Hook, values: list[Item], response: Response, dropped: list[str]) -> list[Item]:
+        """Return the items that one hook keeps, and add to `dropped` why it does not keep the others."""
+        kept: list[Item] = []
+        for value in values:
+            with _HookErrors(hook.plugin, "refine", response.request):
+                refined = await hook.call(value, response)
+                if isinstance(refined, (Request, Retry, *NOT_ITEMS)):
+                    raise TypeError(f"refine() must return an item or Drop, not {type(refined).__name__}")
+            if isinstance(refined, Drop):
+                dropped.append(refined.reason)
             else:
-                result.items.append(ItemRow(self._encode(value, request), value))
+                kept.append(value if refined is None else refined)
+        return kept
 
     async def _finish(self, result: PageResult, response: Response | None) -> None:
         """Refine and encode the items, and take the changes of states."""

@@ -189,7 +189,12 @@ def _convert(value: Any, annotation: Any) -> Any:
 
 
 def _custom(kind: type, value: Any) -> Any:
-    """Convert a path, which msgspec cannot."""
+    """Convert what msgspec cannot: a path, and a class that is named as ``module:Class``."""
     if kind is Path and isinstance(value, str):
         return Path(value)
+    if kind is type and isinstance(value, str):
+        found = import_class(value)
+        if not isinstance(found, type):
+            raise ConfigError(f"{value} is not a class")
+        return found
     raise NotImplementedError

@@ -75,6 +75,10 @@ class Crawl(Protocol):
     def plugins(self) -> Sequence[Plugin]:
         """The spider and the plugins, in hook order."""
 
+    @property
+    def durable(self) -> bool:
+        """Whether the crawl is a durable job, which keeps the states of plugins."""
+
     def clock(self) -> float:
         """Return the time in seconds since the epoch, by the clock of the crawl: virtual in tests."""
 

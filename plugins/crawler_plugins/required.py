@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from crawler import ConfigError, Drop, Item, Plugin, Response
+from crawler_plugins.item_fields import fields_of
 
 __all__ = ["Required"]
 
@@ -28,15 +25,8 @@ class Required(Plugin):
 
     async def refine(self, item: Item, response: Response) -> Drop | None:
         """Drop the item if a field is missing."""
-        values: dict[str, Any] = item if isinstance(item, dict) else _fields(item)
+        values = fields_of(item)
         for name in self.fields:
             if values.get(name) in (None, ""):
                 return Drop(f"without {name}")
         return None
-
-
-def _fields(item: Item) -> dict[str, Any]:
-    """Return the fields of an item that is a pydantic model, an attrs class or a dataclass."""
-    dump = getattr(item, "model_dump", None)
-    values: dict[str, Any] = dump() if dump is not None else msgspec.to_builtins(item)
-    return values

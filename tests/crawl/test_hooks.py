@@ -556,3 +556,28 @@ async def test_known_links_are_counted_and_cost_no_hook_however_a_spider_writes_
     assert set(hook.urls) == {f"https://site.test/{n}" for n in range(5)}
     assert found.report.filtered["duplicate"] == (5 if idiom == "all" else 10) * 5 - 4
     assert len(hook.urls) == (5 if idiom == "all" else 9)  # twice on the page that links to it first
+
+
+async def test_each_refine_hook_sees_all_items_of_a_page_before_the_next_hook_does(autojump_clock):
+    seen = []
+
+    class First(Plugin):
+        async def refine(self, item, response):
+            seen.append(("first", item["n"]))
+            return Drop("two") if item["n"] == 2 else item | {"n": item["n"] * 10}
+
+    class Second(Plugin):
+        async def refine(self, item, response):
+            seen.append(("second", item["n"]))
+
+    class Three(Spider):
+        start_urls = ["https://site.test/"]
+        settings = Settings(obey_robots=False)
+
+        def parse(self, response):
+            yield from ({"n": n} for n in (1, 2, 3))
+
+    found = await collect(Three(), FakeSite({"/": "x"}), plugins=[First(), Second()])
+    assert seen == [("first", 1), ("first", 2), ("first", 3), ("second", 10), ("second", 30)]
+    assert found.items == [{"n": 10}, {"n": 30}]
+    assert found.report.dropped == {"two": 1}

@@ -384,3 +384,15 @@ def test_a_secret_of_a_wrong_type_is_not_shown():
     with pytest.raises(ConfigError) as caught:
         construct(Numbered, {"pwd": "abc"}, what="plugin numbered")
     assert str(caught.value) == "plugin numbered: argument pwd: expected int, got ***"
+
+
+def test_a_class_is_named_by_its_module(folder):
+    class Typed(Plugin):
+        def __init__(self, model: type, other: type | None = None) -> None:
+            self.models = model, other
+
+    (folder / "typed_models.py").write_text("class Book: pass\nnumber = 3\n")
+    made = construct(Typed, {"model": "typed_models:Book", "other": "none"}, what="plugin typed")
+    assert (made.models[0].__name__, made.models[1]) == ("Book", None)
+    with pytest.raises(ConfigError, match="typed_models:number is not a class"):
+        construct(Typed, {"model": "typed_models:number"}, what="plugin typed")
