@@ -13,8 +13,10 @@ from crawler.html.selector import Selector, SelectorList, parse
 from crawler.lazy import lazy_names as _lazy_names
 
 __all__ = [
+    "Article",
     "Link",
     "LinkValue",
+    "PageData",
     "Selector",
     "SelectorList",
     "base_url",
@@ -27,5 +29,14 @@ __all__ = [
 
 if _typing.TYPE_CHECKING:
     from crawler.content.link_header import LinkValue as LinkValue
-else:  # few programs need it
-    __getattr__, _ = _lazy_names(__name__, {"LinkValue": "crawler.content.link_header"})
+    from crawler.html.article import Article as Article
+    from crawler.html.page_data import PageData as PageData
+else:  # few programs need them
+    __getattr__, _ = _lazy_names(
+        __name__,
+        {
+            "Article": "crawler.html.article",
+            "LinkValue": "crawler.content.link_header",
+            "PageData": "crawler.html.page_data",
+        },
+    )

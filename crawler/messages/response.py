@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from crawler.content.link_header import LinkValue
     from crawler.feeds.feed import Feed
     from crawler.html import Selector, SelectorList
+    from crawler.html.article import Article
+    from crawler.html.page_data import PageData
     from crawler.messages.form import Form
 
 __all__ = ["Response"]
@@ -301,6 +303,50 @@ class Response:
 
         document = self.document if self.is_html else None
         return related(document, self.link_header, self.url, *relations, encoding=self.encoding)
+
+    def markdown(self, *, whole: bool = False) -> str:
+        """Return the main content of the page as GitHub Flavored Markdown, without navigation.
+
+        Links and images have absolute http or https URLs; other links are left out, and their text stays. There is no
+        raw HTML except ``<br>`` in tables. A body of type ``text/markdown`` is returned as it is, other text as a code
+        block, binary data as an empty string.
+
+        Parameters:
+            whole: Whether to return everything that readers see, with navigation.
+        """
+        from crawler.html import markdown as rendering  # noqa: PLC0415 - few crawls need it
+
+        if not self.is_html:
+            if content.is_binary(self.body):
+                return ""
+            essence = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+            return self.text if essence == "text/markdown" else rendering.fenced(self.text)
+        from crawler.html.main_content import main_content  # noqa: PLC0415
+        from crawler.html.reader_view import reader_view  # noqa: PLC0415
+
+        view = reader_view(self.document, self.url, self.encoding)
+        part = view if whole else main_content(view)
+        return "" if part is None else rendering.markdown(part)
+
+    def article(self) -> Article:
+        """Return the main content of the page and what the page says about it: title, byline, date, language.
+
+        The content is that of ``<main>``, a single ``<article>`` or, without them, the smallest element with nearly all
+        of the text. All fields of a body that is not HTML are empty.
+        """
+        from crawler.html.article import article  # noqa: PLC0415 - few crawls need it
+
+        document = self.document if self.is_html else html.parse(b"", "utf-8")
+        return article(document, self.url, self.encoding, self.headers.get("content-language"))
+
+    def data(self) -> PageData:
+        """Return what the page says about itself to machines: JSON-LD, OpenGraph, microdata and RDFa.
+
+        Broken JSON-LD blocks are left out. All values survive JSON, so the result can be yielded as an item.
+        """
+        from crawler.html.page_data import page_data  # noqa: PLC0415 - few crawls need it
+
+        return page_data(self.document if self.is_html else html.parse(b"", "utf-8"), self.url)
 
     def feed(self) -> Feed:
         """Return the body parsed as RSS, Atom or JSON Feed.

@@ -41,6 +41,7 @@ API = {
     },
     "Requests and responses": {"crawler": "Request Response Headers Form"},
     "Selectors and links": {"crawler.html": "Selector SelectorList Link LinkValue"},
+    "Content and data of pages": {"crawler.html": "Article PageData"},
     "Results of callbacks and hooks": {"crawler": "Item Produced Drop Retry Pause Stop Failure Usage Row"},
     "For plugins": {"crawler": "Sink State RetryPolicy BodyWriter"},
     "Sitemaps and feeds": {

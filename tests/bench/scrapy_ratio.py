@@ -49,14 +49,16 @@ SETTINGS = {
 ROW = "| {} | " + " | ".join(["{}"] * 8) + " |"
 
 
-def python_with(package: str, module: str) -> Path:
-    """Return the interpreter of an environment with a package; create the environment at the first call."""
+def python_with(packages: Sequence[str], module: str) -> Path:
+    """Return the interpreter of an environment with some packages; create the environment at the first call."""
     folder = CACHE / module
     python = folder / "bin" / "python"
     if not python.exists():
-        venv.EnvBuilder(with_pip=True).create(folder)
+        venv.EnvBuilder(with_pip=True, upgrade_deps=True).create(folder)
     if subprocess.run([python, "-c", f"import {module}"], check=False, capture_output=True).returncode != 0:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], check=True
+        )
     return python
 
 
@@ -95,12 +97,12 @@ def wget2(concurrency: int) -> Program:
 
 def measure_site(package: str, options: argparse.Namespace) -> tuple[list[str], list[float]]:
     """Measure one site; return its row of the table, and the four ratios."""
-    python = python_with("scrapy", "scrapy")
+    python = python_with(["scrapy"], "scrapy")
     theirs = [scrapy(python, options.concurrency, idiom) for idiom in SCRAPY]
     ours = [framework(options.concurrency, idiom) for idiom in OURS]
     others: list[Program] = []
     if options.crawlee:
-        others.append(crawlee(python_with("crawlee[parsel]", "crawlee"), options.concurrency))
+        others.append(crawlee(python_with(["crawlee[parsel]"], "crawlee"), options.concurrency))
     if options.wget2:
         others.append(wget2(options.concurrency))
     with served(package) as sites:

@@ -479,3 +479,23 @@ def test_every_example_is_tested_here_and_shows_its_command(name):
     assert name != "crawler.py", "it would take the place of the package"
     assert f'"{name}"' in Path(__file__).read_text()
     assert name in (ast.get_docstring(ast.parse(source)) or "")
+
+
+def test_articles(tmp_path):
+    page = (
+        "<meta name=author content=Ann><nav><a href=/>Home</a></nav><main><h1>News</h1><p>Some <b>text</b>.</main>"
+        '<time datetime=2024-05-06>yesterday</time><script type="application/ld+json">'
+        '{"aggregateRating": {"ratingValue": 4.5}}</script>'
+    )
+    with local_site({"/": "<a href=/news>news</a>", "/news": page}) as site:
+        items = crawl("articles.py", "-a", f"start_urls={site.url}", folder=tmp_path)
+    assert items == [
+        {
+            "url": f"{site.url}news",
+            "title": "News",
+            "byline": "Ann",
+            "date": "2024-05-06",
+            "rating": 4.5,
+            "markdown": "# News\n\nSome **text**.",
+        }
+    ]

@@ -46,6 +46,31 @@ HTML_PARTS: Final[tuple[Unit, ...]] = (
     ("<template>", "<a href=x>"), ("<div>", "<template></template><a href=x>"), "<div><a href=x>",
     "<template></template><div><a href=x><link rel=next href=y><img src=z>", "<p a='", ("<svg>", "<a href=x>"),
 )  # fmt: skip
+ARTICLE_PARTS: Final[tuple[Unit, ...]] = (
+    "<main>", "<article>", "<nav>", "</nav>", "<div class=nav>", "<div class=sidebar><a>x</a>", "<div class=footer>x",
+    "<p hidden>", "<h1>", "</h1>", "<h2><a href=#x>#</a></h2>", "<pre>", "<code>", "`", "```", "*", "_", "[", "](",
+    "\\", "<q>", "<q><pre>", "&#13;", "<ul><li>", "<ol>", "<blockquote>", "<dl><dt>", "<dd>",
+    "<td colspan=1000 rowspan=9>", "<tr><td rowspan=2>x<td>y", "<table><tr><td>", "</table>",
+    "<caption>", "<a href=javascript:x>y</a>",
+    "<img alt=a src=b>", "<img alt=a src=data:b>", "<div itemscope itemprop=a>", "<div itemscope itemref='a b' id=a>",
+    "<div typeof=a property=b>", "<div vocab=a{n} typeof=b>", "<meta property=og:image content={n}>", "<time>x</time>",
+    "text. ", "<div>text ", ("<div>", "text</div>"), "<del>",
+)  # fmt: skip
+JSON_LD_PARTS: Final[tuple[Unit, ...]] = (
+    "[",
+    "[1,",
+    '{"a":',
+    '"a',
+    " ",
+    "\t",
+    "<!--",
+    "//",
+    "/*",
+    "<![CDATA[",
+    "9",
+    "{}",
+)
+LD_JSON: Final = "<script type=application/ld+json>"
 FORM_PARTS: Final[tuple[Unit, ...]] = (
     "<form>", "</form>", "<form id=a{n}>", "<input name=a{n} value=b>", "<input type=radio name=a checked>",
     "<input form=a name=x>", "<input id=a{n}>", "<select name=s>", "<option>", "<option selected>",
@@ -103,6 +128,12 @@ def _read_page(text: str) -> None:
     nofollow_urls(document, PAGE), page_targets(document, PAGE), meta_refresh(document), meta_refreshes(document)
 
 
+def _read_article(text: str) -> None:
+    page = _response(text)
+    found = page.article()
+    page.data(), page.markdown(whole=True), found.text, found.markdown, found.html
+
+
 def _read_regions(text: str) -> None:
     links_in_regions(_response(text).document, PAGE, css=("div", "a"), xpath=("//p",))
 
@@ -151,6 +182,8 @@ ATOM: Final = "<feed xmlns='http://www.w3.org/2005/Atom'><entry>"
 JSON_FEED: Final = '{"version":"https://jsonfeed.org/version/1","items":['
 PARSERS: Final[dict[str, tuple[Callable[[str], Any], tuple[Unit, ...], tuple[tuple[str, str], ...]]]] = {
     "pages": (_read_page, HTML_PARTS, (("", ""), ("<a href='", "'>"), ("<a ", ">"))),
+    "articles": (_read_article, ARTICLE_PARTS, (("", ""),)),
+    "JSON-LD": (lambda text: _response(text).data(), JSON_LD_PARTS, ((LD_JSON, "</script>"),)),
     "regions of pages": (_read_regions, HTML_PARTS, (("", ""),)),
     "forms": (
         _read_form, FORM_PARTS,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,16 @@ def test_nothing_raises_but_what_is_documented(body: bytes, content_type: str | 
         said += [request.url for request in response.follow_all([href])]
     with suppress(ValueError):  # not JSON
         response.json()
+    article = response.article()
+    said += (
+        response.markdown(),
+        response.markdown(whole=True),
+        article.text,
+        article.markdown,
+        article.html,
+        repr(article),
+    )
+    assert msgspec.json.encode(response.data())
     "".join(said).encode()
     assert all(Request(url).url == url for url in response.hrefs())
 

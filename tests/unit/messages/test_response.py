@@ -380,3 +380,26 @@ def test_defer_asks_for_the_page_again():
 def test_headers_may_be_given_in_any_form():
     for fields in ({"A": "b"}, [("A", "b")], Headers({"A": "b"})):
         assert Response(URL, 200, fields).headers["a"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "markdown"),
+    [
+        ("text/html", "<nav>n</nav><p>x", "x"),
+        ("application/xhtml+xml", "<html xmlns='http://www.w3.org/1999/xhtml'><body><p>x</p></body></html>", "x"),
+        ("text/markdown; charset=utf-8", "# x [y](z)", "# x [y](z)"),
+        ("text/plain", "a\n```\nb", "````\na\n```\nb\n````"),
+        ("application/json", "{}", "```\n{}\n```"),
+        ("image/png", b"\x89PNG\r\n\x1a\n\x00", ""),
+        ("text/html", "", ""),
+    ],
+)
+def test_markdown_of_every_kind_of_body(content_type, body, markdown):
+    response = Response("https://site.example/", 200, {"content-type": content_type}, body)
+    assert response.markdown() == markdown
+    assert response.article().markdown == (markdown if markdown == "x" else "")
+
+
+def test_the_whole_page_has_its_navigation():
+    response = Response("https://site.example/", 200, {"content-type": "text/html"}, "<nav>n</nav><p>x")
+    assert response.markdown(whole=True) == "n\n\nx"

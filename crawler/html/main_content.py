@@ -1,0 +1,114 @@
+"""`main_content`: the part of a page that its author wrote, without navigation, in linear time.
+
+A ``<main>`` or a single ``<article>`` decides. Without one it is the smallest element that holds nearly all of the
+page's text outside of links. Navigation inside of it, recognized by element, role or class, is removed.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Final
+
+from turbohtml import Document, Element
+
+__all__ = ["main_content"]
+
+LANDMARKS: Final = ("main", "[role=main]", "[itemprop=articleBody]", "article")
+"""Selectors of elements that hold the main content, the most reliable first. Several matches decide nothing."""
+NAVIGATION: Final = (
+    "nav,footer,aside,menu,[role=navigation],[role=banner],[role=contentinfo],[role=complementary],[role=search],"
+    "[role=menu],[role=menubar],[role=toolbar],[role=dialog],[role=alertdialog],[aria-hidden=true],"
+    "[style*='display:none' i],[style*='display: none' i]"
+)
+"""Elements that HTML, ARIA or CSS declare to be something else than content, or not seen."""
+
+
+def _named(names: str) -> str:
+    return ",".join(f".{name},#{name}" for name in names.split())
+
+
+LISTS_OF_LINKS: Final = _named("header sidebar related top up page-header site-header masthead toolbar")
+"""Classes and ids of navigation, if it has many links: a ``sidebar`` with few may be a part of the text."""
+AROUND: Final = _named(
+    "nav navbar navigation navheader navfooter topnav menu mainmenu submenu breadcrumb breadcrumbs pagination pager "
+    "sphinxsidebar skip-link footer page-footer site-footer copyright copyright-footer banner cookie cookies "
+    "cookie-banner newsletter social share sharing advertisement ads promo searchbox comments disqus noprint"
+)
+"""Classes and ids of navigation and notices, whatever they hold."""
+NEARLY_ALL: Final = 0.95
+"""Share of the text outside of links that an element must hold for the content to be looked for inside of it only."""
+MIN_SHARE: Final = 0.2
+"""Share of the text that a landmark must have."""
+MAX_SHARE: Final = 0.4
+"""Share of the text outside of links that navigation known by its name can have."""
+MIN_LINKS: Final = 0.3
+"""Share of its text that a list of links has in links."""
+MAX_KEPT: Final = 64
+"""Elements with names of navigation that stay, after which no further one is weighed: they may be nested."""
+MAX_DEPTH: Final = 64
+"""Steps from the body towards the content at most."""
+PARTS: Final = frozenset({"p", "pre", "table", "ul", "ol", "dl", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6"})
+"""Elements that are parts of a content, never all of it."""
+
+
+def main_content(view: Document) -> Element | None:
+    """Return the main content of a page; `None` if the page has no text. Navigation is removed from the page.
+
+    Parameters:
+        view: The page as `reader_view` returns it. It is changed.
+    """
+    body = view.select_one("body")
+    if body is None or not body.text.strip():
+        return None
+    landmark = _landmark(body)
+    content = landmark or body
+    whole = deepcopy(content)
+    _remove_navigation(content)
+    if not content.text.strip():
+        return whole  # a page of links
+    return landmark or _smallest(body)
+
+
+def _landmark(body: Element) -> Element | None:
+    """Return the element that the page marks as its main content, if it has enough of the text."""
+    enough = MIN_SHARE * len(body.text)
+    for selector in LANDMARKS:
+        found = body.select(selector)
+        if len(found) == 1 and len(found[0].text) >= enough:
+            return found[0]
+    return None
+
+
+def _remove_navigation(content: Element) -> None:
+    content.remove(NAVIGATION)
+    most = MAX_SHARE * _weight(content)
+    for names, min_links in ((LISTS_OF_LINKS, MIN_LINKS), (AROUND, 0.0)):
+        removed: set[Element] = set()
+        kept = 0
+        for element in content.select(names):
+            if element in removed:
+                continue
+            size, weight = len(element.text), _weight(element)
+            if weight <= most and size - weight >= min_links * size and element.select_one("h1") is None:
+                removed.update(element.select(names))
+                element.decompose()
+            elif (kept := kept + 1) == MAX_KEPT:
+                break
+
+
+def _smallest(body: Element) -> Element:
+    """Return the smallest element that holds nearly all of the text outside of links."""
+    element = body
+    for _ in range(MAX_DEPTH):
+        enough = NEARLY_ALL * _weight(element)
+        children = [child for child in element.children if isinstance(child, Element)]
+        child = next((child for child in children if child.tag not in PARTS and _weight(child) >= enough), None)
+        if child is None:
+            break
+        element = child
+    return element
+
+
+def _weight(element: Element) -> int:
+    """Return the number of characters outside of links."""
+    return len(element.text) - sum(len(link.text) for link in element.select("a"))

@@ -1,0 +1,117 @@
+"""`reader_view`: a copy of a page with what readers see, and with links that are safe to pass on.
+
+Scripts, styles, form controls, drawings and hidden elements are left out. Each link and image has an absolute http or
+https URL; the text of other links stays, without the link. The copy may be changed; the page stays as it is.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Final
+from urllib.parse import quote
+
+from turbohtml import Document, Element, Text
+
+from crawler.content.encoding import encode_query, replace_surrogates
+from crawler.html.links import base_url
+from crawler.html.tidy_tables import tidy_tables
+from crawler.urls import join_all, origin
+
+__all__ = ["reader_view"]
+
+UNSEEN: Final = (
+    "script,style,template,noscript,svg,canvas,object,embed,iframe,frameset,audio,video,map,button,input,select,"
+    "textarea,datalist,dialog:not([open]),[hidden]:not([hidden=until-found i])"
+)
+"""Elements that have no text for readers, or that hide it."""
+SELF_LINKS: Final = frozenset({"", "#", "¶", "§", "🔗", "∞", "link"})
+"""Texts of links that a heading has to itself."""
+MARKUP: Final = {ord(sign): f"%{ord(sign):02X}" for sign in "()[]<>`|"}
+"""Signs of a URL that are markup in Markdown, percent-encoded."""
+FRAGMENT: Final = "!$&'*+,;=:@/?-._~%"
+"""Characters of a fragment that stay as they are in Markdown (RFC 3986 section 3.5, without parentheses)."""
+
+
+def reader_view(document: Document, url: str, encoding: str = "utf-8") -> Document:
+    """Return a copy of a page without what readers do not see.
+
+    Parameters:
+        document: The parsed page.
+        url: Its canonical URL.
+        encoding: WHATWG name of the page's encoding.
+    """
+    base = base_url(document, url)
+    view = deepcopy(document)
+    view.remove(UNSEEN)
+    _absolute_links(view, base, encoding)
+    _absolute_images(view, base, encoding)
+    tidy_tables(view)
+    _disarm(view)
+    return view
+
+
+def _absolute_links(view: Document, base: str, encoding: str) -> None:
+    links, hrefs = [], []
+    for link in view.select("a[href]"):
+        href = _attribute(link, "href")
+        if "#" in href and link.text.strip().lower() in SELF_LINKS and link.select_one("img") is None:
+            link.decompose()
+        else:
+            links.append(link)
+            hrefs.append(href)
+    for link, href, target in zip(links, hrefs, _joined(base, hrefs, encoding), strict=True):
+        if target is None:
+            link.unwrap()
+        else:
+            _, mark, fragment = href.partition("#")
+            _set_only(link, "href", target + mark + quote(fragment.strip(), safe=FRAGMENT))
+
+
+def _absolute_images(view: Document, base: str, encoding: str) -> None:
+    images = view.select("img")
+    sources = [_attribute(image, "src") for image in images]
+    for image, source, target in zip(images, sources, _joined(base, sources, encoding), strict=True):
+        alt = " ".join(_attribute(image, "alt").split())
+        if not alt or not source.strip():
+            image.decompose()  # an image without a text is decoration
+        elif target is None:
+            image.replace_with(Text(alt))
+        else:
+            _set_only(image, "src", target)
+            image.attrs["alt"] = alt
+
+
+def _disarm(view: Document) -> None:
+    """Change what would end a code span or a code block of Markdown too early."""
+    for element in view.select('[class*="`"],[lang*="`"]'):
+        element.attrs.clear()
+    if view.select_one("q pre") is not None:
+        view.strip_tags("q")
+    if "\r" in view.text:  # it comes from a character reference
+        for node in list(view.descendants):
+            if isinstance(node, Text) and "\r" in node.data:
+                node.data = node.data.replace("\r", " ")
+
+
+def _joined(base: str, references: list[str], encoding: str) -> list[str | None]:
+    """Return the absolute URLs of references, without signs that are markup."""
+    encoded = references if encoding == "utf-8" else [encode_query(one, encoding) for one in references]
+    return [None if url is None else _without_markup(url) for url in join_all(base, encoded)]
+
+
+def _without_markup(url: str) -> str:
+    plain = url.translate(MARKUP)
+    if plain == url:
+        return url
+    start = len(origin(url))  # the brackets of an IPv6 address stay
+    return url[:start] + url[start:].translate(MARKUP)
+
+
+def _attribute(element: Element, name: str) -> str:
+    return replace_surrogates(element.attr(name) or "")
+
+
+def _set_only(element: Element, name: str, value: str) -> None:
+    """Set an attribute and remove all others: a title may contain anything."""
+    element.attrs.clear()
+    element.attrs[name] = value

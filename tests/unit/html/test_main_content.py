@@ -1,0 +1,76 @@
+"""The main content: landmarks, the smallest element with nearly all of the text, navigation by element, role, name."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler.html import parse
+from crawler.html.main_content import main_content
+
+PROSE = "<p>" + "A sentence of the content. " * 20 + "</p>"
+
+
+def text(page: str) -> str:
+    found = main_content(parse(page.encode(), "utf-8"))
+    return "" if found is None else " ".join(found.to_text().split())
+
+
+@pytest.mark.parametrize("tag", ["main", "div role=main", "article", "div itemprop=articleBody"])
+def test_a_landmark_is_the_content(tag):
+    page = f"<p>before</p><{tag}><h1>Title</h1>{PROSE}</{tag.split()[0]}><p>after</p>"
+    assert text(page).startswith("Title A sentence")
+    assert "before" not in text(page)
+    assert "after" not in text(page)
+
+
+def test_a_landmark_with_hardly_any_text_is_not_believed():
+    assert "A sentence" in text(f"<main>x</main><div>{PROSE}</div>")
+
+
+def test_several_articles_are_a_list_that_stays_whole():
+    assert text(f"<article>one {PROSE}</article><article>two {PROSE}</article>").count("content.") == 40
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<nav>menu</nav>",
+        "<footer>menu</footer>",
+        "<aside>menu</aside>",
+        "<div role=navigation>menu</div>",
+        "<div aria-hidden=true>menu</div>",
+        '<div style="color: red; display:none">menu</div>',
+        "<div class='x navbar'>menu</div>",
+        "<div id=footer>menu</div>",
+        "<div class=sidebar><a href=x>menu</a></div>",
+    ],
+)
+def test_navigation_is_removed_inside_of_a_landmark_and_without_one(around):
+    for page in (f"<main>{around}{PROSE}</main>", f"<div>{around}{PROSE}</div>"):
+        assert "menu" not in text(page)
+        assert "A sentence" in text(page)
+
+
+def test_a_list_of_links_beside_the_text_is_left_out_whatever_its_name():
+    links = "<ul>" + "<li><a href=x>a page of the menu</a></li>" * 30 + "</ul>"
+    assert "menu" not in text(f"<div class=q>{links}</div><div>{PROSE}</div>")
+
+
+def test_a_sidebar_of_prose_and_a_header_with_the_title_stay():
+    header, sidebar = "<div class=header><h1>Title</h1><a href=x>x</a></div>", "<div class=sidebar>aside text</div>"
+    page = f"<main>{header}{PROSE * 3}{sidebar}</main>"
+    assert text(page).startswith("Title")
+    assert text(page).endswith("aside text")
+
+
+def test_a_page_of_links_only_is_not_empty():
+    assert text("<ul class=menu><li><a href=a>one</a><li><a href=b>two</a></ul>") == "* one * two"
+
+
+def test_a_large_section_does_not_hide_its_small_neighbours():
+    page = f"<div><div><p>An introduction of some length, which is short.</p></div><div>{PROSE}</div></div>"
+    assert text(page).startswith("An introduction")
+
+
+def test_a_page_without_text_has_no_content():
+    assert main_content(parse(b"<img src=x>", "utf-8")) is None

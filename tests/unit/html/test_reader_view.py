@@ -1,0 +1,79 @@
+"""The copy of a page for readers: what is left out, which URLs stay, and what cannot be put into them."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler.html import parse
+from crawler.html.reader_view import reader_view
+
+
+def view(page: str, url: str = "https://site.example/d/p") -> str:
+    body = reader_view(parse(f"<body>{page}".encode(), "utf-8"), url).select_one("body")
+    return body.inner_html
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<script>x</script>",
+        "<style>x</style>",
+        "<template>x</template>",
+        "<noscript>x</noscript>",
+        "<svg><text>x</text></svg>",
+        "<button>x</button>",
+        "<select><option>x</select>",
+        "<textarea>x</textarea>",
+        "<p hidden>x</p>",
+        "<dialog>x</dialog>",
+        "<iframe>x</iframe>",
+        '<img src="i.png">',
+        '<img src="i.png" alt=" ">',
+        '<img alt="x">',
+    ],
+)
+def test_what_readers_do_not_see_is_left_out(page):
+    assert view(page) == ""
+
+
+def test_an_open_dialog_and_text_that_a_search_reveals_stay():
+    assert view("<dialog open>a</dialog><p hidden=until-found>b</p>").count("<") == 4
+
+
+@pytest.mark.parametrize(
+    ("href", "url"),
+    [
+        ("x?q=1#f", "https://site.example/d/x?q=1#f"),
+        ("#f g)", "https://site.example/d/p#f%20g%29"),
+        ("//other.example/é", "https://other.example/%C3%A9"),
+        ("a(b)[c]|d", "https://site.example/d/a%28b%29%5Bc%5D%7Cd"),
+        ("http://[::1]/(", "http://[::1]/%28"),
+    ],
+)
+def test_links_are_absolute_and_have_no_signs_of_markdown(href, url):
+    assert view(f'<a href="{href}" title="t" onclick="x">t</a>') == f'<a href="{url}">t</a>'
+
+
+@pytest.mark.parametrize(
+    "href", ["javascript:x", " java\nscript:x", "JAVASCRIPT:x", "data:text/html,x", "vbscript:x", "mailto:a@b.example"]
+)
+def test_a_link_to_anything_but_the_web_becomes_its_text(href):
+    assert view(f'<a href="{href}">t</a>') == "t"
+    assert view(f'<img src="{href}" alt="t&lt;">') == "t&lt;"
+
+
+def test_links_are_joined_with_the_base_and_in_the_encoding_of_the_page():
+    page = parse('<base href="https://b.example/x/"><a href="y?ü">t</a>'.encode(), "utf-8")
+    found = reader_view(page, "https://site.example/", "iso-8859-1").select_one("a").attr("href")
+    assert found == "https://b.example/x/y?%FC"
+
+
+def test_links_of_headings_to_themselves_are_left_out():
+    assert view('<h2>T<a href="#t">¶</a></h2><a href="#n">1</a>').startswith("<h2>T</h2><a ")
+
+
+def test_the_page_stays_as_it_is():
+    page = parse(b"<p hidden>x</p><a href=y>z</a>", "utf-8")
+    before = page.html
+    reader_view(page, "https://site.example/")
+    assert page.html == before
