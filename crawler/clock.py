@@ -18,11 +18,12 @@ class Clock:
     """
 
     def __init__(self, earliest: float = 0.0) -> None:
-        self._offset = max(time.time(), earliest) - trio.current_time()
+        self._trio_time = trio.lowlevel.current_clock().current_time  # trio.current_time looks the clock up each time
+        self._offset = max(time.time(), earliest) - self._trio_time()
 
     def __call__(self) -> float:
         """Return the time, in seconds since the epoch."""
-        return self._offset + trio.current_time()
+        return self._offset + self._trio_time()
 
     def from_trio(self, at: float) -> float:
         """Convert a time of `trio.current_time` to one of this clock."""

@@ -20,6 +20,7 @@ from crawler.content.meta_charset import encoding_by_markup
 
 __all__ = ["decode", "detect_encoding", "encode_query", "replace_surrogates"]
 
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ZEROS = 1024
 _DETECT = 8192
 
@@ -96,11 +97,9 @@ def _percent_encode(text: str, codec: str) -> str:
 
 
 def _encoding_by_bom(body: bytes) -> str | None:
-    if body.startswith(b"\xef\xbb\xbf"):
-        return "utf-8"
-    if body.startswith(b"\xff\xfe"):
-        return "utf-16le"
-    return "utf-16be" if body.startswith(b"\xfe\xff") else None
+    if not body.startswith(_BYTE_ORDER_MARKS):
+        return None
+    return "utf-8" if body[0] == 0xEF else "utf-16le" if body[0] == 0xFF else "utf-16be"
 
 
 def _encoding_by_content(body: bytes) -> str:

@@ -39,6 +39,7 @@ _META_CONTENT = re.compile(
     rb"""charset [\t\n\f\r ]*+ = [\t\n\f\r ]*+ (?: "([^"]*+)" | '([^']*+)' | ([^\t\n\f\r ;"'] [^\t\n\f\r ;]*+) )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_WIDE_DECLARATIONS = {"<?x".encode(label): label for label in ("utf-16le", "utf-16be")}
 _XML_DECLARATION = re.compile(rb"""<\?xml[^>]*?encoding[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^">]*+)"|'([^'>]*+)')""")
 
 
@@ -59,13 +60,15 @@ def encoding_by_markup(body: bytes, kind: MimeType) -> str | None:
         return None
     return (
         _encoding_by_prescan(head)
-        or (_encoding_by_late_meta(body) if is_html(kind.essence, body) else None)
+        or (_encoding_by_late_meta(body) if kind.is_html or is_html("", body) else None)
         or _encoding_by_declaration(head)
     )
 
 
 def _encoding_by_prescan(head: bytes) -> str | None:
     """Return the encoding of a ``<meta>`` (HTML Standard, "prescan a byte stream to determine its encoding")."""
+    if b"charset" not in head.lower():
+        return None
     for markup in _MARKUP.finditer(head):
         meta = markup["meta"]
         if meta is not None and (label := _encoding_of_meta(meta)):
@@ -100,9 +103,8 @@ def _end_of_text(document: bytes, markup: re.Match[bytes]) -> int | None:
 
 def _encoding_by_declaration(head: bytes) -> str | None:
     """Return the encoding of an XML declaration, whose first bytes show UTF-16 (XML 1.0 appendix F.1)."""
-    for label in ("utf-16le", "utf-16be"):
-        if head.startswith("<?x".encode(label)):
-            return label
+    if head.startswith(tuple(_WIDE_DECLARATIONS)):
+        return _WIDE_DECLARATIONS[head[:6]]
     xml = _XML_DECLARATION.match(head)
     return _ascii_compatible(xml[1] or xml[2] or b"") if xml else None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 import trio
+from msgspec import Struct
 
 from crawler.engine.outages import GATEWAY_ERRORS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
@@ -306,8 +307,7 @@ class Attempts:
             self._frontier.block(pause.scope or usage.lane, self._clock() + pause.seconds)
 
 
-@attrs.define(eq=False, repr=False)
-class _SendObserver:
+class _SendObserver(Struct, eq=False):
     """Observes one attempt on its way to the network and back.
 
     It counts what goes out, notes what comes back before the `fetch` hooks see it, and settles each exchange that
@@ -319,8 +319,8 @@ class _SendObserver:
     slots: Slots
     settle: Callable[[StartTicket, Request, Response, None], None]
     count: Callable[[StartTicket], None]
-    response: Response | None = attrs.field(default=None, init=False)
-    failure: RequestError | None = attrs.field(default=None, init=False)
+    response: Response | None = None
+    failure: RequestError | None = None
 
     def noting(self, network: Network) -> Network:
         """Return a `Network` whose response or error is noted."""

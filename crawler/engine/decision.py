@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-import attrs
+from msgspec import Struct
 
 from crawler.engine.retries import UNAVAILABLE, RetryPolicy
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
@@ -91,8 +91,7 @@ Decision: TypeAlias = Page | Follow | Again | Fail | Refuse
 # ---- facts and policy ------------------------------------------------------------------------------------------------
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
-class History:
+class History(Struct, kw_only=True, eq=False):
     """The facts about a request, except the result of its last attempt."""
 
     request: Request
@@ -117,8 +116,7 @@ class History:
     """Whether the server has refused everything for so long that a retry is of no use."""
 
 
-@attrs.define(eq=False, repr=False)
-class Policy:
+class Policy(Struct, eq=False):
     """The rules for responses, from settings and spider."""
 
     retries: RetryPolicy

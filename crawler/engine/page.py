@@ -10,8 +10,8 @@ from contextlib import closing, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import attrs
 import trio
+from msgspec import Struct, field
 
 from crawler.engine.callbacks import Callbacks
 from crawler.engine.handler_results import describe_bad_field, drain, encode_item, is_generator
@@ -43,23 +43,22 @@ NOTHING: Final = object()
 Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
 
 
-@attrs.define(eq=False, repr=False)
-class PageResult:
+class PageResult(Struct, eq=False):
     """The results and effects of the handlers of one page."""
 
-    effects: PageEffects = attrs.field(factory=PageEffects)
+    effects: PageEffects = field(default_factory=PageEffects)
     """Counters, states and added requests."""
-    items: list[ItemRow] = attrs.field(factory=list)
+    items: list[ItemRow] = []
     """Items, refined and encoded."""
-    requests: list[Request] = attrs.field(factory=list)
+    requests: list[Request] = []
     """Requests, not yet admitted."""
     repeats: int = 0
     """Number of requests that were left out because the crawl has seen them."""
-    dropped: list[str] = attrs.field(factory=list)
+    dropped: list[str] = []
     """Why items were dropped."""
     retry: Retry | None = None
     """The page is to be fetched again instead."""
-    state: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    state: dict[str, dict[str, Any]] = {}
     """Changes of states, by owner."""
     spill: Spill | None = None
     """Takes items and requests away when there are many, before the handler has ended."""
@@ -75,13 +74,12 @@ class PageResult:
             self.state[owner] = self.state.get(owner, {}) | changed
 
 
-@attrs.define(eq=False, repr=False)
-class FailureResult:
+class FailureResult(Struct, eq=False):
     """The results and effects of the errback and the `failed` hooks."""
 
-    result: PageResult = attrs.field(factory=PageResult)
+    result: PageResult = field(default_factory=PageResult)
     """Those of the handlers that did not raise."""
-    raised: list[HookError] = attrs.field(factory=list)
+    raised: list[HookError] = []
     """The exceptions of the others."""
     errback_raised: bool = False
     """Whether the errback is one of those."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import trio
-import trio_util
+from msgspec import Struct, field
 
 from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
+from crawler.frontier.repeated_event import RepeatedEvent
 from crawler.hooks.sink import call_persist
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
@@ -80,14 +80,13 @@ async def keep_positions(hooks: Sequence[Hook], store: Store) -> None:
     await store.checkpoint()
 
 
-@attrs.define(eq=False, repr=False)
-class _Sink:
+class _Sink(Struct, eq=False):
     """One sink and where it stands."""
 
     hook: Hook
     cursor: int
     """Items of the log that it has stored."""
-    thread: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
+    thread: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
     """Allows a blocking `persist` one thread at a time."""
 
     @property
@@ -114,7 +113,7 @@ class SinkRunner:
         self._slow = slow
         self._max_lag = max_lag
         self._sinks: list[_Sink] = []
-        self._changed = trio_util.RepeatedEvent()
+        self._changed = RepeatedEvent()
         self._complete = False
         self._waiting = False  # whether the writer waits for a sink
 

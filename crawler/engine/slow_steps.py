@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Final, TypeVar
 
-import attrs
+from msgspec import Struct
 
 from crawler.logs import get_logger
 
@@ -22,8 +22,7 @@ T = TypeVar("T")
 log = get_logger("crawler.engine")
 
 
-@attrs.define(eq=False, repr=False)
-class _Blocked:
+class _Blocked(Struct, eq=False):
     """How often and for how long one handler has blocked the event loop."""
 
     steps: int = 0

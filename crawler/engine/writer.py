@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-import attrs
 import trio
+from msgspec import Struct
 
 from crawler.engine.admission import ADMIT_FAILED
 from crawler.messages import Request
@@ -33,8 +33,7 @@ MAX_BATCH: Final = 64
 """Outcomes in one commit."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class NewRequests:
+class NewRequests(Struct, frozen=True, eq=False):
     """Requests that no page made: those of `start()`, and those that `crawl.add` was given."""
 
     requests: list[Request]

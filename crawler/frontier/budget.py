@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Budget", "Budgets"]
 
 
-@attrs.define(eq=False, repr=False)
-class Budget:
+class Budget(Struct, eq=False):
     """The limits of a budget, and the lanes that wait for it. They are woken one by one, never polled."""
 
     throttle: Throttle
     """Its limits."""
-    parked: dict[Lane, None] = attrs.field(factory=dict)
+    parked: dict[Lane, None] = {}
     """The lanes that wait for nothing but this budget, first come first served."""
     listed: float = math.inf
     """When the schedule looks at it next, in seconds since the epoch; infinite: never."""

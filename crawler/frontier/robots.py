@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-import attrs
+from msgspec import Struct
 
 from crawler.frontier.ticket import Pending, RobotsTicket, StartTicket
 from crawler.limits.permit import Permit
@@ -39,13 +39,12 @@ class RobotsRules(Protocol):
         """Return whether the URL may be fetched."""
 
 
-@attrs.define(eq=False, repr=False)
-class LaneRobots:
+class LaneRobots(Struct, eq=False):
     """The robots.txt files that one lane knows, by origin."""
 
-    rules: dict[str, RobotsRules] = attrs.field(factory=dict)
+    rules: dict[str, RobotsRules] = {}
     """The rules that apply."""
-    expired: dict[str, RobotsRules] = attrs.field(factory=dict)
+    expired: dict[str, RobotsRules] = {}
     """Rules that are too old. They apply again if their file cannot be fetched."""
     expires_at: float = math.inf
     """When the first of `rules` is too old, in seconds since the epoch; see `expire`."""
@@ -53,7 +52,7 @@ class LaneRobots:
     """Whether a robots.txt is being fetched. Nothing else of the lane starts meanwhile."""
     grace_requests: int = 0
     """Requests that waited for a robots.txt. It applies to them, however old it is when they start."""
-    _until: dict[str, float] = attrs.field(factory=dict)
+    _until: dict[str, float] = {}
 
     def find(self, origin: str) -> RobotsRules | None:
         """Return the rules of an origin, or those that are too old if there are no others."""

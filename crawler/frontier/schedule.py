@@ -18,10 +18,9 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-import trio_util
-
 from crawler.frontier.budget import Budget, Budgets
 from crawler.frontier.lane import Lane
+from crawler.frontier.repeated_event import RepeatedEvent
 
 __all__ = ["Schedule"]
 
@@ -41,7 +40,7 @@ class Schedule:
     def __init__(self, budgets: Budgets) -> None:
         self.now = -math.inf
         """The latest time that was passed to the frontier, in seconds since the epoch."""
-        self.changed = trio_util.RepeatedEvent()
+        self.changed = RepeatedEvent()
         """Set whenever `next` may return something else."""
         self._budgets = budgets
         self._heap: list[tuple[float, int, Lane | Budget]] = []

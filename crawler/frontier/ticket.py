@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-import attrs
+from msgspec import Struct
 
 from crawler.messages import Request
 
@@ -34,8 +34,7 @@ START: Final[Order] = (-(2**63), -1)
 """Before every place."""
 
 
-@attrs.define(eq=False, repr=False)
-class Pending:
+class Pending(Struct, order=True):
     """A request that the store keeps until it is settled."""
 
     order: Order
@@ -57,12 +56,8 @@ class Pending:
     not_before: float = -math.inf
     """The earliest time of the next attempt, in seconds since the epoch."""
 
-    def __lt__(self, other: Pending) -> bool:
-        return self.order < other.order
 
-
-@attrs.define(eq=False, repr=False)
-class Ticket:
+class Ticket(Struct, eq=False):
     """A request that was handed out."""
 
     pending: Pending
@@ -80,7 +75,6 @@ class Ticket:
         return self.pending.request
 
 
-@attrs.define(eq=False, repr=False)
 class RefusedTicket(Ticket):
     """A request that must not be sent. It takes nothing of its lane."""
 
@@ -91,15 +85,14 @@ class RefusedTicket(Ticket):
     """The error of an outage."""
 
 
-@attrs.define(eq=False, repr=False)
 class StartTicket(Ticket):
     """A request that may be sent. It borrows a token of its lane's limiter."""
 
     permit: Permit
     """What its start takes of the limits of its lane and budgets."""
-    holds_token: bool = attrs.field(default=False, init=False)
+    holds_token: bool = False
     """Whether it holds a token of its lane."""
-    outage: Outage | None = attrs.field(default=None, init=False)
+    outage: Outage | None = None
     """What the crawl knows of an outage of the host, if only its gateway has answered."""
 
     def mark_sent(self, at: float) -> None:
@@ -120,21 +113,16 @@ class StartTicket(Ticket):
 class PageTicket(StartTicket):
     """A request of the store."""
 
-    __slots__ = ()
 
-
-@attrs.define(eq=False, repr=False)
-class RobotsTicket(StartTicket):
+class RobotsTicket(StartTicket, kw_only=True):
     """The request for a robots.txt, which the store does not have."""
 
-    origin: str = attrs.field(kw_only=True)
+    origin: str
     """The origin that the robots.txt is for."""
 
 
 class InlineTicket(StartTicket):
     """A request that is made in place by a handler or plugin, which the store does not have."""
-
-    __slots__ = ()
 
 
 StoredTicket: TypeAlias = PageTicket | RefusedTicket

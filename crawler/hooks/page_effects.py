@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from crawler.messages import Request
@@ -16,15 +16,14 @@ MISSING: Final = object()
 """Stands for a missing key of a state."""
 
 
-@attrs.define(eq=False, repr=False)
-class PageEffects:
+class PageEffects(Struct, eq=False):
     """Changes that the handlers of one page made, beside the items and requests that they yielded."""
 
-    counters: dict[str, int] = attrs.field(factory=dict)
+    counters: dict[str, int] = {}
     """Increments by `crawl.count`, by counter name."""
-    added: list[Request] = attrs.field(factory=list)
+    added: list[Request] = []
     """Requests added by `crawl.add`."""
-    state: dict[str, dict[str, tuple[Any, Any]]] = attrs.field(factory=dict)
+    state: dict[str, dict[str, tuple[Any, Any]]] = {}
     """By owner and key: the value that handlers see, and the JSON of the value that they read."""
 
 

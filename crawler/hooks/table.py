@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import attrs
+from msgspec import Struct
 
 from crawler.errors import PluginError
 from crawler.hooks.plugin import Plugin
@@ -25,8 +25,7 @@ ARGUMENTS: Final = {"fetch": 2, "refine": 2}
 log = get_logger("crawler.hooks")
 
 
-@attrs.frozen(repr=False)
-class Hook:
+class Hook(Struct, frozen=True):
     """The method of one plugin for one hook."""
 
     plugin: Plugin
@@ -35,8 +34,7 @@ class Hook:
     """The bound method."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class HookTable:
+class HookTable(Struct, frozen=True, kw_only=True):
     """For each hook the plugins that override it, in order. Built once; a hook without plugins costs nothing."""
 
     lifespan: tuple[Hook, ...]

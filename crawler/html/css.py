@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import cast
 
-import attrs
 import turbohtml
+from msgspec import Struct
 from turbohtml import Document, Element, Node, XPath
 
 __all__ = ["select"]
@@ -45,8 +45,7 @@ _XPATH_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _BLANK = turbohtml.parse("", positions=False)
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Complex:
+class _Complex(Struct, frozen=True, eq=False):
     """One complex selector of a selector list: ``ul > li`` has the head ``ul`` and the rest `` > li``."""
 
     head: str
@@ -58,8 +57,7 @@ class _Complex:
     """Whether `path` covers all descendants. The outermost of nested elements suffices then."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Part:
+class _Part(Struct, frozen=True, eq=False):
     """The selectors of a query that share one path."""
 
     page: str
@@ -70,8 +68,7 @@ class _Part:
     """The selector list that the element must match to be a result itself; empty if it cannot be one."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Plan:
+class _Plan(Struct, frozen=True, eq=False):
     """A compiled query."""
 
     parts: tuple[_Part, ...]

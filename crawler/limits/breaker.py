@@ -16,7 +16,7 @@ import math
 import random
 from typing import Final
 
-import attrs
+from msgspec import Struct
 
 from crawler.errors import FetchError
 from crawler.limits.backoff import equal_jitter
@@ -31,8 +31,7 @@ MAX_STEP: Final = 2 * MAX_REST
 """Seconds between two failures that count as downtime, at most: a machine that sleeps observes no outage."""
 
 
-@attrs.define(eq=False, repr=False)
-class Breaker:
+class Breaker(Struct, eq=False):
     """The state of a host that has not answered since its last failure. A host that answers has no breaker.
 
     Parameters:
@@ -42,29 +41,29 @@ class Breaker:
 
     since: float
     era: int = 0
-    failed_at: float = attrs.field(default=-math.inf, init=False)
+    failed_at: float = -math.inf
     """Time of the last failure, in seconds since the epoch."""
-    failures: int = attrs.field(default=0, init=False)
+    failures: int = 0
     """Failed connections in a row."""
-    probes: int = attrs.field(default=0, init=False)
+    probes: int = 0
     """Failed probes in a row."""
-    down_for: float = attrs.field(default=0.0, init=False)
+    down_for: float = 0.0
     """Seconds of downtime that were observed."""
-    is_open: bool = attrs.field(default=False, init=False)
+    is_open: bool = False
     """Whether requests wait for a probe."""
-    probe_at: float = attrs.field(default=-math.inf, init=False)
+    probe_at: float = -math.inf
     """When the next probe may start, in seconds since the epoch."""
-    probe: object | None = attrs.field(default=None, init=False)
+    probe: object | None = None
     """The request that is the probe, while it is in flight."""
-    error: FetchError | None = attrs.field(default=None, init=False)
+    error: FetchError | None = None
     """The last failure."""
-    unanswered: set[str] = attrs.field(factory=set, init=False)
+    unanswered: set[str] = set()
     """URLs of requests that were sent and got no response, while the breaker is closed."""
-    denials: int = attrs.field(default=0, init=False)
+    denials: int = 0
     """Negative DNS answers in a row, each to a question of its own."""
-    is_wrong: bool = attrs.field(default=False, init=False)
+    is_wrong: bool = False
     """Whether the host is taken not to exist: its failures say nothing of others, and count as attempts."""
-    given_up_until: float = attrs.field(default=-math.inf, init=False)
+    given_up_until: float = -math.inf
     """Until then every request fails without being sent; in seconds since the epoch."""
 
     def note(self, now: float, error: FetchError) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-import attrs
+from msgspec import Struct
 
 __all__ = ["Flight", "Grant"]
 
 
-@attrs.define(eq=False, repr=False)
-class Grant:
+class Grant(Struct, eq=False):
     """One start, which is given back if nothing was sent, and settled by its result otherwise."""
 
     at: float
@@ -23,12 +22,11 @@ class Grant:
     """Starts that were not settled when it was counted, with itself."""
 
 
-@attrs.define(eq=False, repr=False)
-class Flight:
+class Flight(Struct, eq=False):
     """The grants that are neither given back nor settled."""
 
-    grants: set[Grant] = attrs.field(factory=set, init=False)
-    units: float = attrs.field(default=0.0, init=False)
+    grants: set[Grant] = set()
+    units: float = 0.0
     """Units that they take together."""
 
     def __len__(self) -> int:

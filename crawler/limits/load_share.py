@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import attrs
+from msgspec import Struct, field
 
 __all__ = ["LoadShare"]
 
@@ -24,8 +24,7 @@ INDEPENDENT: Final = 0.5
 """Share under low load, at least, as a part of that under high load, of failures that do not depend on it."""
 
 
-@attrs.define(eq=False, repr=False)
-class Tally:
+class Tally(Struct, eq=False):
     """Results under one kind of load."""
 
     results: float = 0.0
@@ -49,8 +48,7 @@ class Tally:
         self.failures = kept * self.failures + failed
 
 
-@attrs.define(eq=False, repr=False)
-class LoadShare:
+class LoadShare(Struct, eq=False):
     """The share of failures while few requests are in flight, up to half of the peak, and while more are.
 
     Parameters:
@@ -58,11 +56,11 @@ class LoadShare:
     """
 
     served: float = 0.0
-    _low: Tally = attrs.field(factory=Tally, init=False)
-    _high: Tally = attrs.field(factory=Tally, init=False)
-    _peak: int = attrs.field(default=1, init=False)
+    _low: Tally = field(default_factory=Tally)
+    _high: Tally = field(default_factory=Tally)
+    _peak: int = 1
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         self._high.results = min(self.served, COUNTED)
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import attrs
+from msgspec import Struct
 
 from crawler.errors import FetchError
 from crawler.limits.breaker import Breaker
@@ -59,8 +60,7 @@ does not exist; ``local``: this machine has no route; ``sent``: it was sent, and
 gateway of the host got no response."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """A request that got no response."""
 
     scope: str

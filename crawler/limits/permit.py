@@ -23,6 +23,8 @@ from typing import Final
 
 import attrs
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
@@ -40,8 +42,7 @@ Headers = Sequence[tuple[str, str]]
 """Names and values of header fields, as they came."""
 
 
-@attrs.define(eq=False, repr=False)
-class Permit:
+class Permit(Struct, eq=False):
     """The right of one request to start. Nothing here waits.
 
     Parameters:
@@ -53,16 +54,16 @@ class Permit:
     lane: Throttle
     budgets: Sequence[tuple[Throttle, float]] = ()
     cost: float = 1.0
-    sent_at: float | None = attrs.field(default=None, init=False)
+    sent_at: float | None = None
     """Seconds since the epoch: when bytes of the request went out. `None` means that none did."""
-    declared: Declared = attrs.field(default=NOTHING, init=False)
+    declared: Declared = NOTHING
     """What the response declares of limits."""
-    refused_by: Throttle | None = attrs.field(default=None, init=False)
+    refused_by: Throttle | None = None
     """The limit for which the server refused the request; `None` if it did not."""
-    is_in_flight: bool = attrs.field(default=False, init=False)
+    is_in_flight: bool = False
     """Whether the request takes one of the places of its lane; see `enter`."""
-    _grant: Grant | None = attrs.field(default=None, init=False)
-    _budget_grants: list[Grant] = attrs.field(default=attrs.Factory(list), init=False)
+    _grant: Grant | None = None
+    _budget_grants: list[Grant] = []
 
     @property
     def is_open(self) -> bool:
@@ -248,8 +249,8 @@ class Permit:
             wait = declared.retry_after if report.status >= 500 else None
             says = wait is not None or declared.concurrency is not None
             of_lane = Declared(retry_after=wait, concurrency=declared.concurrency) if says else NOTHING
-            lane_report = attrs.evolve(report, declared=of_lane)
-            of_main = declared if declared.concurrency is None else attrs.evolve(declared, concurrency=None)
+            lane_report = replace(report, declared=of_lane)
+            of_main = declared if declared.concurrency is None else replace(declared, concurrency=None)
         report = AttemptReport(
             sent=report.sent, received=report.received, status=report.status, refused=report.refused, declared=of_main
         )
@@ -257,7 +258,7 @@ class Permit:
             found = main.settle(main_grant, report, inflight=inflight, concurrency=lane.concurrency)
             events = _named(main, found) + _named(lane, lane.settle(grant, lane_report, inflight=inflight))
             for (throttle, _), other in zip(others, other_grants, strict=True):
-                silent = attrs.evolve(report, declared=NOTHING)
+                silent = replace(report, declared=NOTHING)
                 found = throttle.settle(other, silent, inflight=inflight, concurrency=lane.concurrency)
                 events += _named(throttle, found)
             return events

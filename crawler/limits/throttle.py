@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+from msgspec.structs import replace
 
 from crawler.limits.backoff import patience
 from crawler.limits.concurrency import Concurrency
@@ -270,7 +271,7 @@ class Throttle:
             return self.settle_lost(grant, report)
         if isolated:
             self._hesitates_until = report.received + patience(report.received - report.sent)
-            report = attrs.evolve(report, refused=False, overloaded=False, first_byte=None)
+            report = replace(report, refused=False, overloaded=False, first_byte=None)
         self._learn_concurrency(report, inflight, load)
         if report.declared is not NOTHING:
             self.concurrency.declare(report.declared.concurrency)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
 import msgspec
+from msgspec import Struct
 
 __all__ = ["STATS_NOTE", "Checkpoint"]
 
@@ -18,8 +18,7 @@ CLOCK_NOTE: Final = "note:clock"
 BUDGETS_NOTE: Final = "note:budgets"
 
 
-@attrs.frozen(kw_only=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True, kw_only=True):
     """Values of the crawl as a whole. `None` leaves the value of an earlier checkpoint unchanged."""
 
     stats: bytes | None = None

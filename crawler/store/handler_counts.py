@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import msgspec
+from msgspec import Struct
 
 from crawler.messages import Request
 
@@ -28,13 +28,12 @@ WHERE rest IS NOT NULL GROUP BY 1 HAVING errback IS NOT NULL
 """
 
 
-@attrs.define(repr=False)
-class HandlerCounts:
+class HandlerCounts(Struct):
     """Numbers of pending requests by the names of their handlers. A count that reaches 0 is removed."""
 
-    callbacks: dict[str, int] = attrs.field(factory=dict)
+    callbacks: dict[str, int] = {}
     """By name of the callback; `parse` includes the requests that name none."""
-    errbacks: dict[str, int] = attrs.field(factory=dict)
+    errbacks: dict[str, int] = {}
     """By name of the errback."""
 
     def add(self, request: Request, n: int = 1) -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import attrs
+from msgspec import Struct
 
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
@@ -20,15 +20,14 @@ from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Verdi
 __all__ = ["MemoryStore"]
 
 
-@attrs.define(eq=False, repr=False)
-class _Lane:
+class _Lane(Struct, eq=False):
     """The pending requests of one group, by tier and then in order of arrival."""
 
     name: str
-    tiers: dict[int, dict[int, Pending]] = attrs.field(factory=dict)
+    tiers: dict[int, dict[int, Pending]] = {}
     epoch: int = 0
     held: bool = False
-    state: dict[str, Any] = attrs.field(factory=dict)
+    state: dict[str, Any] = {}
 
     def add(self, pending: Pending) -> None:
         tier, number = pending.order

@@ -10,7 +10,7 @@ import enum
 import math
 from typing import Any
 
-import attrs
+from msgspec import Struct, field
 
 from crawler.frontier import StoredTicket
 from crawler.messages import Item, Request
@@ -32,8 +32,7 @@ class Kind(enum.Enum):
     """It must not be sent, by robots.txt for example."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class ItemRow:
+class ItemRow(Struct, frozen=True, eq=False):
     """An item of a page."""
 
     data: bytes
@@ -42,8 +41,7 @@ class ItemRow:
     """The object that the callback made."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class FailureRow:
+class FailureRow(Struct, frozen=True, kw_only=True, eq=False):
     """Why a request failed permanently."""
 
     reason: str
@@ -56,8 +54,7 @@ class FailureRow:
     """`reason` with its finer kind, such as ``connect_failed.dns``; empty if there is no finer kind."""
 
 
-@attrs.frozen(repr=False)
-class RobotsAnswer:
+class RobotsAnswer(Struct, frozen=True):
     """The response to a request for robots.txt."""
 
     origin: str
@@ -70,8 +67,7 @@ class RobotsAnswer:
     """Time of the response, in seconds since the epoch."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class CookieChange:
+class CookieChange(Struct, frozen=True, kw_only=True, eq=False):
     """A cookie that was set or removed."""
 
     session: str
@@ -82,22 +78,20 @@ class CookieChange:
     """The cookie as JSON. `None` means removed."""
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
-class Observations:
+class Observations(Struct, kw_only=True, eq=False):
     """Observations about the crawl as a whole, which belong to no single request."""
 
-    checkpoint: Checkpoint = attrs.field(factory=Checkpoint)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     """Values of the whole crawl, such as the counts so far."""
-    states: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    states: dict[str, dict[str, Any]] = {}
     """State changes made outside of callbacks, in the form of `Outcome.state`."""
-    cookies: list[CookieChange] = attrs.field(factory=list)
+    cookies: list[CookieChange] = []
     """Cookies that were set or removed."""
-    robots: list[RobotsAnswer] = attrs.field(factory=list)
+    robots: list[RobotsAnswer] = []
     """Responses to requests for robots.txt."""
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
-class Outcome:
+class Outcome(Struct, kw_only=True, eq=False):
     """The result of the request of one ticket."""
 
     kind: Kind
@@ -110,7 +104,7 @@ class Outcome:
     """Number of attempts so far, including this one if it counts."""
     not_before: float = -math.inf
     """For `RETRY`: the earliest time of the next attempt, in seconds since the epoch."""
-    lane_state: dict[str, Any] = attrs.field(factory=dict)
+    lane_state: dict[str, Any] = {}
     """`Lane.state`, in the last outcome of each lane in a commit."""
     status: int = 0
     """HTTP status code; 0 without a response."""
@@ -124,21 +118,21 @@ class Outcome:
     """The target of a redirect; otherwise empty."""
     failure: FailureRow | None = None
     """For `FAILED`: why."""
-    filtered: list[tuple[str, str]] = attrs.field(factory=list)
+    filtered: list[tuple[str, str]] = []
     """Reason and URL of each request that was not made."""
     repeats: int = 0
     """Number of requests that were not made because they were known."""
-    dropped: list[str] = attrs.field(factory=list)
+    dropped: list[str] = []
     """The reason of each dropped item."""
 
     # effects
-    items: list[ItemRow] = attrs.field(factory=list)
+    items: list[ItemRow] = []
     """Items to keep."""
-    discovered: list[Request] = attrs.field(factory=list)
+    discovered: list[Request] = []
     """Requests to make, unless they are known."""
-    counters: dict[str, int] = attrs.field(factory=dict)
+    counters: dict[str, int] = {}
     """Increments of the report's counters."""
-    state: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    state: dict[str, dict[str, Any]] = {}
     """Changes of state, by owner and key: a value as JSON, or `MISSING` for a deleted key."""
     stage: int = 0
     """The number under which `Store.stage` keeps effects that precede the ones above; 0 without any."""

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-import attrs
+from msgspec import Struct, field
 
 from crawler.frontier import Pending
 from crawler.frontier.ticket import Order
@@ -33,8 +33,7 @@ class Verdict(enum.Enum):
     """The lease had ended. Nothing changed."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Group:
+class Group(Struct, frozen=True, kw_only=True):
     """A leased group."""
 
     name: str
@@ -51,24 +50,22 @@ class Group:
     """The stored robots.txt files of its origins."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class ResumeState:
+class ResumeState(Struct, frozen=True, kw_only=True):
     """The state of an earlier run, from which a crawl resumes."""
 
-    checkpoint: Checkpoint = attrs.field(factory=Checkpoint)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     """Values of the whole crawl."""
-    states: Mapping[str, dict[str, Any]] = attrs.field(factory=dict)
+    states: Mapping[str, dict[str, Any]] = {}
     """States of the spider and the plugins: values by owner and key."""
     cookies: Sequence[tuple[str, bytes]] = ()
     """Session, and cookie as JSON."""
-    handlers: HandlerCounts = attrs.field(factory=HandlerCounts)
+    handlers: HandlerCounts = field(default_factory=HandlerCounts)
     """The names of the callbacks and errbacks of pending requests, with the number of requests."""
     unclean: bool = False
     """Whether that run was killed: what it had in flight is not known."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Claimed:
+class Claimed(Struct, frozen=True, kw_only=True):
     """The result of `Store.claim`."""
 
     groups: list[Group]
@@ -79,15 +76,14 @@ class Claimed:
     """Number of requests that are not settled, over all owners."""
 
 
-@attrs.define(kw_only=True, repr=False)
-class Committed:
+class Committed(Struct, kw_only=True):
     """The result of `Store.commit`."""
 
-    verdicts: list[Verdict] = attrs.field(factory=list)
+    verdicts: list[Verdict] = []
     """One for each outcome."""
-    fresh: list[Pending] = attrs.field(factory=list)
+    fresh: list[Pending] = []
     """New requests among the discovered ones, in groups that the owner holds; without staged requests."""
-    grew: set[str] = attrs.field(factory=set)
+    grew: set[str] = set()
     """Groups that the owner holds and that received staged requests."""
     duplicates: int = 0
     """Number of discovered requests that were known."""

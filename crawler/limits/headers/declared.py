@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import attrs
+from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["NOTHING", "AttemptReport", "Declared", "Observation", "TimeRange", "intersect", "merge"]
 
@@ -16,8 +17,7 @@ TimeRange = tuple[float, float]
 """The earliest and the latest value that a time can have, in seconds."""
 
 
-@attrs.frozen(kw_only=True)
-class Observation:
+class Observation(Struct, frozen=True, kw_only=True):
     """The values that one response states of one policy. `None` means that a value is not stated."""
 
     policy: str
@@ -37,8 +37,7 @@ class Observation:
     """The unit that is counted: ``requests``, ``tokens``, ``points``, ``content-bytes``, …"""
 
 
-@attrs.frozen(kw_only=True)
-class Declared:
+class Declared(Struct, frozen=True, kw_only=True):
     """The limits that one response declares."""
 
     observations: tuple[Observation, ...] = ()
@@ -58,8 +57,7 @@ NOTHING = Declared()
 """The response declares nothing."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class AttemptReport:
+class AttemptReport(Struct, frozen=True, kw_only=True, eq=False):
     """The result of one attempt, as far as limits are concerned."""
 
     sent: float
@@ -115,7 +113,7 @@ def _merge_observations(first: Observation, second: Observation) -> Observation:
     """Merge two observations of one policy; where both state a limit, window or rate, the first counts."""
     remaining = [x for x in (first.remaining, second.remaining) if x is not None]
     resets = [x for x in (first.reset, second.reset) if x is not None]
-    return attrs.evolve(
+    return replace(
         first,
         limit=second.limit if first.limit is None else first.limit,
         remaining=min(remaining, default=None),

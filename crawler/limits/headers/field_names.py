@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-import attrs
+from msgspec import Struct
 
 from crawler.limits.headers.reset_times import counts_milliseconds
 from crawler.limits.headers.vendors import VENDOR_PARSERS
@@ -72,8 +72,7 @@ WINDOW_LENGTH = re.compile(r"(\d{1,4})(s|sec|m|min|h|hr|hour|d|day)s?", re.ASCII
 SECONDS_PER_UNIT: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-@attrs.frozen(kw_only=True)
-class FieldName:
+class FieldName(Struct, frozen=True, kw_only=True):
     """The meaning of a field's name."""
 
     name: str

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import attrs
+from msgspec.structs import replace
 
 from crawler.limits.headers.clock_skew import ClockSkew
 from crawler.limits.headers.declared import NOTHING, Declared, Observation, TimeRange, intersect, merge
@@ -178,7 +179,7 @@ class HeaderReader:
         reset, rate = self._read_resets(group.fields.get("reset", ()), policy, remaining, context)
         declared = _observed(policy, remaining, reset, fill / interval if fill and interval else rate)
         if reset and limit is None and remaining is None and context.status in REFUSAL_STATUSES:
-            return attrs.evolve(declared, retry_after=min(max(0.0, reset[1] - context.received), MAX_RETRY_AFTER))
+            return replace(declared, retry_after=min(max(0.0, reset[1] - context.received), MAX_RETRY_AFTER))
         return declared
 
     def _known_policy(self, group: FieldGroup, limit: float | None) -> Policy | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-import attrs
+from msgspec import Struct
 
 from crawler.limits.headers.declared import TimeRange
 
@@ -44,8 +44,7 @@ JAVASCRIPT_ZONE = re.compile(r"GMT(?=[+-]\d{4})|\(.*")
 MILLISECONDS = re.compile(r"[-_](?:ms|msecs?|millis|milliseconds)$|^x-amz-retry-after$|^requestlimit-.+-retryafter$")
 
 
-@attrs.frozen
-class StatedTime:
+class StatedTime(Struct, frozen=True):
     """A time as a server states it."""
 
     value: float

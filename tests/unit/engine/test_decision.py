@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 
 from crawler import (
@@ -155,7 +156,7 @@ def test_the_request_decides_before_the_spider_which_statuses_are_pages() -> Non
 
 
 def test_a_refresh_is_a_page_where_none_is_followed() -> None:
-    policy = attrs.evolve(POLICY, follow_refresh=None)
+    policy = msgspec.structs.replace(POLICY, follow_refresh=None)
     assert outline(decide(response(200, refresh="0; url=/b"), history(), policy, NOW)) == "page"
 
 
