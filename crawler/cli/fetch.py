@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
@@ -11,7 +11,9 @@ from cyclopts import Parameter
 from crawler.cli.logs import say
 from crawler.cli.single_page import LogLevel, SettingTexts, Url, get, status_line
 from crawler.cli.standard_streams import show, write
+from crawler.errors import ConfigError
 from crawler.printable import printable
+from crawler.spiders.page_content import ContentForm, page_content
 
 __all__ = ["fetch", "links"]
 
@@ -21,22 +23,42 @@ def fetch(
     /,
     *,
     headers: Annotated[bool, Parameter(help="Print the status line and the headers instead of the body.")] = False,
+    as_: Annotated[
+        ContentForm | None,
+        Parameter(
+            name="--as",
+            help="Print the main content as markdown or text, the article as a JSON object, or the links of the page.",
+        ),
+    ] = None,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Print the body of a page.
+    """Print the body of a page, or its content in another form.
 
     The page is fetched as in a crawl: redirects are followed, robots.txt is obeyed, and a busy server is asked again
     later. The last response counts, whatever its status.
     """
+    if headers and as_ is not None:
+        raise ConfigError("use either --headers or --as, not both")
     response = get(url, setting, log_level)
-    if headers:
+    if as_ is not None:
+        write(_printed(page_content(response, as_)))
+    elif headers:
         show([f"HTTP {status_line(response.status)}", *(f"{name}: {value}" for name, value in response.headers.pairs)])
     elif sys.stdout.isatty():
         sys.stdout.write(printable(response.text))
     else:
         sys.stdout.buffer.write(response.body)
     return 0
+
+
+def _printed(value: Any) -> str:
+    """Return the content of a page as lines: a text as it is, a list one value per line, an object as JSON."""
+    if isinstance(value, list):
+        return "".join(f"{line}\n" for line in value)
+    if isinstance(value, dict):
+        value = msgspec.json.encode(value).decode()
+    return f"{value}\n" if value else ""
 
 
 def links(

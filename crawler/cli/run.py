@@ -25,6 +25,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.sinks import open_output
 from crawler.sinks.base import IfExists
 from crawler.spiders import Spider
+from crawler.spiders.page_content import ContentForm
 from crawler.suggest import did_you_mean
 
 __all__ = ["command", "open_outputs"]
@@ -51,6 +52,13 @@ def command(
         Texts,
         Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, such as -s delay=1. Repeatable."),
     ] = (),
+    as_: Annotated[
+        ContentForm | None,
+        Parameter(
+            name="--as",
+            help="A field with the content of each page, if TARGET is a URL: markdown, text, article or links.",
+        ),
+    ] = None,
     argument: Annotated[
         Texts,
         Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
@@ -117,7 +125,7 @@ def command(
     if report is not None:
         check_report(report)
     configuration = Configuration.load(settings=setting, plugins=plugin, options=option, disable=no_plugin)
-    spider = make_spider(target, parse_pairs(argument, "-a"))
+    spider = make_spider(target, with_content(as_, target, parse_pairs(argument, "-a")))
     disable_plugins(spider, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
     if override and job is None:
         raise ConfigError("--override needs --job DIR")
@@ -139,6 +147,21 @@ def command(
         raise
     show_result(result, progress, outputs=output, file=report, quiet=quiet)
     return result.exit_code(tolerate)
+
+
+def with_content(form: ContentForm | None, target: str, arguments: dict[str, str]) -> dict[str, str]:
+    """Return the arguments of the spider, with the one for the value of ``--as``.
+
+    Raises:
+        ConfigError: The target is not a URL, or the arguments have a form already.
+    """
+    if form is None:
+        return arguments
+    if "://" not in target:
+        raise ConfigError("--as needs the URL of a site as TARGET; a spider calls response.markdown() or .article()")
+    if "content" in arguments:
+        raise ConfigError("use either --as or -a content=, not both")
+    return arguments | {"content": form}
 
 
 def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None = None) -> list[Plugin]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from crawler import urls
 from crawler.messages import Drop, Produced, Request, Response
+from crawler.spiders.page_content import FORMS, ContentForm, page_content
 from crawler.spiders.site_links import form_targets, linked_urls
 from crawler.spiders.spider import Spider
 
@@ -30,16 +31,23 @@ class SiteSpider(Spider):
 
     Parameters:
         url: The start page.
+        content: A field to add to each item, as ``--as`` does: ``markdown``, ``text``, ``article``, or ``links``, which
+            is then a list of URLs. `None`: no field.
 
     Raises:
-        ValueError: `url` is not an absolute web URL.
+        ValueError: `url` is not an absolute web URL, or `content` is none of these.
     """
 
     name = "site"
+    content: ContentForm | None = None
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, content: ContentForm | None = None) -> None:
         super().__init__()
         self.start_urls = [urls.normalize(url)]
+        if content is not None:
+            if content not in FORMS:
+                raise ValueError(f"content must be one of {', '.join(FORMS)}, not {content!r}")
+            self.content = content
         self._form_urls: set[str] = set()
 
     def admit(self, request: Request) -> Drop | None:
@@ -60,6 +68,8 @@ class SiteSpider(Spider):
             "depth": response.depth,
             "links": len(response.hrefs()),
         }
+        if self.content is not None:
+            item[self.content] = page_content(response, self.content)
         yield item
         settings = self.crawl.settings
         found = linked_urls(response) if settings.thorough else response.hrefs()

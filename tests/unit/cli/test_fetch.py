@@ -109,3 +109,21 @@ def test_a_long_wait_is_explained(command):
         code, out, err = command("fetch", site.url)
         assert (code, out) == (0, "hello")
         assert err == f"crawler: {site.url} returned 429 Too Many Requests: retrying in 3 s\n"
+
+
+def test_the_content_can_be_printed_in_other_forms(command, site):
+    page = f"{site.url}books/1"
+    code, out, err = command("fetch", page, "--as", "markdown")
+    assert (code, err) == (0, "")
+    assert f"]({site.url}book/pride-and-prejudice)" in out
+    assert "<" not in out.replace("<http", "")
+    assert "](" not in command("fetch", page, "--as", "text")[1]
+    assert command("fetch", page, "--as", "links")[1].splitlines()[0] == f"{site.url}book/pride-and-prejudice"
+    code, out, _ = command("fetch", page, "--as", "article")
+    assert {"title", "byline", "date", "language", "description", "markdown"} == set(json.loads(out))
+
+
+def test_one_form_at_a_time(command, site):
+    assert command("fetch", site.url, "--as", "text", "--headers")[0] == 2
+    code, _, err = command("fetch", site.url, "--as", "pdf")
+    assert (code, err.count("\n")) == (2, 1)

@@ -279,3 +279,23 @@ def test_the_summary_is_shown_even_if_the_report_cannot_be_written(command, book
     assert code == 2
     assert err.startswith("finished by max_pages: 1 page")
     assert err.endswith("crawler: cannot write --report /dev/full: no space left on device\n")
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
+def test_the_content_of_pages_goes_to_every_output_and_a_job_resumes_with_it(command, tmp_path, site, ending):
+    words = ["run", site.url, "--as", "article", "-o", f"pages.{ending}", "--job", "job", "--quiet"]
+    assert command(*words, "-s", "max_pages=2")[0] == 0
+    assert command(*words, "-s", "max_pages=4")[0] == 0
+    text = (tmp_path / f"pages.{ending}").read_text()
+    assert text.count("markdown") >= 3
+    code, _, err = command("run", site.url, "--as", "text", "-o", f"pages.{ending}", "--job", "job", "--quiet")
+    assert (code, "content" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words", [["books.py", "--as", "text"], ["http://127.0.0.1:9/", "--as", "text", "-a", "content=links"]]
+)
+def test_as_needs_a_url_and_is_given_once(command, books, words):
+    code, _, err = command("run", *words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--as" in err

@@ -195,3 +195,18 @@ async def test_a_start_page_that_leads_nowhere_is_reported_in_one_line(autojump_
     caplog.clear()
     await crawl({"/": start}, max_depth=0)
     assert caplog.messages == []
+
+
+async def test_a_field_with_the_content_of_each_page(autojump_clock):
+    pages = {"/": "<title>T</title><nav><a href=/a>a</a></nav><main>b <i>c</i></main>", "/a": "<main>d</main>"}
+    common = {"status": 200, "links": 1}
+    found = await collect(SiteSpider(URL, content="markdown"), FakeSite(pages))
+    assert found.items[0] == {"url": URL, "title": "T", "depth": 0, "markdown": "b *c*"} | common
+    assert [item["markdown"] for item in found.items] == ["b *c*", "d"]
+    found = await collect(SiteSpider(URL, content="links"), FakeSite(pages))
+    assert [item["links"] for item in found.items] == [[f"{URL}a"], []]
+
+
+def test_an_unknown_content_is_refused():
+    with pytest.raises(ValueError, match="markdown, text, article, links, not 'html'"):
+        SiteSpider(URL, content="html")

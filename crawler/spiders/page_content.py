@@ -1,0 +1,41 @@
+"""`page_content`: the content of a page in the form that a user chose, as a JSON value."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, get_args
+
+from crawler import content
+from crawler.messages import Response
+
+__all__ = ["FORMS", "ContentForm", "page_content"]
+
+ContentForm: TypeAlias = Literal["markdown", "text", "article", "links"]
+"""A form of the content of a page."""
+FORMS: tuple[str, ...] = get_args(ContentForm)
+
+
+def page_content(response: Response, form: ContentForm) -> Any:
+    """Return the content of a page.
+
+    Parameters:
+        response: The page.
+        form: ``markdown`` or ``text``: the main content. ``article``: an object with title, byline, date, language,
+            description and Markdown. ``links``: a list of the different web URLs of its ``<a href>``.
+    """
+    if form == "links":
+        return response.hrefs()
+    if form == "markdown":
+        return response.markdown()
+    if form == "text":
+        if response.is_html:
+            return response.article().text
+        return "" if content.is_binary(response.body) else response.text
+    article = response.article()
+    return {
+        "title": article.title,
+        "byline": article.byline,
+        "date": article.date,
+        "language": article.language,
+        "description": article.description,
+        "markdown": article.markdown if response.is_html else response.markdown(),
+    }
