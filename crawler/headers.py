@@ -55,11 +55,12 @@ class Headers(Mapping[str, str]):
         """Return the fields of header lines as received. Lines that are not fields are skipped, as in browsers."""
         pairs: list[tuple[str, str]] = []
         for line in lines:
-            name, colon, value = line.decode("latin-1").partition(":")
-            if name[:1] in FOLD:  # a folded line (RFC 9112 section 5.2)
+            text = line.decode("latin-1")
+            name, colon, value = text.partition(":")
+            if text[:1] in FOLD:  # a folded line (RFC 9112 section 5.2)
                 if pairs:
                     name, start = pairs.pop()
-                    pairs.append((name, f"{start} {line.decode('latin-1').strip(LINE_SPACE)}"))
+                    pairs.append((name, f"{start} {text.strip(LINE_SPACE)}"))
             elif colon and (name := name.rstrip(" \t")):
                 pairs.append((name, value.strip(LINE_SPACE)))
         return cls(pairs)
@@ -71,16 +72,12 @@ class Headers(Mapping[str, str]):
     def _fold(self) -> dict[str, str]:
         """Return values by lower-case name, those of repeated lines joined with commas (RFC 9110 section 5.3)."""
         if self._folded is None:
-            folded: dict[str, str] = {}
-            repeated: dict[str, list[str]] = {}
-            for name, value in self.pairs:
-                lowered = name.lower()
-                if lowered in folded:
-                    repeated.setdefault(lowered, [folded[lowered]]).append(value)
-                else:
-                    folded[lowered] = value
-            for lowered, values in repeated.items():
-                folded[lowered] = ", ".join(values)
+            folded = {name.lower(): value for name, value in self.pairs}
+            if len(folded) < len(self.pairs):
+                values: dict[str, list[str]] = {name: [] for name in folded}
+                for name, value in self.pairs:
+                    values[name.lower()].append(value)
+                folded = {name: ", ".join(lines) for name, lines in values.items()}
             object.__setattr__(self, "_folded", folded)
             return folded
         return self._folded

@@ -15,6 +15,7 @@ from crawler.settings.headers import DefaultHeaders, merged
 __all__ = ["DefaultFields", "FieldSet", "encode_fields", "override_fields"]
 
 Pairs = list[tuple[str, str]]
+EncodedPairs = tuple[tuple[bytes, bytes], ...]
 
 
 class FieldSet(NamedTuple):
@@ -22,7 +23,7 @@ class FieldSet(NamedTuple):
 
     pairs: Pairs
     """The fields in order, without cookies."""
-    encoded: list[tuple[bytes, bytes]]
+    encoded: EncodedPairs
     """The same, as they are sent."""
     cookies: str
     """The value of the field ``Cookie``; empty without one."""
@@ -74,6 +75,6 @@ def override_fields(fields: Iterable[tuple[str, str]], own: Headers) -> Pairs:
     return [pair for pair in (*(pair for pair in fields if pair[0] not in own), *own.pairs) if pair[1]]
 
 
-def encode_fields(fields: Pairs) -> list[tuple[bytes, bytes]]:
+def encode_fields(fields: Pairs) -> EncodedPairs:
     """Return fields as they are sent."""
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+    return tuple([(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields])

@@ -473,7 +473,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
     @enable_ki_protection
     def _on_timer(self, milliseconds: int) -> None:
         """TIMERFUNCTION: libcurl sets its one timer; -1 stops it."""
-        self._due = math.inf if milliseconds < 0 else trio.current_time() + milliseconds / 1000
+        if milliseconds > 0:
+            self._due = trio.current_time() + milliseconds / 1000
+        else:
+            self._due = -math.inf if milliseconds == 0 else math.inf
         if not self._in_libcurl:
             self._arm()
 

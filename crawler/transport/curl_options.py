@@ -24,6 +24,8 @@ __all__ = ["CurlOptions", "accepted_codings", "proxy_of"]
 
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """The characters of a method and of a field name (RFC 9110 section 5.6.2)."""
+READ_SIZE: Final = 65_536
+"""Bytes that are read from a socket at once: most pages are one read and one callback."""
 LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
 CODINGS: Final = ("gzip", "deflate", "br", "zstd")
 """Content codings in the order in which browsers list them."""
@@ -56,6 +58,7 @@ class CurlOptions:
         """Set what is the same for every request, on a new or a reset handle."""
         setopt = curl.setopt
         setopt(pycurl.NOSIGNAL, 1)
+        setopt(pycurl.BUFFERSIZE, READ_SIZE)
         setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_3 if self.http3 else pycurl.CURL_HTTP_VERSION_2TLS)
         setopt(pycurl.HTTP09_ALLOWED, 0)

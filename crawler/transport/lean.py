@@ -6,6 +6,7 @@ libcurl nor the crawl needs that. Both are made on first access.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
@@ -33,7 +34,12 @@ class LeanRequest(httpx.Request):
     """
 
     def __init__(
-        self, method: str, address: str, fields: list[tuple[bytes, bytes]], body: bytes, extensions: dict[str, Any]
+        self,
+        method: str,
+        address: str,
+        fields: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        extensions: dict[str, Any],
     ) -> None:
         self.method = method
         self.address = address

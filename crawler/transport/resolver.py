@@ -142,13 +142,13 @@ class Resolver:
         run = trio.lowlevel.current_trio_token()
         if run is not self._run:
             self._reset(run)
-        cached = self._cached.get(host, UNKNOWN)
-        if trio.current_time() < cached.expiry:
-            if cached.error is not None:
-                raise _copy_error(cached.error, host)
-            return cached.addresses
-        address = parse_address(host)
-        return (address,) if address else ()
+        cached = self._cached.get(host)
+        if cached is None or trio.current_time() >= cached.expiry:
+            address = parse_address(host)
+            return (address,) if address else ()
+        if cached.error is not None:
+            raise _copy_error(cached.error, host)
+        return cached.addresses
 
     async def _shared_lookup(self, host: str) -> tuple[str, ...]:
         """Return the result of the running lookup of `host`, or of a new one."""

@@ -432,6 +432,7 @@ class Transfer(httpx.AsyncByteStream):
         return self._sent_size < len(self.body)
 
 
+@lru_cache(maxsize=256)
 def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
     """Return version, status and reason phrase. The status has three digits: libcurl has checked that."""
     version, _, rest = line.partition(b" ")

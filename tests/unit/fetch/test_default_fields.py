@@ -16,7 +16,7 @@ STARTS = {"https://start.test"}
 def fields(headers: dict[str, Any], url: str) -> dict[str, str]:
     """Return the default fields for a URL, without those of `BASIC`."""
     found = DefaultFields(BASIC, Settings(headers=headers).headers, STARTS).of(url)
-    assert found.encoded == [(name.encode(), value.encode()) for name, value in found.pairs]
+    assert found.encoded == tuple((name.encode(), value.encode()) for name, value in found.pairs)
     assert not found.cookies or "Cookie" not in dict(found.pairs)
     return {name: value for name, value in [*found.pairs, ("Cookie", found.cookies)] if value and name not in BASIC}
 
