@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +17,11 @@ from crawler.cli.standard_streams import show
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import PRIVATE, error_reason, replace_file
 from crawler.hooks.plugin import Plugin
-from crawler.hooks.sink import call_persist
+from crawler.hooks.sink import Sink, call_sink
 from crawler.redaction import redact
 from crawler.settings import Settings
-from crawler.sinks import FileSink, open_output
+from crawler.sinks.base import FileSink
+from crawler.sinks.choose import open_output
 from crawler.store.inspect import JobState, failed_requests, inspect_job, read_items
 from crawler.store.inspect import retry_failed as queue_failed_again
 
@@ -41,7 +43,7 @@ def job(
         Parameter(
             metavar="OUT",
             allow_leading_hyphen=True,
-            help="Write all items of the job to a file (.jsonl, .json or .csv), or to standard output (-).",
+            help="Write all items of the job to an output, as run -o does, or to standard output (-).",
         ),
     ] = None,
     overwrite: Annotated[bool, Parameter(help="Replace the file of --export if it exists.")] = False,
@@ -77,15 +79,18 @@ async def _export(folder: Path, output: str, overwrite: bool) -> int:
 
 
 async def _write(folder: Path, sink: Plugin) -> int:
-    crawl: Any = SimpleNamespace(settings=Settings())
+    spider = SimpleNamespace(name=inspect_job(folder).spider)
+    crawl: Any = SimpleNamespace(settings=Settings(), spider=spider, clock=time.time)
     count = 0
     async with sink.lifespan(crawl):
         for rows in read_items(folder):
             try:
-                await call_persist(sink, rows)
+                await call_sink(sink.persist, rows)
             except CrawlFailed as error:  # a full disk, or the reader of standard output has closed it
                 raise error.__cause__ or BrokenPipeError from error
             count += len(rows)
+        if isinstance(sink, Sink):
+            await call_sink(sink.flush)
     return count
 
 

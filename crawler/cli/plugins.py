@@ -1,46 +1,157 @@
-"""``crawler plugins``: list the installed plugins."""
+"""``crawler plugins``: list the installed plugins and outputs, and print the manual of one."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from crawler.cli.logs import say
-from crawler.errors import CrawlerError
-from crawler.hooks.load import installed, load_plugin, options_of
+from crawler.errors import ConfigError, CrawlerError
+from crawler.hooks.load import import_class, installed, load_entry_point, options_of
 from crawler.hooks.plugin import Plugin
+from crawler.hooks.sink import Sink
+from crawler.hooks.table import HOOKS
+from crawler.printable import printable_line
 from crawler.redaction import HIDDEN, is_secret
+from crawler.sinks.base import FileSink
+from crawler.sinks.registry import BUILT_IN, find_output, output_names
+from crawler.sinks.series import Series
+from crawler.suggest import did_you_mean
 
-__all__ = ["plugins"]
+__all__ = ["describe_option", "manual", "plugins", "settable_options"]
+
+GIVEN = ("if_exists", "job")
+"""Arguments of an output that are not options: the command line has options of its own for them."""
 
 
-def plugins() -> int:
-    """List the installed plugins and their options.
+def plugins(
+    name: Annotated[
+        str | None, Parameter(help="A plugin, or an output such as .csv or postgresql, whose manual is printed.")
+    ] = None,
+    /,
+) -> int:
+    """List the installed plugins and outputs with their options, or print the manual of one.
 
-    An installed plugin is not enabled by itself: enable it by name, as in crawler run TARGET -p PLUGIN.
+    An installed plugin is not enabled by itself: enable it by name, as in crawler run TARGET -p PLUGIN. An output is
+    chosen by its file extension or the scheme of its URL, as in crawler run TARGET -o FILE.csv.
     """
+    if name is not None:
+        for line in manual(name, _find(name)):
+            sys.stdout.write(f"{printable_line(line)}\n")
+        return 0
     names = list(installed())
     if not names:
         say("crawler: no plugins are installed; to enable your own, use crawler run -p module:Class\n")
-    width = max(map(len, names), default=0)
-    for name in names:
+    entries = [(name, _loader(name)) for name in names] + [(name, _output_loader(name)) for name in output_names()]
+    width = max(len(name) for name, _ in entries)
+    for entry, load in entries:
         try:
-            description = _describe(load_plugin(name))
+            description = _describe(load())
         except CrawlerError as error:
             description = str(error)
-        sys.stdout.write(f"{name:{width}}  {description}\n")
+        sys.stdout.write(f"{entry:{width}}  {printable_line(description)}\n")
     return 0
+
+
+def _loader(name: str) -> Callable[[], type[Plugin]]:
+    return lambda: load_entry_point(installed()[name], f"plugin {name}")
+
+
+def _output_loader(name: str) -> Callable[[], type[Plugin]]:
+    def load() -> type[Plugin]:
+        found = find_output(name)
+        assert found is not None
+        return found
+
+    return load
+
+
+def _find(name: str) -> type[Plugin]:
+    """Return a plugin or an output by name; ``csv`` finds ``.csv``.
+
+    Raises:
+        ConfigError: No plugin and no output has that name.
+        PluginError: It cannot be imported.
+    """
+    if name in installed():
+        return _loader(name)()
+    for output in (name.lower(), f".{name.lower()}", name.lower().removesuffix("://")):
+        found = find_output(output)
+        if found is not None:
+            return found
+    if ":" in name:
+        found = import_class(name)
+        if isinstance(found, type) and issubclass(found, Plugin):
+            return found
+        raise ConfigError(f"{name} is not a plugin")
+    names = [*installed(), *(output.removeprefix(".") for output in output_names())]
+    raise ConfigError(f"no plugin or output named {name!r}{did_you_mean(name.removeprefix('.'), names)}")
+
+
+def settable_options(kind: type[Plugin]) -> list[inspect.Parameter]:
+    """Return the options that a command line can set: of an output, those in its query."""
+    options = list(options_of(kind).values())
+    if not issubclass(kind, Sink) or not options:
+        return options
+    if issubclass(kind, FileSink):
+        options += [option for name, option in options_of(Series).items() if name.startswith("max_")]
+    return [option for option in options[1:] if option.name not in GIVEN]
+
+
+def manual(name: str, kind: type[Plugin]) -> Iterator[str]:
+    """Yield the lines of the manual of a plugin or an output.
+
+    Parameters:
+        name: The name by which it was found.
+        kind: Its class.
+    """
+    first, _, rest = (inspect.getdoc(kind) or kind.__name__).partition("\n")
+    yield f"{name}: {first}"
+    text = _without_sections(rest)
+    if text:
+        yield from ["", *text]
+    options = settable_options(kind)
+    docs = _parameter_docs(kind)
+    if options:
+        yield from ["", "options"]
+    for option in options:
+        yield f"  {describe_option(option)}"
+        yield from (f"      {line}" for line in docs.get(option.name, []))
+    hooks = [hook for hook in HOOKS if getattr(kind, hook) is not getattr(Plugin, hook)]
+    yield ""
+    yield f"hooks      {', '.join(hooks)}"
+    if issubclass(kind, Sink) and kind.guarantee:
+        yield f"guarantee  {kind.guarantee}"
+    for requirement in dict.fromkeys(kind.requires.values()):
+        yield f"needs      pip install '{requirement}'"
+    yield f"use        {_usage(name, kind, options)}"
+
+
+def _usage(name: str, kind: type[Plugin], options: list[inspect.Parameter]) -> str:
+    """Return an example of a command line."""
+    if issubclass(kind, Sink) and name not in installed() and ":" not in name:
+        is_file = name.startswith(".") or f".{name}" in BUILT_IN
+        number = "-%(n)05d" if options and options[0].name.startswith("max_") else ""
+        place = f"items{number}.{name.removeprefix('.')}" if is_file else f"{name}://…"
+        query = f"?{options[0].name}=…" if options else ""
+        return f"crawler run TARGET -o '{place}{query}'"
+    option = f" -P {kind.name}.{options[0].name}=…" if options else ""
+    return f"crawler run TARGET -p {name}{option}"
 
 
 def _describe(kind: type[Plugin]) -> str:
     """Return one line: what a plugin does, and its options with their types and defaults."""
     first = (inspect.getdoc(kind) or kind.__name__).partition("\n")[0].rstrip(".")
-    options = ", ".join(_option(parameter) for parameter in options_of(kind).values())
+    options = ", ".join(describe_option(option) for option in settable_options(kind))
     return f"{first} ({options})" if options else first
 
 
-def _option(parameter: inspect.Parameter) -> str:
+def describe_option(parameter: inspect.Parameter) -> str:
+    """Return an option with its type and default, as source text."""
     kind = "" if parameter.annotation is parameter.empty else f": {_type(parameter.annotation)}"
     if parameter.default is parameter.empty:
         return f"{parameter.name}{kind}"
@@ -50,3 +161,32 @@ def _option(parameter: inspect.Parameter) -> str:
 
 def _type(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+
+
+def _without_sections(text: str) -> list[str]:
+    """Return the lines of a docstring before "Parameters:" or "Raises:"."""
+    lines = []
+    for line in text.strip("\n").splitlines():
+        if line in ("Parameters:", "Raises:"):
+            break
+        lines.append(line)
+    return "\n".join(lines).strip("\n").splitlines()
+
+
+def _parameter_docs(kind: type) -> dict[str, list[str]]:
+    """Return what the docstrings of a class and its bases say about each parameter, in lines."""
+    docs: dict[str, list[str]] = {}
+    sources = [base for base in reversed(kind.__mro__) if base.__doc__]
+    if issubclass(kind, FileSink):
+        sources.insert(0, Series)
+    for base in sources:
+        name, section = "", ""
+        for line in inspect.cleandoc(base.__doc__ or "").splitlines():
+            if line and not line.startswith(" "):
+                section, name = line, ""
+            elif section == "Parameters:" and line.startswith("    ") and not line.startswith("     "):
+                name, _, text = line.strip().partition(": ")
+                docs[name] = [text]
+            elif name and line.startswith("     "):
+                docs[name].append(line.strip())
+    return docs

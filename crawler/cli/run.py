@@ -22,8 +22,9 @@ from crawler.engine.report import Report, tolerated
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import replace_file
 from crawler.hooks.plugin import Plugin
-from crawler.sinks import open_output
-from crawler.sinks.base import IfExists
+from crawler.redaction import hide_userinfo
+from crawler.sinks.base import FileSink, IfExists
+from crawler.sinks.choose import open_output
 from crawler.spiders import Spider
 from crawler.spiders.page_content import ContentForm
 from crawler.suggest import did_you_mean
@@ -44,8 +45,8 @@ def command(
             name=["-o", "--output"],
             metavar="OUT",
             allow_leading_hyphen=True,
-            help="Where items are written: a .jsonl, .json or .csv file, or - for JSON Lines on standard output. "
-            "Repeatable.",
+            help="Where items are written: a .jsonl, .json or .csv file, which may end in .gz or .zst; another output "
+            "that crawler plugins lists; or - for JSON Lines on standard output. Repeatable.",
         ),
     ] = (),
     setting: Annotated[
@@ -180,10 +181,11 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None 
     for spec in specs:
         if spec == "-" and not output_is_open():
             raise ConfigError("cannot write items to standard output (-o -): it is closed")
-        sinks.append(open_output(spec, if_exists=if_exists, job=job))
-        place = spec if spec == "-" else str(Path(spec).resolve())
+        sink = open_output(spec, if_exists=if_exists, job=job)
+        sinks.append(sink)
+        place = str(sink.path.resolve()) if isinstance(sink, FileSink) else sink.name
         if place in places:
-            raise ConfigError(f"output {spec} is given twice")
+            raise ConfigError(f"output {hide_userinfo(spec)} is given twice")
         places.add(place)
     return sinks
 
@@ -212,7 +214,7 @@ def disable_plugins(spider: Spider, names: Sequence[str], others: Sequence[Plugi
 def show_result(report: Report, progress: Progress, *, outputs: Sequence[str], file: Path | None, quiet: bool) -> None:
     """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
     if not quiet:
-        places = ["standard output" if output == "-" else output for output in outputs]
+        places = ["standard output" if output == "-" else hide_userinfo(output) for output in outputs]
         if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
             places.append("none: use -o FILE to keep the items")
         say(summary(report, outputs=places, causes=progress.causes))

@@ -43,7 +43,7 @@ async def crawl(
         spider: The spider to run.
         settings: Override those of the spider.
         plugins: Run after those of the spider.
-        outputs: Names of files for items, by their ending (``.jsonl .json .csv``; ``-`` is standard output), or sinks.
+        outputs: Names of files or URLs for items, as `crawler.sinks.open_output` takes them, or sinks.
         job: Folder of a durable job. The same crawl with the same folder continues where the last run stopped.
         transport: An httpx transport to use instead of libcurl. It is not closed.
         limits: Quotas and budgets shared with other crawls and clients in this event loop.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crawler.sinks import FileSink
+from crawler.sinks.base import FileSink
 from crawler.sinks.position import Position
 from crawler.store import Store
 
@@ -29,7 +29,7 @@ async def adopt_outputs(files: Sequence[FileSink], store: Store) -> None:
                 continue
             position = Position.of(stored)
             same_place = position.place == file.place != ""
-            holds = file.holds(position, store.written_behind(name))
+            holds = file.holds(position, (row.data for row in store.written_behind(name)))
             rank = (holds, same_place, name == file.name)
             if any(rank):
                 pairs.append((rank, position.end, name, file))

@@ -334,7 +334,7 @@ class PageRunner:
         for hook in self._table.refine if response is not None else ():
             if response is not None and response.request.plugins.get(hook.plugin.name) is not False:
                 values = await self._refine_by(hook, values, response, result.dropped)
-        result.items = [ItemRow(self._encode(value, request), value) for value in values]
+        result.items = [ItemRow(self._encode(value, request), value, _type_of(value)) for value in values]
 
     @staticmethod
     async def _refine_by(hook: Hook, values: list[Item], response: Response, dropped: list[str]) -> list[Item]:
@@ -370,6 +370,11 @@ class PageRunner:
         except Exception as error:
             words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}"
             raise HookError(words, plugin=self._spider.name, hook="item", request=request) from error
+
+
+def _type_of(item: Item) -> str:
+    """Return the name of the class of an item; empty for a dict."""
+    return "" if type(item) is dict else type(item).__name__
 
 
 def _set_depths(requests: list[Request], page: Request) -> None:

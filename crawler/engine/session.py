@@ -22,7 +22,7 @@ from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
 from crawler.logs import get_logger
 from crawler.settings import Settings
-from crawler.sinks import open_output
+from crawler.sinks.choose import open_output
 from crawler.spiders import Spider
 from crawler.store import MemoryStore, Store
 from crawler.transport.curl import CurlTransport

@@ -6,7 +6,8 @@ fails.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -16,11 +17,10 @@ from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
 from crawler.frontier.repeated_event import RepeatedEvent
-from crawler.hooks.sink import call_persist
+from crawler.hooks.sink import Held, Sink, call_sink
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
-from crawler.sinks import FileSink
-from crawler.sinks.position import Position
+from crawler.sinks.base import FileSink
 
 if TYPE_CHECKING:
     from crawler.engine.shutdown import Shutdown
@@ -45,24 +45,24 @@ async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
     """Set `resumes` and `position` of each sink, and return how many items the slowest of them lags behind.
 
     Raises:
-        ConfigError: A file that is new to the job cannot be written.
-        JobError: A file of the job is not as the job left it.
+        ConfigError: An output that is new to the job cannot be written.
+        JobError: An output of the job is not as the job left it.
     """
     behind = 0
     plugins: list[Any] = [hook.plugin for hook in hooks]  # any plugin may have the hook; `Sink` names the attributes
-    files = [plugin for plugin in plugins if isinstance(plugin, FileSink)]
-    await adopt_outputs(files, store)
-    for file in files:
-        if not store.follows(file.name):
-            file.check()  # before the job claims the file
+    sinks = [plugin for plugin in plugins if isinstance(plugin, Sink)]
+    await adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)
+    for sink in sinks:
+        if not store.follows(sink.name):
+            sink.check()  # before the job claims the output
     for plugin in plugins:
         plugin.resumes = store.follows(plugin.name)
         cursor, plugin.position = await store.follow(plugin.name)
         behind = max(behind, store.logged - cursor)
-    for file in files:
-        if file.position is not None:
-            file.verify(Position.of(file.position), store.written_behind(file.name))
-        store.sync_with(file.sync)
+    for sink in sinks:
+        if sink.resumes:
+            sink.verify(partial(store.written_behind, sink.name))
+        store.sync_with(sink.sync)
     return behind
 
 
@@ -85,7 +85,7 @@ class _Sink(Struct, eq=False):
 
     hook: Hook
     cursor: int
-    """Items of the log that it has stored."""
+    """Items of the log that it has received."""
     thread: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
     """Allows a blocking `persist` one thread at a time."""
 
@@ -153,6 +153,7 @@ class SinkRunner:
                     await self._keep(sink, rows)
                     await self._gather(sink, trio.current_time() - began)
                 elif self._complete:
+                    await self._flush(sink)
                     return
                 else:
                     await self._changed.wait()
@@ -160,19 +161,31 @@ class SinkRunner:
 
     async def _keep(self, sink: _Sink, rows: list[Row]) -> None:
         """Store a batch, and keep its position in the job."""
-        position = await self._persist(sink, rows)
+        position = await self._call(sink, partial(sink.hook.call, rows))
         sink.cursor += len(rows)
+        await self._advance(sink, position)
+        self._changed.set()
+
+    async def _flush(self, sink: _Sink) -> None:
+        """Let a sink store what it holds, and keep its position in the job."""
+        plugin = sink.hook.plugin
+        if isinstance(plugin, Sink) and type(plugin).flush is not Sink.flush:
+            await self._advance(sink, await self._call(sink, plugin.flush))
+
+    async def _advance(self, sink: _Sink, position: Any) -> None:
+        held = position.rows if isinstance(position, Held) else 0
+        value = position.position if isinstance(position, Held) else position
         try:
-            await self._store.advance(sink.name, sink.cursor, position)
+            await self._store.advance(sink.name, sink.cursor - held, value)
         except (TypeError, UnicodeEncodeError) as error:
             raise CrawlFailed(
                 f"{sink.name}.persist returned a position that cannot be written as JSON: {error}"
             ) from error
-        self._changed.set()
 
     async def _gather(self, sink: _Sink, took: float) -> None:
         """Let items gather for as long as the last batch took, so that a slow sink gets few large batches."""
-        until = trio.current_time() + (0.0 if took < GATHER_MIN else min(took, GATHER_MAX))
+        wanted: float = getattr(sink.hook.plugin, "gather", 0.0)
+        until = trio.current_time() + max(wanted, 0.0 if took < GATHER_MIN else min(took, GATHER_MAX))
         while trio.current_time() < until and not self._is_wanted(sink):
             with trio.move_on_at(until):
                 await self._changed.wait()
@@ -181,11 +194,11 @@ class SinkRunner:
         """Return whether a sink must store its items now: a batch is full, the writer waits, or the crawl has ended."""
         return self._complete or self._waiting or self._store.logged - sink.cursor >= BATCH_ITEMS
 
-    async def _persist(self, sink: _Sink, rows: list[Row]) -> Any:
-        """Call `persist`, again after a pause if it raises."""
+    async def _call(self, sink: _Sink, method: Callable[[], Any]) -> Any:
+        """Call `persist` or `flush`, again after a pause if it raises."""
         for pause in (*RETRY_PAUSES, None):
             try:
-                return await self._slow.watch(call_persist(sink.hook.plugin, rows, sink.thread), sink.hook.call, "")
+                return await self._slow.watch(call_sink(method, limiter=sink.thread), sink.hook.call, "")
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
             except Exception as error:

@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from crawler.environment import resolve, resolve_values
 from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
+from crawler.hooks.requirements import require
 from crawler.redaction import hide_userinfo, is_secret, redact_field, unsendable
 from crawler.settings.texts import WORDS, is_utf8, plain
 from crawler.suggest import did_you_mean
@@ -24,7 +26,16 @@ from crawler.suggest import did_you_mean
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "construct", "import_class", "installed", "load_plugin", "options_of"]
+__all__ = [
+    "GROUP",
+    "construct",
+    "entry_points_of",
+    "import_class",
+    "installed",
+    "load_entry_point",
+    "load_plugin",
+    "options_of",
+]
 
 GROUP = "crawler.plugins"
 """Entry-point group of plugins."""
@@ -33,9 +44,37 @@ T = TypeVar("T")
 
 def installed() -> dict[str, EntryPoint]:
     """Return the entry points of the installed plugins by name. Installed does not mean enabled."""
+    return entry_points_of(GROUP)
+
+
+def entry_points_of(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of a group, by name."""
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and most crawls need none
 
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+    return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+
+
+def load_entry_point(point: EntryPoint, what: str) -> type[Plugin]:
+    """Return the class of an entry point.
+
+    Parameters:
+        point: The entry point.
+        what: How errors name it: ``plugin cache``.
+
+    Raises:
+        PluginError: It cannot be imported, or is not a `Plugin`.
+    """
+    try:
+        found = point.load()
+    except Exception as error:
+        raise PluginError(f"{what} cannot be imported: {type(error).__name__}: {error}") from error
+    return _plugin(found, what)
+
+
+def _plugin(found: Any, what: str) -> type[Plugin]:
+    if not (isinstance(found, type) and issubclass(found, Plugin)):
+        raise PluginError(f"{what} is not a Plugin: {found!r}")
+    return found
 
 
 def load_plugin(spec: str) -> type[Plugin]:
@@ -45,21 +84,17 @@ def load_plugin(spec: str) -> type[Plugin]:
         spec: Name of an installed plugin, or ``module:Class``.
 
     Raises:
-        ConfigError: No such plugin, module or class.
+        ConfigError: No such plugin, module or class, or a package that it requires is not installed.
         PluginError: It cannot be imported, or is not a `Plugin`.
     """
     if ":" in spec:
-        found = import_class(spec)
+        found = _plugin(import_class(spec), spec)
     else:
         known = installed()
         if spec not in known:
             raise ConfigError(f"no plugin named {spec!r} is installed{did_you_mean(spec, known)}")
-        try:
-            found = known[spec].load()
-        except Exception as error:
-            raise PluginError(f"plugin {spec} cannot be imported: {type(error).__name__}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Plugin)):
-        raise PluginError(f"{spec} is not a Plugin: {found!r}")
+        found = load_entry_point(known[spec], f"plugin {spec}")
+    require(f"plugin {spec}", found.requires)
     return found
 
 
@@ -112,19 +147,22 @@ def options_of(kind: type) -> dict[str, inspect.Parameter]:
     }
 
 
-def construct(kind: type[T], texts: Mapping[str, str], *, what: str) -> T:
+def construct(
+    kind: type[T], texts: Mapping[str, str], *, what: str, given: Mapping[str, Any] = MappingProxyType({})
+) -> T:
     """Create an instance of a class from arguments that are given as text.
 
     Parameters:
         kind: The class. The annotations of its constructor convert the text.
         texts: Argument name to text. ``env:NAME`` stands for the value of an environment variable.
         what: How errors name it: ``spider Quotes``.
+        given: Arguments that are not text.
 
     Raises:
         ConfigError: An argument is unknown or missing, a text does not parse, or the constructor raised an exception.
     """
-    options = options_of(kind)
-    values: dict[str, Any] = {}
+    options = {name: option for name, option in options_of(kind).items() if name not in given}
+    values: dict[str, Any] = dict(given)
     for name, text in texts.items():
         if name not in options:
             raise ConfigError(f"{what} has no argument {name!r}{did_you_mean(name, options)}")

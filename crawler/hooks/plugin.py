@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
@@ -139,6 +139,9 @@ class Plugin:
 
     name: str = ""
     """Unique name of the plugin, used in options, reports and stored state. Default: the class name in lower case."""
+    requires: ClassVar[Mapping[str, str]] = {}
+    """The modules that the plugin imports when it is used, with the packages that contain them, as pip installs them:
+    ``{"duckdb": "trio-crawler[duckdb]"}``. If one is missing, nothing is started."""
     crawl: Crawl
     """The running crawl. Set before `lifespan`."""
     state: State

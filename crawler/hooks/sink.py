@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import attrs
 import trio
 
 from crawler.hooks.plugin import Plugin
@@ -13,7 +14,21 @@ from crawler.hooks.plugin import Plugin
 if TYPE_CHECKING:
     from crawler.messages import Row
 
-__all__ = ["Sink", "call_persist"]
+__all__ = ["Held", "Sink", "call_sink"]
+
+
+@attrs.frozen(repr=False)
+class Held:
+    """Result of `Sink.persist` that holds back some rows, which are not stored yet.
+
+    A sink whose files are written as a whole, such as Parquet, collects the rows of a file first. After a restart the
+    rows that were held come again.
+    """
+
+    rows: int
+    """Number of rows that are held, of this batch and those before: the last ones that came."""
+    position: Any = None
+    """The position behind the rows that are stored."""
 
 
 class Sink(Plugin):
@@ -22,25 +37,72 @@ class Sink(Plugin):
     Items arrive in commit order. A batch comes again if `persist` raised, and in a resumed job if the process died
     before the position of the batch was kept. There are two ways to store each item exactly once: write under
     ``row.key``, which never changes its item, or cut off everything behind `position` when the crawl starts.
+
+    **An output for ``-o``** is a sink whose distribution names it in the entry-point group ``crawler.outputs``, under
+    a file extension or the scheme of a URL::
+
+        [project.entry-points."crawler.outputs"]
+        ".parquet" = "crawler_plugins.outputs.parquet:Parquet"
+        "postgresql" = "crawler_plugins.outputs.postgresql:PostgreSQL"
+
+    Its constructor gets the place, which is its first parameter: a `Path` for an extension, the URL as text for a
+    scheme. The query (``items.parquet?max_rows=1000``, ``postgresql://host/db?table=quotes``) gives the other
+    arguments, converted by their annotations. If it has parameters of these names, it also gets ``if_exists``
+    (``refuse``, ``overwrite`` or ``append``) and ``job``, the folder of the durable job or `None`. A `ConfigError` of
+    the constructor ends the command before the first request. The module must be importable without the package that
+    it needs (`requires`): import that package in `lifespan` or `persist`.
+
+    `crawler.sinks` has base classes: `FileSink` writes formats that can be cut behind any item. A sink that can only
+    write whole files or objects collects rows, returns `Held` from `persist`, and writes the rest in `flush`.
     """
 
+    guarantee: ClassVar[str] = ""
+    """How often an item is stored, and why, in one line for the manual of the output."""
+    url_options: ClassVar[frozenset[str]] = frozenset()
+    """Names in the query of a URL that are not arguments: they stay in the URL."""
     resumes: bool = False
     """Whether an earlier run of the same job has called `persist`. Set before `lifespan`."""
     position: Any = None
     """The last result of `persist` that the job has kept, a JSON value; `None` in a new job. Set before `lifespan`,
     which may set another one: the job keeps it before the first item is stored."""
+    gather: float = 0.0
+    """Seconds in which items gather for the next batch, so that batches are large."""
+
+    def check(self) -> None:
+        """Check that the output can be written, before a job that does not know it begins to write it.
+
+        Raises:
+            ConfigError: It cannot.
+        """
+
+    def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
+        """Check that the output is as the job left it at `position`.
+
+        Parameters:
+            rows: Iterates over the rows that may have been stored behind `position`, in order.
+
+        Raises:
+            JobError: Items that the job has stored are missing, or somebody has changed them.
+        """
+
+    def sync(self) -> None:
+        """Wait until everything stored survives a power failure. Called in a thread before the job relies on it."""
+
+    def flush(self) -> Any:
+        """Store what `persist` holds back, after the last batch, and return the position. May be an ``async def``."""
+        return self.position
 
 
-async def call_persist(sink: Plugin, batch: Sequence[Row], limiter: trio.CapacityLimiter | None = None) -> Any:
-    """Call `persist`, in a worker thread if it is a plain function, and return its result.
+async def call_sink(method: Callable[..., Any], *args: Any, limiter: trio.CapacityLimiter | None = None) -> Any:
+    """Call `persist` or `flush`, in a worker thread if it is a plain function, and return its result.
 
     A cancelled call does not wait for its thread.
 
     Parameters:
-        sink: The plugin.
-        batch: Committed items.
+        method: The method of the sink.
+        args: Its arguments.
         limiter: Bounds the number of threads; `None` means the limit of trio.
     """
-    if inspect.iscoroutinefunction(sink.persist):
-        return await sink.persist(batch)
-    return await trio.to_thread.run_sync(sink.persist, batch, abandon_on_cancel=True, limiter=limiter)
+    if inspect.iscoroutinefunction(method):
+        return await method(*args)
+    return await trio.to_thread.run_sync(method, *args, abandon_on_cancel=True, limiter=limiter)

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from crawler.errors import PluginError
 from crawler.hooks.plugin import Plugin
+from crawler.hooks.requirements import require
 from crawler.hooks.scrapy_names import misused_names
 from crawler.logs import get_logger
 from crawler.suggest import did_you_mean
@@ -93,9 +94,11 @@ def check(plugin: Plugin, *, lenient: bool = False) -> None:
         lenient: Only warn of a misspelt hook. A spider has methods of its own, so a similar name may be meant.
 
     Raises:
+        ConfigError: A package that the plugin requires is not installed.
         PluginError: A method cannot be called as its hook, or is a misspelt hook; the message names it.
     """
     kind = type(plugin)
+    require(f"plugin {plugin.name}", kind.requires)
     for name in HOOKS:
         if name in vars(plugin):
             raise PluginError(

@@ -166,6 +166,8 @@ class Row:
     """The URL of the page that the item came from."""
     value: Item = None
     """The object that the spider yielded; `None` if it is no longer in memory."""
+    type: str = ""
+    """The name of the class of the item; empty for a dict. Unlike `value`, it is known after a restart."""
 
     @property
     def item(self) -> dict[str, Any]:

@@ -1,12 +1,41 @@
-"""Built-in sinks: JSON Lines, JSON and CSV files, and standard output. `open_output` chooses by name."""
+"""Outputs: files of several formats, standard output, and base classes for outputs of one's own.
+
+`crawler.Sink` describes how a package adds outputs to the command line.
+"""
 
 from __future__ import annotations
 
-from crawler.sinks.base import FileSink
-from crawler.sinks.choose import open_output
-from crawler.sinks.csv import Csv
-from crawler.sinks.json import Json
-from crawler.sinks.jsonl import JsonLines
-from crawler.sinks.stdout import Stdout
+import typing as _typing
 
-__all__ = ["Csv", "FileSink", "Json", "JsonLines", "Stdout", "open_output"]
+from crawler.lazy import lazy_names as _lazy_names
+from crawler.lazy import places as _places
+
+_PLACES = _places(
+    {
+        "crawler.hooks.sink": "Held",
+        "crawler.sinks.base": "FileSink IfExists",
+        "crawler.sinks.choose": "open_output",
+        "crawler.sinks.csv": "Csv",
+        "crawler.sinks.json": "Json",
+        "crawler.sinks.jsonl": "JsonLines",
+        "crawler.sinks.names": "Names",
+        "crawler.sinks.series": "Series",
+        "crawler.sinks.stdout": "Stdout",
+    }
+)
+
+__all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports below
+
+if _typing.TYPE_CHECKING:
+    from crawler.hooks.sink import Held as Held
+    from crawler.sinks.base import FileSink as FileSink
+    from crawler.sinks.base import IfExists as IfExists
+    from crawler.sinks.choose import open_output as open_output
+    from crawler.sinks.csv import Csv as Csv
+    from crawler.sinks.json import Json as Json
+    from crawler.sinks.jsonl import JsonLines as JsonLines
+    from crawler.sinks.names import Names as Names
+    from crawler.sinks.series import Series as Series
+    from crawler.sinks.stdout import Stdout as Stdout
+else:  # or every name would exist for type checkers
+    __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

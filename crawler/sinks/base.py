@@ -1,4 +1,4 @@
-"""`FileSink`: the base class of sinks that write a file.
+"""`FileSink`: the base class of sinks that write a file of a format that can be cut behind any item.
 
 The constructor checks the file, so that a bad output is refused before the first request. The file is open during the
 crawl. A batch is written completely or not at all: a partial write is cut off, since the same batch comes again.
@@ -6,20 +6,25 @@ crawl. A batch is written completely or not at all: a partial write is cut off, 
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, ClassVar, Literal, TypeAlias
+
+import trio
 
 from crawler.errors import ConfigError, CrawlFailed, JobError
 from crawler.files import disk_is_full, error_reason, sync_folder, write_all
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
+from crawler.sinks.compression import BrokenMember, Compression, Content, compression_of, first_lost_block
 from crawler.sinks.position import TAIL, Position, difference
 
 __all__ = ["FileSink", "IfExists", "last_line"]
@@ -27,6 +32,10 @@ __all__ = ["FileSink", "IfExists", "last_line"]
 IfExists: TypeAlias = Literal["refuse", "overwrite", "append"]
 """What to do with a file that exists already."""
 CHUNK = 64 * 1024
+LARGE = 32 * 1024
+"""Bytes that are compressed in a worker thread: it takes about as long as to reach the thread."""
+GATHER = 1.0
+"""Seconds in which items gather for a member of a compressed file: members of few items compress badly."""
 MAX_EMPTY = len(b"[\n]\n")
 """Bytes of the longest file without items: a run may be killed before the job knows its position."""
 OTHER = "name another output, which gets all items of the job"
@@ -34,7 +43,11 @@ REMEDY = f"restore it, or {OTHER}"
 
 
 class FileSink(Sink, ABC):
-    """Base class of sinks that write one file.
+    """Base class of sinks that write one file, each batch behind the last one.
+
+    A subclass writes a batch with `put` and reads the file through `open_content`; a file that ends in ``.gz`` or
+    ``.zst`` is compressed there, each batch as a member of its own. With ``%(n)d`` in its name, or an argument `rows`
+    or `bytes`, an output is a series of such files: see `Series`.
 
     Parameters:
         path: The file. Its folder must exist.
@@ -46,6 +59,9 @@ class FileSink(Sink, ABC):
     """
 
     name = "file"
+    guarantee = "exactly once: the file is cut at the length that the job has kept"
+    compressible: ClassVar[bool] = True
+    """Whether the file may be compressed: the format never changes what it has written."""
     ignored = b"\0"
     """Bytes that may stand behind the position of a job in place of items that were not written."""
     file: FileIO
@@ -64,13 +80,18 @@ class FileSink(Sink, ABC):
         _check(self.path, "append" if self._in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         """Whether the sink appends to the items of another crawl."""
+        self.compression = compression_of(self.path.name)
+        if self.compression is not None:
+            if not self.compressible:
+                raise ConfigError(f"{self.path}: a {type(self).name} file cannot be compressed: use .jsonl.gz")
+            self.gather = GATHER
         self._create = if_exists == "refuse"
         if not self._in_job:  # the file of a job may end in a partial line; `lifespan` knows its position
             self.check()
 
     @abstractmethod
     def inspect(self, file: BinaryIO) -> None:
-        """Check the format of a file to append to.
+        """Check the format of a file to append to. A compressed file is passed as its content, which cannot seek.
 
         Raises:
             ConfigError: The file has another format.
@@ -133,8 +154,14 @@ class FileSink(Sink, ABC):
         """
         _check(self.path, self._if_exists, in_job=self._in_job)
         if self.continues:
-            with self.path.open("rb") as file:
-                self.inspect(file)
+            try:
+                with self.open_content() as file:
+                    self.inspect(file)
+                    raw = getattr(file, "raw", None)
+                    if isinstance(raw, Content) and not (deque(file, maxlen=0), raw.is_whole)[1]:
+                        raise self.refuse("its end is missing")
+            except BrokenMember as error:
+                raise self.refuse(f"it is not a {self.path.suffix} file ({error})") from None
 
     # What a job has written
 
@@ -177,17 +204,22 @@ class FileSink(Sink, ABC):
         return length, os.pread(file.fileno(), length - start, start)
 
     def holds(self, position: Position, items: Iterator[bytes]) -> bool:
-        """Return whether the file is beyond doubt what the job has written up to a position. Parameters: `verify`."""
+        """Return whether the file is beyond doubt what the job has written up to a position. Parameters: `compare`."""
         try:
             with self.path.open("rb") as file:
                 _, tail = self.locate(file, position.end)
-            self.verify(position, items)
+            self.compare(position, items)
         except (OSError, JobError):
             return False
         return len(tail) > MAX_EMPTY and position.ends_with(tail)
 
-    def verify(self, position: Position, items: Iterator[bytes]) -> None:
-        """Check that the file is as the job left it.
+    def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
+        """Check that the file is as the job left it, if the job has kept a position."""
+        if self.position is not None:
+            self.compare(Position.of(self.position), (row.data for row in rows()))
+
+    def compare(self, position: Position, items: Iterator[bytes]) -> None:
+        """Check that the file is as the job left it at a position.
 
         Parameters:
             position: The last position that the job has kept.
@@ -201,14 +233,32 @@ class FileSink(Sink, ABC):
                 end, tail = self.locate(file, position.end)
                 if position.tail and not position.ends_with(tail):
                     raise JobError(f"{self.path} has changed before byte {end}, up to which the job wrote it: {REMEDY}")
-                file.seek(end)
-                if difference(file, self.encode(items, position.end), self.ignored):
+                if self._differs(file, end, self.encode(items, position.end)):
                     raise JobError(
                         f"{self.path} has content behind byte {end} that the job did not write: truncate -s {end} "
                         f"{shlex.quote(str(self.path))} removes it; or {OTHER}"
                     )
         except FileNotFoundError:
             raise self._missing() from None
+
+    def _differs(self, file: BinaryIO, start: int, expected: Iterator[bytes]) -> bool:
+        """Return whether a file, from an offset on, holds anything but the beginning of what is expected."""
+        lost = None if self.compression is None else first_lost_block(file, start)
+        file.seek(start)
+        if self.compression is None:
+            return difference(file, expected, self.ignored)
+        try:
+            content = io.BufferedReader(Content(file, self.compression, lost))
+            return difference(content, expected, b"")
+        except BrokenMember:
+            return True
+
+    def open_content(self) -> BinaryIO:
+        """Open the file for reading, decompressed."""
+        file = self.path.open("rb", buffering=CHUNK)
+        if self.compression is None:
+            return file
+        return io.BufferedReader(_Decompressed(file, self.compression), CHUNK)
 
     def sync(self) -> None:
         """Wait until the file and its name are on the disk. It may be closed, or somebody may have removed it.
@@ -252,6 +302,14 @@ class FileSink(Sink, ABC):
         """Return the error for a file that lacks items of the job."""
         return JobError(f"{self.path} has lost items that the job wrote to it ({why}): {REMEDY}")
 
+    async def compress(self, data: bytes) -> bytes:
+        """Return what `put` writes for a batch: the member of a compressed file. A large one is made in a thread."""
+        if self.compression is None or not data:
+            return data
+        if len(data) < LARGE:
+            return self.compression.compress(data)
+        return await trio.to_thread.run_sync(self.compression.compress, data)
+
     def put(self, data: bytes, at: int) -> int:
         """Write `data` at byte offset `at`, completely or not at all, and return the offset behind it.
 
@@ -274,8 +332,23 @@ class FileSink(Sink, ABC):
         return ConfigError(f"cannot append to {self.path}: {why} (--overwrite replaces it)")
 
 
+class _Decompressed(Content):
+    """The content of a file, which is closed with it."""
+
+    def __init__(self, file: BinaryIO, compression: Compression) -> None:
+        super().__init__(file, compression)
+        self._file = file
+
+    def close(self) -> None:
+        """Close the file too."""
+        self._file.close()
+        super().close()
+
+
 def last_line(file: BinaryIO) -> bytes:
     """Return the last line of a file, with its line break if it has one."""
+    if not file.seekable():
+        return next(reversed(deque(file, maxlen=1)), b"")
     start = file.seek(0, os.SEEK_END)
     tail = b""
     while start > 0 and b"\n" not in tail[:-1]:

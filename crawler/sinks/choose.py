@@ -2,42 +2,137 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from crawler.errors import ConfigError
+from crawler.hooks.load import construct, options_of
 from crawler.hooks.plugin import Plugin
+from crawler.hooks.requirements import require
+from crawler.redaction import hide_userinfo
 from crawler.sinks.base import FileSink, IfExists
-from crawler.sinks.csv import Csv
-from crawler.sinks.json import Json
-from crawler.sinks.jsonl import JsonLines
+from crawler.sinks.compression import COMPRESSIONS
+from crawler.sinks.names import is_template
+from crawler.sinks.registry import find_output, output_names
+from crawler.sinks.series import Series
 from crawler.sinks.stdout import Stdout
 from crawler.suggest import did_you_mean
 
 __all__ = ["open_output"]
 
-ENDINGS: Final[dict[str, type[FileSink]]] = {".jsonl": JsonLines, ".json": Json, ".csv": Csv}
+URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+QUERY: Final = re.compile(r"(.*)\?([\w.-]+=.*)", re.DOTALL)
+"""A file name with options: ``items.jsonl?max_rows=1000``."""
 
 
 def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", job: Path | None = None) -> Plugin:
-    """Return the sink for an output, chosen by file extension. The output is checked at once.
+    """Return the sink for an output, chosen by file extension or scheme. The output is checked at once.
 
     Parameters:
-        spec: A file that ends in ``.jsonl``, ``.json`` or ``.csv``, or ``-`` for JSON Lines on standard output.
+        spec: A file, a URL, or ``-`` for JSON Lines on standard output. A query holds options:
+            ``items-%(n)d.jsonl.gz?max_rows=1000``. In a `Path` no character has a special meaning.
         if_exists: What to do with a file that exists: ``refuse``, ``overwrite`` or ``append``.
         job: The folder of the durable job that the output belongs to, which continues its own outputs.
 
     Raises:
-        ConfigError: The extension is unknown, the directory is missing, the file exists under ``refuse``, permission is
-            missing, or the file cannot be continued in its format.
+        ConfigError: The extension, the scheme or an option is unknown, a package is not installed, the directory is
+            missing, the file exists under ``refuse``, permission is missing, or the file cannot be continued in its
+            format.
+        PluginError: An installed output cannot be imported.
     """
-    if str(spec) == "-":
+    text = os.fspath(spec)
+    if text == "-":
         return Stdout()
-    path = Path(spec)
-    kind = ENDINGS.get(path.suffix.lower())
+    given = {"if_exists": if_exists, "job": job}
+    if isinstance(spec, str) and (scheme := URL.match(text)):
+        return _open_url(text, scheme[1].lower(), given)
+    kind, options = _kind_of(text), {}
+    if kind is None and isinstance(spec, str) and (found := QUERY.fullmatch(text)):
+        kind = _kind_of(found[1])
+        if kind is not None:
+            text, options = found[1], _query(found[2], text)
     if kind is None:
-        ending = path.suffix
-        known = ", ".join(ENDINGS)
-        what = f"the unknown extension {ending!r}{did_you_mean(ending, ENDINGS)}" if ending else "no extension"
-        raise ConfigError(f"output {str(spec)!r} has {what}: use {known}, or - for standard output")
-    return kind(path, if_exists, job=job)
+        raise _unknown(text)
+    return _open_file(kind, text, options, given)
+
+
+def _kind_of(name: str) -> type[Plugin] | None:
+    """Return the class for a file by its extension. That of a compressed file stands before the compression's."""
+    path = Path(name)
+    ending = path.suffix.lower()
+    kind = find_output(ending) if ending else None
+    if kind is None and ending in COMPRESSIONS:
+        inner = find_output(Path(path.stem).suffix.lower())
+        return inner if inner is not None and issubclass(inner, FileSink) else None
+    return kind
+
+
+def _open_file(kind: type[Plugin], text: str, options: Mapping[str, str], given: Mapping[str, Any]) -> Plugin:
+    what = f"output {text}"
+    require(what, kind.requires)
+    own = {name: value for name, value in options.items() if name in options_of(kind)}
+    if issubclass(kind, FileSink) and (is_template(text) or len(own) < len(options)):
+        rest = {name: value for name, value in options.items() if name not in own}
+        return construct(Series, rest, what=what, given={"template": text, "kind": partial(_make, kind, own), **given})
+    return _make(kind, options, Path(text), **given)
+
+
+def _open_url(text: str, scheme: str, given: Mapping[str, Any]) -> Plugin:
+    what = f"output {hide_userinfo(text)}"
+    kind = find_output(scheme)
+    if kind is None:
+        schemes = [name for name in output_names() if not name.startswith(".")]
+        known = f"use {', '.join(f'{name}://' for name in schemes)}" if schemes else "no installed output has one"
+        raise ConfigError(f"{what} has the unknown scheme {scheme!r}{did_you_mean(scheme, schemes)}: {known}")
+    require(what, kind.requires)
+    parts = urlsplit(text)
+    query = _query(parts.query, what)
+    kept = {name: value for name, value in query.items() if name in getattr(kind, "url_options", ())}
+    url = parts._replace(query=urlencode(kept)).geturl()
+    return _make(kind, {name: value for name, value in query.items() if name not in kept}, url, what=what, **given)
+
+
+def _make(
+    kind: type[Plugin], texts: Mapping[str, str], place: str | Path, if_exists: IfExists = "refuse", *,
+    job: Path | None = None, what: str = "",
+) -> Plugin:  # fmt: skip
+    """Create a sink: its first parameter is the place, and the texts are its options."""
+    options = options_of(kind)
+    first = next(iter(options), "")
+    given = {first: place} | {n: v for n, v in (("if_exists", if_exists), ("job", job)) if n in options}
+    return construct(kind, texts, what=what or f"output {place}", given=given)
+
+
+def _query(query: str, what: str) -> dict[str, str]:
+    """Return the options in a query.
+
+    Raises:
+        ConfigError: It is not of the form ``NAME=VALUE&NAME=VALUE``.
+    """
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        raise ConfigError(f"{what}: options are NAME=VALUE, separated by &, not {query!r}") from None
+    for name, _ in pairs:
+        if [other for other, _ in pairs].count(name) > 1:
+            raise ConfigError(f"{what}: option {name} is given twice")
+    return dict(pairs)
+
+
+def _unknown(text: str) -> ConfigError:
+    endings = [name for name in output_names() if name.startswith(".")]
+    path = Path(text)
+    ending = path.suffix
+    inner = Path(path.stem).suffix
+    if ending.lower() in COMPRESSIONS:
+        if inner and find_output(inner.lower()) is not None:
+            return ConfigError(f"output {text!r}: a {inner} file cannot be compressed as a whole: leave out {ending}")
+        ending = inner
+    known = ", ".join(endings)
+    what = f"the unknown extension {ending!r}{did_you_mean(ending, endings)}" if ending else "no extension"
+    return ConfigError(f"output {text!r} has {what}: use {known}, or - for standard output")

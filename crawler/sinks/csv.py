@@ -14,9 +14,11 @@ from typing import Any, BinaryIO, Final
 import msgspec
 import trio
 
+from crawler.errors import JobError
 from crawler.files import replace_file, sync_folder
 from crawler.messages import Row
-from crawler.sinks.base import FileSink, last_line
+from crawler.sinks.base import REMEDY, FileSink
+from crawler.sinks.compression import BrokenMember, Content
 from crawler.sinks.position import TAIL
 
 __all__ = ["Csv"]
@@ -45,15 +47,15 @@ class Csv(FileSink):
 
     def inspect(self, file: BinaryIO) -> None:
         """Check that the first record is a header and the last one is complete."""
+        first = next(_records(file), b"")
         quotes = sum(chunk.count(b'"') for chunk in iter(lambda: file.read(CHUNK), b""))
-        if quotes % 2:
+        if (first.count(b'"') + quotes) % 2:
             raise self.refuse("it ends inside a quoted field")
-        file.seek(0)
         try:
-            header = next(_records(file)).decode("utf-8-sig")
+            header = first.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise self.refuse("it is not UTF-8") from None
-        if not RECORD.fullmatch(header):
+        if not header or not RECORD.fullmatch(header):
             raise self.refuse("its first line is not CSV")
         names = next(csv.reader(io.StringIO(header, newline="")), [])
         if len(set(names)) < len(names) or "" in names:
@@ -65,48 +67,57 @@ class Csv(FileSink):
     def begin(self) -> int:
         """Return the end of the file, and read the columns from its header."""
         end = self.file.seek(0, os.SEEK_END)
-        if end and not last_line(self.file).endswith(b"\n"):
-            end = self.put(EOL, end)
         self._rows, self._last = -1, b""
         if end:
-            with self.path.open("rb", buffering=CHUNK) as file:
+            with self.open_content() as file:
                 for record in _records(file):
                     self._rows, self._last = self._rows + 1, record
+            if not self._last.endswith(b"\n"):
+                end = self.put(EOL if self.compression is None else self.compression.compress(EOL), end)
         return end
 
     def cut(self, length: int) -> int:
         """Truncate the file to `length` records. Columns that were added later stay."""
-        with self.path.open("rb", buffering=CHUNK) as file:
-            end, self._last = self._find(file, length)
+        end, self._last = self._find(length)
         self._columns = self._header() if length >= 0 else None
         self._rows = length
         return self.cut_at(end)
 
     def locate(self, file: FileIO | BinaryIO, length: int) -> tuple[int, bytes]:
         """Return the byte offset behind `length` records, and the last of them without empty fields at its end."""
-        with self.path.open("rb", buffering=CHUNK) as whole:
-            end, last = self._find(whole, length)
+        end, last = self._find(length)
         return end, _identity(last) if length > 0 else b""
 
     def written(self) -> tuple[int, bytes]:
         """Return the number of records without the header, -1 if the header is missing too, and the last record."""
         return self._rows, _identity(self._last) if self._rows > 0 else b""
 
-    def _find(self, file: BinaryIO, length: int) -> tuple[int, bytes]:
+    def _find(self, length: int) -> tuple[int, bytes]:
         """Return the byte offset behind `length` records, and the last of them."""
         rows, end, last = -1, 0, b""
-        for record in _records(file) if length >= 0 else ():
-            rows, end, last = rows + 1 if end else 0, end + len(record), record
-            if rows == length:
-                break
-        if rows < length:
-            raise self.too_short(f"{max(rows, 0)} of {length} records")
-        return end, last
+        with self.open_content() as file:
+            try:
+                for record in _records(file) if length >= 0 else ():
+                    rows, end, last = rows + 1 if end else 0, end + len(record), record
+                    if rows == length:
+                        break
+            except BrokenMember as error:
+                raise self.too_short(str(error)) from None
+            if rows < length:
+                raise self.too_short(f"{max(rows, 0)} of {length} records")
+            raw = getattr(file, "raw", None)
+            offset = raw.end_at(end) if isinstance(raw, Content) else end
+        if offset is None:
+            raise JobError(f"{self.path} was compressed again since the job wrote it: {REMEDY}")
+        return offset, last
 
     def _header(self) -> dict[str, None]:
         """Return the columns of the file."""
-        with self.path.open("rb", buffering=CHUNK) as file:
-            header = next(_records(file), b"").decode("utf-8-sig", "replace")
+        try:
+            with self.open_content() as file:
+                header = next(_records(file), b"").decode("utf-8-sig", "replace")
+        except BrokenMember:  # the file has lost what the job wrote behind its first position
+            header = ""
         return dict.fromkeys(next(csv.reader(io.StringIO(header, newline="")), []))
 
     def encode(self, items: Iterator[bytes], length: int) -> Iterator[bytes]:
@@ -125,13 +136,13 @@ class Csv(FileSink):
         items = [row.item for row in batch]
         columns = dict.fromkeys([*(self._columns or ()), *(name for item in items for name in item)])
         if self._columns is None:
-            self.end = self.put(_record(columns), self.end)
+            self.end = self.put(await self.compress(_record(columns)), self.end)
             self._columns = columns
             self._rows = 0
         elif len(columns) > len(self._columns):
             await trio.to_thread.run_sync(self._widen, self._columns, columns)  # it takes as long as the file is large
         records = [_record(_cell(item.get(name)) for name in columns) for item in items]
-        self.end = self.put(b"".join(records), self.end)
+        self.end = self.put(await self.compress(b"".join(records)), self.end)
         self._rows += len(items)
         self._last = records[-1]
 
@@ -139,14 +150,12 @@ class Csv(FileSink):
         """Rewrite the file with more columns. The old file stays until the new one is complete."""
         padding = b"," * (len(wide) - max(len(narrow), 1))
         with ExitStack() as undo:
-            with (
-                self.path.open("rb", buffering=CHUNK) as old,
-                replace_file(self.path, sole_writer=True) as new,
-            ):
+            with self.open_content() as old, replace_file(self.path, sole_writer=True) as new:
                 records = _records(old)
-                next(records)
-                new.write(_record(wide))
-                new.writelines((_bare(record) + padding or EMPTY) + EOL for record in records)
+                header = next(records)
+                new.write(self._pack(_record(wide)))
+                wider = ((len(record), (_bare(record) + padding or EMPTY) + EOL) for record in records)
+                new.writelines(map(self._pack, _by_member(wider, len(header), getattr(old, "raw", None))))
                 new.flush()
                 if self._sync:  # the old file goes only when the new one is on the disk
                     os.fsync(new.fileno())
@@ -156,6 +165,31 @@ class Csv(FileSink):
         self.file, self.end, self._columns = file, file.seek(0, os.SEEK_END), wide
         if self._sync:
             sync_folder(self.path.resolve().parent)
+
+    def _pack(self, data: bytes) -> bytes:
+        return data if self.compression is None else self.compression.compress(data)
+
+
+def _by_member(records: Iterator[tuple[int, bytes]], end: int, raw: object) -> Iterator[bytes]:
+    """Join records so that members end at least where they ended before: a job may be resumed at each of them.
+
+    Parameters:
+        records: The former length of each record, and the record.
+        end: The length of the header before them.
+        raw: The content that they come from; without members each record is yielded by itself.
+    """
+    lines: list[bytes] = []
+    size = 0
+    for length, record in records:
+        end += length
+        size += len(record)
+        lines.append(record)
+        if not isinstance(raw, Content) or size > CHUNK or raw.end_at(end) is not None:
+            yield b"".join(lines)
+            lines.clear()
+            size = 0
+    if lines:
+        yield b"".join(lines)
 
 
 def _cell(value: Any) -> str:

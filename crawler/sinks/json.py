@@ -22,6 +22,7 @@ class Json(FileSink):
     """
 
     name = "json"
+    compressible = False
     ignored = b"\0" + CLOSING + SPACE
 
     def inspect(self, file: BinaryIO) -> None:

@@ -22,7 +22,7 @@ class JsonLines(FileSink):
     def inspect(self, file: BinaryIO) -> None:
         """Check that the first and the last line are JSON: an item appended to a partial line would be lost."""
         first = file.readline()
-        for which, line in (("first", first), ("last", last_line(file))):
+        for which, line in (("first", first), ("last", last_line(file) or first)):
             try:
                 msgspec.json.decode(line, type=msgspec.Raw)
             except msgspec.DecodeError:
@@ -31,8 +31,11 @@ class JsonLines(FileSink):
     def begin(self) -> int:
         """Return the end of the file, after adding a missing line break."""
         end = self.file.seek(0, os.SEEK_END)
-        if end and not last_line(self.file).endswith(b"\n"):
-            end = self.put(b"\n", end)
+        if end:
+            with self.open_content() as content:
+                line = last_line(content)
+            if not line.endswith(b"\n"):
+                end = self.put(b"\n" if self.compression is None else self.compression.compress(b"\n"), end)
         return end
 
     def cut(self, length: int) -> int:
@@ -47,4 +50,4 @@ class JsonLines(FileSink):
         """Write a line for each item."""
         lines = [row.data for row in batch]
         lines.append(b"")
-        self.end = self.put(b"\n".join(lines), self.end)
+        self.end = self.put(await self.compress(b"\n".join(lines)), self.end)

@@ -63,8 +63,8 @@ class ItemLog:
         """Start writing for a new transaction; items of one that was rolled back are discarded."""
         self._new, self._end = 0, self._spool.length
 
-    def append(self, rows: Iterable[tuple[str, str, bytes]]) -> None:
-        """Write items, as (key, page, JSON), behind the committed ones."""
+    def append(self, rows: Iterable[Row]) -> None:
+        """Write items behind the committed ones."""
         rows = list(rows)
         if rows:
             self._end = self._spool.write(rows, at=self._end, commit=self._commits + 1)
@@ -116,9 +116,9 @@ class ItemLog:
         for name, row in moved.items():
             self._database.execute("INSERT INTO sink VALUES (?, ?, ?, ?)", (name, *row))
 
-    def written_behind(self, sink: str) -> Iterator[bytes]:
+    def written_behind(self, sink: str) -> Iterator[Row]:
         """Iterate over the items behind the position of a sink, committed or not, as far as they are whole."""
-        return (item for _, item in read_ahead(self._path, self._sinks[sink][1]))
+        return (row for _, row in read_ahead(self._path, self._sinks[sink][1]))
 
     def position_of(self, sink: str) -> tuple[int, Any]:
         """Return the number of the next item of a sink, and the sink's own position. The sink reads on from there."""

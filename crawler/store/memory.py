@@ -148,7 +148,7 @@ class MemoryStore:
         for index, item in enumerate((*items, *outcome.items)):
             if self._cursors:
                 key = f"{self._name}.{tier}.{number}.{index}"
-                self._log.append(Row(item.data, key, pending.request.url, item.value))
+                self._log.append(Row(item.data, key, pending.request.url, item.value, item.type))
             self.logged += 1
         lane.remove(pending.order)
         self.live -= 1
@@ -209,7 +209,7 @@ class MemoryStore:
     async def rename_sinks(self, names: Mapping[str, str]) -> None:
         """Do nothing: there was no earlier run."""
 
-    def written_behind(self, sink: str) -> Iterator[bytes]:
+    def written_behind(self, sink: str) -> Iterator[Row]:
         """Return nothing: there was no earlier run."""
         return iter(())
 

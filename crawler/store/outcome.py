@@ -39,6 +39,8 @@ class ItemRow(Struct, frozen=True, eq=False):
     """The item as JSON."""
     value: Item = None
     """The object that the callback made."""
+    type: str = ""
+    """The name of its class; empty for a dict."""
 
 
 class FailureRow(Struct, frozen=True, kw_only=True, eq=False):

@@ -172,8 +172,8 @@ class Store(Protocol):
             names: The new names by the old ones.
         """
 
-    def written_behind(self, sink: str) -> Iterator[bytes]:
-        """Iterate over the items, as JSON, that a sink may have stored behind its position.
+    def written_behind(self, sink: str) -> Iterator[Row]:
+        """Iterate over the items that a sink may have stored behind its position.
 
         They include items of commits that a power failure took.
         """

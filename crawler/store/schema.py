@@ -52,7 +52,7 @@ CREATE TABLE sink (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, place INTEGER
 `pending`, so that a crash needs no repair."""
 
 CREATE_STAGED: Final = """
-CREATE TEMP TABLE staged (stage INTEGER NOT NULL, item BLOB, request BLOB);
+CREATE TEMP TABLE staged (stage INTEGER NOT NULL, item BLOB, request BLOB, type TEXT);
 CREATE INDEX temp.staged_by_stage ON staged (stage);
 """
 """Effects of pages whose callbacks are still running: a temporary table, which ends with the process."""

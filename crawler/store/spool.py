@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -50,7 +50,12 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     page: str
     item: msgspec.Raw
     commit: int = 0
+    type: str = ""
     sum: int | None = None
+
+    def row(self) -> Row:
+        """Return the row."""
+        return Row(bytes(self.item), self.key, self.page, None, self.type)
 
 
 _decode_line = msgspec.json.Decoder(_Line).decode
@@ -82,8 +87,8 @@ class Spool:
         self.length = length
         """Committed length in bytes."""
 
-    def write(self, rows: list[tuple[str, str, bytes]], *, at: int, commit: int) -> int:
-        """Write rows, as (key, page, item as JSON), at byte offset `at`, and return the offset behind them.
+    def write(self, rows: Sequence[Row], *, at: int, commit: int) -> int:
+        """Write rows at byte offset `at`, and return the offset behind them.
 
         Parameters:
             rows: The rows.
@@ -95,9 +100,12 @@ class Spool:
         """
         encode = msgspec.json.encode
         data = bytearray()
-        for key, page, item in rows:
-            row = b'{"commit":%d,"key":%b,"page":%b,"item":%b' % (commit, encode(key), encode(page), item)
-            data += row + b"%b%d}\n" % (SUM, zlib.crc32(row))
+        for row in rows:
+            kind = b'"type":%b,' % encode(row.type) if row.type else b""
+            line = b'{"commit":%d,"key":%b,"page":%b,%b"item":%b' % (
+                commit, encode(row.key), encode(row.page), kind, row.data
+            )  # fmt: skip
+            data += line + b"%b%d}\n" % (SUM, zlib.crc32(line))
         if not self._is_cut:
             self._file.truncate(at)
             self._is_cut = True
@@ -139,7 +147,7 @@ def read_rows(path: Path, offset: int, n: int, length: int) -> tuple[list[Row], 
     ends: list[int] = []
     with _open(path) as file:
         for line, end in itertools.islice(_lines(path, file, offset, min(length, offset + MAX_READ)), n):
-            rows.append(Row(bytes(line.item), line.key, line.page))
+            rows.append(line.row())
             ends.append(end)
     return rows, ends
 
@@ -167,16 +175,16 @@ def check_rows(path: Path, length: int) -> int | None:
     return None if start else count
 
 
-def read_ahead(path: Path, offset: int) -> Iterator[tuple[int, bytes]]:
+def read_ahead(path: Path, offset: int) -> Iterator[tuple[int, Row]]:
     """Iterate over the rows from byte `offset` on, committed or not, up to the first one that is not whole.
 
     Yields:
-        The number of the commit, and the item.
+        The number of the commit, and the row.
     """
     try:
         with _open(path) as file:
             for line, _ in _lines(path, file, offset, os.fstat(file.fileno()).st_size):
-                yield line.commit, bytes(line.item)
+                yield line.commit, line.row()
     except DamagedSpool:
         return
 

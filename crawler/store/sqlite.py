@@ -61,7 +61,9 @@ BUSY_TIMEOUT: Final = 5000
 """Milliseconds to wait for a lock of another process that reads the job."""
 STAGED_CHUNK: Final = 1000
 """Staged rows that are committed before other tasks may run."""
-SELECT_STAGED: Final = "SELECT rowid, item, request FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
+SELECT_STAGED: Final = (
+    "SELECT rowid, item, request, type FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
+)
 SELECT_AFTER: Final = (
     "SELECT tier, number, url, depth, callback, rest, attempts, not_before FROM pending "
     "WHERE lane = ? AND (tier, number) > (?, ?) ORDER BY tier, number LIMIT ?"
@@ -333,9 +335,11 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
         """Store effects of a page whose callback is still running, in a temporary table."""
         async with self._transaction():
-            self._database.executemany("INSERT INTO staged VALUES (?, ?, NULL)", ((stage, item.data) for item in items))
             self._database.executemany(
-                "INSERT INTO staged VALUES (?, NULL, ?)", ((stage, request.to_json()) for request in requests)
+                "INSERT INTO staged VALUES (?, ?, NULL, ?)", ((stage, item.data, item.type) for item in items)
+            )
+            self._database.executemany(
+                "INSERT INTO staged VALUES (?, NULL, ?, NULL)", ((stage, request.to_json()) for request in requests)
             )
         await self._checkpoint_if_due()
 
@@ -395,10 +399,10 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         number, last = 0, -1
         while rows := self._database.execute(SELECT_STAGED, (outcome.stage, last, STAGED_CHUNK)).fetchall():
             last = rows[-1][0]
-            items = [ItemRow(item) for _, item, _ in rows if item is not None]
+            items = [ItemRow(item, None, kind) for _, item, _, kind in rows if item is not None]
             self._log.append(self._rows(outcome, items, number))
             number += len(items)
-            fresh, _, repeats = self._add([Request.from_json(data) for _, _, data in rows if data is not None])
+            fresh, _, repeats = self._add([Request.from_json(data) for _, _, data, _ in rows if data is not None])
             committed.grew.update(pending.group for pending in fresh)
             committed.duplicates += repeats
             await trio.lowlevel.checkpoint()
@@ -480,12 +484,12 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._lanes[name] = lane
         return lane
 
-    def _rows(self, outcome: Outcome, items: Sequence[ItemRow], first: int) -> Iterator[tuple[str, str, bytes]]:
+    def _rows(self, outcome: Outcome, items: Sequence[ItemRow], first: int) -> Iterator[Row]:
         """Return items of a page in the form of the log. The first one is number `first` of the page."""
         pending = outcome.ticket.pending
         tier, number = pending.order
         for index, item in enumerate(items, first):
-            yield f"{self._name}.{tier}.{number}.{index}", pending.request.url, item.data
+            yield Row(item.data, f"{self._name}.{tier}.{number}.{index}", pending.request.url, None, item.type)
 
     def _save_states(self, states: dict[str, dict[str, Any]]) -> None:
         for owner, changed in states.items():
@@ -564,7 +568,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         async with self._transaction():
             self._log.rename(names)
 
-    def written_behind(self, sink: str) -> Iterator[bytes]:
+    def written_behind(self, sink: str) -> Iterator[Row]:
         """Iterate over the items that a sink may have stored behind its position, also of commits that are lost."""
         return self._log.written_behind(sink)
 

@@ -44,6 +44,9 @@ API = {
     "Content and data of pages": {"crawler.html": "Article PageData"},
     "Results of callbacks and hooks": {"crawler": "Item Produced Drop Retry Pause Stop Failure Usage Row"},
     "For plugins": {"crawler": "Sink State RetryPolicy BodyWriter"},
+    "Outputs": {
+        "crawler.sinks": "open_output JsonLines Json Csv Stdout Series Names FileSink Held IfExists",
+    },
     "Sitemaps and feeds": {
         "crawler.feeds": "sitemaps Sitemaps SitemapEntry SitemapImage SitemapVideo SitemapNews"
         " read_feed Feed FeedEntry Enclosure"

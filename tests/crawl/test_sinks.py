@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Plugin, Response, Row, Settings, Sink, Spider, crawl
+from crawler.sinks import Held
 from crawler.testing import FakeSite
 
 PAGES = 300
@@ -168,3 +170,74 @@ async def test_any_plugin_with_the_hook_is_a_sink(autojump_clock: MockClock, tmp
     resumed, position = second.seen[0]
     assert resumed is True
     assert position > 0
+
+
+class Collecting(Sink):
+    """Writes objects of ten rows, and what is left when the crawl has ended; a kill loses what it holds."""
+
+    def __init__(self, objects: dict[str, list[str]]) -> None:
+        self.objects = objects
+        self.rows: list[Row] = []
+
+    async def persist(self, batch: Sequence[Row]) -> Held:
+        self.rows += batch
+        while len(self.rows) >= 10:
+            self._write(self.rows[:10])
+            del self.rows[:10]
+        return Held(len(self.rows), self.position)
+
+    async def flush(self) -> Any:
+        if self.rows:
+            self._write(self.rows)
+        return self.position
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        self.position = (self.position or 0) + 1
+        self.objects[f"part {self.position}"] = [row.item["url"] for row in rows]
+
+
+@pytest.mark.parametrize("pages", [1, 9, 10, 15, 25])
+async def test_rows_that_a_sink_holds_come_again_after_a_kill(autojump_clock: MockClock, tmp_path, pages: int):
+    async def run(sink: Sink, **settings: Any) -> None:
+        site = FakeSite(SITE, host="https://numbers.test")
+        await crawl(
+            Numbers(),
+            plugins=[sink],
+            settings=Settings(per_host=1, **settings),
+            transport=site.transport,
+            job=tmp_path / "job",
+        )
+
+    class Killed(Collecting):
+        async def flush(self) -> Any:
+            raise CrawlFailed("killed")
+
+    objects: dict[str, list[str]] = {}
+    with pytest.raises(CrawlFailed, match="killed"):
+        await run(Killed(objects), max_pages=pages)
+    assert sum(map(len, objects.values())) == pages // 10 * 10
+    await run(Collecting(objects))
+    assert sorted(url for urls in objects.values() for url in urls) == sorted(Numbers.start_urls)
+    assert {len(urls) for name, urls in objects.items()} == {10}
+
+
+async def test_a_slow_sink_slows_the_crawl_and_memory_stays_bounded(autojump_clock: MockClock):
+    lags = []
+
+    class Late(Waiting):
+        async def persist(self, batch: Sequence[Row]) -> int:
+            lags.append(self.crawl.stats.items - sum(map(len, self.batches)))
+            return await super().persist(batch)
+
+    sink = Late(5.0)
+    began = trio.current_time()
+    await run(sink, sink_lag=20, workers=4)
+    assert max(lags) <= 20 + 2 * 64  # one commit beyond the limit, and one that waits for it
+    assert trio.current_time() - began >= 5.0 * len(sink.batches) >= 5.0 * PAGES / 150
+
+
+async def test_items_gather_for_a_sink_that_wants_large_batches(autojump_clock: MockClock):
+    sink = Waiting(0.0)
+    sink.gather = 5.0
+    await run(sink, per_host=1, slow_start=False, delay=0.1)
+    assert len(sink.batches) <= PAGES * 0.1 / 5.0 + 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from crawler import Plugin
 from crawler.cli import main, plugins
 
@@ -38,7 +40,7 @@ def test_without_installed_plugins_it_says_how_to_enable_ones_own(monkeypatch, c
     monkeypatch.setattr(plugins, "installed", dict)
     assert main(["plugins"]) == 0
     out, err = capfd.readouterr()
-    assert out == ""
+    assert [line.split()[0] for line in out.splitlines()][:3] == [".jsonl", ".json", ".csv"]
     assert err.startswith("crawler: no plugins are installed")
 
 
@@ -50,6 +52,126 @@ class Keyed(Plugin):
 
 def test_a_default_with_a_secret_name_is_not_shown(monkeypatch, capfd):
     monkeypatch.setattr(plugins, "installed", lambda: {"keyed": None})
-    monkeypatch.setattr(plugins, "load_plugin", lambda name: Keyed)
+    monkeypatch.setattr(plugins, "load_entry_point", lambda point, what: Keyed)
+    monkeypatch.setattr(plugins, "output_names", list)
     assert main(["plugins"]) == 0
     assert capfd.readouterr().out == "keyed  Has a key (api_key: str = ***, token: str = '', size: int = 1)\n"
+
+
+SHELF = """
+from crawler import Sink
+
+class Shelf(Sink):
+    \"\"\"Items on a shelf.
+
+    The shelf is long.
+
+    Parameters:
+        path: The shelf.
+        width: Width of the shelf
+            in metres.
+    \"\"\"
+
+    guarantee = "exactly once: each item has a place"
+    requires = {"shelf_wood": "shelf[wood]"}
+
+    def __init__(self, path: str, width: float = 1.0, if_exists: str = "refuse") -> None:
+        self.path, self.width, self.if_exists = path, width, if_exists
+
+    def persist(self, batch):
+        with open("shelf.txt", "a") as file:
+            file.write(f"{self.path} {self.width} {self.if_exists} {len(batch)}")
+"""
+
+
+@pytest.fixture
+def shelf(tmp_path, books):
+    """A folder with an installed package that has an output, without the package that it needs."""
+    (tmp_path / "shelf_outputs.py").write_text(SHELF)
+    info = tmp_path / "shelf_outputs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf-outputs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[crawler.outputs]\n.shelf = shelf_outputs:Shelf\nshelf = shelf_outputs:Shelf\n"
+    )
+    return tmp_path
+
+
+def test_the_manual_of_an_output_fits_on_a_screen(command, shelf):
+    code, out, err = command("plugins", ".shelf")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        ".shelf: Items on a shelf.",
+        "",
+        "The shelf is long.",
+        "",
+        "options",
+        "  width: float = 1.0",
+        "      Width of the shelf",
+        "      in metres.",
+        "",
+        "hooks      persist",
+        "guarantee  exactly once: each item has a place",
+        "needs      pip install 'shelf[wood]'",
+        "use        crawler run TARGET -o 'items.shelf?width=…'",
+    ]
+
+
+@pytest.mark.parametrize("name", ["heartbeat", "quota", "required", "jsonl", ".csv", "json"])
+def test_the_manual_of_everything_that_is_installed_fits_on_a_screen(capfd, name):
+    assert main(["plugins", name]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) <= 40
+    assert all(len(line) <= 120 for line in lines)
+
+
+def test_an_unknown_name_has_no_manual(command):
+    code, out, err = command("plugins", "csw")
+    assert (code, out, err) == (2, "", "crawler: no plugin or output named 'csw' (did you mean csv?)\n")
+
+
+@pytest.mark.parametrize(
+    ("output", "stored"),
+    [
+        ("a.shelf?width=2", "a.shelf 2.0 refuse 1"),
+        ("shelf://wall/a?width=0.5", "shelf://wall/a 0.5 refuse 1"),
+        ("a.SHELF", "a.SHELF 1.0 refuse 1"),
+    ],
+)
+def test_an_installed_output_gets_its_place_and_its_options(command, shelf, output, stored):
+    (shelf / "shelf_wood.py").touch()
+    code, _, err = command("run", "books.py", "-s", "max_depth=0", "-s", "max_items=1", "--quiet", "-o", output)
+    assert (code, err) == (0, "")
+    assert (shelf / "shelf.txt").read_text() == stored
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("a.shelf", "output a.shelf needs shelf_wood, which is not installed: pip install 'shelf[wood]'"),
+        ("a.shell", "did you mean .shelf?"),
+        ("shell://wall", "output shell://wall has the unknown scheme 'shell' (did you mean shelf?): use shelf://"),
+    ],
+)
+def test_an_output_that_cannot_be_used_is_refused_before_the_first_request(command, shelf, output, message):
+    code, out, err = command("run", "books.py", "-o", output)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("widht=2", "output a.shelf has no argument 'widht' (did you mean width?)"),
+        ("width=wide", "output a.shelf: argument width: "),
+        ("width=1&width=2", "option width is given twice"),
+        ("if_exists=append", "output a.shelf has no argument 'if_exists'"),
+        ("width=1&", "options are NAME=VALUE, separated by &"),
+    ],
+)
+def test_a_wrong_option_of_an_output_is_refused(command, shelf, query, message):
+    (shelf / "shelf_wood.py").touch()
+    code, _, err = command("run", "books.py", "-o", f"a.shelf?{query}")
+    assert code == 2
+    assert message in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import shlex
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backports import zstd
 from trio.testing import MockClock
 
 from crawler import ConfigError, JobError, Produced, Response, Settings, Spider, crawl
@@ -19,7 +21,7 @@ from crawler.cli.run import open_outputs
 from crawler.testing import FakeSite
 
 PAGES = 12
-KINDS = ["jsonl", "json", "csv"]
+KINDS = ["jsonl", "json", "csv", "jsonl.gz", "csv.zst"]
 
 
 class Numbers(Spider):
@@ -41,10 +43,20 @@ async def run(base: Path, *outputs: Path, most: int | None = None, job: str = "j
     )
 
 
+def content_of(path: Path) -> bytes:
+    """Return the content of an output, decompressed."""
+    return {".gz": gzip.decompress, ".zst": zstd.decompress}.get(path.suffix, bytes)(path.read_bytes())
+
+
+def packed(kind: str, content: bytes) -> bytes:
+    """Return a content as a file of a kind."""
+    return {"gz": gzip.compress, "zst": zstd.compress}.get(kind.rpartition(".")[2], bytes)(content)
+
+
 def read(path: Path) -> list[str]:
     """Return the pages in an output."""
-    text = path.read_text()
-    if path.suffix == ".csv":
+    text = content_of(path).decode()
+    if ".csv" in path.suffixes:
         return sorted(row["url"] for row in csv.DictReader(text.splitlines()))
     items = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
     return sorted(item["url"] for item in items)
@@ -143,8 +155,8 @@ async def test_an_output_of_another_crawl_is_not_continued(base: Path, kind: str
 
 async def test_an_output_that_was_moved_and_edited_is_refused(base: Path, kind: str) -> None:
     moved = base.with_name(f"moved.{kind}")
-    content = (base / f"items.{kind}").read_bytes().replace(b"xx", b"yy")
-    moved.write_bytes(content)
+    moved.write_bytes(packed(kind, content_of(base / f"items.{kind}").replace(b"xx", b"yy")))
+    content = moved.read_bytes()
     with pytest.raises(ConfigError, match="exists already: name another output"):
         await run(base, moved)
     assert moved.read_bytes() == content
@@ -186,7 +198,7 @@ async def test_an_output_that_somebody_has_edited_is_refused_and_left_as_it_is(
     base: Path, kind: str, edit: Callable[[bytes], bytes]
 ) -> None:
     output = base / f"items.{kind}"
-    content = edit(output.read_bytes())
+    content = packed(kind, edit(content_of(output)))
     output.write_bytes(content)
     with pytest.raises(JobError) as caught:
         await run(base, output)
@@ -203,6 +215,27 @@ async def test_an_output_that_somebody_has_edited_is_refused_and_left_as_it_is(
     else:
         await run(base, base / f"another.{kind}")
         assert read(base / f"another.{kind}") == ALL
+
+
+def torn(content: bytes) -> bytes:
+    return content[:-9]
+
+
+def damaged(content: bytes) -> bytes:
+    return content[:-1] + b"?"
+
+
+@pytest.mark.parametrize("kind", ["jsonl.gz", "csv.zst"], indirect=True)
+@pytest.mark.parametrize("edit", [longer, much_longer, torn, damaged])
+async def test_a_compressed_output_whose_bytes_have_changed_is_refused(
+    base: Path, kind: str, edit: Callable[[bytes], bytes]
+) -> None:
+    output = base / f"items.{kind}"
+    content = edit(output.read_bytes())
+    output.write_bytes(content)
+    with pytest.raises(JobError, match=r"name another output, which gets all items of the job"):
+        await run(base, output)
+    assert output.read_bytes() == content
 
 
 async def test_a_missing_output_is_refused(base: Path, kind: str) -> None:

@@ -140,7 +140,7 @@ def test_a_plugin_that_is_not_installed_is_reported_with_the_closest_name(points
     [
         ("no_such_module:Mine", "plugin broken cannot be imported: ModuleNotFoundError: "),
         ("crawler.errors:NoSuch", "plugin broken cannot be imported: AttributeError: "),
-        ("crawler.errors:ConfigError", "broken is not a Plugin: "),
+        ("crawler.errors:ConfigError", "plugin broken is not a Plugin: "),
     ],
 )
 def test_an_installed_plugin_that_cannot_be_loaded_is_a_plugin_error(points, value, words):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 import trio
 
 from crawler.hooks.plugin import Plugin
-from crawler.hooks.sink import Sink, call_persist
+from crawler.hooks.sink import Sink, call_sink
 from crawler.messages import Row
 
 ROWS = [Row(data=b"{}", key="1", page="https://site.test/")]
@@ -23,7 +24,7 @@ async def test_an_async_persist_runs_on_the_event_loop():
         async def persist(self, batch):
             return [len(batch), threading.get_ident()]
 
-    assert await call_persist(Counting(), ROWS) == [1, threading.get_ident()]
+    assert await call_sink(Counting().persist, ROWS) == [1, threading.get_ident()]
 
 
 async def test_a_plain_persist_runs_in_a_worker_thread():
@@ -31,7 +32,7 @@ async def test_a_plain_persist_runs_in_a_worker_thread():
         def persist(self, batch):
             return [len(batch), threading.get_ident()]
 
-    count, thread = await call_persist(Counting(), ROWS)
+    count, thread = await call_sink(Counting().persist, ROWS)
     assert count == 1
     assert thread != threading.get_ident()
 
@@ -49,7 +50,7 @@ async def test_an_exception_of_persist_is_raised(is_async):
                 raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        await call_persist(Failing(), ROWS)
+        await call_sink(Failing().persist, ROWS)
 
 
 async def test_a_cancelled_call_does_not_wait_for_its_thread():
@@ -60,7 +61,7 @@ async def test_a_cancelled_call_does_not_wait_for_its_thread():
             release.wait(20)
 
     with trio.move_on_after(0.01) as scope:
-        await call_persist(Blocking(), ROWS)
+        await call_sink(Blocking().persist, ROWS)
     release.set()
     assert scope.cancelled_caught
 
@@ -82,5 +83,5 @@ async def test_the_limiter_bounds_the_number_of_threads():
 
     async with trio.open_nursery() as nursery:
         for _ in range(4):
-            nursery.start_soon(call_persist, Busy(), ROWS, limiter)
+            nursery.start_soon(partial(call_sink, Busy().persist, ROWS, limiter=limiter))
     assert most == 1

@@ -7,23 +7,24 @@ import string
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import crawler.store.spool as module
 from crawler.errors import JobError
+from crawler.messages import Row
 from crawler.store.spool import MAX_READ, DamagedSpool, Spool, check_rows, read_ahead, read_rows
 
 TEXTS = st.text(max_size=20)
 ITEMS = st.text(string.printable, max_size=20).map(lambda text: text.encode("unicode_escape").replace(b'"', b"'"))
-ROWS = st.lists(st.tuples(TEXTS, TEXTS, ITEMS.map(lambda text: b'"' + text.replace(b"\\", b"/") + b'"')), max_size=9)
+DATA = ITEMS.map(lambda text: b'"' + text.replace(b"\\", b"/") + b'"')
+ROWS = st.lists(st.builds(Row, DATA, TEXTS, TEXTS, st.none(), TEXTS), max_size=9)
 
 
 @given(batches=st.lists(ROWS, max_size=4), n=st.integers(1, 5))
-def test_rows_are_read_as_they_were_written_however_many_at_a_time(
-    batches: list[list[tuple[str, str, bytes]]], n: int
-) -> None:
+def test_rows_are_read_as_they_were_written_however_many_at_a_time(batches: list[list[Row]], n: int) -> None:
     with TemporaryDirectory() as folder:
         spool = Spool(Path(folder, "items"), 0)
         for batch in batches:
@@ -35,18 +36,18 @@ def test_rows_are_read_as_they_were_written_however_many_at_a_time(
             found += rows
             offset = ends[-1]
         spool.close()
-        assert [(row.key, row.page, bytes(row.data)) for row in found] == [row for batch in batches for row in batch]
+        assert [attrs.astuple(row) for row in found] == [attrs.astuple(row) for batch in batches for row in batch]
         assert offset == Path(folder, "items").stat().st_size
 
 
 def test_rows_that_were_not_committed_are_overwritten_and_not_read(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "items", 0)
-    spool.length = spool.write([("1", "page", b"1")], at=0, commit=1)
-    spool.write([("lost", "page", b'"long"')], at=spool.length, commit=2)
+    spool.length = spool.write([Row(b"1", "1", "page")], at=0, commit=1)
+    spool.write([Row(b'"long"', "lost", "page")], at=spool.length, commit=2)
     assert [row.key for row in spool.read(0, 9)[0]] == ["1"]
     spool.close()
     again = Spool(tmp_path / "items", spool.length)
-    again.length = again.write([("2", "page", b"2")], at=again.length, commit=2)
+    again.length = again.write([Row(b"2", "2", "page")], at=again.length, commit=2)
     again.sync()
     assert [row.key for row in again.read(0, 9)[0]] == ["1", "2"]
     again.close()
@@ -55,7 +56,7 @@ def test_rows_that_were_not_committed_are_overwritten_and_not_read(tmp_path: Pat
 def test_a_row_longer_than_a_read_is_returned_whole(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "items", 0)
     item = b'"' + b"x" * (MAX_READ + 1) + b'"'
-    spool.length = spool.write([("1", "", item), ("2", "", b"2")], at=0, commit=1)
+    spool.length = spool.write([Row(item, "1", ""), Row(b"2", "2", "")], at=0, commit=1)
     rows, ends = spool.read(0, 9)
     assert [bytes(row.data) for row in rows] == [item]
     assert [row.key for row in spool.read(ends[-1], 9)[0]] == ["2"]
@@ -85,7 +86,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 def path(tmp_path: Path) -> Path:
     """A file with three rows."""
     spool = Spool(tmp_path / "items", 0)
-    spool.length = spool.write([(f"key {n}", "page", b'{"n":%d}' % n) for n in range(3)], at=0, commit=1)
+    spool.length = spool.write([Row(b'{"n":%d}' % n, f"key {n}", "page") for n in range(3)], at=0, commit=1)
     spool.close()
     return tmp_path / "items"
 
@@ -137,7 +138,7 @@ def test_rows_of_version_0_1_have_no_checksum(tmp_path: Path) -> None:
     path = tmp_path / "items"
     path.write_text('{"key":"a","page":"b","item":{}}\n')
     assert check_rows(path, path.stat().st_size) == 1
-    assert list(read_ahead(path, 0)) == [(0, b"{}")]
+    assert [(commit, row.data) for commit, row in read_ahead(path, 0)] == [(0, b"{}")]
 
 
 def test_rows_behind_the_committed_ones_stay_until_something_is_written(path: Path) -> None:
@@ -145,12 +146,12 @@ def test_rows_behind_the_committed_ones_stay_until_something_is_written(path: Pa
     row = len(content) // 3
     Spool(path, row).close()
     assert path.read_bytes() == content
-    assert [json.loads(item)["n"] for _, item in read_ahead(path, row)] == [1, 2]
+    assert [json.loads(row.data)["n"] for _, row in read_ahead(path, row)] == [1, 2]
     path.write_bytes(content[:-1])
-    assert [json.loads(item)["n"] for _, item in read_ahead(path, row)] == [1]
+    assert [json.loads(row.data)["n"] for _, row in read_ahead(path, row)] == [1]
     spool = Spool(path, row)
-    spool.length = spool.write([("key", "page", b"7")], at=row, commit=2)
-    assert [item for _, item in read_ahead(path, 0)] == [b'{"n":0}', b"7"]
-    spool.write([("key", "page", b"8")], at=spool.length, commit=3)
+    spool.length = spool.write([Row(b"7", "key", "page")], at=row, commit=2)
+    assert [row.data for _, row in read_ahead(path, 0)] == [b'{"n":0}', b"7"]
+    spool.write([Row(b"8", "key", "page")], at=spool.length, commit=3)
     spool.close()  # the last row was not committed
-    assert [item for _, item in read_ahead(path, 0)] == [b'{"n":0}', b"7"]
+    assert [row.data for _, row in read_ahead(path, 0)] == [b'{"n":0}', b"7"]

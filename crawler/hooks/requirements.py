@@ -1,0 +1,39 @@
+"""`require`: refuse to start without a package that a plugin needs, with the command that installs it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+from crawler.errors import ConfigError, PluginError
+
+__all__ = ["is_missing", "require"]
+
+
+def require(what: str, modules: Mapping[str, str]) -> None:
+    """Import modules that are not always installed.
+
+    Parameters:
+        what: What needs them, as the subject of the error message: ``output items.duckdb``.
+        modules: For each module the requirement that pip installs: ``{"duckdb": "trio-crawler[duckdb]"}``.
+
+    Raises:
+        ConfigError: One of them is not installed.
+        PluginError: One of them is installed and cannot be imported.
+    """
+    for module, requirement in modules.items():
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if not is_missing(module, error):
+                raise PluginError(f"{what} needs {module}, which cannot be imported: {error}") from error
+            raise ConfigError(f"{what} needs {module}, which is not installed: pip install '{requirement}'") from None
+        except Exception as error:
+            raise PluginError(
+                f"{what} needs {module}, which cannot be imported: {type(error).__name__}: {error}"
+            ) from error
+
+
+def is_missing(module: str, error: ModuleNotFoundError) -> bool:
+    """Return whether an import failed because the module itself, or a package around it, does not exist."""
+    return error.name is not None and (module == error.name or module.startswith(f"{error.name}."))

@@ -1,0 +1,49 @@
+"""The outputs that `open_output` knows: file extensions and schemes of URLs, built in or from installed packages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from crawler.errors import PluginError
+from crawler.hooks.load import entry_points_of, load_entry_point
+from crawler.hooks.plugin import Plugin
+from crawler.sinks.csv import Csv
+from crawler.sinks.json import Json
+from crawler.sinks.jsonl import JsonLines
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["BUILT_IN", "GROUP", "find_output", "installed_outputs", "output_names"]
+
+GROUP: Final = "crawler.outputs"
+"""Entry-point group of outputs. Their names are file extensions (``.parquet``) or schemes (``postgresql``)."""
+BUILT_IN: Final[dict[str, type[Plugin]]] = {".jsonl": JsonLines, ".json": Json, ".csv": Csv}
+
+
+def installed_outputs() -> dict[str, EntryPoint]:
+    """Return the entry points of the outputs that are not built in, by extension or scheme."""
+    return {name: point for name, point in entry_points_of(GROUP).items() if name not in BUILT_IN}
+
+
+def output_names() -> list[str]:
+    """Return all file extensions, then all schemes."""
+    installed = installed_outputs()
+    return [*BUILT_IN, *(name for name in installed if "." in name), *(name for name in installed if "." not in name)]
+
+
+def find_output(name: str) -> type[Plugin] | None:
+    """Return the class of an output by extension or scheme; `None` if there is none.
+
+    Raises:
+        PluginError: It cannot be imported, or is not a plugin.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    point = installed_outputs().get(name)
+    if point is None:
+        return None
+    found = load_entry_point(point, f"output {name}")
+    if found.persist is Plugin.persist:
+        raise PluginError(f"output {name}: {found.__name__} has no persist(), so it cannot store items")
+    return found

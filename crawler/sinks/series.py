@@ -1,0 +1,219 @@
+"""`Series`: an output of several files, one for each type of item, each of them in parts of limited size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from crawler.errors import ConfigError, JobError
+from crawler.hooks.plugin import Crawl
+from crawler.hooks.sink import Sink
+from crawler.messages import Row
+from crawler.sinks.base import GATHER, FileSink, IfExists
+from crawler.sinks.compression import COMPRESSIONS
+from crawler.sinks.names import Names
+from crawler.sinks.position import Position
+
+__all__ = ["Series"]
+
+HOW: Final = "put %(n)05d into the name"
+
+
+@attrs.define(eq=False, repr=False)
+class _Part:
+    """A file that is open."""
+
+    n: int
+    rows: int
+    """Items in it."""
+    size: int
+    """Bytes of these items as JSON."""
+    sink: FileSink
+    stack: AsyncExitStack
+    """Closes the file."""
+
+
+class Series(Sink):
+    """An output of several files, whose names are made from a template.
+
+    A part ends behind the item that reaches a limit, and is final then. Where the parts end depends on the items alone,
+    so a resumed job makes the same parts again.
+
+    Parameters:
+        template: The path, with fields as `Names` describes them.
+        kind: Makes the sink of one file from ``(path, if_exists, job=…)``.
+        max_rows: Items in a part. `None` means no limit.
+        max_bytes: Bytes of the items of a part as JSON, before compression; the item that reaches the limit is the last
+            one. `None` means no limit.
+        if_exists: ``refuse`` files of the series that exist, ``overwrite`` (delete) them, or ``append`` parts.
+        job: The folder of the durable job that the output belongs to.
+
+    Raises:
+        ConfigError: The template is wrong or lacks the number, or a file of the series exists under ``refuse``.
+    """
+
+    name = "series"
+    guarantee = FileSink.guarantee
+
+    def __init__(
+        self,
+        template: str | Path,
+        kind: Callable[..., FileSink],
+        *,
+        max_rows: int | None = None,
+        max_bytes: int | None = None,
+        if_exists: IfExists = "refuse",
+        job: Path | None = None,
+    ) -> None:
+        self.names = Names(os.fspath(template))
+        for option, limit in (("max_rows", max_rows), ("max_bytes", max_bytes)):
+            if limit is not None and limit < 1:
+                raise ConfigError(f"{template}: {option} must be at least 1, not {limit}")
+            if limit is not None and "n" not in self.names.fields:
+                raise ConfigError(f"{template}: {option} makes several files: {HOW}")
+        if if_exists == "append" and "n" not in self.names.fields:
+            raise ConfigError(f"cannot append to {template}: a new part needs a number: {HOW}")
+        self._kind = kind
+        self._limits = [max_rows, max_bytes]
+        self._if_exists = if_exists
+        self._job = job
+        folder = Path.cwd() if job is None else Path(job).resolve()
+        self.name = f"series:{os.path.relpath(Path(self.names.template).resolve(), folder)}"
+        if Path(self.names.template).suffix.lower() in COMPRESSIONS:
+            self.gather = GATHER
+        self._parts: dict[str, _Part] = {}
+        self._first: dict[str, int] = {}  # parts of other crawls, by type
+        self._written: dict[str, int] = {}  # rows of a batch that failed, by type
+        self._unsynced: list[FileSink] = []
+        first = self.names.path(1)
+        if not self.names.fields & {"type", "spider"} or first.parent == Path(self.names.template).parent:
+            kind(first, "overwrite", job=None)  # refuses a folder that does not exist, or a missing package
+        if job is None:
+            self.check()
+
+    def check(self) -> None:
+        """Check that no file of the series exists, under ``refuse``. Its name may depend on the crawl."""
+        if self._if_exists == "refuse" and (self.names.time or not self.names.fields & {"spider", "time"}):
+            for _, _, path in self.names.existing():
+                how = "" if self._job is not None else ", --append adds parts" if "n" in self.names.fields else ""
+                raise ConfigError(f"{path} exists already: --overwrite deletes all files of the series{how}")
+
+    def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
+        """Check the last part of each type."""
+        if self.position is None:
+            return
+        if self.position["limits"] != self._limits:
+            limits = zip(("max_rows", "max_bytes"), self.position["limits"], strict=True)
+            old = ", ".join(f"{name}={limit}" for name, limit in limits if limit is not None)
+            raise JobError(f"{self.names.template}: the job began this output with {old or 'no limits'}: keep them")
+        self.names.spider, self.names.time = self.position["names"]
+        for kind, (n, _, _, position) in self.position["parts"].items():
+            sink = self._sink(kind, n, position)
+            sink.compare(Position.of(position), (row.data for row in rows() if self.names.kind(row.type) == kind))
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Open the last part of each type, and close the parts at the end."""
+        self.crawl = crawl
+        if self.position is None:
+            self.names.begin(crawl.spider.name, crawl.clock())
+            self._make_room()
+        else:
+            self._first = self.position["first"]
+            self.names.spider, self.names.time = self.position["names"]
+            self._remove_later_parts(self.position["parts"])
+        try:
+            if self.position is not None:
+                for kind, (n, rows, size, position) in self.position["parts"].items():
+                    await self._open(kind, n, rows, size, position)
+            self.position = self._here()
+            yield
+        finally:
+            for part in self._parts.values():
+                await self._close(part)
+
+    def _make_room(self) -> None:
+        """Refuse, delete or skip the files of the series that exist."""
+        self.check()
+        for kind, n, path in list(self.names.existing()):
+            if self._if_exists == "overwrite":
+                path.unlink()
+            elif self._if_exists == "append":
+                self._first[kind] = max(n, self._first.get(kind, 0))
+
+    def _remove_later_parts(self, parts: dict[str, Any]) -> None:
+        """Delete the parts that were begun behind the position: their items come again."""
+        existing = {(kind, n): path for kind, n, path in self.names.existing()}
+        for kind in {kind for kind, _ in existing}:
+            n = parts[kind][0] if kind in parts else self._first.get(kind, 0)
+            while (path := existing.get((kind, n := n + 1))) is not None:
+                path.unlink()
+
+    async def persist(self, batch: Sequence[Row]) -> Any:
+        """Write a batch, and return the positions of all parts. A batch that failed in the middle is continued."""
+        by_kind: dict[str, list[Row]] = {}
+        for row in batch:
+            by_kind.setdefault(self.names.kind(row.type), []).append(row)
+        for kind, rows in by_kind.items():
+            while (done := self._written.get(kind, 0)) < len(rows):
+                self._written[kind] = done + await self._write(kind, rows[done:])
+        self._written.clear()
+        return self._here()
+
+    async def _write(self, kind: str, rows: Sequence[Row]) -> int:
+        """Write as many rows as the part takes, and return their number."""
+        part = self._parts.get(kind)
+        if part is None:
+            part = await self._open(kind, self._first.get(kind, 0) + 1)
+        elif self._is_full(part):
+            full, part = part, await self._open(kind, part.n + 1)
+            await self._close(full)
+        count, before = 0, (part.rows, part.size)
+        while count < len(rows) and not self._is_full(part):
+            part.rows += 1
+            part.size += len(rows[count].data) + 1
+            count += 1
+        try:
+            await part.sink.persist(rows[:count])
+        except BaseException:
+            part.rows, part.size = before
+            raise
+        return count
+
+    def _is_full(self, part: _Part) -> bool:
+        max_rows, max_bytes = self._limits
+        return (max_rows is not None and part.rows >= max_rows) or (max_bytes is not None and part.size >= max_bytes)
+
+    def _sink(self, kind: str, n: int, position: Any = None) -> FileSink:
+        sink = self._kind(self.names.path(n, kind), "refuse" if position is None else "append", job=self._job)
+        sink.resumes, sink.position = position is not None, position
+        return sink
+
+    async def _open(self, kind: str, n: int, rows: int = 0, size: int = 0, position: Any = None) -> _Part:
+        self.names.path(n, kind).parent.mkdir(parents=True, exist_ok=True)
+        stack = AsyncExitStack()
+        sink = self._sink(kind, n, position)
+        await stack.enter_async_context(sink.lifespan(self.crawl))
+        part = self._parts[kind] = _Part(n, rows, size, sink, stack)
+        return part
+
+    async def _close(self, part: _Part) -> None:
+        self._unsynced.append(part.sink)
+        await part.stack.aclose()
+
+    def _here(self) -> dict[str, Any]:
+        """Return the position: where each part is, and what makes their names."""
+        parts = {kind: [part.n, part.rows, part.size, part.sink.here()] for kind, part in self._parts.items()}
+        names = [self.names.spider, self.names.time]
+        return {"limits": self._limits, "names": names, "first": self._first, "parts": parts}
+
+    def sync(self) -> None:
+        """Wait until all parts are on the disk."""
+        closed, self._unsynced = self._unsynced, []
+        for sink in (*closed, *[part.sink for part in list(self._parts.values())]):
+            sink.sync()

@@ -1,0 +1,174 @@
+"""`Series`: parts of limited size, files by type, and the same parts again after a kill."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler import Settings
+from crawler.errors import ConfigError, JobError
+from crawler.messages import Row
+from crawler.sinks import Csv, JsonLines, Series, open_output
+
+CRAWL = SimpleNamespace(settings=Settings(), spider=SimpleNamespace(name="quotes"), clock=lambda: 0.0)
+
+
+def row(number, kind=""):
+    return Row(msgspec.json.encode({"n": number}), str(number), "http://site.test/", None, kind)
+
+
+def numbers(path):
+    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return [json.loads(line)["n"] for line in text.splitlines()]
+
+
+def files(folder):
+    found = {str(path.relative_to(folder)): numbers(path) for path in sorted(folder.rglob("*.jsonl*"))}
+    return dict(sorted(found.items()))
+
+
+async def store(series, *batches, position=None, behind=()):
+    """Store batches, as a run of a crawl does, and return the positions; the first is that before the first batch."""
+    series.resumes, series.position = position is not None, position
+    if series.resumes:
+        series.verify(lambda: iter(behind))
+    async with series.lifespan(CRAWL):
+        positions = [msgspec.json.encode(series.position)]
+        positions += [msgspec.json.encode(await series.persist(batch)) for batch in batches]
+    return [msgspec.json.decode(position) for position in positions]
+
+
+async def test_a_part_ends_behind_the_item_that_reaches_the_limit(tmp_path):
+    series = Series(tmp_path / "a-%(n)03d.jsonl", JsonLines, max_rows=3)
+    await store(series, [row(n) for n in range(8)], [row(8)])
+    assert files(tmp_path) == {"a-001.jsonl": [0, 1, 2], "a-002.jsonl": [3, 4, 5], "a-003.jsonl": [6, 7, 8]}
+
+
+async def test_a_limit_of_bytes_counts_the_items_as_json(tmp_path):
+    series = Series(tmp_path / "a-%(n)d.jsonl.gz", JsonLines, max_bytes=20)  # {"n":0}\n is 8 bytes
+    await store(series, [row(n) for n in range(7)])
+    assert files(tmp_path) == {"a-1.jsonl.gz": [0, 1, 2], "a-2.jsonl.gz": [3, 4, 5], "a-3.jsonl.gz": [6]}
+
+
+async def test_each_type_of_item_has_files_of_its_own(tmp_path):
+    series = Series(tmp_path / "%(spider)s" / "%(type)s-%(n)d.jsonl", JsonLines, max_rows=2)
+    await store(series, [row(n, ("Quote", "", "Author")[n % 3]) for n in range(8)])
+    assert files(tmp_path / "quotes") == {
+        "Author-1.jsonl": [2, 5],
+        "Quote-1.jsonl": [0, 3],
+        "Quote-2.jsonl": [6],
+        "item-1.jsonl": [1, 4],
+        "item-2.jsonl": [7],
+    }
+
+
+batches = st.lists(st.lists(st.sampled_from(["", "A", "B"]), min_size=1, max_size=7), min_size=1, max_size=5)
+
+
+@given(batches, st.integers(1, 4), st.data())
+def test_a_run_that_continues_from_any_position_makes_the_same_files(tmp_path_factory, kinds, limit, data):
+    """The position is one of those of the first run, whose parts behind it are written again."""
+
+    async def check():
+        count = iter(range(1000))
+        rows = [[row(next(count), kind) for kind in batch] for batch in kinds]
+        flat = [each for batch in rows for each in batch]
+        killed, whole = tmp_path_factory.mktemp("killed"), tmp_path_factory.mktemp("whole")
+
+        def series(folder):
+            return Series(folder / "%(type)s-%(n)d.jsonl.gz", JsonLines, max_rows=limit, job=folder / "job")
+
+        await store(series(whole), *rows)
+        written = data.draw(st.integers(0, len(rows)))
+        positions = await store(series(killed), *rows[:written])
+        kept = data.draw(st.integers(0, written))
+        done = sum(map(len, rows[:kept]))
+        size = data.draw(st.integers(1, 9))
+        rest = [flat[at : at + size] for at in range(done, len(flat), size)]
+        await store(series(killed), *rest, position=positions[kept], behind=flat[done:])
+        assert files(killed) == files(whole)
+
+    trio.run(check)
+
+
+async def test_a_batch_that_failed_in_the_middle_is_continued(tmp_path):
+    """The third file cannot be opened at first."""
+    series = Series(tmp_path / "a-%(n)d.jsonl", JsonLines, max_rows=2)
+    async with series.lifespan(CRAWL):
+        (tmp_path / "a-3.jsonl").mkdir()
+        with pytest.raises(ConfigError, match="is a directory"):
+            await series.persist([row(n) for n in range(6)])
+        (tmp_path / "a-3.jsonl").rmdir()
+        await series.persist([row(n) for n in range(6)])
+    assert files(tmp_path) == {"a-1.jsonl": [0, 1], "a-2.jsonl": [2, 3], "a-3.jsonl": [4, 5]}
+
+
+async def test_existing_files_of_the_series_are_refused_deleted_or_followed(tmp_path):
+    template = tmp_path / "a-%(n)d.jsonl"
+    await store(Series(template, JsonLines, max_rows=1), [row(n) for n in range(3)])
+    with pytest.raises(ConfigError, match=r"a-1.jsonl exists already: --overwrite deletes .*, --append adds parts"):
+        Series(template, JsonLines)
+    await store(Series(template, JsonLines, max_rows=2, if_exists="append"), [row(n) for n in range(3, 6)])
+    assert files(tmp_path) == {f"a-{n}.jsonl": [n - 1] for n in (1, 2, 3)} | {"a-4.jsonl": [3, 4], "a-5.jsonl": [5]}
+    await store(Series(template, JsonLines, max_rows=2, if_exists="overwrite"), [row(9)])
+    assert files(tmp_path) == {"a-1.jsonl": [9]}
+
+
+async def test_a_part_that_somebody_has_edited_is_refused(tmp_path):
+    def series(limit=5):
+        return Series(tmp_path / "a-%(n)d.jsonl", JsonLines, max_rows=limit, job=tmp_path / "job")
+
+    [*_, position] = await store(series(), [row(n) for n in range(7)])
+    content = (tmp_path / "a-2.jsonl").read_bytes()
+    (tmp_path / "a-2.jsonl").write_bytes(content + b'{"n":7}\n')
+    with pytest.raises(JobError, match="content behind byte 16 that the job did not write"):
+        await store(series(), position=position)
+    (tmp_path / "a-2.jsonl").write_bytes(content)
+    with pytest.raises(JobError, match="the job began this output with max_rows=5: keep them"):
+        await store(series(6), position=position)
+    await store(series(), [row(7)], position=position)
+    assert numbers(tmp_path / "a-2.jsonl") == [5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("a.jsonl", {"max_rows": 1}, r"max_rows makes several files: put %\(n\)05d into the name"),
+        ("a-%(n)d.jsonl", {"max_bytes": 0}, "max_bytes must be at least 1, not 0"),
+        ("a-%(type)s.jsonl", {"if_exists": "append"}, "a new part needs a number"),
+        ("none/a-%(n)d.jsonl", {}, "no such directory"),
+    ],
+)
+def test_wrong_options_are_refused(tmp_path, name, options, message):
+    with pytest.raises(ConfigError, match=message):
+        Series(tmp_path / name, JsonLines, **options)
+
+
+@pytest.mark.parametrize("query", ["max_rows=2", "max_rows=2&max_bytes=100"])
+def test_a_query_selects_a_series(tmp_path, query):
+    series = open_output(f"{tmp_path}/a-%(n)d.csv?{query}")
+    assert isinstance(series, Series)
+    assert isinstance(series._sink("", 1), Csv)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("a.jsonl?max_rows=2", "put %(n)05d into the name"),
+        ("a-%(n)d.jsonl?max_row=2", "has no argument 'max_row' (did you mean max_rows?)"),
+        ("a-%(n)d.jsonl?max_rows=two", "argument max_rows: "),
+        ("a-%(n)d.json.gz", "cannot be compressed"),
+    ],
+)
+def test_a_wrong_query_is_refused(tmp_path, monkeypatch, spec, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        open_output(spec)
+    assert message in str(caught.value)
