@@ -6,8 +6,8 @@ import builtins
 from collections import Counter
 from typing import Any
 
-import attrs
 import msgspec
+from msgspec import Struct, field
 
 from crawler.redaction import redact
 
@@ -19,22 +19,20 @@ OTHERS = "(others)"
 """The name under which all further lanes are counted."""
 
 
-@attrs.define
-class LaneStats:
+class LaneStats(Struct):
     """The counts of one lane."""
 
     requests: int = 0
     """Requests that were sent."""
     refusals: int = 0
     """Responses by which the server refused load: 429, 503, …"""
-    waited: dict[str, float] = attrs.field(factory=dict)
+    waited: dict[str, float] = {}
     """Seconds that requests were ready but had to wait, by reason. Only this run of a job counts."""
-    quotas: dict[str, Any] = attrs.field(factory=dict)
+    quotas: dict[str, Any] = {}
     """The quotas that the server declared, by policy."""
 
 
-@attrs.define
-class Stats:
+class Stats(Struct):
     """The counts of a whole crawl."""
 
     pages: int = 0
@@ -52,23 +50,23 @@ class Stats:
     """Requests that failed in all attempts, and pages whose handler raised."""
     bytes: int = 0
     """Decoded bytes of all bodies."""
-    filtered: Counter[str] = attrs.field(factory=Counter)
+    filtered: Counter[str] = field(default_factory=Counter)
     """Requests that were not made, by reason: ``duplicate``, ``scope``, ``depth``, ``robots``, ``network``,
     ``include``, ``trap_repeats``, …, or the reason that a plugin gave."""
-    dropped: Counter[str] = attrs.field(factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
     """Items that a plugin dropped, by the reason it gave."""
-    statuses: Counter[int] = attrs.field(factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
     """Responses by HTTP status."""
-    failures: Counter[str] = attrs.field(factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
     """The failures in `failed`, by class: ``connect_failed``."""
-    kinds: Counter[str] = attrs.field(factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     """The failures in `failed`, by exact kind: ``connect_failed.refused``, ``fetch_timeout.deadline``,
     ``status_500``."""
-    samples: dict[str, list[str]] = attrs.field(factory=dict)
+    samples: dict[str, list[str]] = {}
     """A few URLs of each class and each kind of failure, and of each reason in `filtered`."""
-    counters: Counter[str] = attrs.field(factory=Counter)
+    counters: Counter[str] = field(default_factory=Counter)
     """Counts by `crawl.count` of spiders and plugins."""
-    lanes: dict[str, LaneStats] = attrs.field(factory=dict)
+    lanes: dict[str, LaneStats] = {}
     """Counts by lane. Lanes after the first 10,000 are counted together as ``(others)``."""
 
     def to_json(self, *, lanes: bool) -> builtins.bytes:
@@ -77,10 +75,9 @@ class Stats:
         Parameters:
             lanes: Whether to include the counts of the lanes.
         """
-        fields = {name: getattr(self, name) for name in _FIELDS if name != "lanes"}
         if lanes:
-            fields["lanes"] = {name: attrs.asdict(lane) for name, lane in self.lanes.items()}
-        return msgspec.json.encode(fields)
+            return msgspec.json.encode(self)
+        return msgspec.json.encode({name: getattr(self, name) for name in self.__struct_fields__ if name != "lanes"})
 
     def restore(self, data: builtins.bytes) -> None:
         """Set the counts to those that `to_json` wrote. `LaneStats.waited` starts empty, since it counts one run."""
@@ -114,6 +111,3 @@ class Stats:
         urls = self.samples.setdefault(kind, [])
         if len(urls) < most:
             urls.append(redact(url))
-
-
-_FIELDS = tuple(field.name for field in attrs.fields(Stats))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ["did_you_mean"]
@@ -17,6 +16,8 @@ def did_you_mean(name: str, known: Iterable[str], *, form: str = "{}", cutoff: f
         form: Format string for the suggestion: ``--{}`` for an option.
         cutoff: Least similarity of the suggestion, from 0 to 1.
     """
+    import difflib  # noqa: PLC0415 - only for misspelt names
+
     written = {other.lower(): other for other in known}
     close = difflib.get_close_matches(name.lower(), list(written), n=1, cutoff=cutoff)
     return f" (did you mean {form.format(written[close[0]])}?)" if close else ""

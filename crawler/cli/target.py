@@ -16,7 +16,7 @@ from crawler import urls
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, import_class
 from crawler.redaction import hide_userinfo
-from crawler.spiders import SiteSpider, Spider
+from crawler.spiders import Spider
 from crawler.suggest import did_you_mean
 
 __all__ = ["SPIDER_FORMS", "check_url", "make_spider"]
@@ -41,6 +41,8 @@ def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
     """
     spider: Spider
     if "://" in target:
+        from crawler.spiders import SiteSpider  # noqa: PLC0415 - it reads forms and Link fields, which few spiders need
+
         spider = construct(SiteSpider, {"url": check_url(target)} | dict(arguments), what="the spider of a URL")
     elif HOST_AND_PORT.fullmatch(target):
         raise ConfigError(f"no such spider: {target} (did you mean http://{target}?)")

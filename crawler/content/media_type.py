@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-import attrs
+from msgspec import Struct
 
 __all__ = ["MimeType", "is_binary", "is_html", "is_xhtml", "mime_type"]
 
@@ -33,8 +33,7 @@ _RESOURCE_HEADER = 1445
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 
 
-@attrs.frozen
-class MimeType:
+class MimeType(Struct, frozen=True):
     """The type and charset of a ``Content-Type`` header field."""
 
     essence: str

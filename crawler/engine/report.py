@@ -160,7 +160,7 @@ class Timer:
             cpu_seconds=time.process_time() - self._cpu,
             peak_rss=_peak_rss(),
             statuses=dict(sorted(stats.statuses.items())),
-            lanes={name: attrs.asdict(lane) for name, lane in stats.lanes.items()},
+            lanes={name: msgspec.to_builtins(lane) for name, lane in stats.lanes.items()},
             earlier=self._earlier,
             **fields,
         )

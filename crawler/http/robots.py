@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final, Self
 
 import attrs
+from msgspec import Struct
 
 from crawler.errors import BadStatus, Refused, RequestError
 from crawler.headers import product_token
@@ -141,13 +142,12 @@ ALLOW_ALL: Final = Robots(None, default=True)
 DISALLOW_ALL: Final = Robots(None, default=False)
 
 
-@attrs.define(eq=False, repr=False)
-class _Group:
+class _Group(Struct, eq=False):
     """All groups of one user agent, combined (RFC 9309 section 2.2.1)."""
 
     named: bool = False
-    rules: list[tuple[bool, str]] = attrs.field(factory=list)
-    delays: list[float] = attrs.field(factory=list)
+    rules: list[tuple[bool, str]] = []
+    delays: list[float] = []
 
 
 def _parse_lines(body: bytes) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-import attrs
+from msgspec import Struct
 
 __all__ = ["PathRules", "Verdict", "normalize_path"]
 
@@ -39,8 +39,7 @@ Verdict: TypeAlias = tuple[int, bool]
 NO_MATCH: Final[Verdict] = (0, True)
 
 
-@attrs.define(eq=False, repr=False)
-class _Starred:
+class _Starred(Struct, eq=False):
     """A pattern with a star before its end."""
 
     verdict: Verdict

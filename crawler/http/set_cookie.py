@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 import attrs
+from msgspec import Struct
 from publicsuffixlist import PublicSuffixList
 
 from crawler import urls
@@ -59,8 +60,7 @@ class Cookie:
     """Position in the order of the jar; a cookie that replaces another takes over its number."""
 
 
-@attrs.define(eq=False, repr=False)
-class _Attributes:
+class _Attributes(Struct, eq=False):
     """The attributes, which follow the first semicolon."""
 
     domain: str = ""

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import attrs
+from msgspec import Struct
 
 from crawler.limits.in_flight import Grant
 from crawler.limits.json_numbers import json_number
@@ -15,8 +16,7 @@ from crawler.limits.pace import Pace, parse_rate
 __all__ = ["Gcra", "Pacing"]
 
 
-@attrs.define(eq=False, repr=False)
-class Gcra:
+class Gcra(Struct, eq=False):
     """The generic cell rate algorithm: at most `burst` starts at once, one every `interval` seconds in the long run.
 
     Parameters:

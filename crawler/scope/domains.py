@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import Struct
 
 from crawler import urls
 from crawler.errors import ConfigError
@@ -33,8 +33,7 @@ FORBIDDEN: Final = set("/?#@\\* =~")
 """Characters that no host contains."""
 
 
-@attrs.frozen
-class Domain:
+class Domain(Struct, frozen=True):
     """One entry of ``allowed_domains``."""
 
     host: str

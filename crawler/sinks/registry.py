@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from crawler import sinks
 from crawler.errors import PluginError
 from crawler.hooks.load import entry_points_of, load_entry_point
 from crawler.hooks.plugin import Plugin
-from crawler.sinks.csv import Csv
-from crawler.sinks.json import Json
-from crawler.sinks.jsonl import JsonLines
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -18,7 +16,8 @@ __all__ = ["BUILT_IN", "GROUP", "find_output", "installed_outputs", "output_name
 
 GROUP: Final = "crawler.outputs"
 """Entry-point group of outputs. Their names are file extensions (``.parquet``) or schemes (``postgresql``)."""
-BUILT_IN: Final[dict[str, type[Plugin]]] = {".jsonl": JsonLines, ".json": Json, ".csv": Csv}
+BUILT_IN: Final = {".jsonl": "JsonLines", ".json": "Json", ".csv": "Csv"}
+"""The class of each built-in output, which `crawler.sinks` imports when it is used."""
 
 
 def installed_outputs() -> dict[str, EntryPoint]:
@@ -39,7 +38,8 @@ def find_output(name: str) -> type[Plugin] | None:
         PluginError: It cannot be imported, or is not a plugin.
     """
     if name in BUILT_IN:
-        return BUILT_IN[name]
+        built_in: type[Plugin] = getattr(sinks, BUILT_IN[name])
+        return built_in
     point = installed_outputs().get(name)
     if point is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +50,9 @@ def test_stored_counts_are_restored(counter, statuses, number, lanes):
     counts.sample("scope", "/x")
     restored = Stats()
     restored.restore(counts.to_json(lanes=lanes))
-    expected = attrs.evolve(counts, lanes={"a": LaneStats(quotas={"default": {"limit": number}})} if lanes else {})
+    expected = msgspec.structs.replace(
+        counts, lanes={"a": LaneStats(quotas={"default": {"limit": number}})} if lanes else {}
+    )
     assert restored == expected
     assert {type(restored.statuses), type(restored.filtered), type(restored.counters)} == {Counter}
 
