@@ -23,6 +23,7 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from crawler.logs import get_logger
 from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.curl_options import CurlOptions, proxy_of
 from crawler.transport.decoding import may_be_multi_member
@@ -30,13 +31,14 @@ from crawler.transport.errors import transport_error
 from crawler.transport.extensions import DEADLINE, failure_of, set_failure, wire_options
 from crawler.transport.framing_watch import FramingWatch
 from crawler.transport.lean import LeanRequest, Target, target_of
+from crawler.transport.open_files import ConnectionLimits, connection_limits, raise_open_file_limit
 from crawler.transport.resolver import AddressResolver, Resolver, parse_address
 from crawler.transport.sockets import Poller, Ready, open_poller
 from crawler.transport.transfer import Transfer, UnknownCoding
 
 __all__ = ["CurlTransport", "TransportStatistics"]
 
-DEFAULT_MAX_CONNECTIONS: Final = 256
+DEFAULT_MAX_CONNECTIONS: Final = 4096
 MAX_REMEMBERED: Final = 1024
 """Origins or URLs with a peculiarity that are remembered; the oldest is forgotten first."""
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
@@ -45,6 +47,7 @@ MAX_EVENTS: Final = 128
 INSPECTION_INTERVAL: Final = 0.5
 """Seconds between two inspections while libcurl has little to do."""
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
+log = get_logger("crawler.transport")
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +96,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
         tls_verify: Whether certificates are verified, or the path of a file with trusted authorities; `True` trusts
             those of certifi.
         http3: Whether to try HTTP/3 beside HTTP/2 and 1.1.
-        max_connections: Connections kept at most; 0 means 256.
+        max_connections: Connections kept at most; 0 means 4,096. Fewer are kept if the limit on open files, which is
+            raised as far as the system allows, requires it, and requests wait until there is room for theirs.
         resolver: Resolves host names; `None` means a `Resolver`.
         buffer: Bytes of a body that may wait for their reader before libcurl stops reading.
     """
@@ -118,6 +122,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._buffer = buffer
         self._closed = False
         self._multi: Any = None  # opened by the first request
+        self._limits: ConnectionLimits  # found by the first request
+        self._queue = trio.lowlevel.ParkingLot()  # tasks whose requests do not fit into the limit on open files
+        self._has_warned = False
         self._poller: Poller
         self._idle: list[Any] = []
         self._transfers: dict[Any, Transfer] = {}  # by easy handle
@@ -188,7 +195,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
             new_connection=new_connection or cls.connect_only,
         )
         try:
-            self._start(transfer, await self._resolve(transfer, target))
+            addresses = await self._resolve(transfer, target)
+            while self._multi is not None and len(self._transfers) >= self._limits.transfers:
+                await self._wait_for_room(transfer)
+            self._start(transfer, addresses)
             return await transfer.response()
         except httpx.RequestError as error:
             transfer.close()
@@ -298,6 +308,21 @@ class CurlTransport(httpx.AsyncBaseTransport):
             return await self._resolver.resolve(host, port)
         raise transfer.late()
 
+    async def _wait_for_room(self, transfer: Transfer) -> None:
+        """Wait until another transfer has ended: a further one might exceed the limit on open files.
+
+        Raises:
+            httpx.ReadTimeout: The wait outlasted the deadline of the request.
+        """
+        if not self._has_warned:
+            self._has_warned = True
+            words = "%d requests at once are as many as the limit on open files allows: raise it (ulimit -n)"
+            log.warning(words, self._limits.transfers)
+        with trio.CancelScope(deadline=transfer.complete_by):
+            await self._queue.park()
+            return
+        raise transfer.late()
+
     @enable_ki_protection
     def _start(self, transfer: Transfer, addresses: list[str]) -> None:
         """Hand a transfer to libcurl, which begins at once."""
@@ -322,6 +347,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         except Exception as error:
             self._in_libcurl = False
             curl.close()
+            self._queue.unpark()  # this request leaves its room to the next
             words = f"cannot be sent: {error}"
             raise transport_error(httpx.LocalProtocolError, words, request=request, sent=False) from error
         transfer.curl = curl
@@ -339,6 +365,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     def _release(self, curl: Any) -> Transfer:
         """Take a handle away from libcurl, clean it and keep it for another request."""
         transfer = self._transfers.pop(curl)
+        if self._queue:
+            self._queue.unpark()
         if not transfer.owns_connection:
             self._framing.note_end(curl.getinfo(pycurl.ACTIVESOCKET), transfer)
         transfer.detach()
@@ -354,7 +382,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        multi.setopt(pycurl.M_MAXCONNECTS, self._max_connections)
+        self._limits = connection_limits(raise_open_file_limit(), self._max_connections)
+        multi.setopt(pycurl.M_MAXCONNECTS, self._limits.kept)
+        multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._limits.total)
         return multi
 
     def _new_handle(self) -> Any:
@@ -488,6 +518,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
     def _end_all(self, cls: type[httpx.RequestError], words: str) -> None:
         """End every transfer for this reason and close libcurl; the next request opens it again."""
         transfers, self._transfers = self._transfers, {}
+        self._queue.unpark_all()
         self._nap.cancel(reason=words)  # the poller must not be waited for when it is closed
         for curl, transfer in transfers.items():
             transfer.detach()

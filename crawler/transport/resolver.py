@@ -94,7 +94,7 @@ class Resolver:
     def __init__(
         self,
         *,
-        lookups: int = 16,
+        lookups: int = 64,
         ttl: float = 60.0,
         entries: int = 4096,
         timeout: float = math.inf,

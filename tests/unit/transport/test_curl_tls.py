@@ -210,3 +210,32 @@ async def test_a_server_that_speaks_no_tls(serve, transport):
         await get(transport, f"https://localhost:{server.port}/")
     assert translate(caught.value).retryable is True
     assert failure_of(caught.value).sent is False
+
+
+async def test_a_new_connection_resumes_the_tls_session_of_another_handle(files, nursery):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files / "cert.pem", files / "key.pem")
+    resumed = []
+    all_here = trio.Event()
+
+    async def handler(stream):
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += await stream.receive_some()
+        resumed.append(stream.session_reused)
+        if len(resumed) == 3:
+            all_here.set()
+        if len(resumed) > 1:
+            await all_here.wait()  # so that two requests have handles of their own
+        await stream.send_all(ok(b"ok", "Connection: close"))
+        await stream.aclose()
+
+    serve = partial(trio.serve_ssl_over_tcp, handler, 0, context, host="127.0.0.1", https_compatible=True)
+    port = (await nursery.start(serve))[0].transport_listener.socket.getsockname()[1]
+    async with CurlTransport(tls_verify=files / "ca.pem") as transport, trio.open_nursery() as requests:
+        with trio.fail_after(5):
+            await get(transport, f"https://127.0.0.1:{port}/")
+            for _ in range(2):
+                requests.start_soon(get, transport, f"https://127.0.0.1:{port}/")
+            await all_here.wait()
+    assert resumed == [False, True, True]

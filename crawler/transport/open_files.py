@@ -1,0 +1,53 @@
+"""The system's limit on open files, raised as far as it allows, and the connections that fit into it."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from typing import Final
+
+import attrs
+
+__all__ = ["ConnectionLimits", "connection_limits", "raise_open_file_limit"]
+
+WANTED: Final = 65_536
+"""Open files that are asked for: more than any crawl needs. Some programs iterate over all that are possible."""
+RESERVED: Final = 128
+"""Open files left to outputs, the job, lookups and libraries."""
+MIN_SOCKETS: Final = 32
+"""Sockets of a transport where fewer are left."""
+
+
+@attrs.frozen(kw_only=True)
+class ConnectionLimits:
+    """How many connections a transport may have."""
+
+    transfers: int
+    """Requests in libcurl's hands. Connecting takes two sockets if a host has addresses of both kinds."""
+    kept: int
+    """Connections kept for further requests."""
+    total: int
+    """Connections, including those being closed."""
+
+
+def connection_limits(open_files: int, max_kept: int) -> ConnectionLimits:
+    """Return the connections that fit into a limit on open files.
+
+    Parameters:
+        open_files: The limit.
+        max_kept: Connections kept at most.
+    """
+    sockets = max(open_files - RESERVED, MIN_SOCKETS)
+    return ConnectionLimits(transfers=sockets // 2, kept=min(max_kept, sockets // 2), total=sockets * 3 // 4)
+
+
+def raise_open_file_limit() -> int:
+    """Raise the soft limit on open files of this process up to 65,536 or its hard limit, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return WANTED if soft == resource.RLIM_INFINITY else soft
+    with contextlib.suppress(OSError, ValueError):  # macOS allows less than its hard limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft
