@@ -171,7 +171,9 @@ def _make_plugins(
     known = {name: spec for spec, kind in kinds.items() for name in (spec, kind.name)}
     texts = {spec: dict(enabled[spec]) for spec in kinds}
     for place, text in options.items():
-        name, _, option = place.rpartition(".") if ":" in place else place.partition(".")
+        module, colon, rest = place.rpartition(":")
+        kind, _, option = rest.partition(".")
+        name = module + colon + kind
         if not name or not option:
             raise ConfigError(f"-P takes PLUGIN.OPTION=VALUE, not {f'{place}={text}'!r}")
         if name not in known:

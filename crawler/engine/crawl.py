@@ -18,6 +18,7 @@ from crawler.hooks.plugin import CrawlStatistics, Plugin
 from crawler.limits.outages import NETWORK
 from crawler.logs import get_logger
 from crawler.messages import Receive, Request, Response
+from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
@@ -133,6 +134,8 @@ class Crawl:
         self.settings = settings
         self.stats = stats
         self.clock = clock
+        self.problems: list[str] = []
+        """What plugins found to be wrong with the result."""
         self._policy = policy
         self._shutdown = shutdown
         self._inline = inline
@@ -219,6 +222,12 @@ class Crawl:
     def stop(self, reason: str) -> None:
         """End the crawl: start no further request, and let those in flight finish."""
         self._shutdown.stop(replace_surrogates(reason))
+
+    def report_problem(self, text: str) -> None:
+        """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""
+        text = redact(replace_surrogates(text))
+        log.error("%s", text)
+        self.problems.append(text)
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
         """Start a task beside the crawl. It is cancelled when the crawl ends; an exception in it ends the crawl."""

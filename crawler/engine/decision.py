@@ -171,6 +171,8 @@ def decide(result: Response | Retry | Drop | RequestError, history: History, pol
         return Refuse(result.reason)
     if isinstance(result, Refused) and result.by == "network":
         return Refuse(result.by, result)
+    if isinstance(result, WouldExceedDeadline) and history.put_offs < MAX_PUT_OFFS:  # also by a `fetch` hook
+        return Again("put_offs", max(0.0, result.retry_at - now))
     return retry_or_fail(result, history, policy.retries)
 
 

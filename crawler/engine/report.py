@@ -73,6 +73,8 @@ class Report:
     """Whether a quota, a budget or `max_errors` ended it (exit code 3)."""
     interrupted: bool = False
     """Whether a signal ended it (exit code 130)."""
+    problems: list[str] = attrs.field(factory=list)
+    """What plugins found to be wrong with the result (exit code 1)."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -84,7 +86,7 @@ class Report:
         return msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n"
 
     def exit_code(self, tolerate: str = "0") -> int:
-        """Return 0 (finished), 3 (stopped by a limit), 4 (too many failures) or 130 (interrupted).
+        """Return 0 (finished), 1 (has `problems`), 3 (stopped by a limit), 4 (too many failures) or 130 (interrupted).
 
         Parameters:
             tolerate: Number of failures that are tolerated, or their share of pages and failures, such as ``5%``.
@@ -95,6 +97,8 @@ class Report:
         max_failed = tolerated(tolerate, self.pages + self.failed)
         if self.interrupted:
             return 130
+        if self.problems:
+            return 1
         if self.stopped_by_limit:
             return 3
         return 4 if self.failed > max_failed else 0

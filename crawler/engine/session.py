@@ -111,6 +111,9 @@ class CrawlSession:
                 await self._restore_positions(scheduler)
                 if not await self._run_in_lifespans(scheduler):
                     raise CrawlFailed("the lifespan of a plugin cancelled the crawl")
+                if self.table.lifespan:
+                    with trio.move_on_after(LAST, shield=True):
+                        await scheduler.writer.finish()  # the states that the lifespans have changed at their end
                 return timer.report(
                     crawl.stats,
                     now=crawl.clock(),
@@ -118,6 +121,7 @@ class CrawlSession:
                     spider=self.spider.name,
                     stopped_by_limit=shutdown.by_limit,
                     interrupted=shutdown.interrupted,
+                    problems=crawl.problems,
                     proxies={} if self.proxies is None else self.proxies.report(),
                 )
         except ExceptionGroup as group:

@@ -154,7 +154,8 @@ def construct(
 
     Parameters:
         kind: The class. The annotations of its constructor convert the text.
-        texts: Argument name to text. ``env:NAME`` stands for the value of an environment variable.
+        texts: Argument name to text. ``env:NAME`` stands for the value of an environment variable. ``NAME.KEY`` names
+            an entry of an argument that is a mapping.
         what: How errors name it: ``spider Quotes``.
         given: Arguments that are not text.
 
@@ -163,7 +164,7 @@ def construct(
     """
     options = {name: option for name, option in options_of(kind).items() if name not in given}
     values: dict[str, Any] = dict(given)
-    for name, text in texts.items():
+    for name, text in _with_entries(texts, options, what).items():
         if name not in options:
             raise ConfigError(f"{what} has no argument {name!r}{did_you_mean(name, options)}")
         where = f"{what}: argument {name}"
@@ -179,6 +180,23 @@ def construct(
         raise ConfigError(f"{what}: {error}") from error
     except Exception as error:
         raise ConfigError(f"{what} cannot be created: {type(error).__name__}: {error}") from error
+
+
+def _with_entries(texts: Mapping[str, str], options: Mapping[str, Any], what: str) -> dict[str, str]:
+    """Return the texts with entries of mappings, such as ``coverage.title``, as JSON in the mapping's own text."""
+    whole = {name: text for name, text in texts.items() if name in options or "." not in name}
+    for place, text in texts.items():
+        if place in whole:
+            continue
+        name, _, key = place.partition(".")
+        if name not in options:
+            raise ConfigError(f"{what} has no argument {name!r}{did_you_mean(name, options)}")
+        try:
+            mapping = msgspec.json.decode(whole.get(name, "{}"), type=dict[str, Any])
+        except msgspec.DecodeError:
+            raise ConfigError(f"{what}: argument {name} is not a JSON object, so {place} cannot be added") from None
+        whole[name] = msgspec.json.encode(mapping | {key: text}).decode()
+    return whole
 
 
 def _read(text: str, annotation: Any, name: str, where: str) -> Any:

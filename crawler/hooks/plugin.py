@@ -126,6 +126,9 @@ class Crawl(Protocol):
     def stop(self, reason: str) -> None:
         """End the crawl: start no further request, and let those in flight finish."""
 
+    def report_problem(self, text: str) -> None:
+        """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""
+
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
         """Start a task beside the crawl. It is cancelled when the crawl ends; an exception in it ends the crawl."""
 
@@ -177,6 +180,8 @@ class Plugin:
 
     async def fetch(self, request: Request, send: Any) -> Response | Retry | Drop | None:
         """Wrap one attempt. Await ``send(request)`` at most once. An exception fails the attempt.
+
+        `WouldExceedDeadline` puts the request off until its `retry_at`, and uses up no attempt.
 
         The first plugin listed is the outermost. ``None`` without a call of `send` passes the request on to the next.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from crawler import ConfigError, Crawl, Item, Plugin, Response
@@ -38,10 +38,10 @@ class Coverage(Plugin):
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Log the shares when the crawl has ended."""
-        self._known = {name for name in crawl.stats.counters if name.startswith(PREFIX)}
+        self._known = {name for name in crawl.stats.counters if name.startswith(PREFIX) and "." in name}
         yield
         for kind, shares in self.shares().items():
-            listed = ", ".join(f"{field} {share:.1%}" for field, share in sorted(shares.items()))
+            listed = ", ".join(f"{field} {share:.1%}" for field, share in shares.items())
             log.warning("%s: %d, with %s", kind, crawl.stats.counters[PREFIX + kind], listed or "no fields")
 
     async def refine(self, item: Item, response: Response) -> None:
@@ -56,22 +56,31 @@ class Coverage(Plugin):
 
     def shares(self) -> dict[str, dict[str, float]]:
         """Return the share of items with a value in each field, from 0 to 1, by class of item and field."""
-        return shares_of(self.crawl.stats.counters)
+        return {kind: {f: n / total for f, n in fields.items()} for kind, (total, fields) in self._counts().items()}
 
+    def share(self, field: str) -> float | None:
+        """Return the share of items with a value in a field, from 0 to 1; `None` if there are no items.
 
-def shares_of(counters: Mapping[str, int]) -> dict[str, dict[str, float]]:
-    """Return the shares that the counters of a report say, by class of item and field."""
-    totals: dict[str, int] = {}
-    shares: dict[str, dict[str, float]] = {}
-    for name, count in counters.items():
-        if name.startswith(PREFIX):
+        Parameters:
+            field: ``title`` for the items of all classes that have this field, ``Book.title`` for those of one class.
+        """
+        counted = self._counts()
+        kind, _, name = field.partition(".")
+        if kind not in counted or not name:
+            kind, name = "", field
+        counts = [counts for known, counts in counted.items() if kind in ("", known)]
+        having = [(total, fields[name]) for total, fields in counts if name in fields]
+        items = sum(total for total, _ in having or counts)
+        return sum(filled for _, filled in having) / items if items else None
+
+    def _counts(self) -> dict[str, tuple[int, dict[str, int]]]:
+        """Return the number of items, and of those with a value in each field, by class of item."""
+        counters = self.crawl.stats.counters
+        found: dict[str, tuple[int, dict[str, int]]] = {}
+        for name in sorted(name for name in counters if name.startswith(PREFIX)):  # a class comes before its fields
             kind, dot, field = name.removeprefix(PREFIX).partition(".")
-            if dot:
-                shares.setdefault(kind, {})[field] = count
-            else:
-                totals[kind] = count
-    return {
-        kind: {field: count / total for field, count in shares.get(kind, {}).items()}
-        for kind, total in totals.items()
-        if total
-    }
+            if not dot:
+                found[kind] = counters[name], {}
+            elif kind in found:
+                found[kind][1][field] = counters[name]
+        return found

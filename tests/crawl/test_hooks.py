@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from trio.testing import MockClock
 
 from crawler import (
     ConfigError,
+    Crawl,
     CrawlFailed,
     Drop,
     Failure,
@@ -29,6 +31,7 @@ from crawler import (
     Spider,
     Stop,
     Usage,
+    WouldExceedDeadline,
     crawl,
 )
 from crawler.testing import FakeSite, Page, collect
@@ -581,3 +584,52 @@ async def test_each_refine_hook_sees_all_items_of_a_page_before_the_next_hook_do
     assert seen == [("first", 1), ("first", 2), ("first", 3), ("second", 10), ("second", 30)]
     assert found.items == [{"n": 10}, {"n": 30}]
     assert found.report.dropped == {"two": 1}
+
+
+async def test_a_state_that_a_lifespan_changes_at_its_end_is_kept_in_the_job(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    found: list[int] = []
+
+    class Runs(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+            found.append(self.state.get("runs", 0))
+            yield
+            self.state["runs"] = self.state.get("runs", 0) + 1
+
+    for _ in range(3):
+        await crawl(Follow(), plugins=[Runs()], job=tmp_path / "job", transport=FakeSite(LINKS).transport)
+    assert found == [0, 1, 2]
+
+
+async def test_a_problem_that_a_plugin_reports_makes_the_exit_code_1(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Judge(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+            yield
+            crawl.report_problem("too few of https://a:b@site.test/")
+
+    found = await collect(Follow(), FakeSite(LINKS), plugins=[Judge()])
+    assert found.report.problems == ["too few of https://***@site.test/"]
+    assert (found.report.finished, found.report.exit_code()) == ("finished", 1)
+    assert found.report.to_dict()["problems"] == found.report.problems
+    assert [record.message for record in caplog.records] == found.report.problems
+
+
+async def test_a_fetch_hook_that_raises_would_exceed_deadline_puts_the_request_off(autojump_clock: MockClock) -> None:
+    class Later(Plugin):
+        until = 0.0
+
+        async def fetch(self, request: Request, send: Any) -> Response | None:
+            self.until = self.until or self.crawl.clock() + 60
+            if self.crawl.clock() < self.until:
+                raise WouldExceedDeadline("not yet", retry_at=self.until, scope="mine", request=request)
+            return None
+
+    site = FakeSite(LINKS)
+    found = await collect(Follow(), site, plugins=[Later()], settings=Settings(attempts=1))
+    assert (found.report.pages, found.report.failed) == (3, 0)
+    assert site.log[0].at >= 60

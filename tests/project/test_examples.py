@@ -61,6 +61,14 @@ def test_quotes(tmp_path):
     assert [asked.path for asked in site.log] == ["/robots.txt", "/", "/page/2"]
 
 
+def test_checked_quotes(tmp_path):
+    with local_site(QUOTES) as site:
+        words = ("-a", f"start_urls={site.url}", "-o", tmp_path / "items.jsonl", "--quiet")
+        done = run("-m", "crawler", "run", EXAMPLES / "checked_quotes.py", *words, folder=tmp_path, code=1)
+    assert "expect: there are 2 items (expected at least 3)" in done.stderr
+    assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 2
+
+
 def test_follow_rules(tmp_path):
     pages = {
         "/": "<nav><a href='/poems'>Poems</a> <a href='/plays'>Plays</a></nav><a href='/imprint'>Imprint</a>",

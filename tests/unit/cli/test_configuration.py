@@ -73,3 +73,15 @@ def test_a_text_that_is_not_a_pair_is_refused(text):
 def test_an_attribute_of_a_spider_is_not_a_setting(load, name):
     with pytest.raises(ConfigError, match=r"^crawler\.toml: setting delay: the environment variable 'NONE' is not"):
         load('[settings]\ndelay = "env:NONE"\n')
+
+
+@pytest.mark.parametrize("name", ["mapped", f"{MODULE}:Mapped"])
+def test_an_option_of_the_command_line_may_be_an_entry_of_a_mapping(load, name):
+    toml = f'[plugins."{MODULE}:Mapped".shares]\ntitle = 0.5\nprice = 0.5\n'
+    (made,) = load(toml, options=[f"{name}.shares.price=1"]).plugins
+    assert made.shares == {"title": 0.5, "price": 1.0}
+
+
+class Mapped(Plugin):
+    def __init__(self, shares: dict[str, float]) -> None:
+        self.shares = shares

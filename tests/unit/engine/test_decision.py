@@ -318,3 +318,9 @@ def test_the_error_of_a_status(status: int, header: str | None, retryable: bool,
     error = bad_status(response(status, **fields), NOW)
     assert (error.status, error.retryable, error.retry_after) == (status, retryable, retry_after)
     assert error.request is not None
+
+
+def test_a_request_that_a_fetch_hook_cannot_send_yet_is_put_off_twenty_times_at_most() -> None:
+    assert decide(late(60.0), history(), POLICY, NOW) == Again("put_offs", 60.0)
+    assert decide(late(-5.0), history(), POLICY, NOW) == Again("put_offs", 0.0)
+    assert outline(decide(late(60.0), history(put_offs=MAX_PUT_OFFS), POLICY, NOW))[0] == "fail"

@@ -32,6 +32,9 @@ def report(**fields: Any) -> Report:
         ({"pages": 94, "failed": 6}, "5%", 4),
         ({"failed": 9, "stopped_by_limit": True}, "0", 3),
         ({"failed": 9, "stopped_by_limit": True, "interrupted": True}, "0", 130),
+        ({"problems": ["too few"]}, "0", 1),
+        ({"problems": ["too few"], "failed": 9, "stopped_by_limit": True}, "0", 1),
+        ({"problems": ["too few"], "interrupted": True}, "0", 130),
     ],
 )
 def test_the_exit_code(fields: dict[str, Any], tolerate: str, code: int) -> None:

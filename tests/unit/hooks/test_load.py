@@ -396,3 +396,36 @@ def test_a_class_is_named_by_its_module(folder):
     assert (made.models[0].__name__, made.models[1]) == ("Book", None)
     with pytest.raises(ConfigError, match="typed_models:number is not a class"):
         construct(Typed, {"model": "typed_models:number"}, what="plugin typed")
+
+
+class Mapped(Plugin):
+    def __init__(self, shares: dict[str, float] | None = None, size: int = 1) -> None:
+        self.shares = shares
+
+
+@pytest.mark.parametrize(
+    ("texts", "shares"),
+    [
+        ({"shares.title": "0.5"}, {"title": 0.5}),
+        (
+            {"shares.Book.title": "1", "shares": '{"by": 0.25}', "shares.price": "0"},
+            {"by": 0.25, "Book.title": 1, "price": 0},
+        ),
+    ],
+)
+def test_an_entry_of_a_mapping_is_named_by_its_key(texts, shares):
+    assert construct(Mapped, texts, what="plugin mapped").shares == shares
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ({"share.title": "1"}, "has no argument 'share' .did you mean shares"),
+        ({"shares.title": "much"}, "argument shares: "),
+        ({"shares": "[1]", "shares.title": "1"}, "shares is not a JSON object, so shares.title cannot be added"),
+        ({"size.x": "1"}, "argument size: "),
+    ],
+)
+def test_a_bad_entry_is_refused(texts, words):
+    with pytest.raises(ConfigError, match=words):
+        construct(Mapped, texts, what="plugin mapped")
