@@ -83,6 +83,10 @@ class Checkpointer:
         """Keep a robots.txt in the next commit."""
         self._robots.append(answer)
 
+    def has_new_states(self) -> bool:
+        """Return whether a state was written since the last checkpoint."""
+        return any(state.is_changed for state in self._states)
+
     def checkpoint(self, *, whole: bool = False) -> Observations:
         """Return what has changed since the last call, and the counts so far.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -22,6 +23,7 @@ from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.engine.commit_calls import CommitCalls
     from crawler.engine.decision import Policy
     from crawler.engine.inline import Inline
     from crawler.engine.retries import RetryPolicy
@@ -111,6 +113,7 @@ class Crawl:
         tasks: Runs tasks beside the crawl.
         frontier: For statistics.
         store: For statistics.
+        commits: Calls functions before commits.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class Crawl:
         tasks: BackgroundTasks,
         frontier: Frontier,
         store: Store,
+        commits: CommitCalls,
     ) -> None:
         self.spider = spider
         self.plugins = tuple(plugins)
@@ -143,6 +147,7 @@ class Crawl:
         self._tasks = tasks
         self._frontier = frontier
         self._store = store
+        self._commits = commits
 
     @property
     def durable(self) -> bool:
@@ -218,6 +223,12 @@ class Crawl:
         counters = self.stats.counters if page is None else page.counters
         name = replace_surrogates(name)
         counters[name] = counters.get(name, 0) + n
+
+    def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
+        """Call ``function([value, …])`` right before the present request is settled, if it is."""
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"before_commit() takes a plain function, not the async {function.__name__}()")
+        self._commits.add(function, value)
 
     def stop(self, reason: str) -> None:
         """End the crawl: start no further request, and let those in flight finish."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from crawler import urls
+from crawler.engine.commit_calls import no_request
 from crawler.engine.decision import Again, Fail, History, Refuse, bad_status, decide_robots_error, refuse_by_robots
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.frontier import RefusedTicket, RobotsTicket, lane_name
@@ -76,10 +77,12 @@ class RobotsFetcher:
     async def fetch(self, ticket: RobotsTicket) -> None:
         """Fetch the robots.txt of `ticket.origin`. The frontier gets its rules, or the ticket for a later attempt."""
         settled = False
+        token = no_request.set(True)
         try:
             wait = await self._fetch(ticket)
             settled = True
         finally:
+            no_request.reset(token)
             if not settled:
                 self._frontier.put_back(ticket)
         if wait is not None:

@@ -141,6 +141,7 @@ class CrawlSession:
                 for hook in self.table.lifespan:
                     await stack.enter_async_context(_lifespan(hook.plugin, scheduler.crawl))
                 await keep_positions(self.table.persist, scheduler.store)
+                await scheduler.writer.keep_states()
                 self._has_begun = True
                 try:
                     await scheduler.run()

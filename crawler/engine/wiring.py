@@ -9,6 +9,7 @@ from crawler.clock import Clock
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.checkpointer import Checkpointer
+from crawler.engine.commit_calls import CommitCalls
 from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
 from crawler.engine.decision import Policy
 from crawler.engine.inline import Inline
@@ -86,7 +87,8 @@ def wire(
     frontier = Frontier(settings, limits=limits)
     frontier.advance_clock(started_at)
     shutdown = Shutdown(settings.grace, frontier.changed.set)
-    downloader = Downloader(transport, settings, clock, proxies, credentials)
+    wants_wire = any(plugin.wants_wire for plugin in plugins)
+    downloader = Downloader(transport, settings, clock, proxies, credentials, wants_wire=wants_wire)
     origins = downloader.start_origins
     if origins is not None:
         origins.add_all(spider.start_urls)
@@ -116,7 +118,7 @@ def wire(
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
     pages = PageRunner(spider, table, states, admission, store, errors, slow, bodies)
-    added, tasks = AddedRequests(), BackgroundTasks()
+    added, tasks, commits = AddedRequests(), BackgroundTasks(), CommitCalls()
     crawl = Crawl(
         spider=spider,
         plugins=plugins,
@@ -130,6 +132,7 @@ def wire(
         tasks=tasks,
         frontier=frontier,
         store=store,
+        commits=commits,
     )
     for plugin, state in zip(plugins, states, strict=True):
         plugin.crawl, plugin.state = crawl, state
@@ -141,9 +144,9 @@ def wire(
         store=store,
         frontier=frontier,
         leases=Leases(frontier, store, clock, unclean=resumed.unclean),
-        worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors, slow, origins),
+        worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors, slow, commits, origins),
         writer=Writer(
-            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, bodies,
+            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, bodies,
             exhausted=exhausted,
         ),
         sinks=sinks,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from crawler.clock import Clock
     from crawler.engine.admission import Admission
     from crawler.engine.attempt import Attempts, Result
+    from crawler.engine.commit_calls import CommitCalls
     from crawler.engine.decision import Policy
     from crawler.engine.page import PageRunner
     from crawler.engine.robots import RobotsFetcher
@@ -63,6 +64,7 @@ class Worker:
         clock: Returns the time in seconds since the epoch.
         errors: Logs what hooks raise.
         slow: Names what blocks the event loop.
+        commits: Forgets the calls of a request that was interrupted.
         origins: Gets the origins of start pages; `None` if nobody needs them.
     """
 
@@ -77,6 +79,7 @@ class Worker:
         clock: Clock,
         errors: HookErrorLog,
         slow: SlowSteps,
+        commits: CommitCalls,
         origins: StartOrigins | None = None,
     ) -> None:
         self._frontier = frontier
@@ -88,6 +91,7 @@ class Worker:
         self._clock = clock
         self._errors = errors
         self._slow = slow
+        self._commits = commits
         self._origins = origins
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
@@ -121,6 +125,7 @@ class Worker:
         finally:
             current_ticket.reset(token)
             if outcome is None:
+                self._commits.forget(ticket)
                 self._frontier.put_back(ticket)
         try:
             outbox.send_nowait(outcome)  # without a shield, which is costly: mostly there is room

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.checkpointer import Checkpointer
+    from crawler.engine.commit_calls import CommitCalls
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
     from crawler.frontier import Frontier
@@ -58,6 +59,7 @@ class Writer:
         shutdown: What those limits stop.
         sinks: What the writer waits for if one of them lags behind.
         clock: Returns the time in seconds since the epoch.
+        commits: Calls functions of plugins before commits.
         bodies: Which bodies belong to pages that are not committed; `None`: they are not compared.
         exhausted: Whether `start()` had no more requests in an earlier run of the job.
     """
@@ -73,6 +75,7 @@ class Writer:
         shutdown: Shutdown,
         sinks: SinkRunner,
         clock: Clock,
+        commits: CommitCalls,
         bodies: BodyDeduplicator | None = None,
         *,
         exhausted: bool = False,
@@ -86,6 +89,7 @@ class Writer:
         self._shutdown = shutdown
         self._sinks = sinks
         self._clock = clock
+        self._commits = commits
         self._bodies = bodies
         self._is_consistent = True  # whether the store has committed what the counts say
         self.exhausted = exhausted
@@ -138,6 +142,8 @@ class Writer:
         frontier, stats = self._frontier, self._stats
         self._is_consistent = False
         self._add_lane_states(outcomes)
+        if self._commits:
+            self._commits.run([outcome.ticket for outcome in outcomes])
         for outcome in outcomes:
             self._count(outcome)  # first: the commit stores the counts as well
         committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
@@ -206,9 +212,15 @@ class Writer:
             if ticket.request.depth == 0 and not ticket.request.redirects:
                 self.starts -= 1
 
+    async def keep_states(self) -> None:
+        """Commit what lifespans have written to the states of plugins."""
+        if self._checkpointer.has_new_states():
+            await self._store.commit([], self._checkpointer.checkpoint())
+
     async def finish(self) -> None:
         """Commit the last checkpoint, unless a commit has failed: the counts include its outcomes."""
         if self._is_consistent:
+            self._commits.run(())
             await self._store.commit([], self._checkpointer.checkpoint(whole=True))
 
     # ---- counts ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import trio
 
+from crawler import urls
 from crawler.errors import BodyTooLarge, BrokenExchange, FetchError, FetchTimeout, RequestError
 from crawler.fetch.default_fields import DefaultFields, FieldSet, encode_fields, override_fields
 from crawler.fetch.other_stream import OtherStream
@@ -58,6 +59,7 @@ class Downloader:
         clock: Returns seconds since the epoch.
         proxies: The proxies of the crawl; `None` means that only requests name proxies.
         credentials: The credentials by origin; `None` means that only requests carry credentials.
+        wants_wire: Whether `Response.wire` keeps the coded bodies.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Downloader:
         clock: Callable[[], float],
         proxies: Proxies | None = None,
         credentials: OriginAuth | None = None,
+        *,
+        wants_wire: bool = False,
     ) -> None:
         self.transport = transport
         self.settings = settings
@@ -78,10 +82,12 @@ class Downloader:
         )
         """Decides which addresses may be connected to; `None` allows every address."""
         self._clock = clock
+        self._wants_wire = wants_wire
+        self._decoded_by_curl: set[str] = set()  # origins that use codings that they were not offered
         self._is_curl = isinstance(transport, CurlTransport)
         defaults = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}
         if self._is_curl:
-            defaults["Accept-Encoding"] = accepted_codings()
+            defaults["Accept-Encoding"] = "gzip, deflate" if wants_wire else accepted_codings()
         origins = StartOrigins()
         self._defaults = DefaultFields(defaults, settings.headers, origins)
         self.start_origins = origins if self._defaults.has_secrets else None
@@ -129,6 +135,7 @@ class Downloader:
             is_start_page=self.address_guard is not None and is_start_page(request),
             max_body=self._gathered(request, cut, receiver),
             resend=resend,
+            decode=not self._wants_wire or urls.origin(request.url) in self._decoded_by_curl,
             complete_by=started + seconds,
         )
         try:
@@ -231,6 +238,8 @@ class Downloader:
         if "set-cookie" in headers:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         response = Response(request.url, received.status_code, headers, request=request)
+        fields = wire.fields if isinstance(wire, LeanRequest) else wire.headers.raw
+        response._exchange = (received.status_code, headers.pairs, fields, received.extensions, None, False)  # noqa: SLF001
         try:
             response.body = await self._take(received, response, cut, receiver)
         except RequestError as error:
@@ -292,6 +301,8 @@ class Downloader:
         decoder = _decoder_for(received) if "content-encoding" in headers else None
         stream = self._stream(received)
         try:
+            if self._wants_wire:
+                decoder = self._recording(received, decoder, request, keeps=write is None)
             async for chunk in stream:
                 for piece in (chunk,) if decoder is None else decoder.feed(chunk):
                     size += len(piece)
@@ -315,7 +326,32 @@ class Downloader:
             raise broken from error
         finally:
             await stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long
-        return b"" if whole is None else whole.getvalue()
+        body = b"" if whole is None else whole.getvalue()
+        if self._wants_wire and write is None:
+            from crawler.fetch.wire_body import keep_wire_body  # noqa: PLC0415 - few crawls need it
+
+            keep_wire_body(received, response, decoder, body, is_complete=cut is None or size <= cut)
+        return body
+
+    def _recording(
+        self, received: httpx.Response, decoder: Decoder | None, request: Request, *, keeps: bool
+    ) -> Decoder | None:
+        """Return a decoder that keeps the coded body. libcurl decodes for origins that use codings unasked.
+
+        Raises:
+            BrokenExchange: The body has such a coding; the next attempt succeeds, without the coded body.
+        """
+        from crawler.fetch.wire_body import RecordingDecoder, coding_for_libcurl  # noqa: PLC0415 - few crawls need it
+
+        if decoder is not None:
+            return RecordingDecoder(decoder) if keeps else decoder
+        coding = coding_for_libcurl(received)
+        if coding and self._is_curl:
+            self._decoded_by_curl.add(urls.origin(request.url))
+            error = BrokenExchange(f"the body is {coding}, which was not asked for", request=request)
+            error.kind = "bad_coding"
+            raise error
+        return None
 
     def _stream(self, received: httpx.Response) -> httpx.AsyncByteStream:
         """Return the body of a response as it comes."""

@@ -123,6 +123,15 @@ class Crawl(Protocol):
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter of the report. Inside a handler it is an effect of that page."""
 
+    def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
+        """Call ``function([value, …])`` right before the present request is settled, if it is.
+
+        Changes that the function makes to the `State` of a plugin belong to the same commit. The function gets the
+        values of all requests of the commit at once, must not be async, and an exception in it ends the crawl. The call
+        does not happen if the request is interrupted; a resumed job then sends it again. Outside of a request, and for
+        a robots.txt, the next commit counts.
+        """
+
     def stop(self, reason: str) -> None:
         """End the crawl: start no further request, and let those in flight finish."""
 
@@ -145,6 +154,8 @@ class Plugin:
     requires: ClassVar[Mapping[str, str]] = {}
     """The modules that the plugin imports when it is used, with the packages that contain them, as pip installs them:
     ``{"duckdb": "trio-crawler[duckdb]"}``. If one is missing, nothing is started."""
+    wants_wire: bool = False
+    """Whether `Response.wire` has the coded body, too. Servers are then asked for ``gzip`` and ``deflate`` only."""
     crawl: Crawl
     """The running crawl. Set before `lifespan`."""
     state: State

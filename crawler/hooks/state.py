@@ -111,6 +111,11 @@ class State(MutableMapping[str, Any]):
             else:
                 self._values[key] = msgspec.json.decode(data)
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether a value was set or deleted outside of pages since the last `take_unsaved`."""
+        return bool(self._unsaved)
+
     def take_unsaved(self) -> dict[str, Any]:
         """Return the changes made outside of pages since the last call, in the form of `changes`.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crawler.html import Selector, SelectorList
     from crawler.html.article import Article
     from crawler.html.page_data import PageData
+    from crawler.messages.exchange import Exchange
     from crawler.messages.form import Form
 
 __all__ = ["Response"]
@@ -42,8 +43,8 @@ class Response:
     """
 
     __slots__ = (
-        "_document", "_encoding", "_filter", "_hrefs", "_is_html", "_joiner", "_robots", "_root", "_text",
-        "attempt", "body", "elapsed", "first_byte", "headers", "request", "source", "status", "url",
+        "_document", "_encoding", "_exchange", "_filter", "_hrefs", "_is_html", "_joiner", "_robots", "_root", "_text",
+        "_wire", "attempt", "body", "elapsed", "first_byte", "headers", "request", "source", "status", "url",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +78,21 @@ class Response:
         self._root: Selector | None = None
         self._hrefs: dict[str, None] | None = None
         self._joiner: urls.Joiner | None = None
+        self._exchange: tuple[Any, ...] | None = None
+        self._wire: Exchange | None = None
+
+    @property
+    def wire(self) -> Exchange | None:
+        """The exchange with the server: protocol, address and bytes. `None` if a plugin or a caller made the response.
+
+        It is made on first use. `Plugin.wants_wire` asks for the coded body as well.
+        """
+        if self._wire is None and self._exchange is not None:
+            from crawler.messages.exchange import Exchange  # noqa: PLC0415 - few crawls need it
+
+            *head, body, is_complete = self._exchange
+            self._wire = Exchange.of(*head, body=body, is_complete=is_complete)
+        return self._wire
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -488,6 +504,7 @@ class Response:
         copy = Response(**({name: getattr(self, name) for name in names} | changes))
         copy.first_byte = self.first_byte
         copy._filter = self._filter
+        copy._exchange = self._exchange
         return copy
 
     def _bind(self, link_filter: LinkFilter) -> None:

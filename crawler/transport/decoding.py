@@ -79,7 +79,8 @@ class Decoder:
     def __init__(self, stages: list[_Inflate]) -> None:
         self.received = 0
         """Bytes fed so far."""
-        self._stages = stages
+        self.stages = stages
+        """The decoders, outermost coding first."""
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Decode the next bytes of the body, in pieces of at most 64 KiB.
@@ -89,7 +90,7 @@ class Decoder:
         """
         self.received += len(chunk)
         pieces: Iterator[bytes] = iter((chunk,))
-        for stage in self._stages:
+        for stage in self.stages:
             pieces = stage.decode(pieces)
         return pieces
 

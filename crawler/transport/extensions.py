@@ -57,6 +57,9 @@ class WireOptions:
     resend: bool = True
     """Whether the transport may send an idempotent request a second time at once, over a new connection or in another
     way."""
+    decode: bool = True
+    """Whether the transport may decode the body. If not, it comes in ``gzip`` or ``deflate``, or in any coding that the
+    server uses although it was not offered it."""
     complete_by: float = math.inf
     """Seconds on trio's clock by which the response must be complete. A later one fails with the kind `DEADLINE`."""
     deadline: float = math.inf

@@ -107,9 +107,9 @@ class Transfer(httpx.AsyncByteStream):
         self.request = request
         self.body = body
         self.proxy = proxy
-        self.decode = decode
         self.new_connection = new_connection
         options = wire_options(request)
+        self.decode = decode and options.decode
         timeout = request.extensions.get("timeout")
         self._read_timeout: float | None = timeout.get("read") if timeout else None
         self._write_timeout: float | None = timeout.get("write") if timeout else None

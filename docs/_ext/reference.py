@@ -43,7 +43,7 @@ API = {
     "Selectors and links": {"crawler.html": "Selector SelectorList Link LinkValue"},
     "Content and data of pages": {"crawler.html": "Article PageData"},
     "Results of callbacks and hooks": {"crawler": "Item Produced Drop Retry Pause Stop Failure Usage Row"},
-    "For plugins": {"crawler": "Sink State RetryPolicy BodyWriter"},
+    "For plugins": {"crawler": "Sink State RetryPolicy BodyWriter", "crawler.messages.exchange": "Exchange"},
     "Outputs": {
         "crawler.sinks": "open_output JsonLines Json Csv Stdout Series Names FileSink Held IfExists",
     },

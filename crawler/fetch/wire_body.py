@@ -1,0 +1,68 @@
+"""The body of a response in its content coding, beside the decoded one, for `Response.wire`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from crawler.transport.decoding import Decoder, libcurl_codings, parse_content_encoding
+
+if TYPE_CHECKING:
+    import httpx
+
+    from crawler.messages import Response
+
+__all__ = ["RecordingDecoder", "coding_for_libcurl", "keep_wire_body"]
+
+
+class RecordingDecoder(Decoder):
+    """A decoder that keeps what it is fed.
+
+    Parameters:
+        decoder: Decodes.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__(decoder.stages)
+        self.chunks: list[bytes] = []
+        """The coded body so far."""
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Keep and decode the next bytes of the body."""
+        self.chunks.append(chunk)
+        return super().feed(chunk)
+
+
+def keep_wire_body(
+    received: httpx.Response, response: Response, decoder: Decoder | None, body: bytes, *, is_complete: bool
+) -> None:
+    """Make the coded body part of `response.wire`.
+
+    Parameters:
+        received: The response of the transport.
+        response: The response of the crawl.
+        decoder: The decoder of the body, if it has one.
+        body: The decoded body.
+        is_complete: Whether the whole body was read and kept.
+    """
+    coded: bytes | None = body
+    if isinstance(decoder, RecordingDecoder):
+        coded = b"".join(decoder.chunks)
+    elif "content-encoding" in response.headers and not _is_coded(received):
+        coded = None
+    exchange = response._exchange  # noqa: SLF001 - not for users
+    assert exchange is not None
+    response._exchange = (*exchange[:-2], coded, is_complete)  # noqa: SLF001
+
+
+def coding_for_libcurl(received: httpx.Response) -> str:
+    """Return the coding of a body that only libcurl decodes, although the server was not offered it; else empty."""
+    if not _is_coded(received):
+        return ""
+    codings = parse_content_encoding(received.headers.get_list("content-encoding"))
+    return codings[0] if codings and libcurl_codings().issuperset(codings) else ""
+
+
+def _is_coded(received: httpx.Response) -> bool:
+    """Return whether the transport delivers the body in its content coding."""
+    return not received.is_stream_consumed and "content-encoding" in received.headers
