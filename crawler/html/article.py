@@ -11,7 +11,6 @@ from crawler.content.encoding import replace_surrogates
 from crawler.html.json_ld import json_ld, json_ld_objects
 from crawler.html.main_content import main_content
 from crawler.html.markdown import markdown, plain_text
-from crawler.html.reader_view import reader_view
 
 __all__ = ["Article", "article"]
 
@@ -76,7 +75,7 @@ def article(document: Document, url: str, encoding: str = "utf-8", language: str
         date=published or _one_line(found.date),
         language=_one_line(declared) or _only_language(language),
         description=_one_line(found.description),
-        content=main_content(reader_view(document, url, encoding)),
+        content=main_content(document, url, encoding),
     )
 
 

@@ -35,5 +35,5 @@ POLICY: Final = Policy(
 
 
 def clean_html(content: Element) -> str:
-    """Return an element of `reader_view` as HTML with an allowlist of elements and attributes."""
+    """Return an element as HTML with an allowlist of elements and attributes."""
     return sanitize(replace_surrogates(content.html), POLICY).strip()

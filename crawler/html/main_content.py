@@ -6,12 +6,14 @@ page's text outside of links. Navigation inside of it, recognized by element, ro
 
 from __future__ import annotations
 
-from copy import deepcopy
+from functools import lru_cache
 from typing import Final
 
 from turbohtml import Document, Element
 
-__all__ = ["main_content"]
+from crawler.html.reader_view import reader_view, with_safe_links
+
+__all__ = ["main_content", "whole_content"]
 
 LANDMARKS: Final = ("main", "[role=main]", "[itemprop=articleBody]", "article")
 """Selectors of elements that hold the main content, the most reliable first. Several matches decide nothing."""
@@ -21,19 +23,16 @@ NAVIGATION: Final = (
     "[style*='display:none' i],[style*='display: none' i]"
 )
 """Elements that HTML, ARIA or CSS declare to be something else than content, or not seen."""
-
-
-def _named(names: str) -> str:
-    return ",".join(f".{name},#{name}" for name in names.split())
-
-
-LISTS_OF_LINKS: Final = _named("header sidebar related top up page-header site-header masthead toolbar")
+LISTS_OF_LINKS: Final = frozenset({
+    "header", "sidebar", "related", "top", "up", "page-header", "site-header", "masthead", "toolbar",
+})  # fmt: skip
 """Classes and ids of navigation, if it has many links: a ``sidebar`` with few may be a part of the text."""
-AROUND: Final = _named(
-    "nav navbar navigation navheader navfooter topnav menu mainmenu submenu breadcrumb breadcrumbs pagination pager "
-    "sphinxsidebar skip-link footer page-footer site-footer copyright copyright-footer banner cookie cookies "
-    "cookie-banner newsletter social share sharing advertisement ads promo searchbox comments disqus noprint"
-)
+AROUND: Final = frozenset({
+    "nav", "navbar", "navigation", "navheader", "navfooter", "topnav", "menu", "mainmenu", "submenu", "breadcrumb",
+    "breadcrumbs", "pagination", "pager", "sphinxsidebar", "skip-link", "footer", "page-footer", "site-footer",
+    "copyright", "copyright-footer", "banner", "cookie", "cookies", "cookie-banner", "newsletter", "social",
+    "share", "sharing", "advertisement", "ads", "promo", "searchbox", "comments", "disqus", "noprint",
+})  # fmt: skip
 """Classes and ids of navigation and notices, whatever they hold."""
 NEARLY_ALL: Final = 0.95
 """Share of the text outside of links that an element must hold for the content to be looked for inside of it only."""
@@ -51,22 +50,31 @@ PARTS: Final = frozenset({"p", "pre", "table", "ul", "ol", "dl", "blockquote", "
 """Elements that are parts of a content, never all of it."""
 
 
-def main_content(view: Document) -> Element | None:
-    """Return the main content of a page; `None` if the page has no text. Navigation is removed from the page.
+def main_content(document: Document, url: str, encoding: str = "utf-8") -> Element | None:
+    """Return a copy of the main content of a page, with absolute URLs; `None` if the page has no text.
 
     Parameters:
-        view: The page as `reader_view` returns it. It is changed.
+        document: The parsed page.
+        url: Its canonical URL.
+        encoding: WHATWG name of the page's encoding.
     """
-    body = view.select_one("body")
+    body = reader_view(document).select_one("body")
     if body is None or not body.text.strip():
         return None
-    landmark = _landmark(body)
-    content = landmark or body
-    whole = deepcopy(content)
-    _remove_navigation(content)
-    if not content.text.strip():
-        return whole  # a page of links
-    return landmark or _smallest(body)
+    content = _landmark(body)
+    _remove_navigation(content or body)
+    if not (content or body).text.strip():
+        content = reader_view(document).select_one("body") or body  # nothing but navigation: a list of links
+    return with_safe_links(content or _smallest(body), document, url, encoding)
+
+
+def whole_content(document: Document, url: str, encoding: str = "utf-8") -> Element | None:
+    """Return a copy of all that readers see of a page, with absolute URLs; `None` if it has no body.
+
+    The parameters are those of `main_content`.
+    """
+    body = reader_view(document).select_one("body")
+    return None if body is None else with_safe_links(body, document, url, encoding)
 
 
 def _landmark(body: Element) -> Element | None:
@@ -82,18 +90,33 @@ def _landmark(body: Element) -> Element | None:
 def _remove_navigation(content: Element) -> None:
     content.remove(NAVIGATION)
     most = MAX_SHARE * _weight(content)
-    for names, min_links in ((LISTS_OF_LINKS, MIN_LINKS), (AROUND, 0.0)):
-        removed: set[Element] = set()
-        kept = 0
-        for element in content.select(names):
-            if element in removed:
-                continue
-            size, weight = len(element.text), _weight(element)
-            if weight <= most and size - weight >= min_links * size and element.select_one("h1") is None:
-                removed.update(element.select(names))
-                element.decompose()
-            elif (kept := kept + 1) == MAX_KEPT:
-                break
+    removed: set[Element] = set()
+    kept = 0
+    for element in content.select("[class],[id]"):
+        names = _names(element.attr("class") or "", element.attr("id") or "")
+        if names is None or element in removed:
+            continue
+        size, weight = len(element.text), _weight(element)
+        has_links = names is AROUND or size - weight >= MIN_LINKS * size
+        if weight <= most and has_links and element.select_one("h1") is None:
+            removed.update(element.select("[class],[id]"))
+            element.decompose()
+        elif (kept := kept + 1) == MAX_KEPT:
+            break
+
+
+def _names(classes: str, identifier: str) -> frozenset[str] | None:
+    """Return the set of names of navigation that an element has one of; `None` if it has none."""
+    kind = _names_of_classes(classes) if classes else None
+    if kind is None and identifier:
+        kind = AROUND if identifier in AROUND else LISTS_OF_LINKS if identifier in LISTS_OF_LINKS else None
+    return kind
+
+
+@lru_cache(maxsize=4096)
+def _names_of_classes(classes: str) -> frozenset[str] | None:
+    names = classes.split()
+    return next((kind for kind in (AROUND, LISTS_OF_LINKS) if not kind.isdisjoint(names)), None)
 
 
 def _smallest(body: Element) -> Element:

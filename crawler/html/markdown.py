@@ -25,7 +25,7 @@ def markdown(node: Node) -> str:
     """Return a part of a page as Markdown.
 
     Parameters:
-        node: A node of `reader_view`, which makes its links safe.
+        node: A node whose links `with_safe_links` has made safe.
     """
     return replace_surrogates(node.to_markdown(OPTIONS))
 

@@ -1,4 +1,4 @@
-"""`reader_view`: a copy of a page with what readers see, and with links that are safe to pass on.
+"""`reader_view`: a copy of a page with what readers see. `with_safe_links`: a part of it that is safe to pass on.
 
 Scripts, styles, form controls, drawings and hidden elements are left out. Each link and image has an absolute http or
 https URL; the text of other links stays, without the link. The copy may be changed; the page stays as it is.
@@ -6,6 +6,7 @@ https URL; the text of other links stays, without the link. The copy may be chan
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import Final
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from crawler.html.links import base_url
 from crawler.html.tidy_tables import tidy_tables
 from crawler.urls import join_all, origin
 
-__all__ = ["reader_view"]
+__all__ = ["reader_view", "with_safe_links"]
 
 UNSEEN: Final = (
     "script,style,template,noscript,svg,canvas,object,embed,iframe,frameset,audio,video,map,button,input,select,"
@@ -28,31 +29,39 @@ SELF_LINKS: Final = frozenset({"", "#", "¶", "§", "🔗", "∞", "link"})
 """Texts of links that a heading has to itself."""
 MARKUP: Final = {ord(sign): f"%{ord(sign):02X}" for sign in "()[]<>`|"}
 """Signs of a URL that are markup in Markdown, percent-encoded."""
+HAS_MARKUP: Final = re.compile(r"[()\[\]<>`|]")
+PLAIN: Final = re.compile(r"[\w.-]*", re.ASCII)
 FRAGMENT: Final = "!$&'*+,;=:@/?-._~%"
 """Characters of a fragment that stay as they are in Markdown (RFC 3986 section 3.5, without parentheses)."""
 
 
-def reader_view(document: Document, url: str, encoding: str = "utf-8") -> Document:
-    """Return a copy of a page without what readers do not see.
+def reader_view(document: Document) -> Document:
+    """Return a copy of a page without what readers do not see, and with tables that Markdown can have."""
+    view = deepcopy(document)
+    view.remove(UNSEEN)
+    tidy_tables(view)
+    return view
+
+
+def with_safe_links(part: Element, document: Document, url: str, encoding: str = "utf-8") -> Element:
+    """Return a part of a reader view, changed so that all of its links are absolute web URLs.
 
     Parameters:
-        document: The parsed page.
+        part: An element of the view of a page.
+        document: The page itself.
         url: Its canonical URL.
         encoding: WHATWG name of the page's encoding.
     """
     base = base_url(document, url)
-    view = deepcopy(document)
-    view.remove(UNSEEN)
-    _absolute_links(view, base, encoding)
-    _absolute_images(view, base, encoding)
-    tidy_tables(view)
-    _disarm(view)
-    return view
+    _absolute_links(part, base, encoding)
+    _absolute_images(part, base, encoding)
+    _disarm(part)
+    return part
 
 
-def _absolute_links(view: Document, base: str, encoding: str) -> None:
+def _absolute_links(part: Element, base: str, encoding: str) -> None:
     links, hrefs = [], []
-    for link in view.select("a[href]"):
+    for link in part.select("a[href]"):
         href = _attribute(link, "href")
         if "#" in href and link.text.strip().lower() in SELF_LINKS and link.select_one("img") is None:
             link.decompose()
@@ -64,11 +73,12 @@ def _absolute_links(view: Document, base: str, encoding: str) -> None:
             link.unwrap()
         else:
             _, mark, fragment = href.partition("#")
-            _set_only(link, "href", target + mark + quote(fragment.strip(), safe=FRAGMENT))
+            safe = fragment if PLAIN.fullmatch(fragment) else quote(fragment.strip(), safe=FRAGMENT)
+            _set_only(link, "href", target + mark + safe)
 
 
-def _absolute_images(view: Document, base: str, encoding: str) -> None:
-    images = view.select("img")
+def _absolute_images(part: Element, base: str, encoding: str) -> None:
+    images = part.select("img")
     sources = [_attribute(image, "src") for image in images]
     for image, source, target in zip(images, sources, _joined(base, sources, encoding), strict=True):
         alt = " ".join(_attribute(image, "alt").split())
@@ -81,14 +91,14 @@ def _absolute_images(view: Document, base: str, encoding: str) -> None:
             image.attrs["alt"] = alt
 
 
-def _disarm(view: Document) -> None:
+def _disarm(part: Element) -> None:
     """Change what would end a code span or a code block of Markdown too early."""
-    for element in view.select('[class*="`"],[lang*="`"]'):
+    for element in part.select('[class*="`"],[lang*="`"]'):
         element.attrs.clear()
-    if view.select_one("q pre") is not None:
-        view.strip_tags("q")
-    if "\r" in view.text:  # it comes from a character reference
-        for node in list(view.descendants):
+    if part.select_one("q pre") is not None:
+        part.strip_tags("q")
+    if "\r" in part.text:  # it comes from a character reference
+        for node in list(part.descendants):
             if isinstance(node, Text) and "\r" in node.data:
                 node.data = node.data.replace("\r", " ")
 
@@ -100,8 +110,7 @@ def _joined(base: str, references: list[str], encoding: str) -> list[str | None]
 
 
 def _without_markup(url: str) -> str:
-    plain = url.translate(MARKUP)
-    if plain == url:
+    if not HAS_MARKUP.search(url):
         return url
     start = len(origin(url))  # the brackets of an IPv6 address stay
     return url[:start] + url[start:].translate(MARKUP)

@@ -337,11 +337,9 @@ class Response:
                 return ""
             essence = self.headers.get("content-type", "").partition(";")[0].strip().lower()
             return self.text if essence == "text/markdown" else rendering.fenced(self.text)
-        from crawler.html.main_content import main_content  # noqa: PLC0415
-        from crawler.html.reader_view import reader_view  # noqa: PLC0415
+        from crawler.html.main_content import main_content, whole_content  # noqa: PLC0415
 
-        view = reader_view(self.document, self.url, self.encoding)
-        part = view if whole else main_content(view)
+        part = (whole_content if whole else main_content)(self.document, self.url, self.encoding)
         return "" if part is None else rendering.markdown(part)
 
     def article(self) -> Article:

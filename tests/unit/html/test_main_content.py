@@ -11,7 +11,7 @@ PROSE = "<p>" + "A sentence of the content. " * 20 + "</p>"
 
 
 def text(page: str) -> str:
-    found = main_content(parse(page.encode(), "utf-8"))
+    found = main_content(parse(page.encode(), "utf-8"), "https://site.example/")
     return "" if found is None else " ".join(found.to_text().split())
 
 
@@ -73,4 +73,4 @@ def test_a_large_section_does_not_hide_its_small_neighbours():
 
 
 def test_a_page_without_text_has_no_content():
-    assert main_content(parse(b"<img src=x>", "utf-8")) is None
+    assert main_content(parse(b"<img src=x>", "utf-8"), "https://site.example/") is None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from crawler.html import parse
-from crawler.html.reader_view import reader_view
+from crawler.html.reader_view import reader_view, with_safe_links
 
 
 def view(page: str, url: str = "https://site.example/d/p") -> str:
-    body = reader_view(parse(f"<body>{page}".encode(), "utf-8"), url).select_one("body")
-    return body.inner_html
+    document = parse(f"<body>{page}".encode(), "utf-8")
+    return with_safe_links(reader_view(document).select_one("body"), document, url).inner_html
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,8 @@ def test_a_link_to_anything_but_the_web_becomes_its_text(href):
 
 def test_links_are_joined_with_the_base_and_in_the_encoding_of_the_page():
     page = parse('<base href="https://b.example/x/"><a href="y?ü">t</a>'.encode(), "utf-8")
-    found = reader_view(page, "https://site.example/", "iso-8859-1").select_one("a").attr("href")
+    body = reader_view(page).select_one("body")
+    found = with_safe_links(body, page, "https://site.example/", "iso-8859-1").select_one("a").attr("href")
     assert found == "https://b.example/x/y?%FC"
 
 
@@ -75,5 +76,5 @@ def test_links_of_headings_to_themselves_are_left_out():
 def test_the_page_stays_as_it_is():
     page = parse(b"<p hidden>x</p><a href=y>z</a>", "utf-8")
     before = page.html
-    reader_view(page, "https://site.example/")
+    with_safe_links(reader_view(page).select_one("body"), page, "https://site.example/")
     assert page.html == before
