@@ -37,7 +37,7 @@ AROUND: Final = frozenset({
 NEARLY_ALL: Final = 0.95
 """Share of the text outside of links that an element must hold for the content to be looked for inside of it only."""
 MIN_SHARE: Final = 0.2
-"""Share of the text that a landmark must have."""
+"""Share of the text that a landmark must have, and that must be outside of links for links not to count."""
 MAX_SHARE: Final = 0.4
 """Share of the text outside of links that navigation known by its name can have."""
 MIN_LINKS: Final = 0.3
@@ -120,16 +120,21 @@ def _names_of_classes(classes: str) -> frozenset[str] | None:
 
 
 def _smallest(body: Element) -> Element:
-    """Return the smallest element that holds nearly all of the text outside of links."""
+    """Return the smallest element that holds nearly all of the text: outside of links, if that is not too little."""
+    weigh = _weight if _weight(body) >= MIN_SHARE * len(body.text) else _length
     element = body
     for _ in range(MAX_DEPTH):
-        enough = NEARLY_ALL * _weight(element)
+        enough = NEARLY_ALL * weigh(element)
         children = [child for child in element.children if isinstance(child, Element)]
-        child = next((child for child in children if child.tag not in PARTS and _weight(child) >= enough), None)
+        child = next((child for child in children if child.tag not in PARTS and weigh(child) >= enough), None)
         if child is None:
             break
         element = child
     return element
+
+
+def _length(element: Element) -> int:
+    return len(element.text)
 
 
 def _weight(element: Element) -> int:

@@ -67,6 +67,13 @@ def test_a_page_of_links_only_is_not_empty():
     assert text("<ul class=menu><li><a href=a>one</a><li><a href=b>two</a></ul>") == "* one * two"
 
 
+@pytest.mark.parametrize("link", ["<a href=x>a name of a page</a>", "<a href=javascript:x>a name of a page</a>"])
+def test_an_index_keeps_all_of_its_links(link):
+    page = f"<div><h1>Index</h1></div><div class=q>{link * 5}</div><div>{link * 50}</div>"
+    assert text(page).startswith("Index")
+    assert text(page).count("a name of a page") == 55
+
+
 def test_a_large_section_does_not_hide_its_small_neighbours():
     page = f"<div><div><p>An introduction of some length, which is short.</p></div><div>{PROSE}</div></div>"
     assert text(page).startswith("An introduction")
