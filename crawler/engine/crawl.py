@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
+import trio_util
 
 from crawler.content import replace_surrogates
 from crawler.engine.inline import with_child_depth
 from crawler.engine.slots import current_ticket
-from crawler.frontier.repeated_event import RepeatedEvent
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import CrawlStatistics, Plugin
 from crawler.limits.outages import NETWORK
@@ -48,7 +48,7 @@ class AddedRequests:
         self.is_closed = False
         """Whether the crawl starts no more requests."""
         self._requests: list[Request] = []
-        self._added = RepeatedEvent()
+        self._added = trio_util.RepeatedEvent()
 
     def __bool__(self) -> bool:
         return bool(self._requests)

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
+import trio_util
 from msgspec import Struct, field
 
 from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
-from crawler.frontier.repeated_event import RepeatedEvent
 from crawler.hooks.sink import Held, Sink, call_sink
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
@@ -113,7 +113,7 @@ class SinkRunner:
         self._slow = slow
         self._max_lag = max_lag
         self._sinks: list[_Sink] = []
-        self._changed = RepeatedEvent()
+        self._changed = trio_util.RepeatedEvent()
         self._complete = False
         self._waiting = False  # whether the writer waits for a sink
 

@@ -18,9 +18,10 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+import trio_util
+
 from crawler.frontier.budget import Budget, Budgets
 from crawler.frontier.lane import Lane
-from crawler.frontier.repeated_event import RepeatedEvent
 
 __all__ = ["Schedule"]
 
@@ -40,7 +41,7 @@ class Schedule:
     def __init__(self, budgets: Budgets) -> None:
         self.now = -math.inf
         """The latest time that was passed to the frontier, in seconds since the epoch."""
-        self.changed = RepeatedEvent()
+        self.changed = trio_util.RepeatedEvent()
         """Set whenever `next` may return something else."""
         self._budgets = budgets
         self._heap: list[tuple[float, int, Lane | Budget]] = []
