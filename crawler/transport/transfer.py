@@ -399,22 +399,19 @@ class Transfer(httpx.AsyncByteStream):
         """
         if self._task is not None:
             raise trio.BusyResourceError("another task reads this response")
+        self._task = trio.lowlevel.current_task()
         if self._read_timeout is None and self._write_timeout is None:
-            await self._sleep()
+            await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
             return
         with trio.CancelScope() as self._timeout_scope:
             if self.sent:  # connecting has a timeout of its own
                 self._extend_timeout()
-            await self._sleep()
+            await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
         if self._timeout_scope.cancelled_caught:
             cls, verb = (httpx.WriteTimeout, "took") if self._is_sending() else (httpx.ReadTimeout, "sent")
             raise self._failure(cls, f"the server {verb} nothing for {self._timeout():g} s")
 
-    async def _sleep(self) -> None:
-        self._task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._abort_sleep)
-
-    def _abort_sleep(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+    def _abort_wait(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self._task = None
         return trio.lowlevel.Abort.SUCCEEDED
 

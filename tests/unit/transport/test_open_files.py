@@ -93,6 +93,29 @@ async def test_requests_that_do_not_fit_wait_and_none_fails(few_open_files, serv
     assert warnings == ["16 requests at once are as many as the limit on open files allows: raise it (ulimit -n)"]
 
 
+async def test_the_connections_of_many_requests_at_once_are_all_kept(serve, transport):
+    arrived = 0
+    gates = [trio.Event(), trio.Event()]
+
+    async def handler(peer):
+        nonlocal arrived
+        while await peer.request():
+            arrived += 1
+            gate = gates[0 if arrived <= 300 else 1]
+            if arrived % 300 == 0:
+                gate.set()
+            await gate.wait()
+            await peer.send(ok())
+
+    server = await serve(handler)
+    for _ in range(2):
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                for _ in range(300):
+                    nursery.start_soon(get, transport, server.url)
+    assert (arrived, server.connections) == (600, 300)
+
+
 async def test_waiting_ends_at_the_deadline_when_cancelled_and_with_the_transport(few_open_files, serve):
     server = await serve(one_at_a_time(trio.Event()))
     raised = []
