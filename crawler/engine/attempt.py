@@ -296,7 +296,7 @@ class Attempts:
             try:
                 verdict = hook.call(usage)
             except Exception as error:
-                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {error}") from error
+                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {type(error).__name__}: {error}") from error
             if verdict is not None and not isinstance(verdict, (Stop, Pause)):
                 raise CrawlFailed(f"{hook.plugin.name}.measure returned {type(verdict).__name__}, not a Pause or Stop")
             if isinstance(verdict, Stop):

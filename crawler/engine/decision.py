@@ -28,6 +28,8 @@ __all__ = [
 
 MAX_PUT_OFFS: Final = 20
 """How often a page is put off because an inline fetch in its callback has to wait; then it fails."""
+MIN_PUT_OFF: Final = 1.0
+"""Seconds for which a request is put off at least that a `fetch` hook does not send."""
 
 MAX_UNREACHABLE: Final = 20
 """How often a request is sent again because of a failed connection to a host that answers other requests."""
@@ -171,8 +173,8 @@ def decide(result: Response | Retry | Drop | RequestError, history: History, pol
         return Refuse(result.reason)
     if isinstance(result, Refused) and result.by == "network":
         return Refuse(result.by, result)
-    if isinstance(result, WouldExceedDeadline) and history.put_offs < MAX_PUT_OFFS:  # also by a `fetch` hook
-        return Again("put_offs", max(0.0, result.retry_at - now))
+    if isinstance(result, WouldExceedDeadline):
+        return _put_off(result, now)
     return retry_or_fail(result, history, policy.retries)
 
 
@@ -237,14 +239,16 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     return Again("attempts", wait if outage is None else max(wait, outage.wait))
 
 
-def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy) -> Again | Fail:
-    """Return when a robots.txt is asked for again, or that it cannot be fetched. Parameters as of `retry_or_fail`.
+def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy, now: float) -> Again | Fail:
+    """Return when a robots.txt is asked for again, or that it cannot be fetched. Parameters as of `decide_page_error`.
 
     Its lane waits in the meantime, so neither refusals nor closed connections are retries of their own kind. If the
     host is given up, its pages fail before they need the file.
     """
     if isinstance(error, FetchError) and error.outage is not None and error.outage.is_open:
         return Again("unreachable")
+    if isinstance(error, WouldExceedDeadline):
+        return _put_off(error, now)
     wait = retries.wait(history.request, history.attempts, error) if error.retryable else None
     return Again("attempts", wait) if wait is not None else Fail(error)
 
@@ -310,6 +314,14 @@ def _as_error(error: RequestError | Retry, request: Request) -> RequestError:
     if isinstance(error, Retry):
         return FetchError(f"no attempt is left for a retry: {error.reason}", request=request)
     return error
+
+
+def _put_off(error: WouldExceedDeadline, now: float) -> Again:
+    """Return when a request is due that was not sent, because a `fetch` hook or a limit wants it later.
+
+    The number of times is not limited: the request has lost no attempt, and the hook knows when there is room for it.
+    """
+    return Again("put_offs", max(MIN_PUT_OFF, error.retry_at - now))
 
 
 def _wait_until(error: BaseException | None) -> float | None:

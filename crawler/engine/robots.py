@@ -112,7 +112,7 @@ class RobotsFetcher:
         max_age, grace = ROBOTS_MAX_AGE, GRACE_REQUESTS
         if rules is None:
             history = History(request=request, attempts=ticket.pending.attempts + 1)
-            decision = decide_robots_error(error, history, self._policy.retries)
+            decision = decide_robots_error(error, history, self._policy.retries, self._clock())
             if isinstance(decision, Again):
                 return -math.inf if decision.counts == "unreachable" else decision.wait
             if isinstance(decision.error, HookError):

@@ -1,51 +1,59 @@
-"""`Quota`: log the state of servers' quotas, and pause or stop before one is used up."""
+"""`Quota`: send alerts of servers' quotas, and pause or stop before one is used up."""
 
 from __future__ import annotations
 
 import fnmatch
-import logging
 import math
-import time
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
 
-from crawler import ConfigError, Pause, Plugin, QuotaEvent, Stop, Usage
+from crawler import ConfigError, Crawl, Pause, Plugin, QuotaEvent, Stop, Usage
+from crawler_plugins.alerts import Alerts, alert_of
 
 __all__ = ["Quota"]
 
-EVENTS = {
-    "forecast": "will be used up before it resets",
-    "low": "is low",
-    "critical": "will be used up by the requests in flight",
-    "policy_changed": "was changed by the server",
-}
-"""How the log describes the events of a quota."""
 MAX_REMEMBERED = 1000
 """Number of messages that are remembered, so that they are not repeated too soon."""
-log = logging.getLogger("crawler.quota")
+LOW = "low"
+"""Key of the quotas that are low, in the state of the plugin."""
 
 
 class Quota(Plugin):
-    """Logs the events of quotas. At a threshold it logs, pauses the lane until the reset, or stops the crawl.
+    """Sends an alert when a quota is low, or will be used up before it resets; can pause the lane or stop the crawl.
+
+    A quota is low from the time when no more than the threshold is left until more is left. Each time it becomes low
+    there is one alert; it is logged, and sent to the command and the webhook. The report counts the alerts.
 
     Parameters:
-        threshold: Share of a limit that is left to others, from 0 to less than 1.
-        then: What to do when no more than that is left: ``log``, ``pause`` (until the reset) or ``stop`` (exit code 3).
+        threshold: Share of a limit, from 0 to less than 1, at which a quota is low.
+        then: What to do while a quota is low: only ``log``, ``pause`` (until the reset) or ``stop`` (exit code 3).
         policies: The policies to watch, as a glob of their names.
         pause: Seconds to pause if the server does not declare a reset time.
-        every: Minimum seconds between two equal messages about a policy.
+        every: Minimum seconds between two equal alerts about a policy.
+        command: A command that gets each alert as JSON on standard input. No shell interprets it.
+        shell: Whether ``/bin/sh`` runs the command.
+        webhook: A URL that gets each alert as JSON in a POST; its field ``text`` is what Slack shows. It is kept
+            secret: ``env:NAME`` reads it from the environment.
 
     Raises:
         ConfigError: An option is out of range.
     """
 
+    transport: Any = None
+    """The httpx transport of the webhook; `None` means libcurl."""
+
     def __init__(
         self,
         *,
-        threshold: float = 0.1,
-        then: str = "log",
+        threshold: float = 0.2,
+        then: Literal["log", "pause", "stop"] = "log",
         policies: str = "*",
         pause: float = 60.0,
         every: float = 60.0,
+        command: str = "",
+        shell: bool = False,
+        webhook: str = "",
     ) -> None:
         if not 0 <= threshold < 1:
             raise ConfigError(f"quota: threshold must be a share from 0 to below 1, not {threshold}")
@@ -60,55 +68,48 @@ class Quota(Plugin):
         self.policies = policies
         self.pause = pause
         self.every = every
-        self._logged: dict[tuple[str, str, str], float] = {}
+        self._alerts = Alerts("quota", command=command, shell=shell, webhook=webhook, transport=self.transport)
+        self._sent: dict[tuple[str, str, str], float] = {}
+        self._low: dict[tuple[str, str], None] = {}
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Send alerts while the crawl runs. A job remembers which quotas are low, so that a new run does not repeat."""
+        self._low = dict.fromkeys((scope, policy) for scope, policy in self.state.get(LOW, ()))
+        async with self._alerts.running():
+            yield
+        self.state[LOW] = [list(key) for key in self._low]
 
     def measure(self, usage: Usage) -> Pause | Stop | None:
-        """Log an event of a quota; after an attempt, check what is left of each quota."""
-        if usage.quota is not None:
-            if fnmatch.fnmatchcase(usage.quota.policy, self.policies):
-                self._log_event(usage.scope, usage.quota)
+        """Send an alert for an event of a quota; after an attempt, check what is left of each quota."""
+        event = usage.quota
+        if event is not None:
+            if event.kind != "low" and fnmatch.fnmatchcase(event.policy, self.policies):
+                self._send(usage.scope, event)
             return None
         action: Pause | Stop | None = None
         for scope, policies in usage.quotas.items():
             for name, known in policies.items():
-                if fnmatch.fnmatchcase(name, self.policies) and self._is_short(known):
+                if fnmatch.fnmatchcase(name, self.policies) and self._is_low(known):
                     action = self._act(scope, name, known) or action
+                else:
+                    self._low.pop((scope, name), None)
         return action
 
-    def _log_event(self, scope: str, event: QuotaEvent) -> None:
-        if not self._is_due(scope, event.policy, event.kind):
-            return
-        if event.kind == "recovered":
-            log.warning("%s accepts requests again", scope)
-            return
-        left = f", {event.remaining:g} left" if event.remaining is not None else ""
-        limit = f" of {event.limit:g}" if event.limit is not None else ""
-        reset = f", resets at {_clock(event.reset_at)}" if event.reset_at is not None else ""
-        breach = f", used up at {_clock(event.breach_at)}" if event.breach_at is not None else ""
-        words = EVENTS.get(event.kind, event.kind)
-        log.warning("%s: quota %s%s %s%s%s%s", scope, event.policy, limit, words, left, breach, reset)
-
-    def _is_due(self, scope: str, policy: str, what: str) -> bool:
-        """Return whether a message was not logged recently, and remember that it is logged now."""
-        now, key = self.crawl.clock(), (scope, policy, what)
-        if now - self._logged.get(key, -math.inf) < self.every:
-            return False
-        self._logged.pop(key, None)  # keeps the order by time
-        self._logged[key] = now
-        if len(self._logged) > MAX_REMEMBERED:
-            del self._logged[next(iter(self._logged))]
-        return True
-
-    def _is_short(self, known: dict[str, Any]) -> bool:
+    def _is_low(self, known: dict[str, Any]) -> bool:
         """Return whether no more of a quota is left than the threshold."""
         limit, remaining = known.get("limit"), known.get("remaining")
         return limit is not None and remaining is not None and limit > 0 and remaining <= self.threshold * limit
 
     def _act(self, scope: str, name: str, known: dict[str, Any]) -> Pause | Stop | None:
-        """Log that a quota is short, and return the action that the options ask for."""
+        """Send an alert if a quota has become low, and return the action that the options ask for."""
         reset_at = known.get("reset_at")
-        if self._is_due(scope, name, "short"):
-            log.warning("%s: quota %s has %g of %g left", scope, name, known["remaining"], known["limit"])
+        if (scope, name) not in self._low:
+            self._low[scope, name] = None
+            if len(self._low) > MAX_REMEMBERED:
+                del self._low[next(iter(self._low))]
+            numbers = {key: known.get(key) for key in ("limit", "remaining", "reset_at")}
+            self._send(scope, QuotaEvent(kind="low", policy=name, scope=scope, **numbers))
         if self.then == "stop":
             return Stop(f"quota {name} of {scope}")
         if self.then == "pause":
@@ -116,8 +117,18 @@ class Quota(Plugin):
             return Pause(wait, scope) if wait > 0 else None
         return None
 
+    def _send(self, scope: str, event: QuotaEvent) -> None:
+        if self._is_due(scope, event.policy, event.kind):
+            self.crawl.count(f"quota {event.policy} of {scope}: {event.kind}".replace("quota  of", "quota of"))
+            self._alerts.send(alert_of(event, scope, self.crawl.spider.name))
 
-def _clock(at: float) -> str:
-    """Return a time of day in the local time zone, with the date unless it is near."""
-    day = time.strftime("%Y-%m-%d ", time.localtime(at)) if abs(at - time.time()) > 43_200 else ""
-    return day + time.strftime("%H:%M:%S", time.localtime(at))
+    def _is_due(self, scope: str, policy: str, what: str) -> bool:
+        """Return whether an alert was not sent recently, and remember that it is sent now."""
+        now, key = self.crawl.clock(), (scope, policy, what)
+        if now - self._sent.get(key, -math.inf) < self.every:
+            return False
+        self._sent.pop(key, None)  # keeps the order by time
+        self._sent[key] = now
+        if len(self._sent) > MAX_REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+        return True

@@ -340,7 +340,7 @@ async def test_a_measure_that_raises_ends_the_crawl(autojump_clock: MockClock) -
         def measure(self, usage: Usage) -> None:
             raise ValueError("x")
 
-    with pytest.raises(CrawlFailed, match=r"broken.measure failed: x"):
+    with pytest.raises(CrawlFailed, match=r"broken.measure failed: ValueError: x"):
         await collect(Follow(), FakeSite(LINKS), plugins=[Broken()])
 
 

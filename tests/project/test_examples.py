@@ -437,6 +437,16 @@ def test_own_app(tmp_path):
     ]
 
 
+def test_quota_alerts(tmp_path):
+    left = iter(range(9, -1, -1))
+    fields = {"X-RateLimit-Limit": "10"}
+    page = lambda _: Answer("x", headers=fields | {"X-RateLimit-Remaining": f"{next(left)}"})  # noqa: E731
+    with local_site({"/": page}) as site:
+        run(EXAMPLES / "quota_alerts.py", site.url, "tee -a alerts.jsonl", folder=tmp_path)
+    alerts = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
+    assert [alert["remaining"] for alert in alerts if alert["event"] == "low"] == [1.0]
+
+
 def test_quota_client(tmp_path):
     said = {"RateLimit-Policy": "5000;w=86400", "RateLimit-Limit": "5000", "RateLimit-Reset": "86400"}
     left = iter(range(4999, 0, -1))

@@ -151,7 +151,7 @@ def test_a_crawl_that_fails_says_why_in_one_line_and_still_writes_its_report(com
     )
     code, out, err = command("run", "books.py", "-p", "sick:Sick", "--quiet", "--report", "report.json")
     assert (code, out) == (1, "")
-    assert err.splitlines() == ["crawler: the crawl failed: sick.measure failed: out of order"]
+    assert err.splitlines() == ["crawler: the crawl failed: sick.measure failed: ValueError: out of order"]
     report = json.loads((tmp_path / "report.json").read_text())
     assert report.keys() >= REPORT_KEYS
     assert report["finished"] == "failed"

@@ -375,7 +375,10 @@ async def test_the_longest_pause_wins_and_a_stop_stops_by_limit(autojump_clock: 
 
 @pytest.mark.parametrize(
     ("verdict", "message"),
-    [("later", "measure.measure returned str, not a Pause or Stop"), (ValueError("x"), "measure.measure failed: x")],
+    [
+        ("later", "measure.measure returned str, not a Pause or Stop"),
+        (ValueError("x"), "measure.measure failed: ValueError: x"),
+    ],
 )
 async def test_a_measure_hook_that_breaks_its_contract_fails_the_crawl(
     autojump_clock: MockClock, verdict: Any, message: str

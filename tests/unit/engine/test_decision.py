@@ -232,7 +232,7 @@ def test_an_inline_fetch_gets_the_response_to_its_last_attempt() -> None:
     ],
 )
 def test_what_becomes_of_a_robots_txt_that_was_not_fetched(error: RequestError, attempts: int, expected: Any) -> None:
-    assert outline(decide_robots_error(error, history(attempts=attempts), POLICY.retries)) == expected
+    assert outline(decide_robots_error(error, history(attempts=attempts), POLICY.retries, NOW)) == expected
 
 
 # ---- pages -----------------------------------------------------------------------------------------------------------
@@ -320,7 +320,8 @@ def test_the_error_of_a_status(status: int, header: str | None, retryable: bool,
     assert error.request is not None
 
 
-def test_a_request_that_a_fetch_hook_cannot_send_yet_is_put_off_twenty_times_at_most() -> None:
+def test_a_request_that_a_fetch_hook_cannot_send_yet_is_put_off_as_often_as_it_wants() -> None:
     assert decide(late(60.0), history(), POLICY, NOW) == Again("put_offs", 60.0)
-    assert decide(late(-5.0), history(), POLICY, NOW) == Again("put_offs", 0.0)
-    assert outline(decide(late(60.0), history(put_offs=MAX_PUT_OFFS), POLICY, NOW))[0] == "fail"
+    assert decide(late(60.0), history(put_offs=1000), POLICY, NOW) == Again("put_offs", 60.0)
+    assert decide(late(-5.0), history(), POLICY, NOW) == Again("put_offs", 1.0)
+    assert decide_robots_error(late(60.0), history(attempts=9), POLICY.retries, NOW) == Again("put_offs", 60.0)

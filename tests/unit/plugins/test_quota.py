@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trio
 from crawler_plugins.quota import Quota
 from trio.testing import MockClock
 
-from crawler import ConfigError, Produced, Request, Response, Settings, Spider
+from crawler import ConfigError, Produced, Request, Response, Settings, Spider, crawl
 from crawler.hooks.load import construct, load_plugin
 from crawler.testing import FakeSite, Page, collect
 
@@ -48,11 +49,11 @@ async def test_each_event_is_logged_once(autojump_clock: MockClock, caplog: pyte
     with caplog.at_level(logging.WARNING, "crawler.quota"):
         await collect(Numbers(), daily(), plugins=[Quota()], settings=Settings(max_pages=49))
     told = [record.getMessage() for record in caplog.records if record.name == "crawler.quota"]
-    low = [line for line in told if "quota daily of 50 is low, 9 left" in line]
+    low = [line for line in told if "quota daily of 50 is low, 10 left (20%)" in line]
     assert len(low) == 1, told
     assert low[0].startswith("https://api.test: ")
     assert ", resets at " in low[0]
-    assert sum("quota daily has 5 of 50 left" in line for line in told) == 1
+    assert len(told) == len(set(told))
 
 
 async def test_a_message_about_short_windows_is_logged_once_a_minute(
@@ -119,7 +120,10 @@ def test_it_is_installed_and_its_options_are_converted_from_text() -> None:
     [
         ({"threshold": "1"}, "threshold must be a share from 0 to below 1"),
         ({"threshold": "-0.1"}, "threshold must be a share from 0 to below 1"),
-        ({"then": "panic"}, "then must be log, pause or stop, not 'panic'"),
+        ({"then": "panic"}, "expected log or pause or stop, got 'panic'"),
+        ({"webhook": "hooks.test/T0/secret"}, "webhook must be an http or https URL"),
+        ({"command": "no-such-program -x"}, "no such program: no-such-program"),
+        ({"command": "'"}, "cannot be split into arguments"),
         ({"pause": "0"}, "pause must be above 0 and at most 86400 seconds"),
         ({"every": "-1"}, "every must be from 0 to 86400 seconds"),
         ({"thresold": "0.5"}, "threshold"),
@@ -129,3 +133,67 @@ def test_bad_options_are_refused_in_one_line(options: dict[str, str], words: str
     with pytest.raises(ConfigError, match=words) as caught:
         construct(Quota, options, what="plugin quota")
     assert "\n" not in str(caught.value)
+
+
+def rising_and_falling(*remaining: int) -> FakeSite:
+    """A site whose quota has so many of 100 units left after each request."""
+    left = iter(remaining)
+
+    def page(_: object) -> Page:
+        return Page("x", headers={"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": f"{next(left)}"})
+
+    return FakeSite({f"https://api.test/{n}": page for n in range(60)})
+
+
+async def low_alerts(caplog: pytest.LogCaptureFixture, plugin: Quota, *remaining: int) -> list[str]:
+    site = rising_and_falling(*remaining)
+    await collect(Numbers(), site, plugins=[plugin], settings=Settings(max_pages=len(remaining), delay=1))
+    return [message for record in caplog.records if " is low" in (message := record.getMessage())]
+
+
+async def test_there_is_one_alert_each_time_a_quota_becomes_low(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = await low_alerts(caplog, Quota(every=0), 30, 20, 15, 10, 90, 60, 19, 18)
+    assert [line.partition("low, ")[2].partition(",")[0] for line in found] == ["20 left (20%)", "19 left (19%)"]
+
+
+async def test_a_quota_that_hovers_at_the_threshold_is_no_alert_more_often_than_every(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(await low_alerts(caplog, Quota(every=3600), *[20, 21] * 8)) == 1
+
+
+async def test_the_report_counts_the_alerts_of_each_quota(autojump_clock: MockClock) -> None:
+    found = await collect(Numbers(), daily(), plugins=[Quota()], settings=Settings(max_pages=49))
+    counted = {name: n for name, n in found.report.counters.items() if name.startswith("quota daily of https://api")}
+    assert counted["quota daily of https://api.test: low"] == 1
+    assert found.report.lanes["https://api.test"]["quotas"]["daily"]["limit"] == 50
+
+
+async def test_a_new_run_of_a_job_does_not_repeat_an_alert(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    site = daily()
+    for pages in (42, 44):
+        await crawl(
+            Numbers(), plugins=[Quota(every=0)], job=tmp_path, transport=site.transport,
+            settings=Settings(max_pages=pages),
+        )  # fmt: skip
+    assert sum(" is low" in record.getMessage() for record in caplog.records) == 1
+
+
+async def test_alerts_reach_the_webhook_while_the_crawl_runs(autojump_clock: MockClock) -> None:
+    hooks = FakeSite({"https://hooks.test/T0/secret": "ok"})
+
+    class Hooked(Quota):
+        name = "quota"
+        transport = hooks.transport
+
+    site = daily()
+    found = await collect(
+        Numbers(), site, plugins=[Hooked(webhook="https://hooks.test/T0/secret")], settings=Settings(max_pages=49)
+    )
+    assert len(hooks.log) == sum(n for name, n in found.report.counters.items() if name.startswith("quota "))
+    assert list(found.report.lanes) == ["https://api.test"]
+    assert found.report.requests == len(site.log)
