@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,9 @@ from crawler.messages import Row
 from crawler.store.spool import Spool, read_ahead
 
 __all__ = ["ItemLog"]
+
+GATHERED: Final = 1000
+"""Items of one transaction in memory before they are written to the spool."""
 
 
 class ItemLog:
@@ -44,6 +47,7 @@ class ItemLog:
         self._followed: set[str] = set()
         self._changed: set[str] = set()
         self._offsets: dict[int, int] = {0: 0}
+        self._gathered: list[Row] = []
         self._new = 0
         self._end = length
         for name, cursor, offset, position in database.execute("SELECT * FROM sink"):
@@ -62,16 +66,24 @@ class ItemLog:
     def begin(self) -> None:
         """Start writing for a new transaction; items of one that was rolled back are discarded."""
         self._new, self._end = 0, self._spool.length
+        self._gathered.clear()
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Write items behind the committed ones."""
-        rows = list(rows)
-        if rows:
-            self._end = self._spool.write(rows, at=self._end, commit=self._commits + 1)
-            self._new += len(rows)
+        """Add items behind the committed ones. They are written together, since each write takes system calls."""
+        before = len(self._gathered)
+        self._gathered += rows
+        self._new += len(self._gathered) - before
+        if len(self._gathered) >= GATHERED:
+            self._write()
+
+    def _write(self) -> None:
+        if self._gathered:
+            self._end = self._spool.write(self._gathered, at=self._end, commit=self._commits + 1)
+            self._gathered.clear()
 
     def save(self) -> dict[str, int]:
-        """Save the sinks that advanced, and return the numbers that the transaction must store, by name."""
+        """Write the items, save the sinks that advanced, and return what the transaction must store, by name."""
+        self._write()
         for name in self._changed:
             self._database.execute("INSERT OR REPLACE INTO sink VALUES (?, ?, ?, ?)", (name, *self._sinks[name]))
         self._changed.clear()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from support.stores import claimed, done, requests
 
 from crawler.errors import JobError
-from crawler.store import ItemRow
+from crawler.messages import Row
+from crawler.store import ItemRow, Observations
 from crawler.store.inspect import read_items
+from crawler.store.spool import Spool
 from crawler.store.sqlite import SqliteStore
 
 
@@ -70,3 +73,40 @@ async def test_a_spool_shorter_than_its_committed_length_is_refused(job: Path) -
     (job / "items.spool").unlink()
     with pytest.raises(JobError, match=r"items\.spool is damaged at byte 0: it ends there"), SqliteStore(job):
         raise AssertionError
+
+
+async def test_the_items_of_a_commit_are_written_together_and_in_order(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crawler.store.item_log.GATHERED", 4)
+    written: list[int] = []
+    write = Spool.write
+
+    def counted(spool: Spool, rows: Sequence[Row], *, at: int, commit: int) -> int:
+        written.append(len(rows))
+        return write(spool, rows, at=at, commit=commit)
+
+    monkeypatch.setattr(Spool, "write", counted)
+    with SqliteStore(job) as store:
+        await store.ingest(requests(*map(str, range(7))))
+        rows = await claimed(store)
+        items = [[ItemRow(b"%d" % number)] for number in range(7)]
+        await store.commit([done(row, items=item) for row, item in zip(rows[:6], items, strict=False)])
+        await store.commit([done(rows[6], items=items[6])])
+        assert written == [4, 2, 1]
+        assert [bytes(row.data) for row in await store.read(0, 9)] == [b"%d" % number for number in range(7)]
+    assert [bytes(row.data) for part in read_items(job) for row in part] == [b"%d" % number for number in range(7)]
+
+
+async def test_items_of_a_transaction_that_fails_are_not_in_the_next_one(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SqliteStore(job) as store:
+        await store.ingest(requests("1", "2"))
+        one, two = await claimed(store)
+        with monkeypatch.context() as broken:
+            broken.setattr(store, "_observe", lambda _: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                await store.commit([done(one, items=[ItemRow(b"1")])], Observations())
+        await store.commit([done(two, items=[ItemRow(b"2")])])
+        assert [bytes(row.data) for row in await store.read(0, 9)] == [b"2"]
