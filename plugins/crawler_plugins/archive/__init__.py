@@ -1,0 +1,1 @@
+"""Archives of sites: `Warc` writes them, `Replay` crawls them without a network."""
