@@ -1,0 +1,1 @@
+"""First-party outputs, one file each, chosen by ``-o`` through the entry-point group ``crawler.outputs``."""
