@@ -27,6 +27,7 @@ from sphinx.util.typing import stringify_annotation
 import crawler
 from crawler import errors
 from crawler.cli import app_of
+from crawler.hooks.load import installed
 from crawler.hooks.plugin import Plugin
 
 app = app_of()
@@ -106,11 +107,19 @@ def testing_page() -> Iterator[str]:
     yield from names_block(testing, testing.__all__)
 
 
+def plugins_page() -> Iterator[str]:
+    """Every included plugin: its name on the command line, what it does, and its options."""
+    for name, (module, kind) in included_plugins().items():
+        yield from [f"``{name}``", "-" * (len(name) + 4), ""]
+        yield from [f".. autoclass:: {module}.{kind}{options_of(module, kind)}", "   :no-members:", ""]
+
+
 PAGES = {
     "api": api_page,
     "commands": commands_page,
     "errors": errors_page,
     "hooks": hooks_page,
+    "plugins": plugins_page,
     "settings": settings_page,
     "testing": testing_page,
 }
@@ -122,6 +131,19 @@ PAGES = {
 def hook_names() -> list[str]:
     """The hooks of a plugin, in the order of the source."""
     return [name for name, value in vars(Plugin).items() if inspect.isroutine(value) and not name.startswith("_")]
+
+
+def included_plugins() -> dict[str, tuple[str, str]]:
+    """The module and the class of each plugin that is installed with the framework, by name."""
+    places = {name: point.value.split(":") for name, point in installed().items()}
+    return {name: (module, kind) for name, (module, kind) in places.items() if module.startswith("crawler_plugins.")}
+
+
+def options_of(module: str, kind: str) -> str:
+    """The options of a plugin with their defaults, as a signature. Sphinx finds no page for the type `type`."""
+    signature = inspect.signature(getattr(importlib.import_module(module), kind))
+    bare = [option.replace(annotation=option.empty) for option in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
 def error_names() -> list[str]:

@@ -49,7 +49,9 @@ class Budget(Plugin):
         window: Seconds after which the budget is full again, from its first request on; `None`: never.
         then: What happens when a budget is used up: ``stop`` the crawl, or ``pause`` until the window ends.
         threshold: Share of the budget, from 0 to less than 1; when no more than that is left there is an alert.
-        command, shell, webhook: Where alerts are sent beside the log: see the plugin `quota`.
+        command: A command that gets each alert as JSON on standard input. No shell interprets it.
+        shell: Whether ``/bin/sh`` runs the command.
+        webhook: A URL that gets each alert as JSON in a POST, as of the plugin ``quota``. It is kept secret.
 
     Raises:
         ConfigError: An option is out of range, or there is no budget.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from contextvars import Context
 
 import msgspec
 
@@ -52,7 +53,11 @@ class Dedup(Plugin):
         return None
 
     def measure(self, usage: Usage) -> None:
-        """Forget the oldest items. This hook runs outside of pages: their failure cannot undo it."""
+        """Forget the oldest items, whatever becomes of the page that is handled."""
+        if len(self._remembered) > self.memory:
+            Context().run(self._forget)
+
+    def _forget(self) -> None:
         while len(self._remembered) > self.memory:
             self.state.pop(self._remembered.popleft(), None)
 

@@ -6,6 +6,7 @@ import fnmatch
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Any, Literal
 
 from crawler import ConfigError, Crawl, Pause, Plugin, QuotaEvent, Stop, Usage
@@ -119,7 +120,8 @@ class Quota(Plugin):
 
     def _send(self, scope: str, event: QuotaEvent) -> None:
         if self._is_due(scope, event.policy, event.kind):
-            self.crawl.count(f"quota {event.policy} of {scope}: {event.kind}".replace("quota  of", "quota of"))
+            name = f"quota {event.policy} of {scope}" if event.policy else f"quota of {scope}"
+            Context().run(self.crawl.count, f"{name}: {event.kind}")  # an alert is no effect of a page
             self._alerts.send(alert_of(event, scope, self.crawl.spider.name))
 
     def _is_due(self, scope: str, policy: str, what: str) -> bool:

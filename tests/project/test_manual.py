@@ -14,6 +14,7 @@ import pytest
 import crawler
 from crawler import testing
 from crawler.cli import app_of
+from crawler.hooks.load import installed
 from crawler.hooks.table import HOOKS
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,12 @@ def test_every_setting_is_in_the_reference(names):
 
 def test_every_hook_is_in_the_reference(names):
     assert [name for name in HOOKS if f"crawler.Plugin.{name}" not in names] == []
+
+
+def test_every_included_plugin_is_in_the_reference(names):
+    included = [point.value.replace(":", ".") for point in installed().values() if "crawler_plugins" in point.value]
+    assert len(included) > 5
+    assert [name for name in included if name not in names] == []
 
 
 def test_every_command_is_in_the_reference(targets):

@@ -7,7 +7,7 @@ import pytest
 import trio
 from crawler_plugins.dedup import Dedup
 
-from crawler import ConfigError, Plugin, Settings, Spider, crawl
+from crawler import ConfigError, Plugin, Request, Settings, Spider, crawl
 from crawler.hooks.load import construct, load_plugin
 from crawler.testing import FakeSite, Page, collect
 
@@ -107,3 +107,17 @@ async def test_the_response_may_come_late(autojump_clock):
     pages = FakeSite({"/0": Page("x", delay=5), "/1": "x"})
     found = await collect(Items([{"id": 1}], [{"id": 1}]), pages, plugins=[Dedup()], settings=Settings(per_host=2))
     assert found.items == [{"id": 1}]
+
+
+async def test_memory_is_bounded_although_pages_with_inline_fetches_fail(autojump_clock):
+    class Fetching(Items):
+        async def parse(self, response):
+            for item in self._pages[int(response.url.rpartition("/")[2])]:
+                yield item
+            if response.url.endswith("/1"):
+                await self.crawl.fetch(Request("https://site.test/9"))
+                raise ValueError("broken")
+
+    plugin = Dedup(memory=2)
+    await collect(Fetching([{"id": n} for n in range(9)], [{"id": 9}], []), site(), plugins=[plugin])
+    assert len(plugin.state) == 2

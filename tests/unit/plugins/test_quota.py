@@ -197,3 +197,18 @@ async def test_alerts_reach_the_webhook_while_the_crawl_runs(autojump_clock: Moc
     assert len(hooks.log) == sum(n for name, n in found.report.counters.items() if name.startswith("quota "))
     assert list(found.report.lanes) == ["https://api.test"]
     assert found.report.requests == len(site.log)
+
+
+async def test_an_alert_in_a_page_that_fails_is_counted(autojump_clock: MockClock) -> None:
+    class Failing(Numbers):
+        async def parse(self, response: Response) -> Produced:
+            await self.crawl.fetch(Request("https://other.test/"))
+            raise ValueError("broken")
+
+    headers = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "1"}
+    site = FakeSite({"https://api.test/0": "x", "https://other.test/": Page("x", headers=headers)})
+    spider = Failing()
+    spider.start = lambda: iter([Request("https://api.test/0")])  # type: ignore[method-assign]
+    found = await collect(spider, site, plugins=[Quota()])
+    assert found.report.failed == 1
+    assert sum(name.endswith(": low") for name in found.report.counters) == 1
