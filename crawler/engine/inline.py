@@ -12,7 +12,6 @@ from crawler import urls
 from crawler.engine.decision import Fail, History, Page, decide_inline
 from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
-from crawler.fetch.body_receiver import BodyReceiver
 from crawler.frontier import Lane, RobotsRules, lane_name
 from crawler.headers import product_token
 from crawler.http.robots import DISALLOW_ALL, Robots
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from crawler.engine.decision import Policy
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.slots import Slots
+    from crawler.fetch.body_receiver import BodyReceiver
     from crawler.frontier import Frontier
     from crawler.settings import Settings
     from crawler.stats import Stats
@@ -88,7 +88,7 @@ class Inline:
             RequestError: There was no response.
         """
         request = with_child_depth(request)
-        receiver = None if receive is None else BodyReceiver(receive)
+        receiver = None if receive is None else _receiver(receive)
         while True:
             try:
                 response = await self._fetch(request, receiver)
@@ -244,6 +244,12 @@ class Inline:
             if waiting.cancelled_caught and origin not in lane.robots.rules:
                 raise slots.too_late(0.0, lane, request)
         return lane.robots.rules[origin]
+
+
+def _receiver(receive: Receive) -> BodyReceiver:
+    from crawler.fetch.body_receiver import BodyReceiver  # noqa: PLC0415 - few crawls need it
+
+    return BodyReceiver(receive)
 
 
 def with_child_depth(request: Request) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from PIL import Image
 from support import processes
 from support.localsite import Answer, Asked, local_site
 
@@ -143,6 +145,29 @@ def test_feed_records(tmp_path):
         items = crawl("feed_records.py", *where, "--report", "report.json", folder=tmp_path)
     assert items == [{"id": "1", "name": "Product 1", "price": 1.5}, {"id": "3", "name": "Product 3", "price": 9.0}]
     assert json.loads((tmp_path / "report.json").read_text())["counters"] == {"broken records": 1}
+
+
+def test_pictures(tmp_path):
+    image = io.BytesIO()
+    Image.new("RGB", (200, 100), "blue").save(image, "PNG")
+    pages = {
+        "/": "<h1>Lamp</h1><a class=manual href='/lamp.pdf'>Manual</a><img src='/lamp.png'>",
+        "/lamp.pdf": Answer(b"%PDF", headers={"Content-Type": "application/pdf"}),
+        "/lamp.png": Answer(image.getvalue(), headers={"Content-Type": "image/png"}),
+    }
+    with local_site(pages) as site:
+        [item] = crawl("pictures.py", "-a", f"start_urls={site.url}", folder=tmp_path)
+    assert (tmp_path / "files" / item["files"][0]["path"]).read_bytes() == b"%PDF"
+    assert (tmp_path / "images" / item["images"][0]["thumbs"]["small"]).is_file()
+
+
+def test_large_body(tmp_path):
+    pages = {"/": "data", "/all.csv": Answer(b"a,b\n" * 100_000, headers={"Content-Type": "text/csv"})}
+    with local_site(pages) as site:
+        where = ("-a", f"start_urls={site.url}", "-a", f"url={site.url}all.csv")
+        items = crawl("large_body.py", *where, folder=tmp_path)
+    assert items == [{"status": 200, "size": 400_000}]
+    assert (tmp_path / "all.csv").read_bytes() == b"a,b\n" * 100_000
 
 
 def test_api_pages(tmp_path):

@@ -31,7 +31,7 @@ class Asked:
 class Answer:
     """A response of the site."""
 
-    body: str = ""
+    body: str | bytes = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,12 +104,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.site.answer(Asked(time.monotonic(), self.command, self.path, headers, body))
-        content = answer.body.encode()
-        kind = "application/json" if answer.body.startswith(("{", "[")) else "text/html; charset=utf-8"
+        content = answer.body.encode() if isinstance(answer.body, str) else answer.body
+        kind = "application/json" if content.startswith((b"{", b"[")) else "text/html; charset=utf-8"
         self.send_response(answer.status)
-        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
-        for name, value in answer.headers.items():
+        for name, value in ({"Content-Type": kind} | dict(answer.headers)).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)

@@ -68,7 +68,7 @@ http {{
     scgi_temp_path {scratch}/scgi;
 {servers}}}
 """
-SERVER = '    server {{ listen 127.0.0.1:{port} backlog=1024; root "{root}"; index index.html; }}\n'
+SERVER = '    server {{ listen 127.0.0.1:{port} backlog=1024; root "{root}"; index index.html; limit_rate {rate}; }}\n'
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def read_log(path: Path) -> list[Hit]:
 
 
 @contextmanager
-def serve(folders: Mapping[str, Path], *, log: Path | None = None, seconds: float = 10.0) -> Iterator[dict[str, str]]:
+def serve(
+    folders: Mapping[str, Path], *, log: Path | None = None, rate: int = 0, seconds: float = 10.0
+) -> Iterator[dict[str, str]]:
     """Serve folders with nginx until the block is left; yield the base URL of each.
 
     The URL of a folder without a trailing slash is redirected to the one with it (301), a folder without
@@ -106,6 +108,7 @@ def serve(folders: Mapping[str, Path], *, log: Path | None = None, seconds: floa
 
     Parameters:
         folders: the folder to serve under each name.
+        rate: bytes per second for each request; 0 means no limit.
         log: the file for the access log, one JSON object per line, read by `read_log`; `None` means no log.
         seconds: time within which every port must accept connections.
 
@@ -120,7 +123,8 @@ def serve(folders: Mapping[str, Path], *, log: Path | None = None, seconds: floa
         scratch = Path(name)
         ports = _free_ports(len(folders))
         servers = "".join(
-            SERVER.format(port=port, root=root.resolve()) for port, root in zip(ports, folders.values(), strict=True)
+            SERVER.format(port=port, root=root.resolve(), rate=rate)
+            for port, root in zip(ports, folders.values(), strict=True)
         )
         config = scratch / "nginx.conf"
         types = " ".join(f"{kind} {endings};" for kind, endings in MIME_TYPES.items())

@@ -1,0 +1,375 @@
+"""`Files`: download the files that items point to."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, closing
+from contextvars import ContextVar
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import attrs
+import trio
+
+from crawler import (
+    BodyTooLarge,
+    ConfigError,
+    Crawl,
+    CrawlFailed,
+    HookError,
+    Item,
+    Plugin,
+    Request,
+    RequestError,
+    Response,
+    WouldExceedDeadline,
+)
+from crawler_plugins.files import names
+from crawler_plugins.files.download import Checks, Download
+from crawler_plugins.files.index import FileIndex
+from crawler_plugins.files.items import links_of, with_field
+from crawler_plugins.files.locks import KeyedLocks
+from crawler_plugins.files.partial import PartialFile, digest_of, place, sync_path
+from crawler_plugins.files.pattern import FIELDS, PathPattern
+
+__all__ = ["Content", "Files"]
+
+GIB: Final = 1024**3
+HIDDEN: Final = ".files"
+"""The folder, inside that of the files, of the index and of unfinished files. Names of servers get no dot in front."""
+DAY: Final = 86_400.0
+LOCKED_PAUSE: Final = 1.0
+"""Seconds between two looks at a file that another process downloads."""
+MIN_PAUSE: Final = 0.5
+"""Seconds at least between two tries to get a start of a busy lane."""
+MAX_PREPARED: Final = 2
+"""Files that `Files.prepare` works on at once, at most: decoded images are large."""
+TRANSIENT: Final = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses that another item may not meet again."""
+BLANK: Final = {"path": None, "digest": None, "size": None, "type": None}
+MAX_FAILURES: Final = 10_000
+"""Failed URLs that are remembered, so that they are not asked for again."""
+
+current_download: ContextVar[Download | None] = ContextVar("current_download", default=None)
+"""The file that this task downloads."""
+
+
+@attrs.frozen(kw_only=True)
+class Content:
+    """A complete file that is to be stored."""
+
+    source: Path
+    """Where it is."""
+    digest: str
+    """The SHA-256 digest, in hexadecimal digits."""
+    kind: str
+    """The media type."""
+    facts: dict[str, Any] = attrs.field(factory=dict)
+    """What else the item tells of it."""
+    extras: dict[str, Path] = attrs.field(factory=dict)
+    """Files made of it, such as thumbnails, by name."""
+
+
+class Files(Plugin):
+    """Downloads the files that items point to, and writes into each item where they are.
+
+    Each entry of the result has ``url``, ``path`` (relative to the folder), ``digest`` (SHA-256), ``size`` (bytes),
+    ``type`` and ``status``: ``downloaded``, ``uptodate`` (the folder had it), or ``failed`` with the reason in
+    ``error``.
+
+    Parameters:
+        folder: Where files are stored.
+        fields: Fields of items with a URL or a list of URLs. Relative ones are joined with the URL of the page.
+        result: Field of items for the result. A dict gets it; other items must have it.
+        path: Path of a file below the folder. It may contain ``{host}``, ``{dir}`` (the folders of the URL),
+            ``{name}``, ``{stem}`` (the name without its ending), ``{ext}`` and ``{digest}``; ``{digest:2}`` is the
+            first two digits.
+        min_bytes: Minimum size in bytes.
+        max_bytes: Maximum size in bytes.
+        types: Accepted media types as globs, such as ``application/pdf,image/*``. Default: any.
+        concurrency: Files that are downloaded at once, at most. The limits of each host apply as well.
+        timeout: Seconds for one attempt. The next one continues where it ended, if the server can do that.
+        expires: Days after which a file is downloaded again; 0 means always.
+        required: Whether a file that cannot be downloaded fails its page.
+
+    Raises:
+        ConfigError: An option is invalid, or the folder cannot be used.
+    """
+
+    name = "files"
+    extra_path = PathPattern("thumbs/{thumb}/{digest:2}/{digest}{ext}", "thumb_path", (*FIELDS, "thumb"))
+    """Path of a file that `prepare` made of another one."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path = Path("files"),
+        fields: tuple[str, ...] = ("file_urls",),
+        result: str = "files",
+        path: str = "{host}/{digest:2}/{digest}{ext}",
+        min_bytes: int = 0,
+        max_bytes: int = GIB,
+        types: tuple[str, ...] = (),
+        concurrency: int = 8,
+        timeout: float = 600.0,
+        expires: float = 90.0,
+        required: bool = False,
+    ) -> None:
+        if not fields or not all(fields) or not result:
+            raise ConfigError(f"{self.name}: fields and result must name at least one field of the items each")
+        if not 0 <= min_bytes <= max_bytes or max_bytes < 1:
+            raise ConfigError(f"{self.name}: min_bytes and max_bytes must be 0 ≤ {min_bytes} ≤ {max_bytes} and above 0")
+        if not all(names.MEDIA_TYPE.fullmatch(kind.replace("*", "x")) for kind in types):
+            raise ConfigError(f"{self.name}: types must be like image/png or image/*, not {', '.join(types)}")
+        if concurrency < 1:
+            raise ConfigError(f"{self.name}: concurrency must be at least 1, not {concurrency}")
+        if not 0 < timeout <= DAY:
+            raise ConfigError(f"{self.name}: timeout must be above 0 and at most 86400 seconds, not {timeout}")
+        if not 0 <= expires < 100_000:
+            raise ConfigError(f"{self.name}: expires must be from 0 to below 100000 days, not {expires}")
+        self.folder = Path(folder)
+        self.fields = fields
+        self.result = result
+        self.path = PathPattern(path, f"{self.name}: path")
+        self.checks = Checks(min_bytes=min_bytes, max_bytes=max_bytes, types=types)
+        self.concurrency = concurrency
+        self.timeout = timeout
+        self.expires = expires * DAY
+        self.required = required
+        self.variant = f"{self.name} {path}"
+        """What makes one file of a URL differ from another."""
+
+    # ---- hooks -------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Open the folder."""
+        self._sync = crawl.settings.durability == "power"
+        self._root = self.folder.absolute()
+        self._oldest = crawl.clock() - self.expires
+        self._limiter = trio.CapacityLimiter(self.concurrency)
+        self._locks = KeyedLocks()
+        self._preparing = trio.CapacityLimiter(MAX_PREPARED)
+        self._placing = trio.Lock()
+        self._failures: dict[str, str] = {}
+        try:
+            (self._root / HIDDEN).mkdir(parents=True, exist_ok=True)
+            self._index = FileIndex(self._root / HIDDEN / "index.sqlite", sync=self._sync)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(f"{self.name}: the folder {self.folder} cannot be used: {error}") from None
+        with closing(self._index):
+            yield
+
+    async def fetch(self, request: Request, send: Any) -> Response | None:
+        """Ask for the rest of a file, if a part of it is there."""
+        download = current_download.get()
+        if download is None or download.owner is not self:
+            return None
+        fields = await download.range_fields()
+        if not fields:
+            return None
+        found: Response = await send(request.replace(headers=[*request.headers.pairs, *fields]))
+        if isinstance(found, Response):
+            found.request = request  # a redirect goes without the fields; its attempt gets its own
+        return found
+
+    async def refine(self, item: Item, response: Response) -> Item | None:
+        """Download the files of an item."""
+        links = links_of(item, self.fields)
+        if not links:
+            return None
+        results: list[dict[str, Any]] = [{"url": str(link), **BLANK} for link in links]
+        late: list[WouldExceedDeadline] = []
+        async with trio.open_nursery() as nursery:
+            for link, result in zip(links, results, strict=True):
+                nursery.start_soon(self._fill, result, link, response, late)
+        if late:  # the page is put off; the files so far are kept
+            raise max(late, key=lambda error: error.retry_at)
+        for result in results:
+            self.crawl.count(f"{self.name}/{result['status']}")
+        failed = next((result for result in results if result["status"] == "failed"), None)
+        if self.required and failed is not None:
+            raise RequestError(f"{failed['url']}: {failed['error']}")
+        return with_field(item, self.result, results)
+
+    # ---- for subclasses ----------------------------------------------------------------------------------------------
+
+    def prepare(self, unfinished: PartialFile, kind: str) -> Content | str:
+        """Return what is stored of a complete file, or why it is not wanted. It is called in a thread.
+
+        Parameters:
+            unfinished: The file.
+            kind: Its media type by the server.
+        """
+        return Content(source=unfinished.path, digest=unfinished.digest(), kind=kind)
+
+    # ---- one file ----------------------------------------------------------------------------------------------------
+
+    async def _fill(
+        self, result: dict[str, Any], link: Any, response: Response, late: list[WouldExceedDeadline]
+    ) -> None:
+        """Fill in the result of one link."""
+        try:
+            request = response.follow(
+                link if isinstance(link, str) else "javascript:",
+                headers={"Accept": "*/*", "Accept-Encoding": "identity"},  # coded data cannot be continued
+                max_body=self.checks.max_bytes,
+                timeout=self.timeout,
+                session=response.request.session,
+                proxy=response.request.proxy,
+            )
+        except ValueError:
+            result |= {"status": "failed", "error": "not a web link"}
+            return
+        result["url"] = request.url
+        try:
+            async with self._locks.hold(request.url):
+                found = self._known(request.url) or await self._new(request)
+        except WouldExceedDeadline as error:
+            late.append(error)
+        except (OSError, sqlite3.Error) as error:
+            await self._end_crawl(error)
+        else:
+            result |= {"status": "failed", "error": found} if isinstance(found, str) else found
+
+    def _known(self, url: str) -> dict[str, Any] | str | None:
+        """Return the facts of a file that the folder has, or the failure of a URL, if it is known."""
+        facts = self._index.by_url(self.variant, url, self._oldest)
+        if facts is not None and self._exists(facts):
+            return {**facts, "status": "uptodate"}
+        return self._failures.get(url)
+
+    async def _new(self, request: Request) -> dict[str, Any] | str:
+        """Return the facts of a file that the folder does not have yet, or why it cannot be downloaded."""
+        async with self._limiter, self._unfinished(request.url) as unfinished:
+            found = self._known(request.url)  # another process may have stored it
+            if found is None:
+                found = await self._download(request, unfinished)
+                if isinstance(found, dict):
+                    found["status"] = "downloaded"
+            return found
+
+    @asynccontextmanager
+    async def _unfinished(self, url: str) -> AsyncGenerator[PartialFile]:
+        """Open the unfinished file of a URL. Wait while another process has it."""
+        digest = hashlib.sha256(f"{self.name} {url}".encode()).hexdigest()
+        path = self._root / HIDDEN / f"{digest[:32]}.part"
+        while (found := PartialFile.open(path)) is None:
+            await trio.sleep(LOCKED_PAUSE)
+        with closing(found):
+            yield found
+
+    async def _download(self, request: Request, unfinished: PartialFile) -> dict[str, Any] | str:
+        """Download a file and store it. Return its facts, or why there is none."""
+        download = Download(self, request.url, unfinished, self._index, self.checks)
+        try:
+            response = await self._fetch(request, download)
+        except WouldExceedDeadline:
+            raise
+        except RequestError as error:
+            if isinstance(error.__cause__, (OSError, sqlite3.Error)) and isinstance(error, HookError):
+                raise error.__cause__ from error
+            if isinstance(error, BodyTooLarge):
+                await trio.to_thread.run_sync(unfinished.clear)
+            else:
+                await download.flush()  # to be continued
+            return str(error) if error.retryable else self._remember(request.url, str(error))
+        if not download.refusal and response.status not in (200, 206):
+            words = f"status {response.status}"
+            return words if response.status in TRANSIENT else self._remember(request.url, words)
+        found: dict[str, Any] | str = download.refusal or await download.finish(names.media_type(response))
+        if not found:
+            found = await self._store(request.url, response, unfinished)
+        if isinstance(found, str):
+            await trio.to_thread.run_sync(unfinished.clear)
+            return self._remember(request.url, found)
+        return found
+
+    async def _fetch(self, request: Request, download: Download) -> Response:
+        """Send the request of a file, again from its beginning if the server cannot continue it.
+
+        Raises:
+            WouldExceedDeadline: The host allows no request for some time: the page is to be put off.
+            RequestError: The request failed in all attempts.
+        """
+        token = current_download.set(download)
+        try:
+            while True:
+                try:
+                    response = await self.crawl.fetch(request, receive=download.receive)
+                except WouldExceedDeadline as error:
+                    wait = error.retry_at - self.crawl.clock()
+                    if wait > self.crawl.settings.inline_wait:
+                        raise
+                    await trio.sleep(max(wait, MIN_PAUSE))  # other files of the host are being downloaded
+                else:
+                    if not download.restarts():
+                        return response
+        finally:
+            current_download.reset(token)
+
+    async def _store(self, url: str, response: Response, unfinished: PartialFile) -> dict[str, Any] | str:
+        """Give a complete file its name. Return its facts, or why it is not wanted."""
+        content = await trio.to_thread.run_sync(
+            self.prepare, unfinished, names.media_type(response), limiter=self._preparing
+        )
+        if isinstance(content, str):
+            return content
+        async with self._placing:
+            facts = self._index.by_digest(self.variant, content.digest)
+            if facts is None or not self._exists(facts):
+                facts = await trio.to_thread.run_sync(self._place, url, response, content)
+            self._index.add(self.variant, url, facts, self.crawl.clock())
+        for path in (unfinished.path, content.source, *content.extras.values()):
+            path.unlink(missing_ok=True)
+        return facts
+
+    def _place(self, url: str, response: Response, content: Content) -> dict[str, Any]:
+        """Move a file to its place, and those made of it."""
+        name, size = names.name(response), content.source.stat().st_size
+        values = {
+            "digest": content.digest,
+            "dir": "/".join(names.folders(url)),
+            "ext": names.extension(name, content.kind),
+            "host": names.host(url),
+            "name": name,
+            "stem": PurePosixPath(name.replace("/", "_")).stem,
+        }
+        facts: dict[str, Any] = {
+            "path": self._move(content.source, self.path.path(values), content.digest),
+            "digest": content.digest,
+            "size": size,
+            "type": content.kind,
+            **content.facts,
+        }
+        for extra, source in content.extras.items():
+            path = self.extra_path.path(values | {"thumb": extra, "ext": source.suffix})
+            facts.setdefault("thumbs", {})[extra] = self._move(source, path, digest_of(source))
+        return facts
+
+    def _move(self, source: Path, path: str, digest: str) -> str:
+        if self._sync:
+            sync_path(source)
+        return place(source, self._root, path, digest, sync=self._sync)
+
+    def _exists(self, facts: dict[str, Any]) -> bool:
+        paths = [facts["path"], *facts.get("thumbs", {}).values()]
+        return all((self._root / path).is_file() for path in paths)
+
+    def _remember(self, url: str, reason: str) -> str:
+        """Return the reason of a failure that another attempt would not change, and remember it for other items."""
+        self._failures[url] = reason
+        if len(self._failures) > MAX_FAILURES:
+            del self._failures[next(iter(self._failures))]
+        return reason
+
+    async def _end_crawl(self, error: Exception) -> None:
+        """End the crawl because the disk fails. The page is not handled, so a durable job resumes with it."""
+        self.crawl.start_soon(_fail, CrawlFailed(f"{self.name}: a file cannot be stored in {self.folder}: {error}"))
+        await trio.sleep_forever()
+
+
+async def _fail(error: CrawlFailed) -> None:
+    raise error
