@@ -14,9 +14,10 @@ import pytest
 import trio
 from support.rawserver import answers, ok, until
 
-from crawler import Request, Settings
+from crawler import Drop, Request, Settings
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout
 from crawler.fetch.auth import OriginAuth
+from crawler.fetch.body_receiver import BodyReceiver
 from crawler.fetch.downloader import Downloader
 from crawler.fetch.proxies import Proxies
 from crawler.transport.curl import CurlTransport
@@ -141,6 +142,47 @@ async def test_a_body_may_be_as_large_as_the_request_or_the_settings_say():
         with pytest.raises(BodyTooLarge, match="the body is larger than 100 bytes"):
             await downloader(site, settings).fetch(Request(URL, max_body=limit))
     assert len((await downloader(site, Settings(max_body=100)).fetch(Request(URL, max_body=101))).body) == 101
+
+
+@pytest.mark.parametrize("fields", [{}, {"Accept-Encoding": "identity"}], ids=["any", "identity"])
+async def test_libcurl_hands_out_a_body_while_the_server_still_sends_it(serve, fields):
+    class Writer:
+        size = 0
+
+        async def write(self, data):
+            self.size += len(data)
+            if self.size == 50_000:
+                half.set()
+
+    async def halves(peer):
+        await peer.request()
+        await peer.send(ok(b"x" * 100_000)[:-50_000])
+        await half.wait()
+        await peer.send(b"x" * 50_000)
+
+    async def receive(response):
+        assert (response.status, response.headers["content-length"], response.body) == (200, "100000", b"")
+        return writer
+
+    half, writer = trio.Event(), Writer()
+    server = await serve(halves)
+    async with CurlTransport() as transport:
+        loader = Downloader(transport, Settings(private_network=True, request_deadline=5.0), lambda: 0.0)
+        response = await loader.fetch(Request(server.url, headers=fields), receiver=BodyReceiver(receive))
+    assert (response.body, writer.size) == (b"", 100_000)
+
+
+async def test_libcurl_sends_nothing_more_after_a_body_was_dropped(serve):
+    async def receive(response):
+        return Drop("enough")
+
+    server = await serve(answers(ok(b"x" * 3_000_000)))
+    async with CurlTransport() as transport:
+        loader = Downloader(transport, Settings(private_network=True), lambda: 0.0)
+        for _ in range(2):
+            response = await loader.fetch(Request(server.url), receiver=BodyReceiver(receive))
+            assert (response.status, response.body) == (200, b"")
+    assert server.connections == 2
 
 
 async def test_a_cut_body_is_never_too_large_and_its_rest_is_not_read(serve):
