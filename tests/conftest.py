@@ -9,7 +9,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-SERVED = tuple(Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters", "power", "outage"))
+SERVED = tuple(
+    Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters", "power", "outage", "databases")
+)
 """Folders of tests that need real servers, strace, or root."""
 
 # Tests start Python hundreds of times, so modules are compiled once, even if the environment disables it.

@@ -22,7 +22,7 @@ from crawler.sinks.registry import BUILT_IN, find_output, output_names
 from crawler.sinks.series import Series
 from crawler.suggest import did_you_mean
 
-__all__ = ["describe_option", "manual", "plugins", "settable_options"]
+__all__ = ["describe_option", "find", "manual", "option_docs", "plugins", "settable_options", "text_of"]
 
 GIVEN = ("if_exists", "job")
 """Arguments of an output that are not options: the command line has options of its own for them."""
@@ -40,7 +40,7 @@ def plugins(
     chosen by its file extension or the scheme of its URL, as in crawler run TARGET -o FILE.csv.
     """
     if name is not None:
-        for line in manual(name, _find(name)):
+        for line in manual(name, find(name)):
             sys.stdout.write(f"{printable_line(line)}\n")
         return 0
     names = list(installed())
@@ -70,7 +70,7 @@ def _output_loader(name: str) -> Callable[[], type[Plugin]]:
     return load
 
 
-def _find(name: str) -> type[Plugin]:
+def find(name: str) -> type[Plugin]:
     """Return a plugin or an output by name; ``csv`` finds ``.csv``.
 
     Raises:
@@ -111,11 +111,11 @@ def manual(name: str, kind: type[Plugin]) -> Iterator[str]:
     """
     first, _, rest = (inspect.getdoc(kind) or kind.__name__).partition("\n")
     yield f"{name}: {first}"
-    text = _without_sections(rest)
+    text = text_of(rest)
     if text:
         yield from ["", *text]
     options = settable_options(kind)
-    docs = _parameter_docs(kind)
+    docs = option_docs(kind)
     if options:
         yield from ["", "options"]
     for option in options:
@@ -163,7 +163,7 @@ def _type(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
-def _without_sections(text: str) -> list[str]:
+def text_of(text: str) -> list[str]:
     """Return the lines of a docstring before "Parameters:" or "Raises:"."""
     lines = []
     for line in text.strip("\n").splitlines():
@@ -173,7 +173,7 @@ def _without_sections(text: str) -> list[str]:
     return "\n".join(lines).strip("\n").splitlines()
 
 
-def _parameter_docs(kind: type) -> dict[str, list[str]]:
+def option_docs(kind: type) -> dict[str, list[str]]:
     """Return what the docstrings of a class and its bases say about each parameter, in lines."""
     docs: dict[str, list[str]] = {}
     sources = [base for base in reversed(kind.__mro__) if base.__doc__]

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
+from crawler.environment import resolve
 from crawler.errors import ConfigError
 from crawler.hooks.load import construct, options_of
 from crawler.hooks.plugin import Plugin
@@ -35,7 +36,8 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", job: Path |
 
     Parameters:
         spec: A file, a URL, or ``-`` for JSON Lines on standard output. A query holds options:
-            ``items-%(n)d.jsonl.gz?max_rows=1000``. In a `Path` no character has a special meaning.
+            ``items-%(n)d.jsonl.gz?max_rows=1000``. ``env:NAME`` is the value of an environment variable. A `Path` is
+            one file, whatever characters are in it.
         if_exists: What to do with a file that exists: ``refuse``, ``overwrite`` or ``append``.
         job: The folder of the durable job that the output belongs to, which continues its own outputs.
 
@@ -45,7 +47,7 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", job: Path |
             format.
         PluginError: An installed output cannot be imported.
     """
-    text = os.fspath(spec)
+    text = resolve(spec, "output") if isinstance(spec, str) else os.fspath(spec)
     if text == "-":
         return Stdout()
     given = {"if_exists": if_exists, "job": job}
@@ -58,7 +60,7 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", job: Path |
             text, options = found[1], _query(found[2], text)
     if kind is None:
         raise _unknown(text)
-    return _open_file(kind, text, options, given)
+    return _open_file(kind, text if isinstance(spec, str) else Path(text), options, given)
 
 
 def _kind_of(name: str) -> type[Plugin] | None:
@@ -72,14 +74,15 @@ def _kind_of(name: str) -> type[Plugin] | None:
     return kind
 
 
-def _open_file(kind: type[Plugin], text: str, options: Mapping[str, str], given: Mapping[str, Any]) -> Plugin:
-    what = f"output {text}"
+def _open_file(kind: type[Plugin], place: str | Path, options: Mapping[str, str], given: Mapping[str, Any]) -> Plugin:
+    what = f"output {place}"
     require(what, kind.requires)
     own = {name: value for name, value in options.items() if name in options_of(kind)}
-    if issubclass(kind, FileSink) and (is_template(text) or len(own) < len(options)):
+    several = isinstance(place, str) and is_template(place)
+    if issubclass(kind, FileSink) and (several or len(own) < len(options)):
         rest = {name: value for name, value in options.items() if name not in own}
-        return construct(Series, rest, what=what, given={"template": text, "kind": partial(_make, kind, own), **given})
-    return _make(kind, options, Path(text), **given)
+        return construct(Series, rest, what=what, given={"template": place, "kind": partial(_make, kind, own), **given})
+    return _make(kind, options, Path(place), **given)
 
 
 def _open_url(text: str, scheme: str, given: Mapping[str, Any]) -> Plugin:
@@ -90,10 +93,10 @@ def _open_url(text: str, scheme: str, given: Mapping[str, Any]) -> Plugin:
         known = f"use {', '.join(f'{name}://' for name in schemes)}" if schemes else "no installed output has one"
         raise ConfigError(f"{what} has the unknown scheme {scheme!r}{did_you_mean(scheme, schemes)}: {known}")
     require(what, kind.requires)
-    parts = urlsplit(text)
-    query = _query(parts.query, what)
+    base, _, options = text.partition("?")
+    query = _query(options, what)
     kept = {name: value for name, value in query.items() if name in getattr(kind, "url_options", ())}
-    url = parts._replace(query=urlencode(kept)).geturl()
+    url = f"{base}?{urlencode(kept)}" if kept else base
     return _make(kind, {name: value for name, value in query.items() if name not in kept}, url, what=what, **given)
 
 

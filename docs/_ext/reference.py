@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import itertools
+import re
 import textwrap
 import typing
 from collections.abc import Iterator
@@ -27,8 +28,11 @@ from sphinx.util.typing import stringify_annotation
 import crawler
 from crawler import errors
 from crawler.cli import app_of
+from crawler.cli.plugins import describe_option, find, option_docs, settable_options, text_of
 from crawler.hooks.load import installed
 from crawler.hooks.plugin import Plugin
+from crawler.hooks.sink import Sink
+from crawler.sinks.registry import output_names
 
 app = app_of()
 """The whole command line."""
@@ -46,7 +50,8 @@ API = {
     "Results of callbacks and hooks": {"crawler": "Item Produced Drop Retry Pause Stop Failure Usage Row"},
     "For plugins": {"crawler": "Sink State RetryPolicy BodyWriter", "crawler.messages.exchange": "Exchange"},
     "Outputs": {
-        "crawler.sinks": "open_output JsonLines Json Csv Stdout Series Names FileSink Held IfExists",
+        "crawler.sinks": "open_output JsonLines Json Csv Stdout Series Names"
+        " FileSink KeyedSink SqlSink Cursor Held IfExists",
     },
     "Sitemaps and feeds": {
         "crawler.feeds": "sitemaps Sitemaps SitemapEntry SitemapImage SitemapVideo SitemapNews"
@@ -108,10 +113,15 @@ def testing_page() -> Iterator[str]:
 
 
 def plugins_page() -> Iterator[str]:
-    """Every included plugin: its name on the command line, what it does, and its options."""
+    """Every included plugin and every output: what it does, its options, and what an output guarantees."""
     for name, (module, kind) in included_plugins().items():
         yield from [f"``{name}``", "-" * (len(name) + 4), ""]
         yield from [f".. autoclass:: {module}.{kind}{options_of(module, kind)}", "   :no-members:", ""]
+    by_class: dict[type[Plugin], list[str]] = {}
+    for name in output_names():
+        by_class.setdefault(find(name), []).append(name)
+    for kind, names in by_class.items():
+        yield from output_block(kind, ", ".join(f"``{name}``" for name in names))
 
 
 PAGES = {
@@ -204,6 +214,27 @@ def default_of(field: attrs.Attribute[Any]) -> str | None:
 
 
 # ---- markup ----------------------------------------------------------------------------------------------------------
+
+
+def output_block(kind: type[Plugin], title: str) -> Iterator[str]:
+    """One output, from its class."""
+    first, _, rest = (inspect.getdoc(kind) or "").partition("\n")
+    yield from [title, "-" * len(title), "", literal(first), "", *map(literal, text_of(rest)), ""]
+    docs = option_docs(kind)
+    for option in settable_options(kind):
+        yield f"``{describe_option(option)}``"
+        yield from [f"   {literal(line)}" for line in docs.get(option.name, ["–"])]
+        yield ""
+    used = [name for name in hook_names() if getattr(kind, name) is not getattr(Plugin, name)]
+    yield f":Hooks: {', '.join(f':py:meth:`~crawler.Plugin.{name}`' for name in used)}"
+    yield from [f":Guarantee: {literal(kind.guarantee)}"] if issubclass(kind, Sink) and kind.guarantee else []
+    yield from [f":Needs: ``pip install '{package}'``" for package in dict.fromkeys(kind.requires.values())]
+    yield ""
+
+
+def literal(line: str) -> str:
+    """A line of a docstring, with its names as literals: not all of them are in the reference."""
+    return re.sub(r"(?<![`:])`([^`]+)`(?!`)", r"``\1``", line)
 
 
 def names_block(module: ModuleType, names: list[str]) -> Iterator[str]:

@@ -14,8 +14,10 @@ import pytest
 import crawler
 from crawler import testing
 from crawler.cli import app_of
+from crawler.cli.plugins import find, settable_options
 from crawler.hooks.load import installed
 from crawler.hooks.table import HOOKS
+from crawler.sinks.registry import output_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +58,15 @@ def test_every_public_name_is_in_the_reference(names):
 def test_every_setting_is_in_the_reference(names):
     settings = [field.name for field in attrs.fields(crawler.Settings) if not field.name.startswith("_")]
     assert [name for name in settings if f"crawler.Settings.{name}" not in names] == []
+
+
+def test_every_plugin_and_output_is_in_the_reference_with_its_options(pages):
+    page = (pages / "reference" / "plugins.html").read_text()
+    for name in [*installed(), *output_names()]:
+        assert name in page
+        assert [option.name for option in settable_options(find(name)) if f"{option.name}" not in page] == []
+    assert "trio-crawler[postgres]" in page
+    assert "exactly once: rows and cursor are written in one transaction" in page
 
 
 def test_every_hook_is_in_the_reference(names):

@@ -13,8 +13,11 @@ The server is another process that is not killed; its log lists all requests wit
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import json
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -27,11 +30,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from backports import zstd
 from integration.kills.plans import LINKS, Plan
 from support.environments import environment
 from support.processes import DEVNULL, PIPE, Process
 from support.web import Web
 from support.webserver import RETRY_AFTER, Hit, read_log, serve
+
+from crawler.sinks.compression import Content, compression_of
 
 __all__ = ["Durable", "Figures", "Item", "durable", "read_output"]
 
@@ -257,8 +263,8 @@ class Durable:
         """Check that the outputs consist of complete lines of JSON, except the last, and contain no duplicates."""
         for output in self.outputs:
             path = self.folder / output
-            if path.suffix == ".jsonl" and path.exists():
-                items = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+            if ".jsonl" in path.suffixes and path.exists():
+                items = [json.loads(line) for line in _content(path).split(b"\n")[:-1]]
                 assert len({item["url"] for item in items}) == len(items)
 
     def expected_requests(self) -> int:
@@ -343,10 +349,25 @@ def _too_early(hits: Sequence[Hit], delay: float) -> int:
     return found
 
 
+def _content(path: Path) -> bytes:
+    """Return the content of an output, decompressed. It may end within a member, if the process was just killed."""
+    compression = compression_of(path.name)
+    with path.open("rb") as file:
+        return file.read() if compression is None else io.BufferedReader(Content(file, compression)).read()
+
+
 def read_output(path: Path) -> list[Item]:
     """Return the items of an output; fail if it is not completely valid."""
-    content = path.read_text(encoding="utf-8")
-    if path.suffix == ".csv":
+    name, _, options = path.name.partition("?")
+    if options:  # the parts of a series
+        parts = sorted(path.parent.glob(re.sub(r"%\(n\)\d*d", "*", name)))
+        return [item for part in parts for item in read_output(part)]
+    if path.suffix == ".sqlite":
+        with closing(sqlite3.connect(path)) as database:
+            return database.execute("SELECT url, n FROM items ORDER BY rowid").fetchall()
+    unpack = {".gz": gzip.decompress, ".zst": zstd.decompress}.get(path.suffix, bytes)
+    content = unpack(path.read_bytes()).decode()
+    if ".csv" in path.suffixes:
         rows: list[dict[str, Any]] = list(csv.DictReader(content.splitlines()))
     elif path.suffix == ".json":
         rows = json.loads(content)

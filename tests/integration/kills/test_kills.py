@@ -14,6 +14,7 @@ from integration.kills.harness import SPIDER, Durable, Figures, durable, read_ou
 from integration.kills.plans import PLANS
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
+PACKED = ["items.jsonl.zst", "items.csv.gz", "items.sqlite", "part-%(n)03d.jsonl.gz?max_rows=30"]
 
 
 def check(crawl: Durable, figures: Figures) -> None:
@@ -29,6 +30,14 @@ def test_a_crawl_in_memory_finds_the_whole_web(tmp_path: Path) -> None:
         figures = crawl.figures()
         check(crawl, figures)
         assert figures.refetches == 0
+
+
+def test_compressed_files_parts_and_databases_survive_kills(tmp_path: Path) -> None:
+    with durable(tmp_path, seed=9, hosts=6, pages=200, outputs=PACKED, settings={"delay": 0.01}) as crawl:
+        crawl.run_with_kills(4, random.Random(5))
+        check(crawl, crawl.figures())
+    parts = [len(read_output(part)) for part in sorted(tmp_path.glob("part-*"))]
+    assert set(parts[:-1]) == {30}
 
 
 def test_a_crawl_killed_six_times_loses_and_duplicates_nothing_and_stays_polite(tmp_path: Path) -> None:

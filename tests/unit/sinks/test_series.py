@@ -151,6 +151,11 @@ def test_wrong_options_are_refused(tmp_path, name, options, message):
         Series(tmp_path / name, JsonLines, **options)
 
 
+def test_a_path_is_one_file_whatever_its_name_is(tmp_path):
+    sink = open_output(tmp_path / "a-%(n)d.csv")
+    assert (type(sink), sink.path.name) == (Csv, "a-%(n)d.csv")
+
+
 @pytest.mark.parametrize("query", ["max_rows=2", "max_rows=2&max_bytes=100"])
 def test_a_query_selects_a_series(tmp_path, query):
     series = open_output(f"{tmp_path}/a-%(n)d.csv?{query}")

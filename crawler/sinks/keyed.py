@@ -1,0 +1,268 @@
+"""`KeyedSink`: the base class of sinks that store rows by key outside of the job, with a blocking library.
+
+Three things make each row exist once. A row is written under its key, which never changes its item. The store keeps its
+own `Cursor`, in the transaction of the rows: rows that come again because the job knows less are recognized and left
+out, and a store that knows less than the job has lost rows. And when a connection ends during a commit, the cursor says
+whether the commit has happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, ClassVar, Final
+
+import attrs
+import trio
+
+from crawler.errors import ConfigError, CrawlerError, JobError
+from crawler.hooks.plugin import Crawl
+from crawler.hooks.sink import Held, Sink
+from crawler.logs import get_logger
+from crawler.messages import Row
+from crawler.redaction import hide_userinfo, redact
+
+__all__ = ["Cursor", "KeyedSink"]
+
+FIRST_PAUSE: Final = 0.1
+LAST_PAUSE: Final = 2.0
+CLOSING: Final = 1.0
+"""Seconds that the end of a crawl waits for a call that does not return."""
+log = get_logger("crawler.sinks")
+
+
+@attrs.frozen(repr=False)
+class Cursor:
+    """How far an output has got."""
+
+    id: str
+    """The crawl and output that it belongs to."""
+    stored: int = 0
+    """Number of rows."""
+    chain: str = ""
+    """A hash of all of them, in order."""
+
+    def after(self, rows: Iterable[Row]) -> Cursor:
+        """Return the cursor behind further rows."""
+        stored, chain = self.stored, self.chain
+        for row in rows:
+            stored += 1
+            chain = hashlib.blake2b(row.data, digest_size=8, key=f"{chain}{row.key}".encode()[-64:]).hexdigest()
+        return Cursor(self.id, stored, chain)
+
+
+class KeyedSink(Sink, ABC):
+    """Base class of sinks that store rows by key, in worker threads, with a library that may block.
+
+    A subclass implements `connect`, `begin`, `cursor`, `write`, `close` and `is_lost`. One of them runs at a time.
+
+    Parameters:
+        place: Where the rows go, for messages; a password in it is not shown.
+        retry: Seconds in which a server that has gone away is connected to again, before `persist` fails, at least 0.
+
+    Raises:
+        ConfigError: `retry` is negative.
+    """
+
+    guarantee: ClassVar[str] = "exactly once: rows are stored by key, and the store keeps how far it has got"
+
+    def __init__(self, place: str, *, retry: float = 30.0) -> None:
+        self.place = hide_userinfo(place)
+        if not 0 <= retry < float("inf"):
+            raise ConfigError(f"{self.place}: retry must be 0 seconds or more, not {retry}")
+        self.name = f"{type(self).name}:{self.place}"
+        self.retry = retry
+        self._connection: Any = None
+        self._calling = threading.Lock()
+        self._ending = threading.Event()
+        self._cursor = Cursor("")
+        self._ahead: Cursor | None = None  # of the store, if it knows more than the job
+        self._again: list[Row] = []  # rows that the store may have
+
+    @abstractmethod
+    def connect(self) -> Any:
+        """Return a new connection."""
+
+    @abstractmethod
+    def begin(self, connection: Any, cursor: Cursor) -> None:
+        """Prepare the store for a new crawl, and store its first cursor.
+
+        Raises:
+            ConfigError: The output exists, and must not be changed.
+        """
+
+    @abstractmethod
+    def cursor(self, connection: Any, name: str) -> Cursor | None:
+        """Return the cursor with an `id` that was stored last; `None` if there is none."""
+
+    @abstractmethod
+    def write(self, connection: Any, rows: Sequence[Row], cursor: Cursor) -> None:
+        """Store rows by key, and the cursor behind them, all in one transaction."""
+
+    @abstractmethod
+    def close(self, connection: Any) -> None:
+        """Close a connection, which may be broken."""
+
+    @abstractmethod
+    def is_lost(self, error: Exception) -> bool:
+        """Return whether an error of the library means that the connection has ended, or that there is no server."""
+
+    def check_place(self, connection: Any) -> None:
+        """Check that a new crawl may write to the store. By default nothing is checked.
+
+        Raises:
+            ConfigError: The output exists, and must not be changed.
+        """
+
+    # Before the crawl
+
+    def check(self) -> None:
+        """Connect, and check that a new crawl may write to the store.
+
+        Raises:
+            ConfigError: There is no connection, or the output exists and must not be changed.
+        """
+        with self._connected() as connection:
+            self.check_place(connection)
+
+    def verify(self, rows: Any) -> None:
+        """Check that the store has what the job has stored.
+
+        Raises:
+            JobError: Rows are missing.
+        """
+        if self.position is None:
+            self.check()
+            return
+        kept = Cursor(**self.position)
+        with self._connected() as connection:
+            found = self.cursor(connection, kept.id)
+        if found is None or found.stored < kept.stored or (found.stored == kept.stored and found != kept):
+            have = 0 if found is None else found.stored
+            raise JobError(
+                f"{self.place} has lost items that the job wrote to it ({have} of {kept.stored}): restore it, or name "
+                "another output, which gets all items of the job"
+            )
+        self._cursor = kept
+        self._ahead = found if found.stored > kept.stored else None
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Keep the connection open while the crawl runs."""
+        try:
+            if self.position is None:
+                self._cursor = Cursor(secrets.token_hex(8))
+                await trio.to_thread.run_sync(self._begin)
+                self.position = attrs.asdict(self._cursor)
+            yield
+        finally:
+            self._ending.set()
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSING):
+                await trio.to_thread.run_sync(self._disconnect, abandon_on_cancel=True)
+
+    def _begin(self) -> None:
+        with self._connected() as connection:
+            self.begin(connection, self._cursor)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """Connect before the crawl, and close the connection; what the library raises means that nothing can start."""
+        connection = None
+        try:
+            connection = self.connect()
+            yield connection
+        except CrawlerError:
+            raise
+        except Exception as error:
+            what = "connect to" if connection is None else "use"
+            raise ConfigError(f"cannot {what} {self.place}: {_words(error)}") from error
+        finally:
+            if connection is not None:
+                with suppress(Exception):
+                    self.close(connection)
+
+    # While it runs
+
+    def persist(self, batch: Sequence[Row]) -> Any:
+        """Store a batch. Rows that the store has already are recognized when all of them have come."""
+        with self._calling:
+            if self._ahead is None:
+                self._store(batch)
+                return attrs.asdict(self._cursor)
+            self._again += batch
+            wanted = self._ahead.stored - self._cursor.stored
+            if len(self._again) < wanted:
+                return Held(len(self._again), attrs.asdict(self._cursor))
+            self._take_again(wanted)
+            return attrs.asdict(self._cursor)
+
+    def flush(self) -> Any:
+        """Store rows that were held. The job has lost the others, after a power failure."""
+        with self._calling:
+            if self._ahead is not None:
+                self._take_again(len(self._again))
+            return attrs.asdict(self._cursor)
+
+    def _take_again(self, count: int) -> None:
+        """Leave out rows that the store has, unless the job has others in their place; store all others."""
+        reached = self._cursor.after(self._again[:count])
+        if reached == self._ahead:
+            self._cursor = reached
+            del self._again[:count]
+        self._store(self._again)
+        self._ahead = None
+        self._again = []
+
+    def _store(self, rows: Sequence[Row]) -> None:
+        """Write rows, again if the server goes away meanwhile."""
+        if not rows:
+            return
+        after = self._cursor.after(rows)
+        for pause in (*self._pauses(), None):
+            try:
+                if self._connection is None:
+                    self._connection = self.connect()
+                    if self.cursor(self._connection, after.id) == after:
+                        break  # the connection ended when the rows had been stored
+                self.write(self._connection, rows, after)
+                break
+            except CrawlerError:
+                raise
+            except Exception as error:
+                lost = self.is_lost(error)
+                self._drop()
+                if not lost or pause is None or self._ending.is_set():
+                    raise OSError(f"{self.place}: {_words(error)}") from error
+                log.warning("%s has gone away (%s), connecting again in %g s", self.place, _words(error), pause)
+                self._ending.wait(pause)
+        self._cursor = after
+
+    def _pauses(self) -> Iterator[float]:
+        """Yield the seconds before each further attempt, which add up to `retry`."""
+        left, pause = self.retry, FIRST_PAUSE
+        while left > 0:
+            pause = min(pause, left, LAST_PAUSE)
+            yield pause
+            left -= pause
+            pause *= 2
+
+    def _drop(self) -> None:
+        """Give up the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                self.close(connection)
+
+    def _disconnect(self) -> None:
+        with self._calling:
+            self._drop()
+
+
+def _words(error: Exception) -> str:
+    """Return the first line of an error of a library, without secrets."""
+    text = str(error).strip().partition("\n")[0] or type(error).__name__
+    return redact(text)

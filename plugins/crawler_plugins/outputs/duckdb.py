@@ -1,0 +1,89 @@
+"""`DuckDB`: items in a table of a DuckDB database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from crawler import ConfigError
+from crawler.sinks import IfExists, SqlSink
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["DuckDB"]
+
+ROWS: Final = 100
+"""Rows of one statement: a statement for each row is slow."""
+
+
+class DuckDB(SqlSink):
+    """Items in a table of a DuckDB database, one row each; fields become columns.
+
+    Lists and objects are stored as JSON text. One process at a time can use the file.
+
+    Parameters:
+        path: The database file. It is created if it does not exist; its folder must exist.
+    """
+
+    guarantee = "exactly once: rows and cursor are written in one transaction"
+    requires = {"duckdb": "trio-crawler[duckdb]"}
+    types = {"bool": "BOOLEAN", "int": "BIGINT", "float": "DOUBLE", "text": "VARCHAR", "key": "VARCHAR"}
+    placeholder = "?"
+    max_name = 1000
+
+    def __init__(self, path: Path, *, table: str = "items", if_exists: IfExists = "refuse") -> None:
+        super().__init__(str(path), table=table, if_exists=if_exists)
+        self.path = Path(path)
+        if not self.path.parent.is_dir():
+            raise ConfigError(f"no such directory: {self.path.parent} (for {self.path})")
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Open the database."""
+        import duckdb  # noqa: PLC0415 - an extra
+
+        return duckdb.connect(str(self.path))
+
+    def is_lost(self, error: Exception) -> bool:
+        """Return whether another process holds the database."""
+        import duckdb  # noqa: PLC0415 - an extra
+
+        return isinstance(error, duckdb.IOException) and "lock" in str(error)
+
+    def start(self, connection: Any) -> None:
+        """Begin a transaction."""
+        connection.execute("BEGIN")
+
+    def execute(self, connection: Any, statement: str, rows: Sequence[Sequence[Any]] | None = None) -> list[Any]:
+        """Execute a statement, with many rows at once. A cursor of DuckDB would be another connection."""
+        if not statement.startswith("INSERT"):
+            return list(connection.execute(statement, None if rows is None else rows[0]).fetchall())
+        head, _, marks = statement.rpartition("(")
+        for start in range(0, len(rows or ()), ROWS):
+            some = (rows or ())[start : start + ROWS]
+            values = ", ".join([f"({marks}"] * len(some))
+            connection.execute(f"{head}{values}", [value for row in some for value in row])
+        return []
+
+    def tables(self, connection: Any) -> Iterable[str]:
+        """Return the names of all tables."""
+        statement = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+        return [name for (name,) in self.execute(connection, statement)]
+
+    def columns(self, connection: Any, table: str) -> dict[str, str]:
+        """Return the columns of a table with their types."""
+        statement = (
+            "SELECT column_name, data_type FROM information_schema.columns "
+            "WHERE table_schema = current_schema() AND table_name = ? ORDER BY ordinal_position"
+        )
+        return dict(self.execute(connection, statement, [(table,)]))
+
+    def widen(self, table: str, column: str, kind: str) -> str:
+        """Return an ``ALTER COLUMN``."""
+        return f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {self.types[kind]}"
+
+    def upsert(self, table: str, columns: Sequence[str]) -> str:
+        """Return an ``INSERT OR REPLACE``."""
+        marks = ", ".join("?" * len(columns))
+        return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"

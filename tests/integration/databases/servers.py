@@ -1,0 +1,175 @@
+"""Real database servers for tests: child processes with their own data, on sockets in a scratch folder.
+
+::
+
+    with postgresql() as server:
+        psycopg.connect(server.url)
+        server.restart()        # or server.stop(), server.start()
+
+The configuration, data and services of the system's servers are neither read nor changed.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+__all__ = ["Server", "mariadb", "postgresql"]
+
+DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+"""Where Debian installs the programs of PostgreSQL, the newest first."""
+PASSWORD = "pass/word@"
+LONGEST = 20.0
+"""Timeout of a start or a stop, in seconds."""
+
+
+@dataclass
+class Server:
+    """A server that can be stopped and started again."""
+
+    url: str
+    """The URL of its database, as ``-o`` takes it."""
+    command: Sequence[str | Path]
+    is_ready: Callable[[], bool]
+    scratch: Path
+    user: str | None = None
+    """The user that it runs as; `None`: the user of the tests."""
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server, and wait until it accepts connections."""
+        with (self.scratch / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_run_as(self.user)
+            )
+        give_up_at = time.monotonic() + LONGEST
+        while not self.is_ready():
+            if self.process.poll() is not None or time.monotonic() > give_up_at:
+                raise RuntimeError(f"{self.command[0]} does not answer:\n{(self.scratch / 'log').read_text()}")
+            time.sleep(0.02)
+
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """End the server, by default as a crash does."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(LONGEST)
+            self.process = None
+
+    def restart(self) -> None:
+        """Crash the server and start it again."""
+        self.stop()
+        self.start()
+
+
+@contextmanager
+def postgresql() -> Iterator[Server]:
+    """Run PostgreSQL until the block is left.
+
+    Raises:
+        FileNotFoundError: It is not installed.
+    """
+    initdb, program = _find("initdb"), _find("postgres")
+    user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+    with _scratch(user) as scratch:
+        data = scratch / "data"
+        subprocess.run(
+            [initdb, "-D", data, "-U", "crawler", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+            check=True, capture_output=True, **_run_as(user),
+        )  # fmt: skip
+        command = [program, "-D", data, "-k", scratch, "-h", "", "-c", "fsync=off", "-c", "max_connections=20"]
+        url = f"postgresql:///postgres?host={scratch}&user=crawler"
+        server = Server(url, command, lambda: _connects("psycopg", url), scratch, user)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop(signal.SIGQUIT)  # at once, with all its processes
+
+
+@contextmanager
+def mariadb() -> Iterator[Server]:
+    """Run MariaDB until the block is left.
+
+    Raises:
+        FileNotFoundError: It is not installed.
+    """
+    install, program = _find("mariadb-install-db"), _find("mariadbd")
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    with _scratch(None) as scratch:
+        data = scratch / "data"
+        own = ["--no-defaults", f"--datadir={data}", f"--user={user}", "--innodb-log-file-size=8M"]
+        subprocess.run(
+            [install, *own, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        port = _free_port()
+        command = [
+            program, *own, "--bind-address=127.0.0.1", f"--port={port}", f"--socket={scratch}/socket",
+            f"--pid-file={scratch}/pid", "--innodb-flush-log-at-trx-commit=2", f"--init-file={scratch}/init.sql",
+            "--skip-name-resolve",
+        ]  # fmt: skip
+        (scratch / "init.sql").write_text(
+            "CREATE DATABASE IF NOT EXISTS crawl CHARACTER SET latin1;\n"
+            f"CREATE USER IF NOT EXISTS crawler@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n"
+            "GRANT ALL ON crawl.* TO crawler@'127.0.0.1';\n"
+        )
+        named = {"host": "127.0.0.1", "port": port, "user": "crawler", "password": PASSWORD, "database": "crawl"}
+        url = f"mariadb://crawler:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/crawl"
+        server = Server(url, command, lambda: _connects("pymysql", **named), scratch)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+def _find(program: str) -> str:
+    path = os.pathsep.join([*map(str, DEBIAN), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise FileNotFoundError(
+            f"{program} is missing; install it with: apt-get install postgresql mariadb-server-core mariadb-client-core"
+        )
+    return found
+
+
+@contextmanager
+def _scratch(user: str | None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="databases-") as name:
+        if user is not None:
+            shutil.chown(name, user)
+        yield Path(name)
+
+
+def _run_as(user: str | None) -> dict[str, Any]:
+    """Return the arguments of `subprocess` that run a program as a user."""
+    if user is None:
+        return {}
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _connects(module: str, *arguments: Any, **named: Any) -> bool:
+    library = __import__(module)
+    try:
+        library.connect(*arguments, **named).close()
+    except library.OperationalError:
+        return False
+    return True

@@ -1,0 +1,158 @@
+"""Outputs in real databases: what each must do, servers that crash while a crawl runs, and kills of the crawl."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from crawler_plugins.outputs.duckdb import DuckDB
+from crawler_plugins.outputs.mysql import MySQL
+from crawler_plugins.outputs.postgresql import PostgreSQL
+from integration.databases.servers import Server, mariadb, postgresql
+from integration.kills.harness import durable
+from support.databases import CHECKS, Database, rows_of, store
+
+from crawler import ConfigError, Plugin, Response, Settings, Spider, crawl
+from crawler.sinks import SqlSink, open_output
+from crawler.testing import FakeSite
+
+SERVERS = {"postgresql": postgresql, "mariadb": mariadb}
+PAGES = 120
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[dict[str, Server]]:
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(start()) for name, start in SERVERS.items()}
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest, running: dict[str, Server]) -> Server:
+    return running[request.param]
+
+
+def with_options(url: str, **options: Any) -> str:
+    """Return the URL of a database with options of an output."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(options)}"
+
+
+@pytest.fixture
+def database(server: Server) -> Database:
+    """A table of its own in a server."""
+
+    def make(if_exists: Any = "refuse", **options: Any) -> SqlSink:
+        sink = open_output(with_options(server.url, **options), if_exists=if_exists)
+        assert isinstance(sink, (PostgreSQL, MySQL))
+        return sink
+
+    return Database(make, f"items {next(numbers)}")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_what_every_database_must_do(check: Any, database: Database) -> None:
+    await check(database)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_what_every_database_must_do_in_duckdb(check: Any, tmp_path: Path) -> None:
+    await check(Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options)))
+
+
+# ---- a server that crashes -------------------------------------------------------------------------------------------
+
+
+class Numbers(Spider):
+    start_urls = [f"https://site.test/{n}" for n in range(PAGES)]
+    settings = Settings(obey_robots=False, workers=4, slow_start=False, sink_lag=10)
+
+    def parse(self, response: Response) -> object:
+        return {"url": response.url}
+
+
+SITE = FakeSite(dict.fromkeys((f"/{n}" for n in range(PAGES)), "x"))
+
+
+class Crashes(Plugin):
+    """Restarts a server when some pages have come; it is away for a while."""
+
+    def __init__(self, server: Server, every: int, away: float) -> None:
+        self.server, self.every, self.away = server, every, away
+        self.pages = 0
+        self.threads: list[threading.Thread] = []
+
+    def parse(self, response: Response) -> None:
+        self.pages += 1
+        if self.pages % self.every == 0:
+            self.server.stop()
+            timer = threading.Timer(self.away, self.server.start)
+            self.threads.append(timer)
+            timer.start()
+
+
+async def test_a_server_that_crashes_during_the_crawl_loses_and_doubles_nothing(
+    server: Server, database: Database
+) -> None:
+    crashes = Crashes(server, every=50, away=0.3)
+    report = await crawl(Numbers(), plugins=[crashes], outputs=[database.sink()], transport=SITE.transport)
+    for thread in crashes.threads:
+        thread.join()
+    assert len(crashes.threads) == 2
+    assert report.items == PAGES
+    assert sorted(url for (url,) in database.select("url")) == sorted(Numbers.start_urls)
+
+
+async def test_a_server_that_does_not_come_back_ends_a_crawl_that_can_be_resumed(
+    server: Server, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crawler.engine.sinks.RETRY_PAUSES", (0.01,))
+
+    async def run(*plugins: Plugin) -> None:
+        await crawl(
+            Numbers(),
+            plugins=plugins,
+            outputs=[database.sink(retry=0.05)],
+            transport=SITE.transport,
+            job=tmp_path / "job",
+        )
+
+    class Gone(Plugin):
+        def parse(self, response: Response) -> None:
+            server.stop()
+
+    try:
+        with pytest.raises(Exception, match="cannot store items: .*(postgresql|mariadb):"):
+            await run(Gone())
+        with pytest.raises(ConfigError, match="cannot connect to (postgresql|mariadb):"):
+            await run()
+    finally:
+        server.stop()
+        server.start()
+    await run()
+    assert sorted(url for (url,) in database.select("url")) == sorted(Numbers.start_urls)
+
+
+async def test_a_password_is_not_shown(server: Server) -> None:
+    scheme, _, rest = server.url.partition("://")
+    url = f"{scheme}://nobody:secret@{rest.rpartition('@')[2]}".replace("user=crawler", "connect_timeout=3")
+    with pytest.raises(ConfigError, match=f"cannot connect to {scheme}://") as caught:
+        await store(open_output(url), rows_of({"n": 1}))  # type: ignore[arg-type]
+    assert "secret" not in str(caught.value)
+
+
+# ---- kills -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_crawl_that_is_killed_stores_each_item_once(database: Database, server: Server, tmp_path: Path) -> None:
+    url = with_options(server.url, table=database.table)
+    with durable(tmp_path, seed=5, hosts=3, pages=150, outputs=[url], settings={"delay": 0.0}) as run:
+        run.run_with_kills(3, random.Random(3))
+        expected = run.plan.items(run.web)
+    assert sorted(database.select("url", "n")) == sorted(expected.items())

@@ -1,0 +1,29 @@
+"""The output `.duckdb`; tests/integration/databases tests the rest."""
+
+from __future__ import annotations
+
+import pytest
+from crawler_plugins.outputs.duckdb import ROWS, DuckDB
+from support.databases import Database, rows_of, store
+
+from crawler import ConfigError
+from crawler.sinks import open_output
+
+
+def test_the_ending_and_the_query_select_it(tmp_path):
+    sink = open_output(f"{tmp_path}/items.duckdb?table=quotes")
+    assert (type(sink), sink.table, sink.path) == (DuckDB, "quotes", tmp_path / "items.duckdb")
+    with pytest.raises(ConfigError, match="no such directory"):
+        open_output(tmp_path / "none" / "items.duckdb")
+
+
+async def test_a_batch_of_many_rows_is_stored(tmp_path):
+    database = Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options))
+    await store(database.sink(), rows_of(*({"n": n} for n in range(3 * ROWS + 1))))
+    assert database.select("n") == [(n,) for n in range(3 * ROWS + 1)]
+
+
+async def test_a_file_that_is_no_database_is_refused_before_the_crawl(tmp_path):
+    (tmp_path / "items.duckdb").write_text("title,year\n" * 100)
+    with pytest.raises(ConfigError, match="cannot connect to .*items.duckdb: "):
+        await store(DuckDB(tmp_path / "items.duckdb"))
