@@ -34,8 +34,8 @@ MIN_PUT_OFF: Final = 1.0
 MAX_UNREACHABLE: Final = 20
 """How often a request is sent again because of a failed connection to a host that answers other requests."""
 
-Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs", "unreachable"]
-"""The counter that a retry increments. Each has a limit of its own."""
+Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs", "unreachable", "nothing"]
+"""The counter that a retry increments. Each has a limit of its own, and ``nothing`` stands for none."""
 
 
 # ---- decisions -------------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ class Again(NamedTuple):
     """The request is sent again."""
 
     counts: Counter
-    """The counter that goes up by one."""
+    """The counter that goes up by one; ``nothing``: none does."""
     wait: float | None = None
     """Seconds until then. `None` means as soon as its lane allows."""
 
@@ -321,7 +321,7 @@ def _put_off(error: WouldExceedDeadline, now: float) -> Again:
 
     The number of times is not limited: the request has lost no attempt, and the hook knows when there is room for it.
     """
-    return Again("put_offs", max(MIN_PUT_OFF, error.retry_at - now))
+    return Again("nothing", max(MIN_PUT_OFF, error.retry_at - now))
 
 
 def _wait_until(error: BaseException | None) -> float | None:

@@ -214,6 +214,7 @@ class Worker:
                     outcome.not_before = self._clock() + wait
                 if counts != "attempts":
                     outcome.attempts = pending.attempts
+                if counts not in ("attempts", "nothing"):
                     setattr(pending, counts, getattr(pending, counts) + 1)
             case Fail(error):
                 outcome.kind = Kind.FAILED if decision.counted else Kind.DONE

@@ -35,7 +35,7 @@ class Spent:
 class Budget(Plugin):
     """Keeps a crawl, or each lane, within a number of requests, bytes, or an amount of money.
 
-    When a budget is used up, the crawl stops with exit code 3, or the lanes pause until the next window. Attempts
+    When a request does not fit, the crawl stops with exit code 3, or the lanes pause until the next window. Attempts
     count, those for robots.txt and redirects included. Requests and money are taken before an attempt is sent, so they
     are never exceeded. Bytes of bodies, decoded, are known afterwards: responses in flight may exceed the budget. A job
     keeps what was spent; attempts in flight when it is killed are not known.
@@ -124,7 +124,7 @@ class Budget(Plugin):
         return None
 
     def measure(self, usage: Usage) -> Pause | Stop | None:
-        """Add the bytes of a response; pause or stop if the budget is used up."""
+        """Add the bytes of a response; pause or stop if the request was put off."""
         if usage.quota is not None:
             return None
         scope = WHOLE if self.per == "crawl" else _lane_of(usage.request)
@@ -133,8 +133,7 @@ class Budget(Plugin):
             spent.bytes += len(usage.response.body)
         self._alert(scope, spent)
         self._keep(scope, spent)
-        was_put_off = isinstance(usage.error, WouldExceedDeadline) and usage.error.scope == scope
-        if not was_put_off and not self._lacks(spent, self.price):
+        if not isinstance(usage.error, WouldExceedDeadline) or usage.error.scope != scope:
             return None
         if self.then == "stop":
             return Stop(f"budget of {scope}")

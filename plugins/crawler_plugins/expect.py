@@ -96,7 +96,7 @@ class Expect(Plugin):
         if self.finish_reason and reason not in self.finish_reason:
             yield f"the crawl ended by {reason} (expected {' or '.join(self.finish_reason)})"
         if self.min_items is not None and stats.items < self.min_items:
-            yield f"there are {stats.items} items (expected at least {self.min_items})"
+            yield f"the number of items is {stats.items} (expected at least {self.min_items})"
         settled = stats.pages + stats.failed
         if self.max_error_rate is not None and stats.failed > self.max_error_rate * settled:
             yield f"{stats.failed / settled:.1%} of the requests failed (expected at most {self.max_error_rate:.1%})"

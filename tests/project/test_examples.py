@@ -67,7 +67,7 @@ def test_checked_quotes(tmp_path):
     with local_site(QUOTES) as site:
         words = ("-a", f"start_urls={site.url}", "-o", tmp_path / "items.jsonl", "--quiet")
         done = run("-m", "crawler", "run", EXAMPLES / "checked_quotes.py", *words, folder=tmp_path, code=1)
-    assert "expect: there are 2 items (expected at least 3)" in done.stderr
+    assert "expect: the number of items is 2 (expected at least 3)" in done.stderr
     assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 2
 
 

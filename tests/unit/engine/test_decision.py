@@ -321,7 +321,7 @@ def test_the_error_of_a_status(status: int, header: str | None, retryable: bool,
 
 
 def test_a_request_that_a_fetch_hook_cannot_send_yet_is_put_off_as_often_as_it_wants() -> None:
-    assert decide(late(60.0), history(), POLICY, NOW) == Again("put_offs", 60.0)
-    assert decide(late(60.0), history(put_offs=1000), POLICY, NOW) == Again("put_offs", 60.0)
-    assert decide(late(-5.0), history(), POLICY, NOW) == Again("put_offs", 1.0)
-    assert decide_robots_error(late(60.0), history(attempts=9), POLICY.retries, NOW) == Again("put_offs", 60.0)
+    assert decide(late(60.0), history(), POLICY, NOW) == Again("nothing", 60.0)
+    assert decide(late(60.0), history(put_offs=1000), POLICY, NOW) == Again("nothing", 60.0)
+    assert decide(late(-5.0), history(), POLICY, NOW) == Again("nothing", 1.0)
+    assert decide_robots_error(late(60.0), history(attempts=9), POLICY.retries, NOW) == Again("nothing", 60.0)

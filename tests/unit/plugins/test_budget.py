@@ -43,6 +43,11 @@ async def test_no_more_requests_are_sent_than_the_budget_allows_and_the_crawl_st
     assert found.report.failed == 0
 
 
+async def test_a_budget_that_is_just_enough_stops_nothing(autojump_clock):
+    found = await collect(Many(7), site(), plugins=[Budget(requests=7)])
+    assert (found.report.finished, found.report.pages, found.report.exit_code()) == ("finished", 7, 0)
+
+
 async def test_each_lane_may_have_a_budget_of_its_own(autojump_clock):
     pages = site()
     await collect(Many(), pages, plugins=[Budget(requests=4, per="lane", window=1000, then="pause")],

@@ -40,7 +40,7 @@ async def problems(options, *plugins, **settings):
     ("options", "expected"),
     [
         ({"min_items": 4}, []),
-        ({"min_items": 5}, ["there are 4 items (expected at least 5)"]),
+        ({"min_items": 5}, ["the number of items is 4 (expected at least 5)"]),
         ({"max_error_rate": 0.5}, []),
         ({"max_error_rate": "49%"}, ["50.0% of the requests failed (expected at most 49.0%)"]),
         ({"finish_reason": ("max_pages", "finished")}, []),
