@@ -94,9 +94,9 @@ class ArchiveFiles:
             OSError: They could not be written. The files end where they did.
         """
         if self._archive is None:
-            self._archive = self._open(self.part(self.place.part), self.place.length)
+            self._archive = self._open(self.part(self.place.part))
         if self._lines is None:
-            self._lines = self._open(self.index, self.place.index)
+            self._lines = self._open(self.index)
         self._append(self._archive, records, self.place.length)
         self._append(self._lines, lines, self.place.index)
         self.place = attrs.evolve(
@@ -110,11 +110,9 @@ class ArchiveFiles:
                 file.close()
         self._archive = self._lines = None
 
-    def _open(self, path: Path, length: int) -> BinaryIO:
+    def _open(self, path: Path) -> BinaryIO:
         is_new = not path.exists()
-        file = path.open("r+b" if not is_new else "x+b", buffering=0)
-        file.truncate(length)
-        file.seek(length)
+        file = path.open("x+b" if is_new else "r+b", buffering=0)
         if is_new and self._sync:
             _sync_folder(path.parent)
         return file
