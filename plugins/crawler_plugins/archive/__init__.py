@@ -1,1 +1,1 @@
-"""Archives of sites: `Warc` writes them, `Replay` crawls them without a network, `Cache` keeps pages between runs."""
+"""Archives of sites: `Warc` writes them, `Replay` crawls them without a network, `Cache` and `HttpCache` keep pages."""

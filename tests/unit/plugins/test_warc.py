@@ -142,7 +142,7 @@ async def test_a_resumed_job_cuts_what_was_not_committed_and_archives_each_excha
         await crawl(Follow(), plugins=[Breaks(), Warc(path)], job=job, settings=ROBOTS, transport=site.transport)
     assert ("revisit", "/b", "200") in records(path)  # written, but its page was not committed
     with path.open("ab") as file:
-        file.write(b"half a record")
+        file.write(b"half a record" * 10_000)
     await crawl(Follow(), plugins=[Warc(path)], job=job, settings=ROBOTS, transport=site.transport)
     found = [url for kind, url, _ in records(path) if kind in ("response", "revisit")]
     assert sorted(found) == ["/", "/a", "/b", "/gone", "/moved", "/robots.txt"]
