@@ -233,9 +233,9 @@ ROWS = {
     "200 after others": of_lane(said(200), 3, earlier=12),
     "429 after others": of_budget(said(429), 3, earlier=12, blocked=1.0, **REFUSED),
     "503 after others": of_lane(said(503), 3, earlier=12),
-    "503 Retry-After after others": of_lane(said(503, **AFTER), 1, earlier=12, blocked=30.5, **REFUSED),
+    "503 Retry-After after others": of_lane(said(503, **AFTER), 3, earlier=12, blocked=30.5, **REFUSED),
     "504 after others": of_lane(said(504), 3, earlier=12),
-    "504 Retry-After after others": of_lane(said(504, **AFTER), 1, earlier=12),
+    "504 Retry-After after others": of_lane(said(504, **AFTER), 3, earlier=12),
     "timeout after others": of_lane(httpx.ReadTimeout("late"), 3, earlier=12),
     "reset after others": of_lane(httpx.ReadError("reset"), 3, earlier=12),
 }
