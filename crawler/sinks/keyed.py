@@ -51,7 +51,7 @@ class Cursor:
         stored, chain = self.stored, self.chain
         for row in rows:
             stored += 1
-            chain = hashlib.blake2b(row.data, digest_size=8, key=f"{chain}{row.key}".encode()[-64:]).hexdigest()
+            chain = hashlib.blake2b(f"{chain} {row.key} ".encode() + row.data, digest_size=8).hexdigest()
         return Cursor(self.id, stored, chain)
 
 

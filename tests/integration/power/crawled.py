@@ -8,12 +8,14 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import trio
+from backports import zstd
 from trio.testing import MockClock
 
 from crawler import Produced, Response, Settings, Spider, crawl
@@ -23,7 +25,7 @@ __all__ = ["OUTPUTS", "URLS", "read", "run"]
 
 PAGES = 24
 URLS = [f"https://site.test/{n}" for n in range(PAGES)]
-OUTPUTS = ("items.jsonl", "items.json", "items.csv")
+OUTPUTS = ("items.jsonl", "items.json", "items.csv", "items.jsonl.gz", "items.csv.zst", "part-%(n)02d.jsonl")
 
 
 class Numbers(Spider):
@@ -46,7 +48,7 @@ def run(folder: Path, durability: str = "process", outputs: Sequence[str] = OUTP
         await crawl(
             Numbers(),
             settings=Settings(durability=durability),
-            outputs=[folder / name for name in outputs],
+            outputs=[f"{folder}/{name}{'?max_rows=7' if '%' in name else ''}" for name in outputs],
             job=folder / "job",
             transport=site.transport,
         )
@@ -57,8 +59,11 @@ def run(folder: Path, durability: str = "process", outputs: Sequence[str] = OUTP
 
 def read(path: Path) -> list[str]:
     """Return the URLs in an output."""
-    text = path.read_text()
-    if path.suffix == ".csv":
+    if "%" in path.name:
+        return [url for part in sorted(path.parent.glob(path.name.replace("%(n)02d", "*"))) for url in read(part)]
+    unpack = {".gz": gzip.decompress, ".zst": zstd.decompress}.get(path.suffix, bytes)
+    text = unpack(path.read_bytes()).decode()
+    if ".csv" in path.suffixes:
         return [row["url"] for row in csv.DictReader(text.splitlines())]
     items = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
     return [item["url"] for item in items]

@@ -32,7 +32,7 @@ EXTREMES: dict[str, Keep] = {
     "database": only("job", "job.sqlite", "-wal", "-journal"),
     "database file": only("job", "job.sqlite"),
     "log of items": only("job", "items.spool"),
-    "outputs": only(*OUTPUTS),
+    "outputs": only(*OUTPUTS, *(f"part-{number:02}.jsonl" for number in range(1, 9))),
 }
 """The unsynced changes that reach the disk."""
 SAMPLES = 110
@@ -92,7 +92,7 @@ def complete(folder: Path) -> tuple[list[str], int]:
             if advice is not None:
                 os.truncate(advice[2], int(advice[1]))
             elif "name another output" in lines[-1]:
-                outputs = tuple(f"other {len(lines)}{Path(name).suffix}" for name in OUTPUTS)
+                outputs = tuple(f"other-{len(lines)}-{name}" for name in OUTPUTS)
             else:
                 assert "name another folder" in lines[-1], lines
                 assert inspected(folder) == 0, lines  # nothing had been committed for certain
