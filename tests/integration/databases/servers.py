@@ -4,7 +4,8 @@
 
     with postgresql() as server:
         psycopg.connect(server.url)
-        server.restart()        # or server.stop(), server.start()
+        server.stop()   # as by a crash
+        server.start()
 
 The configuration, data and services of the system's servers are neither read nor changed.
 """
@@ -46,6 +47,8 @@ class Server:
     scratch: Path
     user: str | None = None
     """The user that it runs as; `None`: the user of the tests."""
+    crash: signal.Signals = signal.SIGKILL
+    """Ends it at once, with its child processes."""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -60,17 +63,12 @@ class Server:
                 raise RuntimeError(f"{self.command[0]} does not answer:\n{(self.scratch / 'log').read_text()}")
             time.sleep(0.02)
 
-    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
-        """End the server, by default as a crash does."""
+    def stop(self) -> None:
+        """End the server as a crash does: at once, so that it has to recover at its next start."""
         if self.process is not None:
-            self.process.send_signal(how)
+            self.process.send_signal(self.crash)
             self.process.wait(LONGEST)
             self.process = None
-
-    def restart(self) -> None:
-        """Crash the server and start it again."""
-        self.stop()
-        self.start()
 
 
 @contextmanager
@@ -90,12 +88,12 @@ def postgresql() -> Iterator[Server]:
         )  # fmt: skip
         command = [program, "-D", data, "-k", scratch, "-h", "", "-c", "fsync=off", "-c", "max_connections=20"]
         url = f"postgresql:///postgres?host={scratch}&user=crawler"
-        server = Server(url, command, lambda: _connects("psycopg", url), scratch, user)
+        server = Server(url, command, lambda: _connects("psycopg", url), scratch, user, signal.SIGQUIT)
         server.start()
         try:
             yield server
         finally:
-            server.stop(signal.SIGQUIT)  # at once, with all its processes
+            server.stop()
 
 
 @contextmanager
