@@ -279,6 +279,7 @@ class Downloader:
             raise
         if writer is None:
             return await self._read(received, response, min(max_body, self.settings.max_body))
+        response._exchange = response._wire = None  # noqa: SLF001 - without its body, it is not what the server sent
         if isinstance(writer, Drop):
             await self._stream(received).aclose()
             return b""

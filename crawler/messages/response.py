@@ -83,9 +83,10 @@ class Response:
 
     @property
     def wire(self) -> Exchange | None:
-        """The exchange with the server: protocol, address and bytes. `None` if a plugin or a caller made the response.
+        """The exchange with the server: protocol, address and bytes.
 
-        It is made on first use. `Plugin.wants_wire` asks for the coded body as well.
+        `None` if a plugin or a caller made the response, or if its body was written elsewhere or left unread. The value
+        is made on first use. `Plugin.wants_wire` asks for the coded body as well.
         """
         if self._wire is None and self._exchange is not None:
             from crawler.messages.exchange import Exchange  # noqa: PLC0415 - few crawls need it

@@ -115,6 +115,13 @@ async def test_a_body_is_written_as_it_arrives(autojump_clock: MockClock) -> Non
     assert spider.calls == [(200, b"")]
 
 
+async def test_only_a_response_with_its_body_can_be_archived(autojump_clock: MockClock) -> None:
+    for choice, is_whole in ((Writer(), False), (Drop("enough"), False), (None, True)):
+        spider = Download(lambda response, choice=choice: choice)  # type: ignore[misc]
+        response = await fetched(spider, serving(lambda: httpx.Response(200, stream=Pieces(b"x"))))
+        assert (response.wire is not None) == is_whole
+
+
 async def test_the_server_waits_for_a_slow_writer(autojump_clock: MockClock) -> None:
     class Slow(Writer):
         async def write(self, data: bytes) -> None:
