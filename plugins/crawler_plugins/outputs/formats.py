@@ -22,7 +22,7 @@ class JsonLinesParts:
     state: Any = None
 
     def __init__(self, suffix: Literal[".jsonl", ".jsonl.gz"]) -> None:
-        self.suffix = suffix
+        self.suffix: str = suffix
 
     def encode(self, rows: Sequence[Row]) -> tuple[bytes, Any]:
         """Return a line for each row."""
@@ -40,11 +40,10 @@ class JsonLinesParts:
 class ParquetParts:
     """Parquet parts. Each has all columns that are known; the first gets those that are found later."""
 
-    suffix = ".parquet"
-
     def __init__(self, compression: Compression) -> None:
+        self.suffix: str = ".parquet"
         self.compression = compression
-        self.state: dict[str, str] = {}
+        self.state: Any = {}
 
     def encode(self, rows: Sequence[Row]) -> tuple[bytes, Any]:
         """Return a file, and the types of all columns."""

@@ -1,0 +1,241 @@
+"""Objects in a store: each item once, after kills and outages, and a wrong bucket or key ends before the crawl."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import signal
+import textwrap
+import threading
+import time
+from types import SimpleNamespace
+
+import httpx
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+from crawler_plugins.outputs.objects import ObjectFolder
+from moto.server import ThreadedMotoServer
+from obstore.store import from_url
+from support.environments import environment
+from support.processes import PIPE, Process
+
+import crawler
+from crawler import ConfigError, Row, Settings
+from crawler.sinks import open_output
+
+CRAWL = SimpleNamespace(settings=Settings(), spider=SimpleNamespace(name="quotes"), clock=lambda: 0.0)
+SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/s3/aws4_request, Signature=x"}
+
+
+class Store:
+    """A server of S3 that can be stopped and started again with its objects."""
+
+    def __init__(self):
+        self.port = 0
+        self.start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self._server.start()
+        _, self.port = self._server.get_host_and_port()
+
+    def stop(self):
+        self._server.stop()
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Store()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def variables(server, monkeypatch):
+    httpx.post(f"{server.url}/moto-api/reset").raise_for_status()
+    httpx.put(f"{server.url}/bucket", headers=SIGNED, content=b"").raise_for_status()
+    values = {
+        "AWS_ACCESS_KEY_ID": "KEY",
+        "AWS_SECRET_ACCESS_KEY": "geheim",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ENDPOINT_URL": server.url,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return values
+
+
+def row(item):
+    return Row(msgspec.json.encode(item), "key", "http://site.test/")
+
+
+def folder(prefix):
+    return ObjectFolder("", from_url("s3://bucket"), prefix)
+
+
+def content(prefix):
+    return [folder(prefix).read(name) for name in folder(prefix).names()]
+
+
+async def store(sink, *items):
+    async with sink.lifespan(CRAWL):
+        sink.persist([row(item) for item in items])
+        sink.flush()
+
+
+async def test_the_ending_of_the_folder_selects_the_format(variables):
+    items = [{"n": 1}, {"n": 0.5, "s": "x"}, {"n": 3}]
+    for ending in (".jsonl", ".jsonl.gz", ".parquet"):
+        await store(open_output(f"s3://bucket/a b/items{ending}?rows=1"), *items)
+    assert content("a b/items.jsonl") == [b'{"n":1}\n', b'{"n":0.5,"s":"x"}\n', b'{"n":3}\n']
+    assert [json.loads(gzip.decompress(one)) for one in content("a b/items.jsonl.gz")] == items
+    tables = [pq.read_table(io.BytesIO(one)) for one in content("a b/items.parquet")]
+    assert [table.to_pylist() for table in tables] == [
+        [{"n": 1.0, "s": None}],  # columns that were found later
+        [{"n": 0.5, "s": "x"}],
+        [{"n": 3.0, "s": None}],
+    ]
+
+
+async def test_objects_that_exist_are_refused_kept_or_deleted(variables):
+    await store(open_output("s3://bucket/items.jsonl"), {"n": 1})
+    with pytest.raises(ConfigError, match="s3://bucket/items.jsonl has parts already: --overwrite deletes them"):
+        open_output("s3://bucket/items.jsonl")
+    await store(open_output("s3://bucket/items.jsonl", if_exists="append"), {"n": 2})
+    assert content("items.jsonl") == [b'{"n":1}\n', b'{"n":2}\n']
+    await store(open_output("s3://bucket/items.jsonl", if_exists="overwrite"), {"n": 3})
+    assert content("items.jsonl") == [b'{"n":3}\n']
+
+
+async def test_a_store_that_is_away_for_a_while_delays_the_output_only(variables, server):
+    sink = open_output("s3://bucket/items.jsonl")
+    async with sink.lifespan(CRAWL):
+        server.stop()
+        back = threading.Timer(0.5, server.start)
+        back.start()
+        began = time.monotonic()
+        sink.persist([row({"n": 1})])
+        sink.flush()
+        back.join()
+        assert time.monotonic() - began > 0.4
+    assert content("items.jsonl") == [b'{"n":1}\n']
+
+
+async def test_a_key_that_is_revoked_is_an_error_of_one_line_and_the_rows_come_again(variables, server):
+    sink = open_output("s3://bucket/items.jsonl?seconds=0")
+    async with sink.lifespan(CRAWL):
+        httpx.post(f"{server.url}/moto-api/reset-auth", content=b"0").raise_for_status()
+        try:
+            with pytest.raises(OSError, match=r"^InvalidAccessKeyId: The AWS [^\n]*$"):
+                sink.persist([row({"n": 1})])
+        finally:
+            httpx.post(f"{server.url}/moto-api/reset-auth", content=b"Infinity").raise_for_status()
+        sink.persist([row({"n": 1})])
+    assert content("items.jsonl") == [b'{"n":1}\n']
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("s3://other/items.jsonl", "cannot be listed: NoSuchBucket: The specified bucket does not exist"),
+        ("s3://bucket/items.csv", "ends in .jsonl, .jsonl.gz, .parquet"),
+        ("s3://bucket", "ends in .jsonl, .jsonl.gz, .parquet"),
+        ("s3:///items.jsonl", "cannot be listed: "),
+        ("s3://KEY:geheim@bucket/items.jsonl", "leave out the user: credentials come from the environment"),
+        ("s3://bucket/%(type)s.jsonl", "names of objects have no fields"),
+        ("s3://bucket/items.jsonl?rows=0", "rows must be at least 1"),
+        ("s3://bucket/items.parquet?compression=zip", "compression: expected zstd or snappy"),
+    ],
+)
+def test_a_wrong_url_is_refused(variables, url, message):
+    with pytest.raises(ConfigError, match=message) as raised:
+        open_output(url)
+    assert "geheim" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_wrong_key_ends_the_command_before_the_first_request(variables, server, tmp_path):
+    (tmp_path / "spider.py").write_text(
+        "from crawler import Spider\nclass S(Spider):\n    start_urls = ['http://x.test']\n"
+    )
+    httpx.post(f"{server.url}/moto-api/reset-auth", content=b"0").raise_for_status()
+    try:
+        process = Process(
+            ["-m", "crawler", "run", "spider.py", "-o", "s3://bucket/items.jsonl"],
+            cwd=tmp_path, env=environment(**variables), stderr=PIPE,
+        )  # fmt: skip
+        err = process.communicate(timeout=30)[1]
+    finally:
+        httpx.post(f"{server.url}/moto-api/reset-auth", content=b"Infinity").raise_for_status()
+    assert process.returncode == 2
+    assert err == (
+        "crawler: output s3://bucket/items.jsonl cannot be listed: InvalidAccessKeyId: The AWS Access Key Id you "
+        "provided does not exist in our records.\n"
+    )
+
+
+def test_a_package_that_is_missing_is_named(variables, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "obstore", None)
+    with pytest.raises(ConfigError, match=r"pip install 'trio-crawler\[objectstore\]'"):
+        open_output("gs://bucket/items.jsonl")
+
+
+KILLED = """
+    import os, signal, sys
+    from crawler import Settings, Spider, run
+    from crawler.testing import FakeSite
+    from crawler_plugins.outputs.objects import ObjectFolder
+
+    left = [int(sys.argv[1])]
+
+    def event(function):  # the process dies before or after the n-th event
+        def wrapper(*args):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = function(*args)
+            if left[0] == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+        return wrapper
+
+    ObjectFolder.write = event(ObjectFolder.write)
+
+    class Numbers(Spider):
+        start_urls = [f"https://site.test/{n}" for n in range(60)]
+
+        def parse(self, response):
+            yield {"n": int(response.url.rpartition("/")[2])}
+
+    site = FakeSite({f"/{n}": "<p>x</p>" for n in range(60)})
+    settings = Settings(obey_robots=False, delay=0, per_host=8)
+    run(Numbers(), settings=settings, outputs=["s3://bucket/items.jsonl?rows=7&seconds=0"], job="job",
+        transport=site.transport)
+"""
+
+
+def test_kills_of_a_job_lose_nothing_and_double_nothing(variables, tmp_path):
+    (tmp_path / "killed.py").write_text(textwrap.dedent(KILLED))
+    for event in (2, 5, 4, 0):
+        process = Process(["killed.py", str(event)], cwd=tmp_path, env=environment(**variables), stderr=PIPE)
+        err = process.communicate(timeout=30)[1]
+        assert process.returncode == (-signal.SIGKILL if event else 0), err
+    numbers = [json.loads(line)["n"] for one in content("items.jsonl") for line in one.splitlines()]
+    assert sorted(numbers) == list(range(60))
+
+
+def test_a_job_with_a_wrong_bucket_does_not_begin(variables, tmp_path):
+    with pytest.raises(ConfigError, match="NoSuchBucket"):
+        crawler.run(
+            type("Empty", (crawler.Spider,), {"start_urls": ["http://x.test"]})(),
+            outputs=["s3://gone/items.jsonl"],
+            job=tmp_path / "job",
+        )
+    assert not (tmp_path / "job").exists()
