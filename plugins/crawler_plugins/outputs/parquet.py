@@ -69,7 +69,8 @@ class Parquet(PartSink):
         if self._names is not None and self._names.fields != {"type"}:
             raise ConfigError(f"output {path}: the name of a Parquet output has the field %(type)s only")
         folder = Path.cwd() if job is None else Path(job).resolve()
-        self.name = f"parquet:{os.path.relpath(self.path.resolve(), folder)}"
+        place = os.fsencode(os.path.relpath(self.path.resolve(), folder))  # the name of a file may not be UTF-8
+        self.name = f"parquet:{place.decode(errors='backslashreplace')}"
         for one in self._paths():
             writable(one, if_exists, folder=self._in_job)
         if not self._in_job:

@@ -96,6 +96,11 @@ async def test_each_type_of_item_has_a_table_of_its_own(tmp_path):
         open_output(f"{tmp_path}/%(n)d.parquet")
 
 
+def test_the_name_of_a_job_output_is_text_whatever_the_file_is_called(tmp_path):
+    path = tmp_path / b"items-\xff.parquet".decode(errors="surrogateescape")
+    assert Parquet(path, job=tmp_path).name == r"parquet:items-\xff.parquet"
+
+
 async def test_a_failed_end_is_repeated_without_a_loss(tmp_path, monkeypatch):
     sink = open_output(f"{tmp_path}/%(type)s.parquet")
     join, calls = Parquet._join, []
@@ -166,7 +171,7 @@ def test_kills_at_each_step_of_a_job_lose_nothing_and_double_nothing(tmp_path):
         process = Process([*map(str, arguments)], cwd=tmp_path, env=environment(), stderr=PIPE)
         return process, process.communicate(timeout=30)[1]
 
-    for event in (4, 9, 20):
+    for event in (4, 20):
         process, _ = end("killed.py", event)
         assert process.returncode == -signal.SIGKILL
     process, err = end("killed.py", 0)
