@@ -216,15 +216,17 @@ KILLED = """
 
     site = FakeSite({f"/{n}": "<p>x</p>" for n in range(60)})
     settings = Settings(obey_robots=False, delay=0, per_host=8)
-    run(Numbers(), settings=settings, outputs=["s3://bucket/items.jsonl?rows=7&seconds=0"], job="job",
+    run(Numbers(), settings=settings, outputs=[f"s3://bucket/items.jsonl?rows={sys.argv[2]}&seconds=0"], job="job",
         transport=site.transport)
 """
 
 
 def test_kills_of_a_job_lose_nothing_and_double_nothing(variables, tmp_path):
     (tmp_path / "killed.py").write_text(textwrap.dedent(KILLED))
-    for event in (2, 5, 4, 0):
-        process = Process(["killed.py", str(event)], cwd=tmp_path, env=environment(**variables), stderr=PIPE)
+    for event, limit in ((2, 7), (9, 4), (0, 11)):
+        process = Process(
+            ["killed.py", str(event), str(limit)], cwd=tmp_path, env=environment(**variables), stderr=PIPE
+        )
         err = process.communicate(timeout=30)[1]
         assert process.returncode == (-signal.SIGKILL if event else 0), err
     numbers = [json.loads(line)["n"] for one in content("items.jsonl") for line in one.splitlines()]

@@ -160,7 +160,8 @@ KILLED = """
 
     site = FakeSite({f"/{n}": "<p>x</p>" for n in range(60)})
     settings = Settings(obey_robots=False, delay=0, per_host=8)
-    run(Numbers(), settings=settings, outputs=["items.parquet?rows=7&seconds=0"], job="job", transport=site.transport)
+    output = f"items.parquet?rows={sys.argv[2]}&seconds=0"
+    run(Numbers(), settings=settings, outputs=[output], job="job", transport=site.transport)
 """
 
 
@@ -171,10 +172,10 @@ def test_kills_at_each_step_of_a_job_lose_nothing_and_double_nothing(tmp_path):
         process = Process([*map(str, arguments)], cwd=tmp_path, env=environment(), stderr=PIPE)
         return process, process.communicate(timeout=30)[1]
 
-    for event in (4, 20):
-        process, _ = end("killed.py", event)
+    for event, limit in ((4, 7), (20, 4)):
+        process, _ = end("killed.py", event, limit)
         assert process.returncode == -signal.SIGKILL
-    process, err = end("killed.py", 0)
+    process, err = end("killed.py", 0, 11)
     assert process.returncode == 0, err
     rows = read(tmp_path / "items.parquet")
     assert {f"of{n}" for n in range(5)} < rows[0].keys()
