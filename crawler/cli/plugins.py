@@ -18,7 +18,7 @@ from crawler.hooks.table import HOOKS
 from crawler.printable import printable_line
 from crawler.redaction import HIDDEN, is_secret
 from crawler.sinks.base import FileSink
-from crawler.sinks.registry import BUILT_IN, find_output, output_names
+from crawler.sinks.registry import find_output, output_names
 from crawler.sinks.series import Series
 from crawler.suggest import did_you_mean
 
@@ -133,8 +133,9 @@ def manual(name: str, kind: type[Plugin]) -> Iterator[str]:
 
 def _usage(name: str, kind: type[Plugin], options: list[inspect.Parameter]) -> str:
     """Return an example of a command line."""
+    name, known = name.removesuffix("://"), output_names()
     if issubclass(kind, Sink) and name not in installed() and ":" not in name:
-        is_file = name.startswith(".") or f".{name}" in BUILT_IN
+        is_file = name.startswith(".") or (name.lower() not in known and f".{name.lower()}" in known)
         number = "-%(n)05d" if options and options[0].name.startswith("max_") else ""
         place = f"items{number}.{name.removeprefix('.')}" if is_file else f"{name}://…"
         query = f"?{options[0].name}=…" if options else ""

@@ -125,6 +125,21 @@ def test_the_manual_of_everything_that_is_installed_fits_on_a_screen(capfd, name
     assert all(len(line) <= 120 for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        (".shelf", "items.shelf?width=…"),
+        ("shelf", "shelf://…?width=…"),
+        ("shelf://", "shelf://…?width=…"),
+        ("jsonl", "items-%(n)05d.jsonl?max_rows=…"),
+        ("parquet", "items.parquet?rows=…"),
+    ],
+)
+def test_the_manual_shows_how_an_output_is_chosen(command, shelf, name, place):
+    _, out, _ = command("plugins", name)
+    assert out.splitlines()[-1] == f"use        crawler run TARGET -o '{place}'"
+
+
 def test_an_unknown_name_has_no_manual(command):
     code, out, err = command("plugins", "csw")
     assert (code, out, err) == (2, "", "crawler: no plugin or output named 'csw' (did you mean csv?)\n")
