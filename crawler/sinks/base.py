@@ -73,9 +73,9 @@ class FileSink(Sink, ABC):
     def __init__(self, path: Path, if_exists: IfExists = "refuse", *, job: Path | None = None) -> None:
         self.path = Path(path)
         self._in_job = job is not None
-        self.place = os.path.relpath(self.path.resolve(), Path(job).resolve()) if job is not None else ""
+        self.place = "" if job is None else _text(os.path.relpath(self.path.resolve(), Path(job).resolve()))
         """Path of the file from the folder of the job."""
-        self.name = f"{type(self).name}:{os.fsencode(path).decode(errors='backslashreplace')}"
+        self.name = f"{type(self).name}:{_text(path)}"
         self._if_exists = if_exists
         _check(self.path, "append" if self._in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
@@ -376,3 +376,8 @@ def _check(path: Path, if_exists: IfExists, *, in_job: bool = False) -> None:
             raise ConfigError(f"no permission to write {path}")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error_reason(error)}") from error
+
+
+def _text(path: str | Path) -> str:
+    """Return a path as text that UTF-8 can encode."""
+    return os.fsencode(path).decode(errors="backslashreplace")

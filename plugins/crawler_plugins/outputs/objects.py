@@ -23,7 +23,8 @@ PATIENT: Final[Any] = {"max_retries": 30, "retry_timeout": timedelta(minutes=3)}
 """A store that is away for less than three minutes delays its output and costs nothing."""
 BRIEF: Final[Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 """Before the crawl, a store that is away is an error."""
-CODE: Final = re.compile(r"<Code>([^<]*)</Code>(?:.*?<Message>([^<]*)</Message>)?", re.DOTALL)
+REASON: Final = re.compile(r"<(?:Code|Message)>([^<]++)</")
+"""What an error of S3 says."""
 
 
 class ObjectFolder:
@@ -141,9 +142,9 @@ class ObjectStore(PartSink):
         form: Format = ParquetParts(self._compression) if self._suffix == ".parquet" else JsonLinesParts(self._suffix)
         return Dataset(self._folder(PATIENT), form)
 
-    def existing(self) -> Iterator[Dataset]:
-        """Yield the objects of the output."""
-        yield self._of("")
+    def existing(self) -> Iterator[str]:
+        """Yield the name of the one dataset."""
+        yield ""
 
 
 def _suffix(key: str, url: str) -> Any:
@@ -182,6 +183,5 @@ def _one_line() -> Iterator[None]:
         raise
     except Exception as error:
         text = str(error)
-        said = CODE.search(text)
-        reason = text.partition("\n")[0] if said is None else ": ".join(part for part in said.groups() if part)
+        reason = ": ".join(REASON.findall(text)) or text.partition("\n")[0]
         raise OSError(reason) from None

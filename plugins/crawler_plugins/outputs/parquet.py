@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -104,13 +104,13 @@ class Parquet(PartSink):
             return [self.path]
         return [path for _, _, path in self._names.existing()] or [self._names.path(1, "")]
 
-    def existing(self) -> Iterator[Dataset]:
-        """Yield the datasets that may exist before the crawl."""
-        if self._names is None:
-            yield self._of("")
-        else:
-            for kind, _, _ in self._names.existing():
-                yield self._of(kind)
+    def existing(self) -> Iterator[str]:
+        """Yield the names of the datasets that may exist before the crawl."""
+        yield from [""] if self._names is None else [kind for kind, _, _ in self._names.existing()]
+
+    def kinds(self) -> Sequence[str]:
+        """Return no names if the items decide them."""
+        return () if self._names is not None else super().kinds()
 
     def check(self) -> None:
         """Check that there are no parts.

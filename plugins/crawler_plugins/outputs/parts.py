@@ -11,6 +11,7 @@ import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, Protocol
 
 import trio
@@ -170,14 +171,20 @@ class PartSink(Sink):
         self._began = 0.0
         self._stored = 0
         self._datasets: dict[str, Dataset] = {}
+        self._begun: dict[str, list[Any]] = {}  # the state of each dataset before its first part in this run
+        self._prepare: Callable[[Dataset], None]  # what is done to a dataset before its first part; set at the start
 
     @abstractmethod
     def dataset(self, kind: str) -> Dataset:
         """Return the parts for items of a type, as `kind` names it."""
 
     @abstractmethod
-    def existing(self) -> Iterator[Dataset]:
-        """Yield the datasets that may exist before the crawl."""
+    def existing(self) -> Iterator[str]:
+        """Yield the names of the datasets that may exist before the crawl."""
+
+    def kinds(self) -> Sequence[str]:
+        """Return the names of the datasets that exist whatever the items are. Here, it is the one that there is."""
+        return ("",)
 
     def kind(self, row: Row) -> str:
         """Return the name of the dataset of a row. Here, all rows are in one."""
@@ -190,7 +197,7 @@ class PartSink(Sink):
             ConfigError: There are.
         """
         if self._if_exists == "refuse":
-            for dataset in self.existing():
+            for dataset in map(self.dataset, self.existing()):
                 if dataset.parts():
                     how = "" if self._in_job else ", --append adds parts"
                     place = dataset.folder.place
@@ -223,14 +230,17 @@ class PartSink(Sink):
     def _begin(self) -> None:
         if self.position is None:
             self.check()
-            for dataset in self.existing():
-                dataset.begin(self._if_exists)
+            self._prepare = partial(Dataset.begin, if_exists=self._if_exists)
+            kinds = {*self.kinds(), *(self.existing() if self._if_exists == "append" else ())}
         else:
             self._stored = self.position["rows"]
             for kind, state in self.position["datasets"].items():
-                self._of(kind).restore(state)
-            for dataset in [*self.existing(), *self._datasets.values()]:
-                dataset.cut(self._stored)
+                self._datasets[kind] = self.dataset(kind)
+                self._datasets[kind].restore(state)
+            self._prepare = partial(Dataset.cut, cursor=self._stored)
+            kinds = set(self.kinds())
+        for kind in sorted(kinds):
+            self._of(kind)
         self.position = self._here()
 
     def persist(self, batch: Sequence[Row]) -> Any:
@@ -270,17 +280,21 @@ class PartSink(Sink):
                 self._stored += len(part)
         except BaseException:
             self._stored, states = before
-            self._datasets = {kind: self._datasets[kind] for kind in states}
-            for kind, state in states.items():
-                self._datasets[kind].restore(state)
+            for kind, one in self._datasets.items():
+                one.restore(states.get(kind) or self._begun[kind])
             raise
         self._held, self._bytes = [], 0
         self.position = self._here()
 
     def _of(self, kind: str) -> Dataset:
+        """Return the dataset of a kind. It is prepared at its first use: others, whose names look alike, stay as is."""
         if kind not in self._datasets:
             self._datasets[kind] = self.dataset(kind)
-        return self._datasets[kind]
+        dataset = self._datasets[kind]
+        if kind not in self._begun:
+            self._prepare(dataset)
+            self._begun[kind] = dataset.state()
+        return dataset
 
     def _here(self) -> dict[str, Any]:
         return {"rows": self._stored, "datasets": {kind: one.state() for kind, one in self._datasets.items()}}

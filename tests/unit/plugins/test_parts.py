@@ -55,8 +55,10 @@ class Parts(PartSink):
         return Dataset(self.folders.setdefault(kind, MemoryFolder()), JsonLinesParts(".jsonl"))
 
     def existing(self):
-        for kind in list(self.folders):
-            yield self._of(kind)
+        yield from list(self.folders)
+
+    def kinds(self):
+        return ()
 
 
 def row(number, kind=""):
@@ -163,3 +165,17 @@ def test_limits_out_of_range_are_refused():
     for limits in ({"rows": 0}, {"seconds": -1.0}, {"seconds": float("nan")}):
         with pytest.raises(ConfigError, match="must be at least"):
             Parts({}, **limits)
+
+
+@pytest.mark.parametrize("if_exists", ["overwrite", "append"])
+async def test_the_parts_of_others_are_not_touched_although_their_names_look_alike(if_exists):
+    """Another output of the same job may stand beside the datasets of a template."""
+    folders = {"": MemoryFolder(), "other": MemoryFolder()}
+    folders["other"].content = {"part-000000000000.jsonl": b'{"n":0}\n', "part-000000000099.jsonl": b'{"n":99}\n'}
+    kept = await store(Parts(folders, if_exists=if_exists), [row(n) for n in range(10)])
+    folders["other"].content["part-000000000500.jsonl"] = b'{"n":500}\n'
+    for rows, position in kept:
+        again = Parts(folders, if_exists=if_exists)
+        await store(again, [row(n) for n in range(rows, 10)], position=position)
+        assert folders[""].rows() == list(range(10))
+    assert folders["other"].rows() == [0, 99, 500]
