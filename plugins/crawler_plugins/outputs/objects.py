@@ -183,5 +183,5 @@ def _one_line() -> Iterator[None]:
         raise
     except Exception as error:
         text = str(error)
-        reason = ": ".join(REASON.findall(text)) or text.partition("\n")[0]
+        reason = ": ".join(dict.fromkeys(REASON.findall(text))) or text.partition("\n")[0]
         raise OSError(reason) from None
