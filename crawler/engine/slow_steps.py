@@ -73,7 +73,7 @@ class SlowSteps:
                 self.check(began, handler, url)
             try:
                 value, resume = (yield wish), coroutine.send
-            except BaseException as error:
+            except BaseException as error:  # noqa: ASYNC103 - the coroutine gets it
                 value, resume = error, coroutine.throw
 
     def _note(self, seconds: float, handler: str, url: str) -> None:

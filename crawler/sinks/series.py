@@ -135,7 +135,7 @@ class Series(Sink):
             yield
         finally:
             for part in self._parts.values():
-                await self._close(part)
+                await self._close(part)  # noqa: ASYNC102 - it does not wait
 
     def _make_room(self) -> None:
         """Refuse, delete or skip the files of the series that exist."""

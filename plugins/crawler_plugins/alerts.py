@@ -144,7 +144,7 @@ class Alerts:
     async def _run_command(self, alert: Alert) -> None:
         data = msgspec.json.encode(alert.payload()) + b"\n"
         name = self._command[0]
-        with trio.move_on_after(COMMAND_TIMEOUT) as scope:
+        with trio.move_on_after(COMMAND_TIMEOUT) as scope:  # noqa: ASYNC912 - `run_process` waits
             try:
                 done = await trio.run_process(
                     self._command, stdin=data, stdout=subprocess.DEVNULL, capture_stderr=True, check=False
@@ -162,7 +162,7 @@ class Alerts:
         import httpx  # noqa: PLC0415 - the client has imported it
 
         problem = f"did not answer within {WEBHOOK_TIMEOUT:g} s"
-        with trio.move_on_after(WEBHOOK_TIMEOUT):
+        with trio.move_on_after(WEBHOOK_TIMEOUT):  # noqa: ASYNC912 - `post` waits
             try:
                 # The key says that the request may be repeated although it is a POST.
                 headers = {"Idempotency-Key": uuid.uuid4().hex}

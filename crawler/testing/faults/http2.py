@@ -88,20 +88,21 @@ def _plays(make_frames: Callable[[], Iterable[bytes]], *, ends: bool = False) ->
     async def answer(peer: Peer) -> None:
         await peer.send(frame(SETTINGS, stream=0))
         async with aclosing(_requests(peer)) as requests, trio.open_nursery() as nursery:
-            if not await anext(requests, False):
-                return
-            nursery.start_soon(_wait_for_next, requests, nursery.cancel_scope)
-            with suppress(*GONE):
-                for sent in make_frames():
-                    await peer.send(sent)
+            is_asked = await anext(requests, False)
+            if is_asked:
+                nursery.start_soon(_wait_for_next, requests, nursery.cancel_scope)
+                with suppress(*GONE):
+                    for sent in make_frames():
+                        await peer.send(sent)
             if ends:
                 nursery.cancel_scope.cancel()
-        await peer.finish()
+        if is_asked:
+            await peer.finish()
 
     return encrypted("good", answer, protocols=("h2",))
 
 
-async def _requests(peer: Peer) -> AsyncGenerator[bool]:
+async def _requests(peer: Peer) -> AsyncGenerator[bool]:  # noqa: ASYNC900 - `aclosing` closes it
     """Yield for each request, when the frame with its header fields has come; read everything else."""
     received, place = b"", len(PREFACE)
     with suppress(*GONE):
@@ -109,7 +110,7 @@ async def _requests(peer: Peer) -> AsyncGenerator[bool]:
             received += chunk
             while len(received) >= place + FRAME_HEAD:
                 if received[place + 3] == HEADERS:
-                    yield True
+                    yield True  # noqa: ASYNC119 - `suppress` needs no clean-up
                 place += FRAME_HEAD + int.from_bytes(received[place : place + 3], "big")
 
 

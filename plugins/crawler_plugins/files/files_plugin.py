@@ -256,7 +256,7 @@ class Files(Plugin):
         """Open the unfinished file of a URL. Wait while another process has it."""
         digest = hashlib.sha256(f"{self.name} {url}".encode()).hexdigest()
         path = self._root / HIDDEN / f"{digest[:32]}.part"
-        while (found := PartialFile.open(path)) is None:
+        while (found := PartialFile.open(path)) is None:  # noqa: ASYNC110 - a lock of the system gives no event
             await trio.sleep(LOCKED_PAUSE)
         with closing(found):
             yield found
@@ -371,5 +371,5 @@ class Files(Plugin):
         await trio.sleep_forever()
 
 
-async def _fail(error: CrawlFailed) -> None:
+async def _fail(error: CrawlFailed) -> None:  # noqa: ASYNC124 - a task
     raise error

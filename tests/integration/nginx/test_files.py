@@ -16,7 +16,8 @@ from support.processes import DEVNULL, PIPE, Process, run
 SPIDER = Path(__file__).parent / "files_spider.py"
 MIB = 1024 * 1024
 SIZE = 3 * MIB
-RATE = 4 * MIB
+RATE = MIB
+"""Bytes a second; nginx sends those of the first second at once."""
 LIMIT = 60 * MIB
 """Growth of the memory that 20 files of 20 MiB may cause, in bytes."""
 

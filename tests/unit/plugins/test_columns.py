@@ -35,7 +35,8 @@ def test_all_values_come_back_from_two_parts_that_are_read_together(first, secon
 
 @given(items, st.integers(0, 6))
 def test_what_is_learned_does_not_depend_on_where_a_part_ends(rows, end):
-    assert learn(learn({}, rows[:end]), rows[end:]) == (learn({}, rows) if rows[:end] else learn(learn({}, []), rows))
+    has_values = any(value is not None for row in rows[:end] for value in row.values())
+    assert learn(learn({}, rows[:end]), rows[end:]) == learn({} if has_values else learn({}, []), rows)
 
 
 def test_a_column_has_the_type_of_its_first_value():
