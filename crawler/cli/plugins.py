@@ -89,7 +89,8 @@ def find(name: str) -> type[Plugin]:
             return found
         raise ConfigError(f"{name} is not a plugin")
     names = [*installed(), *(output.removeprefix(".") for output in output_names())]
-    raise ConfigError(f"no plugin or output named {name!r}{did_you_mean(name.removeprefix('.'), names)}")
+    hint = did_you_mean(name.removeprefix("."), names) or ": crawler plugins lists them"
+    raise ConfigError(f"no plugin or output named {name!r}{hint}")
 
 
 def settable_options(kind: type[Plugin]) -> list[inspect.Parameter]:

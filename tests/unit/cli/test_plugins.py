@@ -143,6 +143,8 @@ def test_the_manual_shows_how_an_output_is_chosen(command, shelf, name, place):
 def test_an_unknown_name_has_no_manual(command):
     code, out, err = command("plugins", "csw")
     assert (code, out, err) == (2, "", "crawler: no plugin or output named 'csw' (did you mean csv?)\n")
+    code, out, err = command("plugins", "something")
+    assert (code, out, err) == (2, "", "crawler: no plugin or output named 'something': crawler plugins lists them\n")
 
 
 @pytest.mark.parametrize(
