@@ -35,6 +35,8 @@ DOUBT: Final = 90.0
 """Seconds after which a host that has never answered is given up, although others fail as well."""
 LOOKUP_DOUBT: Final = 30.0
 """Seconds for which failed lookups of a host that has never answered are no attempts."""
+NAME_DOUBT: Final = 5.0
+"""Seconds for which negative DNS answers for a host that has never answered are no attempts."""
 MIN_LOOKUPS: Final = 2
 """Negative DNS answers, at least, before the name of a host that has never answered is taken to be wrong."""
 MANY: Final = 3
@@ -287,9 +289,11 @@ class Outages:
         if trouble.contact == "lookup" and breaker.down_for < min(LOOKUP_DOUBT, self._patience):
             breaker.failures = max(breaker.failures, OPEN_AT_ONCE)
             return self._judge(breaker, now, limit=math.inf, is_late=is_late)
-        if trouble.contact == "name" and breaker.denials < max(MIN_LOOKUPS, self._attempts):
+        if trouble.contact == "name" and self._doubts_denial(breaker):
             if not is_late:
-                breaker.open(now, rest=breaker.rest(self._rng))
+                doubt = min(NAME_DOUBT, self._patience) - breaker.down_for
+                rest = breaker.rest(self._rng)
+                breaker.open(now, rest=min(rest, doubt) if doubt > 0.0 else rest)
             return Outage(self._wait(breaker, now))
         breaker.close()
         breaker.is_wrong = breaker.failures >= self._attempts
@@ -297,6 +301,11 @@ class Outages:
             self._doubtful.discard(trouble.scope)
             self._silent.pop(trouble.scope, None)
         return None
+
+    def _doubts_denial(self, breaker: Breaker) -> bool:
+        """Return whether the name of a host is looked up once more before it is taken not to exist."""
+        is_early = breaker.down_for < min(NAME_DOUBT, self._patience)
+        return is_early or breaker.denials < max(MIN_LOOKUPS, self._attempts)
 
     def _judge_unanswered(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response: its page may be to blame."""

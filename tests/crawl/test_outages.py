@@ -172,7 +172,7 @@ async def test_a_crawl_of_a_mistyped_host_ends_soon(autojump_clock: MockClock, f
     report = (await collect(Pages(1, 1), internet, settings=Settings(obey_robots=obey))).report
     assert report.seconds < 6
     assert (report.pages, report.failed, report.exit_code()) == (0, 1, 4)
-    assert 2 <= len(internet.failed) <= 3
+    assert 2 <= len(internet.failed) <= 5
 
 
 @pytest.mark.parametrize("fault", ["nxdomain", "refused", "tls"])

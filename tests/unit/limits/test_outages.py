@@ -14,6 +14,7 @@ from crawler.limits.outages import (
     GIVEN_UP,
     LOOKUP_DOUBT,
     MAX_SCOPES,
+    NAME_DOUBT,
     NETWORK_PROBE,
     OPEN_AFTER,
     OPEN_AT_ONCE,
@@ -210,7 +211,7 @@ def test_a_refused_connection_to_a_new_host_is_an_attempt() -> None:
 def test_a_name_that_does_not_exist_is_asked_for_again() -> None:
     at, found = fail_for(outages(), A, 0.0, 100.0, contact="name", is_known=False)
     assert found is None
-    assert 0.5 <= at <= 4.0
+    assert at == NAME_DOUBT
 
 
 def test_answers_to_one_question_count_once() -> None:
