@@ -18,7 +18,7 @@ from typing import Any
 
 from crawler import CrawlSpider, Request, Response, Rule, Spider
 
-__all__ = ["IDIOMS", "ByRules", "Manual"]
+__all__ = ["IDIOMS", "ByRules", "Manual", "Small"]
 
 
 def _follow(page: Response) -> Iterable[Request]:
@@ -101,3 +101,14 @@ class ByRules(CrawlSpider):
     def item(self, response: Response) -> dict[str, Any]:
         """Return the item of a page."""
         return item_of(response)
+
+
+class Small(Spider):
+    """Fetches pages by number and does nothing with them: the cost of a request."""
+
+    def __init__(self, front: str, pages: int) -> None:
+        super().__init__()
+        self.start_urls = [f"{front}{number}.html" for number in range(pages)]
+
+    def parse(self, response: Response) -> None:
+        """Do nothing."""
