@@ -5,12 +5,20 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 __all__ = ["main"]
 
 INTERRUPTED: Final = 130
 """The exit code of an interrupted command."""
+DEPENDENCIES: Final = frozenset(
+    {
+        "ada_url", "attr", "attrs", "certifi", "cyclopts", "h11", "httpx", "msgspec", "publicsuffixlist", "pycurl",
+        "rich", "trio", "trio_util", "turbohtml",
+    }
+)  # fmt: skip
+"""The modules of the packages that are installed with this one."""
 
 
 def main() -> int:
@@ -18,14 +26,38 @@ def main() -> int:
     gc.disable()
     try:
         from crawler.cli import main as command  # noqa: PLC0415 - imports allocate nothing that becomes garbage
+
+        code = command(on_imported=_start_collector)
     except KeyboardInterrupt:  # importing is most of the run time of a short command
-        if sys.stderr is not None:
-            sys.stderr.write("crawler: interrupted\n")
+        _say("interrupted")
         return INTERRUPTED
-    code = command(on_imported=_start_collector)
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in DEPENDENCIES:
+            raise
+        _say(_missing(error))
+        return 2
     if code == INTERRUPTED:
         _end_at_next_signal()
     return code
+
+
+def _say(message: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(f"crawler: {message}\n")
+
+
+def _missing(error: ImportError) -> str:
+    """Return what to do if a dependency cannot be imported: mostly, this is the Python of another environment."""
+    module = (error.name or "").partition(".")[0]
+    why = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
+    own = Path(".venv/bin/python")
+    other = f"run {own} -m crawler instead" if own.exists() and not _is_running(own) else "activate its environment"
+    return f"{module} {why} for {sys.executable}: {other}, or install the package with pip install trio-crawler"
+
+
+def _is_running(python: Path) -> bool:
+    """Return whether a Python of an environment is the one that runs."""
+    return Path(sys.prefix).resolve() == python.parent.parent.resolve()
 
 
 def _start_collector() -> None:

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
@@ -27,6 +28,7 @@ from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
 from crawler.suggest import did_you_mean
+from crawler.transport.authorities import trusted_authorities
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import EXTENSION, wire_options
 
@@ -328,12 +330,18 @@ def _crosses_origins(url: httpx.URL, target: httpx.URL) -> bool:
 def _default_transport(options: dict[str, Any]) -> httpx.AsyncBaseTransport:
     """Return the transport for these options, and remove those that it replaces."""
     verify, cert, trust_env = options.get("verify", True), options.get("cert"), options.get("trust_env", True)
+    if isinstance(verify, (bool, str, os.PathLike)):
+        verify = trusted_authorities(verify, os.environ if trust_env else {}, option="verify")
     if cert is not None or isinstance(verify, ssl.SSLContext):
-        own = ("verify", "cert", "trust_env", "http1", "http2", "limits")
-        return httpx.AsyncHTTPTransport(**{name: options[name] for name in own if name in options})
+        own = ("cert", "trust_env", "http1", "http2", "limits")
+        context = ssl.create_default_context(**_locations(verify)) if isinstance(verify, str) else verify
+        return httpx.AsyncHTTPTransport(verify=context, **{name: options[name] for name in own if name in options})
     for name in ("http1", "http2"):  # libcurl negotiates the version
         options.pop(name, None)
-    if verify is True and trust_env:
-        verify = os.environ.get("SSL_CERT_FILE") or True
     max_connections = options["limits"].max_keepalive_connections if "limits" in options else None
     return CurlTransport(tls_verify=verify, max_connections=max_connections or 0)
+
+
+def _locations(path: str) -> dict[str, str]:
+    """Return the argument of `ssl.create_default_context` for a file or folder of authorities."""
+    return {"capath" if Path(path).is_dir() else "cafile": path}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from crawler.cli.logs import Level, log_to_stderr
 from crawler.cli.progress import Progress
@@ -18,6 +22,8 @@ from crawler.cli.run import open_outputs
 from crawler.cli.summary import summary
 from crawler.engine.api import run
 from crawler.engine.report import Report
+from crawler.errors import ConfigError
+from crawler.files import error_reason
 from crawler.messages import Response
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -31,6 +37,14 @@ MAX_SHOWN: Final = 3
 """Number of items that are shown."""
 MAX_WIDTH: Final = 98
 """Number of characters of an item that are shown."""
+PORT: Final = 8765
+"""The port of ``--serve``, so that a URL in the manual works as it is written."""
+SERVED: Final = """\
+A small bookshop is open at {url}
+First lines of books are at {url}quotes/
+Ctrl-C closes it. Crawl it from another terminal:
+  crawler run {url} -o pages.jsonl
+"""
 NEXT_STEPS: Final = """\
 Try next:
   crawler new shop https://example.com/     creates shop.py, a spider to start from
@@ -76,10 +90,16 @@ def demo(
         ),
     ] = "demo.jsonl",
     pages: Annotated[bool, Parameter(help="Show every request that the site received.")] = False,
+    serve: Annotated[bool, Parameter(help="Only serve the site, until Ctrl-C: something real to crawl.")] = False,
+    port: Annotated[
+        int, Parameter(metavar="N", validator=Number(gte=0, lte=65_535), help="The port of --serve; 0 is a free one.")
+    ] = PORT,
     log_level: Annotated[Level, Parameter(help="Minimum level of the log messages on standard error.")] = "warning",
 ) -> int:
     """Crawl a small demo site that is served on this machine; no network needed."""
     log_to_stderr(log_level)
+    if serve:
+        return _serve(port)
     screen = sys.stderr if output == "-" else sys.stdout
     sinks = open_outputs([output], "overwrite")
     from crawler.testing.demo import demo_site  # noqa: PLC0415 - a server, which no other command needs
@@ -99,6 +119,28 @@ def demo(
         screen.writelines(_first_items(Path(output)))
     screen.write(f"\n{NEXT_STEPS}")
     return report.exit_code()
+
+
+def _serve(port: int) -> int:
+    """Serve the site until Ctrl-C or SIGTERM, and return the exit code.
+
+    Raises:
+        ConfigError: The port is in use.
+    """
+    from crawler.testing.demo import demo_site  # noqa: PLC0415 - a server, which no other command needs
+
+    ended = threading.Event()
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.signal(number, lambda *_: ended.set()))
+        try:
+            site = stack.enter_context(demo_site(port))
+        except OSError as error:
+            raise ConfigError(f"--port {port}: {error_reason(error)}; --port 0 takes a free one") from None
+        sys.stdout.write(SERVED.format(url=site.url))
+        sys.stdout.flush()
+        ended.wait()
+    return 0
 
 
 def _request_log(hits: list[Hit]) -> Iterator[str]:

@@ -141,10 +141,13 @@ def command(
             outputs=sinks,
             job=Job(job, override) if job is not None else None,
         )
-    except CrawlFailed:
+    except CrawlFailed as error:
         partial = progress.report("failed")
+        closed = reader_has_closed(error)
         if partial is not None:
-            show_result(partial, progress, outputs=output, file=report, quiet=quiet)
+            show_result(partial, progress, outputs=output, file=report, quiet=quiet or closed is not None)
+        if closed is not None:
+            raise closed from None
         raise
     show_result(result, progress, outputs=output, file=report, quiet=quiet)
     return result.exit_code(tolerate)
@@ -209,6 +212,15 @@ def disable_plugins(spider: Spider, names: Sequence[str], others: Sequence[Plugi
             known = [*own, *(plugin.name for plugin in others)]
             raise ConfigError(f"--no-plugin: no plugin named {name!r} is enabled{did_you_mean(name, known)}")
     spider.plugins = [plugin for plugin in spider.plugins if plugin.name not in names]
+
+
+def reader_has_closed(error: CrawlFailed) -> BrokenPipeError | None:
+    """Return why a crawl failed if the reader of standard output has closed it, as ``head`` does; `None` if not."""
+    cause: BaseException | None = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    origin = None if cause is None else cause.__cause__
+    return origin if isinstance(origin, BrokenPipeError) else None
 
 
 def show_result(report: Report, progress: Progress, *, outputs: Sequence[str], file: Path | None, quiet: bool) -> None:

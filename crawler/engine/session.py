@@ -25,6 +25,7 @@ from crawler.settings import Settings
 from crawler.sinks.choose import open_output
 from crawler.spiders import Spider
 from crawler.store import MemoryStore, Store
+from crawler.transport.authorities import trusted_authorities
 from crawler.transport.curl import CurlTransport
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class CrawlSession:
         self.limits = limits
         self.proxies = _proxies(self.settings)
         self.credentials = _credentials(spider)
+        self.authorities = trusted_authorities(self.settings.tls_verify, os.environ)
         self.scheduler: Scheduler | None = None
         """Set when the crawl has begun."""
         self._has_begun = False  # whether requests may have been sent
@@ -166,7 +168,7 @@ class CrawlSession:
                 CurlTransport(
                     connect_timeout=self.settings.connect_timeout,
                     max_headers=self.settings.max_headers,
-                    tls_verify=self.settings.tls_verify,
+                    tls_verify=self.authorities,
                     http3=self.settings.http3,
                 )
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -39,6 +40,11 @@ ALIASES = {"per_domain": "per_host"}
 def _listed(value: Any) -> Any:
     """Return a single string as a tuple of one."""
     return (value,) if isinstance(value, str) else value
+
+
+def _path(value: Any) -> Any:
+    """Return a path as text."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _pacing(value: Mapping[str, Any]) -> dict[str, Pace]:
@@ -181,8 +187,10 @@ class Settings:
     private_network: bool | None = None
     """Whether pages may lead to loopback, private, link-local and other networks that are not the public internet.
     `None` means only to networks that a start page is on; `False` forbids them to start pages too."""
-    tls_verify: bool = True
-    """Whether to verify TLS certificates."""
+    tls_verify: bool | str = attrs.field(default=True, converter=_path)
+    """Whether to verify TLS certificates, or the path of a file with the authorities to trust, in the format PEM; a
+    folder must be prepared by ``openssl rehash``. `True` trusts the file that ``SSL_CERT_FILE``, ``CURL_CA_BUNDLE`` or
+    ``REQUESTS_CA_BUNDLE`` names in the environment, else those of certifi."""
     http3: bool = False
     """Whether to try HTTP/3 first."""
     sink_lag: Count = 10_000

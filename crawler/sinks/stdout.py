@@ -36,5 +36,5 @@ class Stdout(Sink):
         try:
             sys.stdout.flush()
             write_all(partial(os.write, DESCRIPTOR), data)  # a buffer of Python could not be flushed to a closed pipe
-        except BrokenPipeError:
-            raise CrawlFailed("the reader closed standard output") from None
+        except BrokenPipeError as error:
+            raise CrawlFailed("the reader closed standard output") from error

@@ -2,7 +2,8 @@
 
 Four pages of a catalogue link to twenty books. There are also a redirect, a dead link, a slow page, a page that is too
 busy at first, two pages that link to each other, and a folder that robots.txt disallows. The site keeps a log, so the
-report of a crawl can be compared with the requests that arrived.
+report of a crawl can be compared with the requests that arrived. ``/quotes/`` lists the first lines of the books, ten
+on a page; no other page links to it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = ["Book", "DemoSite", "Hit", "demo_site"]
 
 NAME: Final = "The Quiet Shelf"
 PER_PAGE: Final = 5
+QUOTES_PER_PAGE: Final = 10
 SLOW: Final = 1.0
 """Response time of the slow page in seconds."""
 RETRY_AFTER: Final = 1
@@ -106,7 +108,11 @@ class Answer:
 
 
 class DemoSite:
-    """The site, and its log."""
+    """The site, and its log.
+
+    Parameters:
+        port: The port to serve on; 0 means a free one.
+    """
 
     url: str = ""
     """The URL of the front page: ``http://127.0.0.1:PORT/``; set when the site is opened."""
@@ -114,7 +120,8 @@ class DemoSite:
     slow: float = SLOW
     """Response time of the slow page in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
         self.hits: list[Hit] = []
         """The requests, in the order of their responses."""
         self._opened = 0.0
@@ -132,8 +139,8 @@ class DemoSite:
         return PAGES.get(path) or Answer(_page("Not found", "<p>There is no such page.</p>"), 404)
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve on a free port of 127.0.0.1 until cancelled. `url` is set when the server has started."""
-        [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        """Serve on 127.0.0.1 until cancelled. `url` is set when the server has started."""
+        [listener] = await trio.open_tcp_listeners(self._port, host="127.0.0.1")
         self.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
         self._opened = trio.current_time()
         task_status.started()
@@ -177,9 +184,16 @@ class DemoSite:
 
 
 @contextmanager
-def demo_site() -> Iterator[DemoSite]:
-    """Serve the site in a thread of its own until the block is left."""
-    site = DemoSite()
+def demo_site(port: int = 0) -> Iterator[DemoSite]:
+    """Serve the site in a thread of its own until the block is left.
+
+    Parameters:
+        port: The port to serve on; 0 means a free one.
+
+    Raises:
+        OSError: The port is in use.
+    """
+    site = DemoSite(port)
     started: queue.Queue[trio.lowlevel.TrioToken | Exception] = queue.Queue()
     scope = trio.CancelScope()
 
@@ -193,7 +207,10 @@ def demo_site() -> Iterator[DemoSite]:
         try:
             trio.run(serve)
         except Exception as error:  # raised in the calling thread
-            started.put(error)
+            first: Exception = error
+            while isinstance(first, ExceptionGroup):  # from the nursery
+                first = first.exceptions[0]
+            started.put(first)
 
     server = threading.Thread(target=thread, name="demo site", daemon=True)
     server.start()
@@ -250,5 +267,19 @@ def _catalogue() -> Iterator[tuple[str, Answer]]:
         yield book.path, Answer(_page(book.title, "".join(fields) + _links(("/books/1", "All books"))))
 
 
-PAGES: Final = dict([*_special(), *_catalogue()])
+def _quotes() -> Iterator[tuple[str, Answer]]:
+    """Yield pages with the first lines of the books as quotes."""
+    last = -(-len(BOOKS) // QUOTES_PER_PAGE)
+    for number in range(1, last + 1):
+        quotes = "".join(
+            f'<div class="quote"><span class="text">{html.escape(book.line)}</span> '
+            f'<small class="author">{html.escape(book.author)}</small></div>'
+            for book in BOOKS[(number - 1) * QUOTES_PER_PAGE : number * QUOTES_PER_PAGE]
+        )
+        after = f'<ul><li class="next"><a href="/quotes/{number + 1}">Next page</a></li></ul>' if number < last else ""
+        path = "/quotes/" if number == 1 else f"/quotes/{number}"
+        yield path, Answer(_page(f"First lines, page {number} of {last}", quotes + after))
+
+
+PAGES: Final = dict([*_special(), *_catalogue(), *_quotes()])
 """The response for each path; other paths are not found."""

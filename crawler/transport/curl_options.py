@@ -6,6 +6,7 @@ import math
 import os
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -50,7 +51,7 @@ class CurlOptions:
     connect_timeout: float
     """Seconds for connecting, unless the request has its own value."""
     tls_verify: bool | str | os.PathLike[str]
-    """Whether certificates are verified, or the path of a file with trusted authorities."""
+    """Whether certificates are verified, or the path of a file or folder with trusted authorities."""
     http3: bool
     """Whether HTTP/3 is tried too."""
 
@@ -77,8 +78,9 @@ class CurlOptions:
             setopt(pycurl.PROXY_SSL_VERIFYHOST, 0)
         else:
             authorities = certifi.where() if self.tls_verify is True else os.fspath(self.tls_verify)
-            setopt(pycurl.CAINFO, authorities)
-            setopt(pycurl.PROXY_CAINFO, authorities)
+            is_folder = self.tls_verify is not True and Path(authorities).is_dir()
+            setopt(pycurl.CAPATH if is_folder else pycurl.CAINFO, authorities)
+            setopt(pycurl.PROXY_CAPATH if is_folder else pycurl.PROXY_CAINFO, authorities)
 
     def configure_request(self, curl: Any, transfer: Transfer, addresses: list[str]) -> bool:
         """Set what belongs to one request, on a configured handle.

@@ -337,6 +337,8 @@ def translate(error: Exception, request: Request | None = None) -> RequestError:
     if isinstance(error, httpx.HTTPStatusError):
         return BadStatus(words, status=error.response.status_code, request=request)
     kind = kind_of(error)
+    if kind == "tls_untrusted":
+        words += "; to trust its authority, set tls_verify to the file of the authority's certificate"
     translated = (BodyTooLarge if kind == BOMB else cls)(words, request=request)
     translated.kind = kind
     failure = failure_of(error)

@@ -8,9 +8,11 @@ import ssl
 import httpx
 import pytest
 import trio
+import trustme
 
 from crawler import ConfigError, Limits, Pace, client
 from crawler.api_client import Client, GovernedTransport, QuotaTimeout
+from crawler.transport.authorities import VARIABLES
 from crawler.transport.curl import CurlTransport
 
 API = "https://api.test/"
@@ -223,6 +225,31 @@ async def test_the_transport_is_libcurl_unless_that_cannot_do_it():
         assert http._transport.inner._max_connections == 7
     async with client(verify=ssl.create_default_context()) as http:
         assert isinstance(http._transport.inner, httpx.AsyncHTTPTransport)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+async def test_the_environment_names_the_authorities_that_a_client_trusts(monkeypatch, tmp_path, name):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("me.test").private_key_and_cert_chain_pem.write_to_path(tmp_path / "me.pem")
+    for other in VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
+    async with client() as http:
+        assert http._transport.inner._options.tls_verify == str(tmp_path / "ca.pem")
+    async with client(trust_env=False) as http:
+        assert http._transport.inner._options.tls_verify is True
+    with pytest.warns(DeprecationWarning, match="cert="):
+        http = client(cert=str(tmp_path / "me.pem"))
+    async with http:
+        context = http._transport.inner._pool._ssl_context
+        known = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+        assert context.get_ca_certs() == known.get_ca_certs()
+
+
+def test_a_file_of_authorities_that_does_not_exist_is_an_error_of_the_option():
+    with pytest.raises(ConfigError, match=r"client\(\): verify: no such file: none.pem"):
+        client(verify="none.pem")
 
 
 async def test_two_clients_and_one_budget(autojump_clock):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib.metadata import requires
 
 import pytest
 
 import crawler.cli.plugins as plugins_module
+from crawler.__main__ import DEPENDENCIES
 from crawler.cli import app, main
 from crawler.cli.app import COMMANDS, app_of
 from crawler.errors import ConfigError, ConnectFailed, CrawlFailed, JobError, PluginError
@@ -282,3 +285,47 @@ print(gc.isenabled(), frozen)
 def test_the_garbage_collector_starts_once_the_command_is_imported():
     done = subprocess.run([sys.executable, "-c", COLLECTOR], check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout == "True [True]\n"
+
+
+MISSING = """\
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            raise {error}
+
+sys.meta_path.insert(0, Missing())
+from crawler.__main__ import main
+sys.argv[1:] = ["run", "none.py"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("cyclopts", "ModuleNotFoundError('No module', name=name)", "cyclopts is not installed for "),
+        ("turbohtml", "ModuleNotFoundError('No module', name=name)", "turbohtml is not installed for "),
+        ("pycurl", "ImportError('libcurl is older', name=name)", "pycurl cannot be imported (libcurl is older) for "),
+    ],
+)
+def test_a_dependency_that_cannot_be_imported_is_one_line_that_says_what_to_do(tmp_path, name, error, words):
+    program = [sys.executable, "-c", MISSING.format(name=name, error=error)]
+
+    def run():
+        done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert done.stderr.startswith(f"crawler: {words}")
+        return done.stderr
+
+    assert "activate its environment, or install the package with pip install trio-crawler" in run()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").touch()
+    if name == "cyclopts":
+        assert "run .venv/bin/python -m crawler instead" in run()
+
+
+def test_every_dependency_is_known_to_the_start():
+    names = [re.split("[^A-Za-z0-9_-]", each)[0].lower() for each in requires("trio-crawler") if ";" not in each]
+    assert {name.replace("-", "_") for name in names} <= DEPENDENCIES

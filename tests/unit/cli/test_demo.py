@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import time
+
+import httpx
+import pytest
 
 from crawler.testing.demo import BOOKS
 
@@ -36,3 +41,23 @@ def test_the_items_can_go_to_standard_output_alone(command):
     assert code == 0
     assert len([json.loads(line) for line in out.splitlines()]) == 20
     assert "finished: 29 pages and 20 items" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_site_can_be_served_until_a_signal_ends_it_quietly(start, number):
+    process = start("demo", "--serve", "--port", "0")
+    url = re.search(r"http://127.0.0.1:[0-9]+/", process.stdout.readline())[0]
+    page = httpx.get(f"{url}quotes/")
+    assert page.text.count('<div class="quote">') == 10
+    assert httpx.get(f"{url}quotes/2").text.count('<div class="quote">') == 10
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert f"crawler run {url} -o pages.jsonl" in out
+
+
+def test_a_port_that_is_in_use_is_refused(command, site):
+    port = site.url.removesuffix("/").rpartition(":")[2]
+    code, out, err = command("demo", "--serve", "--port", port)
+    assert (code, out) == (2, "")
+    assert err == f"crawler: --port {port}: address already in use; --port 0 takes a free one\n"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import http.server
 import json
 import os
 import pty
 import signal
+import ssl
+import threading
 import time
 
 import pytest
+import trustme
+
+from crawler.transport.authorities import VARIABLES
 
 REPORT_KEYS = {
     "finished", "pages", "items", "requests", "retries", "failed", "filtered", "counters", "bytes", "seconds",
@@ -209,13 +215,64 @@ def test_a_signal_stops_it_soon_with_exit_code_130_and_all_items(start, books, t
     assert 2 <= report["items"] == len(lines(items)) < 29
 
 
-def test_a_reader_that_closes_standard_output_ends_the_crawl_with_one_line(start, books):
-    process = start("run", "books.py", "-o", "-", "-s", "delay=0.05", "--quiet")
+def test_a_reader_that_closes_standard_output_ends_the_crawl_quietly(start, books, tmp_path):
+    process = start("run", "books.py", "-o", "-", "-s", "delay=0.05", "--report", "report.json")
     assert process.stdout.readline().startswith('{"url":')
     process.stdout.close()
     err = process.stderr.read()
     assert process.wait(20) == 1
-    assert err == "crawler: the crawl failed: the reader closed standard output\n"
+    assert err == ""
+    assert json.loads((tmp_path / "report.json").read_text())["finished"] == "failed"
+
+
+@pytest.fixture
+def private_site(tmp_path):
+    """An HTTPS server whose certificate is signed by an authority of its own, in ``ca.pem``."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self):
+            is_page = self.path == "/"
+            self.send_response(200 if is_page else 404)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", "5" if is_page else "0")
+            self.end_headers()
+            self.wfile.write(b"hello" if is_page else b"")
+
+        def log_message(self, *_):
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_):
+            pass  # a client that does not trust the certificate
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_private_authority_is_trusted_by_setting_and_by_environment(command, tmp_path, private_site):
+    run = ["run", private_site, "-o", "-", "--quiet"]
+    nothing = dict.fromkeys(VARIABLES, "")
+    code, out, _ = command("run", private_site, "-o", "-", env=nothing)
+    assert (code, out) == (4, "")
+    code, out, err = command("fetch", private_site, env=nothing)
+    assert (code, out) == (1, "")
+    assert "to trust its authority, set tls_verify to the file of the authority's certificate" in err
+    code, out, err = command(*run, "-s", "tls_verify=ca.pem", env=nothing)
+    assert (code, json.loads(out)["status"], err) == (0, 200, "")
+    for name in VARIABLES:
+        code, out, err = command(*run, env=nothing | {name: str(tmp_path / "ca.pem")})
+        assert (code, json.loads(out)["status"], err) == (0, 200, "")
+    code, out, err = command(*run, env=nothing | {"CURL_CA_BUNDLE": "/none.pem"})
+    assert (code, err) == (2, "crawler: environment variable CURL_CA_BUNDLE: no such file: /none.pem\n")
 
 
 def test_closing_the_terminal_does_not_end_the_crawl(start, books, tmp_path):

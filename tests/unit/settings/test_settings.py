@@ -103,7 +103,7 @@ def test_every_setting_has_a_default():
         ("durability", "forever", "expected process or power"),
         ("slow_start", "yes", "expected bool"),
         ("private_network", "yes", "expected bool"),
-        ("tls_verify", "yes", "expected bool, got"),
+        ("tls_verify", 1.5, "expected bool | str, got float"),
         ("http3", None, "expected bool, got null"),
         ("sink_lag", 0, "expected int >= 1"),
     ],

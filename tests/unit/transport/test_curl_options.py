@@ -55,8 +55,16 @@ def test_a_handle_verifies_certificates_unless_told_not_to(verify, peer, host):
     assert handle.options.get(pycurl.SSL_VERIFYPEER) == handle.options.get(pycurl.PROXY_SSL_VERIFYPEER) == peer
     assert handle.options.get(pycurl.SSL_VERIFYHOST) == host
     assert (pycurl.CAINFO in handle.options) is (verify is not False)
+    assert pycurl.CAPATH not in handle.options
     assert handle.options[pycurl.PROXY] == "", "not the proxy of the environment"
     assert handle.options[pycurl.CONNECTTIMEOUT_MS] == 1, "0 would mean libcurl's default"
+
+
+def test_the_authorities_may_be_a_folder(tmp_path):
+    handle = Handle()
+    CurlOptions(connect_timeout=1, tls_verify=tmp_path, http3=False).configure_handle(handle)
+    assert handle.options[pycurl.CAPATH] == handle.options[pycurl.PROXY_CAPATH] == str(tmp_path)
+    assert pycurl.CAINFO not in handle.options
 
 
 @pytest.mark.parametrize(
