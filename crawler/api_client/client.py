@@ -334,7 +334,7 @@ def _default_transport(options: dict[str, Any]) -> httpx.AsyncBaseTransport:
         verify = trusted_authorities(verify, os.environ if trust_env else {}, option="verify")
     if cert is not None or isinstance(verify, ssl.SSLContext):
         own = ("cert", "trust_env", "http1", "http2", "limits")
-        context = ssl.create_default_context(**_locations(verify)) if isinstance(verify, str) else verify
+        context = _context_for(verify) if isinstance(verify, str) else verify
         return httpx.AsyncHTTPTransport(verify=context, **{name: options[name] for name in own if name in options})
     for name in ("http1", "http2"):  # libcurl negotiates the version
         options.pop(name, None)
@@ -342,6 +342,8 @@ def _default_transport(options: dict[str, Any]) -> httpx.AsyncBaseTransport:
     return CurlTransport(tls_verify=verify, max_connections=max_connections or 0)
 
 
-def _locations(path: str) -> dict[str, str]:
-    """Return the argument of `ssl.create_default_context` for a file or folder of authorities."""
-    return {"capath" if Path(path).is_dir() else "cafile": path}
+def _context_for(path: str) -> ssl.SSLContext:
+    """Return an SSL context that trusts the authorities of a file or folder."""
+    if Path(path).is_dir():
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)

@@ -238,9 +238,9 @@ def private_site(tmp_path):
             is_page = self.path == "/"
             self.send_response(200 if is_page else 404)
             self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", "5" if is_page else "0")
+            self.send_header("Content-Length", "16" if is_page else "0")
             self.end_headers()
-            self.wfile.write(b"hello" if is_page else b"")
+            self.wfile.write(b"<a href=/>me</a>" if is_page else b"")
 
         def log_message(self, *_):
             pass
@@ -259,7 +259,7 @@ def private_site(tmp_path):
 
 
 def test_a_private_authority_is_trusted_by_setting_and_by_environment(command, tmp_path, private_site):
-    run = ["run", private_site, "-o", "-", "--quiet"]
+    run = ["run", private_site, "-o", "-", "--quiet", "--log-level", "error"]
     nothing = dict.fromkeys(VARIABLES, "")
     code, out, _ = command("run", private_site, "-o", "-", env=nothing)
     assert (code, out) == (4, "")
