@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
+from crawler.engine.handler_results import describe_wrong
 from crawler.engine.tracebacks import user_frames
 from crawler.logs import get_logger
 from crawler.messages import Drop, Request
@@ -108,7 +109,7 @@ class Admission:
             if isinstance(answer, Request):
                 request = copy_unchecked(answer, depth=request.depth, redirects=request.redirects)
             elif answer is not None:
-                words = f"{type(answer).__name__}, not a Request or Drop"
-                log.error("%s.admit returned %s, for %s", hook.plugin.name, words, request.url)
+                words = describe_wrong(answer, "a Request or Drop")
+                log.error("%s.admit failed for %s: %s", hook.plugin.name, request.url, words)
                 return None, ADMIT_FAILED
         return request, None

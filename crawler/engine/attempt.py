@@ -6,7 +6,7 @@ Every request goes this way: those of pages, of robots.txt files and of inline f
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -14,6 +14,7 @@ import attrs
 import trio
 from msgspec import Struct
 
+from crawler.engine.handler_results import describe_wrong
 from crawler.engine.outages import GATEWAY_ERRORS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, HookError, RequestError
 from crawler.hooks.table import Hook, HookTable
@@ -22,6 +23,7 @@ from crawler.messages import Drop, Pause, Request, Response, Retry, Stop, Usage
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.engine.long_calls import LongCalls
     from crawler.engine.outages import OutageMonitor
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slots import Slots
@@ -53,6 +55,7 @@ class Attempts:
         shutdown: Stops the crawl if a `measure` hook wants that.
         clock: Returns the time in seconds since the epoch.
         outages: Finds out whether hosts and the network can be reached.
+        long: Names hooks that do not return.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Attempts:
         shutdown: Shutdown,
         clock: Clock,
         outages: OutageMonitor,
+        long: LongCalls,
     ) -> None:
         self._downloader = downloader
         self._table = table
@@ -74,6 +78,7 @@ class Attempts:
         self._shutdown = shutdown
         self._clock = clock
         self._outages = outages
+        self._long = long
 
     async def make(
         self,
@@ -166,7 +171,10 @@ class Attempts:
         for hook in self._table.answer:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
-            found = await _guard(hook, request, hook.call(request), Response)
+            with self._long.call(hook.plugin.name, "answer", request.url):
+                found = await _guard(hook, "answer", request, hook.call, request)
+            if found is not None and not isinstance(found, Response):
+                raise _hook_error(hook, "answer", request, describe_wrong(found, "a Response"))
             if found is not None:
                 response: Response = found if found.request is request else found.replace(request=request)
                 if response.source == "network":
@@ -217,17 +225,24 @@ class Attempts:
             return await self._through(index + 1, request, network)
         sent: list[Result] = []
         begun = False
+        running = self._long.call(hook.plugin.name, "fetch", request.url)
 
         async def send(request: Request) -> Result:
             nonlocal begun
             if begun:
                 raise RuntimeError("send() may be awaited once")
             begun = True
-            result = await self._through(index + 1, request, network)
+            if not isinstance(request, Request):
+                raise TypeError(f"send() takes a Request, not {type(request).__name__}")
+            with running.fetching():
+                result = await self._through(index + 1, request, network)
             sent.append(result)
             return result
 
-        result: Result | None = await _guard(hook, request, hook.call(request, send), Result)
+        with running:
+            result: Result | None = await _guard(hook, "fetch", request, hook.call, request, send)
+        if result is not None and not isinstance(result, Result):
+            raise _hook_error(hook, "fetch", request, describe_wrong(result, "a Response, Retry or Drop"))
         if isinstance(result, Response) and not begun and result.request is not request:
             result = result.replace(request=request)  # made by the hook: it belongs to this request
         if result is not None:
@@ -298,7 +313,7 @@ class Attempts:
             except Exception as error:
                 raise CrawlFailed(f"{hook.plugin.name}.measure failed: {type(error).__name__}: {error}") from error
             if verdict is not None and not isinstance(verdict, (Stop, Pause)):
-                raise CrawlFailed(f"{hook.plugin.name}.measure returned {type(verdict).__name__}, not a Pause or Stop")
+                raise CrawlFailed(f"{hook.plugin.name}.measure {describe_wrong(verdict, 'a Pause or Stop')}")
             if isinstance(verdict, Stop):
                 self._shutdown.stop(verdict.reason, by_limit=True)
             elif isinstance(verdict, Pause) and (pause is None or verdict.seconds > pause.seconds):
@@ -359,16 +374,15 @@ def _is_overload(error: RequestError) -> bool:
     return isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind not in UNRELATED_KINDS
 
 
-async def _guard(hook: Hook, request: Request, call: Awaitable[Any], kind: Any) -> Any:
-    """Await a hook; an error other than `RequestError`, and a result of another kind, become a `HookError`."""
-    name = hook.call.__name__
+async def _guard(hook: Hook, name: str, request: Request, call: Callable[..., Any], *args: Any) -> Any:
+    """Await a hook; an error other than `RequestError` becomes a `HookError`."""
     try:
-        result = await call
+        return await call(*args)
     except RequestError:
         raise
     except Exception as error:
-        words = f"{type(error).__name__}: {error}"
-        raise HookError(words, plugin=hook.plugin.name, hook=name, request=request) from error
-    if result is not None and not isinstance(result, kind):
-        raise HookError(f"returned {type(result).__name__}", plugin=hook.plugin.name, hook=name, request=request)
-    return result
+        raise _hook_error(hook, name, request, f"{type(error).__name__}: {error}") from error
+
+
+def _hook_error(hook: Hook, name: str, request: Request, words: str) -> HookError:
+    return HookError(words, plugin=hook.plugin.name, hook=name, request=request)

@@ -13,6 +13,7 @@ import trio_util
 
 from crawler.content import replace_surrogates
 from crawler.engine.inline import with_child_depth
+from crawler.engine.long_calls import fetching
 from crawler.engine.slots import current_ticket
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import CrawlStatistics, Plugin
@@ -192,7 +193,8 @@ class Crawl:
             RequestError: There was no complete response.
             HookError: `receive` or its writer raised an exception.
         """
-        return await self._inline.fetch(request, receive)
+        with fetching():
+            return await self._inline.fetch(request, receive)
 
     async def sitemaps_of(self, url: str) -> list[str]:
         """Return the absolute URLs of the sitemaps that the robots.txt of a URL's origin names.
@@ -201,7 +203,8 @@ class Crawl:
             ValueError: `url` is not an http or https URL.
             RequestError: The robots.txt could not be fetched.
         """
-        return await self._inline.sitemaps_of(url)
+        with fetching():
+            return await self._inline.sitemaps_of(url)
 
     def add(self, request: Request) -> None:
         """Add a request to the crawl. Inside a handler it is an effect of that page."""

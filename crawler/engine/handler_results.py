@@ -13,7 +13,7 @@ import msgspec
 from crawler.content import replace_surrogates
 from crawler.messages import Item, Produced, Request, Retry
 
-__all__ = ["Watch", "describe_bad_field", "drain", "encode_item", "is_generator"]
+__all__ = ["Watch", "describe_bad_field", "describe_wrong", "drain", "encode_item", "is_generator"]
 
 Watch: TypeAlias = "Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]"
 
@@ -90,6 +90,20 @@ def describe_bad_field(item: Item) -> str:
         except Exception:
             return f"its field {name!r}: "
     return ""
+
+
+def describe_wrong(result: Any, wanted: str) -> str:
+    """Return what is wrong with the result of a hook. A coroutine is closed, since nobody awaits it.
+
+    Parameters:
+        result: The result.
+        wanted: What the hook may return: ``a Request or Drop``.
+    """
+    if inspect.iscoroutine(result):
+        result.close()
+        return f"returned a coroutine, not {wanted}: await {result.__qualname__}() in it"
+    name = type(result).__name__
+    return f"returned {name}, not {wanted}"
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -14,7 +14,7 @@ import trio
 from msgspec import Struct, field
 
 from crawler.engine.callbacks import Callbacks
-from crawler.engine.handler_results import describe_bad_field, drain, encode_item, is_generator
+from crawler.engine.handler_results import describe_bad_field, describe_wrong, drain, encode_item, is_generator
 from crawler.errors import HookError, JobError
 from crawler.hooks.page_effects import PageEffects, current_page
 from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
@@ -24,6 +24,7 @@ from crawler.store import FailureRow, ItemRow, Kind, Outcome
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.engine.long_calls import LongCalls
     from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.hooks.plugin import Plugin
@@ -41,6 +42,7 @@ SPILL_OVER: Final = 10_000
 NOTHING: Final = object()
 
 Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
+Maker: TypeAlias = "tuple[Plugin, str]"
 
 
 class PageResult(Struct, eq=False):
@@ -60,6 +62,10 @@ class PageResult(Struct, eq=False):
     """The page is to be fetched again instead."""
     state: dict[str, dict[str, Any]] = {}
     """Changes of states, by owner."""
+    maker: Maker | None = None
+    """The hook whose results are collected now; `None`: a callback of the spider."""
+    makers: dict[int, Maker] = {}
+    """The hooks that items come from, by the `id` of the item. The others come from the spider."""
     spill: Spill | None = None
     """Takes items and requests away when there are many, before the handler has ended."""
 
@@ -96,6 +102,7 @@ class PageRunner:
         store: Takes the first part of a large page.
         errors: Logs the exceptions of hooks.
         slow: Names handlers that block the event loop.
+        long: Names handlers that do not return.
         bodies: The bodies of other pages; `None`: pages with the same body are not compared.
     """
 
@@ -108,6 +115,7 @@ class PageRunner:
         store: Store,
         errors: HookErrorLog,
         slow: SlowSteps,
+        long: LongCalls,
         bodies: BodyDeduplicator | None = None,
     ) -> None:
         self._spider = spider
@@ -117,6 +125,7 @@ class PageRunner:
         self._store = store
         self._errors = errors
         self._slow = slow
+        self._long = long
         self._bodies = bodies
         self._callbacks = Callbacks(spider)
         self._stages = itertools.count(1)
@@ -176,11 +185,12 @@ class PageRunner:
         request = response.request
         name = request.callback or "parse"
         with _CurrentPage(result.effects):
-            with _HookErrors(self._spider, name, request):
+            with self._long.call(self._spider.name, name, request.url), _HookErrors(self._spider, name, request):
                 await self._collect(self._callbacks.bind(name, response), result, response, response.url)
             for hook in self._table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
-                    with _HookErrors(hook.plugin, "parse", request):
+                    plugin, result.maker = hook.plugin, (hook.plugin, "parse")
+                    with self._long.call(plugin.name, "parse", request.url), _HookErrors(plugin, "parse", request):
                         await self._collect(partial(hook.call, response), result, response, response.url)
             await self._finish(result, response)
 
@@ -249,16 +259,18 @@ class PageRunner:
         if errback is not None:
             with _HookErrors(self._spider, errback, failure.request, found.raised):
                 method, _ = self._callbacks.find(errback)
-                await self._call_failure_handler(method, failure, found)
+                await self._call_failure_handler(method, failure, found, self._spider, errback)
             found.errback_raised = bool(found.raised)
         for hook in self._table.failed:
             with _HookErrors(hook.plugin, "failed", failure.request, found.raised):
-                await self._call_failure_handler(hook.call, failure, found)
+                await self._call_failure_handler(hook.call, failure, found, hook.plugin, "failed")
         return found
 
-    async def _call_failure_handler(self, handler: Any, failure: Failure, found: FailureResult) -> None:
-        result = PageResult()
-        with _CurrentPage(result.effects):
+    async def _call_failure_handler(
+        self, handler: Any, failure: Failure, found: FailureResult, plugin: Plugin, name: str
+    ) -> None:
+        result = PageResult(maker=None if plugin is self._spider else (plugin, name))
+        with _CurrentPage(result.effects), self._long.call(plugin.name, name, failure.request.url):
             await self._collect(partial(handler, failure), result, failure.response, failure.request.url)
             await self._finish(result, failure.response)
         found.result.add(result)
@@ -309,6 +321,7 @@ class PageRunner:
     def _sort(values: Iterable[Any], result: PageResult) -> bool:
         """Sort values, and return whether there were any."""
         value: Any = NOTHING
+        before = len(result.items)
         for value in values:
             if isinstance(value, Request):
                 result.requests.append(value)
@@ -320,6 +333,8 @@ class PageRunner:
                 result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
             elif value is not None and not isinstance(value, Drop):
                 result.items.append(ItemRow(b"", value))
+        if result.maker is not None:
+            result.makers |= dict.fromkeys((id(item.value) for item in result.items[before:]), result.maker)
         return value is not NOTHING
 
     async def _refine(self, result: PageResult, response: Response | None) -> None:
@@ -333,22 +348,32 @@ class PageRunner:
         values: list[Item] = [item.value for item in items]
         for hook in self._table.refine if response is not None else ():
             if response is not None and response.request.plugins.get(hook.plugin.name) is not False:
-                values = await self._refine_by(hook, values, response, result.dropped)
-        result.items = [ItemRow(self._encode(value, request), value, _type_of(value)) for value in values]
+                with self._long.call(hook.plugin.name, "refine", response.url):
+                    values = await self._refine_by(hook, values, response, result)
+        makers = result.makers
+        result.items = [
+            ItemRow(self._encode(value, request, makers.get(id(value)) if makers else None), value, _type_of(value))
+            for value in values
+        ]
+        makers.clear()
 
     @staticmethod
-    async def _refine_by(hook: Hook, values: list[Item], response: Response, dropped: list[str]) -> list[Item]:
+    async def _refine_by(hook: Hook, values: list[Item], response: Response, result: PageResult) -> list[Item]:
         """Return the items that one hook keeps, and add to `dropped` why it does not keep the others."""
         kept: list[Item] = []
         for value in values:
             with _HookErrors(hook.plugin, "refine", response.request):
                 refined = await hook.call(value, response)
-                if isinstance(refined, (Request, Retry, *NOT_ITEMS)):
-                    raise TypeError(f"refine() must return an item or Drop, not {type(refined).__name__}")
+                if isinstance(refined, (Request, Retry, types.CoroutineType, *NOT_ITEMS)):
+                    words, plugin = describe_wrong(refined, "an item or Drop"), hook.plugin.name
+                    raise HookError(words, plugin=plugin, hook="refine", request=response.request)
             if isinstance(refined, Drop):
-                dropped.append(refined.reason)
+                result.dropped.append(refined.reason)
+            elif refined is None or refined is value:
+                kept.append(value)
             else:
-                kept.append(value if refined is None else refined)
+                kept.append(refined)
+                result.makers[id(refined)] = hook.plugin, "refine"
         return kept
 
     async def _finish(self, result: PageResult, response: Response | None) -> None:
@@ -364,12 +389,13 @@ class PageRunner:
             if changed:
                 result.state[state.owner] = changed
 
-    def _encode(self, item: Item, request: Request | None) -> bytes:
+    def _encode(self, item: Item, request: Request | None, maker: Maker | None) -> bytes:
         try:
             return encode_item(item)
         except Exception as error:
             words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}"
-            raise HookError(words, plugin=self._spider.name, hook="item", request=request) from error
+            plugin, hook = maker or (self._spider, "item")
+            raise HookError(words, plugin=plugin.name, hook=hook, request=request) from error
 
 
 def _type_of(item: Item) -> str:

@@ -32,6 +32,7 @@ from crawler.messages import Request
 if TYPE_CHECKING:
     from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
     from crawler.engine.leases import Leases
+    from crawler.engine.long_calls import LongCalls
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
     from crawler.engine.slow_steps import SlowSteps
@@ -80,6 +81,8 @@ class Scheduler:
     """Ends the crawl."""
     slow: SlowSteps
     """Names the code of users that blocks the event loop."""
+    long: LongCalls
+    """Names the hooks that do not return."""
 
     async def run(self) -> None:
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +13,12 @@ import trio
 from crawler.engine.callbacks import check_handlers
 from crawler.engine.checks import check_arguments, check_scope, check_spider, check_transport
 from crawler.engine.job import Job, identity
+from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.report import Report, Timer
 from crawler.engine.shutdown import LAST
 from crawler.engine.sinks import keep_positions, restore_positions
 from crawler.engine.wiring import wire
-from crawler.errors import CrawlerError, CrawlFailed, JobError, PluginError
+from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
 from crawler.logs import get_logger
@@ -34,13 +35,17 @@ if TYPE_CHECKING:
     from crawler.engine.scheduler import Scheduler
     from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
-    from crawler.hooks.plugin import Crawl, Plugin
+    from crawler.hooks.plugin import Plugin
     from crawler.limits.registry import Limits
 
 __all__ = ["CrawlSession"]
 
 PROXY_VARIABLES: Final = frozenset({"all_proxy", "http_proxy", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
 """Environment variables that name a proxy."""
+REFUSALS: Final = (ConfigError, JobError, PluginError)
+"""Errors that say that nothing was started."""
+WATCHED: Final = ("lifespan", "answer", "fetch", "parse", "refine", "persist", "failed")
+"""The hooks that may wait."""
 log = get_logger("crawler.engine")
 
 
@@ -111,8 +116,7 @@ class CrawlSession:
                 crawl, shutdown = scheduler.crawl, scheduler.shutdown
                 timer = Timer(crawl.clock(), crawl.stats)
                 await self._restore_positions(scheduler)
-                if not await self._run_in_lifespans(scheduler):
-                    raise CrawlFailed("the lifespan of a plugin cancelled the crawl")
+                await self._run_in_lifespans(scheduler)
                 if self.table.lifespan:
                     with trio.move_on_after(LAST, shield=True):
                         await scheduler.writer.finish()  # the states that the lifespans have changed at their end
@@ -127,21 +131,23 @@ class CrawlSession:
                     proxies={} if self.proxies is None else self.proxies.report(),
                 )
         except ExceptionGroup as group:
-            cause = _first_cause(group)
-            refused = isinstance(cause, JobError) and not self._has_begun
-            raise (JobError(str(cause)) if refused else CrawlFailed(_one_line(cause))) from group
+            cause = next(causes(group))
+            if isinstance(cause, REFUSALS) and not self._has_begun:
+                raise type(cause)(str(cause)) from group
+            raise CrawlFailed(_one_line(cause)) from group
         finally:
             current_page.reset(outer)
 
-    async def _run_in_lifespans(self, scheduler: Scheduler) -> bool:
-        """Run the crawl inside of the lifespans, and return whether it ended by itself or by a stop."""
-        ended = False
+    async def _run_in_lifespans(self, scheduler: Scheduler) -> None:
+        """Run the crawl inside of the lifespans, until it ends by itself or by a stop."""
         with scheduler.shutdown.around() as scope:
             if self.settings.max_seconds is not None:  # if a lifespan hangs when all else has ended
                 scope.deadline = trio.current_time() + self.settings.max_seconds + self.settings.grace + LAST
             async with AsyncExitStack() as stack:
+                if any(getattr(self.table, hook) for hook in WATCHED):
+                    await stack.enter_async_context(watching(scheduler.long))
                 for hook in self.table.lifespan:
-                    await stack.enter_async_context(_lifespan(hook.plugin, scheduler.crawl))
+                    await stack.enter_async_context(lifespan(hook.plugin, scheduler.crawl, scheduler.long))
                 await keep_positions(self.table.persist, scheduler.store)
                 await scheduler.writer.keep_states()
                 self._has_begun = True
@@ -149,8 +155,6 @@ class CrawlSession:
                     await scheduler.run()
                 except JobError as error:
                     raise CrawlFailed(str(error)) from error
-                ended = True
-        return ended or scope.cancelled_caught
 
     def _open_store(self, stack: AsyncExitStack) -> Store:
         if self.job is None:
@@ -213,48 +217,6 @@ def _credentials(spider: Spider) -> OriginAuth | None:
     from crawler.fetch.auth import OriginAuth  # noqa: PLC0415 - most crawls need none
 
     return OriginAuth(spider.auth)
-
-
-@asynccontextmanager
-async def _lifespan(plugin: Plugin, crawl: Crawl) -> AsyncIterator[None]:
-    """Enter the lifespan of a plugin. What it raises becomes a `CrawlFailed` with one clear line."""
-    try:
-        manager = plugin.lifespan(crawl)
-        if not hasattr(manager, "__aenter__"):
-            raise PluginError(
-                f"{plugin.name}.lifespan() must be an async context manager: decorate it with @asynccontextmanager"
-            )
-        await manager.__aenter__()
-    except (CrawlerError, ExceptionGroup):
-        raise
-    except Exception as error:
-        raise _lifespan_failed(plugin, error) from error
-    try:
-        yield
-    except BaseException as error:  # noqa: ASYNC103 - a plugin may catch what its own scopes cancelled
-        # Only its own cancel scopes are the plugin's to catch: a crawl that failed has failed.
-        caught = await manager.__aexit__(type(error), error, error.__traceback__)  # noqa: ASYNC102 - it is its cleanup
-        if isinstance(error, Exception) or not caught:
-            raise
-    else:
-        try:
-            await manager.__aexit__(None, None, None)
-        except (CrawlerError, ExceptionGroup):
-            raise
-        except Exception as error:
-            raise _lifespan_failed(plugin, error) from error
-
-
-def _lifespan_failed(plugin: Plugin, error: Exception) -> CrawlFailed:
-    return CrawlFailed(f"{plugin.name}.lifespan failed: {type(error).__name__}: {error}")
-
-
-def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first exception in a group."""
-    first: BaseException = group
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
 
 
 def _one_line(error: BaseException) -> str:

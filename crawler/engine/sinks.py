@@ -6,6 +6,7 @@ fails.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ import trio
 import trio_util
 from msgspec import Struct, field
 
+from crawler.engine.handler_results import describe_wrong
 from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
@@ -23,6 +25,7 @@ from crawler.logs import get_logger
 from crawler.sinks.base import FileSink
 
 if TYPE_CHECKING:
+    from crawler.engine.long_calls import LongCalls
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slow_steps import SlowSteps
     from crawler.messages import Row
@@ -103,14 +106,24 @@ class SinkRunner:
         store: holds the item log.
         shutdown: when the crawl must end.
         slow: names a `persist` that blocks the event loop.
+        long: names a `persist` that does not return.
         max_lag: items that a sink may lag behind before the writer waits for it.
     """
 
-    def __init__(self, hooks: Sequence[Hook], store: Store, shutdown: Shutdown, slow: SlowSteps, max_lag: int) -> None:
+    def __init__(
+        self,
+        hooks: Sequence[Hook],
+        store: Store,
+        shutdown: Shutdown,
+        slow: SlowSteps,
+        long: LongCalls,
+        max_lag: int,
+    ) -> None:
         self._hooks = hooks
         self._store = store
         self._shutdown = shutdown
         self._slow = slow
+        self._long = long
         self._max_lag = max_lag
         self._sinks: list[_Sink] = []
         self._changed = trio_util.RepeatedEvent()
@@ -175,6 +188,11 @@ class SinkRunner:
     async def _advance(self, sink: _Sink, position: Any) -> None:
         held = position.rows if isinstance(position, Held) else 0
         value = position.position if isinstance(position, Held) else position
+        if inspect.isawaitable(value):
+            words = describe_wrong(value, "a position: nothing was stored")
+            raise CrawlFailed(f"{sink.name}.persist {words}")
+        if not isinstance(held, int) or not 0 <= held <= sink.cursor:
+            raise CrawlFailed(f"{sink.name}.persist holds {held!r} rows, of the {sink.cursor} that it has received")
         try:
             await self._store.advance(sink.name, sink.cursor - held, value)
         except (TypeError, UnicodeEncodeError) as error:
@@ -198,12 +216,14 @@ class SinkRunner:
         """Call `persist` or `flush`, again after a pause if it raises."""
         for pause in (*RETRY_PAUSES, None):
             try:
-                return await self._slow.watch(call_sink(method, limiter=sink.thread), sink.hook.call, "")
+                with self._long.call(sink.name, "persist"):
+                    return await self._slow.watch(call_sink(method, limiter=sink.thread), sink.hook.call, "")
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
             except Exception as error:
                 if pause is None:
-                    raise CrawlFailed(f"{sink.name} cannot store items: {error}") from error
+                    words = f"{type(error).__name__}: {error}"
+                    raise CrawlFailed(f"{sink.name}.persist cannot store items: {words}") from error
                 log.warning(
                     "%s.persist failed (%s: %s), retrying in %g s", sink.name, type(error).__name__, error, pause
                 )

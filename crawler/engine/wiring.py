@@ -14,6 +14,7 @@ from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
 from crawler.engine.decision import Policy
 from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases
+from crawler.engine.long_calls import LongCalls
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.page import PageRunner
 from crawler.engine.retries import RetryPolicy
@@ -81,7 +82,7 @@ def wire(
     """
     table = table or HookTable.build(plugins)
     clock = clock or Clock(resumed.checkpoint.clock or 0.0)
-    started_at, stats, errors, slow = clock(), Stats(), HookErrorLog(), SlowSteps()
+    started_at, stats, errors, slow, long = clock(), Stats(), HookErrorLog(), SlowSteps(), LongCalls()
     states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
 
     frontier = Frontier(settings, limits=limits)
@@ -112,12 +113,13 @@ def wire(
     )
     slots = Slots(frontier, clock)
     frontier.reachability.route = downloader.route
-    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock, OutageMonitor(frontier, policy))
+    outages = OutageMonitor(frontier, policy)
+    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock, outages, long)
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
-    pages = PageRunner(spider, table, states, admission, store, errors, slow, bodies)
+    pages = PageRunner(spider, table, states, admission, store, errors, slow, long, bodies)
     added, tasks, commits = AddedRequests(), BackgroundTasks(), CommitCalls()
     crawl = Crawl(
         spider=spider,
@@ -137,7 +139,7 @@ def wire(
     for plugin, state in zip(plugins, states, strict=True):
         plugin.crawl, plugin.state = crawl, state
 
-    sinks = SinkRunner(table.persist, store, shutdown, slow, settings.sink_lag)
+    sinks = SinkRunner(table.persist, store, shutdown, slow, long, settings.sink_lag)
     exhausted = resumed.checkpoint.exhausted
     return Scheduler(
         crawl=crawl,
@@ -154,6 +156,7 @@ def wire(
         tasks=tasks,
         shutdown=shutdown,
         slow=slow,
+        long=long,
     )  # fmt: skip
 
 

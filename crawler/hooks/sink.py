@@ -105,4 +105,6 @@ async def call_sink(method: Callable[..., Any], *args: Any, limiter: trio.Capaci
     """
     if inspect.iscoroutinefunction(method):
         return await method(*args)
-    return await trio.to_thread.run_sync(method, *args, abandon_on_cancel=True, limiter=limiter)
+    # in a tuple: trio refuses a coroutine with a message that does not name the sink
+    (result,) = await trio.to_thread.run_sync(lambda: (method(*args),), abandon_on_cancel=True, limiter=limiter)
+    return result

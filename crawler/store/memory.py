@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from crawler.frontier import Pending, lane_name
@@ -225,6 +226,7 @@ class MemoryStore:
 
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
         """Record the position of a sink, and forget the items that every sink has stored."""
+        msgspec.json.encode(position)  # a position that a job could not keep is refused here, too
         self._cursors[sink] = cursor
         first = self.logged - len(self._log)
         for _ in range(min(self._cursors.values()) - first):

@@ -237,7 +237,7 @@ async def test_a_sink_that_keeps_failing_ends_the_crawl(autojump_clock: MockCloc
         async def persist(self, batch: Sequence[Row]) -> None:
             raise OSError("disk full")
 
-    with pytest.raises(CrawlFailed, match="broken cannot store items: disk full"):
+    with pytest.raises(CrawlFailed, match="broken.persist cannot store items: OSError: disk full"):
         await crawl(Follow(), outputs=[Broken()], transport=tree(2, 2).transport)
 
 

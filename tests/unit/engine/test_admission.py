@@ -96,7 +96,7 @@ def test_a_hook_that_raises_fails_its_request_and_its_traceback_is_logged_once(
 
 def test_a_hook_that_returns_something_else_fails_its_request(caplog: pytest.LogCaptureFixture) -> None:
     assert admitted(admission(Hook(lambda _: "no")), Request(IN)) == ([], [(ADMIT_FAILED, IN)])
-    assert caplog.messages == [f"hook.admit returned str, not a Request or Drop, for {IN}"]
+    assert caplog.messages == [f"hook.admit failed for {IN}: returned str, not a Request or Drop"]
 
 
 def test_without_scope_and_hooks_every_request_enters() -> None:

@@ -31,6 +31,7 @@ from crawler import (
 from crawler.clock import Clock
 from crawler.engine.attempt import Attempts
 from crawler.engine.decision import Policy
+from crawler.engine.long_calls import LongCalls
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.shutdown import Shutdown
@@ -86,6 +87,7 @@ class Case:
             self.shutdown,
             self.clock,
             OutageMonitor(self.frontier, Policy(RetryPolicy(settings))),
+            LongCalls(),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)
         self.lane = self.frontier.open(A, epoch=1, head=[pending], more=False)

@@ -25,6 +25,7 @@ from crawler import (
 from crawler.engine import page
 from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
+from crawler.engine.long_calls import LongCalls
 from crawler.engine.page import PageRunner
 from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import HookErrorLog
@@ -83,7 +84,8 @@ class Case:
         scope = Scope.of(spider.allowed_domains, Settings())
         bodies = BodyDeduplicator(self.store) if dedup else None
         admission = Admission(scope, table, self.store.known)
-        self.runner = PageRunner(spider, table, self.states, admission, self.store, HookErrorLog(), SlowSteps(), bodies)
+        watches = HookErrorLog(), SlowSteps(), LongCalls()
+        self.runner = PageRunner(spider, table, self.states, admission, self.store, *watches, bodies)
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:

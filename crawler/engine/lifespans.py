@@ -1,0 +1,113 @@
+"""`lifespan`: enters and leaves the lifespan of one plugin, and names the plugin in what it raises.
+
+`watching` looks at the calls of hooks meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from crawler.engine.handler_results import describe_wrong
+from crawler.errors import ConfigError, CrawlFailed, JobError, PluginError
+
+if TYPE_CHECKING:
+    from crawler.engine.long_calls import LongCalls
+    from crawler.hooks.plugin import Crawl, Plugin
+
+__all__ = ["causes", "lifespan", "watching"]
+
+OWN: Final = (ConfigError, PluginError, JobError, CrawlFailed)
+"""Exceptions that say all that there is to say: they pass unchanged."""
+INTERVAL: Final = 10.0
+"""Seconds between two looks at the calls of hooks."""
+
+
+@asynccontextmanager
+async def lifespan(plugin: Plugin, crawl: Crawl, long: LongCalls) -> AsyncIterator[None]:
+    """Enter the lifespan of a plugin, and leave it at the end of the block.
+
+    Parameters:
+        plugin: The plugin.
+        crawl: What its lifespan gets.
+        long: Names a lifespan that does not return.
+
+    Raises:
+        CrawlFailed: The lifespan raised an exception other than those of `OWN`, or cancelled the crawl.
+        PluginError: It is not an async context manager.
+    """
+    try:
+        manager = plugin.lifespan(crawl)
+        if not hasattr(manager, "__aenter__") or not hasattr(manager, "__aexit__"):
+            words = describe_wrong(manager, "an async context manager: decorate it with @asynccontextmanager")
+            raise PluginError(f"{plugin.name}.lifespan {words}")
+        with long.call(plugin.name, "lifespan"):
+            await manager.__aenter__()
+    except OWN:
+        raise
+    except Exception as error:
+        raise _named(plugin, error) from error
+    try:
+        yield
+    except BaseException as error:  # noqa: ASYNC103 - a plugin may catch what its own scopes cancelled
+        try:
+            with long.call(plugin.name, "lifespan"):
+                caught = await manager.__aexit__(type(error), error, error.__traceback__)  # noqa: ASYNC102 - its cleanup
+        except Exception as raised:
+            if isinstance(raised, OWN) or not set(causes(raised)).isdisjoint(causes(error)):
+                raise  # the crawl has failed
+            raise _named(plugin, raised) from raised
+        if isinstance(error, Exception) or not caught:
+            raise
+        raise CrawlFailed(f"{plugin.name}.lifespan cancelled the crawl") from error
+    try:
+        with long.call(plugin.name, "lifespan"):
+            await manager.__aexit__(None, None, None)
+    except OWN:
+        raise
+    except Exception as error:
+        raise _named(plugin, error) from error
+
+
+@asynccontextmanager
+async def watching(long: LongCalls) -> AsyncIterator[None]:
+    """Look at the calls of hooks while the block runs.
+
+    The task belongs to no nursery: an exception of the block must not become a group.
+    """
+    scope, ended = trio.CancelScope(), trio.Event()
+    trio.lowlevel.spawn_system_task(_watch, long, scope, ended)
+    try:
+        yield
+    finally:
+        scope.cancel(reason="the crawl has ended")
+        with trio.move_on_after(1, shield=True):
+            await ended.wait()
+
+
+async def _watch(long: LongCalls, scope: trio.CancelScope, ended: trio.Event) -> None:
+    with scope:
+        while True:
+            await trio.sleep(INTERVAL)
+            long.look()
+    ended.set()
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions in a group; an exception that is not a group is its only one."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from causes(part)
+    else:
+        yield error
+
+
+def _named(plugin: Plugin, raised: Exception) -> Exception:
+    """Return an exception that names the plugin."""
+    cause = next(causes(raised))
+    if isinstance(cause, OWN):
+        return type(cause)(*cause.args)
+    return CrawlFailed(f"{plugin.name}.lifespan failed: {type(cause).__name__}: {cause}")

@@ -1,0 +1,256 @@
+"""Plugins that raise, return nonsense or hang, in each hook: the effect, the one message that names them, no loss."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from support.trees import Follow
+from trio.testing import MockClock
+
+from crawler import CrawlerError, CrawlFailed, Plugin, PluginError, Report, Settings, crawl
+from crawler.engine import long_calls
+from crawler.hooks.table import HOOKS
+from crawler.sinks import Held
+from crawler.testing import FakeSite, Page
+
+SITE = {"/": "<a href='/a'>x</a><a href='/gone'>x</a>", "/a": "x", "/gone": Page(status=410)}
+ITEMS = ["https://site.test/", "https://site.test/a"]
+
+
+class Raises:
+    """Raises in a hook."""
+
+    def __str__(self) -> str:
+        return "raises"
+
+    async def later(self) -> Any:
+        raise ValueError("broken")
+
+    def now(self) -> Any:
+        raise ValueError("broken")
+
+
+class Hangs(Raises):
+    """Never returns from a hook."""
+
+    async def later(self) -> Any:
+        await trio.sleep_forever()
+
+
+class Returns(Raises):
+    """Returns a value from a hook."""
+
+    def __init__(self, make: Callable[[], Any], name: str) -> None:
+        self.make = make
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.name
+
+    async def later(self) -> Any:
+        return self.make()
+
+    def now(self) -> Any:
+        return self.make()
+
+
+async def forgotten() -> None:
+    """A coroutine function that a hook calls without `await`."""
+
+
+TEXT, COROUTINE, OBJECT = (
+    Returns(lambda: "text", "text"),
+    Returns(forgotten, "a coroutine"),
+    Returns(object, "an object"),
+)
+HELD = Returns(lambda: Held(10_000), "too many rows")
+
+
+def faulty(hook: str, fault: Raises, *, only: str = "") -> Plugin:
+    """Return a plugin with a fault in one hook, for the request with this ending."""
+
+    def applies(value: Any = None, *_: Any) -> bool:
+        request = getattr(value, "request", value)
+        return getattr(request, "url", "").endswith(only)
+
+    async def later(_: Plugin, *args: Any) -> Any:
+        return await fault.later() if applies(*args) else None
+
+    def now(_: Plugin, *args: Any) -> Any:
+        return fault.now() if applies(*args) else None
+
+    async def refine(_: Plugin, item: Any, response: Any) -> Any:
+        return await fault.later() if applies(response) else None
+
+    async def persist(_: Plugin, batch: Any) -> Any:
+        return await fault.later()
+
+    def persist_now(_: Plugin, batch: Any) -> Any:
+        return fault.now()
+
+    @asynccontextmanager
+    async def lifespan(_: Plugin, crawl: Any) -> AsyncIterator[None]:
+        await fault.later()
+        yield
+
+    def other_lifespan(_: Plugin, crawl: Any) -> Any:
+        return fault.now()
+
+    hangs, returns = isinstance(fault, Hangs), isinstance(fault, Returns)
+    methods = {
+        "lifespan": other_lifespan if returns else lifespan,
+        "admit": now,
+        "answer": later,
+        "fetch": later,
+        "parse": later if hangs else now,
+        "refine": refine,
+        "persist": persist_now if fault is COROUTINE else persist,
+        "measure": now,
+        "failed": later,
+    }  # fmt: skip
+    return type("Faulty", (Plugin,), {hook: methods[hook]})()
+
+
+class Outcome:
+    """What became of a crawl with a faulty plugin."""
+
+    def __init__(self) -> None:
+        self.error: CrawlerError | None = None
+        self.report: Report | None = None
+        self.items: list[str] = []
+
+
+class Keep(Plugin):
+    """Keeps the items that it gets, over all runs of a job."""
+
+    name = "keep"
+
+    def __init__(self, items: list[str]) -> None:
+        self.items = items
+
+    async def persist(self, batch: Any) -> None:
+        self.items += [row.item["url"] for row in batch if "url" in row.item]
+
+
+async def run(plugin: Plugin | None, folder: Path, items: list[str], seconds: float | None = None) -> Outcome:
+    outcome = Outcome()
+    plugins = [Keep(items)] if plugin is None else [plugin, Keep(items)]
+    try:
+        outcome.report = await crawl(
+            Follow(),
+            plugins=plugins,
+            job=folder,
+            transport=FakeSite(SITE).transport,
+            settings=Settings(max_seconds=seconds),
+        )
+    except CrawlerError as error:
+        outcome.error = error
+    return outcome
+
+
+REFUSED = ("admit", "answer", "fetch", "parse", "refine")
+"""Hooks whose failure fails one request."""
+FAULTS = [
+    ("lifespan", Raises(), CrawlFailed, "faulty.lifespan failed: ValueError: broken"),
+    ("lifespan", TEXT, PluginError, "faulty.lifespan returned str, not an async context manager"),
+    ("lifespan", COROUTINE, PluginError, "faulty.lifespan returned a coroutine, not an async context manager"),
+    ("admit", Raises(), None, "faulty.admit failed for https://site.test/a: ValueError: broken"),
+    ("admit", TEXT, None, "faulty.admit failed for https://site.test/a: returned str, not a Request or Drop"),
+    ("admit", COROUTINE, None, "faulty.admit failed for https://site.test/a: returned a coroutine, not a Request or"),
+    ("answer", Raises(), None, "faulty.answer failed for https://site.test/a: ValueError: broken"),
+    ("answer", TEXT, None, "faulty.answer failed for https://site.test/a: returned str, not a Response"),
+    ("answer", COROUTINE, None, "faulty.answer failed for https://site.test/a: returned a coroutine, not a Response"),
+    ("fetch", Raises(), None, "faulty.fetch failed for https://site.test/a: ValueError: broken"),
+    ("fetch", TEXT, None, "faulty.fetch failed for https://site.test/a: returned str, not a Response, Retry or Drop"),
+    ("fetch", COROUTINE, None, "faulty.fetch failed for https://site.test/a: returned a coroutine, not a Response"),
+    ("parse", Raises(), None, "faulty.parse failed for https://site.test/a: ValueError: broken"),
+    ("parse", TEXT, None, "faulty.parse failed for https://site.test/a: TypeError: a callback must return requests"),
+    ("parse", OBJECT, None, "faulty.parse failed for https://site.test/a: an item cannot be written as JSON"),
+    ("refine", Raises(), None, "faulty.refine failed for https://site.test/a: ValueError: broken"),
+    ("refine", TEXT, None, "faulty.refine failed for https://site.test/a: returned str, not an item or Drop"),
+    ("refine", COROUTINE, None, "faulty.refine failed for https://site.test/a: returned a coroutine, not an item"),
+    ("refine", OBJECT, None, "faulty.refine failed for https://site.test/a: an item cannot be written as JSON"),
+    ("persist", Raises(), CrawlFailed, "faulty.persist cannot store items: ValueError: broken"),
+    ("persist", OBJECT, CrawlFailed, "faulty.persist returned a position that cannot be written as JSON"),
+    ("persist", COROUTINE, CrawlFailed, "faulty.persist returned a coroutine, not a position"),
+    ("persist", HELD, CrawlFailed, "faulty.persist holds 10000 rows, of the "),
+    ("measure", Raises(), CrawlFailed, "faulty.measure failed: ValueError: broken"),
+    ("measure", TEXT, CrawlFailed, "faulty.measure returned str, not a Pause or Stop"),
+    ("measure", COROUTINE, CrawlFailed, "faulty.measure returned a coroutine, not a Pause or Stop"),
+    ("failed", Raises(), None, "faulty.failed failed for https://site.test/gone: ValueError: broken"),
+    ("failed", TEXT, None, "faulty.failed failed for https://site.test/gone: TypeError: a callback must return"),
+    ("failed", OBJECT, None, "faulty.failed failed for https://site.test/gone: an item cannot be written as JSON"),
+]
+
+
+@pytest.mark.parametrize(
+    ("hook", "fault", "raised", "words"), FAULTS, ids=[f"{hook} {fault}" for hook, fault, *_ in FAULTS]
+)
+async def test_a_hook_that_raises_or_returns_nonsense_is_named_once_and_nothing_is_lost(
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    hook: str,
+    fault: Raises,
+    raised: type[CrawlerError] | None,
+    words: str,
+) -> None:
+    items: list[str] = []
+    only = "" if raised is not None else "/gone" if hook == "failed" else "/a"
+    outcome = await run(faulty(hook, fault, only=only), tmp_path / "job", items)
+    if raised is not None:
+        assert type(outcome.error) is raised
+        assert str(outcome.error).startswith(words)
+        await run(None, tmp_path / "job", items)  # without the fault, the job continues
+        assert sorted(items) == ITEMS
+    else:
+        assert sum(message.startswith(words) for message in caplog.messages) == 1
+        assert outcome.report is not None
+        assert outcome.report.failed == (hook != "failed")
+        assert sorted(items) == (ITEMS if hook == "failed" else ITEMS[:1])
+
+
+HANGING = [hook for hook in HOOKS if hook not in ("admit", "measure")]  # these two are not async
+
+
+@pytest.mark.parametrize("hook", HANGING)
+async def test_a_hook_that_hangs_is_named_and_the_next_run_of_the_job_has_everything(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, tmp_path: Path, hook: str
+) -> None:
+    items: list[str] = []
+    only = "/gone" if hook == "failed" else ""
+    outcome = await run(faulty(hook, Hangs(), only=only), tmp_path / "job", items, seconds=100)
+    begun = [message for message in caplog.messages if message.startswith(f"faulty.{hook} ")]
+    assert len(begun) == 1
+    assert "has not returned for 60 s" in begun[0] or "has not returned for 70 s" in begun[0]
+    if hook in REFUSED:
+        assert "https://site.test/" in begun[0]
+    assert trio.current_time() < 130
+    await run(None, tmp_path / "job", items)
+    assert sorted(items) == ITEMS
+    assert outcome.error is None or isinstance(outcome.error, CrawlFailed)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+async def test_a_hook_that_returns_none_changes_nothing(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, tmp_path: Path, hook: str
+) -> None:
+    items: list[str] = []
+    none = Returns(lambda: None, "None")
+    plugin = Plugin() if hook == "lifespan" else faulty(hook, none)
+    outcome = await run(plugin, tmp_path / "job", items)
+    assert outcome.report is not None
+    assert outcome.report.failed == 0
+    assert sorted(items) == ITEMS
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_the_tables_above_have_every_hook() -> None:
+    assert {hook for hook, *_ in FAULTS} == set(HOOKS)
+    assert long_calls.LONG == 60
