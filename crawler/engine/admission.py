@@ -13,6 +13,7 @@ from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:
+    from crawler.engine.slow_steps import SlowSteps
     from crawler.hooks.table import HookTable
     from crawler.scope import Scope
 
@@ -29,6 +30,7 @@ class Admission:
     Parameters:
         scope: Which URLs belong to the crawl.
         table: The hooks.
+        slow: Names hooks that block the event loop.
         known: Keys of requests that are known.
         waypoints: Callbacks of requests that only lead to pages (`Spider.waypoints`).
         agent: The product token of the crawl for robots.
@@ -39,6 +41,7 @@ class Admission:
         self,
         scope: Scope,
         table: HookTable,
+        slow: SlowSteps,
         known: Container[str] = frozenset(),
         waypoints: frozenset[str] = frozenset(),
         *,
@@ -47,6 +50,7 @@ class Admission:
     ) -> None:
         self._scope = scope
         self._hooks = table.admit
+        self._slow = slow
         self._known = known
         self._waypoints = waypoints
         self._agent = agent
@@ -96,6 +100,7 @@ class Admission:
         for hook in self._hooks:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
+            began = self._slow.clock()
             try:
                 answer = hook.call(request)
             except Exception as error:
@@ -104,6 +109,8 @@ class Admission:
                 words = f"{type(error).__name__}: {error}"
                 log.error("%s.admit failed for %s: %s", hook.plugin.name, request.url, words, exc_info=trace)
                 return None, ADMIT_FAILED
+            finally:
+                self._slow.check(began, hook.call, request.url)
             if isinstance(answer, Drop):
                 return None, answer.reason
             if isinstance(answer, Request):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crawler.engine.outages import OutageMonitor
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slots import Slots
+    from crawler.engine.slow_steps import SlowSteps
     from crawler.fetch.body_receiver import BodyReceiver
     from crawler.fetch.downloader import Downloader
     from crawler.frontier import Frontier, Lane, StartTicket
@@ -56,6 +57,7 @@ class Attempts:
         clock: Returns the time in seconds since the epoch.
         outages: Finds out whether hosts and the network can be reached.
         long: Names hooks that do not return.
+        slow: Names hooks that block the event loop.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Attempts:
         clock: Clock,
         outages: OutageMonitor,
         long: LongCalls,
+        slow: SlowSteps,
     ) -> None:
         self._downloader = downloader
         self._table = table
@@ -79,6 +82,7 @@ class Attempts:
         self._clock = clock
         self._outages = outages
         self._long = long
+        self._slow = slow
 
     async def make(
         self,
@@ -172,7 +176,7 @@ class Attempts:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
             with self._long.call(hook.plugin.name, "answer", request.url):
-                found = await _guard(hook, "answer", request, hook.call, request)
+                found = await self._guard(hook, "answer", request, request)
             if found is not None and not isinstance(found, Response):
                 raise _hook_error(hook, "answer", request, describe_wrong(found, "a Response"))
             if found is not None:
@@ -219,7 +223,7 @@ class Attempts:
 
     async def _through(self, index: int, request: Request, network: Network) -> Result:
         if index == len(self._table.fetch):
-            return await network(request)
+            return await self._slow.watch(network(request), self._downloader.fetch, request.url)
         hook = self._table.fetch[index]
         if request.plugins.get(hook.plugin.name) is False:
             return await self._through(index + 1, request, network)
@@ -240,7 +244,7 @@ class Attempts:
             return result
 
         with running:
-            result: Result | None = await _guard(hook, "fetch", request, hook.call, request, send)
+            result: Result | None = await self._guard(hook, "fetch", request, request, send)
         if result is not None and not isinstance(result, Result):
             raise _hook_error(hook, "fetch", request, describe_wrong(result, "a Response, Retry or Drop"))
         if isinstance(result, Response) and not begun and result.request is not request:
@@ -248,6 +252,15 @@ class Attempts:
         if result is not None:
             return result
         return sent[0] if sent else await self._through(index + 1, request, network)
+
+    async def _guard(self, hook: Hook, name: str, request: Request, *args: Any) -> Any:
+        """Await a hook; an error other than `RequestError` becomes a `HookError`."""
+        try:
+            return await self._slow.watch(hook.call(*args), hook.call, request.url)
+        except RequestError:
+            raise
+        except Exception as error:
+            raise _hook_error(hook, name, request, f"{type(error).__name__}: {error}") from error
 
     # ---- settlement --------------------------------------------------------------------------------------------------
 
@@ -308,10 +321,13 @@ class Attempts:
         """Call the `measure` hooks. The longest pause wins."""
         pause: Pause | None = None
         for hook in self._table.measure:
+            began = self._slow.clock()
             try:
                 verdict = hook.call(usage)
             except Exception as error:
                 raise CrawlFailed(f"{hook.plugin.name}.measure failed: {type(error).__name__}: {error}") from error
+            finally:
+                self._slow.check(began, hook.call, usage.request.url)
             if verdict is not None and not isinstance(verdict, (Stop, Pause)):
                 raise CrawlFailed(f"{hook.plugin.name}.measure {describe_wrong(verdict, 'a Pause or Stop')}")
             if isinstance(verdict, Stop):
@@ -372,16 +388,6 @@ class _SendObserver(Struct, eq=False):
 def _is_overload(error: RequestError) -> bool:
     """Return whether an error means that the server is overloaded."""
     return isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind not in UNRELATED_KINDS
-
-
-async def _guard(hook: Hook, name: str, request: Request, call: Callable[..., Any], *args: Any) -> Any:
-    """Await a hook; an error other than `RequestError` becomes a `HookError`."""
-    try:
-        return await call(*args)
-    except RequestError:
-        raise
-    except Exception as error:
-        raise _hook_error(hook, name, request, f"{type(error).__name__}: {error}") from error
 
 
 def _hook_error(hook: Hook, name: str, request: Request, words: str) -> HookError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -16,7 +17,9 @@ from crawler.errors import ConfigError, CrawlFailed, JobError, PluginError
 
 if TYPE_CHECKING:
     from crawler.engine.long_calls import LongCalls
+    from crawler.engine.slow_steps import SlowSteps
     from crawler.hooks.plugin import Crawl, Plugin
+    from crawler.hooks.table import Hook
 
 __all__ = ["causes", "lifespan", "watching"]
 
@@ -27,25 +30,27 @@ INTERVAL: Final = 10.0
 
 
 @asynccontextmanager
-async def lifespan(plugin: Plugin, crawl: Crawl, long: LongCalls) -> AsyncIterator[None]:
+async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -> AsyncIterator[None]:
     """Enter the lifespan of a plugin, and leave it at the end of the block.
 
     Parameters:
-        plugin: The plugin.
+        hook: The hook of the plugin.
         crawl: What its lifespan gets.
         long: Names a lifespan that does not return.
+        slow: Names a lifespan that blocks the event loop.
 
     Raises:
         CrawlFailed: The lifespan raised an exception other than those of `OWN`, or cancelled the crawl.
         PluginError: It is not an async context manager.
     """
+    plugin, watch = hook.plugin, partial(slow.watch, handler=hook.call, url="")
     try:
         manager = plugin.lifespan(crawl)
         if not hasattr(manager, "__aenter__") or not hasattr(manager, "__aexit__"):
             words = describe_wrong(manager, "an async context manager: decorate it with @asynccontextmanager")
             raise PluginError(f"{plugin.name}.lifespan {words}")
         with long.call(plugin.name, "lifespan"):
-            await manager.__aenter__()
+            await watch(manager.__aenter__())
     except OWN:
         raise
     except Exception as error:
@@ -55,7 +60,7 @@ async def lifespan(plugin: Plugin, crawl: Crawl, long: LongCalls) -> AsyncIterat
     except BaseException as error:  # noqa: ASYNC103 - a plugin may catch what its own scopes cancelled
         try:
             with long.call(plugin.name, "lifespan"):
-                caught = await manager.__aexit__(type(error), error, error.__traceback__)  # noqa: ASYNC102 - its cleanup
+                caught = await watch(manager.__aexit__(type(error), error, error.__traceback__))  # noqa: ASYNC102 - its cleanup
         except Exception as raised:
             if isinstance(raised, OWN) or not set(causes(raised)).isdisjoint(causes(error)):
                 raise  # the crawl has failed
@@ -65,7 +70,7 @@ async def lifespan(plugin: Plugin, crawl: Crawl, long: LongCalls) -> AsyncIterat
         raise CrawlFailed(f"{plugin.name}.lifespan cancelled the crawl") from error
     try:
         with long.call(plugin.name, "lifespan"):
-            await manager.__aexit__(None, None, None)
+            await watch(manager.__aexit__(None, None, None))
     except OWN:
         raise
     except Exception as error:

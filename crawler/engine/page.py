@@ -357,13 +357,12 @@ class PageRunner:
         ]
         makers.clear()
 
-    @staticmethod
-    async def _refine_by(hook: Hook, values: list[Item], response: Response, result: PageResult) -> list[Item]:
+    async def _refine_by(self, hook: Hook, values: list[Item], response: Response, result: PageResult) -> list[Item]:
         """Return the items that one hook keeps, and add to `dropped` why it does not keep the others."""
         kept: list[Item] = []
         for value in values:
             with _HookErrors(hook.plugin, "refine", response.request):
-                refined = await hook.call(value, response)
+                refined = await self._slow.watch(hook.call(value, response), hook.call, response.url)
                 if isinstance(refined, (Request, Retry, types.CoroutineType, *NOT_ITEMS)):
                     words, plugin = describe_wrong(refined, "an item or Drop"), hook.plugin.name
                     raise HookError(words, plugin=plugin, hook="refine", request=response.request)

@@ -147,7 +147,7 @@ class CrawlSession:
                 if any(getattr(self.table, hook) for hook in WATCHED):
                     await stack.enter_async_context(watching(scheduler.long))
                 for hook in self.table.lifespan:
-                    await stack.enter_async_context(lifespan(hook.plugin, scheduler.crawl, scheduler.long))
+                    await stack.enter_async_context(lifespan(hook, scheduler.crawl, scheduler.long, scheduler.slow))
                 await keep_positions(self.table.persist, scheduler.store)
                 await scheduler.writer.keep_states()
                 self._has_begun = True

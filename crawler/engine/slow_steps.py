@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
+from crawler.hooks.plugin import Plugin
 from crawler.logs import get_logger
+from crawler.spiders import Spider
 
 __all__ = ["SLOW", "SlowSteps", "describe_handler"]
 
@@ -18,6 +21,8 @@ SLOW: Final = 1.0
 """Seconds for which a handler may block the event loop before it is named."""
 MAX_HANDLERS: Final = 1000
 """Handlers that are remembered."""
+MAX_INNER: Final = 16
+"""Slow handlers of one step that called each other."""
 T = TypeVar("T")
 log = get_logger("crawler.engine")
 
@@ -34,6 +39,9 @@ class _Blocked(Struct, eq=False):
 class SlowSteps:
     """Measures the steps of handlers: the code between two suspensions of a task.
 
+    A hook may run inside of another one, such as a `fetch` hook in the `send` of the one before: the time of the inner
+    handler is not that of the outer one.
+
     The first slow step of a handler is logged when it ends, the others as one count at the end of the crawl.
 
     Parameters:
@@ -44,6 +52,8 @@ class SlowSteps:
         self.clock = clock
         """Returns the time at which a step begins, for `check`."""
         self._blocked: dict[str, _Blocked] = {}
+        self._inner: deque[tuple[float, float]] = deque(maxlen=MAX_INNER)
+        """When the last slow steps ended, and their seconds."""
 
     def check(self, began: float, handler: Callable[..., Any], url: str) -> None:
         """Look at a step that ends now.
@@ -53,13 +63,17 @@ class SlowSteps:
             handler: The callback or hook.
             url: The URL of its page; empty if there is none.
         """
-        seconds = self.clock() - began
-        if seconds > SLOW:
-            self._note(seconds, describe_handler(handler), url)
+        ended = self.clock()
+        if ended - began > SLOW:
+            seconds = ended - began - sum(inner for end, inner in self._inner if end >= began)
+            if seconds > SLOW:
+                self._inner.append((ended, seconds))
+                self._note(seconds, describe_handler(handler), url)
 
     @types.coroutine
-    def watch(self, coroutine: Coroutine[Any, Any, T], handler: Callable[..., Any], url: str) -> Generator[Any, Any, T]:
-        """Await a coroutine, and look at each of its steps. Parameters are those of `check`."""
+    def watch(self, awaitable: Awaitable[T], handler: Callable[..., Any], url: str) -> Generator[Any, Any, T]:
+        """Await something, and look at each of its steps. The other parameters are those of `check`."""
+        coroutine: Any = awaitable if hasattr(awaitable, "send") else awaitable.__await__()
         resume: Callable[[Any], Any] = coroutine.send
         value: Any = None
         while True:
@@ -104,8 +118,10 @@ class SlowSteps:
 
 
 def describe_handler(handler: Callable[..., Any]) -> str:
-    """Return the qualified name of a function or method, and the place of its definition."""
+    """Return the qualified name of a function or method, the place of its definition, and the plugin that it is of."""
     function = inspect.unwrap(handler)
     name = getattr(function, "__qualname__", None) or repr(function)
     code = getattr(function, "__code__", None)
-    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"
+    owner = getattr(handler, "__self__", None)
+    plugin = f" of the plugin {owner.name}" if isinstance(owner, Plugin) and not isinstance(owner, Spider) else ""
+    return f"{name}{plugin}" if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno}){plugin}"

@@ -99,6 +99,7 @@ def wire(
     admission = Admission(
         Scope.of(spider.allowed_domains, settings),
         table,
+        slow,
         store.known,
         spider.waypoints,
         agent=product_token(settings.user_agent),
@@ -114,7 +115,7 @@ def wire(
     slots = Slots(frontier, clock)
     frontier.reachability.route = downloader.route
     outages = OutageMonitor(frontier, policy)
-    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock, outages, long)
+    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock, outages, long, slow)
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)

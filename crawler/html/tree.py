@@ -3,12 +3,13 @@
 The rules of HTML let a tree outgrow its page: a parser reopens formatting elements that were never closed
 (``<b 1><b 2><b 3>``) in every paragraph. Half a megabyte of such a page becomes millions of elements in gigabytes of
 memory. At most three identical formatting elements are reopened at once, so the number of different ones bounds the
-growth. A large page with many of them is parsed in steps. If that takes too long for its size, the page is parsed again
-without the attributes of its formatting elements, which bounds the tree.
+growth. A page with many tags and formatting elements is parsed in steps. If that takes too long for its size, it is
+parsed again without formatting elements, which bounds the tree.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import Any, Final
@@ -16,10 +17,14 @@ from typing import Any, Final
 import turbohtml
 from turbohtml import Document
 
-__all__ = ["is_bounded", "parse_text"]
+__all__ = ["cut_tags", "is_bounded", "parse_text"]
 
-ALWAYS_BOUNDED: Final = 32_768
-"""Characters of a page that is parsed at once whatever it contains. The worst case takes 0.2 seconds."""
+MAX_TAGS: Final = 5_000_000
+"""Tags of a page that are parsed: their tree takes up to 2 GB. The longest pages in use, such as the index of all
+projects of PyPI, have some 2,100,000."""
+ALWAYS_BOUNDED: Final = 2_000
+"""Tags of a page that is parsed at once whatever it contains: half of them, reopened in each of the others, are
+1,000,000 elements."""
 MAX_ELEMENTS: Final = 5_000_000
 """Elements that the tree of a page may have to be parsed at once. The estimate is three times its different formatting
 elements in each paragraph."""
@@ -27,22 +32,31 @@ CHUNK_SIZE: Final = 16_384
 """Characters that are parsed in one step."""
 BASE_CPU_SECONDS: Final = 0.1
 """CPU seconds that every page may take."""
-CPU_SECONDS_PER_CHARACTER: Final = 2e-7
-"""Further CPU seconds per character. Ordinary pages take a twentieth of it, growing ones ten times as much."""
-MAX_CPU_SECONDS: Final = 1.0
-"""CPU seconds that a page of any size may take in steps. An ordinary page of 32 MiB takes less."""
+CPU_SECONDS_PER_CHARACTER: Final = 1e-7
+"""Further CPU seconds per character. Ordinary pages take a tenth of it, growing ones ten times as much."""
+MAX_CPU_SECONDS: Final = 0.6
+"""CPU seconds that a page of any size may take in steps. An ordinary page of `MAX_TAGS` takes less."""
+MAX_PARSED_AGAIN: Final = 8 * 1024 * 1024
+"""Characters of a page that grows that are parsed without formatting elements. That takes 0.6 seconds."""
 
 # HTML Standard section 13.2.4.3, "the list of active formatting elements". It has at most one <a>. The attributes of
 # further <body> and <html> are compared with all that came before, so many different ones take quadratic time as well.
-_FORMATTING: Final = r"(?i)<(b|big|body|code|em|font|html|i|nobr|s|small|strike|strong|tt|u)[\s/][^>]*+"
-_LIKELY: Final = r"<[bcefhinstuBCEFHINSTU][ \t\n\f\r/iomtIOMT][^>]*+"
+_FORMATTING: Final = r"(?i)<(?:b|big|body|code|em|font|html|i|nobr|s|small|strike|strong|tt|u)(?:[\s/][^>]*+>?|>)"
+_LIKELY: Final = r"<[bcefhinstuBCEFHINSTU](?:[ \t\n\f\r/iomtIOMT][^>]*+>?|>)"
 """Tags that may be formatting elements by their first two letters: it excludes most other tags cheaply."""
 _IN_TEXT: Final = (re.compile(_LIKELY), re.compile(_FORMATTING))
 _IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
+log = logging.getLogger("crawler.html")
 
 
 def parse_text(text: str) -> Document:
-    """Parse an HTML page. If its tree would outgrow it, formatting elements lose their attributes."""
+    """Parse an HTML page. If its tree would outgrow it, it loses its formatting elements.
+
+    Of a page with too many tags, the first `MAX_TAGS` count.
+    """
+    if text.count("<") > MAX_TAGS:
+        log.warning("a page has %d tags: the first %d count", text.count("<"), MAX_TAGS)
+        text = cut_tags(text, MAX_TAGS)
     return _parse(text) if is_bounded(text) else _parse_in_steps(text)
 
 
@@ -52,18 +66,33 @@ def is_bounded(page: Any) -> bool:
     Parameters:
         page: Text, or bytes in UTF-8.
     """
-    size = len(page)
-    if size <= ALWAYS_BOUNDED:
-        return True
     likely: re.Pattern[Any]
     formatting: re.Pattern[Any]
     (likely, formatting), *marks = (_IN_TEXT, '"', "'", "<") if isinstance(page, str) else (_IN_BYTES, b'"', b"'", b"<")
+    tags = page.count(marks[2])
+    if tags <= ALWAYS_BOUNDED:
+        return True
+    if tags > MAX_TAGS:
+        return False
     # A paragraph that is not empty has at least four characters, and a bracket. Each reopens three of each element.
-    most = max(4 * MAX_ELEMENTS // size, MAX_ELEMENTS // max(1, page.count(marks[2]))) // 3
+    most = max(4 * MAX_ELEMENTS // len(page), MAX_ELEMENTS // tags) // 3
     for different, tag in enumerate(filter(formatting.match, set(likely.findall(page))), 1):
         if different > most or any(tag.count(quote) % 2 for quote in marks[:2]):
             return False  # with an odd quote, a bracket stood in quotes, and the rest of the tag may differ each time
     return True
+
+
+def cut_tags(page: str, tags: int) -> str:
+    """Return the beginning of a page, up to its tag of this number."""
+    start, end = 0, len(page)
+    while start < end:  # counting in halves is faster than looking for each tag
+        middle = (start + end) // 2
+        found = page.count("<", start, middle + 1)
+        if found > tags:
+            end = middle
+        else:
+            start, tags = middle + 1, tags - found
+    return page[:end]
 
 
 def _parse_in_steps(text: str) -> Document:
@@ -74,10 +103,17 @@ def _parse_in_steps(text: str) -> Document:
             if time.thread_time() - started > min(
                 BASE_CPU_SECONDS + CPU_SECONDS_PER_CHARACTER * start, MAX_CPU_SECONDS
             ):
-                return _parse(_IN_TEXT[1].sub(r"<\1", text))
+                return _parse_without_formatting(text)
         # The incremental parser always attaches declarative shadow roots, whose content selectors do not find.
         shadows = b"shadowrootmode" in text.encode("utf-8", "replace").lower()
         return _parse(text) if shadows else parser.close()
+
+
+def _parse_without_formatting(text: str) -> Document:
+    log.warning("the tree of a page would be many times as large as the page: it loses its <b>, <i>, <font> and others")
+    if len(text) > MAX_PARSED_AGAIN:
+        log.warning("it has %d characters, of which the first %d count", len(text), MAX_PARSED_AGAIN)
+    return _parse(_IN_TEXT[1].sub("", text[:MAX_PARSED_AGAIN]))
 
 
 def _parse(text: str) -> Document:

@@ -195,7 +195,7 @@ PARSERS: Final[dict[str, tuple[Callable[[str], Any], tuple[Unit, ...], tuple[tup
         (("", ""), ("a ", "!"), ("a (", "")),
     ),
     "XHTML": (xhtml_to_html, HTML_PARTS, (("", ""),)),
-    "formatting elements": (is_bounded, HTML_PARTS, (("x" * ALWAYS_BOUNDED, ""),)),
+    "formatting elements": (is_bounded, HTML_PARTS, (("<p>" * (ALWAYS_BOUNDED + 1), ""),)),
     "encodings": (
         _detect, (*HTML_PARTS, "<meta charset=", "charset", "encoding="),
         (("", ""), ("<?xml ", ""), ("<meta ", ">")),

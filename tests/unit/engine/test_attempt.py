@@ -36,6 +36,7 @@ from crawler.engine.outages import OutageMonitor
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots
+from crawler.engine.slow_steps import SlowSteps
 from crawler.frontier import Frontier, PageTicket, Pending
 from crawler.hooks.table import HookTable
 from crawler.stats import Stats
@@ -88,6 +89,7 @@ class Case:
             self.clock,
             OutageMonitor(self.frontier, Policy(RetryPolicy(settings))),
             LongCalls(),
+            SlowSteps(),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)
         self.lane = self.frontier.open(A, epoch=1, head=[pending], more=False)

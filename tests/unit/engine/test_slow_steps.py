@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from crawler import CrawlFailed, Failure, Plugin, Request, Response, Row, Settings, Spider, crawl
+from crawler import (
+    Crawl,
+    CrawlFailed,
+    Failure,
+    Item,
+    Plugin,
+    Request,
+    Response,
+    Row,
+    Settings,
+    Spider,
+    Usage,
+    crawl,
+)
 from crawler.engine import slow_steps
 from crawler.engine.slow_steps import SlowSteps, describe_handler
+from crawler.hooks.table import HOOKS
 from crawler.testing import FakeSite, Page
 
 URL = "https://site.test/"
@@ -66,7 +82,9 @@ def test_only_a_step_of_more_than_a_second_is_logged(clock: Time, caplog: pytest
 def test_further_steps_are_one_line_at_the_end(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
     slow = SlowSteps(clock)
     for seconds in (2.0, 5.0, 3.0):
+        clock.work(10.0)
         slow.check(slow.clock() - seconds, handler, f"{URL}{seconds:g}")
+    clock.work(10.0)
     slow.check(slow.clock() - 9.0, print, "")
     assert len(messages(caplog)) == 2
     slow.finish()
@@ -81,6 +99,7 @@ def test_the_number_of_handlers_in_memory_is_bounded(
     monkeypatch.setattr(slow_steps, "MAX_HANDLERS", 3)
     slow = SlowSteps(clock)
     for n in range(9):
+        clock.work(3.0)
         slow.check(slow.clock() - 2.0, functools.partial(handler, n), "")
     assert len(messages(caplog)) == 3
 
@@ -163,7 +182,7 @@ def block() -> None:
 class Blocks(Spider):
     """Blocks in a callback of one of many forms."""
 
-    settings = Settings(workers=1, attempts=1)
+    settings = Settings(workers=1, attempts=1, obey_robots=False)
     start_urls = [URL]
 
     def __init__(self, how: str = "") -> None:
@@ -220,7 +239,34 @@ class Hooks(Plugin):
     def parse(self, response: Response) -> Any:
         if self.how == "parse":
             block()
-        return {"n": 1}
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        if self.how == "lifespan":
+            block()
+        yield
+
+    def admit(self, request: Request) -> None:
+        if self.how == "admit":
+            block()
+
+    async def answer(self, request: Request) -> None:
+        if self.how == "answer":
+            block()
+
+    async def fetch(self, request: Request, send: Callable[[Request], Awaitable[Any]]) -> Any:
+        result = await send(request)
+        if self.how == "fetch":
+            block()
+        return result
+
+    async def refine(self, item: Item, response: Response) -> None:
+        if self.how == "refine":
+            block()
+
+    def measure(self, usage: Usage) -> None:
+        if self.how == "measure":
+            block()
 
     async def failed(self, failure: Failure) -> None:
         if self.how == "failed":
@@ -234,17 +280,46 @@ class Hooks(Plugin):
 FORMS = ["a_generator", "a_function", "a_function_that_raises", "a_generator_that_raises", "a_coroutine"]
 
 
-@pytest.mark.parametrize("how", [*FORMS, "missed", "start", "parse", "failed", "persist"])
+@pytest.mark.parametrize("how", [*FORMS, "missed", "start", *HOOKS])
 async def test_a_crawl_names_what_blocks_it(
     autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     site = FakeSite({"/": Page("x", status=500 if how in ("missed", "failed") else 200)})
     await crawl(Blocks(how), plugins=[Hooks(how)], transport=site.transport)
-    owner = Hooks if how in ("parse", "failed", "persist") else Blocks
+    owner = Hooks if how in HOOKS else Blocks
     method: Callable[..., Any] = getattr(owner, how)
     [message] = messages(caplog)
-    assert message.startswith(f"{owner.__name__}.{how} ({__file__}:{method.__code__.co_firstlineno}) blocked the event")
-    assert (f" at {URL}" in message) == (how not in ("start", "persist"))
+    line = inspect.unwrap(method).__code__.co_firstlineno
+    plugin = " of the plugin hooks" if owner is Hooks else ""
+    assert message.startswith(f"{owner.__name__}.{how} ({__file__}:{line}){plugin} blocked the event loop")
+    assert (f" at {URL}" in message) == (how not in ("start", "persist", "lifespan"))
+
+
+class Inner(Plugin):
+    """Is called by the `send` of the plugin before it."""
+
+    async def fetch(self, request: Request, send: Callable[[Request], Awaitable[Any]]) -> None:
+        block()
+
+
+async def test_a_fetch_hook_is_not_blamed_for_what_its_send_calls(
+    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    await crawl(Blocks(), plugins=[Hooks(""), Inner()], transport=FakeSite({"/": "x"}).transport)
+    [message] = messages(caplog)
+    assert message.startswith("Inner.fetch (")
+
+
+async def test_the_network_that_blocks_is_named_and_not_the_hook_around_it(
+    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    def blocks(_: Any) -> str:
+        block()
+        return "x"
+
+    await crawl(Blocks(), plugins=[Hooks("")], transport=FakeSite({"/": blocks}).transport)
+    [message] = messages(caplog)
+    assert message.startswith("Downloader.fetch (")
 
 
 async def test_an_async_generator_is_named_and_a_wait_is_not(

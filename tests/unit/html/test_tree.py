@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crawler import Response, html
 from crawler.html import tree as room
-from crawler.html.tree import ALWAYS_BOUNDED, parse_text
+from crawler.html.tree import cut_tags, parse_text
 
 PIECES = st.sampled_from([
     "<a href=x>", "<p>", "<b>", "<b\t1>", "</b>", "<table>", "<td>", "</table>", "<script>", "</script>",
@@ -25,10 +25,12 @@ def test_the_tree_is_the_same_however_the_page_is_cut(text: str, step: int) -> N
     with pytest.MonkeyPatch.context() as patch:
         whole = parse_text(text).html
         patch.setattr(room, "ALWAYS_BOUNDED", 0)
+        patch.setattr(room, "MAX_ELEMENTS", -1)
         patch.setattr(room, "CHUNK_SIZE", step)
         assert parse_text(text).html == whole
 
 
+FORMATTING = ("b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
 GROWING = {
     "paragraphs": "<b {n}><p>",
     "other formatting": "<FONT x={n}><p><i\n{n}><p><tt/{n}><p>",
@@ -50,11 +52,40 @@ def test_a_page_that_grows_has_a_tree_of_a_size_that_fits_its_own(case: str) -> 
 
 def test_a_large_page_that_does_not_grow_keeps_its_attributes() -> None:
     text = "".join(f"<p><b class=x{n}>{n}</b><code id=y{n}>{n}</code>" for n in range(20_000))
-    assert len(text) > ALWAYS_BOUNDED
     selector = html.Selector(text)
     assert selector.css("b.x19999::text, code#y19999::text").getall() == ["19999", "19999"]
 
 
 def test_a_shadow_root_of_a_large_page_can_be_searched() -> None:
-    text = "<x-a><template ShadowRootMode=open><a href=/in>in</a></template></x-a>" + "x" * ALWAYS_BOUNDED
+    text = "<x-a><template ShadowRootMode=open><a href=/in>in</a></template></x-a>" + "<b {n}>" * 40_000
     assert html.hrefs(html.parse(text.encode(), "utf-8"), "https://a.test/") == ["https://a.test/in"]
+
+
+SMALL = {
+    "different elements": "<p>" + "".join(f"<b {n}>" for n in range(2_700)) + "<p>x" * 4_000,
+    "elements without attributes": "<p>" + "".join(f"<{name}>" * 3 for name in FORMATTING) + "<p>x" * 200_000,
+}
+
+
+@pytest.mark.parametrize("case", SMALL)
+def test_a_small_page_that_grows_has_a_bounded_tree(case: str) -> None:
+    """Without a bound they would have ten and eight million elements."""
+    assert len(parse_text(SMALL[case]).select("*")) < 4_000_000
+
+
+def test_of_a_page_with_too_many_tags_the_first_ones_count(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(room, "MAX_TAGS", 3)
+    monkeypatch.setattr(room, "ALWAYS_BOUNDED", 2)
+    for page in ("<p>a<p>b<p>c", "<p>a<p>b<p>c<p>d<p>e"):
+        assert html.Selector(root=html.parse(page.encode(), "utf-8")).css("p::text").getall() == ["a", "b", "c"]
+    assert [record.getMessage() for record in caplog.records] == ["a page has 5 tags: the first 3 count"]
+
+
+@given(st.text("<ab", max_size=40), st.integers(1, 12))
+def test_a_page_is_cut_behind_a_number_of_tags(page: str, tags: int) -> None:
+    head = cut_tags(page, tags)
+    assert page.startswith(head)
+    assert head.count("<") == min(tags, page.count("<"))
+    assert head == page or page[len(head) :].startswith("<")
