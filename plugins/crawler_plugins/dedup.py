@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import Context
 
 import msgspec
 
-from crawler import ConfigError, Drop, Item, Plugin, Response, Usage
+from crawler import ConfigError, Crawl, Drop, Item, Plugin, Response, Usage
+from crawler_plugins.claims import Claims
 from crawler_plugins.item_fields import is_empty, json_fields_of, type_of
 
 __all__ = ["Dedup"]
@@ -20,7 +23,8 @@ DIGEST_SIZE = 16
 class Dedup(Plugin):
     """Drops items that the crawl has kept before. Items of different classes are never the same.
 
-    A durable job remembers all items, across runs. List this plugin behind those that change or drop items.
+    A durable job remembers all items, across runs. List this plugin behind those that change or drop items. A page with
+    an item that another page has, which is still being handled, waits for that page: if it fails, the item is kept.
 
     Parameters:
         fields: Names of the fields that identify an item, as in ``id,language``. Empty: all fields. An item in which
@@ -40,12 +44,18 @@ class Dedup(Plugin):
         self.memory = memory
         self._remembered: deque[str] = deque()
 
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Begin without pages in progress."""
+        self._claims = Claims(crawl.before_commit, crawl.clock)
+        yield
+
     async def refine(self, item: Item, response: Response) -> Drop | None:
         """Drop the item if its key is known. The key becomes known if the page succeeds."""
         key = self._key(item)
         if key is None:
             return None
-        if key in self.state:
+        if key in self.state or (await self._claims.take(key, response) and key in self.state):
             return Drop("duplicate item")
         self.state[key] = 1
         if not self.crawl.durable:

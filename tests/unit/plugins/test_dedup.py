@@ -72,6 +72,63 @@ async def test_pages_that_are_refined_at_the_same_time_keep_an_item_once(autojum
     assert sorted(item["id"] for item in found.items) == [1, 2, 3, 4, 5]
 
 
+class Waits(Plugin):
+    """Waits for each item, as a plugin that downloads files does."""
+
+    async def refine(self, item, response):
+        await trio.sleep(item.get("wait", 1))
+
+
+PARALLEL = Settings(per_host=8, slow_start=False)
+
+
+async def test_an_item_is_kept_once_whatever_plugin_comes_behind(autojump_clock):
+    pages = [[{"id": 1}], [{"id": 1}, {"id": 2}], [{"id": 2}, {"id": 3}]]
+    plugins = [Dedup(), Waits()]
+    found = await collect(Items(*pages), site(), plugins=plugins, settings=PARALLEL)
+    assert sorted(item["id"] for item in found.items) == [1, 2, 3]
+    assert found.report.dropped == {"duplicate item": 2}
+    assert len(plugins[0]._claims) == 0
+
+
+class Large(Spider):
+    """Yields the same items on both pages, in another order on the second one."""
+
+    settings = Settings(obey_robots=False, per_host=8, slow_start=False)
+    start_urls = ["https://site.test/0", "https://site.test/1"]
+
+    def __init__(self, *, turned):
+        super().__init__()
+        self._turned = turned
+
+    def parse(self, response):
+        yield from ({"id": n} for n in range(60)[:: -1 if self._turned and response.url.endswith("/1") else 1])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_an_item_is_kept_once_although_pages_are_so_large_that_other_pages_run_meanwhile(
+    autojump_clock, monkeypatch, turned
+):
+    monkeypatch.setattr("crawler.engine.page.SPILL_OVER", 10)
+    found = await collect(Large(turned=turned), site(), plugins=[Dedup()])
+    assert sorted(item["id"] for item in found.items) == list(range(60))
+    assert found.report.dropped == {"duplicate item": 60}
+    assert found.report.failed == 0
+
+
+async def test_an_item_that_waits_for_a_page_that_fails_is_kept(autojump_clock):
+    class Fails(Plugin):
+        async def refine(self, item, response):
+            await trio.sleep(5)
+            if response.url.endswith("/0"):
+                raise ValueError("broken")
+
+    pages = FakeSite({"/0": "x", "/1": Page("x", delay=1)})
+    found = await collect(Items([{"id": 1}], [{"id": 1}]), pages, plugins=[Dedup(), Fails()], settings=PARALLEL)
+    assert found.items == [{"id": 1}]
+    assert found.report.failed == 1
+
+
 async def test_a_crawl_without_a_job_remembers_no_more_than_its_memory(autojump_clock):
     pages = [[{"id": n} for n in part] for part in ([1, 2, 3], [4], [1], [4])]
     plugin = Dedup(memory=2)
