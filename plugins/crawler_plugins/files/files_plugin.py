@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
@@ -31,7 +31,7 @@ from crawler_plugins.files.download import Checks, Download
 from crawler_plugins.files.index import FileIndex
 from crawler_plugins.files.items import links_of, with_field
 from crawler_plugins.files.locks import KeyedLocks
-from crawler_plugins.files.partial import PartialFile, digest_of, place, sync_path
+from crawler_plugins.files.partial import PartialFile, digest_of, free_name, place, remove_placed, sync_path
 from crawler_plugins.files.pattern import FIELDS, PathPattern
 
 __all__ = ["Content", "Files"]
@@ -70,6 +70,18 @@ class Content:
     """What else the item tells of it."""
     extras: dict[str, Path] = attrs.field(factory=dict)
     """Files made of it, such as thumbnails, by name."""
+
+
+@attrs.frozen
+class Wanted:
+    """A file that is to get its final name."""
+
+    source: Path
+    """Where it is."""
+    path: str
+    """The name that it should have, relative to the folder."""
+    digest: str
+    """The SHA-256 digest, in hexadecimal digits."""
 
 
 class Files(Plugin):
@@ -156,6 +168,7 @@ class Files(Plugin):
         self._failures: dict[str, str] = {}
         try:
             (self._root / HIDDEN).mkdir(parents=True, exist_ok=True)
+            remove_placed(self._root / HIDDEN)
             self._index = FileIndex(self._root / HIDDEN / "index.sqlite", sync=self._sync)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{self.name}: the folder {self.folder} cannot be used: {error}") from None
@@ -318,17 +331,18 @@ class Files(Plugin):
         if isinstance(content, str):
             return content
         async with self._placing:
-            facts = self._index.by_digest(self.variant, content.digest)
-            if facts is None or not self._exists(facts):
-                facts = await trio.to_thread.run_sync(self._place, url, response, content)
+            known = self._index.by_digest(self.variant, content.digest)
+            facts = next((facts for facts in known if self._exists(facts)), None)
+            if facts is None:
+                return await self._place(url, response, unfinished, content)
+            for path in (unfinished.path, content.source, *content.extras.values()):
+                path.unlink(missing_ok=True)  # before the URL is known: no later run would look for them
             self._index.add(self.variant, url, facts, self.crawl.clock())
-        for path in (unfinished.path, content.source, *content.extras.values()):
-            path.unlink(missing_ok=True)
-        return facts
+            return facts
 
-    def _place(self, url: str, response: Response, content: Content) -> dict[str, Any]:
-        """Move a file to its place, and those made of it."""
-        name, size = names.name(response), content.source.stat().st_size
+    async def _place(self, url: str, response: Response, unfinished: PartialFile, content: Content) -> dict[str, Any]:
+        """Give a file its final name, and those made of it, and return the facts."""
+        name = names.name(response)
         values = {
             "digest": content.digest,
             "dir": "/".join(names.folders(url)),
@@ -337,22 +351,40 @@ class Files(Plugin):
             "name": name,
             "stem": PurePosixPath(name.replace("/", "_")).stem,
         }
-        facts: dict[str, Any] = {
-            "path": self._move(content.source, self.path.path(values), content.digest),
-            "digest": content.digest,
-            "size": size,
-            "type": content.kind,
-            **content.facts,
-        }
-        for extra, source in content.extras.items():
-            path = self.extra_path.path(values | {"thumb": extra, "ext": source.suffix})
-            facts.setdefault("thumbs", {})[extra] = self._move(source, path, digest_of(source))
-        return facts
+        size = content.source.stat().st_size
+        if content.source != unfinished.path:
+            unfinished.path.unlink(missing_ok=True)
+        wanted = await trio.to_thread.run_sync(self._wanted, content, values)
+        while True:
+            paths = await trio.to_thread.run_sync(self._free_names, wanted)
+            facts = {"path": paths[0], "digest": content.digest, "size": size, "type": content.kind, **content.facts}
+            if content.extras:
+                facts["thumbs"] = dict(zip(content.extras, paths[1:], strict=True))
+            self._index.add(self.variant, url, facts, self.crawl.clock())  # first: no file is there that it lacks
+            if await trio.to_thread.run_sync(self._move, wanted, paths):
+                return facts
 
-    def _move(self, source: Path, path: str, digest: str) -> str:
+    def _wanted(self, content: Content, values: dict[str, str]) -> list[Wanted]:
+        """Return the files of a content, itself and those made of it, with the names that they should have."""
         if self._sync:
-            sync_path(source)
-        return place(source, self._root, path, digest, sync=self._sync)
+            for source in (content.source, *content.extras.values()):
+                sync_path(source)
+        thumbs = [
+            Wanted(source, self.extra_path.path(values | {"thumb": extra, "ext": source.suffix}), digest_of(source))
+            for extra, source in content.extras.items()
+        ]
+        return [Wanted(content.source, self.path.path(values), content.digest), *thumbs]
+
+    def _free_names(self, wanted: Sequence[Wanted]) -> list[str]:
+        return [free_name(self._root, one.path, one.digest) for one in wanted]
+
+    def _move(self, wanted: Sequence[Wanted], paths: Sequence[str]) -> bool:
+        """Give files their final names, and return whether no other file has taken one meanwhile."""
+        return all(
+            place(one.source, self._root / path, one.digest, sync=self._sync)
+            for one, path in zip(wanted, paths, strict=True)
+            if one.source.exists()
+        )
 
     def _exists(self, facts: dict[str, Any]) -> bool:
         paths = [facts["path"], *facts.get("thumbs", {}).values()]

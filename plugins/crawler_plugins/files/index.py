@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,12 +58,14 @@ class FileIndex:
             since: Seconds since the epoch; files that were stored earlier are too old.
         """
         query = "SELECT facts FROM files WHERE variant = ? AND url = ? AND stored_at >= ?"
-        return self._facts(query, variant, url, since)
+        row = self._database.execute(query, (variant, url, since)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0])
 
-    def by_digest(self, variant: str, digest: str) -> dict[str, Any] | None:
-        """Return the facts of a file with a content; `None` if there is none."""
-        query = "SELECT facts FROM files WHERE variant = ? AND digest = ? ORDER BY stored_at LIMIT 1"
-        return self._facts(query, variant, digest)
+    def by_digest(self, variant: str, digest: str) -> Iterator[dict[str, Any]]:
+        """Yield the facts of the files with a content, the oldest first."""
+        query = "SELECT facts FROM files WHERE variant = ? AND digest = ? ORDER BY stored_at"
+        for (facts,) in self._database.execute(query, (variant, digest)):
+            yield msgspec.json.decode(facts)
 
     def add(self, variant: str, url: str, facts: dict[str, Any], now: float) -> None:
         """Keep the facts of a file, of which ``digest`` is one, and forget that it was unfinished."""
@@ -81,8 +84,3 @@ class FileIndex:
             self._database.execute("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", (url, validator))
         else:
             self._database.execute("DELETE FROM unfinished WHERE url = ?", (url,))
-
-    def _facts(self, query: str, *values: object) -> dict[str, Any] | None:
-        row = self._database.execute(query, values).fetchone()
-        facts: dict[str, Any] | None = msgspec.json.decode(row[0]) if row else None
-        return facts

@@ -1,5 +1,8 @@
 """`PartialFile`: a file while it is downloaded, and `place`: how it gets its final name.
 
+A file is noted under its final name before it gets it, and an unfinished file is deleted last. So a process that is
+killed in between leaves a name without a file, which is downloaded again, or a second name, which the next run removes.
+
 Everything here may block: call it in a thread.
 """
 
@@ -9,10 +12,11 @@ import errno
 import fcntl
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PartialFile", "digest_of", "place", "sync_path"]
+__all__ = ["PartialFile", "digest_of", "free_name", "place", "remove_placed", "sync_path"]
 
 NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK)
 """Errors of a file system without hard links."""
@@ -103,6 +107,14 @@ class PartialFile:
             self._hashed += len(block)
 
 
+def remove_placed(folder: Path) -> None:
+    """Delete the unfinished files that have their final name too: a process was killed right after it had given it."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another process may delete it
+            if path.lstat().st_nlink > 1 and path.is_file():
+                path.unlink()
+
+
 def digest_of(path: Path) -> str:
     """Return the SHA-256 digest of a file, in hexadecimal digits."""
     with path.open("rb") as file:
@@ -118,43 +130,60 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def place(source: Path, folder: Path, wanted: str, digest: str, *, sync: bool) -> str:
-    """Give a complete file its final name, in one step, and return that relative to the folder.
+def free_name(folder: Path, wanted: str, digest: str) -> str:
+    """Return the relative path for a complete file: that of a file of the same content, or one that is free.
 
-    A file of the same content is used instead. One of another content stays, and the new file gets a part of its digest
-    as a suffix.
+    A file of another content stays, and the new file gets a part of its digest as a suffix.
 
     Parameters:
-        source: The file, on the same file system.
         folder: The folder of all files.
         wanted: The relative path, of safe names.
         digest: The SHA-256 digest of the content.
-        sync: Whether to wait until the name is on the disk.
 
     Raises:
-        OSError: The file cannot be renamed.
+        FileExistsError: Every name is taken.
     """
     names = Path(wanted)
     by_digest = names.with_name(f"{names.stem}-{digest[:16]}{names.suffix}")
     apart = Path(f"{digest[:2]}-{digest[2:4]}") / f"{digest}{names.suffix}"  # a folder of `wanted` is a file
     for relative in (names, by_digest, apart):
         target = folder / relative
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(source, target, follow_symlinks=False)
-        except (FileExistsError, NotADirectoryError):
-            if not target.is_file() or digest_of(target) != digest:
-                continue
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            if target.exists():
-                if not target.is_file() or digest_of(target) != digest:
-                    continue
-            else:
-                source.rename(target)
-        if sync:
-            sync_path(target.parent)
-        source.unlink(missing_ok=True)
-        return relative.as_posix()
+        above = next(parent for parent in target.parents if os.path.lexists(parent))
+        if (above.is_dir() and not os.path.lexists(target)) or _has(target, digest):
+            return relative.as_posix()
     raise FileExistsError(errno.EEXIST, "every name for the file is taken", str(folder / apart))
+
+
+def place(source: Path, target: Path, digest: str, *, sync: bool) -> bool:
+    """Give a complete file its final name, in one step, and return whether `target` has its content now.
+
+    Parameters:
+        source: The file, on the same file system.
+        target: The name. A file that has it already stays.
+        digest: The SHA-256 digest of the content.
+        sync: Whether to wait until the name is on the disk.
+
+    Raises:
+        OSError: The file cannot be renamed.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, target, follow_symlinks=False)
+    except (FileExistsError, NotADirectoryError):
+        if not _has(target, digest):
+            return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if not target.exists():
+            source.rename(target)
+        elif not _has(target, digest):
+            return False
+    if sync:
+        sync_path(target.parent)
+    source.unlink(missing_ok=True)
+    return True
+
+
+def _has(path: Path, digest: str) -> bool:
+    return path.is_file() and digest_of(path) == digest

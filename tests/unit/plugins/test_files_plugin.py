@@ -16,6 +16,8 @@ import pydantic
 import pytest
 import trio
 from crawler_plugins.files import Files
+from crawler_plugins.files.index import FileIndex
+from crawler_plugins.files.partial import place
 from support.trees import FREE
 from trio.testing import MockClock
 
@@ -112,6 +114,67 @@ async def test_equal_contents_are_stored_once(autojump_clock: MockClock, tmp_pat
     first, second = found.items[0]["files"]
     assert first["path"] == second["path"]
     assert len(stored(tmp_path)) == 1
+
+
+async def test_a_kill_behind_the_note_of_a_file_leaves_nothing_unfinished(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file whose content the folder has already: its own copy is deleted before the URL is known."""
+    seen: list[list[str]] = []
+    add = FileIndex.add
+
+    def note(self: FileIndex, *args: Any) -> None:
+        add(self, *args)
+        seen.append(left_over(tmp_path))
+
+    monkeypatch.setattr(FileIndex, "add", note)
+    site = FakeSite({"/": page("/a.pdf", "/b.pdf"), "/a.pdf": b"same", "/b.pdf": Page(b"same", delay=1.0)})
+    await download(site, tmp_path)
+    assert seen[-1] == []
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_kill_around_the_final_name_of_a_file_leaves_one_file_of_its_content(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The next run begins with another URL of the same content."""
+
+    def place_and_die(source: Path, target: Path, *args: Any, **options: Any) -> None:
+        if when == "after":
+            place(source, target, *args, **options)
+        raise Killed
+
+    site = FakeSite({"/": page("/a.pdf"), "/2": page("/b.pdf", "/a.pdf"), "/a.pdf": b"same", "/b.pdf": b"same"})
+    with monkeypatch.context() as patch:
+        patch.setattr("crawler_plugins.files.files_plugin.place", place_and_die)
+        with pytest.raises(BaseExceptionGroup):
+            await download(site, tmp_path, path="{name}")
+    second = Shop(start_urls=["https://site.test/2"])
+    found = await download(site, tmp_path, second, path="{name}", concurrency=1)
+    assert list(stored(tmp_path).values()) == [b"same"]
+    assert {file["path"] for file in found.items[0]["files"]} == set(stored(tmp_path))
+    assert left_over(tmp_path) == []
+
+
+async def test_a_name_that_another_process_takes_meanwhile_is_not_replaced(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_is_first(source: Path, target: Path, *args: Any, **options: Any) -> bool:
+        if target.name == "a.pdf":
+            target.write_bytes(b"other")
+        return place(source, target, *args, **options)
+
+    monkeypatch.setattr("crawler_plugins.files.files_plugin.place", other_is_first)
+    found = await download(FakeSite({"/": page("/a.pdf"), "/a.pdf": b"mine"}), tmp_path, path="{name}")
+    [file] = found.items[0]["files"]
+    assert stored(tmp_path) == {"a.pdf": b"other", file["path"]: b"mine"}
+    assert (await download(FakeSite({"/": page("/a.pdf")}), tmp_path, path="{name}")).items[0]["files"] == [
+        {**file, "status": "uptodate"}
+    ]
 
 
 async def test_the_next_crawl_downloads_what_is_too_old_or_missing(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ def test_files_are_found_by_url_and_by_digest_in_a_later_process(tmp_path):
         index.add("v", "https://site.test/a", FACTS, 100.0)
     with closing(FileIndex(tmp_path / "index", sync=True)) as index:
         assert index.by_url("v", "https://site.test/a", 100.0) == FACTS
-        assert index.by_digest("v", "ab") == FACTS
+        assert list(index.by_digest("v", "ab")) == [FACTS]
         assert index.by_url("v", "https://site.test/a", 100.1) is None  # too old
         assert index.by_url("other", "https://site.test/a", 0.0) is None
-        assert index.by_digest("other", "ab") is None
+        assert list(index.by_digest("other", "ab")) == []
         assert index.by_url("v", "https://site.test/b", 0.0) is None
 
 
@@ -27,7 +27,7 @@ def test_a_file_replaces_the_older_one_of_its_url(tmp_path):
     with closing(FileIndex(tmp_path / "index", sync=False)) as index:
         index.add("v", "u", FACTS, 100.0)
         index.add("v", "u", FACTS | {"digest": "cd"}, 200.0)
-        assert index.by_digest("v", "ab") is None
+        assert list(index.by_digest("v", "ab")) == []
         assert index.by_url("v", "u", 150.0)["digest"] == "cd"
 
 

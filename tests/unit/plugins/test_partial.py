@@ -7,7 +7,7 @@ import hashlib
 import os
 
 import pytest
-from crawler_plugins.files.partial import PartialFile, digest_of, place
+from crawler_plugins.files.partial import PartialFile, digest_of, free_name, place, remove_placed
 
 
 def sha256(content: bytes) -> str:
@@ -17,7 +17,8 @@ def sha256(content: bytes) -> str:
 def put(folder, content, wanted, *, sync=False):
     source = folder / "source.part"
     source.write_bytes(content)
-    path = place(source, folder, wanted, sha256(content), sync=sync)
+    path = free_name(folder, wanted, sha256(content))
+    assert place(source, folder / path, sha256(content), sync=sync)
     assert not source.exists()
     assert (folder / path).read_bytes() == content
     return path
@@ -100,16 +101,44 @@ def test_another_error_is_raised_and_the_file_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", link)
     (tmp_path / "a.part").write_bytes(b"x")
     with pytest.raises(OSError, match="full"):
-        place(tmp_path / "a.part", tmp_path, "b", digest_of(tmp_path / "a.part"), sync=False)
+        place(tmp_path / "a.part", tmp_path / "b", digest_of(tmp_path / "a.part"), sync=False)
     assert (tmp_path / "a.part").exists()
 
 
-def test_if_every_name_is_taken_the_file_stays(tmp_path):
-    digest = sha256(b"x")
-    for name in ("b", f"b-{digest[:16]}", f"{digest[:2]}-{digest[2:4]}/{digest}"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"other")
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_name_that_was_taken_meanwhile_is_not_replaced(tmp_path, monkeypatch, has_links):
+    if not has_links:
+
+        def link(*_args, **_options):
+            raise PermissionError(errno.EPERM, "no links")
+
+        monkeypatch.setattr(os, "link", link)
     (tmp_path / "a.part").write_bytes(b"x")
+    (tmp_path / "b").write_bytes(b"other")
+    assert not place(tmp_path / "a.part", tmp_path / "b", sha256(b"x"), sync=False)
+    assert not place(tmp_path / "a.part", tmp_path / "b" / "c", sha256(b"x"), sync=False)
+    assert (tmp_path / "a.part").read_bytes() == b"x"
+    assert (tmp_path / "b").read_bytes() == b"other"
+
+
+def test_if_every_name_is_taken_the_file_has_none(tmp_path):
+    digest = sha256(b"x")
+    for name in ("b", f"b-{digest[:16]}"):
+        (tmp_path / name).write_bytes(b"other")
+    apart = tmp_path / f"{digest[:2]}-{digest[2:4]}" / digest
+    apart.parent.mkdir()
+    apart.symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExistsError):
-        place(tmp_path / "a.part", tmp_path, "b", digest, sync=False)
-    assert (tmp_path / "a.part").exists()
+        free_name(tmp_path, "b", digest)
+
+
+def test_an_unfinished_file_that_has_its_final_name_is_removed(tmp_path):
+    (tmp_path / "a.part").write_bytes(b"a")
+    (tmp_path / "b.part").write_bytes(b"b")
+    os.link(tmp_path / "a.part", tmp_path / "final")
+    (tmp_path / "hidden").mkdir()
+    for name in ("a.part", "b.part"):
+        (tmp_path / name).rename(tmp_path / "hidden" / name)
+    remove_placed(tmp_path / "hidden")
+    assert [path.name for path in (tmp_path / "hidden").iterdir()] == ["b.part"]
+    assert (tmp_path / "final").read_bytes() == b"a"
