@@ -48,6 +48,11 @@ class LocalFolder:
         """Delete a part."""
         (self.path / name).unlink(missing_ok=True)
 
+    def tidy(self) -> None:
+        """Delete the part that a killed process was writing: a later one may begin with another row."""
+        for aside in self.path.glob(".part-*.tmp"):
+            aside.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Delete the folder if it is empty."""
         with suppress(OSError):

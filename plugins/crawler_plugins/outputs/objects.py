@@ -73,6 +73,9 @@ class ObjectFolder:
         with _one_line():
             obstore.delete(self._store, f"{self._prefix}/{name}")
 
+    def tidy(self) -> None:
+        """Do nothing: an object that was not complete does not exist."""
+
 
 class ObjectStore(PartSink):
     """Objects in Amazon S3 and its likes (``s3://``), Google Cloud Storage (``gs://``) or Azure (``az://``).

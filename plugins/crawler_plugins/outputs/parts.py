@@ -44,6 +44,9 @@ class Folder(Protocol):
     def delete(self, name: str) -> None:
         """Delete a part."""
 
+    def tidy(self) -> None:
+        """Delete what a killed process has left, which is no part."""
+
 
 class Format(Protocol):
     """How the rows of a part become bytes. It may learn from rows: columns are what the items have."""
@@ -106,6 +109,7 @@ class Dataset:
 
     def begin(self, if_exists: IfExists) -> None:
         """Delete the parts that exist, or continue behind them."""
+        self.folder.tidy()
         existing = self.parts()
         if if_exists == "overwrite":
             for name in existing:
@@ -135,6 +139,7 @@ class Dataset:
 
     def cut(self, cursor: int) -> None:
         """Delete the parts from row number `cursor` on: their rows come again."""
+        self.folder.tidy()
         for name, number in self.parts().items():
             if number >= self.base + cursor:
                 self.folder.delete(name)

@@ -40,6 +40,15 @@ def test_a_write_that_fails_leaves_nothing_and_keeps_the_old_part(tmp_path, monk
     assert (folder.names(), folder.read("a")) == (["a"], b"old")
 
 
+def test_what_a_killed_process_was_writing_is_deleted(tmp_path):
+    folder = LocalFolder(tmp_path / "items")
+    folder.tidy()
+    folder.write("part-000000000000.parquet", b"1")
+    (tmp_path / "items" / ".part-000000000007.parquet.tmp").write_bytes(b"half")
+    folder.tidy()
+    assert [path.name for path in folder.path.iterdir()] == ["part-000000000000.parquet"]
+
+
 def test_outputs_that_cannot_be_written_are_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder").mkdir()

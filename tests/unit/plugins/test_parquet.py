@@ -172,11 +172,12 @@ def test_kills_at_each_step_of_a_job_lose_nothing_and_double_nothing(tmp_path):
         process = Process([*map(str, arguments)], cwd=tmp_path, env=environment(), stderr=PIPE)
         return process, process.communicate(timeout=30)[1]
 
-    for event, limit in ((4, 7), (20, 4)):
+    for event, limit in ((6, 5), (4, 7), (20, 4)):
         process, _ = end("killed.py", event, limit)
         assert process.returncode == -signal.SIGKILL
     process, err = end("killed.py", 0, 11)
     assert process.returncode == 0, err
+    assert all(path.match("part-*.parquet") for path in (tmp_path / "items.parquet").iterdir())
     rows = read(tmp_path / "items.parquet")
     assert {f"of{n}" for n in range(5)} < rows[0].keys()
     whole = {r["n"] for r in rows if r["n"] is not None}

@@ -36,6 +36,9 @@ class MemoryFolder:
             raise OSError("away")
         self.content[name] = data
 
+    def tidy(self):
+        pass
+
     def delete(self, name):
         self.content.pop(name, None)
 
