@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -19,7 +20,7 @@ from typing import Any, ClassVar, Final
 import attrs
 import trio
 
-from crawler.errors import ConfigError, CrawlerError, JobError
+from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Held, Sink
 from crawler.logs import get_logger
@@ -62,7 +63,7 @@ class KeyedSink(Sink, ABC):
 
     Parameters:
         place: Where the rows go, for messages; a password in it is not shown.
-        retry: Seconds in which a server that has gone away is connected to again, before `persist` fails, at least 0.
+        retry: Seconds in which a server that has gone away is connected to again, before the crawl fails, at least 0.
 
     Raises:
         ConfigError: `retry` is negative.
@@ -70,7 +71,7 @@ class KeyedSink(Sink, ABC):
 
     guarantee: ClassVar[str] = "exactly once: rows are stored by key, and the store keeps how far it has got"
 
-    def __init__(self, place: str, *, retry: float = 30.0) -> None:
+    def __init__(self, place: str, *, retry: float = 150.0) -> None:
         self.place = hide_userinfo(place)
         if not 0 <= retry < float("inf"):
             raise ConfigError(f"{self.place}: retry must be 0 seconds or more, not {retry}")
@@ -218,33 +219,52 @@ class KeyedSink(Sink, ABC):
         self._again = []
 
     def _store(self, rows: Sequence[Row]) -> None:
-        """Write rows, again if the server goes away meanwhile."""
+        """Write rows, again if the server goes away meanwhile.
+
+        Raises:
+            CrawlFailed: It stays away.
+            OSError: It refuses the rows.
+        """
         if not rows:
             return
         after = self._cursor.after(rows)
+        is_away = False
         for pause in (*self._pauses(), None):
             try:
-                if self._connection is None:
-                    self._connection = self.connect()
-                    if self.cursor(self._connection, after.id) == after:
-                        break  # the connection ended when the rows had been stored
-                self.write(self._connection, rows, after)
+                self._write(rows, after)
                 break
             except CrawlerError:
                 raise
             except Exception as error:
-                lost = self.is_lost(error)
+                lost, words = self.is_lost(error), _words(error)
                 self._drop()
-                if not lost or pause is None or self._ending.is_set():
-                    raise OSError(f"{self.place}: {_words(error)}") from error
-                log.warning("%s has gone away (%s), connecting again in %g s", self.place, _words(error), pause)
+                if not lost or self._ending.is_set():
+                    raise OSError(f"{self.place}: {words}") from error
+                if pause is None:
+                    raise CrawlFailed(
+                        f"{self.place} has taken no items for {self.retry:g} s ({words}); a job continues later"
+                    ) from error
+                if not is_away:
+                    log.warning("%s takes no items (%s): they wait for it, up to %g s", self.place, words, self.retry)
+                is_away = True
                 self._ending.wait(pause)
+        if is_away:
+            log.warning("%s takes items again", self.place)
         self._cursor = after
 
+    def _write(self, rows: Sequence[Row], after: Cursor) -> None:
+        """Write rows with the cursor behind them, unless the last connection ended when they had been stored."""
+        if self._connection is None:
+            self._connection = self.connect()
+            if self.cursor(self._connection, after.id) == after:
+                return
+        self.write(self._connection, rows, after)
+
     def _pauses(self) -> Iterator[float]:
-        """Yield the seconds before each further attempt, which add up to `retry`."""
+        """Yield the seconds before each further attempt, until `retry` seconds have passed."""
         left, pause = self.retry, FIRST_PAUSE
-        while left > 0:
+        give_up_at = time.monotonic() + left  # an attempt may take long, too
+        while left > 0 and time.monotonic() < give_up_at:
             pause = min(pause, left, LAST_PAUSE)
             yield pause
             left -= pause

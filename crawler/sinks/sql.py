@@ -10,6 +10,7 @@ import hashlib
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -42,7 +43,7 @@ class SqlSink(KeyedSink):
             created with the columns ``_key`` (unique), ``_page`` (the URL that the item came from) and those of the
             items.
         if_exists: What to do if the table has rows: ``refuse``, ``overwrite`` (delete the table), or ``append``.
-        retry: Seconds in which a server that has gone away is connected to again.
+        retry: Seconds in which a server that has gone away is connected to again, before the crawl fails.
 
     Raises:
         ConfigError: The name of the table is empty or has another field.
@@ -60,7 +61,7 @@ class SqlSink(KeyedSink):
     """The placeholder of the driver."""
 
     def __init__(
-        self, place: str, *, table: str = "items", if_exists: IfExists = "refuse", retry: float = 30.0
+        self, place: str, *, table: str = "items", if_exists: IfExists = "refuse", retry: float = 150.0
     ) -> None:
         super().__init__(place, retry=retry)
         if not table.replace(TYPE, "") and TYPE not in table:
@@ -146,19 +147,31 @@ class SqlSink(KeyedSink):
     def begin(self, connection: Any, cursor: Cursor) -> None:
         """Create the table of cursors, and delete the tables of the items under ``overwrite``."""
         self.check_place(connection)
+        self._create_cursors(connection)
         self.start(connection)
         if self._if_exists == "overwrite":
             for name in list(self._own_tables(connection)):
                 self.execute(connection, f"DROP TABLE {self.quote(name)}")
-        key, count, text = self.types["key"], self.types["int"], self.types["text"]
-        self.execute(
-            connection,
-            f"CREATE TABLE IF NOT EXISTS {self.quote(CURSORS)} "
-            f"({self.quote('id')} {key} PRIMARY KEY, {self.quote('stored')} {count}, {self.quote('chain')} {text})"
-            f" {self.table_options}",
-        )
         self._save(connection, cursor)
         connection.commit()
+
+    def _create_cursors(self, connection: Any) -> None:
+        """Create the table of cursors. Another crawl may do so at the same time, and PostgreSQL reports that."""
+        key, count, text = self.types["key"], self.types["int"], self.types["text"]
+        self.start(connection)
+        try:
+            self.execute(
+                connection,
+                f"CREATE TABLE IF NOT EXISTS {self.quote(CURSORS)} "
+                f"({self.quote('id')} {key} PRIMARY KEY, {self.quote('stored')} {count}, {self.quote('chain')} {text})"
+                f" {self.table_options}",
+            )
+            connection.commit()
+        except Exception:
+            with suppress(Exception):  # there may be no transaction
+                connection.rollback()
+            if CURSORS not in self.tables(connection):
+                raise
 
     def cursor(self, connection: Any, name: str) -> Cursor | None:
         """Return a cursor."""

@@ -233,6 +233,23 @@ async def a_commit_that_was_not_acknowledged_is_recognized(database: Database) -
     assert database.select("n") == [(1,), (2,)]
 
 
+async def two_crawls_may_create_the_cursors_at_the_same_time(database: Database) -> None:
+    """The database reports the table that the other crawl has just created."""
+    sink = database.sink()
+    execute = sink.execute
+
+    def other_is_first(connection: Any, statement: str, *values: Any) -> list[Any]:
+        found = execute(connection, statement, *values)
+        if statement.startswith("CREATE TABLE IF NOT EXISTS"):
+            connection.commit()
+            raise ValueError("duplicate key value violates a unique constraint")
+        return found
+
+    sink.execute = other_is_first  # type: ignore[method-assign]
+    await store(sink, rows_of({"n": 1}))
+    assert database.select("n") == [(1,)]
+
+
 CHECKS: list[Callable[[Database], Awaitable[None]]] = [
     values_of_all_kinds_are_stored,
     columns_grow_with_the_items,
@@ -247,4 +264,5 @@ CHECKS: list[Callable[[Database], Awaitable[None]]] = [
     a_table_of_another_form_is_refused,
     a_batch_that_fails_is_rolled_back,
     a_commit_that_was_not_acknowledged_is_recognized,
+    two_crawls_may_create_the_cursors_at_the_same_time,
 ]

@@ -42,7 +42,7 @@ class MySQL(SqlSink):
         *,
         table: str = "items",
         if_exists: IfExists = "refuse",
-        retry: float = 30.0,
+        retry: float = 150.0,
         unix_socket: str | None = None,
         ssl_ca: str | None = None,
     ) -> None:

@@ -13,6 +13,8 @@ from crawler.sinks import IfExists, SqlSink
 __all__ = ["SQLite"]
 
 MAX_INTEGER: Final = 2**63
+LOCKED: Final = 10.0
+"""Seconds that one statement waits for another process that writes."""
 
 
 class SQLite(SqlSink):
@@ -38,7 +40,7 @@ class SQLite(SqlSink):
 
     def connect(self) -> sqlite3.Connection:
         """Open the database. Every commit waits for the disk, so the job never relies on rows that may be lost."""
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=self.retry)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=LOCKED)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         return connection

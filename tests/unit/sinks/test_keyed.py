@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from types import SimpleNamespace
 
 import pytest
 import trio
 from support.crawls import CRAWL
 from support.databases import rows_of
 
+from crawler import Settings, Spider, crawl
 from crawler.errors import ConfigError, CrawlFailed, JobError
 from crawler.sinks import Cursor, Held, KeyedSink
+from crawler.testing import FakeSite
 
 
 class Gone(Exception):
@@ -42,12 +46,12 @@ class Dictionary(KeyedSink):
         self.open = 0
         self.writes = 0
 
-    def fail(self, where):
+    def _fail(self, where):
         if self.faults and self.faults[0][0] == where:
             raise self.faults.pop(0)[1]
 
     def connect(self):
-        self.fail("connect")
+        self._fail("connect")
         self.connections += 1
         self.open += 1
         return self
@@ -62,11 +66,11 @@ class Dictionary(KeyedSink):
         return self.cursors.get(name)
 
     def write(self, connection, rows, cursor):
-        self.fail("write")
+        self._fail("write")
         self.writes += 1
         self.stored |= {row.key: row.item["n"] for row in rows}
         self.cursors[cursor.id] = cursor
-        self.fail("written")
+        self._fail("written")
 
     def is_lost(self, error):
         return isinstance(error, Gone)
@@ -94,10 +98,62 @@ async def test_a_server_that_goes_away_is_connected_to_again():
 async def test_attempts_end_after_the_time_to_retry(retry):
     sink = Dictionary(retry=retry)
     sink.faults = [("write", Gone("bye"))] + [("connect", Gone("bye"))] * 1000
-    with pytest.raises(OSError, match="here: bye"):
+    with pytest.raises(CrawlFailed, match=f"here has taken no items for {retry:g} s .bye.; a job continues"):
         await run(sink, [0])
     assert sum(sink._ending.seconds) == pytest.approx(retry)
     assert max(sink._ending.seconds, default=0) <= 2.0
+
+
+async def test_an_outage_of_thirty_seconds_is_reported_once_and_nothing_is_lost_or_stored_twice(caplog):
+    sink = Dictionary()
+    sink.faults = [("written", Gone("bye")), *[("connect", Gone("refused"))] * 19]
+    await run(sink, [0, 1], [2])
+    assert sum(sink._ending.seconds) > 30
+    assert sink.stored == {"k000": 0, "k001": 1, "k002": 2}
+    assert sink.writes == 2
+    assert [record.message for record in caplog.records] == [
+        "dict://***@here takes no items (bye): they wait for it, up to 150 s",
+        "dict://***@here takes items again",
+    ]
+
+
+async def test_attempts_that_take_long_end_too(monkeypatch):
+    clock = itertools.count(0.0, 10.0)
+    monkeypatch.setattr("crawler.sinks.keyed.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    sink = Dictionary(retry=60)
+    sink.faults = [("write", Gone("bye"))] + [("connect", Gone("bye"))] * 1000
+    with pytest.raises(CrawlFailed):
+        await run(sink, [0])
+    assert len(sink._ending.seconds) == 5
+
+
+async def test_the_crawl_waits_for_a_server_that_is_away():
+    """Items are in memory up to `sink_lag` while it is."""
+    site = FakeSite({f"/{n}": "x" for n in range(300)})
+    visits = []
+
+    class Numbers(Spider):
+        start_urls = [f"https://site.test/{n}" for n in range(300)]
+        settings = Settings(obey_robots=False, workers=4, sink_lag=10)
+
+        def parse(self, response):
+            yield {"n": int(response.url.rpartition("/")[2])}
+
+    class Watched(Pauses):
+        def wait(self, timeout=None):
+            trio.from_thread.run(trio.testing.wait_all_tasks_blocked)  # nothing moves until the server is back
+            visits.append(len(site.log))
+            return super().wait(timeout)
+
+    sink = Dictionary()
+    sink._ending = Watched()
+    sink.faults = [("write", Gone("bye")), *[("connect", Gone("refused"))] * 5]
+    report = await crawl(Numbers(), outputs=[sink], transport=site.transport)
+    assert len(visits) == 6
+    assert len(set(visits)) == 1
+    assert visits[0] < 120  # those that lag, and two commits
+    assert report.items == 300
+    assert sorted(sink.stored.values()) == list(range(300))
 
 
 async def test_other_errors_are_raised_at_once_and_the_next_call_connects_again():
