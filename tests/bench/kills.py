@@ -4,6 +4,7 @@
 
     python tests/bench/kills.py [--crawls 3] [--pages 6000] [--kills 40] [--seed 1]
     python tests/bench/kills.py --short 1000 [--parallel 2] [--seed 1]
+    python tests/bench/kills.py --outputs 100 [--servers] [--parallel 2] [--seed 1]
 
 Each crawl visits a generated web of twenty hosts with redirects, temporary errors and links out of scope, writes three
 outputs, and is killed (``SIGKILL``) several times. Every other crawl commits with ``durability=power``. All lanes have
@@ -13,6 +14,9 @@ that forgets its starts. The exit code is 1 if a check fails.
 With `--short`, small webs are crawled by spiders of every kind, with sinks of every kind, counters and states, until
 the runs were ended that many times in total: by SIGKILL, at random moments, while they start, after a pause (SIGSTOP)
 and in the shutdown after a signal, and by one to three of SIGINT and SIGTERM.
+
+With `--outputs`, each of these crawls writes outputs of every kind, an archive and the files of its pages; with
+`--servers` also to PostgreSQL, MariaDB and an object store. Each item, record and file must be there once, and whole.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -23,14 +27,19 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from integration.kills.harness import Figures, durable, read_output
+from integration.databases.outside import Places, outside
+from integration.kills.everywhere import everywhere
+from integration.kills.harness import Figures, durable
 from integration.kills.plans import PLANS
+from integration.kills.results import read_output
 from support.processes import run as run_process
 
 HOSTS = 20
@@ -110,28 +119,62 @@ def short_crawl(seed: int) -> tuple[str, Figures]:
     return f"{seed} {name}", figures
 
 
-def short_crawls(endings: int, parallel: int, seed: int) -> Iterator[tuple[str, Figures]]:
+def crawl_with_outputs(seed: int, places: Places) -> tuple[str, Figures]:
+    """Run one crawl with outputs of every kind, ended in every way and resumed; return its name and its figures.
+
+    If a check fails, the folder of the crawl is kept and named.
+    """
+    chance = random.Random(seed)
+    settings = {
+        "workers": chance.choice((2, 8, 32)),
+        "grace": chance.choice((0.05, 0.3, 1.0)),
+        "durability": chance.choice(("process", "power")),
+        "sink_lag": chance.choice((10, 10_000)),
+    }
+    folder = Path(tempfile.mkdtemp(prefix=f"kills-{seed}-"))
+    size = {"hosts": chance.randint(2, 6), "pages": chance.randint(40, 100)}
+    try:
+        with everywhere(
+            folder,
+            seed=seed,
+            **size,
+            settings=settings,
+            drag=chance.choice((0.0, 0.02)),
+            elsewhere=places(f"items_{seed}"),
+        ) as ended:
+            ended.run_with_endings(chance.randint(4, 12), chance)
+            figures = ended.figures()
+    except BaseException as error:
+        error.add_note(f"seed {seed}, in {folder}")
+        raise
+    shutil.rmtree(folder)
+    return str(seed), figures
+
+
+def short_crawls(
+    endings: int, parallel: int, seed: int, crawl: Callable[[int], tuple[str, Figures]]
+) -> Iterator[tuple[str, Figures]]:
     """Run short crawls, some at a time, until they were ended `endings` times in total."""
     seeds = iter(range(seed, sys.maxsize))
     with ThreadPoolExecutor(parallel) as threads:
         running: set[Future[tuple[str, Figures]]] = set()
         while endings > 0:
             while len(running) < parallel:
-                running.add(threads.submit(short_crawl, next(seeds)))
+                running.add(threads.submit(crawl, next(seeds)))
             ended, running = wait(running, return_when=FIRST_COMPLETED)
-            for crawl in ended:
-                name, figures = crawl.result()
+            for one in ended:
+                name, figures = one.result()
                 endings -= figures.kills
                 yield name, figures
-        for crawl in running:
-            yield crawl.result()
+        for one in running:
+            yield one.result()
 
 
-def run_short(endings: int, parallel: int, seed: int) -> None:
+def run_short(endings: int, parallel: int, seed: int, crawl: Callable[[int], tuple[str, Figures]]) -> None:
     """Run the short crawls, and print a row for all that ended since the last one."""
     run_process(["-m", "crawler", "--version"], cwd=Path.cwd(), env={})  # starts the server of processes, once
     total, part, number = Figures(), Figures(), 0
-    for number, (_, figures) in enumerate(short_crawls(endings, parallel, seed), 1):
+    for number, (_, figures) in enumerate(short_crawls(endings, parallel, seed, crawl), 1):
         total, part = total + figures, part + figures
         if number % 25 == 0:
             tell(f"{number} crawls", part)
@@ -148,11 +191,17 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=40, help="over all crawls (40)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", type=int, default=0, help="end short crawls this many times instead")
+    parser.add_argument("--outputs", type=int, default=0, help="end crawls with all outputs this many times instead")
+    parser.add_argument("--servers", action="store_true", help="run databases and an object store for --outputs")
     parser.add_argument("--parallel", type=int, default=2, help="short crawls at the same time (2)")
     options = parser.parse_args()
     print(COLUMNS.format(*NAMES))
     if options.short:
-        run_short(options.short, options.parallel, options.seed)
+        run_short(options.short, options.parallel, options.seed, short_crawl)
+        return
+    if options.outputs:
+        with outside() if options.servers else nullcontext(lambda _name: {}) as places:
+            run_short(options.outputs, options.parallel, options.seed, partial(crawl_with_outputs, places=places))
         return
     total = Figures()
     holds = True

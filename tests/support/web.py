@@ -12,7 +12,7 @@ to three children (3n+1 to 3n+3) and to some random pages, to some of them twice
 robots.txt disallows and to hosts out of scope. `support.webserver` serves the web.
 
 The first host also has lists of all resources, for spiders that follow no links: a sitemap index, the pages of an API,
-and files of records.
+and files of records. Each page has a file, which no page links to: spiders name it in their items.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ BLOCK = 5
 never a redirect, so a chain has at most four redirects."""
 PLACE = re.compile(r"http://(127\.0\.0\.\d+):(\d+)/(page|private)/(\d+)(\?twin)?\Z")
 LIST = re.compile(r"http://(127\.0\.0\.2):(\d+)/list/(sitemap|api|records)/(\d+|index)\Z")
+FILE = re.compile(r"http://(127\.0\.0\.\d+):(\d+)/file/(\d+)\.bin\Z")
 PER_LIST = 5
 """Resources in one list."""
 ROBOTS = b"User-agent: *\nDisallow: /private/\n"
@@ -71,6 +72,8 @@ class Answer:
     """The target of a redirect."""
     number: int = -1
     """The number of the page; -1 if the response is not a page."""
+    etag: str = ""
+    """The validator of a file, which the server can continue anywhere; empty if it cannot."""
     links: tuple[str, ...] = ()
     """The absolute URLs of a page's links, without fragments, each once."""
     delay: float = 0.0
@@ -113,6 +116,8 @@ class Web:
             return Answer(200, ROBOTS)
         if listed := LIST.match(url):
             return self._list(listed[3], listed[4])
+        if file := FILE.match(url):
+            return self._file(int(file[3]))
         place = PLACE.match(url)
         if place is None or place[3] == "private":
             return Answer(404, b"There is no such page.")
@@ -142,6 +147,15 @@ class Web:
         """Return the URL of one list; the name of the sitemap index is ``index``."""
         return f"http://{self.names[0]}:{self.port}/list/{kind}/{name}"
 
+    def files(self) -> list[str]:
+        """Return the URLs of the files of the reachable pages."""
+        return [self.file_url(url, number) for url, number in self.reachable().items()]
+
+    @staticmethod
+    def file_url(page: str, number: int) -> str:
+        """Return the URL of the file of a page, which is on its host."""
+        return f"{page.partition('/page/')[0]}/file/{number}.bin"
+
     def _pages(self, first: list[str], *, follows: bool) -> dict[str, int]:
         """Return the number of each page by URL, from some URLs on."""
         asked = self._asked(first, follows=follows)
@@ -162,7 +176,7 @@ class Web:
 
     def allows(self, url: str) -> bool:
         """Return whether a URL is in scope and allowed by robots.txt."""
-        if LIST.match(url):
+        if LIST.match(url) or FILE.match(url):
             return True
         place = PLACE.match(url)
         return place is not None and place[1] in self.names and int(place[2]) == self.port and place[3] == "page"
@@ -193,6 +207,16 @@ class Web:
         else:
             body = "".join(json.dumps(record) + "\n" for record in records).encode()
         return Answer(200, body, ailments=ailments)
+
+    # The files
+
+    def _file(self, number: int) -> Answer:
+        """Return a file. Some files are equal, and some transfers break off at first."""
+        content = number - number % 4 if number % 4 == 1 else number
+        chance = self._random(content, "file")
+        body = chance.randbytes(chance.choice((0, 1, 100, 10_000, 10_000, 400_000)))
+        broken = self._random(number, "broken").random() < 0.2
+        return Answer(200, body, etag=f'"{self.seed}-{content}"', ailments=("cut",) if broken and len(body) > 1 else ())
 
     # The resources
 

@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import re
 import selectors
 import signal
 import socket
@@ -38,13 +39,15 @@ from support.web import Answer, Web
 __all__ = ["RETRY_AFTER", "Hit", "read_log", "serve"]
 
 REASONS = {
-    200: "OK", 301: "Moved Permanently", 302: "Found", 404: "Not Found", 410: "Gone", 429: "Too Many Requests",
-    503: "Service Unavailable",
+    200: "OK", 206: "Partial Content", 301: "Moved Permanently", 302: "Found", 404: "Not Found", 410: "Gone",
+    429: "Too Many Requests", 503: "Service Unavailable",
 }  # fmt: skip
 RETRY_AFTER = 2
 """The ``Retry-After`` of a 429, in seconds."""
 AT_ONCE = 0.001
 """Seconds. If `select` returns sooner than this, the event may have been there before the call."""
+RANGE = re.compile(rb"\r\nRange: bytes=(\d+)-\r\nIf-Range: ([^\r]+)")
+"""The header fields of a request that continues a file."""
 MOST = 64 * 1024
 """Maximum size of the head of a request, in bytes. The connection of a longer one is aborted."""
 
@@ -139,12 +142,14 @@ class Connection(asyncio.Protocol):
         if end:
             self._received, self._busy = rest, True
             path = head.split(b" ", 2)[1].decode("latin-1")
+            asked = RANGE.search(head)
             answer, outcome = self._server.answer(self._host, path)
-            asyncio.get_running_loop().call_later(self._server.drag + answer.delay, self._send, answer, outcome)
+            start = int(asked[1]) if asked is not None and asked[2].decode() == answer.etag else 0
+            asyncio.get_running_loop().call_later(self._server.drag + answer.delay, self._send, answer, outcome, start)
         elif len(head) > MOST:
             self._transport.abort()
 
-    def _send(self, answer: Answer, outcome: str) -> None:
+    def _send(self, answer: Answer, outcome: str, start: int) -> None:
         if self._transport.is_closing():
             return
         if outcome == "close":
@@ -152,10 +157,15 @@ class Connection(asyncio.Protocol):
             return
         status = answer.status if outcome == "cut" else int(outcome)
         body = answer.body if status == answer.status else b"Not now."
-        lines = [f"HTTP/1.1 {status} {REASONS[status]}", f"Content-Length: {len(body)}"]
-        lines.append(
-            "Content-Type: text/plain" if not body.startswith(b"<") else "Content-Type: text/html; charset=utf-8"
-        )
+        lines = []
+        if answer.etag:
+            lines += [f"ETag: {answer.etag}", "Content-Type: application/octet-stream"]
+            if 0 < start < len(body):
+                lines.append(f"Content-Range: bytes {start}-{len(body) - 1}/{len(body)}")
+                status, body = 206, body[start:]
+        else:
+            lines.append(f"Content-Type: {'text/html; charset=utf-8' if body.startswith(b'<') else 'text/plain'}")
+        lines = [f"HTTP/1.1 {status} {REASONS[status]}", f"Content-Length: {len(body)}", *lines]
         if status in (301, 302):
             lines.append(f"Location: {answer.location}")
         if status == 429:

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from crawler_plugins.outputs.duckdb import DuckDB
 from crawler_plugins.outputs.mysql import MySQL
 from crawler_plugins.outputs.postgresql import PostgreSQL
+from integration.databases.outside import outside, with_options
 from integration.databases.servers import Server, mariadb, postgresql
+from integration.kills.everywhere import everywhere
 from integration.kills.harness import durable
 from support.databases import CHECKS, Database, rows_of, store
 
@@ -37,11 +38,6 @@ def running() -> Iterator[dict[str, Server]]:
 @pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest, running: dict[str, Server]) -> Server:
     return running[request.param]
-
-
-def with_options(url: str, **options: Any) -> str:
-    """Return the URL of a database with options of an output."""
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(options)}"
 
 
 @pytest.fixture
@@ -156,3 +152,13 @@ def test_a_crawl_that_is_killed_stores_each_item_once(database: Database, server
         run.run_with_kills(3, random.Random(3))
         expected = run.plan.items(run.web)
     assert sorted(database.select("url", "n")) == sorted(expected.items())
+
+
+def test_every_output_and_server_has_each_item_once_however_a_crawl_is_ended(tmp_path: Path) -> None:
+    settings = {"workers": 8, "grace": 0.2}
+    with (
+        outside() as places,
+        everywhere(tmp_path, seed=2, hosts=4, pages=60, settings=settings, elsewhere=places("items")) as crawl,
+    ):
+        crawl.run_with_endings(4, random.Random(2))
+        assert crawl.figures().kills > 2

@@ -29,6 +29,8 @@ class Everything(Spider):
     """The start URL."""
     hosts: list[str]
     """The hosts in scope."""
+    with_files: bool = False
+    """Whether each item names the file of its page."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -37,7 +39,8 @@ class Everything(Spider):
 
     def parse(self, response: Response) -> Produced:
         """Yield an item and a request for each link."""
-        yield {"url": response.url, "n": int(response.css("h1::text").get())}
+        n = int(response.css("h1::text").get())
+        yield {"url": response.url, "n": n} | ({"file_urls": [f"/file/{n}.bin"]} if self.with_files else {})
         yield from (request.replace(errback="missed") for request in response.follow_all())
 
     def missed(self, failure: Failure) -> None:

@@ -12,34 +12,28 @@ The server is another process that is not killed; its log lists all requests wit
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 import random
-import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from backports import zstd
 from integration.kills.plans import LINKS, Plan
+from integration.kills.results import Item, content_of, read_output
 from support.environments import environment
 from support.processes import DEVNULL, PIPE, Process
 from support.web import Web
 from support.webserver import RETRY_AFTER, Hit, read_log, serve
 
-from crawler.sinks.compression import Content, compression_of
-
-__all__ = ["Durable", "Figures", "Item", "durable", "read_output"]
+__all__ = ["SPIDER", "Durable", "Figures", "durable"]
 
 SPIDER = Path(__file__).parent / "everything.py"
 LATE = 0.05
@@ -56,8 +50,6 @@ ENDINGS = ("start", "kill", "pause", "signal", "two signals", "three signals", "
 SIGINT and SIGTERM; SIGKILL during the shutdown after a signal."""
 
 Running = Process | subprocess.Popen[str]
-Item = tuple[str, int]
-"""URL and number of a page."""
 
 
 @dataclass
@@ -122,6 +114,8 @@ class Durable:
     """Names of plugins in `SPIDER`."""
     fresh: bool = False
     """Whether each run starts an interpreter, as a user does, instead of forking one."""
+    elsewhere: Mapping[str, Callable[[], list[Item]]] = field(default_factory=dict)
+    """Outputs outside of the folder, with functions that return their items."""
     kills: list[float] = field(default_factory=list)
     """Times of the kills, in seconds of the monotonic clock."""
     _running: list[Running] = field(default_factory=list)
@@ -135,7 +129,7 @@ class Durable:
             words += ["-a", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         for plugin in self.plugins:
             words += ["-p", f"{SPIDER.stem}:{plugin}"]
-        for output in self.outputs:
+        for output in (*self.outputs, *self.elsewhere):
             words += ["-o", output]
         for name, value in self.settings.items():
             words += ["-s", f"{name}={value if isinstance(value, (str, int, float)) else json.dumps(value)}"]
@@ -264,12 +258,13 @@ class Durable:
         for output in self.outputs:
             path = self.folder / output
             if ".jsonl" in path.suffixes and path.exists():
-                items = [json.loads(line) for line in _content(path).split(b"\n")[:-1]]
+                items = [json.loads(line) for line in content_of(path).split(b"\n")[:-1]]
                 assert len({item["url"] for item in items}) == len(items)
 
     def expected_requests(self) -> int:
         """Return the number of requests for pages in an undisturbed crawl, without redirects and missing pages."""
-        return sum(self.web.healthy_after(url) for url in self.plan.pages(self.web))
+        asked = (*self.plan.pages(self.web), *self.plan.files(self.web))
+        return sum(self.web.healthy_after(url) for url in asked)
 
     def figures(self) -> Figures:
         """Compare outputs, report and log with the expected results."""
@@ -277,7 +272,8 @@ class Durable:
         hits = read_log(self.log)
         figures = Figures(kills=len(self.kills), pages=len(expected), requests=len(hits))
         figures.seconds = self._last - self._first
-        figures.in_flight = len(self.kills) * int(self.settings.get("workers", 32))
+        per_worker = 2 if any(self.plan.files(self.web)) else 1  # a page and its file
+        figures.in_flight = len(self.kills) * int(self.settings.get("workers", 32)) * per_worker
         for items in self._items():
             counts = Counter(url for url, _ in items)
             figures.items = len(items)
@@ -297,6 +293,8 @@ class Durable:
         """Yield the items of each output and of each sink."""
         for output in self.outputs:
             yield read_output(self.folder / output)
+        for read in self.elsewhere.values():
+            yield read()
         if "ByPosition" in self.plugins:
             yield read_output(self.folder / "by_position.jsonl")
         if "ByKey" in self.plugins:
@@ -349,34 +347,6 @@ def _too_early(hits: Sequence[Hit], delay: float) -> int:
     return found
 
 
-def _content(path: Path) -> bytes:
-    """Return the content of an output, decompressed. It may end within a member, if the process was just killed."""
-    compression = compression_of(path.name)
-    with path.open("rb") as file:
-        return file.read() if compression is None else io.BufferedReader(Content(file, compression)).read()
-
-
-def read_output(path: Path) -> list[Item]:
-    """Return the items of an output; fail if it is not completely valid."""
-    name, _, options = path.name.partition("?")
-    if options:  # the parts of a series
-        parts = sorted(path.parent.glob(re.sub(r"%\(n\)\d*d", "*", name)))
-        return [item for part in parts for item in read_output(part)]
-    if path.suffix == ".sqlite":
-        with closing(sqlite3.connect(path)) as database:
-            return database.execute("SELECT url, n FROM items ORDER BY rowid").fetchall()
-    unpack = {".gz": gzip.decompress, ".zst": zstd.decompress}.get(path.suffix, bytes)
-    content = unpack(path.read_bytes()).decode()
-    if ".csv" in path.suffixes:
-        rows: list[dict[str, Any]] = list(csv.DictReader(content.splitlines()))
-    elif path.suffix == ".json":
-        rows = json.loads(content)
-    else:
-        assert content.endswith("\n") or not content
-        rows = [json.loads(line) for line in content.splitlines()]
-    return [(row["url"], int(row["n"])) for row in rows]
-
-
 @contextmanager
 def durable(
     folder: Path,
@@ -390,6 +360,7 @@ def durable(
     plan: Plan = LINKS,
     plugins: Sequence[str] = (),
     fresh: bool = False,
+    elsewhere: Mapping[str, Callable[[], list[Item]]] | None = None,
 ) -> Iterator[Durable]:
     """Return a crawl that has not been started, and serve its web until the block is left.
 
@@ -402,6 +373,7 @@ def durable(
         plan: the spider and its results.
         plugins: names of plugins in `SPIDER`.
         fresh: whether each run starts an interpreter.
+        elsewhere: outputs outside of the folder, with functions that return their items.
     """
     log = folder / "requests.log"
     log.touch()
@@ -409,7 +381,7 @@ def durable(
         (folder / program.name).write_bytes(program.read_bytes())
     with serve(seed=seed, hosts=hosts, pages=pages, log=log, drag=drag) as web:
         merged = {"backoff_base": 0.05} | dict(settings or {})
-        crawl = Durable(folder, web, log, outputs, merged, drag, plan, plugins, fresh)
+        crawl = Durable(folder, web, log, outputs, merged, drag, plan, plugins, fresh, elsewhere or {})
         try:
             yield crawl
         finally:

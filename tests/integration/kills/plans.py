@@ -8,7 +8,7 @@ from typing import Any
 
 from support.web import Web
 
-__all__ = ["LINKS", "PLANS", "Plan"]
+__all__ = ["FILES", "LINKS", "PLANS", "Plan"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Plan:
     """Returns the number in each item, by the URL in it."""
     pages: Callable[[Web], Iterable[str]]
     """Returns the URLs of the pages, including those that only lead to pages."""
+    files: Callable[[Web], Iterable[str]] = lambda web: ()
+    """Returns the URLs of the files that are downloaded while their pages are handled, one of each page at most."""
 
 
 def _all(web: Web) -> dict[str, int]:
@@ -34,6 +36,13 @@ def _sitemaps(web: Web) -> list[str]:
 
 
 LINKS = Plan("everything.py", lambda web: {"front": web.start, "hosts": list(web.names)}, Web.reachable, Web.reachable)
+FILES = Plan(
+    "everything.py",
+    lambda web: {**LINKS.arguments(web), "with_files": True},
+    Web.reachable,
+    Web.reachable,
+    Web.files,
+)
 PLANS = {
     "links": LINKS,
     "rules": Plan("ready_made.py:ByRules", LINKS.arguments, Web.reachable, Web.reachable),

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from integration.kills.harness import SPIDER, Durable, Figures, durable, read_output
+from integration.kills.harness import SPIDER, Durable, Figures, durable
 from integration.kills.plans import PLANS
+from integration.kills.results import read_output
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
 PACKED = ["items.jsonl.zst", "items.csv.gz", "items.sqlite", "part-%(n)03d.jsonl.gz?max_rows=30"]

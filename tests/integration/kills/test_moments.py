@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from integration.kills.everything import STEPS
-from integration.kills.harness import SPIDER, durable, read_output
+from integration.kills.harness import SPIDER, durable
+from integration.kills.results import read_output
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
 PACKED = ["items.jsonl.zst", "items.csv.gz", "items.sqlite"]

@@ -11,14 +11,13 @@ import threading
 import time
 from types import SimpleNamespace
 
-import httpx
 import msgspec
 import pyarrow.parquet as pq
 import pytest
 from crawler_plugins.outputs.objects import ObjectFolder
-from moto.server import ThreadedMotoServer
 from obstore.store import from_url
 from support.environments import environment
+from support.objectstore import S3
 from support.processes import PIPE, Process
 
 import crawler
@@ -26,50 +25,20 @@ from crawler import ConfigError, Row, Settings
 from crawler.sinks import open_output
 
 CRAWL = SimpleNamespace(settings=Settings(), spider=SimpleNamespace(name="quotes"), clock=lambda: 0.0)
-SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/s3/aws4_request, Signature=x"}
-
-
-class Store:
-    """A server of S3 that can be stopped and started again with its objects."""
-
-    def __init__(self):
-        self.port = 0
-        self.start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
-        self._server.start()
-        _, self.port = self._server.get_host_and_port()
-
-    def stop(self):
-        self._server.stop()
 
 
 @pytest.fixture(scope="module")
 def server():
-    server = Store()
-    yield server
-    server.stop()
+    with S3() as server:
+        yield server
 
 
 @pytest.fixture
 def variables(server, monkeypatch):
-    httpx.post(f"{server.url}/moto-api/reset").raise_for_status()
-    httpx.put(f"{server.url}/bucket", headers=SIGNED, content=b"").raise_for_status()
-    values = {
-        "AWS_ACCESS_KEY_ID": "KEY",
-        "AWS_SECRET_ACCESS_KEY": "geheim",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ENDPOINT_URL": server.url,
-    }
-    for name, value in values.items():
+    server.reset()
+    for name, value in server.variables.items():
         monkeypatch.setenv(name, value)
-    return values
+    return server.variables
 
 
 def row(item):
@@ -131,12 +100,12 @@ async def test_a_store_that_is_away_for_a_while_delays_the_output_only(variables
 async def test_a_key_that_is_revoked_is_an_error_of_one_line_and_the_rows_come_again(variables, server):
     sink = open_output("s3://bucket/items.jsonl?seconds=0")
     async with sink.lifespan(CRAWL):
-        httpx.post(f"{server.url}/moto-api/reset-auth", content=b"0").raise_for_status()
+        server.refuse_keys(after="0")
         try:
             with pytest.raises(OSError, match=r"^InvalidAccessKeyId: The AWS [^\n]*$"):
                 sink.persist([row({"n": 1})])
         finally:
-            httpx.post(f"{server.url}/moto-api/reset-auth", content=b"Infinity").raise_for_status()
+            server.refuse_keys(after="Infinity")
         sink.persist([row({"n": 1})])
     assert content("items.jsonl") == [b'{"n":1}\n']
 
@@ -165,7 +134,7 @@ def test_a_wrong_key_ends_the_command_before_the_first_request(variables, server
     (tmp_path / "spider.py").write_text(
         "from crawler import Spider\nclass S(Spider):\n    start_urls = ['http://x.test']\n"
     )
-    httpx.post(f"{server.url}/moto-api/reset-auth", content=b"0").raise_for_status()
+    server.refuse_keys(after="0")
     try:
         process = Process(
             ["-m", "crawler", "run", "spider.py", "-o", "s3://bucket/items.jsonl"],
@@ -173,7 +142,7 @@ def test_a_wrong_key_ends_the_command_before_the_first_request(variables, server
         )  # fmt: skip
         err = process.communicate(timeout=30)[1]
     finally:
-        httpx.post(f"{server.url}/moto-api/reset-auth", content=b"Infinity").raise_for_status()
+        server.refuse_keys(after="Infinity")
     assert process.returncode == 2
     assert err == (
         "crawler: output s3://bucket/items.jsonl cannot be listed: InvalidAccessKeyId: The AWS Access Key Id you "
