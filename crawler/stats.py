@@ -1,4 +1,4 @@
-"""The counts of a crawl so far."""
+"""The counts of a crawl so far, and those of the runs of a job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from crawler.redaction import redact
 
-__all__ = ["LaneStats", "Stats"]
+__all__ = ["LaneStats", "RunRecord", "Stats"]
 
 MAX_LANES = 10_000
 """Lanes that are counted one by one."""
@@ -111,3 +111,30 @@ class Stats(Struct):
         urls = self.samples.setdefault(kind, [])
         if len(urls) < most:
             urls.append(redact(url))
+
+
+class RunRecord(Struct, frozen=True, kw_only=True):
+    """What one run of a job did. The counts are those of this run alone."""
+
+    number: int
+    """Number of the run, from 1. A run that was refused before its first request has a number, but no record."""
+    spider: str
+    """The name of the spider."""
+    began: float
+    """When it began, in seconds since the epoch."""
+    seconds: float | None
+    """Its length in seconds; `None` if it was killed or still runs."""
+    finished: str | None
+    """Why it ended, as in `Report.finished`, or ``failed``; `None` if it was killed or still runs."""
+    complete: bool
+    """Whether nothing was left to do when it ended."""
+    problems: int
+    """Number of problems that plugins have reported."""
+    pages: int
+    """Number of responses whose callback succeeded."""
+    items: int
+    """Number of committed items."""
+    requests: int
+    """Number of attempts that were sent."""
+    failed: int
+    """Number of requests that failed in all attempts, and of pages whose handler raised."""

@@ -13,7 +13,8 @@ import trio
 from cyclopts import Parameter
 
 from crawler.cli.logs import plural, say
-from crawler.cli.standard_streams import show
+from crawler.cli.runs import json_lines, table
+from crawler.cli.standard_streams import show, write
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import PRIVATE, error_reason, replace_file
 from crawler.hooks.plugin import Plugin
@@ -22,7 +23,7 @@ from crawler.redaction import redact
 from crawler.settings import Settings
 from crawler.sinks.base import FileSink
 from crawler.sinks.choose import open_output
-from crawler.store.inspect import JobState, failed_requests, inspect_job, read_items
+from crawler.store.inspect import JobState, failed_requests, inspect_job, read_items, runs_of
 from crawler.store.inspect import retry_failed as queue_failed_again
 
 __all__ = ["job"]
@@ -47,10 +48,21 @@ def job(
         ),
     ] = None,
     overwrite: Annotated[bool, Parameter(help="Replace the file of --export if it exists.")] = False,
+    runs: Annotated[bool, Parameter(help="Compare the runs of the job.")] = False,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative="", help="With --runs, print one JSON object for each run.")
+    ] = False,
 ) -> int:
     """Show the state of a job: waiting requests, items, failures and their reasons."""
     if overwrite and export is None:
         raise ConfigError("--overwrite needs --export OUT")
+    if as_json and not runs:
+        raise ConfigError("--json needs --runs")
+    if runs:
+        if export is not None or retry_failed:
+            raise ConfigError("--runs cannot be combined with --export or --retry-failed")
+        _show_runs(folder, as_json=as_json)
+        return 0
     if export is not None:
         count = trio.run(_export, folder, export, overwrite)
         say(f"wrote {plural(count, 'item')} to {'standard output' if export == '-' else export}\n")
@@ -60,6 +72,15 @@ def job(
     if export is None and not retry_failed:
         show(redact(line) for line in _lines(folder, inspect_job(folder)))
     return 0
+
+
+def _show_runs(folder: Path, *, as_json: bool) -> None:
+    """Compare the runs of a job."""
+    opened, found = inspect_job(folder).runs, runs_of(folder)
+    if as_json:
+        write("".join(f"{line}\n" for line in json_lines(found)))
+    else:
+        show(table(str(folder), opened, found))
 
 
 async def _export(folder: Path, output: str, overwrite: bool) -> int:

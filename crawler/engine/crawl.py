@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from crawler.limits.throttle import Throttle, ThrottleStatistics
     from crawler.settings import Settings
     from crawler.spiders import Spider
-    from crawler.stats import Stats
+    from crawler.stats import RunRecord, Stats
     from crawler.store import Store
 
 __all__ = ["AddedRequests", "BackgroundTasks", "Crawl"]
@@ -115,6 +115,7 @@ class Crawl:
         frontier: For statistics.
         store: For statistics.
         commits: Calls functions before commits.
+        runs: The earlier runs of the job.
     """
 
     def __init__(
@@ -133,12 +134,15 @@ class Crawl:
         frontier: Frontier,
         store: Store,
         commits: CommitCalls,
+        runs: Sequence[RunRecord] = (),
     ) -> None:
         self.spider = spider
         self.plugins = tuple(plugins)
         self.settings = settings
         self.stats = stats
         self.clock = clock
+        self.runs = tuple(runs)
+        """The earlier runs of the job, in their order; empty without a job."""
         self.problems: list[str] = []
         """What plugins found to be wrong with the result."""
         self._policy = policy

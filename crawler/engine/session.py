@@ -15,6 +15,7 @@ from crawler.engine.checks import check_arguments, check_scope, check_spider, ch
 from crawler.engine.job import Job, identity
 from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.report import Report, Timer
+from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import LAST
 from crawler.engine.sinks import keep_positions, restore_positions
 from crawler.engine.wiring import wire
@@ -116,10 +117,16 @@ class CrawlSession:
                 crawl, shutdown = scheduler.crawl, scheduler.shutdown
                 timer = Timer(crawl.clock(), crawl.stats)
                 await self._restore_positions(scheduler)
-                await self._run_in_lifespans(scheduler)
-                if self.table.lifespan:
-                    with trio.move_on_after(LAST, shield=True):
-                        await scheduler.writer.finish()  # the states that the lifespans have changed at their end
+                runs = RunRecorder(scheduler)
+                try:
+                    await self._run_in_lifespans(scheduler, runs)
+                    if self.table.lifespan:
+                        with trio.move_on_after(LAST, shield=True):
+                            await scheduler.writer.finish()  # the states that the lifespans have changed at their end
+                except BaseException as error:
+                    await runs.end(failed=isinstance(error, Exception))
+                    raise
+                await runs.end(failed=False)
                 return timer.report(
                     crawl.stats,
                     now=crawl.clock(),
@@ -138,7 +145,7 @@ class CrawlSession:
         finally:
             current_page.reset(outer)
 
-    async def _run_in_lifespans(self, scheduler: Scheduler) -> None:
+    async def _run_in_lifespans(self, scheduler: Scheduler, runs: RunRecorder) -> None:
         """Run the crawl inside of the lifespans, until it ends by itself or by a stop."""
         with scheduler.shutdown.around() as scope:
             if self.settings.max_seconds is not None:  # if a lifespan hangs when all else has ended
@@ -150,6 +157,7 @@ class CrawlSession:
                     await stack.enter_async_context(lifespan(hook, scheduler.crawl, scheduler.long, scheduler.slow))
                 await keep_positions(self.table.persist, scheduler.store)
                 await scheduler.writer.keep_states()
+                await runs.begin()
                 self._has_begun = True
                 try:
                     await scheduler.run()

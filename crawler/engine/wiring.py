@@ -136,6 +136,7 @@ def wire(
         frontier=frontier,
         store=store,
         commits=commits,
+        runs=resumed.runs,
     )
     for plugin, state in zip(plugins, states, strict=True):
         plugin.crawl, plugin.state = crawl, state

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from crawler.settings import Settings
-    from crawler.stats import Stats
+    from crawler.stats import RunRecord, Stats
 
 __all__ = ["Crawl", "CrawlStatistics", "Plugin"]
 
@@ -78,6 +78,10 @@ class Crawl(Protocol):
     @property
     def durable(self) -> bool:
         """Whether the crawl is a durable job, which keeps the states of plugins."""
+
+    @property
+    def runs(self) -> Sequence[RunRecord]:
+        """The earlier runs of the job in their order, the last thousand at most; empty without a job."""
 
     def clock(self) -> float:
         """Return the time in seconds since the epoch, by the clock of the crawl: virtual in tests."""

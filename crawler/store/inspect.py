@@ -13,14 +13,16 @@ import msgspec
 
 from crawler.errors import JobError
 from crawler.messages import Request, Row
+from crawler.stats import RunRecord
 from crawler.store.checkpoint import STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import shown_arguments
 from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder
+from crawler.store.runs import read_runs
 from crawler.store.schema import INSERT_PENDING, pack
 from crawler.store.spool import read_rows
 
-__all__ = ["FailedRequest", "JobState", "failed_requests", "inspect_job", "read_items", "retry_failed"]
+__all__ = ["FailedRequest", "JobState", "failed_requests", "inspect_job", "read_items", "retry_failed", "runs_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -103,6 +105,17 @@ def inspect_job(folder: Path) -> JobState:
         waiting_by_lane=waiting_by_lane,
         failed_by_reason=failed_by_reason,
     )
+
+
+def runs_of(folder: Path) -> list[RunRecord]:
+    """Return the runs of a job in their order: the last thousand, without those of versions that did not record them.
+
+    Raises:
+        JobError: The folder is not a job folder, or is damaged.
+    """
+    with _reading(folder) as database:
+        row = database.execute("SELECT value FROM meta WHERE name = ?", (STATS_NOTE,)).fetchone()
+        return read_runs(database, msgspec.json.decode(row[0]) if row else {})
 
 
 def failed_requests(folder: Path) -> Iterator[FailedRequest]:

@@ -14,7 +14,7 @@ import msgspec
 from crawler.errors import CrawlerError, CrawlFailed, JobError
 from crawler.files import create_private, disk_is_full, error_reason, locked, sync_folder
 from crawler.store.permissions import create_folder, tighten
-from crawler.store.schema import APPLICATION_ID, CREATE_STAGED, SCHEMA, VERSION
+from crawler.store.schema import APPLICATION_ID, CREATE_RUNS, CREATE_STAGED, SCHEMA, VERSION
 
 __all__ = [
     "DATABASE",
@@ -138,17 +138,7 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False, check
         if not new and not checked:
             _check(database, path)
         if not read_only:
-            tighten(folder, FILES, is_known=not new)
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute(f"PRAGMA synchronous={'FULL' if power else 'NORMAL'}")
-            database.execute("PRAGMA cache_size=-4096")
-            database.execute("PRAGMA wal_autocheckpoint=0")
-            database.executescript(CREATE_STAGED)
-        if new:
-            database.executescript(
-                f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; "
-                f"PRAGMA user_version={VERSION}; COMMIT;"
-            )
+            _prepare(database, folder, power=power, new=new)
     except (sqlite3.Error, OSError) as error:
         if database is not None:
             database.close()
@@ -158,6 +148,21 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False, check
             database.close()
         raise
     return database
+
+
+def _prepare(database: sqlite3.Connection, folder: Path, *, power: bool, new: bool) -> None:
+    """Make a connection ready to write, and create the tables that do not exist."""
+    tighten(folder, FILES, is_known=not new)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute(f"PRAGMA synchronous={'FULL' if power else 'NORMAL'}")
+    database.execute("PRAGMA cache_size=-4096")
+    database.execute("PRAGMA wal_autocheckpoint=0")
+    database.executescript(CREATE_STAGED)
+    if new:
+        database.executescript(
+            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;"
+        )
+    database.execute(CREATE_RUNS)
 
 
 def connect_without_wal(folder: Path) -> sqlite3.Connection:

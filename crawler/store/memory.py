@@ -17,6 +17,7 @@ from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Verdict
+from crawler.store.runs import RunRow
 
 __all__ = ["MemoryStore"]
 
@@ -223,6 +224,9 @@ class MemoryStore:
         """Return up to `n` items from number `after` on."""
         first = self.logged - len(self._log)
         return list(itertools.islice(self._log, after - first, after - first + n))
+
+    async def record_run(self, run: RunRow) -> None:
+        """Do nothing: there is no later run."""
 
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
         """Record the position of a sink, and forget the items that every sink has stored."""

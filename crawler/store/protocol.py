@@ -15,9 +15,11 @@ from msgspec import Struct, field
 from crawler.frontier import Pending
 from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
+from crawler.stats import RunRecord
 from crawler.store.checkpoint import Checkpoint
 from crawler.store.handler_counts import HandlerCounts
 from crawler.store.outcome import ItemRow, Observations, Outcome, RobotsAnswer
+from crawler.store.runs import RunRow
 
 __all__ = ["Claimed", "Committed", "Group", "ResumeState", "RobotsAnswer", "Store", "Verdict"]
 
@@ -61,6 +63,8 @@ class ResumeState(Struct, frozen=True, kw_only=True):
     """Session, and cookie as JSON."""
     handlers: HandlerCounts = field(default_factory=HandlerCounts)
     """The names of the callbacks and errbacks of pending requests, with the number of requests."""
+    runs: Sequence[RunRecord] = ()
+    """The earlier runs of the job."""
     unclean: bool = False
     """Whether that run was killed: what it had in flight is not known."""
 
@@ -127,6 +131,9 @@ class Store(Protocol):
 
     async def resume_state(self) -> ResumeState:
         """Return the state of an earlier run."""
+
+    async def record_run(self, run: RunRow) -> None:
+        """Record what this run of the job does: when it begins, and again when it ends."""
 
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
         """Store effects of a page whose callback is still running, under a number that the outcome of the page names.

@@ -13,6 +13,7 @@ from crawler.messages.request import copy_unchecked
 __all__ = [
     "APPLICATION_ID",
     "CREATE_CONTENT",
+    "CREATE_RUNS",
     "CREATE_STAGED",
     "INSERT_PENDING",
     "SCHEMA",
@@ -58,6 +59,12 @@ CREATE INDEX temp.staged_by_stage ON staged (stage);
 """Effects of pages whose callbacks are still running: a temporary table, which ends with the process."""
 CREATE_CONTENT: Final = "CREATE TABLE IF NOT EXISTS content (digest BLOB PRIMARY KEY) WITHOUT ROWID"
 """Digests of page bodies, in jobs that skip repeated bodies."""
+CREATE_RUNS: Final = """
+CREATE TABLE IF NOT EXISTS run (
+    number INTEGER PRIMARY KEY, spider TEXT NOT NULL, began REAL NOT NULL, before BLOB NOT NULL, after BLOB,
+    seconds REAL, finished TEXT, complete INTEGER NOT NULL, problems INTEGER NOT NULL);
+"""
+"""The runs of a job. A job of a version that did not record them gets the table when it is opened."""
 INSERT_PENDING: Final = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 """Parameters: lane, tier, number and the result of `pack`."""
 

@@ -46,6 +46,7 @@ from crawler.store.job_folder import (
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, RobotsAnswer, Verdict
 from crawler.store.recent_keys import RecentKeys
+from crawler.store.runs import RunRow, read_runs, write_run
 from crawler.store.schema import CREATE_CONTENT, INSERT_PENDING, fingerprint, pack, unpack
 from crawler.store.verify import check_job
 
@@ -254,13 +255,21 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             cookies = [
                 (session, value) for session, value in self._database.execute("SELECT session, value FROM cookie")
             ]
+            checkpoint = Checkpoint.from_rows(meta)
+            runs = read_runs(self._database, msgspec.json.decode(checkpoint.stats or b"{}"))
         return ResumeState(
-            checkpoint=Checkpoint.from_rows(meta),
+            checkpoint=checkpoint,
+            runs=runs,
             states=states,
             cookies=cookies,
             handlers=self._handlers.copy(),
             unclean=self.unclean,
         )
+
+    async def record_run(self, run: RunRow) -> None:
+        """Record what this run of the job does."""
+        async with self._transaction():
+            write_run(self._database, self._opened, run)
 
     # Requests
 

@@ -48,7 +48,11 @@ API = {
     "Selectors and links": {"crawler.html": "Selector SelectorList Link LinkValue"},
     "Content and data of pages": {"crawler.html": "Article PageData"},
     "Results of callbacks and hooks": {"crawler": "Item Produced Drop Retry Pause Stop Failure Usage Row"},
-    "For plugins": {"crawler": "Sink State RetryPolicy BodyWriter", "crawler.messages.exchange": "Exchange"},
+    "For plugins": {
+        "crawler": "Sink State RetryPolicy BodyWriter",
+        "crawler.messages.exchange": "Exchange",
+        "crawler.stats": "RunRecord",
+    },
     "Outputs": {
         "crawler.sinks": "open_output JsonLines Json Csv Stdout Series Names"
         " FileSink KeyedSink SqlSink Cursor Held IfExists",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import itertools
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from crawler_plugins.coverage import Coverage
 
 __all__ = ["Expect"]
 
+CUT_OFF = (None, "interrupted", "failed", "cancelled")
+"""How runs end that are not judged; `None`: by a kill."""
 BASELINE = "items"
 """Key of the number of items of the last run that `max_drop` has accepted."""
 
@@ -31,8 +34,9 @@ class Expect(Plugin):
             It needs the plugin `coverage`.
         finish_reason: Reasons for which the crawl may end, such as ``finished,max_pages``. Empty: any reason.
         max_drop: Maximum share by which this run may have fewer items than the last run that met this expectation. Runs
-            that sent no request are left out.
-        history: A file that keeps the number of items for `max_drop` between crawls; without it, the job keeps it.
+            that sent no request are left out, and runs that were cut off are part of the next one.
+        history: A file that keeps the number of items for `max_drop` between crawls; without it, the runs of the job
+            are compared.
 
     Raises:
         ConfigError: An option is out of range, or none is given.
@@ -79,7 +83,7 @@ class Expect(Plugin):
             return
         problems = [*self._totals(crawl), *(self._fields(counted) if counted is not None else ())]
         if self.max_drop is not None and stats.requests > requests:
-            made = stats.items - items
+            made = stats.items - items + _cut_off(crawl.runs)
             if baseline is not None and made < baseline * (1 - self.max_drop):
                 problems.append(
                     f"this run has {made} items, {1 - made / baseline:.0%} fewer than the {baseline} of the last one"
@@ -114,7 +118,7 @@ class Expect(Plugin):
         """Return the number of items of the last accepted run; `None` if there was none."""
         if self.history is None:
             known: Any = self.state.get(BASELINE)
-            return known if isinstance(known, int) else None
+            return known if isinstance(known, int) else _last_items(self.crawl.runs)
         if not self.history.parent.is_dir():
             raise ConfigError(f"no such directory: {self.history.parent} (for expect.history={self.history})")
         if not self.history.exists():
@@ -131,6 +135,21 @@ class Expect(Plugin):
         draft = self.history.with_name(f"{self.history.name}.new")
         draft.write_bytes(msgspec.json.encode({BASELINE: items}) + b"\n")
         draft.replace(self.history)
+
+
+def _cut_off(runs: Sequence[Any]) -> int:
+    """Return the items of the runs that were cut off right before now: the next run continues them."""
+    return sum(run.items for run in itertools.takewhile(lambda run: run.finished in CUT_OFF, reversed(runs)))
+
+
+def _last_items(runs: Sequence[Any]) -> int | None:
+    """Return the items of the last run that has ended by itself, with those that were cut off before it."""
+    for index in range(len(runs) - 1, -1, -1):
+        run = runs[index]
+        if run.finished not in CUT_OFF and run.requests and not run.problems:
+            items: int = run.items
+            return items + _cut_off(runs[:index])
+    return None
 
 
 def _share(name: str, value: str | float) -> float:

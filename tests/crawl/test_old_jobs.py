@@ -18,7 +18,7 @@ import pytest
 from trio.testing import MockClock
 
 from crawler import Produced, Request, Response, Settings, Spider, crawl
-from crawler.store.inspect import failed_requests, inspect_job
+from crawler.store.inspect import failed_requests, inspect_job, runs_of
 from crawler.testing import FakeSite
 
 JOBS = Path(__file__).parent / "jobs"
@@ -86,3 +86,10 @@ def state(job: Path) -> Any:
     with closing(sqlite3.connect(job / "job.sqlite")) as database:
         [[value]] = database.execute("SELECT value FROM state")
     return json.loads(value)
+
+
+async def test_an_old_job_records_its_runs_from_now_on(autojump_clock: MockClock, job: Path) -> None:
+    assert runs_of(job) == []
+    await crawl(Numbers(), job=job, outputs=["numbers.jsonl"], transport=FakeSite(PAGES).transport)
+    (run,) = runs_of(job)
+    assert (run.number, run.pages, run.items, run.finished) == (2, 2, 2, "finished")

@@ -9,7 +9,7 @@ import pytest
 from crawler_plugins.coverage import Coverage
 from crawler_plugins.expect import Expect
 
-from crawler import ConfigError, Plugin, Request, Settings, Spider, crawl
+from crawler import ConfigError, CrawlFailed, Plugin, Request, Settings, Spider, crawl
 from crawler.hooks.load import construct, load_plugin
 from crawler.testing import FakeSite, Page, collect
 
@@ -126,6 +126,32 @@ async def test_runs_of_a_job_are_compared_by_its_state(autojump_clock, tmp_path)
         "expect: this run has 2 items, 75% fewer than the 8 of the last one (expected at most 20% fewer)"
     ]
     assert await run(None) == []  # there is nothing to fetch
+
+
+async def test_a_run_is_compared_with_a_run_without_the_plugin(autojump_clock, tmp_path):
+    site = FakeSite({f"/{n}": "x" for n in range(100)})
+    await crawl(Numbers(20), job=tmp_path / "job", transport=site.transport, settings=Settings(max_pages=16))
+    assert await made(tmp_path, 20, Expect(max_drop=0.2), job=tmp_path / "job") == [
+        "expect: this run has 4 items, 75% fewer than the 16 of the last one (expected at most 20% fewer)"
+    ]
+
+
+async def test_a_run_that_was_cut_off_is_judged_together_with_the_next_one(autojump_clock, tmp_path):
+    class Cut(Expect):
+        name = "expect"
+
+        def measure(self, usage):
+            if usage.requests > 2:
+                raise ValueError("broken")
+
+    options = {"job": tmp_path / "job"}
+    assert await made(tmp_path, 20, Expect(max_drop=0.2), max_pages=10, **options) == []
+    with pytest.raises(CrawlFailed):
+        await made(tmp_path, 20, Cut(max_drop=0.2), max_pages=18, **options)
+    kept = 18 - 10
+    assert await made(tmp_path, 20, Expect(max_drop=0.2), max_pages=18, **options) == []
+    (problem,) = await made(tmp_path, 20, Expect(max_drop=0.2), **options)
+    assert f"this run has 2 items, {1 - 2 / kept:.0%} fewer than the {kept} of the last one" in problem
 
 
 def test_it_is_installed_and_its_options_are_converted_from_text():
