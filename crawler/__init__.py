@@ -1,8 +1,8 @@
 """A crawling framework on trio: polite, lossless, fast.
 
 Each name is imported at its first use: a program that only needs `client` does not import the crawl. Further names have
-homes of their own: `crawler.api_client`, `crawler.feeds`, `crawler.html`, `crawler.sinks`, `crawler.spiders` and
-`crawler.testing`.
+homes of their own: `crawler.api_client`, `crawler.feeds`, `crawler.html`, `crawler.monitor`, `crawler.sinks`,
+`crawler.spiders` and `crawler.testing`.
 """
 
 from __future__ import annotations

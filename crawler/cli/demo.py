@@ -108,7 +108,7 @@ def demo(
         screen.write(f"A small bookshop is open at {site.url}. Crawling it:\n")
         screen.flush()
         spider = Bookshop(start_urls=[site.url])
-        report = run(spider, plugins=[Progress(live=output != "-")], outputs=sinks)
+        report = run(spider, plugins=[Progress(shown=output != "-")], outputs=sinks)
     if pages:
         screen.writelines(_request_log(site.hits))
     screen.write(summary(report, outputs=() if output == "-" else (output,)))

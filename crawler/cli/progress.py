@@ -1,33 +1,36 @@
-"""`Progress`: the plugin of the command line. It shows the live line, and collects data for the summary."""
+"""`Progress`: the plugin of the command line. It shows the live view, and collects data for the summary."""
 
 from __future__ import annotations
 
-import math
+import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 
 import trio
 
-from crawler.cli.logs import plural
+from crawler.cli.logs import say
 from crawler.engine.report import Report, Timer
 from crawler.errors import HookError
 from crawler.hooks.plugin import Crawl, Plugin
-from crawler.limits.outages import NETWORK
 from crawler.messages import Failure
-from crawler.printable import printable_line
 
 if TYPE_CHECKING:
-    from rich.live import Live
+    from rich.control import Control
+    from rich.text import Text
 
-    from crawler.limits.outages import OutageStatistics
+    from crawler.monitor import Monitor
 
 __all__ = ["Progress"]
 
 INTERVAL: Final = 0.25
-"""Seconds between two updates of the line."""
+"""Seconds between two updates of the view."""
+PLAIN_INTERVAL: Final = 30.0
+"""Seconds between two lines where there is no terminal."""
+SAMPLE_INTERVAL: Final = 2.5
+"""Seconds between two measurements of the rate where there is no terminal."""
 
 
 class _Terminal:
@@ -50,46 +53,43 @@ class _Terminal:
 
 
 class Progress(Plugin):
-    """Shows a line on standard error while the crawl runs, if that is a terminal, and removes it at the end.
+    """Shows on standard error what the crawl does: a view that is removed at the end, or a line every 30 seconds.
 
     Parameters:
-        live: Whether to show the line.
+        shown: Whether to show it.
+        drawn: Whether to draw the view, if standard error is a terminal.
     """
 
     name = "command line"
 
-    def __init__(self, *, live: bool) -> None:
-        self._live = live and sys.stderr.isatty()
+    def __init__(self, *, shown: bool, drawn: bool = True) -> None:
+        self._shown = shown
+        self._drawn = drawn
+        self._monitor: Monitor | None = None
         self._timer = Timer(time.monotonic())
         self._started: float | None = None
-        self._earlier = 0
         self.causes: dict[str, str] = {}
         """The message of the first failure of each kind."""
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Show the line while the crawl runs, below the log messages."""
+        """Show the view while the crawl runs, below the log messages; without a terminal, a line at times."""
         self._started = time.monotonic()
-        self._earlier = crawl.stats.pages
-        if not self._live:
+        if not self._shown:
             yield
             return
-        from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
-        from rich.live import Live  # noqa: PLC0415
-
-        console = Console(file=cast("IO[str]", _Terminal(sys.stderr)))
-        with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as live:
-            console.show_cursor()  # which `Live` hides; a process that is killed could not show it again
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._refresh, live)
-                yield
-                nursery.cancel_scope.cancel(reason="the crawl has ended")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._draw if self._drawn and is_terminal(sys.stderr) else self._say, crawl)
+            yield
+            nursery.cancel_scope.cancel(reason="the crawl has ended")
 
     async def failed(self, failure: Failure) -> None:
         """Keep the message of the first failure of each kind."""
         error = failure.error
         where = f"{error.plugin}.{error.hook}: " if isinstance(error, HookError) else ""
         self.causes.setdefault(error.full_reason, f"{where}{error}")
+        if self._monitor is not None:
+            self._monitor.note_failure(failure)
 
     def report(self, finished: str) -> Report | None:
         """Return the report of a crawl that failed; `None` if it had not started."""
@@ -98,39 +98,54 @@ class Progress(Plugin):
         crawl = self.crawl
         return self._timer.report(crawl.stats, now=time.monotonic(), finished=finished, spider=crawl.spider.name)
 
-    async def _refresh(self, live: Live) -> None:
+    async def _draw(self, crawl: Crawl) -> None:
+        """Draw the view on the terminal again and again."""
+        from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
+        from rich.live import Live  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
+        from crawler.cli.live_view import HOSTS, live_view  # noqa: PLC0415
+        from crawler.monitor import Monitor  # noqa: PLC0415
+
+        monitor = self._monitor = Monitor(crawl)
+        console = Console(file=cast("IO[str]", _Terminal(sys.stderr)))
+        with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as live:
+            console.show_cursor()  # which `Live` hides; a process that is killed could not show it again
+            shown = Text()
+            while True:
+                width, height = console.size
+                console.control(*_erase_wrapped(shown, width))
+                shown = live_view(monitor.snapshot(HOSTS), width, height)
+                live.update(shown, refresh=True)
+                await trio.sleep(INTERVAL)
+
+    async def _say(self, crawl: Crawl) -> None:
+        """Write a line at times."""
+        await trio.sleep(SAMPLE_INTERVAL)  # a short crawl needs no line
+        from crawler.cli.live_view import one_line  # noqa: PLC0415
+        from crawler.monitor import Monitor  # noqa: PLC0415
+
+        monitor = self._monitor = Monitor(crawl)
+        elapsed = SAMPLE_INTERVAL
         while True:
-            live.update(Text(self._line(live.console.width), no_wrap=True, overflow="ellipsis"), refresh=True)
-            await trio.sleep(INTERVAL)
-
-    def _line(self, width: int) -> str:
-        """Return the present line, cut to `width` characters."""
-        crawl, stats = self.crawl, self.crawl.stats
-        seconds = time.monotonic() - (self._started or 0.0)
-        parts = [
-            plural(stats.pages, "page"),
-            f"{(stats.pages - self._earlier) / max(seconds, INTERVAL):.1f}/s",
-            plural(stats.items, "item"),
-        ]
-        now = crawl.statistics()
-        parts += [f"{now.in_flight} in flight", f"{now.waiting} waiting"]
-        if not now.in_flight and INTERVAL <= (wait := now.next_start - crawl.clock()) < math.inf:
-            parts.append(f"next in {wait:.0f} s")
-        if now.outages:
-            parts.append(_outages(now.outages))
-        if stats.failed:
-            parts.append(f"{stats.failed} failed")
-        parts.append(f"{seconds // 60:.0f}:{seconds % 60:02.0f}")
-        ending = f"stopping ({crawl.reason}), Ctrl-C stops at once: " if crawl.reason is not None else ""
-        return printable_line(ending + " · ".join(parts))[:width]
+            now = monitor.snapshot(0)  # which measures the rate as well
+            if elapsed >= PLAIN_INTERVAL:
+                say(one_line(now) + "\n")
+                elapsed = 0.0
+            await trio.sleep(SAMPLE_INTERVAL)
+            elapsed += SAMPLE_INTERVAL
 
 
-def _outages(outages: Mapping[str, OutageStatistics]) -> str:
-    """Return what is down: ``network down``, ``example.com down`` or ``3 hosts down``."""
-    if NETWORK in outages:
-        return "network down"
-    if len(outages) == 1:
-        return f"{next(iter(outages)).partition('://')[2] or next(iter(outages))} down"
-    return f"{len(outages)} hosts down"
+def _erase_wrapped(shown: Text, width: int) -> Iterator[Control]:
+    """Yield the codes that erase the additional rows of a view whose lines a narrower terminal has wrapped."""
+    from rich.control import Control  # noqa: PLC0415
+    from rich.segment import ControlType  # noqa: PLC0415
+
+    for line in shown.split("\n"):
+        for _ in range((line.cell_len - 1) // width):
+            yield Control((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Return whether lines on a stream can be drawn again: it is a terminal, and not a dumb one."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")

@@ -105,7 +105,7 @@ def command(
     ] = "0",
     overwrite: Annotated[bool, Parameter(help="Replace existing outputs.")] = False,
     append: Annotated[bool, Parameter(help="Append to existing outputs.")] = False,
-    quiet: Annotated[bool, Parameter(help="Show no progress line and no summary.")] = False,
+    quiet: Annotated[bool, Parameter(help="Show no progress and no summary.")] = False,
     log_level: Annotated[
         Level, Parameter(help="Minimum level of the log messages on standard error; debug shows every request.")
     ] = "warning",
@@ -132,7 +132,7 @@ def command(
         raise ConfigError("--override needs --job DIR")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "refuse"
     sinks = open_outputs(output, if_exists, job=job)
-    progress = Progress(live=not quiet and not log_json and not ("-" in output and sys.stdout.isatty()))
+    progress = Progress(shown=not quiet, drawn=not log_json and not ("-" in output and sys.stdout.isatty()))
     try:
         result = run(
             spider,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from crawler.cli.logs import plural
+from crawler.cli.sizes import size
 from crawler.engine.report import Report
 from crawler.printable import printable_line
 
@@ -46,7 +47,7 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
     speed = pages / report.seconds if report.seconds > 0 else 0.0
     yield (
         f"{how}: {plural(report.pages, 'page')} and {plural(report.items, 'item')} in {report.seconds:.1f} s"
-        f" ({speed:.1f} pages/s, {_size(report.bytes)})"
+        f" ({speed:.1f} pages/s, {size(report.bytes)})"
     )
     if report.earlier:
         yield f"  this run  {plural(pages, 'page')}; the others are from earlier runs of the job"
@@ -117,12 +118,3 @@ def _largest_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _counts(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name}: {n}" for name, n in counts)
-
-
-def _size(n: float) -> str:
-    """Return a number of bytes with a unit: ``340 B``, ``12.3 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n < 1000 or unit == "GB":
-            break
-        n /= 1000
-    return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"

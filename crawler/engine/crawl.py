@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 import trio_util
 
@@ -15,9 +14,9 @@ from crawler.content import replace_surrogates
 from crawler.engine.inline import with_child_depth
 from crawler.engine.long_calls import fetching
 from crawler.engine.slots import current_ticket
+from crawler.engine.statistics import statistics
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import CrawlStatistics, Plugin
-from crawler.limits.outages import NETWORK
 from crawler.logs import get_logger
 from crawler.messages import Receive, Request, Response
 from crawler.redaction import redact
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from crawler.engine.retries import RetryPolicy
     from crawler.engine.shutdown import Shutdown
     from crawler.frontier import Frontier
-    from crawler.limits.outages import OutageStatistics
-    from crawler.limits.throttle import Throttle, ThrottleStatistics
     from crawler.settings import Settings
     from crawler.spiders import Spider
     from crawler.stats import RunRecord, Stats
@@ -175,14 +172,7 @@ class Crawl:
 
     def statistics(self) -> CrawlStatistics:
         """Return how much is in flight and waiting, what each limit allows, and what is down."""
-        in_flight, outages = self._frontier.handed_out, self._frontier.outages.statistics()
-        return CrawlStatistics(
-            in_flight=in_flight,
-            waiting=max(0, self._store.live - in_flight),
-            next_start=self._frontier.next_at(),
-            limits=_LimitStatistics(self._frontier.limits.throttles, outages, self.clock()),
-            outages=outages,
-        )
+        return statistics(self._frontier, live=self._store.live, now=self.clock())
 
     async def fetch(self, request: Request, *, receive: Receive | None = None) -> Response:
         """Fetch a request now, in the calling task and ahead of the queue, and return its response.
@@ -250,25 +240,3 @@ class Crawl:
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
         """Start a task beside the crawl. It is cancelled when the crawl ends; an exception in it ends the crawl."""
         self._tasks.start_soon(function, *args)
-
-
-class _LimitStatistics(Mapping[str, "ThrottleStatistics"]):
-    """Statistics of each limit at one time. They are made when they are looked up: a crawl may have thousands."""
-
-    def __init__(self, throttles: Mapping[str, Throttle], outages: Mapping[str, OutageStatistics], now: float) -> None:
-        self._throttles = throttles
-        self._outages = outages
-        self._now = now
-
-    def __getitem__(self, name: str) -> ThrottleStatistics:
-        found = self._throttles[name].statistics(self._now)
-        outage = self._outages.get(name) or self._outages.get(NETWORK)
-        if outage is None or outage.next_probe < found.ready_at:
-            return found
-        return attrs.evolve(found, ready_at=outage.next_probe, blocked_by="outage")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._throttles)
-
-    def __len__(self) -> int:
-        return len(self._throttles)

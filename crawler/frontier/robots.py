@@ -161,6 +161,10 @@ class RobotsLookups:
         self._start(ticket)
         return ticket
 
+    def has_failed(self, origin: str) -> bool:
+        """Return whether the robots.txt of an origin could not be fetched, and is tried again."""
+        return self._attempts.get(origin, (0, 0.0))[0] > 0
+
     def resolve(self, ticket: RobotsTicket, rules: RobotsRules, until: float = math.inf, grace: int = 1) -> None:
         """Set the rules that a fetch has found out, for all lanes that wait for them.
 

@@ -34,7 +34,27 @@ if TYPE_CHECKING:
     from crawler.settings import Settings
     from crawler.stats import RunRecord, Stats
 
-__all__ = ["Crawl", "CrawlStatistics", "Plugin"]
+__all__ = ["Crawl", "CrawlStatistics", "LaneStatistics", "Plugin"]
+
+
+@attrs.frozen(kw_only=True)
+class LaneStatistics:
+    """The requests of one lane at one moment."""
+
+    in_flight: int
+    """Requests that are being fetched or handled."""
+    waiting: int
+    """Requests that wait in memory."""
+    has_more: bool
+    """Whether more requests wait in the store."""
+    ready_at: float
+    """When the next request may start if no limit holds it back, in seconds since the epoch: in the past, or when the
+    first of the requests that have failed is tried again. Infinite if there is none."""
+    attempts: int
+    """Attempts of the next request so far."""
+    robots: str
+    """``fetching`` while the robots.txt of the lane is fetched, ``failed`` if it could not be fetched and is tried
+    again, or empty."""
 
 
 @attrs.frozen(kw_only=True)
@@ -49,6 +69,8 @@ class CrawlStatistics:
     """When the next request may start, in seconds since the epoch, as far as is known; infinite if it is not."""
     limits: Mapping[str, ThrottleStatistics]
     """What each limit allows, by the name of its lane or budget. Made when it is looked up."""
+    lanes: Mapping[str, LaneStatistics] = attrs.field(factory=dict)
+    """The requests of each lane in memory, by its name. Made when they are looked up."""
     outages: Mapping[str, OutageStatistics] = attrs.field(factory=dict)
     """What cannot be reached: origins, proxies, or ``network``. Requests wait for it, and lose no attempts."""
 

@@ -61,6 +61,9 @@ API = {
         "crawler.feeds": "sitemaps Sitemaps SitemapEntry SitemapImage SitemapVideo SitemapNews"
         " read_feed Feed FeedEntry Enclosure"
     },
+    "A crawl while it runs": {
+        "crawler.monitor": "Monitor Snapshot Host HostState QuotaGauge Problem Rate",
+    },
     "HTTP client": {
         "crawler": "client Limits QuotaEvent",
         "crawler.api_client": "Client GovernedTransport MappedResponses QuotaTimeout",

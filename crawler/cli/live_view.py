@@ -1,0 +1,146 @@
+"""The live view of a crawl in a terminal: a few lines of text, made of a snapshot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from crawler.cli.logs import plural
+from crawler.cli.sizes import size
+from crawler.monitor import Host, QuotaGauge, Snapshot
+from crawler.monitor.words import duration
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["HOSTS", "live_view", "one_line"]
+
+HOSTS: Final = 5
+"""Hosts that are shown, at most."""
+PROBLEMS: Final = 2
+"""Kinds of failures that are shown, at most."""
+BAR: Final = 10
+"""Characters of the gauge of a quota."""
+LOW: Final = 0.2
+"""Share of a quota that counts as little."""
+MANY_HOSTS: Final = 2
+"""From this number of hosts on, each has a line even if it is only fetching."""
+STYLES: Final = {"fetching": "green", "waiting": "yellow", "down": "red", "done": "dim"}
+
+
+def live_view(now: Snapshot, width: int, height: int) -> Text:
+    """Return the lines of the live view.
+
+    Parameters:
+        now: What the crawl does.
+        width: Columns of the terminal; longer lines are cut.
+        height: Rows of the terminal. The view takes half of them, at most.
+    """
+    from rich.text import Text  # noqa: PLC0415 - slow to import, and only a terminal needs it
+
+    lines = [_cut(Text(one_line(now), style="bold" if now.stopping is None else "bold yellow"), width)]
+    if now.waiting or now.failed or now.retries:
+        lines.append(_cut(Text(_second_line(now), style="dim"), width))
+    lines += [_cut(line, width) for line in _hosts(now)]
+    lines += [_cut(line, width) for line in _problems(now)]
+    return Text("\n").join(lines[: max(1, height // 2)])
+
+
+def one_line(now: Snapshot) -> str:
+    """Return the state of a crawl on one line, the most important first."""
+    parts = [
+        plural(now.pages, "page"),
+        f"{now.pages_per_second:.1f}/s",
+        plural(now.items, "item"),
+        f"{now.in_flight} in flight",
+        f"{now.waiting} waiting",
+    ]
+    if not now.in_flight and now.next_start is not None and now.next_start - now.time >= 0.5:
+        parts.append(f"next in {duration(now.next_start - now.time)}")
+    if now.network_down_since is not None:
+        parts.append(f"network down for {duration(now.time - now.network_down_since)}")
+    elif now.down:
+        parts.append(f"{now.down[0].partition('://')[2] or now.down[0]} down" if len(now.down) == 1 else _down(now))
+    if now.failed:
+        parts.append(f"{now.failed} failed")
+    parts.append(f"{now.seconds // 60:.0f}:{math.floor(now.seconds % 60):02d}")
+    ending = "" if now.stopping is None else f"stopping ({now.stopping}), Ctrl-C stops at once: "
+    return ending + " · ".join(parts)
+
+
+def _down(now: Snapshot) -> str:
+    return f"{len(now.down)} hosts down"
+
+
+def _second_line(now: Snapshot) -> str:
+    """Return how long it may take, and the counts that matter less."""
+    parts = []
+    if now.seconds_left is not None and now.seconds >= 5 and now.stopping is None:
+        parts.append(f"{duration(now.seconds_left)} left for what waits now")
+    parts.append(f"{size(now.body_bytes)}, {size(now.bytes_per_second)}/s")
+    if now.retries:
+        parts.append(f"retries: {now.retries}")
+    if now.filtered:
+        parts.append(f"{now.filtered} skipped")
+    return "  " + " · ".join(parts)
+
+
+def _hosts(now: Snapshot) -> Iterator[Text]:
+    """Yield a line for each host that says something."""
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = [host for host in now.hosts if host.state != "done"][:HOSTS]
+    if len(shown) < MANY_HOSTS:
+        shown = [host for host in shown if host.state != "fetching" or host.quotas]
+    name_width = max((len(_name(host)) for host in shown), default=0)
+    for host in shown:
+        line = Text(f"  {_name(host):{min(name_width, 32)}.32}  ")
+        line.append(host.words, style=STYLES[host.state])
+        for gauge in host.quotas[:2]:
+            line.append("  ")
+            line.append_text(_gauge(gauge, now.time))
+        yield line
+    if now.host_count > len(now.hosts):
+        yield Text(f"  and {now.host_count - len(now.hosts)} other hosts", style="dim")
+
+
+def _name(host: Host) -> str:
+    return host.name.partition("://")[2] or host.name
+
+
+def _gauge(gauge: QuotaGauge, now: float) -> Text:
+    """Return a quota as a bar: ``daily ████░░░░░░ 38 of 100, resets in 41 s``."""
+    from rich.text import Text  # noqa: PLC0415
+
+    text = Text(f"{gauge.policy} ")
+    if gauge.remaining is not None and gauge.limit > 0:
+        share = min(1.0, max(0.0, gauge.remaining / gauge.limit))
+        full = round(share * BAR)
+        text.append("█" * full + "░" * (BAR - full), style="red" if share <= LOW else "green")
+        text.append(f" {gauge.remaining:g} of {gauge.limit:g}")
+    else:
+        text.append(f"{gauge.limit:g}")
+    if gauge.unit != "requests":
+        text.append(f" {gauge.unit}")
+    if gauge.used_up_at is not None:
+        text.append(f", used up in {duration(gauge.used_up_at - now)}", style="yellow")
+    if gauge.reset_at is not None and gauge.reset_at > now:
+        text.append(f", resets in {duration(gauge.reset_at - now)}")
+    return text
+
+
+def _problems(now: Snapshot) -> Iterator[Text]:
+    """Yield a line for each of the latest kinds of failures."""
+    from rich.text import Text  # noqa: PLC0415
+
+    for problem in now.problems[:PROBLEMS]:
+        text = Text("  ")
+        text.append(f"{problem.kind} ×{problem.count}", style="red")
+        text.append(f" {problem.url}: {problem.message}")
+        yield text
+
+
+def _cut(line: Text, width: int) -> Text:
+    line.truncate(width, overflow="ellipsis")
+    return line

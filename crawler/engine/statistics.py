@@ -1,0 +1,86 @@
+"""`statistics`: what a crawl does at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from crawler.hooks.plugin import CrawlStatistics, LaneStatistics
+from crawler.limits.outages import NETWORK
+
+if TYPE_CHECKING:
+    from crawler.frontier import Frontier
+    from crawler.limits.outages import OutageStatistics
+    from crawler.limits.throttle import Throttle, ThrottleStatistics
+
+__all__ = ["statistics"]
+
+
+def statistics(frontier: Frontier, *, live: int, now: float) -> CrawlStatistics:
+    """Return how much is in flight and waiting, what each limit allows, and what is down.
+
+    Parameters:
+        frontier: The lanes, the limits and the breakers.
+        live: Number of requests that are not settled.
+        now: Seconds since the epoch.
+    """
+    outages = frontier.outages.statistics()
+    return CrawlStatistics(
+        in_flight=frontier.handed_out,
+        waiting=max(0, live - frontier.handed_out),
+        next_start=frontier.next_at(),
+        limits=_LimitStatistics(frontier.limits.throttles, outages, now),
+        lanes=_LaneStatistics(frontier),
+        outages=outages,
+    )
+
+
+class _LimitStatistics(Mapping[str, "ThrottleStatistics"]):
+    """Statistics of each limit. They are made when they are looked up: a crawl may have thousands."""
+
+    def __init__(self, throttles: Mapping[str, Throttle], outages: Mapping[str, OutageStatistics], now: float) -> None:
+        self._throttles = throttles
+        self._outages = outages
+        self._now = now
+
+    def __getitem__(self, name: str) -> ThrottleStatistics:
+        found = self._throttles[name].statistics(self._now)
+        outage = self._outages.get(name) or self._outages.get(NETWORK)
+        if outage is None or outage.next_probe < found.ready_at:
+            return found
+        return attrs.evolve(found, ready_at=outage.next_probe, blocked_by="outage")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._throttles)
+
+    def __len__(self) -> int:
+        return len(self._throttles)
+
+
+class _LaneStatistics(Mapping[str, LaneStatistics]):
+    """Statistics of each lane in memory. They are made when they are looked up."""
+
+    def __init__(self, frontier: Frontier) -> None:
+        self._lanes = frontier.lanes
+        self._robots = frontier.robots
+
+    def __getitem__(self, name: str) -> LaneStatistics:
+        lane = self._lanes[name]
+        head = lane.head()
+        fetching = "fetching" if lane.robots.pending else ""
+        return LaneStatistics(
+            in_flight=lane.handed_out,
+            waiting=len(lane),
+            has_more=lane.more,
+            ready_at=lane.first_at(),
+            attempts=0 if head is None else head.attempts,
+            robots=fetching or ("failed" if self._robots.has_failed(name) else ""),
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lanes)
+
+    def __len__(self) -> int:
+        return len(self._lanes)

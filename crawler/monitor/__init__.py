@@ -1,0 +1,34 @@
+"""What a running crawl does, for people and programs: rates, hosts with the reasons why they wait, quotas, errors.
+
+The live view, the web page and plugins that export metrics show snapshots of a `Monitor`.
+"""
+
+from __future__ import annotations
+
+import typing as _typing
+
+from crawler.lazy import lazy_names as _lazy_names
+from crawler.lazy import places as _places
+
+_PLACES = _places(
+    {
+        "crawler.monitor.hosts": "Host",
+        "crawler.monitor.monitor": "Monitor Problem Snapshot",
+        "crawler.monitor.quotas": "QuotaGauge",
+        "crawler.monitor.rate": "Rate",
+        "crawler.monitor.words": "HostState",
+    }
+)
+
+__all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports below
+
+if _typing.TYPE_CHECKING:
+    from crawler.monitor.hosts import Host as Host
+    from crawler.monitor.monitor import Monitor as Monitor
+    from crawler.monitor.monitor import Problem as Problem
+    from crawler.monitor.monitor import Snapshot as Snapshot
+    from crawler.monitor.quotas import QuotaGauge as QuotaGauge
+    from crawler.monitor.rate import Rate as Rate
+    from crawler.monitor.words import HostState as HostState
+else:  # or every name would exist for type checkers
+    __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

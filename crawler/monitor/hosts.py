@@ -1,0 +1,99 @@
+"""`Host`: what one host does at one moment, and why it waits."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from crawler.hooks.plugin import LaneStatistics
+from crawler.monitor.quotas import QuotaGauge, gauges
+from crawler.monitor.words import HostState, state_of
+from crawler.printable import printable_line
+
+if TYPE_CHECKING:
+    from crawler.hooks.plugin import Crawl, CrawlStatistics
+
+__all__ = ["Host", "busiest", "describe"]
+
+NO_LANE: Final = LaneStatistics(in_flight=0, waiting=0, has_more=False, ready_at=math.inf, attempts=0, robots="")
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """What one host, or another lane, does at one moment."""
+
+    name: str
+    """Name of the lane: an origin, or the name that requests give."""
+    state: HostState
+    """What it does."""
+    words: str
+    """The same in words, with the reason and the time, such as ``waiting for quota, 41 s``."""
+    in_flight: int
+    """Requests that are being fetched or handled."""
+    waiting: int
+    """Requests that wait in memory."""
+    has_more: bool
+    """Whether more requests wait in the store."""
+    requests: int
+    """Requests sent so far."""
+    refusals: int
+    """Responses by which the server refused load."""
+    concurrency: int
+    """Requests that may be in flight now."""
+    ready_at: float | None
+    """When the next request may start, in seconds since the epoch; `None` if it is not known."""
+    rates: tuple[str, ...] = ()
+    """The rates that settings ask for."""
+    delay: float = 0.0
+    """Seconds between two starts, by settings or robots.txt."""
+    quotas: tuple[QuotaGauge, ...] = ()
+    """The quotas that are known."""
+
+
+def busiest(crawl: Crawl, now: CrawlStatistics, most: int) -> list[Host]:
+    """Return the hosts with the most requests in flight and waiting, the busiest first.
+
+    Parameters:
+        crawl: The running crawl.
+        now: Its statistics.
+        most: Number of hosts, at most.
+    """
+    time = crawl.clock()
+    names = heapq.nlargest(most, now.lanes, key=lambda name: _load(now.lanes[name]))
+    return [describe(name, crawl, now, time) for name in names]
+
+
+def describe(name: str, crawl: Crawl, now: CrawlStatistics, time: float) -> Host:
+    """Return what one host does.
+
+    Parameters:
+        name: Name of the lane.
+        crawl: The running crawl.
+        now: Its statistics.
+        time: Seconds since the epoch.
+    """
+    lane, limit = now.lanes.get(name, NO_LANE), now.limits.get(name)
+    counts = crawl.stats.lanes.get(name)
+    ready_at = max(lane.ready_at, -math.inf if limit is None else limit.ready_at)
+    state, words = state_of(lane, limit, time, crawl.settings.attempts)
+    return Host(
+        name=printable_line(name),
+        state=state,
+        words=words,
+        in_flight=lane.in_flight,
+        waiting=lane.waiting,
+        has_more=lane.has_more,
+        requests=0 if counts is None else counts.requests,
+        refusals=0 if counts is None else counts.refusals,
+        concurrency=0 if limit is None else limit.concurrency,
+        ready_at=ready_at if -math.inf < ready_at < math.inf else None,
+        rates=() if limit is None else limit.rates,
+        delay=0.0 if limit is None else limit.delay,
+        quotas=() if limit is None else tuple(gauges(limit)),
+    )
+
+
+def _load(lane: LaneStatistics) -> tuple[bool, int, bool, int]:
+    return (lane.in_flight > 0, lane.in_flight, lane.has_more, lane.waiting)
