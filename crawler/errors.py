@@ -17,7 +17,7 @@
        │  └─ BadRedirect      a redirect that cannot be followed
        ├─ Refused             the request was not sent (.by: robots, scope, depth, quota, network)
        ├─ WouldExceedDeadline the wait would exceed the caller's deadline
-       └─ HookError           a callback or a hook raised (.plugin .hook)
+       └─ HookError           a callback or a hook raised (.plugin .hook .is_callback)
 
 During a crawl a `RequestError` ends one request only. The errback of that request gets it as `Failure.error`.
 """
@@ -247,17 +247,31 @@ class WouldExceedDeadline(RequestError):
 class HookError(RequestError):
     """A callback, or a hook of a plugin, raised while it handled a request. ``__cause__`` is what it raised.
 
+    The report counts a callback or errback as ``callback_error``, with the name of the method as its kind, and a hook
+    as ``hook_error``.
+
     Parameters:
         message: What happened, in one line.
         plugin: The name of the spider or plugin.
         hook: The name of the callback or hook.
         request: The request that was being handled.
+        is_callback: Whether it is a callback or errback of the spider.
     """
 
-    def __init__(self, message: str = "", *, plugin: str, hook: str, request: Request | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, plugin: str, hook: str, request: Request | None = None, is_callback: bool = False
+    ) -> None:
         super().__init__(message, request=request)
         self.plugin = plugin
         self.hook = hook
+        self.is_callback = is_callback
+        if is_callback:
+            self.kind = hook
+
+    @property
+    def reason(self) -> str:
+        """The class of failure as the report counts it: ``callback_error`` or ``hook_error``."""
+        return "callback_error" if self.is_callback else "hook_error"
 
 
 def _snake(name: str) -> str:

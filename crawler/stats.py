@@ -63,7 +63,8 @@ class Stats(Struct):
     """The failures in `failed`, by exact kind: ``connect_failed.refused``, ``fetch_timeout.deadline``,
     ``status_500``."""
     samples: dict[str, list[str]] = {}
-    """A few URLs of each class and each kind of failure, and of each reason in `filtered`."""
+    """A few URLs of each class and each kind of failure, of each reason in `filtered`, and of each status from 400 that
+    no callback accepts."""
     counters: Counter[str] = field(default_factory=Counter)
     """Counts by `crawl.count` of spiders and plugins."""
     lanes: dict[str, LaneStats] = {}

@@ -20,7 +20,7 @@ __all__ = ["app_of", "main"]
 EPILOGUE: Final = (
     "Start with crawler demo, then crawler new NAME and crawler run NAME.py. See also: crawler COMMAND --help.\n\n"
     "Exit codes: 0 finished; 1 the crawl failed; 2 wrong usage or configuration; 3 stopped by a quota, a budget or "
-    "max_errors; 4 finished with more failures than --tolerate allows; 130 interrupted."
+    "max_errors; 4 finished with more failures than --tolerate allows, or without a page; 130 interrupted."
 )
 COMMANDS: Final = {
     "demo": "demo:demo",

@@ -86,7 +86,7 @@ class Progress(Plugin):
     async def failed(self, failure: Failure) -> None:
         """Keep the message of the first failure of each kind."""
         error = failure.error
-        where = f"{error.plugin}.{error.hook}: " if isinstance(error, HookError) else ""
+        where = f"{error.plugin}.{error.hook}: " if isinstance(error, HookError) and not error.is_callback else ""
         self.causes.setdefault(error.full_reason, f"{where}{error}")
         if self._monitor is not None:
             self._monitor.note_failure(failure)

@@ -42,7 +42,7 @@ def summary(report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str,
 
 
 def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) -> Iterator[str]:
-    how = ENDINGS.get(report.finished, f"stopped: {report.finished}")
+    how = "no pages" if report.no_pages else ENDINGS.get(report.finished, f"stopped: {report.finished}")
     pages = report.pages - report.earlier.get("pages", 0)
     speed = pages / report.seconds if report.seconds > 0 else 0.0
     yield (

@@ -6,22 +6,20 @@ from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from crawler.engine.handler_results import describe_wrong
-from crawler.engine.tracebacks import user_frames
-from crawler.logs import get_logger
+from crawler.engine.tracebacks import HookErrorLog
 from crawler.messages import Drop, Request
 from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:
     from crawler.engine.slow_steps import SlowSteps
-    from crawler.hooks.table import HookTable
+    from crawler.hooks.table import Hook, HookTable
     from crawler.scope import Scope
 
 __all__ = ["ADMIT_FAILED", "Admission"]
 
 ADMIT_FAILED = "hook_error"
 """The reason where an `admit` hook raised: that request has failed."""
-log = get_logger("crawler.engine")
 
 
 class Admission:
@@ -35,6 +33,7 @@ class Admission:
         waypoints: Callbacks of requests that only lead to pages (`Spider.waypoints`).
         agent: The product token of the crawl for robots.
         obey_nofollow: Whether links marked ``nofollow`` are left out.
+        errors: Logs what hooks raise; `None` means a log of its own.
     """
 
     def __init__(
@@ -47,6 +46,7 @@ class Admission:
         *,
         agent: str = "",
         obey_nofollow: bool = False,
+        errors: HookErrorLog | None = None,
     ) -> None:
         self._scope = scope
         self._hooks = table.admit
@@ -55,8 +55,7 @@ class Admission:
         self._waypoints = waypoints
         self._agent = agent
         self._obey_nofollow = obey_nofollow
-        self._logged: set[str] = set()
-        """Plugins whose traceback has been logged."""
+        self._errors = errors or HookErrorLog()
         self._admits_all = scope.is_everything and not table.admit
 
     def admit(self, requests: Iterable[Request], filtered: list[tuple[str, str]]) -> list[Request]:
@@ -104,10 +103,7 @@ class Admission:
             try:
                 answer = hook.call(request)
             except Exception as error:
-                trace = None if hook.plugin.name in self._logged else user_frames(error)
-                self._logged.add(hook.plugin.name)
-                words = f"{type(error).__name__}: {error}"
-                log.error("%s.admit failed for %s: %s", hook.plugin.name, request.url, words, exc_info=trace)
+                self._log(hook, request, f"{type(error).__name__}: {error}", error)
                 return None, ADMIT_FAILED
             finally:
                 self._slow.check(began, hook.call, request.url)
@@ -116,7 +112,10 @@ class Admission:
             if isinstance(answer, Request):
                 request = copy_unchecked(answer, depth=request.depth, redirects=request.redirects)
             elif answer is not None:
-                words = describe_wrong(answer, "a Request or Drop")
-                log.error("%s.admit failed for %s: %s", hook.plugin.name, request.url, words)
+                self._log(hook, request, describe_wrong(answer, "a Request or Drop"), None)
                 return None, ADMIT_FAILED
         return request, None
+
+    def _log(self, hook: Hook, request: Request, words: str, cause: Exception | None) -> None:
+        name = hook.plugin.name
+        self._errors.log_words((name, "admit", type(cause)), f"{name}.admit", request.url, words, cause)

@@ -12,13 +12,13 @@ from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
 from crawler.messages.checks import parse_statuses
-from crawler.redaction import unsendable
+from crawler.redaction import redact, unsendable
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
 
-__all__ = ["check_arguments", "check_scope", "check_spider", "check_transport"]
+__all__ = ["check_arguments", "check_beginning", "check_scope", "check_spider", "check_transport"]
 
 
 def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits: Any) -> None:
@@ -80,6 +80,37 @@ def _check_start_urls(start_urls: Any, spider: str) -> None:
             urls.normalize(url)
         except ValueError as error:
             raise ConfigError(f"start_urls of {spider}: {error}") from None
+
+
+def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -> None:
+    """Check that a crawl can begin: that it may have a request, and that not every start page is out of scope.
+
+    Parameters:
+        spider: The spider.
+        settings: All layers merged.
+        has_lifespan: Whether a plugin or the spider has a lifespan, which may add requests.
+
+    Raises:
+        ConfigError: Nothing can begin.
+    """
+    if type(spider).start is not Spider.start:
+        return
+    name = type(spider).__name__
+    if not spider.start_urls:
+        if hasattr(spider, "start_requests"):
+            raise ConfigError(f"{name}.start_requests() has a meaning in Scrapy only: rename it start()")
+        if not has_lifespan:
+            raise ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch")
+        return
+    scope = Scope.of(spider.allowed_domains, settings)
+    reason = ""
+    for url in spider.start_urls:
+        reason = scope.refuses(urls.normalize(url), 0) or ""
+        if not reason:
+            return
+    limit = f"allowed_domains = {list(spider.allowed_domains or ())}" if reason == "scope" else f"setting {reason}"
+    pages = "the start page" if len(spider.start_urls) == 1 else f"each of {len(spider.start_urls)} start pages"
+    raise ConfigError(f"{name}: {pages} is out of scope by {limit}, such as {redact(spider.start_urls[-1])}")
 
 
 def check_scope(spider: Spider, settings: Settings) -> None:

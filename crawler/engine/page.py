@@ -48,6 +48,8 @@ Maker: TypeAlias = "tuple[Plugin, str]"
 class PageResult(Struct, eq=False):
     """The results and effects of the handlers of one page."""
 
+    handler: str = "parse"
+    """The callback or errback, for errors in its items."""
     effects: PageEffects = field(default_factory=PageEffects)
     """Counters, states and added requests."""
     items: list[ItemRow] = []
@@ -164,7 +166,8 @@ class PageRunner:
     async def _run(self, response: Response, outcome: Outcome) -> Retry | None:
         links = self._admission.link_filter()
         response._bind(links)  # noqa: SLF001 - not for users
-        result = PageResult(spill=partial(self._spill, response, outcome))
+        handler = response.request.callback or "parse"
+        result = PageResult(handler=handler, spill=partial(self._spill, response, outcome))
         try:
             await self._call_handlers(response, result)
             requests = self._checked_requests(result, response.request)
@@ -185,7 +188,8 @@ class PageRunner:
         request = response.request
         name = request.callback or "parse"
         with _CurrentPage(result.effects):
-            with self._long.call(self._spider.name, name, request.url), _HookErrors(self._spider, name, request):
+            calls = self._long.call(self._spider.name, name, request.url)
+            with calls, _HookErrors(self._spider, name, request, is_callback=True):
                 await self._collect(self._callbacks.bind(name, response), result, response, response.url)
             for hook in self._table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
@@ -217,7 +221,9 @@ class PageRunner:
             except LookupError as error:
                 hook = page.callback or "parse"
                 wrong = next(request for request in made if name in (request.callback, request.errback))
-                raise HookError(str(error), plugin=self._spider.name, hook=hook, request=wrong) from None
+                raise HookError(
+                    str(error), plugin=self._spider.name, hook=hook, request=wrong, is_callback=True
+                ) from None
         fresh = self._admission.without_known(made)
         result.repeats += len(made) - len(fresh)
         _set_depths(fresh, page)
@@ -250,14 +256,17 @@ class PageRunner:
             self._errors.log(error, failure.request.url)
         if found.errback_raised and outcome.kind in (Kind.DONE, Kind.REFUSED):
             outcome.kind = Kind.FAILED
-            outcome.failure = FailureRow(reason="hook_error", message=str(found.raised[0]))
+            raised = found.raised[0]
+            outcome.failure = FailureRow(
+                reason=raised.reason, message=str(raised), full_reason=raised.full_reason if raised.kind else ""
+            )
         _set_depths(found.result.requests, failure.request)
         self._keep(found.result, found.result.requests, outcome)
 
     async def _call_failure_handlers(self, failure: Failure, errback: str | None) -> FailureResult:
         found = FailureResult()
         if errback is not None:
-            with _HookErrors(self._spider, errback, failure.request, found.raised):
+            with _HookErrors(self._spider, errback, failure.request, found.raised, is_callback=True):
                 method, _ = self._callbacks.find(errback)
                 await self._call_failure_handler(method, failure, found, self._spider, errback)
             found.errback_raised = bool(found.raised)
@@ -269,7 +278,7 @@ class PageRunner:
     async def _call_failure_handler(
         self, handler: Any, failure: Failure, found: FailureResult, plugin: Plugin, name: str
     ) -> None:
-        result = PageResult(maker=None if plugin is self._spider else (plugin, name))
+        result = PageResult(handler=name, maker=None if plugin is self._spider else (plugin, name))
         with _CurrentPage(result.effects), self._long.call(plugin.name, name, failure.request.url):
             await self._collect(partial(handler, failure), result, failure.response, failure.request.url)
             await self._finish(result, failure.response)
@@ -350,9 +359,9 @@ class PageRunner:
             if response is not None and response.request.plugins.get(hook.plugin.name) is not False:
                 with self._long.call(hook.plugin.name, "refine", response.url):
                     values = await self._refine_by(hook, values, response, result)
-        makers = result.makers
+        makers, encode = result.makers, partial(self._encode, request=request, handler=result.handler)
         result.items = [
-            ItemRow(self._encode(value, request, makers.get(id(value)) if makers else None), value, _type_of(value))
+            ItemRow(encode(value, makers.get(id(value)) if makers else None), value, _type_of(value))
             for value in values
         ]
         makers.clear()
@@ -388,13 +397,15 @@ class PageRunner:
             if changed:
                 result.state[state.owner] = changed
 
-    def _encode(self, item: Item, request: Request | None, maker: Maker | None) -> bytes:
+    def _encode(self, item: Item, maker: Maker | None, request: Request | None, handler: str) -> bytes:
         try:
             return encode_item(item)
         except Exception as error:
             words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}"
-            plugin, hook = maker or (self._spider, "item")
-            raise HookError(words, plugin=plugin.name, hook=hook, request=request) from error
+            plugin, hook = maker or (self._spider, handler)
+            raise HookError(
+                words, plugin=plugin.name, hook=hook, request=request, is_callback=plugin is self._spider
+            ) from error
 
 
 def _type_of(item: Item) -> str:
@@ -434,11 +445,20 @@ class _CurrentPage:
 class _HookErrors:
     """Turns exceptions into a `HookError` that names the plugin and the hook; with `raised`, into an entry of it."""
 
-    def __init__(self, plugin: Plugin, hook: str, request: Request, raised: list[HookError] | None = None) -> None:
+    def __init__(
+        self,
+        plugin: Plugin,
+        hook: str,
+        request: Request,
+        raised: list[HookError] | None = None,
+        *,
+        is_callback: bool = False,
+    ) -> None:
         self._plugin = plugin
         self._hook = hook
         self._request = request
         self._raised = raised
+        self._is_callback = is_callback
 
     def __enter__(self) -> None:
         pass
@@ -450,7 +470,13 @@ class _HookErrors:
             hook_error = error
         else:
             words = f"{type(error).__name__}: {error}"
-            hook_error = HookError(words, plugin=self._plugin.name, hook=self._hook, request=self._request)
+            hook_error = HookError(
+                words,
+                plugin=self._plugin.name,
+                hook=self._hook,
+                request=self._request,
+                is_callback=self._is_callback,
+            )
             hook_error.__cause__ = error
         if self._raised is not None:
             self._raised.append(hook_error)

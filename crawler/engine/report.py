@@ -46,7 +46,8 @@ class Report:
     failures: dict[str, int]
     """The number `failed`, by kind of error."""
     samples: dict[str, list[str]]
-    """A few URLs of each kind of failure, coarse and fine, and of each reason in `filtered`."""
+    """A few URLs of each kind of failure, coarse and fine, of each reason in `filtered`, and of each status from 400
+    that no callback accepts (``status_404``)."""
     counters: dict[str, int]
     """Counters of the spider and the plugins."""
     bytes: int
@@ -73,20 +74,27 @@ class Report:
     """Whether a quota, a budget or `max_errors` ended it (exit code 3)."""
     interrupted: bool = False
     """Whether a signal ended it (exit code 130)."""
+    no_pages: str = ""
+    """Why no start page gave a page (exit code 4), in one line; empty if there is a page, or an item. JSON
+    has it only in the first case."""
     problems: list[str] = attrs.field(factory=list)
     """What plugins found to be wrong with the result (exit code 1)."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         fields: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
-        return {name: value for name, value in fields.items() if name not in ("stopped_by_limit", "interrupted")}
+        without = {"stopped_by_limit", "interrupted"} | (set() if self.no_pages else {"no_pages"})
+        return {name: value for name, value in fields.items() if name not in without}
 
     def to_json(self) -> builtins.bytes:
         """Return the report as JSON text, indented."""
         return msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n"
 
     def exit_code(self, tolerate: str = "0") -> int:
-        """Return 0 (finished), 1 (has `problems`), 3 (stopped by a limit), 4 (too many failures) or 130 (interrupted).
+        """Return the exit code of the command line.
+
+        It is 0 (finished), 1 (has `problems`), 3 (stopped by a limit), 4 (more failures than tolerated, or no page at
+        all) or 130 (interrupted).
 
         Parameters:
             tolerate: Number of failures that are tolerated, or their share of pages and failures, such as ``5%``.
@@ -101,7 +109,7 @@ class Report:
             return 1
         if self.stopped_by_limit:
             return 3
-        return 4 if self.failed > max_failed else 0
+        return 4 if self.failed > max_failed or self.no_pages else 0
 
 
 def tolerated(text: str, requests: int) -> float:

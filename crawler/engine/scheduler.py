@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
     from crawler.engine.slow_steps import SlowSteps
+    from crawler.engine.tracebacks import HookErrorLog
     from crawler.engine.worker import Worker
     from crawler.frontier import Frontier
     from crawler.store import Store
@@ -83,6 +84,8 @@ class Scheduler:
     """Names the code of users that blocks the event loop."""
     long: LongCalls
     """Names the hooks that do not return."""
+    errors: HookErrorLog
+    """Logs what callbacks and hooks raise."""
 
     async def run(self) -> None:
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""
@@ -127,6 +130,7 @@ class Scheduler:
                 background.cancel_scope.cancel(reason="the crawl has ended")
         finally:
             self.slow.finish()
+            self.errors.finish()
             with trio.move_on_after(LAST, shield=True):
                 await self.writer.finish()  # first: the last outcome of each lane has stored its state
                 await self.leases.end()

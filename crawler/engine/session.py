@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from crawler.engine.callbacks import check_handlers
-from crawler.engine.checks import check_arguments, check_scope, check_spider, check_transport
+from crawler.engine.checks import check_arguments, check_beginning, check_scope, check_spider, check_transport
 from crawler.engine.job import Job, identity
 from crawler.engine.lifespans import causes, lifespan, watching
+from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
 from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import LAST
@@ -77,6 +78,8 @@ class CrawlSession:
         sinks = [open_output(output, job=folder) if isinstance(output, (str, Path)) else output for output in outputs]
         self.plugins: list[Plugin] = [spider, *spider.plugins, *plugins, *sinks]
         self.table = HookTable.build(self.plugins)
+        if self.job is None or not self.job.folder.exists():  # a job may have requests of earlier runs
+            check_beginning(self.spider, self.settings, has_lifespan=bool(self.table.lifespan))
         self.limits = limits
         self.proxies = _proxies(self.settings)
         self.credentials = _credentials(spider)
@@ -106,9 +109,6 @@ class CrawlSession:
             CrawlFailed: The crawl could not continue.
         """
         check_transport(transport)
-        if type(self.spider).start is Spider.start and not self.spider.start_urls:
-            name = type(self.spider).__name__
-            log.warning("%s has neither start_urls nor a start() method: there is nothing to fetch", name)
         outer = current_page.set(None)  # a crawl inside of a handler is no part of that page
         try:
             async with AsyncExitStack() as stack:
@@ -127,10 +127,15 @@ class CrawlSession:
                     await runs.end(failed=isinstance(error, Exception))
                     raise
                 await runs.end(failed=False)
+                finished = shutdown.reason or "finished"
+                no_pages = reason_for_no_pages(crawl.stats, finished)
+                if no_pages:
+                    log.warning("%s", no_pages)
                 return timer.report(
                     crawl.stats,
                     now=crawl.clock(),
-                    finished=shutdown.reason or "finished",
+                    finished=finished,
+                    no_pages=no_pages,
                     spider=self.spider.name,
                     stopped_by_limit=shutdown.by_limit,
                     interrupted=shutdown.interrupted,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from crawler.logs import get_logger
 
 if TYPE_CHECKING:
@@ -30,24 +32,58 @@ def user_frames(error: BaseException | None) -> ExcInfo | None:
 
 
 class HookErrorLog:
-    """Logs what callbacks and hooks raise: one line for each page, and one traceback for each place that raises."""
+    """Logs what callbacks and hooks raise: one line and a traceback for each place that raises, then a count."""
 
     def __init__(self) -> None:
-        self._places: set[object] = set()
+        self._repeats: dict[tuple[object, ...], _Repeats] = {}
 
     def log(self, error: HookError, url: str) -> None:
-        """Log an error at level ERROR.
+        """Log an error: the first one of its place at level ERROR, with its traceback, the others at level DEBUG.
 
         Parameters:
             error: Its cause is the exception that was raised.
             url: Of the page.
         """
         cause = error.__cause__
-        place = (error.plugin, error.hook, type(cause), _line_of(cause))
-        exc_info = None if place in self._places else user_frames(cause)
-        if len(self._places) < MAX_PLACES:
-            self._places.add(place)
-        log.error("%s.%s failed for %s: %s", error.plugin, error.hook, url, error, exc_info=exc_info)
+        place = (error.plugin, error.hook, type(cause), _line_of(cause) or str(error))
+        self.log_words(place, f"{error.plugin}.{error.hook}", url, str(error), cause)
+
+    def log_words(
+        self, place: tuple[object, ...], handler: str, url: str, words: str, cause: BaseException | None
+    ) -> None:
+        """Log a failure of a handler, as `log` does.
+
+        Parameters:
+            place: The key of the failures that are counted together.
+            handler: ``PLUGIN.METHOD``.
+            url: Of the page or request.
+            words: What happened, in one line.
+            cause: The exception; `None` without one.
+        """
+        repeats = self._repeats.get(place)
+        if repeats is not None:
+            repeats.count += 1
+            log.debug("%s failed for %s: %s", handler, url, words)
+            return
+        if len(self._repeats) < MAX_PLACES:
+            self._repeats[place] = _Repeats(handler, words)
+        log.error("%s failed for %s: %s", handler, url, words, exc_info=user_frames(cause))
+
+    def finish(self) -> None:
+        """Log how many failures were like each of those that were logged."""
+        for repeats in self._repeats.values():
+            if repeats.count:
+                log.error("%s failed %d more times like this: %s", repeats.handler, repeats.count, repeats.words)
+        self._repeats.clear()
+
+
+class _Repeats(Struct, eq=False):
+    """The failures of one place after the first."""
+
+    handler: str
+    words: str
+    """Those of the first failure."""
+    count: int = 0
 
 
 def _line_of(error: BaseException | None) -> tuple[str, int] | None:

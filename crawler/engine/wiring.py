@@ -104,6 +104,7 @@ def wire(
         spider.waypoints,
         agent=product_token(settings.user_agent),
         obey_nofollow=settings.obey_nofollow,
+        errors=errors,
     )
     policy = Policy(
         RetryPolicy(settings),
@@ -159,6 +160,7 @@ def wire(
         shutdown=shutdown,
         slow=slow,
         long=long,
+        errors=errors,
     )  # fmt: skip
 
 

@@ -230,6 +230,8 @@ class Writer:
         stats.bytes += outcome.size
         if outcome.status:
             stats.statuses[outcome.status] += 1
+            if outcome.kind is Kind.DONE and outcome.status >= 400 and not outcome.page:  # such as a dead link
+                stats.sample(f"status_{outcome.status}", outcome.ticket.request.url)
         self._count_filtered(outcome.filtered)
         if outcome.repeats:
             stats.filtered["duplicate"] += outcome.repeats

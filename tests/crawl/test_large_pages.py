@@ -106,7 +106,7 @@ async def test_a_large_page_that_raises_at_the_end_leaves_no_effects(
     site = FakeSite({"/": "x"})
     job = tmp_path / "job" if durable else None
     report = await crawl(Broken(), outputs=[out], job=job, transport=site.transport)
-    assert (report.items, report.counters, report.failures) == (0, {}, {"hook_error": 1})
+    assert (report.items, report.counters, report.failures) == (0, {}, {"callback_error": 1})
     assert out.read_text() == ""
     assert len(site.log) == 1
 

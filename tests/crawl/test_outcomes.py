@@ -57,7 +57,7 @@ async def test_a_page_that_raises_has_no_effect_except_its_failure(
     assert dict(spider.state) == {}
     assert found.report.counters == {}
     assert [visit.url for visit in site.log] == ["https://site.test/"]
-    assert (found.report.pages, found.report.failed, found.report.failures) == (0, 1, {"hook_error": 1})
+    assert (found.report.pages, found.report.failed, found.report.failures) == (0, 1, {"callback_error": 1})
     [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "half.parse failed for https://site.test/" in record.message
     assert record.exc_info is not None
@@ -209,7 +209,8 @@ async def test_a_server_error_is_retried_and_then_fails(autojump_clock: MockCloc
     assert report.failures == {"status_500": 1}
     assert report.samples == {"status_500": ["https://site.test/"]}
     assert report.exit_code() == 4
-    assert report.exit_code("1") == 0
+    assert report.exit_code("1") == 4  # no page at all
+    assert report.no_pages == "no start page gave a page: https://site.test/ failed (status_500)"
 
 
 async def test_a_request_that_is_not_idempotent_is_not_retried_after_a_broken_exchange(
@@ -531,7 +532,7 @@ async def test_an_errback_that_raises_is_a_failure_for_every_reason(autojump_clo
             raise LookupError(failure.reason)
 
     report = (await collect(Clumsy(), FakeSite({"/robots.txt": robots}))).report
-    assert (report.failed, report.failures, report.exit_code()) == (1, {"hook_error": 1}, 4)
+    assert (report.failed, report.failures, report.exit_code()) == (1, {"callback_error": 1}, 4)
 
 
 async def test_the_known_target_of_a_redirected_post_reaches_its_callback(autojump_clock: MockClock) -> None:
@@ -550,7 +551,7 @@ async def test_the_known_target_of_a_redirected_post_reaches_its_callback(autoju
     assert [visit.method for visit in site.log] == ["GET", "POST", "GET"]
 
 
-async def test_the_traceback_of_each_place_is_logged_once(
+async def test_failures_of_one_place_are_a_line_with_a_traceback_and_a_count(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Base):
@@ -561,8 +562,8 @@ async def test_the_traceback_of_each_place_is_logged_once(
 
     await collect(Broken(), FakeSite({f"/{n}": "x" for n in range(5)}))
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert len(errors) == 5
-    assert [record.exc_info is not None for record in errors] == [True] + [False] * 4
+    assert [record.exc_info is not None for record in errors] == [True, False]
+    assert errors[1].getMessage() == "broken.parse failed 4 more times like this: KeyError: 'price'"
 
 
 @pytest.mark.parametrize("url", ["site.test/", "ftp://site.test/", 7])
@@ -573,11 +574,89 @@ async def test_an_invalid_start_url_is_rejected_before_the_crawl_starts(autojump
         await collect(type("Text", (Follow,), {"start_urls": "https://site.test/"})(), FakeSite({}))
 
 
-async def test_a_spider_without_start_urls_is_warned_about(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+async def test_a_spider_that_cannot_begin_is_refused(autojump_clock: MockClock) -> None:
+    with pytest.raises(ConfigError, match=r"Follow has neither start_urls nor a start\(\) method: there is nothing"):
+        await collect(Follow(start_urls=[]), FakeSite({}))
+
+    class FromScrapy(Base):
+        start_urls = ()
+
+        def start_requests(self) -> Produced:
+            yield Request("https://site.test/")
+
+    with pytest.raises(ConfigError, match=r"FromScrapy.start_requests\(\) has a meaning in Scrapy only: rename it"):
+        await collect(FromScrapy(), FakeSite({}))
+
+    class Elsewhere(Base):
+        start_urls = ("https://site.test/", "https://site.test/b")
+        allowed_domains = ("other.test",)
+
+    with pytest.raises(ConfigError, match=r"each of 2 start pages is out of scope by allowed_domains = "):
+        await collect(Elsewhere(), FakeSite({}))
+    with pytest.raises(ConfigError, match="the start page is out of scope by setting exclude, such as https:"):
+        await collect(Follow(), FakeSite({}), settings=Settings(exclude="*"))
+
+
+class Empty(Base):
+    def start(self) -> Produced:
+        return None
+
+
+class NoWayIn(Base):
+    start_urls = ("https://site.test/in", "https://site.test/gone")
+    allowed_domains = ("site.test",)
+
+
+@pytest.mark.parametrize(
+    ("spider", "settings", "reason"),
+    [
+        (Follow(), Settings(), "https://site.test/ returned status 404"),
+        (Follow(), ROBOTS, "its robots.txt forbids https://site.test/"),
+        (Empty(), Settings(), "start() yielded no request"),
+        (
+            NoWayIn(),
+            Settings(),
+            "https://site.test/gone returned status 404; https://other.test/ is out of scope (allo",
+        ),
+        (Follow(start_urls=["https://bad.test/"]), Settings(), "https://bad.test/ failed (connect_failed)"),
+        (Follow(start_urls=["https://slow.test/"]), Settings(max_seconds=0.5, grace=0), "it was not reached in time"),
+    ],
+    ids=["404", "robots", "no start request", "redirected out of scope", "connection", "max_seconds"],
+)
+async def test_a_crawl_without_a_page_says_why_and_has_exit_code_4(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, spider: Spider, settings: Settings, reason: str
 ) -> None:
-    await collect(Follow(start_urls=[]), FakeSite({}))
-    assert "there is nothing to fetch" in caplog.text
+    site = FakeSite(
+        {
+            "/in": Page(status=301, headers={"Location": "https://other.test/"}),
+            "/robots.txt": "User-agent: *\nDisallow: /",
+            "https://bad.test/": httpx.ConnectError("refused"),
+            "https://slow.test/": Page("x", delay=100),
+        }
+    )
+    report = (await collect(spider, site, settings=Settings(obey_robots=False) | settings)).report
+    assert (report.pages, report.exit_code("100%")) == (0, 4)
+    assert report.no_pages.startswith(f"no start page gave a page: {reason}")
+    assert report.to_dict()["no_pages"] == report.no_pages
+    assert report.no_pages in caplog.text
+
+
+async def test_a_crawl_without_a_page_may_have_items_or_a_reason_of_its_own(autojump_clock: MockClock) -> None:
+    class Checks(Base):
+        def start(self) -> Produced:
+            yield Request("https://site.test/gone", errback=self.gone)
+
+        def gone(self, failure: Failure) -> Produced:
+            yield {"gone": failure.request.url}
+
+    class Stops(Base):
+        def start(self) -> Produced:
+            self.crawl.stop("nothing is new")
+
+    for spider in (Checks(), Stops()):
+        report = (await collect(spider, FakeSite({}))).report
+        assert (report.pages, report.no_pages, report.exit_code()) == (0, "", 0)
+        assert "no_pages" not in report.to_dict()
 
 
 async def test_a_cookie_is_sent_back_byte_for_byte(autojump_clock: MockClock) -> None:

@@ -372,7 +372,7 @@ def test_state_and_counts(tmp_path):
         done = run(*command, "-a", f"start_urls={site.url}", folder=tmp_path, code=4)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["counters"] == {"pages in en": 1, "pages in fr": 1, "pages in no language": 1}
-    assert (report["pages"], report["failures"]) == (3, {"hook_error": 1})
+    assert (report["pages"], report["failures"]) == (3, {"callback_error": 1})
     assert "longest title: La bibliothèque" in done.stderr
 
 

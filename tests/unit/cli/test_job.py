@@ -342,8 +342,8 @@ def test_failures_are_listed_with_their_reason(command, bad, site):
     code, out, _ = command("job", "job")
     assert code == 0
     assert out.startswith("job: finished\n")
-    assert "  failed    connect_failed: 1, hook_error: 1\n" in out
-    assert f" {site.url}books/1 hook_error after 1 attempt: LookupError: no shelf\n" in out
+    assert "  failed    callback_error: 1, connect_failed: 1\n" in out
+    assert f" {site.url}books/1 callback_error after 1 attempt: LookupError: no shelf\n" in out
     assert " http://127.0.0.1:9/ connect_failed " in out
     assert out.endswith("  to retry  crawler job job --retry-failed, then run the job again\n")
 
@@ -357,7 +357,7 @@ def test_the_next_run_fetches_requests_that_are_queued_again_and_nothing_else(co
     assert pages(lines(tmp_path / "bad.jsonl")) == [site.url, f"{site.url}books/1"]
     out = command("job", "job")[1]
     assert "so far    2 pages, 2 items, 1 failed" in out
-    assert "hook_error" not in out
+    assert "callback_error" not in out
 
 
 def test_all_items_of_a_job_are_exported_in_every_format(command, half, tmp_path):

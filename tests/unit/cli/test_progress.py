@@ -114,7 +114,7 @@ async def test_it_keeps_the_message_of_the_first_failure_of_each_kind(autojump_c
     progress = Progress(shown=False)
     report = await crawl(Books(), plugins=[progress], transport=FakeSite(PAGES).transport)
     assert set(progress.causes) == set(report.kinds)
-    assert progress.causes["hook_error"] == "books.parse: ValueError: no shelf in https://site.test/bad"
+    assert progress.causes["callback_error.parse"] == "ValueError: no shelf in https://site.test/bad"
 
 
 async def test_a_report_of_a_crawl_that_failed_has_its_counts(autojump_clock):

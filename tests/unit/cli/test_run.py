@@ -134,7 +134,7 @@ def test_failures_are_reported_with_their_cause_and_can_be_tolerated(command, tm
     assert (code, out) == (4, '{"ok":1}\n')
     assert err.count("ValueError: no such shelf") == 3  # the log line, its traceback, the summary
     assert 'bad.py", line 7, in parse' in err
-    assert f"failed    hook_error 1 (bad.parse: ValueError: no such shelf): {site.url}books/1" in err
+    assert f"failed    callback_error.parse 1 (ValueError: no such shelf): {site.url}books/1" in err
     quiet = ["run", "bad.py", "--quiet", "--log-level", "critical"]
     assert command(*quiet, "--tolerate", "1") == (0, "", "")
     assert command(*quiet, "--tolerate", "50%") == (0, "", "")
@@ -328,6 +328,7 @@ def test_a_wrong_result_of_a_callback_is_reported_without_a_traceback(command, t
     assert err == (
         f"ERROR crawler.engine: bad.parse failed for {site.url}: TypeError: a callback must return requests and items, "
         "not str\n"
+        f"WARNING crawler.engine: no start page gave a page: {site.url} failed (callback_error.parse)\n"
     )
 
 

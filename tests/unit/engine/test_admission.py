@@ -11,6 +11,7 @@ import pytest
 from crawler import Drop, Plugin, Request, Settings, Spider
 from crawler.engine.admission import ADMIT_FAILED, Admission
 from crawler.engine.slow_steps import SlowSteps
+from crawler.engine.tracebacks import HookErrorLog
 from crawler.hooks.table import HookTable
 from crawler.messages.request import copy_unchecked
 from crawler.scope import Scope
@@ -80,16 +81,19 @@ def test_a_request_may_opt_out_of_a_plugin() -> None:
     assert admitted(made, Request(IN, plugins={"hook": False})) == ([IN], [])
 
 
-def test_a_hook_that_raises_fails_its_request_and_its_traceback_is_logged_once(
+def test_a_hook_that_raises_fails_its_request_and_is_logged_once_and_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(request: Request) -> None:
         raise ValueError(request.url)
 
-    made = admission(Hook(broken))
+    errors = HookErrorLog()
+    made = admission(Hook(broken), errors=errors)
     assert admitted(made, Request(IN), Request(IN + "2")) == ([], [(ADMIT_FAILED, IN), (ADMIT_FAILED, IN + "2")])
-    assert [record.getMessage() for record in caplog.records] == [
-        f"hook.admit failed for {url}: ValueError: {url}" for url in (IN, IN + "2")
+    errors.finish()
+    assert caplog.messages == [
+        f"hook.admit failed for {IN}: ValueError: {IN}",
+        f"hook.admit failed 1 more times like this: ValueError: {IN}",
     ]
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert [record.exc_info is not None for record in caplog.records] == [True, False]

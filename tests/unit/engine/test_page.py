@@ -221,7 +221,7 @@ async def test_an_exception_anywhere_leaves_no_effect(where: str) -> None:
     outcome = case.outcome()
     with pytest.raises(HookError) as info:
         await case.runner.run(case.response(), outcome)
-    named = {"parse hook": ("broken", "parse"), "refine hook": ("broken", "refine"), "item": ("shop", "item")}
+    named = {"parse hook": ("broken", "parse"), "refine hook": ("broken", "refine")}
     assert (info.value.plugin, info.value.hook) == (named | {"state": ("shop", "state")}).get(where, ("shop", "parse"))
     assert (made(outcome), outcome.page, outcome.filtered, outcome.state) == (NOTHING, False, [], {})
     assert "page" not in spider.state
@@ -352,7 +352,8 @@ async def test_an_errback_that_raises_makes_a_failure_of_its_request(kind: Kind,
     assert (outcome.kind, made(outcome)) == (becomes, NOTHING)
     if kind is not Kind.FAILED:  # else it has a reason already
         assert outcome.failure is not None
-        assert (outcome.failure.reason, outcome.failure.message) == ("hook_error", "ValueError: x")
+        assert (outcome.failure.reason, outcome.failure.message) == ("callback_error", "ValueError: x")
+        assert outcome.failure.full_reason == "callback_error.gave_up"
 
 
 async def test_a_failed_hook_that_raises_is_logged_and_the_others_count(caplog: pytest.LogCaptureFixture) -> None:

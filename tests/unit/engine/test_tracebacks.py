@@ -78,13 +78,26 @@ def hook_error(cause: BaseException) -> HookError:
     return error
 
 
-def test_each_page_has_a_line_and_each_place_one_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_place_has_a_line_with_a_traceback_and_a_count_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     made = HookErrorLog()
     for n in range(3):
         made.log(hook_error(raised_in(OURS, THEIRS)), f"https://site.test/{n}")
-    assert caplog.messages == [f"shop.parse failed for https://site.test/{n}: ValueError: x" for n in range(3)]
-    assert [bool(record.exc_info) for record in caplog.records] == [True, False, False]
+    made.finish()
+    made.finish()
+    assert caplog.messages == [
+        "shop.parse failed for https://site.test/0: ValueError: x",
+        "shop.parse failed 2 more times like this: ValueError: x",
+    ]
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False]
     assert {record.levelno for record in caplog.records} == {logging.ERROR}
+
+
+def test_at_level_debug_each_failure_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    made = HookErrorLog()
+    with caplog.at_level(logging.DEBUG):
+        for n in range(3):
+            made.log(hook_error(raised_in(OURS, THEIRS)), f"https://site.test/{n}")
+    assert [message.rpartition("/")[2][0] for message in caplog.messages] == ["0", "1", "2"]
 
 
 def test_another_place_or_another_hook_has_a_traceback_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
@@ -103,4 +116,4 @@ def test_a_bounded_number_of_places_is_remembered(caplog: pytest.LogCaptureFixtu
         error = hook_error(ValueError("x"))
         error.plugin = f"plugin{n}"
         made.log(error, "https://site.test/")
-    assert len(made._places) == MAX_PLACES
+    assert len(made._repeats) == MAX_PLACES

@@ -1,0 +1,54 @@
+"""`reason_for_no_pages`: why a crawl has no page. Such a crawl has not succeeded, whatever its requests came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from crawler.stats import Stats
+
+__all__ = ["reason_for_no_pages"]
+
+ENDINGS: Final = frozenset({"finished", "max_items", "max_pages", "max_seconds"})
+"""Reasons to end that need pages to be a success. A reason that spiders or plugins give to `stop` is their own."""
+MAX_SHOWN: Final = 3
+"""Causes in one line."""
+SKIPPED: Final = {
+    "robots": "its robots.txt forbids {}",
+    "scope": "{} is out of scope (allowed_domains)",
+    "network": "{} is on a network that pages may not lead to (setting private_network)",
+}
+"""What the reasons of filtered requests mean; others are named as they are."""
+
+
+def reason_for_no_pages(stats: Stats, ending: str) -> str:
+    """Return why no start page gave a page, in one line; empty if there is a page or an item, or the crawl was stopped.
+
+    Parameters:
+        stats: The counts of the crawl.
+        ending: `Report.finished`.
+    """
+    if stats.pages or stats.items or ending not in ENDINGS:
+        return ""
+    causes = list(_causes(stats, ending))
+    more = f" (and {len(causes) - MAX_SHOWN} other causes)" if len(causes) > MAX_SHOWN else ""
+    return f"no start page gave a page: {'; '.join(causes[:MAX_SHOWN])}{more}"
+
+
+def _causes(stats: Stats, ending: str) -> Iterator[str]:
+    """Yield each cause, with a URL where one is known."""
+    for kind in stats.kinds or stats.failures:
+        yield f"{_sample(stats, kind)} failed ({kind})"
+    for status in sorted(stats.statuses):
+        kind = f"status_{status}"
+        if status >= 400 and kind not in stats.failures and kind in stats.samples:
+            yield f"{_sample(stats, kind)} returned status {status}"
+    for reason in stats.filtered:
+        yield SKIPPED.get(reason, f"{{}} was skipped ({reason})").format(_sample(stats, reason))
+    if not (stats.kinds or stats.failures or stats.filtered or stats.statuses):
+        yield "it was not reached in time" if ending == "max_seconds" else "start() yielded no request"
+
+
+def _sample(stats: Stats, kind: str) -> str:
+    urls = stats.samples.get(kind)
+    return urls[0] if urls else "a request"
