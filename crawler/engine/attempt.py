@@ -297,10 +297,11 @@ class Attempts:
                 frontier.give_back(ticket)  # a plugin answered
             if is_sent:
                 counts.refusals += ticket.was_rate_limited
+        waited: dict[str, float] = {}
         if lane.waited:
-            for reason, seconds in lane.waited.items():
+            waited, lane.waited = lane.waited, waited
+            for reason, seconds in waited.items():
                 counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
-            lane.waited.clear()
         if self._table.measure:
             usage = Usage(
                 event="error" if response is None else "refused" if ticket.was_rate_limited else "answer",
@@ -309,13 +310,14 @@ class Attempts:
                 response=response,
                 error=error,
                 quotas=frontier.budgets.policies(lane, request),
+                waited=waited,
                 requests=counts.requests,
                 refusals=counts.refusals,
             )
             self._measure(usage)
             for event in events:
                 if event.kind not in ("refused", "concurrency"):
-                    self._measure(attrs.evolve(usage, event=event.kind, scope=event.scope, quota=event))
+                    self._measure(attrs.evolve(usage, event=event.kind, scope=event.scope, quota=event, waited={}))
 
     def _measure(self, usage: Usage) -> None:
         """Call the `measure` hooks. The longest pause wins."""

@@ -88,8 +88,15 @@ def wire(
     frontier = Frontier(settings, limits=limits)
     frontier.advance_clock(started_at)
     shutdown = Shutdown(settings.grace, frontier.changed.set)
-    wants_wire = any(plugin.wants_wire for plugin in plugins)
-    downloader = Downloader(transport, settings, clock, proxies, credentials, wants_wire=wants_wire)
+    downloader = Downloader(
+        transport,
+        settings,
+        clock,
+        proxies,
+        credentials,
+        wants_wire=any(plugin.wants_wire for plugin in plugins),
+        wants_stages=any(plugin.wants_stages for plugin in plugins),
+    )
     origins = downloader.start_origins
     if origins is not None:
         origins.add_all(spider.start_urls)

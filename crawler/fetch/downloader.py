@@ -60,6 +60,7 @@ class Downloader:
         proxies: The proxies of the crawl; `None` means that only requests name proxies.
         credentials: The credentials by origin; `None` means that only requests carry credentials.
         wants_wire: Whether `Response.wire` keeps the coded bodies.
+        wants_stages: Whether `Response.stages` has the seconds of the stages.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Downloader:
         credentials: OriginAuth | None = None,
         *,
         wants_wire: bool = False,
+        wants_stages: bool = False,
     ) -> None:
         self.transport = transport
         self.settings = settings
@@ -83,6 +85,7 @@ class Downloader:
         """Decides which addresses may be connected to; `None` allows every address."""
         self._clock = clock
         self._wants_wire = wants_wire
+        self._wants_stages = wants_stages
         self._decoded_by_curl: set[str] = set()  # origins that use codings that they were not offered
         self._is_curl = isinstance(transport, CurlTransport)
         defaults = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}
@@ -137,6 +140,7 @@ class Downloader:
             resend=resend,
             decode=not self._wants_wire or urls.origin(request.url) in self._decoded_by_curl,
             complete_by=started + seconds,
+            stages={} if self._wants_stages else None,
         )
         try:
             response = await self._send_by_route(request, options, sent, cut, receiver)
@@ -145,8 +149,12 @@ class Downloader:
                 error.args = (f"no complete response within {seconds:g} s",)
             raise
         response.attempt = attempt
-        response.first_byte = max(0.0, response.first_byte - sent_at)
+        headers_at = response.first_byte
+        response.first_byte = max(0.0, headers_at - sent_at)
         response.elapsed = trio.current_time() - started
+        if options.stages is not None:
+            body = max(0.0, started + response.elapsed - headers_at)
+            response.stages = options.stages | {"first_byte": response.first_byte, "body": body}
         return response
 
     def auth_flow(self, request: Request) -> httpx.Auth | None:

@@ -182,6 +182,8 @@ class Plugin:
     ``{"duckdb": "trio-crawler[duckdb]"}``. If one is missing, nothing is started."""
     wants_wire: bool = False
     """Whether `Response.wire` has the coded body, too. Servers are then asked for ``gzip`` and ``deflate`` only."""
+    wants_stages: bool = False
+    """Whether `Response.stages` has the seconds of each stage of the exchange."""
     crawl: Crawl
     """The running crawl. Set before `lifespan`."""
     state: State

@@ -256,8 +256,13 @@ class Request:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_json, (self.to_json(),)
 
+    @property
+    def shown_url(self) -> str:
+        """The URL without secrets, for logs and files."""
+        return redact(self.url)
+
     def __repr__(self) -> str:
-        return f"<Request {self.method} {redact(self.url)}>"
+        return f"<Request {self.method} {self.shown_url}>"
 
 
 _FIELDS: Final = tuple(Request.__annotations__)

@@ -44,7 +44,7 @@ class Response:
 
     __slots__ = (
         "_document", "_encoding", "_exchange", "_filter", "_hrefs", "_is_html", "_joiner", "_robots", "_root", "_text",
-        "_wire", "attempt", "body", "elapsed", "first_byte", "headers", "request", "source", "status", "url",
+        "_wire", "attempt", "body", "elapsed", "first_byte", "headers", "request", "source", "stages", "status", "url",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,10 @@ class Response:
         self.source = source
         self.first_byte = elapsed
         """Seconds from the end of sending to the first byte of the response."""
+        self.stages: Mapping[str, float] | None = None
+        """Seconds of each stage of the exchange, as far as the transport knows them: ``dns``, ``connect``, ``tls``,
+        ``first_byte`` and ``body``. A kept connection has no `connect` and `tls`. `None` unless `Plugin.wants_stages`
+        asks for them."""
         self._filter = NO_FILTER
         self._robots: frozenset[str] | None = None
         self._is_html: bool | None = None
@@ -502,6 +506,7 @@ class Response:
         names = ("url", "status", "headers", "body", "request", "elapsed", "attempt", "source")
         copy = Response(**({name: getattr(self, name) for name in names} | changes))
         copy.first_byte = self.first_byte
+        copy.stages = self.stages
         copy._filter = self._filter
         copy._exchange = self._exchange
         return copy

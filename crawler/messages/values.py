@@ -148,6 +148,9 @@ class Usage:
     """State of the quotas of the lane, and of the budgets that the request names. The keys are these names, then
     policies; the values have ``limit``, ``remaining``, ``window`` (seconds), ``reset_at`` (seconds since the epoch),
     …"""
+    waited: dict[str, float] = attrs.field(factory=dict)
+    """After an attempt, the seconds for which requests of the lane were ready but had to wait since the attempt before,
+    by reason: ``pace``, ``delay``, ``quota``, ``refusal``, ``concurrency``, ``outage``."""
     requests: int
     """Requests sent on this lane so far."""
     refusals: int

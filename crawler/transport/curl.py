@@ -195,7 +195,10 @@ class CurlTransport(httpx.AsyncBaseTransport):
             new_connection=new_connection or cls.connect_only,
         )
         try:
+            began = trio.current_time()
             addresses = await self._resolve(transfer, target)
+            if transfer.stages is not None:
+                transfer.stages["dns"] = trio.current_time() - began
             while self._multi is not None and len(self._transfers) >= self._limits.transfers:
                 await self._wait_for_room(transfer)
             self._start(transfer, addresses)
@@ -369,6 +372,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._queue.unpark()
         if not transfer.owns_connection:
             self._framing.note_end(curl.getinfo(pycurl.ACTIVESOCKET), transfer)
+        if transfer.stages is not None:
+            transfer.stages.update(_connection_stages(curl))
         transfer.detach()
         self._multi.remove_handle(curl)
         if transfer.needs_reset:
@@ -542,3 +547,14 @@ def _nothing_known(_host: str) -> tuple[str, ...]:
 def _address_of(request: httpx.Request) -> str:
     """Return the URL of a request, without parsing that of a lean one."""
     return request.address if isinstance(request, LeanRequest) else str(request.url)
+
+
+def _connection_stages(curl: Any) -> dict[str, float]:
+    """Return the seconds for the connection of a transfer, and for TLS in it; empty if it used a kept one."""
+    if not curl.getinfo(pycurl.NUM_CONNECTS):
+        return {}
+    connected, secured = curl.getinfo(pycurl.CONNECT_TIME), curl.getinfo(pycurl.APPCONNECT_TIME)
+    stages = {"connect": max(0.0, connected - curl.getinfo(pycurl.NAMELOOKUP_TIME))}
+    if secured > 0:
+        stages["tls"] = max(0.0, secured - connected)
+    return stages

@@ -62,6 +62,8 @@ class WireOptions:
     server uses although it was not offered it."""
     complete_by: float = math.inf
     """Seconds on trio's clock by which the response must be complete. A later one fails with the kind `DEADLINE`."""
+    stages: dict[str, float] | None = None
+    """Gets the seconds of the stages ``dns``, ``connect`` and ``tls``; `None`: nobody wants them."""
     deadline: float = math.inf
     """Seconds on trio's clock by which the request must be able to start; `GovernedTransport` reads it."""
 

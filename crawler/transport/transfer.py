@@ -118,6 +118,7 @@ class Transfer(httpx.AsyncByteStream):
         self._guard = options.address_guard if proxy is None else None
         self._max_body = options.max_body
         self.complete_by = options.complete_by
+        self.stages = options.stages
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 BY_HTTPX = {"certifi", "h11", "httpcore"}  # dependencies of httpx
+BY_SDK = {"opentelemetry-semantic-conventions"}  # of opentelemetry-sdk, in the same namespace
 PACKAGES = {"crawler": ROOT / "crawler", "crawler_plugins": ROOT / "plugins" / "crawler_plugins"}
 
 
@@ -92,7 +93,7 @@ def required(*groups: str) -> set[str]:
 def test_the_packages_import_only_required_distributions():
     extras = PROJECT["project"]["optional-dependencies"].keys() - {"test"}
     used = distributions_of(imported("crawler") | imported("plugins"))
-    assert used - required(*extras) - BY_HTTPX - {"trio-crawler"} == set()
+    assert used - required(*extras) - BY_HTTPX - BY_SDK - {"trio-crawler"} == set()
 
 
 def test_every_requirement_is_imported():
@@ -102,7 +103,7 @@ def test_every_requirement_is_imported():
 
 def test_tests_examples_and_manual_import_only_required_distributions():
     used = distributions_of(imported("tests") | imported("examples") | imported("docs"))
-    assert used - required(*PROJECT["project"]["optional-dependencies"]) - BY_HTTPX - {"trio-crawler"} == set()
+    assert used - required(*PROJECT["project"]["optional-dependencies"]) - BY_HTTPX - BY_SDK - {"trio-crawler"} == set()
 
 
 def test_every_requirement_of_the_tests_is_needed():

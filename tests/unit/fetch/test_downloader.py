@@ -172,6 +172,21 @@ async def test_libcurl_hands_out_a_body_while_the_server_still_sends_it(serve, f
     assert (response.body, writer.size) == (b"", 100_000)
 
 
+@pytest.mark.parametrize("wants", [True, False])
+async def test_the_stages_of_an_exchange_are_measured_if_they_are_wanted(serve, wants):
+    server = await serve(answers(ok(b"x")))
+    async with CurlTransport() as transport:
+        settings = Settings(private_network=True)
+        loader = Downloader(transport, settings, lambda: 0.0, wants_stages=wants)
+        response = await loader.fetch(Request(server.url))
+    if not wants:
+        assert response.stages is None
+        return
+    assert list(response.stages) == ["dns", "connect", "first_byte", "body"]
+    assert sum(response.stages.values()) <= response.elapsed + 0.01
+    assert response.replace(status=404).stages == response.stages
+
+
 async def test_libcurl_sends_nothing_more_after_a_body_was_dropped(serve):
     async def receive(response):
         return Drop("enough")

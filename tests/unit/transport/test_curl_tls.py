@@ -17,7 +17,7 @@ from support.rawserver import answers, descriptors, get, ok, start
 from crawler.errors import ConnectFailed
 from crawler.transport.curl import CurlTransport
 from crawler.transport.errors import translate
-from crawler.transport.extensions import failure_of
+from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
 
 
 async def app(scope, receive, send):
@@ -106,6 +106,20 @@ async def test_http_2_is_agreed_upon(hypercorn, files):
     assert response.headers["x-protocol"] == "2"
     assert response.content == b"hello"
     assert response.extensions["reason_phrase"] == b""
+
+
+async def test_the_stages_of_a_new_and_of_a_kept_connection_are_measured(serve_tls, files):
+    server = await serve_tls(answers(ok(), ok()))
+    async with CurlTransport(tls_verify=files / "ca.pem") as transport:
+        new, kept = {}, {}
+        for stages in (new, kept):
+            await get(
+                transport, f"https://localhost:{server.port}/", extensions={EXTENSION: WireOptions(stages=stages)}
+            )
+    assert set(new) == {"dns", "connect", "tls"}
+    assert set(kept) == {"dns"}
+    assert all(0 <= seconds < 30 for seconds in new.values())
+    assert new["tls"] > 0
 
 
 async def test_many_requests_share_one_connection_of_http_2(hypercorn, files):
