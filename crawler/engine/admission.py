@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
 from crawler.engine.handler_results import describe_wrong
@@ -29,7 +29,7 @@ class Admission:
         scope: Which URLs belong to the crawl.
         table: The hooks.
         slow: Names hooks that block the event loop.
-        known: Keys of requests that are known.
+        known: Returns the keys of requests that are known.
         waypoints: Callbacks of requests that only lead to pages (`Spider.waypoints`).
         agent: The product token of the crawl for robots.
         obey_nofollow: Whether links marked ``nofollow`` are left out.
@@ -41,7 +41,7 @@ class Admission:
         scope: Scope,
         table: HookTable,
         slow: SlowSteps,
-        known: Container[str] = frozenset(),
+        known: Callable[[], Container[str]] = frozenset[str],
         waypoints: frozenset[str] = frozenset(),
         *,
         agent: str = "",
@@ -83,16 +83,16 @@ class Admission:
 
     def is_known(self, request: Request) -> bool:
         """Return whether a request is certainly known, so that it need not be made."""
-        return not request.dont_filter and request.key in self._known
+        return not request.dont_filter and request.key in self._known()
 
     def without_known(self, requests: Iterable[Request]) -> list[Request]:
         """Return the requests that are not certainly known. Most links of a page are: they cost no more than this."""
-        known = self._known
+        known = self._known()
         return [request for request in requests if request.key not in known or request.dont_filter]
 
     def link_filter(self) -> LinkFilter:
         """Return a filter for the links of one page."""
-        return LinkFilter(self._known, self._scope.refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)
+        return LinkFilter(self._known(), self._scope.refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)
 
     def _call_hooks(self, request: Request) -> tuple[Request | None, str | None]:
         """Return the request as the hooks changed it, or `None` and the reason."""

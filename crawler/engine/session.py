@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -171,7 +171,7 @@ class CrawlSession:
 
     def _open_store(self, stack: AsyncExitStack) -> Store:
         if self.job is None:
-            return MemoryStore()
+            return stack.enter_context(closing(MemoryStore()))
         from crawler.store.sqlite import SqliteStore  # noqa: PLC0415 - only a job needs it
 
         power = self.settings.durability == "power"

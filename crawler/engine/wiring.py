@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crawler.clock import Clock
@@ -107,7 +108,7 @@ def wire(
         Scope.of(spider.allowed_domains, settings),
         table,
         slow,
-        store.known,
+        partial(getattr, store, "known"),  # a store may replace the container
         spider.waypoints,
         agent=product_token(settings.user_agent),
         obey_nofollow=settings.obey_nofollow,

@@ -299,6 +299,12 @@ def plain_get(url: str, callback: str | None, depth: int) -> Request:
     return request
 
 
+def has_options(request: Request) -> bool:
+    """Return whether a request has more than a URL, a callback, a depth and a priority."""
+    own = request.__dict__
+    return bool(own) and any(value for name, value in own.items() if name != "priority")
+
+
 def set_position(request: Request, depth: int, redirects: tuple[str, ...] = ()) -> Request:
     """Set the depth and redirects of a request that was just made, in place, and return it.
 

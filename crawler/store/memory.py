@@ -1,4 +1,7 @@
-"""`MemoryStore`: the store of a crawl without a job. It ends with its process."""
+"""`MemoryStore`: the store of a crawl without a job. It ends with its process.
+
+A crawl that knows more URLs than fit keeps the digests of their keys, and pending requests in a temporary file.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -19,13 +22,25 @@ from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Verdict
 from crawler.store.runs import RunRow
 
+if TYPE_CHECKING:
+    from crawler.store.compact_keys import CompactKeys
+    from crawler.store.pending_on_disk import PendingOnDisk
+
 __all__ = ["MemoryStore"]
+
+MAX_KEYS: Final = 262_144
+"""Keys that are kept as they are, at about 170 bytes each; of later ones, digests are kept."""
+MAX_PENDING: Final = 100_000
+"""Pending requests in memory, at about 450 bytes each; more are kept on disk."""
 
 
 class _Lane(Struct, eq=False):
-    """The pending requests of one group, by tier and then in order of arrival."""
+    """The pending requests of one group that are in memory, by tier and then in order of arrival."""
 
     name: str
+    number: int
+    on_disk: int = 0
+    """Number of its requests that are not in memory."""
     tiers: dict[int, dict[int, Pending]] = {}
     epoch: int = 0
     held: bool = False
@@ -35,14 +50,17 @@ class _Lane(Struct, eq=False):
         tier, number = pending.order
         self.tiers.setdefault(tier, {})[number] = pending
 
-    def find(self, order: Order) -> Pending | None:
-        return self.tiers.get(order[0], {}).get(order[1])
+    def has(self, order: Order) -> bool:
+        return order[1] in self.tiers.get(order[0], ())
 
-    def remove(self, order: Order) -> None:
-        tier = self.tiers[order[0]]
-        del tier[order[1]]
+    def remove(self, order: Order) -> bool:
+        """Remove a request, and return whether it was in memory."""
+        tier = self.tiers.get(order[0], {})
+        if tier.pop(order[1], None) is None:
+            return False
         if not tier:
             del self.tiers[order[0]]
+        return True
 
     def requests_after(self, after: Order, n: int) -> list[Pending]:
         """Return the first `n` requests that come after `after` in order."""
@@ -58,13 +76,18 @@ class _Lane(Struct, eq=False):
 class MemoryStore:
     """Stores everything in dictionaries, for one owner. Items are kept until every sink has read them.
 
-    The methods are those of `Store`.
+    The methods are those of `Store`. Close it after use.
+
+    Parameters:
+        max_keys: Keys that are kept as they are.
+        max_pending: Pending requests in memory.
     """
 
     durable: Final = False
 
-    def __init__(self) -> None:
-        self.known: set[str] = set()
+    def __init__(self, max_keys: int = MAX_KEYS, max_pending: int = MAX_PENDING) -> None:
+        self.known: set[str] | CompactKeys = set()
+        """The keys that are known: all of them."""
         self.live = 0
         self.logged = 0
         self._lanes: dict[str, _Lane] = {}
@@ -75,6 +98,15 @@ class MemoryStore:
         self._cursors: dict[str, int] = {}
         self._digests: set[bytes] = set()
         self._stages: dict[int, tuple[list[ItemRow], list[Request]]] = {}
+        self._max_keys = max_keys
+        self._max_pending = max_pending
+        self._on_disk = 0
+        self._disk: PendingOnDisk | None = None
+
+    def close(self) -> None:
+        """Delete what is on disk."""
+        if self._disk is not None:
+            self._disk.close()
 
     @property
     def unclaimed(self) -> bool:
@@ -92,13 +124,19 @@ class MemoryStore:
             del self._free[lane.name]
             lane.held = True
             lane.epoch += 1
-            head = lane.requests_after(START, n + 1)
+            head = self._requests_after(lane, START, n + 1)
             leased.append(Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n))
         return Claimed(groups=leased, next_at=math.inf, live=self.live)
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
         """Return the next requests of a group."""
-        return self._lanes[group].requests_after(after, n)
+        return self._requests_after(self._lanes[group], after, n)
+
+    def _requests_after(self, lane: _Lane, after: Order, n: int) -> list[Pending]:
+        found = lane.requests_after(after, n)
+        if self._disk is None or not lane.on_disk:
+            return found
+        return sorted(found + self._disk.requests_after(lane.number, lane.name, after, n))[:n]
 
     async def resume_state(self) -> ResumeState:
         """Return an empty state: there was no earlier run."""
@@ -118,27 +156,46 @@ class MemoryStore:
         """Commit outcomes. Observations are discarded: no later run will read them."""
         made = Committed()
         for outcome in outcomes:
-            verdict = self._judge(outcome)
+            verdict = self._settle(outcome)
             made.verdicts.append(verdict)
-            if verdict is Verdict.OK:
+            if verdict is Verdict.OK and outcome.kind is not Kind.RETRY:
                 self._apply(outcome, made)
         return made
 
-    def _judge(self, outcome: Outcome) -> Verdict:
-        ticket = outcome.ticket
-        lane = self._lanes[ticket.pending.group]
+    def _settle(self, outcome: Outcome) -> Verdict:
+        """Remove one request, or store its next attempt."""
+        ticket, pending = outcome.ticket, outcome.ticket.pending
+        lane = self._lanes[pending.group]
         if not lane.held or lane.epoch != ticket.epoch:
             return Verdict.FENCED
-        return Verdict.OK if lane.find(ticket.pending.order) is not None else Verdict.DUP
+        is_pending = self._put_off(lane, outcome) if outcome.kind is Kind.RETRY else self._remove(lane, pending.order)
+        if not is_pending:
+            return Verdict.DUP
+        pending.attempts = outcome.attempts
+        lane.state = outcome.lane_state or lane.state
+        return Verdict.OK
+
+    def _put_off(self, lane: _Lane, outcome: Outcome) -> bool:
+        """Store the next attempt of a request, and return whether the request is pending."""
+        pending, disk = outcome.ticket.pending, self._disk
+        order, attempts, not_before = pending.order, outcome.attempts, outcome.not_before
+        if not lane.has(order) and (disk is None or not disk.put_off(lane.number, order, attempts, not_before)):
+            return False
+        pending.not_before = not_before
+        return True
+
+    def _remove(self, lane: _Lane, order: Order) -> bool:
+        """Remove a request, and return whether it was pending."""
+        if lane.remove(order):
+            return True
+        if self._disk is None or not self._disk.remove(lane.number, order):
+            return False
+        lane.on_disk -= 1
+        self._on_disk -= 1
+        return True
 
     def _apply(self, outcome: Outcome, made: Committed) -> None:
         pending = outcome.ticket.pending
-        lane = self._lanes[pending.group]
-        lane.state = outcome.lane_state or lane.state
-        pending.attempts = outcome.attempts
-        if outcome.kind is Kind.RETRY:
-            pending.not_before = outcome.not_before
-            return
         if outcome.digest:
             self._digests.add(outcome.digest)
         items, requests = self._stages.pop(outcome.stage, ((), ()))
@@ -152,29 +209,46 @@ class MemoryStore:
                 key = f"{self._name}.{tier}.{number}.{index}"
                 self._log.append(Row(item.data, key, pending.request.url, item.value, item.type))
             self.logged += 1
-        lane.remove(pending.order)
         self.live -= 1
 
     def _add(self, requests: Sequence[Request]) -> list[Pending]:
         fresh: list[Pending] = []
+        known = self.known
         for request in requests:
             key = request.key
             if not request.dont_filter:
-                if key in self.known:
+                if key in known:
                     continue
-                self.known.add(key)
+                known.add(key)
             name = lane_name(request)
             lane = self._lanes.get(name)
             if lane is None:
-                lane = self._lanes[name] = _Lane(name)
+                lane = self._lanes[name] = _Lane(name, len(self._lanes))
             pending = Pending((-request.priority, next(self._numbers)), request, name)
-            lane.add(pending)
+            if self.live - self._on_disk < self._max_pending:
+                lane.add(pending)
+            else:
+                self._write(lane, pending)
             self.live += 1
             if lane.held:
                 fresh.append(pending)
             else:
                 self._free[name] = lane
+        if isinstance(known, set) and len(known) > self._max_keys:
+            from crawler.store.compact_keys import CompactKeys  # noqa: PLC0415 - only a large crawl needs it
+
+            self.known = CompactKeys(known)
         return fresh
+
+    def _write(self, lane: _Lane, pending: Pending) -> None:
+        """Write a pending request to disk."""
+        if self._disk is None:
+            from crawler.store.pending_on_disk import PendingOnDisk  # noqa: PLC0415 - only a large crawl needs it
+
+            self._disk = PendingOnDisk()
+        self._disk.add(lane.number, pending)
+        lane.on_disk += 1
+        self._on_disk += 1
 
     async def checkpoint(self) -> None:
         """Do nothing: nothing survives the process."""
@@ -193,7 +267,7 @@ class MemoryStore:
             return
         lane.held = False
         lane.state = state
-        if lane.tiers:
+        if lane.tiers or lane.on_disk:
             self._free[group] = lane
 
     async def reserve(self, scope: str, cost: float) -> float:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from operator import attrgetter
 from typing import Any, Final
 
 from crawler.frontier import Pending
 from crawler.messages import Request
-from crawler.messages.request import copy_unchecked
+from crawler.messages.request import copy_unchecked, has_options, plain_get
 
 __all__ = [
     "APPLICATION_ID",
     "CREATE_CONTENT",
+    "CREATE_PENDING",
     "CREATE_RUNS",
     "CREATE_STAGED",
+    "DELETE_PENDING",
     "INSERT_PENDING",
     "SCHEMA",
+    "SELECT_AFTER",
+    "UPDATE_ATTEMPT",
     "VERSION",
     "fingerprint",
     "pack",
@@ -27,14 +30,18 @@ APPLICATION_ID: Final = 0x63726177
 """Marks a SQLite file as a job of ours (``application_id``)."""
 VERSION: Final = 1
 """Version of the job format (``user_version``)."""
-SCHEMA: Final = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE lane (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state BLOB);
-CREATE TABLE seen (host INTEGER, print INTEGER, PRIMARY KEY (host, print)) WITHOUT ROWID;
+CREATE_PENDING: Final = """
 CREATE TABLE pending (
     lane INTEGER, tier INTEGER, number INTEGER,
     url TEXT NOT NULL, depth INTEGER NOT NULL, callback TEXT, rest BLOB, attempts INTEGER, not_before REAL,
     PRIMARY KEY (lane, tier, number)) WITHOUT ROWID;
+"""
+"""The requests that are not settled."""
+SCHEMA: Final = (
+    """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE lane (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state BLOB);
+CREATE TABLE seen (host INTEGER, print INTEGER, PRIMARY KEY (host, print)) WITHOUT ROWID;
 CREATE TABLE failed (
     lane INTEGER, tier INTEGER, number INTEGER,
     url TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL, traceback TEXT NOT NULL, attempts INTEGER NOT NULL,
@@ -49,6 +56,8 @@ CREATE TABLE robots (origin TEXT PRIMARY KEY, status INTEGER NOT NULL, body BLOB
 CREATE TABLE sink (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, place INTEGER NOT NULL, position BLOB)
     WITHOUT ROWID;
 """
+    + CREATE_PENDING
+)
 """`seen` is clustered by host, since most links of a page stay on its host. A request that was handed out is still in
 `pending`, so that a crash needs no repair."""
 
@@ -67,14 +76,15 @@ CREATE TABLE IF NOT EXISTS run (
 """The runs of a job. A job of a version that did not record them gets the table when it is opened."""
 INSERT_PENDING: Final = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 """Parameters: lane, tier, number and the result of `pack`."""
-
-_OPTIONAL_FIELDS = (
-    "errback", "method", "headers", "body", "cookies", "session", "auth", "proxy", "meta", "cb_kwargs", "dont_filter",
-    "lane", "quotas", "accept_status", "timeout", "attempts", "max_body", "plugins", "redirects",
-)  # fmt: skip
-_optional_fields = attrgetter(*_OPTIONAL_FIELDS)
-_PLAIN = Request("http://plain.invalid/")
-_DEFAULTS = _optional_fields(_PLAIN)
+SELECT_AFTER: Final = (
+    "SELECT tier, number, url, depth, callback, rest, attempts, not_before FROM pending "
+    "WHERE lane = ? AND (tier, number) > (?, ?) ORDER BY tier, number LIMIT ?"
+)
+"""The next requests of a lane after a place. Parameters: lane, tier, number, and how many."""
+UPDATE_ATTEMPT: Final = "UPDATE pending SET attempts = ?, not_before = ? WHERE lane = ? AND tier = ? AND number = ?"
+"""Keep the next attempt of a request. Parameters: attempts, time, lane, tier, number."""
+DELETE_PENDING: Final = "DELETE FROM pending WHERE lane = ? AND tier = ? AND number = ?"
+"""Settle a request. Parameters: lane, tier, number."""
 
 
 def fingerprint(key: str) -> int:
@@ -87,7 +97,7 @@ def pack(request: Request, lane: str) -> tuple[str, int, str | None, bytes | Non
     """Return the columns ``url depth callback rest`` of a request. Fields with their default values take no space."""
     url = request.url
     short = url[len(lane) :] if url.startswith(lane + "/") else url
-    rest = None if _optional_fields(request) == _DEFAULTS else request.to_json()
+    rest = request.to_json() if has_options(request) else None
     return short, request.depth, request.callback, rest
 
 
@@ -102,18 +112,9 @@ def unpack(lane: str, row: tuple[Any, ...]) -> Pending:
     if rest is not None:
         request = Request.from_json(rest)
     else:
-        request = copy_unchecked(
-            _PLAIN,
-            url=lane + url if url.startswith("/") else url,
-            depth=depth,
-            callback=callback,
-            priority=-tier,
-            meta={},
-            cb_kwargs={},
-            cookies={},
-            quotas={},
-            plugins={},
-        )
+        request = plain_get(lane + url if url.startswith("/") else url, callback, depth)
+        if tier:
+            request = copy_unchecked(request, priority=-tier)
     pending = Pending((tier, number), request, lane, attempts or 0)
     if not_before is not None:
         pending.not_before = not_before

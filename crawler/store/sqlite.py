@@ -47,7 +47,16 @@ from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, RobotsAnswer, Verdict
 from crawler.store.recent_keys import RecentKeys
 from crawler.store.runs import RunRow, read_runs, write_run
-from crawler.store.schema import CREATE_CONTENT, INSERT_PENDING, fingerprint, pack, unpack
+from crawler.store.schema import (
+    CREATE_CONTENT,
+    DELETE_PENDING,
+    INSERT_PENDING,
+    SELECT_AFTER,
+    UPDATE_ATTEMPT,
+    fingerprint,
+    pack,
+    unpack,
+)
 from crawler.store.verify import check_job
 
 __all__ = ["SqliteStore"]
@@ -64,10 +73,6 @@ STAGED_CHUNK: Final = 1000
 """Staged rows that are committed before other tasks may run."""
 SELECT_STAGED: Final = (
     "SELECT rowid, item, request, type FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
-)
-SELECT_AFTER: Final = (
-    "SELECT tier, number, url, depth, callback, rest, attempts, not_before FROM pending "
-    "WHERE lane = ? AND (tier, number) > (?, ?) ORDER BY tier, number LIMIT ?"
 )
 log = get_logger("crawler.store")
 
@@ -284,7 +289,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             fresh, keys, _ = self._add(requests)
             for name, value in Checkpoint(exhausted=exhausted).to_rows().items():
                 self._set(name, value)
-        self.known.add(keys)
+        self.known.update(keys)
         await self._checkpoint_if_due()
         return fresh
 
@@ -399,7 +404,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             for name, value in self._log.save().items():
                 self._set(name, value)
         self._log.committed()
-        self.known.add(keys)
+        self.known.update(keys)
         await self._checkpoint_if_due()
         return committed
 
@@ -425,12 +430,9 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             return Verdict.FENCED
         key = (lane, *pending.order)
         if outcome.kind is Kind.RETRY:
-            changed = self._database.execute(
-                "UPDATE pending SET attempts = ?, not_before = ? WHERE lane = ? AND tier = ? AND number = ?",
-                (outcome.attempts, outcome.not_before, *key),
-            )
+            changed = self._database.execute(UPDATE_ATTEMPT, (outcome.attempts, outcome.not_before, *key))
         else:
-            changed = self._database.execute("DELETE FROM pending WHERE lane = ? AND tier = ? AND number = ?", key)
+            changed = self._database.execute(DELETE_PENDING, key)
         if changed.rowcount == 0:
             return Verdict.DUP
         pending.attempts = outcome.attempts

@@ -1,13 +1,13 @@
-"""Speed, disk space and memory of a durable crawl that discovers millions of URLs.
+"""Speed, disk space and memory of a crawl that discovers millions of URLs.
 
 ::
 
-    python tests/bench/frontier_size.py [--urls 3000000]
+    python tests/bench/frontier_size.py [--urls 3000000] [store] [crawl] [memory]
 
 *store*: commits of 50 pages with 50 new links each to `SqliteStore`; only the time in `commit` is measured. *crawl*:
-the whole framework with generated pages of 50 new links each; everything is measured. Both use a thousand hosts and
-URLs of 64 bytes, and run as a child process with a hundredth of the URLs and with all of them: memory use is constant
-if both runs have the same peak.
+the whole framework with generated pages of 50 new links each; everything is measured. *memory*: the same without a
+job. All use a thousand hosts and URLs of 75 bytes, and run as a child process with a hundredth of the URLs and with all
+of them: memory use is constant if both runs have the same peak.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -26,6 +26,7 @@ from pathlib import Path
 
 import httpx
 import trio
+from measure import build
 
 from crawler import Produced, Response, Settings, Spider, crawl
 from crawler.frontier import Frontier, Lane, PageTicket
@@ -44,8 +45,9 @@ OWN = 40
 """Links of a page to its own host."""
 CHECKS = 20
 """Commits without new URLs."""
-COLUMNS = "{:<6} {:>10} {:>10} {:>11} {:>10} {:>11} {:>9} {:>7}"
-NAMES = ("what", "known", "links/s", "longest ms", "known/s", "bytes/URL", "peak MB", "wall s")
+WHAT = ("store", "crawl", "memory")
+COLUMNS = "{:<6} {:>10} {:>10} {:>11} {:>10} {:>11} {:>9} {:>7} {:>7}"
+NAMES = ("what", "known", "links/s", "longest ms", "known/s", "bytes/URL", "peak MB", "CPU s", "wall s")
 
 Figures = dict[str, float]
 
@@ -172,12 +174,12 @@ class MadeUp(httpx.AsyncBaseTransport):
         return httpx.Response(200, html=f"<!doctype html><title>A page</title><ul>{body}</ul>")
 
 
-async def go(folder: Path, urls: int) -> Figures:
+async def go(folder: Path | None, urls: int) -> Figures:
     """Crawl until `urls` URLs are known; return the figures."""
     pages = (urls - HOSTS) // LINKS
     report = await crawl(Endless(), settings=Settings(max_pages=pages), job=folder, transport=MadeUp())
     known = HOSTS + report.pages * LINKS
-    return {"known": known, "links/s": (known - HOSTS) / report.seconds}
+    return {"known": known, "links/s": (known - HOSTS) / report.seconds, "CPU s": report.cpu_seconds}
 
 
 # Parent and children
@@ -186,9 +188,13 @@ async def go(folder: Path, urls: int) -> Figures:
 def child(what: str, urls: int, folder: Path) -> None:
     """Measure in this child process and print the figures as JSON."""
     begun = time.monotonic()
-    figures = trio.run(fill if what == "store" else go, folder, urls)
+    if what == "store":
+        figures = trio.run(fill, folder, urls)
+    else:
+        figures = trio.run(go, None if what == "memory" else folder, urls)
     figures["wall s"] = time.monotonic() - begun
-    figures["bytes/URL"] = sum(path.stat().st_size for path in folder.iterdir()) / figures["known"]
+    if folder.exists():
+        figures["bytes/URL"] = sum(path.stat().st_size for path in folder.iterdir()) / figures["known"]
     figures["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     print(json.dumps(figures))
 
@@ -197,16 +203,19 @@ def main() -> None:
     """Run the child processes one after another and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--urls", type=int, default=3_000_000, help="number of URLs to discover (3000000)")
+    parser.add_argument("what", nargs="*", help=f"what to measure: {', '.join(WHAT)} (all of it)")
     parser.add_argument("--child", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         child(options.child[0], options.urls, Path(options.child[1]))
         return
+    print(build())
     print(COLUMNS.format(*NAMES))
-    for what in ("store", "crawl"):
+    for what in options.what or WHAT:
         for urls in (options.urls // 100, options.urls):
             with tempfile.TemporaryDirectory(prefix="frontier-") as folder:
-                command = [sys.executable, __file__, "--urls", str(urls), "--child", what, str(Path(folder, "job"))]
+                arguments = ["--urls", str(urls), "--child", what, str(Path(folder, "job"))]
+                command = [sys.executable, __file__, *arguments]
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             figures: Figures = json.loads(done.stdout)
             cells = [f"{figures[name]:.1f}" if name in figures else "-" for name in NAMES[2:]]

@@ -52,7 +52,7 @@ def test_the_scope_decides_first() -> None:
 
 def test_known_requests_are_left_out_unless_they_are_to_be_fetched_again() -> None:
     known = {IN, "POST " + IN + " "}
-    made = admission(known=known)
+    made = admission(known=lambda: known)
     again, post, put = Request(IN, dont_filter=True), Request(IN, method="POST"), Request(IN, method="PUT")
     assert made.without_known([Request(IN), again, post, put, Request(OUT)]) == [again, put, Request(OUT)]
 
@@ -112,14 +112,14 @@ def test_without_scope_and_hooks_every_request_enters() -> None:
 
 
 def test_a_request_is_known_by_its_key_unless_it_is_made_again_on_purpose() -> None:
-    made = admission(known={Request(IN).key})
+    made = admission(known=lambda: {Request(IN).key})
     assert made.is_known(Request(IN))
     assert not made.is_known(Request(IN, dont_filter=True))
     assert not made.is_known(Request(IN + "2"))
 
 
 def test_each_page_gets_a_link_filter_of_its_own() -> None:
-    made = admission(known={Request(IN).key}, agent="bot", obey_nofollow=True)
+    made = admission(known=lambda: {Request(IN).key}, agent="bot", obey_nofollow=True)
     one, two = made.link_filter(), made.link_filter()
     assert one is not two
     assert (one.agent, one.obey_nofollow) == ("bot", True)

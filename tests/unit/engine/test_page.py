@@ -83,8 +83,8 @@ class Case:
             plugin.state = state
         scope = Scope.of(spider.allowed_domains, Settings())
         bodies = BodyDeduplicator(self.store) if dedup else None
-        admission = Admission(scope, table, self.store.known)
         watches = HookErrorLog(), SlowSteps(), LongCalls()
+        admission = Admission(scope, table, watches[1], lambda: self.store.known)
         self.runner = PageRunner(spider, table, self.states, admission, self.store, *watches, bodies)
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 

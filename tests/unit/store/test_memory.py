@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from support.stores import A, claimed, done, requests
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+from typing import Any
 
-from crawler.store import Checkpoint, CookieChange, ItemRow, MemoryStore, Observations, ResumeState, RobotsAnswer
+from hypothesis import given
+from hypothesis import strategies as st
+from support.stores import A, B, claimed, done, paths, requests, ticket
+
+from crawler.messages import Request
+from crawler.store import (
+    Checkpoint,
+    CookieChange,
+    ItemRow,
+    Kind,
+    MemoryStore,
+    Observations,
+    Outcome,
+    ResumeState,
+    RobotsAnswer,
+    Verdict,
+)
 
 
 async def one_page(store: MemoryStore, path: str, items: list[ItemRow]) -> None:
@@ -75,3 +95,88 @@ async def test_a_release_under_an_old_epoch_changes_nothing() -> None:
     await store.release(A, held.epoch - 1, {"next_start": 9.0})
     await store.release("http://unknown.test", held.epoch, {})
     assert not store.unclaimed
+
+
+PUSHED = st.lists(st.tuples(st.sampled_from([A, B]), st.integers(0, 12), st.integers(-1, 1)), max_size=6)
+
+
+@given(pages=st.lists(PUSHED, min_size=1, max_size=12), most=st.integers(0, 4), retries=st.integers(0, 3))
+async def test_a_store_that_writes_to_disk_gives_the_same_requests(
+    pages: list[list[tuple[str, int, int]]], most: int, retries: int
+) -> None:
+    """Both stores get the same pages, and give the same requests in the same order, attempts included."""
+    told = []
+    for limits in ({}, {"max_keys": most, "max_pending": most}):
+        with closing(MemoryStore(**limits)) as store:
+            told.append(await replay(store, pages, retries))
+    assert told[0] == told[1]
+
+
+async def replay(store: MemoryStore, pages: list[list[tuple[str, int, int]]], retries: int) -> list[Any]:
+    """Settle the first request of each group again and again, each with one of the pages; return what was seen."""
+    seen: list[Any] = []
+    await store.ingest([Request(f"{A}/start"), Request(f"{B}/start")])
+    for links in pages:
+        groups = (await store.claim("me", 9, 2, 60.0)).groups
+        seen += [(group.name, paths(group.head), [row.attempts for row in group.head], group.more) for group in groups]
+        for group in groups:
+            held = ticket(group.head[0], group.epoch)
+            seen.append(paths(await store.more(group.name, group.epoch, group.head[0].order, 3)))
+            if held.pending.attempts < retries:
+                attempts = held.pending.attempts + 1
+                again = Outcome(kind=Kind.RETRY, ticket=held, attempts=attempts, not_before=5.0)
+                assert (await store.commit([again])).verdicts == [Verdict.OK]
+            found = [Request(f"{host}/{n}", priority=priority) for host, n, priority in links]
+            made = await store.commit([done(held, discovered=found), done(held, discovered=found)])
+            assert made.verdicts == [Verdict.OK, Verdict.DUP]
+            seen += [paths(made.fresh), made.duplicates, store.live]
+            await store.release(group.name, group.epoch, {})
+    return seen
+
+
+async def test_no_request_is_lost_or_doubled_between_memory_and_disk() -> None:
+    with closing(MemoryStore(max_keys=20, max_pending=10)) as store:
+        await store.ingest(requests(*map(str, range(100))))
+        [group] = (await store.claim("me", 9, 7, 60.0)).groups
+        counts: Counter[str] = Counter()
+        rows, number = group.head, 100
+        while rows:
+            for row in rows:
+                counts[row.request.url] += 1
+                more = requests(*map(str, range(number, number + 3))) if number < 400 else []
+                number += len(more)
+                await store.commit([done(ticket(row, group.epoch), discovered=[*more, *requests("5", "50")])])
+            rows = await store.more(group.name, group.epoch, rows[-1].order, 7)
+        assert counts == Counter(f"{A}/{n}" for n in range(number))
+        assert store.live == 0
+        assert len(store.known) == number
+
+
+MANY = """
+import trio
+from crawler.messages.request import plain_get
+from crawler.store import MemoryStore
+
+async def main():
+    store = MemoryStore(max_keys=5_000, max_pending=5_000)
+    before = memory()
+    for batch in range(200):
+        urls = [f"https://h{n % 9}.example/articles/{batch}/page-{n}" for n in range(500)]
+        await store.ingest([plain_get(url, None, 1) for url in urls])
+    print(memory() - before, store.live, len(store.known))
+    store.close()
+
+def memory():
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
+
+trio.run(main)
+"""
+
+
+def test_100_000_pending_requests_take_little_memory() -> None:
+    """In dictionaries they take 60 MB."""
+    run = subprocess.run([sys.executable, "-c", MANY], check=True, capture_output=True, text=True)
+    megabytes, live, known = map(int, run.stdout.split())
+    assert (live, known) == (100_000, 100_000)
+    assert megabytes < 35

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from crawler.store import FailureRow, ItemRow, Kind, MemoryStore, Outcome, Store
 from crawler.store.sqlite import SqliteStore
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite, power"])
+@pytest.fixture(params=["memory", "memory and disk", "sqlite", "sqlite, power"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
+    elif request.param == "memory and disk":
+        with closing(MemoryStore(max_keys=1, max_pending=1)) as made:
+            yield made
     else:
         with SqliteStore(tmp_path / "job", power="power" in request.param) as made:
             yield made
