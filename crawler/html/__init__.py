@@ -10,6 +10,7 @@ import typing as _typing
 
 from crawler.html.links import Link, base_url, href_of, hrefs, links, nofollow_urls
 from crawler.html.selector import Selector, SelectorList, parse
+from crawler.html.tree import cut_tags, parse_text
 from crawler.lazy import lazy_names as _lazy_names
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "Selector",
     "SelectorList",
     "base_url",
+    "cut_tags",
     "href_of",
     "hrefs",
     "links",
     "nofollow_urls",
     "parse",
+    "parse_text",
 ]
 
 if _typing.TYPE_CHECKING:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from turbohtml import Document, Element
 
-from crawler.content.encoding import encode_query, replace_surrogates
-from crawler.html.links import Link, _elements, base_url, href_of
+from crawler.content.encoding import replace_surrogates
+from crawler.html.links import Link, _elements, base_url, href_of, join_links
 from crawler.html.selector import Selector
-from crawler.urls import join_all
 
 __all__ = ["links_in_regions"]
 
@@ -48,7 +47,7 @@ def links_in_regions(
         for attribute in attributes
         if (href := _address(element, attribute)) is not None
     ]
-    targets = join_all(base_url(document, url), [encode_query(href, encoding) for href, _ in found])
+    targets = join_links(base_url(document, url), [href for href, _ in found], encoding)
     return [
         Link(target, element.tag, href, element)
         for target, (href, element) in zip(targets, found, strict=True)

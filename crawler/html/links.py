@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Final
 
 import msgspec
@@ -18,7 +17,7 @@ from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.live import select_live
 from crawler.html.selector import Selector
 from crawler.redaction import redact
-from crawler.urls import join, join_all, without_fragment
+from crawler.urls import is_plain, join, join_all, without_fragment
 
 __all__ = ["Link", "base_url", "href_of", "hrefs", "is_nofollow", "links", "nofollow_urls"]
 
@@ -27,8 +26,10 @@ _NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
 """Values of ``rel`` that ask not to follow a link. Google defines ``ugc`` and ``sponsored``."""
 _LINKS = (*_WITH_HREF, "iframe", "frame")
 MAX_LINKS: Final = 1_000_000
-"""Different links of a page that `hrefs` returns: more would block the event loop for seconds. The longest pages of
+"""Links of a page that are read, with repeats: more would block the event loop for seconds. The longest pages of
 links in use, such as the index of all projects of PyPI, have some 700,000."""
+MAX_PARSED: Final = 200_000
+"""Different links of a page that only a URL parser can join: with percent-encoding, dots, or unusual hosts."""
 log = logging.getLogger("crawler.html")
 
 
@@ -89,20 +90,57 @@ def base_url(document: Document, url: str) -> str:
 def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area"), encoding: str = "utf-8") -> list[str]:
     """Return the web URLs that a page links to: canonical, without fragments and repeats, in document order.
 
-    Only the first million of different links count; the rest is left out with a warning.
+    Only the first million of links count, and 200,000 different ones that need a URL parser; the rest is left out with
+    a warning.
     """
     # Many links of a page lead to the same few URLs: drop fragments and repeats before joining.
     raw = {without_fragment(href) if "#" in href else href: None for href in _addresses(document, tags)}
-    if len(raw) > MAX_LINKS:
-        log.warning("%s has %d different links: the first %d count", redact(url), len(raw), MAX_LINKS)
-        raw = dict.fromkeys(islice(raw, MAX_LINKS))
     base = base_url(document, url)
-    encoded = raw if encoding == "utf-8" else [encode_query(href, encoding) for href in raw]
-    return list(dict.fromkeys([target for target in join_all(base, encoded) if target is not None]))
+    different = _within_limits(raw, base) if len(raw) > MAX_PARSED else list(raw)
+    targets = _join_encoded(base, different, encoding)
+    return list(dict.fromkeys([target for target in targets if target is not None]))
+
+
+def join_links(base: str, written: list[str], encoding: str = "utf-8") -> list[str | None]:
+    """Return the absolute web URL of each reference of a page; `None` for one that is not a web URL.
+
+    It is `None` for those beyond `MAX_PARSED` as well, with a warning: more would block the event loop.
+
+    Parameters:
+        base: The URL that they are joined with.
+        written: References as written.
+        encoding: WHATWG name of the page's encoding.
+    """
+    if len(written) > MAX_PARSED:
+        different = _within_limits(dict.fromkeys(written), base)
+        targets = dict(zip(different, _join_encoded(base, different, encoding), strict=True))
+        return list(map(targets.get, written))
+    return _join_encoded(base, written, encoding)
+
+
+def _join_encoded(base: str, written: list[str], encoding: str) -> list[str | None]:
+    return join_all(base, written if encoding == "utf-8" else [encode_query(href, encoding) for href in written])
+
+
+def _within_limits(different: dict[str, None], base: str) -> list[str]:
+    """Return the references of a page that count."""
+    kept: list[str] = []
+    parsed = 0
+    for href in different:
+        if not is_plain(href):
+            parsed += 1
+            if parsed > MAX_PARSED:
+                continue
+        kept.append(href)
+    if len(kept) < len(different):
+        log.warning("a page at %s has %d different links, of which %d count", redact(base), len(different), len(kept))
+    return kept
 
 
 def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
     """Return every ``a area link iframe frame`` that leads to a web URL, in document order, including repeats.
+
+    Only the first million of links count.
 
     Parameters:
         document: The parsed page.
@@ -110,8 +148,7 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
         encoding: WHATWG name of the page's encoding.
     """
     found = [(href, element) for element in _link_elements(document) if (href := _address(element)) is not None]
-    encoded = [href if encoding == "utf-8" else encode_query(href, encoding) for href, _ in found]
-    targets = join_all(base_url(document, url), encoded)
+    targets = join_links(base_url(document, url), [href for href, _ in found], encoding)
     return [
         Link(target, element.tag, href, element)
         for target, (href, element) in zip(targets, found, strict=True)
@@ -135,10 +172,10 @@ def nofollow_urls(document: Document, url: str, encoding: str = "utf-8") -> froz
     for element in _elements(document, ("a", "area")):
         href = _address(element)
         if href is not None:
-            found[is_nofollow(element)].append(encode_query(href, encoding))
+            found[is_nofollow(element)].append(href)
     base = base_url(document, url)
-    nofollow = {target for target in join_all(base, found[True]) if target is not None}
-    return frozenset(nofollow.difference(join_all(base, found[False])))
+    nofollow, others = (join_links(base, found[kind], encoding) for kind in (True, False))
+    return frozenset(target for target in nofollow if target is not None).difference(others)
 
 
 def is_nofollow(element: Element) -> bool:
@@ -172,14 +209,22 @@ def _link_elements(document: Document) -> list[Element]:
     if all(document.select_one(tag) is None for tag in ("area", "iframe", "frame", "template")):
         heads = document.select("link")
         if all(isinstance(link.parent, Element) and link.parent.tag == "head" for link in heads):
-            return heads + document.select("a")
+            return _first(heads + document.select("a"))
     return _elements(document, _LINKS)
 
 
 def _elements(document: Document, tags: Sequence[str], having: str = "") -> list[Element]:
     # turbohtml finds one tag by an index, but several by a walk through the page.
     present = [tag for tag in tags if document.select_one(tag) is not None]
-    return select_live(document, ",".join(tag + having for tag in present)) if present else []
+    return _first(select_live(document, ",".join(tag + having for tag in present))) if present else []
+
+
+def _first(elements: list[Element]) -> list[Element]:
+    """Return the elements that count."""
+    if len(elements) <= MAX_LINKS:
+        return elements
+    log.warning("a page has %d links: the first %d count", len(elements), MAX_LINKS)
+    return elements[:MAX_LINKS]
 
 
 def _address(element: Element) -> str | None:

@@ -10,10 +10,12 @@ from typing import Final
 
 from turbohtml import Document, Element
 
-__all__ = ["INERT", "select_live"]
+__all__ = ["INERT", "MAX_METADATA", "select_live"]
 
 INERT: Final = "template:not([shadowrootmode])"
 """Elements whose content is inert (HTML Standard section 4.12.3). The content of a declarative shadow root is not."""
+MAX_METADATA: Final = 100_000
+"""Elements of one kind, such as ``meta`` and ``link``, that are read for what a page says about itself."""
 
 
 def select_live(document: Document, query: str, outside: str = INERT) -> list[Element]:

@@ -6,13 +6,14 @@ They are read from elements of the page or from its ``Link`` header field; eleme
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from turbohtml import Document, Element, Namespace
 
 from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.content.link_header import LinkValue
 from crawler.html.links import base_url
-from crawler.html.live import select_live
+from crawler.html.live import MAX_METADATA, select_live
 from crawler.urls import join
 
 __all__ = ["alternates", "canonical", "related"]
@@ -110,7 +111,8 @@ def _is_of(link: LinkValue, url: str) -> bool:
 
 
 def _elements(document: Document, query: str) -> Iterator[Element]:
-    return (element for element in select_live(document, query) if element.namespace is Namespace.HTML)
+    found = islice(select_live(document, query), MAX_METADATA)
+    return (element for element in found if element.namespace is Namespace.HTML)
 
 
 def _tokens(element: Element) -> list[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from turbohtml import Document, Element, Namespace
 
-from crawler.content.encoding import encode_query, replace_surrogates
+from crawler.content.encoding import replace_surrogates
 from crawler.content.link_header import LinkValue
 from crawler.content.media_type import mime_type
-from crawler.html.links import _elements, base_url, hrefs
-from crawler.urls import join_all
+from crawler.html.links import _elements, base_url, hrefs, join_links
+from crawler.html.live import MAX_METADATA
 
 __all__ = ["header_targets", "page_targets"]
 
@@ -40,12 +41,12 @@ def page_targets(document: Document, url: str, encoding: str = "utf-8") -> list[
     """
     found = dict.fromkeys(hrefs(document, url, ELEMENTS, encoding))
     addresses = [
-        encode_query(replace_surrogates(link.attr("href") or ""), encoding)
-        for link in _elements(document, ("link",), "[rel][href]")
+        replace_surrogates(link.attr("href") or "")
+        for link in islice(_elements(document, ("link",), "[rel][href]"), MAX_METADATA)
         if link.namespace is Namespace.HTML and leads_to_page(_tokens(link), link.attr("type"))
     ]
     if addresses:
-        found.update(dict.fromkeys(target for target in join_all(base_url(document, url), addresses) if target))
+        found.update(dict.fromkeys(filter(None, join_links(base_url(document, url), addresses, encoding))))
     return list(found)
 
 

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from turbohtml import Document, Element, Text
 
-from crawler.content.encoding import encode_query, replace_surrogates
-from crawler.html.links import base_url
+from crawler.content.encoding import replace_surrogates
+from crawler.html.links import base_url, join_links
 from crawler.html.tidy_tables import tidy_tables
-from crawler.urls import join_all, origin
+from crawler.urls import origin
 
 __all__ = ["reader_view", "with_safe_links"]
 
@@ -105,8 +105,7 @@ def _disarm(part: Element) -> None:
 
 def _joined(base: str, references: list[str], encoding: str) -> list[str | None]:
     """Return the absolute URLs of references, without signs that are markup."""
-    encoded = references if encoding == "utf-8" else [encode_query(one, encoding) for one in references]
-    return [None if url is None else _without_markup(url) for url in join_all(base, encoded)]
+    return [None if url is None else _without_markup(url) for url in join_links(base, references, encoding)]
 
 
 def _without_markup(url: str) -> str:

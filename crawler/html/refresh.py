@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import attrs
 from turbohtml import Document, Namespace
 
 from crawler.content.encoding import replace_surrogates
-from crawler.html.live import select_live
+from crawler.html.live import MAX_METADATA, select_live
 
 __all__ = ["Refresh", "meta_refresh", "meta_refreshes", "parse_refresh"]
 
@@ -74,7 +75,7 @@ def meta_refreshes(document: Document) -> list[Refresh]:
 
 
 def _refreshes(document: Document, outside: str) -> Iterator[Refresh]:
-    for meta in select_live(document, "meta[http-equiv][content]", outside):
+    for meta in islice(select_live(document, "meta[http-equiv][content]", outside), MAX_METADATA):
         if meta.namespace is Namespace.HTML and (meta.attr("http-equiv") or "").lower() == "refresh":
             found = parse_refresh(replace_surrogates(meta.attr("content") or ""))
             if found is not None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from turbohtml import Document, Namespace
 
-from crawler.html.live import select_live
+from crawler.html.live import MAX_METADATA, select_live
 
 __all__ = ["robots_directives"]
 
@@ -48,7 +49,7 @@ def _contents(document: Document, ours: str) -> Iterator[str]:
     """Yield the content of each meta element for all robots or ours."""
     if document.select_one("meta[name]") is None:
         return
-    for meta in select_live(document, "meta[name][content]", "template"):
+    for meta in islice(select_live(document, "meta[name][content]", "template"), MAX_METADATA):
         name = (meta.attr("name") or "").strip().lower()
         if name and name in ("robots", ours) and meta.namespace is Namespace.HTML:
             yield meta.attr("content") or ""

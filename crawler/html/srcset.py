@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
 from turbohtml import Document
 
-from crawler.content.encoding import encode_query, replace_surrogates
-from crawler.html.links import base_url
+from crawler.content.encoding import replace_surrogates
+from crawler.html.links import base_url, join_links
 from crawler.html.live import select_live
-from crawler.urls import join_all
 
 __all__ = ["media", "parse_srcset"]
 
+MAX_CANDIDATES: Final = 200_000
+"""Candidates in all ``srcset`` of a page that are read."""
+MAX_MEDIA: Final = 1_000_000
+"""References of a page that are read, with repeats."""
 _SEPARATORS: Final = re.compile(r"[\t\n\f\r ,]*+")
 _URL: Final = re.compile(r"[^\t\n\f\r ]++")
 _DESCRIPTORS: Final = re.compile(r"(?:[^(,]++|\([^)]*+\)?)*+")
@@ -32,18 +36,23 @@ _PLACES: Final = (
 )
 
 
-def parse_srcset(value: str) -> list[str]:
+def parse_srcset(value: str, most: float = math.inf) -> list[str]:
     """Return the URLs of the candidates of a ``srcset``, as written (HTML Standard, "parsing a srcset attribute").
 
     Candidates with invalid descriptors are skipped, as in browsers. It never raises.
+
+    Parameters:
+        value: The value of the attribute.
+        most: Candidates that are read, with the invalid ones. Further ones are left out.
     """
     found: list[str] = []
     at = 0
-    while True:
+    while most > 0:
+        most -= 1
         start = _SEPARATORS.match(value, at)
         url = _URL.match(value, start.end() if start else at)
         if url is None:
-            return found
+            break
         at, address = url.end(), url[0]
         if address.endswith(","):
             found.append(address.rstrip(","))
@@ -53,6 +62,7 @@ def parse_srcset(value: str) -> list[str]:
             at = descriptors.end() + 1
             if _is_valid(_DESCRIPTOR.findall(descriptors[0])):
                 found.append(address)
+    return found
 
 
 def _is_valid(descriptors: list[str]) -> bool:
@@ -85,10 +95,17 @@ def media(document: Document, url: str, encoding: str = "utf-8") -> list[str]:
         return []
     names_of = {query.partition("[")[0]: names for query, names in places}
     written: list[str] = []
+    left = MAX_CANDIDATES
     for element in select_live(document, ",".join(query for query, _ in places)):
         for name in names_of.get(element.tag, ()):
             value = element.attr(name)
-            if value:
-                written += parse_srcset(value) if name.endswith("srcset") else [value]
-    targets = join_all(base_url(document, url), [encode_query(replace_surrogates(one), encoding) for one in written])
+            if value and name.endswith("srcset"):
+                candidates = parse_srcset(value, left)
+                left -= max(1, len(candidates)) if left else 0
+                written += candidates
+            elif value:
+                written.append(value)
+        if len(written) >= MAX_MEDIA:
+            break
+    targets = join_links(base_url(document, url), list(map(replace_surrogates, written)), encoding)
     return list(dict.fromkeys(target for target in targets if target is not None))

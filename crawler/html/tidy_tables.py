@@ -16,6 +16,8 @@ BLOCKS: Final = "table,h1,h2,h3,h4,h5,h6,pre,dl,blockquote,hr,[role=main],main,a
 """Elements that no line of a table can hold."""
 SECTIONS: Final = frozenset({"thead", "tbody", "tfoot"})
 PARTS: Final = SECTIONS | {"caption", "colgroup"}
+MAX_TABLES: Final = 10_000
+"""Tables of a page that may be made rectangular. The cells of a page with more become blocks."""
 MAX_SPAN: Final = 1000
 """Columns or rows that a cell may span (HTML Standard section 4.9.11)."""
 MAX_FILLING: Final = 1000
@@ -30,7 +32,12 @@ def tidy_tables(view: Document) -> None:
     Parameters:
         view: The copy of the page.
     """
-    for table, is_layout in [(table, table.select_one(BLOCKS) is not None) for table in view.select("table")]:
+    tables = view.select("table")
+    if len(tables) > MAX_TABLES:
+        for part in view.select("table,caption,colgroup,thead,tbody,tfoot,tr,td,th"):
+            part.tag = "div"
+        return
+    for table, is_layout in [(table, table.select_one(BLOCKS) is not None) for table in tables]:
         rows = [(row, _elements(row, {"td", "th"})) for row in _rows(table)]
         grid = None if is_layout or table.attr("role") == "presentation" else _grid(rows)
         if grid is None:

@@ -2,7 +2,7 @@
 
 Rule 1: a check takes microseconds, however many rules there are. Patterns without a star are found by bisection. Those
 with stars are matched in one pass each, without backtracking; where they are many, only those that share a piece with
-the path are tried. A malicious file costs time in proportion to its size, never more.
+the path are tried. A malicious file costs time in proportion to its size, and a millisecond for each URL.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ ORIGIN: Final = re.compile(r"[^/?#]*+//[^/?#]*+")
 
 MAX_UNINDEXED: Final = 32
 """Rules with stars that are tried one after the other, without an index."""
+MAX_PIECES: Final = 4000
+"""Pieces of rules with stars that one path is compared with, which takes a millisecond. If a file needs more, made for
+the purpose, the path is not allowed."""
 GRAM_SIZE: Final = 4
 """Octets of the pieces in the index."""
 
@@ -52,12 +55,14 @@ class _Starred(Struct, eq=False):
     min_size: int
     """Octets of the path, at least."""
 
-    def matches(self, path: str) -> bool:
-        """Return whether the pattern matches. Each piece is taken where it first occurs: a later place is no better."""
+    def may_match(self, path: str) -> bool:
+        """Return whether the pattern may match, without a look at most of its pieces."""
         if not (path.startswith(self.head) and path.endswith(self.tail)):
             return False
-        if len(self.middle) > 2 and (len(path) < self.min_size or self.middle[-1] not in path):
-            return False
+        return len(self.middle) <= 2 or (len(path) >= self.min_size and self.middle[-1] in path)
+
+    def matches(self, path: str) -> bool:
+        """Return whether the pattern matches, if it may. A later place of a piece is no better than its first one."""
         at = len(self.head)
         for piece in self.middle:
             found = path.find(piece, at)
@@ -162,10 +167,15 @@ class PathRules:
             index = self._parents[index]
         if index >= 0:
             best = max(best, self._verdicts[index])
+        left = MAX_PIECES
         for rule in self._candidates(path) if self._starred else ():
             if rule.verdict <= best:
                 break
-            if rule.matches(path):
+            may_match = rule.may_match(path)
+            left -= len(rule.middle) if may_match else 1
+            if left < 0:
+                return len(path), False
+            if may_match and rule.matches(path):
                 return rule.verdict
         return best
 

@@ -10,6 +10,7 @@ from crawler import urls
 from crawler.content.encoding import encode_query
 from crawler.html.forms import ONE_LINE, Control, controls_of, forms_of
 from crawler.html.links import base_url, is_nofollow
+from crawler.html.selector import Selector
 from crawler.html.submission import (
     MULTIPART,
     PLAIN,
@@ -26,7 +27,7 @@ from crawler.settings.headers import TOKEN
 from crawler.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from turbohtml import Element
+    from turbohtml import Document, Element
 
     from crawler.messages.response import Response
 
@@ -49,10 +50,10 @@ class Form:
     Its controls are those that a browser would submit, including controls elsewhere that refer to it by ``form=``.
     """
 
-    def __init__(self, response: Response, element: Element) -> None:
+    def __init__(self, response: Response, document: Document, element: Element) -> None:
         self._response = response
-        self._base = base_url(response.document, response.url)
-        self._controls = controls_of(response.document, element)
+        self._base = base_url(document, response.url)
+        self._controls = controls_of(document, element)
         self._charset = element.attr("accept-charset")
         self.id: str = element.attr("id") or ""
         """The form's ``id``; empty if it has none."""
@@ -213,16 +214,19 @@ def forms_on(response: Response, most: int, *, skip_nofollow: bool = False) -> l
     """
     if not response.is_html or response.document.select_one("form") is None:
         return []
-    elements = (form for form in forms_of(response.document) if not (skip_nofollow and is_nofollow(form)))
-    return [Form(response, element) for element in islice(elements, most)]
+    document = response.document
+    elements = (form for form in forms_of(document) if not (skip_nofollow and is_nofollow(form)))
+    return [Form(response, document, element) for element in islice(elements, most)]
 
 
-def form_of(response: Response, css: str | None, name: str | None, identifier: str | None, index: int) -> Form:
+def form_of(
+    response: Response, document: Document, css: str | None, name: str | None, identifier: str | None, index: int
+) -> Form:
     """Return a form of a page; see `Response.form`."""
-    forms = forms_of(response.document) if response.is_html else []
+    forms = forms_of(document) if response.is_html else []
     wanted: list[str] = []
     if css is not None:
-        nodes = [selector.root for selector in response.css(css)]
+        nodes = [selector.root for selector in Selector(root=document).css(css)]
         inside = [node.closest("form") if hasattr(node, "closest") else None for node in nodes]
         forms = [form for form in dict.fromkeys(inside) if form is not None and form in forms]
         wanted.append(f"selector {css!r}")
@@ -236,7 +240,7 @@ def form_of(response: Response, css: str | None, name: str | None, identifier: s
         which = f" with {' and '.join(wanted)}" if wanted else ""
         there = f"there are {len(forms)} forms" if len(forms) > 1 else "there is one" if forms else "there is none"
         raise ValueError(f"no form {index}{which} on {redact(response.url)}: {there}")
-    return Form(response, forms[index])
+    return Form(response, document, forms[index])
 
 
 def _one_of(value: str | None, known: Iterable[str]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from crawler import content, html, urls
 from crawler.headers import Headers
 from crawler.html import Link
+from crawler.logs import get_logger
 from crawler.messages.checks import Handler, handler_name
 from crawler.messages.link_filter import NO_FILTER, LinkFilter
 from crawler.messages.request import Request, plain_get, set_position
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from crawler.messages.form import Form
 
 __all__ = ["Response"]
+
+MAX_READ_TAGS: Final = 500_000
+"""Tags of a page in whose beginning `markdown`, `article`, `data` and `form` look. The HTML Standard has some 400,000.
+More would block the event loop for seconds."""
+log = get_logger("crawler.messages")
 
 
 class Response:
@@ -163,6 +169,15 @@ class Response:
                 body = b"" if not self.is_html and content.is_binary(self.body) else self.body
                 self._document = html.parse(body, self.encoding)
         return self._document
+
+    def _beginning(self) -> Any:
+        """Return the parsed tree; of a page with too many tags to rearrange its tree, that of its beginning."""
+        if not self.is_html:
+            return html.parse(b"", "utf-8")
+        if self.body.count(b"<") > MAX_READ_TAGS and self.text.count("<") > MAX_READ_TAGS:
+            log.warning("%s has very many tags: its content is read from the first %d", redact(self.url), MAX_READ_TAGS)
+            return html.parse_text(html.cut_tags(self.text, MAX_READ_TAGS))
+        return self.document
 
     @property
     def selector(self) -> Selector:
@@ -344,7 +359,7 @@ class Response:
             return self.text if essence == "text/markdown" else rendering.fenced(self.text)
         from crawler.html.main_content import main_content, whole_content  # noqa: PLC0415
 
-        part = (whole_content if whole else main_content)(self.document, self.url, self.encoding)
+        part = (whole_content if whole else main_content)(self._beginning(), self.url, self.encoding)
         return "" if part is None else rendering.markdown(part)
 
     def article(self) -> Article:
@@ -355,8 +370,7 @@ class Response:
         """
         from crawler.html.article import article  # noqa: PLC0415 - few crawls need it
 
-        document = self.document if self.is_html else html.parse(b"", "utf-8")
-        return article(document, self.url, self.encoding, self.headers.get("content-language"))
+        return article(self._beginning(), self.url, self.encoding, self.headers.get("content-language"))
 
     def data(self) -> PageData:
         """Return what the page says about itself to machines: JSON-LD, OpenGraph, microdata and RDFa.
@@ -365,7 +379,7 @@ class Response:
         """
         from crawler.html.page_data import page_data  # noqa: PLC0415 - few crawls need it
 
-        return page_data(self.document if self.is_html else html.parse(b"", "utf-8"), self.url)
+        return page_data(self._beginning(), self.url)
 
     def feed(self) -> Feed:
         """Return the body parsed as RSS, Atom or JSON Feed.
@@ -401,7 +415,7 @@ class Response:
         """
         from crawler.messages.form import form_of  # noqa: PLC0415
 
-        return form_of(self, css, name, id, index)
+        return form_of(self, self._beginning() if self.is_html else self.document, css, name, id, index)
 
     def follow(self, target: Any, callback: Handler = None, **options: Any) -> Request:
         """Return a request for a link of this page. Its depth is one more than that of the page.

@@ -7,6 +7,7 @@ connection are compared with those that transfers have got.
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
@@ -18,8 +19,10 @@ ALLOWANCE: Final = 1024 * 1024
 """Bytes of framing that every response may have."""
 MAX_RATIO: Final = 32
 """Further bytes of framing for each byte of content. A byte in a chunk and a TLS record of its own has 28."""
-RECEIVED: Final = slice(128, 136)
-"""The place of ``tcpi_bytes_received`` in Linux's ``struct tcp_info`` (include/uapi/linux/tcp.h)."""
+COUNTERS: Final = {"linux": (11, slice(128, 136)), "darwin": (0x106, slice(88, 96))}
+"""By system, the socket option and the place of the count of received bytes in its value: ``TCP_INFO`` and
+``tcpi_bytes_received`` of Linux (include/uapi/linux/tcp.h), ``TCP_CONNECTION_INFO`` and ``tcpi_rxbytes`` of macOS
+(bsd/netinet/tcp.h). On other systems the deadline of a request ends endless framing."""
 
 
 def is_endless(received: int, delivered: int) -> bool:
@@ -105,16 +108,17 @@ class FramingWatch:
 
 def received_on(fd: int) -> int:
     """Return the bytes that a TCP connection has received; 0 if the system does not say."""
-    if not hasattr(socket, "TCP_INFO"):
+    if sys.platform not in COUNTERS:
         return 0
+    option, place = COUNTERS[sys.platform]
     try:
         connection = socket.socket(fileno=fd)
     except OSError:  # it was closed
         return 0
     try:
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, RECEIVED.stop)
+        info = connection.getsockopt(socket.IPPROTO_TCP, option, place.stop)
     except OSError:  # it is not TCP
         return 0
     finally:
         connection.detach()
-    return int.from_bytes(info[RECEIVED], "little")
+    return int.from_bytes(info[place], sys.byteorder)

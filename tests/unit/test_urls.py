@@ -129,6 +129,28 @@ def test_a_joined_url_is_canonical(base, href):
     assert joined is None or ada_url.normalize_url(joined) == joined
 
 
+@given(WEB_URLS, st.from_regex(urls.PLAIN_URL, fullmatch=True))
+def test_a_plain_url_is_its_own_canonical_form(base, href):
+    assert urls.is_plain(href)
+    assert urls.join(base, href) == ada_url.join_url(base, href) == href
+
+
+@pytest.mark.parametrize(
+    "href",
+    ["http://a.1/x", "http://127.0.0.1/x", "http://xn--a.test/x", "http://a.test", "http://a.test:80/x", "HTTP://a.test/",
+     "http://a.test/../x", "http://a.test/x#y", "http://a.test/%41", "http://u@a.test/", "http://test/x", "x:y", ""],
+)  # fmt: skip
+def test_other_urls_are_not_plain(href):
+    assert not urls.is_plain(href)
+
+
+def test_many_references_are_joined_as_few_are(monkeypatch):
+    monkeypatch.setattr(urls, "MAX_REMEMBERED", 2)
+    hrefs = ["a", "/b?c", "?d", "", "#e", "http://f.test/", "HTTP://G.test", "mailto:h", " i ", "../%6a"]
+    base = "https://a.test/x/y?z"
+    assert urls.join_all(base, hrefs) == [urls.join(base, href) for href in hrefs]
+
+
 @given(WEB_URLS, st.from_regex(urls.PLAIN_PATH, fullmatch=True), st.text())
 def test_a_plain_reference_is_appended_as_a_url_parser_appends_it(base, href, fragment):
     try:

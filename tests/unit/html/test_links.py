@@ -9,6 +9,7 @@ import pytest
 from crawler.html import Link, Selector, base_url, href_of, hrefs, links, parse
 
 URL = "https://example.com/docs/page.html?q=1"
+MODULE = import_module("crawler.html.links")
 
 
 def page(markup: str):
@@ -155,7 +156,17 @@ def test_the_href_of_a_string_is_itself_and_of_a_link_its_url():
 
 
 def test_links_beyond_the_limit_are_left_out_with_a_warning(monkeypatch, caplog):
-    monkeypatch.setattr(import_module("crawler.html.links"), "MAX_LINKS", 2)
+    monkeypatch.setattr(MODULE, "MAX_LINKS", 3)
     document = parse(b"<a href=1></a><a href=1#x></a><a href=2></a><a href=3></a>", "utf-8")
     assert hrefs(document, "https://a.test/") == ["https://a.test/1", "https://a.test/2"]
-    assert caplog.messages == ["https://a.test/ has 3 different links: the first 2 count"]
+    assert caplog.messages == ["a page has 4 links: the first 3 count"]
+    assert [link.url[-1] for link in links(document, "https://a.test/")] == ["1", "1", "2"]
+
+
+def test_links_that_need_a_url_parser_are_limited_more_than_others(monkeypatch, caplog):
+    monkeypatch.setattr(MODULE, "MAX_PARSED", 2)
+    document = parse("".join(f"<a href=/{n}></a><a href=%e4{n}></a>" for n in range(4)).encode(), "utf-8")
+    kept = ["0", "%e40", "1", "%e41", "2", "3"]
+    assert hrefs(document, "https://a.test/") == [f"https://a.test/{path}" for path in kept]
+    assert [link.url for link in links(document, "https://a.test/")] == hrefs(document, "https://a.test/")
+    assert len(caplog.messages) == 3

@@ -63,3 +63,12 @@ def test_every_place_in_the_order_of_the_page():
 def test_what_is_no_page_has_none():
     assert Response("https://site.test/", headers={"Content-Type": "text/plain"}, body="<img src=x>").media() == []
     assert Response("https://site.test/", body="<!doctype html><p>x").media() == []
+
+
+def test_of_very_many_candidates_the_first_ones_are_read(monkeypatch):
+    monkeypatch.setattr("crawler.html.srcset.MAX_CANDIDATES", 3)
+    body = "<!doctype html><img srcset='a 1x, b 2x, c 3x, d 4x' src=e><img srcset='f 1x' src=g>"
+    page = Response("https://a.test/", body=body)
+    assert [url[-1] for url in page.media()] == ["e", "a", "b", "c", "g"]
+    monkeypatch.setattr("crawler.html.srcset.MAX_MEDIA", 2)
+    assert [url[-1] for url in page.media()] == ["e", "a", "b", "c"]

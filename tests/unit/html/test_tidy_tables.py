@@ -40,3 +40,10 @@ def test_of_nested_tables_the_inner_one_stays_a_table():
 def test_a_table_that_would_grow_by_its_spans_becomes_blocks():
     assert markdown("<table><tr><td colspan=1000>x" + "<tr><td>1" * 10 + "</table>").startswith("x\n\n1\n\n1")
     assert markdown("<table><tr>" + "<td colspan=1000>x" * 10 + "</table>").startswith("x\n\nx")
+
+
+def test_of_very_many_tables_all_cells_become_blocks(monkeypatch):
+    monkeypatch.setattr("crawler.html.tidy_tables.MAX_TABLES", 1)
+    table = "<table><tr><td>a<td>b</table>"
+    assert "|" in markdown(table)
+    assert markdown(table * 2) == "a\n\nb\n\na\n\nb"

@@ -113,3 +113,30 @@ def test_patterns_made_to_be_slow_are_matched_in_one_pass() -> None:
     assert not slow.allows(f"{SITE}/{'a' * 4000}b")
     nested = PathRules([(False, "/" + "a" * count) for count in range(900)] + [(True, "/")])
     assert not nested.allows(f"{SITE}/{'a' * 450}b")
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        [f"/*{number:x}" for number in range(0x1000)],
+        [f"/{'*a' * (1_000 + number)}*b*a" for number in range(5)],
+        [f"/*{number % 50:02}*{number // 50 % 50:02}*x" for number in range(10_000)],
+    ],
+    ids=["short", "long", "pairs"],
+)
+def test_a_path_that_needs_too_many_comparisons_is_not_allowed(patterns: list[str]) -> None:
+    """No file in use comes near the bound."""
+    looked = 0
+
+    class Counting(str):
+        __slots__ = ()
+
+        def find(self, *args) -> int:
+            nonlocal looked
+            looked += 1
+            return super().find(*args)
+
+    path = "/" + "".join(f"{number:02}" for number in reversed(range(50))) + "a" * 2_000 + "bx"
+    allowed = PathRules((False, pattern) for pattern in patterns)._decide(Counting(path))[1]
+    assert looked <= 4000
+    assert not allowed

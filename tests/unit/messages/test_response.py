@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 
 from crawler import Headers, Request, Response, Retry, html
 from crawler.html import Link
+from crawler.html.page_targets import page_targets
+from crawler.http.redirects import refresh_targets
 from crawler.messages.link_filter import LinkFilter
 
 URL = "https://site.test/shop/list?page=1"
@@ -403,3 +407,36 @@ def test_markdown_of_every_kind_of_body(content_type, body, markdown):
 def test_the_whole_page_has_its_navigation():
     response = Response("https://site.example/", 200, {"content-type": "text/html"}, "<nav>n</nav><p>x")
     assert response.markdown(whole=True) == "n\n\nx"
+
+
+def test_the_content_of_a_page_with_very_many_tags_is_that_of_its_beginning(monkeypatch, caplog):
+    monkeypatch.setattr("crawler.messages.response.MAX_READ_TAGS", 8)
+    long = page(
+        "<meta property=og:url content=a><form id=f><input name=a></form><p>one</p><p>two</p>"
+        "<meta property=og:url content=b><form id=g></form><p>three</p>"
+    )
+    assert long.markdown() == long.article().markdown == "one\n\ntwo"
+    assert long.data().opengraph["og:url"] == [urljoin(URL, "a")]
+    assert list(long.form().fields) == list(long.form("#f").fields) == ["a"]
+    with pytest.raises(ValueError, match="no form 0"):
+        long.form(id="g")
+    assert long.css("p::text").getall() == ["one", "two", "three"]
+    assert "has very many tags" in caplog.text
+    assert page("<p>one</p>" * 4).markdown() == "\n\n".join(["one"] * 4)
+
+
+METADATA = {
+    "robots_directives": ("<meta name=robots content=a{n}>", lambda page: page.robots),
+    "refresh": ("<meta http-equiv=refresh content='{n};url=a{n}'>", refresh_targets),
+    "page_relations": ("<link rel=alternate hreflang=a{n} href=b{n}>", lambda page: page.alternates),
+    "page_targets": (
+        "<link rel=author href=c{n}>", lambda page: page_targets(page.document, page.url, page.encoding)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", METADATA)
+def test_of_very_many_elements_of_metadata_the_first_ones_are_read(module, monkeypatch):
+    monkeypatch.setattr(f"crawler.html.{module}.MAX_METADATA", 3)
+    unit, read = METADATA[module]
+    assert len(read(page("".join(unit.format(n=n) for n in range(5))))) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import attrs
 import pytest
@@ -88,6 +89,31 @@ def test_the_system_counts_what_a_connection_receives() -> None:
             client.recv(1)
             assert received_on(client.fileno()) in (1000, 0)  # 0: a system that does not count
             client.sendall(b"x")  # it is still open
+
+
+@pytest.mark.parametrize(
+    ("system", "option", "size", "received"),
+    [("linux", socket.TCP_INFO, 136, 17), ("darwin", 0x106, 96, 12), ("win32", None, 0, 0)],
+)
+def test_each_system_counts_in_its_own_place(
+    monkeypatch: pytest.MonkeyPatch, system: str, option: int | None, size: int, received: int
+) -> None:
+    """The value of the option has the number of each 64-bit word in it."""
+    asked: list[tuple[int, int]] = []
+
+    class Socket:
+        def __init__(self, fileno: int) -> None: ...
+
+        def getsockopt(self, level: int, name: int, length: int) -> bytes:
+            asked.append((name, length))
+            return b"".join(n.to_bytes(8, sys.byteorder) for n in range(1, length // 8 + 1))
+
+        def detach(self) -> None: ...
+
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr("crawler.transport.framing_watch.socket.socket", Socket)
+    assert received_on(7) == received
+    assert asked == ([(option, size)] if option else [])
 
 
 def test_what_is_no_tcp_connection_has_received_nothing() -> None:
