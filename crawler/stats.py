@@ -37,6 +37,8 @@ class Stats(Struct):
 
     pages: int = 0
     """Responses whose callback succeeded."""
+    dealt_with: int = 0
+    """Requests that a plugin dropped because there was nothing to do, such as pages that had not changed."""
     items: int = 0
     """Items that were committed."""
     requests: int = 0

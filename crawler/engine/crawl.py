@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 import trio_util
@@ -36,29 +39,48 @@ if TYPE_CHECKING:
 
 __all__ = ["AddedRequests", "BackgroundTasks", "Crawl"]
 
+SERIES_BATCH: Final = 100
+"""Requests of a series that are taken together."""
 log = get_logger("crawler.engine")
 
 
 class AddedRequests:
-    """Requests that `crawl.add` was given outside of a page, until the scheduler takes them."""
+    """Requests that `crawl.add` and `crawl.add_all` were given outside of a page, until the scheduler takes them."""
 
     def __init__(self) -> None:
         self.is_closed = False
         """Whether the crawl starts no more requests."""
         self._requests: list[Request] = []
+        self._series: deque[Iterator[Request]] = deque()
         self._added = trio_util.RepeatedEvent()
 
     def __bool__(self) -> bool:
-        return bool(self._requests)
+        return bool(self._requests or self._series)
 
     def add(self, request: Request) -> None:
         """Add a request, and wake the scheduler."""
         self._requests.append(request)
         self._added.set()
 
+    def add_all(self, requests: Iterable[Request]) -> None:
+        """Add requests that are made when they are taken, and wake the scheduler."""
+        self._series.append(iter(requests))
+        self._added.set()
+
     def take(self) -> list[Request]:
-        """Return the requests added so far, and forget them."""
+        """Return the requests added so far, and forget them; then the next ones of a series.
+
+        Raises:
+            TypeError: A series has something else.
+        """
         requests, self._requests = self._requests, []
+        if not requests and self._series:
+            requests = list(itertools.islice(self._series[0], SERIES_BATCH))
+            for request in requests:
+                if not isinstance(request, Request):
+                    raise TypeError(f"add_all() takes requests, not {type(request).__name__}: {request!r:.80}")
+            if len(requests) < SERIES_BATCH:
+                self._series.popleft()
         return requests
 
     async def wait(self) -> None:
@@ -157,6 +179,16 @@ class Crawl:
         return self._store.durable
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of the durable job; `None` without one."""
+        return self._store.folder
+
+    @property
+    def round(self) -> int:
+        """Number of times that the crawl has begun."""
+        return self._store.round
+
+    @property
     def reason(self) -> str | None:
         """Why the crawl ends, such as ``max_pages``; `None` while it runs."""
         return self._shutdown.reason
@@ -211,6 +243,10 @@ class Crawl:
             page.added.append(request)
         else:
             self._added.add(with_child_depth(request))
+
+    def add_all(self, requests: Iterable[Request]) -> None:
+        """Add many requests, of which at most 100 at a time are made while the crawl runs."""
+        self._added.add_all(requests)
 
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter of the report. Inside a handler it is an effect of that page."""

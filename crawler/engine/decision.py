@@ -85,6 +85,8 @@ class Refuse(NamedTuple):
     """The reason in the report: ``robots``, ``network``, or that of a plugin."""
     error: RequestError | None = None
     """The error for the errback. `None` means that the errback is not called."""
+    is_success: bool = False
+    """Whether the request has been dealt with all the same."""
 
 
 Decision: TypeAlias = Page | Follow | Again | Fail | Refuse
@@ -170,7 +172,7 @@ def decide(result: Response | Retry | Drop | RequestError, history: History, pol
     if isinstance(result, Response):
         return _decide_response(result, history, policy, now)
     if isinstance(result, Drop):
-        return Refuse(result.reason)
+        return Refuse(result.reason, is_success=result.is_success)
     if isinstance(result, Refused) and result.by == "network":
         return Refuse(result.by, result)
     if isinstance(result, WouldExceedDeadline):

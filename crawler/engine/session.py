@@ -190,6 +190,10 @@ class CrawlSession:
                 )
             )
         resumed = await store.resume_state()
+        if resumed.checkpoint.exhausted and store.live == 0 and any(plugin.repeats for plugin in self.plugins):
+            log.info("%s had finished: it begins again", store.folder)
+            await store.begin_again()
+            resumed = await store.resume_state()
         if self.job is not None:
             check_handlers(self.spider, resumed.handlers, self.job.folder)
         self.scheduler = wire(

@@ -221,7 +221,8 @@ class Worker:
                 if decision.filtered_by:
                     outcome.filtered.append((decision.filtered_by, pending.request.url))
                 await self._fail(error, response, outcome, calls_errback=decision.calls_errback)
-            case Refuse(by, error):
+            case Refuse(by, error, is_success):
+                outcome.is_success = is_success
                 log.debug("refused by %s: %s", by, pending.request.url)
                 outcome.kind = Kind.REFUSED
                 outcome.filtered.append((by, pending.request.url))

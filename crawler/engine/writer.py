@@ -241,6 +241,7 @@ class Writer:
             stats.retries += 1
             return
         stats.pages += outcome.page
+        stats.dealt_with += outcome.is_success
         stats.redirects += bool(outcome.redirect)
         stats.items += len(outcome.items) + outcome.staged_items
         for name, n in outcome.counters.items():

@@ -98,6 +98,11 @@ class SitemapEntry:
     """The page as a news article; `None` if it is not one."""
     _until: datetime | None = attrs.field(default=None, repr=False, eq=False)
 
+    @property
+    def changed_by(self) -> datetime | None:
+        """The last moment that `lastmod` stands for: the end of the day if only a day is given; `None` without it."""
+        return max(self.lastmod, self._until) if self.lastmod and self._until else self.lastmod
+
     def changed_since(self, moment: datetime) -> bool:
         """Return whether the page may have changed at `moment` or later.
 
@@ -106,5 +111,5 @@ class SitemapEntry:
         Parameters:
             moment: A time, in UTC if it has no time zone.
         """
-        last = max(self.lastmod, self._until) if self.lastmod and self._until else self.lastmod
+        last = self.changed_by
         return last is None or last >= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -7,8 +7,9 @@ a failure; each hook says of what. A spider is a plugin too: the first one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
@@ -105,6 +106,14 @@ class Crawl(Protocol):
     def runs(self) -> Sequence[RunRecord]:
         """The earlier runs of the job in their order, the last thousand at most; empty without a job."""
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the durable job; `None` without one. A plugin may keep files of its own there."""
+
+    @property
+    def round(self) -> int:
+        """Number of times that the crawl has begun: 1, and one more when a finished job begins again (`repeats`)."""
+
     def clock(self) -> float:
         """Return the time in seconds since the epoch, by the clock of the crawl: virtual in tests."""
 
@@ -146,6 +155,12 @@ class Crawl(Protocol):
     def add(self, request: Request) -> None:
         """Add a request to the crawl. Inside a handler it is an effect of that page."""
 
+    def add_all(self, requests: Iterable[Request]) -> None:
+        """Add many requests, of which at most 100 at a time are made while the crawl runs. It does not end before that.
+
+        Call it in a `lifespan`, in each run of a job: requests that the crawl has seen are left out.
+        """
+
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter of the report. Inside a handler it is an effect of that page."""
 
@@ -184,6 +199,9 @@ class Plugin:
     """Whether `Response.wire` has the coded body, too. Servers are then asked for ``gzip`` and ``deflate`` only."""
     wants_stages: bool = False
     """Whether `Response.stages` has the seconds of each stage of the exchange."""
+    repeats: bool = False
+    """Whether a finished job begins again in its next run. All requests are new then, and the counts begin at 0; items,
+    outputs, states, cookies and limits stay."""
     crawl: Crawl
     """The running crawl. Set before `lifespan`."""
     state: State

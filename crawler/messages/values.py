@@ -79,6 +79,9 @@ class Drop:
 
     reason: str = attrs.field(default="dropped", converter=_storable, validator=instance_of(str))
     """Reason by which the report counts it, in a word or two."""
+    is_success: bool = False
+    """Whether the request has been dealt with, as when its page has not changed. A crawl without a page has failed,
+    unless `fetch` has dropped a request that way."""
 
 
 @runtime_checkable

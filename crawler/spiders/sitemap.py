@@ -36,7 +36,8 @@ log = get_logger("crawler.spiders")
 class SitemapSpider(Spider):
     """Fetches the pages that sitemaps list.
 
-    Each entry becomes a request while its sitemap is parsed, so sitemaps may be of any size and number.
+    Each entry becomes a request while its sitemap is parsed, so sitemaps may be of any size and number. Its ``lastmod``
+    is ``response.meta["lastmod"]``, in ISO 8601, as the last moment that it stands for.
 
     ::
 
@@ -147,13 +148,15 @@ class SitemapSpider(Spider):
             else:
                 left_out["not to be followed"] += 1
         else:
+            changed_by = entry.changed_by
+            meta = None if changed_by is None else {"lastmod": changed_by.isoformat()}
             pages = [entry.url, *entry.alternates.values()] if self.sitemap_alternates else [entry.url]
             for url in dict.fromkeys(pages):
                 callback = next((name for pattern, name in self._rules if pattern.search(url)), None)
                 if callback is None:
                     left_out["no rule"] += 1
                 else:
-                    yield set_position(Request(url, callback), depth)
+                    yield set_position(Request(url, callback, meta=meta), depth)
 
     def no_sitemap(self, failure: Failure) -> None:
         """Log a sitemap that could not be fetched, so that a crawl without pages is not silent."""

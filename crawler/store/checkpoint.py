@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-__all__ = ["STATS_NOTE", "Checkpoint"]
+__all__ = ["EXHAUSTED_NOTE", "STATS_NOTE", "Checkpoint"]
 
 STATS_NOTE: Final = "note:stats"
 NETWORKS_NOTE: Final = "note:networks"

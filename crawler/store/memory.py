@@ -84,6 +84,8 @@ class MemoryStore:
     """
 
     durable: Final = False
+    folder: Final = None
+    round: Final = 1
 
     def __init__(self, max_keys: int = MAX_KEYS, max_pending: int = MAX_PENDING) -> None:
         self.known: set[str] | CompactKeys = set()
@@ -137,6 +139,9 @@ class MemoryStore:
         if self._disk is None or not lane.on_disk:
             return found
         return sorted(found + self._disk.requests_after(lane.number, lane.name, after, n))[:n]
+
+    async def begin_again(self) -> None:
+        """Do nothing: there was no earlier run."""
 
     async def resume_state(self) -> ResumeState:
         """Return an empty state: there was no earlier run."""

@@ -114,6 +114,8 @@ class Outcome(Struct, kw_only=True, eq=False):
     """Size of the decoded body in bytes."""
     page: bool = False
     """Whether a callback succeeded."""
+    is_success: bool = False
+    """For `REFUSED`: whether the request has been dealt with all the same."""
     digest: bytes = b""
     """Digest of the body, if pages with the same body are to be skipped; otherwise empty."""
     redirect: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -109,8 +110,19 @@ class Store(Protocol):
         """Whether committed data outlives the process."""
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of the job; `None` without one."""
+
+    @property
+    def round(self) -> int:
+        """Number of times that the crawl has begun."""
+
+    @property
     def unclaimed(self) -> bool:
         """Whether there are groups with requests that no owner holds."""
+
+    async def begin_again(self) -> None:
+        """Begin a finished crawl again: forget its requests and its counts, and keep everything else."""
 
     async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> list[Pending]:
         """Add requests that no page discovered, such as start requests. Idempotent by key.

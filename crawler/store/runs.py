@@ -17,7 +17,7 @@ from crawler.stats import RunRecord
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["COUNTS", "RunRow", "read_runs", "write_run"]
+__all__ = ["COUNTS", "RunRow", "end_last_run", "read_runs", "write_run"]
 
 COUNTS: Final = ("pages", "items", "requests", "failed")
 """The counts of a job that its runs are compared by."""
@@ -56,6 +56,14 @@ def write_run(database: sqlite3.Connection, number: int, run: RunRow) -> None:
             run.complete, run.problems,
         ),
     )  # fmt: skip
+
+
+def end_last_run(database: sqlite3.Connection, counts: Mapping[str, Any]) -> None:
+    """Write the counts of the job into the row of its last run, if that was killed: the next run begins at 0."""
+    after = msgspec.json.encode({name: counts.get(name, 0) for name in COUNTS})
+    database.execute(
+        "UPDATE run SET after = ? WHERE after IS NULL AND number = (SELECT max(number) FROM run)", (after,)
+    )
 
 
 def read_runs(database: sqlite3.Connection, counts: Mapping[str, int]) -> list[RunRecord]:

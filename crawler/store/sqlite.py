@@ -27,7 +27,7 @@ from crawler.frontier.ticket import START, Order
 from crawler.hooks.page_effects import MISSING
 from crawler.logs import get_logger
 from crawler.messages import Request, Row
-from crawler.store.checkpoint import Checkpoint
+from crawler.store.checkpoint import EXHAUSTED_NOTE, STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import Identity
 from crawler.store.item_log import ItemLog
@@ -46,7 +46,7 @@ from crawler.store.job_folder import (
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, ResumeState, RobotsAnswer, Verdict
 from crawler.store.recent_keys import RecentKeys
-from crawler.store.runs import RunRow, read_runs, write_run
+from crawler.store.runs import RunRow, end_last_run, read_runs, write_run
 from crawler.store.schema import (
     CREATE_CONTENT,
     DELETE_PENDING,
@@ -101,6 +101,8 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self.live = 0
         self.unclean = False
         """Whether the previous process was killed."""
+        self.round = 1
+        """Number of times that the crawl has begun."""
         self._identity = identity
         self._power = power
         self._override = override
@@ -156,6 +158,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._number = int(meta.get("number", 0))
         self.live = int(meta.get("live", 0))
         self.unclean = meta.get("clean") == 0
+        self.round = int(meta.get("round", 1))
         self._log = ItemLog(self._database, self.folder / SPOOL, meta, sync=self._power)
         stack.callback(self._log.close)
         self._handlers = HandlerCounts.load(self._database, meta.get(HANDLERS_ROW), self.live)
@@ -275,6 +278,20 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         """Record what this run of the job does."""
         async with self._transaction():
             write_run(self._database, self._opened, run)
+
+    async def begin_again(self) -> None:
+        """Begin a finished crawl again: forget its requests and its counts, and keep everything else."""
+        async with self._transaction():
+            for table in ("seen", "failed", *(("content",) if self._has_table("content") else ())):
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
+            stats = self._database.execute("SELECT value FROM meta WHERE name = ?", (STATS_NOTE,)).fetchone()
+            end_last_run(self._database, msgspec.json.decode(stats[0]) if stats else {})
+            self._database.executemany("DELETE FROM meta WHERE name = ?", [(EXHAUSTED_NOTE,), (STATS_NOTE,)])
+            self._set("round", self.round + 1)
+        self.round += 1
+
+    def _has_table(self, name: str) -> bool:
+        return bool(self._database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone())
 
     # Requests
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from crawler import Request, RetryPolicy, Settings, Spider
+from crawler import CrawlFailed, Plugin, Request, Response, RetryPolicy, Settings, Spider, crawl
 from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
 from crawler.engine.slots import current_ticket
 from crawler.engine.wiring import wire
 from crawler.hooks.page_effects import PageEffects, current_page
 from crawler.store import MemoryStore
-from crawler.testing import FakeSite, Page
+from crawler.testing import FakeSite, Page, collect
 
 URL = "https://site.test/"
 
@@ -23,6 +26,9 @@ URL = "https://site.test/"
 class One(Spider):
     name = "one"
     start_urls = [URL]
+    settings = Settings(obey_robots=False)
+
+    def parse(self, response: Response) -> None: ...
 
 
 def facade(site: FakeSite | None = None, **settings: Any) -> Crawl:
@@ -128,6 +134,71 @@ async def test_added_requests_wake_and_are_taken_once() -> None:
     assert [[request.url for request in requests] for requests in woken] == [[URL, URL + "2"]]
     assert not added
     assert added.take() == []
+
+
+async def test_a_series_is_taken_in_parts_behind_what_was_added() -> None:
+    added, made = AddedRequests(), []
+
+    def series() -> Iterator[Request]:
+        for n in range(250):
+            made.append(n)
+            yield Request(f"{URL}{n}")
+
+    added.add_all(series())
+    added.add_all([])
+    added.add(Request(URL))
+    assert [len(added.take()) for _ in range(2)] == [1, 100]
+    assert len(made) == 100
+    assert [len(added.take()) for _ in range(3)] == [100, 50, 0]
+    assert not added
+
+
+async def test_a_crawl_does_not_end_before_its_series_and_leaves_out_what_it_has_seen(
+    autojump_clock: MockClock,
+) -> None:
+    class Adds(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            crawl.add_all(Request(f"{URL}{n % 150}") for n in range(300))
+            yield
+
+    site = FakeSite({"/": "x"} | {f"/{n}": "x" for n in range(150)})
+    found = await collect(One(), site, plugins=[Adds()])
+    assert found.report.pages == 151
+    assert found.report.filtered == {"duplicate": 150}
+
+
+async def test_a_job_knows_its_folder_and_its_round(autojump_clock: MockClock, tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    class Looks(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            seen.append((crawl.folder, crawl.round))
+            yield
+
+    class Repeats(Looks):
+        repeats = True
+
+    site = FakeSite({"/": "x"})
+    for plugin in (Repeats(), Repeats(), Looks(), Repeats()):
+        report = await crawl(One(), plugins=[plugin], job=tmp_path / "job", transport=site.transport)
+        assert report.pages == 1
+    await crawl(One(), plugins=[Repeats()], transport=site.transport)
+    folder = tmp_path / "job"
+    assert seen == [(folder, 1), (folder, 2), (folder, 2), (folder, 3), (None, 1)]
+    assert len(site.log) == 4
+
+
+async def test_a_series_of_something_else_ends_the_crawl(autojump_clock: MockClock) -> None:
+    class Adds(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            crawl.add_all([URL])
+            yield
+
+    with pytest.raises(CrawlFailed, match=r"add_all\(\) takes requests, not str"):
+        await collect(One(), FakeSite({"/": "x"}), plugins=[Adds()])
 
 
 async def test_a_request_that_is_added_too_late_is_named_in_a_warning(

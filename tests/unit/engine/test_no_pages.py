@@ -13,6 +13,7 @@ NO_PAGE = "no start page gave a page: "
 def test_a_crawl_with_a_page_or_an_item_has_no_reason() -> None:
     assert reason_for_no_pages(Stats(pages=1), "finished") == ""
     assert reason_for_no_pages(Stats(items=1), "finished") == ""
+    assert reason_for_no_pages(Stats(dealt_with=1), "finished") == ""
 
 
 def test_a_stop_for_another_reason_is_not_a_crawl_without_pages() -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from crawler.store.inspect import runs_of
-from crawler.store.runs import MAX_READ, RunRow, read_runs, write_run
+from crawler.store.runs import MAX_READ, RunRow, end_last_run, read_runs, write_run
 from crawler.store.schema import CREATE_RUNS
 from crawler.store.sqlite import SqliteStore
 
@@ -44,6 +44,14 @@ def test_a_run_that_was_killed_lasts_until_the_counts_of_the_next_one() -> None:
     assert (killed.pages, killed.finished, killed.seconds, killed.complete) == (7, None, None, False)
     assert after.pages == 2
     assert running.pages == 3
+
+
+def test_a_run_that_was_killed_when_the_crawl_was_complete_ends_with_the_counts_of_the_job() -> None:
+    made = database((1, ran(0, None)), (2, ran(7, None)))
+    end_last_run(made, counts(9))
+    end_last_run(made, counts(99))  # it has ended
+    first, last = read_runs(made, counts(0))
+    assert (first.pages, last.pages) == (7, 2)
 
 
 def test_failures_that_were_queued_again_are_no_negative_counts() -> None:

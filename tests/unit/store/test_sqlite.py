@@ -15,7 +15,7 @@ from support.stores import A, B, claimed, done, execute, paths, requests, ticket
 import crawler.store.sqlite as module
 from crawler.errors import JobError
 from crawler.hooks.page_effects import MISSING
-from crawler.store import Checkpoint, ItemRow, Kind, Observations, Outcome, RobotsAnswer
+from crawler.store import Checkpoint, FailureRow, ItemRow, Kind, Observations, Outcome, RobotsAnswer
 from crawler.store.inspect import inspect_job
 from crawler.store.outcome import CookieChange
 from crawler.store.sqlite import SqliteStore
@@ -45,6 +45,33 @@ async def test_known_keys_stay_known_without_being_in_memory(job: Path) -> None:
         assert f"{A}/1" not in store.known
         await store.ingest(requests("1", "2", "3"))
         assert store.live == 3
+
+
+async def test_a_crawl_that_begins_again_keeps_its_items_and_states(job: Path) -> None:
+    counts = Observations(checkpoint=Checkpoint(stats=b"{}", clock=5.0), states={"p": {"a": b"1"}})
+    with SqliteStore(job) as store:
+        await store.ingest(requests("1", "2"), exhausted=True)
+        one, two = await claimed(store)
+        assert not await store.has_body(b"digest")
+        failure = FailureRow(reason="x", message="y")
+        await store.commit([done(one, items=[ItemRow(b"{}")], digest=b"digest")], counts)
+        await store.commit([Outcome(kind=Kind.FAILED, ticket=two, failure=failure)])
+    for number in (2, 3):
+        with SqliteStore(job) as store:
+            await store.begin_again()
+            assert store.round == number
+            resumed = await store.resume_state()
+            assert (resumed.checkpoint.exhausted, resumed.checkpoint.stats) == (False, None)
+            assert (resumed.checkpoint.clock, resumed.states) == (5.0, {"p": {"a": 1}})
+            assert (store.logged, await store.has_body(b"digest")) == (1, False)
+            assert not inspect_job(job).failed_by_reason
+    with SqliteStore(job) as store:
+        assert store.round == 3
+        await store.ingest(requests("1", "2"))
+        assert store.live == 2
+        first, _ = await claimed(store)
+        await store.commit([done(first, items=[ItemRow(b"{}")])])
+        assert len({row.key for row in await store.read(0, 9)}) == 2
 
 
 async def test_an_epoch_of_an_earlier_run_is_fenced(job: Path) -> None:
