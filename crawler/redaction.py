@@ -16,6 +16,7 @@ __all__ = [
     "HIDDEN",
     "character_at",
     "describe",
+    "hide_secrets_of",
     "hide_userinfo",
     "is_secret",
     "redact",
@@ -49,6 +50,10 @@ ENTRY: Final = re.compile(r"(['\"])([\w.%$-]{1,64})\1(: ?)(['\"])(?:\\.|(?!\4).)
 """An entry of a mapping, in Python or JSON: ``'X-Api-Key': 'abc'``."""
 FIELD: Final = re.compile(r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie)['\"]?: ?['\"]?)[^'\"\r\n]+", re.IGNORECASE)
 """A header field that is a secret by its definition, as a line or in a mapping."""
+SEPARATORS: Final = re.compile(r"[/?#@:%\[\]]+")
+"""Characters at which a library may divide a password that is not percent-encoded."""
+MIN_SIZE: Final = 3
+"""Characters of a part of a secret that is looked for in other texts; a shorter one is in many words."""
 AFTER: Final = "'),.:;]}"
 """Characters that belong to the sentence or the list around a value rather than to the value."""
 
@@ -109,6 +114,24 @@ def hide_userinfo(text: str) -> str:
         return redact(text)
     scheme = head[: head.find("//") + 2] if "//" in head else ""
     return redact(f"{scheme}{HIDDEN}@{rest}")
+
+
+def hide_secrets_of(url: str, text: str) -> str:
+    """Return a text, such as the error of a library, without the secrets of a URL that it may repeat in part.
+
+    Parameters:
+        url: A URL with a password or secret parameters. It may be invalid.
+        text: The text.
+    """
+    head, at, _ = url.rpartition("@")
+    password = head.partition("//")[2].partition(":")[2] if at else ""
+    secrets = {password, *SEPARATORS.split(password)}
+    secrets.update(found[2] for found in PAIR.finditer(url) if is_secret(unquote(found[1])))
+    secrets |= set(map(unquote, secrets))
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= MIN_SIZE:
+            text = text.replace(secret, HIDDEN)
+    return text
 
 
 def describe(value: Any) -> str:

@@ -120,7 +120,7 @@ def _query(query: str, what: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
-        raise ConfigError(f"{what}: options are NAME=VALUE, separated by &, not {query!r}") from None
+        raise ConfigError(f"{what}: options are NAME=VALUE, separated by &") from None
     for name, _ in pairs:
         if [other for other, _ in pairs].count(name) > 1:
             raise ConfigError(f"{what}: option {name} is given twice")

@@ -25,7 +25,7 @@ from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Held, Sink
 from crawler.logs import get_logger
 from crawler.messages import Row
-from crawler.redaction import hide_userinfo, redact
+from crawler.redaction import hide_secrets_of, hide_userinfo, redact
 
 __all__ = ["Cursor", "KeyedSink"]
 
@@ -73,6 +73,7 @@ class KeyedSink(Sink, ABC):
 
     def __init__(self, place: str, *, retry: float = 150.0) -> None:
         self.place = hide_userinfo(place)
+        self._address = place
         if not 0 <= retry < float("inf"):
             raise ConfigError(f"{self.place}: retry must be 0 seconds or more, not {retry}")
         self.name = f"{type(self).name}:{self.place}"
@@ -180,7 +181,7 @@ class KeyedSink(Sink, ABC):
             raise
         except Exception as error:
             what = "connect to" if connection is None else "use"
-            raise ConfigError(f"cannot {what} {self.place}: {_words(error)}") from error
+            raise ConfigError(f"cannot {what} {self.place}: {self._words(error)}") from self._shown(error)
         finally:
             if connection is not None:
                 with suppress(Exception):
@@ -236,14 +237,14 @@ class KeyedSink(Sink, ABC):
             except CrawlerError:
                 raise
             except Exception as error:
-                lost, words = self.is_lost(error), _words(error)
+                lost, words, cause = self.is_lost(error), self._words(error), self._shown(error)
                 self._drop()
                 if not lost or self._ending.is_set():
-                    raise OSError(f"{self.place}: {words}") from error
+                    raise OSError(f"{self.place}: {words}") from cause
                 if pause is None:
                     raise CrawlFailed(
                         f"{self.place} has taken no items for {self.retry:g} s ({words}); a job continues later"
-                    ) from error
+                    ) from cause
                 if not is_away:
                     log.warning("%s takes no items (%s): they wait for it, up to %g s", self.place, words, self.retry)
                 is_away = True
@@ -281,8 +282,11 @@ class KeyedSink(Sink, ABC):
         with self._calling:
             self._drop()
 
+    def _words(self, error: Exception) -> str:
+        """Return the first line of an error of a library, without secrets."""
+        text = str(error).strip().partition("\n")[0] or type(error).__name__
+        return redact(hide_secrets_of(self._address, text))
 
-def _words(error: Exception) -> str:
-    """Return the first line of an error of a library, without secrets."""
-    text = str(error).strip().partition("\n")[0] or type(error).__name__
-    return redact(text)
+    def _shown(self, error: Exception) -> Exception | None:
+        """Return an error of a library as a cause; `None` if its message repeats a secret of the URL."""
+        return error if hide_secrets_of(self._address, str(error)) == str(error) else None

@@ -126,6 +126,35 @@ async def test_nothing_that_a_crawl_shows_contains_a_secret(
     assert_hidden(shown)
 
 
+PLACES = [
+    f"postgresql://ada:{PASSWORD}@127.0.0.1:9/db?retry=0",
+    f"postgresql://127.0.0.1:9/db?user=ada&password={PASSWORD}&sslpassword={PASSWORD}&retry=0",
+    f"postgresql://ada:{PASSWORD}%zz@[::1/db",
+    f"postgresql://ada:{PASSWORD}/x@127.0.0.1:9/db",
+    f"postgresql://ada:{PASSWORD}@127.0.0.1:port/db",
+    f"postgresq://ada:{PASSWORD}@127.0.0.1/db",
+    f"mysql://ada:{PASSWORD}@127.0.0.1:9/db?retry=0",
+    f"mysql://ada:{PASSWORD}/x@127.0.0.1/db",
+    f"mysql://ada:{PASSWORD}@127.0.0.1",
+    f"s3://ada:{PASSWORD}@bucket/items.jsonl",
+    f"s3://bucket/items.jsonl?secret_key={PASSWORD}",
+    f"az://bucket/items.jsonl?sig={PASSWORD}",
+    f"ftp://ada:{PASSWORD}@127.0.0.1/items.jsonl",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_an_output_that_cannot_be_used_is_named_without_its_secrets(
+    place: str, autojump_clock: MockClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(ConfigError) as caught:
+        await crawl(Bad(), outputs=[place], job=tmp_path / "job", transport=FakeSite(PAGES).transport)
+    assert_hidden(str(caught.value), repr(caught.value), *traceback.format_exception(caught.value), caplog.text)
+    stored = [path.read_bytes() for path in (tmp_path / "job").rglob("*") if path.is_file()]
+    assert MARK.encode() not in b"".join(stored)
+
+
 class Keyed(Plugin):
     def __init__(self, api_key: int = 0, password: str = "") -> None: ...
 
@@ -248,6 +277,8 @@ def test_nothing_that_the_command_line_shows_contains_a_secret(tmp_path: Path) -
         assert "?token=***" in shown("robots", secret_url)
         shown("fetch", secret_url, "--log-level", "debug")
         shown("run", f"ftp://ada:{MARK}@x.test/", code=2)
+        variables["TABLE"] = f"postgresql://ada:{MARK}@127.0.0.1:9/db"
+        assert "postgresql://***@127.0.0.1:9/db" in shown("run", *run[1:-2], "-o", "env:TABLE", code=2)
         shown("run", f"ada:{MARK}@x.test", code=2)
         shown("run", *run[1:-8], "-s", f"proxies=ada:{MARK}@p.test", code=2)
         shown("run", "shop.py:Shop", "-p", "shop:Keyed", "-P", f"password={MARK}", code=2)

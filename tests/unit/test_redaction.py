@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.redaction import describe, hide_userinfo, is_secret, redact, redact_field, redact_values, unsendable
+from crawler.redaction import (
+    describe,
+    hide_secrets_of,
+    hide_userinfo,
+    is_secret,
+    redact,
+    redact_field,
+    redact_values,
+    unsendable,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +84,22 @@ def test_what_a_text_shows(text: str, shown: str) -> None:
 )
 def test_an_invalid_url_shows_nothing_that_may_be_a_password(url: str, shown: str) -> None:
     assert hide_userinfo(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "text", "shown"),
+    [
+        ("sql://ada:s3cr3t@h/db", "no user ada with s3cr3t at h", "no user ada with *** at h"),
+        ("sql://ada:s3cr3t%zz@[::1/db", 'invalid token: "s3cr3t%zz"', 'invalid token: "***"'),
+        ("sql://ada:s3cr3t/x@h/db", "no port 's3cr3t'", "no port '***'"),
+        ("sql://ada:s3c%40r3t@h/db", "s3c@r3t is wrong", "*** is wrong"),
+        ("sql://h/db?password=s3cr3t&user=ada", "ada s3cr3t", "ada ***"),
+        ("sql://ada:x@h/db", "an example of h", "an example of h"),
+        ("/home/ada@h/db", "no /home/ada@h/db", "no /home/ada@h/db"),
+    ],
+)
+def test_a_library_repeats_no_secret_of_a_url(url: str, text: str, shown: str) -> None:
+    assert hide_secrets_of(url, text) == shown
 
 
 def test_values_are_hidden_by_their_names_at_any_depth() -> None:

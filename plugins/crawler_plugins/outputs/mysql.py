@@ -50,8 +50,10 @@ class MySQL(SqlSink):
         parts = urlsplit(url)
         try:
             port = parts.port or PORT
-        except ValueError as error:
-            raise ConfigError(f"{self.place}: {error}") from None
+        except ValueError:
+            raise ConfigError(
+                f"{self.place}: the port must be a number up to 65535; a password with / or @ has to be percent-encoded"
+            ) from None
         database = unquote(parts.path.removeprefix("/"))
         if not database or "/" in database:
             raise ConfigError(f"{self.place}: name a database, as in mysql://HOST/DATABASE")

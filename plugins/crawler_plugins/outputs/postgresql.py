@@ -41,14 +41,13 @@ class PostgreSQL(SqlSink):
 
     def __init__(self, url: str, *, table: str = "items", if_exists: IfExists = "refuse", retry: float = 150.0) -> None:
         super().__init__(url, table=table, if_exists=if_exists, retry=retry)
-        self._url = url
 
     def connect(self) -> psycopg.Connection[Any]:
         """Connect. A transaction begins with the first statement."""
         import psycopg  # noqa: PLC0415 - an extra
         from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
 
-        return psycopg.connect(make_conninfo("", **(CONNECTION | conninfo_to_dict(self._url))))
+        return psycopg.connect(make_conninfo("", **(CONNECTION | conninfo_to_dict(self._address))))
 
     def is_lost(self, error: Exception) -> bool:
         """Return whether the connection has ended, or another one may work."""

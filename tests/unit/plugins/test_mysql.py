@@ -29,7 +29,7 @@ def test_the_parts_of_the_url_are_the_arguments_of_the_connection(monkeypatch, s
     [
         ("mysql://me:pw@db", "name a database, as in mysql://HOST/DATABASE"),
         ("mysql://me:pw@db/a/b", "name a database"),
-        ("mysql://me:pw@db:port/shop", "Port could not be cast"),
+        ("mysql://me:pw@db:port/shop", "the port must be a number"),
         ("mysql://me:pw@db/shop?sokcet=/x", "no argument 'sokcet'"),
     ],
 )

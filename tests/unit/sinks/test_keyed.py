@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import traceback
 from types import SimpleNamespace
 
 import pytest
@@ -218,6 +219,19 @@ async def test_what_a_library_raises_before_the_crawl_is_a_configuration_error()
     sink.faults = [("connect", Gone("wrong password\nfor user"))]
     with pytest.raises(ConfigError, match="cannot connect to .*here: wrong password$"):
         sink.check()
+
+
+@pytest.mark.parametrize("where", ["connect", "write"])
+async def test_an_error_of_a_library_that_repeats_the_password_is_shown_without_it(where, caplog):
+    sink = Dictionary(retry=0)
+    sink.faults = [(where, kind("cannot use user:secret")) for kind in (Gone, ValueError) for _ in range(3)]
+    for _ in range(3):
+        with pytest.raises((ConfigError, OSError, CrawlFailed)) as caught:
+            sink.check()
+            await run(sink, [1])
+        assert "cannot use user:***" in str(caught.value)
+        assert "secret" not in "".join(traceback.format_exception(caught.value)).replace("Dictionary", "")
+    assert "secret" not in caplog.text
 
 
 async def test_a_call_that_hangs_does_not_hold_the_end_of_a_crawl(autojump_clock):
