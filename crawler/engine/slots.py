@@ -84,7 +84,10 @@ class Slots:
         if page is not None and page.lane is lane and isinstance(page, StartTicket) and page.holds_token:
             return
         with trio.move_on_at(give_up_at):
-            await lane.limiter.acquire_on_behalf_of(ticket)
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if lane.is_full() or lane.queue:
+                await lane.queue.park()
+                lane.promised -= 1
             ticket.holds_token = True
             ticket.permit.enter()
         if not ticket.holds_token:

@@ -18,10 +18,9 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-import trio_util
-
 from crawler.frontier.budget import Budget, Budgets
 from crawler.frontier.lane import Lane
+from crawler.frontier.wakeup import Wakeup
 
 __all__ = ["Schedule"]
 
@@ -41,7 +40,7 @@ class Schedule:
     def __init__(self, budgets: Budgets) -> None:
         self.now = -math.inf
         """The latest time that was passed to the frontier, in seconds since the epoch."""
-        self.changed = trio_util.RepeatedEvent()
+        self.changed = Wakeup()
         """Set whenever `next` may return something else."""
         self._budgets = budgets
         self._heap: list[tuple[float, int, Lane | Budget]] = []
@@ -112,6 +111,7 @@ class Schedule:
     def wake(self, entry: Lane | Budget) -> None:
         """Offer an entry that may start something now, and set `changed`."""
         if isinstance(entry, Lane):
+            entry.admit_waiting()
             self.offer(entry)
         else:
             self.offer_budget(entry)

@@ -50,8 +50,7 @@ def test_a_lane_that_cannot_start_anything_is_not_scheduled() -> None:
     made, lanes, _ = schedule("empty", "pending", "full", "removed")
     lanes["empty"].pop(0.0)
     lanes["pending"].robots.pending = True
-    lanes["full"].limiter.total_tokens = 1
-    lanes["full"].limiter.acquire_on_behalf_of_nowait("request")
+    lanes["full"].throttle.busy = lanes["full"].throttle.concurrency.limit
     for lane in lanes.values():
         made.offer(lane)
     made.remove(lanes["removed"])
