@@ -52,15 +52,18 @@ class Headers(Mapping[str, str]):
 
     @classmethod
     def from_lines(cls, lines: Iterable[bytes]) -> Headers:
-        """Return the fields of header lines as received. Lines that are not fields are skipped, as in browsers."""
+        """Return the fields of header lines as received. Lines that are not fields are skipped, as in browsers.
+
+        Parameters:
+            lines: The lines, each with the line feed at its end.
+        """
         pairs: list[tuple[str, str]] = []
-        for line in lines:
-            text = line.decode("latin-1")
-            name, colon, value = text.partition(":")
-            if text[:1] in FOLD:  # a folded line (RFC 9112 section 5.2)
+        for line in b"".join(lines).decode("latin-1").split("\n"):
+            name, colon, value = line.partition(":")
+            if name.startswith(FOLD):  # a folded line (RFC 9112 section 5.2)
                 if pairs:
                     name, start = pairs.pop()
-                    pairs.append((name, f"{start} {text.strip(LINE_SPACE)}"))
+                    pairs.append((name, f"{start} {line.strip(LINE_SPACE)}"))
             elif colon and (name := name.rstrip(" \t")):
                 pairs.append((name, value.strip(LINE_SPACE)))
         return cls(pairs)
@@ -87,7 +90,7 @@ class Headers(Mapping[str, str]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value of a field, its lines joined with commas, or `default` if there is none."""
-        return self._fold().get(name.lower(), default)
+        return (self._folded or self._fold()).get(name.lower(), default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fold())
@@ -96,7 +99,7 @@ class Headers(Mapping[str, str]):
         return len(self._fold())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._fold()
+        return isinstance(name, str) and name.lower() in (self._folded or self._fold())
 
     def get_list(self, name: str) -> list[str]:
         """Return the value of each line of a field, as for ``Set-Cookie``, whose values contain commas."""

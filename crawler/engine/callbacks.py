@@ -12,6 +12,7 @@ import msgspec
 from crawler.errors import JobError
 from crawler.messages import Produced, Response
 from crawler.messages.checks import parameter_hints
+from crawler.messages.request import mapping_of
 from crawler.spiders import Spider
 from crawler.suggest import did_you_mean
 
@@ -58,7 +59,7 @@ class Callbacks:
             msgspec.ValidationError: An argument does not fit its annotation.
         """
         method, hints = self.find(name)
-        kwargs = response.request.cb_kwargs
+        kwargs = mapping_of(response.request, "cb_kwargs")
         if not kwargs:
             return partial(method, response)
         return partial(

@@ -22,6 +22,7 @@ from crawler.headers import Headers
 from crawler.http.address_guard import AddressGuard, is_start_page
 from crawler.http.cookies import CookieJar
 from crawler.messages import Drop, Request, Response
+from crawler.messages.request import mapping_of
 from crawler.settings.proxies import DIRECT, label
 from crawler.transport.curl import CurlTransport
 from crawler.transport.curl_options import accepted_codings
@@ -395,8 +396,9 @@ class Downloader:
 
     def _cookies(self, request: Request, defaults: str) -> str:
         """Return the cookies as a ``Cookie`` value: those of the request, else of the session, else of the settings."""
-        given = request.cookies
-        kept = self.cookies.header(request.session, request.url, self._clock(), without=given)
+        given, kept = mapping_of(request, "cookies"), ""
+        if self.cookies:
+            kept = self.cookies.header(request.session, request.url, self._clock(), without=given)
         if not given and not defaults:
             return kept
         known = given.keys() | {pair.partition("=")[0] for pair in kept.split("; ")}

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
+from crawler.messages.request import mapping_of
 
 if TYPE_CHECKING:
     from crawler.frontier.lane import Lane
@@ -43,7 +44,7 @@ class Budget(Struct, eq=False):
         """Return the units that the next start takes. `None` means that no lane waits."""
         for lane in self.parked:
             head = lane.head()
-            return head.request.quotas.get(self.throttle.name, 1.0) if head is not None else 1.0
+            return mapping_of(head.request, "quotas").get(self.throttle.name, 1.0) if head is not None else 1.0
         return None
 
 
@@ -75,11 +76,11 @@ class Budgets:
 
     def of(self, lane: Lane, request: Request) -> list[Budget]:
         """Return the budgets that a request costs beside its lane."""
-        return [self[name] for name in request.quotas if name != lane.name]
+        return [self[name] for name in mapping_of(request, "quotas") if name != lane.name]
 
     def permit(self, lane: Lane, request: Request) -> Permit:
         """Return a permit for a request, not taken yet."""
-        quotas = request.quotas
+        quotas = mapping_of(request, "quotas")
         if not quotas:
             return Permit(lane.throttle)
         budgets = [(self[name].throttle, cost) for name, cost in quotas.items() if name != lane.name]
@@ -90,7 +91,7 @@ class Budgets:
 
         The time, in seconds since the epoch, is infinite if a request in flight has to end first.
         """
-        throttle, quotas = lane.throttle, request.quotas
+        throttle, quotas = lane.throttle, mapping_of(request, "quotas")
         cost = quotas.get(lane.name, 1.0) if quotas else 1.0
         at, found = throttle.ready_at(now, cost=cost, backlog=lane.backlog()), None
         why = throttle.blocked_by
@@ -115,7 +116,7 @@ class Budgets:
         """Return whether a limit of a request has refused everything for so long that asking again is no use."""
         if lane.throttle.is_stalled(now):
             return True
-        return bool(request.quotas) and any(budget.throttle.is_stalled(now) for budget in self.of(lane, request))
+        return bool(mapping_of(request, "quotas")) and any(budget.throttle.is_stalled(now) for budget in self.of(lane, request))
 
     def policies(self, lane: Lane, request: Request) -> dict[str, dict[str, dict[str, Any]]]:
         """Return what is known of the quotas that concern a request: by lane or budget, then by policy."""

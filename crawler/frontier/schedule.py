@@ -21,6 +21,7 @@ from typing import Final
 from crawler.frontier.budget import Budget, Budgets
 from crawler.frontier.lane import Lane
 from crawler.frontier.wakeup import Wakeup
+from crawler.messages.request import mapping_of
 
 __all__ = ["Schedule"]
 
@@ -85,7 +86,7 @@ class Schedule:
             at, reason, budget = first_at, "", None
         if first_at <= self.now:
             lane.note_wait(self.now, reason)
-            if at <= self.now and head.request.quotas:
+            if at <= self.now and mapping_of(head.request, "quotas"):
                 budget = self._budgets.queue_of(lane, head.request)
         left = lane.parked
         if left is not None and left is not budget:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
 import attrs
@@ -20,6 +21,7 @@ __all__ = ["Request"]
 R = TypeVar("R", bound="Request")
 
 NO_FIELDS: Final = Headers()
+NO_VALUES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Request:
@@ -303,6 +305,15 @@ def has_options(request: Request) -> bool:
     """Return whether a request has more than a URL, a callback, a depth and a priority."""
     own = request.__dict__
     return bool(own) and any(value for name, value in own.items() if name != "priority")
+
+
+def mapping_of(request: Request, name: str) -> Mapping[str, Any]:
+    """Return the mapping of that name, such as ``quotas``, or an empty one, without adding it to the request.
+
+    Reading the attribute adds it, so that spiders and plugins can fill it.
+    """
+    values: Mapping[str, Any] = request.__dict__.get(name, NO_VALUES)
+    return values
 
 
 def set_position(request: Request, depth: int, redirects: tuple[str, ...] = ()) -> Request:

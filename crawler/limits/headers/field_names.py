@@ -122,12 +122,12 @@ def limit_fields(headers: Iterable[tuple[str, str]]) -> list[tuple[FieldName, st
     Parameters:
         headers: pairs of name and value.
     """
-    found = (
-        (field, value)
-        for name, value in islice(headers, MAX_FIELDS)
-        if len(name) <= MAX_NAME_LENGTH and (field := parse_field_name(name)) is not None
-    )
-    return list(islice(found, MAX_LIMIT_FIELDS))
+    found: list[tuple[FieldName, str]] = []
+    for name, value in islice(headers, MAX_FIELDS):
+        field = parse_field_name(name) if len(name) <= MAX_NAME_LENGTH else None
+        if field is not None:
+            found.append((field, value))
+    return found[:MAX_LIMIT_FIELDS]
 
 
 def _parse_with_family(low: str, text: str, match: re.Match[str]) -> FieldName | None:
