@@ -306,6 +306,12 @@ class Downloader:
         """Return the decoded body, at most as much of it as is allowed; empty if it is written instead."""
         request, headers = response.request, response.headers
         next_check = min(max_body, BOMB_CHECK_STEP)
+        if isinstance(received, LeanResponse) and received.is_decoded and write is None and not self._wants_wire:
+            body = received.take_body()
+            if body is not None:  # most pages: there is nothing to wait for
+                if len(body) > next_check and cut is None:
+                    _check_size(len(body), max_body, received.stream, request)
+                return body
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
         size = 0
         decoder = _decoder_for(received) if "content-encoding" in headers else None
@@ -336,12 +342,12 @@ class Downloader:
             raise broken from error
         finally:
             await stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long
-        body = b"" if whole is None else whole.getvalue()
+        content = b"" if whole is None else whole.getvalue()
         if self._wants_wire and write is None:
             from crawler.fetch.wire_body import keep_wire_body  # noqa: PLC0415 - few crawls need it
 
-            keep_wire_body(received, response, decoder, body, is_complete=cut is None or size <= cut)
-        return body
+            keep_wire_body(received, response, decoder, content, is_complete=cut is None or size <= cut)
+        return content
 
     def _recording(
         self, received: httpx.Response, decoder: Decoder | None, request: Request, *, keeps: bool
@@ -429,7 +435,8 @@ def _received_headers(received: httpx.Response) -> tuple[Headers, float]:
 
 def _decoder_for(received: httpx.Response) -> Decoder | None:
     """Return a decoder for the content codings; `None` if libcurl or httpx decode them, or one is unknown."""
-    if received.is_stream_consumed or "content-encoding" not in received.headers:
+    is_decoded = isinstance(received, LeanResponse) and received.is_decoded
+    if is_decoded or received.is_stream_consumed or "content-encoding" not in received.headers:
         return None
     return make_decoder(parse_content_encoding(received.headers.get_list("content-encoding")))
 

@@ -132,6 +132,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._suspect: set[Target] = set()  # origins whose kept connections may be dead: the next request opens one
         self._lenient: dict[str, None] = {}  # URLs whose header lines libcurl rejected: the next request is lenient
         self._due = math.inf  # trio's time of libcurl's next call
+        self._timer: int | None = None  # milliseconds until then, as libcurl has just announced
         self._in_libcurl = False
         self._fault: Exception | None = None  # raised inside a callback of libcurl
         self._run: trio.lowlevel.TrioToken | None = None  # of the run in which the driver lives
@@ -507,16 +508,20 @@ class CurlTransport(httpx.AsyncBaseTransport):
 
     @enable_ki_protection
     def _on_timer(self, milliseconds: int) -> None:
-        """TIMERFUNCTION: libcurl sets its one timer; -1 stops it."""
-        if milliseconds > 0:
-            self._due = trio.current_time() + milliseconds / 1000
-        else:
-            self._due = -math.inf if milliseconds == 0 else math.inf
+        """TIMERFUNCTION: libcurl sets its one timer, often several times in a row; -1 stops it."""
+        self._timer = milliseconds
         if not self._in_libcurl:
             self._arm()
 
     def _arm(self) -> None:
         """Let the driver wake up in time. Waking early is harmless, so a later time is left alone."""
+        timer = self._timer
+        if timer is not None:
+            self._timer = None
+            if timer > 0:
+                self._due = trio.current_time() + timer / 1000
+            else:
+                self._due = -math.inf if timer == 0 else math.inf
         if self._due < self._nap.deadline:  # noqa: PLR1730 - assigning costs, even the same time
             self._nap.deadline = self._due
 

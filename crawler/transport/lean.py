@@ -6,7 +6,7 @@ libcurl nor the crawl needs that. Both are made on first access.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
@@ -76,6 +76,7 @@ class LeanResponse(httpx.Response):
         headers_at: Seconds on trio's clock at which they were complete.
         decoded: Whether libcurl decodes the body.
         stream: The body.
+        take_body: Returns the body, once, if all of it has arrived in one piece; else `None`.
         extensions: The extensions, as in httpx.
         request: The request.
     """
@@ -88,6 +89,7 @@ class LeanResponse(httpx.Response):
         headers_at: float,
         decoded: bool,
         stream: httpx.AsyncByteStream,
+        take_body: Callable[[], bytes | None],
         extensions: dict[str, Any],
         request: httpx.Request,
     ) -> None:
@@ -95,15 +97,16 @@ class LeanResponse(httpx.Response):
         self.received = received
         self.headers_at = headers_at
         self.stream = stream
+        self.take_body = take_body
         self.extensions = extensions
         self.is_closed = self.is_stream_consumed = False
-        self._decoded = decoded
+        self.is_decoded = decoded
         self._request = request
 
     @cached_property
     def headers(self) -> httpx.Headers:  # type: ignore[override]
         """The header fields that are true of the body as delivered."""
-        return httpx.Headers(delivered_fields(self.received.encode(), decoded=self._decoded))
+        return httpx.Headers(delivered_fields(self.received.encode(), decoded=self.is_decoded))
 
     async def aclose(self) -> None:
         """Close the response. Never waits."""

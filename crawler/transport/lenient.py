@@ -145,8 +145,8 @@ class LenientTransfer(Transfer):
             self._chunks.append(body)
             self._chunks_size += len(body)
             self._body_size += len(body)
-        self._lines = self._parser.lines
         if self._parser.has_headers and not self._has_headers:
+            self._lines = [line + b"\n" for line in self._parser.lines]
             self._take_headers()
         if self._parser.is_complete:
             self._finish()

@@ -242,6 +242,9 @@ class Transfer(httpx.AsyncByteStream):
 
     def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         """End the transfer with libcurl's result."""
+        if code == pycurl.E_OK and self._has_headers:
+            self._finish()
+            return
         if code == pycurl.E_WRITE_ERROR and self._has_headers and not self._paused:
             # The body is complete and bytes follow its compressed data, which browsers ignore; or it is large enough.
             code = pycurl.E_OK
@@ -328,6 +331,7 @@ class Transfer(httpx.AsyncByteStream):
                 headers_at=self._headers_at,
                 decoded=self.decode,
                 stream=self,
+                take_body=self.take_body,
                 extensions=extensions,
                 request=request,
             )
@@ -363,10 +367,16 @@ class Transfer(httpx.AsyncByteStream):
 
     def _take_whole(self) -> bytes:
         """Return a body that was gathered in one piece, once."""
-        whole = b"" if self._whole is None else self._whole.getvalue()
-        self._whole = None
+        whole = self.take_body()
         if not whole:
             raise StopAsyncIteration
+        return whole
+
+    def take_body(self) -> bytes | None:
+        """Return the body, once, if it was gathered in one piece and has arrived completely; else `None`."""
+        if self._whole is None or self._error is not None or not self._ended:
+            return None
+        whole, self._whole = self._whole.getvalue(), None
         return whole
 
     def _unpause(self) -> None:
