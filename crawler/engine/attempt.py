@@ -186,14 +186,14 @@ class Attempts:
                 return response
         return None
 
-    async def _send(
+    def _send(
         self,
         ticket: StartTicket,
         number: int,
         cut: int | None,
         observer: _SendObserver,
         receiver: BodyReceiver | None,
-    ) -> Result:
+    ) -> Awaitable[Result]:
         """Send the request through the `fetch` hooks."""
         network: Network = partial(
             self._downloader.fetch,
@@ -206,8 +206,8 @@ class Attempts:
         if self._downloader.credentials is not None:
             network = self._authenticating(network, observer)
         if not self._table.fetch:
-            return await network(ticket.request)
-        return await self._through(0, ticket.request, observer.noting(network))
+            return network(ticket.request)
+        return self._through(0, ticket.request, observer.noting(network))
 
     def _authenticating(self, exchange: Network, observer: _SendObserver) -> Network:
         """Return a `Network` that authenticates, which may take several exchanges."""

@@ -6,7 +6,6 @@ import itertools
 import math
 import types
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import closing, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -134,7 +133,7 @@ class PageRunner:
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
-    async def run(self, response: Response, outcome: Outcome) -> Retry | None:
+    def run(self, response: Response, outcome: Outcome) -> Awaitable[Retry | None]:
         """Run the handlers of a page. Their effects become part of its outcome, all of them or none.
 
         Returns:
@@ -144,8 +143,12 @@ class PageRunner:
             HookError: A handler raised; its cause is the exception.
         """
         if self._bodies is None or not self._is_compared(response):
-            return await self._run(response, outcome)
-        digest = await self._bodies.claim(response.body)
+            return self._run(response, outcome)
+        return self._run_if_new(response, outcome, self._bodies)
+
+    async def _run_if_new(self, response: Response, outcome: Outcome, bodies: BodyDeduplicator) -> Retry | None:
+        """Run the handlers of a page unless another page has the same body."""
+        digest = await bodies.claim(response.body)
         if digest is None:
             outcome.filtered.append(("duplicate_content", response.url))
             return None
@@ -154,9 +157,9 @@ class PageRunner:
         finally:
             if outcome.page:
                 outcome.digest = digest
-                self._bodies.keep(digest)
+                bodies.keep(digest)
             else:
-                self._bodies.give_up(digest)
+                bodies.give_up(digest)
 
     def _is_compared(self, response: Response) -> bool:
         """Whether a page with the body of another one is the same page. A list of links is another on another host."""
@@ -213,6 +216,8 @@ class PageRunner:
             HookError: A request names a callback that does not exist.
         """
         made = result.requests
+        if not made:
+            return made
         names = {request.callback for request in made}
         names |= {request.errback for request in made if request.errback is not None}
         for name in names:
@@ -297,6 +302,7 @@ class PageRunner:
         """
         slow, handler = self._slow, call.func
         began = slow.clock()
+        produced: Any = None
         try:
             produced = call()
             if not is_generator(produced):
@@ -304,18 +310,19 @@ class PageRunner:
                 began = math.inf  # while other tasks run
                 produced = await drain(produced, partial(slow.watch, handler=handler, url=url))
                 began = slow.clock()
-            with closing(produced) if isinstance(produced, types.GeneratorType) else nullcontext():
-                rest = iter(produced)
-                is_large = False  # a page may yield millions of values: let other tasks run
-                while self._sort(itertools.islice(rest, SPILL_OVER), result):
-                    is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
-                    if is_full or is_large:
-                        slow.check(began, handler, url)
-                        began = math.inf
-                        await self._let_go(result, response, spills=is_full)
-                        began = slow.clock()
-                    is_large = True
+            rest = iter(produced)
+            is_large = False  # a page may yield millions of values: let other tasks run
+            while self._sort(itertools.islice(rest, SPILL_OVER), result):
+                is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
+                if is_full or is_large:
+                    slow.check(began, handler, url)
+                    began = math.inf
+                    await self._let_go(result, response, spills=is_full)
+                    began = slow.clock()
+                is_large = True
         finally:
+            if isinstance(produced, types.GeneratorType):
+                produced.close()
             slow.check(began, handler, url)
 
     async def _let_go(self, result: PageResult, response: Response | None, *, spills: bool) -> None:
@@ -387,7 +394,8 @@ class PageRunner:
     async def _finish(self, result: PageResult, response: Response | None) -> None:
         """Refine and encode the items, and take the changes of states."""
         request = response.request if response is not None else None
-        await self._refine(result, response)
+        if result.items:
+            await self._refine(result, response)
         result.requests += result.effects.added
         for state in self._states if result.effects.state else ():
             try:

@@ -180,7 +180,8 @@ class Worker:
             self._slow.check(began, decide, ticket.request.url)  # it parses the page if `follow_refresh` is set
         if isinstance(decision, Page):
             decision = await self._run_page(decision, history, outcome)
-        await self._carry_out(decision, response, outcome)
+        if not isinstance(decision, Page):  # else its handlers have done it all
+            await self._carry_out(decision, response, outcome)
         return outcome
 
     def _refused(self, ticket: RefusedTicket) -> Fail | Refuse:
@@ -199,12 +200,10 @@ class Worker:
             return decide_page_error(error, history, self._clock())
         return page if retry is None else retry_or_fail(retry, history, self._policy.retries)
 
-    async def _carry_out(self, decision: Decision, response: Response | None, outcome: Outcome) -> None:
+    async def _carry_out(self, decision: Follow | Again | Fail | Refuse, response: Response | None, outcome: Outcome) -> None:
         """Make a decision part of the outcome."""
         pending = outcome.ticket.pending
         match decision:
-            case Page():
-                pass  # its handlers have done it all
             case Follow(target):
                 await self._follow(target, response, outcome)
             case Again(counts, wait):

@@ -71,7 +71,8 @@ class Concurrency:
     @property
     def limit(self) -> int:
         """Requests that may be in flight now, at least 1."""
-        return max(1, int(min(self._level, self._max())))
+        level, most = self._level, self.cap if self._declared is None else min(self.cap, self._declared)
+        return max(1, int(level if level < most else most))
 
     @property
     def most(self) -> int:

@@ -204,10 +204,11 @@ class MemoryStore:
         if outcome.digest:
             self._digests.add(outcome.digest)
         items, requests = self._stages.pop(outcome.stage, ((), ()))
-        live = self.live
-        made.grew.update(fresh.group for fresh in self._add(requests))
-        made.fresh += self._add(outcome.discovered)
-        made.duplicates += len(requests) + len(outcome.discovered) - (self.live - live)
+        if requests or outcome.discovered:
+            live = self.live
+            made.grew.update(fresh.group for fresh in self._add(requests))
+            made.fresh += self._add(outcome.discovered)
+            made.duplicates += len(requests) + len(outcome.discovered) - (self.live - live)
         tier, number = pending.order
         for index, item in enumerate((*items, *outcome.items)):
             if self._cursors:

@@ -10,7 +10,7 @@ import io
 import math
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Self
 
@@ -144,7 +144,8 @@ class Transfer(httpx.AsyncByteStream):
             if self._on_sent is not None:
                 self._on_sent()
             self.sent = True
-            self._extend_timeout()
+            if self._timeout_scope is not None:
+                self._extend_timeout()
         except Exception as error:
             self._error = error
             return PREREQFUNC_ABORT
@@ -402,7 +403,7 @@ class Transfer(httpx.AsyncByteStream):
         if not self._ended:
             self.fail(self._failure(httpx.ReadError, "the response was closed"))
 
-    async def _wait(self) -> None:
+    def _wait(self) -> Awaitable[object]:
         """Wait until something has arrived.
 
         Raises:
@@ -412,8 +413,10 @@ class Transfer(httpx.AsyncByteStream):
             raise trio.BusyResourceError("another task reads this response")
         self._task = trio.lowlevel.current_task()
         if self._read_timeout is None and self._write_timeout is None:
-            await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
-            return
+            return trio.lowlevel.wait_task_rescheduled(self._abort_wait)
+        return self._wait_with_timeout()
+
+    async def _wait_with_timeout(self) -> None:
         with trio.CancelScope() as self._timeout_scope:
             if self.sent:  # connecting has a timeout of its own
                 self._extend_timeout()
