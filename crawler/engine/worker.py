@@ -200,7 +200,9 @@ class Worker:
             return decide_page_error(error, history, self._clock())
         return page if retry is None else retry_or_fail(retry, history, self._policy.retries)
 
-    async def _carry_out(self, decision: Follow | Again | Fail | Refuse, response: Response | None, outcome: Outcome) -> None:
+    async def _carry_out(
+        self, decision: Follow | Again | Fail | Refuse, response: Response | None, outcome: Outcome
+    ) -> None:
         """Make a decision part of the outcome."""
         pending = outcome.ticket.pending
         match decision:

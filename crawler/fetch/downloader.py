@@ -250,7 +250,8 @@ class Downloader:
         fields = wire.fields if isinstance(wire, LeanRequest) else wire.headers.raw
         response._exchange = (received.status_code, headers.pairs, fields, received.extensions, None, False)  # noqa: SLF001
         try:
-            response.body = await self._take(received, response, cut, receiver)
+            body = None if receiver is not None else self._arrived(received, response, cut)
+            response.body = await self._take(received, response, cut, receiver) if body is None else body
         except RequestError as error:
             _mark_response(error)
             raise
@@ -269,6 +270,17 @@ class Downloader:
             content = request.body or None
             return httpx.Request(request.method, request.url, headers=encoded, content=content, extensions=extensions)
         return LeanRequest(request.method, request.url, encoded, request.body, extensions)
+
+    def _arrived(self, received: httpx.Response, response: Response, cut: int | None) -> bytes | None:
+        """Return the decoded body if it has arrived together with the response, as that of most pages; else `None`."""
+        if self._wants_wire or not isinstance(received, LeanResponse) or not received.is_decoded:
+            return None
+        body = received.take_body()
+        if body is not None and cut is None:
+            max_body = self._max_body(response.request)
+            if len(body) > min(max_body, BOMB_CHECK_STEP):
+                _check_size(len(body), max_body, received.stream, response.request)
+        return body
 
     def _take(
         self, received: httpx.Response, response: Response, cut: int | None, receiver: BodyReceiver | None
@@ -306,12 +318,6 @@ class Downloader:
         """Return the decoded body, at most as much of it as is allowed; empty if it is written instead."""
         request, headers = response.request, response.headers
         next_check = min(max_body, BOMB_CHECK_STEP)
-        if isinstance(received, LeanResponse) and received.is_decoded and write is None and not self._wants_wire:
-            body = received.take_body()
-            if body is not None:  # most pages: there is nothing to wait for
-                if len(body) > next_check and cut is None:
-                    _check_size(len(body), max_body, received.stream, request)
-                return body
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
         size = 0
         decoder = _decoder_for(received) if "content-encoding" in headers else None
@@ -342,12 +348,12 @@ class Downloader:
             raise broken from error
         finally:
             await stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long
-        content = b"" if whole is None else whole.getvalue()
+        body = b"" if whole is None else whole.getvalue()
         if self._wants_wire and write is None:
             from crawler.fetch.wire_body import keep_wire_body  # noqa: PLC0415 - few crawls need it
 
-            keep_wire_body(received, response, decoder, content, is_complete=cut is None or size <= cut)
-        return content
+            keep_wire_body(received, response, decoder, body, is_complete=cut is None or size <= cut)
+        return body
 
     def _recording(
         self, received: httpx.Response, decoder: Decoder | None, request: Request, *, keeps: bool

@@ -116,7 +116,9 @@ class Budgets:
         """Return whether a limit of a request has refused everything for so long that asking again is no use."""
         if lane.throttle.is_stalled(now):
             return True
-        return bool(mapping_of(request, "quotas")) and any(budget.throttle.is_stalled(now) for budget in self.of(lane, request))
+        if not mapping_of(request, "quotas"):
+            return False
+        return any(budget.throttle.is_stalled(now) for budget in self.of(lane, request))
 
     def policies(self, lane: Lane, request: Request) -> dict[str, dict[str, dict[str, Any]]]:
         """Return what is known of the quotas that concern a request: by lane or budget, then by policy."""

@@ -72,7 +72,7 @@ class Concurrency:
     def limit(self) -> int:
         """Requests that may be in flight now, at least 1."""
         level, most = self._level, self.cap if self._declared is None else min(self.cap, self._declared)
-        return max(1, int(level if level < most else most))
+        return max(1, int(min(level, most)))
 
     @property
     def most(self) -> int:

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import Headers, Request, Spider
+from crawler.messages.request import mapping_of
 
 URL = "https://site.test/"
 NEW_YEAR = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -686,3 +687,12 @@ def test_defaults_take_no_room_in_json():
 
 def test_a_full_request_survives_json():
     assert kept(FULL).headers.pairs == FULL.headers.pairs
+
+
+def test_looking_at_a_mapping_does_not_add_it():
+    request = Request(URL)
+    assert mapping_of(request, "quotas") == {}
+    assert "quotas" not in vars(request)
+    request.quotas["key:A"] = 2.0
+    assert mapping_of(request, "quotas") == {"key:A": 2.0}
+    assert mapping_of(Request(URL, meta={"a": 1}), "meta") == {"a": 1}
