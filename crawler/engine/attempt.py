@@ -193,7 +193,7 @@ class Attempts:
         cut: int | None,
         observer: _SendObserver,
         receiver: BodyReceiver | None,
-    ) -> Awaitable[Result]:
+    ) -> Coroutine[Any, Any, Result]:
         """Send the request through the `fetch` hooks."""
         network: Network = partial(
             self._downloader.fetch,
