@@ -26,14 +26,22 @@ COMMANDS: Final = {
     "demo": "demo:demo",
     "new": "new:new",
     "run": "run:command",
+    "list": "listing:list_spiders",
+    "parse": "parse:parse",
+    "check": "check:check",
+    "plan": "plan:plan",
     "fetch": "fetch:fetch",
     "links": "fetch:links",
+    "sitemap": "sitemap:sitemap",
     "robots": "robots:robots",
     "limits": "limits:limits",
     "shell": "shell:shell",
     "job": "job:job",
+    "settings": "settings:settings",
+    "from-curl": "from_curl:from_curl",
     "plugins": "plugins:plugins",
     "bench": "bench:bench",
+    "completion": "completion:completion",
 }
 """Module and function of each command, in the order of the help page."""
 

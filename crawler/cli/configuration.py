@@ -1,37 +1,29 @@
-"""The configuration of a command: the settings file, overridden by the environment, overridden by the command line.
+"""The configuration of a command: the file of the project, overridden by the environment, then the command line.
 
-The settings file is ``crawler.toml`` in the working directory::
-
-    [settings]
-    workers = 8
-
-    [plugins.cache]        # enables the plugin `cache`; the table holds its options, and may be empty
-    folder = "pages"
-
-``plugins = ["cache", "module:Class"]`` is the short form for plugins that need no options.
+`project_file` describes the file, and `environment_variables` the variables.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import attrs
-import msgspec
 
-from crawler.environment import is_reference
+from crawler.cli.environment_variables import from_environment
+from crawler.cli.project_file import ProjectFile
 from crawler.errors import ConfigError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.plugin import Plugin
-from crawler.logs import get_logger
-from crawler.settings.settings import ALIASES, NAMES, Settings
+from crawler.settings.settings import Settings
 from crawler.suggest import did_you_mean
 
-__all__ = ["SETTINGS_FILE", "Configuration", "parse_pairs"]
+__all__ = ["Configuration", "Sourced", "parse_pairs"]
 
-SETTINGS_FILE: Final = "crawler.toml"
 SPIDER_ATTRIBUTES: Final = frozenset(
     {
         "accept_status", "allowed_domains", "auth", "environment_arguments", "plugins", "secret_arguments",
@@ -39,8 +31,6 @@ SPIDER_ATTRIBUTES: Final = frozenset(
     }
 )  # fmt: skip
 """Attributes of a spider class that are easily taken for settings."""
-PREFIX: Final = "CRAWLER_"
-log = get_logger("crawler.cli")
 
 
 def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
@@ -62,16 +52,33 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     return values
 
 
+class Sourced(NamedTuple):
+    """Settings of one source."""
+
+    source: str
+    """Where they come from: ``crawler.toml``, ``environment`` or ``-s``."""
+    settings: Settings
+    """The settings that it gives."""
+
+
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Configuration:
-    """Settings and plugins from the settings file, the environment and the command line."""
+    """Settings, plugins, arguments, outputs and job from the project's file, the environment and the command line."""
 
     settings: Settings
     """The settings of all three, merged."""
+    sources: tuple[Sourced, ...] = ()
+    """The settings of each, the weakest first."""
     plugins: tuple[Plugin, ...]
-    """The plugins of the file, then those of the command line."""
+    """The plugins of the file, then those of the environment, then those of the command line."""
     disabled: frozenset[str]
     """The names in the parameter `disable` that matched a plugin."""
+    arguments: Mapping[str, str] = {}
+    """Arguments of the spider, as text."""
+    outputs: tuple[str, ...] = ()
+    """Where items are written. Those of the command line replace those of the environment, and these the file's."""
+    job: str = ""
+    """Folder of the durable job; empty if there is none."""
 
     @classmethod
     def load(
@@ -81,6 +88,9 @@ class Configuration:
         plugins: Sequence[str] = (),
         options: Sequence[str] = (),
         disable: Sequence[str] = (),
+        arguments: Mapping[str, str] = {},
+        outputs: Sequence[str] = (),
+        job: str = "",
         folder: Path | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> Configuration:
@@ -91,69 +101,39 @@ class Configuration:
             plugins: Names of installed plugins, or ``module:Class``.
             options: ``PLUGIN.OPTION=VALUE`` texts.
             disable: Names of plugins to disable, although the file or the command line enables them.
-            folder: The folder of the settings file. `None` means the working directory.
+            arguments: Arguments of the spider.
+            outputs: Where items are written.
+            job: Folder of the durable job.
+            folder: The folder of the project's file. `None` means the working directory.
             environment: Environment variables.
 
         Raises:
             ConfigError, PluginError: A part is wrong; the message says which.
         """
-        from_file, enabled = _load_file((folder or Path.cwd()) / SETTINGS_FILE)
-        for spec in plugins:
+        file = ProjectFile.load(folder or Path.cwd())
+        variables = from_environment(environment)
+        sources = (
+            Sourced(file.name, file.settings),
+            Sourced("environment", variables.settings),
+            Sourced("-s", _from_command_line(parse_pairs(settings, "-s"))),
+        )
+        merged = functools.reduce(operator.or_, (source.settings for source in sources))
+        enabled = {spec: dict(table) for spec, table in file.plugins.items()}
+        for spec in (*variables.plugins, *plugins):
             enabled.setdefault(spec, {})
-        merged = from_file | _from_environment(environment) | _from_command_line(parse_pairs(settings, "-s"))
         kinds = {spec: load_plugin(spec) for spec in enabled if spec not in disable}
         disabled = {spec for spec in enabled if spec in disable} | {kind.name for kind in kinds.values()} & set(disable)
         kinds = {spec: kind for spec, kind in kinds.items() if kind.name not in disable}
         instances = _make_plugins(kinds, enabled, parse_pairs(options, "-P"))
-        return cls(settings=merged, plugins=tuple(instances), disabled=frozenset(disabled))
-
-
-def _load_file(path: Path) -> tuple[Settings, dict[str, dict[str, str]]]:
-    """Return the settings of a file, and the options of each plugin that it enables."""
-    if not path.is_file():
-        return Settings(), {}
-    import tomllib  # noqa: PLC0415 - needed only with such a file
-
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        for name in content:
-            if name not in ("settings", "plugins"):
-                raise ConfigError(f"no such key: {name}{did_you_mean(name, ('settings', 'plugins'))}")
-        settings, plugins = content.get("settings", {}), content.get("plugins", {})
-        if isinstance(plugins, list):
-            plugins = {spec: {} for spec in plugins}
-        tables = [settings, plugins, *(plugins.values() if isinstance(plugins, dict) else ())]
-        if not all(isinstance(table, dict) for table in tables) or not all(isinstance(spec, str) for spec in plugins):
-            raise ConfigError("settings must be a table, plugins a list of names or tables: [settings], [plugins.NAME]")
-        options = {spec: {name: _text(value) for name, value in table.items()} for spec, table in plugins.items()}
-        references = {name: value for name, value in settings.items() if is_reference(value)}
-        values = {name: value for name, value in settings.items() if name not in references}
-        return Settings(**values) | Settings.from_strings(references), options
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ConfigError) as error:
-        raise ConfigError(f"{path.name}: {error}") from error
-
-
-def _text(value: Any) -> str:
-    """Return a value of a settings file in the form of the command line."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _from_environment(environment: Mapping[str, str]) -> Settings:
-    """Read settings such as ``CRAWLER_WORKERS=8``. An unknown name is only a warning: it may be another program's."""
-    values: dict[str, str] = {}
-    for variable, text in environment.items():
-        if not variable.startswith(PREFIX):
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        if name in NAMES or name in ALIASES:
-            values[name] = text
-        else:
-            hint = did_you_mean(name.upper(), [known.upper() for known in NAMES], form=PREFIX + "{}")
-            log.warning("%s in the environment is not a setting%s", variable, hint)
-    try:
-        return Settings.from_strings(values)
-    except ConfigError as error:
-        raise ConfigError(f"environment: {error}") from None
+        return cls(
+            settings=merged,
+            sources=sources,
+            plugins=tuple(instances),
+            disabled=frozenset(disabled),
+            arguments={**file.arguments, **variables.arguments, **arguments},
+            outputs=tuple(outputs) or variables.outputs or file.outputs,
+            job=job or variables.job or file.job,
+        )
 
 
 def _from_command_line(texts: dict[str, str]) -> Settings:

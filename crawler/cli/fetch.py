@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
 
-from crawler.cli.logs import say
+from crawler.cli.logs import plural, say
 from crawler.cli.single_page import LogLevel, SettingTexts, Url, get, status_line
 from crawler.cli.standard_streams import show, write
 from crawler.errors import ConfigError
+from crawler.files import error_reason, replace_file
+from crawler.messages import Response
 from crawler.printable import printable
 from crawler.spiders.page_content import ContentForm, page_content
 
@@ -23,6 +26,11 @@ def fetch(
     /,
     *,
     headers: Annotated[bool, Parameter(help="Print the status line and the headers instead of the body.")] = False,
+    head: Annotated[bool, Parameter(help="Send HEAD instead of GET; print the status line and the headers.")] = False,
+    json: Annotated[
+        bool, Parameter(help="Print a JSON object: url, status, headers, encoding, seconds, attempt, redirects, text.")
+    ] = False,
+    save: Annotated[Path | None, Parameter(metavar="FILE", help="Write the body to a file, unchanged.")] = None,
     as_: Annotated[
         ContentForm | None,
         Parameter(
@@ -38,18 +46,50 @@ def fetch(
     The page is fetched as in a crawl: redirects are followed, robots.txt is obeyed, and a busy server is asked again
     later. The last response counts, whatever its status.
     """
-    if headers and as_ is not None:
-        raise ConfigError("use either --headers or --as, not both")
-    response = get(url, setting, log_level)
-    if as_ is not None:
+    chosen = [name for name, given in (("--headers", headers), ("--head", head), ("--json", json)) if given]
+    chosen += ["--as"] if as_ is not None else []
+    if len(chosen) > 1:
+        raise ConfigError(f"use either {chosen[0]} or {chosen[1]}, not both")
+    if save is not None and (head or save.is_dir()):
+        raise ConfigError(f"--save {save} is a directory, not a file" if not head else "--head has no body to --save")
+    response = get(url, setting, log_level, method="HEAD" if head else "GET")
+    if save is not None:
+        _save(save, response.body)
+    if json:
+        write(msgspec.json.encode(_summary(response)).decode() + "\n")
+    elif as_ is not None:
         write(_printed(page_content(response, as_)))
-    elif headers:
+    elif headers or head:
         show([f"HTTP {status_line(response.status)}", *(f"{name}: {value}" for name, value in response.headers.pairs)])
+    elif save is not None:
+        say(f"{plural(len(response.body), 'byte')} in {save}\n")
     elif sys.stdout.isatty():
         sys.stdout.write(printable(response.text))
     else:
         sys.stdout.buffer.write(response.body)
     return 0
+
+
+def _save(path: Path, body: bytes) -> None:
+    try:
+        with replace_file(path) as file:
+            file.write(body)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error_reason(error)}") from error
+
+
+def _summary(response: Response) -> dict[str, Any]:
+    """Return a response as JSON values."""
+    return {
+        "url": response.url,
+        "status": response.status,
+        "headers": [list(pair) for pair in response.headers.pairs],
+        "encoding": response.encoding,
+        "seconds": round(response.elapsed, 4),
+        "attempt": response.attempt,
+        "redirects": list(response.redirects),
+        "text": response.text,
+    }
 
 
 def _printed(value: Any) -> str:

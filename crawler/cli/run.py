@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -115,9 +115,9 @@ def command(
 ) -> int:
     """Run a spider, or crawl a whole site from its URL.
 
-    Settings are merged in this order, and later ones win: defaults, the spider, crawler.toml in the working directory,
-    environment variables such as CRAWLER_WORKERS=8, -s. The first Ctrl-C lets requests in flight finish, the second one
-    stops at once, and the third one ends the process even if a callback blocks it.
+    Settings are merged in this order, and later ones win: defaults, the spider, crawler.toml or [tool.crawler] in
+    pyproject.toml, environment variables such as CRAWLER_WORKERS=8, -s. The first Ctrl-C lets requests in flight
+    finish, the second one stops at once, and the third one ends the process even if a callback blocks it.
     """
     log_to_stderr(log_level, as_json=log_json)
     if overwrite and append:
@@ -125,8 +125,17 @@ def command(
     tolerated(tolerate, 0)
     if report is not None:
         check_report(report)
-    configuration = Configuration.load(settings=setting, plugins=plugin, options=option, disable=no_plugin)
-    spider = make_spider(target, with_content(as_, target, parse_pairs(argument, "-a")))
+    configuration = Configuration.load(
+        settings=setting,
+        plugins=plugin,
+        options=option,
+        disable=no_plugin,
+        arguments=parse_pairs(argument, "-a"),
+        outputs=output,
+        job="" if job is None else str(job),
+    )
+    output, job = configuration.outputs, Path(configuration.job) if configuration.job else None
+    spider = make_spider(target, with_content(as_, target, configuration.arguments))
     disable_plugins(spider, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
     if override and job is None:
         raise ConfigError("--override needs --job DIR")
@@ -153,7 +162,7 @@ def command(
     return result.exit_code(tolerate)
 
 
-def with_content(form: ContentForm | None, target: str, arguments: dict[str, str]) -> dict[str, str]:
+def with_content(form: ContentForm | None, target: str, arguments: Mapping[str, str]) -> Mapping[str, str]:
     """Return the arguments of the spider, with the one for the value of ``--as``.
 
     Raises:
@@ -165,7 +174,7 @@ def with_content(form: ContentForm | None, target: str, arguments: dict[str, str
         raise ConfigError("--as needs the URL of a site as TARGET; a spider calls response.markdown() or .article()")
     if "content" in arguments:
         raise ConfigError("use either --as or -a content=, not both")
-    return arguments | {"content": form}
+    return {**arguments, "content": form}
 
 
 def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None = None) -> list[Plugin]:

@@ -81,7 +81,7 @@ class SinglePage(Spider):
         return self.crawl.statistics().limits.get(usage.lane)
 
 
-def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:
+def get(url: str, setting: tuple[str, ...], log_level: Level, *, method: str = "GET") -> Response:
     """Fetch a URL, following redirects, and return the response, whatever its status.
 
     Raises:
@@ -90,7 +90,7 @@ def get(url: str, setting: tuple[str, ...], log_level: Level) -> Response:
         KeyboardInterrupt: The user pressed Ctrl-C.
     """
     log_to_stderr(log_level)
-    request = Request(check_url(url))
+    request = Request(check_url(url), method=method)
     return fetch_page(SinglePage(request), Configuration.load(settings=setting))
 
 

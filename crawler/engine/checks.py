@@ -93,7 +93,7 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
     Raises:
         ConfigError: Nothing can begin.
     """
-    if type(spider).start is not Spider.start:
+    if getattr(spider.start, "__func__", None) is not Spider.start:
         return
     name = type(spider).__name__
     if not spider.start_urls:

@@ -1,0 +1,101 @@
+"""``crawler check``: compare callbacks with what their docstrings expect."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from crawler.cli.configuration import Configuration, parse_pairs
+from crawler.cli.expectations import Expectation, expectations_of, problems_of
+from crawler.cli.logs import log_to_stderr, plural, say
+from crawler.cli.one_callback import run_callback
+from crawler.cli.single_page import LogLevel, SettingTexts
+from crawler.cli.standard_streams import show
+from crawler.cli.target import check_url, make_spider
+from crawler.errors import ConfigError
+from crawler.files import replace_file
+from crawler.messages import Request
+from crawler.settings import Settings
+
+if TYPE_CHECKING:
+    from crawler.testing import FakeSite
+
+__all__ = ["check"]
+
+OFFLINE = Settings(obey_robots=False, delay=0.0, attempts=1, grace=0.0)
+"""Settings for pages that come from files."""
+
+
+def check(
+    target: Annotated[str, Parameter(help="A spider: FILE.py, FILE.py:Class or MODULE:Class.")],
+    /,
+    *,
+    record: Annotated[bool, Parameter(help="Fetch the pages, and save them to the files that @page names.")] = False,
+    argument: Annotated[
+        tuple[str, ...],
+        Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
+    ] = (),
+    setting: SettingTexts = (),
+    log_level: LogLevel = "error",
+) -> int:
+    """Check the callbacks of a spider against the lines @url, @page, @returns and @scrapes of their docstrings.
+
+    A page with @page is read from that file, so that the check needs no network; --record writes it. The exit code is 1
+    if a callback does not do what is expected. Example: crawler check quotes.py
+    """
+    log_to_stderr(log_level)
+    configuration = Configuration.load(settings=setting, arguments=parse_pairs(argument, "-a"))
+    expected = list(expectations_of(make_spider(target, configuration.arguments)))
+    if not expected:
+        raise ConfigError(
+            f"no docstring in {target} has a line such as @url https://quotes.example/ or @returns items 1"
+        )
+    failed = 0
+    for expectation in expected:
+        problems = list(_problems(target, configuration, expectation, record=record))
+        failed += bool(problems)
+        show([f"{'FAILED' if problems else 'ok':6}  {expectation.callback}  {expectation.url}"])
+        show(f"        {problem}" for problem in problems)
+    say(f"{plural(len(expected), 'callback')} checked, {failed} failed\n")
+    return 1 if failed else 0
+
+
+def _problems(target: str, configuration: Configuration, expected: Expectation, *, record: bool) -> Iterator[str]:
+    """Yield what one callback does not do as expected."""
+    spider = make_spider(target, configuration.arguments)
+    file = expected.file(spider)
+    request = Request(check_url(expected.url), expected.callback, cb_kwargs=expected.cb_kwargs or None)
+    if file is None or record:
+        outcome = run_callback(
+            spider,
+            request,
+            settings=Settings(grace=0.0) | configuration.settings,
+            plugins=configuration.plugins,
+        )
+        if record and file is not None and outcome.response is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with replace_file(file) as new:
+                new.write(outcome.response.body)
+    elif not file.is_file():
+        yield f"no such file: {os.path.relpath(file)} (crawler check {target} --record fetches it)"
+        return
+    else:
+        site = _site(expected.url, file)
+        outcome = run_callback(
+            spider, request, settings=configuration.settings | OFFLINE, plugins=configuration.plugins,
+            transport=site.transport,
+        )  # fmt: skip
+    yield from problems_of(expected, outcome)
+
+
+def _site(url: str, file: Path) -> FakeSite:
+    """Return a site whose only page has the content of a file."""
+    from crawler.testing import FakeSite, Page  # noqa: PLC0415 - the test kit, which other commands do not need
+
+    kind = mimetypes.guess_type(file.name)[0] or "text/html"
+    return FakeSite({url: Page(file.read_bytes(), headers={"Content-Type": kind})})

@@ -1,0 +1,243 @@
+"""``crawler from-curl``: the `Request` that sends what a command line of curl sends."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+from msgspec import Struct, field
+
+from crawler.cli.logs import say
+from crawler.cli.standard_streams import write
+from crawler.cli.target import check_url
+from crawler.errors import ConfigError
+
+__all__ = ["from_curl", "parse_curl"]
+
+IGNORED: Final = frozenset(
+    {
+        "--compressed", "--fail", "--globoff", "--http1.1", "--http2", "--insecure", "--location",
+        "--no-progress-meter", "--show-error", "--silent", "--verbose", "-L", "-S", "-f", "-g", "-i", "-k", "-s", "-v",
+    }
+)  # fmt: skip
+"""Options without a value that a crawl does anyway, or that are settings of it."""
+IGNORED_WITH_VALUE: Final = frozenset(
+    {"--connect-timeout", "--max-time", "--output", "--retry", "--write-out", "-m", "-o", "-w"}
+)
+"""Options with a value that say nothing about the request."""
+NOTES: Final = {
+    "-k": "tls_verify=False",
+    "--insecure": "tls_verify=False",
+    "-m": "request_deadline",
+    "--max-time": "request_deadline",
+}
+"""Options that are settings of a crawl."""
+OWN_FIELDS: Final = frozenset({"host", "content-length", "connection", "accept-encoding", "transfer-encoding"})
+"""Header fields that the crawler writes itself."""
+ANSI_C: Final = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
+"""A string as bash quotes it, which browsers use in “Copy as cURL”."""
+
+
+class CurlRequest(Struct, kw_only=True):
+    """What a command line of curl sends."""
+
+    url: str = ""
+    method: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    cookies: dict[str, str] = field(default_factory=dict)
+    data: list[str] = field(default_factory=list)
+    is_query: bool = False
+    proxy: str = ""
+    settings: list[str] = field(default_factory=list)
+    """Settings of a crawl that do what ignored options do."""
+
+
+def from_curl(
+    *words: Annotated[
+        str, Parameter(allow_leading_hyphen=True, help="The command, quoted as one argument or pasted as it is.")
+    ],
+) -> int:
+    """Print the Request that sends what a command of curl sends, such as “Copy as cURL” of a browser.
+
+    Example: crawler from-curl "curl 'https://shop.example/api' -H 'Accept: application/json'"
+    """
+    text = words[0] if len(words) == 1 else shlex.join(words)
+    found = parse_curl(text)
+    write(_code(found))
+    if found.settings:
+        say(f"crawler: set in Settings: {', '.join(found.settings)}\n")
+    return 0
+
+
+def parse_curl(text: str) -> CurlRequest:
+    """Parse a command line of curl.
+
+    Raises:
+        ConfigError: It is no such command, or has an option that no request can express.
+    """
+    try:
+        words = shlex.split(_plain_quotes(text.replace("\\\r\n", " ").replace("\\\n", " ")))
+    except ValueError as error:
+        raise ConfigError(f"this is no command line: {str(error).lower()}") from None
+    if words and words[0].rpartition("/")[2] in ("curl", "curl.exe"):
+        words = words[1:]
+    found = CurlRequest()
+    rest = _expanded(words)
+    while rest:
+        _option(rest.pop(0), rest, found)
+    if not found.url:
+        raise ConfigError("this command has no URL: paste the whole command, in quotes")
+    check_url(found.url)
+    return found
+
+
+def _plain_quotes(text: str) -> str:
+    """Return a command with ``$'…'`` of bash as plain quotes."""
+
+    def plain(match: re.Match[str]) -> str:
+        value = match[1].encode("latin-1", "backslashreplace").decode("unicode_escape")
+        return shlex.quote(value)
+
+    return ANSI_C.sub(plain, text)
+
+
+def _expanded(words: list[str]) -> list[str]:
+    """Return the words with ``--name=value`` and ``-XPOST`` split in two."""
+    expanded: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word.startswith("--") and equals:
+            expanded += [name, value]
+        elif re.fullmatch(r"-[XHbdAeuxF].+", word, re.DOTALL):
+            expanded += [word[:2], word[2:]]
+        elif re.fullmatch(r"-[a-zA-Z]{2,}", word):
+            expanded += [f"-{letter}" for letter in word[1:]]
+        else:
+            expanded.append(word)
+    return expanded
+
+
+def _option(word: str, rest: list[str], found: CurlRequest) -> None:
+    """Take one option, and its value from the words after it."""
+    if word in NOTES:
+        found.settings.append(NOTES[word])
+    if word in IGNORED:
+        return
+    if not word.startswith("-") or word == "-":
+        found.url = word if "://" in word else f"http://{word}"
+        return
+    if word in ("-G", "--get"):
+        found.is_query = True
+        return
+    if word in ("-I", "--head"):
+        found.method = "HEAD"
+        return
+    take = OPTIONS.get(word)
+    if take is None and word not in IGNORED_WITH_VALUE:
+        raise ConfigError(f"curl's option {word} has no counterpart in a request: remove it from the command")
+    if not rest:
+        raise ConfigError(f"curl's option {word} needs a value")
+    value = rest.pop(0)
+    if take is not None:
+        take(found, value)
+
+
+def _header(found: CurlRequest, value: str) -> None:
+    name, _, text = value.partition(":")
+    if name.strip().lower() == "cookie":
+        _cookies(found, text)
+    elif name.strip().lower() not in OWN_FIELDS and text.strip():
+        found.headers.append((name.strip(), text.strip()))
+
+
+def _cookies(found: CurlRequest, value: str) -> None:
+    if "=" not in value:
+        raise ConfigError(f"curl's option -b {value} names a file of cookies: give the cookies as NAME=VALUE")
+    for part in value.split(";"):
+        name, _, text = part.strip().partition("=")
+        if name:
+            found.cookies[name] = text
+
+
+def _data(found: CurlRequest, value: str) -> None:
+    if value.startswith("@"):
+        raise ConfigError(f"curl's option -d {value} reads a file: pass its content as body= of Request")
+    found.data.append(value)
+
+
+def _encoded(found: CurlRequest, value: str) -> None:
+    from urllib.parse import quote_plus  # noqa: PLC0415
+
+    name, equals, text = value.partition("=")
+    found.data.append(f"{name}={quote_plus(text)}" if equals else quote_plus(name))
+
+
+def _json(found: CurlRequest, value: str) -> None:
+    _data(found, value)
+    found.headers += [("Content-Type", "application/json"), ("Accept", "application/json")]
+
+
+def _user(found: CurlRequest, value: str) -> None:
+    found.headers.append(("Authorization", "Basic " + base64.b64encode(value.encode()).decode()))
+
+
+def _named(name: str) -> Callable[[CurlRequest, str], None]:
+    return lambda found, value: found.headers.append((name, value))
+
+
+def _set(attribute: str) -> Callable[[CurlRequest, str], None]:
+    return lambda found, value: setattr(found, attribute, value)
+
+
+OPTIONS: Final[dict[str, Callable[[CurlRequest, str], None]]] = {
+    "-X": _set("method"), "--request": _set("method"), "--url": _set("url"),
+    "-H": _header, "--header": _header,
+    "-b": _cookies, "--cookie": _cookies,
+    "-d": _data, "--data": _data, "--data-raw": lambda found, value: found.data.append(value),
+    "--data-ascii": _data, "--data-binary": _data, "--data-urlencode": _encoded, "--json": _json,
+    "-A": _named("User-Agent"), "--user-agent": _named("User-Agent"),
+    "-e": _named("Referer"), "--referer": _named("Referer"),
+    "-u": _user, "--user": _user,
+    "-x": _set("proxy"), "--proxy": _set("proxy"),
+}  # fmt: skip
+"""What each option with a value does."""
+
+
+def _code(found: CurlRequest) -> str:
+    """Return Python that makes the request."""
+    arguments: dict[str, Any] = {}
+    url, body = found.url, "&".join(found.data)
+    if body and found.is_query:
+        url += ("&" if "?" in url else "?") + body
+        body = ""
+    method = found.method.upper() or ("POST" if body else "GET")
+    if method != "GET":
+        arguments["method"] = method
+    headers = dict(found.headers)
+    if body and not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    if headers:
+        arguments["headers"] = headers
+    if found.cookies:
+        arguments["cookies"] = found.cookies
+    if body:
+        arguments["body"] = body
+    if found.proxy:
+        arguments["proxy"] = found.proxy
+    lines = [f"    {url!r},", *(f"    {name}={_literal(value)}," for name, value in arguments.items())]
+    text = "from crawler import Request\n\n"
+    if not arguments:
+        return f"{text}Request({url!r})\n"
+    return text + "Request(\n" + "\n".join(lines) + "\n)\n"
+
+
+def _literal(value: Any) -> str:
+    """Return a value as Python, a mapping with one line per key."""
+    if not isinstance(value, dict):
+        return repr(value)
+    entries = "".join(f"        {name!r}: {text!r},\n" for name, text in value.items())
+    return f"{{\n{entries}    }}"

@@ -1,0 +1,137 @@
+"""`ProjectFile`: the configuration of a project, in ``crawler.toml`` or in ``[tool.crawler]`` of ``pyproject.toml``.
+
+::
+
+    outputs = ["books.jsonl"]
+    job = "books.job"
+
+    [settings]
+    workers = 8
+
+    [arguments]            # of the spider
+    shelf = "poetry"
+
+    [plugins.cache]        # enables the plugin `cache`; the table holds its options, and may be empty
+    folder = "pages"
+
+``plugins = ["cache", "module:Class"]`` is the short form for plugins that need no options.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from crawler.cli.environment_variables import as_text
+from crawler.environment import is_reference
+from crawler.errors import ConfigError
+from crawler.settings.settings import ALIASES, NAMES, Settings
+from crawler.suggest import did_you_mean
+
+__all__ = ["PROJECT_FILES", "ProjectFile"]
+
+PROJECT_FILES: Final = ("crawler.toml", "pyproject.toml")
+"""The files that are looked for, the first one first."""
+TABLE: Final = "tool.crawler"
+"""The table of ``pyproject.toml``."""
+KEYS: Final = ("settings", "plugins", "arguments", "outputs", "job")
+
+
+class ProjectFile(Struct, frozen=True, kw_only=True, eq=False):
+    """The content of a file; empty if there is none."""
+
+    name: str = ""
+    """Name of the file, for messages."""
+    settings: Settings = Settings()
+    """The settings."""
+    plugins: dict[str, dict[str, str]] = {}
+    """The options of each plugin that it enables, as text."""
+    arguments: dict[str, str] = {}
+    """Arguments of the spider, as text."""
+    outputs: tuple[str, ...] = ()
+    """Where items are written."""
+    job: str = ""
+    """Folder of the durable job."""
+
+    @classmethod
+    def load(cls, folder: Path) -> ProjectFile:
+        """Load the file of a folder.
+
+        Raises:
+            ConfigError: The file cannot be read, or is wrong; the message names it and the key.
+        """
+        for name in PROJECT_FILES:
+            path = folder / name
+            if path.is_file() and (content := _content(path)) is not None:
+                try:
+                    return cls(name=name, **_fields(content))
+                except (TypeError, ConfigError) as error:
+                    raise ConfigError(f"{name}: {error}") from error
+        return cls()
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    """Return the configuration in a file; `None` if it is another program's."""
+    import tomllib  # noqa: PLC0415 - needed only with such a file
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        if path.name == "pyproject.toml":  # which concerns others more than us
+            return None
+        raise ConfigError(f"{path.name}: {error}") from error
+    if path.name != "pyproject.toml":
+        return content
+    tool = content.get("tool")
+    return tool.get("crawler") if isinstance(tool, dict) else None
+
+
+def _fields(content: Any) -> dict[str, Any]:
+    """Return the fields of a `ProjectFile`."""
+    if not isinstance(content, dict):
+        raise ConfigError(f"{TABLE} must be a table")
+    for name in content:
+        if name not in KEYS:
+            is_setting = name in NAMES or name in ALIASES
+            hint = ": it is a setting, which belongs in [settings]" if is_setting else did_you_mean(name, KEYS)
+            raise ConfigError(f"no such key: {name}{hint}")
+    outputs, job = content.get("outputs", []), content.get("job", "")
+    outputs = [outputs] if isinstance(outputs, str) else outputs
+    if not isinstance(outputs, list) or not all(isinstance(output, str) for output in outputs):
+        raise ConfigError('outputs must be a list of texts: outputs = ["books.jsonl"]')
+    if not isinstance(job, str):
+        raise ConfigError('job must be the path of a folder: job = "books.job"')
+    return {
+        "settings": _settings(content.get("settings", {})),
+        "plugins": _plugins(content.get("plugins", {})),
+        "arguments": _arguments(content.get("arguments", {})),
+        "outputs": tuple(outputs),
+        "job": job,
+    }
+
+
+def _settings(table: Any) -> Settings:
+    if not isinstance(table, dict):
+        raise ConfigError("settings must be a table: [settings]")
+    references = {name: value for name, value in table.items() if is_reference(value)}
+    values = {name: value for name, value in table.items() if name not in references}
+    return Settings(**values) | Settings.from_strings(references)
+
+
+def _plugins(value: Any) -> dict[str, dict[str, str]]:
+    """Return the options of each plugin, as text."""
+    if isinstance(value, list):
+        if not all(isinstance(spec, str) for spec in value):
+            raise ConfigError('plugins must be a list of names, or tables: plugins = ["cache"], or [plugins.cache]')
+        value = {spec: {} for spec in value}
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ConfigError('plugins must be a list of names, or tables: plugins = ["cache"], or [plugins.cache]')
+    return {spec: {name: as_text(option) for name, option in table.items()} for spec, table in value.items()}
+
+
+def _arguments(table: Any) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise ConfigError("arguments must be a table: [arguments]")
+    return {name: as_text(value) for name, value in table.items()}

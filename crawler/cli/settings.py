@@ -1,0 +1,130 @@
+"""``crawler settings``: every setting with its value, and where that comes from."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import attrs
+import msgspec
+from cyclopts import Parameter
+
+from crawler.cli.configuration import Configuration, Sourced, parse_pairs
+from crawler.cli.logs import log_to_stderr
+from crawler.cli.single_page import SettingTexts
+from crawler.cli.standard_streams import show, write
+from crawler.cli.target import make_spider
+from crawler.redaction import HIDDEN, redact
+from crawler.settings.settings import CONVERTED, SECRET, Settings
+from crawler.spiders import Spider
+
+__all__ = ["changed_settings", "settings"]
+
+WIDTH: Final = 100
+"""Columns of a line, at most."""
+
+
+def settings(
+    target: Annotated[
+        str | None, Parameter(help="A spider whose settings are included: FILE.py, MODULE:Class or a URL.")
+    ] = None,
+    /,
+    *,
+    diff: Annotated[bool, Parameter(help="Print only settings that differ from their default.")] = False,
+    json: Annotated[bool, Parameter(help="Print a JSON object: name, value, default, source, doc.")] = False,
+    argument: Annotated[
+        tuple[str, ...],
+        Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
+    ] = (),
+    setting: SettingTexts = (),
+) -> int:
+    """Print every setting: its value, where that comes from, and what it means.
+
+    Example: crawler settings books.py --diff
+    """
+    log_to_stderr("warning")
+    configuration = Configuration.load(settings=setting, arguments=parse_pairs(argument, "-a"))
+    sources = list(configuration.sources)
+    if target is not None:
+        spider = make_spider(target, configuration.arguments)
+        sources.insert(0, Sourced(f"spider {spider.name}", spider.settings))
+    rows = [row for row in _rows(sources) if not diff or row["source"] != "default"]
+    if json:
+        write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
+        return 0
+    name_width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        source = "" if row["source"] == "default" else f"  ({row['source']})"
+        show([f"{row['name']:{name_width}}  {_shown(row['value'])}{source}"])
+        if not diff:
+            first = row["doc"].partition(". ")[0].rstrip(".")
+            show(f"{'':{name_width}}    {line}" for line in textwrap.wrap(first, WIDTH - name_width - 4))
+    if not rows:
+        show(["every setting has its default"])
+    return 0
+
+
+def changed_settings(spider: Spider, configuration: Configuration) -> Iterator[str]:
+    """Yield the settings that differ from their defaults, as ``delay 2.0 (environment)``."""
+    sources = [Sourced(f"spider {spider.name}", spider.settings), *configuration.sources]
+    for row in _rows(sources):
+        if row["source"] != "default":
+            yield f"{row['name']} {_shown(row['value'])} ({row['source']})"
+
+
+def _rows(sources: list[Sourced]) -> Iterator[dict[str, Any]]:
+    """Yield name, value, default, source and meaning of each setting."""
+    merged, default = Settings(), Settings()
+    for source in sources:
+        merged = merged | source.settings
+    docs = _docs()
+    for field in attrs.fields(Settings):
+        name = field.name
+        if name.startswith("_"):
+            continue
+        secret = name in SECRET
+        yield {
+            "name": name,
+            "value": _plain(getattr(merged, name), secret=secret),
+            "default": _plain(getattr(default, name), secret=secret),
+            "source": _source(name, sources),
+            "doc": docs.get(name, ""),
+        }
+
+
+def _source(name: str, sources: list[Sourced]) -> str:
+    """Return where the value of a setting comes from. Mappings are merged, so they may have several sources."""
+    given = [source.source for source in sources if name in source.settings.given]
+    if not given:
+        return "default"
+    return ", ".join(given) if name in CONVERTED else given[-1]
+
+
+def _plain(value: Any, *, secret: bool) -> Any:
+    """Return a value as JSON values, without secrets."""
+    if secret and value:
+        return dict.fromkeys(value, HIDDEN)
+    plain = msgspec.to_builtins(value, enc_hook=str)
+    return redact(plain) if isinstance(plain, str) else plain
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is written after ``-s NAME=``."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _docs() -> dict[str, str]:
+    """Return the docstring below each setting, on one line."""
+    [definition] = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(definition, ast.ClassDef)
+    docs: dict[str, str] = {}
+    for statement, after in zip(definition.body, definition.body[1:], strict=False):
+        match statement, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                docs[name] = " ".join(text.replace("``", "").replace("`", "").split())
+    return docs

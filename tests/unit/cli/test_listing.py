@@ -1,0 +1,30 @@
+"""``crawler list``."""
+
+from __future__ import annotations
+
+
+def test_spiders_are_found_without_running_the_files(command, tmp_path):
+    (tmp_path / "one.py").write_text('import sys; sys.exit(3)\nclass One(Spider):\n    """The first.\n\n    More."""\n')
+    (tmp_path / "two.py").write_text(
+        "class Base(crawler.CrawlSpider): pass\nclass Child(Base): pass\n"
+        "class _Hidden(Base): pass\nclass No(object): pass\n"
+    )
+    (tmp_path / "bad.py").write_text("class Broken(Spider")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "three.py").write_text("class Three(Spider): pass")
+    for folder in (".hidden", "venv", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "four.py").write_text("class Four(Spider): pass")
+    (tmp_path / "other" / "pyvenv.cfg").write_text("")
+    code, out, err = command("list")
+    assert (code, err) == (0, "")
+    assert [line.split() for line in out.splitlines()] == [
+        ["one.py", "The", "first."], ["sub/three.py"], ["two.py:Base"], ["two.py:Child"],
+    ]  # fmt: skip
+
+
+def test_a_folder_without_spiders_and_one_that_is_missing(command, tmp_path):
+    code, out, err = command("list")
+    assert (code, out) == (0, "")
+    assert err.endswith("create one with: crawler new NAME\n")
+    assert command("list", "nosuch") == (2, "", "crawler: no such folder: nosuch\n")
