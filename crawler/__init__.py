@@ -15,6 +15,7 @@ from crawler.lazy import places as _places
 _HOMES = {
     "crawler.api_client.client": "client",
     "crawler.engine.api": "ItemStream crawl run stream",
+    "crawler.engine.items": "crawl_items",
     "crawler.engine.job": "Job",
     "crawler.engine.report": "Report",
     "crawler.engine.retries": "RetryPolicy",
@@ -60,6 +61,7 @@ if _typing.TYPE_CHECKING:
     from crawler.engine.api import crawl as crawl
     from crawler.engine.api import run as run
     from crawler.engine.api import stream as stream
+    from crawler.engine.items import crawl_items as crawl_items
     from crawler.engine.job import Job as Job
     from crawler.engine.report import Report as Report
     from crawler.engine.retries import RetryPolicy as RetryPolicy

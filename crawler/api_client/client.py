@@ -21,8 +21,9 @@ import trio
 from crawler.api_client.mapping import BackgroundTasks, MappedResponses, Source
 from crawler.api_client.policy import DAY, Deadlines
 from crawler.api_client.state_file import StateFile
-from crawler.api_client.transport import GovernedTransport, is_transport
+from crawler.api_client.transport import INSTEAD, GovernedTransport, is_transport
 from crawler.errors import ConfigError
+from crawler.event_loop import require_trio
 from crawler.headers import may_cross_origins
 from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace
@@ -151,6 +152,7 @@ class Client(httpx.AsyncClient):
         return await super().send(request, **options)
 
     async def __aenter__(self) -> Self:
+        require_trio("client()", INSTEAD)
         await super().__aenter__()
         async with AsyncExitStack() as stack:
             stack.push_async_exit(super().__aexit__)

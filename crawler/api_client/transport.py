@@ -20,11 +20,18 @@ from crawler.api_client.queue import FairQueue
 from crawler.api_client.sending import RetryingSend
 from crawler.clock import Clock
 from crawler.errors import ConfigError
+from crawler.event_loop import require_trio
 from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace
 from crawler.limits.registry import Limits
 
 __all__ = ["GovernedTransport", "is_transport"]
+
+INSTEAD = (
+    "in IPython and Jupyter, %autoawait trio makes await work; "
+    "an asyncio program awaits asyncio.to_thread(trio.run, main)"
+)
+"""How to use a client in asyncio."""
 
 
 def is_transport(value: object) -> bool:
@@ -142,9 +149,11 @@ class GovernedTransport(httpx.AsyncBaseTransport):
         """Send a request, and return the response as soon as its header is complete.
 
         Raises:
+            ConfigError: This is not a trio program.
             QuotaTimeout: The request cannot start in time.
             httpx.RequestError: There is no response.
         """
+        require_trio("client()", INSTEAD)
         return await RetryingSend(self._context, request).run()
 
     async def aclose(self) -> None:

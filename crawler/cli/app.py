@@ -120,7 +120,9 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
 
 def _report_error(message: str, code: int) -> int:
     """Write an error as one line to standard error, and return the exit code."""
-    say(f"crawler: {' '.join(message.split())}\n", level=logging.ERROR)
+    from crawler.cli.wording import for_command_line  # noqa: PLC0415 - only errors need it
+
+    say(f"crawler: {for_command_line(' '.join(message.split()))}\n", level=logging.ERROR)
     return code
 
 

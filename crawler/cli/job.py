@@ -88,7 +88,7 @@ async def _export(folder: Path, output: str, overwrite: bool) -> int:
     inspect_job(folder)
     if not overwrite and output != "-" and Path(output).exists():
         raise ConfigError(f"{output} exists already: --overwrite replaces it")
-    sink = open_output(output, if_exists="overwrite" if overwrite else "refuse")
+    sink = open_output(output, if_exists="overwrite" if overwrite else "error")
     if not isinstance(sink, FileSink):
         return await _write(folder, sink)
     try:

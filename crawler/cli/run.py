@@ -139,7 +139,7 @@ def command(
     disable_plugins(spider, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
     if override and job is None:
         raise ConfigError("--override needs --job DIR")
-    if_exists: IfExists = "overwrite" if overwrite else "append" if append else "refuse"
+    if_exists: IfExists = "overwrite" if overwrite else "append" if append else "error"
     sinks = open_outputs(output, if_exists, job=job)
     progress = Progress(shown=not quiet, drawn=not log_json and not ("-" in output and sys.stdout.isatty()))
     try:

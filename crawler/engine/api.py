@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -14,17 +14,25 @@ from crawler.engine.job import Job
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
 from crawler.engine.signals import SignalThread
-from crawler.errors import CrawlerError
+from crawler.errors import ConfigError, CrawlerError
+from crawler.event_loop import require_trio
 from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
 from crawler.messages import Item, Row
 from crawler.settings import Settings
+from crawler.sinks.base import IfExists
 from crawler.spiders import Spider
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = ["ItemStream", "crawl", "run", "stream"]
+
+INSTEAD: Final = (
+    "call run(spider), or crawl_items(spider) for its items, without await; in IPython and Jupyter, %autoawait trio "
+    "makes await work; an asyncio program awaits asyncio.to_thread(run, spider)"
+)
+"""How to run a crawl in asyncio."""
 
 
 async def crawl(
@@ -36,6 +44,7 @@ async def crawl(
     job: str | Path | Job | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     limits: Limits | None = None,
+    if_exists: IfExists = "error",
 ) -> Report:
     """Run a crawl in a trio program. When its cancel scope is cancelled it ends within a second and leaves no task.
 
@@ -47,14 +56,17 @@ async def crawl(
         job: Folder of a durable job. The same crawl with the same folder continues where the last run stopped.
         transport: An httpx transport to use instead of libcurl. It is not closed.
         limits: Quotas and budgets shared with other crawls and clients in this event loop.
+        if_exists: What to do with an output that exists: ``error``, ``overwrite`` or ``append``. A job continues its
+            own outputs.
 
     Raises:
-        ConfigError: An argument or a setting is wrong. Nothing was started.
+        ConfigError: An argument or a setting is wrong, or this is not a trio program. Nothing was started.
         PluginError: A plugin breaks the contract of its hooks. Nothing was started.
         JobError: The job is in use, is damaged, or belongs to another crawl. Nothing was started.
         CrawlFailed: The crawl could not continue; for instance because a disk is full.
     """
-    return await CrawlSession(spider, settings, plugins, outputs, job, limits).run(transport)
+    require_trio("crawl()", INSTEAD)
+    return await CrawlSession(spider, settings, plugins, outputs, job, limits, if_exists).run(transport)
 
 
 def run(
@@ -66,6 +78,7 @@ def run(
     job: str | Path | Job | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     limits: Limits | None = None,
+    if_exists: IfExists = "error",
 ) -> Report:
     """Run a crawl in an event loop of its own. May be called any number of times.
 
@@ -73,7 +86,9 @@ def run(
     have `grace` seconds; the second signal cancels them. If the crawl does not end then, a warning names the code that
     it waits for; the third signal ends the process with exit code 130. Parameters and errors are those of `crawl`.
     """
-    session = CrawlSession(spider, settings, plugins, outputs, job, limits)
+    if trio.lowlevel.in_trio_run():
+        raise ConfigError("run() has an event loop of its own: in a trio program write await crawl(spider)")
+    session = CrawlSession(spider, settings, plugins, outputs, job, limits, if_exists)
     report: Report = trio.run(_run_with_signals, session, transport)
     return report
 
@@ -141,14 +156,16 @@ async def stream(
     outputs: Sequence[str | Path | Plugin] = (),
     transport: httpx.AsyncBaseTransport | None = None,
     limits: Limits | None = None,
+    if_exists: IfExists = "error",
 ) -> AsyncIterator[ItemStream]:
     """Run a crawl beside a block that reads its items. A slow reader slows the crawl; leaving the block ends it.
 
     Parameters and errors are those of `crawl`. The loop over the items raises `CrawlFailed`. An exception of the block
     passes through unchanged.
     """
+    require_trio("stream()", INSTEAD)
     send, receive = trio.open_memory_channel[Item](0)
-    session = CrawlSession(spider, settings, [*plugins, _StreamSink(send)], outputs, None, limits)
+    session = CrawlSession(spider, settings, [*plugins, _StreamSink(send)], outputs, None, limits, if_exists)
     items = ItemStream(receive)
     raised: Exception | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from crawler import urls
 from crawler.engine.job import Job
@@ -15,13 +15,14 @@ from crawler.messages.checks import parse_statuses
 from crawler.redaction import redact, unsendable
 from crawler.scope import Scope
 from crawler.settings import Settings
+from crawler.sinks.base import IfExists
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
 
 __all__ = ["check_arguments", "check_beginning", "check_scope", "check_spider", "check_transport"]
 
 
-def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits: Any) -> None:
+def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits: Any, if_exists: Any = "error") -> None:
     """Check the arguments of `crawl`, `run` and `stream`, apart from the spider.
 
     Raises:
@@ -39,6 +40,8 @@ def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits:
         raise ConfigError(f"job must be the name of a folder, not {job!r}")
     if limits is not None and not isinstance(limits, Limits):
         raise ConfigError(f"limits must be Limits, not {limits!r}")
+    if if_exists not in get_args(IfExists):
+        raise ConfigError(f"if_exists must be {' or '.join(map(repr, get_args(IfExists)))}, not {if_exists!r}")
 
 
 def check_spider(spider: Any) -> Spider:

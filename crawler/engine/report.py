@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import html
 import re
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Report", "Timer"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Report:
-    """The result of a crawl."""
+    """The result of a crawl. A notebook shows it as a table."""
 
     finished: str
     """Why the crawl ended: ``finished``, ``max_pages``, ``interrupted``, …, or the reason given to `stop`."""
@@ -80,6 +82,24 @@ class Report:
     problems: list[str] = attrs.field(factory=list)
     """What plugins found to be wrong with the result (exit code 1)."""
 
+    def __repr__(self) -> str:
+        counts = f"{self.pages} pages, {self.items} items, {self.failed} failed in {self.seconds:.1f} s"
+        return f"<Report {self.spider}: {'no pages' if self.no_pages else self.finished}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        """Return the report as a small table, for notebooks."""
+        rows = {
+            "spider": self.spider, "finished": self.finished, "no pages": self.no_pages, "pages": self.pages,
+            "items": self.items, "requests": self.requests, "retries": self.retries, "failed": self.failed,
+            "failures": _counted(self.kinds or self.failures), "statuses": _counted(self.statuses),
+            "skipped": _counted(self.filtered), "dropped": _counted(self.dropped), "counters": _counted(self.counters),
+            "seconds": f"{self.seconds:.1f}", "problems": "; ".join(self.problems),
+        }  # fmt: skip
+        cells = (
+            f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows.items() if value != ""
+        )
+        return f"<table>{''.join(cells)}</table>"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         fields: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
@@ -110,6 +130,10 @@ class Report:
         if self.stopped_by_limit:
             return 3
         return 4 if self.failed > max_failed or self.no_pages else 0
+
+
+def _counted(counts: Mapping[Any, int]) -> str:
+    return ", ".join(f"{name}: {n}" for name, n in counts.items())
 
 
 def tolerated(text: str, requests: int) -> float:

@@ -25,6 +25,7 @@ from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
 from crawler.logs import get_logger
 from crawler.settings import Settings
+from crawler.sinks.base import IfExists
 from crawler.sinks.choose import open_output
 from crawler.spiders import Spider
 from crawler.store import MemoryStore, Store
@@ -67,15 +68,19 @@ class CrawlSession:
         outputs: Sequence[str | Path | Plugin],
         job: str | Path | Job | None,
         limits: Limits | None = None,
+        if_exists: IfExists = "error",
     ) -> None:
-        check_arguments(settings, plugins, outputs, job, limits)
+        check_arguments(settings, plugins, outputs, job, limits, if_exists)
         self.spider = check_spider(spider)
         own = type(spider).merged_settings() | (spider.settings if "settings" in vars(spider) else Settings())
         self.settings = (own | (settings or Settings())).resolved()
         check_scope(spider, self.settings)
         self.job = Job(Path(job)) if isinstance(job, (str, Path)) else job
         folder = None if self.job is None else self.job.folder
-        sinks = [open_output(output, job=folder) if isinstance(output, (str, Path)) else output for output in outputs]
+        sinks = [
+            open_output(output, if_exists=if_exists, job=folder) if isinstance(output, (str, Path)) else output
+            for output in outputs
+        ]
         self.plugins: list[Plugin] = [spider, *spider.plugins, *plugins, *sinks]
         self.table = HookTable.build(self.plugins)
         if self.job is None or not self.job.folder.exists():  # a job may have requests of earlier runs

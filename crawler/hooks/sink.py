@@ -48,7 +48,7 @@ class Sink(Plugin):
     Its constructor gets the place, which is its first parameter: a `Path` for an extension, the URL as text for a
     scheme. The query (``items.parquet?max_rows=1000``, ``postgresql://host/db?table=quotes``) gives the other
     arguments, converted by their annotations. If it has parameters of these names, it also gets ``if_exists``
-    (``refuse``, ``overwrite`` or ``append``) and ``job``, the folder of the durable job or `None`. A `ConfigError` of
+    (``error``, ``overwrite`` or ``append``) and ``job``, the folder of the durable job or `None`. A `ConfigError` of
     the constructor ends the command before the first request. The module must be importable without the package that
     it needs (`requires`): import that package in `lifespan` or `persist`.
 

@@ -29,7 +29,7 @@ from crawler.sinks.position import TAIL, Position, difference
 
 __all__ = ["FileSink", "IfExists", "last_line"]
 
-IfExists: TypeAlias = Literal["refuse", "overwrite", "append"]
+IfExists: TypeAlias = Literal["error", "overwrite", "append"]
 """What to do with a file that exists already."""
 CHUNK = 64 * 1024
 LARGE = 32 * 1024
@@ -51,11 +51,11 @@ class FileSink(Sink, ABC):
 
     Parameters:
         path: The file. Its folder must exist.
-        if_exists: ``refuse``, ``overwrite`` or ``append``.
+        if_exists: ``error``, ``overwrite`` or ``append``.
         job: The folder of the durable job that the file belongs to, which cuts it to its position and continues it.
 
     Raises:
-        ConfigError: The file cannot be written, exists under ``refuse``, or cannot be continued in this format.
+        ConfigError: The file cannot be written, exists under ``error``, or cannot be continued in this format.
     """
 
     name = "file"
@@ -70,7 +70,7 @@ class FileSink(Sink, ABC):
     end: int
     """Byte offset of the next batch."""
 
-    def __init__(self, path: Path, if_exists: IfExists = "refuse", *, job: Path | None = None) -> None:
+    def __init__(self, path: Path, if_exists: IfExists = "error", *, job: Path | None = None) -> None:
         self.path = Path(path)
         self._in_job = job is not None
         self.place = "" if job is None else _text(os.path.relpath(self.path.resolve(), Path(job).resolve()))
@@ -85,7 +85,7 @@ class FileSink(Sink, ABC):
             if not self.compressible:
                 raise ConfigError(f"{self.path}: a {type(self).name} file cannot be compressed: use .jsonl.gz")
             self.gather = GATHER
-        self._create = if_exists == "refuse"
+        self._create = if_exists == "error"
         if not self._in_job:  # the file of a job may end in a partial line; `lifespan` knows its position
             self.check()
 
@@ -177,8 +177,8 @@ class FileSink(Sink, ABC):
             if not disk_is_full(error):
                 raise
             raise CrawlFailed(
-                f"cannot write {self.path}: the disk is full ({error_reason(error)}); free some space, then run the "
-                "same command again"
+                f"cannot write {self.path}: the disk is full ({error_reason(error)}); free some space, then run it "
+                "again"
             ) from error
         return self.here()
 
@@ -329,7 +329,7 @@ class FileSink(Sink, ABC):
 
     def refuse(self, why: str) -> ConfigError:
         """Return the error for a file that cannot be appended to."""
-        return ConfigError(f"cannot append to {self.path}: {why} (--overwrite replaces it)")
+        return ConfigError(f'cannot append to {self.path}: {why} (if_exists="overwrite" replaces it)')
 
 
 class _Decompressed(Content):
@@ -366,10 +366,12 @@ def _check(path: Path, if_exists: IfExists, *, in_job: bool = False) -> None:
         if not path.parent.is_dir():
             raise ConfigError(f"no such directory: {path.parent} (for {path})")
         if path.exists():
-            if if_exists == "refuse":
+            if if_exists == "error":
                 if in_job:  # the file may hold items of the job: no advice may double them
-                    raise ConfigError(f"{path} exists already: {OTHER}, or --overwrite replaces it")
-                raise ConfigError(f"{path} exists already: --overwrite replaces it, --append adds to it")
+                    raise ConfigError(f'{path} exists already: {OTHER}, or if_exists="overwrite" replaces it')
+                raise ConfigError(
+                    f'{path} exists already: if_exists="overwrite" replaces it, if_exists="append" adds to it'
+                )
             if not path.is_file():
                 raise ConfigError(f"{path} is not a regular file")
         if not os.access(path if path.exists() else path.parent, os.W_OK):

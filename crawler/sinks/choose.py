@@ -31,19 +31,19 @@ QUERY: Final = re.compile(r"(.*)\?([\w.-]+=.*)", re.DOTALL)
 """A file name with options: ``items.jsonl?max_rows=1000``."""
 
 
-def open_output(spec: str | Path, *, if_exists: IfExists = "refuse", job: Path | None = None) -> Plugin:
+def open_output(spec: str | Path, *, if_exists: IfExists = "error", job: Path | None = None) -> Plugin:
     """Return the sink for an output, chosen by file extension or scheme. The output is checked at once.
 
     Parameters:
         spec: A file, a URL, or ``-`` for JSON Lines on standard output. A query holds options:
             ``items-%(n)d.jsonl.gz?max_rows=1000``. ``env:NAME`` is the value of an environment variable. A `Path` is
             one file, whatever characters are in it.
-        if_exists: What to do with a file that exists: ``refuse``, ``overwrite`` or ``append``.
+        if_exists: What to do with a file that exists: ``error``, ``overwrite`` or ``append``.
         job: The folder of the durable job that the output belongs to, which continues its own outputs.
 
     Raises:
         ConfigError: The extension, the scheme or an option is unknown, a package is not installed, the directory is
-            missing, the file exists under ``refuse``, permission is missing, or the file cannot be continued in its
+            missing, the file exists under ``error``, permission is missing, or the file cannot be continued in its
             format.
         PluginError: An installed output cannot be imported.
     """
@@ -101,7 +101,7 @@ def _open_url(text: str, scheme: str, given: Mapping[str, Any]) -> Plugin:
 
 
 def _make(
-    kind: type[Plugin], texts: Mapping[str, str], place: str | Path, if_exists: IfExists = "refuse", *,
+    kind: type[Plugin], texts: Mapping[str, str], place: str | Path, if_exists: IfExists = "error", *,
     job: Path | None = None, what: str = "",
 ) -> Plugin:  # fmt: skip
     """Create a sink: its first parameter is the place, and the texts are its options."""

@@ -50,11 +50,11 @@ class Series(Sink):
         max_rows: Items in a part. `None` means no limit.
         max_bytes: Bytes of the items of a part as JSON, before compression; the item that reaches the limit is the last
             one. `None` means no limit.
-        if_exists: ``refuse`` files of the series that exist, ``overwrite`` (delete) them, or ``append`` parts.
+        if_exists: ``error`` files of the series that exist, ``overwrite`` (delete) them, or ``append`` parts.
         job: The folder of the durable job that the output belongs to.
 
     Raises:
-        ConfigError: The template is wrong or lacks the number, or a file of the series exists under ``refuse``.
+        ConfigError: The template is wrong or lacks the number, or a file of the series exists under ``error``.
     """
 
     name = "series"
@@ -67,7 +67,7 @@ class Series(Sink):
         *,
         max_rows: int | None = None,
         max_bytes: int | None = None,
-        if_exists: IfExists = "refuse",
+        if_exists: IfExists = "error",
         job: Path | None = None,
     ) -> None:
         self.names = Names(os.fspath(template))
@@ -97,11 +97,17 @@ class Series(Sink):
             self.check()
 
     def check(self) -> None:
-        """Check that no file of the series exists, under ``refuse``. Its name may depend on the crawl."""
-        if self._if_exists == "refuse" and (self.names.time or not self.names.fields & {"spider", "time"}):
+        """Check that no file of the series exists, under ``error``. Its name may depend on the crawl."""
+        if self._if_exists == "error" and (self.names.time or not self.names.fields & {"spider", "time"}):
             for _, _, path in self.names.existing():
-                how = "" if self._job is not None else ", --append adds parts" if "n" in self.names.fields else ""
-                raise ConfigError(f"{path} exists already: --overwrite deletes all files of the series{how}")
+                how = (
+                    ""
+                    if self._job is not None
+                    else ', if_exists="append" adds parts'
+                    if "n" in self.names.fields
+                    else ""
+                )
+                raise ConfigError(f'{path} exists already: if_exists="overwrite" deletes all files of the series{how}')
 
     def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
         """Check the last part of each type."""
@@ -190,7 +196,7 @@ class Series(Sink):
         return (max_rows is not None and part.rows >= max_rows) or (max_bytes is not None and part.size >= max_bytes)
 
     def _sink(self, kind: str, n: int, position: Any = None) -> FileSink:
-        sink = self._kind(self.names.path(n, kind), "refuse" if position is None else "append", job=self._job)
+        sink = self._kind(self.names.path(n, kind), "error" if position is None else "append", job=self._job)
         sink.resumes, sink.position = position is not None, position
         return sink
 

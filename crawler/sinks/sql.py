@@ -42,7 +42,7 @@ class SqlSink(KeyedSink):
         table: The table of the items. With ``%(type)s`` in its name, each class of items has a table of its own. It is
             created with the columns ``_key`` (unique), ``_page`` (the URL that the item came from) and those of the
             items.
-        if_exists: What to do if the table has rows: ``refuse``, ``overwrite`` (delete the table), or ``append``.
+        if_exists: What to do if the table has rows: ``error``, ``overwrite`` (delete the table), or ``append``.
         retry: Seconds in which a server that has gone away is connected to again, before the crawl fails.
 
     Raises:
@@ -61,7 +61,7 @@ class SqlSink(KeyedSink):
     """The placeholder of the driver."""
 
     def __init__(
-        self, place: str, *, table: str = "items", if_exists: IfExists = "refuse", retry: float = 150.0
+        self, place: str, *, table: str = "items", if_exists: IfExists = "error", retry: float = 150.0
     ) -> None:
         super().__init__(place, retry=retry)
         if not table.replace(TYPE, "") and TYPE not in table:
@@ -139,9 +139,10 @@ class SqlSink(KeyedSink):
     def check_place(self, connection: Any) -> None:
         """Refuse tables with rows, or of another form."""
         for name in list(self._own_tables(connection)):
-            if self._if_exists == "refuse" and self.execute(connection, f"SELECT 1 FROM {self.quote(name)} LIMIT 1"):
+            if self._if_exists == "error" and self.execute(connection, f"SELECT 1 FROM {self.quote(name)} LIMIT 1"):
                 raise ConfigError(
-                    f"{self.place}: the table {name} has rows already: --overwrite replaces it, --append adds to it"
+                    f'{self.place}: the table {name} has rows already: if_exists="overwrite" replaces it, '
+                    'if_exists="append" adds to it'
                 )
 
     def begin(self, connection: Any, cursor: Cursor) -> None:

@@ -237,10 +237,10 @@ def describe_error(path: Path, error: Exception) -> str:
     if "malformed" in words or "not a database" in words or "corrupt" in words:
         return f"{path} is damaged ({words}): the job cannot be continued"
     if "full" in words or "no space" in words or "too large" in words:
-        return f"cannot write {path}: the disk is full ({words}); free some space, then run the same command again"
+        return f"cannot write {path}: the disk is full ({words}); free some space, then run it again"
     if "readonly" in words or "read-only" in words:
         return f"cannot write {path}: {words}"
-    return f"{path}: {words}; nothing committed is lost: solve the problem, then run the same command again"
+    return f"{path}: {words}; nothing committed is lost: solve the problem, then run it again"
 
 
 def first_difference(kept: dict[str, Any], now: dict[str, Any], where: str = "") -> str | None:

@@ -57,7 +57,9 @@ def check_job(folder: Path, identity: Identity | None, *, override: bool) -> Non
 def _check_identity(folder: Path, kept: dict[str, Any], now: Identity) -> None:
     changed = first_difference(now.comparable(kept), now.crawl)
     if changed is not None:
-        raise JobError(f"{folder} belongs to another crawl: {changed} (--override continues it with the change)")
+        raise JobError(
+            f"{folder} belongs to another crawl: {changed} (Job(…, override=True) continues it with the change)"
+        )
 
 
 def _check_items(folder: Path, meta: Mapping[str, Any]) -> None:

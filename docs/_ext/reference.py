@@ -39,7 +39,7 @@ app = app_of()
 SETTINGS = ("Settings", "Pace")
 HOOKS = ("Plugin", "Crawl")
 API = {
-    "Run a crawl": {"crawler": "run crawl stream ItemStream Report Job"},
+    "Run a crawl": {"crawler": "run crawl crawl_items stream ItemStream Report Job"},
     "Spiders": {
         "crawler": "Spider CrawlSpider Rule SitemapSpider",
         "crawler.spiders": "SiteSpider FeedSpider ApiSpider",

@@ -70,9 +70,7 @@ class Expect(Plugin):
         """Judge the crawl when it has ended."""
         counted = next((plugin for plugin in crawl.plugins if isinstance(plugin, Coverage)), None)
         if self.coverage and counted is None:
-            raise ConfigError(
-                f"expect: coverage.{next(iter(self.coverage))} needs the plugin coverage: add -p coverage"
-            )
+            raise ConfigError(f"expect: coverage.{next(iter(self.coverage))} needs the plugin coverage: enable it, too")
         if self.max_drop is not None and self.history is None and not crawl.durable:
             raise ConfigError("expect: max_drop needs a job, or expect.history=FILE.json")
         baseline = None if self.max_drop is None else self._baseline()

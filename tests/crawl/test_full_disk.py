@@ -91,7 +91,7 @@ async def test_a_full_disk_stops_fetching_at_once_and_the_job_completes_later(
     line = str(caught.value)
     assert line.startswith(f"cannot write {tmp_path}")
     assert f"{name}: the disk is full" in line
-    assert line.endswith("free some space, then run the same command again")
+    assert line.endswith("free some space, then run it again")
     assert len(site.log) < PAGES
     assert site.log[-1].at >= trio.current_time() - 1.5
     await run()

@@ -453,6 +453,13 @@ def test_script_a_crawl(tmp_path):
     assert refused.stderr.startswith("nothing was started: quotes.csv exists already")
 
 
+def test_notebook(tmp_path):
+    with local_site(QUOTES | {"/page/2": Answer("broken", 404)}) as site:
+        for _ in range(2):
+            done = run(EXAMPLES / "notebook.py", site.url, folder=tmp_path)
+            assert done.stdout.splitlines()[1] == "1"
+
+
 def test_own_app(tmp_path):
     done = run(EXAMPLES / "own_app.py", folder=tmp_path)
     assert sorted(done.stdout.splitlines()) == [

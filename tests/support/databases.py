@@ -179,7 +179,7 @@ async def a_database_that_has_lost_rows_is_refused(database: Database) -> None:
 
 async def an_existing_table_is_refused_replaced_or_extended(database: Database) -> None:
     await store(database.sink(), rows_of({"n": 1}))
-    with pytest.raises(ConfigError, match=f"the table {database.table} has rows already: --overwrite replaces it"):
+    with pytest.raises(ConfigError, match=f"the table {database.table} has rows already: if_exists=.overwrite."):
         await store(database.sink())
     await store(database.sink(if_exists="append"), rows_of({"n": 2}, first=1))
     assert database.select("n") == [(1,), (2,)]
@@ -190,7 +190,7 @@ async def an_existing_table_is_refused_replaced_or_extended(database: Database) 
 
 async def a_table_of_another_form_is_refused(database: Database) -> None:
     database.execute(f"CREATE TABLE {database.sink().quote(database.table)} (a INTEGER)")
-    for if_exists in ("refuse", "append", "overwrite"):
+    for if_exists in ("error", "append", "overwrite"):
         with pytest.raises(ConfigError, match=f"the table {database.table} has no column _key: name another table"):
             await store(database.sink(if_exists=if_exists))
 

@@ -151,7 +151,7 @@ def check_new(files: ArchiveFiles, *, overwrite: bool) -> None:
     """
     existing = files.existing()
     if existing and not overwrite:
-        raise ConfigError(f"warc: {existing[0]} exists already: choose another path, or -P warc.overwrite=true")
+        raise ConfigError(f"warc: {existing[0]} exists already: choose another path, or set its option overwrite")
     for path in existing:
         try:
             path.unlink()

@@ -33,7 +33,7 @@ class DuckDB(SqlSink):
     placeholder = "?"
     max_name = 1000
 
-    def __init__(self, path: Path, *, table: str = "items", if_exists: IfExists = "refuse") -> None:
+    def __init__(self, path: Path, *, table: str = "items", if_exists: IfExists = "error") -> None:
         super().__init__(str(path), table=table, if_exists=if_exists)
         self.path = Path(path)
         if not self.path.parent.is_dir():

@@ -79,7 +79,7 @@ def writable(path: Path, if_exists: IfExists, *, folder: bool) -> None:
     """Check that a file, or a folder of parts, can be written.
 
     Raises:
-        ConfigError: It cannot, or exists under ``refuse``.
+        ConfigError: It cannot, or exists under ``error``.
     """
     parent = path.parent
     if not parent.is_dir():
@@ -89,8 +89,10 @@ def writable(path: Path, if_exists: IfExists, *, folder: bool) -> None:
     if not folder and path.is_dir():
         raise ConfigError(f"{path} is a directory: only a job writes parts to it; name another output")
     if not folder and path.exists():
-        if if_exists == "refuse":
-            raise ConfigError(f"{path} exists already: --overwrite replaces it, --append adds to it")
+        if if_exists == "error":
+            raise ConfigError(
+                f'{path} exists already: if_exists="overwrite" replaces it, if_exists="append" adds to it'
+            )
         if not path.is_file():
             raise ConfigError(f"{path} is not a regular file")
     for place in {parent, path} if path.exists() else {parent}:

@@ -41,7 +41,7 @@ class MySQL(SqlSink):
         url: str,
         *,
         table: str = "items",
-        if_exists: IfExists = "refuse",
+        if_exists: IfExists = "error",
         retry: float = 150.0,
         unix_socket: str | None = None,
         ssl_ca: str | None = None,

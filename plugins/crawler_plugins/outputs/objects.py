@@ -91,14 +91,14 @@ class ObjectStore(PartSink):
 
     Parameters:
         url: The folder.
-        if_exists: ``refuse``, ``overwrite`` or ``append``.
+        if_exists: ``error``, ``overwrite`` or ``append``.
         job: The folder of the durable job that the output belongs to.
         rows: Items in an object, at most, from 1. An object of 64 MiB of items as JSON ends too.
         seconds: Seconds after which an object ends, with the first item that comes then, from 0.
         compression: Of ``.parquet``: ``zstd``, ``snappy``, ``gzip``, ``lz4``, ``brotli`` or ``none``.
 
     Raises:
-        ConfigError: The bucket cannot be listed, the folder has parts under ``refuse``, or an option is out of range.
+        ConfigError: The bucket cannot be listed, the folder has parts under ``error``, or an option is out of range.
     """
 
     name = "objects"
@@ -107,7 +107,7 @@ class ObjectStore(PartSink):
     def __init__(
         self,
         url: str,
-        if_exists: IfExists = "refuse",
+        if_exists: IfExists = "error",
         *,
         job: Any = None,
         rows: int = 50_000,

@@ -35,14 +35,14 @@ class Parquet(PartSink):
 
     Parameters:
         path: The file, or the folder in a job. Its parent folder must exist.
-        if_exists: ``refuse``, ``overwrite`` or ``append``.
+        if_exists: ``error``, ``overwrite`` or ``append``.
         job: The folder of the durable job that the output belongs to.
         rows: Items in a part, at most, from 1. A part of 64 MiB of items as JSON ends too.
         seconds: Seconds after which a part ends, with the first item that comes then, from 0.
         compression: ``zstd``, ``snappy``, ``gzip``, ``lz4``, ``brotli`` or ``none``.
 
     Raises:
-        ConfigError: The output cannot be written, exists under ``refuse``, has columns of other types, or an option is
+        ConfigError: The output cannot be written, exists under ``error``, has columns of other types, or an option is
             out of range.
     """
 
@@ -52,7 +52,7 @@ class Parquet(PartSink):
     def __init__(
         self,
         path: Path,
-        if_exists: IfExists = "refuse",
+        if_exists: IfExists = "error",
         *,
         job: Path | None = None,
         rows: int = 50_000,
@@ -125,8 +125,8 @@ class Parquet(PartSink):
                 folder = self._joined(path).folder
                 if folder.names():
                     raise ConfigError(
-                        f"{folder.place} has the items of a crawl that was killed: move it away, or --overwrite "
-                        "deletes it"
+                        f"{folder.place} has the items of a crawl that was killed: move it away, or "
+                        'if_exists="overwrite" deletes it'
                     )
 
     def flush(self) -> Any:
@@ -182,5 +182,5 @@ def _types_of_file(path: Path) -> dict[str, str]:
             return types_of(pq.read_schema(path))
         except (ValueError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
-            raise ConfigError(f"cannot append to {path}: {reason} (--overwrite replaces it)") from error
+            raise ConfigError(f'cannot append to {path}: {reason} (if_exists="overwrite" replaces it)') from error
     return {}

@@ -122,7 +122,9 @@ class Dataset:
             try:
                 self.format.learn(content)
             except ValueError as error:
-                raise ConfigError(f"cannot append to {self.folder.place}: {error} (--overwrite replaces it)") from error
+                raise ConfigError(
+                    f'cannot append to {self.folder.place}: {error} (if_exists="overwrite" replaces it)'
+                ) from error
 
     def state(self) -> list[Any]:
         """Return what the job keeps about the parts."""
@@ -150,7 +152,7 @@ class PartSink(Sink):
 
     Parameters:
         place: Its name, for messages.
-        if_exists: ``refuse`` parts that exist, ``overwrite`` (delete) them, or ``append`` parts.
+        if_exists: ``error`` parts that exist, ``overwrite`` (delete) them, or ``append`` parts.
         in_job: Whether it belongs to a durable job.
         rows: Items in a part, at most, from 1. A part of 64 MiB of items as JSON ends too.
         seconds: Seconds after which a part ends, with the first item that comes then, from 0.
@@ -196,17 +198,17 @@ class PartSink(Sink):
         return ""
 
     def check(self) -> None:
-        """Check that there are no parts, under ``refuse``.
+        """Check that there are no parts, under ``error``.
 
         Raises:
             ConfigError: There are.
         """
-        if self._if_exists == "refuse":
+        if self._if_exists == "error":
             for dataset in map(self.dataset, self.existing()):
                 if dataset.parts():
-                    how = "" if self._in_job else ", --append adds parts"
+                    how = "" if self._in_job else ', if_exists="append" adds parts'
                     place = dataset.folder.place
-                    raise ConfigError(f"{place} has parts already: --overwrite deletes them{how}")
+                    raise ConfigError(f'{place} has parts already: if_exists="overwrite" deletes them{how}')
 
     def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
         """Check that the parts that the job has written are there.

@@ -39,7 +39,7 @@ class PostgreSQL(SqlSink):
         }
     )  # fmt: skip
 
-    def __init__(self, url: str, *, table: str = "items", if_exists: IfExists = "refuse", retry: float = 150.0) -> None:
+    def __init__(self, url: str, *, table: str = "items", if_exists: IfExists = "error", retry: float = 150.0) -> None:
         super().__init__(url, table=table, if_exists=if_exists, retry=retry)
 
     def connect(self) -> psycopg.Connection[Any]:

@@ -44,7 +44,7 @@ def server(request: pytest.FixtureRequest, running: dict[str, Server]) -> Server
 def database(server: Server) -> Database:
     """A table of its own in a server."""
 
-    def make(if_exists: Any = "refuse", **options: Any) -> SqlSink:
+    def make(if_exists: Any = "error", **options: Any) -> SqlSink:
         sink = open_output(with_options(server.url, **options), if_exists=if_exists)
         assert isinstance(sink, (PostgreSQL, MySQL))
         return sink

@@ -75,7 +75,7 @@ class Shelf(Sink):
     guarantee = "exactly once: each item has a place"
     requires = {"shelf_wood": "shelf[wood]"}
 
-    def __init__(self, path: str, width: float = 1.0, if_exists: str = "refuse") -> None:
+    def __init__(self, path: str, width: float = 1.0, if_exists: str = "error") -> None:
         self.path, self.width, self.if_exists = path, width, if_exists
 
     def persist(self, batch):

@@ -32,7 +32,7 @@ class Numbers(Spider):
         yield {"url": response.url, "text": "x" * 40}
 
 
-async def run(base: Path, *outputs: Path, most: int | None = None, job: str = "job", if_exists: Any = "refuse") -> None:
+async def run(base: Path, *outputs: Path, most: int | None = None, job: str = "job", if_exists: Any = "error") -> None:
     folder = base / job
     await crawl(
         Numbers(),

@@ -181,7 +181,7 @@ def test_bad_options_are_refused(options, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"coverage": {"title": 1}}, "coverage.title needs the plugin coverage: add -p coverage"),
+        ({"coverage": {"title": 1}}, "coverage.title needs the plugin coverage: enable it, too"),
         ({"max_drop": 0.2}, "max_drop needs a job, or expect.history=FILE.json"),
         ({"max_drop": 0.2, "history": "bad"}, "is not a history of this plugin"),
         ({"max_drop": 0.2, "history": "none/x"}, "no such directory"),

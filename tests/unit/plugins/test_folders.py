@@ -60,8 +60,8 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path):
         (Path("/dev/null"), False, "exists already"),
     ]:
         with pytest.raises(ConfigError, match=message):
-            writable(path, "refuse", folder=folder)
+            writable(path, "error", folder=folder)
     with pytest.raises(ConfigError, match="not a regular file"):
         writable(Path("/dev/null"), "overwrite", folder=False)
     writable(tmp_path / "file", "append", folder=False)
-    writable(tmp_path / "folder", "refuse", folder=True)
+    writable(tmp_path / "folder", "error", folder=True)

@@ -55,14 +55,17 @@ def test_the_name_contains_the_path(path):
 
 def test_an_existing_file_is_rejected_unless_configured(path):
     path.write_text("1\n")
-    with pytest.raises(ConfigError, match=r"lines\.txt exists already: --overwrite replaces it, --append adds to it"):
+    with pytest.raises(
+        ConfigError,
+        match=r"lines\.txt exists already: if_exists=.overwrite. replaces it, if_exists=.append",
+    ):
         Lines(path)
     Lines(path, "overwrite")
     Lines(path, "append")
     assert path.read_text() == "1\n"
 
 
-@pytest.mark.parametrize("if_exists", ["refuse", "overwrite", "append"])
+@pytest.mark.parametrize("if_exists", ["error", "overwrite", "append"])
 def test_an_invalid_path_is_rejected(path, tmp_path, if_exists):
     with pytest.raises(ConfigError, match="is a directory"):
         Lines(tmp_path, if_exists)
@@ -78,7 +81,7 @@ def test_a_device_is_not_a_regular_file():
 def test_a_file_of_another_format_is_not_appended_to(path):
     path.write_text("title\n")
     with pytest.raises(
-        ConfigError, match=r"cannot append to .*: it does not begin with a digit \(--overwrite replaces it\)"
+        ConfigError, match=r"cannot append to .*: it does not begin with a digit \(if_exists=.overwrite. replaces it\)"
     ):
         Lines(path, "append")
     assert path.read_text() == "title\n"
@@ -114,7 +117,7 @@ async def test_a_folder_that_disappeared_since_the_check_is_an_error(path, tmp_p
 # ---- a job -----------------------------------------------------------------------------------------------------------
 
 
-def resumed(path, position, if_exists="refuse"):
+def resumed(path, position, if_exists="error"):
     sink = Lines(path, if_exists, job=path.parent / "job")
     sink.resumes, sink.position = True, position
     return sink

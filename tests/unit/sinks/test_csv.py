@@ -41,7 +41,7 @@ def test_all_fields_in_any_order_can_be_read_back_also_after_appending(keep, fir
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "items.csv")
         sizes = []
-        for mode, these in (("refuse", first), ("append", second)):
+        for mode, these in (("error", first), ("append", second)):
             positions = trio.run(
                 lambda mode=mode, these=these: keep(
                     Csv(path, mode), *these, after=lambda: sizes.append(len(read(path)) - 1)

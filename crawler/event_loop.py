@@ -1,0 +1,27 @@
+"""`require_trio`: the error of code for trio that runs in another event loop, with what to do instead."""
+
+from __future__ import annotations
+
+import sys
+
+import trio
+
+from crawler.errors import ConfigError
+
+__all__ = ["require_trio"]
+
+
+def require_trio(what: str, instead: str) -> None:
+    """Check that trio runs the calling task.
+
+    Parameters:
+        what: What needs trio, as the subject of the message: ``crawl()``.
+        instead: What to do in asyncio.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if trio.lowlevel.in_trio_run():
+        return
+    where = "this is asyncio" if "asyncio" in sys.modules else "it does not run here"
+    raise ConfigError(f"{what} needs the event loop of trio, and {where}: {instead}")
