@@ -84,8 +84,8 @@ class Checkpointer:
         self._robots.append(answer)
 
     def has_new_states(self) -> bool:
-        """Return whether a state was written since the last checkpoint."""
-        return any(state.is_changed for state in self._states)
+        """Return whether a state may have changed since the last checkpoint."""
+        return any(state.touched for state in self._states)
 
     def checkpoint(self, *, whole: bool = False) -> Observations:
         """Return what has changed since the last call, and the counts so far.
@@ -106,7 +106,9 @@ class Checkpointer:
                 clock=self._clock() if whole else None,
                 budgets=(self._unleased_limits() or None) if whole else None,
             ),
-            states={state.owner: unsaved for state in self._states if (unsaved := state.take_unsaved())},
+            states={
+                state.owner: unsaved for state in self._states if state.touched and (unsaved := state.take_unsaved())
+            },
             cookies=[
                 CookieChange(
                     session=session,

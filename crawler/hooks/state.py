@@ -30,6 +30,9 @@ class State(MutableMapping[str, Any]):
         self._values: dict[str, Any] = dict(values or {})
         self._unsaved: dict[str, Any] = {}
         self._lent: dict[str, bytes] = {}
+        self.touched = False
+        """Whether `take_unsaved` may find changes: outside of pages a value was written, or a list or dict was read,
+        which may be changed in place."""
 
     def _overlay(self) -> dict[str, tuple[Any, Any]] | None:
         page = current_page.get()
@@ -43,6 +46,7 @@ class State(MutableMapping[str, Any]):
                 return value
             data = msgspec.json.encode(value)  # remembers the value: it may be changed in place
             if overlay is None:
+                self.touched = True
                 self._lent.setdefault(key, data)
                 return value
             overlay[key] = (msgspec.json.decode(data), data)
@@ -111,11 +115,6 @@ class State(MutableMapping[str, Any]):
             else:
                 self._values[key] = msgspec.json.decode(data)
 
-    @property
-    def is_changed(self) -> bool:
-        """Whether a value was set or deleted outside of pages since the last `take_unsaved`."""
-        return bool(self._unsaved)
-
     def take_unsaved(self) -> dict[str, Any]:
         """Return the changes made outside of pages since the last call, in the form of `changes`.
 
@@ -127,9 +126,11 @@ class State(MutableMapping[str, Any]):
             if data != before:
                 self._unsaved[key] = self._lent[key] = data
         unsaved, self._unsaved = self._unsaved, {}
+        self.touched = bool(self._lent)
         return unsaved
 
     def _store(self, key: str, value: Any) -> None:
+        self.touched = True
         self._unsaved[key] = MISSING if value is MISSING else self._encoded(key, value)
         self.apply({key: self._unsaved[key]})
 

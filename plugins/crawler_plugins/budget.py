@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import math
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +19,9 @@ from crawler_plugins.alerts import Alert, Alerts
 
 __all__ = ["Budget"]
 
+MAX_SHOWN = 100
+"""Budgets in the report, at most."""
+log = logging.getLogger("crawler.plugins.budget")
 WHOLE = "the crawl"
 """The scope of a budget for the crawl as a whole."""
 
@@ -38,7 +43,8 @@ class Budget(Plugin):
     When a request does not fit, the crawl stops with exit code 3, or the lanes pause until the next window. Attempts
     count, those for robots.txt and redirects included. Requests and money are taken before an attempt is sent, so they
     are never exceeded. Bytes of bodies, decoded, are known afterwards: responses in flight may exceed the budget. A job
-    keeps what was spent; attempts in flight when it is killed are not known.
+    keeps what was spent; attempts in flight when it is killed are not known. At the end, the log and the counters of
+    the report say what was used of each budget in its last window, money rounded up.
 
     Parameters:
         requests: Number of attempts; `None`: any.
@@ -109,6 +115,7 @@ class Budget(Plugin):
         self._spent = {scope: Spent(**spent) for scope, spent in self.state.items()}
         async with self._alerts.running():
             yield
+        self._summarize()
 
     async def fetch(self, request: Request, send: Any) -> Response | None:
         """Take the request from its budget, or put it off until there is a budget again."""
@@ -189,6 +196,16 @@ class Budget(Plugin):
                         spider=self.crawl.spider.name,
                     )
                 )
+
+    def _summarize(self) -> None:
+        """Log what was spent of each budget, and count it in the report."""
+        for scope, spent in itertools.islice(self._spent.items(), MAX_SHOWN):
+            used = [f"{getattr(spent, name):g} of {limit:g} {name}" for name, limit in self.limits.items()]
+            log.warning("budget of %s: used %s", scope, ", ".join(used))
+            for name in self.limits:
+                counter = f"budget of {scope}: {name}"
+                now = math.ceil(getattr(spent, name) - 1e-9)
+                self.crawl.count(counter, now - self.crawl.stats.counters[counter])
 
     def _keep(self, scope: str, spent: Spent) -> None:
         """Keep in the job what was spent. That is no effect of a page: it is spent even if the page fails."""

@@ -331,3 +331,17 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+
+
+def test_a_state_that_nobody_touches_costs_no_look():
+    state = State("plugin", {"n": 1, "list": [1]})
+    assert state["n"] == 1
+    assert not state.touched
+    state["n"] = 2
+    assert state.touched
+    assert state.take_unsaved() == {"n": b"2"}
+    assert not state.touched
+    state["list"].append(2)  # the list may be changed in place from now on
+    assert state.touched
+    assert state.take_unsaved() == {"list": b"[1,2]"}
+    assert state.touched

@@ -125,7 +125,7 @@ async def test_robots_txt_is_fetched_later_if_the_budget_is_used_up(autojump_clo
 
 async def test_there_is_one_alert_in_each_window(autojump_clock, caplog):
     await collect(Many(), site(), plugins=[Budget(requests=10, window=100, then="pause")])
-    lines = [message for message in caplog.messages if message.startswith("budget of")]
+    lines = [message for message in caplog.messages if message.startswith("budget of") and message.endswith(" left")]
     assert lines == ["budget of the crawl: 2 of 10 requests left"] * 2
 
 
@@ -151,3 +151,27 @@ def test_it_is_installed_and_its_options_are_converted_from_text():
 def test_bad_options_are_refused(options, words):
     with pytest.raises(ConfigError, match=words):
         Budget(**options)
+
+
+async def test_the_report_says_what_was_used(autojump_clock, caplog, tmp_path):
+    found = await collect(Many(12), site(), plugins=[Budget(requests=100, money=5, price=0.3)])
+    counted = {name: n for name, n in found.report.counters.items() if name.startswith("budget")}
+    assert counted == {"budget of the crawl: requests": 12, "budget of the crawl: money": 4}
+    assert "budget of the crawl: used 12 of 100 requests, 3.6 of 5 money" in caplog.text
+    for pages in (4, 9):  # the counters of a job are those of its last window, not a sum over its runs
+        report = await crawl(
+            Many(12), plugins=[Budget(requests=100)], job=tmp_path / "job", transport=site().transport,
+            settings=Settings(max_pages=pages),
+        )  # fmt: skip
+    assert report.counters["budget of the crawl: requests"] == 9
+
+
+async def test_many_lanes_do_not_fill_the_report(autojump_clock):
+    urls = [f"https://h{n}.test/" for n in range(120)]
+
+    class Wide(Many):
+        def start(self):
+            yield from map(Request, urls)
+
+    found = await collect(Wide(), FakeSite(dict.fromkeys(urls, "x")), plugins=[Budget(requests=9, per="lane")])
+    assert sum(name.startswith("budget of https://") for name in found.report.counters) == 100

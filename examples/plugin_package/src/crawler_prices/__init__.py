@@ -1,0 +1,1 @@
+"""Prices as numbers, and items as single files."""
