@@ -86,6 +86,7 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
     open_closed_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        _check(words)
         app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
         if on_imported is not None:
             on_imported()
@@ -116,6 +117,13 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         code = _report_error("interrupted", 130)
     discard_unwritten_errors()
     return code
+
+
+def _check(words: Sequence[str]) -> None:
+    """Refuse words that no file name and no URL may contain."""
+    for word in words:
+        if "\0" in word:
+            raise ConfigError(f"the argument {word!r} contains a NUL character")
 
 
 def _report_error(message: str, code: int) -> int:

@@ -57,6 +57,8 @@ def new(
 def _check(name: str, path: Path) -> None:
     """Raise `ConfigError` if `name` cannot be the name of a spider in this folder."""
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        if keyword.iskeyword(name):
+            raise ConfigError(f"{name!r} is a keyword of Python, and cannot name a spider: choose another name")
         fixed = "".join(letter if letter.isalnum() else "_" for letter in name).strip("_")
         hint = f" (did you mean {fixed}?)" if fixed.isidentifier() and not keyword.iskeyword(fixed) else ""
         raise ConfigError(

@@ -45,6 +45,8 @@ class Callbacks:
         found = self._found.get(name)
         if found is None:
             method = getattr(self._spider, name, None)
+            if getattr(method, "__func__", None) is Spider.parse:
+                raise LookupError(f"{type(self._spider).__name__} has no method parse(self, response): define it")
             if not callable(method):
                 methods = [n for n, _ in inspect.getmembers(self._spider, inspect.ismethod) if not n.startswith("_")]
                 raise LookupError(f"{type(self._spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
@@ -87,7 +89,7 @@ def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> Non
     missing: list[str] = []
     for kind, counts in (("callback", handlers.callbacks), ("errback", handlers.errbacks)):
         for name, n in sorted(counts.items(), key=lambda each: -each[1]):
-            fault = _fault(callbacks, name, type(spider).__name__)
+            fault = _fault(callbacks, name)
             if fault:
                 requests = "one waiting request" if n == 1 else f"{n:,} waiting requests"
                 missing.append(f"{fault}, which is the {kind} of {requests}")
@@ -98,11 +100,10 @@ def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> Non
         )
 
 
-def _fault(callbacks: Callbacks, name: str, spider: str) -> str:
+def _fault(callbacks: Callbacks, name: str) -> str:
     """Return why a method cannot be called; empty if it can."""
     try:
-        method, _ = callbacks.find(name)
+        callbacks.find(name)
     except LookupError as error:
         return str(error)
-    is_base = getattr(method, "__func__", None) is Spider.parse
-    return f"{spider} has no method 'parse'" if is_base else ""
+    return ""

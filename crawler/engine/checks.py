@@ -38,6 +38,8 @@ def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits:
             raise ConfigError(f"an output is the name of a file or a plugin, not {output!r}")
     if job is not None and not isinstance(job, (str, Path, Job)):
         raise ConfigError(f"job must be the name of a folder, not {job!r}")
+    if "\0" in str(job):
+        raise ConfigError(f"job must be the name of a folder: {str(job)!r} contains a NUL character")
     if limits is not None and not isinstance(limits, Limits):
         raise ConfigError(f"limits must be Limits, not {limits!r}")
     if if_exists not in get_args(IfExists):
@@ -105,6 +107,8 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
         if not has_lifespan:
             raise ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch")
         return
+    if type(spider).parse is Spider.parse and "parse" not in vars(spider):
+        raise ConfigError(f"{name} has no method parse(self, response): define it, since it gets the start pages")
     scope = Scope.of(spider.allowed_domains, settings)
     reason = ""
     for url in spider.start_urls:

@@ -409,11 +409,18 @@ class PageRunner:
         try:
             return encode_item(item)
         except Exception as error:
-            words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}"
+            words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}{_hint(error)}"
             plugin, hook = maker or (self._spider, handler)
             raise HookError(
                 words, plugin=plugin.name, hook=hook, request=request, is_callback=plugin is self._spider
             ) from error
+
+
+def _hint(error: BaseException) -> str:
+    """Return what to write instead, if an error is a common mistake."""
+    from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
+
+    return hint_for(error)
 
 
 def _type_of(item: Item) -> str:
@@ -472,12 +479,12 @@ class _HookErrors:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if not isinstance(error, Exception) or isinstance(error, JobError):
+        if not isinstance(error, (Exception, SystemExit)) or isinstance(error, JobError):
             return False  # no exception, or one of the store
         if isinstance(error, HookError):
             hook_error = error
         else:
-            words = f"{type(error).__name__}: {error}"
+            words = f"{type(error).__name__}: {error}{_hint(error)}"
             hook_error = HookError(
                 words,
                 plugin=self._plugin.name,

@@ -134,7 +134,9 @@ def _check_hook(where: str, name: str, method: Any) -> None:
     try:
         inspect.signature(method).bind(*[None] * ARGUMENTS.get(name, 1))
     except (TypeError, ValueError) as error:
-        raise PluginError(f"{where} cannot be called: {error}") from None
+        parameters = ", ".join(inspect.signature(getattr(Plugin, name)).parameters)
+        kind = "" if KINDS[name] in ("sync", "any", "task", "context") else "async "
+        raise PluginError(f"{where} cannot be called: {error}; write {kind}def {name}({parameters})") from None
 
 
 def _wrong_kind(wanted: str, method: Callable[..., Any]) -> str:

@@ -71,7 +71,9 @@ class Selector:
         self.root = (root.root or root) if isinstance(root, Document) else root
 
     def css(self, query: str) -> SelectorList:
-        """Select by a CSS selector, with ``::text`` and ``::attr(name)`` for texts and attributes.
+        """Select by a CSS selector. ``::attr(name)`` selects attributes, ``::text`` the texts directly inside elements.
+
+        The text of ``<p>a <b>b</b></p>`` is two texts, of which ``p::text`` selects the first; `text` has all of it.
 
         Raises:
             ValueError: The selector is invalid.
@@ -132,6 +134,19 @@ class Selector:
     def getall(self) -> list[Any]:
         """Return a list with the result of `get`."""
         return [self.get()]
+
+    @property
+    def text(self) -> str:
+        """All text of an element as a browser shows it: blocks on lines of their own, white space collapsed.
+
+        Scripts, styles and hidden elements are left out, and the cells of a row are separated by tabs. ``::text`` in
+        `css` selects the texts directly inside an element instead, as they are written.
+        """
+        from crawler.html.inner_text import inner_text  # noqa: PLC0415 - not every spider needs it
+
+        if isinstance(self.root, Node):
+            return replace_surrogates(inner_text(self.root))
+        return " ".join(str(self.get()).split())
 
     @property
     def attrib(self) -> dict[str, str]:
@@ -229,6 +244,11 @@ class SelectorList(list[Selector]):
     def getall(self) -> list[Any]:
         """Return the result of `Selector.get` for each selector."""
         return [one.get() for one in self]
+
+    @property
+    def text(self) -> str:
+        """`Selector.text` of the first selector; empty if there is none."""
+        return self[0].text if self else ""
 
     @property
     def attrib(self) -> dict[str, str]:

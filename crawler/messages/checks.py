@@ -326,7 +326,10 @@ def handler_name(name: str, handler: Handler, cb_kwargs: Mapping[str, Any] | Non
         raise TypeError(f"{name} must be a method of the spider or its name, not {handler!r}")
     wrong = _misfit(handler.__func__, tuple(sorted(cb_kwargs)) if cb_kwargs else ())
     if wrong:
-        raise TypeError(f"{name} {handler.__qualname__} cannot be called: {wrong}")
+        argument = "failure" if name == "errback" else "response"
+        parameters = ", ".join(("self", argument, *sorted(cb_kwargs or ())))
+        expected = f"write def {handler.__name__}({parameters})"
+        raise TypeError(f"{name} {handler.__qualname__} cannot be called: {wrong}; {expected}")
     return handler.__name__
 
 

@@ -203,7 +203,9 @@ class Response:
         return self._robots
 
     def css(self, query: str) -> SelectorList:
-        """Select elements, texts (``::text``) and attributes (``::attr(name)``) by a CSS selector.
+        """Select elements, attributes (``::attr(name)``) or texts directly in elements (``::text``) by a CSS selector.
+
+        `Selector.text` is all text of an element, that of its descendants included.
 
         Raises:
             ValueError: The selector is invalid.

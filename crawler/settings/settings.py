@@ -320,6 +320,14 @@ NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.s
 """Names of all settings."""
 
 
+def _other(name: str) -> str:
+    """Return what has the effect of a setting of another program, to end a message; empty if that is not known."""
+    from crawler.settings.other_names import other_name  # noqa: PLC0415 - only for wrong names
+
+    other = other_name(name)
+    return f" (did you mean {other}?)" if other in NAMES else f" (here: {other})" if other else ""
+
+
 def setting_name(name: str) -> str:
     """Return the present name of a setting.
 
@@ -328,7 +336,7 @@ def setting_name(name: str) -> str:
     """
     present = ALIASES.get(name, name)
     if present not in NAMES:
-        raise ConfigError(f"no such setting: {name}{did_you_mean(name, NAMES)}")
+        raise ConfigError(f"no such setting: {name}{_other(name) or did_you_mean(name, NAMES)}")
     return present
 
 

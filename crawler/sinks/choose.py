@@ -50,6 +50,8 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "error", job: Path | 
     text = resolve(spec, "output") if isinstance(spec, str) else os.fspath(spec)
     if text == "-":
         return Stdout()
+    if "\0" in text:
+        raise ConfigError(f"output {text!r} contains a NUL character")
     given = {"if_exists": if_exists, "job": job}
     if isinstance(spec, str) and (scheme := URL.match(text)):
         return _open_url(text, scheme[1].lower(), given)

@@ -34,6 +34,9 @@ class Base(Spider):
     start_urls = ["https://site.test/"]
     settings = FREE
 
+    def parse(self, response: Response) -> Produced:
+        return None
+
 
 # Effects
 

@@ -136,7 +136,7 @@ REFUSED = [
     (["new", "httpx"], "httpx.py would hide the module 'httpx'"),
     (["new", "my-shop"], "did you mean my_shop?"),
     (["new", "../shop"], "'../shop' cannot name a spider"),
-    (["new", "class"], "'class' cannot name a spider"),
+    (["new", "class"], "'class' is a keyword of Python, and cannot name a spider"),
     (["new", "shop", "shop.example"], "did you mean https://shop.example?"),
 ]
 

@@ -44,7 +44,7 @@ def test_a_job_whose_handlers_all_exist_passes() -> None:
 
 
 def test_the_parse_of_the_base_class_is_no_callback() -> None:
-    with pytest.raises(JobError, match="Spider has no method 'parse', which is the callback of one waiting request: "):
+    with pytest.raises(JobError, match=r"Spider has no method parse\(self, response\): define it, which is"):
         check_handlers(Spider(), HandlerCounts({"parse": 1}), JOB)
 
 

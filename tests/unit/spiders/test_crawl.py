@@ -357,6 +357,9 @@ def test_a_field_that_does_not_fit_is_refused(fields, message):
     assert "\n" not in str(caught.value)
 
 
+UNEXPECTED = "got an unexpected keyword argument 'x'; write def parse_item(self, response, x)"
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
@@ -367,9 +370,9 @@ def test_a_field_that_does_not_fit_is_refused(fields, message):
         (Rule(process_links="lnks"), "rule 2 of Site: process_links: Site has no method 'lnks'"),
         (Rule(process_request="x"), "rule 2 of Site: process_request: Site has no method 'x'"),
         (Rule(callback="parse_item", cb_kwargs={"x": 1}),
-         "rule 2 of Site: callback Pages.parse_item cannot be called: got an unexpected keyword argument 'x'"),
+         f"rule 2 of Site: callback Pages.parse_item cannot be called: {UNEXPECTED}"),
         (Rule(callback="parse_item", cb_kwargs={"x": 1}, follow=True),
-         "rule 2 of Site: callback Pages.parse_item cannot be called: got an unexpected keyword argument 'x'"),
+         f"rule 2 of Site: callback Pages.parse_item cannot be called: {UNEXPECTED}"),
         (Rule(options={"prioity": 1}),
          "rule 2 of Site: options: unknown option 'prioity' (did you mean priority?)"),
         (Rule(options={"callback": "x"}), "rule 2 of Site: options: unknown option 'callback'"),

@@ -1,0 +1,108 @@
+"""`hint_for`: what to write instead, for the commonest mistakes in callbacks.
+
+Each entry of the tables below is a mistake that newcomers make, mostly from Scrapy, requests or asyncio. The hint ends
+the message of the exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["ATTRIBUTES", "MESSAGES", "hint_for"]
+
+ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
+    "Spider": {
+        "crawler": "self.crawl is the running crawl",
+        "custom_settings": "set settings = Settings(…) in the class",
+        "log": "use logging.getLogger(__name__)",
+        "logger": "use logging.getLogger(__name__)",
+        "make_requests_from_url": "write Request(url)",
+        "session": "name a cookie session in Request(url, session=…)",
+        "stats": "count with self.crawl.count(name), and read self.crawl.stats",
+    },
+    "Crawl": {
+        "engine": "the methods are here: self.crawl.stop(reason), self.crawl.add(request)",
+        "signals": "a plugin has hooks instead: lifespan(), measure(), failed()",
+    },
+    "Response": {
+        "content": "use response.body, the bytes, or response.text",
+        "find": "use response.css(selector)",
+        "find_all": "use response.css(selector)",
+        "html": "use response.text, or response.css(selector)",
+        "ok": "compare response.status; callbacks get 200 to 299 only",
+        "raise_for_status": "callbacks get the statuses 200 to 299 only; others reach the errback",
+        "select": "use response.css(selector)",
+        "soup": "use response.css(selector)",
+        "status_code": "use response.status",
+        "url_join": "use response.urljoin(href)",
+    },
+    "Selector": {
+        "extract": "use .getall()",
+        "extract_first": "use .get()",
+        "find": "use .css(selector)",
+        "find_all": "use .css(selector)",
+        "get_text": "use .text",
+        "href": "use .attrib['href']",
+        "inner_text": "use .text",
+        "select": "use .css(selector)",
+        "string": "use .text",
+        "strip": "use .get() or .text, which are strings",
+        "text_content": "use .text",
+    },
+    "Settings": {
+        "get": "settings are attributes, such as self.crawl.settings.delay",
+        "getbool": "settings are attributes, such as self.crawl.settings.obey_robots",
+        "getint": "settings are attributes, such as self.crawl.settings.workers",
+    },
+    "NoneType": dict.fromkeys(
+        ("css", "lower", "replace", "split", "strip", "upper", "xpath"),
+        "a selector found nothing, so .get() returned None; .get('') returns an empty string",
+    ),
+}
+"""By class, or base class: attribute that does not exist, and what to use instead."""
+
+IN_TRIO: Final = (
+    "callbacks run in trio, not asyncio: await trio functions, or run a blocking library in trio.to_thread.run_sync(…)"
+)
+MESSAGES: Final = (
+    (RuntimeError, "no running event loop", "callbacks run in trio, not asyncio: await trio.sleep(…)"),
+    (RuntimeError, "asyncio.run() cannot be called", "callbacks run in trio, not asyncio: write async def and await"),
+    (RuntimeError, "no current event loop", "callbacks run in trio, not asyncio: await trio.sleep(…)"),
+    (TypeError, "Are you trying to use a library written for some other framework", IN_TRIO),
+    (TypeError, "'async_generator' object is not iterable", "write async for"),
+    (TypeError, "'coroutine' object is not iterable", "await it: write async def and await"),
+    (TypeError, "Encoding objects of type Selector", "write .get() for the first match as text, .getall() for all"),
+    (TypeError, "Encoding objects of type Response", "yield its url, text or markdown()"),
+    (TypeError, "Encoding objects of type Headers", "yield dict(response.headers.pairs)"),
+    (TypeError, "Encoding objects of type coroutine", "await it"),
+    (TypeError, "Encoding objects of type generator", "make it a list: list(…)"),
+    (TypeError, "url must be str, not NoneType", "a selector found nothing, so .get() returned None"),
+    (ValueError, "not a web link: None", "a selector found nothing; response.follow_all(css) follows what is there"),
+    (ValueError, "not a URL: ", "for a link of a page write response.follow(href)"),
+    (ModuleNotFoundError, "No module named 'requests'", "fetch in place with await self.crawl.fetch(Request(url))"),
+)  # fmt: skip
+"""Class of the exception, a part of its message, and what to do."""
+
+
+def hint_for(error: BaseException) -> str:
+    """Return what to write instead, to follow the message of an exception; empty if it is not a common mistake."""
+    hint = _attribute_hint(error) if isinstance(error, AttributeError) else _message_hint(error)
+    return f" ({hint})" if hint else ""
+
+
+def _attribute_hint(error: AttributeError) -> str:
+    for base in type(error.obj).__mro__:
+        hint = ATTRIBUTES.get(base.__name__.removesuffix("List"), {}).get(error.name or "")
+        if hint:
+            return hint
+    return ""
+
+
+def _message_hint(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "to end the crawl, call self.crawl.stop(reason)"
+    for kind, part, hint in MESSAGES:
+        if isinstance(error, kind) and part in str(error):
+            return hint
+    return ""

@@ -1,0 +1,85 @@
+"""A hint for each of the commonest mistakes in callbacks, in the message of a real crawl."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+
+from crawler import Request, Response, Settings, Spider, crawl_items
+from crawler.hints import ATTRIBUTES, MESSAGES, hint_for
+from crawler.html import Selector, SelectorList
+from crawler.testing import FakeSite
+
+PAGE = "<h2>Title</h2><a href='dml.html'>next</a>"
+
+
+async def sleeps(self: Any, response: Any) -> None:
+    await asyncio.sleep(1)
+
+
+async def gathers(self: Any, response: Any) -> None:
+    await asyncio.Future(loop=LOOP)
+
+
+LOOP = asyncio.new_event_loop()
+LOOP.close()
+
+MISTAKES = {
+    "a selector in an item": (
+        lambda self, response: [{"a": response.css("h2")}],
+        "its field 'a': Encoding objects of type Selector is unsupported (write .get() for the first match as text",
+    ),
+    "follow(None)": (
+        lambda self, response: response.follow(response.css("h3 a::attr(href)").get()),
+        "a selector found nothing; response.follow_all(css) follows what is there",
+    ),
+    "a relative URL": (lambda self, response: Request("dml.html"), "for a link of a page write response.follow(href)"),
+    "Request(None)": (lambda self, response: Request(response.css("h3::text").get()), "so .get() returned None"),
+    "None.strip": (lambda self, response: response.css("h3::text").get().strip(), ".get('') returns an empty string"),
+    "asyncio.sleep": (sleeps, "callbacks run in trio, not asyncio: await trio.sleep(…)"),
+    "a future of asyncio": (gathers, "callbacks run in trio, not asyncio: await trio functions"),
+    "asyncio.run": (lambda self, response: asyncio.get_running_loop(), "callbacks run in trio, not asyncio"),
+    "self.logger": (lambda self, response: self.logger.info("x"), "use logging.getLogger(__name__)"),
+    "self.crawler": (lambda self, response: self.crawler.stats, "self.crawl is the running crawl"),
+    "status_code": (lambda self, response: response.status_code, "use response.status"),
+    "extract_first": (lambda self, response: response.css("h2").extract_first(), "use .get()"),
+    "settings.get": (lambda self, response: self.crawl.settings.get("X"), "settings are attributes, such as"),
+    "sys.exit": (lambda self, response: sys.exit("enough"), "to end the crawl, call self.crawl.stop(reason)"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_mistake_in_a_callback_has_a_hint(mistake: str, caplog: pytest.LogCaptureFixture) -> None:
+    callback, hint = MISTAKES[mistake]
+    spider = type("Mistaken", (Spider,), {"start_urls": ["https://site.test/"], "parse": callback})()
+    site = FakeSite({"/": PAGE})
+    found = crawl_items(spider, settings=Settings(obey_robots=False), transport=site.transport)
+    assert found.report.kinds == {"callback_error.parse": 1}
+    [line] = [message for message in caplog.messages if message.startswith("mistaken.parse failed for https://")]
+    assert hint in line
+    assert "\n" not in line
+
+
+def test_each_entry_of_the_tables_is_found() -> None:
+    for kind, part, hint in MESSAGES:
+        assert hint_for(kind(f"before {part} after")) == f" ({hint})"
+    for name, attributes in ATTRIBUTES.items():
+        made = None if name == "NoneType" else type(name, (), {})()
+        for attribute, hint in attributes.items():
+            with pytest.raises(AttributeError) as caught:
+                getattr(made, attribute)
+            assert hint_for(caught.value) == f" ({hint})"
+
+
+def test_no_attribute_with_a_hint_exists() -> None:
+    for kind in (Spider, Response, Selector, SelectorList, Settings):
+        table = ATTRIBUTES[kind.__name__.removesuffix("List")]
+        assert [name for name in table if hasattr(kind, name) and not (kind is Spider and name == "state")] == []
+
+
+def test_other_exceptions_have_no_hint() -> None:
+    assert hint_for(ValueError("no shelf")) == ""
+    assert hint_for(AttributeError("x")) == ""
