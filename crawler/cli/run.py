@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -33,6 +34,8 @@ __all__ = ["command", "open_outputs"]
 
 Texts = tuple[str, ...]
 """The values of an option that may be repeated."""
+OBJECTS: Final = 50
+"""Objects that the garbage collector knows of for each request in flight, about."""
 
 
 def command(
@@ -142,6 +145,7 @@ def command(
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "error"
     sinks = open_outputs(output, if_exists, job=job)
     progress = Progress(shown=not quiet, drawn=not log_json and not ("-" in output and sys.stdout.isatty()))
+    set_collector((type(spider).merged_settings() | configuration.settings).workers)
     try:
         result = run(
             spider,
@@ -160,6 +164,16 @@ def command(
         raise
     show_result(result, progress, outputs=output, file=report, quiet=quiet)
     return result.exit_code(tolerate)
+
+
+def set_collector(workers: int) -> None:
+    """Let the garbage collector look for cycles less often if many requests are in flight.
+
+    It runs whenever a number of objects was allocated and not freed: by default 700, which 1,000 requests exceed all
+    the time without any garbage. It would take a third of the CPU time.
+    """
+    first, *others = gc.get_threshold()
+    gc.set_threshold(max(first, OBJECTS * workers), *others)
 
 
 def with_content(form: ContentForm | None, target: str, arguments: Mapping[str, str]) -> Mapping[str, str]:

@@ -36,6 +36,7 @@ class Checkpointer:
         states: Of the spider and the plugins.
         clock: Returns the time in seconds since the epoch.
         origins: The origins of start pages; `None` if nobody needs them.
+        durable: Whether a later run reads the counts.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class Checkpointer:
         states: Sequence[State],
         clock: Clock,
         origins: StartOrigins | None = None,
+        *,
+        durable: bool = True,
     ) -> None:
         self._stats = stats
         self._frontier = frontier
@@ -55,6 +58,7 @@ class Checkpointer:
         self._states = states
         self._clock = clock
         self._origins = origins
+        self._durable = durable
         self._robots: list[RobotsAnswer] = []
         self._budgets: dict[str, Any] = {}
         self._whole_at = 0.0
@@ -100,7 +104,7 @@ class Checkpointer:
         robots, self._robots = self._robots, []
         return Observations(
             checkpoint=Checkpoint(
-                stats=self._stats.to_json(lanes=whole),
+                stats=self._stats.to_json(lanes=whole) if self._durable else None,
                 networks=None if self._guard is None else self._guard.take_unsaved(whole=whole),
                 origins=None if self._origins is None else self._origins.take_unsaved(),
                 clock=self._clock() if whole else None,

@@ -101,7 +101,16 @@ def wire(
     origins = downloader.start_origins
     if origins is not None:
         origins.add_all(spider.start_urls)
-    checkpointer = Checkpointer(stats, frontier, downloader.address_guard, downloader.cookies, states, clock, origins)
+    checkpointer = Checkpointer(
+        stats,
+        frontier,
+        downloader.address_guard,
+        downloader.cookies,
+        states,
+        clock,
+        origins,
+        durable=store.durable,
+    )
     checkpointer.restore(resumed, own_limits=limits is None)
 
     admission = Admission(

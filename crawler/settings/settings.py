@@ -284,12 +284,12 @@ class Settings:
         Parameters:
             name: Name of the lane or budget; for a lane, its host will do, with the port unless it is the default.
         """
-        pace = first_match(self.pacing, name) or Pace()
+        pace = first_match(self.pacing, name)
         slowly = self.slow_start
         if slowly is None:
-            slowly = pace.concurrency is None and "per_host" not in self._given
-        usual = Pace(concurrency=self.per_host, delay=self.delay, jitter=self.jitter, slow_start=slowly)
-        return pace.over(usual)
+            slowly = (pace is None or pace.concurrency is None) and "per_host" not in self._given
+        usual = _usual_pace(self.per_host, self.delay, self.jitter, slowly)
+        return usual if pace is None else pace.over(usual)
 
     def route(self, authority: str) -> tuple[str, ...]:
         """Return the proxies that a host uses in turn; empty if the setting `proxies` names none.
@@ -298,6 +298,11 @@ class Settings:
             authority: Host, with its port unless it is the default.
         """
         return first_match(self.proxies, authority) or ()
+
+
+@functools.lru_cache(maxsize=64)  # a crawl of many hosts asks for each of them
+def _usual_pace(concurrency: int, delay: float, jitter: float, slow_start: bool) -> Pace:
+    return Pace(concurrency=concurrency, delay=delay, jitter=jitter, slow_start=slow_start)
 
 
 def _resolved(name: str, value: Any) -> Any:

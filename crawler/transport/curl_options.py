@@ -39,6 +39,10 @@ LOWER_ESCAPE: Final = re.compile(rb"%(?:[0-9A-Fa-f][a-f]|[a-f][0-9A-F])")
 """A percent-encoded byte with a lower-case digit, which libcurl would write in upper case in a path."""
 MAX_TIMEOUT: Final = 2**31 - 1
 """The longest timeout of libcurl, in milliseconds."""
+MAX_ADDRESS_AGE: Final = 2
+"""Seconds for which libcurl keeps the addresses that a request brings. It scans all that it has for each request."""
+MAX_ADDRESS_AGE_PROXY: Final = 60
+"""The same for a request through a proxy: libcurl needs the address of the site once it has reached the proxy."""
 MAX_IDLE: Final = 1
 """Seconds that a connection may have been idle before a request that must not be sent twice: the server may be closing
 it, and whether it got the request is then unknown. Servers keep idle connections for some seconds at least."""
@@ -68,7 +72,7 @@ class CurlOptions:
         setopt(pycurl.USERAGENT, "")  # pycurl's own would be sent to proxies too
         setopt(pycurl.ACCEPT_ENCODING, "")  # all that libcurl can decode
         setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self.connect_timeout))
-        setopt(pycurl.DNS_CACHE_TIMEOUT, 5)  # each request brings its addresses, and libcurl scans all entries often
+        setopt(pycurl.DNS_CACHE_TIMEOUT, MAX_ADDRESS_AGE)
         setopt(pycurl.PROXY, "")  # not the one of the environment
         setopt(pycurl.NOPROXY, "")
         if self.tls_verify is False:
@@ -140,6 +144,7 @@ class CurlOptions:
         if transfer.proxy is not None:
             setopt(pycurl.PROXY, str(transfer.proxy))
             setopt(pycurl.PROXYPORT, transfer.proxy.port or PROXY_PORTS[transfer.proxy.scheme])
+            setopt(pycurl.DNS_CACHE_TIMEOUT, MAX_ADDRESS_AGE_PROXY)
             if self.http3:  # libcurl would ask each proxy for a tunnel of datagrams first
                 setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
             is_special = True

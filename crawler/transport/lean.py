@@ -152,5 +152,8 @@ def target_of(request: httpx.Request) -> Target:
 
 @lru_cache(maxsize=4096)
 def _parse_origin(origin: str) -> Target:
-    url = httpx.URL(origin)
-    return Target(url.scheme, url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme])
+    scheme, _, authority = origin.partition("://")
+    host, colon, port = authority.rpartition(":")
+    if not colon or port.endswith("]"):  # no port, and perhaps an IPv6 address
+        host, port = authority, ""
+    return Target(scheme, host.strip("[]"), int(port) if port else DEFAULT_PORTS[scheme])

@@ -18,12 +18,12 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MIME_TYPES", "Hit", "read_log", "serve"]
+__all__ = ["MIME_TYPES", "Hit", "free_ports", "read_log", "running", "serve"]
 
 MIME_TYPES = {
     "application/gzip": "gz",
@@ -116,31 +116,50 @@ def serve(
         FileNotFoundError: nginx is not installed.
         RuntimeError: nginx did not start; the message contains its output.
     """
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        raise FileNotFoundError("nginx is missing; install it with: apt-get install nginx-light")
     with tempfile.TemporaryDirectory(prefix="nginx-") as name:
         scratch = Path(name)
-        ports = _free_ports(len(folders))
+        ports = free_ports(len(folders))
         servers = "".join(
             SERVER.format(port=port, root=root.resolve(), rate=rate)
             for port, root in zip(ports, folders.values(), strict=True)
         )
-        config = scratch / "nginx.conf"
         types = " ".join(f"{kind} {endings};" for kind, endings in MIME_TYPES.items())
         access = "off" if log is None else f'"{log.resolve()}" hits'
-        config.write_text(CONFIG.format(scratch=scratch, types=types, log=access, servers=servers))
-        command = [program, "-p", str(scratch), "-c", str(config), "-e", str(scratch / "error.log")]
-        with (scratch / "output").open("wb") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        try:
-            _wait_until_answering(process, ports, scratch, seconds)
+        config = CONFIG.format(scratch=scratch, types=types, log=access, servers=servers)
+        with running(config, ports, scratch, seconds):
             yield {name: f"http://127.0.0.1:{port}/" for name, port in zip(folders, ports, strict=True)}
-        finally:
-            _stop(process)
 
 
-def _free_ports(count: int) -> list[int]:
+@contextmanager
+def running(config: str, ports: Sequence[int], scratch: Path, seconds: float = 10.0) -> Iterator[None]:
+    """Run nginx with a configuration of one process until the block is left.
+
+    Parameters:
+        config: its text.
+        ports: the ports of loopback at which it listens.
+        scratch: a folder for its files.
+        seconds: time within which every port must accept connections.
+
+    Raises:
+        FileNotFoundError: nginx is not installed.
+        RuntimeError: nginx did not start; the message contains its output.
+    """
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise FileNotFoundError("nginx is missing; install it with: apt-get install nginx-light")
+    file = scratch / "nginx.conf"
+    file.write_text(config)
+    command = [program, "-p", str(scratch), "-c", str(file), "-e", str(scratch / "error.log")]
+    with (scratch / "output").open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        _wait_until_answering(process, ports, scratch, seconds)
+        yield
+    finally:
+        _stop(process)
+
+
+def free_ports(count: int) -> list[int]:
     """Return free ports of loopback; all are held until the last one is known, so they differ."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [held.getsockname()[1] for held in sockets]
@@ -149,7 +168,9 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _wait_until_answering(process: subprocess.Popen[bytes], ports: list[int], scratch: Path, seconds: float) -> None:
+def _wait_until_answering(
+    process: subprocess.Popen[bytes], ports: Sequence[int], scratch: Path, seconds: float
+) -> None:
     """Wait until every port accepts connections; fail with nginx's output if it ended or took too long."""
     give_up_at = time.monotonic() + seconds
     for port in ports:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import http.server
 import json
 import os
@@ -15,6 +16,7 @@ import time
 import pytest
 import trustme
 
+from crawler.cli.run import set_collector
 from crawler.transport.authorities import VARIABLES
 
 REPORT_KEYS = {
@@ -357,3 +359,14 @@ def test_as_needs_a_url_and_is_given_once(command, books, words):
     code, _, err = command("run", *words)
     assert (code, err.count("\n")) == (2, 1)
     assert "--as" in err
+
+
+@pytest.mark.parametrize(("workers", "objects"), [(1, 700), (10_000, 500_000)])
+def test_the_garbage_collector_runs_less_often_with_many_requests_in_flight(workers, objects):
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    try:
+        set_collector(workers)
+        assert gc.get_threshold() == (objects, 10, 10)
+    finally:
+        gc.set_threshold(*before)

@@ -37,8 +37,13 @@ class Case:
         self.cookies = CookieJar()
         resumed = resumed or ResumeState()
         self.states = [State("shop", resumed.states.get("shop")), State("other")]
-        self.checkpointer = Checkpointer(self.stats, self.frontier, self.guard, self.cookies, self.states, self.clock)
+        self.checkpointer = self.make()
         self.checkpointer.restore(resumed, own_limits=own_limits)
+
+    def make(self, **options: bool) -> Checkpointer:
+        """Return a checkpointer of these parts."""
+        parts = (self.stats, self.frontier, self.guard, self.cookies, self.states, self.clock)
+        return Checkpointer(*parts, **options)
 
 
 def resume(*observed: Observations, unclean: bool = False) -> ResumeState:
@@ -148,3 +153,10 @@ async def test_after_an_interrupted_run_limits_of_its_own_wait_for_one_delay(
     second = Case(resumed, first.clock, own_limits=own_limits)
     ready = second.frontier.budgets["key:A"].throttle.ready_at(second.clock())
     assert (ready > second.clock()) is waits
+
+
+async def test_the_counts_are_not_encoded_for_a_store_that_keeps_none(autojump_clock: MockClock) -> None:
+    case = Case()
+    case.stats.lane(A).requests = 4
+    assert case.make(durable=True).checkpoint().checkpoint.stats is not None
+    assert case.make(durable=False).checkpoint(whole=True).checkpoint.stats is None
