@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from crawler.store.handler_counts import HandlerCounts
 
 __all__ = ["Callbacks", "check_handlers"]
+
+RENAME_BACK: Final = "rename the method back, or keep the old name in the class as well, as in old_name = new_name"
+RESTORE_PARAMETERS: Final = "restore the parameters, or give new ones default values"
 
 
 class Callbacks:
@@ -75,7 +79,7 @@ class Callbacks:
 
 
 def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> None:
-    """Check that a spider has every method that a pending request of a resumed job names.
+    """Check that a spider has every method that a pending request of a resumed job names, with parameters that fit.
 
     Parameters:
         spider: The spider.
@@ -83,27 +87,38 @@ def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> Non
         folder: The folder of the job, for the message.
 
     Raises:
-        JobError: Methods are missing.
+        JobError: Methods are missing, or cannot be called with the stored arguments.
     """
     callbacks = Callbacks(spider)
-    missing: list[str] = []
-    for kind, counts in (("callback", handlers.callbacks), ("errback", handlers.errbacks)):
-        for name, n in sorted(counts.items(), key=lambda each: -each[1]):
-            fault = _fault(callbacks, name)
-            if fault:
-                requests = "one waiting request" if n == 1 else f"{n:,} waiting requests"
-                missing.append(f"{fault}, which is the {kind} of {requests}")
-    if missing:
-        raise JobError(
-            f"{folder} cannot continue: {'; '.join(missing)}: rename the method back, or keep the old name in the "
-            "class as well, as in old_name = new_name"
-        )
+    missing: Counter[tuple[str, str]] = Counter()  # kind and fault
+    misfits: list[str] = []
+    calls = [("callback", name, arguments, n) for (name, arguments), n in handlers.calls().items()]
+    calls += [("errback", name, (), n) for name, n in handlers.errbacks.items()]
+    for kind, name, arguments, n in sorted(calls, key=lambda call: -call[3]):
+        try:
+            method, _ = callbacks.find(name)
+        except LookupError as error:
+            missing[kind, str(error)] += n
+            continue
+        misfit = _misfit(method, arguments)
+        if misfit:
+            misfits.append(f"{type(spider).__name__}.{name} does not fit as the {kind} of {_requests(n)} ({misfit})")
+    faults = [f"{fault}, which is the {kind} of {_requests(n)}" for (kind, fault), n in missing.items()]
+    advice = [RENAME_BACK] * bool(missing) + [RESTORE_PARAMETERS] * bool(misfits)
+    if advice:
+        raise JobError(f"{folder} cannot continue: {'; '.join(faults + misfits)}: {'; '.join(advice)}")
 
 
-def _fault(callbacks: Callbacks, name: str) -> str:
-    """Return why a method cannot be called; empty if it can."""
+def _requests(n: int) -> str:
+    return "one waiting request" if n == 1 else f"{n:,} waiting requests"
+
+
+def _misfit(method: Any, arguments: tuple[str, ...]) -> str:
+    """Return why ``method(response, **arguments)`` would be refused; empty if it would not, or that is not known."""
     try:
-        callbacks.find(name)
-    except LookupError as error:
+        inspect.signature(method).bind(None, **dict.fromkeys(arguments))
+    except TypeError as error:
         return str(error)
+    except ValueError:  # a callable without a known signature
+        return ""
     return ""

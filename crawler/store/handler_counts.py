@@ -1,7 +1,7 @@
-"""`HandlerCounts`: how many pending requests name each callback and each errback.
+"""`HandlerCounts`: how many pending requests name each callback, its keyword arguments, and each errback.
 
-A job stores them with every commit, so opening a job of millions of requests finds a renamed method without reading
-the requests.
+A job stores them with every commit, so opening a job of millions of requests finds a method that was renamed, or whose
+parameters were changed, without reading the requests.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.messages import Request
+from crawler.messages.request import mapping_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +27,16 @@ COUNT_ERRBACKS: Final = """
 SELECT json_extract(CAST(rest AS TEXT), '$.errback') AS errback, count(*) FROM pending
 WHERE rest IS NOT NULL GROUP BY 1 HAVING errback IS NOT NULL
 """
+COUNT_KEYWORDS: Final = """
+SELECT coalesce(callback, ?) || char(10) || (
+    SELECT group_concat(key, char(10)) FROM (
+        SELECT key FROM json_each(CAST(rest AS TEXT), '$.cb_kwargs') ORDER BY key)) AS call, count(*)
+FROM pending WHERE rest IS NOT NULL GROUP BY 1 HAVING call IS NOT NULL LIMIT ?
+"""
+PARTS: Final = 3
+"""Dictionaries of stored counts; those of an earlier version are fewer."""
+MAX_CALLS: Final = 1000
+"""Different calls that are counted. More of them mean that the names of arguments are data; they are not checked."""
 
 
 class HandlerCounts(Struct):
@@ -35,6 +46,8 @@ class HandlerCounts(Struct):
     """By name of the callback; `parse` includes the requests that name none."""
     errbacks: dict[str, int] = {}
     """By name of the errback."""
+    keywords: dict[str, int] = {}
+    """Those with `cb_kwargs`, by the name of the callback and the sorted names of the arguments, one a line."""
 
     def add(self, request: Request, n: int = 1) -> None:
         """Count a request that becomes pending.
@@ -43,17 +56,32 @@ class HandlerCounts(Struct):
             request: The request.
             n: 1, or -1 if it is no longer pending.
         """
-        _add(self.callbacks, request.callback or DEFAULT_CALLBACK, n)
+        callback = request.callback or DEFAULT_CALLBACK
+        _add(self.callbacks, callback, n)
+        arguments = mapping_of(request, "cb_kwargs")
+        if arguments:
+            call = "\n".join((callback, *sorted(arguments)))
+            if call in self.keywords or (n > 0 and len(self.keywords) < MAX_CALLS):
+                _add(self.keywords, call, n)
         if request.errback is not None:
             _add(self.errbacks, request.errback, n)
 
+    def calls(self) -> dict[tuple[str, tuple[str, ...]], int]:
+        """Return the numbers of requests by the name of the callback and the names of its keyword arguments."""
+        found: dict[tuple[str, tuple[str, ...]], int] = {(name, ()): n for name, n in self.callbacks.items()}
+        for call, n in self.keywords.items():
+            name, *arguments = call.split("\n")
+            found[name, tuple(arguments)] = n
+            found[name, ()] = found.get((name, ()), 0) - n
+        return {call: n for call, n in found.items() if n > 0}
+
     def copy(self) -> HandlerCounts:
         """Return a copy, to return to if a transaction fails."""
-        return HandlerCounts(self.callbacks.copy(), self.errbacks.copy())
+        return HandlerCounts(self.callbacks.copy(), self.errbacks.copy(), self.keywords.copy())
 
     def to_json(self) -> bytes:
         """Return the counts as they are stored."""
-        return msgspec.json.encode([self.callbacks, self.errbacks])
+        return msgspec.json.encode([self.callbacks, self.errbacks, self.keywords])
 
     @classmethod
     def load(cls, database: sqlite3.Connection, stored: bytes | None, live: int) -> HandlerCounts:
@@ -66,12 +94,13 @@ class HandlerCounts(Struct):
                 update them, and the requests are counted again.
         """
         if stored is not None:
-            counts = cls(*msgspec.json.decode(stored, type=tuple[dict[str, int], dict[str, int]]))
-            if sum(counts.callbacks.values()) == live:
-                return counts
+            counted = msgspec.json.decode(stored, type=list[dict[str, int]])
+            if len(counted) == PARTS and sum(counted[0].values()) == live:
+                return cls(*counted)
         return cls(
             dict(database.execute(COUNT_CALLBACKS, (DEFAULT_CALLBACK,)).fetchall()),
             dict(database.execute(COUNT_ERRBACKS).fetchall()),
+            dict(database.execute(COUNT_KEYWORDS, (DEFAULT_CALLBACK, MAX_CALLS)).fetchall()),
         )
 
 

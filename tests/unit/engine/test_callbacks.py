@@ -40,7 +40,8 @@ def test_an_unknown_callback_is_named_with_a_suggestion() -> None:
 
 def test_a_job_whose_handlers_all_exist_passes() -> None:
     check_handlers(Shop(), HandlerCounts(), JOB)
-    check_handlers(Shop(), HandlerCounts({"parse": 9, "numbers": 1}, {"parse_items": 2}), JOB)
+    calls = {"numbers\nnames\npair": 1}
+    check_handlers(Shop(), HandlerCounts({"parse": 9, "numbers": 1}, {"parse_items": 2}, calls), JOB)
 
 
 def test_the_parse_of_the_base_class_is_no_callback() -> None:
@@ -49,7 +50,7 @@ def test_the_parse_of_the_base_class_is_no_callback() -> None:
 
 
 def test_every_missing_method_is_named_with_its_requests_and_the_way_out() -> None:
-    counts = HandlerCounts({"parse_item": 1014, "numbers": 5, "zzz": 2}, {"gone": 1})
+    counts = HandlerCounts({"parse_item": 1014, "numbers": 5, "zzz": 2}, {"gone": 1}, {"numbers\nnames\npair": 5})
     with pytest.raises(JobError) as raised:
         check_handlers(Shop(), counts, JOB)
     assert str(raised.value) == (
@@ -59,3 +60,27 @@ def test_every_missing_method_is_named_with_its_requests_and_the_way_out() -> No
         "Shop has no method 'gone', which is the errback of one waiting request: "
         "rename the method back, or keep the old name in the class as well, as in old_name = new_name"
     )
+
+
+class Changed(Spider):
+    def parse(self, response: Response) -> None: ...
+
+    def page(self, response: Response, number: int, size: int = 10) -> None: ...
+
+    def lost(self) -> None: ...
+
+
+def test_a_method_whose_parameters_fit_no_pending_request_is_found():
+    counts = HandlerCounts({"parse": 3, "page": 3_000}, {"lost": 1}, {"page\nnumber": 2_000, "page\nindex\nsize": 999})
+    with pytest.raises(JobError) as caught:
+        check_handlers(Changed(), counts, JOB)
+    said = str(caught.value)
+    assert "Changed.page does not fit as the callback of 999 waiting requests (missing a required" in said
+    assert "Changed.page does not fit as the callback of one waiting request (missing a required" in said
+    assert "Changed.lost does not fit as the errback of one waiting request (too many positional arguments)" in said
+    assert said.endswith("restore the parameters, or give new ones default values")
+    assert "\n" not in said
+
+
+def test_parameters_that_fit_every_pending_request_are_no_fault():
+    check_handlers(Changed(), HandlerCounts({"page": 2}, {}, {"page\nnumber": 1, "page\nnumber\nsize": 1}), JOB)

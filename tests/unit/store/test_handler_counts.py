@@ -10,7 +10,7 @@ from support.stores import B, claimed, done, execute, failed, requests
 
 from crawler.messages import Request
 from crawler.store import Kind, Outcome
-from crawler.store.handler_counts import HandlerCounts
+from crawler.store.handler_counts import MAX_CALLS, HandlerCounts
 from crawler.store.inspect import retry_failed
 from crawler.store.sqlite import SqliteStore
 
@@ -72,3 +72,28 @@ async def test_requests_of_a_version_that_kept_no_counts_are_counted_when_the_jo
         await store.ingest([*requests("1", "2"), *requests("3", "4", callback="item"), *requests("5", errback="gone")])
     execute(job, harm)
     assert await counts(job) == ({"parse": 3, "item": 2}, {"gone": 1})
+
+
+async def test_the_names_of_arguments_are_counted(job: Path) -> None:
+    made = [*requests("1", callback="item", cb_kwargs={"b": 1, "a": None}), *requests("2", "3", callback="item")]
+    with SqliteStore(job) as store:
+        await store.ingest(made)
+        found = (await store.resume_state()).handlers
+    assert found.calls() == {("item", ("a", "b")): 1, ("item", ()): 2}
+    execute(job, "DELETE FROM meta WHERE name = 'handlers'")
+    with SqliteStore(job) as store:
+        assert (await store.resume_state()).handlers == found
+    for request in made:
+        found.add(request, -1)
+    assert found == HandlerCounts()
+
+
+def test_names_of_arguments_that_are_data_are_not_counted_for_ever() -> None:
+    found = HandlerCounts()
+    made = [Request("https://site.test/", cb_kwargs={f"a{n}": 1}) for n in range(MAX_CALLS + 9)]
+    for request in made:
+        found.add(request)
+    assert (len(found.keywords), found.callbacks) == (MAX_CALLS, {"parse": MAX_CALLS + 9})
+    for request in made:
+        found.add(request, -1)
+    assert found == HandlerCounts()
