@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import trio
 
-from crawler import ConfigError, Crawl, Failure, HookError, Plugin
+from crawler import BadStatus, ConfigError, Crawl, Failure, HookError, Plugin, Refused
 from crawler_plugins.frames import Place, own_frames
 
 __all__ = ["ErrorGroup", "Errors"]
@@ -55,6 +55,8 @@ class ErrorGroup(msgspec.Struct, kw_only=True):
 class Errors(Plugin):
     """Groups the failures of a crawl by their cause, as Sentry does, and keeps the groups in a file.
 
+    Failures are those that the report counts as ``failed``: not a page that does not exist.
+
     A line of the file is a JSON object: the group with most failures comes first. It has the number of failures, the
     first and the last URL, and the traceback of the first failure, without secrets. The file is replaced while the
     crawl runs and at its end. A job keeps the groups, so they count all of its runs.
@@ -92,7 +94,9 @@ class Errors(Plugin):
             self._write()
 
     async def failed(self, failure: Failure) -> None:
-        """Add a failure to its group."""
+        """Add a failure to its group. Definitive answers such as 404 are left out."""
+        if isinstance(failure.error, Refused) or (isinstance(failure.error, BadStatus) and failure.error.status < 500):
+            return
         cause = failure.error.__cause__ if isinstance(failure.error, HookError) else None
         places = [] if cause is None else own_frames(traceback.walk_tb(cause.__traceback__))
         kind = type(cause).__name__ if cause is not None else failure.error.full_reason

@@ -1,8 +1,10 @@
-"""Plugins that raise, return nonsense or hang, in each hook: the effect, the one message that names them, no loss."""
+"""Plugins that raise, return nonsense, block or hang, in each hook: the effect, the one message, and no loss."""
 
 from __future__ import annotations
 
+import inspect
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from support.trees import Follow
 from trio.testing import MockClock
 
 from crawler import CrawlerError, CrawlFailed, Plugin, PluginError, Report, Settings, crawl
-from crawler.engine import long_calls
+from crawler.engine import long_calls, slow_steps
 from crawler.hooks.table import HOOKS
 from crawler.sinks import Held
 from crawler.testing import FakeSite, Page
@@ -41,6 +43,16 @@ class Hangs(Raises):
 
     async def later(self) -> Any:
         await trio.sleep_forever()
+
+
+class Blocks(Raises):
+    """Blocks the event loop in a hook."""
+
+    async def later(self) -> Any:
+        time.sleep(0.03)  # noqa: ASYNC251 - that is the fault
+
+    def now(self) -> Any:
+        time.sleep(0.03)
 
 
 class Returns(Raises):
@@ -114,6 +126,7 @@ def faulty(hook: str, fault: Raises, *, only: str = "") -> Plugin:
         "measure": now,
         "failed": later,
     }  # fmt: skip
+    inspect.unwrap(methods[hook]).__qualname__ = f"Faulty.{hook}"
     return type("Faulty", (Plugin,), {hook: methods[hook]})()
 
 
@@ -235,6 +248,55 @@ async def test_a_hook_that_hangs_is_named_and_the_next_run_of_the_job_has_everyt
     await run(None, tmp_path / "job", items)
     assert sorted(items) == ITEMS
     assert outcome.error is None or isinstance(outcome.error, CrawlFailed)
+
+
+@pytest.mark.parametrize(("seconds", "fails"), [(7, False), (30, True)])
+async def test_a_sink_that_loses_its_server_loses_no_item(
+    autojump_clock: MockClock, tmp_path: Path, seconds: int, fails: bool
+) -> None:
+    began = trio.current_time()
+
+    class Server(Keep):
+        name = "keep"
+
+        async def persist(self, batch: Any) -> None:
+            if trio.current_time() - began < seconds:
+                raise ConnectionError("gone away")
+            await super().persist(batch)
+
+    async def job() -> CrawlerError | None:
+        try:
+            await crawl(Follow(), plugins=[Server(items)], job=tmp_path / "job", transport=FakeSite(SITE).transport)
+        except CrawlerError as error:
+            return error
+        return None
+
+    items: list[str] = []
+    error = await job()
+    assert (str(error) == "keep.persist cannot store items: ConnectionError: gone away") is fails
+    await trio.sleep(30)
+    assert await job() is None
+    assert sorted(items) == ITEMS
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+async def test_a_hook_that_blocks_the_event_loop_is_named_once_and_nothing_is_lost(
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    hook: str,
+) -> None:
+    monkeypatch.setattr(slow_steps, "SLOW", 0.025)
+    items: list[str] = []
+    only = {"persist": "", "lifespan": "", "failed": "/gone"}.get(hook, "/a")
+    outcome = await run(faulty(hook, Blocks(), only=only), tmp_path / "job", items)
+    first = [words for words in caplog.messages if words.startswith(f"Faulty.{hook} ") and "no other request" in words]
+    assert len(first) == 1
+    assert " of the plugin faulty blocked the event loop" in first[0]
+    assert outcome.report is not None
+    assert outcome.report.failed == 0
+    assert sorted(items) == ITEMS
 
 
 @pytest.mark.parametrize("hook", HOOKS)

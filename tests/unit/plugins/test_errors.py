@@ -13,7 +13,7 @@ from support.trees import FREE
 from trio.testing import MockClock
 
 from crawler import ConfigError, Produced, Response, Settings, Spider, crawl
-from crawler.testing import FakeSite, collect
+from crawler.testing import FakeSite, Page, collect
 
 PAGES = {f"/{n}": f"page {n}" for n in range(6)}
 
@@ -76,6 +76,14 @@ async def test_failures_of_the_network_are_grouped_by_kind(autojump_clock: MockC
     await collect(Shop(), shop(pages), plugins=[Errors(path=path)], settings=Settings(attempts=1, outage_patience=0))
     network = next(group for group in groups(path) if group["type"].startswith("connect_failed"))
     assert (network["count"], network["traceback"], network["handler"]) == (2, "", "")
+
+
+async def test_definitive_answers_are_no_failures(autojump_clock: MockClock, tmp_path: Path) -> None:
+    path = tmp_path / "errors.jsonl"
+    pages = {**dict.fromkeys(PAGES, "0"), "/0": Page(status=404), "/4": Page(status=500), "/5": Page(status=410)}
+    found = await collect(Shop(), shop(pages), plugins=[Errors(path=path)], settings=Settings(attempts=1))
+    assert found.report.failed == sum(group["count"] for group in groups(path)) == 1
+    assert groups(path)[0]["type"] == "status_500"
 
 
 async def test_a_job_keeps_the_groups(autojump_clock: MockClock, tmp_path: Path) -> None:
