@@ -64,10 +64,11 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
         except Exception as raised:
             if isinstance(raised, OWN) or not set(causes(raised)).isdisjoint(causes(error)):
                 raise  # the crawl has failed
-            raise _named(plugin, raised) from raised
+            raise _named(plugin, raised) from raised  # noqa: ASYNC104 - its nursery has caught the cancellation
         if isinstance(error, Exception) or not caught:
             raise
-        raise CrawlFailed(f"{plugin.name}.lifespan cancelled the crawl") from error
+        words = f"{plugin.name}.lifespan cancelled the crawl"
+        raise CrawlFailed(words) from error  # noqa: ASYNC104 - the plugin has caught its own cancellation
     try:
         with long.call(plugin.name, "lifespan"):
             await watch(manager.__aexit__(None, None, None))

@@ -129,7 +129,7 @@ class CrawlSession:
                         with trio.move_on_after(LAST, shield=True):
                             await scheduler.writer.finish()  # the states that the lifespans have changed at their end
                 except BaseException as error:
-                    await runs.end(failed=isinstance(error, Exception))
+                    await runs.end(failed=isinstance(error, Exception))  # noqa: ASYNC102 - it is shielded inside
                     raise
                 await runs.end(failed=False)
                 finished = shutdown.reason or "finished"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from crawler import ConfigError, Crawl, Pause, Plugin, Request, Response, Stop, Usage, WouldExceedDeadline
+from crawler import ConfigError, Crawl, Pause, Plugin, Request, Stop, Usage, WouldExceedDeadline
 from crawler_plugins.alerts import Alert, Alerts
 
 __all__ = ["Budget"]
@@ -117,7 +117,7 @@ class Budget(Plugin):
             yield
         self._summarize()
 
-    async def fetch(self, request: Request, send: Any) -> Response | None:
+    async def fetch(self, request: Request, send: Any) -> Any:
         """Take the request from its budget, or put it off until there is a budget again."""
         scope = WHOLE if self.per == "crawl" else _lane_of(request)
         spent, price = self._current(scope), self._price(request)
@@ -128,7 +128,13 @@ class Budget(Plugin):
         spent.money += price
         self._alert(scope, spent)
         self._keep(scope, spent)
-        return None
+        try:
+            return await send(request)
+        except WouldExceedDeadline:  # another plugin, such as a second budget, has put it off
+            spent.requests -= 1
+            spent.money -= price
+            self._keep(scope, spent)
+            raise
 
     def measure(self, usage: Usage) -> Pause | Stop | None:
         """Add the bytes of a response; pause or stop if the request was put off."""

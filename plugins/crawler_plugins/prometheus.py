@@ -249,7 +249,7 @@ class _Collector:
 async def _next_request(connection: h11.Connection, stream: trio.abc.Stream) -> h11.Request | None:
     """Return the next request of a connection, without its body; `None` at its end."""
     request = None
-    while True:
+    while True:  # noqa: ASYNC913 - it waits for the client unless a whole request has arrived
         event = connection.next_event()
         if event is h11.NEED_DATA:
             connection.receive_data(bytes(await stream.receive_some(4096)))

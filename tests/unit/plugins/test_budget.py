@@ -175,3 +175,16 @@ async def test_many_lanes_do_not_fill_the_report(autojump_clock):
 
     found = await collect(Wide(), FakeSite(dict.fromkeys(urls, "x")), plugins=[Budget(requests=9, per="lane")])
     assert sum(name.startswith("budget of https://") for name in found.report.counters) == 100
+
+
+async def test_lanes_and_the_crawl_may_have_budgets_at_once(autojump_clock):
+    class LaneBudget(Budget):
+        name = "lane_budget"
+
+    pages = site()
+    plugins = [Budget(requests=10), LaneBudget(requests=3, per="lane", window=100, then="pause")]
+    found = await collect(Many(), pages, plugins=plugins)
+    assert found.report.finished == "budget of the crawl"
+    assert len(pages.log) == 10
+    first = [visit.url[8:14] for visit in pages.log if visit.at < pages.log[0].at + 100]
+    assert sorted(first) == ["a.test"] * 3 + ["b.test"] * 3
