@@ -23,6 +23,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import trustme
+
 __all__ = ["MIME_TYPES", "Hit", "free_ports", "read_log", "running", "serve"]
 
 MIME_TYPES = {
@@ -68,7 +70,13 @@ http {{
     scgi_temp_path {scratch}/scgi;
 {servers}}}
 """
-SERVER = '    server {{ listen 127.0.0.1:{port} backlog=1024; root "{root}"; index index.html; limit_rate {rate}; }}\n'
+SERVER = """\
+    server {{
+        listen 127.0.0.1:{port}{tls} backlog=1024; root "{root}"; index index.html; limit_rate {rate};{more}
+    }}
+"""
+CODED = " gzip on; gzip_types *; gzip_min_length 1;"
+HTTP2 = ' http2 on; ssl_certificate "{scratch}/server.pem"; ssl_certificate_key "{scratch}/server.pem";'
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,13 @@ def read_log(path: Path) -> list[Hit]:
 
 @contextmanager
 def serve(
-    folders: Mapping[str, Path], *, log: Path | None = None, rate: int = 0, seconds: float = 10.0
+    folders: Mapping[str, Path],
+    *,
+    log: Path | None = None,
+    rate: int = 0,
+    seconds: float = 10.0,
+    coded: bool = False,
+    http2: trustme.CA | None = None,
 ) -> Iterator[dict[str, str]]:
     """Serve folders with nginx until the block is left; yield the base URL of each.
 
@@ -111,6 +125,8 @@ def serve(
         rate: bytes per second for each request; 0 means no limit.
         log: the file for the access log, one JSON object per line, read by `read_log`; `None` means no log.
         seconds: time within which every port must accept connections.
+        coded: whether text is sent with ``Content-Encoding: gzip`` to clients that accept it.
+        http2: the authority that signs the certificate of a server of HTTP/2 over TLS; `None` means HTTP/1.1 in plain.
 
     Raises:
         FileNotFoundError: nginx is not installed.
@@ -119,15 +135,19 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="nginx-") as name:
         scratch = Path(name)
         ports = free_ports(len(folders))
+        more = (CODED if coded else "") + (HTTP2.format(scratch=scratch) if http2 is not None else "")
+        if http2 is not None:
+            http2.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(scratch / "server.pem"))
         servers = "".join(
-            SERVER.format(port=port, root=root.resolve(), rate=rate)
+            SERVER.format(port=port, root=root.resolve(), rate=rate, tls=" ssl" if http2 is not None else "", more=more)
             for port, root in zip(ports, folders.values(), strict=True)
         )
         types = " ".join(f"{kind} {endings};" for kind, endings in MIME_TYPES.items())
         access = "off" if log is None else f'"{log.resolve()}" hits'
         config = CONFIG.format(scratch=scratch, types=types, log=access, servers=servers)
         with running(config, ports, scratch, seconds):
-            yield {name: f"http://127.0.0.1:{port}/" for name, port in zip(folders, ports, strict=True)}
+            scheme = "http" if http2 is None else "https"
+            yield {name: f"{scheme}://127.0.0.1:{port}/" for name, port in zip(folders, ports, strict=True)}
 
 
 @contextmanager

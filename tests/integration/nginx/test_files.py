@@ -77,3 +77,4 @@ def test_large_files_take_little_memory(tmp_path: Path) -> None:
     figures = json.loads(done.stdout)
     assert figures["counters"] == {"files/downloaded": 20}
     assert figures["growth"] < LIMIT
+    assert figures["peak"] < 100 * MIB
