@@ -10,13 +10,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import Self
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Self
 
 import httpx
-from moto.server import ThreadedMotoServer
+from moto.moto_server.threaded_moto_server import DomainDispatcherApplication, create_backend_app, make_server
 
-__all__ = ["S3"]
+__all__ = ["S3", "GoogleStorage"]
 
 SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/s3/aws4_request, Signature=x"}
 
@@ -53,13 +56,21 @@ class S3:
     def start(self) -> None:
         """Start the server on the port that it had."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
-        self._server.start()
-        _, self.port = self._server.get_host_and_port()
+        self._server = make_server("127.0.0.1", self.port, self.application(), threaded=True)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
 
     def stop(self) -> None:
         """Stop the server."""
-        self._server.stop()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def application(self) -> Callable[..., Iterable[bytes]]:
+        """Return what answers the requests."""
+        application: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
+        return application
 
     def reset(self) -> None:
         """Delete everything, and create the bucket."""
@@ -69,3 +80,24 @@ class S3:
     def refuse_keys(self, *, after: str) -> None:
         """Refuse all keys after a number of requests, as text: ``0``, or ``Infinity``."""
         httpx.post(f"{self.url}/moto-api/reset-auth", content=after.encode()).raise_for_status()
+
+
+class GoogleStorage(S3):
+    """The same server for clients of Google Cloud Storage, whose XML interface is that of S3 but for the signatures."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables of its clients."""
+        key = {"gcs_base_url": self.url, "disable_oauth": True, "client_email": "", "private_key": "",
+               "private_key_id": ""}  # fmt: skip
+        return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(key), "GOOGLE_ALLOW_HTTP": "true"}
+
+    def application(self) -> Callable[..., Iterable[bytes]]:
+        """Return what answers the requests: those of Google get the credentials of S3."""
+        inner = super().application()
+
+        def outer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+            environ |= {"HTTP_AUTHORIZATION": SIGNED["Authorization"]}
+            return inner(environ, start)
+
+        return outer

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,8 +25,11 @@ PATIENT: Final[Any] = {"max_retries": 30, "retry_timeout": timedelta(minutes=3)}
 """A store that is away for less than three minutes delays its output and costs nothing."""
 BRIEF: Final[Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 """Before the crawl, a store that is away is an error."""
+QUIET: Final = 10.0
+"""Seconds after which a store that does not answer is reported."""
 REASON: Final = re.compile(r"<(?:Code|Message)>([^<]++)</")
 """What an error of S3 says."""
+log = logging.getLogger("crawler.plugins.objects")
 
 
 class ObjectFolder:
@@ -45,7 +50,7 @@ class ObjectFolder:
         """Return the names behind the prefix, in order."""
         import obstore  # noqa: PLC0415 - an extra
 
-        with _one_line():
+        with self._waiting():
             found = [meta["path"] for chunk in obstore.list(self._store, self._prefix) for meta in chunk]
         return sorted(path.removeprefix(f"{self._prefix}/") for path in found)
 
@@ -54,7 +59,7 @@ class ObjectFolder:
         import obstore  # noqa: PLC0415
 
         try:
-            with _one_line():
+            with self._waiting():
                 return bytes(obstore.get(self._store, f"{self._prefix}/{name}").bytes())
         except FileNotFoundError:
             return None
@@ -63,15 +68,39 @@ class ObjectFolder:
         """Write or replace an object. It is visible when it is complete."""
         import obstore  # noqa: PLC0415
 
-        with _one_line():
+        with self._waiting():
             obstore.put(self._store, f"{self._prefix}/{name}", data)
 
     def delete(self, name: str) -> None:
         """Delete an object."""
         import obstore  # noqa: PLC0415
 
-        with _one_line():
+        with self._waiting():
             obstore.delete(self._store, f"{self._prefix}/{name}")
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Report a store that keeps a request waiting, while obstore repeats it, and that it is back.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            OSError: The store refused the request, or stayed away.
+        """
+        reported = threading.Event()
+        timer = threading.Timer(QUIET, self._report, (reported,))
+        timer.daemon = True
+        timer.start()
+        try:
+            with _one_line():
+                yield
+        finally:
+            timer.cancel()
+        if reported.is_set():
+            log.warning("%s answers again", self.place)
+
+    def _report(self, reported: threading.Event) -> None:
+        reported.set()
+        log.warning("%s has not answered for %g s: items wait for it", self.place, QUIET)
 
     def tidy(self) -> None:
         """Do nothing: an object that was not complete does not exist."""

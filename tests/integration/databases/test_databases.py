@@ -93,8 +93,8 @@ class Crashes(Plugin):
             timer.start()
 
 
-async def test_a_server_that_crashes_during_the_crawl_loses_and_doubles_nothing(
-    server: Server, database: Database
+async def test_a_server_that_crashes_during_the_crawl_loses_and_doubles_nothing_and_is_reported_once(
+    server: Server, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     crashes = Crashes(server, every=50, away=0.3)
     report = await crawl(Numbers(), plugins=[crashes], outputs=[database.sink()], transport=SITE.transport)
@@ -103,36 +103,36 @@ async def test_a_server_that_crashes_during_the_crawl_loses_and_doubles_nothing(
     assert len(crashes.threads) == 2
     assert report.items == PAGES
     assert sorted(url for (url,) in database.select("url")) == sorted(Numbers.start_urls)
+    said = [record.message for record in caplog.records if record.name == "crawler.sinks"]
+    told = [message.partition(" takes ")[2].partition(" (")[0] for message in said]
+    assert told == ["no items", "items again"] * 2
 
 
-async def test_a_server_that_does_not_come_back_ends_a_crawl_that_can_be_resumed(
-    server: Server, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_server_that_stays_away_ends_the_command_with_exit_code_1_and_the_same_command_continues(
+    server: Server, database: Database, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("crawler.engine.sinks.RETRY_PAUSES", (0.01,))
-
-    async def run(*plugins: Plugin) -> None:
-        await crawl(
-            Numbers(),
-            plugins=plugins,
-            outputs=[database.sink(retry=0.05)],
-            transport=SITE.transport,
-            job=tmp_path / "job",
-        )
-
-    class Gone(Plugin):
-        def parse(self, response: Response) -> None:
+    url = with_options(server.url, table=database.table, retry=0.2)
+    settings = {"delay": 0.0, "sink_lag": 10, "workers": 4}
+    with durable(
+        tmp_path, seed=5, hosts=3, pages=60, settings=settings,
+        elsewhere={url: lambda: database.select("url", "n")},
+    ) as run:  # fmt: skip
+        process = run.start()
+        run.wait_for_requests(process, 20)
+        try:
             server.stop()
-
-    try:
-        with pytest.raises(Exception, match="cannot store items: .*(postgresql|mariadb):"):
-            await run(Gone())
-        with pytest.raises(ConfigError, match="cannot connect to (postgresql|mariadb):"):
-            await run()
-    finally:
-        server.stop()
-        server.start()
-    await run()
-    assert sorted(url for (url,) in database.select("url")) == sorted(Numbers.start_urls)
+            code, said = run.end(process)
+            assert (code, said.count("has taken no items for 0.2 s")) == (1, 1), said
+            assert said.count("takes no items") == 1
+            code, said = run.run()
+            assert (code, said.count("\n")) == (2, 1), said
+            assert "cannot connect to" in said
+        finally:
+            server.stop()
+            server.start()
+        run.kills.append(0.0)  # requests in flight may be repeated
+        run.finish()
+        assert run.figures().holds(), run.figures()
 
 
 async def test_a_password_is_not_shown(server: Server) -> None:

@@ -9,6 +9,7 @@ import signal
 import textwrap
 import threading
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 
 import msgspec
@@ -17,12 +18,13 @@ import pytest
 from crawler_plugins.outputs.objects import ObjectFolder
 from obstore.store import from_url
 from support.environments import environment
-from support.objectstore import S3
+from support.objectstore import S3, GoogleStorage
 from support.processes import PIPE, Process
 
 import crawler
-from crawler import ConfigError, Row, Settings
+from crawler import ConfigError, CrawlFailed, Plugin, Row, Settings, Spider
 from crawler.sinks import open_output
+from crawler.testing import FakeSite
 
 CRAWL = SimpleNamespace(settings=Settings(), spider=SimpleNamespace(name="quotes"), clock=lambda: 0.0)
 
@@ -73,6 +75,22 @@ async def test_the_ending_of_the_folder_selects_the_format(variables):
     ]
 
 
+async def test_google_cloud_storage_gets_the_same_objects(monkeypatch):
+    with GoogleStorage() as google:
+        for name, value in google.variables.items():
+            monkeypatch.setenv(name, value)
+        await store(open_output("gs://bucket/a b/items.jsonl?rows=1"), {"n": 1}, {"n": 2})
+        with pytest.raises(ConfigError, match="gs://bucket/a b/items.jsonl has parts already"):
+            open_output("gs://bucket/a b/items.jsonl")
+        await store(open_output("gs://bucket/a b/items.jsonl", if_exists="append"), {"n": 3})
+        objects = ObjectFolder("", from_url("gs://bucket"), "a b/items.jsonl")
+        assert [objects.read(name) for name in objects.names()] == [b'{"n":1}\n', b'{"n":2}\n', b'{"n":3}\n']
+        await store(open_output("gs://bucket/a b/items.jsonl", if_exists="overwrite"), {"n": 4})
+        assert [objects.read(name) for name in objects.names()] == [b'{"n":4}\n']
+        with pytest.raises(ConfigError, match="gs://other/items.jsonl cannot be listed: NoSuchBucket"):
+            open_output("gs://other/items.jsonl")
+
+
 async def test_objects_that_exist_are_refused_kept_or_deleted(variables):
     await store(open_output("s3://bucket/items.jsonl"), {"n": 1})
     with pytest.raises(ConfigError, match="s3://bucket/items.jsonl has parts already: --overwrite deletes them"):
@@ -83,7 +101,8 @@ async def test_objects_that_exist_are_refused_kept_or_deleted(variables):
     assert content("items.jsonl") == [b'{"n":3}\n']
 
 
-async def test_a_store_that_is_away_for_a_while_delays_the_output_only(variables, server):
+async def test_a_store_that_is_away_for_a_while_delays_the_output_only(variables, server, monkeypatch, caplog):
+    monkeypatch.setattr("crawler_plugins.outputs.objects.QUIET", 0.05)
     sink = open_output("s3://bucket/items.jsonl")
     async with sink.lifespan(CRAWL):
         server.stop()
@@ -95,6 +114,46 @@ async def test_a_store_that_is_away_for_a_while_delays_the_output_only(variables
         back.join()
         assert time.monotonic() - began > 0.4
     assert content("items.jsonl") == [b'{"n":1}\n']
+    assert [record.message for record in caplog.records if record.name == "crawler.plugins.objects"] == [
+        "s3://bucket/items.jsonl has not answered for 0.05 s: items wait for it",
+        "s3://bucket/items.jsonl answers again",
+    ]
+
+
+async def test_a_store_that_stays_away_ends_a_crawl_that_a_job_continues(variables, server, monkeypatch, tmp_path):
+    monkeypatch.setattr("crawler_plugins.outputs.objects.PATIENT", {"max_retries": 1, "retry_timeout": timedelta(0)})
+    monkeypatch.setattr("crawler.engine.sinks.RETRY_PAUSES", (0.01,))
+    site = FakeSite({f"/{n}": "x" for n in range(20)})
+
+    class Numbers(Spider):
+        start_urls = [f"https://site.test/{n}" for n in range(20)]
+        settings = Settings(obey_robots=False, per_host=1)
+
+        def parse(self, response):
+            yield {"n": int(response.url.rpartition("/")[2])}
+
+    class Away(Plugin):
+        def parse(self, response):
+            if response.url.endswith("/9"):
+                server.stop()
+
+    async def run(*plugins):
+        outputs = ["s3://bucket/items.jsonl?rows=2"]
+        return await crawler.crawl(
+            Numbers(), plugins=plugins, outputs=outputs, job=tmp_path / "job", transport=site.transport
+        )
+
+    try:
+        with pytest.raises(CrawlFailed, match="objects:s3://bucket/items.jsonl.persist cannot store items"):
+            await run(Away())
+        with pytest.raises(ConfigError, match="output s3://bucket/items.jsonl cannot be listed"):
+            await run()
+    finally:
+        server.stop()
+        server.start()
+    await run()
+    numbers = [json.loads(line)["n"] for one in content("items.jsonl") for line in one.splitlines()]
+    assert sorted(numbers) == list(range(20))
 
 
 async def test_a_key_that_is_revoked_is_an_error_of_one_line_and_the_rows_come_again(variables, server):
