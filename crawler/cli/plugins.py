@@ -125,7 +125,7 @@ def manual(name: str, kind: type[Plugin]) -> Iterator[str]:
     hooks = [hook for hook in HOOKS if getattr(kind, hook) is not getattr(Plugin, hook)]
     yield ""
     yield f"hooks      {', '.join(hooks)}"
-    if issubclass(kind, Sink) and kind.guarantee:
+    if kind.guarantee:
         yield f"guarantee  {kind.guarantee}"
     for requirement in dict.fromkeys(kind.requires.values()):
         yield f"needs      pip install '{requirement}'"

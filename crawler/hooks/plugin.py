@@ -195,6 +195,8 @@ class Plugin:
     requires: ClassVar[Mapping[str, str]] = {}
     """The modules that the plugin imports when it is used, with the packages that contain them, as pip installs them:
     ``{"duckdb": "trio-crawler[duckdb]"}``. If one is missing, nothing is started."""
+    guarantee: ClassVar[str] = ""
+    """How often something is stored outside of the crawl, and why, in one line for the manual; empty: nothing is."""
     wants_wire: bool = False
     """Whether `Response.wire` has the coded body, too. Servers are then asked for ``gzip`` and ``deflate`` only."""
     wants_stages: bool = False

@@ -56,8 +56,6 @@ class Sink(Plugin):
     write whole files or objects collects rows, returns `Held` from `persist`, and writes the rest in `flush`.
     """
 
-    guarantee: ClassVar[str] = ""
-    """How often an item is stored, and why, in one line for the manual of the output."""
     url_options: ClassVar[frozenset[str]] = frozenset()
     """Names in the query of a URL that are not arguments: they stay in the URL."""
     resumes: bool = False

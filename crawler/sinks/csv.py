@@ -141,10 +141,10 @@ class Csv(FileSink):
             self._rows = 0
         elif len(columns) > len(self._columns):
             await trio.to_thread.run_sync(self._widen, self._columns, columns)  # it takes as long as the file is large
-        records = [_record(_cell(item.get(name)) for name in columns) for item in items]
-        self.end = self.put(await self.compress(b"".join(records)), self.end)
+        rows = [[_cell(item.get(name)) for name in columns] for item in items]
+        self.end = self.put(await self.compress(_records_of(rows)), self.end)
         self._rows += len(items)
-        self._last = records[-1]
+        self._last = _record(rows[-1])
 
     def _widen(self, narrow: dict[str, None], wide: dict[str, None]) -> None:
         """Rewrite the file with more columns. The old file stays until the new one is complete."""
@@ -199,8 +199,12 @@ def _cell(value: Any) -> str:
 
 
 def _record(cells: Iterable[str]) -> bytes:
+    return _records_of([cells])
+
+
+def _records_of(rows: Iterable[Iterable[str]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerow(cells)
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 

@@ -11,6 +11,8 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import reduce
+from itertools import chain
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -29,6 +31,7 @@ CURSORS: Final = "crawler_cursor"
 TYPE: Final = "%(type)s"
 UNSAFE: Final = re.compile(r"\W+")
 MAX_INTEGER: Final = 2**63
+TEXTS: Final = {str, type(None)}
 
 
 class SqlSink(KeyedSink):
@@ -93,7 +96,7 @@ class SqlSink(KeyedSink):
         """Return a value as the driver takes it.
 
         Parameters:
-            value: A string, a number or a truth value.
+            value: A number or a truth value. Strings stay as they are.
             kind: The kind of the column; `other` for a type that no column of the crawl has.
         """
         return value
@@ -119,6 +122,13 @@ class SqlSink(KeyedSink):
             return list(cursor.fetchall()) if cursor.description is not None else []
         finally:
             cursor.close()
+
+    def insert(self, connection: Any, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows, or replace those with the same keys."""
+        quoted = [self.quote(name) for name in (table, *columns)]
+        if self.placeholder == "%s":
+            quoted = [name.replace("%", "%%") for name in quoted]
+        self.execute(connection, self.upsert(quoted[0], quoted[1:]), rows)
 
     def close(self, connection: Any) -> None:
         """Close a connection."""
@@ -186,7 +196,7 @@ class SqlSink(KeyedSink):
         return Cursor(*rows[0]) if rows else None
 
     def _save(self, connection: Any, cursor: Cursor) -> None:
-        self._upsert(connection, CURSORS, ("id", "stored", "chain"), [(cursor.id, cursor.stored, cursor.chain)])
+        self.insert(connection, CURSORS, ("id", "stored", "chain"), [(cursor.id, cursor.stored, cursor.chain)])
 
     # Rows
 
@@ -214,25 +224,26 @@ class SqlSink(KeyedSink):
     def _write_table(
         self, connection: Any, table: str, records: Sequence[tuple[Row, dict[str, Any]]], names: dict[str, str]
     ) -> None:
-        kinds = {column: self._kind(self._columns[table][column]) for column in names.values()}
-        values = [
-            (row.key, _text(row.page), *(self._value(item.get(name), kinds[column]) for name, column in names.items()))
-            for row, item in records
+        columns = [
+            self._values([item.get(name) for _, item in records], self._kind(self._columns[table][column]))
+            for name, column in names.items()
         ]
-        self._upsert(connection, table, (KEY, PAGE, *names.values()), values)
+        pages = [_text(row.page) for row, _ in records]
+        values = list(zip([row.key for row, _ in records], pages, *columns, strict=True))
+        self.insert(connection, table, (KEY, PAGE, *names.values()), values)
 
-    def _upsert(self, connection: Any, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        quoted = [self.quote(name) for name in (table, *columns)]
-        if self.placeholder == "%s":
-            quoted = [name.replace("%", "%%") for name in quoted]
-        self.execute(connection, self.upsert(quoted[0], quoted[1:]), rows)
+    def _values(self, values: list[Any], kind: str) -> list[Any]:
+        """Return the values of a column as the driver takes them. Most columns have values of one type."""
+        if set(map(type, values)) <= TEXTS:
+            return [value if value is None or "\0" not in value else _text(value) for value in values]
+        return [self._value(value, kind) for value in values]
 
     def _value(self, value: Any, kind: str) -> Any:
         if value is None:
             return None
         if (kind == "text" and not isinstance(value, str)) or isinstance(value, (dict, list)):
             value = msgspec.json.encode(value).decode()
-        return self.value(_text(value) if isinstance(value, str) else value, kind)
+        return _text(value) if isinstance(value, str) else self.value(value, kind)
 
     def _fit(self, connection: Any, table: str, items: Sequence[dict[str, Any]]) -> dict[str, str]:
         """Create or change a table so that items fit, and return the columns of their fields."""
@@ -291,13 +302,18 @@ def _text(text: str) -> str:
 
 def _kinds(items: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Return the kind of column that each field of some items needs. Fields that are `None` everywhere need none."""
-    kinds: dict[str, str] = {}
-    for item in items:
-        for field, value in item.items():
-            if value is not None:
-                kind = _kind_of(value)
-                kinds[field] = _wider(kinds.get(field, kind), kind)
-    return kinds
+    kinds = {
+        field: _kind_of_values([item.get(field) for item in items])
+        for field in dict.fromkeys(chain.from_iterable(items))
+    }
+    return {field: kind for field, kind in kinds.items() if kind}
+
+
+def _kind_of_values(values: Sequence[Any]) -> str:
+    """Return the kind of column that values need; empty if all are `None`."""
+    if set(map(type, values)) <= TEXTS:
+        return "text" if any(value is not None for value in values) else ""
+    return reduce(_wider, {_kind_of(value) for value in values if value is not None})
 
 
 def _kind_of(value: Any) -> str:

@@ -10,10 +10,12 @@ import ast
 import importlib
 import inspect
 import itertools
+import json
 import re
 import textwrap
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -31,7 +33,6 @@ from crawler.cli import app_of
 from crawler.cli.plugins import describe_option, find, option_docs, settable_options, text_of
 from crawler.hooks.load import installed
 from crawler.hooks.plugin import Plugin
-from crawler.hooks.sink import Sink
 from crawler.sinks.registry import output_names
 
 app = app_of()
@@ -70,6 +71,8 @@ API = {
     },
 }
 """Sections of the API page, in the order in which a user meets them: module to names."""
+COSTS = json.loads((Path(__file__).parents[1] / "reference" / "plugin_costs.json").read_text())
+"""The costs of plugins, which ``tests/bench/sinks.py`` measures."""
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "min_length": "length at least"}
 
 
@@ -120,15 +123,14 @@ def testing_page() -> Iterator[str]:
 
 
 def plugins_page() -> Iterator[str]:
-    """Every included plugin and every output: what it does, its options, and what an output guarantees."""
+    """Every included plugin and every output: a table of all, then what each does, its options and its facts."""
+    yield from plugins_table()
     for name, (module, kind) in included_plugins().items():
         yield from [f"``{name}``", "-" * (len(name) + 4), ""]
         yield from [f".. autoclass:: {module}.{kind}{options_of(module, kind)}", "   :no-members:", ""]
-    by_class: dict[type[Plugin], list[str]] = {}
-    for name in output_names():
-        by_class.setdefault(find(name), []).append(name)
-    for kind, names in by_class.items():
-        yield from output_block(kind, ", ".join(f"``{name}``" for name in names))
+        yield from facts_block(find(name), [name])
+    for kind, names in outputs_by_class().items():
+        yield from output_block(kind, names)
 
 
 PAGES = {
@@ -154,6 +156,23 @@ def included_plugins() -> dict[str, tuple[str, str]]:
     """The module and the class of each plugin that is installed with the framework, by name."""
     places = {name: point.value.split(":") for name, point in installed().items()}
     return {name: (module, kind) for name, (module, kind) in places.items() if module.startswith("crawler_plugins.")}
+
+
+def outputs_by_class() -> dict[type[Plugin], list[str]]:
+    """The names of each output: file extensions and schemes."""
+    by_class: dict[type[Plugin], list[str]] = {}
+    for name in output_names():
+        by_class.setdefault(find(name), []).append(name)
+    return by_class
+
+
+def cost_of(names: list[str]) -> str:
+    """The cost of a plugin, as ``tests/bench/sinks.py`` has measured it; empty: it has not."""
+    found = [COSTS["costs"][name] for name in names if name in COSTS["costs"]]
+    words = dict.fromkeys(
+        f"{cost['us']:g} µs a{'n' if cost['unit'] == 'item' else ''} {cost['unit']}" for cost in found
+    )
+    return ", ".join(words)
 
 
 def options_of(module: str, kind: str) -> str:
@@ -223,8 +242,38 @@ def default_of(field: attrs.Attribute[Any]) -> str | None:
 # ---- markup ----------------------------------------------------------------------------------------------------------
 
 
-def output_block(kind: type[Plugin], title: str) -> Iterator[str]:
+def plugins_table() -> Iterator[str]:
+    """All plugins and outputs: name, hooks, guarantee, extra and cost."""
+    entries = [(find(name), [name]) for name in included_plugins()] + list(outputs_by_class().items())
+    yield from [".. list-table::", "   :header-rows: 1", ""]
+    yield from table_row(["name", "hooks", "guarantee", "extra", "cost"])
+    for kind, names in entries:
+        extras = [package.partition("[")[2].rstrip("]") for package in kind.requires.values()]
+        guarantee = kind.guarantee.partition(":")[0]
+        shown = ", ".join(f"``{name}``" for name in names)
+        yield from table_row([shown, ", ".join(hooks_of(kind)), guarantee, ", ".join(extras), cost_of(names)])
+    yield ""
+    yield f"The costs are CPU time of the crawling process, measured by ``tests/bench/sinks.py`` on {COSTS['date']}"
+    yield f"with {COSTS['python']}: items of eight fields, pages of 10 kB, files of 15 kB. ``.jsonl.gz`` costs"
+    yield f"{cost_of(['.jsonl.gz'])}, ``.jsonl.zst`` {cost_of(['.jsonl.zst'])}."
+    yield ""
+
+
+def table_row(cells: list[str]) -> Iterator[str]:
+    """One row of a list-table."""
+    for number, cell in enumerate(cells):
+        yield f"   {'*' if number == 0 else ' '} - {cell or '–'}"
+
+
+def hooks_of(kind: type[Plugin]) -> list[str]:
+    """The hooks that a plugin uses, as links."""
+    used = [name for name in hook_names() if getattr(kind, name) is not getattr(Plugin, name)]
+    return [f":py:meth:`~crawler.Plugin.{name}`" for name in used]
+
+
+def output_block(kind: type[Plugin], names: list[str]) -> Iterator[str]:
     """One output, from its class."""
+    title = ", ".join(f"``{name}``" for name in names)
     first, _, rest = (inspect.getdoc(kind) or "").partition("\n")
     yield from [title, "-" * len(title), "", literal(first), "", *map(literal, text_of(rest)), ""]
     docs = option_docs(kind)
@@ -232,10 +281,15 @@ def output_block(kind: type[Plugin], title: str) -> Iterator[str]:
         yield f"``{describe_option(option)}``"
         yield from [f"   {literal(line)}" for line in docs.get(option.name, ["–"])]
         yield ""
-    used = [name for name in hook_names() if getattr(kind, name) is not getattr(Plugin, name)]
-    yield f":Hooks: {', '.join(f':py:meth:`~crawler.Plugin.{name}`' for name in used)}"
-    yield from [f":Guarantee: {literal(kind.guarantee)}"] if issubclass(kind, Sink) and kind.guarantee else []
+    yield from facts_block(kind, names)
+
+
+def facts_block(kind: type[Plugin], names: list[str]) -> Iterator[str]:
+    """What a plugin uses, guarantees, needs and costs."""
+    yield f":Hooks: {', '.join(hooks_of(kind)) or '–'}"
+    yield from [f":Guarantee: {literal(kind.guarantee)}"] if kind.guarantee else []
     yield from [f":Needs: ``pip install '{package}'``" for package in dict.fromkeys(kind.requires.values())]
+    yield from [f":Cost: {cost_of(names)}"] if cost_of(names) else []
     yield ""
 
 

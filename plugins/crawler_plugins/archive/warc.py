@@ -83,6 +83,7 @@ class Warc(Plugin):
         ConfigError: An option is wrong.
     """
 
+    guarantee = "exactly once: the commit that settles a request keeps where its records end"
     wants_wire = True
 
     def __init__(

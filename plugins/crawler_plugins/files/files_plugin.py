@@ -111,6 +111,7 @@ class Files(Plugin):
     """
 
     name = "files"
+    guarantee = "exactly once: a file is noted before it gets its name, and an equal one is not stored again"
     extra_path = PathPattern("thumbs/{thumb}/{digest:2}/{digest}{ext}", "thumb_path", (*FIELDS, "thumb"))
     """Path of a file that `prepare` made of another one."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from crawler import ConfigError
 from crawler_plugins.files.files_plugin import GIB, Content, Files
@@ -51,6 +52,7 @@ class Images(Files):
     """
 
     name = "images"
+    requires: ClassVar[Mapping[str, str]] = {"PIL": "trio-crawler[images]"}
 
     def __init__(
         self,

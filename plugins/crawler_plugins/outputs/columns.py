@@ -8,9 +8,11 @@ does not fit its column is kept in the column `RESCUED`, as Databricks does it.
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,60 +27,87 @@ EXACT: Final = 2**53
 """The largest whole number up to which a double holds all of them."""
 
 
-def learn(types: Types, items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+PLAIN: Final[Mapping[type, str]] = {bool: "bool", float: "double", str: "string", list: "json", dict: "json"}
+"""Type of a column by the type of its values. That of whole numbers depends on their size."""
+
+
+def learn(types: Types, items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the types of columns that hold these items too."""
     learned = dict(types)
     rescued = RESCUED in learned
     learned.pop(RESCUED, None)
-    for item in items:
-        for name, value in item.items():
-            if value is None:
-                continue
-            if name != RESCUED:
-                known, found = learned.get(name), _type(value)
-                if known is None or (known == "int64" and found in ("double", "wide")):
-                    learned[name] = found
-            rescued = rescued or not _fits(learned.get(name), value)
+    for name in dict.fromkeys(chain.from_iterable(items)):
+        found = _types(_values(items, name))
+        if not found:
+            continue
+        if name == RESCUED:
+            rescued = True
+            continue
+        known = learned.get(name)
+        for kind in found:
+            if known is None or (known == "int64" and kind in ("double", "wide")):
+                known = kind
+        assert known is not None
+        learned[name] = known
+        rescued = rescued or not all(_fits(known, kind) for kind in found)
     return {**learned, RESCUED: "string"} if rescued or not learned else learned
 
 
+def _values(items: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    return [item.get(name) for item in items]
+
+
+def _types(values: Sequence[Any]) -> list[str]:
+    """Return the types of values, each once, in the order in which they occur. Most columns have one."""
+    classes = set(map(type, values)) - {type(None)}
+    if len(classes) == 1:
+        [only] = classes
+        if only in PLAIN:
+            return [PLAIN[only]]
+    return list(dict.fromkeys(_type(value) for value in values if value is not None))
+
+
 def _type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int):
+    if type(value) is int:
         return "int64" if abs(value) <= EXACT else "wide" if -(2**63) <= value < 2**63 else "json"
-    return {float: "double", str: "string"}.get(type(value), "json")
+    return PLAIN[type(value)]
 
 
-def _fits(kind: str | None, value: Any) -> bool:
-    found = _type(value)
+def _fits(kind: str | None, found: str) -> bool:
     return kind in (found, "json") or (kind in ("double", "wide") and found == "int64")
 
 
 def table_of(types: Types, items: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return items as a table. `types` has been learned from them."""
+    """Return items as a table. Values that do not fit `types` are rescued, if they have a column for that."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    columns: dict[str, list[Any]] = {name: [] for name in types}
-    for item in items:
-        rescued = {
-            name: value
-            for name, value in item.items()
-            if value is not None and (name == RESCUED or not _fits(types.get(name), value))
-        }
-        for name, values in columns.items():
-            value = item.get(name) if name not in rescued else None
-            if name == RESCUED:
-                value = _json(rescued) if rescued else None
-            elif types[name] == "json" and value is not None:
-                value = _json(value)
-            values.append(value)
+    rescued: dict[int, set[str]] = {}  # names by the index of the item
+    arrays = {name: _column(kind, _values(items, name), name, rescued) for name, kind in types.items()}
+    for name in set().union(*items) - types.keys():
+        _column(None, _values(items, name), name, rescued)
+    if RESCUED in types:
+        _column(None, _values(items, RESCUED), RESCUED, rescued)
+        arrays[RESCUED] = [None] * len(items)
+        for index, names in rescued.items():
+            arrays[RESCUED][index] = _json({name: value for name, value in items[index].items() if name in names})
     schema = schema_of(types)
-    return pa.Table.from_arrays([pa.array(columns[f.name], f.type) for f in schema], schema=schema)
+    return pa.Table.from_arrays([pa.array(arrays[f.name], f.type) for f in schema], schema=schema)
+
+
+def _column(kind: str | None, values: list[Any], name: str, rescued: dict[int, set[str]]) -> list[Any]:
+    """Return the values of a column of a type. Those that do not fit are `None`, and noted in `rescued`."""
+    if not all(_fits(kind, found) for found in _types(values)):
+        for index, value in enumerate(values):
+            if value is not None and not _fits(kind, _type(value)):
+                rescued.setdefault(index, set()).add(name)
+                values[index] = None
+    if kind == "json":
+        return [None if value is None else _json(value) for value in values]
+    return values
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(value).decode()
 
 
 def schema_of(types: Types) -> pa.Schema:

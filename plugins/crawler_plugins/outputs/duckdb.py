@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from crawler import ConfigError
 from crawler.sinks import IfExists, SqlSink
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["DuckDB"]
-
-ROWS: Final = 100
-"""Rows of one statement: a statement for each row is slow."""
 
 
 class DuckDB(SqlSink):
@@ -56,15 +53,19 @@ class DuckDB(SqlSink):
         connection.execute("BEGIN")
 
     def execute(self, connection: Any, statement: str, rows: Sequence[Sequence[Any]] | None = None) -> list[Any]:
-        """Execute a statement, with many rows at once. A cursor of DuckDB would be another connection."""
-        if not statement.startswith("INSERT"):
-            return list(connection.execute(statement, None if rows is None else rows[0]).fetchall())
-        head, _, marks = statement.rpartition("(")
-        for start in range(0, len(rows or ()), ROWS):
-            some = (rows or ())[start : start + ROWS]
-            values = ", ".join([f"({marks}"] * len(some))
-            connection.execute(f"{head}{values}", [value for row in some for value in row])
-        return []
+        """Execute a statement. A cursor of DuckDB would be another connection."""
+        return list(connection.execute(statement, None if rows is None else rows[0]).fetchall())
+
+    def insert(self, connection: Any, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows with one statement, which gets a list for each column: one for each row is six times as slow."""
+        types = self.columns(connection, table)
+        own = set(self.types.values())
+        lists = ", ".join(f"unnest(?::{types[name] if types[name] in own else 'VARCHAR'}[])" for name in columns)
+        quoted = ", ".join(map(self.quote, columns))
+        connection.execute(
+            f"INSERT OR REPLACE INTO {self.quote(table)} ({quoted}) SELECT {lists}",
+            [list(values) for values in zip(*rows, strict=True)],
+        )
 
     def tables(self, connection: Any) -> Iterable[str]:
         """Return the names of all tables."""

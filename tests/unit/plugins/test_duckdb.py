@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from crawler_plugins.outputs.duckdb import ROWS, DuckDB
+from crawler_plugins.outputs.duckdb import DuckDB
 from support.databases import Database, rows_of, store
 
 from crawler import ConfigError
@@ -19,8 +19,20 @@ def test_the_ending_and_the_query_select_it(tmp_path):
 
 async def test_a_batch_of_many_rows_is_stored(tmp_path):
     database = Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options))
-    await store(database.sink(), rows_of(*({"n": n} for n in range(3 * ROWS + 1))))
-    assert database.select("n") == [(n,) for n in range(3 * ROWS + 1)]
+    await store(database.sink(), rows_of(*({"n": n} for n in range(1_000))))
+    assert database.select("n") == [(n,) for n in range(1_000)]
+
+
+async def test_columns_of_other_types_take_what_can_be_converted(tmp_path):
+    database = Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options))
+    database.execute(
+        "CREATE TABLE items (_key VARCHAR PRIMARY KEY, _page VARCHAR, day DATE, n INTEGER, x DECIMAL(9, 2))"
+    )
+    await store(database.sink(), rows_of({"day": "2026-01-02", "n": 1, "x": 0.25}, {"day": None, "n": 2}))
+    assert [tuple(map(str, row)) for row in database.select("day", "n", "x")] == [
+        ("2026-01-02", "1", "0.25"),
+        ("None", "2", "None"),
+    ]
 
 
 async def test_a_file_that_is_no_database_is_refused_before_the_crawl(tmp_path):
