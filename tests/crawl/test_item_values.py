@@ -167,4 +167,4 @@ def test_a_value_without_a_form_in_json_fails_its_page_with_one_line(tmp_path, c
     report = run(One(), outputs=[output], transport=FakeSite({"/1": "x", "/2": "x"}).transport)
     assert (report.failed, output.read_text()) == (1, '{"v":2}\n')
     [record] = caplog.records
-    assert record.message == f"one.item failed for https://site.test/1: an item cannot be written as JSON: {words}"
+    assert record.message == f"one.parse failed for https://site.test/1: an item cannot be written as JSON: {words}"

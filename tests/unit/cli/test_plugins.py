@@ -150,9 +150,9 @@ def test_an_unknown_name_has_no_manual(command):
 @pytest.mark.parametrize(
     ("output", "stored"),
     [
-        ("a.shelf?width=2", "a.shelf 2.0 refuse 1"),
-        ("shelf://wall/a?width=0.5", "shelf://wall/a 0.5 refuse 1"),
-        ("a.SHELF", "a.SHELF 1.0 refuse 1"),
+        ("a.shelf?width=2", "a.shelf 2.0 error 1"),
+        ("shelf://wall/a?width=0.5", "shelf://wall/a 0.5 error 1"),
+        ("a.SHELF", "a.SHELF 1.0 error 1"),
     ],
 )
 def test_an_installed_output_gets_its_place_and_its_options(command, shelf, output, stored):

@@ -13,7 +13,7 @@ from crawler.sinks import open_output
 def test_options_of_the_output_are_taken_from_the_url_and_those_of_libpq_stay():
     sink = open_output("postgresql://me:pw@db/shop?table=quotes&sslmode=require&retry=5")
     assert (type(sink), sink.table, sink.retry) == (PostgreSQL, "quotes", 5.0)
-    assert sink._url == "postgresql://me:pw@db/shop?sslmode=require"
+    assert sink._address == "postgresql://me:pw@db/shop?sslmode=require"
     assert "pw" not in sink.name + sink.place
 
 
