@@ -7,7 +7,7 @@ import logging
 import os
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,8 @@ class Errors(Plugin):
             draft.write_bytes(b"".join(msgspec.json.encode(group) + b"\n" for group in ordered))
             os.replace(draft, self.path)  # noqa: PTH105 - no new Path object
         except OSError as error:
+            with suppress(OSError):
+                draft.unlink()
             if at_start:
                 raise ConfigError(f"errors: cannot write {self.path}: {error.strerror}") from error
             log.warning("cannot write %s: %s", self.path, error.strerror)

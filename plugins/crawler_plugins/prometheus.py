@@ -6,7 +6,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,8 @@ class Prometheus(Plugin):
             draft.write_bytes(generate_latest(self._registry))
             os.replace(draft, path)  # noqa: PTH105 - no new Path object
         except OSError as error:
+            with suppress(OSError):
+                draft.unlink()
             if self.crawl.reason is None and not self.crawl.stats.requests:
                 raise ConfigError(f"prometheus: cannot write {path}: {error.strerror}") from error
             if not self._has_warned:
