@@ -159,7 +159,10 @@ def test_a_bad_option_is_refused(options: dict[str, Any], words: str) -> None:
     assert words in str(info.value)
 
 
-SPIDER = "from crawler import Spider\nclass One(Spider):\n    start_urls = ['http://127.0.0.1:9/']\n"
+SPIDER = (
+    "from crawler import Spider\nclass One(Spider):\n    start_urls = ['http://127.0.0.1:9/']\n"
+    "    def parse(self, response): pass\n"
+)
 
 
 @pytest.mark.parametrize(
