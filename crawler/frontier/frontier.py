@@ -305,7 +305,8 @@ class Frontier:
         if ticket.holds_token:
             ticket.holds_token = False
             ticket.permit.leave()
-            ticket.lane.admit_waiting()
+            if ticket.lane.queue:
+                ticket.lane.admit_waiting()
             self._schedule.offer(ticket.lane)
 
     def answered(

@@ -36,7 +36,7 @@ class Lane:
     """Its limits: what the user asks for, and what the server declares and shows."""
     epoch: int = 0
     """The lease under which it is held; 0 until the store gives one."""
-    queue: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
+    queue: list[trio.Event] = attrs.field(factory=list)
     """The inline fetches that wait for a token, first come first served."""
     promised: int = 0
     """Tokens for fetches that have left the queue and not taken theirs yet."""
@@ -133,7 +133,7 @@ class Lane:
         """Promise free tokens to the inline fetches that wait for one."""
         while self.queue and not self.is_full():
             self.promised += 1
-            self.queue.unpark()
+            self.queue.pop(0).set()
 
     def set_robots(self, origin: str, rules: RobotsRules, until: float = math.inf) -> None:
         """Set what the robots.txt of an origin says, which applies until then (seconds since the epoch)."""

@@ -168,13 +168,14 @@ class Transfer(httpx.AsyncByteStream):
     @enable_ki_protection
     def on_header(self, line: bytes) -> int | None:
         """HEADERFUNCTION: take one line, with its end, of any header block, or of the trailers."""
-        self._lines_size += len(line)
+        size = len(line)
+        self._lines_size += size
         if self._lines_size > self._max_headers:
             words = f"more than {self._max_headers} bytes of response headers"
             self._error = self._failure(httpx.RemoteProtocolError, words, retryable=False, kind="headers_too_large")
             return WRITEFUNC_ERROR
         if not self._has_headers:  # else it is a trailer, and trailers are ignored
-            if len(line) > 2:
+            if size > 2:
                 self._lines.append(line)
             else:
                 self._end_header_block()
