@@ -94,7 +94,9 @@ def _fields(content: Any) -> dict[str, Any]:
         raise ConfigError(f"{TABLE} must be a table")
     for name in content:
         if name not in KEYS:
-            is_setting = name in NAMES or name in ALIASES
+            from crawler.settings.other_names import other_name  # noqa: PLC0415 - only for wrong names
+
+            is_setting = name in NAMES or name in ALIASES or bool(other_name(name))
             hint = ": it is a setting, which belongs in [settings]" if is_setting else did_you_mean(name, KEYS)
             raise ConfigError(f"no such key: {name}{hint}")
     outputs, job = content.get("outputs", []), content.get("job", "")

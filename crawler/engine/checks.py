@@ -72,11 +72,13 @@ def check_spider(spider: Any) -> Spider:
         raise ConfigError(f"{name}: plugins must be a list of plugins, not {spider.plugins!r}")
     if type(spider).start is Spider.start:
         _check_start_urls(spider.start_urls, name)
+        if not spider.start_urls and hasattr(spider, "start_requests"):
+            raise ConfigError(f"{name}.start_requests() has a meaning in Scrapy only: rename it start()")
     return spider
 
 
 def _check_start_urls(start_urls: Any, spider: str) -> None:
-    if isinstance(start_urls, str):
+    if isinstance(start_urls, str) or not isinstance(start_urls, Iterable):
         raise ConfigError(f"start_urls must be a list of URLs, not {start_urls!r}")
     for url in start_urls:
         if not isinstance(url, str):
@@ -93,7 +95,7 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
     Parameters:
         spider: The spider.
         settings: All layers merged.
-        has_lifespan: Whether a plugin or the spider has a lifespan, which may add requests.
+        has_lifespan: Whether the user has written a lifespan, which may add requests.
 
     Raises:
         ConfigError: Nothing can begin.
@@ -102,8 +104,6 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
         return
     name = type(spider).__name__
     if not spider.start_urls:
-        if hasattr(spider, "start_requests"):
-            raise ConfigError(f"{name}.start_requests() has a meaning in Scrapy only: rename it start()")
         if not has_lifespan:
             raise ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch")
         return

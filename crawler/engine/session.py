@@ -84,7 +84,8 @@ class CrawlSession:
         self.plugins: list[Plugin] = [spider, *spider.plugins, *plugins, *sinks]
         self.table = HookTable.build(self.plugins)
         if self.job is None or not self.job.folder.exists():  # a job may have requests of earlier runs
-            check_beginning(self.spider, self.settings, has_lifespan=bool(self.table.lifespan))
+            written = [hook for hook in self.table.lifespan if not type(hook.plugin).__module__.startswith("crawler.")]
+            check_beginning(self.spider, self.settings, has_lifespan=bool(written))
         self.limits = limits
         self.proxies = _proxies(self.settings)
         self.credentials = _credentials(spider)
