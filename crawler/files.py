@@ -16,6 +16,7 @@ __all__ = [
     "create_private",
     "disk_is_full",
     "error_reason",
+    "full_disk_cause",
     "locked",
     "replace_file",
     "sync_folder",
@@ -91,6 +92,16 @@ def error_reason(error: OSError) -> str:
 def disk_is_full(error: OSError) -> bool:
     """Return whether an error says that there is no space for a file: on the disk, in the quota, or below a limit."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def full_disk_cause(error: BaseException | None) -> BaseException | None:
+    """Return the exception that says that the disk is full, among an exception and its causes; `None` without one."""
+    while error is not None:
+        is_full = isinstance(error, OSError) and disk_is_full(error)
+        if is_full or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            return error
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
+    return None
 
 
 def sync_folder(folder: Path) -> None:

@@ -252,7 +252,10 @@ def show_result(report: Report, progress: Progress, *, outputs: Sequence[str], f
         places = ["standard output" if output == "-" else hide_userinfo(output) for output in outputs]
         if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
             places.append("none: use -o FILE to keep the items")
-        say(summary(report, outputs=places, causes=progress.causes))
+        from crawler.cli.advice import advice_for  # noqa: PLC0415 - the crawl has ended
+
+        advice = advice_for(report.lanes, progress.crawl.settings)
+        say(summary(report, outputs=places, causes=progress.causes) + (f"  advice    {advice}\n" if advice else ""))
     if file is not None:
         write_report(file, report)
 

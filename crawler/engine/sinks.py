@@ -19,6 +19,7 @@ from crawler.engine.handler_results import describe_wrong
 from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
+from crawler.files import full_disk_cause
 from crawler.hooks.sink import Held, Sink, call_sink
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
@@ -41,6 +42,7 @@ GATHER_MIN: Final = 0.001
 """Seconds: a `persist` that took less is called again at once."""
 GATHER_MAX: Final = 0.25
 """Seconds: the longest time in which items gather for the next batch."""
+FREE_SPACE: Final = "free some space, then run it again"
 log = get_logger("crawler.engine")
 
 
@@ -221,8 +223,9 @@ class SinkRunner:
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
             except Exception as error:
-                if pause is None:
-                    words = f"{type(error).__name__}: {error}"
+                is_full = full_disk_cause(error) is not None
+                if pause is None or is_full:
+                    words = f"{type(error).__name__}: {error}{f'; {FREE_SPACE}' if is_full else ''}"
                     raise CrawlFailed(f"{sink.name}.persist cannot store items: {words}") from error
                 log.warning(
                     "%s.persist failed (%s: %s), retrying in %g s", sink.name, type(error).__name__, error, pause

@@ -23,7 +23,8 @@ from crawler.engine.decision import (
     retry_or_fail,
 )
 from crawler.engine.slots import current_ticket
-from crawler.errors import HookError, Refused, RequestError
+from crawler.errors import CrawlFailed, HookError, Refused, RequestError
+from crawler.files import full_disk_cause
 from crawler.frontier import RefusedTicket, RobotsTicket
 from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
@@ -165,6 +166,7 @@ class Worker:
             try:
                 result = await self._attempts.make(ticket, outcome.attempts)
             except RequestError as error:
+                _end_if_disk_is_full(error)
                 result = error
             if isinstance(result, Response):
                 response = result
@@ -197,6 +199,7 @@ class Worker:
         try:
             retry = await self._pages.run(page.response, outcome)
         except HookError as error:
+            _end_if_disk_is_full(error)
             return decide_page_error(error, history, self._clock())
         return page if retry is None else retry_or_fail(retry, history, self._policy.retries)
 
@@ -267,3 +270,15 @@ class Worker:
             else:
                 log.info("failed: %s: %s", request.url, error)
         await self._pages.fail(failure, outcome, calls_errback=calls_errback)
+
+
+def _end_if_disk_is_full(error: RequestError) -> None:
+    """End the crawl if a callback or hook could not write: each further page would fail in the same way.
+
+    Raises:
+        CrawlFailed: The disk is full.
+    """
+    full = full_disk_cause(error) if isinstance(error, HookError) else None
+    if isinstance(error, HookError) and full is not None:
+        words = f"{error.plugin}.{error.hook}: the disk is full ({full}); free some space, then run it again"
+        raise CrawlFailed(words) from error

@@ -80,7 +80,7 @@ class Settings:
         ConfigError: A name is unknown, or a value has the wrong type or is out of range.
     """
 
-    user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1 (+https://example.com/bot)"
+    user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1 (+https://trio-crawler.readthedocs.io/)"
     """Value of the ``User-Agent`` header. Its product token, the part before the first space or slash, selects the
     group of robots.txt. The token of ``Mozilla/5.0 (compatible; ExampleBot/1.0)`` is ``ExampleBot``."""
     workers: Annotated[int, Meta(ge=1, le=10_000)] = 32

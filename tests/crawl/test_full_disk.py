@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import trio
 from support.trees import FREE
 from trio.testing import MockClock
 
-from crawler import CrawlFailed, Produced, Response, Settings, Spider, crawl
+from crawler import CrawlFailed, Plugin, Produced, Request, Response, Settings, Spider, crawl
 from crawler.sinks.base import FileSink
 from crawler.store.spool import Spool
 from crawler.store.sqlite import SqliteStore
@@ -95,5 +97,55 @@ async def test_a_full_disk_stops_fetching_at_once_and_the_job_completes_later(
     assert len(site.log) < PAGES
     assert site.log[-1].at >= trio.current_time() - 1.5
     await run()
+    items = [json.loads(line)["url"] for line in (tmp_path / "items.jsonl").read_text().splitlines()]
+    assert sorted(items) == sorted(Numbers.start_urls)
+
+
+@pytest.mark.parametrize("where", ["callback", "fetch hook", "refine hook", "persist hook", "SQLite"])
+async def test_a_full_disk_in_the_code_of_users_stops_fetching_at_once_and_loses_nothing(
+    autojump_clock: MockClock, tmp_path: Path, where: str
+) -> None:
+    is_full = True
+
+    def write(place: str) -> None:
+        if is_full and place == where:
+            raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
+
+    def insert() -> None:
+        if is_full and where == "SQLite":
+            database = sqlite3.connect(":memory:")
+            database.execute("PRAGMA max_page_count=1")
+            with closing(database):
+                database.execute("CREATE TABLE t (x)")
+                database.execute("INSERT INTO t VALUES (zeroblob(100000))")
+
+    class Writes(Plugin):
+        async def fetch(self, request: Request, send: Any) -> None:
+            write("fetch hook")
+
+        async def refine(self, item: Any, response: Response) -> None:
+            write("refine hook")
+
+        async def persist(self, batch: Any) -> None:
+            write("persist hook")
+            insert()
+
+    class Site(Numbers):
+        def parse(self, response: Response) -> Produced:
+            write("callback")
+            yield {"url": response.url}
+
+    site = FakeSite(dict.fromkeys((f"/{n}" for n in range(PAGES)), "x"))
+
+    async def run() -> Any:
+        outputs, job = [tmp_path / "items.jsonl"], tmp_path / "job"
+        return await crawl(Site(), plugins=[Writes()], outputs=outputs, job=job, transport=site.transport)
+
+    with pytest.raises(CrawlFailed, match="free some space, then run it again"):
+        await run()
+    assert len(site.log) <= 5
+    is_full = False
+    report = await run()
+    assert (report.items, report.failed) == (PAGES, 0)
     items = [json.loads(line)["url"] for line in (tmp_path / "items.jsonl").read_text().splitlines()]
     assert sorted(items) == sorted(Numbers.start_urls)

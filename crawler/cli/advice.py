@@ -1,0 +1,42 @@
+"""`advice_for`: how to name oneself, for a crawl of a public site with the user agent that every crawl has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from crawler.http.networks import network_of
+from crawler.settings import Settings
+
+__all__ = ["advice_for"]
+
+LANE: Final = re.compile(r"https?://(?P<host>\[[0-9A-Fa-f:.]+\]|[^:/]+)")
+"""The beginning of the name of a lane that is an origin."""
+ADDRESS: Final = re.compile(r"[0-9.]+|\[.*\]")
+NOT_PUBLIC: Final = frozenset(
+    {"arpa", "corp", "example", "home", "internal", "invalid", "lan", "local", "localhost", "onion", "test"}
+)
+"""Last labels of names that are not in the public DNS (RFC 2606, RFC 6762, RFC 8375, RFC 9476 and usage)."""
+ADVICE: Final = "name yourself, so that the site can write to you: -s user_agent='MyBot/1.0 (+https://my.site/bot)'"
+
+
+def advice_for(lanes: Iterable[str], settings: Settings) -> str:
+    """Return one line of advice for a crawl of a public host that sets no `user_agent`; empty for any other.
+
+    Parameters:
+        lanes: Names of the lanes of the crawl.
+        settings: All layers merged.
+    """
+    return ADVICE if "user_agent" not in settings.given and any(map(_is_public, lanes)) else ""
+
+
+def _is_public(lane: str) -> bool:
+    """Return whether a lane is a host on the public internet, as far as its name says."""
+    found = LANE.match(lane)
+    if found is None:
+        return False
+    host = found["host"]
+    if ADDRESS.fullmatch(host):
+        return network_of(host.strip("[]")) == ""
+    return "." in host and host.rpartition(".")[2].lower() not in NOT_PUBLIC
