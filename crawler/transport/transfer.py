@@ -315,6 +315,9 @@ class Transfer(httpx.AsyncByteStream):
             assert self._error is not None
             raise self._error
         version, status, reason = parse_status_line(self._lines[0])
+        if status < 0:
+            words = "invalid status line: the status does not have three digits"
+            raise self._failure(httpx.RemoteProtocolError, words, kind="no_http")
         if self.decode and status not in BODILESS and self.request.method != "HEAD":
             unknown = _unknown_coding(self._headers.get("content-encoding", ""))
             if unknown:
@@ -446,9 +449,9 @@ class Transfer(httpx.AsyncByteStream):
 
 @lru_cache(maxsize=256)
 def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
-    """Return version, status and reason phrase. The status has three digits: libcurl has checked that."""
+    """Return version, status and reason phrase. The status is -1 if further digits follow, which libcurl ignores."""
     version, _, rest = line.partition(b" ")
-    return version.upper(), int(rest[:3]), rest[4:].strip(b"\r\n")
+    return version.upper(), -1 if rest[3:4].isdigit() else int(rest[:3]), rest[4:].strip(b"\r\n")
 
 
 @lru_cache(maxsize=256)

@@ -42,6 +42,7 @@ STATUS_LINES: Final = (
 STRANGE_STATUS_LINES: Final = (
     ("status-000", "status 000", b"HTTP/1.1 000 Nothing"),
     ("status-1000", "a status of four digits", b"HTTP/1.1 1000 Much"),
+    ("status-many-digits", "a status of eleven digits", b"HTTP/1.1 20000000000 OK"),
     ("status-two-digits", "a status of two digits", b"HTTP/1.1 20 OK"),
     ("status-text", "a status in words", b"HTTP/1.1 OK"),
     ("status-http17", "HTTP/1.7", b"HTTP/1.7 200 OK"),
