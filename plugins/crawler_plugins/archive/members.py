@@ -18,6 +18,8 @@ Compression = Literal["", "gz", "zst"]
 
 CHUNK: Final = 65_536
 GZIP: Final = 31
+MAX_DIGITS: Final = 20
+"""Characters of a Content-Length."""
 """Window bits of zlib for gzip."""
 ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 ENDINGS: Final[dict[str, Compression]] = {".warc": "", ".warc.gz": "gz", ".warc.zst": "zst"}
@@ -118,7 +120,7 @@ def _read_plain(file: BinaryIO, offset: int) -> tuple[bytes, int]:
         if not head.startswith(b"WARC/"):
             raise BrokenRecord(f"no record at byte {offset}")
     sizes = [line.partition(b":")[2] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    if len(sizes) != 1 or not sizes[0].strip().isdigit():
+    if len(sizes) != 1 or not sizes[0].strip().isdigit() or len(sizes[0]) > MAX_DIGITS:
         raise BrokenRecord(f"the record at byte {offset} has no length")
     size = int(sizes[0]) + len(b"\r\n\r\n")
     block = file.read(size)

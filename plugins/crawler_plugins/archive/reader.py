@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,13 @@ __all__ = ["Record", "read_record", "records_of", "to_response"]
 
 BODILESS: Final = (204, 304)
 GZIP: Final = 31
+CHUNK: Final = 65_536
+MAX_CODINGS: Final = 5
+"""Content codings of a body, as many as libcurl decodes."""
+LINE_END: Final = re.compile(r"\r?\n")
+STATUS_LINE: Final = re.compile(r"HTTP/\S*+[ \t]++([0-9]{3})(?![0-9])", re.IGNORECASE)
+CHUNK_SIZE: Final = re.compile(rb"[ \t]*+([0-9a-fA-F]{1,16})[ \t]*+(?:;[^\r\n]{0,1024}+)?\r\n")
+LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -79,23 +87,24 @@ def _parse(data: bytes, offset: int, end: int) -> Record:
     pairs = [line.decode("utf-8", "replace").partition(":") for line in lines[1:]]
     fields = Headers([(name.strip(), value.strip()) for name, _, value in pairs])
     size = fields.get("content-length", "")
-    if not size.isdigit() or int(size) > len(rest):
+    if not LENGTH.fullmatch(size) or int(size) > len(rest):
         raise BrokenRecord(f"the record at byte {offset} is shorter than its Content-Length")
     if len(rest) > int(size) + len(b"\r\n\r\n"):
         raise BrokenRecord("several records are compressed together: run `warcio recompress` on the file")
     return Record(fields=fields, block=rest[: int(size)], end=end)
 
 
-def to_response(request: Request, block: bytes, body_block: bytes | None = None) -> Response:
+def to_response(request: Request, block: bytes, body_block: bytes | None = None, *, most: int) -> Response:
     """Return the response in a record, as it was when it was fetched.
 
     Parameters:
         request: The request to answer.
         block: The content of a ``response`` or ``revisit`` record.
         body_block: The content of the record that holds the body; `None`: the same.
+        most: Bytes of the decoded body, at most.
 
     Raises:
-        BrokenRecord: The content is not an HTTP response.
+        BrokenRecord: The content is not an HTTP response, or its body is too large.
     """
     status, fields, body = _split(block)
     if body_block is not None:
@@ -104,25 +113,25 @@ def to_response(request: Request, block: bytes, body_block: bytes | None = None)
         body_fields = fields
     if status in BODILESS or request.method == "HEAD":
         body = b""
-    return Response(request.url, status, Headers(_original(fields)), _decode(body, Headers(body_fields)))
+    return Response(request.url, status, Headers(_original(fields)), _decode(body, Headers(body_fields), most))
 
 
 def _split(block: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
     head, blank, body = block.partition(b"\r\n\r\n")
     if not blank:
         head, _, body = block.partition(b"\n\n")
-    lines = head.decode("latin-1").splitlines()
-    words = lines[0].split(maxsplit=2) if lines else []
-    if len(words) < 2 or not words[0].upper().startswith("HTTP/") or not words[1].isdigit():
+    first, *lines = LINE_END.split(head.decode("latin-1"))
+    status = STATUS_LINE.match(first)
+    if status is None:
         raise BrokenRecord("a record holds no HTTP response")
-    fields: list[tuple[str, str]] = []
-    for line in lines[1:]:
+    fields: list[tuple[str, list[str]]] = []
+    for line in lines:
         name, colon, value = line.partition(":")
-        if line[:1] in " \t" and fields:  # a folded line (RFC 9112 section 5.2)
-            fields[-1] = (fields[-1][0], f"{fields[-1][1]} {line.strip()}")
+        if line[:1] in (" ", "\t") and fields:  # a folded line (RFC 9112 section 5.2)
+            fields[-1][1].append(line.strip())
         elif colon:
-            fields.append((name.strip(), value.strip()))
-    return int(words[1]), fields, body
+            fields.append((name.strip(), [value.strip()]))
+    return int(status[1]), [(name, " ".join(values)) for name, values in fields], body
 
 
 def _original(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -135,37 +144,65 @@ def _original(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
     ]
 
 
-def _decode(body: bytes, fields: Headers) -> bytes:
-    """Return a body without its transfer coding and content codings."""
+def _decode(body: bytes, fields: Headers, most: int) -> bytes:
+    """Return a body without its transfer coding and content codings.
+
+    Raises:
+        BrokenRecord: It cannot be decoded, or has more than `most` bytes then.
+    """
     if "chunked" in fields.get("transfer-encoding", "").lower():
         body = _without_chunks(body)
     codings = [coding.strip().lower() for coding in fields.get("content-encoding", "").split(",")]
+    if len(codings) > MAX_CODINGS:
+        raise BrokenRecord(f"a body has {len(codings)} content codings")
     for coding in reversed(codings):
         if coding in ("gzip", "x-gzip"):
-            body = _inflate(body, GZIP)
+            body = _gathered(_inflate(body, GZIP), most)
         elif coding == "deflate":
             is_zlib = len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-            body = _inflate(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+            body = _gathered(_inflate(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS), most)
         elif coding in ("br", "zstd"):
-            body = httpx.Response(200, headers={"Content-Encoding": coding}, content=body).content
+            body = _gathered(_unpack(body, coding), most)
     return body
 
 
-def _inflate(body: bytes, window: int) -> bytes:
-    """Decode a body, which may be cut or have several gzip members."""
-    parts: list[bytes] = []
-    while body:
-        inflater = zlib.decompressobj(window)
+def _gathered(pieces: Iterator[bytes], most: int) -> bytes:
+    """Return pieces in one, unless they are too large: an archive may hold a decompression bomb."""
+    gathered = bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) > most:
+            raise BrokenRecord(f"a decoded body is larger than {most} bytes")
+    return bytes(gathered)
+
+
+def _inflate(body: bytes, window: int) -> Iterator[bytes]:
+    """Yield the pieces of a decoded body, which may be cut or have several gzip members."""
+    view, at, members = memoryview(body), 0, 0
+    inflater = zlib.decompressobj(window)
+    while at < len(view):
+        coded = view[at : at + CHUNK]
         try:
-            parts.append(inflater.decompress(body))
+            yield inflater.decompress(coded, CHUNK)
         except zlib.error as error:
-            if not parts:
+            if not members:
                 raise BrokenRecord(f"a body cannot be decoded: {error}") from error
-            break  # bytes behind the coded body
-        if window != GZIP or not inflater.eof:
-            break
-        body = inflater.unused_data
-    return b"".join(parts)
+            return  # bytes behind the coded body
+        at += len(coded) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
+        if inflater.eof:
+            if window != GZIP:
+                return
+            members += 1
+            inflater = zlib.decompressobj(window)
+
+
+def _unpack(body: bytes, coding: str) -> Iterator[bytes]:
+    """Yield the pieces of a body that httpx decodes."""
+    coded = (body[at : at + CHUNK] for at in range(0, len(body), CHUNK))
+    try:
+        yield from httpx.Response(200, headers={"Content-Encoding": coding}, content=coded).iter_bytes()
+    except httpx.DecodingError as error:
+        raise BrokenRecord(f"a body cannot be decoded: {error}") from error
 
 
 def _without_chunks(body: bytes) -> bytes:
@@ -173,15 +210,13 @@ def _without_chunks(body: bytes) -> bytes:
     parts: list[bytes] = []
     at = 0
     while True:
-        line, _, _ = body[at : at + 1024].partition(b"\r\n")
-        try:
-            size = int(line.partition(b";")[0].strip(), 16)
-        except ValueError:
+        size = CHUNK_SIZE.match(body, at)
+        if size is None:
             return body
-        start = at + len(line) + 2
-        if size == 0:
+        length = int(size[1], 16)
+        if length == 0:
             return b"".join(parts)
-        parts.append(body[start : start + size])
-        at = start + size + 2
+        parts.append(body[size.end() : size.end() + length])
+        at = size.end() + length + 2
         if at > len(body):
             return b"".join(parts)

@@ -109,7 +109,8 @@ class Replay(Plugin):
                 if original is None:
                     raise BrokenRecord("the archive lacks the body that it refers to")
                 body = self._read(original).block
-            response = to_response(request, record.block, body)
+            most = request.max_body or self.crawl.settings.max_body
+            response = to_response(request, record.block, body, most=most)
         except (OSError, BrokenRecord) as error:
             words = f"{self.paths[found.part]}, byte {found.offset}: {error}"
             failure = RequestError(f"the archived response to {request.url} is unusable: {words}", request=request)

@@ -19,6 +19,8 @@ MAX_NAME: Final = 200
 """Bytes of a name; file systems allow 255, and a suffix may follow."""
 MAX_DISPOSITION: Final = 2000
 """Bytes of a ``Content-Disposition`` that is read: the parser of e-mails takes quadratic time."""
+MAX_COMPOSED: Final = 2000
+"""Characters of a name that is brought into normal form C, which takes quadratic time. A longer one is cut anyway."""
 MAX_FOLDERS: Final = 10
 """Folders of a URL that are kept."""
 UNSAFE: Final = re.compile(
@@ -41,7 +43,8 @@ def safe_name(name: str) -> str:
 
     Forbidden characters become ``_``, and a name of more than 200 bytes of UTF-8 is cut; a digest keeps it unique.
     """
-    name = UNSAFE.sub("_", unicodedata.normalize("NFC", name)).strip(" ").rstrip(". ")
+    composed = unicodedata.normalize("NFC", name) if len(name) <= MAX_COMPOSED else name
+    name = UNSAFE.sub("_", composed).strip(" ").rstrip(". ")
     if name.startswith(".") or not name:
         name = "_" + name[1:]
     if RESERVED.fullmatch(name):
