@@ -195,27 +195,33 @@ class KeyedSink(Sink, ABC):
             if self._ahead is None:
                 self._store(batch)
                 return attrs.asdict(self._cursor)
-            self._again += batch
+            rows = [*self._again, *batch]
             wanted = self._ahead.stored - self._cursor.stored
-            if len(self._again) < wanted:
-                return Held(len(self._again), attrs.asdict(self._cursor))
-            self._take_again(wanted)
+            if len(rows) < wanted:
+                self._again = rows
+                return Held(len(rows), attrs.asdict(self._cursor))
+            self._take_again(rows, wanted)
             return attrs.asdict(self._cursor)
 
     def flush(self) -> Any:
         """Store rows that were held. The job has lost the others, after a power failure."""
         with self._calling:
             if self._ahead is not None:
-                self._take_again(len(self._again))
+                self._take_again(self._again, len(self._again))
             return attrs.asdict(self._cursor)
 
-    def _take_again(self, count: int) -> None:
+    def _take_again(self, rows: Sequence[Row], count: int) -> None:
         """Leave out rows that the store has, unless the job has others in their place; store all others."""
-        reached = self._cursor.after(self._again[:count])
+        before = self._cursor
+        reached = before.after(rows[:count])
         if reached == self._ahead:
             self._cursor = reached
-            del self._again[:count]
-        self._store(self._again)
+            rows = rows[count:]
+        try:
+            self._store(rows)
+        except BaseException:
+            self._cursor = before  # the same batch comes again
+            raise
         self._ahead = None
         self._again = []
 

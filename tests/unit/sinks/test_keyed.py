@@ -192,6 +192,25 @@ async def test_rows_that_come_again_are_held_until_they_are_recognized():
     assert found[-1]["stored"] == 6
 
 
+async def test_rows_that_come_again_and_fail_come_again_as_they_were():
+    stored, cursors = {}, {}
+    first = Dictionary(stored, cursors)
+    await run(first, [0, 1, 2])
+    again = Dictionary(stored, cursors)
+    again.position = {"id": first._cursor.id, "stored": 0, "chain": ""}
+    again.verify(lambda: iter(()))
+    batches = [rows_of({"n": 0}), rows_of(*({"n": n} for n in range(1, 6)), first=1)]
+    async with again.lifespan(CRAWL):
+        assert again.persist(batches[0]).rows == 1
+        for fault in (ValueError("full"), ValueError("full")):
+            again.faults = [("write", fault)]
+            with pytest.raises(OSError, match="full"):
+                again.persist(batches[1])
+        assert again.persist(batches[1])["stored"] == 6
+    assert stored == {f"k00{n}": n for n in range(6)}
+    assert cursors[first._cursor.id] == first._cursor.after(rows_of(*({"n": n} for n in range(3, 6)), first=3))
+
+
 async def test_rows_that_the_job_has_lost_are_replaced_at_the_end_of_the_crawl():
     first = Dictionary()
     [start, *_] = await run(first, [0], [1, 2, 3])
