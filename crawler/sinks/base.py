@@ -64,6 +64,8 @@ class FileSink(Sink, ABC):
     """Whether the file may be compressed: the format never changes what it has written."""
     ignored = b"\0"
     """Bytes that may stand behind the position of a job in place of items that were not written."""
+    ignored_content: ClassVar[bytes] = b""
+    """The same in the content of a compressed file."""
     file: FileIO
     """The open file, unbuffered: other processes see each batch at once."""
     _sync = False
@@ -130,7 +132,7 @@ class FileSink(Sink, ABC):
         self._sync = crawl.settings.durability == "power"
         continued = self.resumes and self.position is not None
         # Known to the job without a position: that run ended before it wrote, or could not open the file.
-        restarts = self.resumes and (not self.path.exists() or self.path.stat().st_size <= MAX_EMPTY)
+        restarts = self.resumes and (not self.path.exists() or self._has_no_items())
         if not continued and (self.continues or not restarts):
             self.check()
         create = self._create and not self.resumes
@@ -145,6 +147,15 @@ class FileSink(Sink, ABC):
             yield
         finally:
             self.file.close()
+
+    def _has_no_items(self) -> bool:
+        if self.compression is None:
+            return self.path.stat().st_size <= MAX_EMPTY
+        try:
+            with self.open_content() as content:
+                return len(content.read(MAX_EMPTY + 1)) <= MAX_EMPTY
+        except BrokenMember:
+            return False
 
     def check(self) -> None:
         """Check the file as it is now.
@@ -249,7 +260,7 @@ class FileSink(Sink, ABC):
             return difference(file, expected, self.ignored)
         try:
             content = io.BufferedReader(Content(file, self.compression, lost))
-            return difference(content, expected, b"")
+            return difference(content, expected, self.ignored_content)
         except BrokenMember:
             return True
 

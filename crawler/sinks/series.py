@@ -42,7 +42,8 @@ class Series(Sink):
     """An output of several files, whose names are made from a template.
 
     A part ends behind the item that reaches a limit, and is final then. Where the parts end depends on the items alone,
-    so a resumed job makes the same parts again.
+    so a resumed job makes the same parts again. Only files of types that come are deleted: the names of other outputs
+    may look like those of further types.
 
     Parameters:
         template: The path, with fields as `Names` describes them.
@@ -50,7 +51,8 @@ class Series(Sink):
         max_rows: Items in a part. `None` means no limit.
         max_bytes: Bytes of the items of a part as JSON, before compression; the item that reaches the limit is the last
             one. `None` means no limit.
-        if_exists: ``error`` files of the series that exist, ``overwrite`` (delete) them, or ``append`` parts.
+        if_exists: ``error`` files of the series that exist, ``overwrite`` (delete) those of a type when its first item
+            comes, or ``append`` parts.
         job: The folder of the durable job that the output belongs to.
 
     Raises:
@@ -88,6 +90,7 @@ class Series(Sink):
             self.gather = GATHER
         self._parts: dict[str, _Part] = {}
         self._first: dict[str, int] = {}  # parts of other crawls, by type
+        self._begun: set[str] = set()  # types whose old parts are deleted
         self._written: dict[str, int] = {}  # rows of a batch that failed, by type
         self._unsynced: list[FileSink] = []
         first = self.names.path(1)
@@ -107,7 +110,7 @@ class Series(Sink):
                     if "n" in self.names.fields
                     else ""
                 )
-                raise ConfigError(f'{path} exists already: if_exists="overwrite" deletes all files of the series{how}')
+                raise ConfigError(f'{path} exists already: if_exists="overwrite" deletes the files of the series{how}')
 
     def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
         """Check the last part of each type."""
@@ -132,7 +135,10 @@ class Series(Sink):
         else:
             self._first = self.position["first"]
             self.names.spider, self.names.time = self.position["names"]
-            self._remove_later_parts(self.position["parts"])
+            for kind, (n, *_) in self.position["parts"].items():
+                self._delete_parts(kind, n + 1)
+        if "type" not in self.names.fields and "" not in self._begun:
+            self._delete_parts("", self._first.get("", 0) + 1)
         try:
             if self.position is not None:
                 for kind, (n, rows, size, position) in self.position["parts"].items():
@@ -144,20 +150,19 @@ class Series(Sink):
                 await self._close(part)  # noqa: ASYNC102 - it does not wait
 
     def _make_room(self) -> None:
-        """Refuse, delete or skip the files of the series that exist."""
+        """Refuse or skip the files of the series that exist."""
         self.check()
-        for kind, n, path in list(self.names.existing()):
-            if self._if_exists == "overwrite":
-                path.unlink()
-            elif self._if_exists == "append":
+        if self._if_exists == "append":
+            for kind, n, _ in self.names.existing():
                 self._first[kind] = max(n, self._first.get(kind, 0))
 
-    def _remove_later_parts(self, parts: dict[str, Any]) -> None:
-        """Delete the parts that were begun behind the position: their items come again."""
-        existing = {(kind, n): path for kind, n, path in self.names.existing()}
-        for kind in {kind for kind, _ in existing}:
-            n = parts[kind][0] if kind in parts else self._first.get(kind, 0)
-            while (path := existing.get((kind, n := n + 1))) is not None:
+    def _delete_parts(self, kind: str, first: int) -> None:
+        """Delete the parts of a type from a number on: those of an earlier crawl, or those whose items come again."""
+        self._begun.add(kind)
+        if not self.resumes and self._if_exists == "error":
+            return
+        for found, n, path in list(self.names.existing()):
+            if found == kind and n >= first:
                 path.unlink()
 
     async def persist(self, batch: Sequence[Row]) -> Any:
@@ -175,7 +180,10 @@ class Series(Sink):
         """Write as many rows as the part takes, and return their number."""
         part = self._parts.get(kind)
         if part is None:
-            part = await self._open(kind, self._first.get(kind, 0) + 1)
+            first = self._first.get(kind, 0) + 1
+            if kind not in self._begun:
+                self._delete_parts(kind, first)
+            part = await self._open(kind, first)
         elif self._is_full(part):
             full, part = part, await self._open(kind, part.n + 1)
             await self._close(full)

@@ -67,7 +67,7 @@ def read_items(path: Path) -> list[dict[str, Any]]:
     if ".csv" in path.suffixes:
         rows = list(csv.DictReader(io.StringIO(content, newline="")))
         assert not any(None in row or None in row.values() for row in rows)
-    elif path.suffix == ".json":
+    elif ".json" in path.suffixes:
         rows = json.loads(content)
     else:
         assert content.endswith("\n") or not content

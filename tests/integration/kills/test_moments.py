@@ -12,7 +12,7 @@ from integration.kills.harness import SPIDER, durable
 from integration.kills.results import read_output
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
-PACKED = ["items.jsonl.zst", "items.csv.gz", "items.sqlite"]
+PACKED = ["items.jsonl.zst", "items.csv.gz", "items.json.gz", "items.sqlite"]
 CALLS = {"output opened": (1, 2, 3), "output begun": (1, 2)}
 """The calls at which successive runs are killed. Outputs are opened one after another, once per run."""
 

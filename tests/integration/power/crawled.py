@@ -25,7 +25,15 @@ __all__ = ["OUTPUTS", "URLS", "read", "run"]
 
 PAGES = 24
 URLS = [f"https://site.test/{n}" for n in range(PAGES)]
-OUTPUTS = ("items.jsonl", "items.json", "items.csv", "items.jsonl.gz", "items.csv.zst", "part-%(n)02d.jsonl")
+OUTPUTS = (
+    "items.jsonl",
+    "items.json",
+    "items.csv",
+    "items.jsonl.gz",
+    "items.json.zst",
+    "items.csv.zst",
+    "part-%(n)02d.jsonl",
+)
 
 
 class Numbers(Spider):
@@ -65,7 +73,7 @@ def read(path: Path) -> list[str]:
     text = unpack(path.read_bytes()).decode()
     if ".csv" in path.suffixes:
         return [row["url"] for row in csv.DictReader(text.splitlines())]
-    items = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+    items = json.loads(text) if ".json" in path.suffixes else [json.loads(line) for line in text.splitlines()]
     return [item["url"] for item in items]
 
 

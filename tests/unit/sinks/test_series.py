@@ -123,6 +123,33 @@ async def test_existing_files_of_the_series_are_refused_deleted_or_followed(tmp_
     assert files(tmp_path) == {"a-1.jsonl": [9]}
 
 
+@pytest.mark.parametrize("if_exists", ["error", "overwrite"])
+async def test_a_file_of_another_output_whose_name_looks_alike_is_left_alone(tmp_path, if_exists):
+    other = tmp_path / "all.jsonl"
+    first = open_output(str(tmp_path / "%(type)s.jsonl"), if_exists=if_exists, job=tmp_path / "job")
+    async with first.lifespan(CRAWL):
+        other.write_text("of another output")  # which is opened later
+        position = await first.persist([row(1, "Book")])
+        await first.persist([row(2, "Author")])  # the job does not note it
+    again = open_output(str(tmp_path / "%(type)s.jsonl"), if_exists=if_exists, job=tmp_path / "job")
+    again.resumes, again.position = True, position
+    async with again.lifespan(CRAWL):
+        await again.persist([row(3, "Author")])
+    assert {path.name: path.read_text() for path in tmp_path.glob("*.jsonl")} == {
+        "all.jsonl": "of another output", "Book.jsonl": '{"n":1}\n', "Author.jsonl": '{"n":3}\n',
+    }  # fmt: skip
+
+
+async def test_overwriting_replaces_the_files_of_the_types_that_come(tmp_path):
+    spec = str(tmp_path / "%(type)s-%(n)d.jsonl?max_rows=1")
+    await store(open_output(spec), [row(1, "Book"), row(2, "Book"), row(3, "Author")])
+    (tmp_path / "all-1.jsonl").write_text("of another output")
+    await store(open_output(spec, if_exists="overwrite"), [row(4, "Book")])
+    assert {path.name: path.read_text() for path in tmp_path.glob("*.jsonl")} == {
+        "all-1.jsonl": "of another output", "Book-1.jsonl": '{"n":4}\n', "Author-1.jsonl": '{"n":3}\n',
+    }  # fmt: skip
+
+
 async def test_a_part_that_somebody_has_edited_is_refused(tmp_path):
     def series(limit=5):
         return Series(tmp_path / "a-%(n)d.jsonl", JsonLines, max_rows=limit, job=tmp_path / "job")
@@ -171,7 +198,7 @@ def test_a_query_selects_a_series(tmp_path, query):
         ("a.jsonl?max_rows=2", "put %(n)05d into the name"),
         ("a-%(n)d.jsonl?max_row=2", "has no argument 'max_row' (did you mean max_rows?)"),
         ("a-%(n)d.jsonl?max_rows=two", "argument max_rows: "),
-        ("a-%(n)d.json.gz", "cannot be compressed"),
+        ("a-%(n)d.arrows.gz", "cannot be compressed"),
     ],
 )
 def test_a_wrong_query_is_refused(tmp_path, monkeypatch, spec, message):
