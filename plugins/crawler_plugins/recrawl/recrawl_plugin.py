@@ -104,7 +104,7 @@ class Recrawl(Plugin):
         """Open the file, begin or continue a round, and add the pages that are due."""
         path = self.path or (crawl.folder and crawl.folder / FILE)
         if path is None:
-            raise ConfigError("recrawl: where are the pages kept? Use --job DIR, or -P recrawl.path=FILE")
+            raise ConfigError("recrawl: name the file that keeps the pages (option path), or make the crawl a job")
         sync = crawl.settings.durability == "power"
         with ExitStack() as stack:
             self._pages = PageStore(path, crawl.spider.name, sync=sync)

@@ -495,7 +495,7 @@ def test_a_wrong_option_is_refused(
 
 async def test_without_a_job_a_path_is_needed(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x"})
-    with pytest.raises(ConfigError, match=r"Use --job DIR, or -P recrawl\.path=FILE"):
+    with pytest.raises(ConfigError, match="name the file that keeps the pages .option path., or make the crawl a job"):
         await crawl(Follow(), plugins=[Recrawl()], transport=site.transport)
     assert site.log == []
 
