@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import attrs
 
-from crawler import ConfigError, Row
+from crawler import ConfigError, Crawl, Row
 from crawler.sinks import Cursor, Held, IfExists, KeyedSink
 from crawler_plugins.outputs.columns import learn, table_of
 
@@ -89,6 +89,13 @@ class Delta(KeyedSink):
         self._held: list[Row] = []
         self._bytes = 0
         self._began: float | None = None  # when the first row that is held came
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Prepare the table."""
+        self.crawl = crawl  # an export has no other way to set it
+        async with super().lifespan(crawl):
+            yield
 
     # ---- intervals ---------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -105,11 +106,13 @@ class MongoDB(KeyedSink):
         given = {name.lower() for name, _ in parse_qsl(urlsplit(self._url).query)}
         options = {name: value for name, value in CLIENT.items() if name.lower() not in given}
         client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(self._url, **options)
-        try:
-            client.admin.command("ping")
-        except BaseException:
-            client.close()
-            raise
+        with ExitStack() as stack:
+            stack.callback(client.close)
+            try:
+                client.admin.command("ping")
+            except pymongo.errors.ServerSelectionTimeoutError as error:  # whose message describes the whole topology
+                raise pymongo.errors.AutoReconnect(str(error).partition(" (configured")[0]) from error
+            stack.pop_all()
         return client
 
     def close(self, connection: Any) -> None:

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,15 +76,15 @@ class PageStore:
             self._database = sqlite3.connect(path, timeout=0.0, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"recrawl: cannot open {path}: {_words(error)}") from None
-        try:
-            self._open(spider, sync=sync)
-        except BaseException as error:
-            self._database.close()
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise ConfigError(f"recrawl: {path} is in use by another crawl") from None
-            if isinstance(error, sqlite3.Error):
+        with ExitStack() as stack:
+            stack.callback(self._database.close)
+            try:
+                self._open(spider, sync=sync)
+            except sqlite3.Error as error:
+                if "locked" in str(error):
+                    raise ConfigError(f"recrawl: {path} is in use by another crawl") from None
                 raise ConfigError(f"recrawl: {path} is not a file of the plugin recrawl: {error}") from None
-            raise
+            stack.pop_all()
 
     def _open(self, spider: str, *, sync: bool) -> None:
         execute = self._database.execute

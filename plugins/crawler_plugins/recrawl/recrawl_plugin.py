@@ -251,14 +251,14 @@ class Recrawl(Plugin):
         return json_fields_of(item) | {self.field: change} if self.field and change else None
 
     async def failed(self, failure: Failure) -> Any:
-        """Yield an item for a page that is gone; forget the visit of one whose callback failed."""
+        """Return an item for a page that is gone; forget the visit of one whose callback failed."""
         visit = self._visit_of(failure.request)
         if visit is None or visit.after is None:
-            return
+            return None
         if is_page(visit.after.status):
             visit.is_handled = False
-        elif self.field and visit.change == "gone":
-            yield {"url": failure.request.url, self.field: "gone"}
+        is_gone = self.field and visit.change == "gone"
+        return {"url": failure.request.url, self.field: "gone"} if is_gone else None
 
     # ---- commits -----------------------------------------------------------------------------------------------------
 
