@@ -84,26 +84,11 @@ class Slots:
         if page is not None and page.lane is lane and isinstance(page, StartTicket) and page.holds_token:
             return
         with trio.move_on_at(give_up_at):
-            await trio.lowlevel.checkpoint_if_cancelled()
-            if lane.is_full() or lane.queue:
-                await self._queue(lane)
+            await lane.limiter.acquire_on_behalf_of(ticket)
             ticket.holds_token = True
             ticket.permit.enter()
         if not ticket.holds_token:
             raise self.too_late(0.0, lane, ticket.request)
-
-    @staticmethod
-    async def _queue(lane: Lane) -> None:
-        """Wait for a token behind those that wait already."""
-        turn = trio.Event()
-        lane.queue.append(turn)
-        try:
-            await turn.wait()
-        finally:
-            if turn.is_set():
-                lane.promised -= 1
-            else:
-                lane.queue.remove(turn)
 
     async def start(self, ticket: StartTicket, give_up_at: float = math.inf) -> None:
         """Wait until the ticket's lane may start a request, and take that start.

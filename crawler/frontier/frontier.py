@@ -142,8 +142,10 @@ class Frontier:
         if lane is None:
             is_known = group in self.limits.throttles
             lane = Lane(group, self._throttle(group))
-            if not is_known and state:
-                lane.throttle.restore(state)
+            if not is_known:
+                if state:
+                    lane.throttle.restore(state)
+                lane.limiter.total_tokens = lane.throttle.concurrency.limit
             if self._shared:
                 self._schedule.watch(lane)
             self.lanes[group] = lane
@@ -279,6 +281,7 @@ class Frontier:
     def _start(self, ticket: StartTicket) -> None:
         """Take what a start takes of its lane: a token, and a part of the limits."""
         lane = ticket.lane
+        lane.limiter.acquire_on_behalf_of_nowait(ticket)
         ticket.holds_token = True
         ticket.permit.enter()
         lane.note_wait(ticket.now, "")
@@ -304,9 +307,8 @@ class Frontier:
         """Give back the token of a ticket, if it holds one: the body of its response has ended."""
         if ticket.holds_token:
             ticket.holds_token = False
+            ticket.lane.limiter.release_on_behalf_of(ticket)
             ticket.permit.leave()
-            if ticket.lane.queue:
-                ticket.lane.admit_waiting()
             self._schedule.offer(ticket.lane)
 
     def answered(
@@ -331,9 +333,13 @@ class Frontier:
 
     def _learned(self, ticket: StartTicket) -> None:
         """The limits of a ticket have learned: its budgets and its lane may be ready at another time."""
+        lane = ticket.lane
+        tokens = lane.throttle.concurrency.limit
+        if tokens != lane.limiter.total_tokens:
+            lane.limiter.total_tokens = tokens
         for throttle, _ in ticket.permit.budgets:
             self._schedule.offer_budget(self.budgets[throttle.name])
-        self._schedule.wake(ticket.lane)
+        self._schedule.wake(lane)
 
     def settle(self, ticket: Ticket) -> None:
         """Settle a ticket whose request is committed, or needs no commit."""

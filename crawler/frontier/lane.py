@@ -26,6 +26,10 @@ def lane_name(request: Request) -> str:
     return request.lane or urls.origin(request.url)
 
 
+def _limiter(lane: Lane) -> trio.CapacityLimiter:
+    return trio.CapacityLimiter(lane.throttle.concurrency.limit)
+
+
 @attrs.define(eq=False, repr=False)
 class Lane:
     """A bounded window of waiting requests, and what decides when the next one may start."""
@@ -36,10 +40,8 @@ class Lane:
     """Its limits: what the user asks for, and what the server declares and shows."""
     epoch: int = 0
     """The lease under which it is held; 0 until the store gives one."""
-    queue: list[trio.Event] = attrs.field(factory=list)
-    """The inline fetches that wait for a token, first come first served."""
-    promised: int = 0
-    """Tokens for fetches that have left the queue and not taken theirs yet."""
+    limiter: trio.CapacityLimiter = attrs.field(default=attrs.Factory(_limiter, takes_self=True))
+    """One token for each request in flight; as many tokens as requests do well."""
     robots: LaneRobots = attrs.field(factory=LaneRobots)
     """What it knows of robots.txt files; see `set_robots`."""
     more: bool = False
@@ -126,19 +128,13 @@ class Lane:
 
     def is_full(self) -> bool:
         """Return whether as many requests are in flight as do well, including those of others that share its limits."""
-        throttle = self.throttle
-        return throttle.busy + self.promised >= throttle.concurrency.limit
-
-    def admit_waiting(self) -> None:
-        """Promise free tokens to the inline fetches that wait for one."""
-        while self.queue and not self.is_full():
-            self.promised += 1
-            self.queue.pop(0).set()
+        return self.limiter.available_tokens <= 0 or self.throttle.is_full()
 
     def set_robots(self, origin: str, rules: RobotsRules, until: float = math.inf) -> None:
         """Set what the robots.txt of an origin says, which applies until then (seconds since the epoch)."""
         self.robots.set(origin, rules, until)
         self.throttle.set_robots_delay(self.robots.delay())
+        self.limiter.total_tokens = self.throttle.concurrency.limit
 
     def note_wait(self, now: float, reason: str) -> None:
         """Note what the lane waits for from now on; an empty reason means for nothing."""

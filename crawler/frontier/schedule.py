@@ -112,8 +112,6 @@ class Schedule:
     def wake(self, entry: Lane | Budget) -> None:
         """Offer an entry that may start something now, and set `changed`."""
         if isinstance(entry, Lane):
-            if entry.queue:
-                entry.admit_waiting()
             self.offer(entry)
         else:
             self.offer_budget(entry)

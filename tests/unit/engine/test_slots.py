@@ -11,7 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from crawler import Request, Settings, WouldExceedDeadline
 from crawler.clock import Clock
 from crawler.engine.slots import Slots, current_ticket
-from crawler.frontier import Frontier, InlineTicket, Lane, Pending
+from crawler.frontier import Frontier, InlineTicket, Lane
 
 A = "https://a.test"
 REQUEST = Request(f"{A}/")
@@ -68,50 +68,7 @@ async def test_a_token_is_waited_for_until_the_request_before_ends(autojump_cloc
         case.end(first)
     assert tickets[0].holds_token
     case.end(tickets[0])
-    assert case.lane.throttle.busy == 0
-
-
-async def test_tokens_go_to_waiting_fetches_in_their_order_and_before_pages(autojump_clock: MockClock) -> None:
-    case = Case(delay=0.0)
-    first = await case.begin()
-    order: list[str] = []
-
-    async def fetch(name: str) -> None:
-        ticket = await case.begin()
-        order.append(name)
-        case.end(ticket)
-
-    async with trio.open_nursery() as nursery:
-        for name in "abc":
-            nursery.start_soon(fetch, name)
-            await wait_all_tasks_blocked()
-        case.frontier.push([Pending((0, 1), Request(f"{A}/page"), A)])
-        case.end(first)
-        assert case.frontier.pop(case.clock())[0] is None  # the token is promised
-    assert order == ["a", "b", "c"]
-    assert case.frontier.pop(case.clock())[0] is not None
-
-
-async def test_waiting_fetches_start_when_the_server_proves_to_do_well_with_more(autojump_clock: MockClock) -> None:
-    case = Case(delay=0.0)
-    case.lane.throttle.concurrency.cap = 3
-    first = await case.begin()
-    begun: list[InlineTicket] = []
-
-    async def fetch() -> None:
-        begun.append(await case.begin())
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(fetch)
-        nursery.start_soon(fetch)
-        await wait_all_tasks_blocked()
-        assert not begun
-        first.mark_sent(case.clock())
-        case.frontier.answered(first, case.clock(), status=200, headers=(), body=b"", first_byte=0.1)
-        await wait_all_tasks_blocked()
-        assert len(begun) == 1  # the level is 2 now, and the first request still has its token
-        case.frontier.settle(first)
-    assert len(begun) == 2
+    assert case.lane.limiter.borrowed_tokens == 0
 
 
 async def test_a_token_is_not_waited_for_behind_the_deadline(autojump_clock: MockClock) -> None:
@@ -172,7 +129,7 @@ async def test_a_hook_inside_an_attempt_shares_its_token(autojump_clock: MockClo
         case.end(inner)
     finally:
         current_ticket.reset(token)
-    assert case.lane.throttle.busy == 1
+    assert case.lane.limiter.borrowed_tokens == 1
 
 
 async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) -> None:
@@ -184,4 +141,4 @@ async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) 
     case.frontier.settle(ticket)
     assert not ticket.holds_token
     case.end(first)
-    assert (case.lane.throttle.busy, case.lane.promised, case.lane.handed_out) == (0, 0, 0)
+    assert (case.lane.limiter.borrowed_tokens, case.lane.handed_out) == (0, 0)

@@ -76,7 +76,8 @@ def test_it_is_full_if_its_tokens_or_those_of_others_are_in_use() -> None:
     made.throttle.busy = 2  # of another crawl with the same limits
     assert made.is_full()
     made.throttle.busy = 0
-    made.promised = 2
+    for request in "ab":
+        made.limiter.acquire_on_behalf_of_nowait(request)
     assert made.is_full()
 
 
@@ -84,7 +85,7 @@ def test_a_crawl_delay_applies_to_the_lane_and_lowers_its_tokens() -> None:
     made = lane(per_host=8, slow_start=False)
     made.set_robots(HOST, Rules(delay=4.0), until=100.0)
     assert made.throttle.pacing.delay == 4.0
-    assert made.throttle.concurrency.limit == 2
+    assert made.limiter.total_tokens == 2
     assert made.robots.expiry(HOST) == 100.0
 
 
