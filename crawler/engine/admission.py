@@ -81,6 +81,10 @@ class Admission:
                 admitted.append(entering)
         return admitted
 
+    def refused_by(self, request: Request) -> str | None:
+        """Return why the scope refuses a request, such as ``scope`` or ``exclude``; `None` if it does not."""
+        return self._scope.refuses(request.url, request.depth)
+
     def is_known(self, request: Request) -> bool:
         """Return whether a request is certainly known, so that it need not be made."""
         return not request.dont_filter and request.key in self._known()

@@ -14,25 +14,27 @@ import trio
 import trio_util
 
 from crawler.content import replace_surrogates
+from crawler.engine.explain import explain
 from crawler.engine.inline import with_child_depth
 from crawler.engine.long_calls import fetching
 from crawler.engine.slots import current_ticket
 from crawler.engine.statistics import statistics
 from crawler.hooks.page_effects import current_page
-from crawler.hooks.plugin import CrawlStatistics, Plugin
+from crawler.hooks.plugin import CrawlStatistics, Plugin, UrlFacts
 from crawler.logs import get_logger
 from crawler.messages import Receive, Request, Response
 from crawler.redaction import redact
+from crawler.settings import Settings
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.engine.admission import Admission
     from crawler.engine.commit_calls import CommitCalls
     from crawler.engine.decision import Policy
     from crawler.engine.inline import Inline
     from crawler.engine.retries import RetryPolicy
     from crawler.engine.shutdown import Shutdown
     from crawler.frontier import Frontier
-    from crawler.settings import Settings
     from crawler.spiders import Spider
     from crawler.stats import RunRecord, Stats
     from crawler.store import Store
@@ -134,6 +136,7 @@ class Crawl:
         frontier: For statistics.
         store: For statistics.
         commits: Calls functions before commits.
+        admission: For `explain`.
         runs: The earlier runs of the job.
     """
 
@@ -153,6 +156,7 @@ class Crawl:
         frontier: Frontier,
         store: Store,
         commits: CommitCalls,
+        admission: Admission,
         runs: Sequence[RunRecord] = (),
     ) -> None:
         self.spider = spider
@@ -172,6 +176,7 @@ class Crawl:
         self._frontier = frontier
         self._store = store
         self._commits = commits
+        self._admission = admission
 
     @property
     def durable(self) -> bool:
@@ -266,6 +271,39 @@ class Crawl:
     def stop(self, reason: str) -> None:
         """End the crawl: start no further request, and let those in flight finish."""
         self._shutdown.stop(replace_surrogates(reason))
+
+    def pause(self, lane: str | None = None) -> None:
+        """Start no further request of a lane, or of any lane (`None`), until `resume`. Requests in flight continue."""
+        self._frontier.pause(lane)
+
+    def resume(self, lane: str | None = None) -> None:
+        """Undo `pause` of a lane, and that of all lanes; `None` undoes every pause."""
+        self._frontier.resume(lane)
+
+    def set_pace(self, lane: str, *, delay: float | None = None, concurrency: int | None = None) -> None:
+        """Change the pace of a lane until the end of the run; see `crawler.hooks.plugin.Crawl.set_pace`.
+
+        Raises:
+            ValueError: The lane has no requests in memory, or a value is out of range.
+        """
+        given: dict[str, Any] = {"delay": delay, "per_host": concurrency}
+        Settings(**{name: value for name, value in given.items() if value is not None})  # which checks the values
+        if lane not in self._frontier.lanes:
+            raise ValueError(f"no requests of {lane} are in memory")
+        self._frontier.set_pace(lane, delay=delay, concurrency=concurrency)
+
+    def queue(self, lane: str, most: int = 100) -> list[Request]:
+        """Return the requests of a lane that wait in memory, the next one first."""
+        found = self._frontier.lanes.get(lane)
+        return [] if found is None else [pending.request for pending in found.first(most)]
+
+    def explain(self, url: str) -> UrlFacts:
+        """Return what is known of a URL: whether it belongs to the crawl, is known, waits, and what robots.txt says.
+
+        Raises:
+            ValueError: `url` is not an http or https URL.
+        """
+        return explain(url, self._admission, self._frontier)
 
     def report_problem(self, text: str) -> None:
         """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""

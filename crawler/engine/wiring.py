@@ -154,6 +154,7 @@ def wire(
         frontier=frontier,
         store=store,
         commits=commits,
+        admission=admission,
         runs=resumed.runs,
     )
     for plugin, state in zip(plugins, states, strict=True):

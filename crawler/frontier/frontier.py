@@ -91,6 +91,9 @@ class Frontier:
         """What is down: hosts, proxies or the network."""
         self.reachability = Reachability(self.outages, self.wake_all)
         """Which requests that concerns."""
+        self.is_paused = False
+        """Whether the user lets nothing start, on any lane."""
+        self._paused: set[str] = set()
         self.budgets = Budgets(self._throttle, self.reachability)
         """The budgets that requests have named."""
         self._schedule = Schedule(self.budgets)
@@ -148,6 +151,7 @@ class Frontier:
                 lane.limiter.total_tokens = lane.throttle.concurrency.limit
             if self._shared:
                 self._schedule.watch(lane)
+            lane.throttle.is_paused = self.is_paused or group in self._paused
             self.lanes[group] = lane
         lane.epoch = epoch
         self.refill(lane, head, more=more)
@@ -382,6 +386,45 @@ class Frontier:
             lane = self.lanes.get(name)
             if lane is not None:
                 self._schedule.wake(lane)
+
+    def pause(self, name: str | None) -> None:
+        """Start nothing of a lane, or of any lane (`None`), until `resume`. Requests in flight continue."""
+        self.is_paused = self.is_paused or name is None
+        if name is not None:
+            self._paused.add(name)
+        self._apply_pauses()
+
+    def resume(self, name: str | None) -> None:
+        """Undo `pause` of a lane; `None` undoes all pauses."""
+        self.is_paused = False
+        self._paused = set() if name is None else self._paused - {name}
+        self._apply_pauses()
+
+    def _apply_pauses(self) -> None:
+        for lane in self.lanes.values():
+            is_paused = self.is_paused or lane.name in self._paused
+            if lane.throttle.is_paused is not is_paused:
+                lane.throttle.is_paused = is_paused
+                lane.throttle.notify()
+                self._schedule.remove(lane)
+                self._schedule.wake(lane)
+
+    def set_pace(self, name: str, *, delay: float | None = None, concurrency: int | None = None) -> None:
+        """Change the pace of a lane in memory.
+
+        Parameters:
+            name: Name of the lane.
+            delay: Seconds between two starts. `None` keeps it.
+            concurrency: Requests in flight, at most. `None` keeps it.
+
+        Raises:
+            KeyError: The lane is not in memory.
+        """
+        lane = self.lanes[name]
+        lane.throttle.set_pace(delay=delay, concurrency=concurrency, robots_delay=lane.robots.delay())
+        lane.limiter.total_tokens = lane.throttle.concurrency.limit
+        self._schedule.remove(lane)
+        self._schedule.wake(lane)
 
     def block(self, name: str, until: float) -> None:
         """Start nothing of a lane or budget before `until` (seconds since the epoch)."""

@@ -92,6 +92,11 @@ class Lane:
             return self._ready[0]
         return self._later[0][2] if self._later else None
 
+    def first(self, most: int) -> list[Pending]:
+        """Return the next requests in memory, in their order, then those that are put off."""
+        found = heapq.nsmallest(most, self._ready)
+        return found + [pending for _, _, pending in sorted(self._later)[: most - len(found)]]
+
     def first_at(self) -> float:
         """Return when the next request may start if no limit holds it back, in seconds since the epoch."""
         if self._ready:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from crawler.settings import Settings
     from crawler.stats import RunRecord, Stats
 
-__all__ = ["Crawl", "CrawlStatistics", "LaneStatistics", "Plugin"]
+__all__ = ["Crawl", "CrawlStatistics", "LaneStatistics", "Plugin", "UrlFacts"]
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +74,22 @@ class CrawlStatistics:
     """The requests of each lane in memory, by its name. Made when they are looked up."""
     outages: Mapping[str, OutageStatistics] = attrs.field(factory=dict)
     """What cannot be reached: origins, proxies, or ``network``. Requests wait for it, and lose no attempts."""
+
+
+@attrs.frozen(kw_only=True)
+class UrlFacts:
+    """What a crawl knows of one URL."""
+
+    url: str
+    """The URL in its canonical form."""
+    refused_by: str | None
+    """Why it does not belong to the crawl, such as ``scope`` or ``exclude``; `None` if it does."""
+    is_known: bool
+    """Whether a request for it was made, and is waiting or settled. A job also knows older ones on the disk."""
+    is_waiting: bool
+    """Whether that request waits in memory."""
+    robots_allows: bool | None
+    """Whether robots.txt allows it; `None` if the file is not known yet."""
 
 
 class Crawl(Protocol):
@@ -175,6 +191,34 @@ class Crawl(Protocol):
 
     def stop(self, reason: str) -> None:
         """End the crawl: start no further request, and let those in flight finish."""
+
+    def pause(self, lane: str | None = None) -> None:
+        """Start no further request of a lane, or of any lane (`None`), until `resume`. Requests in flight continue."""
+
+    def resume(self, lane: str | None = None) -> None:
+        """Undo `pause` of a lane, and that of all lanes; `None` undoes every pause."""
+
+    def set_pace(self, lane: str, *, delay: float | None = None, concurrency: int | None = None) -> None:
+        """Change the pace of a lane until the end of the run. Limits of the server and of its robots.txt still hold.
+
+        Parameters:
+            lane: Name of the lane, which has requests.
+            delay: Seconds between two starts. `None` keeps it.
+            concurrency: Requests in flight, at most. `None` keeps it.
+
+        Raises:
+            ValueError: The lane has no requests in memory, or a value is out of range.
+        """
+
+    def queue(self, lane: str, most: int = 100) -> list[Request]:
+        """Return the requests of a lane that wait in memory, the next one first."""
+
+    def explain(self, url: str) -> UrlFacts:
+        """Return what is known of a URL: whether it belongs to the crawl, is known, waits, and what robots.txt says.
+
+        Raises:
+            ValueError: `url` is not an http or https URL.
+        """
 
     def report_problem(self, text: str) -> None:
         """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""

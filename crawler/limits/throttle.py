@@ -67,7 +67,7 @@ class ThrottleStatistics:
     ready_at: float
     """When the next request may start, in seconds since the epoch; infinite: after a response arrives."""
     blocked_by: str
-    """What it waits for: ``refusal``, ``quota``, ``pace``, ``delay``, ``outage`` or nothing."""
+    """What it waits for: ``refusal``, ``quota``, ``pace``, ``delay``, ``outage``, ``pause`` or nothing."""
     in_flight: int
     """Requests in flight."""
     concurrency: int
@@ -104,7 +104,9 @@ class Throttle:
     flight: Flight = attrs.field(factory=Flight, init=False)
     """Starts that are not settled."""
     blocked_by: str = attrs.field(default="", init=False)
-    """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace``, ``delay`` or nothing."""
+    """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace``, ``delay``, ``pause`` or nothing."""
+    is_paused: bool = attrs.field(default=False, init=False)
+    """Whether the user lets nothing start."""
     stalled_until: float = attrs.field(default=-math.inf, init=False)
     """Until then no request is worth a try, since all were refused for so long; in seconds since the epoch."""
     busy: int = attrs.field(default=0, init=False)
@@ -153,6 +155,9 @@ class Throttle:
             cost: Units that the request takes.
             backlog: Units of all waiting requests, including this one.
         """
+        if self.is_paused:
+            self.blocked_by = "pause"
+            return math.inf
         at, reason = self.pacing.ready_at()
         learner = self._learner
         if learner is not None:
@@ -189,6 +194,24 @@ class Throttle:
     def block(self, until: float) -> None:
         """Start nothing before `until` (seconds since the epoch)."""
         self.pacing.block(until)
+        self.notify()
+
+    def set_pace(
+        self, *, delay: float | None = None, concurrency: int | None = None, robots_delay: float = 0.0
+    ) -> None:
+        """Change what the user asks for. `None` keeps it.
+
+        Parameters:
+            delay: Seconds between two starts.
+            concurrency: Requests in flight, at most.
+            robots_delay: Seconds between two starts that a robots.txt asks for.
+        """
+        if delay is not None:
+            self.pace = self.pacing.pace = attrs.evolve(self.pace, delay=delay)
+            self.pacing.set_robots_delay(robots_delay)
+        if concurrency is not None:
+            self.pace = self.pacing.pace = attrs.evolve(self.pace, concurrency=concurrency)
+            self.concurrency.cap = concurrency
         self.notify()
 
     def notify(self) -> None:

@@ -35,6 +35,8 @@ def state_of(
     reason = "" if limit is None else limit.blocked_by
     if reason == "outage":
         return "down", f"cannot be reached, {_next_try(wait)}"
+    if reason == "pause":
+        return "waiting", "paused"
     if lane.robots:
         return _robots(lane, wait)
     if has_work and reason == "refusal":

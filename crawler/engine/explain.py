@@ -1,0 +1,42 @@
+"""`explain`: what a crawl knows of one URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crawler import urls
+from crawler.hooks.plugin import UrlFacts
+from crawler.messages import Request
+
+if TYPE_CHECKING:
+    from crawler.engine.admission import Admission
+    from crawler.frontier import Frontier
+
+__all__ = ["explain"]
+
+MOST: int = 10_000
+"""Waiting requests of a lane that are looked through, at most."""
+
+
+def explain(url: str, admission: Admission, frontier: Frontier) -> UrlFacts:
+    """Return what a crawl knows of a URL. Nothing is fetched.
+
+    Parameters:
+        url: An absolute http or https URL.
+        admission: Knows the scope and the known requests.
+        frontier: Knows the waiting requests and the robots.txt files.
+
+    Raises:
+        ValueError: It is no such URL.
+    """
+    request = Request(url)
+    lane = frontier.lanes.get(urls.origin(request.url))
+    waiting = () if lane is None else lane.first(MOST)
+    rules = None if lane is None else lane.robots.find(lane.name)
+    return UrlFacts(
+        url=request.url,
+        refused_by=admission.refused_by(request),
+        is_known=admission.is_known(request),
+        is_waiting=any(pending.request.url == request.url for pending in waiting),
+        robots_allows=None if rules is None else rules.allows(request.url),
+    )
