@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -22,6 +23,8 @@ EPILOGUE: Final = (
     "Exit codes: 0 finished; 1 the crawl failed; 2 wrong usage or configuration; 3 stopped by a quota, a budget or "
     "max_errors; 4 finished with more failures than --tolerate allows, or without a page; 130 interrupted."
 )
+ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+")
+"""The value of ``--ui``."""
 COMMANDS: Final = {
     "demo": "demo:demo",
     "new": "new:new",
@@ -84,7 +87,7 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         than tolerated · 130 interrupted.
     """
     open_closed_streams()
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _with_values(list(sys.argv[1:] if arguments is None else arguments))
     try:
         _check(words)
         app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
@@ -124,6 +127,16 @@ def _check(words: Sequence[str]) -> None:
     for word in words:
         if "\0" in word:
             raise ConfigError(f"the argument {word!r} contains a NUL character")
+
+
+def _with_values(words: list[str]) -> list[str]:
+    """Return the arguments with a value for each option that may be given without one: ``--ui``."""
+    for place, word in enumerate(words):
+        if word == "--ui":
+            following = words[place + 1] if place + 1 < len(words) else ""
+            if not ADDRESS.fullmatch(following):
+                return [*words[:place], "--ui=", *words[place + 1 :]]
+    return words
 
 
 def _report_error(message: str, code: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
+import attrs
 from cyclopts import Parameter
 
 from crawler.cli.configuration import Configuration, parse_pairs
@@ -17,6 +18,7 @@ from crawler.cli.progress import Progress
 from crawler.cli.standard_streams import output_is_open
 from crawler.cli.summary import summary
 from crawler.cli.target import make_spider
+from crawler.cli.web_page import with_web_page
 from crawler.engine.api import run
 from crawler.engine.job import Job
 from crawler.engine.report import Report, tolerated
@@ -96,6 +98,13 @@ def command(
     override: Annotated[
         bool, Parameter(help="Resume the job although its spider, arguments or settings have changed.")
     ] = False,
+    ui: Annotated[
+        str | None,
+        Parameter(
+            metavar="HOST:PORT",
+            help="Serve a web page of the crawl while it runs. Without HOST:PORT it is on loopback, at a free port.",
+        ),
+    ] = None,
     report: Annotated[
         Path | None, Parameter(metavar="FILE", help="Write a report of the crawl to this file, as JSON.")
     ] = None,
@@ -137,6 +146,8 @@ def command(
         outputs=output,
         job="" if job is None else str(job),
     )
+    if ui is not None:
+        configuration = attrs.evolve(configuration, plugins=with_web_page(configuration.plugins, ui))
     output, job = configuration.outputs, Path(configuration.job) if configuration.job else None
     spider = make_spider(target, with_content(as_, target, configuration.arguments))
     disable_plugins(spider, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)

@@ -1,0 +1,30 @@
+"""``crawler run --ui``: the plugin that serves a web page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crawler.errors import ConfigError
+from crawler.hooks.load import construct, load_plugin
+from crawler.hooks.plugin import Plugin
+
+__all__ = ["with_web_page"]
+
+
+def with_web_page(plugins: Sequence[Plugin], address: str) -> tuple[Plugin, ...]:
+    """Return the plugins with the one that serves the web page.
+
+    Parameters:
+        plugins: Those that are enabled.
+        address: ``HOST:PORT``, ``HOST``, ``PORT``, or empty for a free port on loopback.
+
+    Raises:
+        ConfigError: The address is invalid, or the plugin is enabled already.
+    """
+    if any(plugin.name == "web" for plugin in plugins):
+        raise ConfigError("use either --ui or -p web, not both")
+    host, _, port = address.rpartition(":") if not address.isdecimal() else ("", "", address)
+    if address and not address.isdecimal() and not port.isdecimal():
+        host, port = address, "0"
+    options = {"port": port or "0"} | ({"host": host.strip("[]")} if host else {})
+    return *plugins, construct(load_plugin("web"), options, what="--ui")

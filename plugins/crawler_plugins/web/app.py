@@ -1,0 +1,298 @@
+"""`make_app`: the pages and the JSON API of the web page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import msgspec
+import trio
+from starlette.applications import Starlette
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from crawler import ConfigError
+from crawler.monitor import Snapshot
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from crawler_plugins.web.plugin import Web
+
+__all__ = ["make_app"]
+
+STATIC: Final = Path(__file__).parent / "static"
+HOSTS: Final = 200
+"""Hosts that are described, at most."""
+LISTED: Final = 200
+"""Pages, requests and records in one response, unless another number is asked for."""
+MAX_LISTED: Final = 2_000
+MAX_BODY: Final = 65_536
+"""Bytes of the body of a request."""
+INTERVAL: Final = 1.0
+"""Seconds between two events."""
+SECRET: Final = frozenset({"headers", "proxies"})
+"""Settings whose values may be secret."""
+
+
+class Problem(Exception):
+    """A request that cannot be done; its text is the response."""
+
+
+def make_app(web: Web) -> Starlette:
+    """Return the application.
+
+    Parameters:
+        web: The plugin, which has the crawl and what was observed.
+    """
+    api = _Api(web)
+    reads = {
+        "snapshot": api.snapshot, "history": api.history, "failures": api.failures, "items": api.items,
+        "pages": api.pages, "queue": api.queue, "explain": api.explain, "log": api.log, "settings": api.settings,
+        "job": api.job,
+    }  # fmt: skip
+    actions = {
+        "pause": api.pause, "resume": api.resume, "pace": api.pace, "retry": api.retry, "exclude": api.exclude,
+        "stop": api.stop,
+    }  # fmt: skip
+    return Starlette(
+        routes=[
+            Route("/", _index),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/api/events", api.events),
+            *(Route(f"/api/{name}", _reading(function)) for name, function in reads.items()),
+            *(Route(f"/api/{name}", _acting(function), methods=["POST"]) for name, function in actions.items()),
+        ]
+    )
+
+
+async def _index(_request: Request) -> Response:
+    return FileResponse(STATIC / "index.html")
+
+
+Endpoint = Callable[["Request"], Awaitable[Response]]
+
+
+def _reading(function: Callable[[dict[str, str]], Any]) -> Endpoint:
+    """Return an endpoint that answers with the JSON of what a function returns."""
+
+    async def endpoint(request: Request) -> Response:
+        return _answer(function, dict(request.query_params))
+
+    return endpoint
+
+
+def _acting(function: Callable[[dict[str, Any]], Any]) -> Endpoint:
+    """Return an endpoint that passes the JSON object in the body to a function."""
+
+    async def endpoint(request: Request) -> Response:
+        if int(request.headers.get("content-length", "0")) > MAX_BODY:
+            return _json({"error": "the body is too large"}, 413)
+        body = b""
+        async with aclosing(request.stream()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > MAX_BODY:
+                    return _json({"error": "the body is too large"}, 413)
+        try:
+            values = msgspec.json.decode(body or b"{}", type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            return _json({"error": f"the body is no JSON object: {error}"}, 400)
+        return _answer(function, values)
+
+    return endpoint
+
+
+def _answer(function: Callable[[Any], Any], values: Any) -> Response:
+    try:
+        return _json(function(values))
+    except (Problem, ConfigError, ValueError, TypeError) as error:
+        return _json({"error": str(error)}, 400)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value, enc_hook=str), status, media_type="application/json")
+
+
+class _Api:
+    """What the endpoints return and do."""
+
+    def __init__(self, web: Web) -> None:
+        self._web = web
+        self._crawl = web.crawl
+        self._observer = web.observer
+
+    async def events(self, request: Request) -> Response:
+        """Send a snapshot every second, as server-sent events."""
+
+        async def stream() -> AsyncIterator[bytes]:
+            while True:
+                yield b"data: " + msgspec.json.encode(self._now(HOSTS)) + b"\n\n"
+                await trio.sleep(INTERVAL)
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    def _now(self, hosts: int) -> dict[str, Any]:
+        now: Snapshot = self._observer.snapshot(hosts)
+        return msgspec.structs.asdict(now) | {
+            "excluded": list(self._web.excluded),
+            "paused": self._web.is_paused,
+        }
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def snapshot(self, query: dict[str, str]) -> dict[str, Any]:
+        """What the crawl does now, with its busiest hosts."""
+        return self._now(_number(query, "hosts", HOSTS))
+
+    def history(self, query: dict[str, str]) -> list[dict[str, float]]:
+        """The rates over time."""
+        return self._observer.points
+
+    def failures(self, query: dict[str, str]) -> dict[str, Any]:
+        """The kinds of failures, and the latest ones."""
+        return {"kinds": dict(self._crawl.stats.kinds), "latest": _latest(self._observer.failures, query)}
+
+    def items(self, query: dict[str, str]) -> dict[str, Any]:
+        """The latest items, and how many have a value in each field."""
+        observer, stats = self._observer, self._crawl.stats
+        return {
+            "total": observer.types.total(),
+            "types": dict(observer.types),
+            "fields": dict(observer.fields.most_common()),
+            "dropped": dict(stats.dropped),
+            "latest": _latest(observer.items, query),
+        }
+
+    def pages(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        """The latest pages; ``q`` is a part of the URL or a status."""
+        wanted = query.get("q", "").strip().lower()
+        found = [
+            page for page in self._observer.pages if wanted in page["url"].lower() or wanted == str(page["status"])
+        ]
+        return _latest(found, query)
+
+    def queue(self, query: dict[str, str]) -> dict[str, Any]:
+        """Waiting requests by host; ``host`` lists those of one."""
+        lanes = self._crawl.statistics().lanes
+        hosts = sorted(((lanes[name].waiting, name) for name in lanes), reverse=True)[:HOSTS]
+        host = query.get("host") or (hosts[0][1] if hosts else "")
+        requests = [
+            {
+                "url": request.url, "method": request.method, "depth": request.depth, "priority": request.priority,
+                "callback": str(request.callback or "parse"),
+            }
+            for request in self._crawl.queue(host, _number(query, "most", LISTED))
+        ]  # fmt: skip
+        return {
+            "hosts": [{"name": name, "waiting": n, "has_more": lanes[name].has_more} for n, name in hosts],
+            "host": host,
+            "requests": requests,
+        }
+
+    def explain(self, query: dict[str, str]) -> dict[str, Any]:
+        """What the crawl knows of a URL."""
+        facts = attrs.asdict(self._crawl.explain(query.get("url", "")))
+        pages = [page for page in self._observer.pages if page["url"] == facts["url"]]
+        failures = [entry for entry in self._observer.failures if entry["url"] == facts["url"]]
+        return facts | {
+            "found_on": self._observer.found_on(facts["url"]),
+            "excluded": self._web.excludes(facts["url"]),
+            "page": pages[-1] if pages else None,
+            "failure": failures[-1] if failures else None,
+        }
+
+    def log(self, query: dict[str, str]) -> dict[str, Any]:
+        """The last records of the log, and what plugins found to be wrong."""
+        return {
+            "records": _latest(self._observer.records, query),
+            "problems": list(getattr(self._crawl, "problems", ())),
+        }
+
+    def settings(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        """Every setting and its value."""
+        given = self._crawl.settings.given
+        return [
+            {
+                "name": field.name,
+                "value": "***" if field.name in SECRET and field.name in given else _shown(self._crawl, field.name),
+                "given": field.name in given,
+            }
+            for field in attrs.fields(type(self._crawl.settings))
+            if not field.name.startswith("_")
+        ]
+
+    def job(self, query: dict[str, str]) -> dict[str, Any]:
+        """The earlier runs of the job."""
+        runs = [msgspec.to_builtins(run, enc_hook=str) for run in getattr(self._crawl, "runs", ())]
+        return {"durable": self._crawl.durable, "runs": runs}
+
+    # ---- acting ------------------------------------------------------------------------------------------------------
+
+    def pause(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Pause a lane, or all of them."""
+        lane = _text(values, "lane") or None
+        self._crawl.pause(lane)
+        self._web.is_paused = self._web.is_paused or lane is None
+        return {"done": True}
+
+    def resume(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Resume a lane, or all of them."""
+        self._crawl.resume(_text(values, "lane") or None)
+        self._web.is_paused = False
+        return {"done": True}
+
+    def pace(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Change the delay or the concurrency of a lane."""
+        delay, concurrency = values.get("delay"), values.get("concurrency")
+        self._crawl.set_pace(_text(values, "lane"), delay=delay, concurrency=concurrency)
+        return {"done": True}
+
+    def retry(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Send the requests of a kind of failure again."""
+        return {"retried": self._observer.retry(_text(values, "kind"))}
+
+    def exclude(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Drop the requests whose URL matches a pattern, those that wait and those to come."""
+        pattern = _text(values, "pattern")
+        if not pattern:
+            raise Problem("pattern is empty")
+        try:
+            self._web.exclude(pattern)
+        except re.error as error:
+            raise Problem(f"{pattern!r} is no regular expression: {error}") from None
+        return {"excluded": list(self._web.excluded)}
+
+    def stop(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Let requests in flight finish, and end the crawl."""
+        self._crawl.stop("stopped on the web page")
+        return {"done": True}
+
+
+def _latest(entries: Any, query: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the last entries, the latest first."""
+    return list(entries)[::-1][: _number(query, "most", LISTED)]
+
+
+def _number(query: dict[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
+    if not text.isdecimal() or int(text) > MAX_LISTED:
+        raise Problem(f"{name} must be a number from 0 to {MAX_LISTED}")
+    return int(text)
+
+
+def _text(values: dict[str, Any], name: str) -> str:
+    value = values.get(name) or ""
+    if not isinstance(value, str):
+        raise Problem(f"{name} must be a text")
+    return value
+
+
+def _shown(crawl: Any, name: str) -> Any:
+    value = getattr(crawl.settings, name)
+    return attrs.asdict(value) if attrs.has(type(value)) else msgspec.to_builtins(value, enc_hook=str)

@@ -1,0 +1,207 @@
+"""The web page of a crawl: its JSON API, who may use it, and what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from crawler_plugins.web.app import make_app
+from crawler_plugins.web.observer import MAX_FAILURES, MAX_ITEMS, MAX_LINKS, MAX_PAGES, POINTS, Observer
+from crawler_plugins.web.plugin import Web
+from crawler_plugins.web.security import Guard
+from trio.testing import MockClock
+
+from crawler import ConfigError, Crawl, CrawlFailed, Plugin, Response, Settings, Spider, crawl
+from crawler.testing import FakeSite, Page
+
+TOKEN = "a-token-of-the-tests"
+HOST = "https://site.test"
+
+
+class Walk(Spider):
+    start_urls = [f"{HOST}/"]
+    settings = Settings(delay=1.0, obey_robots=False, attempts=1, headers={"X-Key": "s3cret"}, max_seconds=600)
+
+    def parse(self, response: Response) -> Iterator[Any]:
+        yield {"url": response.url, "nothing": ""}
+        yield from response.follow_all("a")
+
+
+def pages() -> dict[str, Any]:
+    links = "".join(f"<a href=/{n}>x</a>" for n in range(40))
+    return {"/": links, "/0": Page(status=500)} | {f"/{n}": "x" for n in range(1, 40)}
+
+
+class Ask(Plugin):
+    """Asks the API while the crawl runs; without a server."""
+
+    def __init__(self, web: Web, *steps: tuple[float, str, str, Any]) -> None:
+        self.web = web
+        self.steps = steps
+        self.answers: list[tuple[int, Any]] = []
+
+    def lifespan(self, crawl: Crawl):
+        crawl.start_soon(self.ask)
+        return super().lifespan(crawl)
+
+    async def ask(self) -> None:
+        began = trio.current_time()
+        transport = httpx.ASGITransport(make_app(self.web))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            for at, method, path, body in self.steps:
+                await trio.sleep_until(began + at)
+                content = body if isinstance(body, bytes) else None
+                values = None if content is not None else body
+                response = await client.request(method, f"/api/{path}", json=values, content=content)
+                self.answers.append((response.status_code, response.json()))
+
+
+async def asked(*steps: tuple[float, str, str, Any]) -> tuple[list[tuple[int, Any]], Any]:
+    web = Web(token=TOKEN)
+    ask = Ask(web, *steps)
+    report = await crawl(Walk(), plugins=[web, ask], transport=FakeSite(pages()).transport)
+    return ask.answers, report
+
+
+@pytest.fixture(autouse=True)
+def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Virtual time and sockets do not mix."""
+
+    async def serve(self, listening, ended, *, task_status):
+        listening.close()
+        task_status.started()
+
+    monkeypatch.setattr(Web, "_serve", serve)
+
+
+async def test_what_is_asked_for_is_answered(autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["snapshot", "history", "failures", "items", "pages?q=/3", "queue", "log", "settings", "job"]
+    answers, _ = await asked(
+        *((10.5, "GET", name, None) for name in names), (10.5, "GET", f"explain?url={HOST}/3", None)
+    )
+    assert {status for status, _ in answers} == {200}
+    snapshot, history, failures, items, found, queue, _log, settings, job, facts = [value for _, value in answers]
+    assert (snapshot["pages"], snapshot["failed"], snapshot["paused"]) == (10, 1, False)
+    assert len(history) == 11
+    assert failures["kinds"] == {"status_500": 1}
+    assert failures["latest"][0]["url"] == f"{HOST}/0"
+    assert (items["total"], items["fields"]) == (10, {"url": 10, "nothing": 0})
+    assert [page["url"] for page in found] == [f"{HOST}/3"]
+    assert (queue["host"], queue["requests"][0]["url"], queue["requests"][0]["depth"]) == (HOST, f"{HOST}/10", 1)
+    assert "s3cret" not in str(settings)
+    assert job == {"durable": False, "runs": []}
+    assert (facts["found_on"], facts["is_known"], facts["page"]["status"]) == (f"{HOST}/", True, 200)
+    assert f"?token={TOKEN}" in capsys.readouterr().err
+
+
+async def test_actions_change_the_crawl(autojump_clock: MockClock) -> None:
+    answers, report = await asked(
+        (5.5, "POST", "exclude", {"pattern": "/1[0-9]"}),
+        (5.6, "POST", "retry", {"kind": "status_500"}),
+        (5.6, "POST", "retry", {"kind": "status_500"}),
+        (6.0, "POST", "pace", {"lane": HOST, "delay": 2}),
+        (7.0, "POST", "pause", {}),
+        (100.0, "GET", "snapshot", None),
+        (100.0, "POST", "resume", {}),
+        (110.0, "POST", "pause", {"lane": HOST}),
+        (200.0, "POST", "resume", {"lane": HOST}),
+        (220.0, "POST", "stop", None),
+    )
+    assert {status for status, _ in answers} == {200}
+    assert [value.get("retried") for _, value in answers[1:3]] == [1, 0]
+    assert answers[5][1]["paused"] is True
+    assert report.finished == "stopped on the web page"
+    assert report.filtered["excluded"] == 10
+    assert report.pages < 30
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "words"),
+    [
+        ("POST", "exclude", {"pattern": "("}, "is no regular expression"),
+        ("POST", "exclude", {"pattern": ""}, "pattern is empty"),
+        ("POST", "exclude", {"pattern": 3}, "pattern must be a text"),
+        ("POST", "exclude", b"[1]", "no JSON object"),
+        ("POST", "exclude", b"{", "no JSON object"),
+        ("POST", "pace", {"lane": "nosuch", "delay": 1}, "no requests of nosuch"),
+        ("POST", "pace", {"lane": HOST, "delay": -1}, "delay"),
+        ("POST", "pace", {"lane": HOST, "delay": "fast"}, "delay"),
+        ("POST", "pace", {"lane": HOST, "concurrency": 0}, "per_host"),
+        ("GET", "pages?most=x", None, "most must be a number"),
+        ("GET", "pages?most=99999", None, "most must be a number"),
+        ("GET", "explain?url=mailto:a@b", None, "mailto"),
+        ("GET", "explain", None, "URL"),
+    ],
+)
+async def test_what_cannot_be_done_is_said(
+    autojump_clock: MockClock, method: str, path: str, body: Any, words: str
+) -> None:
+    [(status, value)], report = await asked((5.5, method, path, body))
+    assert status == 400
+    assert words in value["error"]
+    assert report.finished == "finished"
+
+
+async def test_a_large_body_is_refused(autojump_clock: MockClock) -> None:
+    [(status, value)], _ = await asked((5.5, "POST", "exclude", b" " * 100_000))
+    assert (status, value) == (413, {"error": "the body is too large"})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"port": -1}, "port must be"), ({"port": 70_000}, "port must be"), ({"token": "short"}, "at least 8 characters")],
+)
+def test_options_out_of_range(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Web(**options)
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "nosuch.invalid"])
+async def test_an_address_that_cannot_be_used_is_named(autojump_clock: MockClock, host: str) -> None:
+    with pytest.raises((ConfigError, CrawlFailed), match=f"web: cannot listen on {host}:0: "):
+        await crawl(Walk(), plugins=[Web(host=host)], transport=FakeSite(pages()).transport)
+
+
+async def test_memory_is_bounded(autojump_clock: MockClock) -> None:
+    web = Web(token=TOKEN)
+    await crawl(Walk(), plugins=[web], transport=FakeSite({"/": "x"}).transport)
+    observer: Observer = web.observer
+    response = Response(f"{HOST}/", 200, [], b"x")
+    for n in range(MAX_LINKS + 5):
+        observer.note_request(response.follow(f"/{n}"))
+    for _ in range(MAX_PAGES + 5):
+        observer.note_page(response)
+        observer.note_item({f"field {len(observer.items)}": object()}, response)
+    for _ in range(3 * POINTS):
+        observer._drawn = 0.0
+        observer.snapshot(0)
+    assert (len(observer.pages), len(observer.items), len(observer._found_on)) == (MAX_PAGES, MAX_ITEMS, MAX_LINKS)
+    assert len(observer.points) <= POINTS
+    assert len(observer._requests) <= MAX_FAILURES
+
+
+async def test_the_guard_passes_on_what_is_no_request() -> None:
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["type"])
+
+    await Guard(app, TOKEN, ())({"type": "lifespan"}, None, None)
+    assert seen == ["lifespan"]
+
+
+async def test_the_token_in_the_address_becomes_a_cookie() -> None:
+    async def app(scope, receive, send):
+        raise AssertionError("not reached")
+
+    transport = httpx.ASGITransport(Guard(app, TOKEN, ["127.0.0.1"]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        response = await client.get(f"/?token={TOKEN}")
+        assert (response.status_code, response.headers["location"]) == (303, "/")
+        assert "HttpOnly" in response.headers["set-cookie"]
+        assert "SameSite=strict" in response.headers["set-cookie"]
+        refused = await client.get("/", headers=[(b"Cookie", b"=;;\x80")])
+        assert refused.status_code == 403
