@@ -18,7 +18,6 @@ from crawler.cli.progress import Progress
 from crawler.cli.standard_streams import output_is_open
 from crawler.cli.summary import summary
 from crawler.cli.target import make_spider
-from crawler.cli.web_page import with_web_page
 from crawler.engine.api import run
 from crawler.engine.job import Job
 from crawler.engine.report import Report, tolerated
@@ -147,6 +146,8 @@ def command(
         job="" if job is None else str(job),
     )
     if ui is not None:
+        from crawler.cli.web_page import with_web_page  # noqa: PLC0415 - few crawls have one
+
         configuration = attrs.evolve(configuration, plugins=with_web_page(configuration.plugins, ui))
     output, job = configuration.outputs, Path(configuration.job) if configuration.job else None
     spider = make_spider(target, with_content(as_, target, configuration.arguments))

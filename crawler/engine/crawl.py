@@ -14,7 +14,6 @@ import trio
 import trio_util
 
 from crawler.content import replace_surrogates
-from crawler.engine.explain import explain
 from crawler.engine.inline import with_child_depth
 from crawler.engine.long_calls import fetching
 from crawler.engine.slots import current_ticket
@@ -303,6 +302,8 @@ class Crawl:
         Raises:
             ValueError: `url` is not an http or https URL.
         """
+        from crawler.engine.explain import explain  # noqa: PLC0415 - few crawls are asked
+
         return explain(url, self._admission, self._frontier)
 
     def report_problem(self, text: str) -> None:

@@ -13,6 +13,7 @@ NOT_MIRRORED = {"__init__.py", "__main__.py"}
 COVERED_ELSEWHERE = {
     # The parts of a running crawl: whole crawls in virtual time test them by behaviour instead of by file.
     "engine/api.py": ["tests/crawl/test_core.py", "tests/crawl/test_stream.py"],
+    "engine/explain.py": ["tests/crawl/test_controls.py"],
     "engine/inline.py": ["tests/crawl/test_inline.py"],
     "engine/robots.py": ["tests/crawl/test_robots.py"],
     "engine/scheduler.py": ["tests/crawl/test_core.py"],

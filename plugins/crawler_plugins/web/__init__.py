@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from crawler_plugins.web.plugin import Web
+from crawler_plugins.web.web_plugin import Web
 
 __all__ = ["Web"]

@@ -158,8 +158,8 @@ class Web(Plugin):
     ) -> None:
         from hypercorn.trio import serve  # noqa: PLC0415 - an extra
 
-        from crawler_plugins.web.app import make_app  # noqa: PLC0415 - an extra
-        from crawler_plugins.web.security import Guard  # noqa: PLC0415 - an extra
+        from crawler_plugins.web.web_api import make_app  # noqa: PLC0415 - an extra
+        from crawler_plugins.web.web_guard import Guard  # noqa: PLC0415 - an extra
 
         port = listening.getsockname()[1]
         app = Guard(make_app(self), self._token, self._names(port))

@@ -22,7 +22,7 @@ from crawler.monitor import Snapshot
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from crawler_plugins.web.plugin import Web
+    from crawler_plugins.web.web_plugin import Web
 
 __all__ = ["make_app"]
 

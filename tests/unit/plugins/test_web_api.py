@@ -1,4 +1,4 @@
-"""The web page of a crawl: its JSON API, who may use it, and what it keeps."""
+"""The JSON API of the web page."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from crawler_plugins.web.app import make_app
-from crawler_plugins.web.observer import MAX_FAILURES, MAX_ITEMS, MAX_LINKS, MAX_PAGES, POINTS, Observer
-from crawler_plugins.web.plugin import Web
-from crawler_plugins.web.security import Guard
+from crawler_plugins.web.web_api import make_app
+from crawler_plugins.web.web_plugin import Web
 from trio.testing import MockClock
 
-from crawler import ConfigError, Crawl, CrawlFailed, Plugin, Response, Settings, Spider, crawl
+from crawler import Crawl, Plugin, Response, Settings, Spider, crawl
 from crawler.testing import FakeSite, Page
 
 TOKEN = "a-token-of-the-tests"
@@ -148,60 +146,3 @@ async def test_what_cannot_be_done_is_said(
 async def test_a_large_body_is_refused(autojump_clock: MockClock) -> None:
     [(status, value)], _ = await asked((5.5, "POST", "exclude", b" " * 100_000))
     assert (status, value) == (413, {"error": "the body is too large"})
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [({"port": -1}, "port must be"), ({"port": 70_000}, "port must be"), ({"token": "short"}, "at least 8 characters")],
-)
-def test_options_out_of_range(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        Web(**options)
-
-
-@pytest.mark.parametrize("host", ["203.0.113.1", "nosuch.invalid"])
-async def test_an_address_that_cannot_be_used_is_named(autojump_clock: MockClock, host: str) -> None:
-    with pytest.raises((ConfigError, CrawlFailed), match=f"web: cannot listen on {host}:0: "):
-        await crawl(Walk(), plugins=[Web(host=host)], transport=FakeSite(pages()).transport)
-
-
-async def test_memory_is_bounded(autojump_clock: MockClock) -> None:
-    web = Web(token=TOKEN)
-    await crawl(Walk(), plugins=[web], transport=FakeSite({"/": "x"}).transport)
-    observer: Observer = web.observer
-    response = Response(f"{HOST}/", 200, [], b"x")
-    for n in range(MAX_LINKS + 5):
-        observer.note_request(response.follow(f"/{n}"))
-    for _ in range(MAX_PAGES + 5):
-        observer.note_page(response)
-        observer.note_item({f"field {len(observer.items)}": object()}, response)
-    for _ in range(3 * POINTS):
-        observer._drawn = 0.0
-        observer.snapshot(0)
-    assert (len(observer.pages), len(observer.items), len(observer._found_on)) == (MAX_PAGES, MAX_ITEMS, MAX_LINKS)
-    assert len(observer.points) <= POINTS
-    assert len(observer._requests) <= MAX_FAILURES
-
-
-async def test_the_guard_passes_on_what_is_no_request() -> None:
-    seen = []
-
-    async def app(scope, receive, send):
-        seen.append(scope["type"])
-
-    await Guard(app, TOKEN, ())({"type": "lifespan"}, None, None)
-    assert seen == ["lifespan"]
-
-
-async def test_the_token_in_the_address_becomes_a_cookie() -> None:
-    async def app(scope, receive, send):
-        raise AssertionError("not reached")
-
-    transport = httpx.ASGITransport(Guard(app, TOKEN, ["127.0.0.1"]))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        response = await client.get(f"/?token={TOKEN}")
-        assert (response.status_code, response.headers["location"]) == (303, "/")
-        assert "HttpOnly" in response.headers["set-cookie"]
-        assert "SameSite=strict" in response.headers["set-cookie"]
-        refused = await client.get("/", headers=[(b"Cookie", b"=;;\x80")])
-        assert refused.status_code == 403
