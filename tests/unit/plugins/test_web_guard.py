@@ -1,4 +1,4 @@
-"""Who gets an answer from the web page."""
+"""Access to the web page needs the token."""
 
 from __future__ import annotations
 
