@@ -98,15 +98,20 @@ CASES: dict[str, Case] = {
     "validate": Case("item", options={"model": "sinks:Product"}),
     "budget": Case("page", options={"requests": "1000000"}),
     "cache": Case("page", options={"path": "cache.sqlite"}),
+    "errors": Case("page", options={}),
     "expect": Case("page", options={"min_items": "1"}),
     "heartbeat": Case("page", options={}),
     "http_cache": Case("page", options={"path": "http.sqlite"}),
+    "prometheus": Case("page", options={"textfile": "crawl.prom"}),
     "quota": Case("page", options={}),
+    "recrawl": Case("page", options={"path": "recrawl.sqlite"}),
+    "stalls": Case("page", options={}),
     "warc": Case("page", options={"path": "site.warc.gz"}),
     "files": Case("file", options={"fields": "file_urls"}),
     "images": Case("file", options={"fields": "image_urls"}),
 }
-"""By name: of an output, its ending or scheme. `replay` and `llms_txt` save requests or make one, and are left out."""
+"""By name: of an output, its ending or scheme. `replay`, `llms_txt` and `opentelemetry` are left out: they save
+requests, make one, or depend on their exporter."""
 SAME = {"mysql": "mariadb", "gs": "s3", "az": "s3"}
 """Outputs that are another one under another name."""
 

@@ -28,7 +28,9 @@ BRIEF: Final[Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 QUIET: Final = 10.0
 """Seconds after which a store that does not answer is reported."""
 REASON: Final = re.compile(r"<(?:Code|Message)>([^<]++)</")
-"""What an error of S3 says."""
+"""What an error of S3 or Azure says."""
+LINE_END: Final = re.compile(r"\n|\\n")
+"""The end of its first line, as it is or as source code: the lines behind it identify the request."""
 log = logging.getLogger("crawler.plugins.objects")
 
 
@@ -215,5 +217,6 @@ def _one_line() -> Iterator[None]:
         raise
     except Exception as error:
         text = str(error)
-        reason = ": ".join(dict.fromkeys(REASON.findall(text))) or text.partition("\n")[0]
+        reasons = dict.fromkeys(LINE_END.split(reason, maxsplit=1)[0] for reason in REASON.findall(text))
+        reason = ": ".join(reasons) or text.partition("\n")[0]
         raise OSError(reason) from None

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import msgspec
 import pyarrow.parquet as pq
 import pytest
-from crawler_plugins.outputs.objects import ObjectFolder
+from crawler_plugins.outputs.objects import ObjectFolder, _one_line
 from obstore.store import from_url
 from support.environments import environment
 from support.objectstore import S3, GoogleStorage
@@ -209,6 +209,12 @@ def test_a_wrong_key_ends_the_command_before_the_first_request(variables, server
         "crawler: output s3://bucket/items.jsonl cannot be listed: InvalidAccessKeyId: The AWS Access Key Id you "
         "provided does not exist in our records.\n"
     )
+
+
+def test_an_error_of_azure_is_one_line():
+    said = "<Code>ContainerNotFound</Code>\n  <Message>The container does not exist.\nRequestId:1\nTime:2026</Message>"
+    with pytest.raises(OSError, match="^ContainerNotFound: The container does not exist.$"), _one_line():
+        raise RuntimeError(f"404 Not Found: {said}\n\nDebug source: {said!r}")
 
 
 def test_a_package_that_is_missing_is_named(variables, monkeypatch):
