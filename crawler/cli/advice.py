@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from crawler.http.networks import network_of
 from crawler.settings import Settings
@@ -21,14 +21,16 @@ NOT_PUBLIC: Final = frozenset(
 ADVICE: Final = "name yourself, so that the site can write to you: -s user_agent='MyBot/1.0 (+https://my.site/bot)'"
 
 
-def advice_for(lanes: Iterable[str], settings: Settings) -> str:
+def advice_for(lanes: Mapping[str, Mapping[str, Any]], settings: Settings) -> str:
     """Return one line of advice for a crawl of a public host that sets no `user_agent`; empty for any other.
 
     Parameters:
-        lanes: Names of the lanes of the crawl.
+        lanes: `Report.lanes`. A lane without requests does not count: its host was refused, or has no address.
         settings: All layers merged.
     """
-    return ADVICE if "user_agent" not in settings.given and any(map(_is_public, lanes)) else ""
+    if "user_agent" in settings.given:
+        return ""
+    return ADVICE if any(lane["requests"] and _is_public(name) for name, lane in lanes.items()) else ""
 
 
 def _is_public(lane: str) -> bool:
