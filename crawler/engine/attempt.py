@@ -202,6 +202,7 @@ class Attempts:
             resend=not ticket.permit.is_paced(),
             cut=cut,
             receiver=receiver,
+            room=self._frontier.bodies.room(ticket),
         )
         if self._downloader.credentials is not None:
             network = self._authenticating(network, observer)

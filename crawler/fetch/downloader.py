@@ -18,6 +18,7 @@ from crawler.errors import BodyTooLarge, BrokenExchange, FetchError, FetchTimeou
 from crawler.fetch.default_fields import DefaultFields, FieldSet, encode_fields, override_fields
 from crawler.fetch.other_stream import OtherStream
 from crawler.fetch.start_origins import StartOrigins
+from crawler.frontier.body_budget import LARGE_BODY
 from crawler.headers import Headers
 from crawler.http.address_guard import AddressGuard, is_start_page
 from crawler.http.cookies import CookieJar
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
     from crawler.fetch.auth import Auth, OriginAuth
     from crawler.fetch.body_receiver import BodyReceiver
     from crawler.fetch.proxies import Proxies
+    from crawler.frontier.body_budget import BodyRoom
     from crawler.settings import Settings
 
 __all__ = ["Downloader"]
 
+GUESSED_SIZE: Final = 4
+"""How many times as large as its arrived part a body of undeclared size is expected to be."""
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Exceptions that other transports raise before they send anything."""
 BOMB_CHECK_STEP: Final = 8 * 1024 * 1024
@@ -106,6 +110,7 @@ class Downloader:
         resend: bool = True,
         cut: int | None = None,
         receiver: BodyReceiver | None = None,
+        room: BodyRoom | None = None,
     ) -> Response:
         """Return the response to a request, whatever its status.
 
@@ -119,6 +124,7 @@ class Downloader:
             cut: Bytes after which the rest of the body is ignored; no body is too large then. `None` means that the
                 body must fit into `max_body`.
             receiver: Takes the body as it arrives. `None` means that it is kept in memory.
+            room: Reserves memory for a large body. `None` means that there is enough.
 
         Raises:
             RequestError: The request failed, or the body is too large or a decompression bomb.
@@ -143,8 +149,10 @@ class Downloader:
             complete_by=started + seconds,
             stages={} if self._wants_stages else None,
         )
+        if room is not None:
+            room.complete_by = options.complete_by
         try:
-            response = await self._send_by_route(request, options, sent, cut, receiver)
+            response = await self._send_by_route(request, options, sent, cut, receiver, room)
         except FetchTimeout as error:
             if error.kind == DEADLINE:
                 error.args = (f"no complete response within {seconds:g} s",)
@@ -184,16 +192,17 @@ class Downloader:
         on_sent: Callable[[], None],
         cut: int | None,
         receiver: BodyReceiver | None,
+        room: BodyRoom | None,
     ) -> Coroutine[Any, Any, Response]:
         """Send a request directly, through its own proxy, or through those of the crawl in turn."""
         proxy, proxies = request.proxy, self.proxies
         rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         send = self._send if self._is_curl else self._send_by_deadline
         if proxies is None or rotation is None:
-            return send(request, options, on_sent, cut, receiver, None if proxy == DIRECT else proxy)
+            return send(request, options, on_sent, cut, receiver, room, None if proxy == DIRECT else proxy)
         from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls have no proxies
 
-        attempt = partial(send, request, options, on_sent, cut, receiver)
+        attempt = partial(send, request, options, on_sent, cut, receiver, room)
         return with_failover(proxies, rotation, request, attempt, self._clock)
 
     async def _send_by_deadline(
@@ -203,11 +212,12 @@ class Downloader:
         on_sent: Callable[[], None],
         cut: int | None,
         receiver: BodyReceiver | None,
+        room: BodyRoom | None,
         proxy: str | None,
     ) -> Response:
         """Send a request over a transport that does not know `WireOptions.complete_by`."""
         with trio.CancelScope(deadline=options.complete_by):
-            return await self._send(request, options, on_sent, cut, receiver, proxy)
+            return await self._send(request, options, on_sent, cut, receiver, room, proxy)
         late = FetchTimeout("the response was not complete by its deadline", request=request)
         late.kind = DEADLINE
         raise late
@@ -219,6 +229,7 @@ class Downloader:
         on_sent: Callable[[], None],
         cut: int | None,
         receiver: BodyReceiver | None,
+        room: BodyRoom | None,
         proxy: str | None,
     ) -> Response:
         sent = self._is_curl
@@ -251,7 +262,9 @@ class Downloader:
         response._exchange = (received.status_code, headers.pairs, fields, received.extensions, None, False)  # noqa: SLF001
         try:
             body = None if receiver is not None else self._arrived(received, response, cut)
-            response.body = await self._take(received, response, cut, receiver) if body is None else body
+            response.body = await self._take(received, response, cut, receiver, room) if body is None else body
+            if room is not None and receiver is None and len(response.body) > LARGE_BODY:
+                room.resize(len(response.body))
         except RequestError as error:
             _mark_response(error)
             raise
@@ -283,12 +296,17 @@ class Downloader:
         return body
 
     def _take(
-        self, received: httpx.Response, response: Response, cut: int | None, receiver: BodyReceiver | None
+        self,
+        received: httpx.Response,
+        response: Response,
+        cut: int | None,
+        receiver: BodyReceiver | None,
+        room: BodyRoom | None,
     ) -> Coroutine[Any, Any, bytes]:
         """Return the body of a response, or empty if its receiver has taken it."""
         if receiver is not None:
             return self._receive(received, response, receiver)
-        return self._read(received, response, self._max_body(response.request), cut)
+        return self._read(received, response, self._max_body(response.request), cut, room=room if cut is None else None)
 
     async def _receive(self, received: httpx.Response, response: Response, receiver: BodyReceiver) -> bytes:
         """Hand the body to its receiver as it arrives. Return what the receiver wants to be kept."""
@@ -314,12 +332,13 @@ class Downloader:
         cut: int | None = None,
         *,
         write: Callable[[bytes], Awaitable[object]] | None = None,
+        room: BodyRoom | None = None,
     ) -> bytes:
         """Return the decoded body, at most as much of it as is allowed; empty if it is written instead."""
         request, headers = response.request, response.headers
         next_check = min(max_body, BOMB_CHECK_STEP)
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
-        size = 0
+        size, reserve_at = 0, math.inf if room is None else LARGE_BODY
         decoder = _decoder_for(received) if "content-encoding" in headers else None
         stream = self._stream(received)
         try:
@@ -332,13 +351,13 @@ class Downloader:
                         next_check = _check_size(size, max_body, decoder or stream, request)
                     if write is not None:
                         await write(piece)
-                    elif whole is None:
-                        whole = io.BytesIO(piece)  # no copy
-                        whole.seek(0, io.SEEK_END)
                     else:
-                        whole.write(piece)
+                        whole = _appended(whole, piece)
                 if cut is not None and size > cut:
                     break
+                if room is not None and size > reserve_at:
+                    reserve_at = _expected_size(headers, size, max_body)
+                    await _reserve(room, reserve_at)
                 if decoder is not None and is_endless(decoder.received, size):
                     raise _endless(request)
         except zlib.error as error:
@@ -416,6 +435,32 @@ class Downloader:
         known = given.keys() | {pair.partition("=")[0] for pair in kept.split("; ")}
         pairs = [pair for pair in defaults.split("; ") if pair and pair.partition("=")[0] not in known]
         return "; ".join([*pairs, *([kept] if kept else []), *(f"{name}={value}" for name, value in given.items())])
+
+
+def _appended(whole: io.BytesIO | None, piece: bytes) -> io.BytesIO:
+    """Return a buffer with one more piece of a body."""
+    if whole is None:
+        whole = io.BytesIO(piece)  # no copy
+        whole.seek(0, io.SEEK_END)
+    else:
+        whole.write(piece)
+    return whole
+
+
+async def _reserve(room: BodyRoom, size: int) -> None:
+    """Wait until there is memory for a body, or the deadline of its request has passed."""
+    granted = room.reserve(size)
+    if granted is not None:
+        with trio.move_on_at(room.complete_by):
+            await granted.wait()
+
+
+def _expected_size(headers: Headers, size: int, max_body: int) -> int:
+    """Return the size of a body of which `size` bytes have arrived: as declared, or a guess."""
+    declared = headers.get("content-length", "")
+    if "content-encoding" not in headers and declared.isascii() and declared.isdigit() and len(declared) < 20:
+        return min(max(int(declared), size), max_body)
+    return min(GUESSED_SIZE * size, max_body)
 
 
 def _endless(request: Request) -> BrokenExchange:

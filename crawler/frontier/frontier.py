@@ -15,6 +15,7 @@ import attrs
 
 from crawler import urls
 from crawler.errors import FetchError
+from crawler.frontier.body_budget import BodyBudget
 from crawler.frontier.budget import Budgets
 from crawler.frontier.lane import Lane
 from crawler.frontier.reachability import Reachability
@@ -103,6 +104,8 @@ class Frontier:
         """Set whenever `pop` may return something else."""
         self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self._schedule.wake)
         """Which lane fetches which robots.txt."""
+        self.bodies = BodyBudget(settings.max_active_size, self.changed.set)
+        """Memory for large bodies."""
         self.handed_out = 0
         """Tickets of pages that are neither settled nor put back."""
         self._windows = Windows(self.lanes, size=window, total=most_waiting)
@@ -227,6 +230,8 @@ class Frontier:
         self.advance_clock(now)
         if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
             return None, at
+        if not self.bodies.admits(self.handed_out):
+            return None, math.inf
         while (lane := self._schedule.next()) is not None:
             ticket = self._pop(lane, now)
             if ticket is not None:
@@ -320,6 +325,7 @@ class Frontier:
     ) -> list[QuotaEvent]:
         """Let the limits learn from a response; see `Permit.answered`."""
         self.advance_clock(now)
+        self.bodies.note(len(body))
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
         self._learned(ticket)
         return events
@@ -351,6 +357,7 @@ class Frontier:
             if ticket.permit.is_open:
                 self.give_back(ticket)
             self.release(ticket)
+            self.bodies.release(ticket)
             if self.outages.active:
                 self.reachability.end(ticket)
         ticket.lane.handed_out -= 1

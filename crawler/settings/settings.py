@@ -128,6 +128,9 @@ class Settings:
     """Seconds for one whole exchange, from the DNS look-up to the last byte of the body."""
     max_body: Count = 32 * 1024 * 1024
     """Bytes of one decoded body. A larger body fails with `BodyTooLarge` and is not read further."""
+    max_active_size: Count = 80 * 1024 * 1024
+    """Bytes of bodies larger than 1 MiB in memory at once, about, over all lanes together. Further responses are not
+    read, and no request starts, until a page is done. A single body may be larger."""
     max_headers: Count = 256 * 1024
     """Bytes of all header lines of one response."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10

@@ -478,14 +478,17 @@ class CurlTransport(httpx.AsyncBaseTransport):
     def _connected(self) -> list[tuple[int, Transfer]]:
         """Return the transfers to inspect, with the file descriptors of their connections."""
         sockets = []
+        paused = set()  # what the system has received, libcurl may not have read
         for curl, transfer in self._transfers.items():
             if transfer.connect_only:  # it reads its connection itself
                 continue
-            if transfer.was_inspected or not transfer.owns_connection:
+            if transfer.is_paused:
+                paused.add(curl.getinfo(pycurl.ACTIVESOCKET))
+            elif transfer.was_inspected or not transfer.owns_connection:
                 sockets.append((curl.getinfo(pycurl.ACTIVESOCKET), transfer))
             else:
                 transfer.was_inspected = True
-        return [(fd, transfer) for fd, transfer in sockets if fd >= 0]
+        return [(fd, transfer) for fd, transfer in sockets if fd >= 0 and fd not in paused]
 
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         transfer = self._transfers[curl]

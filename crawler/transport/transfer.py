@@ -38,6 +38,8 @@ INTERIM: Final = re.compile(rb"\S+ 1(?!01)")
 """An interim response (RFC 9110 section 15.2). 101 is not one: it is the last response in this protocol."""
 MAX_PAUSED_BODY: Final = 64 * 1024 * 1024
 """Bytes of a body that libcurl buffers at most while it is paused."""
+MAX_WHOLE: Final = 1024 * 1024
+"""Bytes of a body that are gathered, before they are delivered."""
 ALL_STALE: Final = "Connection died, tried"
 """Words of libcurl when several kept connections in a row were closed."""
 BODILESS: Final = (204, 304)
@@ -55,8 +57,9 @@ class Transfer(httpx.AsyncByteStream):
     Parameters:
         request: The request. Its extensions may hold ``timeout`` (httpx's; ``read`` and ``write`` count here) and
             `WireOptions`. A body of which at most 64 MiB will be read is delivered in one piece, or as much of it as
-            proves that it is larger, and together with its response, unless the response sets cookies or may be a
-            proxy's own. The address guard checks the connected address, unless it is that of a proxy.
+            proves that it is larger, if it has a content coding or at most 1 MiB; and together with its response,
+            unless the response sets cookies or may be a proxy's own. The address guard checks the connected address,
+            unless it is that of a proxy.
         body: The body to send.
         proxy: The proxy, if any.
         buffer: Bytes of the body that may wait here for their reader before libcurl is paused.
@@ -83,6 +86,7 @@ class Transfer(httpx.AsyncByteStream):
     _body_size = 0  # bytes of the body that libcurl has delivered
     _headers: Headers  # of the response
     _has_headers = False  # whether they are complete
+    _is_coded = False  # whether the body has a content coding: paused, libcurl would hold all that it decodes
     _headers_at = 0.0  # seconds on trio's clock at which they were
     _has_response = False  # whether the waiting task gets the response now
     _chunks_size = 0
@@ -186,6 +190,8 @@ class Transfer(httpx.AsyncByteStream):
         """WRITEFUNCTION: take decoded bytes, or pause libcurl when too many are unread."""
         if self._whole is not None:
             self._body_size += self._whole.write(chunk)
+            if self._body_size > MAX_WHOLE and not self._is_coded:
+                self._deliver_in_pieces(self._whole)
             return None if self._body_size <= self._max_body else WRITEFUNC_ERROR
         if self._chunks_size >= self._buffer:
             self._paused = True
@@ -195,6 +201,14 @@ class Transfer(httpx.AsyncByteStream):
         self._body_size += len(chunk)
         self._wake()
         return None
+
+    def _deliver_in_pieces(self, whole: io.BytesIO) -> None:
+        """Deliver what was gathered of a large body, and the rest piece by piece: its reader may have to wait."""
+        self._chunks.append(whole.getvalue())
+        self._chunks_size = self._body_size
+        self._whole = None
+        self._has_response = True
+        self._wake()
 
     def _end_header_block(self) -> None:
         """Handle a blank line: of the response, of an interim response, or of a proxy's response to CONNECT."""
@@ -210,6 +224,7 @@ class Transfer(httpx.AsyncByteStream):
         self._headers_at = trio.current_time()
         if self._max_body <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
             self._whole = io.BytesIO()
+            self._is_coded = "content-encoding" in headers
             if self.proxy is None and "set-cookie" not in headers:  # the body may break off: cookies are stored before
                 return
         self._has_response = True
@@ -221,6 +236,11 @@ class Transfer(httpx.AsyncByteStream):
     def delivered(self) -> int:
         """Bytes of header fields and of the decoded body that libcurl has delivered."""
         return self._lines_size + self._body_size
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether libcurl does not read the body because too much of it waits for its reader."""
+        return self._paused
 
     @property
     def owns_connection(self) -> bool:

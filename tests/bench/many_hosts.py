@@ -31,8 +31,7 @@ from typing import Any
 
 import trio
 import trustme
-from integration.nginx.nginx import free_ports, running
-from measure import build
+from measure import build, free_ports, running
 
 from crawler import Produced, Request, Response, Settings, Spider, crawl
 from crawler.cli.run import set_collector

@@ -30,10 +30,12 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from integration.nginx.nginx import serve  # noqa: E402
+from integration.nginx.nginx import free_ports, running, serve  # noqa: E402
 from sites import DEFAULT, folder  # noqa: E402
 
-__all__ = ["Figures", "Program", "Run", "Sites", "build", "framework", "measure", "served"]
+__all__ = [
+    "Figures", "Program", "Run", "Sites", "build", "framework", "free_ports", "measure", "running", "serve", "served",
+]  # fmt: skip
 
 ONE_PAGE = "<!doctype html><title>One page</title><p>No links.</p>"
 FEW = 5

@@ -169,6 +169,7 @@ async def test_a_response_gives_the_token_back_before_the_measure_hooks_are_aske
     assert measure.seen == [True]
     assert (measure.usages[0].event, measure.usages[0].requests, measure.usages[0].response) == ("answer", 1, found)
     options = {"attempt": 3, "resend": False, "cut": None, "receiver": None}  # a lane with a pace resends nothing
+    assert case.downloader.options.pop("room").budget is case.frontier.bodies
     assert case.downloader.options == options
     assert (case.stats.requests, case.stats.lanes[A].requests, case.stats.lanes[A].refusals) == (1, 1, 0)
     assert case.next_start() == pytest.approx(9.0)  # the delay counts from when the bytes went out

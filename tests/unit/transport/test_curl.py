@@ -9,7 +9,7 @@ import zlib
 import httpx
 import pytest
 import trio
-from support.rawserver import answers, get, ok
+from support.rawserver import answers, get, ok, until
 
 from crawler import urls
 from crawler.transport.curl import CurlTransport
@@ -413,6 +413,30 @@ async def test_a_small_body_comes_with_its_response_unless_there_are_cookies(
         response = await transport.handle_async_request(request)
         assert transport.statistics().transfers == 0
         assert b"".join([chunk async for chunk in response.stream]) == b"small"
+
+
+async def test_a_large_body_comes_in_pieces_and_waits_for_its_reader(serve, transport):
+    read = trio.Event()
+    body = random.Random(1).randbytes(3 * 1024 * 1024)
+
+    async def handler(peer):
+        await peer.request()
+        whole = ok(body)
+        await peer.send(whole[:-1_500_000])
+        await read.wait()
+        await peer.send(whole[-1_500_000:])
+
+    server = await serve(handler)
+    request = LeanRequest("GET", server.url, [], b"", {EXTENSION: WireOptions(max_body=32 * 1024 * 1024)})
+    response = await transport.handle_async_request(request)  # although the server has not sent all of it
+    assert response.take_body() is None
+    await until(lambda: transport._transfers and next(iter(transport._transfers.values())).is_paused)
+    assert transport._connected() == transport._connected() == []  # unread bytes are no framing without end
+    pieces = [await anext(response.stream)]
+    assert 1024 * 1024 < len(pieces[0]) < 1_200_000
+    read.set()
+    pieces += [piece async for piece in response.stream]
+    assert b"".join(pieces) == body
 
 
 async def test_a_body_that_breaks_off_leaves_the_headers_of_its_response(serve, transport):
