@@ -225,7 +225,8 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     if asks_again and isinstance(error, BadStatus) and retries.goes_back(request, error, history.refusals):
         is_silent = error.status == UNAVAILABLE and error.retry_after is None
         # After a silent 503 other pages of the lane show whether the server or only this page is in trouble.
-        return Again("refusals", retries.pause(history.refusals + 1) if is_silent else None)
+        times = retries.counted_attempts(request, history.refusals + 1, history.failed_share)
+        return Again("refusals", retries.pause(times) if is_silent else None)
     outage = error.outage if isinstance(error, FetchError) else history.outage
     if outage is not None:
         if outage.gives_up and isinstance(error, FetchError):

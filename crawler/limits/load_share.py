@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-__all__ = ["LoadShare"]
+__all__ = ["LoadShare", "Tally"]
 
 COUNTED: Final = 200.0
 """Results that are remembered; older ones count less and less."""
@@ -25,7 +25,7 @@ INDEPENDENT: Final = 0.5
 
 
 class Tally(Struct, eq=False):
-    """Results under one kind of load."""
+    """Results, older ones counting less and less."""
 
     results: float = 0.0
     failures: float = 0.0

@@ -11,12 +11,14 @@ from typing import Final
 
 import attrs
 
-from crawler.limits.load_share import LoadShare
+from crawler.limits.load_share import LoadShare, Tally
 
 __all__ = ["RandomFaults"]
 
-MAX_REFUSED: Final = 0.35
+MAX_REFUSED: Final = 0.45
 """Share of all requests that may be refused at random. A server that refuses more cannot take so many."""
+MIN_ACQUITTED: Final = 1.5
+"""Refusals that no limit explains, older ones counting less, after which further ones are expected: two or more."""
 MAX_FAILED: Final = 0.7
 """Share of all requests that may fail before the server counts as out of order."""
 MIN_RESULTS: Final = 20.0
@@ -40,7 +42,8 @@ class RandomFaults:
     served: float
     _failures: LoadShare = attrs.field(default=attrs.Factory(_share, takes_self=True), init=False)
     """Of all requests: refusals, broken connections, timeouts."""
-    _refusals: LoadShare = attrs.field(default=attrs.Factory(_share, takes_self=True), init=False)
+    _refusals: Tally = attrs.field(default=attrs.Factory(lambda self: Tally(self.served), takes_self=True), init=False)
+    """Of all requests: refusals that no limit explains."""
     _undecided: list[int] = attrs.field(factory=list, init=False)
     """Loads of the refused requests whose reason is not known yet."""
     _refused_in_row: int = attrs.field(default=0, init=False)
@@ -71,13 +74,15 @@ class RandomFaults:
 
     def are_refusals_random(self) -> bool:
         """Return whether requests are refused at random, so that waiting is of no use."""
-        return self._refusals.is_independent() and self._refusals.share <= MAX_REFUSED and self.are_random()
+        refusals = self._refusals
+        is_known = refusals.failures >= MIN_ACQUITTED and refusals.results >= MIN_RESULTS
+        return is_known and refusals.share <= MAX_REFUSED and self.are_random()
 
     def record_served(self, load: int) -> None:
         """Count a request that was served; `load` as of `LoadShare.record`."""
         self._refused_in_row = 0
         self._failures.record(load, failed=False)
-        self._refusals.record(load, failed=False)
+        self._refusals.add(failed=False)
 
     def record_failure(self, load: int) -> bool:
         """Count a request that failed without being refused. Return whether that came at random."""
@@ -121,4 +126,4 @@ class RandomFaults:
 
     def _record_refused(self, load: int) -> None:
         self._failures.record(load, failed=True)
-        self._refusals.record(load, failed=True)
+        self._refusals.add(failed=True)

@@ -417,19 +417,40 @@ async def test_pages_that_are_refused_at_first_delay_no_other_page(
     assert report.seconds <= 17
 
 
-@pytest.mark.parametrize("share", [0.05, 0.1])
-async def test_mixed_faults_at_random_starve_no_crawl(share: float, autojump_clock: MockClock) -> None:
-    """Half of the shortest time possible is reached at the median of five crawls, and hardly a page is lost."""
-    efficiency, lost = [], 0
-    for seed in range(5):
-        shares = dict.fromkeys(KINDS, share)
+@pytest.mark.parametrize(
+    ("settings", "seeds", "typical", "worst"),
+    [(Settings(), range(10), 0.55, 0.15), (Settings(per_host=8), range(10, 20), 0.65, 0.25)],
+    ids=["default", "per_host"],
+)
+async def test_mixed_faults_at_random_starve_no_crawl(
+    settings: Settings, seeds: range, typical: float, worst: float, autojump_clock: MockClock
+) -> None:
+    """Parts of the throughput that the faults leave possible: the median of ten crawls, and the worst of them.
+
+    A crawl of 300 pages takes 15 seconds at least; some of them go by until the faults have proved to come at random.
+    """
+    efficiency, lost, shares = [], 0, dict.fromkeys(KINDS, 0.1)
+    for seed in seeds:
         server = FaultyServer(random.Random(seed), shares)
-        report = await crawl(Pages(300), transport=server, settings=Settings(per_host=8, obey_robots=False))
+        report = await crawl(Pages(300), transport=server, settings=settings | Settings(obey_robots=False))
         best = shortest_time(FaultyServer(random.Random(seed), shares), 300, 8)
         efficiency.append(best / report.seconds)
         lost += report.failed
-    assert sorted(efficiency)[2] >= 0.5
-    assert lost <= 3
+    assert sorted(efficiency)[5] >= typical
+    assert min(efficiency) >= worst
+    assert lost <= 4
+
+
+@pytest.mark.parametrize("shares", [{"cut": 0.1, "503": 0.1}, {"drip": 0.2, "cut": 0.1}])
+async def test_two_faults_at_random_starve_no_crawl(shares: dict[str, float], autojump_clock: MockClock) -> None:
+    efficiency = []
+    for seed in range(5):
+        server = FaultyServer(random.Random(seed), shares)
+        settings = Settings(per_host=8, obey_robots=False)
+        report = await crawl(Pages(300), transport=server, settings=settings)
+        assert report.failed <= 2
+        efficiency.append(shortest_time(FaultyServer(random.Random(seed), shares), 300, 8) / report.seconds)
+    assert sorted(efficiency)[2] >= 0.45
 
 
 @pytest.mark.parametrize("window", [1.0, 5.0, 15.0])

@@ -235,6 +235,9 @@ class LimitLearner:
             return []
         self._prove_bucket(grant.at - last_received)
         if ended == "concurrency":
+            undeclared = self.quotas.undeclared()
+            if undeclared is not None and undeclared.is_weak:
+                self.quotas.remove(undeclared)  # it would have refused that request, too
             return [QuotaEvent(kind="concurrency", policy=""), QuotaEvent(kind="recovered", policy="")]
         if searching:
             self.since, self.served = report.sent, grant.cost
@@ -283,7 +286,7 @@ class LimitLearner:
 
     def _suspect_concurrency(self, refusals: Refusals, now: float) -> None:
         """Send one request alone as soon as those in flight are decided."""
-        last_started = self.flight.last_until(refusals.last_received)
+        last_started = self.flight.last_until(refusals.last_received)  # minus infinite: all are decided
         refusals.suspect_concurrency(max(now, last_started + refusals.patience))
 
     def _find_cause(self, cost: float, declared: Declared, sent: float) -> Quota | None:

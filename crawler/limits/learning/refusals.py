@@ -23,6 +23,8 @@ UNITS_PER_REQUEST: Final = 4.0
 """Units to be served after a wait of guessed length before one more request may be in flight."""
 MAX_CHANCE: Final = 0.02
 """Refusals in a row that are less probable than this, if each came at random, come from a limit."""
+CERTAIN: Final = 4
+"""Refusals in a row after which it is certain that a limit caused them."""
 MIN_SERVED_BESIDE: Final = 2
 """Requests served while a refused one was in flight, after which that refusal shows nothing about a limit."""
 
@@ -170,7 +172,10 @@ class Refusals:
         found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
         self.was_proven = self.in_row > 1
         if found is not None:
-            found.certain = found.certain and self.was_proven
+            found.is_weak = self.in_row < CERTAIN
+            found.certain = found.certain and not found.is_weak
+        if self.search is not None and not concurrency:
+            self.served_since_guess = 0.0
         self.clear()
         return "concurrency" if concurrency else "wait", found
 
@@ -209,7 +214,7 @@ class Refusals:
 
     def awaits_others(self, now: float) -> bool:
         """Return whether a request is to be sent alone, and was delayed for others in flight."""
-        return self.suspects_concurrency and self.search is None and now < self.gate
+        return self.suspects_concurrency and now < self.gate
 
     def assume_served_at(self, sent: float) -> float:
         """Return when a probe in flight counts as served, in seconds since the epoch; infinite: only when it is.
@@ -239,8 +244,6 @@ class Refusals:
 
     def clear(self) -> None:
         """End the wait and the search."""
-        if self.search is not None:
-            self.served_since_guess = 0.0
         self.gate, self.probing, self.search = -math.inf, False, None
         self.bursts, self._refused_in_burst, self._served_in_burst, self.suspects_concurrency = 0, 0, 0, False
         self.in_row = 0

@@ -53,6 +53,8 @@ class UndeclaredQuota(Quota):
     """Windows used up since the last refusal."""
     certain: bool = True
     """Whether a rate limit certainly caused the first refusal. If not, the next window already tries for more."""
+    is_weak: bool = False
+    """Whether so few refusals in a row led to it that they may have come at random. Then the next one is doubted."""
     overestimated: bool = False
     """Whether the last refusal showed that the server allows less than the limit."""
     proven_at: float = -math.inf
@@ -136,7 +138,7 @@ class UndeclaredQuota(Quota):
             return False  # the window is longer than learned: what seemed to be two windows is one
         if self._trial:
             self.refusals += 1
-            self.certain = True
+            self.certain, self.is_weak = True, False
         if self._refused_window != self.opened_at:  # once per window
             self._refused_in_row, self._refused_window = self._refused_in_row + 1, self.opened_at
         if nearly_used or (self._refused_in_row > 1 and not self._trial):  # one window may hold earlier requests
@@ -148,7 +150,7 @@ class UndeclaredQuota(Quota):
 
     def expects_refusal(self, sent: float) -> bool:
         """Return whether a single refusal, of a request sent at `sent` (seconds since the epoch), is no surprise."""
-        return sent >= self.probe_at() or self.is_nearly_used()
+        return not self.is_weak and (sent >= self.probe_at() or self.is_nearly_used())
 
     def is_nearly_used(self) -> bool:
         """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt."""

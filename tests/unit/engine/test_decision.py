@@ -160,6 +160,13 @@ def test_a_refresh_is_a_page_where_none_is_followed() -> None:
     assert outline(decide(response(200, refresh="0; url=/b"), history(), policy, NOW)) == "page"
 
 
+def test_where_others_are_unavailable_as_well_a_page_does_not_wait_ever_longer() -> None:
+    policy = msgspec.structs.replace(POLICY, retries=Steady(Settings()))
+    known = RATE_LIMITED | {"refusals": 4, "failed_share": 0.2}
+    assert decide(response(503), history(**known), policy, NOW) == Again("refusals", 4.0)
+    assert decide(response(503), history(**known | {"failed_share": 0.0}), policy, NOW) == Again("refusals", 30.0)
+
+
 @pytest.mark.parametrize(("location", "reason"), [("/c", "too_many_redirects"), ("/a", "redirect_loop")])
 def test_a_chain_of_redirects_that_is_too_long_fails(location: str, reason: str) -> None:
     request = Request(URL)

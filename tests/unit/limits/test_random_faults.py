@@ -95,3 +95,15 @@ def test_the_failed_share_is_known_from_twenty_results_on_unless_nearly_all_fail
     for _ in range(400):
         made.record_failure(4)
     assert made.failed_share == 0.0
+
+
+def test_where_connections_break_at_random_two_refusals_that_no_limit_explains_suffice():
+    made = RandomFaults(30)
+    made.record_served(8)
+    for _ in range(2):
+        made.record_failure(2)
+    for _ in range(2):
+        assert not made.record_refusal(8, NOW)
+        made.record_served(8)
+        made.acquit_limits(NOW + 0.05, 0.1)
+    assert made.record_refusal(8, NOW + 1)

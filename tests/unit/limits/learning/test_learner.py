@@ -188,3 +188,18 @@ def test_after_an_interrupted_run_a_probe_finds_out_what_is_left():
     ask(made, 0.0, 200, Declared(observations=(stated,)))
     made.resume(NOW + 5)
     assert made.quotas.by_name["p"].remaining is None
+
+
+def test_a_limit_that_two_refusals_showed_is_disproved_by_a_request_right_after_the_next_refusal():
+    made = learner()
+    for n in range(5):
+        ask(made, n / 10)
+    for at in (0.5, 1.5):
+        ask(made, at, status=429)
+    ask(made, 5.0)
+    found = made.quotas.undeclared()
+    assert found is not None
+    assert found.is_weak
+    ask(made, 5.2, status=429)
+    ask(made, 5.4)
+    assert made.quotas.undeclared() is None
