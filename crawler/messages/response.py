@@ -174,7 +174,8 @@ class Response:
         """Return the parsed tree; of a page with too many tags to rearrange its tree, that of its beginning."""
         if not self.is_html:
             return html.parse(b"", "utf-8")
-        if self.body.count(b"<") > MAX_READ_TAGS and self.text.count("<") > MAX_READ_TAGS:
+        most = MAX_READ_TAGS  # a tag has three bytes at least: most pages need no count
+        if len(self.body) > 3 * most and self.body.count(b"<") > most and self.text.count("<") > most:
             log.warning("%s has very many tags: its content is read from the first %d", redact(self.url), MAX_READ_TAGS)
             return html.parse_text(html.cut_tags(self.text, MAX_READ_TAGS))
         return self.document
