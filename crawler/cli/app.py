@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "limits": "limits:limits",
     "shell": "shell:shell",
     "job": "job:job",
+    "top": "top:top",
     "settings": "settings:settings",
     "from-curl": "from_curl:from_curl",
     "plugins": "plugins:plugins",

@@ -1,0 +1,173 @@
+"""``crawler top``: the live view of a crawl that runs elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import trio
+from cyclopts import Parameter
+
+from crawler.api_client.client import client
+from crawler.cli.logs import log_to_stderr, say
+from crawler.cli.standard_streams import show
+from crawler.errors import ConfigError
+from crawler.monitor import Host, Rate, Snapshot
+from crawler.printable import printable_line
+from crawler.store.inspect import JobState, inspect_job
+
+__all__ = ["top"]
+
+INTERVAL: Final = 1.0
+"""Seconds between two looks."""
+TIMEOUT: Final = 10.0
+"""Seconds until a web page must have answered."""
+
+
+def top(
+    source: Annotated[str, Parameter(help="The folder of a job, or the address that run --ui printed.")],
+    /,
+    *,
+    once: Annotated[bool, Parameter(help="Print one line, and exit.")] = False,
+) -> int:
+    """Show what a crawl does that runs in another terminal or on another machine, until it ends or Ctrl-C.
+
+    A job shows its counts; the address of a web page shows hosts, quotas and failures as well.
+    Example: crawler top books.job
+    """
+    log_to_stderr("warning")
+    snapshots = _of_page(source) if "://" in source else _of_job(Path(source), once=once)
+    trio.run(_show, snapshots, once)
+    if not once:
+        say("the crawl has ended\n")
+    return 0
+
+
+async def _show(snapshots: AsyncGenerator[Snapshot], once: bool) -> None:
+    """Show snapshots: on a terminal in place of the one before, else as a line each."""
+    from crawler.cli.live_view import HOSTS, live_view, one_line  # noqa: PLC0415 - rich is slow to import
+
+    async with aclosing(snapshots):
+        if once or not sys.stdout.isatty():
+            async for now in snapshots:
+                show([one_line(now)])
+                sys.stdout.flush()
+                if once:
+                    return
+            return
+        from rich.console import Console  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console()
+        with Live(console=console, auto_refresh=False) as live:
+            async for now in snapshots:
+                width, height = console.size
+                shown = msgspec.structs.replace(now, hosts=now.hosts[:HOSTS])
+                live.update(live_view(shown, width, height), refresh=True)
+
+
+# ---- a web page ------------------------------------------------------------------------------------------------------
+
+
+async def _of_page(address: str) -> AsyncGenerator[Snapshot]:
+    """Yield snapshots of a web page, until its crawl ends.
+
+    Raises:
+        ConfigError: There is no such page, or the token is wrong.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise ConfigError(f"{address!r} is no address of a web page: {str(error).lower()}") from None
+    token = parse_qs(parts.query).get("token", [""])[0]
+    url, known = f"{parts.scheme}://{parts.netloc}/api/snapshot", {"Authorization": f"Bearer {token or '-'}"}
+    place = f"{parts.scheme}://{parts.netloc}"
+    started = False
+    async with client(delay=0.0, attempts=1, timeout=TIMEOUT) as http:
+        while True:
+            try:
+                response = await http.get(url, headers=known)
+            except Exception as error:  # of httpx
+                if started:
+                    return
+                raise ConfigError(f"no web page of a crawl at {place}: {str(error).lower()}") from None
+            if response.status_code != 200:
+                status = response.status_code
+                raise ConfigError(f"{place} returned {status}: use the whole address that run --ui printed")
+            try:
+                snapshot = msgspec.convert(msgspec.json.decode(response.content), Snapshot, strict=False)
+            except msgspec.MsgspecError as error:
+                raise ConfigError(f"{place} is no web page of this version: {error}") from None
+            started = True
+            yield snapshot
+            await trio.sleep(INTERVAL)
+
+
+# ---- a job -----------------------------------------------------------------------------------------------------------
+
+
+async def _of_job(folder: Path, *, once: bool) -> AsyncGenerator[Snapshot]:
+    """Yield the state of a job again and again, until it is finished."""
+    rate, began = Rate(), time.time()
+    while True:
+        state, now = inspect_job(folder), time.time()
+        rate.note(now, state.stats.get("pages", 0))
+        yield _snapshot(state, rate, now, began)
+        if state.finished or once:
+            return
+        await trio.sleep(INTERVAL)
+
+
+def _snapshot(state: JobState, rate: Rate, now: float, began: float) -> Snapshot:
+    """Return what is known of a job from outside."""
+    stats: dict[str, Any] = state.stats
+    hosts = [_host(name, waiting, stats) for name, waiting in state.waiting_by_lane.items()]
+    per_second = rate.per_second()
+    return Snapshot(
+        time=now,
+        seconds=now - began,
+        spider=printable_line(state.spider),
+        stopping=None,
+        pages=stats.get("pages", 0),
+        items=state.items,
+        requests=stats.get("requests", 0),
+        retries=stats.get("retries", 0),
+        failed=stats.get("failed", 0),
+        filtered=sum(stats.get("filtered", {}).values()),
+        body_bytes=stats.get("bytes", 0),
+        pages_per_second=per_second,
+        average=per_second,
+        bytes_per_second=0.0,
+        in_flight=0,
+        waiting=state.waiting,
+        next_start=None,
+        seconds_left=state.waiting / per_second if per_second else None,
+        network_down_since=None,
+        down=(),
+        hosts=hosts,
+        host_count=len(hosts),
+        statuses={int(status): count for status, count in stats.get("statuses", {}).items()},
+        problems=(),
+    )
+
+
+def _host(name: str, waiting: int, stats: dict[str, Any]) -> Host:
+    counts = stats.get("lanes", {}).get(name, {})
+    return Host(
+        name=printable_line(name),
+        state="waiting",
+        words=f"{waiting} waiting",
+        in_flight=0,
+        waiting=waiting,
+        has_more=False,
+        requests=counts.get("requests", 0),
+        refusals=counts.get("refusals", 0),
+        concurrency=0,
+        ready_at=None,
+    )
