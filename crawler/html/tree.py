@@ -4,7 +4,8 @@ The rules of HTML let a tree outgrow its page: a parser reopens formatting eleme
 (``<b 1><b 2><b 3>``) in every paragraph. Half a megabyte of such a page becomes millions of elements in gigabytes of
 memory. At most three identical formatting elements are reopened at once, so the number of different ones bounds the
 growth. A page with many tags and formatting elements is parsed in steps. If that takes too long for its size, it is
-parsed again without formatting elements, which bounds the tree.
+parsed again without formatting elements, which bounds the tree. The attributes of all ``<html>`` and ``<body>`` tags
+are merged, which takes quadratic time: the tags of a page with very many lose them.
 """
 
 from __future__ import annotations
@@ -38,12 +39,20 @@ MAX_CPU_SECONDS: Final = 0.6
 """CPU seconds that a page of any size may take in steps. An ordinary page of `MAX_TAGS` takes less."""
 MAX_PARSED_AGAIN: Final = 8 * 1024 * 1024
 """Characters of a page that grows that are parsed without formatting elements. That takes 0.6 seconds."""
+MAX_MERGED: Final = 32_768
+"""Characters of all ``<html>`` and ``<body>`` tags of a page that keep their attributes. A parser adds the attributes
+of each such tag to those of the first, and compares them with all that it has: a megabyte of them takes seconds."""
 
 # HTML Standard section 13.2.4.3, "the list of active formatting elements". It has at most one <a>. The attributes of
 # further <body> and <html> are compared with all that came before, so many different ones take quadratic time as well.
 _FORMATTING: Final = r"(?i)<(?:b|big|body|code|em|font|html|i|nobr|s|small|strike|strong|tt|u)(?:[\s/][^>]*+>?|>)"
 _LIKELY: Final = r"<[bcefhinstuBCEFHINSTU](?:[ \t\n\f\r/iomtIOMT][^>]*+>?|>)"
 """Tags that may be formatting elements by their first two letters: it excludes most other tags cheaply."""
+_VALUE: Final = r"""(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|)"""
+_OUTER: Final = rf"""<(html|body)(?=[\s/>])(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+{_VALUE})?+)*+[\s/]*+>?"""
+"""A tag of one of the two elements whose attributes are merged, with its attributes as a tokenizer reads them."""
+_OUTER_IN_TEXT: Final = re.compile(_OUTER, re.IGNORECASE | re.ASCII)
+_OUTER_IN_BYTES: Final = re.compile(_OUTER.encode())
 _IN_TEXT: Final = (re.compile(_LIKELY), re.compile(_FORMATTING))
 _IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
 log = logging.getLogger("crawler.html")
@@ -57,6 +66,11 @@ def parse_text(text: str) -> Document:
     if text.count("<") > MAX_TAGS:
         log.warning("a page has %d tags: the first %d count", text.count("<"), MAX_TAGS)
         text = cut_tags(text, MAX_TAGS)
+    if _merges_too_much(text):
+        log.warning(
+            "a page has more than %d characters in <html> and <body> tags: these lose their attributes", MAX_MERGED
+        )
+        text = _OUTER_IN_TEXT.sub(r"<\1>", text)
     return _parse(text) if is_bounded(text) else _parse_in_steps(text)
 
 
@@ -69,6 +83,8 @@ def is_bounded(page: Any) -> bool:
     likely: re.Pattern[Any]
     formatting: re.Pattern[Any]
     (likely, formatting), *marks = (_IN_TEXT, '"', "'", "<") if isinstance(page, str) else (_IN_BYTES, b'"', b"'", b"<")
+    if _merges_too_much(page):
+        return False
     tags = page.count(marks[2])
     if tags <= ALWAYS_BOUNDED:
         return True
@@ -80,6 +96,22 @@ def is_bounded(page: Any) -> bool:
         if different > most or any(tag.count(quote) % 2 for quote in marks[:2]):
             return False  # with an odd quote, a bracket stood in quotes, and the rest of the tag may differ each time
     return True
+
+
+def _merges_too_much(page: Any) -> bool:
+    """Return whether the tags whose attributes are merged are longer than `MAX_MERGED` together."""
+    if len(page) <= MAX_MERGED:
+        return False
+    lowered, total = page.lower(), 0
+    outer: re.Pattern[Any] = _OUTER_IN_TEXT if isinstance(page, str) else _OUTER_IN_BYTES
+    for mark in ("<html", "<body") if isinstance(page, str) else (b"<html", b"<body"):
+        at = lowered.find(mark)
+        while at >= 0 and total <= MAX_MERGED:
+            tag = outer.match(lowered, at)
+            end = at + len(mark) if tag is None else tag.end()
+            total += end - at
+            at = lowered.find(mark, end)
+    return total > MAX_MERGED
 
 
 def cut_tags(page: str, tags: int) -> str:

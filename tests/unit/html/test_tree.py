@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crawler import Response, html
 from crawler.html import tree as room
-from crawler.html.tree import cut_tags, parse_text
+from crawler.html.tree import cut_tags, is_bounded, parse_text
 
 PIECES = st.sampled_from([
     "<a href=x>", "<p>", "<b>", "<b\t1>", "</b>", "<table>", "<td>", "</table>", "<script>", "</script>",
@@ -89,3 +89,37 @@ def test_a_page_is_cut_behind_a_number_of_tags(page: str, tags: int) -> None:
     assert page.startswith(head)
     assert head.count("<") == min(tags, page.count("<"))
     assert head == page or page[len(head) :].startswith("<")
+
+
+MERGED = {
+    "two tags": "<body {attributes}><body {attributes}>",
+    "one tag after the body has begun": "x<BODY {attributes}>",
+    "html": "x<html\n{attributes}>",
+    "a quoted bracket": "x<body x='>' {attributes}>",
+    "quotes in names": 'x<body a"=">" {attributes}>',
+    "in many tags": "x" + "<body {attributes}>" * 20,
+    "never closed": "x<body {attributes}><body {attributes}",
+}
+
+
+@pytest.mark.parametrize("case", MERGED)
+def test_attributes_that_would_be_compared_with_each_other_are_dropped(case: str) -> None:
+    pieces = MERGED[case].split("{attributes}")
+    text = pieces[0]
+    for number, piece in enumerate(pieces[1:]):
+        text += " ".join(f"a{number}x{n}" for n in range(5_000)) + piece
+    text += "<p>the end</p>"
+    assert not is_bounded(text)
+    assert not is_bounded(text.encode())
+    document = parse_text(text)
+    assert not document.select("body[a0x1], html[a0x1]")
+    if case != "never closed":
+        assert [p.text for p in document.select("p")] == ["the end"]
+
+
+def test_a_page_of_usual_size_keeps_the_attributes_of_its_body() -> None:
+    text = "<html lang=de><body class=a onload='x()'>" + "<p>text</p>" * 10_000 + "<body id=b>"
+    assert is_bounded(text[:30_000])
+    document = parse_text(text)
+    (body,) = document.select("body")
+    assert (body.attr("class"), body.attr("id"), len(document.select("html[lang=de]"))) == ("a", "b", 1)
