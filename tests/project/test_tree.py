@@ -1,4 +1,4 @@
-"""The trees and floors in `docs/contributing.md` and the README match the package."""
+"""The tree and the floors in `docs/contributing.md` match the package."""
 
 from __future__ import annotations
 
@@ -58,11 +58,6 @@ def test_the_manual_lists_every_room_and_no_other():
 def test_every_room_has_a_line_of_description():
     lines = [line for line in block(CONTRIBUTING, "crawler/")[1:] if len(line.split(maxsplit=1)) < 2]
     assert lines == []
-
-
-def test_paths_of_the_tree_in_the_readme_exist():
-    listed = list(entries(block(ROOT / "README.md", "crawler/")))
-    assert [path for path in listed if not (ROOT / path).exists()] == []
 
 
 def test_the_floors_are_those_that_import_linter_enforces():
