@@ -48,6 +48,8 @@ COMMANDS: Final = {
     "completion": "completion:completion",
 }
 """Module and function of each command, in the order of the help page."""
+SUBCOMMANDS: Final = {"new": {"project": "new_project:new_project"}}
+"""Module and function of each command of a command."""
 
 
 def app_of(*names: str) -> App:
@@ -70,10 +72,17 @@ def app_of(*names: str) -> App:
         suppress_keyboard_interrupt=False,
     )
     for place, name in enumerate(names or COMMANDS):
-        module, _, function = COMMANDS[name].partition(":")
-        command = getattr(import_module(f"crawler.cli.{module}"), function)
-        app.command(command, name=name, sort_key=place, help_epilogue="")
+        app.command(_function(COMMANDS[name]), name=name, sort_key=place, help_epilogue="")
+        for subcommand, function in SUBCOMMANDS.get(name, {}).items():
+            app[name].command(_function(function), name=subcommand)
     return app
+
+
+def _function(place: str) -> Callable[..., int]:
+    """Import the function of a command from ``module:function``."""
+    module, _, name = place.partition(":")
+    function: Callable[..., int] = getattr(import_module(f"crawler.cli.{module}"), name)
+    return function
 
 
 def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], object] | None = None) -> int:

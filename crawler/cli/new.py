@@ -16,9 +16,11 @@ from crawler.cli.target import check_url
 from crawler.cli.templates import TEMPLATES, Template
 from crawler.errors import ConfigError
 
-__all__ = ["new"]
+__all__ = ["check_name", "class_name", "domain_of", "new", "start_page"]
 
-TAKEN: Final = frozenset({"ApiSpider", "CrawlSpider", "FeedSpider", "Response", "Rule", "Settings", "Spider"})
+TAKEN: Final = frozenset(
+    {"ApiSpider", "CrawlSpider", "FakeSite", "FeedSpider", "Response", "Rule", "Settings", "Spider"}
+)
 """Names that the templates import."""
 
 
@@ -35,16 +37,12 @@ def new(
         ),
     ] = "page",
 ) -> int:
-    """Create a new spider, NAME.py, that is ready to run."""
+    """Create a new spider, NAME.py, that is ready to run; new project NAME creates a folder with tests as well."""
     name = name.removesuffix(".py")
     path = Path(f"{name}.py")
-    _check(name, path)
-    start = urls.normalize(check_url(url))
-    words = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
-    kind = f"{words}Spider" if words in TAKEN else words
-    authority, host = urls.authority(start), urls.host(start)
-    domain = authority if ":" in authority else host
-    text = TEMPLATES[template].format(file=path, name=name, kind=kind, url=start, domain=domain)
+    check_name(name, path)
+    start = start_page(url)
+    text = TEMPLATES[template].format(file=path, name=name, kind=class_name(name), url=start, domain=domain_of(start))
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -54,8 +52,29 @@ def new(
     return 0
 
 
-def _check(name: str, path: Path) -> None:
-    """Raise `ConfigError` if `name` cannot be the name of a spider in this folder."""
+def class_name(name: str) -> str:
+    """Return the name of the class for a spider: `QuietShelf` for ``quiet_shelf``."""
+    words = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+    return f"{words}Spider" if words in TAKEN else words
+
+
+def start_page(url: str) -> str:
+    """Return the URL of a first page as it may stand in the text of a program: without quotes and backslashes.
+
+    Raises:
+        ConfigError: It is not an absolute http or https URL.
+    """
+    return urls.normalize(check_url(url)).replace("\\", "%5C")
+
+
+def domain_of(url: str) -> str:
+    """Return the entry of ``allowed_domains`` for a URL: its host, with a port that is not the default."""
+    authority = urls.authority(url)
+    return authority if ":" in authority else urls.host(url)
+
+
+def check_name(name: str, path: Path) -> None:
+    """Raise `ConfigError` if `name` cannot be the name of a spider that is written to `path`."""
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         if keyword.iskeyword(name):
             raise ConfigError(f"{name!r} is a keyword of Python, and cannot name a spider: choose another name")
