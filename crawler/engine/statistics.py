@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from crawler.limits.outages import NETWORK
 if TYPE_CHECKING:
     from crawler.frontier import Frontier
     from crawler.limits.outages import OutageStatistics
-    from crawler.limits.throttle import Throttle, ThrottleStatistics
+    from crawler.limits.throttle import ThrottleStatistics
 
 __all__ = ["statistics"]
 
@@ -31,7 +32,7 @@ def statistics(frontier: Frontier, *, live: int, now: float) -> CrawlStatistics:
         in_flight=frontier.handed_out,
         waiting=max(0, live - frontier.handed_out),
         next_start=frontier.next_at(),
-        limits=_LimitStatistics(frontier.limits.throttles, outages, now),
+        limits=_LimitStatistics(frontier, outages, now),
         lanes=_LaneStatistics(frontier),
         outages=outages,
     )
@@ -40,13 +41,17 @@ def statistics(frontier: Frontier, *, live: int, now: float) -> CrawlStatistics:
 class _LimitStatistics(Mapping[str, "ThrottleStatistics"]):
     """Statistics of each limit. They are made when they are looked up: a crawl may have thousands."""
 
-    def __init__(self, throttles: Mapping[str, Throttle], outages: Mapping[str, OutageStatistics], now: float) -> None:
-        self._throttles = throttles
+    def __init__(self, frontier: Frontier, outages: Mapping[str, OutageStatistics], now: float) -> None:
+        self._throttles = frontier.limits.throttles
+        self._lanes = frontier.lanes
         self._outages = outages
         self._now = now
 
     def __getitem__(self, name: str) -> ThrottleStatistics:
         found = self._throttles[name].statistics(self._now)
+        lane = self._lanes.get(name)
+        if lane is not None and lane.is_paused:
+            return attrs.evolve(found, ready_at=math.inf, blocked_by="pause")
         outage = self._outages.get(name) or self._outages.get(NETWORK)
         if outage is None or outage.next_probe < found.ready_at:
             return found

@@ -89,8 +89,10 @@ class Budgets:
     def ready_at(self, lane: Lane, request: Request, now: float) -> tuple[float, str, Budget | None]:
         """Return when limits let a request start, what it has to wait for, and the budget if that is one.
 
-        The time, in seconds since the epoch, is infinite if a request in flight has to end first.
+        The time, in seconds since the epoch, is infinite if a request in flight has to end first, and during a pause.
         """
+        if lane.is_paused:
+            return math.inf, "pause", None
         throttle, quotas = lane.throttle, mapping_of(request, "quotas")
         cost = quotas.get(lane.name, 1.0) if quotas else 1.0
         at, found = throttle.ready_at(now, cost=cost, backlog=lane.backlog()), None

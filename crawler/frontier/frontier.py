@@ -154,7 +154,7 @@ class Frontier:
                 lane.limiter.total_tokens = lane.throttle.concurrency.limit
             if self._shared:
                 self._schedule.watch(lane)
-            lane.throttle.is_paused = self.is_paused or group in self._paused
+            lane.is_paused = self.is_paused or group in self._paused
             self.lanes[group] = lane
         lane.epoch = epoch
         self.refill(lane, head, more=more)
@@ -410,9 +410,8 @@ class Frontier:
     def _apply_pauses(self) -> None:
         for lane in self.lanes.values():
             is_paused = self.is_paused or lane.name in self._paused
-            if lane.throttle.is_paused is not is_paused:
-                lane.throttle.is_paused = is_paused
-                lane.throttle.notify()
+            if lane.is_paused is not is_paused:
+                lane.is_paused = is_paused
                 self._schedule.remove(lane)
                 self._schedule.wake(lane)
 

@@ -48,6 +48,8 @@ class Lane:
     """Whether the store has requests of this lane after `after`."""
     after: Order = START
     """The place of the last request that was read from the store."""
+    is_paused: bool = False
+    """Whether the user lets nothing start. It is not part of the limits: other crawls may share them."""
     handed_out: int = 0
     """Tickets that are neither settled nor put back, and inline fetches."""
     listed: float = math.inf

@@ -104,9 +104,7 @@ class Throttle:
     flight: Flight = attrs.field(factory=Flight, init=False)
     """Starts that are not settled."""
     blocked_by: str = attrs.field(default="", init=False)
-    """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace``, ``delay``, ``pause`` or nothing."""
-    is_paused: bool = attrs.field(default=False, init=False)
-    """Whether the user lets nothing start."""
+    """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace``, ``delay`` or nothing."""
     stalled_until: float = attrs.field(default=-math.inf, init=False)
     """Until then no request is worth a try, since all were refused for so long; in seconds since the epoch."""
     busy: int = attrs.field(default=0, init=False)
@@ -155,9 +153,6 @@ class Throttle:
             cost: Units that the request takes.
             backlog: Units of all waiting requests, including this one.
         """
-        if self.is_paused:
-            self.blocked_by = "pause"
-            return math.inf
         at, reason = self.pacing.ready_at()
         learner = self._learner
         if learner is not None:

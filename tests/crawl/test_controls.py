@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from crawler import Crawl, Plugin, Response, Settings, Spider, crawl
+from crawler import Crawl, Limits, Plugin, Response, Settings, Spider, crawl
 from crawler.errors import ConfigError
 from crawler.testing import FakeSite
 
@@ -120,3 +120,28 @@ async def test_a_url_is_explained(autojump_clock: MockClock) -> None:
     ]  # fmt: skip
     assert facts[""].robots_allows is None
     assert (facts["out"].refused_by, facts["new"].refused_by) == ("scope", None)
+
+
+async def test_a_pause_concerns_no_other_crawl_with_the_same_limits(autojump_clock: MockClock) -> None:
+    limits, site = Limits(), FakeSite(PAGES)
+    reports = {}
+
+    async def one(name: str, *steps: tuple[float, Callable[[Crawl], object]]) -> None:
+        reports[name] = await crawl(Walk(), plugins=[Script(*steps)], transport=site.transport, limits=limits)
+
+    with trio.fail_after(1000):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one, "paused", (5.5, lambda c: c.pause()), (20.0, lambda c: c.stop("enough")))
+            nursery.start_soon(one, "other")
+    assert reports["paused"].pages < 20
+    assert (reports["other"].finished, reports["other"].pages) == ("finished", 82)
+
+
+async def test_a_pause_is_shown_as_the_reason(autojump_clock: MockClock) -> None:
+    reasons = []
+
+    def look(crawl: Crawl) -> None:
+        reasons.append(crawl.statistics().limits["https://a.test"].blocked_by)
+
+    await played((5.5, lambda c: c.pause("https://a.test")), (50.0, look), (60.0, lambda c: c.resume()), (61.5, look))
+    assert reasons == ["pause", "delay"]
