@@ -437,7 +437,7 @@ class Transfer(httpx.AsyncByteStream):
             raise trio.BusyResourceError("another task reads this response")
         self._task = trio.lowlevel.current_task()
         if self._read_timeout is None and self._write_timeout is None:
-            return trio.lowlevel.wait_task_rescheduled(self._abort_wait)
+            return trio.lowlevel.wait_task_rescheduled(self._abort_wait)  # noqa: ASYNC105 - the caller does
         return self._wait_with_timeout()
 
     async def _wait_with_timeout(self) -> None:
