@@ -460,6 +460,36 @@ def test_notebook(tmp_path):
             assert done.stdout.splitlines()[1] == "1"
 
 
+def test_several_crawls(tmp_path):
+    with local_site(QUOTES) as one, local_site(QUOTES) as two:
+        done = run(EXAMPLES / "several_crawls.py", one.url, two.url, folder=tmp_path)
+    assert sorted(done.stdout.splitlines()) == sorted([f"{one.url} 2", f"{two.url} 2"])
+    assert {path.name for path in tmp_path.glob("*.jsonl")} == {"quotes-1.jsonl", "quotes-2.jsonl"}
+
+
+def test_javascript_page(tmp_path):
+    state = json.dumps({"props": {"pageProps": {"products": [{"name": "Pen", "price": 2}]}}})
+    offered = json.dumps({"@type": "Product", "name": "Ink", "offers": {"price": 5}})
+    page = (
+        f'<div id="__next"></div><script id="__NEXT_DATA__" type="application/json">{state}</script>'
+        f'<script type="application/ld+json">{offered}</script>'
+    )
+    api = '[{"name": "Cap", "price": 1}]'
+    with local_site({"/": page, "/api/products?page=2": api}) as site:
+        items = crawl("javascript_page.py", "-a", f"start_urls={site.url}", folder=tmp_path)
+    assert sorted(item["name"] for item in items) == ["Cap", "Ink", "Pen"]
+
+
+def test_expected_quotes(tmp_path):
+    """``crawler check`` passes, and finds a page that has changed."""
+    done = run("-m", "crawler", "check", EXAMPLES / "expected_quotes.py", folder=tmp_path)
+    assert "parse" in done.stdout + done.stderr
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "quotes.html").write_text("<p>moved")
+    (tmp_path / "expected_quotes.py").write_text((EXAMPLES / "expected_quotes.py").read_text())
+    run("-m", "crawler", "check", "expected_quotes.py", folder=tmp_path, code=1)
+
+
 def test_own_app(tmp_path):
     done = run(EXAMPLES / "own_app.py", folder=tmp_path)
     assert sorted(done.stdout.splitlines()) == [

@@ -1,0 +1,147 @@
+"""Commands in the README and the manual are ones that the command line accepts, and configurations can be loaded.
+
+The commands of the tutorial and of the README's first steps are run as well: `test_tutorial`, `test_readme`.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import App, CycloptsError
+from markdown_it import MarkdownIt
+
+from crawler.cli.app import _with_values as with_values
+from crawler.cli.app import app_of
+from crawler.cli.configuration import parse_pairs
+from crawler.cli.project_file import ProjectFile
+from crawler.hooks.load import installed, load_plugin
+from crawler.settings.settings import ALIASES, NAMES
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if not {"_build", "changes"} & set(path.parts)),
+]
+SHELLS = {"sh", "console", "bash"}
+ENDS = {"|", "||", "&&", ";", "&", "<", ">", ">>", "2>", "do", "done", "then"}
+
+
+def blocks(page: Path, languages: set[str]) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each fenced block in one of these languages."""
+    for token in MarkdownIt().parse(page.read_text()):
+        if token.type == "fence" and token.info.strip() in languages:
+            yield token.map[0] + 1, token.content
+
+
+def commands(script: str) -> Iterator[list[str]]:
+    """Yield the arguments of each command of the crawler in a script."""
+    for line in script.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        for place, word in enumerate(words):
+            begins = place == 0 or words[place - 1] in ENDS | {"-m"}
+            if begins and word.rpartition("/")[2] == "crawler":
+                arguments = words[place + 1 :]
+                end = next((n for n, other in enumerate(arguments) if other in ENDS), len(arguments))
+                yield arguments[:end]
+
+
+@functools.cache
+def app(name: str) -> App:
+    """Return the command line with one command."""
+    return app_of(name)
+
+
+def known(arguments: list[str]) -> str | None:
+    """Return what is wrong with a command; `None` if nothing is."""
+    words = with_values(arguments)
+    if not words or words[0].startswith("-"):
+        return None
+    try:
+        _, bound, _ = app(words[0]).parse_args(words, print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        return str(error)
+    given = bound.arguments
+    for name in parse_pairs(given.get("setting") or given.get("settings") or (), "-s"):
+        if name not in NAMES and name not in ALIASES:
+            return f"no such setting: {name}"
+    names = given.get("plugin") or given.get("plugins") or ()
+    for name in names if isinstance(names, tuple | list) else ():
+        if ":" not in name:
+            load_plugin(name)
+    missing = [word for word in words if word.startswith("examples/") and not (ROOT / word.partition(":")[0]).exists()]
+    return f"{missing[0]} is missing" if missing else None
+
+
+SHOWN = [
+    (f"{page.relative_to(ROOT)}:{line}", arguments)
+    for page in PAGES
+    for line, script in blocks(page, SHELLS)
+    for arguments in commands(script)
+]
+
+
+def test_the_manual_shows_every_command():
+    shown = {arguments[0] for _, arguments in SHOWN if arguments}
+    assert len(SHOWN) > 80
+    assert set(app_of()) - {"--help", "-h", "--version"} - shown == set()
+
+
+def test_each_command_of_the_manual_is_accepted():
+    faults = {f"{place}: {shlex.join(arguments)}": known(arguments) for place, arguments in SHOWN}
+    assert {command: wrong for command, wrong in faults.items() if wrong} == {}
+
+
+def test_wrong_commands_are_found():
+    assert known(["run", "examples/quotes.py", "-s", "dealy=1"]) == "no such setting: dealy"
+    assert known(["run", "examples/none.py"]) == "examples/none.py is missing"
+    assert "--nope" in known(["run", "examples/quotes.py", "--nope"])
+    assert list(commands("ls | crawler run a && python -m crawler job b > c # crawler x")) == [
+        ["run", "a"],
+        ["job", "b"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(text, id=f"{page.relative_to(ROOT)}:{line}")
+        for page in PAGES
+        for line, text in blocks(page, {"toml"})
+        if not re.match(r"\[(project|build|tool)", text)
+    ],
+)
+def test_a_configuration_of_the_manual_can_be_loaded(text, tmp_path):
+    (tmp_path / "crawler.toml").write_text(text)
+    loaded = ProjectFile.load(tmp_path)
+    assert loaded.name == "crawler.toml"
+    assert [name for name in loaded.plugins if ":" not in name and name not in installed()] == []
+
+
+def constants() -> str:
+    """Return the text of all messages of the package; placeholders are ``…``."""
+    texts = []
+    for folder in ("crawler", "plugins"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.JoinedStr):
+                    texts.append("".join(p.value if isinstance(p, ast.Constant) else "…" for p in node.values))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(re.sub(r"%[.\d]*[sdgf]", "…", node.value))
+    return "\n".join(texts)
+
+
+def test_the_symptoms_of_troubleshooting_are_real_messages():
+    page = (ROOT / "docs" / "howto" / "troubleshooting.md").read_text()
+    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 20
+    sources = constants()
+    parts = [
+        part.strip(" ()'") for row in rows for text in re.findall(r"`([^`]+)`", row) for part in re.split("…|: ", text)
+    ]
+    assert [part for part in parts if len(part) > 12 and part not in sources] == []
