@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from crawler.engine.slow_steps import SlowSteps
     from crawler.fetch.body_receiver import BodyReceiver
     from crawler.fetch.downloader import Downloader
-    from crawler.frontier import Frontier, Lane, StartTicket
+    from crawler.frontier import Frontier, InlineTicket, StartTicket
     from crawler.limits.events import QuotaEvent
     from crawler.stats import Stats
 
@@ -135,19 +135,17 @@ class Attempts:
 
     async def make_inline(
         self,
-        lane: Lane,
-        request: Request,
+        ticket: InlineTicket,
         number: int,
         *,
         patience: float = math.inf,
         cut: int | None = None,
         receiver: BodyReceiver | None = None,
     ) -> Result:
-        """Make an attempt without a ticket of the frontier. It waits in place for a token and a start of its lane.
+        """Make an attempt in place, which waits here for a token and a start of its lane, and settle its ticket.
 
         Parameters:
-            lane: The lane of the request.
-            request: The request.
+            ticket: The request.
             number: Number of the attempt, from 1.
             patience: Longest wait for the lane, in seconds.
             cut: As in `make`.
@@ -158,8 +156,8 @@ class Attempts:
             RequestError: There was no response.
         """
         give_up_at = trio.current_time() + patience
+        lane, request = ticket.lane, ticket.request
         self._slots.check(self._slots.wait(lane, request), patience, lane, request)
-        ticket = self._frontier.inline_ticket(lane, request, self._clock())
         lane.handed_out += 1
         try:
             await self._slots.acquire(ticket, give_up_at)

@@ -18,6 +18,7 @@ from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
 
 if TYPE_CHECKING:
+    from crawler.frontier import StartTicket
     from crawler.http.robots import Robots
     from crawler.limits.outages import Outage
 
@@ -119,6 +120,19 @@ class History(Struct, kw_only=True, eq=False):
     is_stalled: bool = False
     """Whether the server has refused everything for so long that a retry is of no use."""
 
+    def observe(self, ticket: StartTicket, now: float) -> None:
+        """Take over what the limits and the outages have made of an attempt.
+
+        Parameters:
+            ticket: The attempt, whose result the limits know.
+            now: Seconds since the epoch.
+        """
+        refused_by = ticket.permit.refused_by
+        self.failed_share = ticket.permit.lane.failed_share
+        self.was_rate_limited = refused_by is not None
+        self.is_stalled = refused_by is not None and refused_by.is_stalled(now)
+        self.outage = ticket.outage
+
 
 class Policy(Struct, eq=False):
     """The rules for responses, from settings and spider."""
@@ -208,7 +222,8 @@ def decide_inline(
     if not isinstance(result, Response):
         return retry_or_fail(result, history, retries)
     error = bad_status(result, now)
-    decision = retry_or_fail(error, history, retries) if error.retryable else None
+    is_final = not (error.retryable or history.was_rate_limited)
+    decision = None if is_final else retry_or_fail(error, history, retries)
     return decision if isinstance(decision, Again) else Page(result)
 
 
@@ -227,7 +242,7 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
         # After a silent 503 other pages of the lane show whether the server or only this page is in trouble.
         times = retries.counted_attempts(request, history.refusals + 1, history.failed_share)
         return Again("refusals", retries.pause(times) if is_silent else None)
-    outage = error.outage if isinstance(error, FetchError) else history.outage
+    outage = _outage_of(error, history)
     if outage is not None:
         if outage.gives_up and isinstance(error, FetchError):
             return Fail(given_up_error(error, outage.down_for, request))
@@ -245,10 +260,12 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
 def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy, now: float) -> Again | Fail:
     """Return when a robots.txt is asked for again, or that it cannot be fetched. Parameters as of `decide_page_error`.
 
-    Its lane waits in the meantime, so neither refusals nor closed connections are retries of their own kind. If the
-    host is given up, its pages fail before they need the file.
+    Its lane waits in the meantime, so neither refusals nor closed connections are retries of their own kind, and it
+    gets no more attempts where requests fail at random: each takes a start from a page. If the host is given up, its
+    pages fail before they need the file.
     """
-    if isinstance(error, FetchError) and error.outage is not None and error.outage.is_open:
+    outage = _outage_of(error, history)
+    if outage is not None and outage.is_open:
         return Again("unreachable")
     if isinstance(error, WouldExceedDeadline):
         return _put_off(error, now)
@@ -310,6 +327,13 @@ def bad_status(response: Response, now: float) -> BadStatus:
     )
     error.retryable = is_transient(status)
     return error
+
+
+def _outage_of(error: RequestError | Retry, history: History) -> Outage | None:
+    """Return what an error tells of an outage; `None` if it tells nothing."""
+    if isinstance(error, FetchError):
+        return error.outage
+    return history.outage if isinstance(error, BadStatus) else None
 
 
 def _as_error(error: RequestError | Retry, request: Request) -> RequestError:

@@ -149,7 +149,7 @@ class Inline:
             history.attempts += 1
             result: Response | Retry | RequestError
             try:
-                result = await self._attempt(lane, request, history.attempts, receiver)
+                result = await self._attempt(lane, history, receiver)
             except WouldExceedDeadline:
                 raise
             except RequestError as error:
@@ -166,18 +166,22 @@ class Inline:
             self._slots.check(wait, self._patience(lane), lane, request)
             await trio.sleep(wait)
 
-    async def _attempt(
-        self, lane: Lane, request: Request, number: int, receiver: BodyReceiver | None
-    ) -> Response | Retry:
-        """Make one attempt.
+    async def _attempt(self, lane: Lane, history: History, receiver: BodyReceiver | None) -> Response | Retry:
+        """Make one attempt, and add what it has shown to the history of the request.
 
         Raises:
             RequestError: There was no response.
         """
         if receiver is not None:
             receiver.reset()
-        patience = self._patience(lane)
-        result = await self._attempts.make_inline(lane, request, number, patience=patience, receiver=receiver)
+        request = history.request
+        ticket = self._frontier.inline_ticket(lane, request, self._clock())
+        try:
+            result = await self._attempts.make_inline(
+                ticket, history.attempts, patience=self._patience(lane), receiver=receiver
+            )
+        finally:
+            history.observe(ticket, self._clock())
         if isinstance(result, Drop):
             raise Refused(f"a plugin dropped it: {result.reason}", by="plugin", request=request)
         if isinstance(result, Response):

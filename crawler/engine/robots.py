@@ -94,10 +94,11 @@ class RobotsFetcher:
         Minus infinite means that no attempt was used up.
         """
         request = ticket.request
+        history = History(request=request, attempts=ticket.pending.attempts + 1)
         rules: Robots | None = None
         error: RequestError
         try:
-            result = await self._follow_redirects(ticket)
+            result = await self._follow_redirects(ticket, history)
             if isinstance(result, Response):
                 rules = Robots.from_response(result.status, result.body, self._settings.user_agent, request.url)
                 error = bad_status(result, self._clock())
@@ -111,7 +112,6 @@ class RobotsFetcher:
             error = raised
         max_age, grace = ROBOTS_MAX_AGE, GRACE_REQUESTS
         if rules is None:
-            history = History(request=request, attempts=ticket.pending.attempts + 1)
             decision = decide_robots_error(error, history, self._policy.retries, self._clock())
             if isinstance(decision, Again):
                 return -math.inf if decision.counts == "unreachable" else decision.wait
@@ -124,9 +124,15 @@ class RobotsFetcher:
         self._frontier.robots.resolve(ticket, rules, self._clock() + max_age, grace)
         return None
 
-    async def _follow_redirects(self, ticket: RobotsTicket) -> Response | Retry:
-        """Return the response after redirects. Each hop takes a start of the lane that it goes to."""
-        result = await self._attempts.make(ticket, ticket.pending.attempts + 1, cut=MAX_ROBOTS_SIZE)
+    async def _follow_redirects(self, ticket: RobotsTicket, history: History) -> Response | Retry:
+        """Return the response after redirects. Each hop takes a start of the lane that it goes to.
+
+        `history` gets what the last hop has shown.
+        """
+        try:
+            result = await self._attempts.make(ticket, history.attempts, cut=MAX_ROBOTS_SIZE)
+        finally:
+            history.observe(ticket, self._clock())
         for _ in range(MAX_HOPS):
             if not isinstance(result, Response):
                 break
@@ -138,7 +144,11 @@ class RobotsFetcher:
                 break
             target = copy_unchecked(target, lane=None)
             lane = self._frontier.lanes.get(lane_name(target), ticket.lane)
-            result = await self._attempts.make_inline(lane, target, 1, cut=MAX_ROBOTS_SIZE)
+            hop = self._frontier.inline_ticket(lane, target, self._clock())
+            try:
+                result = await self._attempts.make_inline(hop, 1, cut=MAX_ROBOTS_SIZE)
+            finally:
+                history.observe(hop, self._clock())
         return Retry(result.reason) if isinstance(result, Drop) else result
 
     @staticmethod

@@ -171,12 +171,8 @@ class Worker:
             if isinstance(result, Response):
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
-                history.outage = ticket.outage
             now = self._clock()
-            refused_by = ticket.permit.refused_by
-            history.failed_share = ticket.permit.lane.failed_share
-            history.was_rate_limited = refused_by is not None
-            history.is_stalled = refused_by is not None and refused_by.is_stalled(now)
+            history.observe(ticket, now)
             began = self._slow.clock()
             decision = decide(result, history, self._policy, now)
             self._slow.check(began, decide, ticket.request.url)  # it parses the page if `follow_refresh` is set

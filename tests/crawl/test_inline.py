@@ -229,3 +229,43 @@ async def test_the_lane_of_an_inline_fetch_stays_in_memory_between_its_attempts(
     found = await collect(Wide(), site, plugins=[Look()])
     assert (found.report.pages, found.report.failed, len(lanes)) == (10, 0, 3)
     assert len(set(map(id, lanes))) == 1
+
+
+# ---- retries ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_inline_fetch_has_more_attempts_where_others_fail_at_random(autojump_clock: MockClock) -> None:
+    class Unlucky(Inline):
+        start_urls = [f"https://site.test/{n}" for n in range(60)]
+
+        async def parse(self, response: Response) -> Any:
+            found = await self.crawl.fetch(Request(response.url.replace("site.test", "api.test")))
+            return [{"status": found.status}]
+
+    def failures(n: int) -> int:
+        return 6 if n in (40, 50) else n % 2
+
+    pages: dict[str, Any] = {f"/{n}": "x" for n in range(60)}
+    pages |= {f"https://api.test/{n}": [httpx.ReadError("reset")] * failures(n) + ["data"] for n in range(60)}
+    settings = Settings(workers=1, inline_wait=1000.0, slow_start=False)
+    found = await collect(Unlucky(), FakeSite(pages), settings=settings)
+    assert [item["status"] for item in found.items] == [200] * 60
+    assert found.report.failed == 0
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Page(status=429),
+        Page(status=429, headers={"Retry-After": "3"}),
+        Page(status=403, headers={"X-RateLimit-Limit": "9", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"}),
+    ],
+    ids=["silent", "stated", "forbidden"],
+)
+async def test_refusals_use_up_no_attempt_of_an_inline_fetch(autojump_clock: MockClock, refusal: Page) -> None:
+    class Asks(Inline):
+        target = "https://api.test/"
+
+    site = FakeSite({"/": "x", "https://api.test/": [refusal] * 5 + ["data"]})
+    found = await collect(Asks(), site, settings=Settings(inline_wait=100_000.0))
+    assert [(item["status"], item["text"]) for item in found.items] == [(200, "data")]

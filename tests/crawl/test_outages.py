@@ -333,14 +333,43 @@ async def test_statistics_and_the_report_say_why_a_host_waits(autojump_clock: Mo
 # ---- inline fetches --------------------------------------------------------------------------------------------------
 
 
-async def test_a_page_is_put_off_while_the_host_of_its_inline_fetch_is_down(autojump_clock: MockClock) -> None:
-    class Asks(Pages):
-        async def parse(self, response: Response) -> Any:
-            await self.crawl.fetch(Request("https://api.test/"))
-            return [{"url": response.url}]
+class Asks(Pages):
+    """Asks another host about each page."""
 
-    internet = Internet(between(2, 62), "refused", hosts=lambda host: host == "api.test")
-    assert await lost(Asks(3, 20), internet) == []
+    async def parse(self, response: Response) -> Any:
+        host, page = response.url.removeprefix("https://").split("/")
+        found = await self.crawl.fetch(Request(f"https://api.test/{host}/{page}"))
+        return [{"url": response.url}] if found.status == 200 else None
+
+
+@pytest.mark.parametrize("fault", ["refused", "reset", "gateway"])
+@pytest.mark.parametrize("inline_wait", [5, 1000])
+async def test_a_page_waits_or_is_put_off_while_the_host_of_its_inline_fetch_is_down(
+    autojump_clock: MockClock, fault: str, inline_wait: float
+) -> None:
+    internet = Internet(between(2, 62), fault, hosts=lambda host: host == "api.test")
+    assert await lost(Asks(3, 40), internet, FAST | Settings(attempts=2, inline_wait=inline_wait)) == []
+    assert len(internet.failed) < 80
+
+
+@pytest.mark.parametrize("fault", ["gateway", "refused"])
+async def test_the_deadline_of_a_handler_is_kept_while_the_host_of_its_inline_fetch_is_down(
+    autojump_clock: MockClock, fault: str
+) -> None:
+    waits: list[float] = []
+
+    class Hurries(Asks):
+        async def parse(self, response: Response) -> Any:
+            began = trio.current_time()
+            try:
+                with trio.fail_after(8.0):
+                    return await super().parse(response)
+            finally:
+                waits.append(trio.current_time() - began)
+
+    internet = Internet(between(2, 62), fault, hosts=lambda host: host == "api.test")
+    assert await lost(Hurries(3, 40), internet, FAST | Settings(attempts=4, inline_wait=1000)) == []
+    assert max(waits) < 8.0, "the fetch fails at once if the wait would outlast the scope, and the page is put off"
 
 
 async def test_a_handler_that_gives_up_its_probe_does_not_block_the_host(autojump_clock: MockClock) -> None:

@@ -37,7 +37,7 @@ from crawler.engine.retries import RetryPolicy
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots
 from crawler.engine.slow_steps import SlowSteps
-from crawler.frontier import Frontier, PageTicket, Pending
+from crawler.frontier import Frontier, InlineTicket, PageTicket, Pending
 from crawler.hooks.table import HookTable
 from crawler.stats import Stats
 
@@ -98,6 +98,9 @@ class Case:
         ticket, _ = self.frontier.pop(self.clock())
         assert isinstance(ticket, PageTicket)
         return ticket
+
+    def inline(self, request: Request) -> InlineTicket:
+        return self.frontier.inline_ticket(self.lane, request, self.clock())
 
     def is_settled(self) -> bool:
         throttle = self.lane.throttle
@@ -406,7 +409,7 @@ async def test_an_inline_attempt_waits_for_the_delay_of_its_lane_and_leaves_noth
     request = Request(f"{A}/inline")
     began = trio.current_time()
     for _ in range(2):
-        found = await case.attempts.make_inline(case.lane, request, 1, cut=100)
+        found = await case.attempts.make_inline(case.inline(request), 1, cut=100)
         assert isinstance(found, Response)
     assert trio.current_time() - began == pytest.approx(11.0)
     assert case.downloader.options["cut"] == 100
@@ -416,16 +419,16 @@ async def test_an_inline_attempt_waits_for_the_delay_of_its_lane_and_leaves_noth
 async def test_an_inline_attempt_that_is_too_late_takes_nothing(autojump_clock: MockClock) -> None:
     case = Case()
     request = Request(f"{A}/inline")
-    await case.attempts.make_inline(case.lane, request, 1)
+    await case.attempts.make_inline(case.inline(request), 1)
     with pytest.raises(WouldExceedDeadline):
-        await case.attempts.make_inline(case.lane, request, 1, patience=5.0)
+        await case.attempts.make_inline(case.inline(request), 1, patience=5.0)
     with pytest.raises(WouldExceedDeadline), trio.CancelScope(deadline=trio.current_time() + 5.0):
-        await case.attempts.make_inline(case.lane, request, 1, patience=math.inf)
+        await case.attempts.make_inline(case.inline(request), 1, patience=math.inf)
     assert (case.is_settled(), case.lane.handed_out, case.stats.requests) == (True, 0, 1)
 
 
 async def test_an_inline_attempt_that_fails_leaves_nothing_behind(autojump_clock: MockClock) -> None:
     case = Case(answer=ConnectFailed("refused"))
     with pytest.raises(RequestError):
-        await case.attempts.make_inline(case.lane, Request(f"{A}/inline"), 1)
+        await case.attempts.make_inline(case.inline(Request(f"{A}/inline")), 1)
     assert (case.is_settled(), case.lane.handed_out) == (True, 0)

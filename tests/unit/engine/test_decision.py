@@ -45,6 +45,7 @@ from crawler.engine.decision import (
     retry_or_fail,
 )
 from crawler.http.robots import DISALLOW_ALL, Robots
+from crawler.limits.outages import Outage
 
 NOW = 1_800_000_000.0
 URL = "https://site.test/page"
@@ -220,6 +221,46 @@ def test_attempts_of_a_request_go_before_those_of_the_settings() -> None:
 )
 def test_what_becomes_of_an_inline_fetch(result: Any, expected: Any) -> None:
     assert outline(decide_inline(result, history(), POLICY.retries, NOW)) == expected
+
+
+@pytest.mark.parametrize(
+    ("result", "known", "expected"),
+    [
+        (response(502), {"outage": Outage(7.0)}, ("unreachable", 7.0)),
+        (response(502), {"outage": Outage(7.0, is_open=False, counts=True)}, ("attempts", 7.0)),
+        (response(502), {"outage": Outage(7.0, is_open=False, counts=True), "attempts": 3}, "page"),
+        (response(429), {"was_rate_limited": True, "attempts": 3}, ("refusals", None)),
+        (response(403), {"was_rate_limited": True, "attempts": 3}, ("refusals", None)),
+        (response(503), {"was_rate_limited": True, "attempts": 3}, ("refusals", 4.0)),
+        (response(503), {"was_rate_limited": True, "attempts": 3, "refusals": 5}, "page"),
+        (response(429), {"was_rate_limited": True, "attempts": 3, "is_stalled": True}, "page"),
+        (Retry("captcha", after=1.0), {"outage": Outage(7.0)}, ("attempts", 1.0)),
+    ],
+)
+def test_an_inline_fetch_is_retried_as_a_page_is(result: Any, known: dict[str, Any], expected: Any) -> None:
+    assert outline(decide_inline(result, history(**known), POLICY.retries, NOW)) == expected
+    if expected != "page":
+        assert outline(decide(result, history(**known), POLICY, NOW)) == expected
+
+
+def test_where_requests_fail_at_random_pages_and_inline_fetches_have_more_attempts() -> None:
+    policy = Policy(Steady(Settings()))
+    result = response(500)
+    for attempts in (3, 9):
+        known = history(attempts=attempts, failed_share=0.3)
+        again = Again("attempts", 4.0 if attempts == 3 else 8.0)
+        assert decide(result, known, policy, NOW) == again
+        assert decide_inline(result, known, policy.retries, NOW) == again
+    known = history(attempts=10, failed_share=0.3)
+    assert isinstance(decide(result, known, policy, NOW), Fail)
+    assert decide_inline(result, known, policy.retries, NOW) == Page(result)
+
+
+def test_a_robots_txt_keeps_its_attempts_while_only_the_gateway_of_its_host_answers() -> None:
+    error, retries = bad_status(response(502), NOW), POLICY.retries
+    assert decide_robots_error(error, history(outage=Outage(7.0), attempts=3), retries, NOW) == Again("unreachable")
+    in_doubt = Outage(7.0, is_open=False, counts=True)
+    assert decide_robots_error(error, history(outage=in_doubt, attempts=3), retries, NOW) == Fail(error)
 
 
 def test_an_inline_fetch_gets_the_response_to_its_last_attempt() -> None:
