@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from crawler import urls
 from crawler.engine.job import Job
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
+from crawler.messages import Request
 from crawler.messages.checks import parse_statuses
 from crawler.redaction import redact, unsendable
 from crawler.scope import Scope
@@ -19,7 +20,10 @@ from crawler.sinks.base import IfExists
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
 
-__all__ = ["check_arguments", "check_beginning", "check_scope", "check_spider", "check_transport"]
+__all__ = ["check_arguments", "check_beginning", "check_callbacks", "check_scope", "check_spider", "check_transport"]
+
+DEAL: Final = ("admit", "answer", "fetch")
+"""Hooks that may replace a request or deal with its response, so that it needs no callback."""
 
 
 def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits: Any, if_exists: Any = "error") -> None:
@@ -107,7 +111,7 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
         if not has_lifespan:
             raise ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch")
         return
-    if type(spider).parse is Spider.parse and "parse" not in vars(spider):
+    if not _has_parse(spider):
         raise ConfigError(f"{name} has no method parse(self, response): define it, since it gets the start pages")
     scope = Scope.of(spider.allowed_domains, settings)
     reason = ""
@@ -118,6 +122,34 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
     limit = f"allowed_domains = {list(spider.allowed_domains or ())}" if reason == "scope" else f"setting {reason}"
     pages = "the start page" if len(spider.start_urls) == 1 else f"each of {len(spider.start_urls)} start pages"
     raise ConfigError(f"{name}: {pages} is out of scope by {limit}, such as {redact(spider.start_urls[-1])}")
+
+
+def check_callbacks(spider: Spider, requests: Iterable[Request], plugins: Iterable[Plugin]) -> None:
+    """Check that the first start requests have a callback, be it `parse`.
+
+    A request with an errback is in order, since that may be all it needs, and so is each one if a plugin may replace
+    requests or deal with responses.
+
+    Parameters:
+        spider: The spider.
+        requests: Results of its method `start`.
+        plugins: All plugins of the crawl.
+
+    Raises:
+        ConfigError: A request names no callback, and the spider has no method `parse`.
+    """
+    if _has_parse(spider) or any(getattr(type(p), hook) is not getattr(Plugin, hook) for p in plugins for hook in DEAL):
+        return
+    for request in requests:
+        if request.callback is None and request.errback is None:
+            raise ConfigError(
+                f"{type(spider).__name__}.start() yields {redact(request.url)} without a callback, and there is no "
+                "method parse(self, response): define it, or name a callback: Request(url, self.parse_page)"
+            )
+
+
+def _has_parse(spider: Spider) -> bool:
+    return type(spider).parse is not Spider.parse or "parse" in vars(spider)
 
 
 def check_scope(spider: Spider, settings: Settings) -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import trio
 
+from crawler.engine.checks import check_callbacks
 from crawler.engine.shutdown import LAST
 from crawler.engine.writer import Message, NewRequests, Writer
 from crawler.frontier import PoppedTicket
@@ -86,6 +87,13 @@ class Scheduler:
     """Names the hooks that do not return."""
     errors: HookErrorLog
     """Logs what callbacks and hooks raise."""
+    has_dispatched: bool = attrs.field(default=False, init=False)
+    """Whether a ticket was handed to a worker."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether requests may have been sent."""
+        return self.has_dispatched or self.crawl.stats.requests > 0
 
     async def run(self) -> None:
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""
@@ -185,6 +193,7 @@ class Scheduler:
                     if ticket is None:
                         look_again = min(at, room_at)
                         break
+                    self.has_dispatched = True
                     tickets.send_nowait(ticket)
                     waiting -= 1
                 if self.store.live == 0 and not self._expects_requests():
@@ -256,8 +265,11 @@ class Scheduler:
     ) -> None:
         """Send start requests, and wait while too many of them are not settled.
 
+        Requests that no callback would get are refused while nothing has begun; later, each fails by itself.
         Shielded: while an async `start()` is suspended, no cancel scope that is open in it may reach the engine.
         """
+        if not self.has_begun:
+            check_callbacks(self.crawl.spider, batch, self.crawl.plugins)
         with trio.CancelScope(shield=True):
             await self._send(batch, outbox, last=last)
             while self.writer.starts > MAX_STARTS and not self.added.is_closed:

@@ -92,7 +92,6 @@ class CrawlSession:
         self.authorities = trusted_authorities(self.settings.tls_verify, os.environ)
         self.scheduler: Scheduler | None = None
         """Set when the crawl has begun."""
-        self._has_begun = False  # whether requests may have been sent
 
     def interrupt(self, *, now: bool = False) -> bool:
         """Stop the crawl because of a signal, and return whether it has begun.
@@ -150,7 +149,7 @@ class CrawlSession:
                 )
         except ExceptionGroup as group:
             cause = next(causes(group))
-            if isinstance(cause, REFUSALS) and not self._has_begun:
+            if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
                 raise type(cause)(str(cause)) from group
             raise CrawlFailed(_one_line(cause)) from group
         finally:
@@ -169,7 +168,6 @@ class CrawlSession:
                 await keep_positions(self.table.persist, scheduler.store)
                 await scheduler.writer.keep_states()
                 await runs.begin()
-                self._has_begun = True
                 try:
                     await scheduler.run()
                 except JobError as error:

@@ -145,6 +145,11 @@ class FileSink(Sink, ABC):
             if self.position is None:
                 self.position = self.here()
             yield
+        except Exception as error:
+            self.file.close()
+            if is_new and not self._in_job and _is_refusal(error) and self._has_no_items():
+                self.path.unlink()  # or the corrected crawl would find the file in its way
+            raise
         finally:
             self.file.close()
 
@@ -367,6 +372,13 @@ def last_line(file: BinaryIO) -> bytes:
         start = file.seek(start - size)
         tail = file.read(size) + tail
     return tail[tail.rfind(b"\n", 0, -1) + 1 :]
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return whether an error says that the crawl has not begun, alone or in a group."""
+    if isinstance(error, ExceptionGroup):
+        return error.subgroup(ConfigError) is not None
+    return isinstance(error, ConfigError)
 
 
 def _check(path: Path, if_exists: IfExists, *, in_job: bool = False) -> None:

@@ -328,6 +328,9 @@ async def robots_that_is_asked_again_after_a_day(trace: Trace) -> None:
                 yield Request(f"{SITE}/{number}")
                 await trio.sleep(50_000)
 
+        def parse(self, response: Response) -> Any:
+            return {"url": response.url}
+
     site = FakeSite(numbered(3) | {"/robots.txt": ["", "User-agent: *\nDisallow: /"]})
     await trace.crawl(Daily(), site)
 

@@ -15,6 +15,7 @@ import time
 
 import pytest
 import trustme
+from support.localsite import local_site
 
 from crawler.cli.run import set_collector
 from crawler.transport.authorities import VARIABLES
@@ -370,3 +371,51 @@ def test_the_garbage_collector_runs_less_often_with_many_requests_in_flight(work
         assert gc.get_threshold() == (objects, 10, 10)
     finally:
         gc.set_threshold(*before)
+
+
+START = """\
+from crawler import Request, Spider
+
+
+class Starts(Spider):
+    {start}
+
+    def parse_page(self, response):
+        yield {{"url": response.url}}
+"""
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "def start(self): return Request('{url}')",
+        "def start(self): yield Request('{url}')",
+        "async def start(self): yield Request('{url}')",
+        "async def start(self): return [Request('{url}', self.parse_page), Request('{url}two')]",
+    ],
+)
+@pytest.mark.parametrize("job", [(), ("--job", "starts.job")])
+def test_start_requests_without_a_callback_are_refused_before_the_first_fetch(command, tmp_path, method, job):
+    with local_site({"/": "<p>one", "/two": "<p>two"}) as site:
+        spider = tmp_path / "starts.py"
+        spider.write_text(START.format(start=method.format(url=site.url)))
+        code, out, err = command("run", "starts.py", "-o", "starts.jsonl", *job)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(f"crawler: Starts.start() yields {site.url}")
+        assert site.log == []
+        spider.write_text(spider.read_text().replace("parse_page", "parse"))
+        assert command("run", "starts.py", "-o", "starts.jsonl", *job, "--quiet")[0] == 0
+        assert f'{{"url":"{site.url}"}}' in (tmp_path / "starts.jsonl").read_text()
+
+
+def test_a_start_request_without_a_callback_fails_by_itself_once_the_crawl_has_begun(command, tmp_path):
+    with local_site({"/": "<p>one", "/two": "<p>two"}) as site:
+        start = (
+            "async def start(self):\n"
+            f"        yield Request('{site.url}', self.parse_page)\n"
+            f"        await self.crawl.fetch(Request('{site.url}two'))\n"
+            f"        yield Request('{site.url}two?again')"
+        )
+        (tmp_path / "starts.py").write_text(START.format(start=start))
+        code, out, _ = command("run", "starts.py", "-o", "-", "--quiet", traceback=False)
+    assert (code, out) == (4, f'{{"url":"{site.url}"}}\n')

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from crawler import ConfigError, Limits, Plugin, Settings, Spider
-from crawler.engine.checks import check_arguments, check_scope, check_spider, check_transport
+from crawler import ConfigError, Limits, Plugin, Request, Settings, Spider
+from crawler.engine.checks import check_arguments, check_callbacks, check_scope, check_spider, check_transport
 from crawler.engine.job import Job
 from crawler.testing import FakeSite
 
@@ -99,3 +99,36 @@ def test_a_transport_has_the_method_of_httpx() -> None:
     check_transport(FakeSite({}).transport)
     with pytest.raises(ConfigError, match=r"transport must be an httpx\.AsyncBaseTransport, not <object"):
         check_transport(object())
+
+
+class Own(Spider):
+    def parse_page(self, response: Any) -> None:
+        pass
+
+    def explain(self, failure: Any) -> None:
+        pass
+
+
+class Stored(Plugin):
+    name = "stored"
+
+    async def answer(self, request: Any) -> None:
+        return None
+
+
+def test_a_start_request_needs_a_callback() -> None:
+    spider, bare = Own(), Request("https://site.test/?token=abc")
+    with pytest.raises(ConfigError) as raised:
+        check_callbacks(spider, [Request("https://site.test/", spider.parse_page), bare], [spider])
+    assert str(raised.value) == (
+        "Own.start() yields https://site.test/?token=*** without a callback, and there is no method parse(self, "
+        "response): define it, or name a callback: Request(url, self.parse_page)"
+    )
+    check_callbacks(spider, [bare.replace(callback="parse_page")], [spider])
+    check_callbacks(spider, [bare.replace(errback="explain")], [spider])
+    spider.parse = spider.parse_page
+    check_callbacks(spider, [bare], [spider])
+
+
+def test_a_plugin_that_deals_with_requests_may_make_a_callback_needless() -> None:
+    check_callbacks(Own(), [Request("https://site.test/")], [Stored()])
