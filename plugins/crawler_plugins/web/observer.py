@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import traceback
 from collections import Counter, OrderedDict, deque
 from typing import Any, Final
 
@@ -63,12 +62,12 @@ class Observer:
     # ---- what happens ------------------------------------------------------------------------------------------------
 
     def note_page(self, response: Response) -> None:
-        """Note a page whose callback is about to be called."""
-        page_of.set(response.url)
+        """Note a page whose callback has succeeded."""
+        page_of.set(response.request.shown_url)
         self.pages.append(
             {
                 "time": self._crawl.clock(),
-                "url": response.url,
+                "url": response.request.shown_url,
                 "status": response.status,
                 "seconds": round(response.elapsed, 3),
                 "bytes": len(response.body),
@@ -96,13 +95,12 @@ class Observer:
             text = msgspec.json.encode(fields, enc_hook=str).decode()
         except (TypeError, ValueError):
             text = repr(item)
-        self.items.append({"time": self._crawl.clock(), "url": response.url, "item": text[:MAX_TEXT]})
+        self.items.append({"time": self._crawl.clock(), "url": response.request.shown_url, "item": text[:MAX_TEXT]})
 
     def note_failure(self, failure: Failure) -> None:
         """Note a request or a page that failed."""
         self.monitor.note_failure(failure)
         error = failure.error
-        cause = error.__cause__ or error
         self._numbers += 1
         self._requests[self._numbers] = failure.request
         self.failures.append(
@@ -110,9 +108,9 @@ class Observer:
                 "number": self._numbers,
                 "time": self._crawl.clock(),
                 "kind": error.full_reason,
-                "url": failure.request.url,
+                "url": failure.request.shown_url,
                 "message": str(error)[:MAX_TEXT],
-                "traceback": "".join(traceback.format_exception(cause))[-2 * MAX_TEXT :] if cause is not error else "",
+                "traceback": failure.traceback[-2 * MAX_TEXT :] if error.__cause__ is not None else "",
                 "retried": False,
             }
         )
@@ -167,9 +165,11 @@ class Recorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record. Its text has no secrets: the loggers of the crawler remove them."""
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + "".join(traceback.format_exception(record.exc_info[1]))
+        try:
+            text = self.format(record)
+        except Exception:
+            self.handleError(record)  # the arguments do not fit the message: an error of the code that logs
+            return
         self._observer.records.append(
             {"time": record.created, "level": record.levelname, "logger": record.name, "text": text[-2 * MAX_TEXT :]}
         )

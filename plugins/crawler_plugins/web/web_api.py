@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -16,6 +17,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+import crawler
 from crawler import ConfigError
 from crawler.monitor import Snapshot
 
@@ -126,16 +128,25 @@ class _Api:
         self._web = web
         self._crawl = web.crawl
         self._observer = web.observer
+        self._last_event = b""
+        self._event_at = -math.inf
 
     async def events(self, request: Request) -> Response:
         """Send a snapshot every second, as server-sent events."""
 
         async def stream() -> AsyncIterator[bytes]:
             while True:
-                yield b"data: " + msgspec.json.encode(self._now(HOSTS)) + b"\n\n"
+                yield self._event()
                 await trio.sleep(INTERVAL)
 
         return StreamingResponse(stream(), media_type="text/event-stream")
+
+    def _event(self) -> bytes:
+        """Return an event with a snapshot. Clients share a recent one, so that many of them do not slow the crawl."""
+        if trio.current_time() - self._event_at >= INTERVAL / 2:
+            self._last_event = b"data: " + msgspec.json.encode(self._now(HOSTS)) + b"\n\n"
+            self._event_at = trio.current_time()
+        return self._last_event
 
     def _now(self, hosts: int) -> dict[str, Any]:
         now: Snapshot = self._observer.snapshot(hosts)
@@ -184,8 +195,8 @@ class _Api:
         host = query.get("host") or (hosts[0][1] if hosts else "")
         requests = [
             {
-                "url": request.url, "method": request.method, "depth": request.depth, "priority": request.priority,
-                "callback": str(request.callback or "parse"),
+                "url": request.shown_url, "method": request.method, "depth": request.depth,
+                "priority": request.priority, "callback": str(request.callback or "parse"),
             }
             for request in self._crawl.queue(host, _number(query, "most", LISTED))
         ]  # fmt: skip
@@ -198,11 +209,14 @@ class _Api:
     def explain(self, query: dict[str, str]) -> dict[str, Any]:
         """What the crawl knows of a URL."""
         facts = attrs.asdict(self._crawl.explain(query.get("url", "")))
-        pages = [page for page in self._observer.pages if page["url"] == facts["url"]]
-        failures = [entry for entry in self._observer.failures if entry["url"] == facts["url"]]
+        url = facts["url"]
+        shown = crawler.Request(url).shown_url
+        pages = [page for page in self._observer.pages if page["url"] == shown]
+        failures = [entry for entry in self._observer.failures if entry["url"] == shown]
         return facts | {
-            "found_on": self._observer.found_on(facts["url"]),
-            "excluded": self._web.excludes(facts["url"]),
+            "url": shown,
+            "found_on": self._observer.found_on(url),
+            "excluded": self._web.excludes(url),
             "page": pages[-1] if pages else None,
             "failure": failures[-1] if failures else None,
         }

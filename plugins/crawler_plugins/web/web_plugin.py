@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import trio
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Web"]
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+HTTP_PORT: Final = 80
+"""The port that clients leave out of ``Host``."""
 GRACE: Final = 0.5
 """Seconds for responses in flight when the crawl ends."""
 
@@ -51,6 +54,8 @@ class Web(Plugin):
             raise ConfigError(f"web: port must be from 0 to 65535, not {port}")
         if token and len(token) < 8:
             raise ConfigError("web: token must have at least 8 characters")
+        if not (token.isascii() and token.isprintable()):
+            raise ConfigError("web: token must consist of printable ASCII characters, which a cookie can carry")
         self.host = host
         self.port = port
         self.address = ""
@@ -139,7 +144,7 @@ class Web(Plugin):
             raise ConfigError(f"web: cannot listen on {place}: {(error.strerror or str(error)).lower()}") from None
         port = listening.getsockname()[1]
         name = f"[{self.host}]" if ":" in self.host else self.host
-        self.address = f"http://{name}:{port}/?token={self._token}"
+        self.address = f"http://{name}:{port}/?token={quote(self._token, safe='')}"
         return listening
 
     def _names(self, port: int) -> set[str]:
@@ -147,7 +152,8 @@ class Web(Plugin):
         if self.host in ("", "0.0.0.0", "::"):  # noqa: S104 - asked for by the user
             return set()
         names = {self.host, *(LOOPBACK if self.host in LOOPBACK else ())}
-        return {f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names}
+        hosts = {f"[{name}]" if ":" in name else name for name in names}
+        return {f"{host}:{port}" for host in hosts} | (hosts if port == HTTP_PORT else set())
 
     async def _serve(
         self,
