@@ -247,14 +247,18 @@ class MemoryStore:
         return fresh
 
     def _write(self, lane: _Lane, pending: Pending) -> None:
-        """Write a pending request to disk."""
+        """Write a pending request to disk; one that cannot be written stays in memory."""
         if self._disk is None:
             from crawler.store.pending_on_disk import PendingOnDisk  # noqa: PLC0415 - only a large crawl needs it
 
             self._disk = PendingOnDisk()
-        self._disk.add(lane.number, pending)
-        lane.on_disk += 1
-        self._on_disk += 1
+        try:
+            self._disk.add(lane.number, pending)
+        except (TypeError, ValueError):  # code of users has put into its mappings what JSON does not have
+            lane.add(pending)
+        else:
+            lane.on_disk += 1
+            self._on_disk += 1
 
     async def checkpoint(self) -> None:
         """Do nothing: nothing survives the process."""

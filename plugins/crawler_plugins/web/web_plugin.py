@@ -155,7 +155,7 @@ class Web(Plugin):
         hosts = {f"[{name}]" if ":" in name else name for name in names}
         return {f"{host}:{port}" for host in hosts} | (hosts if port == HTTP_PORT else set())
 
-    async def _serve(
+    async def _serve(  # noqa: ASYNC128 - hypercorn calls started()
         self,
         listening: socket.socket,
         ended: Callable[[], Awaitable[Any]],

@@ -180,3 +180,15 @@ def test_100_000_pending_requests_take_little_memory() -> None:
     megabytes, live, known = map(int, run.stdout.split())
     assert (live, known) == (100_000, 100_000)
     assert megabytes < 35
+
+
+async def test_a_request_that_cannot_be_written_to_disk_stays_in_memory() -> None:
+    with closing(MemoryStore(max_pending=1)) as store:
+        made = requests("1", "2", "3")
+        made[1].meta["found"] = thing = object()
+        await store.ingest(made)
+        held = await claimed(store)
+        assert paths([each.pending for each in held]) == ["1", "2", "3"]
+        assert held[1].pending.request.meta["found"] is thing
+        await store.commit([done(each) for each in held])
+        assert store.live == 0
