@@ -16,6 +16,7 @@ version = release = version_of("trio-crawler")
 
 extensions = [
     "cyclopts.ext.sphinx",
+    "markdown_pages",
     "myst_parser",
     "reference",
     "sphinxcontrib_trio",
@@ -42,6 +43,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
+html_baseurl = "https://trio-crawler.readthedocs.io/en/latest/"
 html_title = f"trio-crawler {version}"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]

@@ -14,7 +14,7 @@ import json
 import re
 import textwrap
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +38,18 @@ from crawler.sinks.registry import output_names
 app = app_of()
 """The whole command line."""
 SETTINGS = ("Settings", "Pace")
+TOPICS = {
+    "Who you are": "user_agent headers cross_origin_headers proxies proxy_env tls_verify http3",
+    "Speed and politeness": "workers per_host slow_start delay jitter pacing obey_robots obey_nofollow",
+    "Scope": "max_depth include exclude skip_extensions thorough srcset max_url_length traps max_per_template"
+    " dedup_content private_network",
+    "Time and size of a response": "connect_timeout request_deadline max_body max_active_size max_headers max_redirects"
+    " follow_refresh",
+    "Failures": "attempts backoff_base backoff_max backoff_jitter outage_patience inline_wait",
+    "The end of a crawl": "max_pages max_items max_seconds max_errors grace",
+    "Jobs and outputs": "durability sink_lag",
+}
+"""Sections of the settings page: fields of `crawler.Settings`."""
 HOOKS = ("Plugin", "Crawl")
 API = {
     "Run a crawl": {"crawler": "run crawl crawl_items stream ItemStream Report Job"},
@@ -85,9 +97,23 @@ def commands_page() -> Iterator[str]:
 
 
 def settings_page() -> Iterator[str]:
-    """Every field of the settings: type, default, range, unit."""
-    for name in SETTINGS:
-        yield from class_block(crawler, name, signature="(**fields)")
+    """Every field of the settings, by topic: type, default, range, unit; then the fields of a pace."""
+    fields = {field.name: field for field in attrs.fields(crawler.Settings) if not field.name.startswith("_")}
+    topics = {title: names.split() for title, names in TOPICS.items()}
+    if sorted(itertools.chain(*topics.values())) != sorted(fields):
+        raise ValueError(
+            f"not in exactly one topic: {', '.join(fields.keys() ^ set(itertools.chain(*topics.values())))}"
+        )
+    docs = field_docs(crawler.Settings)
+    yield from [".. py:currentmodule:: crawler", ""]
+    for title, names in topics.items():
+        yield from [title, "-" * len(title), ""]
+        for name in names:
+            yield from map(outdented, field_block(crawler.Settings, fields[name], docs[name], owner="Settings."))
+    yield from ["Pace", "----", ""]
+    yield from class_block(crawler, "Pace", signature="(**fields)")
+    yield from ["In Python", "---------", ""]
+    yield from class_head(crawler, "Settings", fields, signature="(**fields)")
 
 
 def hooks_page() -> Iterator[str]:
@@ -330,23 +356,36 @@ def class_block(module: ModuleType, name: str, *, signature: str = "") -> Iterat
     """A class with its docstring, fields, methods and properties."""
     cls = getattr(module, name)
     fields = [field for field in attrs.fields(cls) if not field.name.startswith("_")] if attrs.has(cls) else []
-    yield f".. autoclass:: {module.__name__}.{name}{signature}"
-    if fields:
-        yield f"   :exclude-members: {', '.join(field.name for field in fields)}"
-    yield from ["   :show-inheritance:"] if issubclass(cls, BaseException) else []
-    yield ""
+    yield from class_head(module, name, [field.name for field in fields], signature=signature)
     docs = field_docs(cls)
     for field in fields:
         if field.name in docs:
             yield from field_block(cls, field, docs[field.name])
 
 
-def field_block(cls: type, field: attrs.Attribute[Any], doc: str) -> Iterator[str]:
-    """One field: its type, its default, what stands under it, and its range."""
+def class_head(module: ModuleType, name: str, fields: Iterable[str], *, signature: str = "") -> Iterator[str]:
+    """A class with its docstring, methods and properties, without these fields."""
+    yield f".. autoclass:: {module.__name__}.{name}{signature}"
+    excluded = ", ".join(fields)
+    yield from [f"   :exclude-members: {excluded}"] if excluded else []
+    yield from ["   :show-inheritance:"] if issubclass(getattr(module, name), BaseException) else []
+    yield ""
+
+
+def outdented(text: str) -> str:
+    """Lines of a class, at the top of a page."""
+    return "\n".join(line.removeprefix("   ") for line in text.split("\n"))
+
+
+def field_block(cls: type, field: attrs.Attribute[Any], doc: str, *, owner: str = "") -> Iterator[str]:
+    """One field: its type, its default, what stands under it, and its range.
+
+    Outside of its class, `owner` names that: ``Settings.``.
+    """
     hint = typing.get_type_hints(cls, hint_names(cls))[field.name]
     ranges = limits_of(typing.get_type_hints(cls, hint_names(cls), include_extras=True)[field.name])
     default = default_of(field)
-    yield f"   .. py:attribute:: {field.name}"
+    yield f"   .. py:attribute:: {owner}{field.name}"
     yield f"      :type: {stringify_annotation(hint, 'smart')}"
     yield from [f"      :value: {default}"] if default is not None else []
     yield from ["", textwrap.indent(doc, " " * 6), ""]

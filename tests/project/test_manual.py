@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -58,6 +59,33 @@ def test_every_public_name_is_in_the_reference(names):
 def test_every_setting_is_in_the_reference(names):
     settings = [field.name for field in attrs.fields(crawler.Settings) if not field.name.startswith("_")]
     assert [name for name in settings if f"crawler.Settings.{name}" not in names] == []
+
+
+def test_each_setting_is_below_a_topic(pages):
+    page = (pages / "reference" / "settings.md").read_text()
+    topics = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    assert len(topics) > 6
+    [speed] = [topic for topic in topics if topic.startswith("Speed")]
+    assert "per\\_host: int = 8" in speed
+    assert "durability" not in speed
+
+
+def test_each_page_has_markdown_that_llms_txt_lists(pages):
+    listed = re.findall(r"\((https://[^)]*/en/latest/)([^)]+)\.md\)", (pages / "llms.txt").read_text())
+    assert len({base for base, _ in listed}) == 1
+    built = {path.relative_to(pages).with_suffix("").as_posix() for path in pages.rglob("*.html")}
+    assert {name for _, name in listed} == built - {"genindex", "search", "py-modindex"}
+    for _, name in listed:
+        assert (pages / f"{name}.md").read_text().startswith("# ")
+    head = (pages / "howto" / "configuration.html").read_text()
+    assert '<link rel="alternate" type="text/markdown" href="configuration.md">' in head
+
+
+def test_markdown_contains_code_tables_and_links_to_the_published_manual(pages):
+    page = (pages / "howto" / "configuration.md").read_text()
+    assert '```\noutputs = ["quotes.jsonl"]' in page
+    assert "| `-s delay=1` |" in page
+    assert "/en/latest/howto/secrets.html)" in page
 
 
 def test_every_plugin_and_output_is_in_the_reference_with_its_options(pages):
