@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +13,7 @@ import msgspec
 import trio
 from cyclopts import Parameter
 
-from crawler.api_client.client import client
+from crawler.api_client.client import Client, client
 from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.standard_streams import show
 from crawler.errors import ConfigError
@@ -42,86 +41,115 @@ def top(
     Example: crawler top books.job
     """
     log_to_stderr("warning")
-    snapshots = _of_page(source) if "://" in source else _of_job(Path(source), once=once)
-    trio.run(_show, snapshots, once)
+    trio.run(_watch, source, once)
     if not once:
         say("the crawl has ended\n")
     return 0
 
 
-async def _show(snapshots: AsyncGenerator[Snapshot], once: bool) -> None:
-    """Show snapshots: on a terminal in place of the one before, else as a line each."""
+async def _watch(source: str, once: bool) -> None:
+    """Show a web page or a job."""
+    if "://" in source:
+        async with client(attempts=1, timeout=TIMEOUT) as http:
+            await _show(_PageSource(source, http).next, once=once)
+    else:
+        await _show(_JobSource(Path(source)).next, once=once)
+
+
+async def _show(take: Callable[[], Awaitable[Snapshot | None]], *, once: bool) -> None:
+    """Show snapshots until there are no more: on a terminal in place of the one before, else as a line each."""
     from crawler.cli.live_view import HOSTS, live_view, one_line  # noqa: PLC0415 - rich is slow to import
 
-    async with aclosing(snapshots):
-        if once or not sys.stdout.isatty():
-            async for now in snapshots:
-                show([one_line(now)])
-                sys.stdout.flush()
-                if once:
-                    return
-            return
-        from rich.console import Console  # noqa: PLC0415
-        from rich.live import Live  # noqa: PLC0415
+    if once or not sys.stdout.isatty():
+        while (now := await take()) is not None:
+            show([one_line(now)])
+            sys.stdout.flush()
+            if once:
+                return
+            await trio.sleep(INTERVAL)
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415
 
-        console = Console()
-        with Live(console=console, auto_refresh=False) as live:
-            async for now in snapshots:
-                width, height = console.size
-                shown = msgspec.structs.replace(now, hosts=now.hosts[:HOSTS])
-                live.update(live_view(shown, width, height), refresh=True)
-
-
-# ---- a web page ------------------------------------------------------------------------------------------------------
-
-
-async def _of_page(address: str) -> AsyncGenerator[Snapshot]:
-    """Yield snapshots of a web page, until its crawl ends.
-
-    Raises:
-        ConfigError: There is no such page, or the token is wrong.
-    """
-    try:
-        parts = urlsplit(address)
-    except ValueError as error:
-        raise ConfigError(f"{address!r} is no address of a web page: {str(error).lower()}") from None
-    token = parse_qs(parts.query).get("token", [""])[0]
-    url, known = f"{parts.scheme}://{parts.netloc}/api/snapshot", {"Authorization": f"Bearer {token or '-'}"}
-    place = f"{parts.scheme}://{parts.netloc}"
-    started = False
-    async with client(delay=0.0, attempts=1, timeout=TIMEOUT) as http:
-        while True:
-            try:
-                response = await http.get(url, headers=known)
-            except Exception as error:  # of httpx
-                if started:
-                    return
-                raise ConfigError(f"no web page of a crawl at {place}: {str(error).lower()}") from None
-            if response.status_code != 200:
-                status = response.status_code
-                raise ConfigError(f"{place} returned {status}: use the whole address that run --ui printed")
-            try:
-                snapshot = msgspec.convert(msgspec.json.decode(response.content), Snapshot, strict=False)
-            except msgspec.MsgspecError as error:
-                raise ConfigError(f"{place} is no web page of this version: {error}") from None
-            started = True
-            yield snapshot
+    console = Console()
+    with Live(console=console, auto_refresh=False) as live:
+        while (now := await take()) is not None:
+            width, height = console.size
+            shown = msgspec.structs.replace(now, hosts=now.hosts[:HOSTS])
+            live.update(live_view(shown, width, height), refresh=True)
             await trio.sleep(INTERVAL)
 
 
-# ---- a job -----------------------------------------------------------------------------------------------------------
+class _PageSource:
+    """Takes snapshots from a web page.
+
+    Parameters:
+        address: The address that ``run --ui`` printed.
+        http: Sends the requests.
+
+    Raises:
+        ConfigError: It is no address.
+    """
+
+    def __init__(self, address: str, http: Client) -> None:
+        try:
+            parts = urlsplit(address)
+        except ValueError as error:
+            raise ConfigError(f"{address!r} is no address of a web page: {str(error).lower()}") from None
+        token = parse_qs(parts.query).get("token", [""])[0]
+        self._place = f"{parts.scheme}://{parts.netloc}"
+        self._known = {"Authorization": f"Bearer {token or '-'}"}
+        self._http = http
+        self._has_answered = False
+
+    async def next(self) -> Snapshot | None:
+        """Return a snapshot; `None` if the crawl has ended.
+
+        Raises:
+            ConfigError: There is no such page, or the token is wrong.
+        """
+        try:
+            response = await self._http.get(f"{self._place}/api/snapshot", headers=self._known)
+        except Exception as error:  # of httpx
+            if self._has_answered:
+                return None
+            raise ConfigError(f"no web page of a crawl at {self._place}: {str(error).lower()}") from None
+        if response.status_code != 200:
+            status = response.status_code
+            raise ConfigError(f"{self._place} returned {status}: use the whole address that run --ui printed")
+        try:
+            snapshot = msgspec.convert(msgspec.json.decode(response.content), Snapshot, strict=False)
+        except msgspec.MsgspecError as error:
+            raise ConfigError(f"{self._place} is no web page of this version: {error}") from None
+        self._has_answered = True
+        return snapshot
 
 
-async def _of_job(folder: Path, *, once: bool) -> AsyncGenerator[Snapshot]:
-    """Yield the state of a job again and again, until it is finished."""
-    rate, began = Rate(), time.time()
-    while True:
-        state, now = inspect_job(folder), time.time()
-        rate.note(now, state.stats.get("pages", 0))
-        yield _snapshot(state, rate, now, began)
-        if state.finished or once:
-            return
-        await trio.sleep(INTERVAL)
+class _JobSource:
+    """Takes snapshots of a job, from outside.
+
+    Parameters:
+        folder: The folder of the job.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rate = Rate()
+        self._began = time.time()
+        self._is_finished = False
+
+    async def next(self) -> Snapshot | None:  # noqa: ASYNC124 - as that of a page
+        """Return a snapshot; `None` after the last one of a finished job.
+
+        Raises:
+            JobError: It is no job.
+        """
+        if self._is_finished:
+            return None
+        state, now = inspect_job(self._folder), time.time()
+        self._is_finished = state.finished
+        self._rate.note(now, state.stats.get("pages", 0))
+        return _snapshot(state, self._rate, now, self._began)
 
 
 def _snapshot(state: JobState, rate: Rate, now: float, began: float) -> Snapshot:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 import msgspec
 import pytest
 from support.localsite import Answer, local_site
 
-from crawler.cli.top import _of_job, _of_page
+from crawler import client
+from crawler.cli.top import _JobSource, _PageSource
 from crawler.errors import ConfigError
 
 SPIDER = """\
@@ -38,7 +37,7 @@ async def test_a_job_shows_its_counts(command, job):
     code, out, err = command("top", "walk.job", "--once")
     assert (code, err) == (0, "")
     assert out.startswith("2 pages · 0.0/s · 2 items · 0 in flight · 2 waiting")
-    [snapshot] = [snapshot async for snapshot in _of_job(job, once=True)]
+    snapshot = await _JobSource(job).next()
     assert [(host.words, host.waiting) for host in snapshot.hosts] == [("2 waiting", 2)]
 
 
@@ -65,16 +64,17 @@ def test_a_web_page_is_shown(command):
 
 
 async def test_the_crawl_of_a_web_page_has_ended_when_it_is_gone():
-    with local_site({"/api/snapshot": msgspec.json.encode(SNAPSHOT).decode()}) as site:
-        snapshots = _of_page(site.url)
-        assert (await anext(snapshots)).pages == 7
-    assert [snapshot async for snapshot in snapshots] == []
+    async with client(attempts=1) as http:
+        with local_site({"/api/snapshot": msgspec.json.encode(SNAPSHOT).decode()}) as site:
+            source = _PageSource(site.url, http)
+            assert (await source.next()).pages == 7
+        assert await source.next() is None
 
 
 async def refusal(url: str) -> str:
-    async with aclosing(_of_page(url)) as snapshots:
+    async with client(attempts=1) as http:
         with pytest.raises(ConfigError) as caught:
-            await anext(snapshots)
+            await _PageSource(url, http).next()
     return str(caught.value)
 
 
