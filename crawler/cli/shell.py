@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import mimetypes
 import sys
 import tempfile
@@ -13,8 +14,10 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from crawler.cli.configuration import Configuration
+from crawler.cli.fetcher import Fetcher
 from crawler.cli.logs import log_to_stderr, say
-from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, fetch_page
+from crawler.cli.prompt import prompt, run_coroutine
+from crawler.cli.single_page import LogLevel, SettingTexts
 from crawler.cli.standard_streams import printable_terminal
 from crawler.cli.target import check_url
 from crawler.errors import ConfigError, CrawlerError, RequestError
@@ -50,12 +53,13 @@ def shell(
 ) -> int:
     """Try selectors on a page in a Python prompt with response, fetch(url) and view().
 
-    Pages are fetched as in a crawl. Without a terminal, and without -c, the code is read from standard input.
+    Pages are fetched as in a crawl, and cookies are kept. The prompt is IPython if it is installed. await works at the
+    prompt, with trio. Without a terminal, and without -c, the code is read from standard input.
     """
     log_to_stderr(log_level)
-    session = Session(Configuration.load(settings=setting))
     request = None if url is None else Request(check_url(url))
-    with printable_terminal():
+    with Fetcher(Configuration.load(settings=setting)) as fetcher, printable_terminal():
+        session = Session(fetcher)
         if code is None and sys.stdin is not None and sys.stdin.isatty():
             return session.prompt(request)
         if request is not None:
@@ -69,11 +73,11 @@ class Session:
     """The names that code can use: the page, and functions to fetch and view pages.
 
     Parameters:
-        configuration: The settings and plugins with which pages are fetched.
+        fetcher: Fetches the pages.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
         self.names: dict[str, Any] = {
             "__name__": "__console__", "Request": Request, "fetch": self.fetch, "response": None, "view": self.view,
         }  # fmt: skip
@@ -91,7 +95,7 @@ class Session:
         if not isinstance(what, (str, Request)):
             raise TypeError(f"fetch() takes a URL or a Request, not {what!r}")
         request = Request(check_url(what)) if isinstance(what, str) else what
-        response = fetch_page(SinglePage(request), self._configuration)
+        response = self._fetcher.fetch(request)
         self.names["response"] = response
         return response
 
@@ -115,13 +119,17 @@ class Session:
     def execute(self, code: str) -> int:
         """Run code statement by statement, as at a prompt, and return the exit code: 1 after an exception."""
         try:
-            run = compile(ast.Interactive(ast.parse(code, FILE_NAME).body), FILE_NAME, "single")
+            run = compile(
+                ast.Interactive(ast.parse(code, FILE_NAME).body), FILE_NAME, "single", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            )
         except SyntaxError as error:
             raise ConfigError(f"{FILE_NAME}:{error.lineno}: {error.msg}") from None
         except ValueError as error:
             raise ConfigError(f"{FILE_NAME}: {error}") from None
         try:
-            exec(run, self.names)  # noqa: S102 - the purpose of the command
+            result = eval(run, self.names)  # noqa: S307 - the purpose of the command
+            if inspect.iscoroutine(result):
+                run_coroutine(result)
         except CrawlerError:
             raise
         except Exception as error:
@@ -132,20 +140,14 @@ class Session:
 
     def prompt(self, request: Request | None) -> int:
         """Show a prompt until Ctrl-D, and return the exit code."""
-        import code  # noqa: PLC0415 - needed by nothing else
-        import readline  # noqa: PLC0415
-        import rlcompleter  # noqa: PLC0415
-
         if request is not None:
             try:
                 self.fetch(request)
             except RequestError as error:
                 say(f"crawler: {error}\n")
-        readline.set_completer(rlcompleter.Completer(self.names).complete)
-        readline.parse_and_bind("tab: complete")
         page = self.names["response"]
         banner = f"{'no page yet' if page is None else f'{page.status} {redact(page.url)}'}\n{HELP}"
-        code.interact(banner, local=self.names, exitmsg="")
+        prompt(self.names, banner)
         return 0
 
 

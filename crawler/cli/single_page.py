@@ -14,12 +14,25 @@ from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.target import check_url
 from crawler.engine.api import run
 from crawler.errors import BadRedirect, Refused, RequestError
+from crawler.hooks.plugin import Crawl
 from crawler.limits.throttle import ThrottleStatistics
 from crawler.messages import Failure, Produced, Request, Response, Stop, Usage
 from crawler.settings import Settings
 from crawler.spiders import Spider
 
-__all__ = ["LogLevel", "SettingTexts", "SinglePage", "Url", "fetch_page", "get", "status_line"]
+__all__ = [
+    "LogLevel",
+    "SettingTexts",
+    "SinglePage",
+    "Url",
+    "explain_wait",
+    "fetch_page",
+    "get",
+    "quiet_engine",
+    "report_status",
+    "status_line",
+    "with_hint",
+]
 
 Url = Annotated[str, Parameter(help="An absolute http or https URL.")]
 SettingTexts = Annotated[
@@ -60,25 +73,41 @@ class SinglePage(Spider):
 
     def gave_up(self, failure: Failure) -> Produced:
         """Keep the response if its status is not a success, or the error."""
-        self.error = failure.error
-        if isinstance(failure.error, Refused) and failure.error.by == "robots":
-            self.error = Refused(f"{failure.error} (-s obey_robots=false fetches it anyway)", by="robots")
+        self.error = with_hint(failure.error)
         if not isinstance(failure.error, (BadRedirect, Refused)):
             self.response = failure.response
         return None
 
     def measure(self, usage: Usage) -> Stop | None:
         """Explain a long wait that the server asks for."""
-        limit = self.limit(usage)
-        wait = limit.ready_at - self.crawl.clock() if limit is not None else 0.0
-        if usage.event == "refused" and usage.response is not None and LONG_WAIT < wait < math.inf:
-            status = status_line(usage.response.status)
-            say(f"crawler: {usage.request.url} returned {status}: retrying in {wait:.0f} s\n")
+        explain_wait(self.crawl, usage)
         return None
 
     def limit(self, usage: Usage) -> ThrottleStatistics | None:
         """Return what the limits of the lane of an attempt allow; `None` if the crawl does not know them."""
         return self.crawl.statistics().limits.get(usage.lane)
+
+
+def explain_wait(crawl: Crawl, usage: Usage) -> None:
+    """Explain on standard error a long wait that a server asks for."""
+    limit = crawl.statistics().limits.get(usage.lane)
+    wait = limit.ready_at - crawl.clock() if limit is not None else 0.0
+    if usage.event == "refused" and usage.response is not None and LONG_WAIT < wait < math.inf:
+        status = status_line(usage.response.status)
+        say(f"crawler: {usage.request.url} returned {status}: retrying in {wait:.0f} s\n")
+
+
+def with_hint(error: RequestError) -> RequestError:
+    """Return an error, with the setting that avoids it if robots.txt forbids the request."""
+    if isinstance(error, Refused) and error.by == "robots":
+        return Refused(f"{error} (-s obey_robots=false fetches it anyway)", by="robots")
+    return error
+
+
+def quiet_engine() -> None:
+    """Let the engine log no warnings, unless they are asked for: the error says the same."""
+    if logging.getLogger().level == logging.WARNING:
+        logging.getLogger("crawler.engine").setLevel(logging.ERROR)
 
 
 def get(url: str, setting: tuple[str, ...], log_level: Level, *, method: str = "GET") -> Response:
@@ -110,17 +139,21 @@ def fetch_page(
         show_status: Whether to report a status that is not a success on standard error.
     """
     settings = Settings(grace=0.0) | configuration.settings | overrides
-    if logging.getLogger().level == logging.WARNING:  # the error says the same as the engine's warning
-        logging.getLogger("crawler.engine").setLevel(logging.ERROR)
+    quiet_engine()
     report = run(spider, settings=settings, plugins=configuration.plugins)
     if report.interrupted:
         raise KeyboardInterrupt
     if spider.response is None:
         raise spider.error or _not_fetched(spider.request.url, report.filtered)
-    status = spider.response.status
-    if show_status and not 200 <= status < 300:
-        say(f"crawler: {spider.response.url} returned {status_line(status)}\n")
+    if show_status:
+        report_status(spider.response)
     return spider.response
+
+
+def report_status(response: Response) -> None:
+    """Report a status that is not a success on standard error."""
+    if not 200 <= response.status < 300:
+        say(f"crawler: {response.url} returned {status_line(response.status)}\n")
 
 
 def _not_fetched(url: str, filtered: dict[str, int]) -> RequestError:

@@ -113,6 +113,6 @@ def test_every_requirement_of_the_tests_is_needed():
     modules = {distribution(owner): module for module, owners in packages_distributions().items() for owner in owners}
     asked = {distribution(requirement) for requirement in PROJECT["project"]["optional-dependencies"]["test"]}
     idle = {name for name in asked - used if name not in words and modules.get(name, name) not in words}
-    # hatchling builds the wheel above, moto.server has CORS, and a test of notebooks starts IPython as a program
-    elsewhere = {"trio-crawler", "hatchling", "flask-cors", "ipython"}
+    # hatchling builds the wheel above, and moto.server has CORS
+    elsewhere = {"trio-crawler", "hatchling", "flask-cors"}
     assert idle - elsewhere == set()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pty
 from pathlib import Path
 
-from support.localsite import local_site
+from support.localsite import Answer, local_site
 from support.processes import PIPE
 
 PAGES = {
@@ -72,22 +70,10 @@ def test_a_failed_request_and_a_syntax_error_are_one_line(command):
     )
 
 
-def test_on_a_terminal_there_is_a_prompt_until_ctrl_d(start):
-    with local_site(PAGES) as site:
-        leader, follower = pty.openpty()
-        process = start("shell", site.url, stdin=follower, stdout=follower, stderr=follower, env={"TERM": "dumb"})
-        os.close(follower)
-        assert f"200 {site.url}" in _until(leader, ">>> ")
-        os.write(leader, b"response.css('title::text').get()\n")
-        assert "'One'" in _until(leader, "\n>>> ")
-        os.write(leader, b"\x04")
-        assert process.wait(60) == 0
-        os.close(leader)
+def test_code_may_await_and_keeps_cookies(command):
+    def cookie(asked):
+        return Answer(asked.headers.get("cookie") or "none", headers={"Set-Cookie": "visited=yes"})
 
-
-def _until(terminal: int, words: str) -> str:
-    """Return what a terminal shows up to some words."""
-    seen = b""
-    while words.encode() not in seen:
-        seen += os.read(terminal, 4096)
-    return seen.decode()
+    with local_site({"/": cookie}) as site:
+        code = "import trio\nresponse.text\nawait trio.sleep(0)\nfetch(response.url).text"
+        assert command("shell", site.url, "-c", code) == (0, "'none'\n'visited=yes'\n", "")

@@ -1,0 +1,89 @@
+"""The prompts of ``crawler shell``: IPython if it is installed, otherwise Python's own."""
+
+from __future__ import annotations
+
+import ast
+import code
+import importlib
+import inspect
+from collections.abc import Coroutine
+from types import CodeType
+from typing import Any
+
+import trio
+
+from crawler.cli.logs import say
+from crawler.errors import CrawlerError
+
+__all__ = ["prompt", "run_coroutine"]
+
+
+def prompt(names: dict[str, Any], banner: str) -> None:
+    """Show a prompt until Ctrl-D. An error of the framework is one line; `await` works outside of functions.
+
+    Parameters:
+        names: The names that code can use.
+        banner: Shown first.
+    """
+    try:
+        ipapp = importlib.import_module("IPython.terminal.ipapp")
+    except ImportError:
+        _Console(names).interact(banner, exitmsg="")
+    else:
+        _ipython(ipapp, names, banner)
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Run code with `await` in an event loop of trio."""
+
+    async def run() -> None:
+        await coroutine
+
+    trio.run(run)
+
+
+def _ipython(ipapp: Any, names: dict[str, Any], banner: str) -> None:
+    config = ipapp.load_default_config()
+    config.InteractiveShell.autoawait = True
+    config.InteractiveShell.loop_runner = "trio"
+    config.TerminalInteractiveShell.banner1 = banner
+    config.TerminalInteractiveShell.banner2 = ""
+    config.TerminalInteractiveShell.confirm_exit = False
+    app = ipapp.TerminalIPythonApp.instance(config=config, user_ns=names)
+    app.initialize([])
+    app.shell.set_custom_exc((CrawlerError,), _show_in_ipython)
+    app.start()
+
+
+class _Console(code.InteractiveConsole):
+    """Python's prompt, with history, completion and `await`."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        import readline  # noqa: PLC0415 - needed by nothing else
+        import rlcompleter  # noqa: PLC0415
+
+        super().__init__(names)
+        self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        readline.set_completer(rlcompleter.Completer(names).complete)
+        readline.parse_and_bind("tab: complete")
+
+    def runcode(self, code: CodeType) -> None:
+        """Run the code of one statement."""
+        try:
+            result = eval(code, self.locals)  # noqa: S307 - the purpose of the command
+            if inspect.iscoroutine(result):
+                run_coroutine(result)
+        except SystemExit:
+            raise
+        except CrawlerError as error:
+            _show(error)
+        except BaseException:
+            self.showtraceback()
+
+
+def _show_in_ipython(_shell: Any, _kind: Any, error: BaseException, _trace: Any, **_options: Any) -> None:
+    _show(error)
+
+
+def _show(error: BaseException) -> None:
+    say(f"crawler: {' '.join(str(error).split())}\n")
