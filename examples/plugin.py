@@ -16,12 +16,19 @@ from crawler import Drop, Item, Plugin, Response
 
 
 class Tidy(Plugin):
-    """Plugin that collapses white space in texts and drops texts of less than ten characters."""
+    """Plugin that collapses white space in texts and drops short texts.
+
+    Parameters:
+        least: Minimum length of a text, in characters.
+    """
+
+    def __init__(self, least: int = 10) -> None:
+        self.least = least
 
     async def refine(self, item: Item, response: Response) -> Item | Drop:
         """Clean an item before it is stored."""
         text = " ".join(item["text"].split())
-        return item | {"text": text} if len(text) >= 10 else Drop("too short")
+        return item | {"text": text} if len(text) >= self.least else Drop("too short")
 
 
 class TidyQuotes(Quotes):

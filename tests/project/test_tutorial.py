@@ -8,17 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 from markdown_it import MarkdownIt
-from support.localsite import local_site
+
+from crawler.testing.demo import PAGES, demo_site
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial"
-PLACE = "http://127.0.0.1:8000/"
+PLACE = "http://127.0.0.1:8765/"
 """The address of the tutorial's site."""
 FIGURES = re.compile(r"in [0-9.]+ s \([0-9.]+ pages/s")
 """Parts of the output that differ from run to run."""
-SERVES = "python -m http.server"
+SERVES = "python -m crawler demo --serve"
 INSTALLS = "pip install"
 
 
@@ -47,7 +49,7 @@ def reader(tmp_path, monkeypatch):
     """Performs the steps of pages, one after the other, in an empty folder."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    site: dict[str, str] = {}
+    monkeypatch.setitem(PAGES, "/opening-hours", attrs.evolve(PAGES["/opening-hours"], delay=0.1))
 
     def run(script: str, where: str, typed: str = "") -> str:
         done = subprocess.run(
@@ -62,11 +64,9 @@ def reader(tmp_path, monkeypatch):
         for kind, text in steps(page):
             if kind == "file":
                 (tmp_path / text).write_text((ROOT / "examples" / text).read_text())
-            elif kind == "sh" and INSTALLS not in text:
-                script = text.partition(SERVES)[0]
+            elif kind == "sh" and INSTALLS not in text and SERVES not in text:
+                script = text
                 said = run(script, where)
-                site.update({f"/{path.name}": path.read_text() for path in tmp_path.glob("site/*.html")})
-                site["/"] = site.get("/index.html", "")
             elif kind == "text" and ">>> " in text:
                 prompt = text[text.index(">>> ") :].splitlines()
                 typed = "".join(line.removeprefix(">>> ") + "\n" for line in prompt if line.startswith(">>> "))
@@ -83,7 +83,7 @@ def reader(tmp_path, monkeypatch):
                 compared += 1
         return compared
 
-    with local_site(site) as served:
+    with demo_site() as served:
         yield lambda page: read(page, served.url)
 
 
