@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -118,7 +119,14 @@ def _answer(function: Callable[[Any], Any], values: Any) -> Response:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value, enc_hook=str), status, media_type="application/json")
+    return Response(_encoded(value), status, media_type="application/json")
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value, enc_hook=str)
+    except UnicodeEncodeError:  # a text with a surrogate, which UTF-8 does not have, such as the name of a file
+        return json.dumps(msgspec.to_builtins(value, enc_hook=str, str_keys=True)).encode()
 
 
 class _Api:
@@ -144,7 +152,7 @@ class _Api:
     def _event(self) -> bytes:
         """Return an event with a snapshot. Clients share a recent one, so that many of them do not slow the crawl."""
         if trio.current_time() - self._event_at >= INTERVAL / 2:
-            self._last_event = b"data: " + msgspec.json.encode(self._now(HOSTS)) + b"\n\n"
+            self._last_event = b"data: " + _encoded(self._now(HOSTS)) + b"\n\n"
             self._event_at = trio.current_time()
         return self._last_event
 

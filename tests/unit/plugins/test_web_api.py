@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -146,3 +147,23 @@ async def test_what_cannot_be_done_is_said(
 async def test_a_large_body_is_refused(autojump_clock: MockClock) -> None:
     [(status, value)], _ = await asked((5.5, "POST", "exclude", b" " * 100_000))
     assert (status, value) == (413, {"error": "the body is too large"})
+
+
+async def test_texts_that_utf8_does_not_have_are_shown(autojump_clock: MockClock) -> None:
+    class Odd(Walk):
+        def parse(self, response: Response) -> Iterator[Any]:
+            if response.url.endswith("/2"):
+                raise ValueError("no file \udcff")
+            if response.url.endswith("/3"):
+                logging.getLogger("mine").warning("no file \udcff")
+                yield {"field \udcff": 1}
+            yield from super().parse(response)
+
+    web = Web(token=TOKEN)
+    ask = Ask(web, *((10.5, "GET", name, None) for name in ("failures", "log", "items", "snapshot")))
+    await crawl(Odd(), plugins=[web, ask], transport=FakeSite(pages()).transport)
+    assert [status for status, _ in ask.answers] == [200] * 4
+    failures, records, items, _ = [value for _, value in ask.answers]
+    assert "no file" in failures["latest"][0]["traceback"]
+    assert "no file \udcff" in [record["text"] for record in records["records"]]
+    assert "field \udcff" in items["fields"]
