@@ -16,6 +16,7 @@ class Wakeup:
     def __init__(self) -> None:
         self._waiting: list[trio.lowlevel.Task] = []
 
+    @trio.lowlevel.enable_ki_protection
     def set(self) -> None:
         """Wake all tasks that wait."""
         if self._waiting:
@@ -23,6 +24,7 @@ class Wakeup:
             for task in waiting:
                 trio.lowlevel.reschedule(task)
 
+    @trio.lowlevel.enable_ki_protection
     async def wait(self) -> None:
         """Wait until the next `set`."""
         task = trio.lowlevel.current_task()

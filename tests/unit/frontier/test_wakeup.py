@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
@@ -59,3 +62,23 @@ async def test_a_task_that_waits_again_at_once_is_woken_by_the_next_set(
         assert turns == [0]
         wakeup.set()
     assert turns == [0, 1]
+
+
+class Interrupting(list[trio.lowlevel.Task]):
+    """A list during whose change Ctrl-C is pressed."""
+
+    def append(self, task: trio.lowlevel.Task) -> None:
+        super().append(task)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_wait_that_ctrl_c_ends_is_forgotten() -> None:
+    async def main() -> None:
+        wakeup = Wakeup()
+        wakeup._waiting = Interrupting()
+        with pytest.raises(KeyboardInterrupt):
+            await wakeup.wait()
+        wakeup.set()  # which would reschedule a task that runs
+        await trio.lowlevel.checkpoint()
+
+    trio.run(main)
