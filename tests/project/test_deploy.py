@@ -58,6 +58,14 @@ def test_the_image_is_of_a_python_that_is_supported():
     assert f"Python :: {version}" in (ROOT / "pyproject.toml").read_text()
 
 
+def test_the_build_leaves_out_nothing_that_the_image_needs():
+    """The project's own build reads these; environments and history are left out."""
+    lines = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    ignored = {line for line in lines if not line.startswith("#")}
+    assert {".git", ".venv"} <= ignored
+    assert ignored & {"crawler", "plugins", "pyproject.toml", "README.md", "LICENSE"} == set()
+
+
 def test_the_folder_of_jobs_belongs_to_the_user_before_it_is_a_volume():
     [volume], [user] = instructions("VOLUME"), instructions("USER")
     assert f"-o {user}" in DOCKERFILE[: DOCKERFILE.index("VOLUME")]

@@ -68,3 +68,53 @@ def test_the_step_after_the_demo_works_as_written(tmp_path):
 
 def test_the_port_of_the_bookshop_is_that_of_the_command():
     assert f"http://127.0.0.1:{PORT}/" in README
+
+
+def table(text: str, beginning: str) -> list[list[str]]:
+    """Return the rows of the Markdown table whose header begins with this."""
+    lines = text[text.index(beginning) :].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:] if line.startswith("|")]
+    return rows[: next((n for n, line in enumerate(lines[2:]) if not line.startswith("|")), len(rows))]
+
+
+def promise(name: str) -> str:
+    """Return the figure of a promise."""
+    [figure] = [row[1] for row in table(README, "| | figure | command |") if row[0] == name]
+    return figure
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def test_the_figures_of_the_promises_are_those_of_their_tables():
+    ratios = [float(ratio) for ratio in re.findall(r"\(([\d.]+)\)", README[README.index("| site |") :])]
+    assert f"{min(ratios)} to {max(ratios)} times" in promise("fast")
+    refusals = [int(row[2].split(" / ")[0]) for row in table(page("explanation/measured.md"), "| server |")]
+    lost = {row[2].split(" / ")[1] for row in table(page("explanation/measured.md"), "| server |")}
+    some = [number for number in refusals if number]
+    assert lost == {"0"}
+    assert f"{len(refusals)} servers" in promise("polite")
+    assert f"{refusals.count(0)} servers" in promise("polite")
+    assert f"other {len(some)} refuse {min(some)} to {max(some)}" in promise("polite")
+    kills = table(page("explanation/durability.md"), "| seed | kills |")
+    pages = sum(int(row[2].replace(",", "")) for row in kills)
+    assert {cell for row in kills for cell in row[3:5]} == {"0"}
+    assert promise("durable").startswith(f"{sum(int(row[1]) for row in kills)} kills in {3 * len(kills)} crawls")
+    assert f"{pages:,} pages" in promise("durable")
+    [largest] = [row for row in table(page("explanation/durability.md"), "| what | known URLs |") if row[0] == "crawl"][
+        1:
+    ]
+    assert promise("small") == f"{largest[1]} known URLs in a job: {largest[4]} of memory at peak"
+    [ours] = [row for row in table(page("howto/pages-for-language-models.md"), "| tool |") if row[0] == "trio-crawler"]
+    assert f"keeps {ours[1]} of" in promise("clean text")
+    assert f"and {ours[2]} of" in promise("clean text")
+
+
+def test_what_scrapy_and_crawlee_lost_is_in_the_table():
+    rows = [[cell.split(" / ")[1] for cell in row[2:7]] for row in table(page("explanation/measured.md"), "| server |")]
+    scrapy, crawlee, throttled = ([int(row[n]) for row in rows] for n in (1, 3, 4))
+    words = " ".join(README.split())
+    assert f"Scrapy lost {min(scrapy)} to {max(scrapy)} of 100 pages" in words
+    assert f"Crawlee lost {min(crawlee)} to {max(crawlee)} pages of 100" in words
+    assert f"throttling, {' and '.join(str(lost) for lost in throttled if lost)} at the two of nginx" in words
