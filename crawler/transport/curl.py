@@ -33,6 +33,7 @@ from crawler.transport.framing_watch import FramingWatch
 from crawler.transport.lean import LeanRequest, Target, target_of
 from crawler.transport.open_files import ConnectionLimits, connection_limits, raise_open_file_limit
 from crawler.transport.resolver import AddressResolver, Resolver, parse_address
+from crawler.transport.slow_addresses import SlowAddresses
 from crawler.transport.sockets import Poller, Ready, open_poller
 from crawler.transport.transfer import Transfer, UnknownCoding
 
@@ -119,6 +120,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._resolver = resolver or Resolver(timeout=connect_timeout)
         # one of another class decides about literal addresses too
         self._known_addresses = self._resolver.known if isinstance(self._resolver, Resolver) else _nothing_known
+        self._slow = SlowAddresses()
         self._buffer = buffer
         self._closed = False
         self._multi: Any = None  # opened by the first request
@@ -296,6 +298,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 ) from error
             if guard is not None and is_site:
                 addresses = guard.check(host, addresses, is_start_page=is_start_page)
+            if len(addresses) > 1 and (proxy is None or not is_site):  # a proxy itself connects to the site
+                addresses = self._slow.order(host, addresses, trio.current_time())
+                transfer.peer = (host, addresses)
             if addresses != (host,):  # with the plus an entry expires like others, and replaces an older one
                 listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
                 entries.append(f"+{host}:{port}:{listed}")
@@ -375,6 +380,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
             self._framing.note_end(curl.getinfo(pycurl.ACTIVESOCKET), transfer)
         if transfer.stages is not None:
             transfer.stages.update(_connection_stages(curl))
+        if transfer.peer is not None and curl.getinfo(pycurl.NUM_CONNECTS):
+            self._slow.connected(*transfer.peer, curl.getinfo(pycurl.PRIMARY_IP), trio.current_time())
         transfer.detach()
         self._multi.remove_handle(curl)
         if transfer.needs_reset:
@@ -496,6 +503,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
             from crawler.transport.proxy_faults import find_fault  # noqa: PLC0415 - only of use with proxies
 
             transfer.proxy_fault = find_fault(curl, code, transfer.proxy)
+        if code != pycurl.E_OK and transfer.peer is not None and not transfer.sent:
+            self._slow.forget(transfer.peer[0])
+            transfer.peer = None
         if code == pycurl.E_OK and transfer.connect_only:
             transfer.end()
         else:

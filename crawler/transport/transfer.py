@@ -76,6 +76,8 @@ class Transfer(httpx.AsyncByteStream):
     needs_reset = False
     """Whether the handle must be reset before its next request."""
     proxy_fault: ProxyFault | None = None
+    peer: tuple[str, tuple[str, ...]] | None = None
+    """The host to connect to, the site or its proxy, and its addresses in order; `None` if it has only one."""
     sent = False
     """Whether the connection was ready and the request went out."""
     was_inspected = False

@@ -111,27 +111,6 @@ def flapping(lab: World) -> Iterator[None]:
     lab.a.start()
 
 
-def published(*addresses: str) -> Cause:
-    """Return the fault of a name with several addresses, of which the first one is dead."""
-
-    @contextmanager
-    def cause(lab: World) -> Iterator[None]:
-        lab.records["a.test"] = list(addresses)
-        lab.set_dns("")
-        with dropped(addresses[0])(lab):
-            yield
-
-    return cause
-
-
-@contextmanager
-def proxy_refused(lab: World) -> Iterator[None]:
-    """The only proxy is stopped."""
-    lab.proxy.stop()
-    yield
-    lab.proxy.start()
-
-
 def replaced_by(name: str) -> Cause:
     """Return the fault of ``a.test`` whose place another server takes."""
 
@@ -145,6 +124,27 @@ def replaced_by(name: str) -> Cause:
         lab.a.start()
 
     return cause
+
+
+def published(*addresses: str) -> Cause:
+    """Return the fault of a name with several addresses, of which the first one is dead. No connection is kept."""
+
+    @contextmanager
+    def cause(lab: World) -> Iterator[None]:
+        lab.records["a.test"] = list(addresses)
+        lab.set_dns("")
+        with replaced_by("unkept")(lab), dropped(addresses[0])(lab):
+            yield
+
+    return cause
+
+
+@contextmanager
+def proxy_refused(lab: World) -> Iterator[None]:
+    """The only proxy is stopped."""
+    lab.proxy.stop()
+    yield
+    lab.proxy.start()
 
 
 THROUGH_PROXY = {"proxies": f"http://{PROXY}:3128"}

@@ -57,6 +57,14 @@ def test_other_hosts_are_crawled_meanwhile(results: Results, name: str) -> None:
     assert result.served("b.test", since=result.began, until=result.ended) >= 3
 
 
+@pytest.mark.parametrize("name", ["one address dead", "IPv6 dead"])
+def test_only_the_first_connections_try_a_dead_address(results: Results, name: str) -> None:
+    result = results[name].result()
+    requests = result.served("a.test")
+    assert requests <= result.connections, "each request has a connection of its own"
+    assert result.connections <= requests + 3 * PER_HOST, "those of the two other hosts are kept"
+
+
 def test_a_name_that_does_not_exist_costs_its_own_pages_only(results: Results) -> None:
     result = results["no such name"].result()
     assert result.code == 4

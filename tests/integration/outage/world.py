@@ -200,6 +200,10 @@ class World:
         tls = scheme == "https"
         port, lines = ("443 ssl", valid) if tls else ("80", "")
         self.a = Site(net, folder / "a", files, self.log, [f"{A}:{port}", f"[{A_6}]:{port}"], lines)
+        self.unkept = Site(
+            net, folder / "unkept", f"{files} keepalive_timeout 0;", self.log, [f"{A}:{port}", f"[{A_6}]:{port}"], lines
+        )
+        """``a.test`` that closes each connection after one response."""
         self.b = Site(net, folder / "b", files, self.log, [f"{B}:{port}"], lines)
         self.plain = Site(net, folder / "plain", files, self.log, [f"{A}:443"])
         """HTTP without TLS on the port for HTTPS of ``a.test``: TLS handshakes fail."""
@@ -208,7 +212,7 @@ class World:
         self.gateway = Site(net, folder / "gateway", "location / { return 502; }", self.log, [f"{A}:80"])
         """A gateway in the place of ``a.test`` that cannot reach it."""
         self.proxy = Site(net, folder / "proxy", FORWARD.format(target=A), self.log, [f"{PROXY}:3128"])
-        self.sites = (self.a, self.b, self.plain, self.expired, self.gateway, self.proxy)
+        self.sites = (self.a, self.unkept, self.b, self.plain, self.expired, self.gateway, self.proxy)
 
     def set_dns(self, fault: str, *names: str) -> None:
         """Let the name server answer some names by a fault: ``servfail``, ``nxdomain`` or ``silent``."""

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import trio
 import trio.testing
-from support.rawserver import answers, get, ok, until
+from support.rawserver import answers, get, ok, start, until
 
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import failure_of
@@ -339,6 +339,36 @@ async def test_the_second_address_is_tried_when_the_first_is_dead_also_of_anothe
     async with CurlTransport(resolver=Table(site=("::1", "127.0.0.1"))) as transport:
         response = await get(transport, f"http://site.test:{server.port}/")
     assert response.extensions["primary_ip"] == "127.0.0.1"
+
+
+async def tells_its_address_once(peer):
+    await peer.request()
+    await peer.send(ok(peer.stream.socket.getsockname()[0].encode(), "Connection: close"))
+
+
+@pytest.mark.parametrize("other", ["127.0.0.2", "::1"])
+async def test_an_address_that_was_dead_is_not_tried_first_by_the_next_connection(serve, other):
+    server = await serve(tells_its_address_once)
+    async with CurlTransport(resolver=Table(site=(other, "127.0.0.1"))) as transport:
+        url = f"http://site.test:{server.port}/"
+        assert (await get(transport, url)).text == "127.0.0.1"
+        await serve(tells_its_address_once, other, server.port)  # it is back, which no connection finds out for a while
+        for _ in range(2):
+            assert (await get(transport, url)).text == "127.0.0.1"
+
+
+@pytest.mark.parametrize("other", ["127.0.0.2", "::1"])
+async def test_a_failed_connection_lets_the_next_one_try_all_addresses(serve, other):
+    async with CurlTransport(resolver=Table(site=(other, "127.0.0.1"))) as transport:
+        async with trio.open_nursery() as servers:
+            server = await start(servers, tells_its_address_once)
+            url = f"http://site.test:{server.port}/"
+            assert (await get(transport, url)).text == "127.0.0.1"
+            servers.cancel_scope.cancel(reason="the server stops")
+        with pytest.raises(httpx.ConnectError):
+            await get(transport, url)
+        await serve(tells_its_address_once, other, server.port)
+        assert (await get(transport, url)).text == other
 
 
 async def test_an_unknown_name_is_a_connect_error_and_nothing_was_sent():
