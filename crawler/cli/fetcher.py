@@ -87,7 +87,7 @@ class Fetcher:
         except KeyboardInterrupt:
             token.run_sync_soon(scope.cancel)
             raise
-        except (CancelledError, trio.RunFinishedError):
+        except (CancelledError, trio.RunFinishedError):  # noqa: ASYNC104 - that of a future, in another thread
             raise CrawlFailed("the crawl of this prompt has ended: leave it, and start again") from self._error
 
     def _begin(self) -> trio.lowlevel.TrioToken:
@@ -106,7 +106,7 @@ class Fetcher:
         settings = Settings(grace=0.0) | self._configuration.settings
         try:
             run(self._spider, settings=settings, plugins=self._configuration.plugins)
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 - raised in the thread of the prompt
             self._error = error
         finally:
             self._spider.ready.set()

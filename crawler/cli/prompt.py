@@ -77,7 +77,7 @@ class _Console(code.InteractiveConsole):
             raise
         except CrawlerError as error:
             _show(error)
-        except BaseException:
+        except BaseException:  # noqa: ASYNC103 - the prompt outlives what is typed
             self.showtraceback()
 
 
