@@ -20,9 +20,6 @@ QUEUE_TOLERANCE: Final = 1.5
 """A first byte that takes more than this many times the long average means that the server queues requests."""
 SMOOTHING: Final = 0.2
 """Weight of one response."""
-PROVEN: Final = 20
-"""Responses at a level, with so many requests in flight, after which a single failure does not show that the level is
-too high."""
 AVERAGED: Final = 600
 """Responses in the long average."""
 RESTORED: Final = 60
@@ -36,10 +33,8 @@ SURVIVING: Final = 0.25
 another limit."""
 CALM: Final = 1.0
 """Seconds, and at least three round trips, before one more request is tried, below a level that broke."""
-FIRST_RETRY: Final = 1.0
-"""Seconds before a level that broke once is tried again."""
 MIN_RETRY: Final = 5.0
-"""Seconds before a level that broke twice is tried again; they double with each failure."""
+"""Seconds before a level that broke is tried again; they double with each failure."""
 MAX_RETRY: Final = 120.0
 """Seconds; the longest of these waits."""
 
@@ -65,11 +60,7 @@ class Concurrency:
     """The level at which the server refused or failed; infinite: none is known."""
     _cut_at: float = attrs.field(default=-math.inf, init=False)
     _raised_at: float = attrs.field(default=-math.inf, init=False)
-    _retry: float = attrs.field(default=FIRST_RETRY, init=False)
-    _survived: int = attrs.field(default=0, init=False)
-    """Responses since the last failure, or the last change of the level, with as many requests in flight as allowed."""
-    _proven: int = attrs.field(default=PROVEN, init=False)
-    """Responses at a level after which the next failure does not lower it; doubled each time."""
+    _retry: float = attrs.field(default=MIN_RETRY, init=False)
     _trial: bool = attrs.field(default=False, init=False)
     """Whether the level is one that broke before, and is tried again."""
     _before: float = attrs.field(default=1.0, init=False)
@@ -120,11 +111,6 @@ class Concurrency:
             self._average *= 0.95  # the server has recovered, so earlier times count less
         if inflight < self._level / 2.0:
             return  # the level is not what limits the requests, so the response says nothing about it
-        before = self.limit
-        self._adapt(now, first_byte, inflight)
-        self._survived = self._survived + (inflight >= before) if self.limit == before else 0
-
-    def _adapt(self, now: float, first_byte: float, inflight: int) -> None:
         queued = first_byte > MIN_QUEUED and first_byte > QUEUE_TOLERANCE * self._average
         if self._broken < math.inf:
             self._climb(now, queued=queued)
@@ -145,23 +131,19 @@ class Concurrency:
             inflight: Requests in flight before the failure, including this one.
             refused: Whether the server refused the request. Then it is likely to take the others that are in flight.
         """
-        survived, self._survived = self._survived, 0
-        if survived >= self._proven:
-            self._proven = 2 * survived
-            return
         self._starting = False
         if self._broken == math.inf:
             self._before = self._level
         if now < self._cut_at + max(self._average, MIN_QUEUED):
-            if refused:
-                self._level = max(self._least, self._level - 1.0)
+            if refused and inflight - 1.0 < self._level:
+                self._level = max(self._least, inflight - 1.0)
                 self._broken = max(2.0, min(self._broken, math.floor(self._level) + 1.0))
             return
         level = min(self._level, float(max(1, inflight)))
         self._least = max(1.0, SURVIVING * level)
         if self._trial:  # one request more than the server takes
             self._level = max(1.0, math.floor(self._level) - 1.0)
-            self._retry = min(MAX_RETRY, max(MIN_RETRY, 2.0 * self._retry))
+            self._retry = min(MAX_RETRY, 2.0 * self._retry)
         else:
             self._level = max(1.0, inflight - 1.0 if refused else CUT * level)
         self._broken = max(2.0, math.floor(level))
@@ -184,7 +166,7 @@ class Concurrency:
 
     def acquit(self) -> None:
         """Forget the level that broke, because requests fail below it as well."""
-        self._starting, self._trial, self._broken, self._retry = True, False, math.inf, FIRST_RETRY
+        self._starting, self._trial, self._broken, self._retry = True, False, math.inf, MIN_RETRY
 
     # ---- state -------------------------------------------------------------------------------------------------------
 
@@ -203,11 +185,11 @@ class Concurrency:
             return
         level, broken = json_number(state.get("level"), 1.0, 1e6), json_number(state.get("broke"), 2.0, 1e6)
         first_byte = json_number(state.get("first_byte"), 1e-6, 3600.0)
-        retry = json_number(state.get("retry"), FIRST_RETRY, MAX_RETRY)
+        retry = json_number(state.get("retry"), MIN_RETRY, MAX_RETRY)
         if first_byte is not None:
             self._average, self._responses = first_byte, RESTORED
         if broken is not None:
-            self._broken, self._retry = broken, retry or FIRST_RETRY
+            self._broken, self._retry = broken, retry or MIN_RETRY
         if level is not None and broken is not None:
             self._level, self._starting = min(level, broken - 1.0), False
 
@@ -224,7 +206,7 @@ class Concurrency:
         calm = max(CALM, 3.0 * self._average)
         passed = now - self._raised_at
         if self._trial and passed > calm:
-            self._trial, self._broken, self._retry = False, math.inf, FIRST_RETRY  # the server takes it now
+            self._trial, self._broken, self._retry = False, math.inf, MIN_RETRY  # the server takes it now
             return
         level = math.floor(self._level) + 1.0
         if level > self._max() or self._trial:

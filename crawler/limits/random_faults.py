@@ -15,7 +15,7 @@ from crawler.limits.load_share import LoadShare, Tally
 
 __all__ = ["RandomFaults"]
 
-MAX_REFUSED: Final = 0.45
+MAX_REFUSED: Final = 0.35
 """Share of all requests that may be refused at random. A server that refuses more cannot take so many."""
 MIN_ACQUITTED: Final = 1.5
 """Refusals that no limit explains, older ones counting less, after which further ones are expected: two or more."""

@@ -23,8 +23,6 @@ UNITS_PER_REQUEST: Final = 4.0
 """Units to be served after a wait of guessed length before one more request may be in flight."""
 MAX_CHANCE: Final = 0.02
 """Refusals in a row that are less probable than this, if each came at random, come from a limit."""
-CERTAIN: Final = 4
-"""Refusals in a row after which it is certain that a limit caused them."""
 MIN_SERVED_BESIDE: Final = 2
 """Requests served while a refused one was in flight, after which that refusal shows nothing about a limit."""
 
@@ -172,8 +170,8 @@ class Refusals:
         found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
         self.was_proven = self.in_row > 1
         if found is not None:
-            found.is_weak = self.in_row < CERTAIN
-            found.certain = found.certain and not found.is_weak
+            found.is_weak = not self.was_proven
+            found.certain = found.certain and self.was_proven
         if self.search is not None and not concurrency:
             self.served_since_guess = 0.0
         self.clear()

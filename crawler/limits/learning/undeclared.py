@@ -54,7 +54,7 @@ class UndeclaredQuota(Quota):
     certain: bool = True
     """Whether a rate limit certainly caused the first refusal. If not, the next window already tries for more."""
     is_weak: bool = False
-    """Whether so few refusals in a row led to it that they may have come at random. Then the next one is doubted."""
+    """Whether a single refusal led to it, which may have come at random. Then the next refusal is doubted."""
     overestimated: bool = False
     """Whether the last refusal showed that the server allows less than the limit."""
     proven_at: float = -math.inf

@@ -393,6 +393,10 @@ def quick(rng: random.Random, now: float, inflight: int) -> float:
     return rng.uniform(0.002, 0.006)
 
 
+def brisk(rng: random.Random, now: float, inflight: int) -> float:
+    return rng.uniform(0.02, 0.05)
+
+
 def busy(rng: random.Random, now: float, inflight: int) -> float:
     """One response in ten is late, usually by more than the time in which the bucket leaks."""
     late = rng.expovariate(1 / 0.2) if rng.random() < 0.1 else 0.0
@@ -417,6 +421,32 @@ def test_7_nothing_is_declared_by_a_leaky_bucket_on_a_busy_machine(status, laten
         took.append(run.took / ((100 - 20) * 5.0 / 20))
     assert median(took) <= 1.1
     assert max(took) <= slack
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_7_nothing_is_declared_by_a_leaky_bucket_without_a_burst(status):
+    """A unit has leaked soon after a refusal, so that a request served then does not disprove the limit."""
+    for seed in range(20):
+        declaration = Declaration(headers=False, retry_after=False)
+        server = Server(limits=[TokenBucket(quota=1, window=0.2)], declaration=declaration, status=status)
+        simulate_throttle(server, rng=random.Random(seed), count=100)
+        assert len(server.refused) <= 10
+
+
+@pytest.mark.parametrize(("rate", "quota", "most"), [(40, 20, 20), (70, 20, 24), (75, 10, 22)])
+def test_7_nothing_is_declared_by_a_fast_leaky_bucket(rate, quota, most):
+    """The number of requests at once adapts to the rate; a bucket that refuses with 503 is not tried for more at once.
+
+    The refusals are the median of twenty crawls of a thousand pages.
+    """
+    refused = []
+    for seed in range(20):
+        declaration = Declaration(headers=False, retry_after=False)
+        limit = TokenBucket(quota=quota, window=quota / rate)
+        server = Server(limits=[limit], declaration=declaration, status=503, latency=brisk)
+        simulate_throttle(server, rng=random.Random(seed), count=1000)
+        refused.append(len(server.refused))
+    assert median(refused) <= most
 
 
 BRIEF: dict[str, Callable[[int, float], Limit]] = {
@@ -594,6 +624,17 @@ def test_11_a_server_that_works_on_five_at_once(cap):
         assert refused <= 0.05 * (served + refused)
         assert all(4 <= level <= 6 for at, level in run.levels if at > 3)
         assert served / 27 >= 0.9 * 5 / 0.1
+
+
+@pytest.mark.parametrize(("workers", "most"), [(2, 12), (3, 22), (5, 20)])
+def test_11_a_server_that_takes_few_requests_at_once_refuses_few(workers, most):
+    """A number of requests that was refused once is tried again rarely. The median of twenty crawls."""
+    refused = []
+    for seed in range(20):
+        server = Server(limits=[], declaration=Declaration(headers=False, retry_after=False), workers=workers)
+        simulate_throttle(server, rng=random.Random(seed), count=1000)
+        refused.append(len(server.refused))
+    assert median(refused) <= most
 
 
 def test_11_a_server_that_is_ten_times_slower_for_a_minute():
