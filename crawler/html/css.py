@@ -6,6 +6,7 @@
 ``::text``, ``*::text``        all texts
 ``a::attr(href)``              that attribute of each ``a`` that has it; quote names that CSS cannot spell
 ``h1::text, a::attr(href)``    both, in document order
+``p:contains("text")``         each ``p`` whose text, with that of its descendants, contains this one
 ============================== ============================================================================
 
 A query is compiled once: into selectors that find elements, and one short XPath expression that leads from those to
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import cast
 
+import msgspec
 import turbohtml
 from msgspec import Struct
 from turbohtml import Document, Element, Node, XPath
@@ -75,6 +77,8 @@ class _Plan(Struct, frozen=True, eq=False):
     pick: XPath | None
     """XPath to evaluate with the elements of each part as ``$e0``, ``$e1``, …; `None` if the elements are the
     result."""
+    texts: tuple[str, ...] = ()
+    """The arguments of ``:contains()``."""
 
 
 def select(node: Node, query: str) -> list[Node | str]:
@@ -84,6 +88,15 @@ def select(node: Node, query: str) -> list[Node | str]:
         ValueError: The query is not a valid selector; the message says why in one line.
     """
     plan = _plan(query)
+    if not plan.texts:
+        return _find(node, plan)
+    from crawler.html.contains import marked  # noqa: PLC0415 - few queries need it
+
+    with marked(node, plan.texts):
+        return _find(node, plan)
+
+
+def _find(node: Node, plan: _Plan) -> list[Node | str]:
     if plan.pick is None:
         return cast("list[Node | str]", _elements(node, plan.parts[0]))
     elements = {f"e{index}": _elements(node, part) for index, part in enumerate(plan.parts)}
@@ -102,6 +115,18 @@ def _elements(node: Node, part: _Part) -> list[Element]:
 
 @lru_cache(maxsize=1024)
 def _plan(query: str) -> _Plan:
+    if ":contains(" not in query.lower():
+        return _compile(query)
+    from crawler.html.contains import with_marks  # noqa: PLC0415
+
+    plain, texts = with_marks(query)
+    try:
+        return msgspec.structs.replace(_compile(plain), texts=texts)
+    except ValueError as error:
+        raise ValueError(str(error).replace(repr(plain), repr(query))) from None
+
+
+def _compile(query: str) -> _Plan:
     groups: dict[str, list[_Complex]] = {}
     for selector in _complexes(query):
         groups.setdefault(selector.path if selector.head else f"/{selector.path}", []).append(selector)
@@ -216,6 +241,4 @@ def _attribute(argument: str) -> str:
 
 
 def _syntax_error(query: str, reason: str) -> ValueError:
-    if ":contains(" in query:
-        reason += """; to search text use xpath("//a[contains(., 'text')]")"""
     return ValueError(f"CSS selector {query!r}: {reason}")

@@ -1,8 +1,8 @@
 """`Selector` and `SelectorList`: CSS, XPath, regular expressions and JMESPath, with the methods of parsel.
 
 Differences from parsel: the tree is the one that browsers build (WHATWG), so there is always a ``<head>``; strings that
-are queried (a text, an attribute, a JSON string) are parsed as HTML; CSS is that of browsers, without ``:contains()``
-and ``[a!=b]``.
+are queried (a text, an attribute, a JSON string) are parsed as HTML; CSS is that of browsers and ``:contains()``,
+without ``[a!=b]``.
 """
 
 from __future__ import annotations
@@ -135,6 +135,33 @@ class Selector:
         """Return a list with the result of `get`."""
         return [self.get()]
 
+    def extract(self) -> Any:
+        """Return the result of `get`, by its former name."""
+        return self.get()
+
+    def drop(self) -> None:
+        """Remove the node from its page. Other selectors of the page, and links that are read later, miss it too.
+
+        Raises:
+            ValueError: The selector holds a text, an attribute or a value, or its node has no parent.
+        """
+        parent = self.root.parent if isinstance(self.root, Node) else self
+        if parent is self:
+            raise ValueError(f"{self!r} is not an element: select the element without ::text or ::attr() and drop that")
+        if parent is None or isinstance(parent, Document):
+            raise ValueError(f"{self!r} has no parent that it could be removed from")
+        self.root.extract()
+
+    def remove_namespaces(self) -> None:
+        """Remove the prefixes of all elements and attributes, and the declarations of namespaces.
+
+        ``g:price`` becomes ``price``. An attribute keeps its prefix if the element has one of the name without it.
+        """
+        if isinstance(self.root, Node):
+            from crawler.html.namespaces import remove_prefixes  # noqa: PLC0415 - few spiders need it
+
+            remove_prefixes(self.root)
+
     @property
     def text(self) -> str:
         """All text of an element as a browser shows it: blocks on lines of their own, white space collapsed.
@@ -244,6 +271,19 @@ class SelectorList(list[Selector]):
     def getall(self) -> list[Any]:
         """Return the result of `Selector.get` for each selector."""
         return [one.get() for one in self]
+
+    def extract(self) -> list[Any]:
+        """Return the result of `getall`, by its former name."""
+        return self.getall()
+
+    def extract_first(self, default: Any = None) -> Any:
+        """Return the result of `get`, by its former name."""
+        return self.get(default)
+
+    def drop(self) -> None:
+        """Remove the node of each selector from its page. See `Selector.drop`."""
+        for one in self:
+            one.drop()
 
     @property
     def text(self) -> str:

@@ -56,6 +56,11 @@ def crawl(example: str, *words: str, folder: Path, code: int = 0, **options: Any
     return [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
 
 
+def test_loaded_items(tmp_path):
+    done = run(EXAMPLES / "loaded_items.py", folder=tmp_path)
+    assert done.stdout == "Book(title='Dune', price=1005.5, tags=['classic'])\n"
+
+
 def test_quotes(tmp_path):
     with local_site(QUOTES) as site:
         items = crawl("quotes.py", "-a", f"start_urls={site.url}", folder=tmp_path, fresh=True)

@@ -58,7 +58,8 @@ def test_css_comments_are_skipped():
         ("a::attr()", "::attr(name) takes the name of one attribute"),
         ("a::attr(a b)", "::attr(name) takes the name of one attribute"),
         ("a:not(::text)", "expected an identifier"),
-        ("a:contains('x')", """unknown pseudo-class; to search text use xpath("//a[contains(., 'text')]")"""),
+        ("a:contains()", "unknown pseudo-class"),
+        ("a:contains('x') >> b", "expected a selector"),
     ],
 )
 def test_a_css_query_that_is_none_is_refused_in_one_line(page, query, reason):

@@ -207,3 +207,34 @@ def test_a_body_is_parsed_in_its_encoding():
     assert Selector(root=parse(body, "windows-1252")).css("p::text").get() == "é €"
     assert Selector(root=parse(body, "utf-8")).css("p::text").get() == "\ufffd \ufffd"
     assert Selector(root=parse(b"\xef\xbb\xbf<p>x", "utf-8")).get() == "<html><head></head><body><p>x</p></body></html>"
+
+
+def test_the_former_names_of_get_and_getall_do_the_same():
+    page = Selector("<p>1</p><p>2</p>")
+    assert page.css("p::text").extract() == ["1", "2"]
+    assert page.css("p::text").extract_first() == page.css("p::text")[0].extract() == "1"
+    assert page.css("b").extract() == []
+    assert page.css("b").extract_first() is None
+    assert page.css("b").extract_first("none") == page.css("b").extract_first(default="none") == "none"
+
+
+def test_a_dropped_element_is_gone_from_its_page_and_can_still_be_read():
+    page = Selector("<div>a<script>b</script><p>c<script>d</script></p></div>")
+    scripts = page.css("script")
+    scripts.drop()
+    assert page.css("div").get() == "<div>a<p>c</p></div>"
+    assert scripts.getall() == ["<script>b</script>", "<script>d</script>"]
+    page.css("b").drop()  # nothing is found, so nothing is dropped
+
+
+@pytest.mark.parametrize(("query", "reason"), [("p::text", "not an element"), ("html", "no parent")])
+def test_what_has_no_place_in_a_page_cannot_be_dropped(query, reason):
+    with pytest.raises(ValueError, match=reason):
+        Selector("<p>1</p>").css(query).drop()
+
+
+def test_a_node_cannot_be_dropped_twice():
+    found = Selector("<p>1</p>").css("p")
+    found.drop()
+    with pytest.raises(ValueError, match="no parent"):
+        found.drop()
