@@ -87,8 +87,9 @@ class Fetcher:
         except KeyboardInterrupt:
             token.run_sync_soon(scope.cancel)
             raise
-        except (CancelledError, trio.RunFinishedError):  # noqa: ASYNC104 - that of a future, in another thread
-            raise CrawlFailed("the crawl of this prompt has ended: leave it, and start again") from self._error
+        except (CancelledError, trio.RunFinishedError):  # that of a future, in another thread
+            words = "the crawl of this prompt has ended: leave it, and start again"
+            raise CrawlFailed(words) from self._error  # noqa: ASYNC104
 
     def _begin(self) -> trio.lowlevel.TrioToken:
         """Start the crawl, unless it runs, and return the token of its event loop."""
