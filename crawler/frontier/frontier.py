@@ -176,7 +176,7 @@ class Frontier:
 
     def is_idle(self, lane: Lane, now: float) -> bool:
         """Return whether a lane may leave memory: nothing is handed out, and nothing is due for a minute."""
-        if lane.handed_out or lane.parked is not None or (lane.more and not len(lane)):
+        if lane.handed_out or lane.is_paused or lane.parked is not None or (lane.more and not len(lane)):
             return False
         if lane.epoch == 0 and lane.throttle.ready_at(now) > now:
             return False  # the store does not have it, and would not keep what it has to wait for

@@ -111,6 +111,15 @@ def test_a_blocked_lane_holds_up_no_other() -> None:
     assert made.pop(0.0) == (None, 100.0)
 
 
+def test_a_paused_lane_stays_in_memory() -> None:
+    made = frontier(3)
+    made.pause(None)
+    assert made.pop(0.0) == (None, math.inf)
+    assert list(made.idle(0.0)) == []
+    made.resume(None)
+    assert made.pop(0.0)[0] is not None
+
+
 def test_idle_lanes_may_leave_and_come_back_with_their_pace() -> None:
     made = frontier(1, delay=5.0)
     lane = made.lanes[HOST]
