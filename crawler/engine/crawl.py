@@ -223,6 +223,8 @@ class Crawl:
             RequestError: There was no complete response.
             HookError: `receive` or its writer raised an exception.
         """
+        if not isinstance(request, Request):
+            raise TypeError(f"fetch() takes a Request, as in fetch(Request({str(request)!r})), not {request!r:.80}")
         with fetching():
             return await self._inline.fetch(request, receive)
 

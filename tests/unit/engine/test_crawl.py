@@ -96,6 +96,11 @@ async def test_another_retry_policy_may_take_the_place_of_the_first(autojump_clo
     assert (await crawl.fetch(Request(URL))).status == 500
 
 
+async def test_a_text_is_no_request(autojump_clock: MockClock) -> None:
+    with pytest.raises(TypeError, match=r"fetch\(\) takes a Request, as in fetch\(Request\('https://a.test/'\)\)"):
+        await facade(FakeSite({"/": "x"})).fetch("https://a.test/")  # type: ignore[arg-type]
+
+
 async def test_statistics_are_those_of_the_moment(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x"})
     crawl = facade(site, delay=10.0)
