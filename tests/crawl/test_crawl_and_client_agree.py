@@ -22,7 +22,7 @@ import trio
 import trio.testing
 from support.virtual import EPOCH, Half, run_repeatably
 
-from crawler import Limits, Pace, Request, Settings, Spider, client, crawl
+from crawler import Limits, Pace, Request, Response, Settings, Spider, client, crawl
 
 HOST = "https://api.test"
 BUDGET = "key:A"
@@ -277,6 +277,9 @@ async def by_crawl(server: Server, limits: Limits, quotas: dict[str, float], cou
                 await trio.sleep(1.0)
             await trio.sleep_forever()
 
+        def parse(self, response: Response) -> None:
+            return None
+
     await crawl(Asks(), settings=Settings(obey_robots=False, attempts=1), transport=server, limits=limits)
 
 
@@ -360,6 +363,9 @@ async def times_sent_by_crawl(status: int, method: str, headers: dict[str, str])
     class Asks(Spider):
         def start(self) -> Any:
             yield Request(f"{HOST}/", method=method, headers=headers)
+
+        def parse(self, response: Response) -> None:
+            return None
 
     server = Heals(status)
     await crawl(Asks(), settings=Settings(obey_robots=False), transport=server)

@@ -205,7 +205,7 @@ class Failing:
         raise ConfigError(f"cannot use {self._text}")
 
 
-@pytest.mark.parametrize("error", REFUSED.values(), ids=list(REFUSED))
+@pytest.mark.parametrize("refuse", REFUSED.values(), ids=list(REFUSED))
 def test_what_is_refused_is_not_shown(refuse: Callable[[str], Any]) -> None:
     with pytest.raises((ValueError, TypeError, ConfigError)) as caught:
         refuse(TOKEN)
