@@ -187,6 +187,9 @@ class ManyStarts(Spider):
     def start(self) -> Iterator[Request]:
         yield from (Request(f"https://site.test/{n}") for n in range(10_200))
 
+    def parse(self, response: Response) -> None:
+        return None
+
 
 async def test_a_cancel_from_outside_ends_a_crawl_that_has_more_start_requests_than_fit(
     autojump_clock: MockClock,

@@ -17,6 +17,16 @@ from crawler.cli.logs import NOISY
 from crawler.testing.demo import PAGES, demo_site
 
 
+@pytest.fixture(autouse=True)
+def levels():
+    """Let every logger have the level afterwards that it had before: commands that run in this process change some."""
+    loggers = [logging.getLogger(name) for name in (None, "crawler.engine", *NOISY)]
+    before = [(logger, logger.level) for logger in loggers]
+    yield
+    for logger, level in before:
+        logger.setLevel(level)
+
+
 @pytest.fixture(scope="session")
 def site():
     """The site of the demo, on loopback, with a slow page that takes a tenth of a second instead of one."""

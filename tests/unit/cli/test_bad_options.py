@@ -11,7 +11,7 @@ OUTPUTS = {
     ".jsonl": ["none/a.jsonl", "a.jsonl?max_rows=many", "a.jsonl?max_rows=5", "a.jsonl?colour=red", "taken/a.jsonl",
                "a%(x)s.jsonl", "a%(n)z.jsonl", "a-%(n)d.jsonl?max_rows=0", "a-%(n)d.jsonl?max_bytes=-1", "folder.jsonl",
                "a.jsonl?max_rows=1&max_rows=2", "old.jsonl", "-%(n)d"],
-    ".json": ["none/a.json", "a.json?max_rows=-1", "a.json.gz", "a.json?indent=2", "folder.json", "old.json"],
+    ".json": ["none/a.json", "a.json?max_rows=-1", "a.json.bz2", "a.json?indent=2", "folder.json", "old.json"],
     ".csv": ["none/a.csv", "a.csv?delimiter=;", "a.csv?max_bytes=x", "folder.csv", "a.csv.bz2", "old.csv"],
     ".arrows": ["none/a.arrows", "a.arrows?rows=5", "a.arrows.gz", "folder.arrows", "old.arrows"],
     ".parquet": ["none/a.parquet", "a.parquet?rows=0", "a.parquet?rows=x", "a.parquet?seconds=-1",
@@ -21,6 +21,14 @@ OUTPUTS = {
                 "old.sqlite"],
     ".duckdb": ["none/a.duckdb", "a.duckdb?table=", "a.duckdb?table=%25(x)s", "a.duckdb?colour=red", "folder.duckdb",
                 "old.duckdb"],
+    ".delta": ["none/a.delta", "a.delta?colour=red", "a.delta?rows=0", "a.delta?rows=x", "a.delta?seconds=-1"],
+    "delta+s3": ["delta+s3://bucket?rows=0", "delta+s3://bucket/a?colour=red", "delta+s3://me:secret@bucket/a"],
+    "delta+gs": ["delta+gs://bucket?rows=0", "delta+gs://bucket/a?colour=red", "delta+gs://me:secret@bucket/a"],
+    "delta+az": ["delta+az://bucket?rows=0", "delta+az://bucket/a?colour=red", "delta+az://me:secret@bucket/a"],
+    "mongodb": ["mongodb://127.0.0.1:1", "mongodb://127.0.0.1:1/x?retry=-1", "mongodb://127.0.0.1:port/x",
+                "mongodb://127.0.0.1:1/x?collection="],
+    "mongodb+srv": ["mongodb+srv://127.0.0.1", "mongodb+srv://nosuch.invalid/x?retry=-1",
+                    "mongodb+srv://nosuch.invalid/x?collection="],
     "postgresql": ["postgresql://127.0.0.1:1/x?connect_timeout=2", "postgresql://127.0.0.1:1/x?table=",
                    "postgresql://127.0.0.1:1/x?retry=-1", "postgresql://127.0.0.1:1/x?retry=soon",
                    "postgresql://127.0.0.1:1/x?colour=red", "postgresql://127.0.0.1:1/x?table=a&table=b",
@@ -67,6 +75,7 @@ PLUGINS = {
     "warc": ["", "path=none/site.warc", "path=site.zip", "path=folder.csv", "path=site.warc max_size=0",
              "path=site.warc level=10", "path=site.warc level=best", "path=site.warc revisits=perhaps",
              "path=old.warc"],
+    "web": ["port=-1", "port=70000", "port=any", "token=short", "host=nosuch.invalid", "colour=red"],
 }  # fmt: skip
 """Wrong options by plugin."""
 

@@ -61,8 +61,8 @@ def test_a_row_is_json_and_what_it_was_made_of():
 @pytest.mark.parametrize(
     ("value", "fields"),
     [
-        (Drop(), {"reason": "dropped"}),
-        (Drop("seen"), {"reason": "seen"}),
+        (Drop(), {"reason": "dropped", "is_success": False}),
+        (Drop("seen"), {"reason": "seen", "is_success": False}),
         (Retry(), {"reason": "retry", "after": None}),
         (Retry("captcha", after=60.0), {"reason": "captcha", "after": 60.0}),
         (Pause(5.0), {"seconds": 5.0, "scope": None}),
