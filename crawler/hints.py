@@ -38,8 +38,6 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
         "url_join": "use response.urljoin(href)",
     },
     "Selector": {
-        "extract": "use .getall()",
-        "extract_first": "use .get()",
         "find": "use .css(selector)",
         "find_all": "use .css(selector)",
         "get_text": "use .text",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Expectation", "expectations_of", "problems_of"]
 
-LINE: Final = re.compile(r"^\s*@(\w+)[ \t]*(.*?)\s*$", re.MULTILINE)
+LINE: Final = re.compile(r"^[ \t]*@(\w+)(.*)$", re.MULTILINE)
 NAMES: Final = ("url", "page", "returns", "scrapes", "cb_kwargs")
 KINDS: Final = {"item": "items", "items": "items", "request": "requests", "requests": "requests"}
 
@@ -85,7 +85,7 @@ def expectations_of(spider: Spider) -> Iterator[Expectation]:
     for name in dir(type(spider)):
         method = getattr(type(spider), name)
         doc = inspect.getdoc(method) if inspect.isfunction(method) else None
-        lines = LINE.findall(doc or "")
+        lines = [(word, rest.strip()) for word, rest in LINE.findall(doc or "")]
         if lines:
             yield _expectation(name, lines)
 

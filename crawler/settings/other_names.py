@@ -18,6 +18,7 @@ SCRAPY: Final = {
     "CLOSESPIDER_TIMEOUT": "max_seconds",
     "COMPRESSION_ENABLED": "headers",
     "CONCURRENT_REQUESTS": "workers",
+    "SCRAPER_SLOT_MAX_ACTIVE_SIZE": "max_active_size",
     "CONCURRENT_REQUESTS_PER_DOMAIN": "per_host",
     "CONCURRENT_REQUESTS_PER_IP": "per_host",
     "COOKIES_ENABLED": "no setting; cookies are kept for each session of requests",

@@ -45,7 +45,6 @@ MISTAKES = {
     "self.logger": (lambda self, response: self.logger.info("x"), "use logging.getLogger(__name__)"),
     "self.crawler": (lambda self, response: self.crawler.stats, "self.crawl is the running crawl"),
     "status_code": (lambda self, response: response.status_code, "use response.status"),
-    "extract_first": (lambda self, response: response.css("h2").extract_first(), "use .get()"),
     "settings.get": (lambda self, response: self.crawl.settings.get("X"), "settings are attributes, such as"),
     "sys.exit": (lambda self, response: sys.exit("enough"), "to end the crawl, call self.crawl.stop(reason)"),
 }

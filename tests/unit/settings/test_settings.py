@@ -77,6 +77,7 @@ def test_every_setting_has_a_default():
         ("connect_timeout", -1, "expected float > 0.0"),
         ("request_deadline", math.nan, "expected float > 0.0"),
         ("max_body", 0, "expected int >= 1"),
+        ("max_active_size", 0, "expected int >= 1"),
         ("max_headers", 0, "expected int >= 1"),
         ("max_redirects", -1, "expected int >= 0"),
         ("follow_refresh", -1, "expected float >= 0.0"),
