@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import log_to_stderr, plural, say
 from crawler.cli.one_callback import run_callback
-from crawler.cli.single_page import LogLevel, SettingTexts, Url
+from crawler.cli.single_page import ArgumentTexts, LogLevel, SettingTexts, Url
 from crawler.cli.standard_streams import show, write
 from crawler.cli.target import check_url, make_spider
 from crawler.errors import ConfigError
@@ -30,10 +30,7 @@ def parse(
         str, Parameter(name=["-c", "--callback"], metavar="NAME", help="The method that handles the page.")
     ] = "parse",
     json: Annotated[bool, Parameter(help='Print a JSON object per line: {"item": …} or {"request": …}.')] = False,
-    argument: Annotated[
-        tuple[str, ...],
-        Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
-    ] = (),
+    argument: ArgumentTexts = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "error",
 ) -> int:

@@ -13,7 +13,7 @@ from crawler import urls
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import log_to_stderr, plural
 from crawler.cli.settings import changed_settings
-from crawler.cli.single_page import LogLevel, SettingTexts
+from crawler.cli.single_page import ArgumentTexts, LogLevel, SettingTexts
 from crawler.cli.standard_streams import show
 from crawler.cli.target import make_spider
 from crawler.engine.api import run
@@ -53,10 +53,7 @@ def plan(
     requests: Annotated[
         int, Parameter(metavar="N", validator=Number(gte=0), help="Start requests to print; default 20.")
     ] = MOST,
-    argument: Annotated[
-        tuple[str, ...],
-        Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
-    ] = (),
+    argument: ArgumentTexts = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "error",
 ) -> int:

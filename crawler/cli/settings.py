@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from crawler.cli.configuration import Configuration, Sourced, parse_pairs
 from crawler.cli.logs import log_to_stderr
-from crawler.cli.single_page import SettingTexts
+from crawler.cli.single_page import ArgumentTexts, SettingTexts
 from crawler.cli.standard_streams import show, write
 from crawler.cli.target import make_spider
 from crawler.redaction import HIDDEN, redact
@@ -35,10 +35,7 @@ def settings(
     *,
     diff: Annotated[bool, Parameter(help="Print only settings that differ from their default.")] = False,
     json: Annotated[bool, Parameter(help="Print a JSON object: name, value, default, source, doc.")] = False,
-    argument: Annotated[
-        tuple[str, ...],
-        Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
-    ] = (),
+    argument: ArgumentTexts = (),
     setting: SettingTexts = (),
 ) -> int:
     """Print every setting: its value, where that comes from, and what it means.

@@ -21,6 +21,7 @@ from crawler.settings import Settings
 from crawler.spiders import Spider
 
 __all__ = [
+    "ArgumentTexts",
     "LogLevel",
     "SettingTexts",
     "SinglePage",
@@ -38,6 +39,10 @@ Url = Annotated[str, Parameter(help="An absolute http or https URL.")]
 SettingTexts = Annotated[
     tuple[str, ...],
     Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, such as -s delay=1. Repeatable."),
+]
+ArgumentTexts = Annotated[
+    tuple[str, ...],
+    Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
 ]
 LogLevel = Annotated[
     Level, Parameter(help="Minimum level of the log messages on standard error; debug shows every request.")
