@@ -81,6 +81,9 @@ class Delta(KeyedSink):
         if "://" in self._table:
             if "@" in self._table:
                 raise ConfigError("output delta+…: leave out the user: credentials come from the environment")
+            bucket, _, path = self._table.partition("://")[2].partition("/")
+            if not bucket or not path.strip("/"):
+                raise ConfigError(f"output {self.place}: name a bucket and a table in it: delta+s3://bucket/items")
         else:
             _check_folder(Path(text))
         self._if_exists = if_exists
