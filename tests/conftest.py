@@ -10,7 +10,8 @@ import hypothesis
 import pytest
 
 SERVED = tuple(
-    Path(__file__).parent / "integration" / name for name in ("nginx", "rate_limiters", "power", "outage", "databases")
+    Path(__file__).parent / "integration" / name
+    for name in ("nginx", "rate_limiters", "power", "outage", "databases", "web")
 )
 """Folders of tests that need real servers, strace, or root."""
 
