@@ -259,5 +259,5 @@ def test_the_rules_of_a_file_take_memory_in_proportion_to_its_size(unit: Unit) -
 
 
 def test_growth_is_noticed() -> None:
-    assert excess(lambda text: [text[:at].count("b") for at in range(0, len(text), 10)], lambda size: "a" * size)
+    assert excess(lambda text: [text[:at].count("b") for at in range(0, len(text), 200)], lambda size: "a" * size)
     assert not excess(lambda text: [text.count("b") for _ in range(100)], lambda size: "a" * size)

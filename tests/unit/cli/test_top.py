@@ -65,7 +65,8 @@ def test_a_web_page_is_shown(command):
 
 async def test_the_crawl_of_a_web_page_has_ended_when_it_is_gone():
     async with client(attempts=1) as http:
-        with local_site({"/api/snapshot": msgspec.json.encode(SNAPSHOT).decode()}) as site:
+        page = Answer(msgspec.json.encode(SNAPSHOT).decode(), headers={"Connection": "close"})
+        with local_site({"/api/snapshot": page}) as site:
             source = _PageSource(site.url, http)
             assert (await source.next()).pages == 7
         assert await source.next() is None

@@ -35,7 +35,8 @@ async def test_a_file_that_is_no_database_is_refused_before_the_crawl(tmp_path):
 
 async def test_a_database_that_another_process_holds_is_waited_for(tmp_path, monkeypatch):
     sink = SQLite(tmp_path / "items.sqlite")
-    sink.retry = 0.05  # seconds that SQLite itself waits, and those of the attempts
+    sink.retry = 0.05  # seconds of the attempts
+    monkeypatch.setattr("crawler_plugins.outputs.sqlite.LOCKED", 0.05)  # seconds that SQLite itself waits
     with closing(sqlite3.connect(tmp_path / "items.sqlite", isolation_level=None, check_same_thread=False)) as other:
         pauses = []
 
