@@ -23,6 +23,8 @@ class FormContext:
     """The innermost ``<form>``; `None` if there is none."""
     table: Element | None = None
     """The innermost ``<table>``; `None` if there is none."""
+    table_depth: int = 0
+    """Number of tables around."""
     is_inert: bool = False
     """Whether it is in a ``<template>`` that is not a declarative shadow root."""
     in_datalist: bool = False
@@ -48,8 +50,8 @@ class FormContexts:
         self._legends: dict[Element, Element | None] = {}
         self._has_fieldsets = document.select_one("fieldset[disabled]") is not None
 
-    def of(self, element: Element) -> FormContext:
-        """Return the context of an element."""
+    def of(self, element: Node) -> FormContext:
+        """Return the context of an element, or of a document or the content of a template."""
         path: list[Node] = []
         parent: Node | None = element
         while parent is not None and parent not in self._known:
@@ -71,6 +73,7 @@ class FormContexts:
             changes["form"] = child
         elif tag == "table":
             changes["table"] = child
+            changes["table_depth"] = context.table_depth + 1
         elif tag == "datalist":
             changes["in_datalist"] = True
         elif tag == "template" and child.attr("shadowrootmode") is None:

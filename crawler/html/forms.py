@@ -6,7 +6,6 @@ Inputs, selects, text areas and buttons are read. Controls submit nothing if the
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from typing import Final, overload
@@ -24,8 +23,6 @@ CONTROLS: Final = ("button", "input", "select", "textarea")
 BUTTONS: Final = frozenset({"submit", "image"})
 IN_TABLES: Final = frozenset({"table", "tbody", "thead", "tfoot", "tr"})
 """Parents inside which a parser leaves a ``<form>`` empty and associates the controls that follow with it."""
-MAX_TABLE_DEPTH: Final = 512
-"""Elements between such a control and its table. Chromium nests elements no deeper."""
 ONE_LINE: Final = frozenset({"text", "search", "tel", "password", "url", "email"})
 """Input types whose value has no line breaks."""
 INPUTS: Final = ONE_LINE | {
@@ -145,15 +142,50 @@ class _FormOwners:
 
         A browser's parser knows where such a form ends; the tree does not show it. It is taken to end at the next form.
         """
-        form = table = None
+        form: Element | None = None
+        area: _TableArea | None = None
         for element in self._document.select(",".join(("form", *CONTROLS))):
             if element.tag == "form":
-                parent = element.parent
-                empty = not any(isinstance(child, Element) for child in element.children)
-                inside = isinstance(parent, Element) and parent.tag in IN_TABLES and empty
-                form, table = (element, self._contexts.of(element).table) if inside else (None, None)
-            elif form is not None and any(one == table for one in itertools.islice(element.ancestors, MAX_TABLE_DEPTH)):
+                form, area = element, self._area_of(element)
+            elif form is not None and area is not None and area.contains(element):
                 self._by_table[element] = form
+            else:
+                area = None  # the table has ended
+
+    def _area_of(self, form: Element) -> _TableArea | None:
+        """Return the table of an empty form between its cells; `None` for other forms."""
+        parent, table = form.parent, self._contexts.of(form).table
+        if table is None or not (isinstance(parent, Element) and parent.tag in IN_TABLES):
+            return None
+        if any(isinstance(child, Element) for child in form.children):
+            return None
+        return _TableArea(table, self._contexts)
+
+
+class _TableArea:
+    """The elements of one table, asked in document order: each table in it is visited once.
+
+    Parameters:
+        table: The table.
+        contexts: The contexts of its page.
+    """
+
+    def __init__(self, table: Element, contexts: FormContexts) -> None:
+        self._contexts = contexts
+        self._depth = contexts.of(table).table_depth
+        self._tables = {table}  # and those found in it
+
+    def contains(self, element: Element) -> bool:
+        """Tell whether an element is in the table."""
+        between: list[Element] = []
+        context = self._contexts.of(element)
+        while (table := context.table) is not None and table not in self._tables:
+            if context.table_depth <= self._depth or table.parent is None:
+                return False
+            between.append(table)
+            context = self._contexts.of(table.parent)
+        self._tables.update(between)
+        return table is not None
 
 
 def _control(element: Element, context: FormContext) -> Control:

@@ -98,6 +98,14 @@ def test_a_form_between_the_cells_of_a_table_owns_what_follows_in_the_table():
     assert [control.name for control in controls_of(page, second)] == ["2"]
 
 
+def test_a_form_between_the_cells_of_a_table_owns_what_is_in_the_tables_inside():
+    inner = b"<table><tr><td>" * 600 + b"<input name=1></table><input name=2>" + b"</table>" * 599
+    outer = b"<table><tr><td><table><form><tr><td>%b</table></table><table><tr><td><input name=3></table>"
+    page = parse(outer % inner, "utf-8")
+    [form] = forms_of(page)
+    assert [control.name for control in controls_of(page, form)] == ["1", "2"]
+
+
 @pytest.mark.parametrize(
     ("around", "direction"),
     [("", "ltr"), ("<p dir=RTL>", "rtl"), ("<p dir=rtl><i dir=ltr>", "ltr"), ("<p dir=auto>", "ltr")],
