@@ -13,6 +13,12 @@ server and is ended after three minutes.
 
 A cell is **refusals / lost pages / seconds**. Refusals are counted by the server. Seconds are from its log, from the
 first request to the last page that it served, so start-up is excluded; they mean little if pages were lost.
+
+``--models`` runs this framework alone, against models of servers (``tests/support/limit_models.py``, each written from
+a page of documentation) in virtual time: crawls and clients, with default settings and with ten requests at once. The
+time is divided by the least that a client needs that knows everything::
+
+    python tests/bench/limits.py --models [NAME ...] [--seeds 20]
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -36,6 +42,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from integration.rate_limiters.servers import PAGES, SERVERS, Server, serving  # noqa: E402
+from support.limit_models import MODELS  # noqa: E402
+from support.model_table import WAYS, print_models  # noqa: E402
 
 LONGEST = 180.0
 """Maximum duration of one run, in seconds."""
@@ -145,7 +153,13 @@ def main() -> None:
     parser.add_argument("--columns", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="crawlers (all)")
     parser.add_argument("--rounds", type=int, default=1, help="runs for each cell, which has their medians (1)")
     parser.add_argument("--jobs", type=int, default=4, help="runs at the same time: nearly all of each is waiting (4)")
+    parser.add_argument("--models", nargs="*", choices=MODELS, help="run models of servers, all or these, instead")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="ways to run models (all)")
+    parser.add_argument("--seeds", type=int, default=20, help="runs of each model, in each way (20)")
     options = parser.parse_args()
+    if options.models is not None:
+        print_models(options.models or list(MODELS), ways=options.ways, seeds=options.seeds, jobs=options.jobs)
+        return
     columns = {name: CONTENDERS[name] for name in options.columns}
     python = str(Path(options.python).absolute())
     packages = sorted({package for contender in columns.values() for package in contender.needs})

@@ -1,0 +1,86 @@
+"""Crawls and clients against models of servers, each written from a vendor's documentation.
+
+A run is measured by the least time that an all-knowing client needs. ``tests/bench/limits.py --models`` runs all of
+them with many seeds; this is one seed of each.
+"""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from support.limit_models import MODELS
+from support.model_server import run
+from support.model_table import WAYS
+
+
+@attrs.frozen
+class Mark:
+    """The worst result that is accepted."""
+
+    refused: int = 0
+    ratio: float = 1.1
+    lost: int = 0
+
+
+DECLARED, SILENT = Mark(), Mark(refused=11, ratio=1.25)
+OTHERS: dict[str, Mark] = {
+    "github": Mark(refused=1),
+    "ninety-minutes": Mark(refused=2, lost=150),
+    "daily": Mark(refused=19, lost=150),
+    "daily-told-by-retry-after": Mark(refused=28, lost=1),
+    "monthly": Mark(refused=200, lost=50),
+    "api-football": Mark(refused=234, lost=50),
+    "strava": Mark(refused=29),
+    "crossref": Mark(ratio=502.9),
+    "policy-alone": Mark(ratio=1.4),
+    "policy-alone-token-bucket": Mark(ratio=1.4),
+    "atlassian-items-without-r": Mark(ratio=1.4),
+    "limit-without-remaining": Mark(ratio=104.8),
+    "stripe-concurrency": Mark(refused=11, ratio=2.1),
+    "nginx-limit-conn-429": Mark(refused=11, ratio=2.1),
+    "nginx-limit-conn-503": Mark(refused=11, ratio=2.1),
+    "nginx-limit-conn-429-of-two": Mark(refused=11, ratio=1.5),
+    "okta-concurrency": Mark(refused=11, ratio=2.1),
+    "plenty": Mark(ratio=10),
+    "plenty-of-two-windows": Mark(ratio=1.3),
+    "plenty-of-a-budget": Mark(ratio=48.3),
+    "nginx-4-per-s": Mark(refused=11, ratio=5.1),
+    "nginx-4-per-s-429": Mark(refused=11, ratio=5.1),
+    "nginx-10-per-s": Mark(refused=306, ratio=68),
+    "nginx-10-per-s-429": Mark(refused=112, ratio=40.9),
+    "bucket-40-of-40": Mark(refused=11, ratio=1.6),
+    "haproxy-sticky-counter": Mark(refused=11, ratio=1.6),
+    "hubspot": Mark(ratio=3.7),
+    "ncbi": Mark(ratio=1.4),
+    "github-secondary": Mark(refused=420, lost=210),
+    "google-403": Mark(refused=400, lost=200),
+    "cloudflare-1015": Mark(refused=500, lost=250),
+    "aws-json": Mark(refused=540, lost=270),
+    "aws-xml": Mark(refused=540, lost=270),
+    "headers-on-429-only": Mark(refused=34, ratio=1.25),
+    "hourly": Mark(refused=1),
+    "others": Mark(refused=11, ratio=1.5),
+    "fifty-seconds": Mark(refused=14, ratio=1.25),
+    "two-hosts": Mark(ratio=1.4),
+    "silent-window": Mark(refused=15, ratio=1.25),
+    "openai-requests": Mark(ratio=2.2),
+    "anthropic": Mark(ratio=2.5),
+    "atlassian": Mark(ratio=1.8),
+}  # fmt: skip
+"""Models that miss the marks for their kind."""
+
+
+def test_each_model_names_its_documentation():
+    assert all(model.page.startswith("https://") for model in MODELS.values())
+
+
+@pytest.mark.parametrize("way", ["crawl", "client, 10"])
+@pytest.mark.parametrize("name", MODELS)
+def test_limits_are_kept_and_used(name, way):
+    model = MODELS[name]
+    by, at_once = WAYS[way]
+    mark = OTHERS.get(name, DECLARED if model.declared else SILENT)
+    done = run(model, 1, by=by, at_once=at_once)
+    assert done.lost <= mark.lost
+    assert done.refused <= mark.refused
+    assert mark.lost or done.ratio <= mark.ratio

@@ -1,0 +1,280 @@
+"""Servers with limits in virtual time, by a model of each, and the least time that an all-knowing client needs.
+
+A `Model` has the limits of a server (`support.simulator` has their algorithms) and the words in which it declares them.
+"""
+
+from __future__ import annotations
+
+import copy
+import heapq
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import attrs
+import httpx
+import trio
+from support.simulator import Decision, Limit, SlidingCounter
+from support.virtual import EPOCH, run_virtually, seeded
+
+from crawler import Pace, Request, Response, Settings, Spider, client, crawl
+
+__all__ = ["CLIENTS", "Answer", "Fields", "Model", "Run", "least", "run"]
+
+PATIENCE: Final = 400 * 86400.0
+"""Seconds of virtual time after which a run is ended."""
+STEPS: Final = 500
+"""Steps in a window in which the oracle looks for the next free unit, where the server does not say when it is."""
+CLIENTS: Final = ("crawl", "client")
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """The decision of a server about one request."""
+
+    limits: Sequence[tuple[Limit, Decision]]
+    """The decision of each limit."""
+    too_many: bool
+    """Whether too many requests were in flight."""
+    in_flight: int
+    now: float
+    """Seconds since the epoch."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the request is served."""
+        return not self.too_many and all(decision.allowed for _, decision in self.limits)
+
+    @property
+    def refusing(self) -> list[tuple[Limit, Decision]]:
+        """The limits that refuse the request."""
+        return [(limit, decision) for limit, decision in self.limits if not decision.allowed]
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the request would be served."""
+        return max((decision.reset for _, decision in self.refusing), default=0.0)
+
+
+Fields = Callable[[Answer], Mapping[str, str]]
+"""Returns header fields for an answer."""
+
+
+def _latency(rng: random.Random, in_flight: int) -> float:
+    return rng.uniform(0.05, 0.15)
+
+
+@attrs.frozen(kw_only=True)
+class Model:
+    """A kind of server."""
+
+    page: str
+    """The documentation that it is written from."""
+    limits: Callable[[random.Random], Sequence[Limit]] = lambda rng: ()
+    says: Sequence[Fields] = ()
+    """Header fields of every response."""
+    refuses: Sequence[Fields] = ()
+    """Further header fields of refusals."""
+    status: int = 429
+    body: str = "slow down"
+    """The body of refusals."""
+    type: str = "text/plain"
+    """The media type of refusals."""
+    declared: bool = True
+    """Whether a client can know the limits without a refusal."""
+    at_once: float = math.inf
+    """Requests that are processed at once; further ones are refused."""
+    pages: int = 300
+    latency: Callable[[random.Random, int], float] = _latency
+    """Seconds from request to response, by random source and requests in flight."""
+    begins: float = 0.0
+    """The run begins up to so many seconds, at random, after a whole day of the server's clock."""
+    others: float = 0.0
+    """Requests per second of other clients."""
+    quotas: Mapping[str, float] = {}
+    """The budgets that each request names."""
+    hosts: int = 1
+    """Hosts that share the limits; more than one lane."""
+    pacing: Mapping[str, Pace] = {}
+    """The paces that the user has to configure."""
+
+
+@attrs.define(eq=False)
+class ModelServer(httpx.AsyncBaseTransport):
+    """A server of a model.
+
+    Parameters:
+        model: The model.
+        rng: Source of latencies.
+    """
+
+    model: Model
+    rng: random.Random
+    limits: Sequence[Limit] = attrs.field(
+        default=attrs.Factory(lambda self: self.model.limits(self.rng), takes_self=True), init=False
+    )
+    epoch: float = attrs.field(default=0.0, init=False)
+    served: list[float] = attrs.field(factory=list, init=False)
+    """When requests were served, in seconds since the beginning."""
+    refused: list[float] = attrs.field(factory=list, init=False)
+    """When requests were refused."""
+    in_flight: int = attrs.field(default=0, init=False)
+
+    def decide(self, now: float) -> Answer:
+        """Decide about a request of which `in_flight` counts already."""
+        too_many = self.in_flight > self.model.at_once
+        decisions = [(limit, limit.decide(now, dry=True)) for limit in self.limits]
+        if not too_many and all(decision.allowed for _, decision in decisions):
+            decisions = [(limit, limit.decide(now)) for limit in self.limits]
+        elif not too_many:
+            for limit, decision in decisions:
+                if getattr(limit, "counts_refused", False) and not decision.allowed:
+                    limit.decide(now)
+        return Answer(limits=decisions, too_many=too_many, in_flight=self.in_flight, now=now)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Respond."""
+        half = self.model.latency(self.rng, self.in_flight + 1) / 2
+        await trio.sleep(half)
+        self.in_flight += 1
+        try:
+            answer = self.decide(self.epoch + trio.current_time())
+            fields = {name: value for says in self.model.says for name, value in says(answer).items()}
+            if answer.allowed:
+                await trio.sleep(half)
+                self.served.append(trio.current_time())
+                return httpx.Response(200, headers=fields, content=b"x")
+        finally:
+            self.in_flight -= 1
+        self.refused.append(trio.current_time())
+        fields |= {name: value for says in self.model.refuses for name, value in says(answer).items()}
+        await trio.sleep(half / 5)
+        body = self.model.body.encode()
+        return httpx.Response(self.model.status, headers=fields | {"Content-Type": self.model.type}, content=body)
+
+    async def send_others(self) -> None:
+        """Use the quota as other clients do."""
+        while True:
+            await trio.sleep(self.rng.expovariate(self.model.others))
+            self.decide(self.epoch + trio.current_time())
+
+
+def least(model: Model, rng: random.Random, at_once: int, begin: float) -> float:
+    """Return the seconds that a client needs that knows everything and sends each request as early as possible."""
+    limits = list(model.limits(rng))
+    for limit in limits:
+        if hasattr(limit, "blocks"):
+            limit.blocks = False
+    slots = int(min(at_once * model.hosts, model.at_once))
+    arrivals = [(begin + model.latency(rng, slots) / 2, number) for number in range(slots)]
+    others = begin + rng.expovariate(model.others) if model.others else math.inf
+    left, end = model.pages, begin
+    while left:
+        at, slot = heapq.heappop(arrivals)
+        while others <= at:
+            if all(limit.decide(others, dry=True).allowed for limit in limits):
+                for limit in limits:
+                    limit.decide(others)
+            others += rng.expovariate(model.others)
+        decisions = [(limit, limit.decide(at, dry=True)) for limit in limits]
+        waits = [
+            min(decision.reset, limit.window / STEPS) if isinstance(limit, SlidingCounter) else decision.reset
+            for limit, decision in decisions
+            if not decision.allowed
+        ]
+        if waits:
+            heapq.heappush(arrivals, (max(at + max(waits), math.nextafter(at, math.inf)) + 1e-6, slot))
+            continue
+        for limit in limits:
+            limit.decide(at)
+        left -= 1
+        half = model.latency(rng, slots) / 2
+        end = max(end, at + half)
+        heapq.heappush(arrivals, (at + half + model.latency(rng, slots) / 2, slot))
+    return end - begin
+
+
+@attrs.frozen
+class Run:
+    """One client against one server."""
+
+    refused: int
+    lost: int
+    seconds: float
+    """Until the last page was served."""
+    least: float
+    """Seconds of the all-knowing client."""
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long as the all-knowing client it took."""
+        return self.seconds / self.least
+
+
+class _Pages(Spider):
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._model = model
+
+    def start(self) -> Iterator[Request]:
+        for url in _urls(self._model):
+            yield Request(url, quotas=dict(self._model.quotas) or None)
+
+    def parse(self, response: Response) -> Any:
+        yield {"url": response.url}
+
+
+def _urls(model: Model) -> list[str]:
+    return [f"https://h{number % model.hosts}.test/{number}" for number in range(model.pages)]
+
+
+async def _by_crawl(model: Model, server: ModelServer, at_once: int | None, rng: random.Random) -> None:
+    settings = Settings(obey_robots=False, pacing=dict(model.pacing))
+    if at_once is not None:
+        settings |= Settings(per_host=at_once)
+    await crawl(_Pages(model), settings=settings, transport=server)
+
+
+async def _by_client(model: Model, server: ModelServer, at_once: int | None, rng: random.Random) -> None:
+    extensions = {"quotas": dict(model.quotas)} if model.quotas else {}
+    pacing = dict(model.pacing)
+
+    async def get(url: str) -> None:
+        await http.get(url, extensions=extensions)
+
+    made = client(transport=server, concurrency=at_once, pacing=pacing, chance=rng, timeout=None)
+    async with made as http, trio.open_nursery() as nursery:
+        for url in _urls(model):
+            nursery.start_soon(get, url)
+
+
+def run(model: Model, seed: int, *, by: Literal["crawl", "client"], at_once: int | None = None) -> Run:
+    """Run one client against one server, and compute the least time beside it.
+
+    Parameters:
+        model: The server.
+        seed: Seed of everything random.
+        by: The sender of the requests.
+        at_once: Requests in flight that the user asks for. `None`: default settings, up to 8.
+    """
+    rng = random.Random(seed)
+    begin = EPOCH - EPOCH % 86400 + rng.uniform(0, model.begins)
+    server = ModelServer(model, random.Random(seed))
+    server.epoch = begin
+
+    async def go() -> None:
+        with trio.move_on_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                if model.others:
+                    nursery.start_soon(server.send_others)
+                await (_by_crawl if by == "crawl" else _by_client)(model, server, at_once, rng)
+                nursery.cancel_scope.cancel()
+
+    run_virtually(go, begin=begin, randomness=seeded(seed))
+    return Run(
+        refused=len(server.refused),
+        lost=model.pages - len(server.served),
+        seconds=max(server.served, default=0.0),
+        least=least(copy.copy(model), random.Random(seed), at_once or 8, begin),
+    )
