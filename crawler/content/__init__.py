@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crawler.content.encoding import decode, detect_encoding, encode_query, replace_surrogates
 from crawler.content.labels import canonical_label
-from crawler.content.media_type import is_binary, is_html, is_xhtml
+from crawler.content.media_type import is_binary, is_html, is_xhtml, is_xml
 
 __all__ = [
     "canonical_label",
@@ -14,5 +14,6 @@ __all__ = [
     "is_binary",
     "is_html",
     "is_xhtml",
+    "is_xml",
     "replace_surrogates",
 ]

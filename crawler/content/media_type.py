@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-__all__ = ["MimeType", "is_binary", "is_html", "is_xhtml", "mime_type"]
+__all__ = ["MimeType", "is_binary", "is_html", "is_xhtml", "is_xml", "mime_type"]
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++', re.DOTALL)
@@ -28,6 +28,7 @@ _HTML = re.compile(
         | p | !-- ) [ >]""",
     re.VERBOSE | re.IGNORECASE,
 )
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?+[\t\n\r ]*+<\?xml[\t\n\r ]|\xff\xfe<\0\?\0x\0m\0l\0|\xfe\xff\0<\0\?\0x\0m\0l\0")
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")  # section 3, "binary data byte"
 _RESOURCE_HEADER = 1445
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
@@ -86,6 +87,11 @@ def is_html(content_type: str, body: bytes) -> bool:
 def is_xhtml(content_type: str) -> bool:
     """Return whether the type is XHTML as XML."""
     return "xhtml" in content_type.lower() and mime_type(content_type).essence == "application/xhtml+xml"
+
+
+def is_xml(content_type: str, body: bytes) -> bool:
+    """Return whether a body that is not HTML is XML: by its type, or by an XML declaration whatever the type."""
+    return mime_type(content_type).is_xml or _XML.match(body) is not None
 
 
 def is_binary(body: bytes) -> bool:

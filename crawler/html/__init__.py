@@ -20,6 +20,7 @@ __all__ = [
     "PageData",
     "Selector",
     "SelectorList",
+    "XmlSelector",
     "base_url",
     "cut_tags",
     "href_of",
@@ -34,6 +35,7 @@ if _typing.TYPE_CHECKING:
     from crawler.content.link_header import LinkValue as LinkValue
     from crawler.html.article import Article as Article
     from crawler.html.page_data import PageData as PageData
+    from crawler.html.xml_selector import XmlSelector as XmlSelector
 else:  # few programs need them
     __getattr__, _ = _lazy_names(
         __name__,
@@ -41,5 +43,6 @@ else:  # few programs need them
             "Article": "crawler.html.article",
             "LinkValue": "crawler.content.link_header",
             "PageData": "crawler.html.page_data",
+            "XmlSelector": "crawler.html.xml_selector",
         },
     )

@@ -11,7 +11,7 @@ import html
 import importlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from re import Pattern
 from typing import Any, SupportsIndex, TypeAlias, overload
@@ -79,17 +79,20 @@ class Selector:
             ValueError: The selector is invalid.
         """
         node = self._node()
-        return SelectorList() if node is None else _list(select(node, query))
+        return SelectorList() if node is None else self._list(select(node, query))
 
-    def xpath(self, query: str, **variables: _Variable) -> SelectorList:
+    def xpath(self, query: str, namespaces: Mapping[str, str] | None = None, **variables: _Variable) -> SelectorList:
         """Select by an XPath 1.0 expression. ``//`` starts at the document, ``.//`` at this node.
 
         The functions ``re:test(text, pattern)`` and ``has-class(name, ...)`` are available. A number, boolean or string
         as the result becomes one string; booleans are ``1`` and ``0``. Avoid ``[preceding-sibling::p]``: it takes
         seconds with a thousand siblings, which ``[preceding-sibling::p[1]]`` does not.
 
+        HTML has no namespaces: ``g:price`` selects elements that are written so.
+
         Parameters:
             query: The expression.
+            namespaces: Prefixes and their namespaces, for `XmlSelector`.
             variables: Values of its ``$name`` variables.
 
         Raises:
@@ -105,7 +108,7 @@ class Selector:
             raise ValueError(f"XPath expression {query!r}: {reason}") from None
         if isinstance(found, bool):
             found = int(found)
-        return _list(found if isinstance(found, list) else [str(found)])
+        return self._list(found if isinstance(found, list) else [str(found)])
 
     def jmespath(self, expression: str) -> SelectorList:
         """Select from a JSON value, or from text that is JSON, by a JMESPath expression.
@@ -151,6 +154,14 @@ class Selector:
         if parent is None or isinstance(parent, Document):
             raise ValueError(f"{self!r} has no parent that it could be removed from")
         self.root.extract()
+
+    def register_namespace(self, prefix: str, uri: str) -> None:
+        """Let a prefix stand for a namespace in queries of XML. HTML has no namespaces: there it has no effect.
+
+        Parameters:
+            prefix: The prefix in queries. The document may use another one.
+            uri: Name of the namespace.
+        """
 
     def remove_namespaces(self) -> None:
         """Remove the prefixes of all elements and attributes, and the declarations of namespaces.
@@ -228,6 +239,9 @@ class Selector:
             return parse_text(self.root).root
         return self.root if isinstance(self.root, Node) else None
 
+    def _list(self, found: Iterable[Any]) -> SelectorList:
+        return _list(found)
+
     def _json(self) -> Any:
         if not isinstance(self.root, (Node, str)):
             return self.root
@@ -256,9 +270,9 @@ class SelectorList(list[Selector]):
         """Return the results of `Selector.css` for each selector in one list."""
         return SelectorList([found for one in self for found in one.css(query)])
 
-    def xpath(self, query: str, **variables: _Variable) -> SelectorList:
+    def xpath(self, query: str, namespaces: Mapping[str, str] | None = None, **variables: _Variable) -> SelectorList:
         """Return the results of `Selector.xpath` for each selector in one list."""
-        return SelectorList([found for one in self for found in one.xpath(query, **variables)])
+        return SelectorList([found for one in self for found in one.xpath(query, namespaces, **variables)])
 
     def jmespath(self, expression: str) -> SelectorList:
         """Return the results of `Selector.jmespath` for each selector in one list."""
@@ -326,6 +340,10 @@ def _has_class(context: Any, *names: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _xpath(query: str) -> XPath:
+    if ":" in query:
+        from crawler.html.xml_names import xpath_by_name  # noqa: PLC0415 - few queries need it
+
+        query = xpath_by_name(query, is_xml=False)
     return XPath(query, extensions={(None, "has-class"): _has_class})
 
 

@@ -156,9 +156,9 @@ class Response:
 
     @property
     def document(self) -> Any:
-        """The parsed tree, a `turbohtml.Document`.
+        """The parsed tree, a `turbohtml.Document`. The tree of binary data is empty.
 
-        XML is parsed by the rules of HTML, except XHTML. The tree of binary data is empty.
+        XML is parsed by the rules of HTML, except XHTML; `selector`, `css` and `xpath` parse it as XML.
         """
         if self._document is None:
             if content.is_xhtml(self.headers.get("content-type", "")):
@@ -182,9 +182,15 @@ class Response:
 
     @property
     def selector(self) -> Selector:
-        """A `Selector` for the root of the parsed body."""
+        """A `Selector` for the root of the parsed body, of XML an `XmlSelector`.
+
+        XML is recognised by its ``Content-Type``; other text that is not HTML, by an XML declaration.
+        """
         if self._root is None:
-            self._root = html.Selector(root=self.document)
+            if self.is_html or not content.is_xml(self.headers.get("content-type", ""), self.body):
+                self._root = html.Selector(root=self.document)
+            else:
+                self._root = html.XmlSelector(self.text)
         return self._root
 
     @property
@@ -213,17 +219,18 @@ class Response:
         """
         return self.selector.css(query)
 
-    def xpath(self, query: str, **variables: Any) -> SelectorList:
+    def xpath(self, query: str, namespaces: Mapping[str, str] | None = None, **variables: Any) -> SelectorList:
         """Select nodes and values by an XPath 1.0 expression.
 
         Parameters:
             query: The expression.
+            namespaces: Prefixes of the expression and their namespaces, in XML.
             variables: Values of its ``$name`` variables.
 
         Raises:
             ValueError: The expression is invalid.
         """
-        return self.selector.xpath(query, **variables)
+        return self.selector.xpath(query, namespaces, **variables)
 
     def json(self) -> Any:
         """Return the body parsed as JSON.

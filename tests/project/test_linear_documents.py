@@ -168,6 +168,12 @@ def _read_xml(text: str) -> None:
             element_to_dict(record)
 
 
+def _select_xml(text: str) -> None:
+    page = Response(PAGE, 200, {"Content-Type": "application/xml"}, text.encode("utf-8", "replace"))
+    page.css("item link::text, x|item"), page.xpath("//a/@b | //x:item/text()"), page.selector.get()
+    page.css(":root > *").getall(), page.selector.remove_namespaces()
+
+
 def _read_array(text: str, path: tuple[str, ...] = ()) -> None:
     with suppress(ValueError):
         list(json_array_records(text, path))
@@ -216,6 +222,7 @@ PARSERS: Final[dict[str, tuple[Callable[[str], Any], tuple[Unit, ...], tuple[tup
     ),
     "dates": (parse_date, ("1", "-", ":", "2020-01-01T00:00:00", "jan ", ",", "+", " ", "(", ")"), (("", ""),)),
     "XML records": (_read_xml, XML_PARTS, (("", ""), ("<r><item>", ""))),
+    "XML": (_select_xml, XML_PARTS, (("<r><item>", ""), ("<r &", "></r>"))),
     "CSV": (lambda text: list(csv_records(_chunks(text))), TABLE_PARTS, (("", ""), ("a,b\n", ""))),
     "JSON Lines": (lambda text: list(json_lines_records(_chunks(text))), JSON_PARTS, (("", ""),)),
     "JSON arrays": (_read_array, JSON_PARTS, (("", ""), ("[", "]"))),

@@ -96,7 +96,6 @@ def test_a_declarative_shadow_root_can_be_searched():
         ("//[", "expected a node test"),
         ("//a[", "expected"),
         ("//li[nope()]", "unknown function 'nope'"),
-        ("//ns:a", "undefined namespace prefix"),
         ("$v", "a reference to an unbound variable"),
         ("re:test('x', '(')", "missing )"),
         ("'\n", "invalid character in expression at offset 0"),
@@ -238,3 +237,12 @@ def test_a_node_cannot_be_dropped_twice():
     found.drop()
     with pytest.raises(ValueError, match="no parent"):
         found.drop()
+
+
+def test_a_prefix_in_html_is_a_part_of_the_name():
+    page = Selector("<g:price g:unit='EUR'>5</g:price><p>6</p>")
+    page.register_namespace("g", "urn:g")
+    assert page.xpath("//g:price/text()").get() == page.css(r"g\:price::text").get() == "5"
+    assert page.css("body").xpath("g:price/@g:unit", {"g": "urn:g"}).getall() == ["EUR"]
+    assert page.xpath("//h:price").getall() == []
+    assert page.xpath("local-name(//p/preceding-sibling::*)").get() == "g:price"

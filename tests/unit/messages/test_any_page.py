@@ -33,7 +33,9 @@ PIECE = (
     | st.binary(max_size=12)
 )
 BODIES = st.lists(PIECE, max_size=30).map(b"".join)
-TYPES = st.sampled_from(["text/html", "application/xhtml+xml", "text/plain", "image/png", "application/json", "x", ""])
+TYPES = st.sampled_from(
+    ["text/html", "application/xhtml+xml", "text/plain", "image/png", "application/json", "text/xml", ""]
+)
 FIELDS = st.none() | st.text(max_size=40) | st.builds("{}; charset={}".format, TYPES, st.sampled_from(sorted(_LABELS)))
 QUERIES = st.sampled_from(
     ["*", "a::attr(href)", "::text", "a ::text", "td > b, a:not([href])", "li:nth-child(2n+1)", "a[", "::x", ">", ""]

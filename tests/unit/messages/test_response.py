@@ -175,8 +175,46 @@ def test_what_is_no_html_is_not_parsed_for_links(parses):
 
 
 def test_but_who_asks_for_elements_gets_them(parses):
-    assert Response(URL, 200, {"Content-Type": "application/xml"}, b"<a>x</a>").css("a::text").get() == "x"
+    assert Response(URL, 200, {"Content-Type": "text/plain"}, b"<a>x</a>").css("a::text").get() == "x"
     assert len(parses) == 1
+
+
+FEED = b"<rss xmlns:g='u'><item><link>/1</link><g:price>5</g:price></item></rss>"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/rss+xml; charset=utf-8", FEED),
+        ("text/xml", FEED),
+        ("application/xml", FEED[:-12]),
+        ("", b"\xef\xbb\xbf <?xml version='1.0'?>" + FEED),
+        ("text/plain", b"<?xml version='1.0'?>" + FEED),
+        ("application/octet-stream", ("\ufeff<?xml version='1.0'?>" + FEED.decode()).encode("utf-16-be")),
+        ("application/octet-stream", ("\ufeff<?xml version='1.0'?>" + FEED.decode()).encode("utf-16-le")),
+    ],
+)
+def test_xml_is_selected_as_xml(content_type, body):
+    response = Response(URL, 200, {"Content-Type": content_type} if content_type else {}, body)
+    assert response.css("item link::text").getall() == ["/1"]
+    assert response.xpath("//g:price/text()").getall() == ["5"]
+    assert response.xpath("//p:price/text()", namespaces={"p": "u"}).getall() == ["5"]
+    assert [one.url for one in response.follow_all(css="link::text")] == ["https://site.test/1"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html", b"<?xml version='1.0'?>" + FEED),
+        ("application/xhtml+xml", b"<?xml version='1.0'?>" + FEED),
+        ("", b"<?xml version='1.0'?><html><g:price>5</g:price></html>"),
+        ("text/plain", FEED),
+    ],
+)
+def test_a_page_is_selected_as_html(content_type, body):
+    response = Response(URL, 200, {"Content-Type": content_type} if content_type else {}, body)
+    assert response.css("body").get() is not None
+    assert response.xpath("//g:price/text()", namespaces={"g": "u"}).getall() == ["5"]
 
 
 @pytest.mark.parametrize(
