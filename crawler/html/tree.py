@@ -26,6 +26,8 @@ projects of PyPI, have some 2,100,000."""
 ALWAYS_BOUNDED: Final = 2_000
 """Tags of a page that is parsed at once whatever it contains: half of them, reopened in each of the others, are
 1,000,000 elements."""
+SMALLEST_TAG: Final = 3
+"""Characters of the shortest tag: ``<b>``."""
 MAX_ELEMENTS: Final = 5_000_000
 """Elements that the tree of a page may have to be parsed at once. The estimate is three times its different formatting
 elements in each paragraph."""
@@ -51,8 +53,14 @@ _LIKELY: Final = r"<[bcefhinstuBCEFHINSTU](?:[ \t\n\f\r/iomtIOMT][^>]*+>?|>)"
 _VALUE: Final = r"""(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|)"""
 _OUTER: Final = rf"""<(html|body)(?=[\s/>])(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+{_VALUE})?+)*+[\s/]*+>?"""
 """A tag of one of the two elements whose attributes are merged, with its attributes as a tokenizer reads them."""
+_PLAIN_OUTER: Final = (
+    r"""(?i)<(?:html|body)(?:[ \t\n\f\r]++[a-z0-9:_-]++(?:=(?:"[^"<>]*+"|'[^'<>]*+'|[a-z0-9_-]++))?+)*+[ ]*+>"""
+)
+"""Such a tag that certainly ends at its first bracket."""
 _OUTER_IN_TEXT: Final = re.compile(_OUTER, re.IGNORECASE | re.ASCII)
 _OUTER_IN_BYTES: Final = re.compile(_OUTER.encode())
+_PLAIN_IN_TEXT: Final = re.compile(_PLAIN_OUTER)
+_PLAIN_IN_BYTES: Final = re.compile(_PLAIN_OUTER.encode())
 _IN_TEXT: Final = (re.compile(_LIKELY), re.compile(_FORMATTING))
 _IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
 log = logging.getLogger("crawler.html")
@@ -80,22 +88,45 @@ def is_bounded(page: Any) -> bool:
     Parameters:
         page: Text, or bytes in UTF-8.
     """
-    likely: re.Pattern[Any]
-    formatting: re.Pattern[Any]
-    (likely, formatting), *marks = (_IN_TEXT, '"', "'", "<") if isinstance(page, str) else (_IN_BYTES, b'"', b"'", b"<")
-    if _merges_too_much(page):
+    size, is_text = len(page), isinstance(page, str)
+    if size <= SMALLEST_TAG * ALWAYS_BOUNDED:
+        return True
+    bracket = "<" if is_text else b"<"
+    if size <= MAX_MERGED and page.count(bracket) <= ALWAYS_BOUNDED:
+        return True
+    likely, formatting = _IN_TEXT if is_text else _IN_BYTES
+    found = likely.findall(page)
+    different = list(filter(formatting.match, set(found)))
+    if size > MAX_MERGED and not _merges_little(found, different) and _merges_too_much(page):
         return False
-    tags = page.count(marks[2])
+    # With an odd quote, a bracket stood in quotes, and the rest of the tag may differ each time.
+    quotes = ('"', "'") if is_text else (b'"', b"'")
+    are_whole = not any(tag.count(quote) % 2 for tag in different for quote in quotes)
+    # A paragraph that is not empty has at least four characters, and a bracket. Each reopens three of each element.
+    if are_whole and size <= MAX_TAGS and len(different) <= 4 * MAX_ELEMENTS // size // 3:
+        return True
+    tags = page.count(bracket)  # it takes longer than all of the above, and few pages need it
     if tags <= ALWAYS_BOUNDED:
         return True
-    if tags > MAX_TAGS:
-        return False
-    # A paragraph that is not empty has at least four characters, and a bracket. Each reopens three of each element.
-    most = max(4 * MAX_ELEMENTS // len(page), MAX_ELEMENTS // tags) // 3
-    for different, tag in enumerate(filter(formatting.match, set(likely.findall(page))), 1):
-        if different > most or any(tag.count(quote) % 2 for quote in marks[:2]):
-            return False  # with an odd quote, a bracket stood in quotes, and the rest of the tag may differ each time
-    return True
+    most = max(4 * MAX_ELEMENTS // size, MAX_ELEMENTS // tags) // 3
+    return are_whole and tags <= MAX_TAGS and len(different) <= most
+
+
+def _merges_little(found: list[Any], different: list[Any]) -> bool:
+    """Return whether the tags whose attributes are merged are certainly not longer than `MAX_MERGED` together.
+
+    Parameters:
+        found: All tags of a page that may be formatting elements, as `_LIKELY` cuts them.
+        different: Those of them that are, and those of ``<html>`` and ``<body>``, without repeats.
+    """
+    total = 0
+    for tag in different:
+        plain, other = (_PLAIN_IN_TEXT, _OUTER_IN_TEXT) if isinstance(tag, str) else (_PLAIN_IN_BYTES, _OUTER_IN_BYTES)
+        if plain.fullmatch(tag):
+            total += len(tag) * found.count(tag)
+        elif other.match(tag.lower()):
+            return False  # it may end at a later bracket
+    return total <= MAX_MERGED
 
 
 def _merges_too_much(page: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import turbohtml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,6 +116,29 @@ def test_attributes_that_would_be_compared_with_each_other_are_dropped(case: str
     assert not document.select("body[a0x1], html[a0x1]")
     if case != "never closed":
         assert [p.text for p in document.select("p")] == ["the end"]
+
+
+OUTER_PIECES = st.sampled_from([
+    "<body", "<HTML", "<html>", "<b", "<bo", "<!--", "-->", ' a="', " b='", '"', "'", "=", "=c", " d=e", "/", ">",
+    "<p>", " ", "x",
+])  # fmt: skip
+
+
+@given(st.lists(OUTER_PIECES, max_size=30).map("".join))
+def test_no_page_with_many_attributes_to_merge_is_parsed_at_once(text: str) -> None:
+    tags = [token for token in turbohtml.tokenize(text) if token.tag in ("html", "body")]
+    merged = sum(len(name) + len(value or "") for token in tags for name, value in token.attrs or ())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "ALWAYS_BOUNDED", 0)
+        patch.setattr(room, "MAX_MERGED", 6)
+        assert merged <= 6 or not (is_bounded(text) or is_bounded(text.encode()))
+
+
+def test_tags_that_end_at_their_first_bracket_need_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "<HTML lang=de><body class=\"a b\" onload='x()'>" + "<p>text</p>" * 10_000 + "<body id=b >"
+    monkeypatch.setattr(room, "_merges_too_much", None)
+    assert is_bounded(text)
+    assert is_bounded(text.encode())
 
 
 def test_a_page_of_usual_size_keeps_the_attributes_of_its_body() -> None:
