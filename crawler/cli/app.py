@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "shell": "shell:shell",
     "job": "job:job",
     "top": "top:top",
+    "serve": "serve:serve",
     "settings": "settings:settings",
     "from-curl": "from_curl:from_curl",
     "plugins": "plugins:plugins",

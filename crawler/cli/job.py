@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated
 
 import trio
 from cyclopts import Parameter
 
+from crawler.cli.export import export_items
 from crawler.cli.logs import plural, say
 from crawler.cli.runs import json_lines, table
 from crawler.cli.standard_streams import show, write
-from crawler.errors import ConfigError, CrawlFailed
-from crawler.files import PRIVATE, error_reason, replace_file
-from crawler.hooks.plugin import Plugin
-from crawler.hooks.sink import Sink, call_sink
+from crawler.errors import ConfigError
 from crawler.redaction import redact
-from crawler.settings import Settings
-from crawler.sinks.base import FileSink
-from crawler.sinks.choose import open_output
-from crawler.store.inspect import JobState, failed_requests, inspect_job, read_items, runs_of
+from crawler.store.inspect import JobState, failed_requests, inspect_job, runs_of
 from crawler.store.inspect import retry_failed as queue_failed_again
 
 __all__ = ["job"]
@@ -64,7 +58,7 @@ def job(
         _show_runs(folder, as_json=as_json)
         return 0
     if export is not None:
-        count = trio.run(_export, folder, export, overwrite)
+        count = trio.run(partial(export_items, folder, export, overwrite=overwrite))
         say(f"wrote {plural(count, 'item')} to {'standard output' if export == '-' else export}\n")
     if retry_failed:
         count = queue_failed_again(folder)
@@ -81,38 +75,6 @@ def _show_runs(folder: Path, *, as_json: bool) -> None:
         write("".join(f"{line}\n" for line in json_lines(found)))
     else:
         show(table(str(folder), opened, found))
-
-
-async def _export(folder: Path, output: str, overwrite: bool) -> int:
-    """Write all items of a job, and return their number. A file appears only when it is complete."""
-    inspect_job(folder)
-    if not overwrite and output != "-" and Path(output).exists():
-        raise ConfigError(f"{output} exists already: --overwrite replaces it")
-    sink = open_output(output, if_exists="overwrite" if overwrite else "error")
-    if not isinstance(sink, FileSink):
-        return await _write(folder, sink)
-    try:
-        in_job = folder.resolve() in sink.path.resolve().parents
-        with replace_file(sink.path, mode=PRIVATE if in_job else None) as file:
-            return await _write(folder, open_output(file.name, if_exists="overwrite"))
-    except OSError as error:
-        raise ConfigError(f"cannot write {output}: {error_reason(error)}") from error
-
-
-async def _write(folder: Path, sink: Plugin) -> int:
-    spider = SimpleNamespace(name=inspect_job(folder).spider)
-    crawl: Any = SimpleNamespace(settings=Settings(), spider=spider, clock=time.time)
-    count = 0
-    async with sink.lifespan(crawl):
-        for rows in read_items(folder):
-            try:
-                await call_sink(sink.persist, rows)
-            except CrawlFailed as error:  # a full disk, or the reader of standard output has closed it
-                raise error.__cause__ or BrokenPipeError from error
-            count += len(rows)
-        if isinstance(sink, Sink):
-            await call_sink(sink.flush)
-    return count
 
 
 def _lines(folder: Path, state: JobState) -> Iterator[str]:

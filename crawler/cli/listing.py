@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
@@ -13,12 +13,23 @@ from crawler.cli.logs import say
 from crawler.cli.standard_streams import show
 from crawler.errors import ConfigError
 
-__all__ = ["list_spiders"]
+__all__ = ["FoundSpider", "find_spiders", "list_spiders"]
 
 SKIPPED: Final = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "venv"})
 """Folders that contain no spiders of the user. Neither do those whose names begin with a dot."""
 BASES: Final = ("Spider",)
 """What the names of base classes of spiders end with."""
+
+
+class FoundSpider(NamedTuple):
+    """A spider in a file that was read, but not run."""
+
+    target: str
+    """Its TARGET on the command line."""
+    name: str
+    """Its name, which jobs and reports have."""
+    summary: str
+    """The first line of its docstring."""
 
 
 def list_spiders(
@@ -31,13 +42,18 @@ def list_spiders(
     """
     if not folder.is_dir():
         raise ConfigError(f"no such folder: {folder}")
-    found = [(target, summary) for path in _files(folder) for target, summary in spiders_of(path)]
+    found = find_spiders(folder)
     if not found:
         say(f"crawler: no spiders in {folder.resolve()}; create one with: crawler new NAME\n")
         return 0
-    width = max(len(target) for target, _ in found)
-    show(f"{target:{width}}  {summary}".rstrip() for target, summary in found)
+    width = max(len(spider.target) for spider in found)
+    show(f"{spider.target:{width}}  {spider.summary}".rstrip() for spider in found)
     return 0
+
+
+def find_spiders(folder: Path) -> list[FoundSpider]:
+    """Return the spiders in the Python files of a folder and those below, without running the files."""
+    return [spider for path in _files(folder) for spider in _spiders_of(path)]
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -51,8 +67,8 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def spiders_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield each spider that a file defines, as a target, with the first line of its docstring.
+def _spiders_of(path: Path) -> Iterator[FoundSpider]:
+    """Yield each spider that a file defines.
 
     A class is a spider if the name of a base ends with ``Spider``, or if the base is a spider of the same file.
     """
@@ -60,13 +76,26 @@ def spiders_of(path: Path) -> Iterator[tuple[str, str]]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return
-    spiders: dict[str, str] = {}
+    spiders: dict[str, ast.ClassDef] = {}
     for node in tree.body:
         if not isinstance(node, ast.ClassDef):
             continue
         bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
         if any(base.endswith(BASES) or base in spiders for base in bases):
-            spiders[node.name] = (ast.get_docstring(node) or "").partition("\n")[0]
-    shown = {name: summary for name, summary in spiders.items() if not name.startswith("_")}
-    for name, summary in shown.items():
-        yield str(path) if len(shown) == 1 else f"{path}:{name}", summary
+            spiders[node.name] = node
+    shown = {name: node for name, node in spiders.items() if not name.startswith("_")}
+    for name, node in shown.items():
+        target = str(path) if len(shown) == 1 else f"{path}:{name}"
+        yield FoundSpider(target, _name_of(node), (ast.get_docstring(node) or "").partition("\n")[0])
+
+
+def _name_of(node: ast.ClassDef) -> str:
+    """Return the name of a spider: its attribute `name`, or the class name in lower case."""
+    for statement in node.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id="name")], value=ast.Constant(value=str(name)))
+                | ast.AnnAssign(target=ast.Name(id="name"), value=ast.Constant(value=str(name)))
+            ) if name:
+                return name
+    return node.name.lower()

@@ -13,7 +13,7 @@ from crawler.printable import printable_line
 from crawler.redaction import redact
 from crawler.stats import RunRecord
 
-__all__ = ["json_lines", "table"]
+__all__ = ["compared", "json_lines", "table"]
 
 HEADINGS: Final = ("run", "began", "pages", "items", "failed", "seconds", "pages/s", "change", "ended by")
 WIDTHS: Final = (3, 16, 7, 7, 6, 7, 7, 6)
@@ -50,14 +50,20 @@ def table(folder: str, opened: int, runs: Sequence[RunRecord]) -> Iterator[str]:
 
 
 def json_lines(runs: Sequence[RunRecord]) -> Iterator[str]:
-    """Yield a JSON object for each run, with its speed and its changes against the run before it."""
+    """Yield a JSON object for each run, as a line."""
+    for fields in compared(runs):
+        yield msgspec.json.encode(fields).decode()
+
+
+def compared(runs: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
+    """Yield each run as a dict, with its speed and its changes against the run before it."""
     before: RunRecord | None = None
     for run in runs:
         fields: dict[str, Any] = msgspec.structs.asdict(run)
         fields["pages_per_second"] = _speed(run)
         names = ("pages", "items", "failed")
         fields["change"] = {name: before and _change(fields[name], getattr(before, name)) for name in names}
-        yield msgspec.json.encode(fields).decode()
+        yield fields
         before = run
 
 

@@ -8,7 +8,7 @@ from crawler.errors import ConfigError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.plugin import Plugin
 
-__all__ = ["with_web_page"]
+__all__ = ["address_options", "with_web_page"]
 
 
 def with_web_page(plugins: Sequence[Plugin], address: str) -> tuple[Plugin, ...]:
@@ -23,8 +23,12 @@ def with_web_page(plugins: Sequence[Plugin], address: str) -> tuple[Plugin, ...]
     """
     if any(plugin.name == "web" for plugin in plugins):
         raise ConfigError("use either --ui or -p web, not both")
+    return *plugins, construct(load_plugin("web"), address_options(address), what="--ui")
+
+
+def address_options(address: str) -> dict[str, str]:
+    """Return the options of the web page for ``HOST:PORT``, ``HOST``, ``PORT``, or an empty text."""
     host, _, port = address.rpartition(":") if not address.isdecimal() else ("", "", address)
     if address and not address.isdecimal() and not port.isdecimal():
         host, port = address, "0"
-    options = {"port": port or "0"} | ({"host": host.strip("[]")} if host else {})
-    return *plugins, construct(load_plugin("web"), options, what="--ui")
+    return {"port": port or "0"} | ({"host": host.strip("[]")} if host else {})

@@ -17,12 +17,22 @@ from crawler.stats import RunRecord
 from crawler.store.checkpoint import STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import shown_arguments
-from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder
+from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder, owner_of
 from crawler.store.runs import read_runs
 from crawler.store.schema import INSERT_PENDING, pack
 from crawler.store.spool import read_rows
 
-__all__ = ["FailedRequest", "JobState", "failed_requests", "inspect_job", "read_items", "retry_failed", "runs_of"]
+__all__ = [
+    "DATABASE",
+    "FailedRequest",
+    "JobState",
+    "failed_requests",
+    "inspect_job",
+    "owner_of",
+    "read_items",
+    "retry_failed",
+    "runs_of",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -68,29 +78,38 @@ class FailedRequest:
 
 
 @contextmanager
-def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+def _reading(folder: Path, *, checked: bool = False) -> Iterator[sqlite3.Connection]:
     try:
-        with closing(connect(folder, read_only=True)) as database:
+        with closing(connect(folder, read_only=True, checked=checked)) as database:
             yield database
     except sqlite3.Error as error:
         raise JobError(describe_error(folder / DATABASE, error)) from error
 
 
-def inspect_job(folder: Path) -> JobState:
+def inspect_job(folder: Path, *, brief: bool = False) -> JobState:
     """Return the state of a job, which may be running.
+
+    Parameters:
+        folder: The folder of the job.
+        brief: Whether to leave out what takes long in a large job: the check for damage, `waiting_by_lane` and
+            `failed_by_reason`.
 
     Raises:
         JobError: The folder is not a job folder, or is damaged.
     """
-    with _reading(folder) as database:
+    waiting_by_lane: dict[str, int] = {}
+    failed_by_reason: dict[str, int] = {}
+    with _reading(folder, checked=brief) as database:
         meta = dict(database.execute("SELECT name, value FROM meta"))
-        lanes = database.execute(
-            "SELECT lane.name, count(*) FROM pending JOIN lane ON lane.id = pending.lane "
-            "GROUP BY lane ORDER BY count(*) DESC, lane.name LIMIT 100"
-        )
-        waiting_by_lane = dict(lanes.fetchall())
-        reasons = database.execute("SELECT reason, count(*) FROM failed GROUP BY reason ORDER BY count(*) DESC, reason")
-        failed_by_reason = dict(reasons.fetchall())
+        if not brief:
+            lanes = database.execute(
+                "SELECT lane.name, count(*) FROM pending JOIN lane ON lane.id = pending.lane "
+                "GROUP BY lane ORDER BY count(*) DESC, lane.name LIMIT 100"
+            )
+            waiting_by_lane.update(lanes)
+            failed_by_reason.update(
+                database.execute("SELECT reason, count(*) FROM failed GROUP BY reason ORDER BY count(*) DESC, reason")
+            )
     identity = msgspec.json.decode(meta.get("identity", b"{}"))
     waiting = int(meta.get("live", 0))
     checkpoint = Checkpoint.from_rows(meta)

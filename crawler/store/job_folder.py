@@ -26,6 +26,7 @@ __all__ = [
     "first_difference",
     "is_new",
     "locked_folder",
+    "owner_of",
     "size",
     "store_error",
     "sync_names",
@@ -73,6 +74,22 @@ def locked_folder(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise _failed(f"cannot write to {folder}: {error_reason(error)}", error) from error
         yield
+
+
+def owner_of(folder: Path) -> int | None:
+    """Return the number of the process that uses the folder of a job; `None` if none does."""
+    try:
+        text = (folder / LOCK).read_text("ascii", "replace").strip()
+        os.kill(int(text), 0)
+    except PermissionError:
+        pass  # a process of another user
+    except (OSError, ValueError, OverflowError):
+        return None
+    try:  # the number may be that of another process by now
+        with locked(folder / LOCK):
+            return None
+    except OSError:
+        return int(text)
 
 
 def sync_names(folder: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +17,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import crawler
-from crawler import ConfigError
 from crawler.monitor import Snapshot
+from crawler_plugins.web.web_json import Problem, acting, encoded, number, reading, text_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,17 +32,10 @@ HOSTS: Final = 200
 """Hosts that are described, at most."""
 LISTED: Final = 200
 """Pages, requests and records in one response, unless another number is asked for."""
-MAX_LISTED: Final = 2_000
-MAX_BODY: Final = 65_536
-"""Bytes of the body of a request."""
 INTERVAL: Final = 1.0
 """Seconds between two events."""
 SECRET: Final = frozenset({"headers", "proxies"})
 """Settings whose values may be secret."""
-
-
-class Problem(Exception):
-    """A request that cannot be done; its text is the response."""
 
 
 def make_app(web: Web) -> Starlette:
@@ -68,65 +59,14 @@ def make_app(web: Web) -> Starlette:
             Route("/", _index),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/api/events", api.events),
-            *(Route(f"/api/{name}", _reading(function)) for name, function in reads.items()),
-            *(Route(f"/api/{name}", _acting(function), methods=["POST"]) for name, function in actions.items()),
+            *(Route(f"/api/{name}", reading(function)) for name, function in reads.items()),
+            *(Route(f"/api/{name}", acting(function), methods=["POST"]) for name, function in actions.items()),
         ]
     )
 
 
 async def _index(_request: Request) -> Response:  # noqa: ASYNC124 - a plain function would run in a thread
     return FileResponse(STATIC / "index.html")
-
-
-Endpoint = Callable[["Request"], Awaitable[Response]]
-
-
-def _reading(function: Callable[[dict[str, str]], Any]) -> Endpoint:
-    """Return an endpoint that answers with the JSON of what a function returns."""
-
-    async def endpoint(request: Request) -> Response:  # noqa: ASYNC124 - a plain function would run in a thread
-        return _answer(function, dict(request.query_params))
-
-    return endpoint
-
-
-def _acting(function: Callable[[dict[str, Any]], Any]) -> Endpoint:
-    """Return an endpoint that passes the JSON object in the body to a function."""
-
-    async def endpoint(request: Request) -> Response:
-        if int(request.headers.get("content-length", "0")) > MAX_BODY:
-            return _json({"error": "the body is too large"}, 413)
-        body = b""
-        async with aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_BODY:
-                    return _json({"error": "the body is too large"}, 413)
-        try:
-            values = msgspec.json.decode(body or b"{}", type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            return _json({"error": f"the body is no JSON object: {error}"}, 400)
-        return _answer(function, values)
-
-    return endpoint
-
-
-def _answer(function: Callable[[Any], Any], values: Any) -> Response:
-    try:
-        return _json(function(values))
-    except (Problem, ConfigError, ValueError, TypeError) as error:
-        return _json({"error": str(error)}, 400)
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(_encoded(value), status, media_type="application/json")
-
-
-def _encoded(value: Any) -> bytes:
-    try:
-        return msgspec.json.encode(value, enc_hook=str)
-    except UnicodeEncodeError:  # a text with a surrogate, which UTF-8 does not have, such as the name of a file
-        return json.dumps(msgspec.to_builtins(value, enc_hook=str, str_keys=True)).encode()
 
 
 class _Api:
@@ -152,7 +92,7 @@ class _Api:
     def _event(self) -> bytes:
         """Return an event with a snapshot. Clients share a recent one, so that many of them do not slow the crawl."""
         if trio.current_time() - self._event_at >= INTERVAL / 2:
-            self._last_event = b"data: " + _encoded(self._now(HOSTS)) + b"\n\n"
+            self._last_event = b"data: " + encoded(self._now(HOSTS)) + b"\n\n"
             self._event_at = trio.current_time()
         return self._last_event
 
@@ -167,7 +107,7 @@ class _Api:
 
     def snapshot(self, query: dict[str, str]) -> dict[str, Any]:
         """What the crawl does now, with its busiest hosts."""
-        return self._now(_number(query, "hosts", HOSTS))
+        return self._now(number(query, "hosts", HOSTS))
 
     def history(self, query: dict[str, str]) -> list[dict[str, float]]:
         """The rates over time."""
@@ -206,7 +146,7 @@ class _Api:
                 "url": request.shown_url, "method": request.method, "depth": request.depth,
                 "priority": request.priority, "callback": str(request.callback or "parse"),
             }
-            for request in self._crawl.queue(host, _number(query, "most", LISTED))
+            for request in self._crawl.queue(host, number(query, "most", LISTED))
         ]  # fmt: skip
         return {
             "hosts": [{"name": name, "waiting": n, "has_more": lanes[name].has_more} for n, name in hosts],
@@ -258,30 +198,30 @@ class _Api:
 
     def pause(self, values: dict[str, Any]) -> dict[str, Any]:
         """Pause a lane, or all of them."""
-        lane = _text(values, "lane") or None
+        lane = text_of(values, "lane") or None
         self._crawl.pause(lane)
         self._web.is_paused = self._web.is_paused or lane is None
         return {"done": True}
 
     def resume(self, values: dict[str, Any]) -> dict[str, Any]:
         """Resume a lane, or all of them."""
-        self._crawl.resume(_text(values, "lane") or None)
+        self._crawl.resume(text_of(values, "lane") or None)
         self._web.is_paused = False
         return {"done": True}
 
     def pace(self, values: dict[str, Any]) -> dict[str, Any]:
         """Change the delay or the concurrency of a lane."""
         delay, concurrency = values.get("delay"), values.get("concurrency")
-        self._crawl.set_pace(_text(values, "lane"), delay=delay, concurrency=concurrency)
+        self._crawl.set_pace(text_of(values, "lane"), delay=delay, concurrency=concurrency)
         return {"done": True}
 
     def retry(self, values: dict[str, Any]) -> dict[str, Any]:
         """Send the requests of a kind of failure again."""
-        return {"retried": self._observer.retry(_text(values, "kind"))}
+        return {"retried": self._observer.retry(text_of(values, "kind"))}
 
     def exclude(self, values: dict[str, Any]) -> dict[str, Any]:
         """Drop the requests whose URL matches a pattern, those that wait and those to come."""
-        pattern = _text(values, "pattern")
+        pattern = text_of(values, "pattern")
         if not pattern:
             raise Problem("pattern is empty")
         try:
@@ -298,21 +238,7 @@ class _Api:
 
 def _latest(entries: Any, query: dict[str, str]) -> list[dict[str, Any]]:
     """Return the last entries, the latest first."""
-    return list(entries)[::-1][: _number(query, "most", LISTED)]
-
-
-def _number(query: dict[str, str], name: str, default: int) -> int:
-    text = query.get(name, str(default))
-    if not text.isdecimal() or int(text) > MAX_LISTED:
-        raise Problem(f"{name} must be a number from 0 to {MAX_LISTED}")
-    return int(text)
-
-
-def _text(values: dict[str, Any], name: str) -> str:
-    value = values.get(name) or ""
-    if not isinstance(value, str):
-        raise Problem(f"{name} must be a text")
-    return value
+    return list(entries)[::-1][: number(query, "most", LISTED)]
 
 
 def _shown(crawl: Any, name: str) -> Any:

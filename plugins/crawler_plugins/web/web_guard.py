@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
@@ -31,7 +32,7 @@ class Guard:
     * ``Host`` must be one of the served names, so that no page elsewhere can reach this one by a name of its own (DNS
       rebinding).
     * The token comes with ``?token=`` once; a cookie (``HttpOnly``, ``SameSite=Strict``) keeps it. Programs send it
-      with each request, in the query or as ``Authorization: Bearer``.
+      with each request: in the query, as ``Authorization: Bearer``, or as the password of ``Authorization: Basic``.
     * A request that changes something must have the served origin, if it has one.
 
     Parameters:
@@ -80,6 +81,8 @@ class Guard:
         scheme, _, value = fields.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             given.append(value.strip())
+        elif scheme.lower() == "basic":
+            given.append(_password(value.strip()))
         try:
             cookie = SimpleCookie(fields.get("cookie", "")).get(COOKIE)
         except CookieError:
@@ -87,6 +90,14 @@ class Guard:
         if cookie is not None:
             given.append(cookie.value)
         return any(hmac.compare_digest(text.encode(), self._token.encode()) for text in given)
+
+
+def _password(value: str) -> str:
+    """Return the password of basic credentials, with any user; empty if there is none."""
+    try:
+        return base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _with_fields(send: Send) -> Send:

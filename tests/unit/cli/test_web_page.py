@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.cli.app import main
-from crawler.cli.web_page import with_web_page
+from crawler.cli.web_page import address_options, with_web_page
 from crawler.errors import ConfigError
 
 
@@ -21,8 +21,8 @@ from crawler.errors import ConfigError
     ],
 )
 def test_addresses(address, host, port):
-    [plugin] = with_web_page([], address)
-    assert (plugin.name, plugin.host, plugin.port) == ("web", host, port)
+    assert {"host": "127.0.0.1"} | address_options(address) == {"host": host, "port": str(port)}
+    assert [plugin.name for plugin in with_web_page([], address)] == ["web"]
 
 
 def test_a_port_that_is_none_and_a_second_page_are_refused():

@@ -13,7 +13,7 @@ from support.databases import rows_of
 from support.objectstore import S3
 
 from crawler import ConfigError, JobError, Settings, Spider, crawl
-from crawler.cli.job import _export
+from crawler.cli.export import export_items
 from crawler.sinks import Held, open_output
 from crawler.testing import FakeSite
 
@@ -195,7 +195,7 @@ async def test_a_crawl_and_an_export_write_it(path, tmp_path):
 
     site = FakeSite(dict.fromkeys((f"/{n}" for n in range(5)), "x"))
     await crawl(Numbers(), outputs=[str(path)], job=tmp_path / "job", transport=site.transport)
-    await _export(tmp_path / "job", str(tmp_path / "exported.delta"), overwrite=False)
+    await export_items(tmp_path / "job", str(tmp_path / "exported.delta"), overwrite=False)
     assert sorted(numbers_in(path)) == sorted(numbers_in(tmp_path / "exported.delta")) == list(range(5))
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from crawler_plugins.web import Web
 from crawler_plugins.web.observer import MAX_FAILURES, MAX_ITEMS, MAX_LINKS, MAX_PAGES, POINTS, Observer, Recorder
+from crawler_plugins.web.web_server import WebServer
 from trio.testing import MockClock
 
 from crawler import Response, Settings, Spider, crawl
@@ -29,11 +30,11 @@ class One(Spider):
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Virtual time and sockets do not mix."""
 
-    async def serve(self, listening, ended, *, task_status):
+    async def serve(self, app, listening, ended, *, task_status):
         listening.close()
         task_status.started()
 
-    monkeypatch.setattr(Web, "_serve", serve)
+    monkeypatch.setattr(WebServer, "_serve", serve)
 
 
 async def test_memory_is_bounded(autojump_clock: MockClock) -> None:

@@ -11,6 +11,7 @@ import pytest
 import trio
 from crawler_plugins.web.web_api import make_app
 from crawler_plugins.web.web_plugin import Web
+from crawler_plugins.web.web_server import WebServer
 from trio.testing import MockClock
 
 from crawler import Crawl, Plugin, Response, Settings, Spider, crawl
@@ -69,11 +70,11 @@ async def asked(*steps: tuple[float, str, str, Any]) -> tuple[list[tuple[int, An
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Virtual time and sockets do not mix."""
 
-    async def serve(self, listening, ended, *, task_status):
+    async def serve(self, app, listening, ended, *, task_status):
         listening.close()
         task_status.started()
 
-    monkeypatch.setattr(Web, "_serve", serve)
+    monkeypatch.setattr(WebServer, "_serve", serve)
 
 
 async def test_what_is_asked_for_is_answered(autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,25 +1,23 @@
-"""The options and the address of the web page."""
+"""The web page of a crawl: its address, and its load."""
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from typing import Any
+import os
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
-import httpx
 import pytest
 import trio
 from crawler_plugins.web import Web
 from crawler_plugins.web.observer import Observer
 from crawler_plugins.web.web_api import _Api
-from crawler_plugins.web.web_guard import Guard
-from starlette.responses import PlainTextResponse
+from crawler_plugins.web.web_server import WebServer
 from trio.testing import MockClock
 
-from crawler import ConfigError, CrawlFailed, Response, Settings, Spider, crawl
+from crawler import ConfigError, CrawlFailed, Plugin, Response, Settings, Spider, crawl
 from crawler.monitor import Snapshot
 from crawler.testing import FakeSite, Page
 
-TOKEN = "a-token-of-the-tests"
 HOST = "https://site.test"
 
 
@@ -31,46 +29,10 @@ class One(Spider):
         return None
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"port": -1}, "port must be"),
-        ({"port": 70_000}, "port must be"),
-        ({"token": "short"}, "at least 8 characters"),
-        ({"token": "Schlüssel"}, "printable ASCII"),
-        ({"token": "line\nbreak"}, "printable ASCII"),
-    ],
-)
-def test_options_out_of_range(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        Web(**options)
-
-
 @pytest.mark.parametrize("host", ["203.0.113.1", "nosuch.invalid"])
 async def test_an_address_that_cannot_be_used_is_named(autojump_clock: MockClock, host: str) -> None:
     with pytest.raises((ConfigError, CrawlFailed), match=f"web: cannot listen on {host}:0: "):
         await crawl(One(), plugins=[Web(host=host)], transport=FakeSite({"/": "x"}).transport)
-
-
-async def test_the_address_works_whatever_characters_the_token_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = 'a&b=c#d;"e, +\\%41'
-    web = Web(token=token)
-    web._listen().close()
-    transport = httpx.ASGITransport(Guard(served, token, ["127.0.0.1"]))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        assert (await client.get("/?" + web.address.partition("?")[2])).status_code == 303
-        assert (await client.get("/")).text == "served"
-
-
-async def served(scope, receive, send):
-    await PlainTextResponse("served")(scope, receive, send)
-
-
-@pytest.mark.parametrize(("port", "names"), [(80, {"127.0.0.1", "127.0.0.1:80"}), (8080, {"127.0.0.1:8080"})])
-def test_clients_leave_the_port_of_http_out_of_host(port: int, names: set[str]) -> None:
-    found = Web()._names(port)
-    assert names <= found
-    assert ("localhost" in found) == (port == 80)
 
 
 async def test_clients_share_a_snapshot(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,10 +43,12 @@ async def test_clients_share_a_snapshot(autojump_clock: MockClock, monkeypatch: 
             taken.append(hosts)
             return super().snapshot(hosts)
 
-    async def serve(self, listening, ended, *, task_status):
+    web = Web()
+
+    async def serve(self, app, listening, ended, *, task_status):
         listening.close()
         task_status.started()
-        api = _Api(self)
+        api = _Api(web)
         async with trio.open_nursery() as nursery:
             for _ in range(50):
                 nursery.start_soon(watch, api)
@@ -96,8 +60,28 @@ async def test_clients_share_a_snapshot(autojump_clock: MockClock, monkeypatch: 
                 assert b'"pages"' in await anext(events)
 
     monkeypatch.setattr("crawler_plugins.web.web_plugin.Observer", Counting)
-    monkeypatch.setattr(Web, "_serve", serve)
+    monkeypatch.setattr(WebServer, "_serve", serve)
     await crawl(
-        One(), settings=Settings(delay=5), plugins=[Web()], transport=FakeSite({"/": Page("x", delay=5)}).transport
+        One(), settings=Settings(delay=5), plugins=[web], transport=FakeSite({"/": Page("x", delay=5)}).transport
     )
     assert 1 <= len([hosts for hosts in taken if hosts]) <= 6
+
+
+async def test_the_address_lies_in_the_folder_of_a_job_while_it_runs(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen = []
+
+    class Looks(Plugin):
+        def parse(self, response: Response) -> None:
+            path = tmp_path / "job" / "web-page"
+            seen.append((path.read_text(), path.stat().st_mode & 0o777))
+
+    @asynccontextmanager
+    async def serving(self, app):
+        yield "http://127.0.0.1:1/?token=x"
+
+    monkeypatch.setattr(WebServer, "serving", serving)
+    await crawl(One(), plugins=[Web(), Looks()], job=tmp_path / "job", transport=FakeSite({"/": "x"}).transport)
+    assert seen == [(f"{os.getpid()} http://127.0.0.1:1/?token=x\n", 0o600)]
+    assert not (tmp_path / "job" / "web-page").exists()

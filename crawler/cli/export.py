@@ -1,0 +1,61 @@
+"""`export_items`: writes the items of a job to an output, whether it runs or not."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from crawler.errors import ConfigError, CrawlFailed
+from crawler.files import PRIVATE, error_reason, replace_file
+from crawler.hooks.plugin import Plugin
+from crawler.hooks.sink import Sink, call_sink
+from crawler.settings import Settings
+from crawler.sinks.base import FileSink
+from crawler.sinks.choose import open_output
+from crawler.store.inspect import inspect_job, read_items
+
+__all__ = ["export_items"]
+
+
+async def export_items(folder: Path, output: str, *, overwrite: bool) -> int:
+    """Write all items of a job, and return their number. A file appears only when it is complete.
+
+    Parameters:
+        folder: The folder of the job.
+        output: As ``run -o`` takes it.
+        overwrite: Whether to replace a file that exists.
+
+    Raises:
+        ConfigError: The output cannot be written.
+        JobError: The job cannot be read.
+    """
+    inspect_job(folder)
+    if not overwrite and output != "-" and Path(output).exists():
+        raise ConfigError(f"{output} exists already: --overwrite replaces it")
+    sink = open_output(output, if_exists="overwrite" if overwrite else "error")
+    if not isinstance(sink, FileSink):
+        return await _write(folder, sink)
+    try:
+        in_job = folder.resolve() in sink.path.resolve().parents
+        with replace_file(sink.path, mode=PRIVATE if in_job else None) as file:
+            return await _write(folder, open_output(file.name, if_exists="overwrite"))
+    except OSError as error:
+        raise ConfigError(f"cannot write {output}: {error_reason(error)}") from error
+
+
+async def _write(folder: Path, sink: Plugin) -> int:
+    spider = SimpleNamespace(name=inspect_job(folder).spider)
+    crawl: Any = SimpleNamespace(settings=Settings(), spider=spider, clock=time.time)
+    count = 0
+    async with sink.lifespan(crawl):
+        for rows in read_items(folder):
+            try:
+                await call_sink(sink.persist, rows)
+            except CrawlFailed as error:  # a full disk, or the reader of standard output has closed it
+                raise error.__cause__ or BrokenPipeError from error
+            count += len(rows)
+        if isinstance(sink, Sink):
+            await call_sink(sink.flush)
+    return count

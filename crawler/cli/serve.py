@@ -1,0 +1,81 @@
+"""``crawler serve``: the web page of several jobs, which runs, stops and resumes them; and the API of scrapyd."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Annotated, Protocol, cast
+
+import trio
+from cyclopts import Parameter
+
+from crawler.cli.job_server import JobServer
+from crawler.cli.logs import log_to_stderr
+from crawler.cli.web_page import address_options
+from crawler.errors import ConfigError
+from crawler.hooks.load import construct, load_plugin
+from crawler.hooks.requirements import require
+
+__all__ = ["serve"]
+
+
+class ServesJobs(Protocol):
+    """The plugin that serves web pages."""
+
+    def serving_jobs(self, jobs: JobServer) -> AbstractAsyncContextManager[str]:
+        """Serve the web page of several jobs while the block runs, and give its address."""
+
+
+def serve(
+    *folders: Annotated[Path, Parameter(help="Folders of jobs, or folders that have such folders in them.")],
+    ui: Annotated[
+        str,
+        Parameter(metavar="HOST:PORT", help="Where the page is served. Default: a free port of 127.0.0.1."),
+    ] = "",
+    token: Annotated[
+        str,
+        Parameter(help="The token that browsers and programs need; env:NAME reads a variable. Default: a random one."),
+    ] = "",
+    spiders: Annotated[
+        Path, Parameter(metavar="DIR", help="Folder of the spiders. Default: the working directory.")
+    ] = Path(),
+    processes: Annotated[
+        int | None, Parameter(metavar="N", help="Crawls that run at once; others wait. Default: one for each core.")
+    ] = None,
+) -> int:
+    """Serve a web page of jobs: their runs compared, resume, stop, export; start new ones; and the API of scrapyd.
+
+    Each crawl is a process of its own, which ends with this one and can be resumed.
+    Example: mkdir jobs; crawler serve jobs --ui 127.0.0.1:6800 --token env:UI_TOKEN
+    """
+    log_to_stderr("warning")
+    if not folders:
+        raise ConfigError("FOLDER is missing: crawler serve needs a folder for jobs")
+    if processes is not None and processes < 1:
+        raise ConfigError(f"--processes must be at least 1, not {processes}")
+    options = address_options(ui) | ({"token": token} if token else {})
+    kind = load_plugin("web")
+    require("crawler serve", kind.requires)
+    page = construct(kind, options, what="crawler serve")
+    jobs = JobServer(
+        folders,
+        spiders=spiders,
+        most=processes or os.cpu_count() or 1,
+        host=options.get("host", "127.0.0.1"),
+    )
+    trio.run(_serve, jobs, cast(ServesJobs, page))  # noqa: TC006 - it is there at run time
+    return 0
+
+
+async def _serve(jobs: JobServer, page: ServesJobs) -> None:
+    """Serve the page and run crawls until SIGINT or SIGTERM. Then the crawls are stopped, which takes up to 14 s."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with page.serving_jobs(jobs) as address:
+            sys.stderr.write(f"web page: {address}\n")
+            async with trio.open_nursery() as nursery:
+                await nursery.start(jobs.run)
+                await anext(signals)
+                nursery.cancel_scope.cancel(reason="a signal ends the server")
