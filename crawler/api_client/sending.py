@@ -24,7 +24,8 @@ from crawler.errors import FetchError, WouldExceedDeadline
 from crawler.http.retry_safety import is_idempotent, is_transient, was_processed
 from crawler.limits.backoff import full_jitter
 from crawler.limits.breaker import Breaker
-from crawler.limits.permit import MAX_BODY, Permit
+from crawler.limits.headers.bodies import MAX_BODY
+from crawler.limits.permit import Permit
 from crawler.transport.errors import translate, was_sent
 from crawler.transport.extensions import failure_of, wire_options
 

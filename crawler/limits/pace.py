@@ -105,8 +105,8 @@ class Pace:
     """Statuses that mean a refusal because of a limit on this server, beside 420, 429, 503, 509 and 529."""
 
     bodies: bool = False
-    """Whether all JSON bodies of this server are searched for limits (Shopify's GraphQL, Stack Exchange, Slack,
-    MediaWiki …). Those of refusals always are."""
+    """Whether all JSON bodies of this server are searched for limits (Stack Exchange, Slack, MediaWiki …). Those of
+    refusals always are, and in a crawl those of GraphQL."""
 
     def over(self, usual: Pace) -> Pace:
         """Return this pace, with the fields that it leaves out taken from `usual`."""

@@ -22,22 +22,20 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.bodies import is_marked, is_readable, read_body
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
-from crawler.limits.headers.refusal_status import FORBIDDEN, REFUSAL_STATUSES, is_refusal
+from crawler.limits.headers.refusal_status import is_refusal
 from crawler.limits.in_flight import Grant
 from crawler.limits.throttle import Throttle
 
-__all__ = ["MAX_BODY", "Headers", "Permit"]
+__all__ = ["Headers", "Permit"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
 """Statuses of overloaded servers, and of gateways in front of them."""
-MAX_BODY: Final = 1_000_000
-"""Bytes of the largest body that is searched for limits."""
 Headers = Sequence[tuple[str, str]]
 """Names and values of header fields, as they came."""
 
@@ -160,14 +158,16 @@ class Permit(Struct, eq=False):
         self._notify()
 
     def reads_body(self, status: int, headers: Headers) -> bool:
-        """Whether `answered` reads the body of such a response: JSON of a refusal, or where `Pace.bodies` asks for it.
+        """Whether `answered` reads the body of such a response: of a refusal, an error that may be one, or any JSON.
+
+        Any JSON is read where `Pace.bodies` asks for it.
 
         Parameters:
             status: HTTP status.
             headers: Its header fields.
         """
         statuses, reads = self._asked_for()
-        return (reads or status in REFUSAL_STATUSES or status == FORBIDDEN or status in statuses) and _is_json(headers)
+        return is_readable(status, headers, asked=reads or status in statuses)
 
     def answered(
         self, now: float, *, status: int, headers: Headers, body: bytes = b"", first_byte: float | None = None
@@ -178,7 +178,8 @@ class Permit(Struct, eq=False):
             now: Seconds since the epoch: when the response was received.
             status: HTTP status.
             headers: Its header fields.
-            body: Its body, decoded; only looked at if `reads_body` says so.
+            body: Its body, decoded. A client passes it if `reads_body` says so; an answer to a query of GraphQL is read
+                whenever it is passed.
             first_byte: Seconds between sending and the first byte of the response. `None` means that it is not known.
         """
         grant = self._grant
@@ -189,7 +190,7 @@ class Permit(Struct, eq=False):
         sent = now if self.sent_at is None else self.sent_at
         declared = lane.read(headers, status=status, sent=sent, received=now)
         refused = False
-        if status >= 400 or self._looks_closer():
+        if status >= 400 or self._looks_closer() or (body[:1] == b"{" and is_marked(body)):
             refused, declared = self._look(status, headers, body, declared)
         self.declared = declared
         report = AttemptReport(
@@ -225,8 +226,8 @@ class Permit(Struct, eq=False):
         """Return whether a response is a refusal, and what it declares, its body included."""
         statuses, reads = self._asked_for()
         refused = is_refusal(status, declared, headers, statuses=statuses)
-        if refused or reads:
-            in_body = _declared_in(headers, body)
+        if body and is_readable(status, headers, asked=refused or reads or status < 400):
+            in_body = read_body(status, headers, body, waits=declared.retry_after is not None)
             refused = refused or in_body.retry_after is not None or bool(in_body.violated)
             declared = merge((declared, in_body)) if in_body else declared
         return refused, declared
@@ -295,19 +296,3 @@ class Permit(Struct, eq=False):
 
 def _named(throttle: Throttle, events: list[QuotaEvent]) -> list[QuotaEvent]:
     return [attrs.evolve(event, scope=throttle.name) for event in events] if events else events
-
-
-def _is_json(headers: Headers) -> bool:
-    return any("json" in value.lower() for name, value in headers if name.lower() == "content-type")
-
-
-def _declared_in(headers: Headers, body: bytes) -> Declared:
-    """Return what a body declares, if it is JSON of moderate size."""
-    if not body or len(body) > MAX_BODY or not _is_json(headers):
-        return NOTHING
-    from crawler.limits.headers.json_bodies import read_json_limits  # noqa: PLC0415 - few responses get here
-
-    try:
-        return read_json_limits(msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return NOTHING

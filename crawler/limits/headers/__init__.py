@@ -1,1 +1,1 @@
-"""Read what a server declares about its limits, from header fields and JSON bodies."""
+"""Read what a server declares about its limits, from header fields and bodies."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
+from crawler.limits.headers.refusal_words import META_CODES, REFUSAL_CODES
 from crawler.limits.headers.reset_times import DAY
 from crawler.limits.headers.retry_after import MAX_RETRY_AFTER, parse_retry_after
 from crawler.limits.json_numbers import json_count
@@ -14,11 +15,6 @@ __all__ = ["read_json_limits"]
 
 PROBLEM_TYPES: Final = ("quota-exceeded", "temporary-reduced-capacity", "abnormal-usage-detected")
 """Problem types of the IETF draft, under ``https://iana.org/assignments/http-problem-types#``."""
-REFUSAL_CODES: Final = {
-    "M_LIMIT_EXCEEDED", "RATELIMITED", "RATE_LIMITED", "THROTTLED", "maxlag", "quotaExceeded", "rateLimitExceeded",
-    "ratelimited", "userRateLimitExceeded",
-}  # fmt: skip
-"""Error codes of refusals by Matrix, Linear, Shopify, MediaWiki, Slack and Google."""
 WAIT_MEMBERS: Final = (("retry_after_ms", 1e-3), ("retry_after", 1.0), ("backoff", 1.0))
 """Members that state a wait, with their unit in seconds: Matrix, Discord, Stack Exchange."""
 MAX_MEMBERS: Final = 32
@@ -31,9 +27,12 @@ def read_json_limits(document: Any) -> Declared:
     """Return what a decoded JSON document declares about limits. Unknown content is ignored; no document raises.
 
     Parameters:
-        document: a decoded JSON document of Matrix, Discord, Stack Exchange, Shopify, Google, MediaWiki, Slack or
-            Linear, or problem details (RFC 9457) of the IETF draft on rate limit fields.
+        document: a decoded JSON document of Matrix, Discord, Stack Exchange, Shopify, GitHub, Google, Amazon, Meta,
+            MediaWiki, Slack, Salesforce or Linear, or problem details (RFC 9457) of the IETF draft on rate limit
+            fields.
     """
+    if isinstance(document, list):  # Salesforce: a list of errors
+        document = {"errors": document}
     if not isinstance(document, dict):
         return NOTHING
     declared = Declared(
@@ -72,11 +71,16 @@ def _waits(document: dict[str, Any]) -> Iterator[float]:
 def _error_codes(document: dict[str, Any]) -> Iterator[Any]:
     error = document.get("error")
     yield document.get("errcode")
+    yield document.get("error_name")
     yield error
+    for kind in (document.get("__type"), document.get("code")):  # Amazon: `com.amazonaws.dynamodb#ThrottlingException`
+        yield kind.rpartition("#")[2].partition(":")[0] if isinstance(kind, str) else None
     for one in (*_objects(error), *_objects(document.get("errors"))):
         yield one.get("code")
+        yield one.get("errorCode")
+        yield one.get("type")
         yield _get(one, "extensions", "code")
-        for reason in _objects(one.get("errors")):
+        for reason in (*_objects(one.get("errors")), *_objects(one.get("details"))):
             yield reason.get("reason")
 
 
@@ -85,6 +89,8 @@ def _violated(document: dict[str, Any]) -> Iterator[str]:
     if document.get("global") is True and json_count(document.get("retry_after")) is not None:
         yield "global"
     yield from (code for code in _error_codes(document) if isinstance(code, str) and code in REFUSAL_CODES)
+    if _get(document, "error", "fbtrace_id") is not None and _get(document, "error", "code") in META_CODES:
+        yield "meta"
     problem = document.get("type")
     if isinstance(problem, str) and problem.rpartition("#")[2] in PROBLEM_TYPES:
         named = document.get("violated-policies")

@@ -8,13 +8,15 @@ from typing import Final
 from crawler.limits.headers.declared import Declared
 from crawler.limits.headers.field_names import limit_fields
 
-__all__ = ["AMBIGUOUS_STATUSES", "FORBIDDEN", "REFUSAL_STATUSES", "is_refusal"]
+__all__ = ["AMBIGUOUS_STATUSES", "FORBIDDEN", "REFUSAL_STATUSES", "UNCERTAIN_STATUSES", "is_refusal"]
 
 REFUSAL_STATUSES: Final = frozenset({420, 429, 503, 509, 529})
 """Statuses that always mean that a limit was exceeded."""
 FORBIDDEN: Final = 403
 AMBIGUOUS_STATUSES: Final = frozenset({FORBIDDEN, 503})
 """Statuses sent when a limit was exceeded, but also for pages that are forbidden or broken."""
+UNCERTAIN_STATUSES: Final = frozenset({400, FORBIDDEN})
+"""Statuses of refusals by some vendors, which tell them from other errors by a word of the body or a header field."""
 
 
 def is_refusal(
@@ -22,7 +24,7 @@ def is_refusal(
 ) -> bool:
     """Return whether a response refuses the request because a limit was exceeded.
 
-    A 403 needs evidence: a policy with nothing left, a violated policy, or a time to come back.
+    A 400 needs a violated policy as evidence; a 403 that, a policy with nothing left, or a time to come back.
 
     Parameters:
         status: HTTP status.
@@ -32,9 +34,10 @@ def is_refusal(
     """
     if status in REFUSAL_STATUSES or status in statuses:
         return True
+    if status in UNCERTAIN_STATUSES and declared.violated:
+        return True
     return status == FORBIDDEN and (
         declared.retry_after is not None
-        or bool(declared.violated)
         or any(observation.remaining == 0 for observation in declared.observations)
         or any(field.role == "retry" for field, _ in limit_fields(headers))
     )

@@ -112,10 +112,19 @@ def _mediawiki(value: str, _sent: float, _received: float) -> Declared:
     return Declared(violated=(value.strip(),) if value.strip() in {"maxlag", "ratelimited"} else ())
 
 
+def _amazon(value: str, _sent: float, _received: float) -> Declared:
+    """Parse ``x-amzn-ErrorType: ThrottlingException:http://…``."""
+    from crawler.limits.headers.refusal_words import REFUSAL_CODES  # noqa: PLC0415 - few servers send the field
+
+    code = value.partition(":")[0].strip()
+    return Declared(violated=(code,) if code in REFUSAL_CODES else ())
+
+
 VENDOR_PARSERS: Final[dict[str, VendorParser]] = {
     "mediawiki-api-error": _mediawiki,
     "sforce-limit-info": _salesforce,
     "x-ad-account-usage": _meta("ad-account-usage"),
+    "x-amzn-errortype": _amazon,
     "x-app-usage": _meta("app-usage"),
     "x-business-use-case-usage": _meta("business-use-case-usage"),
     "x-ms-ratelimit-remaining-resource": _azure,

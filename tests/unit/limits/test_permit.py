@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.limits.headers.bodies import MAX_BODY
 from crawler.limits.pace import Pace
-from crawler.limits.permit import MAX_BODY, Permit
+from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0
@@ -206,8 +207,46 @@ def test_other_bodies_are_read_if_a_pace_enables_it(of_budget: bool) -> None:
     assert permit.refused_by is key
     plain = taken(throttle(), throttle("key:A"))
     assert not plain.reads_body(200, [JSON])
-    answer(plain, 200, body=body, Content_Type=JSON[1])
+    answer(plain, 200, body=b'{"error": "ratelimited"}', Content_Type=JSON[1])
     assert plain.refused_by is None
+
+
+def test_an_answer_to_graphql_is_read_whenever_it_is_at_hand() -> None:
+    lane = throttle()
+    permit = taken(lane)
+    filler = b"x" * 20_000
+    cost = b'{"throttleStatus": {"maximumAvailable": 1000, "currentlyAvailable": 954, "restoreRate": 50}}'
+    answer(permit, body=b'{"data": "%b", "extensions": {"cost": %b}}' % (filler, cost), Content_Type=JSON[1])
+    assert permit.refused_by is None
+    assert [one.remaining for one in permit.declared.observations] == [954]
+    permit.take(START + 1)
+    errors = b'{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}], "data": "%b"}'
+    answer(permit, now=START + 1.1, body=errors % filler, Content_Type=JSON[1])
+    assert permit.refused_by is lane
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body", "refused"),
+    [
+        (403, "text/html", b"<h1>Error\n 1015</h1>", True),
+        (403, "application/json", b'{"message": "You have exceeded a secondary rate limit."}', True),
+        (403, "text/html", b"<h1>Forbidden</h1>", False),
+        (403, "image/png", b"too many requests", False),
+        (400, "text/html", b"too many requests", False),
+        (400, "text/xml", b"<Error><Code>Throttling</Code></Error>", True),
+        (400, "text/xml", b"<Error><Code>InvalidParameter</Code></Error>", False),
+        (400, "application/x-amz-json-1.1", b'{"__type": "ThrottlingException"}', True),
+        (404, "application/json", b'{"__type": "ThrottlingException"}', False),
+    ],
+)
+def test_a_body_may_say_that_an_error_is_a_refusal(status: int, content_type: str, body: bytes, refused: bool) -> None:
+    lane = throttle()
+    permit = taken(lane)
+    assert permit.reads_body(status, [("content-type", content_type)]) == (
+        status != 404 and "image" not in content_type
+    )
+    answer(permit, status, body=body, Content_Type=content_type)
+    assert (permit.refused_by is lane) == refused
 
 
 def test_each_pace_may_declare_further_statuses_as_refusals() -> None:

@@ -36,3 +36,8 @@ def test_others_refuse_only_if_the_user_says_so(status):
 )
 def test_forbidden_refuses_only_with_evidence(declared, headers, refused):
     assert is_refusal(403, declared, headers) is refused
+
+
+def test_a_bad_request_refuses_only_if_a_policy_is_violated():
+    assert is_refusal(400, Declared(violated=("Throttling",)))
+    assert not is_refusal(400, Declared(retry_after=5.0, observations=EMPTY.observations))
