@@ -33,7 +33,7 @@ SECTIONS: Final = {
 def markdown_of(page: Path, url: str) -> str:
     """Return a built page as Markdown, whose links are those of the published manual."""
     fields = {"Content-Type": "text/html; charset=utf-8"}
-    article = Response(url, headers=fields, body=page.read_bytes()).css("article[role=main]").get("")
+    article = Response(url, headers=fields, body=page.read_bytes()).css("[role=main]").get("")
     return Response(url, headers=fields, body=article).markdown(whole=True).strip() + "\n"
 
 

@@ -198,13 +198,13 @@ def python_blocks(source: str, *, docstrings_only: bool = False) -> Iterator[Blo
         line = token.start[0]
         if token.type == tokenize.COMMENT:
             follows = comments.pieces and (line, token.start[1]) == (comments.pieces[-1][0] + 1, column)
-            if not follows:
+            if comments.pieces and not follows:
                 yield comments
                 comments = Block()
             column = token.start[1]
             comments.pieces.append((line, token.string.lstrip("#")))
         elif docstrings_only and not (token.type == tokenize.STRING and begins):
-            if token.type != tokenize.NL:
+            if strings.pieces and token.type != tokenize.NL:
                 yield strings
                 strings = Block()
         elif token.type == tokenize.STRING:
@@ -215,12 +215,12 @@ def python_blocks(source: str, *, docstrings_only: bool = False) -> Iterator[Blo
             strings.pieces.append((line, re.sub(r"\\[nrt]", "  ", token.string)))
         elif token.type in CLOSERS:
             depth -= 1
-        elif not depth and token.type != tokenize.NL:
+        elif strings.pieces and not depth and token.type != tokenize.NL:
             yield strings
             strings = Block()
         if token.type not in LAYOUT:
             begins = token.type in STATEMENT_ENDS
-    yield from (strings, comments)
+    yield from (block for block in (strings, comments) if block.pieces)
 
 
 FENCE = re.compile(r"^ *(`{3,}|~{3,})(.*)$")
