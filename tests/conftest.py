@@ -42,11 +42,14 @@ def servers_asked(config: pytest.Config) -> bool:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return one worker per ten test files, at most one per core; 0 means that no worker is started."""
+    """Return one worker per ten test files, at most one more than there are cores, for while tests of kills wait.
+
+    0 means that no worker is started.
+    """
     if number := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return int(number)
     files = {file for argument in config.args for file in Path(argument.partition("::")[0]).rglob("test_*.py")}
-    workers = min(len(os.sched_getaffinity(0)), len(files) // 10)
+    workers = min(len(os.sched_getaffinity(0)) + 1, len(files) // 10)
     return workers if workers > 1 else 0
 
 

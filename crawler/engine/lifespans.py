@@ -25,8 +25,6 @@ __all__ = ["causes", "lifespan", "watching"]
 
 OWN: Final = (ConfigError, PluginError, JobError, CrawlFailed)
 """Exceptions that say all that there is to say: they pass unchanged."""
-INTERVAL: Final = 10.0
-"""Seconds between two looks at the calls of hooks."""
 
 
 @asynccontextmanager
@@ -97,8 +95,8 @@ async def watching(long: LongCalls) -> AsyncIterator[None]:
 async def _watch(long: LongCalls, scope: trio.CancelScope, ended: trio.Event) -> None:
     with scope:
         while True:
-            await trio.sleep(INTERVAL)
-            long.look()
+            pause = long.look()
+            await trio.sleep(pause)
     ended.set()
 
 

@@ -41,11 +41,17 @@ class LongCalls:
         """
         return LongCall(self, plugin, hook, url)
 
-    def look(self) -> None:
-        """Log the calls that have not returned for `LONG` seconds."""
-        until = trio.current_time() - LONG
-        for call in [call for call in self.running if call.since <= until]:
+    def look(self) -> float:
+        """Log the calls that have not returned for `LONG` seconds.
+
+        Returns:
+            The seconds until the next call may have to be logged.
+        """
+        now = trio.current_time()
+        for call in [call for call in self.running if call.since + LONG <= now]:
             self.log(call, "has not returned for", "; the crawl waits for it")
+            call.since = math.inf
+        return min([now, *(call.since for call in self.running)]) + LONG - now
 
     def log(self, call: LongCall, verb: str, advice: str = "") -> None:
         """Log a call that does not return, unless its hook was named before.
@@ -74,7 +80,7 @@ class LongCall:
         self.hook = hook
         self.url = url
         self.since = math.inf
-        """Trio's time since which the call waits; infinite while it waits for the network."""
+        """Trio's time since which the call waits; infinite while it waits for the network, and once it is named."""
 
     def __enter__(self) -> Self:
         self.since = trio.current_time()

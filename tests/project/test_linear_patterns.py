@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 import re
@@ -24,6 +25,8 @@ SECONDS_PER_CHARACTER: Final = 1e-6
 """CPU time that one call may take. Linear patterns take a twentieth of it, quadratic ones five times as much."""
 REPEATS: Final = 4
 """Calls of which the fastest counts, if the first one took too long."""
+BEYOND_DOUBT: Final = 10
+"""Ratio to the time that a call may take from which it is not repeated."""
 WAYS: Final = {"match": "match", "fullmatch": "fullmatch"} | dict.fromkeys(
     ("search", "finditer", "findall", "sub"), "search"
 )
@@ -74,7 +77,8 @@ def _inline(tree: ast.Module) -> Iterator[tuple[str, Any]]:
             yield WAYS.get(node.func.attr, "search"), node.args[0].value
 
 
-def _catalogue() -> dict[str, tuple[re.Pattern[Any], set[str]]]:
+@functools.cache
+def catalogue() -> dict[str, tuple[re.Pattern[Any], set[str]]]:
     """Return each pattern by its place, with the ways in which its module uses it; all ways if it is used elsewhere."""
     found: dict[str, tuple[re.Pattern[Any], set[str]]] = {}
     for module in _modules():
@@ -87,9 +91,6 @@ def _catalogue() -> dict[str, tuple[re.Pattern[Any], set[str]]]:
                 used = ways.get(name) or ways.get("") or set(WAYS.values())
                 found[f"{module.__name__}.{place}"] = (pattern, used)
     return found
-
-
-CATALOGUE: Final = _catalogue()
 
 
 def _all_matches(pattern: re.Pattern[Any], text: Any) -> None:
@@ -112,20 +113,22 @@ def slow_strings(pattern: re.Pattern[Any], ways: set[str]) -> Iterator[str]:
         for text in pattern_strings(pattern, size):
             for way in sorted(ways):
                 most = SECONDS + SECONDS_PER_CHARACTER * len(text)
-                if _seconds(calls[way], text) > most and all(_seconds(calls[way], text) > most for _ in range(REPEATS)):
+                first = _seconds(calls[way], text)
+                if first > BEYOND_DOUBT * most or (
+                    first > most and all(_seconds(calls[way], text) > most for _ in range(REPEATS))
+                ):
                     yield f"{way}: {text[:40]!r} … {text[-10:]!r}, {len(text)} characters"
                     return
 
 
-@pytest.mark.parametrize("place", CATALOGUE)
-def test_a_pattern_takes_linear_time(place: str) -> None:
-    pattern, ways = CATALOGUE[place]
-    assert list(slow_strings(pattern, ways)) == []
+def test_every_pattern_takes_linear_time() -> None:
+    slow = {place: list(slow_strings(pattern, ways)) for place, (pattern, ways) in catalogue().items()}
+    assert {place: strings for place, strings in slow.items() if strings} == {}
 
 
 def test_the_catalogue_has_the_patterns_of_all_rooms() -> None:
-    assert len(CATALOGUE) > 100
-    assert {place.split(".")[1] for place in CATALOGUE} >= {
+    assert len(catalogue()) > 100
+    assert {place.split(".")[1] for place in catalogue()} >= {
         "content",
         "feeds",
         "html",

@@ -19,7 +19,7 @@ FACTOR: Final = 8
 """The ratio of two sizes that are compared."""
 MOST: Final = 3.0 * FACTOR
 """The ratio of their times from which growth counts as more than proportional. A quadratic one has 64."""
-SIGNIFICANT: Final = 4e-3
+SIGNIFICANT: Final = 1e-3
 """CPU seconds from which a time is compared; a cheaper case is measured with a larger input."""
 REPEATS: Final = 4
 """Measurements of which the fastest counts, if the first one shows too much growth."""
@@ -34,7 +34,7 @@ def fill(unit: Unit, size: int) -> str:
     return "".join(unit.replace("{n}", f"{n:x}") for n in range(max(1, size // (len(unit) + 1))))
 
 
-def excess(call: Callable[[str], Any], make: Callable[[int], str], *, first: int = 2000, last: int = 200_000) -> str:
+def excess(call: Callable[[str], Any], make: Callable[[int], str], *, first: int = 1000, last: int = 100_000) -> str:
     """Return how the time of a call grows, if that is more than in proportion to its input; else an empty string.
 
     Parameters:

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import crawler_plugins
-import docstring_parser  # noqa: F401 - of `--help`, as the next one
+import cyclopts.help  # noqa: F401 - imported by `--help`, as the next one
 import rich.markdown  # noqa: F401
 
 import crawler

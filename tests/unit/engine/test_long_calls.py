@@ -27,6 +27,18 @@ async def test_a_call_is_named_once_after_a_minute(autojump_clock: MockClock, ca
     assert long.running == {}
 
 
+async def test_the_next_look_is_due_when_the_next_call_has_run_for_a_minute(autojump_clock: MockClock) -> None:
+    long = LongCalls()
+    assert long.look() == 60
+    with long.call("cache", "answer", URL):
+        await trio.sleep(20)
+        assert long.look() == 40
+        with fetching():
+            assert long.look() == 60
+        await trio.sleep(60)
+        assert long.look() == 60  # it is named, and not again
+
+
 async def test_a_call_that_is_cancelled_late_is_named(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
