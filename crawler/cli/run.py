@@ -40,7 +40,12 @@ OBJECTS: Final = 50
 
 
 def command(
-    target: Annotated[str, Parameter(help="FILE.py, FILE.py:Class, package.module:Class, or the URL of a site.")],
+    target: Annotated[
+        str,
+        Parameter(
+            help="FILE.py, FILE.py:Class, package.module:Class, the URL of a site, or the name of a Scrapy spider."
+        ),
+    ],
     /,
     *,
     output: Annotated[
@@ -57,6 +62,14 @@ def command(
         Texts,
         Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, such as -s delay=1. Repeatable."),
     ] = (),
+    scrapy: Annotated[
+        Path | None,
+        Parameter(
+            metavar="PROJECT",
+            help="Run the spider TARGET of a Scrapy project, the folder with its scrapy.cfg. -s also takes settings of "
+            "Scrapy, such as -s DOWNLOAD_DELAY=1.",
+        ),
+    ] = None,
     as_: Annotated[
         ContentForm | None,
         Parameter(
@@ -136,6 +149,7 @@ def command(
     tolerated(tolerate, 0)
     if report is not None:
         check_report(report)
+    setting, scrapy_setting = split_settings(setting)
     configuration = Configuration.load(
         settings=setting,
         plugins=plugin,
@@ -150,7 +164,14 @@ def command(
 
         configuration = attrs.evolve(configuration, plugins=with_web_page(configuration.plugins, ui))
     output, job = configuration.outputs, Path(configuration.job) if configuration.job else None
-    spider = make_spider(target, with_content(as_, target, configuration.arguments))
+    arguments = with_content(as_, target, configuration.arguments)
+    scrapy_settings = parse_pairs(scrapy_setting, "-s")
+    if scrapy is None:
+        spider = make_spider(target, arguments, scrapy_settings)
+    else:
+        from crawler.cli.scrapy_project import project_spider  # noqa: PLC0415 - few crawls run one
+
+        spider = project_spider(scrapy, target, arguments, scrapy_settings)
     disable_plugins(spider, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
     if override and job is None:
         raise ConfigError("--override needs --job DIR")
@@ -176,6 +197,12 @@ def command(
         raise
     show_result(result, progress, outputs=output, file=report, quiet=quiet)
     return result.exit_code(tolerate)
+
+
+def split_settings(texts: Texts) -> tuple[Texts, Texts]:
+    """Return the values of ``-s``, and apart from them those whose names are in capitals, as Scrapy's are."""
+    theirs = tuple(text for text in texts if text.partition("=")[0].strip().isupper())
+    return tuple(text for text in texts if text not in theirs), theirs
 
 
 def set_collector(workers: int) -> None:

@@ -9,13 +9,14 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Final, TypeGuard
 
 from crawler import urls
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, import_class
 from crawler.redaction import hide_userinfo
+from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.suggest import did_you_mean
 
@@ -28,12 +29,15 @@ REFERENCE: Final = re.compile(r'(\A|")env:')
 SPIDER_FORMS: Final = "a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL"
 
 
-def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
+def make_spider(
+    target: str, arguments: Mapping[str, str], scrapy_settings: Mapping[str, str] = MappingProxyType({})
+) -> Spider:
     """Create the spider that `target` names.
 
     Parameters:
         target: ``path/to/file.py``, ``file.py:Class``, ``package.module:Class``, or the URL of a site.
         arguments: Arguments of its constructor, as text.
+        scrapy_settings: Settings of Scrapy, for a spider of Scrapy.
 
     Raises:
         ConfigError: There is no such spider, or it cannot be created. The message is one line.
@@ -48,7 +52,13 @@ def make_spider(target: str, arguments: Mapping[str, str]) -> Spider:
         raise ConfigError(f"no such spider: {target} (did you mean http://{target}?)")
     else:
         kind = _class_of(target)
+        if not issubclass(kind, Spider):
+            from crawler.cli.scrapy_project import spider_of_class  # noqa: PLC0415 - few spiders are Scrapy's
+
+            return spider_of_class(kind, arguments, scrapy_settings)
         spider = construct(kind, arguments, what=f"spider {kind.__name__}")
+    if scrapy_settings:
+        Settings.from_strings(scrapy_settings)  # which knows the names here
     named = {name: text for name, text in arguments.items() if REFERENCE.search(text)}
     if named:
         spider.environment_arguments = named
@@ -70,7 +80,7 @@ def check_url(text: str) -> str:
     return text
 
 
-def _class_of(target: str) -> type[Spider]:
+def _class_of(target: str) -> type[Any]:
     if not target:
         raise ConfigError(f"TARGET is empty: {SPIDER_FORMS}")
     path, colon, name = target.rpartition(":") if ":" in target else (target, "", "")
@@ -115,13 +125,14 @@ def _load_file(path: Path) -> ModuleType:
     return module
 
 
-def _only_spider(module: ModuleType, path: str) -> type[Spider]:
+def _only_spider(module: ModuleType, path: str) -> type[Any]:
     """Return the only spider that a module defines."""
-    found = [
+    own = [
         value
         for name, value in vars(module).items()
-        if _is_spider(value) and value.__module__ == module.__name__ and not name.startswith("_")
+        if isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
     ]
+    found = [value for value in own if _is_spider(value)] or [value for value in own if is_scrapy_spider(value)]
     if not found:
         raise ConfigError(f"no spider in {path}: define a class that derives from crawler.Spider")
     if len(found) > 1:
@@ -132,19 +143,27 @@ def _only_spider(module: ModuleType, path: str) -> type[Spider]:
 
 def _named(module: ModuleType, name: str, path: str) -> Any:
     if not hasattr(module, name):
-        spiders = [key for key, value in vars(module).items() if _is_spider(value)]
+        spiders = [key for key, value in vars(module).items() if _is_spider(value) or is_scrapy_spider(value)]
         raise ConfigError(f"{path} has no {name!r}{did_you_mean(name, spiders)}")
     return getattr(module, name)
 
 
-def _checked(found: Any, target: str) -> type[Spider]:
-    if not _is_spider(found):
+def _checked(found: Any, target: str) -> type[Any]:
+    if not _is_spider(found) and not is_scrapy_spider(found):
         raise ConfigError(f"{target} is not a spider: it does not derive from crawler.Spider")
-    return found
+    spider: type[Any] = found
+    return spider
 
 
 def _is_spider(value: Any) -> TypeGuard[type[Spider]]:
     return inspect.isclass(value) and issubclass(value, Spider) and value is not Spider
+
+
+def is_scrapy_spider(value: Any) -> bool:
+    """Return whether a value is a class of Scrapy spiders, without an import of Scrapy."""
+    return inspect.isclass(value) and any(
+        base.__module__ == "scrapy.spiders" and base.__name__ == "Spider" for base in value.__mro__[1:]
+    )
 
 
 def _location(error: BaseException, path: Path) -> str:
@@ -157,6 +176,8 @@ def _location(error: BaseException, path: Path) -> str:
 
 def _one_line(error: BaseException) -> str:
     """Describe an error in one line."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "scrapy":
+        return "the file imports Scrapy, which is not installed: pip install 'trio-crawler[scrapy]'"
     if isinstance(error, SystemExit):
         return "the file exited while it was imported; put such code behind: if __name__ == '__main__'"
     text = str(error).partition("\n")[0]

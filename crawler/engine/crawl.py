@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 import trio_util
 
+from crawler import urls
 from crawler.content import replace_surrogates
 from crawler.engine.inline import with_child_depth
 from crawler.engine.long_calls import fetching
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from crawler.engine.retries import RetryPolicy
     from crawler.engine.shutdown import Shutdown
     from crawler.frontier import Frontier
+    from crawler.http.cookies import CookieJar
     from crawler.spiders import Spider
     from crawler.stats import RunRecord, Stats
     from crawler.store import Store
@@ -136,6 +138,7 @@ class Crawl:
         store: For statistics.
         commits: Calls functions before commits.
         admission: For `explain`.
+        cookies: For `set_cookie`.
         runs: The earlier runs of the job.
     """
 
@@ -156,6 +159,7 @@ class Crawl:
         store: Store,
         commits: CommitCalls,
         admission: Admission,
+        cookies: CookieJar,
         runs: Sequence[RunRecord] = (),
     ) -> None:
         self.spider = spider
@@ -176,6 +180,7 @@ class Crawl:
         self._store = store
         self._commits = commits
         self._admission = admission
+        self._cookies = cookies
 
     @property
     def durable(self) -> bool:
@@ -262,6 +267,14 @@ class Crawl:
         counters = self.stats.counters if page is None else page.counters
         name = replace_surrogates(name)
         counters[name] = counters.get(name, 0) + n
+
+    def set_cookie(self, url: str, cookie: str, *, session: str = "") -> None:
+        """Keep a cookie as if a response had set it; see `crawler.hooks.plugin.Crawl.set_cookie`.
+
+        Raises:
+            ValueError: `url` is not an http or https URL.
+        """
+        self._cookies.store(session, urls.normalize(url), [cookie], self.clock())
 
     def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
         """Call ``function([value, …])`` right before the present request is settled, if it is."""

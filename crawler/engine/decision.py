@@ -187,7 +187,7 @@ def decide(result: Response | Retry | Drop | RequestError, history: History, pol
         return _decide_response(result, history, policy, now)
     if isinstance(result, Drop):
         return Refuse(result.reason, is_success=result.is_success)
-    if isinstance(result, Refused) and result.by == "network":
+    if isinstance(result, Refused):
         return Refuse(result.by, result)
     if isinstance(result, WouldExceedDeadline):
         return _put_off(result, now)

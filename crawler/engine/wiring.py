@@ -155,6 +155,7 @@ def wire(
         store=store,
         commits=commits,
         admission=admission,
+        cookies=downloader.cookies,
         runs=resumed.runs,
     )
     for plugin, state in zip(plugins, states, strict=True):

@@ -255,7 +255,7 @@ class Downloader:
             if not sent:
                 on_sent()
         headers, headers_at = _received_headers(received)
-        if "set-cookie" in headers:  # before the body, which may break off
+        if "set-cookie" in headers and self.settings.cookies:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         response = Response(request.url, received.status_code, headers, request=request)
         fields = wire.fields if isinstance(wire, LeanRequest) else wire.headers.raw

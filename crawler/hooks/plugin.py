@@ -180,6 +180,18 @@ class Crawl(Protocol):
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter of the report. Inside a handler it is an effect of that page."""
 
+    def set_cookie(self, url: str, cookie: str, *, session: str = "") -> None:
+        """Keep a cookie as if a response had set it. Later requests of the session send it, also in a resumed job.
+
+        Parameters:
+            url: A URL of the site.
+            cookie: The value of a ``Set-Cookie`` field, such as ``sid=31d4d96e; Path=/``. An invalid one has no effect.
+            session: Name of the cookie session.
+
+        Raises:
+            ValueError: `url` is not an http or https URL.
+        """
+
     def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
         """Call ``function([value, …])`` right before the present request is settled, if it is.
 

@@ -278,6 +278,14 @@ class Response:
             href = content.encode_query(href, self.encoding)
         return joiner.join(href)
 
+    def is_known(self, url: str) -> bool:
+        """Return whether the crawl has certainly seen a GET request for a URL, so that none need be made.
+
+        Parameters:
+            url: An absolute URL in canonical form, as `urljoin` and `Request.url` have it.
+        """
+        return url in self._filter.known
+
     def hrefs(self) -> list[str]:
         """Return the absolute URL of every ``<a href>``, without fragment and repeats, in document order."""
         return list(self._unique_hrefs())

@@ -101,6 +101,8 @@ class Settings:
     ``Accept`` and ``Accept-Encoding``, as the headers of a request do. An empty value removes a header. Headers with
     secret names, such as ``X-Api-Key``, go to the origins of start pages only. A mapping in place of a value belongs to
     a glob of hosts: ``{"*.example.com": {"X-Api-Key": "env:API_KEY"}}``. The first glob that matches counts."""
+    cookies: bool = True
+    """Whether cookies of responses are kept and sent back. Cookies of requests and `headers` are sent in any case."""
     cross_origin_headers: Texts = attrs.field(default=(), converter=_listed)
     """Names of headers of a request that a redirect may carry to another origin, in addition to those that describe the
     body or say what is accepted."""

@@ -61,6 +61,27 @@ def sent(site: FakeSite, path: str) -> list[str | None]:
     return [visit.headers.get("cookie") for visit in site.visits(path)]
 
 
+async def test_cookies_of_responses_are_not_kept_without_the_setting() -> None:
+    site = FakeSite({"/a": setting("a=1"), "/b": "b"})
+    await collect(Steps("/a", "/b"), site, settings=Settings(cookies=False))
+    assert sent(site, "/b") == [None]
+
+
+async def test_a_cookie_that_a_spider_sets_is_kept_for_its_session() -> None:
+    class Sets(Spider):
+        def start(self) -> Produced:
+            self.crawl.set_cookie("https://site.test", "sid=7; Path=/b", session="me")
+            for path, session in (("/b", "me"), ("/c", "me"), ("/d", "")):
+                yield Request(f"https://site.test{path}", session=session)
+
+        def parse(self, response: Response) -> None:
+            pass
+
+    site = FakeSite({"/b": "b", "/c": "c", "/d": "d"})
+    await collect(Sets(), site)
+    assert [sent(site, path) for path in ("/b", "/c", "/d")] == [["sid=7"], [None], [None]]
+
+
 # Responses that set cookies
 
 

@@ -49,7 +49,13 @@ def plugins() -> dict[str, Path]:
     """Return the same for the first-party plugins, by path below `plugins/`."""
     folder = ROOT / "plugins"
     found = [path for path in sorted(folder.rglob("*.py")) if path.name not in NOT_MIRRORED]
-    return {str(path.relative_to(folder)): UNIT / "plugins" / f"test_{path.name}" for path in found}
+    return {str(path.relative_to(folder)): _test_of(path) for path in found}
+
+
+def _test_of(path: Path) -> Path:
+    """Return the test file of a file of a plugin, in a folder of its own for a plugin whose tests have one."""
+    own = UNIT / "plugins" / path.parent.name
+    return (own if own.is_dir() else UNIT / "plugins") / f"test_{path.name}"
 
 
 def test_every_source_file_has_a_test_file_of_its_name() -> None:

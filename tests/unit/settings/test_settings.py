@@ -66,6 +66,7 @@ def test_every_setting_has_a_default():
         ("jitter", 1.01, "expected float <= 1.0"),
         ("jitter", -0.01, "expected float >= 0.0"),
         ("headers", 5, "expected a mapping of names to values, got 5"),
+        ("cookies", "no", "expected bool, got"),
         ("cross_origin_headers", 5, "expected array, got int"),
         ("proxies", 5, "expected a URL, a list of them, or a mapping of globs to them, got 5"),
         ("proxy_env", "no", "expected bool, got"),

@@ -1,0 +1,59 @@
+"""``crawler run --scrapy PROJECT SPIDER``, and files with a Scrapy spider: the plugin that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from crawler.errors import ConfigError
+from crawler.hooks.load import entry_points_of, load_entry_point
+from crawler.hooks.requirements import require
+from crawler.spiders import Spider
+
+__all__ = ["EXTRA", "SCRAPY", "project_spider", "spider_of_class"]
+
+GROUP: Final = "crawler.spiders"
+"""Entry-point group of spiders that run the spiders of other frameworks."""
+SCRAPY: Final = "scrapy"
+EXTRA: Final = "trio-crawler[scrapy]"
+
+
+def project_spider(project: Path, name: str, arguments: Mapping[str, str], settings: Mapping[str, str]) -> Spider:
+    """Return a spider of a Scrapy project.
+
+    Parameters:
+        project: Its folder.
+        name: Name of the spider.
+        arguments: Arguments of the spider.
+        settings: Settings of Scrapy.
+
+    Raises:
+        ConfigError: Scrapy is not installed, there is no such project or spider, or it cannot run.
+    """
+    made: Spider = _bridge("--scrapy")(project, name, arguments, settings)
+    return made
+
+
+def spider_of_class(kind: Any, arguments: Mapping[str, str], settings: Mapping[str, str]) -> Spider:
+    """Return a spider for a class of Scrapy spiders.
+
+    Parameters:
+        kind: The class. If its file belongs to a Scrapy project, the settings of the project apply.
+        arguments: Arguments of the spider.
+        settings: Settings of Scrapy.
+
+    Raises:
+        ConfigError: The spider cannot run.
+    """
+    made: Spider = _bridge(kind.__name__).of_file(kind, arguments, settings)
+    return made
+
+
+def _bridge(what: str) -> Any:
+    """Return the class of the plugin."""
+    require(what, {SCRAPY: EXTRA})
+    found = entry_points_of(GROUP).get(SCRAPY)
+    if found is None:
+        raise ConfigError(f"{what}: no plugin for Scrapy projects is installed: pip install '{EXTRA}'")
+    return load_entry_point(found, "the plugin for Scrapy projects")

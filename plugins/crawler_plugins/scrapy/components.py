@@ -1,0 +1,81 @@
+"""`build_components`: the middlewares, pipelines and extensions of a project, in their order."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from scrapy.exceptions import NotConfigured
+from scrapy.utils.conf import build_component_list
+from scrapy.utils.misc import load_object
+
+from crawler import ConfigError
+
+__all__ = ["build_component", "build_components", "component_paths", "path_of", "takes_spider"]
+
+log = logging.getLogger("crawler.plugins.scrapy")
+
+
+def component_paths(settings: Any, name: str) -> list[Any]:
+    """Return the classes, or their paths, in a setting of components, such as ``ITEM_PIPELINES``, in their order.
+
+    Raises:
+        ConfigError: The setting is not a mapping of classes to numbers, or a class cannot be imported.
+    """
+    try:
+        merge = getattr(settings, "get_component_priority_dict_with_base", settings.getwithbase)
+        return list(build_component_list(merge(name)))
+    except Exception as error:
+        raise ConfigError(f"setting {name}: {type(error).__name__}: {error}") from error
+
+
+def path_of(component: Any) -> str:
+    """Return the path of a class, or of an instance."""
+    if isinstance(component, str):
+        return component
+    kind = component if isinstance(component, type) else type(component)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def build_components(crawler: Any, name: str, skip: str = "") -> Iterator[Any]:
+    """Yield the components that a setting names, without those that are not configured.
+
+    Parameters:
+        crawler: The `scrapy.crawler.Crawler`.
+        name: The setting.
+        skip: Beginning of the paths of classes that are not created: their paths are yielded instead. Empty: none.
+
+    Raises:
+        ConfigError: A class cannot be imported or created.
+    """
+    for path in component_paths(crawler.settings, name):
+        if skip and path_of(path).startswith(skip):
+            yield path_of(path)
+            continue
+        try:
+            yield build_component(load_object(path), crawler)
+        except NotConfigured as error:
+            if error.args:
+                log.warning("%s is disabled: %s", path_of(path), error.args[0])
+        except Exception as error:
+            raise ConfigError(f"setting {name}: {path_of(path)}: {type(error).__name__}: {error}") from error
+
+
+def build_component(kind: Any, crawler: Any) -> Any:
+    """Create a component as Scrapy does: by `from_crawler`, `from_settings` or its constructor."""
+    if hasattr(kind, "from_crawler"):
+        return kind.from_crawler(crawler)
+    if hasattr(kind, "from_settings"):
+        return kind.from_settings(crawler.settings)
+    return kind()
+
+
+@functools.lru_cache(maxsize=256)
+def takes_spider(method: Callable[..., Any]) -> bool:
+    """Return whether a method of a component must be given the spider, as all had to be before Scrapy 2.14."""
+    parameters = inspect.signature(method).parameters
+    spider = parameters.get("spider")
+    return spider is not None and spider.default is spider.empty

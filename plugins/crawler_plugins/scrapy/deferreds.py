@@ -1,0 +1,93 @@
+"""`result_of`: await what Scrapy components return, plain values, coroutines and Twisted Deferreds, in a trio task."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterable
+from typing import Any, Final
+
+import trio
+from twisted.internet.defer import Deferred
+
+__all__ = ["async_iterable", "is_pending", "iterate", "result_of"]
+
+NEEDS_ASYNCIO: Final = (
+    "this code awaits an asyncio future, and the crawl runs on trio: await Deferreds, or the spider's own requests"
+)
+
+
+def is_pending(value: Any) -> bool:
+    """Return whether a value has to be awaited: a coroutine, another awaitable, or a Deferred."""
+    return isinstance(value, (Deferred, types.CoroutineType)) or (
+        not isinstance(value, (dict, list, str)) and inspect.isawaitable(value)
+    )
+
+
+async def result_of(value: Any) -> Any:
+    """Return a plain value; of an awaitable or a Deferred, its result.
+
+    Raises:
+        RuntimeError: It awaits something of asyncio.
+    """
+    return await _driven(value) if is_pending(value) else value
+
+
+async def iterate(produced: Any) -> AsyncGenerator[Any, None]:
+    """Yield the values of an iterable, or of an async iterable that may await Deferreds."""
+    if hasattr(produced, "__aiter__"):
+        iterator = produced.__aiter__()
+        try:
+            while True:
+                try:
+                    value = await _driven(iterator.__anext__())
+                except StopAsyncIteration:
+                    return
+                yield value
+        finally:
+            if hasattr(iterator, "aclose"):
+                await _driven(iterator.aclose())  # noqa: ASYNC102 - it runs what the generator itself cleans up
+    for value in produced or ():
+        yield value
+
+
+async def async_iterable(produced: Iterable[Any]) -> AsyncIterator[Any]:
+    """Yield the values of an iterable to components that take async iterables only."""
+    for value in produced:
+        yield value
+
+
+@types.coroutine
+def _driven(awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
+    """Run an awaitable that awaits Deferreds as well as trio."""
+    steps: Any = awaitable.__await__()
+    step, value = steps.send, None
+    while True:
+        try:
+            trap = step(value)
+        except StopIteration as end:
+            return end.value
+        step, value = steps.send, None
+        try:
+            if isinstance(trap, Deferred):
+                yield from _fired(trap).__await__()
+            elif trap is None:  # asyncio.sleep(0)
+                yield from trio.lowlevel.checkpoint().__await__()
+            elif hasattr(trap, "_asyncio_future_blocking"):
+                raise RuntimeError(NEEDS_ASYNCIO)
+            else:
+                value = yield trap
+        except BaseException as error:  # noqa: ASYNC103 - whatever it is belongs to the code that awaits
+            step, value = steps.throw, error
+
+
+async def _fired(deferred: Any) -> None:
+    """Wait until a Deferred has a result, and leave it there."""
+    fired = trio.Event()
+
+    def note(result: Any) -> Any:
+        fired.set()
+        return result
+
+    deferred.addBoth(note)
+    await fired.wait()

@@ -1,0 +1,83 @@
+"""`Signals` sends the signals of Scrapy that somebody hears; `log_result` logs messages of its log formatter."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pydispatch.dispatcher import getAllReceivers, liveReceivers
+from pydispatch.robustapply import robustApply
+from scrapy.exceptions import CloseSpider, IgnoreRequest
+from twisted.python.failure import Failure
+
+from crawler_plugins.scrapy.deferreds import is_pending, result_of
+
+__all__ = ["Signals", "log_result"]
+
+log = logging.getLogger("scrapy.utils.signal")
+
+
+class Signals:
+    """Sends signals of a Scrapy crawler.
+
+    Parameters:
+        crawler: The `scrapy.crawler.Crawler`.
+    """
+
+    def __init__(self, crawler: Any) -> None:
+        self._crawler = crawler
+        self._manager = crawler.signals
+
+    def is_heard(self, signal: object) -> bool:
+        """Return whether a signal has receivers."""
+        return next(iter(getAllReceivers(self._manager.sender, signal)), None) is not None
+
+    def send(self, signal: object, *, quiet: Any = (), **arguments: Any) -> list[Any]:
+        """Send a signal, and return what its receivers return; a `Failure` for an exception.
+
+        Parameters:
+            signal: The signal.
+            quiet: Classes of exceptions that are not logged.
+            arguments: Arguments of the receivers, beside the spider.
+        """
+        if not self.is_heard(signal):
+            return []
+        sent = self._manager.send_catch_log(signal, dont_log=quiet, spider=self._crawler.spider, **arguments)
+        return [result for _, result in sent]
+
+    async def send_async(self, signal: object, **arguments: Any) -> list[Any]:
+        """Send a signal, and wait for receivers that are coroutines or return a Deferred."""
+        results = []
+        sender, spider = self._manager.sender, self._crawler.spider
+        for receiver in list(liveReceivers(getAllReceivers(sender, signal))):
+            try:
+                result = robustApply(receiver, signal=signal, sender=sender, spider=spider, **arguments)
+                if is_pending(result):
+                    result = await result_of(result)
+            except Exception as error:
+                if not isinstance(error, CloseSpider):
+                    log.exception("Error caught on signal handler: %s", receiver, extra={"spider": spider})
+                result = Failure()
+            results.append(result)
+        return results
+
+    def refuses(self, signal: object, **arguments: Any) -> bool:
+        """Send a signal, and return whether a receiver raises `IgnoreRequest`."""
+        results = self.send(signal, quiet=IgnoreRequest, **arguments)
+        return any(isinstance(result, Failure) and isinstance(result.value, IgnoreRequest) for result in results)
+
+
+def log_result(log: logging.Logger, words: Any, spider: Any, *, exc_info: Any = None, **extra: Any) -> None:
+    """Log what a method of a `LogFormatter` returned, unless it is `None`.
+
+    Parameters:
+        log: The logger.
+        words: A dict with ``level``, ``msg`` and ``args``.
+        spider: The spider, for handlers of the project.
+        exc_info: As of the logging module.
+        extra: Further attributes of the record.
+    """
+    if words is not None:
+        arguments = words.get("args") or ()
+        log.log(words["level"], words["msg"], *((arguments,) if isinstance(arguments, dict) else arguments),
+                exc_info=exc_info, extra={"spider": spider, **extra})  # fmt: skip

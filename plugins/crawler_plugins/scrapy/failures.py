@@ -1,0 +1,60 @@
+"""`failure_of`: why a request of the crawl failed, as the exceptions that errbacks of Scrapy know."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scrapy import exceptions
+from scrapy.exceptions import IgnoreRequest
+from twisted.internet import error as twisted_error
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseFailed, ResponseNeverReceived
+
+import crawler
+
+__all__ = ["exception_of", "failure_of"]
+
+
+def _kind(present: str, former: type[Exception]) -> type[Exception]:
+    """Return the exception that Scrapy raises: its own, or Twisted's before it had them.
+
+    It is both, since the errbacks of projects check either.
+    """
+    own = getattr(exceptions, present, None)
+    if own is None:
+        return former
+    return type(present, (own, former), {"__module__": own.__module__, "__str__": Exception.__str__})
+
+
+KINDS: Final[dict[tuple[type[crawler.RequestError], str], type[Exception]]] = {
+    (crawler.ConnectFailed, "dns"): _kind("CannotResolveHostError", twisted_error.DNSLookupError),
+    (crawler.ConnectFailed, "refused"): _kind("DownloadConnectionRefusedError", twisted_error.ConnectionRefusedError),
+    (crawler.ConnectFailed, ""): _kind("DownloadFailedError", twisted_error.ConnectError),
+    (crawler.FetchTimeout, ""): _kind("DownloadTimeoutError", twisted_error.TimeoutError),
+    (crawler.BrokenExchange, ""): _kind("DownloadFailedError", ResponseNeverReceived),
+    (crawler.BodyTooLarge, ""): getattr(exceptions, "DownloadCancelledError", twisted_error.ConnectionLost),
+    (crawler.FetchError, ""): _kind("DownloadFailedError", ResponseFailed),
+    (crawler.BadRedirect, ""): IgnoreRequest,
+    (crawler.Refused, ""): IgnoreRequest,
+}
+"""By class and kind of an error of the crawl; the first that fits counts."""
+
+
+def exception_of(error: crawler.RequestError) -> Exception:
+    """Return an error of the crawl as Scrapy raises it."""
+    words = "Forbidden by robots.txt" if isinstance(error, crawler.Refused) and error.by == "robots" else str(error)
+    for (kind, detail), meant in KINDS.items():
+        if isinstance(error, kind) and detail in ("", error.kind):
+            if issubclass(meant, ResponseFailed):
+                return meant([Failure(error)])
+            raised = meant(words)
+            raised.__cause__ = error
+            return raised
+    return error
+
+
+def failure_of(raised: BaseException, request: Any) -> Any:
+    """Return the failure that an errback gets."""
+    failure = Failure(raised)
+    failure.request = request
+    return failure

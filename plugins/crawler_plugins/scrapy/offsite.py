@@ -1,0 +1,38 @@
+"""`Offsite`: which requests the `allowed_domains` of a Scrapy spider let pass."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["Offsite"]
+
+
+class Offsite:
+    """The offsite filter of Scrapy, with its answers kept by host.
+
+    Parameters:
+        spider: The Scrapy spider; a change of its `allowed_domains` has effect at once.
+    """
+
+    def __init__(self, spider: Any) -> None:
+        self._spider = spider
+        self._domains: list[Any] | None = None
+        self._pattern: re.Pattern[str] | None = None
+        self._known: dict[str, bool] = {}
+
+    def allows(self, url: str) -> bool:
+        """Return whether a URL belongs to the allowed domains."""
+        domains = getattr(self._spider, "allowed_domains", None) or ()
+        if domains != self._domains:
+            self._domains, self._known = list(domains), {}
+            names = "|".join(re.escape(str(domain)) for domain in self._domains if domain is not None)
+            self._pattern = re.compile(rf"(.*\.)?({names})") if self._domains else None
+        if self._pattern is None:
+            return True
+        host = url.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
+        known = self._known.get(host)
+        if known is None:
+            name = re.sub(r":\d*\Z", "", host.rpartition("@")[2]).lower()
+            known = self._known[host] = self._pattern.fullmatch(name) is not None
+        return known

@@ -1,0 +1,142 @@
+"""`Project`: a Scrapy project, found by its ``scrapy.cfg``, or a single file with a spider."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+import traceback
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from scrapy.settings import Settings
+from scrapy.spiderloader import SpiderLoader
+
+from crawler import ConfigError
+from crawler_plugins.scrapy import aliases
+from crawler_plugins.scrapy.reactor import TrioReactor
+
+__all__ = ["Project", "settings_near"]
+
+CONFIG: Final = "scrapy.cfg"
+PLACE: Final = re.compile(r'File "([^"<]+)", line (\d+)')
+"""A place in a traceback."""
+SETTINGS_MODULE: Final = "SCRAPY_SETTINGS_MODULE"
+"""The environment variable from which `get_project_settings` of the project reads its module."""
+
+
+class Project:
+    """The settings and the spiders of a Scrapy project.
+
+    Parameters:
+        folder: The folder with its ``scrapy.cfg``, a folder inside of that, or the file itself.
+
+    Raises:
+        ConfigError: There is no project, or its settings cannot be imported.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        TrioReactor.install()  # first: modules of the project may import the reactor
+        aliases.install()
+        self.folder = _root_of(folder)
+        self.settings = _settings_of(self.folder)
+        self._failed: dict[str, str] = {}
+        self._loader: Any = None
+
+    @property
+    def spiders(self) -> list[str]:
+        """The names of its spiders, sorted."""
+        return sorted(self._spiders().list())
+
+    @property
+    def failed_modules(self) -> dict[str, str]:
+        """Why modules of spiders cannot be imported, by their names."""
+        self._spiders()
+        return self._failed
+
+    def spider_class(self, name: str) -> Any:
+        """Return the class of a spider.
+
+        Raises:
+            ConfigError: There is no spider of that name.
+        """
+        try:
+            return self._spiders().load(name)
+        except KeyError:
+            names = ", ".join(self.spiders[:20]) or "none"
+            failed = "".join(f"; {module} cannot be imported: {why}" for module, why in self._failed.items())
+            raise ConfigError(f"{self.folder} has no spider {name!r}; it has: {names}{failed}") from None
+
+    def _spiders(self) -> Any:
+        """Return the loader of the spiders. A module that cannot be imported does not keep the others out."""
+        if self._loader is None:
+            settings = self.settings.copy()
+            settings.set("SPIDER_LOADER_WARN_ONLY", True, priority="cmdline")
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                self._loader = SpiderLoader.from_settings(settings)
+            for warning in caught:
+                text = str(warning.message)
+                if "Could not load spiders from module" in text:
+                    module = text.partition("module '")[2].partition("'")[0]
+                    self._failed[module] = _last_error(text)
+        return self._loader
+
+
+def settings_near(file: Path) -> Any:
+    """Return the settings of the project that a file belongs to; Scrapy's own without one."""
+    TrioReactor.install()
+    aliases.install()
+    folder = next((parent for parent in file.resolve().parents if (parent / CONFIG).is_file()), None)
+    return Settings() if folder is None else _settings_of(folder)
+
+
+def _root_of(folder: Path) -> Path:
+    place = folder.parent if folder.name == CONFIG else folder
+    if not place.is_dir():
+        raise ConfigError(f"no such directory: {folder} (a Scrapy project is a directory with a {CONFIG})")
+    found = next((one for one in (place.resolve(), *place.resolve().parents) if (one / CONFIG).is_file()), None)
+    if found is None:
+        raise ConfigError(f"{folder} is not a Scrapy project: it has no {CONFIG}")
+    return found
+
+
+def _settings_of(folder: Path) -> Any:
+    """Return the settings that ``scrapy.cfg`` names."""
+    config = configparser.ConfigParser()
+    try:
+        config.read(folder / CONFIG)
+    except configparser.Error as error:
+        raise ConfigError(f"{folder / CONFIG}: {str(error).splitlines()[0]}") from None
+    project = os.environ.get("SCRAPY_PROJECT", "default")
+    module = os.environ.get(SETTINGS_MODULE) or config.get("settings", project, fallback="")
+    if not module:
+        raise ConfigError(f"{folder / CONFIG} names no settings: add a section [settings] with {project} = MODULE")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    os.environ[SETTINGS_MODULE] = module
+    settings = Settings()
+    try:
+        import_module(module)
+        settings.setmodule(module, priority="project")
+    except Exception as error:
+        raise ConfigError(f"{module} of {folder} cannot be imported: {_place_of(error)}") from error
+    return settings
+
+
+def _place_of(error: BaseException) -> str:
+    """Return an error of an import, with its place."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    words = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return words if last.filename.startswith("<") else f"{words} ({last.filename}:{last.lineno})"
+
+
+def _last_error(text: str) -> str:
+    """Return the last line of a traceback, with its place."""
+    lines = [line for line in text.splitlines() if line and not line.startswith((" ", "Could not", "Traceback"))]
+    places = PLACE.findall(text)
+    words = lines[-1] if lines else "an exception"
+    return f"{words} ({':'.join(places[-1])})" if places else words

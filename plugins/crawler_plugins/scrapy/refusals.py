@@ -1,0 +1,101 @@
+"""`refusals`: why a project cannot run here, one line each, before anything of it is created."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, Final
+
+from scrapy.utils.misc import load_object
+
+from crawler_plugins.scrapy.components import path_of
+
+__all__ = ["refusals"]
+
+COMPONENTS: Final = ("DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "EXTENSIONS")
+OWN: Final = {
+    "SCHEDULER": "scrapy.core.scheduler.",
+    "DUPEFILTER_CLASS": "scrapy.dupefilters.",
+    "DOWNLOADER": "scrapy.core.downloader.",
+    "ITEM_PROCESSOR": "scrapy.pipelines.",
+    "REQUEST_FINGERPRINTER_CLASS": "scrapy.utils.request.",
+}
+"""Settings that name a part of the engine, with the beginning of Scrapy's own."""
+INSTEAD: Final = {
+    "scrapy_playwright": "the crawl fetches without a browser; pages without scripts need no such handler",
+    "scrapy_redis": "queues in Redis are not shared with Scrapy; --job DIR makes a crawl durable on one machine",
+    "scrapy_splash": "Splash is not used; leave it out for pages without scripts",
+    "scrapy_cluster": "queues in Redis are not shared with Scrapy; --job DIR makes a crawl durable on one machine",
+    "scrapy_zyte_api": "requests go to the sites themselves; leave it out, or run the project with Scrapy",
+    "scrapy_impersonate": "the crawl has a download handler of its own",
+    "scrapyd": "run the command on the machine itself",
+}
+"""Packages that replace a part of the engine, with what to do."""
+LOOPS: Final = frozenset({"aiohttp", "asyncio", "deferred_to_future"})
+"""Names in async code that need an event loop of asyncio."""
+
+
+def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
+    """Yield the reasons why a project, or one spider of it, cannot run.
+
+    Parameters:
+        settings: The `scrapy.settings.Settings`, merged with those of the spider.
+        spider_class: The class of the spider.
+    """
+    for name, beginning in OWN.items():
+        path = path_of(settings.get(name) or "")
+        if path and not path.startswith(beginning):
+            yield f"{name} = {path}: {_instead(path, 'the crawl has its own and cannot use another')}"
+    for scheme in ("http", "https"):
+        path = path_of((settings.getdict("DOWNLOAD_HANDLERS") or {}).get(scheme) or "")
+        if path and not path.startswith("scrapy."):
+            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path}: {_instead(path, 'the crawl fetches http and https itself')}"
+            break
+    for name in COMPONENTS:
+        yield from _component_refusals(settings, name)
+    if spider_class is not None:
+        yield from _spider_refusals(spider_class)
+
+
+def _component_refusals(settings: Any, name: str) -> Iterator[str]:
+    given = settings.getdict(name)
+    for component in [path for path, order in given.items() if order is not None]:
+        path = path_of(component)
+        package = path.partition(".")[0]
+        if package in INSTEAD:
+            yield f"{name}: {path}: {INSTEAD[package]}"
+        elif package != "scrapy":
+            try:
+                kind = load_object(component)
+            except Exception as error:
+                first = str(error).partition("\n")[0]
+                yield f"{name}: {path} cannot be imported: {type(error).__name__}: {first}"
+            else:
+                yield from _loop_refusals(kind, name)
+
+
+def _spider_refusals(spider_class: Any) -> Iterator[str]:
+    for kind in spider_class.__mro__:
+        package = kind.__module__.partition(".")[0]
+        if package in INSTEAD:
+            yield f"{spider_class.__name__} is a {kind.__module__}.{kind.__qualname__}: {INSTEAD[package]}"
+            return
+    yield from _loop_refusals(spider_class, "spider")
+
+
+def _loop_refusals(kind: Any, what: str) -> Iterator[str]:
+    """Yield a reason for each async method of the project that needs an event loop of asyncio."""
+    for base in getattr(kind, "__mro__", ()):
+        if base.__module__.partition(".")[0] in ("scrapy", "builtins"):
+            continue
+        for name, method in vars(base).items():
+            function = getattr(method, "__func__", method)
+            if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+                used = sorted(LOOPS.intersection(function.__code__.co_names))
+                if used:
+                    where = f"{base.__module__}.{base.__qualname__}.{name}()"
+                    yield f"{what}: {where} uses {used[0]}, which needs an asyncio event loop: the crawl runs on trio"
+
+
+def _instead(path: str, otherwise: str) -> str:
+    return INSTEAD.get(path.partition(".")[0], otherwise)

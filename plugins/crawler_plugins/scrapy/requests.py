@@ -1,0 +1,279 @@
+"""`RequestTranslator`: requests of Scrapy as requests of the crawl, and back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from scrapy import Spider
+from scrapy.http import Headers, Request
+from scrapy.utils.misc import load_object
+
+import crawler
+from crawler_plugins.scrapy.codec import decode, encode
+
+__all__ = ["RequestTranslator"]
+
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+ERRORS: Final = range(300, 600)
+IMMUTABLE: Final = (str, int, float, bool, type(None))
+CRAWLS: Final = frozenset({"depth", "is_start_request"})
+"""Keys of `meta` that the crawl keeps in another form."""
+
+
+@lru_cache(maxsize=50_000)  # most links of a page are on other pages, too
+def canonical(url: str) -> str | None:
+    """Return a URL as the crawl has it; `None` if it is not a web URL."""
+    try:
+        return crawler.Request(url).url
+    except ValueError:
+        return None
+
+
+class RequestTranslator:
+    """Translates requests, and keeps in memory what of them has no form in JSON.
+
+    Parameters:
+        spider: The Scrapy spider, whose methods are callbacks.
+        settings: Its `scrapy.settings.Settings`.
+        is_free: Returns whether a name of a callback is not one of the crawl's own.
+        headers: Header fields that each request names.
+    """
+
+    def __init__(self, spider: Any, settings: Any, is_free: Callable[[str], bool], headers: Mapping[str, str]) -> None:
+        self._spider = spider
+        self._is_free = is_free
+        self._default = spider.parse if type(spider)._parse is Spider._parse else None  # noqa: SLF001 - it calls `parse`
+        self._headers = dict(headers)
+        self._numbers = itertools.count(1)
+        self._kept: dict[int, Any] = {}
+        self._merges_cookies = settings.getbool("COOKIES_ENABLED")
+        self._depth_priority = settings.getint("DEPTH_PRIORITY")
+        self._auth = _http_auth(spider, settings)
+        self.durable = False
+        """Whether requests must survive JSON."""
+        self.unfit: dict[str, int] = {}
+        """Number of requests that have no form in JSON, by reason."""
+
+    # ---- to the crawl ------------------------------------------------------------------------------------------------
+
+    def to_crawl(self, request: Any, depth: int = 0) -> crawler.Request:
+        """Return a request of Scrapy as one of the crawl.
+
+        Parameters:
+            request: The request.
+            depth: Its depth, for its priority.
+
+        Raises:
+            ValueError: It is not for a web URL, or HTTP cannot carry it.
+            TypeError: The crawl is a job, and the request has a value without a form in JSON.
+        """
+        callback, meta = self._handler(request.callback), request.meta
+        options = self._options(request, meta)
+        priority = request.priority - depth * self._depth_priority
+        if priority:
+            options["priority"] = priority
+        if self._is_plain(request, callback):
+            return crawler.Request(request.url, callback or None, **options)
+        kept = self._kept_form(request, callback, self._handler(request.errback))
+        is_named = callback and "#" not in kept and "c" not in kept
+        return crawler.Request(
+            request.url,
+            callback if is_named else None,
+            errback="lost" if request.errback is not None else None,
+            meta=kept,
+            **options,
+        )
+
+    def _handler(self, handler: Any) -> str | None:
+        """Return the name of a method of the spider; empty for `None`, and `None` for another callable."""
+        if handler is None or handler == self._default:
+            return ""
+        name = getattr(handler, "__name__", "")
+        own = getattr(handler, "__self__", None) is self._spider and getattr(self._spider, name, None) == handler
+        return name if own else None
+
+    def _is_plain(self, request: Any, callback: str | None) -> bool:
+        """Return whether a request needs nothing but what the crawl's own requests have."""
+        return (
+            callback is not None
+            and (not callback or self._is_free(callback))
+            and type(request) is Request
+            and request.errback is None
+            and not request.meta.keys() - CRAWLS
+            and not request.cb_kwargs
+            and not request.flags
+        )
+
+    def _kept_form(self, request: Any, callback: str | None, errback: str | None) -> dict[str, Any]:
+        """Return what the crawl has no field for: in JSON, or the number under which it is kept in memory."""
+        try:
+            if callback is None or errback is None:
+                handler = request.callback if callback is None else request.errback
+                name = getattr(handler, "__qualname__", repr(handler))
+                raise TypeError(f"the callback {name} is not a method of the spider")
+            if not self.durable and not (_is_immutable(request.meta) and _is_immutable(request.cb_kwargs)):
+                raise TypeError("")  # the spider may share a value between requests
+            form: dict[str, Any] = {
+                "e": errback,
+                "m": encode({key: value for key, value in request.meta.items() if key != "depth"}, "meta"),
+                "k": encode(request.cb_kwargs, "cb_kwargs"),
+                "f": encode(request.flags, "flags"),
+            }
+            if callback and not self._is_free(callback):
+                form["c"] = callback
+            if type(request) is not Request:
+                kind = type(request)
+                form["t"] = f"{kind.__module__}.{kind.__qualname__}"
+                form["x"] = {
+                    name: encode(getattr(request, name), name)
+                    for name in getattr(request, "attributes", ())
+                    if name not in Request.attributes and hasattr(request, name)
+                }
+            return {name: value for name, value in form.items() if value}
+        except TypeError as error:
+            reason = str(error)
+            if self.durable:
+                words = f"{request}: {reason}: a job keeps requests as JSON; run it without --job, or change that"
+                raise TypeError(words) from None
+            if reason:
+                self.unfit[reason] = self.unfit.get(reason, 0) + 1
+            number = next(self._numbers)
+            self._kept[number] = request
+            return {"#": number}
+
+    def _options(self, request: Any, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the crawl has a field for."""
+        options: dict[str, Any] = {}
+        if request.method != "GET":
+            options["method"] = request.method
+        if request.body:
+            options["body"] = request.body
+        merges = self._merges_cookies and not meta.get("dont_merge_cookies")
+        headers = dict(self._headers) if self._headers else {}
+        if request.headers:
+            pairs = [*headers.items(), *header_pairs(request.headers)]
+            options["headers"] = [pair for pair in pairs if not (merges and pair[0].lower() == "cookie")]
+        elif headers:
+            options["headers"] = headers
+        if meta.get("dont_merge_cookies") and "Cookie" not in request.headers:
+            options["headers"] = [*dict(options.get("headers", ())).items(), ("Cookie", "")]
+        if request.cookies:
+            options["cookies"] = dict(_cookies(request.cookies))
+        if request.dont_filter:
+            options["dont_filter"] = True
+        if meta:
+            options |= _meta_options(meta)
+        if self._auth is not None and "Authorization" not in request.headers and self._auth.fits(request.url):
+            options["auth"] = self._auth.pair
+        return options
+
+    # ---- back --------------------------------------------------------------------------------------------------------
+
+    def to_scrapy(self, request: crawler.Request) -> Any:
+        """Return a request of the crawl as the spider made it, with its depth in `meta`."""
+        kept = request.meta
+        if "#" in kept:
+            original = self._kept[kept["#"]]
+            is_same = original.url == request.url and original.method == request.method
+            changed = {"url": request.url, "method": request.method, "body": request.body}
+            found = original if is_same else original.replace(**changed)
+        else:
+            name = kept.get("c") or request.callback
+            kind: Any = Request if "t" not in kept else load_object(kept["t"])
+            found = kind(
+                request.url,
+                callback=getattr(self._spider, name) if name else None,
+                errback=getattr(self._spider, kept["e"]) if "e" in kept else None,
+                method=request.method,
+                headers=Headers(list(request.headers.pairs)) if request.headers.pairs else None,
+                body=request.body or None,
+                cookies=request.cookies or None,
+                meta=decode(kept.get("m")),
+                cb_kwargs=decode(kept.get("k")),
+                flags=decode(kept.get("f")),
+                priority=request.priority,
+                dont_filter=request.dont_filter,
+                **{name: decode(value) for name, value in kept.get("x", {}).items()},
+            )
+        found.meta["depth"] = request.depth
+        return found
+
+    def forget(self, requests: Iterable[crawler.Request]) -> None:
+        """Forget the requests of Scrapy that were kept in memory for settled ones."""
+        for request in requests:
+            self._kept.pop(request.meta.get("#", 0), None)
+
+
+def header_pairs(headers: Any) -> list[tuple[str, str]]:
+    """Return the header fields of Scrapy as text."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, values in headers.items() for value in values]
+
+
+def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a request that keys of its `meta` stand for."""
+    options: dict[str, Any] = {}
+    accepted: list[int] = []
+    if meta.get("handle_httpstatus_all"):
+        accepted += ERRORS
+    elif "handle_httpstatus_list" in meta:
+        accepted += [status for status in ERRORS if status in meta["handle_httpstatus_list"]]
+    if meta.get("dont_redirect"):
+        accepted += REDIRECTS
+    if accepted:
+        options["accept_status"] = sorted(set(accepted))
+    if meta.get("dont_retry"):
+        options["attempts"] = 1
+    elif "max_retry_times" in meta:
+        options["attempts"] = 1 + int(meta["max_retry_times"])
+    if meta.get("proxy"):
+        options["proxy"] = str(meta["proxy"])
+    if meta.get("download_timeout"):
+        options["timeout"] = float(meta["download_timeout"])
+    if meta.get("download_maxsize"):
+        options["max_body"] = int(meta["download_maxsize"])
+    if meta.get("cookiejar") is not None:
+        options["session"] = str(meta["cookiejar"])
+    if meta.get("download_slot"):
+        options["lane"] = str(meta["download_slot"])
+    return options
+
+
+def _cookies(cookies: Any) -> Iterable[tuple[str, str]]:
+    """Yield the names and values of the cookies of a request, which Scrapy takes as a dict or as a list."""
+    pairs = ((c["name"], c["value"]) for c in cookies) if isinstance(cookies, list) else cookies.items()
+    for name, value in pairs:
+        yield _text(name), _text(value)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _is_immutable(values: Mapping[str, Any]) -> bool:
+    return all(isinstance(value, IMMUTABLE) for value in values.values())
+
+
+class _Auth:
+    """User and password of the spider, for the hosts of a domain."""
+
+    def __init__(self, user: str, password: str, domain: str | None) -> None:
+        self.pair = (user, password)
+        self._domain = domain
+
+    def fits(self, url: str) -> bool:
+        """Return whether requests for a URL carry them."""
+        if self._domain is None:
+            return True
+        host = url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
+        return host == self._domain or host.endswith("." + self._domain)
+
+
+def _http_auth(spider: Any, settings: Any) -> _Auth | None:
+    user = getattr(spider, "http_user", "") or settings.get("HTTPAUTH_USER") or ""
+    password = getattr(spider, "http_pass", "") or settings.get("HTTPAUTH_PASS") or ""
+    if not user and not password:
+        return None
+    return _Auth(user, password, getattr(spider, "http_auth_domain", None) or settings.get("HTTPAUTH_DOMAIN"))

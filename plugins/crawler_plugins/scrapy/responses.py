@@ -1,0 +1,59 @@
+"""`to_scrapy`: responses of the crawl as those of Scrapy, and back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from scrapy.http import Headers, Response
+from scrapy.responsetypes import responsetypes
+
+import crawler
+from crawler_plugins.scrapy.requests import header_pairs
+
+__all__ = ["to_crawl", "to_scrapy"]
+
+
+def to_scrapy(response: crawler.Response, request: Any) -> Any:
+    """Return a response as Scrapy has it.
+
+    Parameters:
+        response: The response of the crawl.
+        request: The request of Scrapy that it responds to.
+    """
+    headers = Headers([pair for pair in response.headers.pairs if pair[0].lower() != "content-encoding"])
+    kind = _kind_of(response.headers.get("content-type", ""))
+    if kind is Response or "content-disposition" in response.headers:
+        kind = responsetypes.from_args(headers=headers, url=response.url, body=response.body)
+    return kind(url=response.url, status=response.status, headers=headers, body=response.body, request=request)
+
+
+@lru_cache(maxsize=256)
+def _kind_of(content_type: str) -> Any:
+    """Return the class for a ``Content-Type``."""
+    return responsetypes.from_content_type(content_type) if content_type else Response
+
+
+def to_crawl(response: Any, request: crawler.Request) -> crawler.Response:
+    """Return a response that a middleware has made or changed as one of the crawl."""
+    return crawler.Response(
+        request.url if response.url == request.url else response.url,
+        response.status,
+        header_pairs(response.headers),
+        response.body,
+        request=request,
+        source="scrapy",
+    )
+
+
+def note_exchange(response: crawler.Response, meta: dict[str, Any], timeout: float) -> None:
+    """Add what Scrapy's downloader notes of an exchange to the `meta` of its request."""
+    meta["download_latency"] = response.first_byte
+    meta.setdefault("download_timeout", timeout)
+    host = response.url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    meta.setdefault("download_slot", host.partition(":")[0])
+    if response.redirects:
+        meta["redirect_urls"] = list(response.redirects)
+        meta["redirect_times"] = len(response.redirects)
+    if response.attempt > 1:
+        meta["retry_times"] = response.attempt - 1

@@ -1,0 +1,120 @@
+"""`Scheduling`: which requests of a spider enter the crawl, and as what."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from scrapy import signals
+from scrapy.utils.misc import load_object
+
+import crawler
+from crawler_plugins.scrapy.components import build_component, component_paths, path_of, takes_spider
+from crawler_plugins.scrapy.events import Signals
+from crawler_plugins.scrapy.offsite import Offsite
+from crawler_plugins.scrapy.requests import RequestTranslator
+
+__all__ = ["Scheduling"]
+
+REFERER: Final = "scrapy.spidermiddlewares.referer.RefererMiddleware"
+log = logging.getLogger("crawler.plugins.scrapy")
+
+
+class Scheduling:
+    """Translates the requests of a spider, except those that its filters refuse.
+
+    Parameters:
+        scrapy: The `scrapy.crawler.Crawler`.
+        requests: Translates requests.
+        sender: Sends signals.
+        is_bare: Whether all spider middlewares are Scrapy's own: the crawl then does what `DEPTH_PRIORITY` says.
+    """
+
+    crawl: crawler.Crawl
+
+    def __init__(self, scrapy: Any, requests: RequestTranslator, sender: Signals, *, is_bare: bool) -> None:
+        self._scrapy = scrapy
+        self._set_referer = _referer_setter(scrapy) if is_bare else None
+        self._requests = requests
+        self._signals = sender
+        self._is_bare = is_bare
+        self._offsite = Offsite(scrapy.spider)
+        self._is_heard = True
+
+    def open(self, crawl: crawler.Crawl) -> None:
+        """Begin, with the running crawl."""
+        self.crawl = crawl
+        self._is_heard = self._signals.is_heard(signals.request_scheduled)
+
+    def enter(self, request: Any, depth: int, response: Any = None) -> crawler.Request | None:
+        """Return a request for the crawl; `None` if it is refused.
+
+        Parameters:
+            request: The request of Scrapy.
+            depth: Its depth.
+            response: The page that it comes from; `None`: it comes from none.
+
+        Raises:
+            TypeError: The crawl is a job, and the request has no form in JSON.
+        """
+        if self._is_heard and self._signals.refuses(signals.request_scheduled, request=request):
+            return None
+        passes = request.dont_filter or request.meta.get("allow_offsite") or self._offsite.allows(request.url)
+        if not passes:
+            self._scrapy.stats.inc_value("offsite/filtered")
+            self.crawl.count("offsite")
+            return None
+        if response is not None and self._set_referer is not None:
+            self._set_referer(response, request)
+        try:
+            made = self._requests.to_crawl(request, depth if self._is_bare else 0)
+        except ValueError as error:
+            log.error("%s cannot be sent: %s", request, error)
+            self.crawl.count("invalid_request")
+            return None
+        if request.cookies and self.crawl.settings.cookies and not request.meta.get("dont_merge_cookies"):
+            self._keep_cookies(request, made)
+        if depth:
+            self._scrapy.stats.max_value("request_depth_max", depth)
+        return made
+
+    def enter_start(self, request: Any) -> crawler.Request | None:
+        """Return a start request for the crawl; `None` if it is refused.
+
+        A resumed job starts again, so it must recognise what it has begun, which ``dont_filter`` would prevent.
+        """
+        made = self.enter(request, 0)
+        return made.replace(dont_filter=False) if made is not None and made.dont_filter and self.crawl.durable else made
+
+    def add(self, request: Any) -> None:
+        """Add a request that no callback yields."""
+        made = self.enter(request, request.meta.get("depth", 0))
+        if made is not None:
+            self.crawl.add(made)
+
+    def _keep_cookies(self, request: Any, made: crawler.Request) -> None:
+        """Keep the cookies of a request for later ones of its session, as Scrapy does."""
+        given = request.cookies if isinstance(request.cookies, list) else ()
+        places = {cookie["name"]: cookie for cookie in given}
+        for name, value in made.cookies.items():
+            place = places.get(name, {})
+            domain = f"; Domain={place['domain']}" if place.get("domain") else ""
+            field = f"{name}={value}; Path={place.get('path') or '/'}{domain}"
+            self.crawl.set_cookie(made.url, field, session=made.session)
+
+
+def _referer_setter(scrapy: Any) -> Callable[[Any, Any], None] | None:
+    """Return what sets the ``Referer`` of a request for its page, as Scrapy does; `None` if nothing does."""
+    paths = [path_of(path) for path in component_paths(scrapy.settings, "SPIDER_MIDDLEWARES")]
+    if not scrapy.settings.getbool("REFERER_ENABLED") or REFERER not in paths:
+        return None
+    process: Any = build_component(load_object(REFERER), scrapy).process_spider_output
+    if takes_spider(process):
+        process = partial(process, spider=scrapy.spider)
+
+    def set_referer(response: Any, request: Any) -> None:
+        list(process(response=response, result=(request,)))
+
+    return set_referer

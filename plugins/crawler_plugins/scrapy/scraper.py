@@ -1,0 +1,183 @@
+"""`Scraper`: from a response or failure of the crawl to what the callback or errback of the spider produces."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from itemadapter import is_item
+from scrapy import signals
+from scrapy.exceptions import CloseSpider, IgnoreRequest
+from scrapy.http import Request
+from scrapy.utils.spider import iterate_spider_output
+from twisted.python.failure import Failure
+
+import crawler
+from crawler_plugins.scrapy import responses
+from crawler_plugins.scrapy.attempts import Attempts
+from crawler_plugins.scrapy.deferreds import iterate, result_of
+from crawler_plugins.scrapy.events import Signals, log_result
+from crawler_plugins.scrapy.failures import exception_of, failure_of
+from crawler_plugins.scrapy.pipelines import Pipelines, plain_item
+from crawler_plugins.scrapy.requests import RequestTranslator
+from crawler_plugins.scrapy.scheduling import Scheduling
+from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
+
+__all__ = ["Scraper"]
+
+log = logging.getLogger("scrapy.core.scraper")
+
+
+class Scraper:
+    """Calls callbacks and errbacks through the spider middlewares, and passes on what they yield.
+
+    What a callback has yielded before it raises is kept, as in Scrapy.
+
+    Parameters:
+        scrapy: The `scrapy.crawler.Crawler`.
+        sender: Sends signals.
+        requests: Translates requests.
+        attempts: Keeps the responses that downloader middlewares have made.
+        scheduling: Takes the requests of callbacks.
+        middlewares: The spider middlewares.
+        pipelines: The item pipelines.
+    """
+
+    crawl: crawler.Crawl
+
+    def __init__(
+        self,
+        scrapy: Any,
+        sender: Signals,
+        requests: RequestTranslator,
+        attempts: Attempts,
+        scheduling: Scheduling,
+        middlewares: SpiderMiddlewares,
+        pipelines: Pipelines,
+    ) -> None:
+        self._scrapy = scrapy
+        self._signals = sender
+        self._requests = requests
+        self._attempts = attempts
+        self._scheduling = scheduling
+        self._middlewares = middlewares
+        self._pipelines = pipelines
+
+    async def page(self, response: crawler.Response, **_: Any) -> list[Any]:
+        """Return what the callback of a page produces."""
+        if "#" in response.request.meta:
+            self.crawl.before_commit(self._requests.forget, response.request)
+        return await self._scrape(self._received(response), response.request)
+
+    async def lost(self, failure: crawler.Failure) -> list[Any]:
+        """Return what the errback of a failed request produces, or its callback if that handles the status."""
+        error = failure.error
+        if isinstance(error, crawler.HookError) and error.is_callback:
+            return []  # it was logged
+        is_refused = isinstance(error, crawler.BadStatus) and not isinstance(error, crawler.BadRedirect)
+        if failure.response is not None and is_refused:
+            return await self._scrape(self._received(failure.response), failure.request)
+        request, _ = self._attempts.take(failure.request)
+        if request is None:
+            request = self._requests.to_scrapy(failure.request)
+        cause = error.__cause__
+        is_theirs = isinstance(error, crawler.HookError) or isinstance(cause, IgnoreRequest)
+        raised = cause if is_theirs and cause is not None else exception_of(error)
+        if request.errback is None:
+            if not isinstance(raised, IgnoreRequest):
+                log.info("Error downloading %s: %s", request, raised)
+            return []
+        outputs: list[Any] = []
+        try:
+            produced = await result_of(iterate_spider_output(await result_of(_call_errback(request, raised))))
+            await self._collect(produced, outputs, None, failure.request)
+        except Exception as caught:
+            if caught is not raised:
+                self.note_error(failure_of(caught, request), None)
+        return outputs
+
+    def note_error(self, failure: Any, response: Any) -> None:
+        """Log what a callback raised, count it, and send the signal; end the crawl if it is a `CloseSpider`."""
+        scrapy = self._scrapy
+        error = failure.value
+        if isinstance(error, CloseSpider):
+            self.crawl.stop(error.reason or "cancelled")
+            return
+        if response is not None:
+            words = scrapy.logformatter.spider_error(failure, response.request, response, scrapy.spider)
+            log_result(log, words, scrapy.spider, exc_info=(type(error), error, error.__traceback__))
+        self._signals.send(signals.spider_error, failure=failure, response=response)
+        scrapy.stats.inc_value("spider_exceptions/count")
+        scrapy.stats.inc_value(f"spider_exceptions/{type(error).__name__}")
+        self.crawl.count("spider_exceptions")
+
+    def _received(self, response: crawler.Response) -> Any:
+        """Return the response of Scrapy, and report it as received."""
+        request, theirs = self._attempts.take(response.request)
+        if theirs is None:
+            request = self._requests.to_scrapy(response.request)
+            theirs = responses.to_scrapy(response, request)
+        responses.note_exchange(response, request.meta, self.crawl.settings.request_deadline)
+        self._signals.send(signals.response_received, response=theirs, request=request)
+        return theirs
+
+    async def _scrape(self, response: Any, page: crawler.Request) -> list[Any]:
+        """Return what the callback of a response produces, or its errback if its status is refused."""
+        request = response.request
+        outputs: list[Any] = []
+        try:
+            callback = request.callback or self._scrapy.spider._parse  # noqa: SLF001 - Scrapy's default callback
+            call = partial(callback, response, **request.cb_kwargs)
+            produced = await self._middlewares.call(response, call, partial(_call_errback, request))
+            await self._collect(produced, outputs, response, page)
+        except crawler.CrawlerError:
+            raise
+        except Exception as error:
+            self.note_error(failure_of(error, request), response)
+        return outputs
+
+    async def _collect(self, produced: Any, outputs: list[Any], response: Any, page: crawler.Request) -> None:
+        """Add requests and items to `outputs`, in the form of the crawl."""
+        if not hasattr(produced, "__aiter__"):
+            for value in produced or ():
+                if isinstance(value, Request):
+                    self._take_request(value, outputs, response, page)
+                else:
+                    await self._take(value, outputs, response)
+            return
+        async with aclosing(iterate(produced)) as values:
+            async for value in values:
+                if isinstance(value, Request):
+                    self._take_request(value, outputs, response, page)
+                else:
+                    await self._take(value, outputs, response)
+
+    def _take_request(self, request: Any, outputs: list[Any], response: Any, page: crawler.Request) -> None:
+        entering = self._scheduling.enter(request, page.depth + 1, response)
+        if entering is not None:
+            outputs.append(entering)
+
+    async def _take(self, value: Any, outputs: list[Any], response: Any) -> None:
+        """Pass an item through the pipelines."""
+        if is_item(value):
+            item = await self._pipelines.process(value, response)
+            if item is not None:
+                outputs.append(plain_item(item))
+        elif value is not None:
+            log.error("Spider must return request, item, or None, got %r in %s", type(value).__name__, response)
+
+
+def _call_errback(request: Any, error: BaseException) -> Any:
+    """Call the errback of a request with an exception.
+
+    Raises:
+        BaseException: The request has no errback, or it returned the failure.
+    """
+    if request.errback is None:
+        raise error
+    produced = request.errback(failure_of(error, request))
+    if isinstance(produced, Failure):
+        produced.raiseException()
+    return produced

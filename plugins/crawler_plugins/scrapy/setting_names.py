@@ -1,0 +1,178 @@
+"""The settings of Scrapy: those that become settings of the crawl, those that its own objects read, and the others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["IGNORED", "READ", "TAKEN"]
+
+TAKEN: Final = {
+    "AUTOTHROTTLE_ENABLED": "slow_start",
+    "AUTOTHROTTLE_MAX_DELAY": "backoff_max",
+    "AUTOTHROTTLE_START_DELAY": "slow_start",
+    "AUTOTHROTTLE_TARGET_CONCURRENCY": "per_host",
+    "CONCURRENT_REQUESTS": "workers",
+    "CONCURRENT_REQUESTS_PER_DOMAIN": "per_host",
+    "CONCURRENT_REQUESTS_PER_IP": "per_host",
+    "COOKIES_ENABLED": "cookies",
+    "DEFAULT_REQUEST_HEADERS": "headers",
+    "DEPTH_LIMIT": "max_depth",
+    "DEPTH_PRIORITY": "Request.priority",
+    "DOWNLOAD_DELAY": "delay",
+    "DOWNLOAD_DELAY_JITTER": "jitter",
+    "DOWNLOAD_MAXSIZE": "max_body",
+    "DOWNLOAD_SLOTS": "pacing",
+    "DOWNLOAD_TIMEOUT": "request_deadline",
+    "HTTPAUTH_DOMAIN": "Request.auth",
+    "HTTPAUTH_PASS": "Request.auth",
+    "HTTPAUTH_USER": "Request.auth",
+    "HTTPCACHE_ALWAYS_STORE": "the plugin cache",
+    "HTTPCACHE_DIR": "the plugin cache",
+    "HTTPCACHE_ENABLED": "the plugin cache",
+    "HTTPCACHE_EXPIRATION_SECS": "the plugin cache",
+    "HTTPCACHE_IGNORE_HTTP_CODES": "the plugin cache",
+    "HTTPCACHE_POLICY": "the plugin cache",
+    "HTTPPROXY_ENABLED": "proxy_env",
+    "JOBDIR": "--job",
+    "METAREFRESH_ENABLED": "follow_refresh",
+    "METAREFRESH_MAXDELAY": "follow_refresh",
+    "RANDOMIZE_DOWNLOAD_DELAY": "jitter",
+    "REDIRECT_ENABLED": "max_redirects",
+    "REDIRECT_MAX_TIMES": "max_redirects",
+    "RETRY_ENABLED": "attempts",
+    "RETRY_HTTP_CODES": "attempts",
+    "RETRY_PRIORITY_ADJUST": "Request.priority",
+    "RETRY_TIMES": "attempts",
+    "ROBOTSTXT_OBEY": "obey_robots",
+    "SCRAPER_SLOT_MAX_ACTIVE_SIZE": "max_active_size",
+    "URLLENGTH_LIMIT": "max_url_length",
+    "USER_AGENT": "user_agent",
+}
+"""Settings that become a setting of the crawl."""
+
+READ: Final = frozenset(
+    """
+    ADDONS AWS_ACCESS_KEY_ID AWS_ENDPOINT_URL AWS_MAX_POOL_CONNECTIONS AWS_REGION_NAME AWS_SECRET_ACCESS_KEY
+    AWS_SESSION_TOKEN AWS_USE_SSL AWS_VERIFY BOT_NAME CLOSESPIDER_ERRORCOUNT CLOSESPIDER_ITEMCOUNT
+    CLOSESPIDER_PAGECOUNT CLOSESPIDER_PAGECOUNT_NO_ITEM CLOSESPIDER_TIMEOUT CLOSESPIDER_TIMEOUT_NO_ITEM
+    CRAWLSPIDER_FOLLOW_LINKS DEFAULT_DROPITEM_LOG_LEVEL DEFAULT_ITEM_CLASS DEPTH_STATS_VERBOSE DOWNLOADER_MIDDLEWARES
+    DOWNLOADER_MIDDLEWARES_BASE EXTENSIONS EXTENSIONS_BASE FEEDS FEED_EXPORTERS FEED_EXPORTERS_BASE
+    FEED_EXPORT_ENCODING FEED_EXPORT_FIELDS FEED_EXPORT_INDENT FEED_FORMAT FEED_STORE_EMPTY FEED_URI FEED_URI_PARAMS
+    FILES_STORE FILES_STORE_GCS_ACL FILES_STORE_S3_ACL FTP_PASSIVE_MODE FTP_PASSWORD FTP_USER GCS_PROJECT_ID
+    HTTPERROR_ALLOWED_CODES HTTPERROR_ALLOW_ALL IMAGES_STORE IMAGES_STORE_GCS_ACL IMAGES_STORE_S3_ACL ITEM_PIPELINES
+    ITEM_PIPELINES_BASE ITEM_PROCESSOR LOG_FORMATTER LOG_LEVEL MAIL_FROM MAIL_HOST MAIL_PASS MAIL_PORT MAIL_SSL
+    MAIL_TLS MAIL_USER NEWSPIDER_MODULE REFERER_ENABLED REFERRER_POLICIES REFERRER_POLICY REQUEST_FINGERPRINTER_CLASS
+    SPIDER_LOADER_CLASS SPIDER_LOADER_WARN_ONLY SPIDER_MIDDLEWARES SPIDER_MIDDLEWARES_BASE SPIDER_MODULES
+    STATSMAILER_RCPTS STATS_CLASS
+    """.split()  # noqa: SIM905 - one name a line is too long to read
+)
+"""Settings that the objects of Scrapy and of the project read, as before."""
+
+_LOOP: Final = "the crawl has an event loop of its own"
+_LOGS: Final = "logs go to standard error: --log-level, --log-json"
+_DNS: Final = "names are resolved by the system"
+_QUEUE: Final = "the frontier of the crawl orders requests, and --job keeps them"
+_TLS: Final = "certificates are verified: -s tls_verify=false"
+IGNORED: Final = {
+    "ASYNCIO_EVENT_LOOP": _LOOP,
+    "AUTOTHROTTLE_DEBUG": "crawler limits URL shows what a server declares",
+    "COMMANDS_MODULE": "commands of a project run with Scrapy",
+    "COMPRESSION_ENABLED": "compressed bodies are always decoded",
+    "CONCURRENT_ITEMS": "the items of a page pass the pipelines in their order",
+    "COOKIES_DEBUG": _LOGS,
+    "DNSCACHE_ENABLED": _DNS,
+    "DNSCACHE_SIZE": _DNS,
+    "DNS_RESOLVER": _DNS,
+    "DNS_TIMEOUT": _DNS,
+    "DOWNLOAD_BIND_ADDRESS": "the system chooses the local address",
+    "DOWNLOADER": "the crawl has a downloader of its own",
+    "DOWNLOADER_CLIENTCONTEXTFACTORY": _TLS,
+    "DOWNLOADER_CLIENT_TLS_CIPHERS": _TLS,
+    "DOWNLOADER_CLIENT_TLS_METHOD": _TLS,
+    "DOWNLOADER_CLIENT_TLS_VERBOSE_LOGGING": _TLS,
+    "DOWNLOADER_HTTPCLIENTFACTORY": "the crawl has a downloader of its own",
+    "DOWNLOADER_STATS": "they are always counted",
+    "DOWNLOAD_FAIL_ON_DATALOSS": "an incomplete body is always an error",
+    "DOWNLOAD_HANDLERS": "the crawl fetches http and https itself",
+    "DOWNLOAD_HANDLERS_BASE": "the crawl fetches http and https itself",
+    "DOWNLOAD_TLS_MAX_VERSION": _TLS,
+    "DOWNLOAD_TLS_MIN_VERSION": _TLS,
+    "DOWNLOAD_VERIFY_CERTIFICATES": _TLS,
+    "DOWNLOAD_WARNSIZE": "-s max_body is the only limit",
+    "DUPEFILTER_CLASS": _QUEUE,
+    "DUPEFILTER_DEBUG": _LOGS,
+    "EDITOR": "the crawl edits no files",
+    "FEED_EXPORT_BATCH_ITEM_COUNT": "an output is one file",
+    "FEED_STORAGES": "outputs of the crawl: -o",
+    "FEED_STORAGES_BASE": "outputs of the crawl: -o",
+    "FEED_STORAGE_FTP_ACTIVE": "outputs of the crawl: -o",
+    "FEED_STORAGE_GCS_ACL": "outputs of the crawl: -o",
+    "FEED_STORAGE_S3_ACL": "outputs of the crawl: -o",
+    "FEED_TEMPDIR": "outputs are written in place",
+    "FORCE_CRAWLER_PROCESS": _LOOP,
+    "HTTP2_MAX_FRAME_SIZE": "HTTP/2 is negotiated",
+    "HTTPCACHE_DBM_MODULE": "the cache is an SQLite file",
+    "HTTPCACHE_GZIP": "the cache is an SQLite file",
+    "HTTPCACHE_IGNORE_MISSING": "a page that is not in the cache is fetched",
+    "HTTPCACHE_IGNORE_RESPONSE_CACHE_CONTROLS": "the cache keeps every response",
+    "HTTPCACHE_IGNORE_SCHEMES": "only http and https are fetched",
+    "HTTPCACHE_STORAGE": "the cache is an SQLite file",
+    "HTTPPROXY_AUTH_ENCODING": "user and password of a proxy are sent as UTF-8",
+    "HTTPX_HTTP2_ENABLED": "HTTP/2 is negotiated",
+    "LOGSTATS_INTERVAL": "the progress line shows the rates",
+    "LOG_COLOR": _LOGS,
+    "LOG_DATEFORMAT": _LOGS,
+    "LOG_ENABLED": _LOGS,
+    "LOG_ENCODING": _LOGS,
+    "LOG_FILE": _LOGS,
+    "LOG_FILE_APPEND": _LOGS,
+    "LOG_FORMAT": _LOGS,
+    "LOG_INSTALL_ROOT_HANDLER": _LOGS,
+    "LOG_SHORT_NAMES": _LOGS,
+    "LOG_STDOUT": _LOGS,
+    "LOG_VERSIONS": _LOGS,
+    "MEMDEBUG_ENABLED": "the report has peak_rss",
+    "MEMUSAGE_CHECK_INTERVAL_SECONDS": "the report has peak_rss",
+    "MEMUSAGE_ENABLED": "the report has peak_rss",
+    "MEMUSAGE_LIMIT_MB": "the report has peak_rss",
+    "MEMUSAGE_NOTIFY_MAIL": "the report has peak_rss",
+    "MEMUSAGE_WARNING_MB": "the report has peak_rss",
+    "METAREFRESH_IGNORE_TAGS": "refreshes in <noscript> are not followed",
+    "PERIODIC_LOG_DELTA": "-p heartbeat",
+    "PERIODIC_LOG_STATS": "-p heartbeat",
+    "PERIODIC_LOG_TIMING_ENABLED": "-p heartbeat",
+    "REACTOR_THREADPOOL_MAXSIZE": _LOOP,
+    "REDIRECT_PRIORITY_ADJUST": "a redirect keeps the priority of its request",
+    "REMOTE_CONTROL_ENABLED": "crawler job DIR and --ui show a running crawl",
+    "REMOTE_CONTROL_JOBS_DIR": "crawler job DIR and --ui show a running crawl",
+    "REMOTE_CONTROL_OUTPUT_MAX_BYTES": "crawler job DIR and --ui show a running crawl",
+    "REMOTE_CONTROL_TIMEOUT_DEFAULT": "crawler job DIR and --ui show a running crawl",
+    "REMOTE_CONTROL_TIMEOUT_MAX": "crawler job DIR and --ui show a running crawl",
+    "REMOTE_CONTROL_TRACEBACK_MAX_BYTES": "crawler job DIR and --ui show a running crawl",
+    "REQUEST_FINGERPRINTER_IMPLEMENTATION": _QUEUE,
+    "RETRY_EXCEPTIONS": "failed exchanges that may succeed are repeated",
+    "RETRY_GIVE_UP_LOG_LEVEL": _LOGS,
+    "ROBOTSTXT_PARSER": "robots.txt is read by RFC 9309",
+    "ROBOTSTXT_USER_AGENT": "the product token of USER_AGENT selects the group",
+    "SCHEDULER": _QUEUE,
+    "SCHEDULER_DEBUG": _LOGS,
+    "SCHEDULER_DISK_QUEUE": _QUEUE,
+    "SCHEDULER_MEMORY_QUEUE": _QUEUE,
+    "SCHEDULER_PRIORITY_QUEUE": _QUEUE,
+    "SCHEDULER_START_DISK_QUEUE": _QUEUE,
+    "SCHEDULER_START_MEMORY_QUEUE": _QUEUE,
+    "SPIDER_CONTRACTS": "scrapy check runs contracts",
+    "SPIDER_CONTRACTS_BASE": "scrapy check runs contracts",
+    "STATS_DUMP": "the summary and --report show the counts",
+    "TELNETCONSOLE_ENABLED": "crawler job DIR and --ui show a running crawl",
+    "TELNETCONSOLE_HOST": "crawler job DIR and --ui show a running crawl",
+    "TELNETCONSOLE_PASSWORD": "crawler job DIR and --ui show a running crawl",
+    "TELNETCONSOLE_PORT": "crawler job DIR and --ui show a running crawl",
+    "TELNETCONSOLE_USERNAME": "crawler job DIR and --ui show a running crawl",
+    "TEMPLATES_DIR": "scrapy startproject and genspider read it",
+    "TWISTED_DNS_RESOLVER": _DNS,
+    "TWISTED_REACTOR": _LOOP,
+    "TWISTED_REACTOR_ENABLED": _LOOP,
+    "WARN_ON_GENERATOR_RETURN_VALUE": _LOGS,
+}
+"""Settings without effect, with the reason or what to use instead."""

@@ -1,0 +1,126 @@
+"""`crawl_settings`: the settings of Scrapy as settings of the crawl."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from crawler import Pace, Settings
+from crawler_plugins.scrapy.setting_names import IGNORED
+
+__all__ = ["crawl_settings", "ignored_settings", "is_given", "request_headers"]
+
+NOT_DEFAULTS: Final = frozenset({"connection", "content-length", "host", "proxy-authorization", "transfer-encoding"})
+"""Header fields that the crawl does not take as defaults. `request_headers` returns those that requests may have."""
+log = logging.getLogger("crawler.plugins.scrapy")
+
+
+def ignored_settings(settings: Any) -> Iterator[tuple[str, str]]:
+    """Yield the settings that the project or the spider gives and that have no effect, with the reason.
+
+    Parameters:
+        settings: A `scrapy.settings.Settings`.
+    """
+    for name, reason in sorted(IGNORED.items()):
+        if (settings.getpriority(name) or 0) > 0 and name not in ("TWISTED_REACTOR", "TELNETCONSOLE_ENABLED"):
+            yield name, reason
+
+
+def is_given(settings: Any, name: str) -> bool:
+    """Return whether a setting was given by the project, an add-on, the spider or the command line."""
+    return (settings.getpriority(name) or 0) > 0
+
+
+def crawl_settings(settings: Any) -> Settings:
+    """Return the settings of the crawl for those of Scrapy.
+
+    Parameters:
+        settings: A `scrapy.settings.Settings` with everything merged.
+
+    Raises:
+        ConfigError: A value is out of range.
+        ValueError: A value is not one of its setting.
+    """
+    get = settings.getfloat
+    taken: dict[str, Any] = {
+        "workers": max(1, settings.getint("CONCURRENT_REQUESTS")),
+        "delay": get("DOWNLOAD_DELAY"),
+        "obey_robots": settings.getbool("ROBOTSTXT_OBEY"),
+        "request_deadline": get("DOWNLOAD_TIMEOUT") or 180.0,
+        "max_body": settings.getint("DOWNLOAD_MAXSIZE") or 2**40,
+        "attempts": 1 + (settings.getint("RETRY_TIMES") if settings.getbool("RETRY_ENABLED") else 0),
+        "max_redirects": settings.getint("REDIRECT_MAX_TIMES"),
+        "max_url_length": settings.getint("URLLENGTH_LIMIT") or None,
+        "max_depth": settings.getint("DEPTH_LIMIT") or None,
+        "traps": False,
+        "proxy_env": settings.getbool("HTTPPROXY_ENABLED", True),
+        "cookies": settings.getbool("COOKIES_ENABLED", True),
+        "headers": _default_headers(settings),
+        "pacing": _slots(settings),
+    }
+    if settings.getbool("RANDOMIZE_DOWNLOAD_DELAY") and taken["delay"]:
+        taken["jitter"] = min(1.0, settings.getfloat("DOWNLOAD_DELAY_JITTER", 0.5))
+    agent = _user_agent(settings)
+    if agent:
+        taken["user_agent"] = agent
+    if settings.getbool("METAREFRESH_ENABLED"):
+        taken["follow_refresh"] = float(settings.getint("METAREFRESH_MAXDELAY"))
+    if is_given(settings, "SCRAPER_SLOT_MAX_ACTIVE_SIZE"):
+        taken["max_active_size"] = max(1, settings.getint("SCRAPER_SLOT_MAX_ACTIVE_SIZE"))
+    return Settings(**taken, **_concurrency(settings))
+
+
+def _concurrency(settings: Any) -> dict[str, Any]:
+    """Return how many requests of a host may be in flight. By default a host starts with one."""
+    if settings.getbool("AUTOTHROTTLE_ENABLED"):
+        target = math.ceil(settings.getfloat("AUTOTHROTTLE_TARGET_CONCURRENCY"))
+        return {
+            "slow_start": True,
+            "per_host": max(1, target),
+            "backoff_max": settings.getfloat("AUTOTHROTTLE_MAX_DELAY"),
+        }
+    for name in ("CONCURRENT_REQUESTS_PER_IP", "CONCURRENT_REQUESTS_PER_DOMAIN"):
+        if is_given(settings, name) and settings.getint(name):
+            return {"per_host": max(1, settings.getint(name))}
+    return {}
+
+
+def _slots(settings: Any) -> dict[str, Pace]:
+    """Return the paces of hosts in ``DOWNLOAD_SLOTS``."""
+    paces: dict[str, Pace] = {}
+    for slot, options in (settings.getdict("DOWNLOAD_SLOTS") or {}).items():
+        given: dict[str, Any] = {}
+        if options.get("concurrency"):
+            given["concurrency"] = int(options["concurrency"])
+        if options.get("delay") is not None:
+            given["delay"] = float(options["delay"])
+            given["jitter"] = 0.5 if options.get("randomize_delay", True) else 0.0
+        paces[slot] = Pace(**given)
+    return paces
+
+
+def _fields(settings: Any) -> Mapping[str, str]:
+    """Return the default header fields with a value."""
+    given = settings.getdict("DEFAULT_REQUEST_HEADERS") or {}
+    return {str(name): str(value) for name, value in given.items() if value is not None}
+
+
+def _default_headers(settings: Any) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in _fields(settings).items()
+        if name.lower() not in NOT_DEFAULTS and name.lower() != "user-agent"
+    }
+
+
+def _user_agent(settings: Any) -> str:
+    """Return the user agent of the crawl."""
+    own = [value for name, value in _fields(settings).items() if name.lower() == "user-agent"]
+    return str(own[0] if own else settings.get("USER_AGENT") or "").strip()
+
+
+def request_headers(settings: Any) -> dict[str, str]:
+    """Return the default fields that each request has to name itself, such as ``Host``."""
+    return {name: value for name, value in _fields(settings).items() if name.lower() == "host"}

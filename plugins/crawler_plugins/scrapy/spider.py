@@ -1,0 +1,317 @@
+"""`ScrapySpider`: a Scrapy spider as a spider of the crawl."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+from scrapy import signals
+from scrapy.crawler import Crawler
+from scrapy.exceptions import CloseSpider
+from scrapy.settings import Settings
+from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
+from twisted.python.failure import Failure
+
+import crawler
+from crawler import ConfigError
+from crawler_plugins.scrapy import aliases, components, responses
+from crawler_plugins.scrapy import settings as mapped
+from crawler_plugins.scrapy.attempts import Attempts
+from crawler_plugins.scrapy.engine import Engine
+from crawler_plugins.scrapy.events import Signals
+from crawler_plugins.scrapy.failures import exception_of
+from crawler_plugins.scrapy.pipelines import Pipelines
+from crawler_plugins.scrapy.project import Project, settings_near
+from crawler_plugins.scrapy.reactor import TrioReactor
+from crawler_plugins.scrapy.refusals import refusals
+from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
+from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
+from crawler_plugins.scrapy.scheduling import Scheduling
+from crawler_plugins.scrapy.scraper import Scraper
+from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
+from crawler_plugins.scrapy.start import Start
+
+__all__ = ["ScrapySpider"]
+
+EXTENSIONS: Final = ("scrapy.extensions.corestats.CoreStats", "scrapy.extensions.closespider.CloseSpider")
+"""Extensions of Scrapy that run as they are. The crawl does itself what the others do."""
+SPIDER_SIDE: Final = "scrapy.spidermiddlewares."
+log = logging.getLogger("crawler.plugins.scrapy")
+
+
+class ScrapySpider(crawler.Spider):
+    """A spider of a Scrapy project.
+
+    Parameters:
+        project: The folder of the project, which has a ``scrapy.cfg``.
+        spider: The name of the spider.
+        arguments: Arguments of the spider, as text.
+        settings: Settings of Scrapy that override those of the project and the spider.
+
+    Raises:
+        ConfigError: There is no such project or spider, or it cannot run; the message has a reason for each part.
+    """
+
+    name = "scrapy"
+
+    def __init__(
+        self,
+        project: str | Path,
+        spider: str,
+        arguments: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        found = Project(Path(project))
+        self.project = str(found.folder)
+        self._set_up(found.spider_class(spider), found.settings, arguments or {}, settings or {})
+
+    @classmethod
+    def of(
+        cls,
+        spider_class: Any,
+        arguments: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        base: Any = None,
+    ) -> ScrapySpider:
+        """Return a spider for a class that derives from `scrapy.Spider`.
+
+        Parameters:
+            spider_class: The class.
+            arguments: Arguments of the spider.
+            settings: Settings of Scrapy that override those of the spider.
+            base: The settings of the project. `None` means Scrapy's defaults.
+
+        Raises:
+            ConfigError: The spider cannot run.
+        """
+        TrioReactor.install()
+        aliases.install()
+        self = cls.__new__(cls)
+        crawler.Spider.__init__(self)
+        self._set_up(spider_class, Settings() if base is None else base, arguments or {}, settings or {})
+        return self
+
+    @classmethod
+    def of_file(cls, spider_class: Any, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> ScrapySpider:
+        """Return a spider for a class; if its file belongs to a Scrapy project, with the settings of the project.
+
+        Parameters are those of `of`.
+
+        Raises:
+            ConfigError: The spider cannot run.
+        """
+        module = sys.modules.get(spider_class.__module__)
+        file = getattr(module, "__file__", None)
+        return cls.of(spider_class, arguments, settings, settings_near(Path(file)) if file else None)
+
+    # ---- before the crawl --------------------------------------------------------------------------------------------
+
+    def _set_up(self, spider_class: Any, base: Any, arguments: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+        merged = base.copy()
+        merged.setdict(dict(overrides), priority="cmdline")
+        for name, value in {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}.items():
+            merged.set(name, value, priority="cmdline")
+        for path in dict(merged.getdict("EXTENSIONS_BASE")):
+            if path not in EXTENSIONS:
+                merged["EXTENSIONS_BASE"].set(path, None, priority="cmdline")
+        self.scrapy = self._scrapy_crawler(spider_class, merged, arguments)
+        """The `scrapy.crawler.Crawler`, with ``settings``, ``stats``, ``signals`` and ``spider``."""
+        spider, settings = self.scrapy.spider, self.scrapy.settings
+        self.arguments = dict(arguments)
+        self.name = str(spider.name)
+        self._reactor = TrioReactor.install()
+        try:
+            self.settings = mapped.crawl_settings(settings)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"the settings of {self.name}: {error}") from error
+        self.accept_status = self._accepted(spider, settings)
+        self._wire(spider, settings)
+
+    def _wire(self, spider: Any, settings: Any) -> None:
+        """Create the parts of the bridge."""
+        scrapy = self.scrapy
+        self._signals = Signals(scrapy)
+        self._retries = Retries(settings)
+        self._requests = RequestTranslator(spider, settings, self._is_free, mapped.request_headers(settings))
+        paths = components.component_paths(settings, "SPIDER_MIDDLEWARES")
+        is_bare = all(components.path_of(path).startswith(SPIDER_SIDE) for path in paths)
+        self._middlewares = self._spider_middlewares(is_bare=is_bare)
+        self._scheduling = Scheduling(scrapy, self._requests, self._signals, is_bare=is_bare)
+        self._pipelines = Pipelines(scrapy, self._signals, components.build_components(scrapy, "ITEM_PIPELINES"))
+        accepted = frozenset(self.accept_status)
+        self._attempts = Attempts(scrapy, self._requests, self._scheduling.add, accepted, self._retries)
+        self._scraper = Scraper(
+            scrapy,
+            self._signals,
+            self._requests,
+            self._attempts,
+            self._scheduling,
+            self._middlewares,
+            self._pipelines,
+        )
+        self._engine = scrapy.engine = Engine(scrapy, self._scheduling.add, self._fetch_inline)
+        self._start = Start(scrapy, self._signals, self._scheduling, self._scraper, self._middlewares, self._pipelines)
+
+    def _scrapy_crawler(self, spider_class: Any, settings: Any, arguments: Mapping[str, Any]) -> Any:
+        """Return Scrapy's crawler with its spider, settings, stats and extensions.
+
+        Raises:
+            ConfigError: The spider cannot run, or its constructor or a component raised an exception.
+        """
+        name = getattr(spider_class, "name", None) or spider_class.__name__
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
+                made = Crawler(spider_class, settings)
+                reasons = list(refusals(made.settings, spider_class))
+                if reasons:
+                    raise ConfigError(f"{name} cannot run: {'; '.join(reasons)}")
+                made.spider = spider_class.from_crawler(made, **arguments)
+                apply = getattr(made, "_apply_settings", None)
+                if apply is not None:  # since Scrapy 2.11
+                    apply()
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{name} cannot be created: {type(error).__name__}: {error}") from error
+        return made
+
+    @staticmethod
+    def _accepted(spider: Any, settings: Any) -> tuple[int, ...]:
+        """Return the statuses that the spider handles itself."""
+        codes = {int(code) for code in settings.getlist("HTTPERROR_ALLOWED_CODES")}
+        codes |= set(map(int, getattr(spider, "handle_httpstatus_list", ())))
+        if settings.getbool("HTTPERROR_ALLOW_ALL") or getattr(spider, "handle_httpstatus_all", False):
+            codes |= set(range(300, 600)) - set(REDIRECTS)
+        if not settings.getbool("REDIRECT_ENABLED"):
+            codes |= set(REDIRECTS)
+        return tuple(sorted(code for code in codes if 200 <= code < 600))
+
+    def _spider_middlewares(self, *, is_bare: bool) -> SpiderMiddlewares:
+        """Return the middlewares of the project among those of Scrapy.
+
+        Without middlewares of the project, the crawl does what Scrapy's do, except to refuse statuses.
+        """
+        if is_bare:
+            found = [components.build_component(HttpErrorMiddleware, self.scrapy)]
+        else:
+            made = components.build_components(self.scrapy, "SPIDER_MIDDLEWARES")
+            found = [one for one in made if type(one).__name__ != "OffsiteMiddleware"]
+        return SpiderMiddlewares(self.scrapy.spider, found)
+
+    def _is_free(self, name: str) -> bool:
+        """Return whether a callback of that name is found by `__getattr__`."""
+        return not hasattr(type(self), name) and name not in crawler.Plugin.__annotations__ and name not in vars(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the handler of a callback of the Scrapy spider, which requests name."""
+        scrapy = self.__dict__.get("scrapy")
+        if scrapy is None or name.startswith("__") or not self._is_free(name):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if not callable(getattr(scrapy.spider, name, None)):
+            raise AttributeError(f"{type(scrapy.spider).__name__} has no method {name!r}")  # noqa: TRY004 - as `getattr`
+        return self._scraper.page
+
+    # ---- the crawl ---------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: crawler.Crawl) -> AsyncIterator[None]:
+        """Open the components of the project, and close them at the end."""
+        self._requests.durable = crawl.durable
+        self._scraper.crawl = self._start.crawl = crawl
+        if mapped.is_given(self.scrapy.settings, "RETRY_HTTP_CODES"):
+            crawl.retries = StatusRetryPolicy(crawl.settings, self._retries.codes)
+        for name, reason in mapped.ignored_settings(self.scrapy.settings):
+            log.info("setting %s has no effect: %s", name, reason)
+        self._reactor.put_in_place()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._reactor.run, nursery)
+            self._engine.open(crawl)
+            await self._open()
+            try:
+                yield
+            except BaseException:
+                with trio.move_on_after(crawl.settings.grace, shield=True):
+                    await self._close("shutdown")  # noqa: ASYNC102 - it is shielded, and has a deadline
+                raise
+            reason = crawl.reason or "finished"
+            await self._close("shutdown" if reason == "interrupted" else reason)
+            nursery.cancel_scope.cancel(reason="the crawl has ended")
+        TrioReactor.uninstall()
+
+    async def _open(self) -> None:
+        scrapy = self.scrapy
+        try:
+            await self._pipelines.open()
+        except CloseSpider as closing:
+            self.crawl.stop(closing.reason)
+        _call_stats(scrapy.stats.open_spider, spider=scrapy.spider)
+        for result in await self._signals.send_async(signals.spider_opened):
+            if isinstance(result, Failure) and isinstance(result.value, CloseSpider):
+                self.crawl.stop(result.value.reason)
+        await self._signals.send_async(signals.engine_started)
+        self._scheduling.open(self.crawl)
+
+    async def _close(self, reason: str) -> None:
+        self._engine.running = False
+        await self._pipelines.close()
+        self._count_exchanges()
+        await self._signals.send_async(signals.spider_closed, reason=reason)
+        _call_stats(self.scrapy.stats.close_spider, spider=self.scrapy.spider, reason=reason)
+        await self._signals.send_async(signals.engine_stopped)
+
+    def _count_exchanges(self) -> None:
+        """Add what the crawl has counted to the stats of Scrapy."""
+        counted, stats = self.crawl.stats, self.scrapy.stats
+        stats.inc_value("downloader/request_count", counted.requests)
+        stats.inc_value("downloader/response_count", sum(counted.statuses.values()))
+        for status, n in counted.statuses.items():
+            stats.inc_value(f"downloader/response_status_count/{status}", n)
+        if counted.retries:
+            stats.inc_value("retry/count", counted.retries)
+
+    # ---- hooks -------------------------------------------------------------------------------------------------------
+
+    def start(self) -> Any:
+        """Return the start requests of the Scrapy spider."""
+        return self._start.requests()
+
+    async def fetch(self, request: crawler.Request, send: Any) -> Any:
+        """Make an attempt, through the downloader middlewares of the project."""
+        return await self._attempts.make(request, send)
+
+    def parse(self, response: crawler.Response) -> Any:
+        """Handle a page whose request names no callback that `__getattr__` finds."""
+        return self._scraper.page(response)
+
+    def lost(self, failure: crawler.Failure) -> Any:
+        """Call the errback of a request that has failed."""
+        return self._scraper.lost(failure)
+
+    async def failed(self, failure: crawler.Failure) -> Any:
+        """Handle a request without an errback that has failed."""
+        return None if failure.request.errback else await self._scraper.lost(failure)
+
+    async def _fetch_inline(self, request: Any) -> Any:
+        """Return the response to a request that a component downloads."""
+        try:
+            response = await self.crawl.fetch(self._requests.to_crawl(request))
+        except crawler.RequestError as error:
+            cause = error.__cause__ if isinstance(error, crawler.HookError) else None
+            raise (cause or exception_of(error)) from error
+        _, theirs = self._attempts.take(response.request)
+        return responses.to_scrapy(response, request) if theirs is None else theirs
+
+
+def _call_stats(method: Callable[..., Any], **arguments: Any) -> None:
+    """Call a method of a stats collector, which must be given the spider before Scrapy 2.14 only."""
+    if not components.takes_spider(method):
+        arguments.pop("spider")
+    method(**arguments)

@@ -1,0 +1,146 @@
+"""`Start`: the start requests of a Scrapy spider, and how long an idle spider is kept open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any, Final
+
+import trio
+from scrapy import signals
+from scrapy.exceptions import CloseSpider, DontCloseSpider
+from scrapy.http import Request
+from twisted.python.failure import Failure
+
+import crawler
+from crawler_plugins.scrapy.deferreds import is_pending, iterate, result_of
+from crawler_plugins.scrapy.events import Signals
+from crawler_plugins.scrapy.failures import failure_of
+from crawler_plugins.scrapy.pipelines import Pipelines
+from crawler_plugins.scrapy.scheduling import Scheduling
+from crawler_plugins.scrapy.scraper import Scraper
+from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
+
+__all__ = ["Start", "start_output"]
+
+IDLE: Final = 0.05
+"""Seconds between two looks whether the spider is idle, if somebody wants to know."""
+IDLE_AGAIN: Final = 5.0
+"""Seconds until an idle spider that is kept open is reported as idle again."""
+log = logging.getLogger("crawler.plugins.scrapy")
+
+
+class Start:
+    """Takes what a spider starts with.
+
+    Parameters:
+        scrapy: The `scrapy.crawler.Crawler`.
+        sender: Sends signals.
+        scheduling: Takes the requests.
+        scraper: Notes errors.
+        middlewares: The spider middlewares.
+        pipelines: Take items of the start.
+    """
+
+    crawl: crawler.Crawl
+
+    def __init__(
+        self,
+        scrapy: Any,
+        sender: Signals,
+        scheduling: Scheduling,
+        scraper: Scraper,
+        middlewares: SpiderMiddlewares,
+        pipelines: Pipelines,
+    ) -> None:
+        self._scrapy = scrapy
+        self._signals = sender
+        self._scheduling = scheduling
+        self._scraper = scraper
+        self._middlewares = middlewares
+        self._pipelines = pipelines
+
+    def requests(self) -> Any:
+        """Return the start requests as an iterator, or as an async one if the start has to be awaited."""
+        produced = self._middlewares.start(start_output(self._scrapy.spider))
+        if hasattr(produced, "__aiter__") or is_pending(produced) or self._signals.is_heard(signals.spider_idle):
+            return self._from_async(produced)
+        return self._from(produced)
+
+    def _from(self, produced: Any) -> Iterator[crawler.Request]:
+        try:
+            for value in produced or ():
+                request = self._entering(value)
+                if request is not None:
+                    yield request
+        except Exception as error:
+            self._note_error(error)
+
+    async def _from_async(self, produced: Any) -> AsyncIterator[crawler.Request]:
+        try:
+            async with aclosing(iterate(await result_of(produced))) as values:
+                async for value in values:
+                    request = self._entering(value)
+                    if request is not None:
+                        yield request
+        except Exception as error:
+            self._note_error(error)
+        if self._signals.is_heard(signals.spider_idle):
+            await self._wait_until_closed()
+
+    def _entering(self, value: Any) -> crawler.Request | None:
+        """Return a start request for the crawl; `None` if it is refused."""
+        if isinstance(value, Request):
+            return self._scheduling.enter_start(value)
+        if value is not None:
+            self.crawl.start_soon(self._process_item, value)
+        return None
+
+    async def _process_item(self, item: Any) -> None:
+        """Pass an item of the start through the pipelines."""
+        if await self._pipelines.process(item, None) is not None:
+            log.warning("an item that start() yields goes through the pipelines only, not to outputs: %.200r", item)
+
+    def _note_error(self, error: Exception) -> None:
+        if not isinstance(error, CloseSpider):
+            log.error("Error while reading start items and requests: %s", error, exc_info=error)
+            self.crawl.report_problem(f"the start of the spider raised {type(error).__name__}: {error}")
+        self._scraper.note_error(failure_of(error, None), None)
+
+    async def _wait_until_closed(self) -> None:
+        """Report the spider as idle whenever nothing is left to do, until nobody keeps it open."""
+        while self.crawl.reason is None:
+            await trio.sleep(IDLE)
+            if not self._is_idle():
+                continue
+            results = self._signals.send(signals.spider_idle, quiet=(DontCloseSpider, CloseSpider))
+            raised = [result.value for result in results if isinstance(result, Failure)]
+            if any(isinstance(error, DontCloseSpider) for error in raised):
+                await trio.sleep(IDLE_AGAIN)
+                continue
+            for error in raised:
+                if isinstance(error, CloseSpider):
+                    self.crawl.stop(error.reason)
+            await trio.sleep(IDLE)  # what a receiver has added arrives
+            if self._is_idle():
+                return
+
+    def _is_idle(self) -> bool:
+        statistics = self.crawl.statistics()
+        return not (statistics.in_flight or statistics.waiting)
+
+
+def start_output(spider: Any) -> Any:
+    """Return what the spider starts with: the output of its `start`, or of its `start_requests`.
+
+    The method counts that the spider or a base class of the project defines, the nearest of both; else Scrapy's own.
+    """
+    kinds = type(spider).__mro__
+    own = [kind for kind in kinds if not kind.__module__.startswith(("scrapy.", "crawler_plugins.scrapy"))]
+    for kind in own:
+        for name in ("start", "start_requests"):
+            if name in vars(kind):
+                return getattr(spider, name)()
+    scrapys_own = getattr(spider, "start", None) or spider.start_requests
+    return scrapys_own()

@@ -1,0 +1,84 @@
+"""``crawler run --scrapy`` and files with a Scrapy spider."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from crawler_plugins.scrapy import ScrapySpider
+from crawler_plugins.scrapy.reactor import TrioReactor
+
+from crawler.cli.app import main
+from crawler.cli.scrapy_project import project_spider
+from crawler.cli.target import make_spider
+from crawler.errors import ConfigError
+
+SPIDER = """\
+import scrapy
+
+
+class Books(scrapy.Spider):
+    name = "books"
+    start_urls = ["http://127.0.0.1:9/"]
+"""
+
+
+@pytest.fixture
+def project(in_process, tmp_path, monkeypatch):
+    """A project in the working directory, with one spider."""
+    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "")
+    (tmp_path / "scrapy.cfg").write_text("[settings]\ndefault = bookshop\n")
+    (tmp_path / "bookshop.py").write_text('SPIDER_MODULES = ["bookspiders"]\nUSER_AGENT = "Shop/1"\n')
+    (tmp_path / "bookspiders.py").write_text(SPIDER)
+    yield tmp_path
+    for name in ("bookshop", "bookspiders", "books"):
+        sys.modules.pop(name, None)
+    TrioReactor.uninstall()
+
+
+def test_a_spider_of_a_project_is_named(project):
+    spider = project_spider(project, "books", {"tag": "x"}, {"DOWNLOAD_DELAY": "2"})
+    assert isinstance(spider, ScrapySpider)
+    assert (spider.name, spider.scrapy.spider.tag) == ("books", "x")
+    assert (spider.settings.delay, spider.settings.user_agent) == (2.0, "Shop/1")
+
+
+def test_a_file_with_a_scrapy_spider_is_run_with_the_settings_of_its_project(project):
+    (project / "books.py").write_text(SPIDER)
+    for target in ("books.py", "books.py:Books"):
+        spider = make_spider(target, {}, {"DEPTH_LIMIT": "3"})
+        assert (type(spider), spider.settings.max_depth) == (ScrapySpider, 3)
+        assert spider.settings.user_agent == "Shop/1"
+
+
+def test_settings_of_scrapy_are_refused_for_other_spiders(in_process, tmp_path):
+    (tmp_path / "own.py").write_text("from crawler import Spider\nclass Own(Spider):\n    start_urls = []\n")
+    with pytest.raises(ConfigError, match=r"no such setting: DOWNLOAD_DELAY \(did you mean delay\?\)"):
+        make_spider("own.py", {}, {"DOWNLOAD_DELAY": "1"})
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--scrapy", "none", "books"], "no such directory: none"),
+        (["--scrapy", ".", "book"], "has no spider 'book'; it has: books"),
+        (["--scrapy", ".", "books", "-s", "CONCURRENT_REQUESTS=many"], "the settings of books: "),
+        (["--scrapy", ".", "books", "-s", "SCHEDULER=scrapy_redis.scheduler.Scheduler"], "books cannot run: SCHEDULER"),
+        (["--scrapy", ".", "books", "-s", "lower=1"], "no such setting: lower"),
+        (["--scrapy", ".", "books", "--as", "text"], "--as needs the URL of a site"),
+    ],
+)
+def test_what_cannot_run_is_one_line_and_exit_code_2(project, capsys, words, message):
+    assert main(["run", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_file_that_needs_scrapy_names_the_extra(in_process, tmp_path, capsys, monkeypatch):
+    (tmp_path / "books.py").write_text(SPIDER)
+    monkeypatch.setitem(sys.modules, "scrapy", None)
+    assert main(["run", "books.py"]) == 2
+    assert "imports Scrapy, which is not installed: pip install 'trio-crawler[scrapy]'" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"--scrapy needs scrapy, which is not installed: pip install 'trio-crawler"):
+        project_spider(tmp_path, "books", {}, {})

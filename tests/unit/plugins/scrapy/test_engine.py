@@ -1,0 +1,94 @@
+"""`Engine`: what spiders and components do with ``crawler.engine``."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+from crawler_plugins.scrapy.engine import Engine
+from scrapy import signals
+from support.scrapy_site import SITE, run_scrapy
+
+PAGES = {"/": "<p>a</p>", "/b": "<p>b</p>", "/c": "<p>c</p>"}
+
+
+class One(scrapy.Spider):
+    name = "one"
+    start_urls = [f"{SITE}/"]
+
+    def parse(self, response):
+        yield {"url": response.url}
+
+
+async def test_a_callback_downloads_a_page_in_place():
+    class Inline(One):
+        async def parse(self, response):
+            other = await self.crawler.engine.download(scrapy.Request(f"{SITE}/b"))
+            third = await self.crawler.engine.download_async(scrapy.Request(f"{SITE}/c"))
+            yield {"text": [page.css("p::text").get() for page in (response, other, third)]}
+
+    assert (await run_scrapy(Inline, PAGES)).items == [{"text": ["a", "b", "c"]}]
+
+
+async def test_a_failed_download_raises_what_scrapy_raises():
+    class Inline(One):
+        async def parse(self, response):
+            try:
+                await self.crawler.engine.download(scrapy.Request("ftp://site.test/"))
+            except ValueError as error:
+                yield {"error": str(error)}
+
+    [item] = (await run_scrapy(Inline, PAGES)).items
+    assert "ftp" in item["error"]
+
+
+async def test_an_idle_spider_adds_requests_until_it_closes(autojump_clock):
+    class Idle(One):
+        rest = ["/b", "/c"]
+
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.more, signals.spider_idle)
+            return spider
+
+        def more(self):
+            if self.rest:
+                self.crawler.engine.crawl(scrapy.Request(SITE + self.rest.pop(0)))
+                raise scrapy.exceptions.DontCloseSpider
+
+    ran = await run_scrapy(Idle, PAGES)
+    assert ran.paths == ["/", "/b", "/c"]
+
+
+async def test_a_component_closes_the_spider():
+    class Closing:
+        @classmethod
+        def from_crawler(cls, crawler):
+            made = cls()
+            made.crawler = crawler
+            crawler.signals.connect(made.done, signals.item_scraped)
+            return made
+
+        def done(self, spider):
+            self.crawler.engine.close_spider(spider, "one item")
+
+    ran = await run_scrapy(One, PAGES, {"EXTENSIONS": {Closing: 1}})
+    assert ran.report.finished == "one item"
+    assert ran.stats["finish_reason"] == "one item"
+
+
+async def test_the_limits_of_closespider_hold():
+    class Many(One):
+        start_urls = [f"{SITE}{path}" for path in PAGES]
+
+    ran = await run_scrapy(Many, PAGES, {"CLOSESPIDER_ITEMCOUNT": 1, "CONCURRENT_REQUESTS": 1})
+    assert ran.report.finished == "closespider_itemcount"
+    assert len(ran.items) == 1
+
+
+def test_before_the_crawl_it_says_so():
+    class Scrapy:
+        settings = signals = spider = None
+
+    with pytest.raises(RuntimeError, match="from the signal spider_opened on"):
+        Engine(Scrapy(), print, print).pause()

@@ -1,0 +1,138 @@
+"""`RequestTranslator`: requests there and back."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+import scrapy
+from crawler_plugins.scrapy.requests import RequestTranslator
+from scrapy.http import FormRequest, JsonRequest
+from scrapy.settings import Settings
+
+import crawler
+
+URL = "https://site.test/"
+
+
+class Spider(scrapy.Spider):
+    name = "one"
+
+    def parse_page(self, response): ...
+
+    def start(self): ...
+
+    def lost(self, failure): ...
+
+
+def translator(spider=None, settings=None, *, durable=True):
+    found = RequestTranslator(spider or Spider(), Settings(settings or {}), lambda name: name != "start", {})
+    found.durable = durable
+    return found
+
+
+def there_and_back(request, spider):
+    requests = translator(spider)
+    stored = crawler.Request.from_json(requests.to_crawl(request).to_json())
+    return requests.to_scrapy(stored)
+
+
+def test_a_plain_request_is_one_of_the_crawl():
+    spider = Spider()
+    made = translator(spider).to_crawl(scrapy.Request(URL, spider.parse_page))
+    assert (made.url, made.callback, made.meta) == (URL, "parse_page", {})
+    assert translator(spider).to_crawl(scrapy.Request(URL, spider.parse)).callback is None
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        {"method": "POST", "body": b"a=1"},
+        {"headers": {"X-A": ["1", "2"]}},
+        {"meta": {"day": dt.date(2026, 1, 31), "pair": (1, 2)}, "cb_kwargs": {"b": b"x"}},
+        {"cookies": {"a": "1"}, "dont_filter": True, "priority": 7, "flags": ["f"]},
+    ],
+)
+def test_a_request_survives_a_job(kwargs):
+    spider = Spider()
+    request = scrapy.Request(URL, spider.parse_page, errback=spider.lost, **kwargs)
+    again = there_and_back(request, spider)
+    assert again.meta.pop("depth") == 0
+    assert again.to_dict(spider=spider) == request.to_dict(spider=spider)
+
+
+@pytest.mark.parametrize("kind", [FormRequest, JsonRequest])
+def test_a_request_keeps_its_class(kind):
+    spider = Spider()
+    again = there_and_back(kind(URL, callback=spider.start, method="POST", body=b"x"), spider)
+    assert type(again) is kind
+    assert again.callback == spider.start
+    assert again.body == b"x"
+
+
+@pytest.mark.parametrize(
+    ("meta", "expected"),
+    [
+        ({"dont_retry": True}, {"attempts": 1}),
+        ({"max_retry_times": 4}, {"attempts": 5}),
+        ({"proxy": "http://proxy.test:1"}, {"proxy": "http://proxy.test:1"}),
+        ({"download_timeout": 3}, {"timeout": 3.0}),
+        ({"download_maxsize": 9}, {"max_body": 9}),
+        ({"cookiejar": 1}, {"session": "1"}),
+        ({"download_slot": "slot"}, {"lane": "slot"}),
+        ({"handle_httpstatus_list": [404, 500]}, {"accept_status": (404, 500)}),
+        ({"dont_redirect": True}, {"accept_status": (301, 302, 303, 307, 308)}),
+        ({"handle_httpstatus_all": True}, {"accept_status": tuple(range(300, 600))}),
+    ],
+)
+def test_keys_of_meta_are_options(meta, expected):
+    made = translator().to_crawl(scrapy.Request(URL, meta=meta))
+    assert {name: getattr(made, name) for name in expected} == expected
+
+
+def test_depth_priority_lowers_the_priority():
+    made = translator(settings={"DEPTH_PRIORITY": 2}).to_crawl(scrapy.Request(URL, priority=1), depth=3)
+    assert made.priority == -5
+
+
+def test_user_and_password_go_to_their_domain():
+    class Authorized(Spider):
+        http_user = "me"
+        http_pass = "word"
+        http_auth_domain = "site.test"
+
+    requests = translator(Authorized())
+    assert requests.to_crawl(scrapy.Request("https://www.site.test/")).auth == ("me", "word")
+    assert requests.to_crawl(scrapy.Request("https://other.test/")).auth is None
+
+
+def test_a_cookie_field_gives_way_to_the_cookies_of_the_session():
+    assert translator().to_crawl(scrapy.Request(URL, headers={"Cookie": "a=1"})).headers.pairs == ()
+    alone = translator().to_crawl(scrapy.Request(URL, meta={"dont_merge_cookies": True}))
+    assert alone.headers.pairs == (("Cookie", ""),)
+
+
+def test_without_a_job_the_request_itself_comes_back():
+    requests = translator(durable=False)
+    request = scrapy.Request(URL, lambda response: None, meta={"list": []})
+    made = requests.to_crawl(request)
+    assert requests.to_scrapy(made) is request
+    requests.forget([made])
+    with pytest.raises(KeyError):
+        requests.to_scrapy(made)
+
+
+def test_a_job_names_what_it_cannot_keep():
+    requests = translator()
+    with pytest.raises(TypeError, match=r"meta\['x'\] is a object, which has no form in JSON: a job keeps"):
+        requests.to_crawl(scrapy.Request(URL, meta={"x": object()}))
+    with pytest.raises(TypeError, match="the callback .*<lambda> is not a method of the spider"):
+        requests.to_crawl(scrapy.Request(URL, lambda response: None))
+
+
+def test_a_redirected_request_has_the_new_url():
+    requests = translator(durable=False)
+    made = requests.to_crawl(scrapy.Request(URL, method="POST", body=b"x", meta={"list": []}))
+    again = requests.to_scrapy(made.replace(url=f"{URL}new", method="GET", body=b""))
+    assert (again.url, again.method, again.body, again.meta["list"]) == (f"{URL}new", "GET", b"", [])

@@ -1,0 +1,96 @@
+"""`Scheduling`: which requests enter the crawl."""
+
+from __future__ import annotations
+
+import httpx
+import scrapy
+from scrapy import signals
+from scrapy.exceptions import IgnoreRequest
+from support.scrapy_site import SITE, run_scrapy
+
+PAGES = {"/": "a", "/b": "b", "/c": "c", "/set": httpx.Response(200, html="x", headers={"set-cookie": "sid=server"})}
+
+
+class One(scrapy.Spider):
+    name = "one"
+    start_urls = [f"{SITE}/"]
+    allowed_domains = ["site.test"]
+
+    def parse(self, response):
+        if response.url.endswith("/"):
+            yield from self.more(response)
+
+
+async def test_dont_filter_and_allow_offsite_pass_the_filter():
+    class Elsewhere(One):
+        def more(self, response):
+            yield scrapy.Request("https://other.test/b")
+            yield scrapy.Request("https://other.test/c", meta={"allow_offsite": True})
+            yield scrapy.Request("https://third.test/b", dont_filter=True)
+
+    ran = await run_scrapy(Elsewhere, PAGES)
+    assert sorted(str(visit.url) for visit in ran.visits[1:]) == ["https://other.test/c", "https://third.test/b"]
+    assert ran.report.counters["offsite"] == 1
+
+
+async def test_a_receiver_of_request_scheduled_refuses_a_request():
+    class Some(One):
+        def more(self, response):
+            yield scrapy.Request(f"{SITE}/b")
+            yield scrapy.Request(f"{SITE}/c")
+
+    def refuse(request):
+        if request.url.endswith("/b"):
+            raise IgnoreRequest
+
+    def listen(bridged):
+        bridged.scrapy.signals.connect(refuse, signals.request_scheduled)
+
+    assert (await run_scrapy(Some, PAGES, prepare=listen)).paths == ["/", "/c"]
+
+
+async def test_a_request_that_cannot_be_sent_is_logged_and_counted(caplog):
+    class Bad(One):
+        def more(self, response):
+            yield scrapy.Request("ftp://site.test/a", dont_filter=True)
+            yield scrapy.Request(f"{SITE}/b")
+
+    ran = await run_scrapy(Bad, PAGES)
+    assert ran.paths == ["/", "/b"]
+    assert ran.report.counters["invalid_request"] == 1
+    assert "cannot be sent" in caplog.text
+
+
+async def test_cookies_of_a_request_are_sent_with_later_ones():
+    class Cookies(One):
+        def start_requests(self):
+            yield scrapy.Request(f"{SITE}/", cookies={"a": "1"})
+
+        def more(self, response):
+            yield scrapy.Request(f"{SITE}/b")
+            yield scrapy.Request(f"{SITE}/c", meta={"cookiejar": "other"})
+
+    ran = await run_scrapy(Cookies, PAGES)
+    assert {visit.url.path: visit.headers.get("cookie") for visit in ran.visits} == {
+        "/": "a=1",
+        "/b": "a=1",
+        "/c": None,
+    }
+
+
+async def test_cookies_may_be_a_list_and_may_be_disabled():
+    class Listed(One):
+        start_urls = [f"{SITE}/set"]
+
+        def start_requests(self):
+            yield scrapy.Request(f"{SITE}/set", cookies=[{"name": b"a", "value": 1, "path": "/"}])
+
+        def parse(self, response):
+            if response.url.endswith("/set"):
+                yield scrapy.Request(f"{SITE}/b")
+
+    def sent(ran):
+        return [visit.headers.get("cookie") for visit in ran.visits]
+
+    assert sent(await run_scrapy(Listed, PAGES)) == ["a=1", "a=1; sid=server"]
+    assert sent(await run_scrapy(Listed, PAGES, {"COOKIES_ENABLED": False})) == ["a=1", None]

@@ -1,0 +1,71 @@
+"""`crawl_settings`: settings of Scrapy as settings of the crawl."""
+
+from __future__ import annotations
+
+import pytest
+from crawler_plugins.scrapy.settings import crawl_settings, ignored_settings, is_given, request_headers
+from scrapy.settings import Settings
+
+from crawler import Pace
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"CONCURRENT_REQUESTS": 4}, {"workers": 4}),
+        ({"CONCURRENT_REQUESTS_PER_DOMAIN": 2}, {"per_host": 2}),
+        ({"DOWNLOAD_DELAY": "2.5"}, {"delay": 2.5, "jitter": 0.5}),
+        ({"DOWNLOAD_DELAY": 1, "RANDOMIZE_DOWNLOAD_DELAY": False}, {"delay": 1.0, "jitter": 0.0}),
+        ({"ROBOTSTXT_OBEY": True}, {"obey_robots": True}),
+        ({"USER_AGENT": "MyBot/1"}, {"user_agent": "MyBot/1"}),
+        ({"DEFAULT_REQUEST_HEADERS": {"User-Agent": "Other/1", "X-A": "1"}}, {"user_agent": "Other/1"}),
+        ({"COOKIES_ENABLED": False}, {"cookies": False}),
+        ({"RETRY_TIMES": 5}, {"attempts": 6}),
+        ({"RETRY_ENABLED": False}, {"attempts": 1}),
+        ({"DOWNLOAD_MAXSIZE": 1000}, {"max_body": 1000}),
+        ({"DOWNLOAD_TIMEOUT": 9}, {"request_deadline": 9.0}),
+        ({"DEPTH_LIMIT": 3}, {"max_depth": 3}),
+        ({"DEPTH_LIMIT": 0}, {"max_depth": None}),
+        ({"REDIRECT_MAX_TIMES": 4}, {"max_redirects": 4}),
+        ({"METAREFRESH_ENABLED": False}, {"follow_refresh": None}),
+        ({"METAREFRESH_MAXDELAY": 5}, {"follow_refresh": 5.0}),
+        ({"URLLENGTH_LIMIT": 100}, {"max_url_length": 100}),
+        ({"HTTPPROXY_ENABLED": False}, {"proxy_env": False}),
+        ({"SCRAPER_SLOT_MAX_ACTIVE_SIZE": 99}, {"max_active_size": 99}),
+        (
+            {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_TARGET_CONCURRENCY": 1.5, "AUTOTHROTTLE_MAX_DELAY": 9},
+            {"slow_start": True, "per_host": 2, "backoff_max": 9.0},
+        ),
+        (
+            {"DOWNLOAD_SLOTS": {"books.test": {"concurrency": 1, "delay": 2}}},
+            {"pacing": {"books.test": Pace(concurrency=1, delay=2.0, jitter=0.5)}},
+        ),
+    ],
+)
+def test_a_setting_is_taken_over(given, expected):
+    settings = crawl_settings(Settings(given))
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+def test_defaults_let_hosts_start_slowly():
+    assert "per_host" not in crawl_settings(Settings()).given
+
+
+def test_default_headers_that_a_crawl_cannot_have_are_left_out():
+    given = {"Host": "other.test", "Connection": "close", "Authorization": "Bearer x", "Accept": "a", "X-None": None}
+    settings = Settings({"DEFAULT_REQUEST_HEADERS": given})
+    headers = crawl_settings(settings).headers
+    assert headers["Authorization"] == "Bearer x"
+    assert {"Host", "Connection", "X-None"} & headers.keys() == set()
+    assert request_headers(settings) == {"Host": "other.test"}
+
+
+def test_settings_without_effect_are_listed_with_the_reason():
+    [(name, reason)] = ignored_settings(Settings({"LOG_FILE": "a.log", "CONCURRENT_REQUESTS": 1}))
+    assert (name, "standard error" in reason) == ("LOG_FILE", True)
+
+
+def test_a_setting_is_given_or_a_default():
+    settings = Settings({"BOT_NAME": "x"})
+    assert is_given(settings, "BOT_NAME")
+    assert not is_given(settings, "CONCURRENT_REQUESTS")
