@@ -33,7 +33,7 @@ async def result_of(value: Any) -> Any:
     return await _driven(value) if is_pending(value) else value
 
 
-async def iterate(produced: Any) -> AsyncGenerator[Any, None]:
+async def iterate(produced: Any) -> AsyncGenerator[Any, None]:  # noqa: ASYNC900 - closed by its readers
     """Yield the values of an iterable, or of an async iterable that may await Deferreds."""
     if hasattr(produced, "__aiter__"):
         iterator = produced.__aiter__()
@@ -51,7 +51,7 @@ async def iterate(produced: Any) -> AsyncGenerator[Any, None]:
         yield value
 
 
-async def async_iterable(produced: Iterable[Any]) -> AsyncIterator[Any]:
+async def async_iterable(produced: Iterable[Any]) -> AsyncIterator[Any]:  # noqa: ASYNC124, ASYNC900 - as Scrapy does
     """Yield the values of an iterable to components that take async iterables only."""
     for value in produced:
         yield value
@@ -72,7 +72,7 @@ def _driven(awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
             if isinstance(trap, Deferred):
                 yield from _fired(trap).__await__()
             elif trap is None:  # asyncio.sleep(0)
-                yield from trio.lowlevel.checkpoint().__await__()
+                yield from trio.lowlevel.checkpoint().__await__()  # noqa: ASYNC105 - it is
             elif hasattr(trap, "_asyncio_future_blocking"):
                 raise RuntimeError(NEEDS_ASYNCIO)
             else:

@@ -112,7 +112,7 @@ class SpiderMiddlewares:
         except Exception as error:
             yield from self._handled(response, error, place)
 
-    async def _guard_async(self, response: Any, produced: Any, place: int) -> AsyncIterator[Any]:
+    async def _guard_async(self, response: Any, produced: Any, place: int) -> AsyncIterator[Any]:  # noqa: ASYNC900
         try:
             async for value in produced:
                 yield value
@@ -148,7 +148,7 @@ class _Layer:
         return _collected(produced, process) if is_async else process(produced)
 
 
-async def _collected(produced: Any, process: Callable[[Any], Any]) -> AsyncIterator[Any]:
+async def _collected(produced: Any, process: Callable[[Any], Any]) -> AsyncIterator[Any]:  # noqa: ASYNC900
     """Change an async iterable by a function that takes iterables only: it is read to its end first."""
     async with aclosing(iterate(produced)) as source:
         values = [value async for value in source]

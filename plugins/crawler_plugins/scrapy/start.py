@@ -77,13 +77,13 @@ class Start:
         except Exception as error:
             self._note_error(error)
 
-    async def _from_async(self, produced: Any) -> AsyncIterator[crawler.Request]:
+    async def _from_async(self, produced: Any) -> AsyncIterator[crawler.Request]:  # noqa: ASYNC900 - the crawl closes it
         try:
             async with aclosing(iterate(await result_of(produced))) as values:
                 async for value in values:
                     request = self._entering(value)
                     if request is not None:
-                        yield request
+                        yield request  # noqa: ASYNC119 - the crawl closes it
         except Exception as error:
             self._note_error(error)
         if self._signals.is_heard(signals.spider_idle):

@@ -134,7 +134,7 @@ TABLE: list[tuple[str, Any, dict[str, Any], Any]] = [
     ("too large", BodyTooLarge("large"), {}, ("fail", "body_too_large")),
     ("hook that raised", HookError("x", plugin="p", hook="fetch"), {}, ("fail", "hook_error")),
     ("private network", Refused("private", by="network"), {}, ("refuse", "network")),
-    ("refused by a hook", Refused("no", by="scope"), {}, ("fail", "refused")),
+    ("refused by a hook", Refused("no", by="scope"), {}, ("refuse", "scope")),
     ("dropped by a hook", Drop("unwanted"), {}, ("refuse", "unwanted")),
     ("retry of a hook", Retry("captcha"), {}, ("attempts", 4.0)),
     ("retry of a hook with a time", Retry("captcha", after=60.0), {}, ("attempts", 60.0)),
