@@ -194,7 +194,7 @@ ROWS = {
     "200 JSON quota": of_budget(
         said(200, json=LEFT_NONE), 2, blocked=881.18, by="pace", quotas={"quota": (100, 0)}, pacing=BODIES
     ),
-    "200 JSON, bodies not read": of_lane(said(200, json=THROTTLED), 2),
+    "200 JSON, bodies not read": of_lane(said(200, json={"error": "ratelimited"}), 2),
     # Overloaded servers
     "503": of_lane(said(503), 1),
     "503 Retry-After": of_lane(said(503, **AFTER), 1, blocked=30.5, **REFUSED),

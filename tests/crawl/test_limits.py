@@ -313,6 +313,9 @@ async def test_limits_in_a_json_body_count_if_the_pace_enables_them(autojump_clo
     assert lane["refusals"] == 1
     assert lane["quotas"]["graphql"]["rate"] == 2
     plain = await crawl(Pages(2), transport=FakeSite(pages).transport)
+    assert plain.lanes["https://h0.test"]["refusals"] == 1, "the answer to a query of GraphQL is read anyway"
+    others = {"https://h0.test/0": [Page({"error": "ratelimited"}), "x"], "https://h0.test/1": "x"}
+    plain = await crawl(Pages(2), transport=FakeSite(others).transport)
     assert plain.lanes["https://h0.test"]["refusals"] == 0
 
 

@@ -18,6 +18,7 @@ from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import quota_event
+from crawler.limits.learning.interval_quota import IntervalQuota
 from crawler.limits.learning.leaky_bucket import detect_leaky_bucket
 from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.refusals import Refusals
@@ -243,6 +244,8 @@ class LimitLearner:
             self.since, self.served = report.sent, grant.cost
         if found is None or self._wrong_guesses >= MAX_WRONG_GUESSES:
             return [QuotaEvent(kind="recovered", policy="")]
+        if found.limit == 1.0 and not found.is_weak and found.window.length is not None:
+            found = IntervalQuota.of(found.name, 1.0 / found.window.length, report.sent)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
 
