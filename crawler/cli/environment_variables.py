@@ -2,7 +2,7 @@
 
 Settings have their names in capitals: ``CRAWLER_WORKERS=8``. ``CRAWLER_OUTPUTS`` and ``CRAWLER_PLUGINS`` are lists,
 separated by commas or as JSON. ``CRAWLER_ARGUMENTS`` are the arguments of the spider, as a JSON object, and
-``CRAWLER_JOB`` is the folder of the durable job.
+``CRAWLER_JOB`` is the folder of the durable job. ``CRAWLER_BROWSER`` is the path of Chromium, for the plugin `browser`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ __all__ = ["Variables", "as_text", "from_environment"]
 
 PREFIX: Final = "CRAWLER_"
 OTHERS: Final = ("outputs", "plugins", "arguments", "job")
+OF_PLUGINS: Final = ("browser",)
+"""Names that plugins read themselves."""
 log = get_logger("crawler.cli")
 
 
@@ -54,6 +56,8 @@ def from_environment(environment: Mapping[str, str]) -> Variables:
         if not variable.startswith(PREFIX):
             continue
         name = variable.removeprefix(PREFIX).lower()
+        if name in OF_PLUGINS:
+            continue
         if name in OTHERS:
             others[name] = text
         elif name in NAMES or name in ALIASES:

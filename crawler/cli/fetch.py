@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from crawler.cli.logs import plural, say
-from crawler.cli.single_page import LogLevel, SettingTexts, Url, get, status_line
+from crawler.cli.single_page import BrowserFlag, BrowserOptions, LogLevel, SettingTexts, Url, get, status_line
 from crawler.cli.standard_streams import show, write
 from crawler.errors import ConfigError
 from crawler.files import error_reason, replace_file
@@ -31,6 +31,10 @@ def fetch(
         bool, Parameter(help="Print a JSON object: url, status, headers, encoding, seconds, attempt, redirects, text.")
     ] = False,
     save: Annotated[Path | None, Parameter(metavar="FILE", help="Write the body to a file, unchanged.")] = None,
+    screenshot: Annotated[
+        Path | None,
+        Parameter(metavar="FILE", help="Save a picture of the page, .png or .pdf; the page is rendered (--browser)."),
+    ] = None,
     as_: Annotated[
         ContentForm | None,
         Parameter(
@@ -38,6 +42,8 @@ def fetch(
             help="Print the main content as markdown or text, the article as a JSON object, or the links of the page.",
         ),
     ] = None,
+    browser: BrowserFlag = False,
+    option: BrowserOptions = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
@@ -46,13 +52,14 @@ def fetch(
     The page is fetched as in a crawl: redirects are followed, robots.txt is obeyed, and a busy server is asked again
     later. The last response counts, whatever its status.
     """
-    chosen = [name for name, given in (("--headers", headers), ("--head", head), ("--json", json)) if given]
-    chosen += ["--as"] if as_ is not None else []
-    if len(chosen) > 1:
-        raise ConfigError(f"use either {chosen[0]} or {chosen[1]}, not both")
-    if save is not None and (head or save.is_dir()):
-        raise ConfigError(f"--save {save} is a directory, not a file" if not head else "--head has no body to --save")
-    response = get(url, setting, log_level, method="HEAD" if head else "GET")
+    forms = [name for name, given in (("--headers", headers), ("--head", head), ("--json", json)) if given]
+    _check_options([*forms, *(["--as"] if as_ is not None else [])], save, browser=browser or screenshot is not None)
+    if screenshot is not None:
+        option += (f"browser.{_kind_of(screenshot)}=true",)
+    method = "HEAD" if head else "GET"
+    response = get(url, setting, log_level, method=method, browser=browser or screenshot is not None, option=option)
+    if screenshot is not None:
+        _save_picture(screenshot, response)
     if save is not None:
         _save(save, response.body)
     if json:
@@ -68,6 +75,44 @@ def fetch(
     else:
         sys.stdout.buffer.write(response.body)
     return 0
+
+
+def _check_options(forms: list[str], save: Path | None, *, browser: bool) -> None:
+    """Check that the options of `fetch` do not contradict each other.
+
+    Parameters:
+        forms: The options that choose what is printed.
+        save: The file for the body.
+        browser: Whether the page is rendered.
+
+    Raises:
+        ConfigError: They do.
+    """
+    if len(forms) > 1:
+        raise ConfigError(f"use either {forms[0]} or {forms[1]}, not both")
+    if "--head" in forms and (save is not None or browser):
+        raise ConfigError(f"--head has no body to {'render: leave out --browser' if browser else '--save'}")
+    if save is not None and save.is_dir():
+        raise ConfigError(f"--save {save} is a directory, not a file")
+
+
+def _kind_of(path: Path) -> str:
+    """Return the option of the plugin that makes a picture of this kind.
+
+    Raises:
+        ConfigError: There is no such kind, or the path is a folder.
+    """
+    kind = {".png": "screenshot", ".pdf": "pdf"}.get(path.suffix.lower())
+    if kind is None or path.is_dir():
+        raise ConfigError(f"--screenshot takes a file that ends in .png or .pdf, not {path}")
+    return kind
+
+
+def _save_picture(path: Path, response: Response) -> None:
+    picture = response.pdf or response.screenshot
+    if picture is None:
+        raise ConfigError(f"{response.url} was not rendered, so there is no picture for {path}")
+    _save(path, picture)
 
 
 def _save(path: Path, body: bytes) -> None:
@@ -108,11 +153,13 @@ def links(
     json: Annotated[
         bool, Parameter(help="Print every link, repeated ones too, as a JSON object per line: url, tag, text, rel.")
     ] = False,
+    browser: BrowserFlag = False,
+    option: BrowserOptions = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
     """Print the links of a page, one absolute URL per line."""
-    response = get(url, setting, log_level)
+    response = get(url, setting, log_level, browser=browser, option=option)
     found = response.links()
     if not found:
         content_type = response.headers.get("content-type", "no content type")

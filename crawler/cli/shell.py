@@ -13,11 +13,10 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from crawler.cli.configuration import Configuration
 from crawler.cli.fetcher import Fetcher
 from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.prompt import prompt, run_coroutine
-from crawler.cli.single_page import LogLevel, SettingTexts
+from crawler.cli.single_page import BrowserFlag, BrowserOptions, LogLevel, SettingTexts, with_browser
 from crawler.cli.standard_streams import printable_terminal
 from crawler.cli.target import check_url
 from crawler.errors import ConfigError, CrawlerError, RequestError
@@ -48,6 +47,8 @@ def shell(
             help="Run this Python code instead of a prompt, and print the values of its expressions.",
         ),
     ] = None,
+    browser: BrowserFlag = False,
+    option: BrowserOptions = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
@@ -58,7 +59,7 @@ def shell(
     """
     log_to_stderr(log_level)
     request = None if url is None else Request(check_url(url))
-    with Fetcher(Configuration.load(settings=setting)) as fetcher, printable_terminal():
+    with Fetcher(with_browser(setting, option, browser=browser)) as fetcher, printable_terminal():
         session = Session(fetcher)
         if code is None and sys.stdin is not None and sys.stdin.isatty():
             return session.prompt(request)

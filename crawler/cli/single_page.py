@@ -22,6 +22,8 @@ from crawler.spiders import Spider
 
 __all__ = [
     "ArgumentTexts",
+    "BrowserFlag",
+    "BrowserOptions",
     "LogLevel",
     "SettingTexts",
     "SinglePage",
@@ -32,6 +34,7 @@ __all__ = [
     "quiet_engine",
     "report_status",
     "status_line",
+    "with_browser",
     "with_hint",
 ]
 
@@ -43,6 +46,18 @@ SettingTexts = Annotated[
 ArgumentTexts = Annotated[
     tuple[str, ...],
     Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
+]
+BrowserFlag = Annotated[
+    bool,
+    Parameter(name="--browser", negative="", help="Render pages in Chromium, as people see them (plugin browser)."),
+]
+BrowserOptions = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name=["-P", "--plugin-option"],
+        metavar="PLUGIN.OPTION=VALUE",
+        help="An option of the plugin, such as -P browser.wait=SELECTOR. Repeatable.",
+    ),
 ]
 LogLevel = Annotated[
     Level, Parameter(help="Minimum level of the log messages on standard error; debug shows every request.")
@@ -115,8 +130,38 @@ def quiet_engine() -> None:
         logging.getLogger("crawler.engine").setLevel(logging.ERROR)
 
 
-def get(url: str, setting: tuple[str, ...], log_level: Level, *, method: str = "GET") -> Response:
+def with_browser(setting: tuple[str, ...], option: tuple[str, ...], *, browser: bool) -> Configuration:
+    """Return the configuration of a command that can render pages.
+
+    Parameters:
+        setting: Settings, as ``NAME=VALUE``.
+        option: Options of plugins, as ``PLUGIN.OPTION=VALUE``.
+        browser: Whether pages are rendered.
+
+    Raises:
+        ConfigError: One of them is wrong, or there is no browser.
+    """
+    return Configuration.load(settings=setting, plugins=("browser",) if browser else (), options=option)
+
+
+def get(
+    url: str,
+    setting: tuple[str, ...],
+    log_level: Level,
+    *,
+    method: str = "GET",
+    browser: bool = False,
+    option: tuple[str, ...] = (),
+) -> Response:
     """Fetch a URL, following redirects, and return the response, whatever its status.
+
+    Parameters:
+        url: The URL.
+        setting: Settings, as ``NAME=VALUE``.
+        log_level: Minimum level of log messages.
+        method: The method.
+        browser: Whether the page is rendered.
+        option: Options of plugins, as ``PLUGIN.OPTION=VALUE``.
 
     Raises:
         ConfigError: The URL or a setting is wrong.
@@ -125,7 +170,7 @@ def get(url: str, setting: tuple[str, ...], log_level: Level, *, method: str = "
     """
     log_to_stderr(log_level)
     request = Request(check_url(url), method=method)
-    return fetch_page(SinglePage(request), Configuration.load(settings=setting))
+    return fetch_page(SinglePage(request), with_browser(setting, option, browser=browser))
 
 
 def fetch_page(

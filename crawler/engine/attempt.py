@@ -6,7 +6,7 @@ Every request goes this way: those of pages, of robots.txt files and of inline f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -75,6 +75,7 @@ class Attempts:
     ) -> None:
         self._downloader = downloader
         self._table = table
+        self._wrapping = tuple(hook for hook in table.fetch if hook.plugin.wraps_answers)
         self._frontier = frontier
         self._slots = slots
         self._stats = stats
@@ -181,8 +182,22 @@ class Attempts:
                 response: Response = found if found.request is request else found.replace(request=request)
                 if response.source == "network":
                     response.source = hook.plugin.name
-                return response
+                return await self._wrap(response) if self._wrapping else response
         return None
+
+    async def _wrap(self, answer: Response) -> Response:
+        """Pass the response of an `answer` hook through the `fetch` hooks that wrap those."""
+
+        async def network(_: Request) -> Response:
+            return answer
+
+        result = await self._through(self._wrapping, 0, answer.request, network)
+        if not isinstance(result, Response):
+            hook = self._wrapping[0]
+            raise _hook_error(
+                hook, "fetch", answer.request, describe_wrong(result, "a Response, since it wraps answers")
+            )
+        return result
 
     def _send(
         self,
@@ -206,7 +221,7 @@ class Attempts:
             network = self._authenticating(network, observer)
         if not self._table.fetch:
             return network(ticket.request)
-        return self._through(0, ticket.request, observer.noting(network))
+        return self._through(self._table.fetch, 0, ticket.request, observer.noting(network))
 
     def _authenticating(self, exchange: Network, observer: _SendObserver) -> Network:
         """Return a `Network` that authenticates, which may take several exchanges."""
@@ -220,12 +235,12 @@ class Attempts:
 
         return network
 
-    async def _through(self, index: int, request: Request, network: Network) -> Result:
-        if index == len(self._table.fetch):
+    async def _through(self, hooks: Sequence[Hook], index: int, request: Request, network: Network) -> Result:
+        if index == len(hooks):
             return await self._slow.watch(network(request), self._downloader.fetch, request.url)
-        hook = self._table.fetch[index]
+        hook = hooks[index]
         if request.plugins.get(hook.plugin.name) is False:
-            return await self._through(index + 1, request, network)
+            return await self._through(hooks, index + 1, request, network)
         sent: list[Result] = []
         begun = False
         running = self._long.call(hook.plugin.name, "fetch", request.url)
@@ -238,7 +253,7 @@ class Attempts:
             if not isinstance(request, Request):
                 raise TypeError(f"send() takes a Request, not {type(request).__name__}")
             with running.fetching():
-                result = await self._through(index + 1, request, network)
+                result = await self._through(hooks, index + 1, request, network)
             sent.append(result)
             return result
 
@@ -250,7 +265,7 @@ class Attempts:
             result = result.replace(request=request)  # made by the hook: it belongs to this request
         if result is not None:
             return result
-        return sent[0] if sent else await self._through(index + 1, request, network)
+        return sent[0] if sent else await self._through(hooks, index + 1, request, network)
 
     async def _guard(self, hook: Hook, name: str, request: Request, *args: Any) -> Any:
         """Await a hook; an error other than `RequestError` becomes a `HookError`."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from crawler.engine.retries import RetryPolicy
     from crawler.engine.shutdown import Shutdown
     from crawler.frontier import Frontier
-    from crawler.http.cookies import CookieJar
+    from crawler.http.cookies import Cookie, CookieJar
     from crawler.spiders import Spider
     from crawler.stats import RunRecord, Stats
     from crawler.store import Store
@@ -138,7 +138,7 @@ class Crawl:
         store: For statistics.
         commits: Calls functions before commits.
         admission: For `explain`.
-        cookies: For `set_cookie`.
+        cookies: The cookies of all sessions.
         runs: The earlier runs of the job.
     """
 
@@ -267,6 +267,14 @@ class Crawl:
         counters = self.stats.counters if page is None else page.counters
         name = replace_surrogates(name)
         counters[name] = counters.get(name, 0) + n
+
+    def cookies(self, url: str, *, session: str = "") -> list[Cookie]:
+        """Return the cookies that a request for a URL is sent with; see `crawler.hooks.plugin.Crawl.cookies`.
+
+        Raises:
+            ValueError: `url` is not an http or https URL.
+        """
+        return self._cookies.matching(session, urls.normalize(url), self.clock())
 
     def set_cookie(self, url: str, cookie: str, *, session: str = "") -> None:
         """Keep a cookie as if a response had set it; see `crawler.hooks.plugin.Crawl.set_cookie`.

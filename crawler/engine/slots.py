@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from crawler.errors import WouldExceedDeadline
-from crawler.frontier import StartTicket
+from crawler.frontier import InlineTicket, StartTicket
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
@@ -68,10 +68,11 @@ class Slots:
             request=request,
         )
 
-    async def acquire(self, ticket: StartTicket, give_up_at: float) -> None:
+    async def acquire(self, ticket: InlineTicket, give_up_at: float) -> None:
         """Acquire a token of the ticket's lane.
 
-        A `fetch` hook that runs inside an attempt on the same lane shares the token of that attempt.
+        A `fetch` hook that runs inside an attempt on the same lane shares the token of that attempt: one of its
+        requests at a time uses it, and others need one of their own.
 
         Parameters:
             ticket: Borrows the token.
@@ -81,9 +82,14 @@ class Slots:
             WouldExceedDeadline: No token was free before the deadline.
         """
         lane, page = ticket.lane, current_ticket.get()
-        if page is not None and page.lane is lane and isinstance(page, StartTicket) and page.holds_token:
-            return
         with trio.move_on_at(give_up_at):
+            if page is not None and page.lane is lane and isinstance(page, StartTicket) and page.holds_token:
+                while page.is_lent and lane.limiter.available_tokens <= 0:
+                    await self._frontier.changed.wait()
+                if not page.is_lent:
+                    page.is_lent = True
+                    ticket.lender = page
+                    return
             await lane.limiter.acquire_on_behalf_of(ticket)
             ticket.holds_token = True
             ticket.permit.enter()

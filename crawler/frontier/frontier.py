@@ -313,12 +313,17 @@ class Frontier:
     # ---- results -----------------------------------------------------------------------------------------------------
 
     def release(self, ticket: StartTicket) -> None:
-        """Give back the token of a ticket, if it holds one: the body of its response has ended."""
+        """Give back the token of a ticket, if it holds or borrows one: the body of its response has ended."""
         if ticket.holds_token:
             ticket.holds_token = False
             ticket.lane.limiter.release_on_behalf_of(ticket)
             ticket.permit.leave()
             self._schedule.offer(ticket.lane)
+        if isinstance(ticket, InlineTicket):
+            if ticket.lender is not None:
+                ticket.lender.is_lent = False
+                ticket.lender = None
+            self.changed.set()  # another request of the same hook may wait
 
     def answered(
         self, ticket: StartTicket, now: float, *, status: int, headers: Headers, body: bytes, first_byte: float | None

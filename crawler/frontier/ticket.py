@@ -94,6 +94,8 @@ class StartTicket(Ticket):
     """Whether it holds a token of its lane."""
     outage: Outage | None = None
     """What the crawl knows of an outage of the host, if only its gateway has answered."""
+    is_lent: bool = False
+    """Whether an inline fetch of a `fetch` hook uses its token."""
 
     def mark_sent(self, at: float) -> None:
         """Note that bytes of the request went out at `at` (seconds since the epoch)."""
@@ -123,6 +125,9 @@ class RobotsTicket(StartTicket, kw_only=True):
 
 class InlineTicket(StartTicket):
     """A request that is made in place by a handler or plugin, which the store does not have."""
+
+    lender: StartTicket | None = None
+    """The attempt whose token it uses, if a `fetch` hook makes it."""
 
 
 StoredTicket: TypeAlias = PageTicket | RefusedTicket

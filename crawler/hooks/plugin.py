@@ -16,6 +16,7 @@ import attrs
 
 if TYPE_CHECKING:
     from crawler.hooks.state import State
+    from crawler.http.cookies import Cookie
     from crawler.limits.outages import OutageStatistics
     from crawler.limits.throttle import ThrottleStatistics
     from crawler.messages import (
@@ -180,6 +181,17 @@ class Crawl(Protocol):
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter of the report. Inside a handler it is an effect of that page."""
 
+    def cookies(self, url: str, *, session: str = "") -> Sequence[Cookie]:
+        """Return the cookies that a request for a URL is sent with, those of settings and requests aside.
+
+        Parameters:
+            url: An absolute http or https URL.
+            session: The name of the session.
+
+        Raises:
+            ValueError: `url` is not an http or https URL.
+        """
+
     def set_cookie(self, url: str, cookie: str, *, session: str = "") -> None:
         """Keep a cookie as if a response had set it. Later requests of the session send it, also in a resumed job.
 
@@ -257,6 +269,9 @@ class Plugin:
     """Whether `Response.wire` has the coded body, too. Servers are then asked for ``gzip`` and ``deflate`` only."""
     wants_stages: bool = False
     """Whether `Response.stages` has the seconds of each stage of the exchange."""
+    wraps_answers: bool = False
+    """Whether `fetch` also wraps the responses of `answer` hooks: `send` returns such a response, and nothing is sent.
+    For plugins that make another response of each, whether it comes from a server, a cache or an archive."""
     repeats: bool = False
     """Whether a finished job begins again in its next run. All requests are new then, and the counts begin at 0; items,
     outputs, states, cookies and limits stay."""

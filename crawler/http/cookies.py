@@ -48,11 +48,22 @@ class CookieJar:
         """
         if not self._sites:
             return ""
+        found = self.matching(session, url, now)
+        return "; ".join([f"{cookie.name}={cookie.value}" for cookie in found if cookie.name not in without])
+
+    def matching(self, session: str, url: str, now: float) -> list[Cookie]:
+        """Return the cookies for a request, in the order in which they are sent.
+
+        Parameters:
+            session: The name of the session.
+            url: The canonical URL of the request.
+            now: The time, in seconds since the epoch.
+        """
         host = urls.host(url)
         place = (session, site_of(host))
         cookies = self._sites.get(place)
         if cookies is None:
-            return ""
+            return []
         self._sites[place] = self._sites.pop(place)
         path = path_of(url)
         secure = url.startswith("https:")
@@ -64,13 +75,12 @@ class CookieJar:
                 (cookie.domain == host or (not cookie.host_only and host.endswith("." + cookie.domain)))
                 and path_matches(path, cookie.path)
                 and (secure or not cookie.secure)
-                and cookie.name not in without
             ):
                 matching.append(cookie)
         for cookie in expired:
             self._remove(place, cookie)
         matching.sort(key=lambda cookie: -len(cookie.path))
-        return "; ".join([f"{cookie.name}={cookie.value}" for cookie in matching])
+        return matching
 
     def store(self, session: str, url: str, fields: Iterable[str], now: float) -> None:
         """Store the cookies of a response (RFC 6265 section 5.3).

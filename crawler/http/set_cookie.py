@@ -2,8 +2,7 @@
 
 Where browsers agree on more, this follows the draft that will replace the RFC (6265bis): ``Secure`` cookies are
 accepted over TLS only, the name prefixes ``__Secure-`` and ``__Host-`` are enforced, and control characters and
-overlong attributes are rejected. What protects people and scripts is left out: ``SameSite``, ``HttpOnly``, the cap of
-400 days.
+overlong attributes are rejected. What protects people is left out: ``SameSite``, the cap of 400 days.
 """
 
 from __future__ import annotations
@@ -56,6 +55,8 @@ class Cookie:
     secure: bool
     expires: float | None
     """Expiry in seconds since the epoch; `None` means the end of the session."""
+    http_only: bool = False
+    """Whether scripts of pages do not see it."""
     number: int = 0
     """Position in the order of the jar; a cookie that replaces another takes over its number."""
 
@@ -66,6 +67,7 @@ class _Attributes(Struct, eq=False):
     domain: str = ""
     path: str = ""
     secure: bool = False
+    http_only: bool = False
     max_age: float | None = None
     expires: float | None = None
 
@@ -115,6 +117,7 @@ def parse_set_cookie(field: str, url: str, now: float | None = None) -> Cookie |
         host_only=not domain,
         path=parsed.path or _default_path(url),
         secure=parsed.secure,
+        http_only=parsed.http_only,
         expires=expires if expires != math.inf else None,
     )
 
@@ -133,6 +136,8 @@ def _parse_attributes(attributes: Iterable[str]) -> _Attributes:
             parsed.path = text if text.startswith("/") else ""
         elif key == "secure":
             parsed.secure = True
+        elif key == "httponly":
+            parsed.http_only = True
         elif key == "max-age" and MAX_AGE.fullmatch(text):
             parsed.max_age = float(text)
         elif key == "expires" and (date := parse_cookie_date(text)) is not None:

@@ -50,7 +50,8 @@ class Response:
 
     __slots__ = (
         "_document", "_encoding", "_exchange", "_filter", "_hrefs", "_is_html", "_joiner", "_robots", "_root", "_text",
-        "_wire", "attempt", "body", "elapsed", "first_byte", "headers", "request", "source", "stages", "status", "url",
+        "_wire", "attempt", "body", "elapsed", "first_byte", "headers", "original", "pdf", "request", "screenshot",
+        "source", "stages", "status", "url",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +80,12 @@ class Response:
         """Seconds of each stage of the exchange, as far as the transport knows them: ``dns``, ``connect``, ``tls``,
         ``first_byte`` and ``body``. A kept connection has no `connect` and `tls`. `None` unless `Plugin.wants_stages`
         asks for them."""
+        self.original: Response | None = None
+        """The response of the server, if a plugin made this one of it: `browser`, which renders pages."""
+        self.screenshot: bytes | None = None
+        """The page as PNG, if the plugin `browser` took a picture."""
+        self.pdf: bytes | None = None
+        """The page as it is printed, if the plugin `browser` did that."""
         self._filter = NO_FILTER
         self._robots: frozenset[str] | None = None
         self._is_html: bool | None = None
@@ -539,6 +546,7 @@ class Response:
         copy = Response(**({name: getattr(self, name) for name in names} | changes))
         copy.first_byte = self.first_byte
         copy.stages = self.stages
+        copy.original, copy.screenshot, copy.pdf = self.original, self.screenshot, self.pdf
         copy._filter = self._filter
         copy._exchange = self._exchange
         return copy

@@ -144,9 +144,10 @@ class Warc(Plugin):
         except (FetchError, BodyTooLarge) as error:
             self.crawl.before_commit(self._write, self._failure(request, error, warc_date(began)))
             raise
-        if isinstance(result, Response) and result.wire is not None:
-            body = result.body if result.wire.body is None else result.wire.body
-            make = partial(self._capture, request, result, body, warc_date(began))
+        answer = result.original or result if isinstance(result, Response) else None
+        if answer is not None and answer.wire is not None:
+            body = answer.body if answer.wire.body is None else answer.wire.body
+            make = partial(self._capture, request, answer, body, warc_date(began))
             capture = make() if len(body) < IN_THREAD else await trio.to_thread.run_sync(make)
             self.crawl.before_commit(self._write, capture)
         return result

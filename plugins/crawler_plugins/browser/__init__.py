@@ -1,0 +1,5 @@
+"""The plugin ``browser``: pages that need JavaScript, rendered by Chromium."""
+
+from crawler_plugins.browser.browser_plugin import Browser
+
+__all__ = ["Browser"]

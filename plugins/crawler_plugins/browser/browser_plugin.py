@@ -1,0 +1,289 @@
+"""`Browser`: pages as people see them, after their scripts have run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import trio
+
+from crawler import BodyTooLarge, ConfigError, Crawl, CrawlFailed, Drop, Plugin, Request, RequestError, Response, Retry
+from crawler_plugins.browser.assets import Assets
+from crawler_plugins.browser.cdp import CommandFailed, Disconnected
+from crawler_plugins.browser.chromium import NO_NETWORK, Chromium, find_executable, run_chromium
+from crawler_plugins.browser.cookies import CookieSync
+from crawler_plugins.browser.page_options import PageOptions, parse_action, parse_block, parse_timeout, parse_wait
+from crawler_plugins.browser.page_requests import PageRequests, current_sub
+from crawler_plugins.browser.rendering import PageTooLarge, Rendered, navigate, render
+from crawler_plugins.browser.stopwatch import Stopwatch
+from crawler_plugins.browser.tab import Paused, Tab, TabOptions
+from crawler_plugins.browser.tab_pool import TabPool
+
+__all__ = ["Browser"]
+
+MAX_TABS: Final = 64
+RENDERS: Final = 3
+"""Times that a page is rendered if its tab crashes or the browser is killed."""
+REPLACED: Final = ("content-encoding", "content-length", "content-type", "transfer-encoding")
+"""Fields that describe the body of the server."""
+LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+log = logging.getLogger("crawler.plugins.browser")
+
+
+class Browser(Plugin):
+    """Renders pages in Chromium: the body of a response is the document as people see it, after its scripts have run.
+
+    Every request of a page is made by the crawl, so limits, robots.txt, cookies, proxies and archives hold for it, and
+    addresses that pages must not reach are refused. A request chooses with ``plugins={"browser": {…}}``, which may have
+    wait, actions, block, timeout, screenshot and pdf; `False` keeps it from being rendered. `Response.original` is the
+    response of the server.
+
+    Parameters:
+        every: Which HTML pages are rendered: ``all``; ``asked``, those whose request has the options; ``needed``, those
+            that have no element for `wait` without scripts.
+        wait: When a page is complete: ``idle`` (loaded, and no request for 0.2 seconds), ``load``, a CSS selector that
+            must match, ``js:EXPRESSION`` that must be true, or seconds after it has loaded.
+        actions: What is done then, in turn: ``click SELECTOR [TIMES]``, ``type SELECTOR TEXT``, ``press KEY``,
+            ``scroll [TIMES]`` to the end while the page grows, ``wait …``, ``evaluate JAVASCRIPT``.
+        block: Requests that are not made: font, image, manifest, media, other, ping, script, stylesheet, xhr, or
+            patterns of URLs. Default: font, image, manifest, media, ping, unless there is a picture to take.
+        timeout: Seconds for a page, without those in which limits hold back its requests.
+        tabs: Pages that are rendered at once, at most.
+        screenshot: Whether `Response.screenshot` has the whole page, as PNG.
+        pdf: Whether `Response.pdf` has the page as it is printed.
+        viewport: Size of the window in pixels, such as ``1280x800``.
+        locale: Language of the browser, such as ``de-DE``. Default: ``en-US``.
+        executable: Path of Chromium. Default: ``CRAWLER_BROWSER``, or the first one that is installed.
+
+    Raises:
+        ConfigError: An option is wrong, or there is no Chromium.
+    """
+
+    wraps_answers = True
+
+    def __init__(
+        self,
+        *,
+        every: Literal["all", "asked", "needed"] = "all",
+        wait: str = "idle",
+        actions: tuple[str, ...] = (),
+        block: tuple[str, ...] | None = None,
+        timeout: float = 30.0,
+        tabs: int = 4,
+        screenshot: bool = False,
+        pdf: bool = False,
+        viewport: str = "1280x800",
+        locale: str = "",
+        executable: str = "",
+    ) -> None:
+        try:
+            self.options = PageOptions(
+                wait=parse_wait(wait),
+                actions=tuple(map(parse_action, actions)),
+                block=None if block is None else parse_block(block),
+                timeout=parse_timeout(timeout),
+                screenshot=screenshot,
+                pdf=pdf,
+            )
+            self.viewport = parse_viewport(viewport)
+        except ValueError as error:
+            raise ConfigError(f"browser: {error}") from None
+        if every not in ("all", "asked", "needed"):
+            raise ConfigError(f"browser: every must be all, asked or needed, not {every!r}")
+        if every == "needed" and self.options.wait.kind != "selector":
+            raise ConfigError("browser: every=needed needs a CSS selector: -P browser.wait=SELECTOR")
+        if not 1 <= tabs <= MAX_TABS:
+            raise ConfigError(f"browser: tabs must be from 1 to {MAX_TABS}, not {tabs}")
+        if locale and not LOCALE.fullmatch(locale):
+            raise ConfigError(f"browser: locale must be like de or de-DE, not {locale!r}")
+        self.every = every
+        self.tabs = tabs
+        self.locale = locale
+        self.executable = find_executable(executable)
+
+    # ---- hooks -------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Lend tabs while the crawl runs. The browser starts with the first page."""
+        self._assets = Assets(crawl.clock)
+        options = TabOptions(
+            user_agent=crawl.settings.user_agent, locale=self.locale, viewport=self.viewport, intercepts=True
+        )
+        self._pool = TabPool(self._start, options, self.tabs)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._pool.run)
+            yield
+            nursery.cancel_scope.cancel(reason="the crawl has ended")
+
+    async def fetch(self, request: Request, send: Any) -> Response | Retry | Drop | None:
+        """Render the page that a request leads to."""
+        sub = current_sub.get()
+        if sub is not None:
+            sub.start(request)
+            return None
+        options = self._options_of(request)
+        if options is None or urlsplit(request.url).path == "/robots.txt":
+            return None
+        if self.locale and "accept-language" not in request.headers:
+            fields = [*request.headers.pairs, ("Accept-Language", self.locale)]
+            result = await send(request.replace(headers=fields))
+        else:
+            result = await send(request)
+        if not isinstance(result, Response) or not self._is_rendered(result, options):
+            return result  # type: ignore[no-any-return]
+        result.request = request
+        return await self._rendered(result, options)
+
+    def _options_of(self, request: Request) -> PageOptions | None:
+        """Return how a request is rendered; `None`: it is not.
+
+        Raises:
+            ValueError, TypeError: Its options are wrong.
+        """
+        given = request.plugins.get(self.name)
+        if given is None or given is True:
+            return self.options if given or self.every != "asked" else None
+        if not isinstance(given, Mapping):
+            raise TypeError(f"plugins['browser'] must be a dict of options or False, not {given!r:.80}")
+        return self.options.changed(given)
+
+    def _is_rendered(self, response: Response, options: PageOptions) -> bool:
+        """Return whether a response is rendered."""
+        is_page = 200 <= response.status < 300 or response.status in response.request.accept_status
+        if not (is_page and response.body and response.is_html):
+            return False
+        is_asked = self.name in response.request.plugins
+        if self.every != "needed" or is_asked or options.wait.kind != "selector":
+            return True
+        return not response.css(options.wait.value)
+
+    # ---- rendering ---------------------------------------------------------------------------------------------------
+
+    async def _start(self, nursery: trio.Nursery) -> Chromium:
+        flags = [*NO_NETWORK, *([f"--lang={self.locale}"] if self.locale else [])]
+        if os.geteuid() == 0:
+            log.warning("browser: this process is root's, so Chromium runs without its sandbox")
+            flags.append("--no-sandbox")
+        started: Chromium = await nursery.start(partial(run_chromium, self.executable, flags))
+        return started
+
+    async def _rendered(self, document: Response, options: PageOptions) -> Response:
+        """Return a page as it is seen. If its tab crashes or the browser is killed, it is rendered again.
+
+        Raises:
+            RequestError: It cannot be rendered.
+        """
+        began = trio.current_time()
+        for number in range(1, RENDERS + 1):
+            try:
+                rendered = await self._render(document, options)
+            except Disconnected as error:
+                self.crawl.count("browser/crashes")
+                log.info("%s: %s; render %d of %d", document.url, error, number, RENDERS)
+            except CommandFailed as error:
+                raise _error(document, str(error), "browser_script", retryable=False) from error
+            except PageTooLarge as error:
+                raise BodyTooLarge(str(error), request=document.request) from None
+            except CrawlFailed as error:
+                self.crawl.start_soon(_end_crawl, error)
+                await trio.sleep_forever()
+            else:
+                if rendered is None:
+                    words = f"the page was not complete ({_wanted(options)}) within {options.timeout:g} s"
+                    raise _error(document, words, "browser_timeout")
+                self.crawl.count("browser/pages")
+                return self._response(document, rendered, trio.current_time() - began)
+        raise _error(document, f"its tab crashed in each of {RENDERS} renders", "browser_crash")
+
+    async def _render(self, document: Response, options: PageOptions) -> Rendered | None:
+        """Render a page once; return `None` if it takes too long.
+
+        Raises:
+            CommandFailed: It cannot be rendered.
+            PageTooLarge: It is too large.
+            WouldExceedDeadline: Its requests have to wait for too long.
+        """
+        rendered: Rendered | None = None
+        problem: Exception | None = None
+        watch = Stopwatch()
+        async with self._pool.tab(document.request.session) as tab:
+            requests = PageRequests(self.crawl, tab, document, options, self._assets, watch)
+            outgoing, incoming = trio.open_memory_channel[Paused](float("inf"))
+            with watch.limit(options.timeout) as scope, tab.page(outgoing):
+                async with trio.open_nursery() as nursery:
+
+                    async def answer() -> None:
+                        await requests.run(incoming)
+                        nursery.cancel_scope.cancel(reason="the page is put off")
+
+                    nursery.start_soon(answer)
+                    try:
+                        rendered = await self._visit(tab, document, options, watch)
+                    except (CommandFailed, PageTooLarge) as error:  # a nursery would make a group of it
+                        problem = error
+                    nursery.cancel_scope.cancel(reason="the page is rendered")
+            problem = requests.put_off or problem
+            if problem is not None:
+                raise problem
+            if scope.cancelled_caught:
+                tab.is_gone = True  # its scripts may run forever
+        return rendered
+
+    async def _visit(self, tab: Tab, document: Response, options: PageOptions, watch: Stopwatch) -> Rendered:
+        cookies = CookieSync(self.crawl, tab, document.request.session, document.url)
+        await cookies.push()
+        await navigate(tab, document.url)
+        max_body = document.request.max_body or self.crawl.settings.max_body
+        rendered = await render(tab, options, watch, max_body)
+        await cookies.pull(rendered.url)
+        return rendered
+
+    def _response(self, document: Response, rendered: Rendered, seconds: float) -> Response:
+        """Return the response of a page as it is seen."""
+        fields = [pair for pair in document.headers.pairs if pair[0].lower() not in REPLACED]
+        response = document.replace(
+            url=rendered.url.partition("#")[0],
+            headers=[*fields, ("Content-Type", "text/html; charset=utf-8")],
+            body=rendered.html.encode("utf-8", "replace"),
+            elapsed=document.elapsed + seconds,
+            source=self.name,
+        )
+        response.original = document
+        response.screenshot = rendered.screenshot
+        response.pdf = rendered.pdf
+        return response
+
+
+def parse_viewport(text: str) -> tuple[int, int]:
+    """Return the width and height that a text such as ``1280x800`` names.
+
+    Raises:
+        ValueError: It names none.
+    """
+    width, _, height = text.partition("x")
+    sizes = [int(part) for part in (width, height) if part.isascii() and part.isdigit() and len(part) < 6]
+    if len(sizes) != 2 or not all(1 <= size <= 10_000 for size in sizes):
+        raise ValueError(f"viewport must be like 1280x800, each from 1 to 10000 pixels, not {text!r}")
+    return sizes[0], sizes[1]
+
+
+def _wanted(options: PageOptions) -> str:
+    return f"wait={options.wait.value or options.wait.kind}" + (", then its actions" if options.actions else "")
+
+
+def _error(document: Response, words: str, kind: str, *, retryable: bool = True) -> RequestError:
+    error = RequestError(f"{document.url}: {words}", request=document.request)
+    error.kind = kind
+    error.retryable = retryable
+    return error
+
+
+async def _end_crawl(error: CrawlFailed) -> None:
+    raise error

@@ -1,0 +1,195 @@
+"""`run_chromium`: a Chromium process that is driven over two pipes. It opens no port, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from crawler import ConfigError, CrawlFailed
+from crawler_plugins.browser.cdp import CommandFailed, Connection, PipeChannel
+
+__all__ = ["Chromium", "find_executable", "run_chromium"]
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+"""Names of Chromium and its relatives, in the order in which they are looked for."""
+FLAGS: Final = (
+    "--headless=new", "--remote-debugging-pipe", "--block-new-web-contents", "--disable-background-networking",
+    "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-breakpad",
+    "--disable-component-update", "--disable-crash-reporter", "--disable-default-apps", "--disable-dev-shm-usage",
+    "--disable-extensions", "--disable-gpu", "--disable-ipc-flooding-protection", "--disable-quic",
+    "--disable-renderer-backgrounding", "--disable-site-isolation-trials", "--disable-sync", "--hide-scrollbars",
+    "--log-level=3", "--metrics-recording-only", "--mute-audio", "--no-default-browser-check", "--no-first-run",
+    "--no-service-autorun", "--password-store=basic",
+    "--disable-features=BackForwardCache,IsolateOrigins,MediaRouter,Prerender2,Translate,site-per-process",
+)  # fmt: skip
+"""Site isolation is off, so that the frames of a page belong to the session of its tab."""
+NO_NETWORK: Final = (
+    "--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=http://0.0.0.0:1", "--proxy-bypass-list=<-loopback>",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+)  # fmt: skip
+"""No name resolves, and the only proxy refuses: whatever the crawl does not answer fails, WebSockets and WebRTC too."""
+SCRIPT: Final = '"$@" & exec 3<&- 4>&-; wait $!; rm -rf -- "$BROWSER_PROFILE"'
+"""The shell outlives the browser, which ends when its pipe is closed, even by a kill of this process, and then deletes
+the profile."""
+START_SECONDS: Final = 30.0
+"""Seconds in which a browser must start."""
+END_SECONDS: Final = 3.0
+"""Seconds in which a browser must end, or it is killed."""
+log = logging.getLogger("crawler.plugins.browser")
+
+
+class Chromium:
+    """A running browser.
+
+    Parameters:
+        connection: The connection to it.
+        pid: Number of its process group; 0: it runs elsewhere.
+        version: Such as ``Chrome/140.0.7339.80``.
+    """
+
+    def __init__(self, connection: Connection, pid: int, version: str) -> None:
+        self.connection = connection
+        self.pid = pid
+        self.version = version
+        self.closing = trio.Event()
+        """Set to end the browser."""
+
+
+def find_executable(given: str) -> str:
+    """Return the path of the browser.
+
+    Parameters:
+        given: A path or a name; empty: ``CRAWLER_BROWSER``, or the first of `NAMES` that is installed.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    wanted = given or os.environ.get("CRAWLER_BROWSER", "")
+    if wanted:
+        found = shutil.which(wanted)
+        if found is None:
+            where = "executable" if given else "CRAWLER_BROWSER"
+            raise ConfigError(f"browser: {where}: no such program: {wanted}")
+        return found
+    for name in NAMES:
+        if found := shutil.which(name):
+            return found
+    raise ConfigError(
+        "browser: no Chromium found: install one (apt install chromium), or name one with -P browser.executable=PATH"
+    )
+
+
+async def run_chromium(
+    executable: str,
+    flags: Sequence[str] = (),
+    *,
+    task_status: trio.TaskStatus[Chromium] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a browser until its `closing` is set, it ends, or the task is cancelled.
+
+    Parameters:
+        executable: Its path.
+        flags: Arguments beside `FLAGS`.
+        task_status: Gets the browser when it has started.
+
+    Raises:
+        CrawlFailed: It did not start.
+    """
+    profile = tempfile.mkdtemp(prefix="crawler-browser-")
+    pid, ended = 0, -1
+    try:
+        pid, commands, events = _spawn([executable, *FLAGS, *flags, f"--user-data-dir={profile}"], profile)
+        ended = os.pidfd_open(pid)
+        async with trio.lowlevel.FdStream(commands) as out, trio.lowlevel.FdStream(events) as into:
+            connection = Connection(PipeChannel(out, into))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connection.run)
+                browser = Chromium(connection, pid, await _version(connection, profile))
+                log.debug("%s runs as process %d", browser.version, pid)
+                task_status.started(browser)
+                await _wait_for_end(browser, ended)
+                connection.post("Browser.close")
+                with trio.move_on_after(END_SECONDS):
+                    await trio.lowlevel.wait_readable(ended)
+                nursery.cancel_scope.cancel(reason="the browser has ended")
+    finally:
+        with trio.CancelScope(shield=True):
+            if pid:
+                await _end(pid, ended)
+            await trio.to_thread.run_sync(shutil.rmtree, profile, True)
+
+
+async def _version(connection: Connection, profile: str) -> str:
+    """Return the version of a browser that has just been started."""
+    version = ""
+    with trio.move_on_after(START_SECONDS), suppress(CommandFailed):
+        version = str((await connection.call("Browser.getVersion"))["product"])
+    if not version:
+        lines = [line for line in _read_errors(profile).splitlines() if line.strip()]
+        words = lines[-1].strip() if lines else f"it said nothing for {START_SECONDS:.0f} s"
+        raise CrawlFailed(f"browser: Chromium did not start: {words}")
+    return version
+
+
+async def _wait_for_end(browser: Chromium, ended: int) -> None:
+    """Wait until a browser is to end, or has ended."""
+    async with trio.open_nursery() as nursery:
+
+        async def wait_for_process() -> None:
+            await trio.lowlevel.wait_readable(ended)
+            browser.closing.set()
+
+        nursery.start_soon(wait_for_process)
+        await browser.closing.wait()
+        nursery.cancel_scope.cancel(reason="the browser is to end")
+
+
+def _spawn(command: Sequence[str], profile: str) -> tuple[int, int, int]:
+    """Start a browser in a process group of its own. Return its number, and the pipes of commands and events."""
+    with ExitStack() as stack:
+        theirs_in, commands = os.pipe()
+        events, theirs_out = os.pipe()
+        for descriptor in (theirs_in, theirs_out):
+            stack.callback(os.close, descriptor)
+        # Numbers from 10 on cannot be overwritten while 3 and 4 are set.
+        high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in (theirs_in, theirs_out)]
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        errors = os.open(f"{profile}/errors", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        for descriptor in (*high, null, errors):
+            stack.callback(os.close, descriptor)
+        places = ((null, 0), (null, 1), (errors, 2), (high[0], 3), (high[1], 4))
+        pid = os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", SCRIPT, "sh", *command],
+            {**os.environ, "BROWSER_PROFILE": profile},
+            file_actions=[(os.POSIX_SPAWN_DUP2, here, there) for here, there in places],
+            setpgroup=0,
+        )
+    return pid, commands, events
+
+
+async def _end(pid: int, ended: int) -> None:
+    """Kill the process group of a browser, and wait for its first process."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    if ended >= 0:
+        await trio.lowlevel.wait_readable(ended)
+        os.close(ended)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def _read_errors(profile: str) -> str:
+    with suppress(OSError):
+        return Path(profile, "errors").read_text(encoding="utf-8", errors="replace")[-4000:]
+    return ""
