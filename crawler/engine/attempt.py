@@ -111,7 +111,7 @@ class Attempts:
         request = ticket.request
         response: Response | None = None
         failure: RequestError | None = None
-        observer = _SendObserver(ticket, self._clock, self._slots, self._settle, self._count)
+        observer = _SendObserver(ticket, self._clock, self._slots, self._settle, self._learn, self._count)
         try:
             result: Result | None = await self.answer(request) if ask_answer and self._table.answer else None
             if result is None:
@@ -132,7 +132,7 @@ class Attempts:
                 self._downloader.note_start_page(request)
             self._frontier.release(ticket)
             if response is not None or failure is not None:
-                self._settle(ticket, request, response, failure)
+                self._settle(ticket, request, response, failure, observer.events)
 
     async def make_inline(
         self,
@@ -283,12 +283,29 @@ class Attempts:
         self._stats.requests += 1
         self._stats.lane(ticket.lane.name).requests += 1
 
+    def _learn(self, ticket: StartTicket, response: Response) -> list[QuotaEvent]:
+        """Let the limits learn from a response of the network, and return what they have noticed."""
+        events = self._frontier.answered(
+            ticket,
+            self._clock(),
+            status=response.status,
+            headers=response.headers.pairs,
+            body=response.body,
+            first_byte=response.first_byte,
+        )
+        self._stats.lane(ticket.lane.name).refusals += ticket.was_rate_limited
+        return events
+
     def _settle(
-        self, ticket: StartTicket, request: Request, response: Response | None, error: RequestError | None
+        self,
+        ticket: StartTicket,
+        request: Request,
+        response: Response | None,
+        error: RequestError | None,
+        events: list[QuotaEvent] = [],  # noqa: B006 - it is not changed
     ) -> None:
-        """Settle the permit of an exchange, count it, and call the `measure` hooks."""
+        """Settle the permit of an exchange unless that is done, count it, and call the `measure` hooks."""
         lane, frontier, now = ticket.lane, self._frontier, self._clock()
-        events: list[QuotaEvent] = []
         counts = self._stats.lane(lane.name)
         is_sent = ticket.is_sent
         if error is not None:  # first: it decides when the lane is looked at again
@@ -299,18 +316,9 @@ class Attempts:
             if response is None:
                 frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))
             elif is_sent:
-                events = frontier.answered(
-                    ticket,
-                    now,
-                    status=response.status,
-                    headers=response.headers.pairs,
-                    body=response.body,
-                    first_byte=response.first_byte,
-                )
+                events = self._learn(ticket, response)
             else:
                 frontier.give_back(ticket)  # a plugin answered
-            if is_sent:
-                counts.refusals += ticket.was_rate_limited
         waited: dict[str, float] = {}
         if lane.waited:
             waited, lane.waited = lane.waited, waited
@@ -365,12 +373,19 @@ class _SendObserver(Struct, eq=False):
     clock: Clock
     slots: Slots
     settle: Callable[[StartTicket, Request, Response, None], None]
+    learn: Callable[[StartTicket, Response], list[QuotaEvent]]
     count: Callable[[StartTicket], None]
     response: Response | None = None
     failure: RequestError | None = None
+    events: list[QuotaEvent] = []
+    """What the limits have noticed in the response."""
 
     def noting(self, network: Network) -> Network:
-        """Return a `Network` whose response or error is noted."""
+        """Return a `Network` whose response or error is noted.
+
+        The limits learn from the response at once: a `fetch` hook may take its time, and make requests that wait for
+        them.
+        """
 
         async def send(request: Request) -> Response:
             try:
@@ -378,6 +393,8 @@ class _SendObserver(Struct, eq=False):
             except RequestError as error:
                 self.failure = error
                 raise
+            if self.ticket.permit.is_open and self.ticket.is_sent:
+                self.events = self.learn(self.ticket, self.response)
             return self.response
 
         return send

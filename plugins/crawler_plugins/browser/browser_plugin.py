@@ -248,13 +248,19 @@ class Browser(Plugin):
     def _response(self, document: Response, rendered: Rendered, seconds: float) -> Response:
         """Return the response of a page as it is seen."""
         fields = [pair for pair in document.headers.pairs if pair[0].lower() not in REPLACED]
-        response = document.replace(
-            url=rendered.url.partition("#")[0],
-            headers=[*fields, ("Content-Type", "text/html; charset=utf-8")],
-            body=rendered.html.encode("utf-8", "replace"),
+        url = rendered.url.partition("#")[0]
+        response = Response(
+            url if url.startswith(("http:", "https:")) else document.url,
+            document.status,
+            [*fields, ("Content-Type", "text/html; charset=utf-8")],
+            rendered.html.encode("utf-8", "replace"),
+            request=document.request,
             elapsed=document.elapsed + seconds,
+            attempt=document.attempt,
             source=self.name,
         )
+        response.first_byte = document.first_byte
+        response.stages = document.stages
         response.original = document
         response.screenshot = rendered.screenshot
         response.pdf = rendered.pdf

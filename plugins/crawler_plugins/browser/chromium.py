@@ -10,8 +10,7 @@ import signal
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import trio
 
@@ -72,7 +71,7 @@ def find_executable(given: str) -> str:
         given: A path or a name; empty: ``CRAWLER_BROWSER``, or the first of `NAMES` that is installed.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such program.
     """
     wanted = given or os.environ.get("CRAWLER_BROWSER", "")
     if wanted:
@@ -106,39 +105,40 @@ async def run_chromium(
         CrawlFailed: It did not start.
     """
     profile = tempfile.mkdtemp(prefix="crawler-browser-")
-    pid, ended = 0, -1
-    try:
-        pid, commands, events = _spawn([executable, *FLAGS, *flags, f"--user-data-dir={profile}"], profile)
-        ended = os.pidfd_open(pid)
-        async with trio.lowlevel.FdStream(commands) as out, trio.lowlevel.FdStream(events) as into:
-            connection = Connection(PipeChannel(out, into))
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(connection.run)
-                browser = Chromium(connection, pid, await _version(connection, profile))
-                log.debug("%s runs as process %d", browser.version, pid)
-                task_status.started(browser)
-                await _wait_for_end(browser, ended)
-                connection.post("Browser.close")
-                with trio.move_on_after(END_SECONDS):
-                    await trio.lowlevel.wait_readable(ended)
-                nursery.cancel_scope.cancel(reason="the browser has ended")
-    finally:
-        with trio.CancelScope(shield=True):
-            if pid:
-                await _end(pid, ended)
-            await trio.to_thread.run_sync(shutil.rmtree, profile, True)
+    with tempfile.TemporaryFile() as errors:
+        pid, ended = 0, -1
+        try:
+            command = [executable, *FLAGS, *flags, f"--user-data-dir={profile}"]
+            pid, commands, events = _spawn(command, profile, errors.fileno())
+            ended = os.pidfd_open(pid)
+            async with trio.lowlevel.FdStream(commands) as out, trio.lowlevel.FdStream(events) as into:
+                connection = Connection(PipeChannel(out, into))
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(connection.run)
+                    version = await _version(connection)
+                    if version:
+                        browser = Chromium(connection, pid, version)
+                        log.debug("%s runs as process %d", version, pid)
+                        task_status.started(browser)
+                        await _wait_for_end(browser, ended)
+                        connection.post("Browser.close")
+                        with trio.move_on_after(END_SECONDS):
+                            await trio.lowlevel.wait_readable(ended)
+                    nursery.cancel_scope.cancel(reason="the browser has ended")
+            if not version:  # raised in the nursery, it would be a group
+                raise CrawlFailed(f"browser: Chromium did not start: {_last_words(errors)}")
+        finally:
+            with trio.CancelScope(shield=True):
+                if pid:
+                    await _end(pid, ended)
+                await trio.to_thread.run_sync(shutil.rmtree, profile, True)
 
 
-async def _version(connection: Connection, profile: str) -> str:
-    """Return the version of a browser that has just been started."""
-    version = ""
+async def _version(connection: Connection) -> str:
+    """Return the version of a browser that was started; an empty string if it does not say it in time."""
     with trio.move_on_after(START_SECONDS), suppress(CommandFailed):
-        version = str((await connection.call("Browser.getVersion"))["product"])
-    if not version:
-        lines = [line for line in _read_errors(profile).splitlines() if line.strip()]
-        words = lines[-1].strip() if lines else f"it said nothing for {START_SECONDS:.0f} s"
-        raise CrawlFailed(f"browser: Chromium did not start: {words}")
-    return version
+        return str((await connection.call("Browser.getVersion"))["product"])
+    return ""
 
 
 async def _wait_for_end(browser: Chromium, ended: int) -> None:
@@ -154,8 +154,14 @@ async def _wait_for_end(browser: Chromium, ended: int) -> None:
         nursery.cancel_scope.cancel(reason="the browser is to end")
 
 
-def _spawn(command: Sequence[str], profile: str) -> tuple[int, int, int]:
-    """Start a browser in a process group of its own. Return its number, and the pipes of commands and events."""
+def _spawn(command: Sequence[str], profile: str, errors: int) -> tuple[int, int, int]:
+    """Start a browser in a process group of its own. Return its number, and the pipes of commands and events.
+
+    Parameters:
+        command: The program and its arguments.
+        profile: The folder that the shell deletes when the browser has ended.
+        errors: The file descriptor of its standard error.
+    """
     with ExitStack() as stack:
         theirs_in, commands = os.pipe()
         events, theirs_out = os.pipe()
@@ -164,8 +170,7 @@ def _spawn(command: Sequence[str], profile: str) -> tuple[int, int, int]:
         # Numbers from 10 on cannot be overwritten while 3 and 4 are set.
         high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in (theirs_in, theirs_out)]
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        errors = os.open(f"{profile}/errors", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        for descriptor in (*high, null, errors):
+        for descriptor in (*high, null):
             stack.callback(os.close, descriptor)
         places = ((null, 0), (null, 1), (errors, 2), (high[0], 3), (high[1], 4))
         pid = os.posix_spawn(
@@ -189,7 +194,8 @@ async def _end(pid: int, ended: int) -> None:
         os.waitpid(pid, 0)
 
 
-def _read_errors(profile: str) -> str:
-    with suppress(OSError):
-        return Path(profile, "errors").read_text(encoding="utf-8", errors="replace")[-4000:]
-    return ""
+def _last_words(errors: IO[bytes]) -> str:
+    """Return the last line that a browser has written to its standard error."""
+    errors.seek(0)
+    lines = [line.strip() for line in errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1][:500] if lines else f"no answer within {START_SECONDS:.0f} s"

@@ -290,7 +290,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _reason(error: RequestError) -> str:
-    """Return what a page is told of an error."""
+    """Return the reason for which a request of a page fails, as the protocol names it."""
     if isinstance(error, Refused):
         return "BlockedByClient"
     if isinstance(error, FetchTimeout):

@@ -137,11 +137,11 @@ async def wait_until_idle(tab: Tab, watch: Stopwatch) -> None:
     """
     with watch.limit(SETTLE):
         while True:
-            quiet = trio.current_time() - tab.active_at
+            idle_at = tab.active_at + QUIET
             if not tab.is_loaded or tab.requests:
                 await tab.wait_for_change(math.inf)
-            elif quiet < QUIET:
-                await tab.wait_for_change(QUIET - quiet)
+            elif trio.current_time() < idle_at:
+                await tab.wait_for_change(idle_at)
             else:
                 active_at = tab.active_at
                 await tab.evaluate(scripts.IDLE)

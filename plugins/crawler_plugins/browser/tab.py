@@ -21,6 +21,8 @@ MAX_LINES: Final = 100
 """Lines of the console of one page that are logged, at most."""
 MAX_MOVES: Final = 5
 """Times that a script is run again because its page was replaced."""
+MOVE_PAUSE: Final = 0.05
+"""Seconds between two of these times, at most."""
 MOVED: Final = ("context", "navigated", "collected", "No frame")
 """Words in the errors of scripts whose page was replaced."""
 log = logging.getLogger("crawler.plugins.browser")
@@ -174,14 +176,14 @@ class Tab:
         self.active_at = trio.current_time()
         self.changed.set()
 
-    async def wait_for_change(self, seconds: float) -> None:
-        """Wait until anything changes, or the time is over.
+    async def wait_for_change(self, until: float) -> None:
+        """Wait until anything changes, or a time of trio's clock is reached.
 
         Raises:
             Disconnected: The tab is gone.
         """
         if not self.is_gone:
-            with trio.move_on_after(seconds):
+            with trio.move_on_at(until):
                 await self.changed.wait()
         if self.is_gone:
             raise Disconnected("the tab is gone")
@@ -210,7 +212,7 @@ class Tab:
             except CommandFailed as error:
                 if move == MAX_MOVES or not any(word in str(error) for word in MOVED):
                     raise
-                await self.wait_for_change(0.05)
+                await self.wait_for_change(trio.current_time() + MOVE_PAUSE)
             else:
                 if "exceptionDetails" in result:
                     raise ScriptFailed(_exception(result["exceptionDetails"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -74,10 +75,17 @@ def test_4_1_2_3_a_foreign_domain_is_refused_and_a_parent_is_taken():
     assert parse_set_cookie("a=1; Domain=baz.foo.example.com", "https://foo.example.com/") is None
 
 
-@pytest.mark.parametrize("attribute", ["HttpOnly", "httponly=x", "SameSite=Strict", "SameSite=None", "Partitioned"])
-def test_what_is_for_people_and_scripts_changes_nothing(attribute):
+@pytest.mark.parametrize("attribute", ["SameSite=Strict", "SameSite=None", "Partitioned"])
+def test_what_is_for_people_changes_nothing(attribute):
     """Browsers require `Secure` for `SameSite=None`, which is about frames; a crawler has no frames."""
     assert parse_set_cookie(f"a=1; {attribute}", PLAIN, NOW) == parse_set_cookie("a=1", PLAIN, NOW)
+
+
+@pytest.mark.parametrize("attribute", ["HttpOnly", "httponly=x"])
+def test_4_1_2_6_a_cookie_that_scripts_do_not_see_is_sent_as_any_other(attribute):
+    cookie = parse_set_cookie(f"a=1; {attribute}", PLAIN, NOW)
+    assert cookie.http_only
+    assert attrs.evolve(cookie, http_only=False) == parse_set_cookie("a=1", PLAIN, NOW)
 
 
 # ---- 5.2 parsing -----------------------------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ URL = "https://www.site.test/dir/page?q"
 def test_every_attribute_has_its_field():
     field = "id=7; Domain=.Site.test; Path=/dir; Secure; Max-Age=60; HttpOnly; SameSite=Lax"
     assert parse_set_cookie(field, URL, NOW) == Cookie(
-        name="id", value="7", domain="site.test", host_only=False, path="/dir", secure=True, expires=NOW + 60
-    )
+        name="id", value="7", domain="site.test", host_only=False, path="/dir", secure=True, http_only=True,
+        expires=NOW + 60,
+    )  # fmt: skip
 
 
 def test_without_attributes_it_is_for_the_host_and_the_folder_until_the_session_ends():
