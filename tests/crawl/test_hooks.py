@@ -633,3 +633,56 @@ async def test_a_fetch_hook_that_raises_would_exceed_deadline_puts_the_request_o
     found = await collect(Follow(), site, plugins=[Later()], settings=Settings(attempts=1))
     assert (found.report.pages, found.report.failed) == (3, 0)
     assert site.log[0].at >= 60
+
+
+async def test_a_fetch_hook_may_wrap_the_responses_of_answer_hooks(autojump_clock: MockClock) -> None:
+    class Kept(Plugin):
+        async def answer(self, request: Request) -> Response:
+            return Response(request.url, body="kept", headers={"Content-Type": "text/plain"})
+
+    class Upper(Plugin):
+        wraps_answers = True
+        result: Any = None
+
+        async def fetch(self, request: Request, send: Any) -> Any:
+            response = await send(request)
+            return self.result or Response(request.url, body=response.body.upper(), source=self.name)
+
+    class Other(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            raise AssertionError("it does not wrap them")
+
+    seen: list[tuple[str, str]] = []
+
+    class Keeping(Follow):
+        async def parse(self, response: Response) -> None:
+            seen.append((response.text, response.source))
+            seen.append(((await self.crawl.fetch(Request(response.url))).text, "inline"))
+
+    upper = Upper()
+    site = FakeSite({})
+    await collect(Keeping(), site, plugins=[Other(), upper, Kept()])
+    assert seen == [("KEPT", "upper"), ("KEPT", "inline")]
+    assert site.log == []
+    upper.result = Drop("no")
+    report = (await collect(Keeping(), site, plugins=[upper, Kept()])).report
+    assert report.failures == {"hook_error": 1}
+
+
+async def test_plugins_read_and_set_cookies(autojump_clock: MockClock) -> None:
+    class Cookies(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+            crawl.set_cookies("https://site.test/", ["a=1; HttpOnly", "b=2; Path=/x"])
+            crawl.set_cookies("https://site.test/", ["c=3"], session="other")
+            with pytest.raises(ValueError, match="nowhere"):
+                crawl.cookies("nowhere")
+            yield
+
+    plugin, site = Cookies(), FakeSite({"/": "x"})
+    await collect(Follow(), site, plugins=[plugin])
+    assert site.visits("/")[0].headers["cookie"] == "a=1"
+    [cookie] = plugin.crawl.cookies("https://site.test/")
+    assert (cookie.name, cookie.value, cookie.http_only) == ("a", "1", True)
+    assert [cookie.name for cookie in plugin.crawl.cookies("https://site.test/x/", session="")] == ["b", "a"]
+    assert [cookie.value for cookie in plugin.crawl.cookies("https://site.test/", session="other")] == ["3"]

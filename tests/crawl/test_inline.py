@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from support.trees import FREE
+from support.trees import FREE, Follow
 from trio.testing import MockClock
 
 from crawler import ConnectFailed, Plugin, Refused, Request, Response, Settings, Spider, WouldExceedDeadline
@@ -269,3 +269,44 @@ async def test_refusals_use_up_no_attempt_of_an_inline_fetch(autojump_clock: Moc
     site = FakeSite({"/": "x", "https://api.test/": [refusal] * 5 + ["data"]})
     found = await collect(Asks(), site, settings=Settings(inline_wait=100_000.0))
     assert [(item["status"], item["text"]) for item in found.items] == [(200, "data")]
+
+
+@pytest.mark.parametrize("tokens", [1, 3])
+async def test_requests_that_a_fetch_hook_makes_at_once_share_the_token_of_their_page(
+    tokens: int, autojump_clock: MockClock
+) -> None:
+    class Embedding(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            if "/part" in request.url:
+                return None
+            response = await send(request)
+            async with trio.open_nursery() as nursery:
+                for number in range(4):
+                    nursery.start_soon(self.crawl.fetch, Request(f"https://site.test/part{number}"))
+            return response
+
+    class Many(Follow):
+        start_urls = [f"https://site.test/{n}" for n in range(6)]
+
+    pages = [*(f"/{n}" for n in range(6)), *(f"/part{n}" for n in range(4))]
+    site = FakeSite({page: Page("x", delay=1) for page in pages})
+    settings = Settings(per_host=tokens, slow_start=False)
+    report = (await collect(Many(), site, settings=settings, plugins=[Embedding()])).report
+    assert (report.pages, len(site.log)) == (6, 30)
+    assert site.peak["https://site.test"] == tokens
+
+
+async def test_the_limits_learn_from_a_page_before_its_fetch_hook_ends(autojump_clock: MockClock) -> None:
+    """After a refusal one request goes alone: a request of the hook must not wait for the end of its own page."""
+
+    class Embedding(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            response = await send(request)
+            if "/part" not in request.url:
+                await self.crawl.fetch(Request("https://site.test/part"))
+            return response
+
+    site = FakeSite({"/": "x", "/part": [Page(status=429, headers={"Retry-After": "60"}), "x"]})
+    with trio.fail_after(1000):
+        found = await collect(Follow(), site, plugins=[Embedding()])
+    assert (found.report.pages, found.report.failed) == (1, 0)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import runpy
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +22,10 @@ from urllib.parse import parse_qs
 import pytest
 from PIL import Image
 from support import processes
+from support.fake_chromium import FakeBrowser
 from support.localsite import Answer, Asked, local_site
+
+from crawler.testing import FakeSite, collect
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.glob("*.py"))
@@ -483,6 +487,22 @@ def test_javascript_page(tmp_path):
     with local_site({"/": page, "/api/products?page=2": api}) as site:
         items = crawl("javascript_page.py", "-a", f"start_urls={site.url}", folder=tmp_path)
     assert sorted(item["name"] for item in items) == ["Cap", "Ink", "Pen"]
+
+
+async def test_rendered_page(autojump_clock):
+    """A browser in memory renders what asks for it; tests/integration/browser has a real one."""
+    site = FakeSite(
+        {
+            "/": "<p>\nGET /more",
+            "/more": "<div class=product><a href=/pen>Pen</a></div>",
+            "/pen": "<h1>Pen</h1><p class=price>2",
+        },
+        host="https://shop.example",
+    )
+    spider = runpy.run_path(str(EXAMPLES / "rendered_page.py"))["Products"]()
+    collected = await collect(spider, site, plugins=[FakeBrowser(every="asked")])
+    assert collected.items == [{"name": "Pen", "price": "2"}]
+    assert collected.report.counters["browser/pages"] == 1
 
 
 def test_expected_quotes(tmp_path):

@@ -15,14 +15,14 @@ import trio
 
 from crawler import BodyTooLarge, ConfigError, Crawl, CrawlFailed, Drop, Plugin, Request, RequestError, Response, Retry
 from crawler_plugins.browser.assets import Assets
-from crawler_plugins.browser.cdp import CommandFailed, Disconnected
+from crawler_plugins.browser.cdp import CommandFailed
 from crawler_plugins.browser.chromium import NO_NETWORK, Chromium, find_executable, run_chromium
 from crawler_plugins.browser.cookies import CookieSync
 from crawler_plugins.browser.page_options import PageOptions, parse_action, parse_block, parse_timeout, parse_wait
 from crawler_plugins.browser.page_requests import PageRequests, current_sub
 from crawler_plugins.browser.rendering import PageTooLarge, Rendered, navigate, render
 from crawler_plugins.browser.stopwatch import Stopwatch
-from crawler_plugins.browser.tab import Paused, Tab, TabOptions
+from crawler_plugins.browser.tab import Paused, ScriptFailed, Tab, TabOptions
 from crawler_plugins.browser.tab_pool import TabPool
 
 __all__ = ["Browser"]
@@ -106,6 +106,7 @@ class Browser(Plugin):
         self.tabs = tabs
         self.locale = locale
         self.executable = find_executable(executable)
+        self._has_warned = False
 
     # ---- hooks -------------------------------------------------------------------------------------------------------
 
@@ -169,8 +170,10 @@ class Browser(Plugin):
     async def _start(self, nursery: trio.Nursery) -> Chromium:
         flags = [*NO_NETWORK, *([f"--lang={self.locale}"] if self.locale else [])]
         if os.geteuid() == 0:
-            log.warning("browser: this process is root's, so Chromium runs without its sandbox")
             flags.append("--no-sandbox")
+            if not self._has_warned:
+                log.warning("this process is root's, so Chromium runs without its sandbox")
+                self._has_warned = True
         started: Chromium = await nursery.start(partial(run_chromium, self.executable, flags))
         return started
 
@@ -181,14 +184,16 @@ class Browser(Plugin):
             RequestError: It cannot be rendered.
         """
         began = trio.current_time()
+        problem = ""
         for number in range(1, RENDERS + 1):
             try:
                 rendered = await self._render(document, options)
-            except Disconnected as error:
+            except ScriptFailed as error:
+                raise _error(document, str(error), "browser_script", retryable=False) from error
+            except CommandFailed as error:
+                problem = str(error)
                 self.crawl.count("browser/crashes")
                 log.info("%s: %s; render %d of %d", document.url, error, number, RENDERS)
-            except CommandFailed as error:
-                raise _error(document, str(error), "browser_script", retryable=False) from error
             except PageTooLarge as error:
                 raise BodyTooLarge(str(error), request=document.request) from None
             except CrawlFailed as error:
@@ -200,7 +205,7 @@ class Browser(Plugin):
                     raise _error(document, words, "browser_timeout")
                 self.crawl.count("browser/pages")
                 return self._response(document, rendered, trio.current_time() - began)
-        raise _error(document, f"its tab crashed in each of {RENDERS} renders", "browser_crash")
+        raise _error(document, f"it could not be rendered in {RENDERS} tabs: {problem}", "browser_crash")
 
     async def _render(self, document: Response, options: PageOptions) -> Rendered | None:
         """Render a page once; return `None` if it takes too long.

@@ -30,6 +30,11 @@ def test_an_unknown_name_is_a_warning(caplog):
     assert "CRAWLER_OUTPUT in the environment is not a setting (did you mean CRAWLER_OUTPUTS?)" in caplog.messages
 
 
+def test_a_variable_of_a_plugin_is_no_setting(caplog):
+    from_environment({"CRAWLER_BROWSER": "/usr/bin/chromium"})
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 
+import pytest
 from support.localsite import Answer, local_site
 
 
@@ -127,3 +128,24 @@ def test_one_form_at_a_time(command, site):
     assert command("fetch", site.url, "--as", "text", "--headers")[0] == 2
     code, _, err = command("fetch", site.url, "--as", "pdf")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_a_page_is_rendered_only_if_there_is_a_browser(command, site, tmp_path):
+    page, nowhere = f"{site.url}books/2", {"CRAWLER_BROWSER": "no-browser"}
+    refusal = (2, "", "crawler: browser: CRAWLER_BROWSER: no such program: no-browser\n")
+    for words in (("fetch", page, "--browser"), ("links", page, "--browser"), ("shell", page, "--browser", "-c", "1"),
+                  ("fetch", page, "--screenshot", "page.png")):  # fmt: skip
+        assert command(*words, env=nowhere) == refusal
+    assert command("fetch", page, env=nowhere)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--browser", "--head"], "--head has no body to render: leave out --browser"),
+        (["--screenshot", "page.jpg"], "--screenshot takes a file that ends in .png or .pdf, not page.jpg"),
+        (["-P", "browser.wait=p"], "-P browser.wait: no plugin named 'browser' is enabled"),
+    ],
+)
+def test_options_of_the_browser_that_contradict_each_other_are_refused(command, site, words, message):
+    assert command("fetch", f"{site.url}books/2", *words) == (2, "", f"crawler: {message}\n")
