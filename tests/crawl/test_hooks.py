@@ -673,8 +673,9 @@ async def test_plugins_read_and_set_cookies(autojump_clock: MockClock) -> None:
     class Cookies(Plugin):
         @asynccontextmanager
         async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-            crawl.set_cookies("https://site.test/", ["a=1; HttpOnly", "b=2; Path=/x"])
-            crawl.set_cookies("https://site.test/", ["c=3"], session="other")
+            crawl.set_cookie("https://site.test/", "a=1; HttpOnly")
+            crawl.set_cookie("https://site.test/", "b=2; Path=/x")
+            crawl.set_cookie("https://site.test/", "c=3", session="other")
             with pytest.raises(ValueError, match="nowhere"):
                 crawl.cookies("nowhere")
             yield

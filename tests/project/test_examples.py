@@ -490,11 +490,11 @@ def test_javascript_page(tmp_path):
 
 
 async def test_rendered_page(autojump_clock):
-    """A browser in memory renders what asks for it; tests/integration/browser has a real one."""
+    """A browser in memory, for which a selector matches its own text, renders what asks for it."""
     site = FakeSite(
         {
             "/": "<p>\nGET /more",
-            "/more": "<div class=product><a href=/pen>Pen</a></div>",
+            "/more": '<div class=".product product"><a href=/pen>Pen</a></div>',
             "/pen": "<h1>Pen</h1><p class=price>2",
         },
         host="https://shop.example",

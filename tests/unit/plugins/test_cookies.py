@@ -25,8 +25,8 @@ class Crawl:
     def cookies(self, url: str, *, session: str) -> Any:
         return self.jar.matching(session, url, 0.0)
 
-    def set_cookies(self, url: str, fields: list[str], *, session: str) -> None:
-        self.jar.store(session, url, fields, 0.0)
+    def set_cookie(self, url: str, cookie: str, *, session: str) -> None:
+        self.jar.store(session, url, [cookie], 0.0)
 
     def header(self) -> str:
         return self.jar.header("", URL, 0.0)
@@ -76,7 +76,8 @@ async def test_what_a_server_has_set_meanwhile_wins() -> None:
     tab = Tab([cookie("a", "script"), cookie("b", "1")])
     sync = CookieSync(crawl, tab, "", URL)  # type: ignore[arg-type]
     await sync.push()
-    crawl.set_cookies(URL, ["a=server; Path=/", "b=server; Path=/"], session="")
+    for field in ("a=server; Path=/", "b=server; Path=/"):
+        crawl.set_cookie(URL, field, session="")
     await sync.pull(URL)
     assert crawl.header() == "a=server; b=server"
 
