@@ -188,7 +188,7 @@ class Attempts:
     async def _wrap(self, answer: Response) -> Response:
         """Pass the response of an `answer` hook through the `fetch` hooks that wrap those."""
 
-        async def network(_: Request) -> Response:
+        async def network(_: Request) -> Response:  # noqa: ASYNC124 - as that of an exchange
             return answer
 
         result = await self._through(self._wrapping, 0, answer.request, network)

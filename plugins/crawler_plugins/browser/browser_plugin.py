@@ -296,5 +296,5 @@ def _error(document: Response, words: str, kind: str, *, retryable: bool = True)
     return error
 
 
-async def _end_crawl(error: CrawlFailed) -> None:
+async def _end_crawl(error: CrawlFailed) -> None:  # noqa: ASYNC124 - a task
     raise error

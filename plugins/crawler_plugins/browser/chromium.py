@@ -88,7 +88,7 @@ def find_executable(given: str) -> str:
     )
 
 
-async def run_chromium(
+async def run_chromium(  # noqa: ASYNC114 - a task of a pool, not of a context manager
     executable: str,
     flags: Sequence[str] = (),
     *,
@@ -191,7 +191,7 @@ async def _end(pid: int, ended: int) -> None:
         await trio.lowlevel.wait_readable(ended)
         os.close(ended)
     with suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+        os.waitpid(pid, 0)  # noqa: ASYNC222 - it has ended
 
 
 def _last_words(errors: IO[bytes]) -> str:
