@@ -179,9 +179,9 @@ class RetryingSend:
 
     async def _retry_after_refusal(self, response: httpx.Response, permit: Permit) -> bool:
         """Return whether to send the request again; the limits know when."""
-        self._refusals += 1
         refused_by = permit.refused_by
         assert refused_by is not None
+        self._refusals += not refused_by.refuses_all
         applied = was_processed(response.status_code, refused=True)
         if self._refusals > MAX_REFUSALS or not self._may_repeat(applied=applied):
             return False

@@ -117,6 +117,8 @@ class History(Struct, kw_only=True, eq=False):
     """Whether the last response was a refusal because of too many requests, whatever its status."""
     outage: Outage | None = None
     """What the crawl knows of an outage of the host, if only its gateway has answered."""
+    is_refused_with_all: bool = False
+    """Whether the server served nothing between this refusal and the last one. Then it says nothing about this page."""
     is_stalled: bool = False
     """Whether the server has refused everything for so long that a retry is of no use."""
 
@@ -130,6 +132,7 @@ class History(Struct, kw_only=True, eq=False):
         refused_by = ticket.permit.refused_by
         self.failed_share = ticket.permit.lane.failed_share
         self.was_rate_limited = refused_by is not None
+        self.is_refused_with_all = refused_by is not None and refused_by.refuses_all
         self.is_stalled = refused_by is not None and refused_by.is_stalled(now)
         self.outage = ticket.outage
 
@@ -238,10 +241,7 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     request = history.request
     asks_again = history.was_rate_limited and not history.is_stalled
     if asks_again and isinstance(error, BadStatus) and retries.goes_back(request, error, history.refusals):
-        is_silent = error.status == UNAVAILABLE and error.retry_after is None
-        # After a silent 503 other pages of the lane show whether the server or only this page is in trouble.
-        times = retries.counted_attempts(request, history.refusals + 1, history.failed_share)
-        return Again("refusals", retries.pause(times) if is_silent else None)
+        return _back(error, history, retries)
     outage = _outage_of(error, history)
     if outage is not None:
         if outage.gives_up and isinstance(error, FetchError):
@@ -255,6 +255,15 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     if wait is None:
         return Fail(_as_error(error, request))
     return Again("attempts", wait if outage is None else max(wait, outage.wait))
+
+
+def _back(error: BadStatus, history: History, retries: RetryPolicy) -> Again:
+    """Return when a refused request is sent again. Its lane waits in any case."""
+    if error.status != UNAVAILABLE or error.retry_after is not None:
+        return Again("nothing" if history.is_refused_with_all else "refusals")
+    # After a silent 503 other pages of the lane show whether the server or only this page is in trouble.
+    times = retries.counted_attempts(history.request, history.refusals + 1, history.failed_share)
+    return Again("refusals", retries.pause(times))
 
 
 def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy, now: float) -> Again | Fail:

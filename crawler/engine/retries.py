@@ -55,7 +55,7 @@ class RetryPolicy:
         max_refusals = MAX_REFUSALS
         if error.status == UNAVAILABLE and error.retry_after is None:
             max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
-        return refusals < max_refusals and (error.retry_after or 0.0) <= MAX_WAIT
+        return refusals < max_refusals
 
     def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
         """Return whether a request is sent again at once without using up an attempt.

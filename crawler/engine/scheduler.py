@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,7 @@ from crawler.messages import Request
 if TYPE_CHECKING:
     from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
     from crawler.engine.leases import Leases
+    from crawler.engine.limit_waits import LimitWaits
     from crawler.engine.long_calls import LongCalls
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
@@ -85,6 +87,8 @@ class Scheduler:
     """Names the code of users that blocks the event loop."""
     long: LongCalls
     """Names the hooks that do not return."""
+    waits: LimitWaits
+    """Stops the crawl if limits keep it waiting for too long."""
     errors: HookErrorLog
     """Logs what callbacks and hooks raise."""
     has_dispatched: bool = attrs.field(default=False, init=False)
@@ -200,6 +204,10 @@ class Scheduler:
                     return
                 if frontier.lanes_to_refill():
                     continue
+                if clock() < look_again < math.inf:
+                    self.waits.note(clock())
+                    if self.shutdown.stopping.is_set():
+                        return
                 with trio.move_on_at(clock.to_trio(look_again)):
                     await frontier.changed.wait()
 

@@ -15,6 +15,7 @@ from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
 from crawler.engine.decision import Policy
 from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases
+from crawler.engine.limit_waits import LimitWaits
 from crawler.engine.long_calls import LongCalls
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.page import PageRunner
@@ -179,6 +180,7 @@ def wire(
         shutdown=shutdown,
         slow=slow,
         long=long,
+        waits=LimitWaits(frontier, shutdown, settings.quota_patience),
         errors=errors,
     )  # fmt: skip
 

@@ -222,6 +222,13 @@ class Frontier:
         """Return when `pop` may have something to hand out, in seconds since the epoch; infinite: after a change."""
         return max(self._schedule.next_at(), self.outages.network_ready_at())
 
+    def next_wait(self) -> tuple[float, str, str]:
+        """Return `next_at`, which limit keeps the next request waiting until then, and why, as `blocked_by` says."""
+        first = self._schedule.first()
+        if first is None or self.outages.network is not None:
+            return self.next_at(), "", ""
+        return self.next_at(), first.throttle.name, first.throttle.blocked_by
+
     def pop(self, now: float) -> tuple[PoppedTicket | None, float]:
         """Return the next request that may start, or `None` and when to look again, in seconds since the epoch.
 

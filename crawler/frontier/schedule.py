@@ -67,6 +67,10 @@ class Schedule:
         """Return when `next` may return a lane, in seconds since the epoch; infinite: after a change."""
         return self._heap[0][0] if self._heap else math.inf
 
+    def first(self) -> Lane | Budget | None:
+        """Return what `next_at` is about."""
+        return self._heap[0][2] if self._heap else None
+
     # ---- entries come and go -----------------------------------------------------------------------------------------
 
     def offer(self, lane: Lane) -> None:

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
     from crawler.limits.learning.learner import LimitLearner
 
-__all__ = ["MAX_WAIT", "Throttle", "ThrottleStatistics"]
+__all__ = ["Throttle", "ThrottleStatistics"]
 
-MAX_WAIT: Final = 3600.0
-"""Seconds. A longer wait that a server asks for is cut to this; then a request is tried."""
 STALL: Final = 900.0
-"""Seconds of refusals without one success after which the limit has stalled. Stated waits do not count."""
+"""Seconds of refusals without one success after which the limit has stalled. Stated waits do not count. The server is
+overloaded, or has never served anything."""
+STALL_OF_QUOTA: Final = 90_000.0
+"""The same where a server that has served requests refuses them because of a limit: quotas of a day are common."""
 MAX_SPARE: Final = 20.0
 """Refused requests that may be sent again at once."""
 EARNED: Final = 0.1
@@ -90,13 +91,11 @@ class Throttle:
         name: Name of the lane or budget.
         pace: What the user asks for, with every field set.
         rng: Source of jitter.
-        max_wait: Seconds. The longest wait that one response may cause.
     """
 
     name: str
     pace: Pace
     rng: random.Random
-    max_wait: float = attrs.field(default=MAX_WAIT, kw_only=True)
     pacing: Pacing = attrs.field(default=attrs.Factory(_pacing, takes_self=True), init=False)
     """The delay, the rates and the gate."""
     concurrency: Concurrency = attrs.field(default=attrs.Factory(_concurrency, takes_self=True), init=False)
@@ -129,6 +128,10 @@ class Throttle:
     _hesitates_until: float = attrs.field(default=-math.inf, init=False)
     """Until then the requests in flight may show that the last failure was not that of a page."""
     _refused_since: float = attrs.field(default=math.nan, init=False)
+    refuses_all: bool = attrs.field(default=False, init=False)
+    """Whether nothing was served between the two latest refusals, but something before."""
+    _has_served: bool = attrs.field(default=False, init=False)
+    """Whether the server has ever served a request."""
     _spare: float = attrs.field(default=MAX_SPARE, init=False)
 
     @property
@@ -301,6 +304,7 @@ class Throttle:
             self._learn_reason(events, grant, report, concurrency or self.concurrency)
         if report.status and not report.refused:
             self._refused_since = math.nan
+            self.refuses_all, self._has_served = False, True
             self.stalled_until = -math.inf
             self._spare = min(MAX_SPARE, self._spare + EARNED)
         return events
@@ -399,7 +403,6 @@ class Throttle:
 
             self._learner = LimitLearner(
                 flight=self.flight,
-                max_wait=self.max_wait,
                 rng=self.rng,
                 since=self._first_start,
                 served=self._served,
@@ -409,13 +412,15 @@ class Throttle:
     def _count_refusal(self, report: AttemptReport) -> None:
         """Bound the refused requests: a tenth of all, and not for long without a success."""
         now = report.received
-        if math.isnan(self._refused_since):
+        repeated = not math.isnan(self._refused_since)
+        self.refuses_all = repeated and self._has_served
+        if not repeated:
             self._refused_since = now
-        if now - self._refused_since >= STALL:
+        if now - self._refused_since >= (STALL_OF_QUOTA if self._has_served and not report.overloaded else STALL):
             self.stalled_until = now + STALL
             self._refused_since = math.nan
-        else:
-            self._refused_since += report.declared.retry_after or 0.0  # a wait that the server asked for is no stall
+        elif self._learner is not None:
+            self._refused_since += self._learner.stated_wait(now)  # a wait that the server asks for is no stall
         self._spare -= 1.0
         if self._spare < 0:
             self._spare = 0.0

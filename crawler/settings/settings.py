@@ -182,6 +182,9 @@ class Settings:
     outage_patience: Seconds | None = 600.0
     """Seconds for which a host that has answered before may be unreachable until its requests fail. Until then they
     wait, and lose no attempts. `None` means that they wait for ever; 0 that each failed connection is an attempt."""
+    quota_patience: Seconds | None = None
+    """Seconds that a crawl with nothing else to do waits for limits of servers. Then it stops (exit code 3), and a job
+    can be resumed later. `None` means as long as the servers say, be it a month."""
     inline_wait: Seconds = 5.0
     """Seconds that `crawl.fetch` in a handler may wait for its lane. A page that must wait longer is retried later."""
     grace: Seconds = 10.0

@@ -45,7 +45,7 @@ TOPICS = {
     " dedup_content private_network",
     "Time and size of a response": "connect_timeout request_deadline max_body max_active_size max_headers max_redirects"
     " follow_refresh",
-    "Failures": "attempts backoff_base backoff_max backoff_jitter outage_patience inline_wait",
+    "Failures": "attempts backoff_base backoff_max backoff_jitter outage_patience quota_patience inline_wait",
     "The end of a crawl": "max_pages max_items max_seconds max_errors grace",
     "Jobs and outputs": "durability sink_lag",
 }

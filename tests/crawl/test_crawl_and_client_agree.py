@@ -192,7 +192,7 @@ ROWS = {
     "200 JSON refusal": of_budget(said(200, json=THROTTLED), 1, blocked=1.0, pacing=BODIES, **REFUSED),
     "200 JSON backoff": of_budget(said(200, json={"backoff": 40}), 1, blocked=40.5, pacing=BODIES, **REFUSED),
     "200 JSON quota": of_budget(
-        said(200, json=LEFT_NONE), 2, blocked=881.18, by="pace", quotas={"quota": (100, 0)}, pacing=BODIES
+        said(200, json=LEFT_NONE), 2, blocked=57600.2, by="quota", quotas={"quota": (100, 0)}, pacing=BODIES
     ),
     "200 JSON, bodies not read": of_lane(said(200, json={"error": "ratelimited"}), 2),
     # Overloaded servers

@@ -33,28 +33,22 @@ MAX_WRONG_GUESSES: Final = 4
 clients use the same quota, or the server sheds load at random. Stated waits are still kept."""
 
 
-def _quota_set(learner: LimitLearner) -> QuotaSet:
-    return QuotaSet(learner.max_wait)
-
-
 @attrs.define(eq=False, repr=False, kw_only=True)
 class LimitLearner:
     """The known limits of one lane or budget.
 
     Parameters:
         flight: the requests in flight.
-        max_wait: seconds; the longest wait that one response may cause.
         rng: source of jitter.
         since: when the first request was sent, in seconds since the epoch.
         served: units served since then.
     """
 
     flight: Flight
-    max_wait: float
     rng: random.Random
     since: float
     served: float
-    quotas: QuotaSet = attrs.field(default=attrs.Factory(_quota_set, takes_self=True), init=False)
+    quotas: QuotaSet = attrs.field(factory=QuotaSet, init=False)
     refusals: Refusals | None = attrs.field(default=None, init=False)
     backlog: float = attrs.field(default=math.inf, init=False)
     """Units of the waiting requests when `quota_at` was last called."""
@@ -148,7 +142,7 @@ class LimitLearner:
         """
         refusals = self.refusals = self.refusals or Refusals()
         declared, sent, received = report.declared, report.sent, report.received
-        wait = None if declared.retry_after is None else min(declared.retry_after, self.max_wait)
+        wait = declared.retry_after
         events = self.quotas.observe(report, cost=grant.cost, requests=len(self.flight), units=self.flight.units)
         if refusals.is_in_burst(grant.at) and not refusals.bursts:
             return events  # of a burst that has ended
@@ -184,6 +178,15 @@ class LimitLearner:
         if first:
             events.append(quota_event("refused", cause) if cause else QuotaEvent(kind="refused", policy=""))
         return events
+
+    def stated_wait(self, now: float) -> float:
+        """Return the seconds to wait after a refusal as the server has stated, 0 if it states nothing.
+
+        A quota of which nothing is left states that, too, although it may not say until when.
+        """
+        waits = [quota.probe_at() - now for quota in self.quotas if quota.is_declared() and quota.remaining == 0.0]
+        stated = -math.inf if self.refusals is None else self.refusals.stated_until
+        return max(0.0, stated - now, *waits)
 
     def is_limit_proven(self) -> bool:
         """Return whether a limit certainly caused the refusals before the last success that ended a wait."""

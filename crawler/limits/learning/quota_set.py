@@ -23,13 +23,8 @@ MAX_QUOTAS: Final = 16
 
 @attrs.define(eq=False, repr=False)
 class QuotaSet:
-    """The quotas of one server.
+    """The quotas of one server."""
 
-    Parameters:
-        max_wait: seconds; the longest wait that one response may cause.
-    """
-
-    max_wait: float
     by_name: dict[str, Quota] = attrs.field(factory=dict, init=False)
     _forecasts: dict[str, Forecast] = attrs.field(factory=dict, init=False)
 
@@ -40,7 +35,6 @@ class QuotaSet:
         """Add a quota, or replace the one of the same name."""
         if len(self.by_name) >= MAX_QUOTAS and quota.name not in self.by_name:
             self.remove(min(self, key=lambda other: other.updated_at))
-        quota.max_wait = self.max_wait
         self.by_name[quota.name] = quota
         self._forecasts[quota.name] = Forecast(quota)
 

@@ -16,12 +16,10 @@ from crawler.limits.backoff import doubled
 from crawler.limits.quotas.quota import Mode, Quota
 from crawler.limits.quotas.request_log import MAX_UNITS
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
-from crawler.limits.quotas.window import Window, longest_common, next_common, shortest_common
+from crawler.limits.quotas.window import MARGIN, Window, longest_common, next_probe, shortest_common
 
 __all__ = ["LimitSearch", "UndeclaredQuota"]
 
-MARGIN: Final = 0.3
-"""Seconds added to the end of a window, whose beginning is known by our clock only."""
 MARGIN_DIVISOR: Final = 50
 """The margin is at most this fraction of the window."""
 BRISK_SHARE: Final = 0.05
@@ -31,8 +29,6 @@ MAX_PAUSE: Final = 1.0
 """Seconds between two requests at that pace, at most. A refusal has arrived by then."""
 UNCONFIRMED_SHARE: Final = 0.25
 """Share of a window, at most, over which its units are spent one by one until the limit is confirmed."""
-MAX_BACKOFF: Final = 60.0
-"""Seconds; the longest pause between two probes of a search."""
 WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before one more unit is tried. They double with each refused trial."""
 MAX_COUNTING: Final = 20.0
@@ -165,6 +161,10 @@ class UndeclaredQuota(Quota):
         if self.window.length is not None:
             self.exhaust(min(max(self.reset.latest, now), now + self.window.length))
 
+    def is_declared(self) -> bool:
+        """Return `False`: it is learned."""
+        return False
+
     def is_confirmed(self) -> bool:
         """Return whether a window was used up, ended as expected, and was used up again."""
         return self.total - self.used >= 2.0 * (self.limit or 0.0)
@@ -201,7 +201,7 @@ class LimitSearch:
     def record_refusal(self, sent: float, received: float, retry_after: float | None) -> float:
         """Return when the next probe is due, in seconds since the epoch.
 
-        If no wait is stated, probes are sent at the common window lengths, at most `MAX_BACKOFF` seconds apart.
+        If no wait is stated, probes are sent as `next_probe` says.
 
         Parameters:
             sent: when the refused request was sent, in seconds since the epoch.
@@ -213,9 +213,8 @@ class LimitSearch:
             self.stated_end = TimeInterval(sent + retry_after - 1.0, received + retry_after)
             return self.stated_end.latest
         self.stated_end = None
-        pause = doubled(self.probes, cap=MAX_BACKOFF)
         self.probes += 1
-        return min(self.since + next_common(received - self.since) + MARGIN, received + pause)
+        return next_probe(self.since, received, self.probes - 1)
 
     def conclude(self, sent: float, received: float, cost: float) -> UndeclaredQuota | None:
         """Return the quota found when a probe is served, or `None` if the evidence is too weak.

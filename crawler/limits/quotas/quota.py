@@ -41,7 +41,7 @@ from crawler.limits.quotas.request_log import RequestLog
 from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 from crawler.limits.quotas.usage import QuotaUsage
-from crawler.limits.quotas.window import Window
+from crawler.limits.quotas.window import DAY, Window, next_midnight, next_probe
 
 __all__ = ["Mode", "Quota"]
 
@@ -62,10 +62,10 @@ PLENTY_SHARE: Final = 0.2
 """Share of the limit above which plenty is left."""
 PEEK_SHARE: Final = 0.3
 """Share of a window between two requests if other clients are expected to use everything that is left."""
-LONG_WAIT: Final = 600.0
-"""Seconds; if the stated wait is longer, probes are sent before its end."""
-MAX_UNSTATED_WAIT: Final = 60.0
-"""Seconds; the longest wait if no reset is stated."""
+PROBE_SHARE: Final = 0.25
+"""Share of a window so far that passes before its end is looked for, where neither length nor end are stated."""
+MAX_EMPTY_WAIT: Final = 60.0
+"""Seconds; the longest wait after a request that was served although nothing was left."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -98,8 +98,6 @@ class Quota:
     """How units are used, by us and by other clients."""
     log: RequestLog = attrs.field(factory=RequestLog)
     """When we used units."""
-    max_wait: float = 3600.0
-    """Seconds; the longest wait that one response may cause."""
     _window_start: float = math.nan
     _first_request: TimeRange | None = None
     """When the first request of the window was sent and answered, if it was ours."""
@@ -315,18 +313,22 @@ class Quota:
     def probe_at(self) -> float:
         """Return when a probe may find out whether units were restored (rule 4), in seconds since the epoch."""
         if self.reset.latest == math.inf:
-            return self.updated_at + doubled(self._empty_responses, cap=MAX_UNSTATED_WAIT)
+            return next_probe(self._window_start, self.updated_at, self._empty_responses, share=PROBE_SHARE)
         if self.remaining is None:
             return self.reset.latest
         at = self.reset.latest
         if self._empty_responses > 1 and self.replenishment.kind != "continuous":  # served although nothing was left
-            wait = doubled(self._empty_responses - 2, base=ROUNDING / 4, cap=MAX_UNSTATED_WAIT)
+            wait = doubled(self._empty_responses - 2, base=ROUNDING / 4, cap=MAX_EMPTY_WAIT)
             at = max(at, self.updated_at + wait)
+        if self.window.length == DAY and not self.window.reset_stated:
+            at = min(at, next_midnight(self.updated_at))
         if self.window.reset_stated:
             at += self.replenishment.probe_delay(self.interval, self.window.length)
-        if at - self.updated_at > min(LONG_WAIT, self.max_wait):
-            at = min(at, self.updated_at + doubled(self._empty_responses, base=LONG_WAIT, cap=self.max_wait))
         return at
+
+    def is_declared(self) -> bool:
+        """Return whether responses state it."""
+        return True
 
     @property
     def interval(self) -> float | None:
@@ -374,8 +376,9 @@ class Quota:
 
     def _may_be_sliding(self, last: float) -> bool:
         """Return whether each unit may return one window after its use, so that spreading gains nothing."""
-        kind = self.replenishment.kind
-        return kind != "unknown" and not self.replenishment.all_at_once and self._is_log_usable(last)
+        if self.window.reset_stated and (self.replenishment.kind == "unknown" or self.replenishment.all_at_once):
+            return False
+        return self._is_log_usable(last)
 
     # ---- the rules ---------------------------------------------------------------------------------------------------
 
@@ -394,6 +397,8 @@ class Quota:
         """Apply rule 2. A response that was overtaken counts only if its reset is far off: those of units overlap."""
         if sample.reset is not None and sample.reset.earliest >= self.reset.latest < sample.reset.latest:
             return sample.causal or sample.reset.earliest >= self.reset.latest + (self.window.length or 4.0) / 2
+        if sample.reset is None and sample.causal and sample.remaining >= (self.limit or math.inf) - sample.cost:
+            return True  # nothing but this request was counted
         return sample.causal and sample.remaining > (self.remaining or 0.0) + self._unconfirmed
 
     def _check_prediction(self, sample: QuotaSample) -> None:
@@ -414,7 +419,10 @@ class Quota:
     def _explain_refused_probe(self, sample: QuotaSample) -> None:
         """Learn from a refused probe: the stated reset was rounded down, or units return continuously."""
         window = self.window
-        if window.correction < 0:
+        if not (window.declared or window.reset_stated):  # the length was a guess, and wrong
+            window.forget_length()
+            self.reset = TimeInterval()
+        elif window.correction < 0:
             self._shift_resets(sample, window.revert_shortening())
         elif window.correction or (
             sample.reset is not None and sample.reset.earliest >= self.reset.latest + ROUNDING / 2
@@ -467,6 +475,9 @@ class Quota:
 
     def _guess_reset(self, sample: QuotaSample) -> TimeInterval:
         """Return the end of a window whose reset is not stated."""
+        is_full = 2.0 * sample.remaining >= (self.limit or 0.0) and not sample.refused
+        if is_full and self.remaining is not None and self.remaining < sample.cost:
+            self.window.learn_from_probes(self._last_sent - self._window_start, sample.received - self._window_start)
         length = self.window.length
         if length is None:
             return TimeInterval()

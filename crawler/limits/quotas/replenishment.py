@@ -19,6 +19,8 @@ MAX_VOTES: Final = 3
 """Votes for one kind that are remembered."""
 KNOWN_INTERVALS: Final = 1.1
 """Intervals of one unit to wait for the next unit, where units are known to return in that time."""
+MAX_PROBE_DELAY: Final = 30.0
+"""Seconds, at most, by which the first probe is sent after a reset."""
 UNKNOWN_INTERVALS: Final = 2.5
 """The same where that is not known yet."""
 
@@ -130,7 +132,7 @@ class Replenishment:
         """
         if self.kind != "unknown" or interval is None or window is None:
             return 0.0
-        return min(KNOWN_INTERVALS * interval, window / 20)
+        return min(KNOWN_INTERVALS * interval, window / 20, MAX_PROBE_DELAY)
 
     def restored_at(self, missing: float, *, updated_at: float, reset: float, interval: float | None) -> float:
         """Return when `missing` units will have returned one by one, in seconds since the epoch.

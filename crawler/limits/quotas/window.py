@@ -8,10 +8,14 @@ from typing import Final
 
 import attrs
 
+from crawler.limits.backoff import doubled
 from crawler.limits.headers.declared import TimeRange
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 
-__all__ = ["COMMON_LENGTHS", "Window", "longest_common", "next_common", "shortest_common"]
+__all__ = [
+    "COMMON_LENGTHS", "DAY", "MARGIN", "Window", "longest_common", "next_common", "next_midnight", "next_probe",
+    "shortest_common",
+]  # fmt: skip
 
 COMMON_LENGTHS: Final = (
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0,
@@ -23,6 +27,14 @@ MAX_LATENESS: Final = 2.0
 """Seconds by which a stated reset may be later than the true one."""
 MAX_UNCERTAINTY: Final = 0.5
 """Seconds; a reset that is less certain shows little about the length."""
+MARGIN: Final = 0.3
+"""Seconds added to the end of a window, whose beginning is known by our clock only."""
+MAX_PAUSE: Final = 21600.0
+"""Seconds; the longest pause between two probes for the end of a window."""
+HOUR: Final = 3600.0
+DAY: Final = 86400.0
+ALIGNED_AFTER: Final = 600.0
+"""Seconds after which the window may be one that ends on the hour."""
 LONG_WINDOW: Final = 30.0
 """Seconds; in a window of this length a second of caution costs less than a refusal."""
 
@@ -43,6 +55,30 @@ def next_common(seconds: float) -> float:
     if place < len(COMMON_LENGTHS):
         return COMMON_LENGTHS[place]
     return (seconds // COMMON_LENGTHS[-1] + 1) * COMMON_LENGTHS[-1]
+
+
+def next_probe(since: float, now: float, probes: int, *, share: float = 0.0) -> float:
+    """Return when to look next for the end of a window whose length is unknown, in seconds since the epoch.
+
+    That is one common length after its beginning, or on the hour or at midnight (UTC), where long windows often end, or
+    after a pause that doubles, whichever comes first.
+
+    Parameters:
+        since: When the window began, in seconds since the epoch; not a number: unknown.
+        now: When the latest request was refused, in seconds since the epoch.
+        probes: Requests of this window that were refused before.
+        share: Share of the time since the beginning, where that is certain, that passes before the next probe.
+    """
+    passed = 0.0 if math.isnan(since) else max(0.0, now - since)
+    at = min(now - passed + next_common(passed) + MARGIN, now + max(share * passed, doubled(probes, cap=MAX_PAUSE)))
+    if passed < ALIGNED_AFTER:
+        return at
+    return min(at, next_midnight(now) if passed >= HOUR else (now // HOUR + 1) * HOUR + MARGIN)
+
+
+def next_midnight(now: float) -> float:
+    """Return when the next day begins (UTC), where a quota of a day often ends; both in seconds since the epoch."""
+    return (now // DAY + 1) * DAY + MARGIN
 
 
 def _common_length_less_a_second(reset: TimeInterval, sent: float, received: float) -> float | None:
@@ -125,6 +161,25 @@ class Window:
         if 0.0 < late <= MAX_LATENESS:  # if it is more, the quota was restored early by other means
             self.length, self._confirmations = length, 2
             self.correction -= late
+
+    def learn_from_probes(self, low: float, high: float) -> None:
+        """Learn the length of a window that states neither its length nor its end.
+
+        Parameters:
+            low: Seconds after its beginning at which nothing was left.
+            high: Seconds after its beginning at which another one had begun.
+        """
+        if self.declared:
+            return
+        known = self.length is not None and low < self.length <= high
+        length = self.length if known else shortest_common(low, high)
+        if length is not None:
+            self._confirmations = self._confirmations + 1 if known else 1
+            self.length = length
+
+    def forget_length(self) -> None:
+        """Forget a learned length that proved wrong."""
+        self.length, self._confirmations = None, 0
 
     def revert_shortening(self) -> float:
         """Forget that resets are stated late, for good. Return the seconds of the correction that was wrong."""

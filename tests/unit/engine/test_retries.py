@@ -79,7 +79,7 @@ def test_a_request_has_its_own_number_of_attempts() -> None:
         (GET, status(429), 19, True),
         (GET, status(429), 20, False),
         (POST, status(429), 0, True),
-        (GET, status(429, retry_after=86_401.0), 0, False),
+        (GET, status(429, retry_after=86_401.0), 0, True),
         (GET, status(503, retry_after=5.0), 19, True),
         (GET, status(503), 4, True),
         (GET, status(503), 5, False),  # without a stated wait the page may be broken

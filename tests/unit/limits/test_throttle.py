@@ -20,7 +20,7 @@ from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Ob
 from crawler.limits.in_flight import Grant
 from crawler.limits.pace import Pace
 from crawler.limits.pacing import Gcra
-from crawler.limits.throttle import MAX_WAIT, Throttle
+from crawler.limits.throttle import Throttle
 from crawler.settings import Settings
 
 NOW = 1_800_000_000.0
@@ -32,10 +32,10 @@ def said(left: float, end: float, *, policy: str = "p", limit: float = 60.0, **v
     return Declared(observations=(words,), **values)
 
 
-def limits(rng: random.Random | None = None, *, max_wait: float = MAX_WAIT, **pace: Any) -> Throttle:
+def limits(rng: random.Random | None = None, **pace: Any) -> Throttle:
     """Return the limits of a lane without a delay."""
     usual = Pace(concurrency=8, delay=0.0, jitter=0.0)
-    return Throttle("https://a.test", Pace(**pace).over(usual), rng or random.Random(1), max_wait=max_wait)
+    return Throttle("https://a.test", Pace(**pace).over(usual), rng or random.Random(1))
 
 
 def settle(
@@ -214,12 +214,33 @@ def test_a_burst_that_is_refused_is_one_refusal():
     assert throttle.ready_at(NOW + 1) == until
 
 
-def test_stated_waits_are_capped():
-    throttle = limits(max_wait=60.0)
-    ask(throttle, 0.0, Declared(retry_after=1e9), status=429)
-    assert 60 <= throttle.ready_at(NOW + 1) - NOW <= 62
-    ask(throttle, 100.0, said(0, 1e9))
-    assert throttle.ready_at(NOW + 101) - NOW <= 100.1 + 60
+def test_stated_waits_are_kept_however_long_and_are_no_stall():
+    month = 30 * 86400.0
+    throttle = limits()
+    ask(throttle, 0.0)
+    ask(throttle, 1.0, Declared(retry_after=month), status=429)
+    assert month + 1 <= throttle.ready_at(NOW + 2) - NOW <= month + 3
+    ask(throttle, month + 4)
+    ask(throttle, month + 5, said(0, 2 * month), status=429)
+    assert throttle.ready_at(NOW + month + 6) - NOW >= 2 * month
+    ask(throttle, 2 * month + 1, said(0, 3 * month), status=429)
+    assert not throttle.is_stalled(NOW + 2 * month + 2)
+
+
+@pytest.mark.parametrize(("earlier", "patience"), [(0, 900.0), (1, 90_000.0)])
+def test_refusals_that_state_nothing_are_a_stall_in_the_end(earlier, patience):
+    """A server that has served requests may have a quota per day."""
+    throttle = limits()
+    for number in range(earlier):
+        ask(throttle, float(number))
+    at, asked = 10.0, 1
+    ask(throttle, at, status=429)
+    while not throttle.is_stalled(NOW + at + 0.1):
+        at = max(at + 0.2, throttle.ready_at(NOW + at + 0.2) - NOW)
+        ask(throttle, at, status=429)
+        asked += 1
+    assert patience <= at - 10 <= 1.25 * patience
+    assert asked <= 25
 
 
 def test_a_stated_wait_that_was_too_short_is_a_second_longer_from_then_on():

@@ -101,6 +101,7 @@ def test_every_setting_has_a_default():
         ("backoff_jitter", "half", "expected full or equal or decorrelated"),
         ("inline_wait", -1, "expected float >= 0.0"),
         ("outage_patience", -1, "expected float >= 0.0"),
+        ("quota_patience", -1, "expected float >= 0.0"),
         ("grace", -1, "expected float >= 0.0"),
         ("durability", "forever", "expected process or power"),
         ("slow_start", "yes", "expected bool"),

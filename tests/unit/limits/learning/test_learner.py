@@ -16,8 +16,8 @@ from crawler.limits.learning.learner import LimitLearner
 NOW = 1_800_000_000.0
 
 
-def learner(*, served: float = 0.0, max_wait: float = 3600.0) -> LimitLearner:
-    return LimitLearner(flight=Flight(), max_wait=max_wait, rng=random.Random(1), since=NOW, served=served)
+def learner(*, served: float = 0.0) -> LimitLearner:
+    return LimitLearner(flight=Flight(), rng=random.Random(1), since=NOW, served=served)
 
 
 def ask(
@@ -60,15 +60,13 @@ def test_a_request_that_started_before_a_refusal_was_recorded_does_not_end_the_w
     assert made.gate_at(NOW + 1) >= NOW + 30
 
 
-@pytest.mark.parametrize("max_wait", [60.0, 3600.0])
-def test_during_a_longer_stated_wait_one_probe_is_sent_whenever_the_longest_wait_has_passed(max_wait):
-    made = learner(max_wait=max_wait)
-    at = 0.0
-    for _ in range(3):
-        ask(made, at, 429, Declared(retry_after=7200.0))
-        gate = made.gate_at(NOW + at + 0.1) - NOW
-        assert at + max_wait <= gate <= at + max_wait + 2.2
-        at = gate
+def test_the_stated_wait_is_that_of_a_refusal_or_of_a_quota_that_is_used_up():
+    made = learner()
+    ask(made, 0.0, 429, Declared(retry_after=7200.0))
+    assert made.stated_wait(NOW + 200) == pytest.approx(7000.0, abs=2.0)
+    stated = Observation(policy="p", limit=60.0, remaining=0.0, reset=(NOW + 9000, NOW + 9001), window=86400.0)
+    ask(made, 7300.0, 429, Declared(observations=(stated,)))
+    assert made.stated_wait(NOW + 8000) >= 1001.0
 
 
 def test_the_limit_behind_refusals_is_learned_and_named():

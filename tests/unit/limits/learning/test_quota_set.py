@@ -36,21 +36,20 @@ def undeclared() -> UndeclaredQuota:
 
 
 def test_every_policy_of_a_response_gets_its_quota():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     assert observe(quotas, 0.0, stated("minute", 59), stated("day", 999, limit=1000)) == []
     assert {quota.name: quota.remaining for quota in quotas} == {"minute": 59, "day": 999}
-    assert all(quota.max_wait == 3600.0 for quota in quotas)
 
 
 def test_a_changed_limit_is_an_event():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     observe(quotas, 0.0, stated("p", 59))
     [event] = observe(quotas, 1.0, stated("p", 99, limit=120))
     assert (event.kind, event.policy, event.limit) == ("policy_changed", "p", 120)
 
 
 def test_a_policy_is_assumed_to_return_like_the_others_of_its_server():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     observe(quotas, 0.0, stated("p", 59))
     quotas.by_name["p"].replenishment.fixed_votes = 1
     quotas.by_name["p"].replenishment.all_at_once = True
@@ -59,21 +58,21 @@ def test_a_policy_is_assumed_to_return_like_the_others_of_its_server():
 
 
 def test_a_server_that_invents_names_replaces_the_quota_that_was_updated_the_longest_ago():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     for number in range(MAX_QUOTAS + 5):
         observe(quotas, float(number), stated(f"p{number}", 59))
     assert list(quotas.by_name) == [f"p{number}" for number in range(5, MAX_QUOTAS + 5)]
 
 
 def test_a_request_is_counted_for_every_quota_that_its_response_does_not_mention():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     observe(quotas, 0.0, stated("p", 59), stated("q", 59))
     assert quotas.record_unreported(report(1.0, stated("q", 58)), cost=1.0) == []
     assert {quota.name: quota.remaining for quota in quotas} == {"p": 58, "q": 59}
 
 
 def test_a_quota_that_others_replaced_at_its_reset_is_removed():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     observe(quotas, 0.0, stated("old", 59))
     observe(quotas, 70.0, stated("new", 59, reset=120.0))
     events = quotas.record_unreported(report(70.0, stated("new", 59, reset=120.0)), cost=1.0)
@@ -82,7 +81,7 @@ def test_a_quota_that_others_replaced_at_its_reset_is_removed():
 
 
 def test_a_refusal_is_explained_by_a_violated_policy_or_one_that_is_used_up():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     observe(quotas, 0.0, stated("p", 30), stated("q", 0))
     assert quotas.explain_refusal(1.0, Declared(), NOW + 1).name == "q"
     assert quotas.explain_refusal(1.0, Declared(violated=("p",)), NOW + 1) is not None
@@ -90,7 +89,7 @@ def test_a_refusal_is_explained_by_a_violated_policy_or_one_that_is_used_up():
 
 
 def test_a_refusal_with_quota_left_is_explained_only_by_an_undeclared_quota():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     observe(quotas, 0.0, stated("p", 30))
     assert quotas.explain_refusal(1.0, Declared(), NOW + 1) is None
     quotas.add(undeclared())
@@ -99,7 +98,7 @@ def test_a_refusal_with_quota_left_is_explained_only_by_an_undeclared_quota():
 
 
 def test_what_kinds_of_quotas_it_has():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     assert quotas.are_all_undeclared()
     quotas.add(undeclared())
     assert quotas.are_all_undeclared()
@@ -113,7 +112,7 @@ def test_what_kinds_of_quotas_it_has():
 
 
 def test_a_low_quota_is_reported_once():
-    quotas = QuotaSet(3600.0)
+    quotas = QuotaSet()
     observe(quotas, 0.0, stated("p", 5))
     events = [
         event.kind
@@ -124,11 +123,10 @@ def test_a_low_quota_is_reported_once():
 
 
 def test_the_next_run_knows_every_quota_and_ignores_unreadable_ones():
-    quotas, restored = QuotaSet(3600.0), QuotaSet(60.0)
+    quotas, restored = QuotaSet(), QuotaSet()
     observe(quotas, 0.0, stated("p", 30), stated("q", 0))
     quotas.add(undeclared())
     restored.restore(json.loads(json.dumps(quotas.state())) | {"bad": 5})
     assert restored.state() == quotas.state()
-    assert all(quota.max_wait == 60.0 for quota in restored)
     restored.restore([1, 2])
     assert restored.state() == quotas.state()

@@ -151,9 +151,11 @@ def test_probes_are_sent_at_the_common_lengths_of_windows():
     assert probes == [2.0, 4.0, 5.3, 10.3, 15.3, 30.3, 60.3]
 
 
-def test_probes_are_sent_at_least_once_a_minute():
-    made = search(probes=20, since=NOW - 4000)
-    assert made.record_refusal(NOW, NOW, None) == NOW + 60
+def test_probes_are_sent_on_the_hour_and_at_midnight():
+    hour, day = NOW + 3600 - NOW % 3600, NOW + 86400 - NOW % 86400
+    assert search(probes=20, since=NOW - 700).record_refusal(NOW + 30, NOW + 30, None) == NOW + 200.3
+    assert search(probes=20, since=hour - 1000).record_refusal(hour - 50, hour - 50, None) == hour + 0.3
+    assert search(probes=20, since=day - 50_000).record_refusal(day - 6000, day - 6000, None) == day + 0.3
 
 
 def test_a_stated_wait_decides_when_the_probe_is_sent_and_how_long_the_window_is():

@@ -337,22 +337,47 @@ def test_a_second_is_added_for_a_server_that_rounds_down():
     assert made.window.correction == 1
 
 
-def test_during_a_stated_wait_of_hours_probes_are_sent():
-    made = Quota(name="p", max_wait=3600.0)
+def test_before_a_stated_end_no_probe_is_sent():
+    made = Quota(name="p")
     stated = Observation(policy="p", limit=60.0, window=86400.0, remaining=0.0, reset=(NOW + 50_000, NOW + 50_001))
-    for wait in (600, 1200, 2400, 3600, 3600):
-        sent = made.probe_at() - NOW if made.window_count else 0.0
-        made.observe(stated, sent=NOW + sent, received=NOW + sent + 0.1, refused=made.window_count > 0)
-        assert made.probe_at() - made.updated_at == pytest.approx(wait)
+    made.observe(stated, sent=NOW, received=NOW + 0.1)
+    assert made.probe_at() >= NOW + 50_001
 
 
-def test_probes_become_rare_where_nothing_is_left_and_no_reset_is_stated():
+def test_probes_are_sent_at_common_lengths_where_nothing_is_left_and_no_reset_is_stated():
     made = Quota(name="p")
     stated = Observation(policy="p", remaining=0.0)
-    for wait in (1, 2, 4, 8, 16, 32, 60, 60):
-        sent = made.probe_at() - NOW if made.window_count else 0.0
-        made.observe(stated, sent=NOW + sent, received=NOW + sent + 0.1)
-        assert made.probe_at() - made.updated_at == wait
+    times = []
+    while len(times) < 12:
+        at = NOW + times[-1] if times else NOW
+        made.observe(stated, sent=at, received=at + 0.1, refused=True)
+        times.append(round(made.probe_at() - NOW, 2))
+    assert times[:6] == [1.1, 2.4, 5.4, 10.4, 15.4, 30.4]
+    assert times[-3:] == [600.4, 900.4, 1800.4]
+
+
+def test_a_length_that_is_neither_stated_nor_followed_by_resets_is_learned_from_probes():
+    made = Quota(name="p")
+
+    def hear(left: float, at: float, *, refused: bool = False) -> None:
+        stated = Observation(policy="p", limit=2.0, remaining=left)
+        made.observe(stated, sent=NOW + at, received=NOW + at + 0.1, refused=refused)
+
+    for left, at in ((1, 0.0), (0, 0.2)):
+        hear(left, at)
+    hear(0, 2.4, refused=True)
+    hear(1, 5.5)
+    assert (made.window.length, made.window.is_certain()) == (5.0, False)
+    hear(0, 5.7)
+    hear(0, 10.6, refused=True)
+    assert made.window.length is None
+
+
+def test_a_quota_of_a_day_that_states_no_end_is_looked_at_at_midnight():
+    made = Quota(name="p")
+    stated = Observation(policy="p", limit=60.0, window=86400.0, remaining=0.0)
+    made.observe(stated, sent=NOW, received=NOW + 0.1)
+    assert made.probe_at() == pytest.approx(NOW + 86400 - NOW % 86400 + 0.3)
 
 
 def test_probes_become_rare_where_requests_are_served_although_nothing_is_left():
@@ -392,7 +417,7 @@ def test_a_declared_rate_restores_units_one_by_one():
 
 
 def test_a_window_without_a_stated_reset_is_spread_at_the_average_rate():
-    made = quota((observation(59), 0.0, 0.1))
+    made = quota((observation(50), 0.0, 0.1))  # others use it too: our own log does not show when there is room
     at = made.start_at(NOW, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto")
     assert at - NOW == pytest.approx(1.02)
 

@@ -1,0 +1,54 @@
+"""`LimitWaits`: says how long limits keep the whole crawl waiting, and stops it if that is too long for the user."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+from crawler.logs import get_logger
+
+if TYPE_CHECKING:
+    from crawler.engine.shutdown import Shutdown
+    from crawler.frontier import Frontier
+
+__all__ = ["LimitWaits"]
+
+LONG: Final = 300.0
+"""Seconds. Shorter waits are not worth a line."""
+log = get_logger("crawler.engine")
+
+
+class LimitWaits:
+    """Watches the times at which nothing is in flight and nothing may start.
+
+    Parameters:
+        frontier: Knows when the next request may start, and what holds it back.
+        shutdown: Stops the crawl.
+        patience: Seconds that the crawl may wait for limits of servers. `None` means as long as the servers say.
+    """
+
+    def __init__(self, frontier: Frontier, shutdown: Shutdown, patience: float | None) -> None:
+        self._frontier = frontier
+        self._shutdown = shutdown
+        self._patience = math.inf if patience is None else patience
+        self._said_until = -math.inf
+
+    def note(self, now: float) -> None:
+        """Note that nothing may start now, in seconds since the epoch."""
+        if self._frontier.handed_out:
+            return
+        at, name, reason = self._frontier.next_wait()
+        wait = at - now
+        if reason not in ("quota", "refusal") or not min(LONG, self._patience) <= wait < math.inf:
+            return
+        if at > self._said_until:
+            self._said_until = at + LONG
+            until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+            word = "its quota is used up" if reason == "quota" else "it refuses requests"
+            log.warning(
+                "nothing to do until %s, in %.0f s: %s is the first to be ready, and %s", until, wait, name, word
+            )
+        if wait > self._patience:
+            log.warning("the crawl stops: quota_patience allows to wait for %g s", self._patience)
+            self._shutdown.stop("quota_patience", by_limit=True)

@@ -1,0 +1,73 @@
+"""Crawls that limits keep waiting say so, and stop if that is too long for the user."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from support.virtual import run_virtually
+from trio.testing import MockClock
+
+from crawler import Request, Response, Settings, Spider, crawl
+
+
+class Numbers(Spider):
+    def start(self) -> Any:
+        for number in range(25):
+            yield Request(f"https://a.test/{number}")
+
+    def parse(self, response: Response) -> Any:
+        yield {"url": response.url}
+
+
+class PerDay(httpx.AsyncBaseTransport):
+    """Allows ten requests a day, and states when the day ends."""
+
+    def __init__(self) -> None:
+        self.days: dict[int, int] = {}
+        self.started = time.time() - trio.current_time()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        day = trio.current_time() // 86400.0
+        self.days[int(day)] = self.days.get(int(day), 0) + 1
+        left = 10 - self.days[int(day)]
+        reset = self.started + 86400.0 * (day + 1)
+        fields = {
+            "X-RateLimit-Limit": "10",
+            "X-RateLimit-Remaining": f"{left}",
+            "X-RateLimit-Reset": f"{math.ceil(reset)}",
+        }
+        return httpx.Response(200 if left >= 0 else 429, headers=fields)
+
+
+FREE = Settings(obey_robots=False)
+
+
+async def test_a_crawl_waits_for_days_and_says_until_when(autojump_clock: MockClock, caplog: Any) -> None:
+    site = PerDay()
+    report = await crawl(Numbers(), transport=site, settings=FREE)
+    assert (report.pages, report.failed, report.finished) == (25, 0, "finished")
+    assert site.days == {0: 10, 1: 10, 2: 5}
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert all("https://a.test is the first to be ready, and its quota is used up" in line for line in lines)
+
+
+@pytest.mark.parametrize("patience", [0.0, 3600.0])
+def test_patience_stops_the_crawl_and_the_job_is_resumed_later(patience: float, tmp_path: Path) -> None:
+    async def go() -> None:
+        site, settings = PerDay(), FREE | Settings(quota_patience=patience)
+        for pages in (10, 20, 25):
+            report = await crawl(Numbers(), transport=site, settings=settings, job=tmp_path / "job")
+            assert (report.pages, report.failed) == (pages, 0)
+            assert report.finished == ("finished" if pages == 25 else "quota_patience")
+            assert report.exit_code() == (0 if pages == 25 else 3)
+            await trio.sleep(86400 - math.fmod(trio.current_time(), 86400) + 60)
+        assert site.days == {0: 10, 1: 10, 2: 5}
+
+    run_virtually(go)
