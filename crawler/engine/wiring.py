@@ -89,6 +89,7 @@ def wire(
 
     frontier = Frontier(settings, limits=limits)
     frontier.advance_clock(started_at)
+    frontier.budgets.backlog = lambda: store.live - frontier.handed_out
     shutdown = Shutdown(settings.grace, frontier.changed.set)
     downloader = Downloader(
         transport,

@@ -62,6 +62,8 @@ class Budgets:
         self.by_name: dict[str, Budget] = {}
         self.on_new: Callable[[Budget], None] | None = None
         """Called with each new budget."""
+        self.backlog: Callable[[], float] = lambda: math.inf
+        """Returns the number of all waiting requests, those in the store included."""
         self._throttle = throttle
         self._reachability = reachability
 
@@ -95,12 +97,13 @@ class Budgets:
             return math.inf, "pause", None
         throttle, quotas = lane.throttle, mapping_of(request, "quotas")
         cost = quotas.get(lane.name, 1.0) if quotas else 1.0
-        at, found = throttle.ready_at(now, cost=cost, backlog=lane.backlog()), None
+        backlog = self.backlog() if lane.more else len(lane)
+        at, found = throttle.ready_at(now, cost=cost, backlog=backlog), None
         why = throttle.blocked_by
         for name, cost in quotas.items():
             if name != lane.name:
                 budget = self[name]
-                budget_at = budget.throttle.ready_at(now, cost=cost)
+                budget_at = budget.throttle.ready_at(now, cost=cost, backlog=cost * self.backlog())
                 if budget_at > max(at, now):
                     at, why, found = budget_at, budget.throttle.blocked_by, budget
         if self._reachability.outages.active:

@@ -109,10 +109,6 @@ class Lane:
         """Return the number of requests in the window that are not put off."""
         return len(self._ready)
 
-    def backlog(self) -> float:
-        """Return the number of waiting requests; infinite if the store has more of them."""
-        return math.inf if self.more else len(self)
-
     def trim(self, size: int) -> int:
         """Forget all but the first `size` requests that are not put off; the store has them. Return how many."""
         ordered = sorted(self._ready)

@@ -55,7 +55,7 @@ class Schedule:
             if isinstance(entry, Lane):
                 return entry
             cost = entry.cost()
-            if cost is not None and entry.throttle.ready_at(self.now, cost=cost) <= self.now:
+            if cost is not None and self._ready_at(entry, cost) <= self.now:
                 lane = next(iter(entry.parked))
                 entry.unpark(lane)
                 self.offer_budget(entry)
@@ -106,7 +106,11 @@ class Schedule:
         """Schedule a budget, if lanes wait for it."""
         cost = budget.cost()
         if cost is not None:
-            self._put(budget, budget.throttle.ready_at(self.now, cost=cost))
+            self._put(budget, self._ready_at(budget, cost))
+
+    def _ready_at(self, budget: Budget, cost: float) -> float:
+        """Return when a budget allows the next start, in seconds since the epoch."""
+        return budget.throttle.ready_at(self.now, cost=cost, backlog=cost * self._budgets.backlog())
 
     def remove(self, entry: Lane | Budget) -> None:
         """Do not look at an entry any more, until it is offered again."""

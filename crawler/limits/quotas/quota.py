@@ -24,6 +24,8 @@
 11. *Late resets.* A server may state resets late: a window ends before its stated end, or two windows last exactly a
     second longer than a common length. The window then ends one common length after our first request. A refusal at
     that time proves this wrong, and the correction is dropped for good.
+12. *Policies without a remainder.* If only a limit and its window are declared, we count: by the request log, no window
+    of that length contains more than the limit. A limit too large for the log is kept as an even rate.
 """
 
 from __future__ import annotations
@@ -98,6 +100,8 @@ class Quota:
     """How units are used, by us and by other clients."""
     log: RequestLog = attrs.field(factory=RequestLog)
     """When we used units."""
+    is_counted: bool = False
+    """Whether the server states only a limit and a window, and never what is left (rule 12)."""
     _window_start: float = math.nan
     _first_request: TimeRange | None = None
     """When the first request of the window was sent and answered, if it was ours."""
@@ -142,6 +146,10 @@ class Quota:
             self.replenishment.rate = observation.rate
         changed = self.window_count > 0 and before != (self.limit, self.window.length)
         stated = observation.remaining
+        if stated is None and reset is None:
+            self._count(sent, received, cost)
+            return changed
+        self.is_counted = False
         remaining = stated if stated is not None else self._estimate_remaining(reset, cost)
         if remaining is None:
             return changed
@@ -188,6 +196,8 @@ class Quota:
             cost: units of the request.
         """
         if self.remaining is None:
+            if self.is_counted:
+                self._log_request(sent, received, cost)
             return True
         if sent >= self.probe_at():
             if self.limit is None or self.window.length is None:
@@ -250,6 +260,8 @@ class Quota:
             in_flight_since: whether a request that started at a given time or later is in flight.
         """
         need = self.usage.expected_cost(cost)
+        if self.is_counted:
+            return self._log_ready_at(need, inflight) if self._is_log_usable(now) else -math.inf
         available = self.available(now, inflight)
         if available >= need:
             return -math.inf
@@ -279,8 +291,8 @@ class Quota:
             backlog: units of the waiting requests.
             mode: how the quota is spent.
         """
-        if mode == "burst" or self.remaining is None:
-            return -math.inf
+        if self.is_counted or mode == "burst" or self.remaining is None:
+            return self._even_start_at(last, cost) if self.is_counted else -math.inf
         need, interval, share = self.usage.expected_cost(cost), self.interval, self._share(inflight)
         if mode == "auto" and (backlog * need <= share * cost or self._may_be_sliding(last)):
             return -math.inf
@@ -295,6 +307,12 @@ class Quota:
         if mode == "auto" and self.replenishment.kind == "unknown" and not self.rate_of_others:
             until = self._window_start + UNKNOWN_SPREAD_SHARE * (until - self._window_start)
         return last + SPREAD_SHARE * max(0.0, until - last) * need / (share + need)
+
+    def _even_start_at(self, last: float, cost: float) -> float:
+        """Return when the next request starts at an even rate; at once if the request log decides (rule 12)."""
+        if self.interval is None or self._is_log_usable(last):
+            return -math.inf
+        return last + STEADY_FACTOR * self.interval * self.usage.expected_cost(cost)
 
     def available(self, now: float, inflight: float) -> float:
         """Return the units that are certainly left (rules 3 and 6); 0 if that is unknown.
@@ -387,6 +405,16 @@ class Quota:
         restored = self.remaining is None or (reset is not None and reset.earliest >= self.reset.latest)
         remaining = self.limit if restored else self.remaining
         return None if remaining is None else max(0.0, remaining - cost)
+
+    def _count(self, sent: float, received: float, cost: float) -> None:
+        """Apply rule 12 to a response that states neither what is left nor when more returns."""
+        if self.remaining is not None:
+            self.record_unreported(sent=sent, received=received, cost=cost)
+        elif self.limit is not None and self.window.length is not None:
+            self.is_counted = True
+            self._log_request(sent, received, cost)
+            self.usage.record_round_trip(received - sent)
+            self.updated_at = max(self.updated_at, received)
 
     def _is_stale(self, sample: QuotaSample) -> bool:
         """Return whether a response describes an earlier window."""

@@ -104,3 +104,16 @@ def test_a_limit_that_has_refused_everything_for_long_stalls_its_requests() -> N
     assert not budgets.is_stalled(lane, Request(HOST), 5.0)
     lane.throttle.stalled_until = 10.0
     assert budgets.is_stalled(lane, Request(HOST), 5.0)
+
+
+def test_a_quota_into_which_all_waiting_requests_fit_is_not_spread():
+    """The store has more requests of the lane than are in memory."""
+    starts = []
+    for waiting in (1000.0, 40.0):
+        made = frontier(4)
+        made.lanes[HOST].more = True
+        made.budgets.backlog = lambda waiting=waiting: waiting
+        answered(made, pop(made), RateLimit_Limit="60", RateLimit_Remaining="50", RateLimit_Reset="60")
+        starts.append(made.ready_at(made.lanes[HOST], pending(9).request, 0.1))
+    assert starts[0] > 0.1
+    assert starts[1] <= 0.1

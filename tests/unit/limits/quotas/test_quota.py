@@ -337,6 +337,38 @@ def test_a_second_is_added_for_a_server_that_rounds_down():
     assert made.window.correction == 1
 
 
+def counted(limit: float, *sent: float) -> Quota:
+    made = Quota(name="p")
+    for at in sent:
+        stated = Observation(policy="p", limit=limit, window=10.0)
+        made.observe(stated, sent=NOW + at, received=NOW + at + 0.1)
+    return made
+
+
+def test_a_policy_that_never_states_what_is_left_is_counted():
+    made = counted(3.0, 0.0, 1.0)
+    assert ready(made, 2.0) <= 2.0
+    assert ready(made, 2.0, inflight=1.0) == pytest.approx(10.11)
+    made = counted(3.0, 0.0, 1.0, 2.0)
+    assert ready(made, 3.0) == pytest.approx(10.11)
+    assert ready(made, 3.0, inflight=1.0) == pytest.approx(11.11)
+    assert made.start_at(NOW + 3, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == -math.inf
+
+
+def test_a_policy_that_is_too_large_to_be_counted_is_kept_as_an_even_rate():
+    made = counted(1000.0, 0.0)
+    assert ready(made, 0.2) <= 0.2
+    at = made.start_at(NOW + 0.2, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto")
+    assert at - NOW - 0.2 == pytest.approx(0.0102, abs=1e-5)
+
+
+def test_what_is_left_of_a_policy_counts_as_soon_as_it_is_stated():
+    made = counted(3.0, 0.0)
+    made.observe(observation(0, 9), sent=NOW + 1.0, received=NOW + 1.1)
+    assert not made.is_counted
+    assert ready(made, 2.0) >= 9.0
+
+
 def test_before_a_stated_end_no_probe_is_sent():
     made = Quota(name="p")
     stated = Observation(policy="p", limit=60.0, window=86400.0, remaining=0.0, reset=(NOW + 50_000, NOW + 50_001))
