@@ -46,10 +46,20 @@ def simhash(text: str) -> int | None:
                 break
         else:
             counters.append(carry)
-    half = len(features) / 2
-    return sum(
-        1 << bit for bit in range(BITS) if sum((bits >> bit & 1) << place for place, bits in enumerate(counters)) > half
-    )
+    return _above(counters, len(features) // 2)
+
+
+def _above(counters: list[int], limit: int) -> int:
+    """Return the bits whose count, in the form of `simhash`, is above a limit: all 64 are compared at once."""
+    above, equal = 0, MASK  # by the places so far, from the highest
+    counters = counters + [0] * (limit.bit_length() - len(counters))
+    for place in reversed(range(len(counters))):
+        if limit >> place & 1:
+            equal &= counters[place]
+        else:
+            above |= equal & counters[place]
+            equal &= ~counters[place]
+    return above
 
 
 @lru_cache(maxsize=65_536)
