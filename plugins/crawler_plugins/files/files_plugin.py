@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, closing
 from contextvars import ContextVar
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import trio
 
 from crawler import (
@@ -28,17 +27,15 @@ from crawler import (
 )
 from crawler_plugins.files import names
 from crawler_plugins.files.download import Checks, Download
-from crawler_plugins.files.index import FileIndex
 from crawler_plugins.files.items import links_of, with_field
 from crawler_plugins.files.locks import KeyedLocks
-from crawler_plugins.files.partial import PartialFile, digest_of, free_name, place, remove_placed, sync_path
+from crawler_plugins.files.partial import PartialFile
 from crawler_plugins.files.pattern import FIELDS, PathPattern
+from crawler_plugins.files.store import Content, FileStore
 
-__all__ = ["Content", "Files"]
+__all__ = ["Files"]
 
 GIB: Final = 1024**3
-HIDDEN: Final = ".files"
-"""The folder, inside that of the files, of the index and of unfinished files. Names of servers get no dot in front."""
 DAY: Final = 86_400.0
 LOCKED_PAUSE: Final = 1.0
 """Seconds between two looks at a file that another process downloads."""
@@ -54,34 +51,6 @@ MAX_FAILURES: Final = 10_000
 
 current_download: ContextVar[Download | None] = ContextVar("current_download", default=None)
 """The file that this task downloads."""
-
-
-@attrs.frozen(kw_only=True)
-class Content:
-    """A complete file that is to be stored."""
-
-    source: Path
-    """Where it is."""
-    digest: str
-    """The SHA-256 digest, in hexadecimal digits."""
-    kind: str
-    """The media type."""
-    facts: dict[str, Any] = attrs.field(factory=dict)
-    """What else the item tells of it."""
-    extras: dict[str, Path] = attrs.field(factory=dict)
-    """Files made of it, such as thumbnails, by name."""
-
-
-@attrs.frozen
-class Wanted:
-    """A file that is to get its final name."""
-
-    source: Path
-    """Where it is."""
-    path: str
-    """The name that it should have, relative to the folder."""
-    digest: str
-    """The SHA-256 digest, in hexadecimal digits."""
 
 
 class Files(Plugin):
@@ -159,21 +128,22 @@ class Files(Plugin):
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Open the folder."""
-        self._sync = crawl.settings.durability == "power"
-        self._root = self.folder.absolute()
         self._oldest = crawl.clock() - self.expires
         self._limiter = trio.CapacityLimiter(self.concurrency)
         self._locks = KeyedLocks()
         self._preparing = trio.CapacityLimiter(MAX_PREPARED)
-        self._placing = trio.Lock()
         self._failures: dict[str, str] = {}
         try:
-            (self._root / HIDDEN).mkdir(parents=True, exist_ok=True)
-            remove_placed(self._root / HIDDEN)
-            self._index = FileIndex(self._root / HIDDEN / "index.sqlite", sync=self._sync)
+            self._store = FileStore(
+                self.folder.absolute(),
+                variant=self.variant,
+                path=self.path,
+                extra_path=self.extra_path,
+                sync=crawl.settings.durability == "power",
+            )
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{self.name}: the folder {self.folder} cannot be used: {error}") from None
-        with closing(self._index):
+        with closing(self._store):
             yield
 
     async def fetch(self, request: Request, send: Any) -> Response | None:
@@ -250,10 +220,8 @@ class Files(Plugin):
 
     def _known(self, url: str) -> dict[str, Any] | str | None:
         """Return the facts of a file that the folder has, or the failure of a URL, if it is known."""
-        facts = self._index.by_url(self.variant, url, self._oldest)
-        if facts is not None and self._exists(facts):
-            return {**facts, "status": "uptodate"}
-        return self._failures.get(url)
+        facts = self._store.by_url(url, self._oldest)
+        return self._failures.get(url) if facts is None else {**facts, "status": "uptodate"}
 
     async def _new(self, request: Request) -> dict[str, Any] | str:
         """Return the facts of a file that the folder does not have yet, or why it cannot be downloaded."""
@@ -269,7 +237,7 @@ class Files(Plugin):
     async def _unfinished(self, url: str) -> AsyncGenerator[PartialFile]:
         """Open the unfinished file of a URL. Wait while another process has it."""
         digest = hashlib.sha256(f"{self.name} {url}".encode()).hexdigest()
-        path = self._root / HIDDEN / f"{digest[:32]}.part"
+        path = self._store.hidden / f"{digest[:32]}.part"
         while (found := PartialFile.open(path)) is None:  # noqa: ASYNC110 - a lock of the system gives no event
             await trio.sleep(LOCKED_PAUSE)
         with closing(found):
@@ -277,7 +245,7 @@ class Files(Plugin):
 
     async def _download(self, request: Request, unfinished: PartialFile) -> dict[str, Any] | str:
         """Download a file and store it. Return its facts, or why there is none."""
-        download = Download(self, request.url, unfinished, self._index, self.checks)
+        download = Download(self, request.url, unfinished, self._store.index, self.checks)
         try:
             response = await self._fetch(request, download)
         except WouldExceedDeadline:
@@ -295,7 +263,7 @@ class Files(Plugin):
             return words if response.status in TRANSIENT else self._remember(request.url, words)
         found: dict[str, Any] | str = download.refusal or await download.finish(names.media_type(response))
         if not found:
-            found = await self._store(request.url, response, unfinished)
+            found = await self._keep(request.url, response, unfinished)
         if isinstance(found, str):
             await trio.to_thread.run_sync(unfinished.clear)
             return self._remember(request.url, found)
@@ -324,72 +292,14 @@ class Files(Plugin):
         finally:
             current_download.reset(token)
 
-    async def _store(self, url: str, response: Response, unfinished: PartialFile) -> dict[str, Any] | str:
+    async def _keep(self, url: str, response: Response, unfinished: PartialFile) -> dict[str, Any] | str:
         """Give a complete file its name. Return its facts, or why it is not wanted."""
         content = await trio.to_thread.run_sync(
             self.prepare, unfinished, names.media_type(response), limiter=self._preparing
         )
         if isinstance(content, str):
             return content
-        async with self._placing:
-            known = self._index.by_digest(self.variant, content.digest)
-            facts = next((facts for facts in known if self._exists(facts)), None)
-            if facts is None:
-                return await self._place(url, response, unfinished, content)
-            for path in (unfinished.path, content.source, *content.extras.values()):
-                path.unlink(missing_ok=True)  # before the URL is known: no later run would look for them
-            self._index.add(self.variant, url, facts, self.crawl.clock())
-            return facts
-
-    async def _place(self, url: str, response: Response, unfinished: PartialFile, content: Content) -> dict[str, Any]:
-        """Give a file its final name, and those made of it, and return the facts."""
-        name = names.name(response)
-        values = {
-            "digest": content.digest,
-            "dir": "/".join(names.folders(url)),
-            "ext": names.extension(name, content.kind),
-            "host": names.host(url),
-            "name": name,
-            "stem": PurePosixPath(name.replace("/", "_")).stem,
-        }
-        size = content.source.stat().st_size
-        if content.source != unfinished.path:
-            unfinished.path.unlink(missing_ok=True)
-        wanted = await trio.to_thread.run_sync(self._wanted, content, values)
-        while True:
-            paths = await trio.to_thread.run_sync(self._free_names, wanted)
-            facts = {"path": paths[0], "digest": content.digest, "size": size, "type": content.kind, **content.facts}
-            if content.extras:
-                facts["thumbs"] = dict(zip(content.extras, paths[1:], strict=True))
-            self._index.add(self.variant, url, facts, self.crawl.clock())  # first: no file is there that it lacks
-            if await trio.to_thread.run_sync(self._move, wanted, paths):
-                return facts
-
-    def _wanted(self, content: Content, values: dict[str, str]) -> list[Wanted]:
-        """Return the files of a content, itself and those made of it, with the names that they should have."""
-        if self._sync:
-            for source in (content.source, *content.extras.values()):
-                sync_path(source)
-        thumbs = [
-            Wanted(source, self.extra_path.path(values | {"thumb": extra, "ext": source.suffix}), digest_of(source))
-            for extra, source in content.extras.items()
-        ]
-        return [Wanted(content.source, self.path.path(values), content.digest), *thumbs]
-
-    def _free_names(self, wanted: Sequence[Wanted]) -> list[str]:
-        return [free_name(self._root, one.path, one.digest) for one in wanted]
-
-    def _move(self, wanted: Sequence[Wanted], paths: Sequence[str]) -> bool:
-        """Give files their final names, and return whether no other file has taken one meanwhile."""
-        return all(
-            place(one.source, self._root / path, one.digest, sync=self._sync)
-            for one, path in zip(wanted, paths, strict=True)
-            if one.source.exists()
-        )
-
-    def _exists(self, facts: dict[str, Any]) -> bool:
-        paths = [facts["path"], *facts.get("thumbs", {}).values()]
-        return all((self._root / path).is_file() for path in paths)
+        return await self._store.add(url, response, unfinished, content, self.crawl.clock())
 
     def _remember(self, url: str, reason: str) -> str:
         """Return the reason of a failure that another attempt would not change, and remember it for other items."""
