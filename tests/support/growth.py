@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from support.adversarial import repeated
 
-__all__ = ["Unit", "excess", "fill"]
+__all__ = ["Parser", "Unit", "excess", "fill", "growing"]
 
 Unit = str | tuple[str, ...]
 """A string to repeat, ``{n}`` in it being a number that is never the same; several strings share the size."""
+
+Parser = tuple[Callable[[str], Any], tuple[Unit, ...], tuple[tuple[str, str], ...]]
+"""A function, the units to repeat in its input, and what stands before and behind them."""
 
 FACTOR: Final = 8
 """The ratio of two sizes that are compared."""
@@ -32,6 +35,18 @@ def fill(unit: Unit, size: int) -> str:
     if "{n}" not in unit:
         return repeated(unit, size)
     return "".join(unit.replace("{n}", f"{n:x}") for n in range(max(1, size // (len(unit) + 1))))
+
+
+def growing(parser: Parser) -> dict[str, str]:
+    """Return the inputs of a parser, shortened, whose time grows more than in proportion, and how it does."""
+    call, units, frames = parser
+    found = {}
+    for before, after in frames:
+        for unit in units:
+            grown = excess(call, lambda size, b=before, u=unit, a=after: b + fill(u, size) + a)  # type: ignore[misc]
+            if grown:
+                found[f"{before!r} {unit!r} {after!r}"] = grown
+    return found
 
 
 def excess(call: Callable[[str], Any], make: Callable[[int], str], *, first: int = 1000, last: int = 100_000) -> str:

@@ -27,11 +27,11 @@ from crawler import (
 )
 from crawler_plugins.files import names
 from crawler_plugins.files.download import Checks, Download
+from crawler_plugins.files.file_store import Content, FileStore
 from crawler_plugins.files.items import links_of, with_field
 from crawler_plugins.files.locks import KeyedLocks
 from crawler_plugins.files.partial import PartialFile
 from crawler_plugins.files.pattern import FIELDS, PathPattern
-from crawler_plugins.files.store import Content, FileStore
 
 __all__ = ["Files"]
 

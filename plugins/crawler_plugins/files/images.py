@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 from crawler import ConfigError
+from crawler_plugins.files.file_store import Content
 from crawler_plugins.files.files_plugin import GIB, Files
 from crawler_plugins.files.partial import PartialFile, digest_of
 from crawler_plugins.files.pattern import FIELDS, PathPattern
-from crawler_plugins.files.store import Content
 
 __all__ = ["Images"]
 

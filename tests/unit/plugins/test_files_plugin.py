@@ -150,7 +150,7 @@ async def test_a_kill_around_the_final_name_of_a_file_leaves_one_file_of_its_con
 
     site = FakeSite({"/": page("/a.pdf"), "/2": page("/b.pdf", "/a.pdf"), "/a.pdf": b"same", "/b.pdf": b"same"})
     with monkeypatch.context() as patch:
-        patch.setattr("crawler_plugins.files.store.place", place_and_die)
+        patch.setattr("crawler_plugins.files.file_store.place", place_and_die)
         with pytest.raises(BaseExceptionGroup):
             await download(site, tmp_path, path="{name}")
     second = Shop(start_urls=["https://site.test/2"])
@@ -168,7 +168,7 @@ async def test_a_name_that_another_process_takes_meanwhile_is_not_replaced(
             target.write_bytes(b"other")
         return place(source, target, *args, **options)
 
-    monkeypatch.setattr("crawler_plugins.files.store.place", other_is_first)
+    monkeypatch.setattr("crawler_plugins.files.file_store.place", other_is_first)
     found = await download(FakeSite({"/": page("/a.pdf"), "/a.pdf": b"mine"}), tmp_path, path="{name}")
     [file] = found.items[0]["files"]
     assert stored(tmp_path) == {"a.pdf": b"other", file["path"]: b"mine"}
