@@ -119,14 +119,14 @@ def _merges_little(found: list[Any], different: list[Any]) -> bool:
         found: All tags of a page that may be formatting elements, as `_LIKELY` cuts them.
         different: Those of them that are, and those of ``<html>`` and ``<body>``, without repeats.
     """
-    total = 0
+    outer = set()
     for tag in different:
         plain, other = (_PLAIN_IN_TEXT, _OUTER_IN_TEXT) if isinstance(tag, str) else (_PLAIN_IN_BYTES, _OUTER_IN_BYTES)
         if plain.fullmatch(tag):
-            total += len(tag) * found.count(tag)
+            outer.add(tag)
         elif other.match(tag.lower()):
             return False  # it may end at a later bracket
-    return total <= MAX_MERGED
+    return sum(map(len, filter(outer.__contains__, found))) <= MAX_MERGED
 
 
 def _merges_too_much(page: Any) -> bool:
